@@ -1,0 +1,97 @@
+/**
+ * The tensor graph: the value every stage after the model reads and writes.
+ *
+ * A graph is an immutable list of nodes in topological order; a node's id is its index, so inputs always have smaller
+ * ids. Every node has exactly one result. Views (reshape, transpose, slice, expand) are ordinary nodes; whether they
+ * cost anything is decided when kernels are made. Leaves are `input` (fed at every run), `param` (a weight or buffer of
+ * the model, under its state_dict name), `constant` and `iota`.
+ */
+import type { Span } from '../../grammar/source.ts';
+import type { OpAttributes, OpName } from '../ops/attributes.ts';
+
+/** Element types. `f16` is storage for mixed precision; indices and tokens are `i32`. */
+export type DType = 'f32' | 'f16' | 'i32';
+
+/**
+ * A dimension: a number, or `mul` times a symbol (`B`, `N`) that stays open until the plan is made.
+ * Checking traces with symbols; everything behind `trace` with a batch has numbers only (the verifier demands it).
+ */
+export type Dim = number | SymbolicDim;
+export interface SymbolicDim {
+  readonly symbol: string;
+  readonly mul: number;
+}
+
+export interface TensorType {
+  readonly dtype: DType;
+  /** Row-major logical shape; `[]` is a scalar. */
+  readonly shape: readonly Dim[];
+}
+
+/** Where a node came from: the block path (`visual.transformer.resblocks.3.attn`) and the source line. */
+export interface Origin {
+  readonly path: string;
+  readonly span?: Span;
+}
+
+export interface NodeOf<K extends OpName> {
+  readonly id: number;
+  readonly op: K;
+  readonly inputs: readonly number[];
+  readonly attrs: OpAttributes[K];
+  readonly type: TensorType;
+  readonly origin: Origin;
+}
+/** Discriminated by `op`, so that `attrs` is typed after a check of `op`. */
+export type Node = { [K in OpName]: NodeOf<K> }[OpName];
+
+export interface Output {
+  readonly name: string;
+  readonly node: number;
+}
+
+export interface Graph {
+  readonly nodes: readonly Node[];
+  /** Named results in a stable order. */
+  readonly outputs: readonly Output[];
+}
+
+declare const verified: unique symbol;
+/** A graph that `verify` accepted: numeric shapes, types as each op's `shape` computes them, ids in order. */
+export type VerifiedGraph = Graph & { readonly [verified]: true };
+
+/** The numeric shape of a type; throws (a defect of ours) if a symbol is left. */
+export function numericShape(type: TensorType): number[] {
+  return type.shape.map((d) => {
+    if (typeof d !== 'number') throw new Error(`dimension ${formatDim(d)} is still symbolic`);
+    return d;
+  });
+}
+
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((a, b) => a * b, 1);
+}
+
+export function sameDim(a: Dim, b: Dim): boolean {
+  if (typeof a === 'number' || typeof b === 'number') return a === b;
+  return a.symbol === b.symbol && a.mul === b.mul;
+}
+
+export function sameShape(a: readonly Dim[], b: readonly Dim[]): boolean {
+  return a.length === b.length && a.every((d, i) => sameDim(d, b[i]!));
+}
+
+export function formatDim(d: Dim): string {
+  if (typeof d === 'number') return String(d);
+  return d.mul === 1 ? d.symbol : `${d.mul}*${d.symbol}`;
+}
+
+/** `[B, 50, 768]` */
+export function formatShape(shape: readonly Dim[]): string {
+  return `[${shape.map(formatDim).join(', ')}]`;
+}
+
+/** `f32[B, 50, 768]` */
+export function formatType(type: TensorType): string {
+  return `${type.dtype}${formatShape(type.shape)}`;
+}

@@ -1,0 +1,134 @@
+/**
+ * The elaborated model: a tree of blocks with named weights, and recipes with every value evaluated.
+ *
+ * Static evaluation is over (all parameters are numbers, strings, blocks, functions); tensor shapes of weights are
+ * numbers. `forward` bodies are evaluated later by the tracer, once per entry and batch.
+ */
+import type { Diagnostic } from '../../grammar/diagnostics.ts';
+import type { SourceFile, Span } from '../../grammar/source.ts';
+import type { DType } from '../graph/types.ts';
+
+/** How a weight starts. Random ones draw from a counter-based generator keyed by (seed, name, index). */
+export type Initializer =
+  | { readonly kind: 'const'; readonly value: number }
+  /** Zero-mean normal with this standard deviation. */
+  | { readonly kind: 'normal'; readonly std: number }
+  /** Uniform in [-bound, bound). */
+  | { readonly kind: 'uniform'; readonly bound: number };
+
+export interface Weight {
+  /** Full path = state_dict name. */
+  readonly name: string;
+  readonly kind: 'param' | 'buffer';
+  readonly shape: readonly number[];
+  readonly dtype: DType | 'i64';
+  readonly init: Initializer;
+  readonly span: Span;
+}
+
+export type StaticScalar = number | string | boolean;
+export type ConfigValue = StaticScalar | readonly StaticScalar[];
+
+export const entryNames = ['encode_image', 'encode_text', 'logits', 'loss'] as const;
+export type EntryName = (typeof entryNames)[number];
+
+export interface EntryInfo {
+  readonly name: EntryName;
+  readonly inputs: readonly { readonly name: 'images' | 'tokens'; readonly shape: string }[];
+  readonly outputs: readonly { readonly name: string; readonly shape: string }[];
+}
+
+/** A model after elaboration. `trace.ts` turns one entry of it into a graph. */
+export interface Model {
+  readonly name: string;
+  /** In state_dict order: a block's own weights first, then its children in order of declaration. */
+  readonly weights: readonly Weight[];
+  /** Elements of all params (buffers not counted). */
+  readonly parameters: number;
+  /** Static values by path: `vision.width`, `text.layers`, ... */
+  readonly config: ReadonlyMap<string, ConfigValue>;
+  readonly entries: readonly EntryInfo[];
+  /** Image side in pixels and tokenizer context, where the model has such an input. */
+  readonly resolution?: number;
+  readonly context?: number;
+  readonly vocab?: number;
+  /** Width of the shared embedding. */
+  readonly embed?: number;
+  /** Sources the model was made from (user files, not bundled ones), for self-contained exports. */
+  readonly sources: readonly SourceFile[];
+  /** Opaque to everyone but the tracer: the elaborated block tree. */
+  readonly root: unknown;
+}
+
+// ── recipes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface Quantity {
+  readonly value: number;
+  readonly unit: 'steps' | 'epochs';
+}
+
+/** A call evaluated to data: `csv("x.csv", text = "title")` → source, positional and named values. */
+export interface StaticCall {
+  readonly name: string;
+  readonly args: readonly StaticValueData[];
+  readonly named: Readonly<Record<string, StaticValueData>>;
+  readonly span?: Span;
+}
+export type StaticValueData = StaticScalar | Quantity | StaticCall | readonly StaticValueData[];
+
+export interface Recipe {
+  readonly name: string;
+  readonly model: Model;
+  /** The text after `from`: weights of that model are the start. */
+  readonly from?: string;
+  /** `csv(...)`, `tensors(...)`; validated against each source's schema by the data layer. */
+  readonly data: StaticCall;
+  readonly objective: string;
+  readonly batch: number;
+  readonly chunk?: number;
+  readonly optimizer: {
+    readonly kind: 'adamw';
+    readonly lr: number;
+    readonly beta1: number;
+    readonly beta2: number;
+    readonly eps: number;
+    readonly weightDecay: number;
+    /** Decay only weights with at least this many dimensions (2 by default). */
+    readonly decayMinDims: number;
+  };
+  readonly schedule: {
+    readonly kind: 'cosine' | 'constant';
+    readonly warmup: Quantity;
+    readonly total?: Quantity;
+  };
+  readonly precision:
+    | { readonly kind: 'f32' }
+    | { readonly kind: 'mixed'; readonly lossScale: 'dynamic' | number };
+  /** Largest global gradient norm. */
+  readonly gradClip?: number;
+  /** Bounds applied to scalar weights after each step. */
+  readonly clamps: readonly { readonly weight: string; readonly min: number; readonly max: number }[];
+  readonly remat: readonly string[];
+  readonly freeze: readonly string[];
+  readonly init: readonly { readonly weight: string; readonly how: StaticCall }[];
+  readonly checkpoint?: { readonly every: Quantity; readonly keep: number };
+  readonly evaluate: readonly { readonly what: StaticCall; readonly every?: Quantity }[];
+  readonly seed: number;
+  /** The program text the recipe came from. */
+  readonly source: SourceFile;
+}
+
+/** How the model stage reads files; Node and browsers bring their own. */
+export interface ModuleHost {
+  /** Text of a file, or undefined if there is none. */
+  read(path: string): string | undefined;
+  /** Absolute path of `spec` as imported from file `from` (relative files and npm packages with a `zoo` entry). */
+  resolve(spec: string, from: string): string | undefined;
+  /** Text of a bundled package (`nn`, `losses`, `clip`). */
+  bundled(name: string): SourceFile | undefined;
+  bundledNames(): readonly string[];
+}
+
+export type Result<T> =
+  | { readonly ok: true; readonly value: T; readonly diagnostics: readonly Diagnostic[] }
+  | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };

@@ -1,0 +1,118 @@
+/**
+ * The plan: everything the runtime needs but the weights, as plain data (JSON and WGSL). The only thing that crosses
+ * from the compiler to the runtime.
+ *
+ * Memory is a few large buffers; a tensor is a byte range of one. Steps run in order, in one submit. All offsets are
+ * multiples of the device's storage offset alignment. The runtime creates buffers and pipelines, makes one bind group a step, and
+ * replays the steps at every run.
+ */
+import type { DType } from '../graph/types.ts';
+
+export type BufferRole =
+  /** Parameters and model buffers (batch-norm statistics), in place across runs. */
+  | 'weights'
+  | 'gradients'
+  /** Adam's first and second moments, laid out as the gradients. */
+  | 'moment1'
+  | 'moment2'
+  /** Activations and scratch, shared by liveness. Nothing in it survives a run. */
+  | 'workspace'
+  /** Inputs the host writes before a run and outputs it reads after. */
+  | 'io'
+  /** Small f32 scalars that change every run (`hyper`), see `HyperSlot`. */
+  | 'hyper';
+
+export interface PlanBuffer {
+  readonly id: number;
+  readonly role: BufferRole;
+  readonly bytes: number;
+}
+
+/** A named tensor in a buffer, row-major and dense. */
+export interface Slot {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly buffer: number;
+  /** In bytes. */
+  readonly offset: number;
+}
+
+export interface WeightSlot extends Slot {
+  readonly kind: 'param' | 'buffer';
+  /** Has a gradient and is updated by the optimizer. */
+  readonly trainable: boolean;
+}
+
+export type BindingAccess = 'read' | 'read_write';
+
+export interface PlanPipeline {
+  readonly id: number;
+  /** A readable name, unique in the plan: the .wgsl file's name. */
+  readonly label: string;
+  readonly wgsl: string;
+  /** Access of bindings 0, 1, ... of group 0. */
+  readonly bindings: readonly BindingAccess[];
+}
+
+export interface PlanBinding {
+  readonly buffer: number;
+  readonly offset: number;
+  readonly size: number;
+}
+
+export interface PlanStep {
+  readonly pipeline: number;
+  readonly bindings: readonly PlanBinding[];
+  readonly workgroups: readonly [number, number, number];
+  /** Block path and op, for profiles and errors: `visual.transformer.resblocks.3.attn: attention`. */
+  readonly label: string;
+  readonly flops: number;
+  readonly bytes: number;
+}
+
+/** Meaning of the f32 values in the `hyper` buffer, in this order. Written by the host before each training step. */
+export const hyperSlots = ['lr', 'bias_correction1', 'bias_correction2', 'clip_norm'] as const;
+export type HyperSlot = (typeof hyperSlots)[number];
+
+export interface MemoryTable {
+  readonly weights: number;
+  readonly gradients: number;
+  readonly optimizer: number;
+  /** Workspace arena as planned. */
+  readonly workspace: number;
+  readonly io: number;
+  readonly total: number;
+  /** Largest live set of workspace tensors: no plan for this step order can need less. */
+  readonly workspaceLowerBound: number;
+}
+
+export interface Plan {
+  readonly version: 1;
+  readonly model: string;
+  readonly entry: string;
+  readonly batch: number;
+  readonly mode: 'eval' | 'train';
+  readonly precision: 'f32';
+  /** Name of the device profile it was made for, and the limits it needs. */
+  readonly profile: string;
+  readonly requires: {
+    readonly maxBufferSize: number;
+    readonly maxStorageBufferBindingSize: number;
+    readonly maxStorageBuffersPerShaderStage: number;
+    readonly features: readonly string[];
+  };
+  readonly buffers: readonly PlanBuffer[];
+  readonly weights: readonly WeightSlot[];
+  readonly inputs: readonly Slot[];
+  /** Entry results (`image_features`, `loss`, ...), with gradients `grad.<weight>`; training also `grad_norm`. */
+  readonly outputs: readonly Slot[];
+  readonly pipelines: readonly PlanPipeline[];
+  readonly steps: readonly PlanStep[];
+  readonly memory: MemoryTable;
+  readonly flops: number;
+}
+
+declare const verified: unique symbol;
+/** A plan that `verifyPlan` accepted (bindings in range, aligned, within limits, no clash of access). */
+export type VerifiedPlan = Plan & { readonly [verified]: true };

@@ -1,0 +1,69 @@
+/**
+ * What the compiler is told about a device: limits, features and which schedules to use.
+ *
+ * Plans for any device can be made and tested anywhere, since this is plain data; the runtime fills one from a real adapter.
+ */
+export interface DeviceLimits {
+  readonly maxBufferSize: number;
+  readonly maxStorageBufferBindingSize: number;
+  readonly maxStorageBuffersPerShaderStage: number;
+  readonly maxComputeWorkgroupsPerDimension: number;
+  readonly maxComputeInvocationsPerWorkgroup: number;
+  readonly maxComputeWorkgroupSizeX: number;
+  readonly maxComputeWorkgroupStorageSize: number;
+  readonly minStorageBufferOffsetAlignment: number;
+}
+
+/** Which family of schedules fits: `cpu` = software adapters (no workgroup memory), `gpu` = discrete and integrated GPUs. */
+export type DeviceKind = 'cpu' | 'gpu';
+
+export interface DeviceProfile {
+  /** "llvmpipe (LLVM 15.0.6, 256 bits)" */
+  readonly name: string;
+  readonly kind: DeviceKind;
+  readonly limits: DeviceLimits;
+  readonly features: readonly string[];
+  readonly subgroupSize?: { readonly min: number; readonly max: number };
+}
+
+/** The WebGPU specification's default limits, with a CPU's schedules: what `compile` plans for when no adapter is asked. */
+export const defaultLimits: DeviceLimits = {
+  maxBufferSize: 256 * 2 ** 20,
+  maxStorageBufferBindingSize: 128 * 2 ** 20,
+  maxStorageBuffersPerShaderStage: 8,
+  maxComputeWorkgroupsPerDimension: 65535,
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupSizeX: 256,
+  maxComputeWorkgroupStorageSize: 16384,
+  minStorageBufferOffsetAlignment: 256,
+};
+
+/** lavapipe of Mesa 25: the software Vulkan driver, measured limits. */
+export const lavapipeProfile: DeviceProfile = {
+  name: 'llvmpipe',
+  kind: 'cpu',
+  limits: {
+    ...defaultLimits,
+    maxBufferSize: 4294967295,
+    maxStorageBuffersPerShaderStage: 16,
+    maxComputeInvocationsPerWorkgroup: 1024,
+    maxComputeWorkgroupSizeX: 1024,
+    maxComputeWorkgroupStorageSize: 32768,
+  },
+  features: ['shader-f16', 'subgroups', 'timestamp-query'],
+  subgroupSize: { min: 8, max: 8 },
+};
+
+/** Any GPU that offers the limits common on discrete cards. */
+export const discreteProfile: DeviceProfile = {
+  name: 'discrete GPU',
+  kind: 'gpu',
+  limits: {
+    ...defaultLimits,
+    maxBufferSize: 2 * 2 ** 30,
+    maxStorageBufferBindingSize: 2 * 2 ** 30 - 4,
+    maxStorageBuffersPerShaderStage: 10,
+    maxComputeWorkgroupStorageSize: 32768,
+  },
+  features: ['shader-f16', 'subgroups', 'timestamp-query'],
+};

@@ -1,0 +1,40 @@
+/**
+ * The runtime's own interfaces: a device that runs verified plans, and a session that holds one plan's memory.
+ *
+ * The same interface is served by WebGPU (Dawn in Node, a browser) and by the null device, which executes nothing.
+ */
+import type { Plan, VerifiedPlan } from '../compiler/plan/types.ts';
+import type { DeviceProfile } from '../compiler/profile.ts';
+
+export type HostArray = Float32Array | Int32Array;
+
+export interface Device {
+  readonly profile: DeviceProfile;
+  /** Compiles the pipelines (in parallel) and allocates the buffers; errors are readable `DiagnosticError`s (Z6xx). */
+  open(plan: VerifiedPlan): Promise<Session>;
+  /** Bytes now allocated on the device, and the most there ever were. */
+  readonly memory: { readonly current: number; readonly peak: number };
+  close(): void;
+}
+
+export interface Session {
+  readonly plan: Plan;
+  /** Overwrites one weight or buffer, row-major in its own shape. */
+  writeWeight(name: string, data: HostArray): void;
+  readWeight(name: string): Promise<Float32Array>;
+  /** Adam's moments of one weight (training plans). */
+  writeMoments(name: string, m: Float32Array, v: Float32Array): void;
+  readMoments(name: string): Promise<{ m: Float32Array; v: Float32Array }>;
+  writeInput(name: string, data: HostArray): void;
+  /** Values of `hyperSlots`, before a training step. */
+  writeHyper(values: readonly number[]): void;
+  /** Encodes every step in one submit and returns at once. */
+  run(): void;
+  /** Waits for the work submitted so far and copies one output to the host. */
+  read(output: string): Promise<HostArray>;
+  /** Copies small outputs behind the run just submitted, without waiting: resolves later. */
+  readLater(outputs: readonly string[]): Promise<Map<string, HostArray>>;
+  /** Resolves when all submitted work is done. */
+  finish(): Promise<void>;
+  close(): void;
+}

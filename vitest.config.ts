@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+// Two cores and at most one software GPU: a few workers at a time, and patience for shader compilation.
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});
