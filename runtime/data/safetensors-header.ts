@@ -1,0 +1,268 @@
+/**
+ * The safetensors header: what it may say, and every way it can be wrong.
+ *
+ * Format: little-endian u64 N (at most 100 000 000), N bytes of UTF-8 JSON, then the data. Weights come from
+ * strangers, so nothing is believed: keys are scanned by hand for duplicates (JSON.parse keeps the last one silently),
+ * sizes are multiplied as BigInt, and tensors must tile the data without hole or overlap. Pure: no files here.
+ */
+import { z } from 'zod';
+import { fail } from '../../grammar/diagnostics.ts';
+
+/** Bytes of one element of each element type the format knows and we can carry. */
+export const elementBytes = {
+  F64: 8,
+  I64: 8,
+  U64: 8,
+  F32: 4,
+  I32: 4,
+  U32: 4,
+  F16: 2,
+  BF16: 2,
+  I16: 2,
+  U16: 2,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
+  F8_E5M2: 1,
+  F8_E4M3: 1,
+} as const;
+
+export type SafetensorsDType = keyof typeof elementBytes;
+
+/** Where a tensor lies: `[begin, end)` in bytes, relative to the end of the header. */
+export interface TensorInfo {
+  readonly name: string;
+  readonly dtype: SafetensorsDType;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+export interface Header {
+  /** In order of their bytes in the file. */
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+export const prefixBytes = 8;
+export const maxHeaderBytes = 100_000_000;
+const maxDepth = 128;
+const u64Limit = 2n ** 64n;
+
+/** Raises Z411: the file `source` is not a well-formed safetensors file. */
+function malformed(source: string, why: string): never {
+  fail('Z411', `${source} is not a valid safetensors file: ${why}`);
+}
+
+/**
+ * Length of the JSON header from the file's first bytes.
+ * @param prefix the first 8 bytes (fewer if the file is shorter)
+ * @param fileBytes size of the whole file
+ */
+export function headerLength(prefix: Uint8Array, fileBytes: number, source: string): number {
+  if (fileBytes < prefixBytes || prefix.length < prefixBytes)
+    malformed(source, `it has ${fileBytes} bytes, fewer than the 8 of the header length`);
+  const length = new DataView(prefix.buffer, prefix.byteOffset, prefixBytes).getBigUint64(0, true);
+  if (length > BigInt(maxHeaderBytes))
+    malformed(source, `the header length ${length} is above the limit of ${maxHeaderBytes} bytes`);
+  if (length > BigInt(fileBytes - prefixBytes))
+    malformed(source, `the header length ${length} reaches past the end of the file (${fileBytes} bytes)`);
+  return Number(length);
+}
+
+/** Checks one JSON number of the text; returns the index behind it. */
+function scanNumber(text: string, at: number, source: string): number {
+  const literal = /[-+.\deE]+/y;
+  literal.lastIndex = at;
+  const found = literal.exec(text)![0];
+  if (!/^(0|[1-9]\d*)$/.test(found))
+    malformed(source, `the header holds the number ${found}; sizes are whole and not negative`);
+  return at + found.length;
+}
+
+/**
+ * Rejects duplicate keys at any depth, numbers that are not plain non-negative integers, and absurd nesting.
+ * `text` is known to be valid JSON, so a walk over its characters is enough.
+ */
+function scanJson(text: string, source: string): void {
+  const open: { keys: Set<string> | undefined; expectKey: boolean }[] = [];
+  let at = 0;
+  while (at < text.length) {
+    const c = text.charCodeAt(at);
+    const top = open[open.length - 1];
+    if (c === 0x22) {
+      let end = at + 1;
+      while (text.charCodeAt(end) !== 0x22) end += text.charCodeAt(end) === 0x5c ? 2 : 1;
+      end++;
+      if (top?.keys !== undefined && top.expectKey) {
+        const key = JSON.parse(text.slice(at, end)) as string;
+        if (top.keys.has(key)) malformed(source, `the header has the key ${JSON.stringify(key)} twice`);
+        top.keys.add(key);
+        top.expectKey = false;
+      }
+      at = end;
+    } else if (c === 0x7b || c === 0x5b) {
+      open.push({ keys: c === 0x7b ? new Set() : undefined, expectKey: true });
+      if (open.length > maxDepth) malformed(source, `the header nests deeper than ${maxDepth} levels`);
+      at++;
+    } else if (c === 0x7d || c === 0x5d) {
+      open.pop();
+      at++;
+    } else if (c === 0x2c) {
+      top!.expectKey = true;
+      at++;
+    } else if (c === 0x2d || (c >= 0x30 && c <= 0x39)) {
+      at = scanNumber(text, at, source);
+    } else at++;
+  }
+}
+
+function parseJson(bytes: Uint8Array, source: string): Record<string, unknown> {
+  if (bytes[0] !== 0x7b) malformed(source, 'the header does not begin with {');
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    malformed(source, 'the header is not UTF-8');
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    malformed(source, 'the header is not JSON');
+  }
+  scanJson(text, source);
+  return value as Record<string, unknown>;
+}
+
+const size = z.int().nonnegative();
+const entrySchema = z.object({
+  dtype: z.string(),
+  shape: z.array(size),
+  data_offsets: z.tuple([size, size]),
+});
+const metadataSchema = z.record(z.string(), z.string());
+
+function parseEntry(name: string, value: unknown, source: string): TensorInfo {
+  const label = JSON.stringify(name);
+  if (/\p{Surrogate}/u.test(name)) malformed(source, `the tensor name ${label} is not valid Unicode`);
+  const parsed = entrySchema.safeParse(value);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!;
+    const where = issue.path.length > 0 ? ` (${issue.path.join('.')})` : '';
+    malformed(source, `tensor ${label} is not described by dtype, shape and data_offsets${where}`);
+  }
+  const { dtype, shape, data_offsets: offsets } = parsed.data;
+  if (!Object.hasOwn(elementBytes, dtype))
+    malformed(source, `tensor ${label} has the unknown dtype ${JSON.stringify(dtype)}`);
+  const known = dtype as SafetensorsDType;
+  const [begin, end] = offsets;
+  if (end < begin) malformed(source, `tensor ${label} ends at byte ${end}, before its begin ${begin}`);
+  let elements = 1n;
+  for (const dim of shape) {
+    elements *= BigInt(dim);
+    if (elements >= u64Limit)
+      malformed(source, `the shape of tensor ${label}, [${shape.join(', ')}], overflows`);
+  }
+  const wanted = elements * BigInt(elementBytes[known]);
+  if (BigInt(end - begin) !== wanted)
+    malformed(
+      source,
+      `tensor ${label} of ${dtype} [${shape.join(', ')}] needs ${wanted} bytes, its offsets span ${end - begin}`,
+    );
+  return { name, dtype: known, shape, begin, end };
+}
+
+/** Tensors, sorted by offset, must tile `[0, dataBytes)` exactly. */
+function checkTiling(sorted: readonly TensorInfo[], dataBytes: number, source: string): void {
+  let reached = 0;
+  for (const t of sorted) {
+    const label = JSON.stringify(t.name);
+    if (t.begin < reached)
+      malformed(
+        source,
+        `tensor ${label} begins at byte ${t.begin} and overlaps the one before, which ends at ${reached}`,
+      );
+    if (t.begin > reached)
+      malformed(
+        source,
+        `there is a hole before tensor ${label}: bytes ${reached} to ${t.begin} belong to nothing`,
+      );
+    reached = t.end;
+  }
+  if (reached > dataBytes)
+    malformed(
+      source,
+      `the file is cut short: its tensors need ${reached} bytes of data and ${dataBytes} are there`,
+    );
+  if (reached < dataBytes)
+    malformed(source, `${dataBytes - reached} bytes at the end of the file belong to no tensor`);
+}
+
+/**
+ * Parses and validates the JSON header.
+ * @param bytes the header, without the 8 bytes of its length
+ * @param dataBytes bytes of the file behind the header
+ * @param source what to call the file in messages
+ */
+export function parseHeader(bytes: Uint8Array, dataBytes: number, source: string): Header {
+  const json = parseJson(bytes, source);
+  const metadata = new Map<string, string>();
+  const infos: TensorInfo[] = [];
+  for (const [name, value] of Object.entries(json)) {
+    if (name === '__metadata__') {
+      const parsed = metadataSchema.safeParse(value);
+      if (!parsed.success) malformed(source, '__metadata__ may only map strings to strings');
+      for (const [key, text] of Object.entries(value as Record<string, string>)) metadata.set(key, text);
+    } else infos.push(parseEntry(name, value, source));
+  }
+  infos.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  checkTiling(infos, dataBytes, source);
+  return { tensors: new Map(infos.map((t) => [t.name, t])), metadata };
+}
+
+/** One tensor's place in a header that is to be written. */
+export interface HeaderEntry {
+  readonly name: string;
+  readonly dtype: SafetensorsDType;
+  readonly shape: readonly number[];
+}
+
+/** Elements of a shape. */
+export function elementCount(shape: readonly number[]): number {
+  return shape.reduce((a, b) => a * b, 1);
+}
+
+/**
+ * Prefix and header for tensors in this order, padded with spaces to a multiple of 8; metadata keys are sorted.
+ * The same arguments give the same bytes.
+ */
+export function encodeHeader(
+  entries: readonly HeaderEntry[],
+  metadata: ReadonlyMap<string, string>,
+): Uint8Array {
+  const parts: string[] = [];
+  if (metadata.size > 0) {
+    const keys = [...metadata.keys()].sort();
+    parts.push(
+      `"__metadata__":{${keys.map((k) => `${JSON.stringify(k)}:${JSON.stringify(metadata.get(k))}`).join(',')}}`,
+    );
+  }
+  const seen = new Set(['__metadata__']);
+  let offset = 0;
+  for (const { name, dtype, shape } of entries) {
+    if (seen.has(name)) throw new Error(`the tensor name ${JSON.stringify(name)} cannot be written twice`);
+    seen.add(name);
+    const end = offset + elementCount(shape) * elementBytes[dtype];
+    parts.push(
+      `${JSON.stringify(name)}:{"dtype":"${dtype}","shape":[${shape.join(',')}],"data_offsets":[${offset},${end}]}`,
+    );
+    offset = end;
+  }
+  const json = new TextEncoder().encode(`{${parts.join(',')}}`);
+  const padded = Math.ceil(json.length / 8) * 8;
+  const out = new Uint8Array(prefixBytes + padded).fill(0x20);
+  new DataView(out.buffer).setBigUint64(0, BigInt(padded), true);
+  out.set(json, prefixBytes);
+  return out;
+}
