@@ -32,8 +32,8 @@ export interface Session {
   run(): void;
   /** Waits for the work submitted so far and copies one output to the host. */
   read(output: string): Promise<HostArray>;
-  /** Copies small outputs behind the run just submitted, without waiting: resolves later. */
-  readLater(outputs: readonly string[]): Promise<Map<string, HostArray>>;
+  /** Copies small outputs or weights behind the run just submitted, without waiting: resolves later. */
+  readLater(names: readonly string[]): Promise<Map<string, HostArray>>;
   /** Resolves when all submitted work is done. */
   finish(): Promise<void>;
   close(): void;

@@ -28,20 +28,26 @@ export interface PlanBuffer {
   readonly bytes: number;
 }
 
-/** A named tensor in a buffer, row-major and dense. */
-export interface Slot {
-  readonly name: string;
-  readonly dtype: DType;
-  readonly shape: readonly number[];
+/** A place in a buffer; the length follows from what lies there. */
+export interface BufferRange {
   readonly buffer: number;
   /** In bytes. */
   readonly offset: number;
+}
+
+/** A named tensor in a buffer, row-major and dense. */
+export interface Slot extends BufferRange {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
 }
 
 export interface WeightSlot extends Slot {
   readonly kind: 'param' | 'buffer';
   /** Has a gradient and is updated by the optimizer. */
   readonly trainable: boolean;
+  /** Training plans: where Adam's first and second moments of a trainable weight lie, f32 in the weight's shape. */
+  readonly moments?: { readonly m: BufferRange; readonly v: BufferRange };
 }
 
 export type BindingAccess = 'read' | 'read_write';
