@@ -5,7 +5,7 @@
  * no such folder) become diagnostics with the reason in words.
  */
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 
@@ -72,6 +72,9 @@ export async function writeAtomically(
   const temporary = join(folder, `.${basename(path)}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`);
   let created = false;
   try {
+    // A rename would replace a device (/dev/null) or a pipe by a file.
+    const old = await stat(path).catch(() => undefined);
+    if (old !== undefined && !old.isFile()) fail('Z413', `cannot write ${path}: it is not a file`);
     const file = await open(temporary, 'wx');
     created = true;
     try {
