@@ -4,7 +4,9 @@
  * A `Storage` is one allocation; a `View` says where each element of a node's logical shape lies in it. All strides and
  * offsets count elements. A stride of 0 repeats (expand).
  */
-import type { DType } from '../graph/types.ts';
+import { type DType, denseStrides } from '../graph/types.ts';
+
+export { denseStrides };
 
 export interface Storage {
   readonly id: number;
@@ -31,16 +33,6 @@ export interface View {
   readonly shape: readonly number[];
   readonly strides: readonly number[];
   readonly offset: number;
-}
-
-export function denseStrides(shape: readonly number[]): number[] {
-  const strides = new Array<number>(shape.length);
-  let step = 1;
-  for (let i = shape.length - 1; i >= 0; i--) {
-    strides[i] = step;
-    step *= shape[i]!;
-  }
-  return strides;
 }
 
 export function denseView(storage: Storage, shape: readonly number[], offset = 0): View {

@@ -19,6 +19,8 @@ export type BufferRole =
   | 'workspace'
   /** Inputs the host writes before a run and outputs it reads after. */
   | 'io'
+  /** Values that depend on weights alone (transposed weights, exp(logit_scale)): computed by `setup`, kept across runs. */
+  | 'derived'
   /** Small f32 scalars that change every run (`hyper`), see `HyperSlot`. */
   | 'hyper';
 
@@ -88,6 +90,7 @@ export interface MemoryTable {
   /** Workspace arena as planned. */
   readonly workspace: number;
   readonly io: number;
+  readonly derived: number;
   readonly total: number;
   /** Largest live set of workspace tensors: no plan for this step order can need less. */
   readonly workspaceLowerBound: number;
@@ -114,6 +117,8 @@ export interface Plan {
   /** Entry results (`image_features`, `loss`, ...), with gradients `grad.<weight>`; training also `grad_norm`. */
   readonly outputs: readonly Slot[];
   readonly pipelines: readonly PlanPipeline[];
+  /** Run once after weights were written (and again whenever they are), before the next run. Empty in training plans. */
+  readonly setup: readonly PlanStep[];
   readonly steps: readonly PlanStep[];
   readonly memory: MemoryTable;
   readonly flops: number;
