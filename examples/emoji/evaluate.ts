@@ -1,0 +1,132 @@
+/**
+ * Zero-shot tests of a trained emoji model: which caption fits a picture best, beside what chance gives.
+ *
+ * A caption's feature is the mean of its features under the four prompts it was trained with, so no prompt is favoured.
+ * Everything is pure arithmetic on features that an encoder made; `run.ts` brings the encoder.
+ */
+import { join } from 'node:path';
+import type { Encoder } from '../../zoo/encoder.ts';
+import { type EmojiData, prompts, type Row } from './prepare.ts';
+
+/** One line of the table. */
+export interface Score {
+  readonly name: string;
+  readonly pictures: number;
+  readonly choices: number;
+  /** Shares in [0, 1]. */
+  readonly top1: number;
+  readonly top5: number;
+}
+
+/** One picture and what the model says about it. */
+export interface Answer {
+  /** Path of the picture. */
+  readonly picture: string;
+  /** The true caption. */
+  readonly caption: string;
+  /** Best first. */
+  readonly best: readonly { readonly caption: string; readonly probability: number }[];
+}
+
+/** Features in rows of `width`, each of length 1, and what each row stands for. */
+export interface Features {
+  readonly names: readonly string[];
+  readonly width: number;
+  readonly data: Float32Array;
+}
+
+export interface Evaluation {
+  readonly scores: readonly Score[];
+  readonly combinations: readonly Answer[];
+  readonly style: readonly Answer[];
+}
+
+/** Dot products of one picture with every caption. */
+function similarities(images: Features, row: number, captions: Features): Float64Array {
+  const { width } = images;
+  return Float64Array.from(captions.names, (_, c) => {
+    let sum = 0;
+    for (let i = 0; i < width; i++) sum += images.data[row * width + i]! * captions.data[c * width + i]!;
+    return sum;
+  });
+}
+
+/** Rank (0 = best) of the true caption of every picture; equal scores rank the truth last, never in its favour. */
+export function ranks(images: Features, captions: Features): number[] {
+  const index = new Map(captions.names.map((name, i) => [name, i]));
+  return images.names.map((name, row) => {
+    const truth = index.get(name);
+    if (truth === undefined) throw new Error(`no caption "${name}" among the choices`);
+    const scores = similarities(images, row, captions);
+    return scores.reduce((better, s, i) => better + (i !== truth && s >= scores[truth]! ? 1 : 0), 0);
+  });
+}
+
+function score(name: string, images: Features, captions: Features): Score {
+  const list = ranks(images, captions);
+  const within = (k: number): number => list.filter((rank) => rank < k).length / list.length;
+  return { name, pictures: list.length, choices: captions.names.length, top1: within(1), top5: within(5) };
+}
+
+/** The five best captions of a picture with their probabilities (softmax of scale × cosine over all captions). */
+function answer(images: Features, row: number, captions: Features, scale: number, picture: string): Answer {
+  const scores = similarities(images, row, captions);
+  const most = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const weights = scores.map((s) => Math.exp(scale * (s - most)));
+  const total = weights.reduce((a, b) => a + b, 0);
+  const order = [...weights.keys()].sort((a, b) => weights[b]! - weights[a]!).slice(0, 5);
+  return {
+    picture,
+    caption: images.names[row]!,
+    best: order.map((i) => ({ caption: captions.names[i]!, probability: weights[i]! / total })),
+  };
+}
+
+function select(features: Features, keep: ReadonlySet<string>): Features {
+  const rows = features.names.flatMap((name, i) => (keep.has(name) ? [i] : []));
+  const { width } = features;
+  const data = new Float32Array(rows.length * width);
+  for (const [to, from] of rows.entries()) {
+    data.set(features.data.subarray(from * width, (from + 1) * width), to * width);
+  }
+  return { names: rows.map((i) => features.names[i]!), width, data };
+}
+
+/** `count` rows spread evenly over a list. */
+function spread<T>(list: readonly T[], count: number): number[] {
+  const step = Math.max(1, list.length / count);
+  return Array.from({ length: Math.min(count, list.length) }, (_, i) => Math.floor((i + 0.5) * step));
+}
+
+/** Runs both tests. `shown` pictures of each go to the page. */
+export async function evaluate(encoder: Encoder, data: EmojiData, shown = 24): Promise<Evaluation> {
+  const width = encoder.embed;
+  const encodeRows = async (list: readonly Row[]): Promise<Features> => ({
+    names: list.map((row) => row.title),
+    width,
+    data: await encoder.encodeImages(list.map((row) => join(data.folder, row.filepath))),
+  });
+  const captions: Features = {
+    names: data.captions,
+    width,
+    data: await encoder.encodePrompts(data.captions, prompts),
+  };
+  const holdout = await encodeRows(data.holdout);
+  const style = await encodeRows(data.style);
+  const heldOutCaptions = select(captions, new Set(holdout.names));
+  const styleCaptions = select(captions, new Set(style.names));
+  const answers = (list: readonly Row[], images: Features, among: Features): Answer[] =>
+    spread(list, shown).map((row) =>
+      answer(images, row, among, encoder.scale, join(data.folder, list[row]!.filepath)),
+    );
+  return {
+    scores: [
+      score('unseen combinations', holdout, heldOutCaptions),
+      score('unseen combinations, all captions', holdout, captions),
+      score('unseen style (OpenMoji)', style, styleCaptions),
+      score('unseen style, all captions', style, captions),
+    ],
+    combinations: answers(data.holdout, holdout, heldOutCaptions),
+    style: answers(data.style, style, styleCaptions),
+  };
+}

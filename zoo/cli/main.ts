@@ -1,0 +1,226 @@
+#!/usr/bin/env node
+/**
+ * The command line: which verbs there are, what each takes, and what its help says.
+ *
+ * A verb's code is loaded only when it is called, so that `zooc --help` and `zooc check` stay quick. Every error ends in
+ * `failure.ts`, which chooses the exit code: 0 done, 1 the user's input, 2 a defect of ours.
+ */
+import { Command, CommanderError, Option } from 'commander';
+import { fail } from '../../grammar/diagnostics.ts';
+import { report } from './failure.ts';
+import { version } from './version.ts';
+
+const modelHelp = 'a bundled model ("ViT-B/32") or file.zoo#name';
+
+function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value];
+}
+
+function setOption(): Option {
+  return new Option('--set <path=value>', 'override a parameter, as `with` does; repeatable')
+    .argParser(collect)
+    .default([], 'none');
+}
+
+const jsonOption = (): Option => new Option('--json', 'print one JSON document');
+const weightsOption = (): Option =>
+  new Option('--weights <weights>', 'safetensors file, exported folder, init:SEED, or hash');
+const deviceOption = (): Option =>
+  new Option('--device <device>', 'what executes the plan')
+    .choices(['webgpu', 'reference', 'null'])
+    .default('webgpu');
+
+const program = new Command('zooc')
+  .description('Declare CLIP-style encoders in .zoo files; compile, train and run them on WebGPU.')
+  .version(version)
+  .showHelpAfterError(false)
+  .exitOverride()
+  // Only help and version reach stdout through commander; its error texts are rendered by `failure.ts`.
+  .configureOutput({ writeErr: () => {} });
+
+// `copyInheritedSettings` happens in `command()`, so every verb below throws instead of exiting, too.
+program
+  .command('list')
+  .description('bundled models: name, towers, parameters, resolution, embedding width')
+  .addOption(jsonOption())
+  .action(async (options) => (await import('./verbs/list.ts')).list(options));
+
+program
+  .command('check')
+  .description('parse and type-check .zoo files; reports all independent errors at once')
+  .argument('<files...>', '.zoo files')
+  .addOption(new Option('--json', 'print the diagnostics as a JSON array'))
+  .action(async (files, options) => (await import('./verbs/check.ts')).check(files, options));
+
+program
+  .command('fmt')
+  .description('rewrite .zoo files in the canonical format')
+  .argument('<files...>', '.zoo files')
+  .option('--check', 'change nothing; fail if a file is not formatted')
+  .action(async (files, options) => (await import('./verbs/fmt.ts')).fmt(files, options));
+
+program
+  .command('show')
+  .description("a model's weights, shapes, parameters, entries, FLOPs and configuration")
+  .argument('<model>', modelHelp)
+  .addOption(setOption())
+  .addOption(jsonOption())
+  .action(async (model, options) => (await import('./verbs/show.ts')).show(model, options));
+
+program
+  .command('compile')
+  .description('write the plan of one entry: plan.json, *.wgsl, graph.txt; needs no GPU')
+  .argument('<model>', modelHelp)
+  .requiredOption('--entry <entry>', 'encode_image, encode_text, logits or loss')
+  .requiredOption('--batch <n>', 'number of pairs')
+  .addOption(
+    new Option('--mode <mode>', 'batch norm uses its stored statistics, or the batch')
+      .choices(['eval', 'train'])
+      .default('eval'),
+  )
+  .option('--grad', 'also the gradient of the loss with respect to every trainable weight')
+  .addOption(new Option('--precision <precision>', 'arithmetic').choices(['f32', 'mixed']).default('f32'))
+  .addOption(
+    new Option('--profile <profile>', 'kind of device to plan for').choices(['cpu', 'gpu']).default('cpu'),
+  )
+  .option('--dump-after <pass>', 'print the graph after this pass to stderr')
+  .requiredOption('-o, --out <dir>', 'folder to write')
+  .addOption(setOption())
+  .addOption(jsonOption())
+  .action(async (model, options) => (await import('./verbs/compile.ts')).compile(model, options));
+
+program
+  .command('run')
+  .description('run one entry on tensors from a file')
+  .argument('<model>', modelHelp)
+  .requiredOption('--entry <entry>', 'encode_image, encode_text, logits or loss')
+  .addOption(weightsOption().makeOptionMandatory())
+  .requiredOption('--inputs <inputs>', 'safetensors file with `images` and / or `tokens`, or hash')
+  .requiredOption('--out <file>', 'safetensors file to write')
+  .addOption(
+    new Option('--mode <mode>', 'batch norm uses its stored statistics, or the batch')
+      .choices(['eval', 'train'])
+      .default('eval'),
+  )
+  .option('--grad', 'also write grad.<weight>')
+  .option('--batch <n>', 'number of pairs (with --inputs hash)')
+  .addOption(deviceOption())
+  .addOption(setOption())
+  .addOption(jsonOption())
+  .action(async (model, options) => (await import('./verbs/run.ts')).run(model, options));
+
+program
+  .command('train')
+  .description('train a recipe; SIGINT and SIGTERM save and stop, --resume goes on exactly')
+  .argument('<recipe>', 'file.zoo, or file.zoo#recipe where it holds several')
+  .requiredOption('--out <dir>', 'run folder: metrics, checkpoints, final weights')
+  .addOption(weightsOption())
+  .option('--steps <n>', 'stop after this many steps')
+  .option('--resume', 'go on from the newest checkpoint in the run folder')
+  .addOption(deviceOption())
+  .addOption(setOption())
+  .addOption(jsonOption())
+  .action(async (recipe, options) => (await import('./verbs/train.ts')).train(recipe, options));
+
+program
+  .command('export')
+  .description('write a package that run, classify and train --weights load')
+  .argument('<run-or-weights>', "a train run's folder, or weights")
+  .requiredOption('--model <model>', modelHelp)
+  .addOption(
+    new Option('--format <format>', 'layout of the package')
+      .choices(['zoo', 'openai', 'open_clip', 'hf'])
+      .makeOptionMandatory(),
+  )
+  .requiredOption('--out <dir>', 'folder to write')
+  .addOption(setOption())
+  .addOption(jsonOption())
+  .action(async (source, options) => (await import('./verbs/export.ts')).exportPackage(source, options));
+
+program
+  .command('import')
+  .description('convert weights of other projects to our names')
+  .argument('<weights>', 'weights file')
+  .addOption(
+    new Option('--format <format>', 'where the weights come from')
+      .choices(['openai', 'open_clip', 'hf'])
+      .makeOptionMandatory(),
+  )
+  .requiredOption('--model <model>', modelHelp)
+  .requiredOption('--out <file>', 'safetensors file to write')
+  .addOption(setOption())
+  .action(async (weights, options) => (await import('./verbs/import.ts')).importWeights(weights, options));
+
+program
+  .command('classify')
+  .description('zero-shot classification: label and probability per image')
+  .argument('<model>', `${modelHelp}, or an exported folder`)
+  .argument('<images...>', 'image files')
+  .addOption(weightsOption())
+  .requiredOption('--labels <labels>', 'file (one label a line, or a JSON array) or comma-separated list')
+  .option(
+    '--templates <file>',
+    'prompts with {} for the label (one a line, or a JSON array); features are averaged',
+  )
+  .option('--top <n>', 'labels to show per image', '5')
+  .addOption(deviceOption())
+  .addOption(setOption())
+  .addOption(jsonOption())
+  .action(async (model, images, options) =>
+    (await import('./verbs/classify.ts')).classify(model, images, options),
+  );
+
+program
+  .command('embed')
+  .description('normalised features of images and / or texts, as .npy or safetensors')
+  .argument('<model>', `${modelHelp}, or an exported folder`)
+  .addOption(weightsOption())
+  .option('--images <files...>', 'image files')
+  .option('--texts <texts...>', 'texts; @file for one a line')
+  .requiredOption('--out <file>', 'file to write: .npy (images or texts) or .safetensors')
+  .addOption(deviceOption())
+  .addOption(setOption())
+  .addOption(jsonOption())
+  .action(async (model, options) => (await import('./verbs/embed.ts')).embed(model, options));
+
+program
+  .command('devices')
+  .description('every adapter that can be had, which one is used and why')
+  .addOption(jsonOption())
+  .action(async (options) => (await import('./verbs/devices.ts')).devices(options));
+
+program
+  .command('bench')
+  .description("speed against the adapter's own matrix-product ceiling, measured in the same run")
+  .option('--runs <n>', 'timed runs of each case; the median counts', '5')
+  .option('--only <cases...>', 'names of cases')
+  .addOption(jsonOption())
+  .action(async (options) => (await import('./verbs/bench.ts')).bench(options));
+
+/** commander's refusals as diagnostics; help and version count as done. */
+function usage(error: CommanderError): void {
+  if (error.exitCode === 0 || error.code === 'commander.help') return;
+  fail('Z700', error.message.replace(/^error: /, ''), 'zooc --help, zooc VERB --help');
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  try {
+    if (argv.length <= 2) program.help();
+    await program.parseAsync(argv);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    usage(error);
+  }
+}
+
+// A reader that closes the pipe early (`zooc list | head -1`) is not an error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+
+try {
+  await main(process.argv);
+} catch (error) {
+  process.exitCode = report(error);
+}

@@ -1,0 +1,63 @@
+/** From what stands on the command line (`ViT-B/32`, `enc.zoo#mine`, `--set a=b`) to checked models and recipes. */
+import { resolveModel, resolveRecipe } from '../../compiler/model/index.ts';
+import type { EntryName, Model, Recipe, Result } from '../../compiler/model/types.ts';
+import { entryNames } from '../../compiler/model/types.ts';
+import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
+import { renderDiagnostics } from '../../grammar/render.ts';
+import { nodeHost } from './host.ts';
+import { note } from './output.ts';
+
+export interface Override {
+  readonly path: string;
+  readonly value: string;
+}
+
+/** The value of a result; its warnings go to stderr, its errors are thrown. */
+export function unwrap<T>(result: Result<T>): T {
+  if (!result.ok) throw new DiagnosticError(result.diagnostics);
+  if (result.diagnostics.length > 0) note(renderDiagnostics(result.diagnostics));
+  return result.value;
+}
+
+/** `path=value` of every `--set`. */
+export function parseOverrides(settings: readonly string[]): Override[] {
+  return settings.map((setting) => {
+    const at = setting.indexOf('=');
+    if (at <= 0) fail('Z703', `--set ${setting}: expected path=value`, '--set vision.layers=2');
+    return { path: setting.slice(0, at).trim(), value: setting.slice(at + 1).trim() };
+  });
+}
+
+export function loadModel(reference: string, settings: readonly string[]): Model {
+  return unwrap(resolveModel(nodeHost(), reference, parseOverrides(settings)));
+}
+
+export function loadRecipe(reference: string, settings: readonly string[]): Recipe {
+  return unwrap(resolveRecipe(nodeHost(), reference, parseOverrides(settings)));
+}
+
+/** An entry that the model has. */
+export function parseEntry(model: Model, name: string): EntryName {
+  const entry = entryNames.find((known) => known === name);
+  const known = model.entries.map((e) => e.name);
+  if (entry === undefined || !known.includes(entry)) {
+    fail('Z704', `${model.name} has no entry ${name}`, `entries: ${known.join(', ')}`);
+  }
+  return entry;
+}
+
+/** A whole number above zero given as an option. */
+export function parseCount(option: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) {
+    fail('Z703', `${option} ${text}: expected a whole number above 0`);
+  }
+  return value;
+}
+
+/** One of a few words given as an option. */
+export function parseChoice<T extends string>(option: string, text: string, choices: readonly T[]): T {
+  const choice = choices.find((c) => c === text);
+  if (choice === undefined) fail('Z703', `${option} ${text}: expected one of ${choices.join(', ')}`);
+  return choice;
+}
