@@ -49,7 +49,7 @@ li .p { font-variant-numeric: tabular-nums; }
 footer { margin-top: 3rem; font-size: .8rem; color: var(--soft); }
 `;
 
-function escape(text: string): string {
+function escapeHtml(text: string): string {
   return text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
@@ -61,15 +61,15 @@ function figure(answer: Answer): string {
   const picture = readFileSync(answer.picture).toString('base64');
   const lines = answer.best.map(({ caption, probability }) => {
     const right = caption === answer.caption ? ' class="right"' : '';
-    return `<li${right} style="--p: ${(100 * probability).toFixed(1)}%"><span class="name" title="${escape(caption)}">${escape(caption)}</span><span class="p">${percent(probability)}</span></li>`;
+    return `<li${right} style="--p: ${(100 * probability).toFixed(1)}%"><span class="name" title="${escapeHtml(caption)}">${escapeHtml(caption)}</span><span class="p">${percent(probability)}</span></li>`;
   });
-  return `<figure><img alt="${escape(answer.caption)}" src="data:image/png;base64,${picture}"><figcaption><div class="truth">${escape(answer.caption)}</div><ol>${lines.join('')}</ol></figcaption></figure>`;
+  return `<figure><img alt="${escapeHtml(answer.caption)}" src="data:image/png;base64,${picture}"><figcaption><div class="truth">${escapeHtml(answer.caption)}</div><ol>${lines.join('')}</ol></figcaption></figure>`;
 }
 
 function scoreTable(scores: readonly Score[]): string {
   const rows = scores.map(
     (s) =>
-      `<tr><td>${escape(s.name)}</td><td>${s.pictures}</td><td>${s.choices}</td><td><b>${percent(s.top1)}</b></td><td><b>${percent(s.top5)}</b></td><td>${percent(1 / s.choices)} / ${percent(5 / s.choices)}</td></tr>`,
+      `<tr><td>${escapeHtml(s.name)}</td><td>${s.pictures}</td><td>${s.choices}</td><td><b>${percent(s.top1)}</b></td><td><b>${percent(s.top5)}</b></td><td>${percent(1 / s.choices)} / ${percent(5 / s.choices)}</td></tr>`,
   );
   return `<table><thead><tr><th>zero-shot test</th><th>pictures</th><th>captions</th><th>top-1</th><th>top-5</th><th>chance</th></tr></thead><tbody>${rows.join('')}</tbody></table>`;
 }
@@ -78,13 +78,13 @@ function scoreTable(scores: readonly Score[]): string {
 export function renderPage(content: PageContent): string {
   const sections = content.sections.map(
     (s) =>
-      `<section><h2>${escape(s.title)}</h2><p>${escape(s.explanation)}</p><div class="grid">${s.answers.map(figure).join('\n')}</div></section>`,
+      `<section><h2>${escapeHtml(s.title)}</h2><p>${escapeHtml(s.explanation)}</p><div class="grid">${s.answers.map(figure).join('\n')}</div></section>`,
   );
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escape(content.heading)}</title><style>${style}</style></head>
+<title>${escapeHtml(content.heading)}</title><style>${style}</style></head>
 <body>
-<header><h1>${escape(content.heading)}</h1><p>${content.facts.map(escape).join(' · ')}</p></header>
+<header><h1>${escapeHtml(content.heading)}</h1><p>${content.facts.map(escapeHtml).join(' · ')}</p></header>
 ${scoreTable(content.scores)}
 ${sections.join('\n')}
 <footer>Pictures: Twemoji © Twitter and contributors, CC BY 4.0; Noto Emoji © Google, Apache 2.0; OpenMoji © its authors, CC BY-SA 4.0.
