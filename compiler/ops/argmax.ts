@@ -1,0 +1,33 @@
+/** Index of the largest value along one axis, the first of equal ones; works on integers too (the end-of-text token). */
+
+import { sizeOf } from '../graph/types.ts';
+import { perInputElement } from './costs.ts';
+import { defineOp } from './op.ts';
+import { accept, reducedShape, refuseAxes } from './shapes.ts';
+
+export const argmax = defineOp<'argmax'>({
+  name: 'argmax',
+  arity: 1,
+  shape([x], { axis }) {
+    const refusal = refuseAxes('take the argmax over', x!, [axis]);
+    return refusal ?? accept({ dtype: 'i32', shape: reducedShape(x!.shape, [axis], false) });
+  },
+  gradient: () => [null],
+  reference([x], { axis }, shape) {
+    const length = x!.shape[axis]!;
+    const inner = sizeOf(x!.shape.slice(axis + 1));
+    const data = new Float64Array(sizeOf(shape));
+    for (let at = 0; at < data.length; at++) {
+      const start = Math.floor(at / inner) * length * inner + (at % inner);
+      let best = 0;
+      for (let i = 1; i < length; i++) {
+        if (x!.data[start + i * inner]! > x!.data[start + best * inner]!) best = i;
+      }
+      data[at] = best;
+    }
+    return { shape, data };
+  },
+  family: 'reduce',
+  cost: perInputElement(1),
+  tolerance: { rtol: 0, atol: 0 },
+});

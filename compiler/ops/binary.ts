@@ -1,0 +1,110 @@
+/**
+ * Elementwise ops with two inputs that broadcast. A gradient is summed back over what broadcasting repeated.
+ *
+ * At ties `maximum` gives half of the gradient to each input, as PyTorch does.
+ */
+import { perElement } from './costs.ts';
+import { Expressions } from './expressions.ts';
+import type { BinaryMapOp } from './map-program.ts';
+import { defineOp, type OpDefinition, type Tolerance } from './op.ts';
+import { binaryFunctions } from './scalar.ts';
+import { accept, broadcastShapes, isFloat, refuseIntegers, refuseMixed } from './shapes.ts';
+import { broadcastTo } from './tensors.ts';
+
+/** Unsummed gradients of both inputs, made only when asked for; `null` = none. */
+type Derivative = (
+  e: Expressions,
+  x: number,
+  y: number,
+  result: number,
+  dy: number,
+) => readonly [() => number | null, () => number | null];
+
+const verbs: Readonly<Record<BinaryMapOp, string>> = {
+  add: 'add',
+  sub: 'subtract',
+  mul: 'multiply',
+  div: 'divide',
+  pow: 'take the power of',
+  maximum: 'take the maximum of',
+  equal: 'compare',
+};
+const worksOnIntegers: readonly BinaryMapOp[] = ['add', 'sub', 'mul', 'maximum', 'equal'];
+
+function binary<K extends BinaryMapOp>(
+  name: K,
+  flops: number,
+  tolerance: Tolerance,
+  derivative: Derivative,
+): OpDefinition<K> {
+  const f = binaryFunctions[name];
+  return defineOp<K>({
+    name,
+    arity: 2,
+    shape(inputs) {
+      const mixed = refuseMixed(verbs[name], inputs);
+      if (mixed) return mixed;
+      const first = inputs[0]!;
+      if (!isFloat(first) && !worksOnIntegers.includes(name)) return refuseIntegers(verbs[name], inputs)!;
+      const result = broadcastShapes(verbs[name], inputs);
+      if ('refusal' in result) return result.refusal;
+      const dtype = name === 'equal' && first.dtype === 'i32' ? 'f32' : first.dtype;
+      return accept({ dtype, shape: result.shape });
+    },
+    gradient(b, node, dy, wanted) {
+      const e = new Expressions(b);
+      const [x, y] = [node.inputs[0]!, node.inputs[1]!];
+      return derivative(e, x, y, node.id, dy).map((make, i) => {
+        const whole = wanted[i] ? make() : null;
+        return whole === null ? null : e.sumTo(whole, e.shape(node.inputs[i]!));
+      });
+    },
+    reference([x, y], _attrs, shape) {
+      const a = broadcastTo(x!, shape).data;
+      const b = broadcastTo(y!, shape).data;
+      return { shape, data: a.map((v, i) => f(v, b[i]!)) };
+    },
+    family: 'map',
+    cost: perElement(flops),
+    tolerance,
+  });
+}
+
+/** d(x^y)/dx = y x^(y-1); for a constant exponent without a power where a product will do. */
+function powerRule(e: Expressions, x: number, y: number, dy: number): number {
+  const exponent = e.b.node(y);
+  if (exponent.op === 'constant') {
+    const c = exponent.attrs.value;
+    if (c === 1) return dy;
+    const rest = c === 2 ? x : e.binary('pow', x, e.scalar(x, c - 1));
+    return e.mul(dy, e.scale(rest, c));
+  }
+  return e.mul(dy, e.mul(y, e.binary('pow', x, e.sub(y, e.scalar(y, 1)))));
+}
+
+function maximumRule(e: Expressions, x: number, y: number, dy: number): number {
+  const tie = e.scale(e.binary('equal', x, y), 0.5);
+  return e.mul(dy, e.add(e.unary('step', e.sub(x, y)), tie));
+}
+
+const none = () => null;
+const rounded = (rtol: number): Tolerance => ({ rtol, atol: 1e-30 });
+
+export const binaryOps: { readonly [K in BinaryMapOp]: OpDefinition<K> } = {
+  add: binary('add', 1, rounded(2e-7), (_e, _x, _y, _r, dy) => [() => dy, () => dy]),
+  sub: binary('sub', 1, rounded(2e-7), (e, _x, _y, _r, dy) => [() => dy, () => e.neg(dy)]),
+  mul: binary('mul', 1, rounded(2e-7), (e, x, y, _r, dy) => [() => e.mul(dy, y), () => e.mul(dy, x)]),
+  div: binary('div', 1, rounded(4e-7), (e, _x, y, result, dy) => [
+    () => e.div(dy, y),
+    () => e.neg(e.div(e.mul(dy, result), y)),
+  ]),
+  pow: binary('pow', 16, rounded(2e-5), (e, x, y, result, dy) => [
+    () => powerRule(e, x, y, dy),
+    () => e.mul(dy, e.mul(result, e.unary('ln', x))),
+  ]),
+  maximum: binary('maximum', 1, { rtol: 0, atol: 0 }, (e, x, y, _r, dy) => [
+    () => maximumRule(e, x, y, dy),
+    () => maximumRule(e, y, x, dy),
+  ]),
+  equal: binary('equal', 1, { rtol: 0, atol: 0 }, () => [none, none]),
+};

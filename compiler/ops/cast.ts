@@ -1,0 +1,23 @@
+/**
+ * Conversion between element types. The reference computes in f64 throughout: only conversion to integers changes a
+ * value (truncation towards zero, as WGSL converts).
+ */
+import { perElement } from './costs.ts';
+import { defineOp } from './op.ts';
+import { accept, isFloat } from './shapes.ts';
+
+export const cast = defineOp<'cast'>({
+  name: 'cast',
+  arity: 1,
+  shape: ([x], { to }) => accept({ dtype: to, shape: x!.shape }),
+  gradient(b, node, dy, wanted) {
+    const from = b.type(node.inputs[0]!);
+    if (!wanted[0] || !isFloat(from) || !isFloat(node.type)) return [null];
+    return [b.add('cast', [dy], { to: from.dtype })];
+  },
+  reference: ([x], { to }, shape) => ({ shape, data: to === 'i32' ? x!.data.map(Math.trunc) : x!.data }),
+  family: 'map',
+  cost: perElement(1),
+  // Rounding to f16 storage: half a unit of 11 bits.
+  tolerance: { rtol: 5e-4, atol: 6e-8 },
+});

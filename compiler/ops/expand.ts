@@ -1,0 +1,28 @@
+/** Explicit broadcasting: axes of length 1 repeat up to `shape`; the number of axes stays. */
+import { formatShape, sameDim } from '../graph/types.ts';
+import { free } from './costs.ts';
+import { Expressions } from './expressions.ts';
+import { defineOp } from './op.ts';
+import { accept, refuse } from './shapes.ts';
+import { broadcastTo } from './tensors.ts';
+
+export const expand = defineOp<'expand'>({
+  name: 'expand',
+  arity: 1,
+  shape([x], { shape }) {
+    const whole = `cannot expand ${formatShape(x!.shape)} to ${formatShape(shape)}`;
+    if (shape.length !== x!.shape.length)
+      return refuse(`${whole}: numbers of axes differ`, { code: 'Z302', blame: [{ input: 0 }] });
+    const axis = x!.shape.findIndex((d, i) => d !== 1 && !sameDim(d, shape[i]!));
+    if (axis < 0) return accept({ dtype: x!.dtype, shape });
+    return refuse(`${whole}: axis ${axis} is not 1`, { blame: [{ input: 0, axis, dim: x!.shape[axis]! }] });
+  },
+  gradient(b, node, dy, wanted) {
+    const e = new Expressions(b);
+    return [wanted[0] ? e.sumTo(dy, e.shape(node.inputs[0]!)) : null];
+  },
+  reference: ([x], _attrs, shape) => broadcastTo(x!, shape),
+  family: 'view',
+  cost: free,
+  tolerance: { rtol: 0, atol: 0 },
+});

@@ -1,0 +1,48 @@
+/**
+ * x / |x| along the last axis, without epsilon as in OpenAI's code, and its gradient (dy - y (y·dy)) / |x|.
+ */
+import { perElement } from './costs.ts';
+import { noSecondDerivative } from './expressions.ts';
+import { defineOp } from './op.ts';
+import { mapRows, rowGradientShape, rowShape } from './rows.ts';
+
+function norm(x: Float64Array): number {
+  return Math.sqrt(x.reduce((a, v) => a + v * v, 0));
+}
+
+export const l2Normalize = defineOp<'l2_normalize'>({
+  name: 'l2_normalize',
+  arity: 1,
+  shape: (inputs) => rowShape('l2_normalize', inputs),
+  gradient: (b, node, dy, wanted) => [
+    wanted[0] ? b.add('l2_normalize_grad', [node.inputs[0]!, dy], {}) : null,
+  ],
+  reference: ([x]) =>
+    mapRows([x!], (rows, out) => {
+      const length = norm(rows[0]!);
+      rows[0]!.forEach((v, i) => {
+        out[i] = v / length;
+      });
+    }),
+  family: 'reduce',
+  cost: perElement(3),
+  tolerance: { rtol: 5e-6, atol: 1e-7 },
+});
+
+export const l2NormalizeGrad = defineOp<'l2_normalize_grad'>({
+  name: 'l2_normalize_grad',
+  arity: 2,
+  shape: (inputs) => rowGradientShape('l2_normalize_grad', inputs),
+  gradient: noSecondDerivative('l2_normalize_grad'),
+  reference: ([x, dy]) =>
+    mapRows([x!, dy!], (rows, out) => {
+      const [x, dy] = [rows[0]!, rows[1]!];
+      const length = norm(x);
+      let dot = 0;
+      for (let i = 0; i < x.length; i++) dot += (x[i]! / length) * dy[i]!;
+      for (let i = 0; i < x.length; i++) out[i] = (dy[i]! - (x[i]! / length) * dot) / length;
+    }),
+  family: 'reduce',
+  cost: perElement(7),
+  tolerance: { rtol: 1e-5, atol: 1e-6, perSqrtK: true },
+});

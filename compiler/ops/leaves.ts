@@ -1,0 +1,72 @@
+/**
+ * Leaves: what a graph starts from. Inputs and weights are fed by name; constants and `iota` are values of their own.
+ */
+import { leastOf } from '../graph/dims.ts';
+import type { Dim } from '../graph/types.ts';
+import { formatShape } from '../graph/types.ts';
+import { free } from './costs.ts';
+import { defineOp, type RefTensor } from './op.ts';
+import { accept, refuse } from './shapes.ts';
+import { filled } from './tensors.ts';
+
+const exact = { rtol: 0, atol: 0 };
+
+function leaf(what: string, shape: readonly Dim[], dtype: 'f32' | 'f16' | 'i32') {
+  const bad = shape.find((d) => !Number.isInteger(leastOf(d)) || leastOf(d) < 1);
+  if (bad !== undefined)
+    return refuse(
+      `${what} cannot have the shape ${formatShape(shape)}: every axis needs a size of at least 1`,
+    );
+  return accept({ dtype, shape });
+}
+
+function fed(op: string, name: string): RefTensor {
+  throw new Error(`the value of ${op} ${name} is fed by the executor`);
+}
+
+export const input = defineOp<'input'>({
+  name: 'input',
+  arity: 0,
+  shape: (_inputs, { name, shape, dtype }) => leaf(`input ${name}`, shape, dtype),
+  gradient: () => [],
+  reference: (_inputs, { name }) => fed('input', name),
+  family: 'leaf',
+  cost: free,
+  tolerance: exact,
+});
+
+export const param = defineOp<'param'>({
+  name: 'param',
+  arity: 0,
+  shape: (_inputs, { name, shape }) => leaf(`weight ${name}`, shape, 'f32'),
+  gradient: () => [],
+  reference: (_inputs, { name }) => fed('param', name),
+  family: 'leaf',
+  cost: free,
+  tolerance: exact,
+});
+
+export const constant = defineOp<'constant'>({
+  name: 'constant',
+  arity: 0,
+  shape: (_inputs, { shape, dtype }) => leaf('a constant', shape, dtype),
+  gradient: () => [],
+  reference: (_inputs, { value }, shape) => filled(shape, value),
+  family: 'leaf',
+  cost: free,
+  tolerance: exact,
+});
+
+export const iota = defineOp<'iota'>({
+  name: 'iota',
+  arity: 0,
+  shape: (_inputs, { length }) => leaf('iota', [length], 'i32'),
+  gradient: () => [],
+  reference: (_inputs, _attrs, shape) => ({
+    shape,
+    data: Float64Array.from({ length: shape[0]! }, (_, i) => i),
+  }),
+  family: 'leaf',
+  cost: free,
+  tolerance: exact,
+});

@@ -1,0 +1,41 @@
+/**
+ * Logarithm of softmax along the last axis, and its gradient: dx = dy - exp(y) sum(dy).
+ */
+import { perElement } from './costs.ts';
+import { noSecondDerivative } from './expressions.ts';
+import { defineOp } from './op.ts';
+import { mapRows, rowGradientShape, rowShape } from './rows.ts';
+
+export const logSoftmax = defineOp<'log_softmax'>({
+  name: 'log_softmax',
+  arity: 1,
+  shape: (inputs) => rowShape('log_softmax', inputs),
+  gradient: (b, node, dy, wanted) => [wanted[0] ? b.add('log_softmax_grad', [node.id, dy], {}) : null],
+  reference: ([x]) =>
+    mapRows([x!], (rows, out) => {
+      const x = rows[0]!;
+      const most = x.reduce((a, v) => Math.max(a, v));
+      const total = x.reduce((a, v) => a + Math.exp(v - most), 0);
+      const shift = most + Math.log(total);
+      for (let i = 0; i < x.length; i++) out[i] = x[i]! - shift;
+    }),
+  family: 'reduce',
+  cost: perElement(12),
+  tolerance: { rtol: 2e-6, atol: 2e-6 },
+});
+
+export const logSoftmaxGrad = defineOp<'log_softmax_grad'>({
+  name: 'log_softmax_grad',
+  arity: 2,
+  shape: (inputs) => rowGradientShape('log_softmax_grad', inputs),
+  gradient: noSecondDerivative('log_softmax_grad'),
+  reference: ([y, dy]) =>
+    mapRows([y!, dy!], (rows, out) => {
+      const [y, dy] = [rows[0]!, rows[1]!];
+      const total = dy.reduce((a, v) => a + v, 0);
+      for (let i = 0; i < y.length; i++) out[i] = dy[i]! - Math.exp(y[i]!) * total;
+    }),
+  family: 'reduce',
+  cost: perElement(10),
+  tolerance: { rtol: 1e-5, atol: 1e-6, perSqrtK: true },
+});

@@ -1,0 +1,33 @@
+/**
+ * A fused elementwise chain. The fusion pass makes these behind differentiation, so there is no gradient rule.
+ */
+
+import { sameShape } from '../graph/types.ts';
+import { elements, traffic } from './costs.ts';
+import { madeByPasses } from './expressions.ts';
+import { defineOp } from './op.ts';
+import { evaluateProgram, programFault, programFlops } from './scalar.ts';
+import { accept, broadcastShapes, isFloat, refuse, refuseShape } from './shapes.ts';
+
+export const map = defineOp<'map'>({
+  name: 'map',
+  arity: 'any',
+  shape(inputs, { program, shape }) {
+    const fault = programFault(program, inputs.length);
+    if (fault) return refuse(`cannot map: ${fault}`);
+    const joint = broadcastShapes('map', [...inputs, { dtype: 'f32', shape }]);
+    if ('refusal' in joint) return joint.refusal;
+    if (!sameShape(joint.shape, shape))
+      return refuseShape('the result of map', [{ dtype: 'f32', shape: joint.shape }], 0, shape)!;
+    return accept({ dtype: inputs.find(isFloat)?.dtype ?? 'f32', shape });
+  },
+  gradient: () => madeByPasses('map'),
+  reference: (inputs, { program }, shape) => evaluateProgram(program, inputs, shape),
+  family: 'map',
+  cost: (inputs, { program }, result) => ({
+    flops: programFlops(program) * elements(result),
+    bytes: traffic(inputs, result),
+  }),
+  // A chain of a few roundings and at most a couple of exp or tanh.
+  tolerance: { rtol: 2e-5, atol: 2e-6 },
+});

@@ -1,0 +1,47 @@
+/**
+ * The causal mask of attention scores, for models that write attention out: entries a query must not see become -3e38,
+ * which softmax turns into 0. Finite, because WGSL may assume that there are no infinities.
+ */
+
+import { formatShape } from '../graph/types.ts';
+import { perElement } from './costs.ts';
+import { Expressions } from './expressions.ts';
+import { defineOp } from './op.ts';
+import { accept, refuse, refuseIntegers } from './shapes.ts';
+
+export const masked = -3e38;
+
+export const maskFuture = defineOp<'mask_future'>({
+  name: 'mask_future',
+  arity: 1,
+  shape(inputs) {
+    const x = inputs[0]!;
+    if (x.shape.length < 2)
+      return refuse(`mask_future needs at least 2 axes [..., T, S], got ${formatShape(x.shape)}`, {
+        code: 'Z302',
+        blame: [{ input: 0 }],
+      });
+    return refuseIntegers('mask', inputs) ?? accept(x);
+  },
+  gradient(b, node, dy, wanted) {
+    if (!wanted[0]) return [null];
+    // Masked scores are constants: their gradient is cut. Where the mask acts on zeros it leaves -3e38, elsewhere 0.
+    const e = new Expressions(b);
+    const zeros = b.add('constant', [], { value: 0, dtype: node.type.dtype, shape: node.type.shape });
+    const mask = b.add('mask_future', [zeros], {});
+    return [e.mul(dy, e.binary('equal', mask, e.scalar(dy, 0)))];
+  },
+  reference([x], _attrs, shape) {
+    const [rows, columns] = [shape.at(-2)!, shape.at(-1)!];
+    const seen = columns - rows;
+    const data = x!.data.map((v, i) => {
+      const column = i % columns;
+      const row = Math.floor(i / columns) % rows;
+      return column > row + seen ? masked : v;
+    });
+    return { shape, data };
+  },
+  family: 'map',
+  cost: perElement(1),
+  tolerance: { rtol: 0, atol: 0 },
+});

@@ -1,0 +1,207 @@
+/**
+ * The matrix product, batched, with either operand stored transposed, and optionally a fused elementwise epilogue.
+ *
+ * Gradients use the transpose flags and never move data: d op(A) = dy op(B)ᵀ and d op(B) = op(A)ᵀ dy. A weight shared by
+ * a batch gets its gradient from one product over all rows of the batch, not from a sum of one product each.
+ */
+import {
+  type Dim,
+  formatDim,
+  formatShape,
+  type NodeOf,
+  numericShape,
+  sameDim,
+  sizeOf,
+  type TensorType,
+} from '../graph/types.ts';
+import type { OpAttributes } from './attributes.ts';
+import { elements, traffic } from './costs.ts';
+import { Expressions, madeByPasses } from './expressions.ts';
+import { defineOp, type RefTensor, type ShapeResult } from './op.ts';
+import { evaluateProgram, programFault, programFlops } from './scalar.ts';
+import { accept, broadcastShapes, firstOf, refuse, refuseIntegers, refuseMixed } from './shapes.ts';
+import { broadcastStrides, walk } from './tensors.ts';
+
+type Attributes = OpAttributes['matmul'];
+
+/** `[..., R, C]` read with the last two axes exchanged if `transposed`. */
+function matrixAxes(shape: readonly Dim[], transposed: boolean): [rows: Dim, columns: Dim] {
+  const [r, c] = [shape.at(-2)!, shape.at(-1)!];
+  return transposed ? [c, r] : [r, c];
+}
+
+function refuseProduct(inputs: readonly TensorType[], attrs: Attributes): ShapeResult | undefined {
+  const low = [0, 1].find((i) => inputs[i]!.shape.length < 2);
+  if (low !== undefined)
+    return refuse(`a matrix product needs at least 2 axes, got ${formatShape(inputs[low]!.shape)}`, {
+      code: 'Z302',
+      blame: [{ input: low }],
+    });
+  const [a, b] = [inputs[0]!.shape, inputs[1]!.shape];
+  const [, inner] = matrixAxes(a, attrs.transposeA);
+  const [outer] = matrixAxes(b, attrs.transposeB);
+  if (sameDim(inner, outer)) return undefined;
+  const show = (s: readonly Dim[], t: boolean) => `${formatShape(s)}${t ? '.T' : ''}`;
+  return refuse(
+    `cannot multiply ${show(a, attrs.transposeA)} @ ${show(b, attrs.transposeB)}: inner axes are ${formatDim(inner)} and ${formatDim(outer)}`,
+    {
+      blame: [
+        { input: 0, axis: a.length - (attrs.transposeA ? 2 : 1), dim: inner },
+        { input: 1, axis: b.length - (attrs.transposeB ? 1 : 2), dim: outer },
+      ],
+    },
+  );
+}
+
+function productShape(inputs: readonly TensorType[], attrs: Attributes): ShapeResult {
+  const pair = inputs.slice(0, 2);
+  const refusal = firstOf(
+    refuseMixed('multiply', pair),
+    refuseIntegers('multiply', pair),
+    refuseProduct(pair, attrs),
+  );
+  if (refusal) return refusal;
+  const batch = broadcastShapes(
+    'multiply batches of matrices',
+    pair.map((t) => ({ ...t, shape: t.shape.slice(0, -2) })),
+  );
+  if ('refusal' in batch) return batch.refusal;
+  const [m] = matrixAxes(pair[0]!.shape, attrs.transposeA);
+  const [, n] = matrixAxes(pair[1]!.shape, attrs.transposeB);
+  return accept({ dtype: pair[0]!.dtype, shape: [...batch.shape, m, n] });
+}
+
+/** (product, further inputs...) through the epilogue; further inputs broadcast to the product's shape. */
+function epilogueShape(inputs: readonly TensorType[], attrs: Attributes, product: TensorType): ShapeResult {
+  if (!attrs.epilogue)
+    return inputs.length === 2
+      ? accept(product)
+      : refuse(`a matrix product without an epilogue has 2 inputs, not ${inputs.length}`);
+  const fault = programFault(attrs.epilogue, inputs.length - 1);
+  if (fault) return refuse(`cannot fuse behind a matrix product: ${fault}`);
+  const joint = broadcastShapes('fuse', [product, ...inputs.slice(2)]);
+  if ('refusal' in joint) return joint.refusal;
+  return joint.shape.length === product.shape.length &&
+    joint.shape.every((d, i) => sameDim(d, product.shape[i]!))
+    ? accept(product)
+    : refuse(`an epilogue cannot grow ${formatShape(product.shape)} to ${formatShape(joint.shape)}`);
+}
+
+/** One M×N block of the result. `am` is the stride of a's rows, `ak` of its inner axis; the same for b. */
+interface Block {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly am: number;
+  readonly ak: number;
+  readonly bk: number;
+  readonly bn: number;
+}
+
+function multiplyBlock(
+  out: Float64Array,
+  a: Float64Array,
+  b: Float64Array,
+  { m, n, k, am, ak, bk, bn }: Block,
+): void {
+  if (bk === 1 && ak === 1) {
+    // Both rows are contiguous: dot products.
+    for (let i = 0; i < m; i++)
+      for (let j = 0; j < n; j++) {
+        let sum = 0;
+        for (let l = 0, p = i * am, q = j * bn; l < k; l++) sum += a[p + l]! * b[q + l]!;
+        out[i * n + j] = sum;
+      }
+    return;
+  }
+  for (let i = 0; i < m; i++)
+    for (let l = 0; l < k; l++) {
+      const factor = a[i * am + l * ak]!;
+      for (let j = 0, p = i * n, q = l * bk; j < n; j++) out[p + j]! += factor * b[q + j * bn]!;
+    }
+}
+
+/** The product in f64. Exported for ops that are products underneath. */
+export function multiply(
+  a: RefTensor,
+  b: RefTensor,
+  transposeA: boolean,
+  transposeB: boolean,
+  shape: readonly number[],
+): RefTensor {
+  const [m, n] = [shape.at(-2)!, shape.at(-1)!];
+  const k = transposeA ? a.shape.at(-2)! : a.shape.at(-1)!;
+  const block: Block = {
+    m,
+    n,
+    k,
+    am: transposeA ? 1 : k,
+    ak: transposeA ? m : 1,
+    bk: transposeB ? 1 : n,
+    bn: transposeB ? k : 1,
+  };
+  const batch = shape.slice(0, -2);
+  const starts = (x: RefTensor) => {
+    const own = x.shape.slice(0, -2);
+    const found = new Array<number>(sizeOf(batch));
+    walk(batch, broadcastStrides(own, batch), (to, from) => {
+      found[to] = from;
+    });
+    return found;
+  };
+  const [as, bs] = [starts(a), starts(b)];
+  const data = new Float64Array(sizeOf(shape));
+  for (let i = 0; i < as.length; i++)
+    multiplyBlock(
+      data.subarray(i * m * n, (i + 1) * m * n),
+      a.data.subarray(as[i]! * m * k, (as[i]! + 1) * m * k),
+      b.data.subarray(bs[i]! * k * n, (bs[i]! + 1) * k * n),
+      block,
+    );
+  return { shape, data };
+}
+
+function gradientOfA(e: Expressions, node: NodeOf<'matmul'>, dy: number): number {
+  const { transposeA, transposeB } = node.attrs;
+  const [a, b] = [node.inputs[0]!, node.inputs[1]!];
+  const whole = transposeA ? e.matmul(b, dy, transposeB, true) : e.matmul(dy, b, false, !transposeB);
+  return e.sumTo(whole, e.shape(a));
+}
+
+function gradientOfB(e: Expressions, node: NodeOf<'matmul'>, dy: number): number {
+  const { transposeA, transposeB } = node.attrs;
+  let [a, b] = [node.inputs[0]!, node.inputs[1]!];
+  if (e.rank(b) === 2 && e.rank(a) > 2 && !transposeA) {
+    a = e.flatten(a);
+    dy = e.flatten(dy);
+  }
+  const whole = transposeB ? e.matmul(dy, a, true, transposeA) : e.matmul(a, dy, !transposeA, false);
+  return e.sumTo(whole, e.shape(b));
+}
+
+export const matmul = defineOp<'matmul'>({
+  name: 'matmul',
+  arity: 'any',
+  shape(inputs, attrs) {
+    if (inputs.length < 2) return refuse(`a matrix product has 2 inputs, not ${inputs.length}`);
+    const product = productShape(inputs, attrs);
+    return product.ok ? epilogueShape(inputs, attrs, product.type) : product;
+  },
+  gradient(b, node, dy, wanted) {
+    if (node.attrs.epilogue) madeByPasses('a matrix product with an epilogue');
+    const e = new Expressions(b);
+    return [wanted[0] ? gradientOfA(e, node, dy) : null, wanted[1] ? gradientOfB(e, node, dy) : null];
+  },
+  reference([a, b, ...rest], { transposeA, transposeB, epilogue }, shape) {
+    const product = multiply(a!, b!, transposeA, transposeB, shape);
+    return epilogue ? evaluateProgram(epilogue, [product, ...rest], shape) : product;
+  },
+  family: 'contract',
+  cost(inputs, { transposeA, epilogue }, result) {
+    const k = numericShape(inputs[0]!).at(transposeA ? -2 : -1)!;
+    const each = 2 * k + (epilogue ? programFlops(epilogue) : 0);
+    return { flops: each * elements(result), bytes: traffic(inputs, result) };
+  },
+  // Sums of K rounded products in any order, and whatever an epilogue adds.
+  tolerance: { rtol: 2e-6, atol: 2e-6, perSqrtK: true },
+});

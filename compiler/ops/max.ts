@@ -1,0 +1,25 @@
+/** Maximum over axes. Equal largest values share the gradient evenly, as PyTorch's `amax`. */
+import { perInputElement } from './costs.ts';
+import { Expressions } from './expressions.ts';
+import { defineOp } from './op.ts';
+import { reduceAxes, reductionShape } from './reductions.ts';
+
+export const max = defineOp<'max'>({
+  name: 'max',
+  arity: 1,
+  shape: (inputs, attrs) => reductionShape('take the maximum over', inputs, attrs),
+  gradient(b, node, dy, wanted) {
+    if (!wanted[0]) return [null];
+    const e = new Expressions(b);
+    const x = node.inputs[0]!;
+    const { axes } = node.attrs;
+    const kept = e.shape(x).map((d, i) => (axes.includes(i) ? 1 : d));
+    const largest = e.binary('equal', x, e.reshape(node.id, kept));
+    const share = e.div(e.reshape(dy, kept), e.sum(largest, axes, true));
+    return [e.mul(largest, share)];
+  },
+  reference: ([x], { axes }, shape) => reduceAxes(x!, axes, shape, Number.NEGATIVE_INFINITY, Math.max),
+  family: 'reduce',
+  cost: perInputElement(1),
+  tolerance: { rtol: 0, atol: 0 },
+});

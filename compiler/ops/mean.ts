@@ -1,0 +1,26 @@
+/** Mean over axes. */
+import { perInputElement } from './costs.ts';
+import { Expressions } from './expressions.ts';
+import { defineOp } from './op.ts';
+import { reduceAxes, reductionShape } from './reductions.ts';
+
+export const mean = defineOp<'mean'>({
+  name: 'mean',
+  arity: 1,
+  shape: (inputs, attrs) => reductionShape('average', inputs, attrs),
+  gradient(b, node, dy, wanted) {
+    if (!wanted[0]) return [null];
+    const e = new Expressions(b);
+    const [x] = node.inputs;
+    const share = e.scale(dy, 1 / e.count(x!, node.attrs.axes));
+    return [e.unreduce(share, node.attrs.axes, e.shape(x!))];
+  },
+  reference([x], { axes }, shape) {
+    const total = reduceAxes(x!, axes, shape, 0, (a, v) => a + v);
+    const count = x!.data.length / total.data.length;
+    return { shape, data: total.data.map((v) => v / count) };
+  },
+  family: 'reduce',
+  cost: perInputElement(1),
+  tolerance: { rtol: 1e-6, atol: 1e-6, perSqrtK: true },
+});

@@ -1,0 +1,119 @@
+/**
+ * A box of a tensor, half-open on every axis, and its gradient: the box with zeros around.
+ */
+import { addDims, leastOf, subtractDims } from '../graph/dims.ts';
+import { type Dim, denseStrides, formatDim, formatShape, sameDim, sizeOf } from '../graph/types.ts';
+import { free, perElement } from './costs.ts';
+import { defineOp, type ShapeResult } from './op.ts';
+import { accept, refuse } from './shapes.ts';
+import { gatherView, walk } from './tensors.ts';
+
+/** Length of `[start, end)` on an axis of length `dim`, or why there is none. A symbol is at least 1. */
+function sliceDim(dim: Dim, start: number, end: Dim): Dim | undefined {
+  if (start < 0) return undefined;
+  const length = subtractDims(end, start);
+  if (length === undefined || leastOf(length) < 1) return undefined;
+  if (sameDim(end, dim)) return length;
+  return typeof end === 'number' && end <= leastOf(dim) ? length : undefined;
+}
+
+function refuseRanks(what: string, shape: readonly Dim[], given: number): ShapeResult {
+  return refuse(`cannot ${what} ${formatShape(shape)} on ${given} axes: it has ${shape.length}`, {
+    code: 'Z302',
+    blame: [{ input: 0 }],
+  });
+}
+
+export const slice = defineOp<'slice'>({
+  name: 'slice',
+  arity: 1,
+  shape([x], { starts, ends }) {
+    const { shape } = x!;
+    if (starts.length !== shape.length || ends.length !== shape.length)
+      return refuseRanks('slice', shape, starts.length);
+    const result: Dim[] = [];
+    for (const [axis, dim] of shape.entries()) {
+      const length = sliceDim(dim, starts[axis]!, ends[axis]!);
+      if (length === undefined)
+        return refuse(
+          `cannot take ${starts[axis]}:${formatDim(ends[axis]!)} of axis ${axis} of ${formatShape(shape)}: its length is ${formatDim(dim)}`,
+          { blame: [{ input: 0, axis, dim }] },
+        );
+      result.push(length);
+    }
+    return accept({ dtype: x!.dtype, shape: result });
+  },
+  gradient(b, node, dy, wanted) {
+    if (!wanted[0]) return [null];
+    const { starts, ends } = node.attrs;
+    const after = b.type(node.inputs[0]!).shape.map((dim, axis) => {
+      const rest = subtractDims(dim, ends[axis]!);
+      if (rest === undefined)
+        throw new Error(`the gradient of a slice of ${formatDim(dim)} needs numeric sizes`);
+      return rest;
+    });
+    return [b.add('pad', [dy], { before: starts, after })];
+  },
+  reference([x], { starts }, shape) {
+    const strides = denseStrides(x!.shape);
+    return gatherView(
+      x!,
+      shape,
+      strides,
+      starts.reduce((at, s, axis) => at + s * strides[axis]!, 0),
+    );
+  },
+  family: 'view',
+  cost: free,
+  tolerance: { rtol: 0, atol: 0 },
+});
+
+export const pad = defineOp<'pad'>({
+  name: 'pad',
+  arity: 1,
+  shape([x], { before, after }) {
+    const { shape } = x!;
+    if (before.length !== shape.length || after.length !== shape.length)
+      return refuseRanks('pad', shape, before.length);
+    const result: Dim[] = [];
+    for (const [axis, dim] of shape.entries()) {
+      const front = addDims(dim, before[axis]!);
+      const whole = front === undefined ? undefined : addDims(front, after[axis]!);
+      if (whole === undefined || before[axis]! < 0 || leastOf(after[axis]!) < 0)
+        return refuse(
+          `cannot pad axis ${axis} of ${formatShape(shape)} by ${before[axis]} and ${formatDim(after[axis]!)}`,
+          { blame: [{ input: 0, axis, dim }] },
+        );
+      result.push(whole);
+    }
+    return accept({ dtype: x!.dtype, shape: result });
+  },
+  gradient(b, node, dy, wanted) {
+    if (!wanted[0]) return [null];
+    const { before } = node.attrs;
+    const ends = b.type(node.inputs[0]!).shape.map((dim, axis) => {
+      const end = addDims(dim, before[axis]!);
+      if (end === undefined)
+        throw new Error(`the gradient of a padded ${formatDim(dim)} needs numeric sizes`);
+      return end;
+    });
+    return [b.add('slice', [dy], { starts: before, ends })];
+  },
+  reference([x], { before }, shape) {
+    const data = new Float64Array(sizeOf(shape));
+    const strides = denseStrides(shape);
+    const offset = before.reduce((at, n, axis) => at + n * strides[axis]!, 0);
+    walk(
+      x!.shape,
+      strides,
+      (from, to) => {
+        data[to] = x!.data[from]!;
+      },
+      offset,
+    );
+    return { shape, data };
+  },
+  family: 'move',
+  cost: perElement(0),
+  tolerance: { rtol: 0, atol: 0 },
+});

@@ -1,0 +1,45 @@
+/**
+ * Softmax along the last axis, and its gradient: dx = y (dy - sum(y dy)).
+ */
+import { perElement } from './costs.ts';
+import { noSecondDerivative } from './expressions.ts';
+import { defineOp } from './op.ts';
+import { mapRows, rowGradientShape, rowShape } from './rows.ts';
+
+export const softmax = defineOp<'softmax'>({
+  name: 'softmax',
+  arity: 1,
+  shape: (inputs) => rowShape('softmax', inputs),
+  gradient: (b, node, dy, wanted) => [wanted[0] ? b.add('softmax_grad', [node.id, dy], {}) : null],
+  reference: ([x]) =>
+    mapRows([x!], (rows, out) => {
+      const x = rows[0]!;
+      const most = x.reduce((a, v) => Math.max(a, v));
+      let total = 0;
+      for (let i = 0; i < x.length; i++) {
+        out[i] = Math.exp(x[i]! - most);
+        total += out[i]!;
+      }
+      for (let i = 0; i < x.length; i++) out[i] = out[i]! / total;
+    }),
+  family: 'reduce',
+  cost: perElement(12),
+  tolerance: { rtol: 1e-5, atol: 1e-7 },
+});
+
+export const softmaxGrad = defineOp<'softmax_grad'>({
+  name: 'softmax_grad',
+  arity: 2,
+  shape: (inputs) => rowGradientShape('softmax_grad', inputs),
+  gradient: noSecondDerivative('softmax_grad'),
+  reference: ([y, dy]) =>
+    mapRows([y!, dy!], (rows, out) => {
+      const [y, dy] = [rows[0]!, rows[1]!];
+      let dot = 0;
+      for (let i = 0; i < y.length; i++) dot += y[i]! * dy[i]!;
+      for (let i = 0; i < y.length; i++) out[i] = y[i]! * (dy[i]! - dot);
+    }),
+  family: 'reduce',
+  cost: perElement(4),
+  tolerance: { rtol: 1e-5, atol: 1e-6, perSqrtK: true },
+});

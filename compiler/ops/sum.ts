@@ -1,0 +1,20 @@
+/** Sum over axes. */
+import { perInputElement } from './costs.ts';
+import { Expressions } from './expressions.ts';
+import { defineOp } from './op.ts';
+import { reduceAxes, reductionShape } from './reductions.ts';
+
+export const sum = defineOp<'sum'>({
+  name: 'sum',
+  arity: 1,
+  shape: (inputs, attrs) => reductionShape('sum', inputs, attrs),
+  gradient(b, node, dy, wanted) {
+    if (!wanted[0]) return [null];
+    const e = new Expressions(b);
+    return [e.unreduce(dy, node.attrs.axes, e.shape(node.inputs[0]!))];
+  },
+  reference: ([x], { axes }, shape) => reduceAxes(x!, axes, shape, 0, (a, v) => a + v),
+  family: 'reduce',
+  cost: perInputElement(1),
+  tolerance: { rtol: 1e-6, atol: 2e-6, perSqrtK: true },
+});

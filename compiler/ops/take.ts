@@ -1,0 +1,87 @@
+/**
+ * One position of an axis, chosen for each element of the axes before it: x[b, index[b], ...]. The text tower takes the
+ * end-of-text feature so, and cross-entropy the score of the right class. The gradient puts dy back among zeros.
+ */
+import { formatShape, sizeOf } from '../graph/types.ts';
+import { byteSize } from './costs.ts';
+import { refuseIndex } from './embedding.ts';
+import { noSecondDerivative } from './expressions.ts';
+import { defineOp } from './op.ts';
+import { accept, firstOf, reducedShape, refuse, refuseAxes, refuseShape } from './shapes.ts';
+
+function checked(index: number, size: number): number {
+  if (!Number.isInteger(index) || index < 0 || index >= size)
+    throw new Error(`index ${index} is outside an axis of ${size}`);
+  return index;
+}
+
+export const take = defineOp<'take'>({
+  name: 'take',
+  arity: 2,
+  shape(inputs, { axis }) {
+    const x = inputs[0]!;
+    const refusal =
+      firstOf(refuseAxes('take from', x, [axis]), refuseIndex('the index of take', inputs, 1)) ??
+      refuseShape(
+        `the index of take from axis ${axis} of ${formatShape(x.shape)}`,
+        inputs,
+        1,
+        x.shape.slice(0, axis),
+      );
+    return refusal ?? accept({ dtype: x.dtype, shape: reducedShape(x.shape, [axis], false) });
+  },
+  gradient(b, node, dy, wanted) {
+    if (!wanted[0]) return [null, null];
+    const { axis } = node.attrs;
+    const size = b.type(node.inputs[0]!).shape[axis]!;
+    if (typeof size !== 'number') throw new Error('the gradient of take needs numeric sizes');
+    return [b.add('take_grad', [node.inputs[1]!, dy], { axis, size }), null];
+  },
+  reference([x, index], { axis }, shape) {
+    const size = x!.shape[axis]!;
+    const inner = sizeOf(x!.shape.slice(axis + 1));
+    const data = new Float64Array(sizeOf(shape));
+    index!.data.forEach((at, outer) => {
+      const start = (outer * size + checked(at, size)) * inner;
+      data.set(x!.data.subarray(start, start + inner), outer * inner);
+    });
+    return { shape, data };
+  },
+  family: 'move',
+  cost: (inputs, _attrs, result) => ({ flops: 0, bytes: 2 * byteSize(result) + byteSize(inputs[1]!) }),
+  tolerance: { rtol: 0, atol: 0 },
+});
+
+export const takeGrad = defineOp<'take_grad'>({
+  name: 'take_grad',
+  arity: 2,
+  shape(inputs, { axis, size }) {
+    const dy = inputs[1]!;
+    if (axis > dy.shape.length)
+      return refuse(`cannot put ${formatShape(dy.shape)} back on axis ${axis}`, { blame: [{ input: 1 }] });
+    const refusal = firstOf(
+      refuseIndex('the index of take_grad', inputs, 0),
+      refuseShape('the index of take_grad', inputs, 0, dy.shape.slice(0, axis)),
+    );
+    const shape = [...dy.shape.slice(0, axis), size, ...dy.shape.slice(axis)];
+    return refusal ?? accept({ dtype: dy.dtype, shape });
+  },
+  gradient: noSecondDerivative('take_grad'),
+  reference([index, dy], { axis, size }, shape) {
+    const inner = sizeOf(shape.slice(axis + 1));
+    const data = new Float64Array(sizeOf(shape));
+    index!.data.forEach((at, outer) => {
+      data.set(
+        dy!.data.subarray(outer * inner, (outer + 1) * inner),
+        (outer * size + checked(at, size)) * inner,
+      );
+    });
+    return { shape, data };
+  },
+  family: 'move',
+  cost: (inputs, _attrs, result) => ({
+    flops: 0,
+    bytes: byteSize(inputs[0]!) + byteSize(inputs[1]!) + byteSize(result),
+  }),
+  tolerance: { rtol: 0, atol: 0 },
+});

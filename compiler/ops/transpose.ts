@@ -1,0 +1,45 @@
+/** Permutes axes: result axis i is input axis perm[i]. */
+import { denseStrides, formatShape } from '../graph/types.ts';
+import { free } from './costs.ts';
+import { Expressions } from './expressions.ts';
+import { defineOp } from './op.ts';
+import { accept, refuse, refuseAxes } from './shapes.ts';
+import { gatherView } from './tensors.ts';
+
+/** The permutation that undoes `perm`. */
+export function inversePermutation(perm: readonly number[]): number[] {
+  const inverse = new Array<number>(perm.length);
+  for (const [to, from] of perm.entries()) inverse[from] = to;
+  return inverse;
+}
+
+export const transpose = defineOp<'transpose'>({
+  name: 'transpose',
+  arity: 1,
+  shape([x], { perm }) {
+    if (perm.length !== x!.shape.length)
+      return refuse(
+        `cannot transpose ${formatShape(x!.shape)} by [${perm.join(', ')}]: numbers of axes differ`,
+        {
+          code: 'Z302',
+          blame: [{ input: 0 }],
+        },
+      );
+    const refusal = refuseAxes('transpose', x!, perm);
+    return refusal ?? accept({ dtype: x!.dtype, shape: perm.map((p) => x!.shape[p]!) });
+  },
+  gradient: (b, node, dy, wanted) => [
+    wanted[0] ? new Expressions(b).transpose(dy, inversePermutation(node.attrs.perm)) : null,
+  ],
+  reference([x], { perm }, shape) {
+    const strides = denseStrides(x!.shape);
+    return gatherView(
+      x!,
+      shape,
+      perm.map((p) => strides[p]!),
+    );
+  },
+  family: 'view',
+  cost: free,
+  tolerance: { rtol: 0, atol: 0 },
+});
