@@ -1,0 +1,162 @@
+/**
+ * How kernels of rows, columns and moves reach strided memory: index expressions, the choice between vec4 and scalar
+ * access, and bindings shared by operands that lie in one storage.
+ *
+ * Strides and offsets become constants in the WGSL, so kernels of equally laid out operands have equal text and share a
+ * pipeline. A storage is bound once for each kernel, however many operands are views of it, because WebGPU refuses
+ * a buffer bound twice with different access.
+ */
+import type { DeviceProfile } from '../profile.ts';
+import type { KernelArg } from './kernel.ts';
+import type { View } from './view.ts';
+
+/** Lowest finite value that masks and maxima start from (WGSL may assume that there are no infinities). */
+export const LOWEST = '-3.0e38';
+
+export function product(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a * b, 1);
+}
+
+/** A WGSL f32 literal; exact for every f32 value. */
+export function f32Literal(value: number): string {
+  const text = String(Math.fround(value));
+  return /[.e]/.test(text) ? `${text}f` : `${text}.0f`;
+}
+
+/** Drops axes of length 1 and joins neighbours that step as one axis, for all stride lists at once. */
+export function mergeAxes(
+  shape: readonly number[],
+  ...strides: readonly (readonly number[])[]
+): { shape: number[]; strides: number[][] } {
+  const merged: number[] = [];
+  const steps: number[][] = strides.map(() => []);
+  for (let axis = 0; axis < shape.length; axis++) {
+    const n = shape[axis]!;
+    if (n === 1) continue;
+    const joins = merged.length > 0 && strides.every((list, v) => steps[v]!.at(-1) === list[axis]! * n);
+    if (joins) merged[merged.length - 1]! *= n;
+    else merged.push(n);
+    strides.forEach((list, v) => {
+      if (joins) steps[v]![merged.length - 1] = list[axis]!;
+      else steps[v]!.push(list[axis]!);
+    });
+  }
+  return { shape: merged, strides: steps };
+}
+
+/**
+ * The WGSL expression (u32) of where element number `index` (row-major over `shape`) lies: the sum of coordinate times
+ * stride, plus `offset`. `index` must be an identifier or in parentheses.
+ */
+export function indexExpression(
+  index: string,
+  shape: readonly number[],
+  strides: readonly number[],
+  offset = 0,
+): string {
+  const merged = mergeAxes(shape, strides);
+  const terms: string[] = [];
+  let inner = 1;
+  for (let axis = merged.shape.length - 1; axis >= 0; axis--) {
+    const n = merged.shape[axis]!;
+    const stride = merged.strides[0]![axis]!;
+    if (stride !== 0) {
+      let coordinate = inner === 1 ? index : `${index} / ${inner}u`;
+      if (axis > 0) coordinate += ` % ${n}u`;
+      if (coordinate !== index) coordinate = `(${coordinate})`;
+      terms.unshift(stride === 1 ? coordinate : `${coordinate} * ${stride}u`);
+    }
+    inner *= n;
+  }
+  if (offset !== 0 || terms.length === 0) terms.push(`${offset}u`);
+  return terms.length === 1 ? terms[0]! : `(${terms.join(' + ')})`;
+}
+
+/** Whether the last axis can be read four elements at a time: dense there, and every row starts at a multiple of 4. */
+export function vectorizable(view: View): boolean {
+  const last = view.shape.length - 1;
+  return (
+    last >= 0 &&
+    view.shape[last]! % 4 === 0 &&
+    view.strides[last] === 1 &&
+    view.offset % 4 === 0 &&
+    view.shape.every((n, axis) => axis === last || n === 1 || view.strides[axis]! % 4 === 0)
+  );
+}
+
+/** Whether the last axis repeats one element (an expanded axis); such operands are read as scalars. */
+export function repeatsLast(view: View): boolean {
+  const last = view.shape.length - 1;
+  return last >= 0 && (view.strides[last] === 0 || view.shape[last] === 1);
+}
+
+/** Distinct bytes behind views: what a kernel must at least read or write of them. */
+export function bytesOf(...views: readonly View[]): number {
+  return views.reduce(
+    (sum, view) =>
+      sum + product(view.shape.map((n, axis) => (view.strides[axis] === 0 ? 1 : n))) * bytesPerElement(view),
+    0,
+  );
+}
+
+function bytesPerElement(view: View): number {
+  return view.storage.dtype === 'f16' ? 2 : 4;
+}
+
+export interface Operand {
+  /** Name in the kernel's expressions: `x`, `dy`; the binding is called `x_data`. */
+  readonly role: string;
+  readonly view: View;
+  readonly access: 'read' | 'read_write';
+  /** Read and written in units of vec4; indices then count vec4s. */
+  readonly vector: boolean;
+}
+
+/** The bindings of one kernel and how to load from and store to them. */
+export class Operands {
+  readonly args: readonly KernelArg[];
+  private readonly byRole = new Map<string, { operand: Operand; arg: KernelArg }>();
+
+  constructor(operands: readonly Operand[]) {
+    const args: KernelArg[] = [];
+    for (const operand of operands) {
+      const { storage } = operand.view;
+      let arg = args.find((a) => a.storage.id === storage.id);
+      if (arg === undefined) {
+        const sharers = operands.filter((o) => o.view.storage.id === storage.id);
+        arg = {
+          name: `${operand.role}_data`,
+          type: sharers.some((o) => o.vector) ? `array<vec4<${storage.dtype}>>` : `array<${storage.dtype}>`,
+          storage,
+          access: sharers.some((o) => o.access === 'read_write') ? 'read_write' : 'read',
+        };
+        args.push(arg);
+      }
+      this.byRole.set(operand.role, { operand, arg });
+    }
+    this.args = args;
+  }
+
+  /** The reference to what `role` holds at `index`, in vec4s for vector operands and in elements for others. */
+  at(role: string, index: string): string {
+    const entry = this.byRole.get(role);
+    if (entry === undefined) throw new Error(`the kernel has no operand ${role}`);
+    const { operand, arg } = entry;
+    if (operand.vector || !arg.type.includes('vec4')) return `${arg.name}[${index}]`;
+    return `${arg.name}[(${index}) >> 2u][(${index}) & 3u]`;
+  }
+}
+
+/** Invocations in a workgroup of kernels without cooperation: one SIMD batch after the other on CPUs. */
+export function flatWorkgroup(profile: DeviceProfile): number {
+  return profile.kind === 'cpu' ? 64 : 128;
+}
+
+/** The head of an entry point in which every invocation has a number `index` below `count`. */
+export function flatMain(size: number, count: number): string {
+  return `@compute @workgroup_size(${size})
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+  let index = id.x + id.y * groups.x * ${size}u;
+  if (index >= ${count}u) { return; }
+`;
+}

@@ -1,0 +1,123 @@
+/**
+ * Layer norm, L2 normalisation and their gradients along the last axis.
+ *
+ * Variance is taken in a second pass over centred values, which keeps f32 accuracy where the mean is large. The weight's
+ * gradient needs every row's mean and 1/deviation for each column, so those go to scratch first; then
+ * dy * (x - mean) * rstd is summed down the columns.
+ */
+import { sizeOf } from '../graph/types.ts';
+import type { OpName } from '../ops/attributes.ts';
+import { f32Literal } from './access.ts';
+import { columnReduction } from './columns.ts';
+import type { Lower } from './kernel.ts';
+import { type RowStep, rowKernel } from './rows.ts';
+import { lowerRows } from './softmax.ts';
+import { denseView, type View } from './view.ts';
+
+/** Steps that leave `mean` and `rstd` (1 / standard deviation) of `x`. */
+function statistics(length: number, eps: number): RowStep[] {
+  const count = f32Literal(length);
+  return [
+    { reduce: [{ op: 'sum', name: 'x_total', value: 'x' }] },
+    { name: 'mean', value: `x_total / ${count}` },
+    { reduce: [{ op: 'sum', name: 'squares', value: '(x - mean) * (x - mean)' }] },
+    { name: 'rstd', value: `inverseSqrt(squares / ${count} + ${f32Literal(eps)})` },
+  ];
+}
+
+const lowerLayerNorm: Lower<'layer_norm'> = (ctx, node) => {
+  const length = ctx.view(node.inputs[0]!).shape.at(-1)!;
+  lowerRows(ctx, node, ['x', 'weight', 'bias'], 8, [
+    ...statistics(length, node.attrs.eps),
+    { store: '(x - mean) * rstd * weight + bias' },
+  ]);
+};
+
+/** dx = rstd * (g - mean(g) - xhat * mean(g * xhat)) with g = dy * weight. */
+const lowerLayerNormGrad: Lower<'layer_norm_grad'> = (ctx, node) => {
+  const length = ctx.view(node.inputs[0]!).shape.at(-1)!;
+  const count = f32Literal(length);
+  lowerRows(ctx, node, ['x', 'weight', 'dy'], 18, [
+    ...statistics(length, node.attrs.eps),
+    {
+      reduce: [
+        { op: 'sum', name: 'g_total', value: 'dy * weight' },
+        { op: 'sum', name: 'g_xhat_total', value: 'dy * weight * ((x - mean) * rstd)' },
+      ],
+    },
+    { name: 'g_mean', value: `g_total / ${count}` },
+    { name: 'g_xhat_mean', value: `g_xhat_total / ${count}` },
+    { store: 'rstd * (dy * weight - g_mean - (x - mean) * rstd * g_xhat_mean)' },
+  ]);
+};
+
+const lowerLayerNormGradWeight: Lower<'layer_norm_grad_weight'> = (ctx, node) => {
+  const x = ctx.view(node.inputs[0]!);
+  const dy = ctx.view(node.inputs[1]!);
+  const lead = x.shape.slice(0, -1);
+  const rows = sizeOf(lead);
+  const scratch = ctx.scratch(2 * rows, 'f32', 'layer_norm statistics');
+  const means = denseView(scratch, lead);
+  const steps = statistics(x.shape.at(-1)!, node.attrs.eps);
+  ctx.emit(
+    rowKernel(
+      {
+        name: 'layer_norm_statistics',
+        inputs: [{ role: 'x', view: x }],
+        output: means,
+        steps: [...steps, { put: 'mean' }, { put: 'rstd', shift: rows }],
+        flops: 4 * sizeOf(x.shape),
+      },
+      ctx.profile,
+      node.origin,
+    ),
+  );
+  const inputs = [
+    { role: 'x', view: x },
+    { role: 'dy', view: dy },
+    { role: 'mean', view: alongRow(means) },
+    { role: 'rstd', view: alongRow({ ...means, offset: rows }) },
+  ];
+  const axes = lead.map((_, axis) => axis);
+  columnReduction(
+    ctx,
+    node,
+    { inputs, axes, op: 'sum', value: 'dy * ((x - mean) * rstd)', flops: 4 },
+    ctx.result(node),
+  );
+
+  function alongRow(view: View): View {
+    return { ...view, shape: x.shape, strides: [...view.strides, 0] };
+  }
+};
+
+const lowerL2Normalize: Lower<'l2_normalize'> = (ctx, node) => {
+  lowerRows(ctx, node, ['x'], 3, [
+    { reduce: [{ op: 'sum', name: 'squares', value: 'x * x' }] },
+    { name: 'factor', value: 'inverseSqrt(squares)' },
+    { store: 'x * factor' },
+  ]);
+};
+
+/** dx = (dy - y * (y . dy)) / |x| with y = x / |x|. */
+const lowerL2NormalizeGrad: Lower<'l2_normalize_grad'> = (ctx, node) => {
+  lowerRows(ctx, node, ['x', 'dy'], 8, [
+    {
+      reduce: [
+        { op: 'sum', name: 'squares', value: 'x * x' },
+        { op: 'sum', name: 'mixed', value: 'x * dy' },
+      ],
+    },
+    { name: 'factor', value: 'inverseSqrt(squares)' },
+    { name: 'along', value: 'mixed * factor * factor' },
+    { store: '(dy - x * along) * factor' },
+  ]);
+};
+
+export const normalizeLowerings = {
+  layer_norm: lowerLayerNorm,
+  layer_norm_grad: lowerLayerNormGrad,
+  layer_norm_grad_weight: lowerLayerNormGradWeight,
+  l2_normalize: lowerL2Normalize,
+  l2_normalize_grad: lowerL2NormalizeGrad,
+} satisfies { [K in OpName]?: Lower<K> };

@@ -1,0 +1,280 @@
+/**
+ * The template behind every kernel that works along one axis: softmax, layer norm, their gradients, sums of rows.
+ *
+ * A row kernel is a list of steps over one row: reductions (several in one pass), scalars derived from them, and a final store. The
+ * same list is printed for a CPU profile (one invocation walks a whole row) and for a GPU profile (a workgroup shares a row,
+ * with a tree reduction in workgroup memory). Expressions are written for vec4 and scalar elements alike.
+ * Every reduction has a fixed order, so results repeat bit for bit.
+ */
+import type { Origin } from '../graph/types.ts';
+import type { DeviceProfile } from '../profile.ts';
+import {
+  bytesOf,
+  indexExpression,
+  LOWEST,
+  type Operand,
+  Operands,
+  product,
+  repeatsLast,
+  vectorizable,
+} from './access.ts';
+import { gridOf, type Kernel } from './kernel.ts';
+import type { View } from './view.ts';
+
+export interface Reduction {
+  readonly op: 'sum' | 'max';
+  readonly name: string;
+  /** Expression over roles and earlier names. */
+  readonly value: string;
+}
+
+export type RowStep =
+  | { readonly reduce: readonly Reduction[] }
+  /** A scalar from earlier names. */
+  | { readonly name: string; readonly value: string }
+  /** The element of the output at each place of the row. */
+  | { readonly store: string }
+  /** The one element of the output that belongs to the row, `shift` elements on. */
+  | { readonly put: string; readonly shift?: number };
+
+export interface RowInput {
+  readonly role: string;
+  /** Leading axes count the rows, the last axis runs along a row. `[length]` alone: the same for all rows. */
+  readonly view: View;
+}
+
+export interface RowSpec {
+  readonly name: string;
+  readonly inputs: readonly RowInput[];
+  /** Like the inputs for `store`; without the last axis for `put`. */
+  readonly output: View;
+  readonly steps: readonly RowStep[];
+  /** Each row is cut into `count` pieces of `length` elements (the last may be shorter); output has an axis for them. */
+  readonly pieces?: { readonly count: number; readonly length: number };
+  readonly flops: number;
+}
+
+/** Prints a row kernel for the profile. All inputs have equal rows or are `[length]`. */
+export function rowKernel(spec: RowSpec, profile: DeviceProfile, origin: Origin): Kernel {
+  const lead = spec.inputs[0]!.view.shape.slice(0, -1);
+  const length = spec.inputs[0]!.view.shape.at(-1)!;
+  const rows = product(lead) * (spec.pieces?.count ?? 1);
+  const vector = isVector(spec);
+  const operands = new Operands(operandsOf(spec, vector));
+  const span = (spec.pieces?.length ?? length) / (vector ? 4 : 1);
+  const threads = profile.kind === 'gpu' ? threadsFor(span) : 1;
+  const printer = new RowPrinter(spec, operands, vector, threads);
+  const size = threads === 1 ? (profile.kind === 'cpu' ? 8 : 64) : threads;
+  const head =
+    threads === 1
+      ? `@compute @workgroup_size(${size})
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+  let row = id.x + id.y * groups.x * ${size}u;
+`
+      : `@compute @workgroup_size(${size})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let row = group.x + group.y * groups.x;
+`;
+  const body = `${printer.helpers()}${head}  if (row >= ${rows}u) { return; }\n${printer.print()}}\n`;
+  return {
+    name: vector ? `${spec.name}_vec4` : spec.name,
+    args: operands.args,
+    body,
+    workgroups: gridOf(threads === 1 ? Math.ceil(rows / size) : rows, profile),
+    origin,
+    flops: spec.flops,
+    bytes: bytesOf(spec.output, ...spec.inputs.map((input) => input.view)),
+  };
+}
+
+function isVector(spec: RowSpec): boolean {
+  const stores = spec.steps.some((step) => 'store' in step);
+  const whole = spec.pieces === undefined || spec.pieces.length % 4 === 0;
+  return (
+    whole &&
+    spec.inputs.every(({ view }) => vectorizable(view) || repeatsLast(view)) &&
+    spec.inputs.some(({ view }) => vectorizable(view)) &&
+    (!stores || vectorizable(spec.output))
+  );
+}
+
+function operandsOf(spec: RowSpec, vector: boolean): Operand[] {
+  const stores = spec.steps.some((step) => 'store' in step);
+  return [
+    ...spec.inputs.map(
+      ({ role, view }): Operand => ({
+        role,
+        view,
+        access: 'read',
+        vector: vector && !repeatsLast(view),
+      }),
+    ),
+    { role: 'out', view: spec.output, access: 'read_write', vector: vector && stores },
+  ];
+}
+
+/** Workgroup size of a GPU row: enough threads for a few loads each, a power of two for the tree. */
+function threadsFor(loads: number): number {
+  let threads = 32;
+  while (threads < 256 && threads * 2 < loads) threads *= 2;
+  return threads;
+}
+
+class RowPrinter {
+  private readonly spec: RowSpec;
+  private readonly operands: Operands;
+  private readonly vector: boolean;
+  private readonly threads: number;
+
+  constructor(spec: RowSpec, operands: Operands, vector: boolean, threads: number) {
+    this.spec = spec;
+    this.operands = operands;
+    this.vector = vector;
+    this.threads = threads;
+  }
+
+  helpers(): string {
+    if (this.threads === 1) return '';
+    const ops = new Set(
+      this.spec.steps.flatMap((step) => ('reduce' in step ? step.reduce.map((r) => r.op) : [])),
+    );
+    if (ops.size === 0) return '';
+    const shared = `var<workgroup> shares: array<f32, ${this.threads}>;\n`;
+    return shared + [...ops].map((op) => treeReduction(op, this.threads)).join('');
+  }
+
+  print(): string {
+    const lines = this.bases();
+    for (const step of this.spec.steps) {
+      if ('reduce' in step) lines.push(...this.reduce(step.reduce));
+      else if ('store' in step) lines.push(...this.store(step.store));
+      else if ('put' in step) lines.push(...this.put(step.put, step.shift ?? 0));
+      else lines.push(`let ${step.name} = ${step.value};`);
+    }
+    return `${lines.map((line) => `  ${line}`).join('\n')}\n`;
+  }
+
+  private unit(role: string): number {
+    const input = this.spec.inputs.find((i) => i.role === role);
+    const view = input?.view ?? this.spec.output;
+    return this.vector && !repeatsLast(view) ? 4 : 1;
+  }
+
+  /** Where each operand's row begins, and how many loads the row has. */
+  private bases(): string[] {
+    const { pieces } = this.spec;
+    const unit = this.vector ? 4 : 1;
+    const length = this.spec.inputs[0]!.view.shape.at(-1)! / unit;
+    const lines: string[] = [];
+    if (pieces !== undefined) {
+      const piece = pieces.length / unit;
+      lines.push(`let line = row / ${pieces.count}u;`, `let first = (row % ${pieces.count}u) * ${piece}u;`);
+      lines.push(`let end = min(first + ${piece}u, ${length}u);`);
+    }
+    const row = pieces === undefined ? 'row' : 'line';
+    const based: RowInput[] = [...this.spec.inputs];
+    if (this.spec.steps.some((step) => 'store' in step)) based.push({ role: 'out', view: this.spec.output });
+    for (const { role, view } of based) {
+      const by = this.unit(role);
+      const base = indexExpression(
+        row,
+        view.shape.slice(0, -1),
+        view.strides.slice(0, -1).map((s) => s / by),
+        view.offset / by,
+      );
+      lines.push(`let ${role}_base = ${view.shape.length === 1 ? `${view.offset / by}u` : base};`);
+    }
+    return lines;
+  }
+
+  private loop(lines: readonly string[], expressions: readonly string[]): string[] {
+    const { pieces } = this.spec;
+    const unit = this.vector ? 4 : 1;
+    const length = this.spec.inputs[0]!.view.shape.at(-1)! / unit;
+    const first = pieces === undefined ? '0u' : 'first';
+    const start = this.threads === 1 ? first : pieces === undefined ? 'lane' : 'first + lane';
+    const end = pieces === undefined ? `${length}u` : 'end';
+    const loads = this.spec.inputs
+      .filter(({ role }) => expressions.some((e) => new RegExp(`\\b${role}\\b`).test(e)))
+      .map((input) => `    let ${input.role} = ${this.load(input)};`);
+    return [
+      `for (var i = ${start}; i < ${end}; i += ${this.threads}u) {`,
+      ...loads.map((l) => l.slice(2)),
+      ...lines.map((l) => `  ${l}`),
+      '}',
+    ];
+  }
+
+  private load({ role, view }: RowInput): string {
+    if (repeatsLast(view)) {
+      const one = this.operands.at(role, `${role}_base`);
+      return this.vector ? `vec4<f32>(${one})` : one;
+    }
+    const stride = view.strides.at(-1)!;
+    const step = this.vector || stride === 1 ? 'i' : `i * ${stride}u`;
+    return this.operands.at(role, `${role}_base + ${step}`);
+  }
+
+  private reduce(reductions: readonly Reduction[]): string[] {
+    const type = this.vector ? 'vec4<f32>' : 'f32';
+    const lines = reductions.map(
+      ({ op, name }) => `var ${name}_acc = ${type}(${op === 'sum' ? '0.0' : LOWEST});`,
+    );
+    const updates = reductions.map(({ op, name, value }) =>
+      op === 'sum' ? `${name}_acc += ${value};` : `${name}_acc = max(${name}_acc, ${value});`,
+    );
+    lines.push(
+      ...this.loop(
+        updates,
+        reductions.map((r) => r.value),
+      ),
+    );
+    for (const { op, name } of reductions) {
+      const own = this.vector ? horizontal(op, `${name}_acc`) : `${name}_acc`;
+      lines.push(`let ${name} = ${this.threads === 1 ? own : `tree_${op}(lane, ${own})`};`);
+    }
+    return lines;
+  }
+
+  private store(value: string): string[] {
+    const stride = this.spec.output.strides.at(-1)!;
+    const step = this.vector || stride === 1 ? 'i' : `i * ${stride}u`;
+    return this.loop([`${this.operands.at('out', `out_base + ${step}`)} = ${value};`], [value]);
+  }
+
+  private put(value: string, shift: number): string[] {
+    const { output } = this.spec;
+    const place = this.operands.at(
+      'out',
+      indexExpression('row', output.shape, output.strides, output.offset + shift),
+    );
+    const statement = `${place} = ${value};`;
+    return [this.threads === 1 ? statement : `if (lane == 0u) { ${statement} }`];
+  }
+}
+
+function horizontal(op: 'sum' | 'max', v: string): string {
+  return op === 'sum'
+    ? `((${v}.x + ${v}.y) + (${v}.z + ${v}.w))`
+    : `max(max(${v}.x, ${v}.y), max(${v}.z, ${v}.w))`;
+}
+
+/** A workgroup-wide reduction in a fixed tree; `shares` is free again when it returns. */
+export function treeReduction(op: 'sum' | 'max', threads: number): string {
+  const join =
+    op === 'sum'
+      ? 'shares[lane] += shares[lane + step];'
+      : 'shares[lane] = max(shares[lane], shares[lane + step]);';
+  return `fn tree_${op}(lane: u32, own: f32) -> f32 {
+  shares[lane] = own;
+  workgroupBarrier();
+  for (var step = ${threads / 2}u; step > 0u; step >>= 1u) {
+    if (lane < step) { ${join} }
+    workgroupBarrier();
+  }
+  let total = shares[0];
+  workgroupBarrier();
+  return total;
+}
+`;
+}
