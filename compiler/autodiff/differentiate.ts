@@ -1,0 +1,147 @@
+/**
+ * Reverse-mode differentiation as graph rewriting: every op's gradient rule adds nodes behind the forward graph.
+ *
+ * Nodes are visited from the loss backwards; a value's gradient is the sum of what its consumers contributed, in the
+ * order in which they are visited, so that the same graph always gives the same sums. Slices that tile a value (q, k
+ * and v of one projection) contribute zero-padded pieces; those become one concatenation instead of a sum.
+ */
+import type { Builder } from '../graph/builder.ts';
+import { builderFrom } from '../graph/create-builder.ts';
+import {
+  type Dim,
+  formatShape,
+  type Graph,
+  type Node,
+  type NodeOf,
+  type Origin,
+  type Output,
+  sameShape,
+} from '../graph/types.ts';
+import { opOf } from '../ops/index.ts';
+
+export interface DifferentiateOptions {
+  /** Name of the scalar output. */
+  readonly loss: string;
+  /** Weights by name; one that the graph does not read needs its shape, its gradient is zero. */
+  readonly wrt: readonly (string | { readonly name: string; readonly shape: readonly number[] })[];
+}
+
+/** The graph with further outputs `grad.<weight>`; weights that the loss does not depend on get zeros. */
+export function differentiate(graph: Graph, { loss, wrt }: DifferentiateOptions): Graph {
+  const start = graph.outputs.find((o) => o.name === loss);
+  if (start === undefined) throw new Error(`the graph has no output ${loss}`);
+  const { shape } = graph.nodes[start.node]!.type;
+  if (shape.length !== 0)
+    throw new Error(`only a scalar can be differentiated, ${loss} is ${formatShape(shape)}`);
+  const params = new Map(graph.nodes.flatMap((n) => (n.op === 'param' ? [[n.attrs.name, n] as const] : [])));
+  const targets = wrt.map((w) => (typeof w === 'string' ? { name: w, shape: undefined } : w));
+  const b = builderFrom(graph);
+  const wanted = dependents(graph, new Set(targets.flatMap(({ name }) => params.get(name)?.id ?? [])));
+  const gradients = backpropagate(b, graph, start.node, wanted);
+  const outputs = targets.map(({ name, shape }): Output => {
+    const node = params.get(name);
+    const known = node === undefined ? undefined : gradients.get(node.id);
+    return { name: `grad.${name}`, node: known ?? zeros(b, name, node, shape) };
+  });
+  return b.finish([...graph.outputs, ...outputs]);
+}
+
+/** Which nodes depend on one of `sources`. */
+function dependents(graph: Graph, sources: ReadonlySet<number>): boolean[] {
+  const depends: boolean[] = [];
+  for (const node of graph.nodes) depends.push(sources.has(node.id) || node.inputs.some((i) => depends[i]!));
+  return depends;
+}
+
+function zeros(b: Builder, name: string, node: Node | undefined, given: readonly Dim[] | undefined): number {
+  const shape = node?.type.shape ?? given;
+  if (shape === undefined)
+    throw new Error(`the graph does not read weight ${name}: its gradient has no known shape`);
+  const origin = gradientOrigin(node?.origin ?? { path: name });
+  return b.add('constant', [], { value: 0, dtype: 'f32', shape }, origin);
+}
+
+function gradientOrigin(origin: Origin): Origin {
+  return { ...origin, path: `${origin.path} (grad)` };
+}
+
+/** Gradients by node id, of all nodes that are `wanted` and reached from the loss. */
+function backpropagate(
+  b: Builder,
+  graph: Graph,
+  loss: number,
+  wanted: readonly boolean[],
+): Map<number, number> {
+  const contributions = new Map<number, number[]>();
+  const gradients = new Map<number, number>();
+  const seed = { value: 1, dtype: b.type(loss).dtype, shape: [] };
+  if (wanted[loss]) contributions.set(loss, [b.add('constant', [], seed)]);
+  for (let id = loss; id >= 0; id--) {
+    const parts = contributions.get(id);
+    if (parts === undefined) continue;
+    const node = graph.nodes[id]!;
+    b.withOrigin(gradientOrigin(node.origin), () => {
+      const dy = accumulate(b, parts);
+      gradients.set(id, dy);
+      const inputs = inputGradients(b, node, dy, wanted);
+      for (const [i, gradient] of inputs.entries()) {
+        if (gradient === null) continue;
+        const input = node.inputs[i]!;
+        const known = contributions.get(input);
+        if (known) known.push(gradient);
+        else contributions.set(input, [gradient]);
+      }
+    });
+  }
+  return gradients;
+}
+
+/** Applies the op's rule and checks it: a gradient has its value's type. */
+function inputGradients<K extends Node['op']>(
+  b: Builder,
+  node: NodeOf<K>,
+  dy: number,
+  wanted: readonly boolean[],
+): (number | null)[] {
+  if (node.inputs.length === 0) return [];
+  const asked = node.inputs.map((i) => wanted[i]!);
+  const gradients = opOf(node.op).gradient(b, node, dy, asked);
+  return node.inputs.map((input, i) => {
+    const gradient = gradients[i] ?? null;
+    if (gradient === null || !asked[i]) return null;
+    const [found, right] = [b.type(gradient), b.type(input)];
+    if (found.dtype !== right.dtype || !sameShape(found.shape, right.shape))
+      throw new Error(
+        `the gradient rule of ${node.op} gives ${formatShape(found.shape)} for input ${i}, which is ${formatShape(right.shape)}`,
+      );
+    return gradient;
+  });
+}
+
+function accumulate(b: Builder, parts: readonly number[]): number {
+  return tiled(b, parts) ?? parts.reduce((sum, part) => b.add('add', [sum, part], {}));
+}
+
+/** One concatenation where all parts are pads along one axis whose insides tile it exactly. */
+function tiled(b: Builder, parts: readonly number[]): number | undefined {
+  const pads = parts.map((id) => b.node(id)).filter((n): n is NodeOf<'pad'> => n.op === 'pad');
+  if (pads.length < 2 || pads.length < parts.length) return undefined;
+  const padded = (n: NodeOf<'pad'>) =>
+    n.attrs.before.flatMap((before, axis) => (before !== 0 || n.attrs.after[axis] !== 0 ? [axis] : []));
+  const axes = new Set(pads.flatMap(padded));
+  const [axis] = axes;
+  if (axes.size !== 1 || axis === undefined) return undefined;
+  const sorted = pads.toSorted((p, q) => p.attrs.before[axis]! - q.attrs.before[axis]!);
+  let end = 0;
+  for (const pad of sorted) {
+    const length = b.type(pad.inputs[0]!).shape[axis]!;
+    if (pad.attrs.before[axis] !== end || typeof length !== 'number') return undefined;
+    end += length;
+  }
+  if (sorted.at(-1)!.attrs.after[axis] !== 0) return undefined;
+  return b.add(
+    'concat',
+    sorted.map((p) => p.inputs[0]!),
+    { axis },
+  );
+}
