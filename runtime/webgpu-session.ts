@@ -19,7 +19,7 @@ const uploadsPerSubmit = 8;
  * Work in one submit, so that it stays below about a second (drivers kill longer ones): 2e11 FLOPs take 1 s on a slow
  * integrated GPU and 10 ms on a fast card. Software adapters have no watchdog, and a submit costs them more.
  */
-const flopsPerSubmit = { gpu: 2e11, cpu: 1e13 } as const;
+export const flopsPerSubmit = { gpu: 2e11, cpu: 1e13 } as const;
 
 interface Span {
   readonly start: number;

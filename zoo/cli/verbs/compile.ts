@@ -5,12 +5,12 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { compileGraph } from '../../../compiler/compile.ts';
 import { printGraph } from '../../../compiler/graph/print.ts';
-import { traceEntry } from '../../../compiler/model/index.ts';
 import type { Plan } from '../../../compiler/plan/types.ts';
 import { discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
-import { loadModel, parseCount, parseEntry, trainableNames, unwrap } from '../models.ts';
+import { flopsPerSubmit, submitSpans } from '../../../runtime/webgpu-session.ts';
+import { compileEntry, traceGraph } from '../../entry.ts';
+import { loadModel, parseCount, parseEntry } from '../models.ts';
 import { count, gigaflop, mebibytes, note, printJson, table, writeText } from '../output.ts';
 
 interface CompileOptions {
@@ -24,8 +24,8 @@ interface CompileOptions {
   readonly json?: boolean;
 }
 
-/** What a plan costs, for people and for scripts. `submits` is 1: a session encodes all steps at once. */
-export function summarize(plan: Plan): Record<string, unknown> {
+/** What a plan costs, for people and for scripts. */
+function summarize(plan: Plan, submits: number): Record<string, unknown> {
   return {
     model: plan.model,
     entry: plan.entry,
@@ -34,13 +34,14 @@ export function summarize(plan: Plan): Record<string, unknown> {
     precision: plan.precision,
     profile: plan.profile,
     dispatches: plan.steps.length,
+    submits,
     pipelines: plan.pipelines.length,
     flops: plan.flops,
     memory: plan.memory,
   };
 }
 
-export function memoryTable(plan: Plan): string {
+function memoryTable(plan: Plan): string {
   const { weights, gradients, optimizer, workspace, workspaceLowerBound, io, total } = plan.memory;
   const rows: [string, number, string][] = [
     ['weights', weights, ''],
@@ -60,28 +61,23 @@ export async function compile(reference: string, options: CompileOptions): Promi
   const model = loadModel(reference, options.set);
   const entry = parseEntry(model, options.entry);
   const batch = parseCount('--batch', options.batch);
-  const graph = unwrap(traceEntry(model, entry, { batch, training: options.mode === 'train' }));
-  const plan = compileGraph(graph, {
-    model: model.name,
-    entry,
-    batch,
-    mode: options.mode,
-    profile: options.profile === 'gpu' ? discreteProfile : lavapipeProfile,
-    ...(options.grad === true ? { gradients: trainableNames(model, entry) } : {}),
-  });
+  const request = { entry, batch, mode: options.mode, gradients: options.grad === true };
+  const profile = options.profile === 'gpu' ? discreteProfile : lavapipeProfile;
+  const plan = compileEntry(model, request, profile);
+  const submits = submitSpans(plan.steps, flopsPerSubmit[profile.kind]).length;
   mkdirSync(options.out, { recursive: true });
-  await writeText(join(options.out, 'graph.txt'), printGraph(graph));
+  await writeText(join(options.out, 'graph.txt'), printGraph(traceGraph(model, request)));
   for (const pipeline of plan.pipelines) {
     await writeText(join(options.out, `${pipeline.label}.wgsl`), pipeline.wgsl);
   }
   await writeText(join(options.out, 'plan.json'), `${JSON.stringify(plan, null, 1)}\n`);
   if (options.json === true) {
-    printJson(summarize(plan));
+    printJson(summarize(plan, submits));
     return;
   }
   note(memoryTable(plan));
   note(
-    `${count(plan.steps.length)} dispatches, 1 submit, ${plan.pipelines.length} pipelines, ${gigaflop(plan.flops)}`,
+    `${count(plan.steps.length)} dispatches, ${submits} ${submits === 1 ? 'submit' : 'submits'}, ${plan.pipelines.length} pipelines, ${gigaflop(plan.flops)}`,
   );
   note(`wrote ${options.out}/plan.json, graph.txt and ${plan.pipelines.length} .wgsl files`);
 }

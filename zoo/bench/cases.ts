@@ -1,0 +1,153 @@
+/**
+ * What `zooc bench` runs: the image tower of ViT-B/32 at batch 1 and 8, and one step of training a small model.
+ *
+ * The small model is ViT-B/32 with other sizes, so no further file is needed: vision width 192, 6 layers, 64 px, patch
+ * 8; text width 192, 4 layers, context 32, vocabulary 4096; embedding 128.
+ */
+import { compileGraph } from '../../compiler/compile.ts';
+import { resolveModel } from '../../compiler/model/index.ts';
+import type { EntryName, Model, ModuleHost } from '../../compiler/model/types.ts';
+import type { VerifiedPlan } from '../../compiler/plan/types.ts';
+import { DiagnosticError } from '../../grammar/diagnostics.ts';
+import type { Device, Session } from '../../runtime/types.ts';
+import { flopsPerSubmit, submitSpans } from '../../runtime/webgpu-session.ts';
+import { compileEntry, traceGraph, trainableNames } from '../entry.ts';
+import { hashImages, hashTokens } from '../formats/hash-weights.ts';
+import { openWeights } from '../weights.ts';
+import { lowerBound, type Timing, timeRuns, writeBenchHyper } from './measure.ts';
+
+export interface BenchCase {
+  readonly name: string;
+  readonly model: string;
+  readonly overrides: readonly (readonly [path: string, value: number])[];
+  readonly entry: EntryName;
+  readonly batch: number;
+  readonly training: boolean;
+}
+
+const small: BenchCase['overrides'] = [
+  ['vision.resolution', 64],
+  ['vision.patch', 8],
+  ['vision.width', 192],
+  ['vision.layers', 6],
+  ['vision.embed', 128],
+  ['text.context', 32],
+  ['text.vocab', 4096],
+  ['text.width', 192],
+  ['text.layers', 4],
+  ['text.embed', 128],
+];
+
+export const benchCases: readonly BenchCase[] = [
+  { name: 'image-b1', model: 'ViT-B/32', overrides: [], entry: 'encode_image', batch: 1, training: false },
+  { name: 'image-b8', model: 'ViT-B/32', overrides: [], entry: 'encode_image', batch: 8, training: false },
+  { name: 'text-b8', model: 'ViT-B/32', overrides: [], entry: 'encode_text', batch: 8, training: false },
+  { name: 'train-small', model: 'ViT-B/32', overrides: small, entry: 'loss', batch: 32, training: true },
+];
+
+export interface BenchResult extends Timing {
+  readonly name: string;
+  readonly gflop: number;
+  readonly gflops: number;
+  readonly dispatches: number;
+  readonly submits: number;
+  readonly pipelines: number;
+  /** Bytes of all buffers that the case made; none is freed before its end. */
+  readonly peakMemory: number;
+  readonly lowerBound: number;
+  /** Seconds to compile the plan, to open the session (pipelines and buffers), and the host's share of a run. */
+  readonly compileSeconds: number;
+  readonly openSeconds: number;
+  readonly hostSeconds: number;
+}
+
+function modelOf(host: ModuleHost, { model, overrides }: BenchCase): Model {
+  const resolved = resolveModel(
+    host,
+    model,
+    overrides.map(([path, value]) => ({ path, value: String(value) })),
+  );
+  if (!resolved.ok) throw new DiagnosticError(resolved.diagnostics);
+  return resolved.value;
+}
+
+/** Plans the case for a device; needs no GPU. */
+export function planCase(host: ModuleHost, test: BenchCase, profile: Device['profile']): VerifiedPlan {
+  const model = modelOf(host, test);
+  const mode = test.training ? 'train' : 'eval';
+  const request = { entry: test.entry, batch: test.batch, mode, gradients: false } as const;
+  if (!test.training) return compileEntry(model, request, profile);
+  return compileGraph(traceGraph(model, request), {
+    model: model.name,
+    entry: test.entry,
+    batch: test.batch,
+    mode,
+    profile,
+    training: {
+      trainable: trainableNames(model),
+      beta1: 0.9,
+      beta2: 0.98,
+      eps: 1e-6,
+      weightDecay: 0.2,
+      decayMinDims: 2,
+      clamps: [{ weight: 'logit_scale', min: 0, max: Math.log(100) }],
+    },
+  });
+}
+
+async function fillSession(session: Session, model: Model, test: BenchCase): Promise<void> {
+  const weights = await openWeights(model, 'hash');
+  const byName = new Map(model.weights.map((w) => [w.name, w]));
+  for (const slot of session.plan.weights) {
+    session.writeWeight(slot.name, await weights.read(byName.get(slot.name)!));
+  }
+  for (const { name } of session.plan.inputs) {
+    session.writeInput(
+      name,
+      name === 'images'
+        ? hashImages(test.batch, model.resolution!)
+        : hashTokens(test.batch, model.context!, model.vocab!),
+    );
+  }
+  if (test.training) writeBenchHyper(session);
+}
+
+/** Runs one case; the device must hold no other session, so that its peak is this case's. */
+export async function runCase(
+  host: ModuleHost,
+  device: Device,
+  test: BenchCase,
+  runs: number,
+): Promise<BenchResult> {
+  const started = performance.now();
+  const plan = planCase(host, test, device.profile);
+  const planned = performance.now();
+  const before = device.memory.current;
+  const session = await device.open(plan);
+  try {
+    await fillSession(session, modelOf(host, test), test);
+    await session.finish();
+    const opened = performance.now();
+    const timing = await timeRuns(session, runs);
+    const encode = performance.now();
+    session.run();
+    const hostSeconds = (performance.now() - encode) / 1000;
+    await session.finish();
+    return {
+      name: test.name,
+      ...timing,
+      gflop: plan.flops / 1e9,
+      gflops: plan.flops / timing.median / 1e9,
+      dispatches: plan.steps.length,
+      submits: submitSpans(plan.steps, flopsPerSubmit[device.profile.kind]).length,
+      pipelines: plan.pipelines.length,
+      peakMemory: device.memory.current - before,
+      lowerBound: lowerBound(plan),
+      compileSeconds: (planned - started) / 1000,
+      openSeconds: (opened - planned) / 1000,
+      hostSeconds,
+    };
+  } finally {
+    session.close();
+  }
+}

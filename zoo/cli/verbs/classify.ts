@@ -1,0 +1,69 @@
+/** `zooc classify`: zero-shot classification, by the cosine of an image's feature with each label's. */
+import { type DeviceChoice, openExecutor } from '../../devices.ts';
+import { openEncoder } from '../../encoder.ts';
+import { closing } from '../closing.ts';
+import { parseCount } from '../models.ts';
+import { print, printJson } from '../output.ts';
+import { loadModelWithWeights } from '../packages.ts';
+import { readLabels, readTemplates } from '../text-lists.ts';
+
+interface ClassifyOptions {
+  readonly weights?: string;
+  readonly labels: string;
+  readonly templates?: string;
+  readonly top: string;
+  readonly device: DeviceChoice;
+  readonly set: readonly string[];
+  readonly json?: boolean;
+}
+
+interface Prediction {
+  readonly label: string;
+  readonly probability: number;
+}
+
+/** softmax(scale × cosine) over the labels, best first. */
+export function predict(
+  image: Float32Array,
+  labels: readonly string[],
+  features: Float32Array,
+  scale: number,
+): Prediction[] {
+  const width = image.length;
+  const scores = labels.map((_, l) => image.reduce((sum, x, i) => sum + x * features[l * width + i]!, 0));
+  const best = Math.max(...scores);
+  const weights = scores.map((s) => Math.exp(scale * (s - best)));
+  const total = weights.reduce((a, b) => a + b, 0);
+  return labels
+    .map((label, l) => ({ label, probability: weights[l]! / total }))
+    .sort((a, b) => b.probability - a.probability);
+}
+
+export async function classify(
+  reference: string,
+  images: readonly string[],
+  options: ClassifyOptions,
+): Promise<void> {
+  const top = parseCount('--top', options.top);
+  const labels = readLabels(options.labels);
+  const templates = readTemplates(options.templates);
+  const results = await closing(async (keep) => {
+    const { model, weights } = await loadModelWithWeights(reference, options.weights, options.set);
+    keep(weights);
+    const executor = keep(await openExecutor(options.device));
+    const encoder = keep(await openEncoder(executor, model, weights));
+    const imageFeatures = await encoder.encodeImages(images);
+    const labelFeatures = await encoder.encodePrompts(labels, templates);
+    return images.map((image, i) => {
+      const row = imageFeatures.subarray(i * encoder.embed, (i + 1) * encoder.embed);
+      return { image, predictions: predict(row, labels, labelFeatures, encoder.scale).slice(0, top) };
+    });
+  });
+  if (options.json === true) {
+    printJson(results);
+    return;
+  }
+  for (const { image, predictions } of results) {
+    for (const { label, probability } of predictions) print(`${image}\t${label}\t${probability.toFixed(4)}`);
+  }
+}

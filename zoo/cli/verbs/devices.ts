@@ -1,0 +1,33 @@
+/** `zooc devices`: every adapter that can be had, which one is used and why. */
+
+import { failWithoutAdapter } from '../../../runtime/adapter.ts';
+import type { ListedAdapter } from '../../../runtime/node-gpu.ts';
+import { listAdapters } from '../../../runtime/node-gpu.ts';
+import { mebibytes, print, printJson } from '../output.ts';
+
+function describe({ report, used, because }: ListedAdapter): string {
+  const { limits } = report;
+  return [
+    `${used ? '*' : ' '} ${report.name} (${report.type}, ${report.backend})`,
+    `    vendor ${report.vendor || 'unknown'}, driver ${report.driver || 'unknown'}`,
+    `    buffer ${mebibytes(limits.maxBufferSize)}, binding ${mebibytes(limits.maxStorageBufferBindingSize)}, ${limits.maxStorageBuffersPerShaderStage} storage buffers, ${limits.maxComputeInvocationsPerWorkgroup} invocations, ${limits.maxComputeWorkgroupStorageSize / 1024} KiB workgroup memory`,
+    `    ${report.features.join(' ')}`,
+    ...(used ? [`    used: ${because}`] : []),
+  ].join('\n');
+}
+
+export async function devices(options: { json?: boolean }): Promise<void> {
+  const adapters = await listAdapters();
+  if (options.json === true) {
+    printJson(
+      adapters.map(({ report, used, because }) => ({
+        ...report,
+        used,
+        ...(because === undefined ? {} : { because }),
+      })),
+    );
+  } else {
+    for (const adapter of adapters) print(describe(adapter));
+  }
+  if (adapters.length === 0) failWithoutAdapter();
+}

@@ -1,0 +1,69 @@
+/** `zooc show`: a model as a table for people, or as JSON in state_dict order for programs. */
+
+import type { Node } from '../../../compiler/graph/types.ts';
+import { traceEntry } from '../../../compiler/model/index.ts';
+import type { EntryName, Model } from '../../../compiler/model/types.ts';
+import type { OpName } from '../../../compiler/ops/attributes.ts';
+import { opOf } from '../../../compiler/ops/index.ts';
+import { loadModel, unwrap } from '../models.ts';
+import { count, gigaflop, mebibytes, print, printJson, table } from '../output.ts';
+
+interface ShowOptions {
+  readonly set: readonly string[];
+  readonly json?: boolean;
+}
+
+/** FLOPs of one entry for one pair. */
+function entryFlops(model: Model, entry: EntryName): number {
+  const { nodes } = unwrap(traceEntry(model, entry, { batch: 1 }));
+  const cost = (node: Node): number => {
+    const inputs = node.inputs.map((i) => nodes[i]!.type);
+    return opOf<OpName>(node.op).cost(inputs, node.attrs, node.type).flops;
+  };
+  return nodes.reduce((sum, node) => sum + cost(node), 0);
+}
+
+function toJson(model: Model): Record<string, unknown> {
+  return {
+    name: model.name,
+    parameters: model.parameters,
+    weights: model.weights.map(({ name, shape, dtype, kind }) => ({ name, shape, dtype, kind })),
+    entries: model.entries,
+    flops: Object.fromEntries(model.entries.map(({ name }) => [name, entryFlops(model, name)])),
+    config: Object.fromEntries(model.config),
+  };
+}
+
+/** One input or output: `images [B, 3, 224, 224]`. */
+function signature(list: readonly { readonly name: string; readonly shape: string }[]): string {
+  return list.map(({ name, shape }) => `${name} ${shape}`).join(', ');
+}
+
+function printModel(model: Model): void {
+  print(`${model.name}: ${count(model.parameters)} parameters (${mebibytes(4 * model.parameters)} in f32)`);
+  print('');
+  const weights = model.weights.map((w) => [
+    w.name,
+    `[${w.shape.join(', ')}]`,
+    w.dtype,
+    w.kind,
+    count(w.shape.reduce((a, b) => a * b, 1)),
+  ]);
+  print(table([['weight', 'shape', 'dtype', 'kind', 'elements'], ...weights], [4]));
+  print('');
+  const entries = model.entries.map((e) => [
+    e.name,
+    signature(e.inputs),
+    signature(e.outputs),
+    gigaflop(entryFlops(model, e.name)),
+  ]);
+  print(table([['entry', 'inputs', 'outputs', 'batch 1'], ...entries], [3]));
+  print('');
+  print(table([...model.config].map(([path, value]) => [path, JSON.stringify(value)])));
+}
+
+export function show(reference: string, options: ShowOptions): void {
+  const model = loadModel(reference, options.set);
+  if (options.json === true) printJson(toJson(model));
+  else printModel(model);
+}

@@ -1,0 +1,141 @@
+/**
+ * One entry of a model, ready to run: traced, compiled for the executor, weights in place.
+ *
+ * The same call serves the command line, zero-shot evaluation and the benchmark, on a device or on the reference.
+ */
+import { differentiate } from '../compiler/autodiff/differentiate.ts';
+import { compileGraph } from '../compiler/compile.ts';
+import { executeReference } from '../compiler/graph/reference.ts';
+import type { Graph } from '../compiler/graph/types.ts';
+import { traceEntry } from '../compiler/model/index.ts';
+import type { EntryName, Model } from '../compiler/model/types.ts';
+import type { RefTensor } from '../compiler/ops/op.ts';
+import type { Plan } from '../compiler/plan/types.ts';
+import { DiagnosticError } from '../grammar/diagnostics.ts';
+import type { Device, HostArray, Session } from '../runtime/types.ts';
+import type { Executor } from './devices.ts';
+import type { WeightSource } from './weights.ts';
+
+export interface EntryRequest {
+  readonly entry: EntryName;
+  /** Pairs per run; every input has this many rows. */
+  readonly batch: number;
+  readonly mode: 'eval' | 'train';
+  /** Also `grad.<weight>` for every trainable weight; only for entry `loss`. */
+  readonly gradients: boolean;
+}
+
+export interface NamedTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+export interface ReadyEntry {
+  /** Absent on the reference. */
+  readonly session?: Session;
+  /** Runs once. `inputs` are `images` [B,3,R,R] and `tokens` [B,context] as far as the entry takes them. */
+  run(inputs: ReadonlyMap<string, HostArray>): Promise<Map<string, NamedTensor>>;
+  close(): void;
+}
+
+/** Names of the weights that have a gradient, in state_dict order. */
+export function trainableNames(model: Model): string[] {
+  return model.weights.filter((w) => w.kind === 'param').map((w) => w.name);
+}
+
+/** The graph of one entry with numeric shapes. */
+export function traceGraph(model: Model, request: EntryRequest): Graph {
+  const traced = traceEntry(model, request.entry, {
+    batch: request.batch,
+    training: request.mode === 'train',
+  });
+  if (!traced.ok) throw new DiagnosticError(traced.diagnostics);
+  return traced.value;
+}
+
+/** The plan of one entry for a device with this profile. */
+export function compileEntry(model: Model, request: EntryRequest, profile: Device['profile']): Plan {
+  return compileGraph(traceGraph(model, request), {
+    model: model.name,
+    entry: request.entry,
+    batch: request.batch,
+    mode: request.mode,
+    profile,
+    ...(request.gradients ? { gradients: trainableNames(model) } : {}),
+  });
+}
+
+async function openOnDevice(
+  device: Device,
+  model: Model,
+  weights: WeightSource,
+  request: EntryRequest,
+): Promise<ReadyEntry> {
+  const plan = compileEntry(model, request, device.profile);
+  const session = await device.open(plan);
+  try {
+    const byName = new Map(model.weights.map((w) => [w.name, w]));
+    for (const slot of plan.weights)
+      session.writeWeight(slot.name, await weights.read(byName.get(slot.name)!));
+  } catch (error) {
+    session.close();
+    throw error;
+  }
+  return {
+    session,
+    async run(inputs) {
+      for (const slot of plan.inputs) session.writeInput(slot.name, inputs.get(slot.name)!);
+      session.run();
+      const results = new Map<string, NamedTensor>();
+      for (const { name, shape } of plan.outputs) {
+        results.set(name, { shape, data: (await session.read(name)) as Float32Array });
+      }
+      return results;
+    },
+    close: () => session.close(),
+  };
+}
+
+async function openOnReference(
+  model: Model,
+  weights: WeightSource,
+  request: EntryRequest,
+): Promise<ReadyEntry> {
+  const traced = traceGraph(model, request);
+  const graph = request.gradients
+    ? differentiate(traced, { loss: 'loss', wrt: trainableNames(model) })
+    : traced;
+  const params = new Map<string, RefTensor>();
+  for (const weight of model.weights) {
+    params.set(weight.name, { shape: weight.shape, data: Float64Array.from(await weights.read(weight)) });
+  }
+  const shapes = new Map<string, readonly number[]>([
+    ['images', [request.batch, 3, model.resolution ?? 0, model.resolution ?? 0]],
+    ['tokens', [request.batch, model.context ?? 0]],
+  ]);
+  return {
+    async run(inputs) {
+      const feeds = new Map<string, RefTensor>();
+      for (const [name, data] of inputs) {
+        feeds.set(name, { shape: shapes.get(name)!, data: Float64Array.from(data) });
+      }
+      const outputs = executeReference(graph, { inputs: feeds, params });
+      return new Map(
+        [...outputs].map(([name, t]) => [name, { shape: t.shape, data: Float32Array.from(t.data) }]),
+      );
+    },
+    close: () => {},
+  };
+}
+
+/** Compiles one entry for `executor` and writes the weights. Close it when done. */
+export function openEntry(
+  executor: Executor,
+  model: Model,
+  weights: WeightSource,
+  request: EntryRequest,
+): Promise<ReadyEntry> {
+  return executor.kind === 'device'
+    ? openOnDevice(executor.device, model, weights, request)
+    : openOnReference(model, weights, request);
+}
