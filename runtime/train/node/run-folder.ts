@@ -1,0 +1,67 @@
+/**
+ * The folder of a training run: whether it may be used, and the small files that say what was trained.
+ *
+ * `run.json` is the first file written and marks the folder as a run. A folder with anything else in it is never touched.
+ */
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fail } from '../../../grammar/diagnostics.ts';
+import { failSystem } from '../../data/atomic.ts';
+import { writeText } from './checkpoints.ts';
+
+const marker = 'run.json';
+/** What a kill leaves beside a file that was being written. */
+const halfWritten = /^\..*\.tmp$/;
+
+export interface RunFolder {
+  /** The run began before; only then there is something to resume. */
+  readonly begun: boolean;
+}
+
+async function entriesOf(folder: string): Promise<string[]> {
+  try {
+    const found = await stat(folder);
+    if (!found.isDirectory()) fail('Z613', `${folder} is not a folder`, 'name another --out');
+    return await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    failSystem('Z613', `cannot read ${folder}`, error);
+  }
+}
+
+/**
+ * Looks at the folder without changing it.
+ * @throws DiagnosticError Z613 when it is not empty and must not be used
+ */
+export async function examineRunFolder(folder: string, resume: boolean): Promise<RunFolder> {
+  const entries = (await entriesOf(folder)).filter((name) => !halfWritten.test(name));
+  const begun = entries.includes(marker);
+  if (entries.length === 0 || (begun && resume)) return { begun };
+  if (resume) fail('Z613', `${folder} is not empty and holds no training run: nothing to resume`);
+  fail(
+    'Z613',
+    `${folder} is not empty`,
+    begun ? 'it holds a training run: --resume goes on with it; or name another --out' : 'name another --out',
+  );
+}
+
+/**
+ * Creates the folder and writes the files that describe the run, the marker first.
+ * @param files name to text: `model.zoo`, `recipe.zoo`
+ * @throws DiagnosticError Z413
+ */
+export async function beginRunFolder(
+  folder: string,
+  description: Readonly<Record<string, string | number>>,
+  files: ReadonlyMap<string, string>,
+): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+    for (const name of await readdir(folder))
+      if (halfWritten.test(name)) await rm(join(folder, name), { force: true });
+  } catch (error) {
+    failSystem('Z413', `cannot create ${folder}`, error);
+  }
+  await writeText(join(folder, marker), `${JSON.stringify({ version: 1, ...description }, null, 2)}\n`);
+  for (const [name, text] of files) await writeText(join(folder, name), text);
+}

@@ -1,0 +1,174 @@
+/**
+ * One process's share of a training run: from the first weights or a checkpoint to the final weights.
+ *
+ * Works on any `TrainSession` and `BatchSource`. The order on disk is what makes a kill harmless: metrics durable,
+ * checkpoint durable, `latest.json` durable, older checkpoints removed; the final weights last.
+ */
+import { join } from 'node:path';
+import type { Recipe, Weight } from '../../../compiler/model/types.ts';
+import { type TensorToWrite, writeSafetensors } from '../../data/safetensors-file.ts';
+import type { BatchSource } from '../../data/types.ts';
+import { inSteps, type Schedule } from '../schedule.ts';
+import { trainLoop } from '../trainer.ts';
+import type { MetricsRow, TrainSession, UpdateSettings } from '../types.ts';
+import { type Checkpoint, type CheckpointStore, restoreState } from './checkpoints.ts';
+import { MetricsFile } from './metrics.ts';
+import { showProgress } from './progress.ts';
+import type { StopSignal } from './signals.ts';
+
+/** What a run needs to know of its recipe and its caller. */
+export interface RunOptions {
+  readonly recipe: Pick<Recipe, 'model' | 'batch' | 'gradClip' | 'checkpoint'>;
+  /** The run folder. */
+  readonly out: string;
+  /** End before this step, counted from the run's beginning; the schedule's length by default. */
+  readonly steps?: number;
+  /** Starting values of one weight, row-major in its shape. Not asked when a checkpoint is resumed. */
+  initialWeight(weight: Weight): Promise<Float32Array>;
+  /** Remarks for stderr. */
+  notify(text: string): void;
+  /** False hides the progress bar. */
+  readonly progress: boolean;
+}
+
+export interface TrainResult {
+  /** Steps done since the run's beginning. */
+  readonly steps: number;
+  /** Ended early by a signal; resume to go on. */
+  readonly stopped: boolean;
+  /** The row of the last step of this process. */
+  readonly last?: MetricsRow;
+  /** The final weights; absent where the run was stopped. */
+  readonly weights?: string;
+  readonly seconds: number;
+}
+
+/** Without a `checkpoint` line in the recipe. */
+const defaultCheckpoint = { every: { value: 500, unit: 'steps' }, keep: 2 } as const;
+
+/** One process's share of a run. */
+export class Run {
+  readonly #options: RunOptions;
+  readonly #session: TrainSession;
+  readonly #source: BatchSource;
+  readonly #schedule: Schedule;
+  readonly #settings: UpdateSettings;
+  readonly #store: CheckpointStore;
+  readonly #hash: string;
+  /** Weights that no step uses, saved as they are. */
+  readonly #carried = new Map<string, TensorToWrite>();
+
+  constructor(
+    options: RunOptions,
+    session: TrainSession,
+    source: BatchSource,
+    schedule: Schedule,
+    settings: UpdateSettings,
+    store: CheckpointStore,
+    hash: string,
+  ) {
+    this.#options = options;
+    this.#session = session;
+    this.#source = source;
+    this.#schedule = schedule;
+    this.#settings = settings;
+    this.#store = store;
+    this.#hash = hash;
+  }
+
+  async go(checkpoint: Checkpoint | undefined, signal: StopSignal): Promise<TrainResult> {
+    const { recipe, out, notify } = this.#options;
+    const began = performance.now();
+    const start = checkpoint?.state.step ?? 0;
+    const end = Math.max(start, this.#options.steps ?? this.#schedule.total);
+    if (checkpoint) {
+      await this.#restore(checkpoint);
+      notify(`resuming at step ${start} of ${end}`);
+    } else await this.#initialise();
+    const metrics = await MetricsFile.open(join(out, 'metrics.jsonl'), start);
+    const progress = this.#options.progress ? showProgress(start, end) : undefined;
+    let last: MetricsRow | undefined;
+    try {
+      const steps = await trainLoop({
+        session: this.#session,
+        source: this.#source,
+        schedule: this.#schedule,
+        settings: this.#settings,
+        ...(recipe.gradClip === undefined ? {} : { gradClip: recipe.gradClip }),
+        batch: recipe.batch,
+        start,
+        end,
+        saveEvery: this.#saveEvery(),
+        row: (row) => {
+          last = row;
+          metrics.append(row);
+          progress?.row(row);
+        },
+        save: async (step, cursor) => {
+          await metrics.flush();
+          const carried = [...this.#carried.values()];
+          await this.#store.save(this.#session, carried, { step, cursor, modelHash: this.#hash });
+        },
+        stopRequested: () => signal.requested,
+        now: () => performance.now(),
+      });
+      progress?.end();
+      const stopped = steps < end;
+      const weights = stopped ? undefined : await this.#writeWeights();
+      const seconds = (performance.now() - began) / 1000;
+      return { steps, stopped, seconds, ...(last ? { last } : {}), ...(weights ? { weights } : {}) };
+    } finally {
+      progress?.end();
+      await metrics.close();
+    }
+  }
+
+  #saveEvery(): number {
+    const { every } = this.#options.recipe.checkpoint ?? defaultCheckpoint;
+    return Math.max(1, inSteps(every, this.#source.batchesPerEpoch));
+  }
+
+  async #initialise(): Promise<void> {
+    const known = new Set(this.#session.state.map((s) => s.name));
+    for (const weight of this.#options.recipe.model.weights) {
+      const data = await this.#options.initialWeight(weight);
+      if (known.has(weight.name)) this.#session.writeState(weight.name, data);
+      else this.#carry(weight, data);
+    }
+  }
+
+  async #restore({ path, state }: Checkpoint): Promise<void> {
+    const weights = new Map(this.#options.recipe.model.weights.map((w) => [w.name, w]));
+    await restoreState(path, this.#session, (name, data) => {
+      const weight = weights.get(name);
+      if (weight) this.#carry(weight, data instanceof BigInt64Array ? Float32Array.from(data, Number) : data);
+    });
+    this.#source.seek(state.cursor);
+  }
+
+  #carry(weight: Weight, data: ArrayLike<number>): void {
+    this.#carried.set(weight.name, stored(weight, data));
+  }
+
+  /** The final weights in state_dict order, as float32. */
+  async #writeWeights(): Promise<string> {
+    const path = join(this.#options.out, 'weights.safetensors');
+    const tensors = this.#options.recipe.model.weights.map((weight): TensorToWrite => {
+      const { name, shape } = weight;
+      const data = async () => toFloat32(await this.#session.readState(name));
+      return this.#carried.get(name) ?? { name, shape, dtype: 'F32', data };
+    });
+    await writeSafetensors(path, tensors, { model: this.#options.recipe.model.name });
+    return path;
+  }
+}
+
+function toFloat32(data: ArrayLike<number>): Float32Array {
+  return data instanceof Float32Array ? data : Float32Array.from(data);
+}
+
+/** A weight as files hold it: F32, or I64 where the state_dict says so. */
+function stored({ name, shape, dtype }: Weight, data: ArrayLike<number>): TensorToWrite {
+  if (dtype !== 'i64') return { name, shape, dtype: 'F32', data: toFloat32(data) };
+  return { name, shape, dtype: 'I64', data: BigInt64Array.from(Array.from(data), (x) => BigInt(x)) };
+}

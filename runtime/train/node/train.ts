@@ -1,0 +1,118 @@
+/**
+ * Trains a recipe into a run folder: `metrics.jsonl`, `checkpoints/`, `model.zoo`, `recipe.zoo` and, at the end,
+ * `weights.safetensors`.
+ *
+ * Everything that can be refused is refused before anything is written or allocated.
+ */
+import { createHash } from 'node:crypto';
+import { compileGraph } from '../../../compiler/compile.ts';
+import type { Graph } from '../../../compiler/graph/types.ts';
+import { traceEntry } from '../../../compiler/model/index.ts';
+import type { Recipe } from '../../../compiler/model/types.ts';
+import { DiagnosticError } from '../../../grammar/diagnostics.ts';
+import type { BatchSource } from '../../data/types.ts';
+import { ReferenceTrainSession } from '../../reference/session.ts';
+import type { Device } from '../../types.ts';
+import { formatBytes } from '../../webgpu-device.ts';
+import { scheduleOf } from '../schedule.ts';
+import { DeviceTrainSession } from '../session.ts';
+import { checkSupported, updateSettings } from '../supported.ts';
+import type { TrainSession, UpdateSettings } from '../types.ts';
+import { CheckpointStore, checkSameRun } from './checkpoints.ts';
+import { Run, type RunOptions, type TrainResult } from './run.ts';
+import { beginRunFolder, examineRunFolder } from './run-folder.ts';
+import { listenForStop } from './signals.ts';
+
+export type TrainExecutor =
+  | { readonly kind: 'device'; readonly device: Device }
+  /** Double precision, for checks. */
+  | { readonly kind: 'reference' };
+
+export interface TrainOptions extends RunOptions {
+  readonly recipe: Recipe;
+  readonly executor: TrainExecutor;
+  /** Go on from the newest checkpoint in `out`, or from the start if there is none yet. */
+  readonly resume: boolean;
+  /** Opens the recipe's data; closed at the end. Called after the recipe and the folder were accepted. */
+  openSource(): Promise<BatchSource>;
+  /** Self-contained texts for the run folder: `model.zoo`, `recipe.zoo`. */
+  readonly files: ReadonlyMap<string, string>;
+}
+
+/** What a checkpoint must agree on: the computation of one step and the weights it updates. */
+export function modelHash(graph: Graph, settings: UpdateSettings): string {
+  const nodes = graph.nodes.map(({ op, inputs, attrs, type }) => [op, inputs, attrs, type.dtype, type.shape]);
+  return createHash('sha256')
+    .update(JSON.stringify([nodes, graph.outputs, settings.trainable]))
+    .digest('hex');
+}
+
+/**
+ * Trains until the recipe's end, `steps`, SIGINT or SIGTERM.
+ * @throws DiagnosticError Z413 (disk), Z601 to Z613
+ */
+export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
+  const { recipe, out, resume } = options;
+  checkSupported(recipe);
+  const settings = updateSettings(recipe);
+  const folder = await examineRunFolder(out, resume);
+  const graph = traceLoss(recipe);
+  const hash = modelHash(graph, settings);
+  const store = new CheckpointStore(out, (recipe.checkpoint ?? defaultCheckpoint).keep);
+  const checkpoint = folder.begun ? await store.latest() : undefined;
+  if (checkpoint)
+    checkSameRun(checkpoint.path, checkpoint.state, {
+      modelHash: hash,
+      cursor: { epoch: 0, batch: 0, seed: recipe.seed },
+    });
+  const source = await options.openSource();
+  const signal = listenForStop(options.notify);
+  try {
+    const schedule = scheduleOf(recipe, source.batchesPerEpoch, options.steps);
+    await beginRunFolder(out, { recipe: recipe.name, model: recipe.model.name }, options.files);
+    await store.clean();
+    const session = await openSession(options, graph, settings);
+    try {
+      const run = new Run(options, session, source, schedule, settings, store, hash);
+      return await run.go(checkpoint, signal);
+    } finally {
+      session.close();
+    }
+  } finally {
+    signal.release();
+    await source.close();
+  }
+}
+
+function traceLoss({ model, batch, objective }: Recipe): Graph {
+  const traced = traceEntry(model, 'loss', { batch, training: true, objective });
+  if (!traced.ok) throw new DiagnosticError(traced.diagnostics);
+  return traced.value;
+}
+
+async function openSession(
+  { recipe, executor, notify }: TrainOptions,
+  graph: Graph,
+  settings: UpdateSettings,
+): Promise<TrainSession> {
+  if (executor.kind === 'reference')
+    return new ReferenceTrainSession(
+      graph,
+      recipe.model.weights.filter((w) => w.dtype !== 'i64'),
+      settings,
+    );
+  const { device } = executor;
+  const plan = compileGraph(graph, {
+    model: recipe.model.name,
+    entry: 'loss',
+    batch: recipe.batch,
+    mode: 'train',
+    profile: device.profile,
+    training: { ...settings, ...(recipe.gradClip === undefined ? {} : { clip: recipe.gradClip }) },
+  });
+  const { weights, gradients, optimizer, workspace, io, total } = plan.memory;
+  const parts = { weights, gradients, optimizer, workspace, 'inputs and outputs': io };
+  const listed = Object.entries(parts).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);
+  notify(`device memory: ${formatBytes(total)} (${listed.join(', ')})`);
+  return new DeviceTrainSession(await device.open(plan));
+}

@@ -1,0 +1,69 @@
+/**
+ * What this version can train, checked before anything is allocated, and which weights a recipe trains.
+ */
+import type { Recipe } from '../../compiler/model/types.ts';
+import { type Diagnostic, DiagnosticError } from '../../grammar/diagnostics.ts';
+import type { UpdateSettings } from './types.ts';
+
+function unsupported(recipe: Recipe): { readonly what: string; readonly help: string }[] {
+  const found: { what: string; help: string }[] = [];
+  if (recipe.precision.kind === 'mixed')
+    found.push({ what: 'precision = mixed(...)', help: 'precision = f32, or leave it out' });
+  if (recipe.chunk !== undefined && recipe.chunk < recipe.batch)
+    found.push({
+      what: `chunk = ${recipe.chunk} with batch = ${recipe.batch}`,
+      help: 'leave chunk out, and lower batch if memory is short',
+    });
+  if (recipe.remat.length > 0) found.push({ what: 'remat', help: 'leave it out; gradients stay the same' });
+  if (recipe.data.name === 'webdataset')
+    found.push({ what: 'data = webdataset(...)', help: 'data = csv(...) or tensors(...)' });
+  if (recipe.evaluate.length > 0)
+    found.push({ what: 'evaluate during training', help: 'leave it out and evaluate the trained weights' });
+  for (const { weight, how } of recipe.init)
+    found.push({ what: `init ${weight} = ${how.name}(...)`, help: 'start from weights that fit the model' });
+  return found;
+}
+
+/** @throws DiagnosticError one Z607 for each part of the recipe that this version cannot run */
+export function checkSupported(recipe: Recipe): void {
+  const diagnostics = unsupported(recipe).map(({ what, help }): Diagnostic => {
+    const message = `recipe ${recipe.name}: ${what} is not supported by this version`;
+    return { code: 'Z607', severity: 'error', message, help };
+  });
+  if (diagnostics.length > 0) throw new DiagnosticError(diagnostics);
+}
+
+/** Whether a dotted weight name fits a pattern: `*` stands for a part of one segment, `**` for any segments. */
+export function matchesPattern(pattern: string, name: string): boolean {
+  const source = pattern
+    .split('.')
+    .map((segment) =>
+      segment === '**'
+        ? '(?:[^.]+(?:\\.[^.]+)*)'
+        : segment
+            .split('*')
+            .map((literal) => literal.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
+            .join('[^.]*'),
+    )
+    .join('\\.');
+  return new RegExp(`^${source}$`).test(name);
+}
+
+/**
+ * The settings of a recipe's updates.
+ * @throws DiagnosticError Z608 when a freeze pattern fits nothing or everything is frozen
+ */
+export function updateSettings(recipe: Recipe): UpdateSettings {
+  const params = recipe.model.weights.filter((w) => w.kind === 'param');
+  const idle = recipe.freeze.filter((pattern) => !params.some((w) => matchesPattern(pattern, w.name)));
+  const trainable = params
+    .map((w) => w.name)
+    .filter((name) => !recipe.freeze.some((pattern) => matchesPattern(pattern, name)));
+  const problems = idle.map((pattern) => `freeze "${pattern}" fits no weight of ${recipe.model.name}`);
+  if (trainable.length === 0)
+    problems.push(`recipe ${recipe.name} freezes every weight: nothing is left to train`);
+  if (problems.length > 0)
+    throw new DiagnosticError(problems.map((message) => ({ code: 'Z608', severity: 'error', message })));
+  const { beta1, beta2, eps, weightDecay, decayMinDims } = recipe.optimizer;
+  return { trainable, beta1, beta2, eps, weightDecay, decayMinDims, clamps: recipe.clamps };
+}

@@ -1,0 +1,136 @@
+/**
+ * The training loop: batches in, steps out, metrics late, checkpoints in between.
+ *
+ * The loop never waits for the device but to read the numbers of a step two behind, which also bounds the work in
+ * flight. Before a checkpoint everything is drained, so no checkpoint ever holds the result of a step whose loss was
+ * not finite. Nothing here touches files; what to do with rows and checkpoints is given by the caller.
+ */
+import { fail } from '../../grammar/diagnostics.ts';
+import type { BatchSource, DataCursor } from '../data/types.ts';
+import { learningRate, type Schedule } from './schedule.ts';
+import type { MetricsRow, StepHyper, StepResult, TrainSession, UpdateSettings } from './types.ts';
+
+export interface TrainLoop {
+  readonly session: TrainSession;
+  readonly source: BatchSource;
+  readonly schedule: Schedule;
+  readonly settings: UpdateSettings;
+  /** Largest global gradient norm, if it is bounded. */
+  readonly gradClip?: number;
+  /** Pairs in a batch. */
+  readonly batch: number;
+  /** The step to begin with, and the one to end before. */
+  readonly start: number;
+  readonly end: number;
+  /** Steps between checkpoints; the last step is always saved. */
+  readonly saveEvery?: number;
+  /** Called for every step, in order. */
+  row(row: MetricsRow): void;
+  /** Saves the state after `step` steps; `cursor` names the batch to go on with. */
+  save(step: number, cursor: DataCursor): Promise<void>;
+  /** Asked after every step: true ends the run with a checkpoint. */
+  stopRequested(): boolean;
+  /** Milliseconds of a steady clock. */
+  now(): number;
+}
+
+/** Steps whose numbers may be outstanding. */
+const inFlight = 2;
+
+interface Started {
+  readonly step: number;
+  readonly lr: number;
+  readonly dataWait: number;
+  readonly skipped: number;
+  readonly epoch: number;
+  readonly result: Promise<StepResult>;
+}
+
+/** The optimizer's values at a step. */
+export function hyperAt(
+  loop: Pick<TrainLoop, 'schedule' | 'settings' | 'gradClip'>,
+  step: number,
+): StepHyper {
+  const { beta1, beta2 } = loop.settings;
+  return {
+    lr: learningRate(loop.schedule, step),
+    biasCorrection1: 1 - beta1 ** (step + 1),
+    biasCorrection2: 1 - beta2 ** (step + 1),
+    clipNorm: loop.gradClip ?? 0,
+  };
+}
+
+/**
+ * Trains from `start` to `end`, or until a stop is requested.
+ * @returns the number of steps done in all, saved in a checkpoint
+ * @throws DiagnosticError Z609 when a loss or gradient is not finite; checkpoints stay as they were
+ */
+export async function trainLoop(loop: TrainLoop): Promise<number> {
+  const started: Started[] = [];
+  let last = loop.now();
+
+  const report = async (): Promise<void> => {
+    const { step, lr, dataWait, skipped, epoch, result } = started.shift()!;
+    const { loss, gradNorm, logitScale } = await result;
+    if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) failNotFinite(step, loss, gradNorm, lr);
+    const now = loop.now();
+    const samples = loop.batch / Math.max((now - last) / 1000, 1e-9);
+    last = now;
+    loop.row({
+      step,
+      loss,
+      lr,
+      logit_scale: logitScale ?? null,
+      grad_norm: gradNorm,
+      samples_per_second: rounded(samples),
+      data_wait_ms: rounded(dataWait),
+      skipped,
+      epoch,
+    });
+  };
+  const drain = async (): Promise<void> => {
+    while (started.length > 0) await report();
+  };
+
+  let step = loop.start;
+  let saved = loop.start;
+  try {
+    while (step < loop.end) {
+      const asked = loop.now();
+      const { epoch } = loop.source.cursor();
+      const batch = await loop.source.next();
+      const dataWait = loop.now() - asked;
+      const hyper = hyperAt(loop, step);
+      const result = loop.session.step(batch, hyper);
+      // A failure is seen when the step's turn to report comes.
+      result.catch(() => {});
+      started.push({ step, lr: hyper.lr, dataWait, skipped: batch.skipped, epoch, result });
+      step++;
+      while (started.length > inFlight) await report();
+      if (loop.saveEvery !== undefined && step % loop.saveEvery === 0) {
+        await drain();
+        await loop.save(step, loop.source.cursor());
+        saved = step;
+      }
+      if (loop.stopRequested()) break;
+    }
+    await drain();
+  } finally {
+    await Promise.allSettled(started.map((s) => s.result));
+  }
+  if (saved !== step) await loop.save(step, loop.source.cursor());
+  return step;
+}
+
+function failNotFinite(step: number, loss: number, gradNorm: number, lr: number): never {
+  const what = Number.isFinite(loss) ? `the gradient's norm is ${gradNorm}` : `the loss is ${loss}`;
+  fail(
+    'Z609',
+    `training diverged at step ${step}: ${what} (learning rate ${lr.toPrecision(3)}); the last checkpoint is kept`,
+    'lower the learning rate, lengthen the warm-up or set grad_clip = norm(1.0)',
+  );
+}
+
+function rounded(value: number): number {
+  return Number(value.toPrecision(5));
+}

@@ -1,0 +1,76 @@
+/**
+ * What the training loop knows about the thing it trains: steps, the numbers they give back, and state by name.
+ *
+ * Two sessions serve it: a WebGPU session with a training plan, and the f64 reference. Checkpoints copy the state, so
+ * what is listed here is everything that persists between steps.
+ */
+import type { Batch } from '../data/types.ts';
+
+/** Values of one optimizer step. */
+export interface StepHyper {
+  readonly lr: number;
+  /** 1 - beta1^t and 1 - beta2^t with t = step + 1. */
+  readonly biasCorrection1: number;
+  readonly biasCorrection2: number;
+  /** Largest global gradient norm; 0 = no clipping. */
+  readonly clipNorm: number;
+}
+
+/** What one step reports. */
+export interface StepResult {
+  /** Before the update. */
+  readonly loss: number;
+  /** Global L2 norm of the gradients, before clipping. */
+  readonly gradNorm: number;
+  /** The parameter as stored (a logarithm), after update and clamp; absent in models without one. */
+  readonly logitScale?: number;
+}
+
+export type StateArray = Float32Array | Float64Array;
+
+export interface StateInfo {
+  /** A weight's own name, or `adam.m.NAME` and `adam.v.NAME`. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: 'F32' | 'F64';
+}
+
+export interface TrainSession {
+  /** Everything that persists between steps. */
+  readonly state: readonly StateInfo[];
+  /** Starts one step and resolves when its numbers are known; the next may be started before that. */
+  step(batch: Batch, hyper: StepHyper): Promise<StepResult>;
+  readState(name: string): Promise<StateArray>;
+  writeState(name: string, data: StateArray): void;
+  close(): void;
+}
+
+/** Optimizer and loss settings that stay the same through a run. */
+export interface UpdateSettings {
+  /** Params with a gradient; the others are frozen. */
+  readonly trainable: readonly string[];
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+  readonly decayMinDims: number;
+  readonly clamps: readonly { readonly weight: string; readonly min: number; readonly max: number }[];
+}
+
+/** One line of `metrics.jsonl`. */
+export interface MetricsRow {
+  /** Counted from 0. */
+  readonly step: number;
+  readonly loss: number;
+  /** The rate used by this step. */
+  readonly lr: number;
+  /** The stored logarithm after this step; null in models without one. */
+  readonly logit_scale: number | null;
+  readonly grad_norm: number;
+  readonly samples_per_second: number;
+  /** How long the step waited for its batch. */
+  readonly data_wait_ms: number;
+  /** Samples of the batch that could not be read. */
+  readonly skipped: number;
+  readonly epoch: number;
+}
