@@ -1,0 +1,292 @@
+/**
+ * Every op's gradient rule against central differences of its own reference, on odd sizes and with broadcasting.
+ *
+ * The table has an entry for each op: cases, or why there is nothing to check. A new op without one does not compile.
+ * Gradient-only ops (softmax_grad, attention_grad_q, ...) are what the rules of their forward ops are made of.
+ */
+import { describe, expect, test } from 'vitest';
+import type { Builder } from '../../compiler/graph/builder.ts';
+import type { OpAttributes, OpName } from '../../compiler/ops/attributes.ts';
+import type { BinaryMapOp, UnaryMapOp } from '../../compiler/ops/map-program.ts';
+import type { RefTensor } from '../../compiler/ops/op.ts';
+import { expectGradients, type GradientCase, gradientAt } from '../support/differences.ts';
+
+type Cases = Readonly<Record<string, GradientCase>>;
+
+const leaf = 'a leaf';
+const piecewiseConstant = 'piecewise constant: the gradient is none';
+const gradientOnly = 'made by gradients only; checked as part of its forward op';
+
+function unary(op: UnaryMapOp, range: readonly [number, number] = [-2, 2]): Cases {
+  return {
+    'odd size': { weights: { x: [3, 7] }, range, build: (b, [x]) => b.add<UnaryMapOp>(op, [x!], {}) },
+  };
+}
+
+function binary(op: BinaryMapOp, range: readonly [number, number] = [-2, 2]): Cases {
+  const build = (b: Builder, w: readonly number[]) => b.add<BinaryMapOp>(op, w, {});
+  return {
+    'equal shapes': { weights: { x: [2, 7], y: [2, 7] }, range, build },
+    'a row': { weights: { x: [2, 3, 5], y: [5] }, range, build },
+    'a scalar on the left': { weights: { x: [], y: [3, 1] }, range, build },
+    'both grow': { weights: { x: [2, 1, 3], y: [4, 1] }, range, build },
+    'the same value twice': {
+      weights: { x: [5] },
+      range,
+      build: (b, [x]) => b.add<BinaryMapOp>(op, [x!, x!], {}),
+    },
+  };
+}
+
+function over<K extends 'sum' | 'mean' | 'max'>(op: K): Cases {
+  const reduce = (axes: number[], keep: boolean): GradientCase => ({
+    weights: { x: [2, 3, 7] },
+    build: (b, [x]) => b.add<'sum' | 'mean' | 'max'>(op, [x!], { axes, keep }),
+  });
+  return {
+    'last axis': reduce([-1], false),
+    'middle axis kept': reduce([1], true),
+    'outer axes': reduce([0, 1], false),
+    everything: reduce([0, 1, 2], false),
+  };
+}
+
+function rows(op: 'softmax' | 'log_softmax' | 'l2_normalize'): Cases {
+  const on = (shape: number[]): GradientCase => ({
+    weights: { x: shape },
+    build: (b, [x]) => b.add<'softmax' | 'log_softmax' | 'l2_normalize'>(op, [x!], {}),
+  });
+  return { 'odd rows': on([3, 7]), 'three axes': on([2, 1, 5]), 'one row': on([4]) };
+}
+
+function product(a: number[], b: number[], transposeA = false, transposeB = false): GradientCase {
+  return {
+    weights: { a, b },
+    build: (builder, w) => builder.add('matmul', w, { transposeA, transposeB }),
+  };
+}
+
+function attend(t: number, s: number, causal: boolean): GradientCase {
+  return {
+    weights: { q: [2, 2, t, 3], k: [2, 2, s, 3], v: [2, 2, s, 3] },
+    build: (b, w) => b.add('attention', w, { causal, scale: 0.7 }),
+  };
+}
+
+function normalise(shape: number[]): GradientCase {
+  const width = shape.at(-1)!;
+  return {
+    weights: { x: shape, weight: [width], bias: [width] },
+    build: (b, w) => b.add('layer_norm', w, { eps: 1e-5 }),
+  };
+}
+
+function batchNorm(training: boolean): GradientCase {
+  return {
+    weights: { x: [2, 3, 2, 3], weight: [3], bias: [3] },
+    range: [0.2, 1.5],
+    build: (b, w) => {
+      const statistic = (name: string) =>
+        b.add('constant', [], { value: name === 'var' ? 0.7 : 0.4, dtype: 'f32', shape: [3] });
+      return b.add('batch_norm', [...w, statistic('mean'), statistic('var')], { eps: 1e-5, training });
+    },
+  };
+}
+
+function convolution(x: number[], w: number[], attrs: OpAttributes['conv2d']): GradientCase {
+  return { weights: { x, w }, build: (b, ids) => b.add('conv2d', ids, attrs) };
+}
+
+function integers(shape: number[], values: number[]): RefTensor {
+  return { shape, data: Float64Array.from(values) };
+}
+
+function integerInput(b: Builder, name: string, shape: number[]): number {
+  return b.add('input', [], { name, dtype: 'i32', shape });
+}
+
+const cases: { readonly [K in OpName]: Cases | string } = {
+  input: leaf,
+  param: leaf,
+  constant: leaf,
+  iota: leaf,
+
+  neg: unary('neg'),
+  exp: unary('exp'),
+  ln: unary('ln', [0.2, 3]),
+  tanh: unary('tanh'),
+  erf: unary('erf'),
+  sqrt: unary('sqrt', [0.2, 3]),
+  rsqrt: unary('rsqrt', [0.2, 3]),
+  sigmoid: unary('sigmoid'),
+  relu: unary('relu'),
+  abs: unary('abs'),
+  step: piecewiseConstant,
+  cast: {
+    'to f16 and back': {
+      weights: { x: [7] },
+      build: (b, [x]) => b.add('cast', [b.add('cast', [x!], { to: 'f16' })], { to: 'f32' }),
+    },
+  },
+  mask_future: {
+    'more keys than queries': {
+      weights: { x: [2, 3, 5] },
+      build: (b, [x]) => b.add('softmax', [b.add('mask_future', [x!], {})], {}),
+    },
+  },
+
+  add: binary('add'),
+  sub: binary('sub'),
+  mul: binary('mul'),
+  div: binary('div', [0.5, 2]),
+  pow: {
+    ...binary('pow', [0.5, 2]),
+    ...Object.fromEntries(
+      [-0.5, 1, 2, 3].map((value) => [
+        `constant exponent ${value}`,
+        {
+          weights: { x: [7] },
+          range: [0.5, 2],
+          build: (b: Builder, [x]: readonly number[]) =>
+            b.add('pow', [x!, b.add('constant', [], { value, dtype: 'f32', shape: [] })], {}),
+        } satisfies GradientCase,
+      ]),
+    ),
+  },
+  maximum: Object.fromEntries(Object.entries(binary('maximum')).filter(([name]) => !name.includes('twice'))),
+  equal: piecewiseConstant,
+  map: 'made by passes behind differentiation',
+
+  sum: over('sum'),
+  mean: over('mean'),
+  max: over('max'),
+  argmax: piecewiseConstant,
+  softmax: rows('softmax'),
+  softmax_grad: gradientOnly,
+  log_softmax: rows('log_softmax'),
+  log_softmax_grad: gradientOnly,
+
+  layer_norm: {
+    'odd rows': normalise([3, 7]),
+    'three axes': normalise([2, 3, 5]),
+    'one row': normalise([7]),
+  },
+  layer_norm_grad: gradientOnly,
+  layer_norm_grad_weight: gradientOnly,
+  l2_normalize: rows('l2_normalize'),
+  l2_normalize_grad: gradientOnly,
+
+  matmul: {
+    plain: product([3, 7], [7, 5]),
+    'a transposed': product([7, 3], [7, 5], true),
+    'b transposed': product([3, 7], [5, 7], false, true),
+    'both transposed': product([7, 3], [5, 7], true, true),
+    'shared weight': product([2, 3, 7], [7, 5]),
+    'shared transposed weight': product([2, 1, 3, 7], [5, 7], false, true),
+    'shared weight, a transposed': product([2, 7, 3], [7, 5], true),
+    'shared on the left': product([3, 7], [2, 7, 5]),
+    'batches of products': product([2, 3, 4], [2, 5, 4], false, true),
+    'batches that broadcast': product([2, 1, 3, 4], [3, 4, 1]),
+    'one row, one column': product([1, 1], [1, 1]),
+  },
+  conv2d: {
+    'windows that tile': convolution([2, 3, 6, 4], [5, 3, 2, 2], { stride: 2, padding: 0 }),
+    '1 by 1': convolution([2, 3, 3, 5], [4, 3, 1, 1], { stride: 1, padding: 0 }),
+  },
+  avg_pool: {
+    'windows of 2': { weights: { x: [2, 3, 4, 6] }, build: (b, w) => b.add('avg_pool', w, { kernel: 2 }) },
+  },
+  batch_norm: { 'running statistics': batchNorm(false), 'batch statistics': batchNorm(true) },
+
+  attention: {
+    'all keys': attend(3, 5, false),
+    causal: attend(4, 4, true),
+    'causal with a past': attend(2, 5, true),
+    'one query': attend(1, 7, false),
+  },
+  attention_lse: gradientOnly,
+  attention_grad_q: gradientOnly,
+  attention_grad_k: gradientOnly,
+  attention_grad_v: gradientOnly,
+
+  reshape: {
+    merge: { weights: { x: [2, 3, 5] }, build: (b, w) => b.add('reshape', w, { shape: [6, 5] }) },
+  },
+  transpose: {
+    'three axes': { weights: { x: [2, 3, 5] }, build: (b, w) => b.add('transpose', w, { perm: [2, 0, 1] }) },
+  },
+  slice: {
+    box: { weights: { x: [3, 5] }, build: (b, w) => b.add('slice', w, { starts: [1, 2], ends: [3, 4] }) },
+  },
+  expand: {
+    'two axes': { weights: { x: [1, 3, 1] }, build: (b, w) => b.add('expand', w, { shape: [2, 3, 5] }) },
+  },
+  concat: {
+    'three pieces': {
+      weights: { x: [2, 1, 3], y: [2, 4, 3], z: [2, 2, 3] },
+      build: (b, w) => b.add('concat', w, { axis: 1 }),
+    },
+  },
+  pad: {
+    'both ends': {
+      weights: { x: [2, 3] },
+      build: (b, w) => b.add('pad', w, { before: [1, 0], after: [2, 1] }),
+    },
+  },
+  embedding: {
+    'repeated ids': {
+      weights: { table: [5, 3] },
+      integers: { ids: integers([2, 3], [4, 0, 4, 1, 4, 0]) },
+      build: (b, [table]) => b.add('embedding', [table!, integerInput(b, 'ids', [2, 3])], {}),
+    },
+  },
+  embedding_grad: gradientOnly,
+  take: {
+    'middle axis': {
+      weights: { x: [3, 5, 2] },
+      integers: { at: integers([3], [4, 0, 4]) },
+      build: (b, [x]) => b.add('take', [x!, integerInput(b, 'at', [3])], { axis: 1 }),
+    },
+    'last axis': {
+      weights: { x: [3, 4] },
+      integers: { at: integers([3], [1, 3, 0]) },
+      build: (b, [x]) => b.add('take', [x!, integerInput(b, 'at', [3])], { axis: 1 }),
+    },
+  },
+  take_grad: gradientOnly,
+  all_gather: {
+    'one chunk': { weights: { x: [3, 5] }, build: (b, w) => b.add('all_gather', w, {}) },
+  },
+};
+
+describe('gradients agree with central differences', () => {
+  for (const [op, entry] of Object.entries(cases)) {
+    if (typeof entry === 'string') continue;
+    for (const [name, gradientCase] of Object.entries(entry)) {
+      test(`${op}: ${name}`, () => expectGradients(gradientCase));
+    }
+  }
+});
+
+describe('gradients at ties follow PyTorch', () => {
+  const tied: RefTensor = integers([4], [1, 3, 3, 2]);
+  const gradientOfTied = (build: (b: Builder, x: number) => number) => gradientAt(tied, build);
+
+  test('max shares evenly among the largest', () => {
+    expect(gradientOfTied((b, x) => b.add('max', [x], { axes: [0], keep: false }))).toEqual([0, 0.5, 0.5, 0]);
+  });
+  test('maximum gives half to each side', () => {
+    const three = (b: Builder) => b.add('constant', [], { value: 3, dtype: 'f32', shape: [4] });
+    const build = (b: Builder, x: number) =>
+      b.add('sum', [b.add('maximum', [x, three(b)], {})], { axes: [0], keep: false });
+    expect(gradientOfTied(build)).toEqual([0, 0.5, 0.5, 0]);
+  });
+  test('relu and abs are flat at 0', () => {
+    const zero = integers([2], [0, 0]);
+    for (const op of ['relu', 'abs'] as const) {
+      const build = (b: Builder, x: number) =>
+        b.add('sum', [b.add<'relu' | 'abs'>(op, [x], {})], { axes: [0], keep: false });
+      expect(gradientAt(zero, build).map(Math.abs)).toEqual([0, 0]);
+    }
+  });
+});
