@@ -98,8 +98,13 @@ function spread<T>(list: readonly T[], count: number): number[] {
   return Array.from({ length: Math.min(count, list.length) }, (_, i) => Math.floor((i + 0.5) * step));
 }
 
-/** Runs both tests. `shown` pictures of each go to the page. */
-export async function evaluate(encoder: Encoder, data: EmojiData, shown = 24): Promise<Evaluation> {
+/** Runs both tests with these prompts. `shown` pictures of each go to the page. */
+export async function evaluate(
+  encoder: Encoder,
+  data: EmojiData,
+  prompts: readonly string[],
+  shown = 24,
+): Promise<Evaluation> {
   const width = encoder.embed;
   const encodeRows = async (list: readonly Row[]): Promise<Features> => ({
     names: list.map((row) => row.title),

@@ -1,0 +1,173 @@
+/**
+ * The main job in one command: prepare the data, train a recipe, test it zero-shot, export it, write a page.
+ *
+ *   npm start                        the quick recipe, in `runs/emoji-quick`
+ *   npm start -- --recipe gpu        the longer one, for GPUs
+ *
+ * A run that was cut is resumed; after a finished one the next number is taken (`runs/emoji-quick-2`).
+ */
+import { existsSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { Recipe } from '../../compiler/model/types.ts';
+import { closing } from '../../zoo/cli/closing.ts';
+import { report } from '../../zoo/cli/failure.ts';
+import { loadRecipe } from '../../zoo/cli/models.ts';
+import { count, note, print, table } from '../../zoo/cli/output.ts';
+import { type DeviceChoice, openExecutor } from '../../zoo/devices.ts';
+import { openEncoder } from '../../zoo/encoder.ts';
+import { exportPackage } from '../../zoo/export/index.ts';
+import { trainFile } from '../../zoo/train.ts';
+import { openWeights } from '../../zoo/weights.ts';
+import { type Evaluation, evaluate, type Score } from './evaluate.ts';
+import { renderPage } from './page.ts';
+import { type EmojiData, prepare } from './prepare.ts';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const program = join(here, 'emoji.zoo');
+
+interface Arguments {
+  readonly recipe: string;
+  /** Parent of the run folders. */
+  readonly runs: string;
+  readonly device: DeviceChoice;
+}
+
+function readArguments(): Arguments {
+  const { values } = parseArgs({
+    options: {
+      recipe: { type: 'string', default: 'quick' },
+      runs: { type: 'string', default: join(here, '..', '..', 'runs') },
+    },
+  });
+  return { ...values, device: 'webgpu' };
+}
+
+/** The first folder without a finished run: a new one, or one to resume. */
+function chooseRunFolder(runs: string, recipe: string): string {
+  for (let n = 1; ; n++) {
+    const folder = join(runs, n === 1 ? `emoji-${recipe}` : `emoji-${recipe}-${n}`);
+    if (!existsSync(join(folder, 'report.json'))) return folder;
+  }
+}
+
+/** The prompts that the recipe trains with; tests average over the same ones. */
+function promptsOf(recipe: Recipe): string[] {
+  const { templates } = recipe.data.named;
+  return Array.isArray(templates) ? templates.map(String) : ['{}'];
+}
+
+async function prepareData(): Promise<EmojiData> {
+  let shown = 0;
+  return prepare(undefined, (done, total) => {
+    if (done < total && done - shown < 2000) return;
+    shown = done;
+    note(`prepared ${count(done)} of ${count(total)} pictures`);
+  });
+}
+
+async function test(
+  recipe: Recipe,
+  weightsPath: string,
+  data: EmojiData,
+  device: DeviceChoice,
+): Promise<Evaluation> {
+  return closing(async (keep) => {
+    const weights = keep(await openWeights(recipe.model, weightsPath));
+    const executor = keep(await openExecutor(device));
+    const encoder = keep(await openEncoder(executor, recipe.model, weights));
+    return evaluate(encoder, data, promptsOf(recipe));
+  });
+}
+
+function percent(value: number): string {
+  return `${(100 * value).toFixed(1)} %`;
+}
+
+function scoreTable(scores: readonly Score[]): string {
+  const head = ['zero-shot test', 'pictures', 'captions', 'top-1', 'top-5', 'chance'];
+  const rows = scores.map((s) => [
+    s.name,
+    count(s.pictures),
+    count(s.choices),
+    percent(s.top1),
+    percent(s.top5),
+    `${percent(1 / s.choices)} / ${percent(5 / s.choices)}`,
+  ]);
+  return table([head, ...rows], [1, 2, 3, 4, 5]);
+}
+
+function writePage(path: string, evaluation: Evaluation, facts: readonly string[]): void {
+  const page = renderPage({
+    heading: 'A small CLIP that reads emoji',
+    facts,
+    scores: evaluation.scores,
+    sections: [
+      {
+        title: 'Unseen combinations',
+        explanation:
+          'Skin-tone variants that training never saw, in Twemoji and Noto style. Every word of their captions was seen, the combination never. The five best of the held-out captions:',
+        answers: evaluation.combinations,
+      },
+      {
+        title: 'Unseen style',
+        explanation:
+          'OpenMoji’s drawings of concepts that were trained in other styles: a shift that no step of training saw.',
+        answers: evaluation.style,
+      },
+    ],
+  });
+  writeFileSync(path, page);
+}
+
+async function main(): Promise<void> {
+  const { recipe: name, runs, device } = readArguments();
+  const recipe = loadRecipe(`${relative(process.cwd(), program) || program}#${name}`, []);
+  const data = await prepareData();
+  note(
+    `${count(data.train.length)} training pairs, ${count(data.holdout.length)} held-out pictures, ${count(data.captions.length)} captions`,
+  );
+
+  const folder = chooseRunFolder(runs, name);
+  const shown = relative(process.cwd(), folder);
+  const resume = existsSync(join(folder, 'run.json'));
+  note(`${resume ? 'resuming' : 'training'} recipe "${name}" in ${shown}`);
+  const started = performance.now();
+  const result = await trainFile({ recipe, out: folder, device, resume, notify: note });
+  if (result.weights === undefined) {
+    note(`stopped after ${result.steps} steps; npm start resumes ${shown}`);
+    return;
+  }
+  const seconds = (performance.now() - started) / 1000;
+
+  note('testing');
+  const evaluation = await test(recipe, result.weights, data, device);
+  const facts = [
+    `${count(recipe.model.parameters)} parameters`,
+    `${count(result.steps)} steps of ${recipe.batch} pairs`,
+    `${seconds.toFixed(0)} s of training`,
+  ];
+  writePage(join(folder, 'page.html'), evaluation, facts);
+  const exported = join(folder, 'export');
+  await exportPackage({ source: folder, model: recipe.model, out: exported });
+  writeFileSync(
+    join(folder, 'report.json'),
+    `${JSON.stringify({ recipe: name, seconds, steps: result.steps, scores: evaluation.scores }, null, 2)}\n`,
+  );
+  print(facts.join(', '));
+  print('');
+  print(scoreTable(evaluation.scores));
+  print('');
+  print(`page    ${join(shown, 'page.html')}`);
+  print(`export  ${join(shown, 'export')}`);
+  print(
+    `try     npm run --silent zooc -- classify ${join(shown, 'export')} --labels ${join(relative(process.cwd(), data.folder), 'captions.txt')} ${join(relative(process.cwd(), resolve(data.folder)), data.style[0]!.filepath)}`,
+  );
+}
+
+try {
+  await main();
+} catch (error) {
+  process.exitCode = report(error);
+}

@@ -1,0 +1,85 @@
+/** Runs the command line as users do: another process, its own folder, exit code and both streams looked at. */
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const main = join(root, 'zoo', 'cli', 'main.ts');
+const tsx = join(root, 'node_modules', 'tsx', 'dist', 'loader.mjs');
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Arguments of node for one call of the command line. */
+export function commandLine(args: readonly string[]): string[] {
+  return ['--import', tsx, main, ...args];
+}
+
+function environment(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  return { ...process.env, ZOOC_DEBUG: '', ...extra };
+}
+
+export class Workspace {
+  readonly folder = mkdtempSync(join(tmpdir(), 'zooc-e2e-'));
+
+  path(name: string): string {
+    return join(this.folder, name);
+  }
+
+  write(name: string, content: string | Uint8Array): string {
+    writeFileSync(this.path(name), content);
+    return this.path(name);
+  }
+
+  zooc(args: readonly string[], env: Readonly<Record<string, string>> = {}): Outcome {
+    const result = spawnSync(process.execPath, commandLine(args), {
+      cwd: this.folder,
+      env: environment(env),
+      encoding: 'utf8',
+      maxBuffer: 64 * 2 ** 20,
+    });
+    return { code: result.status, stdout: result.stdout, stderr: result.stderr };
+  }
+
+  /** Starts a call and sends `signal` once `ready` says so (asked every 5 ms); resolves with the outcome. */
+  interrupt(args: readonly string[], signal: NodeJS.Signals, ready: () => boolean): Promise<Outcome> {
+    const child = spawn(process.execPath, commandLine(args), { cwd: this.folder, env: environment({}) });
+    const streams = { stdout: '', stderr: '' };
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name].on('data', (chunk) => {
+        streams[name] += chunk;
+      });
+    }
+    const timer = setInterval(() => {
+      if (ready()) {
+        clearInterval(timer);
+        child.kill(signal);
+      }
+    }, 5);
+    return new Promise((resolve) => {
+      child.on('close', (code) => {
+        clearInterval(timer);
+        resolve({ code, ...streams });
+      });
+    });
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** A model that runs in no time, with the tokenizer's smallest vocabulary. */
+export const tinyZoo = `import clip { CLIP, VisionTransformer, TextTransformer }
+import losses { contrastive }
+
+model "tiny" = CLIP(
+  vision = VisionTransformer(resolution = 16, patch = 8, width = 32, layers = 1, heads = 2, embed = 16),
+  text = TextTransformer(context = 8, vocab = 520, width = 32, layers = 1, heads = 2, embed = 16)
+)
+`;

@@ -1,0 +1,71 @@
+/** Help, versions and refusals of the command line itself: exit codes, streams, wording. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { root, Workspace } from './harness.ts';
+
+const verbs = 'list check fmt show compile run train export import classify embed devices bench'.split(' ');
+const workspace = new Workspace();
+afterAll(() => workspace.remove());
+
+describe('usage', () => {
+  it('prints help on stdout and succeeds', () => {
+    for (const args of [[], ['--help']]) {
+      const { code, stdout, stderr } = workspace.zooc(args);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      for (const verb of verbs) expect(stdout).toMatch(new RegExp(`^ +${verb} `, 'm'));
+    }
+  });
+
+  it('prints the version of package.json', () => {
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    expect(workspace.zooc(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  it.each(verbs)('%s --help', (verb) => {
+    const { code, stdout } = workspace.zooc([verb, '--help']);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`Usage: zooc ${verb}`);
+  });
+
+  it.each([
+    [['nonsense'], "error[Z700]: unknown command 'nonsense'"],
+    [['show'], "error[Z700]: missing required argument 'model'"],
+    [['show', 'ViT-B/32', '--colour'], "error[Z700]: unknown option '--colour'"],
+    [['show', 'ViT-B/32', '--set', 'layers'], 'error[Z703]: --set layers: expected path=value'],
+    [['compile', 'ViT-B/32', '--entry', 'loss', '--batch', '0', '-o', 'x'], 'error[Z703]: --batch 0'],
+    [
+      ['compile', 'ViT-B/32', '--entry', 'lose', '--batch', '1', '-o', 'x'],
+      'error[Z704]: ViT-B/32 has no entry lose',
+    ],
+    [
+      ['import', 'x.bin', '--format', 'hf', '--model', 'ViT-B/32', '--out', 'y'],
+      'error[Z706]: import --format hf comes with a later version',
+    ],
+    [
+      [
+        'run',
+        'ViT-B/32',
+        '--entry',
+        'loss',
+        '--weights',
+        'init:x',
+        '--inputs',
+        'hash',
+        '--batch',
+        '1',
+        '--out',
+        'o',
+      ],
+      'error[Z403]: init:x',
+    ],
+    [['show', 'ViT-B/33'], 'ViT-B/33'],
+    [['check', 'nowhere.zoo'], 'nowhere.zoo'],
+  ])('refuses %j', (args, message) => {
+    const { code, stdout, stderr } = workspace.zooc(args);
+    expect(code).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr).toContain(message);
+    expect(stderr).not.toMatch(/^ +at .*:\d+:\d+/m);
+  });
+});

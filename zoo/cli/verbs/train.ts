@@ -1,0 +1,50 @@
+/** `zooc train`: a recipe into a run folder. The loop and its promises (exact resume, signals) are `runtime/train`. */
+import { fail } from '../../../grammar/diagnostics.ts';
+import type { DeviceChoice } from '../../devices.ts';
+import { trainFile } from '../../train.ts';
+import { loadRecipe, parseCount } from '../models.ts';
+import { note, print, printJson } from '../output.ts';
+
+interface TrainOptions {
+  readonly out: string;
+  readonly weights?: string;
+  readonly steps?: string;
+  readonly resume?: boolean;
+  readonly device: DeviceChoice;
+  readonly set: readonly string[];
+  readonly json?: boolean;
+}
+
+export async function train(reference: string, options: TrainOptions): Promise<void> {
+  const recipe = loadRecipe(reference, options.set);
+  if (options.device === 'null') {
+    fail('Z703', '--device null computes nothing, so it cannot train', '--device webgpu or reference');
+  }
+  const { weights, steps } = options;
+  const result = await trainFile({
+    recipe,
+    out: options.out,
+    device: options.device,
+    resume: options.resume === true,
+    ...(weights === undefined ? {} : { weights }),
+    ...(steps === undefined ? {} : { steps: parseCount('--steps', steps) }),
+    notify: note,
+  });
+  const seconds = result.seconds.toFixed(1);
+  if (options.json === true) {
+    const { steps, stopped, last, weights } = result;
+    printJson({
+      out: options.out,
+      steps,
+      stopped,
+      seconds: result.seconds,
+      loss: last?.loss ?? null,
+      weights: weights ?? null,
+    });
+  } else if (result.weights === undefined) {
+    note(`stopped after ${result.steps} steps (${seconds} s); --resume goes on`);
+  } else {
+    note(`${result.steps} steps, ${seconds} s`);
+    print(result.weights);
+  }
+}

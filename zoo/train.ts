@@ -1,0 +1,72 @@
+/** From a checked recipe to a run folder: opens weights, data and device, and hands them to the training loop. */
+import { dirname } from 'node:path';
+import type { Recipe } from '../compiler/model/types.ts';
+import { fail } from '../grammar/diagnostics.ts';
+import { renderDiagnostics } from '../grammar/render.ts';
+import { openBatchSource } from '../runtime/data/open.ts';
+import type { BatchSource } from '../runtime/data/types.ts';
+import type { TrainResult } from '../runtime/train/node/run.ts';
+import { trainRecipe } from '../runtime/train/node/train.ts';
+import { type DeviceChoice, openExecutor } from './devices.ts';
+import { openWeights } from './weights.ts';
+
+export interface TrainRequest {
+  readonly recipe: Recipe;
+  /** The run folder. */
+  readonly out: string;
+  readonly device: DeviceChoice;
+  /** Where the weights start; the model's own initialisers with the recipe's seed by default. */
+  readonly weights?: string;
+  /** End before this step, counted from the run's beginning. */
+  readonly steps?: number;
+  readonly resume: boolean;
+  /** Remarks and warnings. */
+  notify(text: string): void;
+}
+
+function openSource(recipe: Recipe, notify: (text: string) => void): Promise<BatchSource> {
+  const { model, batch, seed } = recipe;
+  const { resolution, context, vocab } = model;
+  if (resolution === undefined || context === undefined || vocab === undefined) {
+    fail('Z704', `${model.name} has no image and text tower, so there is nothing to train`);
+  }
+  return openBatchSource(recipe.data, {
+    folder: dirname(recipe.source.path),
+    batch,
+    resolution,
+    context,
+    vocab,
+    seed,
+    warn: (diagnostic) => notify(renderDiagnostics([diagnostic])),
+  });
+}
+
+/**
+ * Trains until the recipe's end, `steps`, or a signal.
+ * @throws DiagnosticError Z4xx (weights, data, disk), Z5xx (the recipe), Z6xx (device, run folder)
+ */
+export async function trainFile(request: TrainRequest): Promise<TrainResult> {
+  const { recipe, out, steps, resume, notify } = request;
+  const weights = await openWeights(recipe.model, request.weights ?? `init:${recipe.seed}`);
+  try {
+    const executor = await openExecutor(request.device);
+    try {
+      return await trainRecipe({
+        recipe,
+        out,
+        executor,
+        resume,
+        ...(steps === undefined ? {} : { steps }),
+        openSource: () => openSource(recipe, notify),
+        files: new Map(),
+        initialWeight: (weight) => weights.read(weight),
+        notify,
+        progress: true,
+      });
+    } finally {
+      executor.close();
+    }
+  } finally {
+    await weights.close();
+  }
+}
