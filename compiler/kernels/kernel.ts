@@ -51,6 +51,8 @@ export interface LowerContext {
   result(node: Node, strides?: readonly number[]): View;
   /** Scratch memory that dies behind the last kernel that uses it. */
   scratch(elements: number, dtype: 'f32' | 'i32', label: string): Storage;
+  /** A derived view made once for each source view, such as a transposed copy two products share. */
+  cached(source: View, make: () => View): View;
   emit(kernel: Kernel): void;
 }
 

@@ -23,7 +23,8 @@ export interface Storage {
     | 'workspace'
     | 'input'
     | 'output'
-    | 'hyper';
+    | 'hyper'
+    | 'derived';
   /** Name of the weight, input, output or gradient it holds, for fixed places. */
   readonly name?: string;
 }

@@ -1,0 +1,107 @@
+/**
+ * Matrix products for GPUs: tiles of both operands staged through workgroup memory, a few rows by one vec4 for each invocation.
+ *
+ * Staging reads along whichever axis is dense, so that neighbouring invocations touch neighbouring addresses and
+ * transposed operands need no copy. Edges are staged as zeros; stores are guarded.
+ */
+import {
+  baseIndex,
+  type Contraction,
+  groupIndex,
+  type Operand,
+  type ResultPrinter,
+  unitStride,
+} from './contraction.ts';
+import type { WorkgroupTile } from './schedules.ts';
+
+interface Staging {
+  readonly array: string;
+  readonly source: string;
+  readonly operand: Operand;
+  /** Tile extent along M or N, first element, and the bound of the whole. */
+  readonly extent: number;
+  readonly first: string;
+  readonly bound: number;
+}
+
+/** Loads one operand's tile for depth `k0`.. into `array[k][outer]`. */
+function printStaging(s: Staging, depth: number, invocations: number, k: number): string[] {
+  const alongOuter = unitStride(s.operand.outer);
+  const lines = [`for (var t = lane; t < ${depth * s.extent}u; t += ${invocations}u) {`];
+  lines.push(
+    alongOuter
+      ? `let outer = t % ${s.extent}u; let depth = t / ${s.extent}u;`
+      : `let outer = t / ${depth}u; let depth = t % ${depth}u;`,
+  );
+  lines.push(`let o = ${s.first} + outer; let kk = k0 + depth;`, 'var value = 0.0;');
+  lines.push(`if (o < ${s.bound}u && kk < ${k}u) {`);
+  lines.push(
+    `value = ${s.source}[${baseIndex(s.operand, 'batch')} + ${groupIndex('o', s.operand.outer)} + kk * ${s.operand.inner}u];`,
+    '}',
+  );
+  lines.push(`${s.array}[depth * ${s.extent + 4}u + outer] = value;`, '}');
+  return lines;
+}
+
+export function printWorkgroupTile(
+  c: Contraction,
+  tile: WorkgroupTile,
+  names: { a: string; b: string },
+  printer: ResultPrinter,
+): string {
+  const across = tile.columns / 4;
+  const down = tile.rows / tile.rowsPerInvocation;
+  const invocations = across * down;
+  const rows = Array.from({ length: tile.rowsPerInvocation }, (_, i) => i);
+  const lines: string[] = [];
+  lines.push(
+    'let batch = group.z;',
+    `let m_tile = group.y * ${tile.rows}u;`,
+    `let n_tile = group.x * ${tile.columns}u;`,
+  );
+  lines.push(`let tx = lane % ${across}u;`, `let ty = lane / ${across}u;`);
+  for (const i of rows) lines.push(`var c${i} = vec4<f32>();`);
+  lines.push(`for (var k0 = 0u; k0 < ${c.k}u; k0 += ${tile.depth}u) {`);
+  const a: Staging = {
+    array: 'a_tile',
+    source: names.a,
+    operand: c.a,
+    extent: tile.rows,
+    first: 'm_tile',
+    bound: c.m,
+  };
+  const b: Staging = {
+    array: 'b_tile',
+    source: names.b,
+    operand: c.b,
+    extent: tile.columns,
+    first: 'n_tile',
+    bound: c.n,
+  };
+  lines.push(
+    ...printStaging(a, tile.depth, invocations, c.k),
+    ...printStaging(b, tile.depth, invocations, c.k),
+  );
+  lines.push('workgroupBarrier();', `for (var kk = 0u; kk < ${tile.depth}u; kk++) {`);
+  lines.push(`let b_at = kk * ${tile.columns + 4}u + tx * 4u;`);
+  lines.push('let bv = vec4<f32>(b_tile[b_at], b_tile[b_at + 1u], b_tile[b_at + 2u], b_tile[b_at + 3u]);');
+  lines.push(`let a_at = kk * ${tile.rows + 4}u + ty * ${tile.rowsPerInvocation}u;`);
+  for (const i of rows) lines.push(`c${i} = fma(vec4<f32>(a_tile[a_at + ${i}u]), bv, c${i});`);
+  lines.push('}', 'workgroupBarrier();', '}');
+  lines.push('let n = n_tile + tx * 4u;', `if (n >= ${c.n}u) { return; }`);
+  for (const i of rows) {
+    lines.push(`{ let m = m_tile + ty * ${tile.rowsPerInvocation}u + ${i}u;`, `if (m < ${c.m}u) {`);
+    lines.push(...printer.store(`c${i}`, 'm', 'n'), '}', '}');
+  }
+  return `var<workgroup> a_tile: array<f32, ${tile.depth * (tile.rows + 4)}>;
+var<workgroup> b_tile: array<f32, ${tile.depth * (tile.columns + 4)}>;
+@compute @workgroup_size(${invocations})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  ${lines.join('\n  ')}
+}
+`;
+}
+
+export function workgroupTileGrid(c: Contraction, tile: WorkgroupTile): [number, number, number] {
+  return [Math.ceil(c.n / tile.columns), Math.ceil(c.m / tile.rows), c.batch];
+}

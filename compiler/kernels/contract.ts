@@ -1,0 +1,202 @@
+/**
+ * The contract family: every matrix product, batched or not, any transpose, with its fused epilogue.
+ *
+ * A `matmul` node becomes a `Contraction` (strided operands), a schedule is chosen for the device, and the schedule's
+ * printer makes the kernel. Copies appear only where a schedule cannot index an operand as it lies.
+ */
+import type { NodeOf, Origin } from '../graph/types.ts';
+import { sizeOf } from '../graph/types.ts';
+import { printRegisterTile, registerTileGrid } from './contract-cpu.ts';
+import { printWorkgroupTile, workgroupTileGrid } from './contract-gpu.ts';
+import {
+  type Contraction,
+  type Operand,
+  resultPrinter,
+  unitStride,
+  vectorAligned,
+  vectorExtra,
+} from './contraction.ts';
+import type { KernelArg, Lower, LowerContext } from './kernel.ts';
+import { chooseRegisterTile, chooseWorkgroupTile } from './schedules.ts';
+import { emitTransposedCopy } from './transpose.ts';
+import { denseView, type View } from './view.ts';
+import { expandView } from './view-algebra.ts';
+import { programHelpers } from './wgsl.ts';
+
+/** Splits a view's axes into batch axes, the outer (row or column) axes and the innermost. */
+function operand(view: View, batchAxes: number, outer: 'middle' | 'last'): Operand {
+  const rank = view.shape.length;
+  const innerAxis = outer === 'middle' ? rank - 1 : rank - 2;
+  const outerAxes = view.shape.map((_, i) => i).filter((i) => i >= batchAxes && i !== innerAxis);
+  const pick = (axes: readonly number[]) => ({
+    shape: axes.map((i) => view.shape[i]!),
+    strides: axes.map((i) => view.strides[i]!),
+  });
+  return {
+    view,
+    batch: pick(view.shape.map((_, i) => i).slice(0, batchAxes)),
+    outer: pick(outerAxes),
+    inner: view.strides[innerAxis]!,
+  };
+}
+
+/** Swaps the last two axes. */
+function swapped(view: View): View {
+  const perm = view.shape.map((_, i) => i);
+  const [last, before] = [perm.pop()!, perm.pop()!];
+  const order = [...perm, last, before];
+  return { ...view, shape: order.map((i) => view.shape[i]!), strides: order.map((i) => view.strides[i]!) };
+}
+
+function contraction(ctx: LowerContext, node: NodeOf<'matmul'>): Contraction {
+  const { transposeA, transposeB, epilogue } = node.attrs;
+  const raw = (i: number) => ctx.view(node.inputs[i]!);
+  const a = transposeA ? swapped(raw(0)) : raw(0); // [..., M, K]
+  const b = transposeB ? swapped(raw(1)) : raw(1); // [..., K, N]
+  const result = ctx.result(node);
+  const rank = result.shape.length;
+  const batchShape = result.shape.slice(0, -2);
+  const m = result.shape[rank - 2]!;
+  const n = result.shape[rank - 1]!;
+  const k = a.shape.at(-1)!;
+  const fullA = expandView(a, [...batchShape, m, k]);
+  const fullB = expandView(b, [...batchShape, k, n]);
+  const extras = node.inputs.slice(2).map((id) => expandView(ctx.view(id), result.shape));
+  // Where no batch axis moves the right operand, batch axes are just more rows.
+  const shared = fullB.strides.slice(0, -2).every((s, i) => s === 0 || batchShape[i] === 1);
+  const batchAxes = shared ? 0 : rank - 2;
+  const flatB = shared ? { ...fullB, shape: fullB.shape.slice(-2), strides: fullB.strides.slice(-2) } : fullB;
+  return {
+    batch: sizeOf(batchShape.slice(0, batchAxes)),
+    m: shared ? sizeOf(batchShape) * m : m,
+    n,
+    k,
+    a: operand(fullA, batchAxes, 'middle'),
+    b: operand(flatB, batchAxes, 'last'),
+    result: operand(result, batchAxes, 'middle'),
+    epilogue,
+    extras: extras.map((view) => operand(view, batchAxes, 'middle')),
+  };
+}
+
+/** The right operand dense along N, copied if it is not. */
+function columnsDense(ctx: LowerContext, c: Contraction, origin: Origin): Contraction {
+  if (unitStride(c.b.outer) || c.n === 1) return c;
+  const view: View = {
+    ...c.b.view,
+    shape: [...c.b.batch.shape, c.k, c.n],
+    strides: [...c.b.batch.strides, c.b.inner, ...c.b.outer.strides],
+  };
+  return { ...c, b: operand(transposedCopy(ctx, view, origin), c.b.batch.shape.length, 'last') };
+}
+
+/** The left operand dense along M, where it is one row axis dense along K and the copy pays for itself. */
+function rowsDense(ctx: LowerContext, c: Contraction, origin: Origin): Contraction {
+  const worth = c.n >= 512 && c.m % 4 === 0 && c.m >= 16 && c.batch === 1 && !unitStride(c.a.outer);
+  if (!worth) return c;
+  const rank = c.a.outer.shape.length;
+  const rows = c.a.outer;
+  const view: View = {
+    ...c.a.view,
+    shape: [c.k, ...rows.shape],
+    strides: [c.a.inner, ...rows.strides],
+  };
+  const copy = transposedCopy(ctx, view, origin);
+  return {
+    ...c,
+    a: {
+      view: copy,
+      batch: { shape: [], strides: [] },
+      outer: { shape: copy.shape.slice(1, rank + 1), strides: copy.strides.slice(1, rank + 1) },
+      inner: copy.strides[0]!,
+    },
+  };
+}
+
+function transposedCopy(ctx: LowerContext, view: View, origin: Origin): View {
+  return ctx.cached(view, () => {
+    const copy = denseView(ctx.scratch(sizeOf(view.shape), 'f32', 'transposed operand'), view.shape);
+    emitTransposedCopy(ctx, view, copy, origin);
+    return copy;
+  });
+}
+
+/** Storages that one product reads through two views: they are bound once, as scalars. */
+function sharedStorages(c: Contraction): ReadonlySet<number> {
+  const seen = new Set<number>();
+  const shared = new Set<number>();
+  for (const { view } of [c.a, c.b, ...c.extras]) {
+    if (seen.has(view.storage.id)) shared.add(view.storage.id);
+    seen.add(view.storage.id);
+  }
+  return shared;
+}
+
+interface Bindings {
+  readonly names: { readonly a: string; readonly b: string; readonly extras: readonly string[] };
+  readonly args: readonly KernelArg[];
+}
+
+/** One binding for each storage, named after its first use. */
+function bindOperands(
+  c: Contraction,
+  vector: { a: boolean; b: boolean; extras: readonly boolean[] },
+): Bindings {
+  const args: KernelArg[] = [];
+  const bind = (view: View, name: string, isVector: boolean): string => {
+    const known = args.find((arg) => arg.storage.id === view.storage.id);
+    if (known) return known.name;
+    args.push({
+      name,
+      type: isVector ? 'array<vec4<f32>>' : 'array<f32>',
+      storage: view.storage,
+      access: 'read',
+    });
+    return name;
+  };
+  const a = bind(c.a.view, 'a', vector.a);
+  const b = bind(c.b.view, 'b', vector.b);
+  const extras = c.extras.map((e, i) => bind(e.view, `extra${i}`, vector.extras[i]!));
+  return { names: { a, b, extras }, args };
+}
+
+const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
+  const cpu = ctx.profile.kind === 'cpu';
+  let c = contraction(ctx, node);
+  if (cpu) c = rowsDense(ctx, columnsDense(ctx, c, node.origin), node.origin);
+  const shared = sharedStorages(c);
+  const vectorisable = (o: Operand) =>
+    cpu && !shared.has(o.view.storage.id) && unitStride(o.outer) && vectorAligned(o, 'outer');
+  const modes = {
+    aVector: c.m % 4 === 0 && vectorisable(c.a),
+    bVector: c.n % 4 === 0 && vectorisable(c.b),
+  };
+  const extraVectors = c.extras.map((e) => !shared.has(e.view.storage.id) && vectorExtra(c, e));
+  const bindings = bindOperands(c, { a: modes.aVector, b: modes.bVector, extras: extraVectors });
+  const printer = resultPrinter(c, bindings.names.extras, extraVectors);
+  const tile = cpu ? chooseRegisterTile(c.m, modes.aVector) : chooseWorkgroupTile(c.m);
+  const body =
+    tile.kind === 'registers'
+      ? printRegisterTile(c, tile, { ...modes, ...bindings.names }, printer)
+      : printWorkgroupTile(c, tile, bindings.names, printer);
+  const elements = c.batch * c.m * c.n;
+  ctx.emit({
+    name: `matmul_${tile.rows}x${tile.columns}`,
+    args: [
+      ...bindings.args,
+      {
+        name: 'result',
+        type: printer.resultVector ? 'array<vec4<f32>>' : 'array<f32>',
+        storage: c.result.view.storage,
+        access: 'read_write',
+      },
+    ],
+    body: (c.epilogue ? programHelpers(c.epilogue, 4) : '') + body,
+    workgroups: tile.kind === 'registers' ? registerTileGrid(c, tile) : workgroupTileGrid(c, tile),
+    origin: node.origin,
+    flops: elements * (2 * c.k + (c.epilogue?.instructions.length ?? 0)),
+    bytes: 4 * (c.batch * (c.m + c.n) * c.k + elements),
+  });
+};
+
+export const contractLowerings = { matmul: lowerMatmul };

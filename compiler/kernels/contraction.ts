@@ -1,0 +1,133 @@
+/**
+ * One matrix product as kernels see it: sizes, strided operands, epilogue; and how its operands and results are printed.
+ *
+ * Rows may stem from several axes (batch and token) as long as the right operand is shared by them; each operand turns
+ * a row number into an address by itself, so that slices, transposes and repeated position embeddings need no copy.
+ */
+import type { MapProgram } from '../ops/map-program.ts';
+import type { View } from './view.ts';
+import { collapseAxes } from './view-algebra.ts';
+import { affine, printProgram } from './wgsl.ts';
+
+/** Axes of one operand over a group of the product's axes. */
+interface AxisGroup {
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+}
+
+export interface Operand {
+  readonly view: View;
+  /** Over the batch axes (one workgroup each). */
+  readonly batch: AxisGroup;
+  /** Over M for the left, over N for the right operand; both for results. */
+  readonly outer: AxisGroup;
+  /** Stride along K (left, right) or N (results). */
+  readonly inner: number;
+}
+
+export interface Contraction {
+  readonly batch: number;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly a: Operand;
+  readonly b: Operand;
+  readonly result: Operand;
+  readonly epilogue: MapProgram | undefined;
+  readonly extras: readonly Operand[];
+}
+
+/** Address part of a linear index over an axis group: `m * 768u`, or with divisions where axes do not merge. */
+export function groupIndex(name: string, group: AxisGroup): string {
+  const { shape, strides } = collapseAxes(group.shape, [group.strides]);
+  const s = strides[0]!;
+  const parts: string[] = [];
+  let below = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    const stride = s[axis]!;
+    if (stride !== 0) {
+      const divided = below === 1 ? name : `(${name} / ${below}u)`;
+      const coordinate = axis === 0 ? divided : `(${divided} % ${shape[axis]}u)`;
+      parts.push(stride === 1 ? coordinate : `${coordinate} * ${stride}u`);
+    }
+    below *= shape[axis]!;
+  }
+  return parts.length === 0 ? '0u' : parts.join(' + ');
+}
+
+/** Whether consecutive rows (or columns) lie `1` apart throughout. */
+export function unitStride(group: AxisGroup): boolean {
+  const { shape, strides } = collapseAxes(group.shape, [group.strides]);
+  return shape.length === 1 && strides[0]![0] === 1;
+}
+
+/** Whether every address that vec4 loads along the unit axis would use is a multiple of 4. */
+export function vectorAligned(operand: Operand, along: 'outer' | 'inner'): boolean {
+  const outer = collapseAxes(operand.outer.shape, [operand.outer.strides]).strides[0]!;
+  const others = along === 'outer' ? [operand.inner] : outer;
+  return [operand.view.offset, ...operand.batch.strides, ...others].every((n) => n % 4 === 0);
+}
+
+/** Constant offset plus batch part. */
+export function baseIndex(operand: Operand, batchName: string): string {
+  const batch = groupIndex(batchName, operand.batch);
+  return affine(operand.view.offset, batch === '0u' ? [] : [[`(${batch})`, 1]]);
+}
+
+export interface ResultPrinter {
+  /** Whether the result is bound as vec4. */
+  readonly resultVector: boolean;
+  /** Statements that map and store the vec4 `acc` at row `m`, columns `n`..`n+3` (identifiers; `n` a multiple of 4). */
+  store(acc: string, m: string, n: string): string[];
+}
+
+/** Whether an epilogue input (or the result) can be accessed as vec4 along N. */
+export function vectorExtra(c: Contraction, operand: Operand): boolean {
+  return c.n % 4 === 0 && operand.inner === 1 && vectorAligned(operand, 'inner');
+}
+
+/** Prints epilogue and store; `extras` names the bindings of the epilogue's further inputs. */
+export function resultPrinter(
+  c: Contraction,
+  extras: readonly string[],
+  extraVectors: readonly boolean[],
+): ResultPrinter {
+  const resultVector = vectorExtra(c, c.result);
+  const four = [0, 1, 2, 3];
+  const rowBase = (operand: Operand, m: string) =>
+    `${baseIndex(operand, 'batch')} + ${groupIndex(m, operand.outer)}`;
+  return {
+    resultVector,
+    store(acc, m, n) {
+      const lines: string[] = [];
+      const loads = c.extras.map((extra, i) => {
+        const row = `(${rowBase(extra, m)})`;
+        // Columns behind the edge are read clamped; their results are not stored.
+        const at = (q: number) => `${extras[i]}[${row} + min(${n} + ${q}u, ${c.n - 1}u) * ${extra.inner}u]`;
+        if (extraVectors[i]) lines.push(`let e${i} = ${extras[i]}[(${row} + ${n}) / 4u];`);
+        else if (extra.inner === 0) lines.push(`let e${i} = vec4<f32>(${extras[i]}[${row}]);`);
+        else lines.push(`let e${i} = vec4<f32>(${four.map(at).join(', ')});`);
+        return `e${i}`;
+      });
+      let value = acc;
+      if (c.epilogue) {
+        const printed = printProgram(c.epilogue, [acc, ...loads], 4, 'p');
+        lines.push(...printed.lines);
+        value = printed.result;
+      }
+      const row = `(${rowBase(c.result, m)})`;
+      if (resultVector) {
+        lines.push(`result[(${row} + ${n}) / 4u] = ${value};`);
+        return lines;
+      }
+      lines.push(`let r = ${value};`);
+      for (const q of four) {
+        const column = `${n} + ${q}u`;
+        lines.push(
+          `if (${column} < ${c.n}u) { result[${row} + (${column}) * ${c.result.inner}u] = r[${q}]; }`,
+        );
+      }
+      return lines;
+    },
+  };
+}

@@ -1,0 +1,251 @@
+/**
+ * The map family: fused elementwise chains with broadcasting, and the copies and fills that views could not avoid.
+ *
+ * One invocation makes one vec4 of the result where every operand is dense or constant along the last axis, else one
+ * scalar. Operands are strided views, so transposes, slices and broadcasts are read in place.
+ */
+
+import type { Node, Origin } from '../graph/types.ts';
+import { numericShape, sizeOf } from '../graph/types.ts';
+import type { MapProgram } from '../ops/map-program.ts';
+import { binaryMapOps, unaryMapOps } from '../ops/map-program.ts';
+import { gridOf, type KernelArg, type Lower, type LowerContext } from './kernel.ts';
+import type { View } from './view.ts';
+import { collapseAxes, expandView } from './view-algebra.ts';
+import { affine, type Lanes, literal, printCoordinates, printProgram, programHelpers } from './wgsl.ts';
+
+const workgroup = 64;
+
+/** Gives every distinct storage one binding name. */
+function bindStorages(
+  views: readonly View[],
+  vectors: readonly boolean[],
+): { names: string[]; args: KernelArg[] } {
+  const args: KernelArg[] = [];
+  const seen = new Map<string, string>();
+  const names = views.map((view, i) => {
+    const element = view.storage.dtype === 'i32' ? 'i32' : 'f32';
+    const type = vectors[i] ? `array<vec4<${element}>>` : `array<${element}>`;
+    const key = `${view.storage.id}`;
+    const known = seen.get(key);
+    if (known !== undefined) return known;
+    const name = `in${args.length}`;
+    seen.set(key, name);
+    args.push({ name, type, storage: view.storage, access: 'read' });
+    return name;
+  });
+  return { names, args };
+}
+
+interface MapKernel {
+  readonly name: string;
+  readonly program: MapProgram;
+  readonly inputs: readonly View[];
+  readonly result: View;
+  readonly origin: Origin;
+}
+
+/** Emits `result = program(inputs...)`; inputs broadcast to the result's shape. */
+export function emitMap(ctx: LowerContext, kernel: MapKernel): void {
+  const { program, result } = kernel;
+  const operands = kernel.inputs.map((view) => expandView(view, result.shape));
+  const { shape, strides } = collapseAxes(result.shape, [...operands.map((v) => v.strides), result.strides]);
+  const inner = shape.length - 1;
+  const inputStrides = strides.slice(0, -1);
+  const resultStrides = strides.at(-1)!;
+  const canVectorise = (s: readonly number[], offset: number, constant: boolean) =>
+    (s[inner] === 1 && offset % 4 === 0 && s.slice(0, inner).every((n) => n % 4 === 0)) ||
+    (constant && s[inner] === 0);
+  // A storage bound once has one element type, so a view that broadcasts and one that does not keep it scalar.
+  const byStorage = new Map<number, boolean>();
+  const vectorInputs = operands.map((_, i) => inputStrides[i]![inner] === 1);
+  operands.forEach((v, i) => {
+    byStorage.set(v.storage.id, (byStorage.get(v.storage.id) ?? true) && vectorInputs[i]!);
+  });
+  const uniform = operands.every((v, i) => byStorage.get(v.storage.id) === vectorInputs[i]);
+  const vector =
+    shape[inner]! % 4 === 0 &&
+    uniform &&
+    canVectorise(resultStrides, result.offset, false) &&
+    operands.every((v, i) => canVectorise(inputStrides[i]!, v.offset, true));
+  const lanes: Lanes = vector ? 4 : 1;
+  const { names, args } = bindStorages(
+    operands,
+    vectorInputs.map((v) => vector && v),
+  );
+  const unit = (n: number, isVector: boolean) => (isVector ? n / 4 : n);
+  const coordinate = (axis: number) => `x${axis}`;
+  const index = (offset: number, s: readonly number[], isVector: boolean) =>
+    affine(
+      unit(offset, isVector),
+      s.map((stride, axis) => [
+        coordinate(axis),
+        // the last coordinate counts vec4s
+        axis === inner ? (isVector ? stride : stride * lanes) : unit(stride, isVector),
+      ]),
+    );
+  const loads = operands.map((v, i) => {
+    const isVector = vector && vectorInputs[i]!;
+    const element = `${names[i]}[${index(v.offset, inputStrides[i]!, isVector)}]`;
+    const value =
+      vector && !isVector ? `vec4<${v.storage.dtype === 'i32' ? 'i32' : 'f32'}>(${element})` : element;
+    return `let v${i} = ${v.storage.dtype === 'i32' && program.instructions.length > 0 ? `${vector ? 'vec4<f32>' : 'f32'}(${value})` : value};`;
+  });
+  const { lines, result: value } = printProgram(
+    program,
+    operands.map((_, i) => `v${i}`),
+    lanes,
+    't',
+  );
+  const loopShape = shape.map((n, axis) => (axis === inner ? n / lanes : n));
+  const count = sizeOf(loopShape);
+  const outElement = result.storage.dtype === 'i32' ? 'i32' : 'f32';
+  const body = `${programHelpers(program, lanes)}@compute @workgroup_size(${workgroup})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = (group.x + group.y * groups.x) * ${workgroup}u + lane;
+  if (i >= ${count}u) { return; }
+  ${[...printCoordinates('i', loopShape, 'x'), ...loads, ...lines].join('\n  ')}
+  out[${index(result.offset, resultStrides, vector)}] = ${value};
+}
+`;
+  const elements = sizeOf(result.shape);
+  ctx.emit({
+    name: kernel.name,
+    args: [
+      ...args,
+      {
+        name: 'out',
+        type: vector ? `array<vec4<${outElement}>>` : `array<${outElement}>`,
+        storage: result.storage,
+        access: 'read_write',
+      },
+    ],
+    body,
+    workgroups: gridOf(Math.ceil(count / workgroup), ctx.profile),
+    origin: kernel.origin,
+    flops: elements * program.instructions.length,
+    bytes: 4 * (elements + kernel.inputs.reduce((sum, v) => sum + sizeOf(v.shape), 0)),
+  });
+}
+
+const identity: MapProgram = { inputs: 1, instructions: [] };
+
+/** Copies a view into another of the same shape (a transpose, a slice made dense ...). */
+export function emitCopy(ctx: LowerContext, from: View, to: View, origin: Origin): void {
+  emitMap(ctx, { name: 'copy', program: identity, inputs: [from], result: to, origin });
+}
+
+/** Fills a view with one value, or with 0, 1, 2, ... (`iota`, one axis). */
+export function emitFill(ctx: LowerContext, to: View, value: number | 'iota', origin: Origin): void {
+  const element = to.storage.dtype === 'i32' ? 'i32' : 'f32';
+  const { shape, strides } = collapseAxes(to.shape, [to.strides]);
+  const count = sizeOf(shape);
+  const constant = element === 'i32' ? `${value}i` : value === 'iota' ? '' : literal(value);
+  ctx.emit({
+    name: 'fill',
+    args: [{ name: 'out', type: `array<${element}>`, storage: to.storage, access: 'read_write' }],
+    body: `@compute @workgroup_size(${workgroup})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = (group.x + group.y * groups.x) * ${workgroup}u + lane;
+  if (i >= ${count}u) { return; }
+  ${printCoordinates('i', shape, 'x').join('\n  ')}
+  out[${affine(
+    to.offset,
+    strides[0]!.map((s, axis) => [`x${axis}`, s]),
+  )}] = ${value === 'iota' ? 'i32(i)' : constant};
+}
+`,
+    workgroups: gridOf(Math.ceil(count / workgroup), ctx.profile),
+    origin,
+    flops: 0,
+    bytes: 4 * count,
+  });
+}
+
+type SimpleMapOp = (typeof unaryMapOps)[number] | (typeof binaryMapOps)[number];
+
+const lowerSimple =
+  (op: SimpleMapOp) =>
+  (ctx: LowerContext, node: Node): void =>
+    lowerProgram(ctx, node, {
+      inputs: node.inputs.length,
+      instructions: [{ op, args: node.inputs.map((_, i) => i) }],
+    });
+
+function lowerProgram(ctx: LowerContext, node: Node, program: MapProgram): void {
+  const inputs = node.inputs.map((id) => ctx.view(id));
+  emitMap(ctx, { name: 'map', program, inputs, result: ctx.result(node), origin: node.origin });
+}
+
+const lowerMap: Lower<'map'> = (ctx, node) => lowerProgram(ctx, node, node.attrs.program);
+
+const lowerMask: Lower<'mask_future'> = (ctx, node) => {
+  const shape = numericShape(node.type);
+  const from = ctx.dense(node.inputs[0]!);
+  const to = ctx.result(node);
+  const keys = shape.at(-1)!;
+  const queries = shape.at(-2)!;
+  const count = sizeOf(shape);
+  ctx.emit({
+    name: 'mask_future',
+    args: [
+      { name: 'x', type: 'array<f32>', storage: from.storage, access: 'read' },
+      { name: 'out', type: 'array<f32>', storage: to.storage, access: 'read_write' },
+    ],
+    body: `@compute @workgroup_size(${workgroup})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = (group.x + group.y * groups.x) * ${workgroup}u + lane;
+  if (i >= ${count}u) { return; }
+  let key = i32(i % ${keys}u);
+  let query = i32((i / ${keys}u) % ${queries}u);
+  out[${to.offset}u + i] = select(x[${from.offset}u + i], -3e38, key > query + ${keys - queries});
+}
+`,
+    workgroups: gridOf(Math.ceil(count / workgroup), ctx.profile),
+    origin: node.origin,
+    flops: 0,
+    bytes: 8 * count,
+  });
+};
+
+const lowerCast: Lower<'cast'> = (ctx, node) => {
+  const from = ctx.dense(node.inputs[0]!);
+  const to = ctx.result(node);
+  const count = sizeOf(to.shape);
+  const element = (view: View) => (view.storage.dtype === 'i32' ? 'i32' : 'f32');
+  ctx.emit({
+    name: 'cast',
+    args: [
+      { name: 'x', type: `array<${element(from)}>`, storage: from.storage, access: 'read' },
+      { name: 'out', type: `array<${element(to)}>`, storage: to.storage, access: 'read_write' },
+    ],
+    body: `@compute @workgroup_size(${workgroup})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = (group.x + group.y * groups.x) * ${workgroup}u + lane;
+  if (i >= ${count}u) { return; }
+  out[${to.offset}u + i] = ${element(to)}(x[${from.offset}u + i]);
+}
+`,
+    workgroups: gridOf(Math.ceil(count / workgroup), ctx.profile),
+    origin: node.origin,
+    flops: 0,
+    bytes: 8 * count,
+  });
+};
+
+const lowerConstant: Lower<'constant'> = (ctx, node) =>
+  emitFill(ctx, ctx.result(node), node.attrs.value, node.origin);
+const lowerIota: Lower<'iota'> = (ctx, node) => emitFill(ctx, ctx.result(node), 'iota', node.origin);
+
+const simple = Object.fromEntries([...unaryMapOps, ...binaryMapOps].map((op) => [op, lowerSimple(op)])) as {
+  [K in SimpleMapOp]: Lower<K>;
+};
+
+export const mapLowerings = {
+  ...simple,
+  map: lowerMap,
+  mask_future: lowerMask,
+  cast: lowerCast,
+  constant: lowerConstant,
+  iota: lowerIota,
+};

@@ -1,0 +1,209 @@
+/**
+ * Elementwise fusion: chains become one `map`, and a chain that begins at a matrix product becomes its epilogue.
+ *
+ * Going backwards, an elementwise node joins the group of its consumers if they have its shape and form one group; a cheap
+ * one (quick GELU's sigmoid, wanted forward and backward) joins several groups and is computed again in each, which
+ * costs less than storing it. What remains alone is a group's root and the only value stored.
+ */
+import type { Builder } from '../graph/builder.ts';
+import { createBuilder } from '../graph/create-builder.ts';
+import { type Graph, type Node, type NodeOf, numericShape, sameShape, sizeOf } from '../graph/types.ts';
+import { binaryMapOps, type MapInstruction, type MapProgram, unaryMapOps } from '../ops/map-program.ts';
+import type { DeviceProfile } from '../profile.ts';
+import { constantValue } from './simplify.ts';
+
+type ElementwiseOp = (typeof unaryMapOps)[number] | (typeof binaryMapOps)[number];
+type ElementwiseNode = NodeOf<ElementwiseOp>;
+
+const elementwise = new Set<string>([...unaryMapOps, ...binaryMapOps]);
+/** Instructions and stored operands up to which recomputing beats storing. */
+const cheap = { instructions: 6, operands: 2 };
+
+interface Groups {
+  /** For each elementwise node the roots of the groups that compute it; a root is in its own group only. */
+  readonly of: ReadonlyMap<number, ReadonlySet<number>>;
+  /** For each root, the matrix product that takes the group as its epilogue. */
+  readonly product: ReadonlyMap<number, number>;
+}
+
+class Fusion {
+  readonly graph: Graph;
+  readonly consumers: number[][];
+  readonly isOutput: Set<number>;
+  readonly #operandLimit: number;
+
+  constructor(graph: Graph, profile: DeviceProfile) {
+    this.graph = graph;
+    this.consumers = graph.nodes.map(() => []);
+    for (const node of graph.nodes) for (const id of node.inputs) this.consumers[id]!.push(node.id);
+    this.isOutput = new Set(graph.outputs.map((o) => o.node));
+    // One binding for the result; two more where the group may become an epilogue.
+    this.#operandLimit = Math.min(profile.limits.maxStorageBuffersPerShaderStage, 12) - 3;
+  }
+
+  node(id: number): Node {
+    return this.graph.nodes[id]!;
+  }
+
+  isElementwise(id: number): boolean {
+    const node = this.node(id);
+    const floats = [node.type, ...node.inputs.map((i) => this.node(i).type)].every((t) => t.dtype === 'f32');
+    return elementwise.has(node.op) && floats;
+  }
+
+  constant(id: number): number | undefined {
+    return constantValue((i) => this.node(i), id);
+  }
+
+  /** Instructions and stored operands of a node with everything that only it uses. */
+  #weigh(id: number, operands: Set<number>): number {
+    let instructions = 1;
+    for (const input of this.node(id).inputs) {
+      if (this.constant(input) !== undefined) continue;
+      const private_ =
+        this.isElementwise(input) &&
+        this.consumers[input]!.every((c) => c === id) &&
+        this.#sameShape(input, id);
+      if (private_) instructions += this.#weigh(input, operands);
+      else operands.add(input);
+    }
+    return instructions;
+  }
+
+  #isCheap(id: number): boolean {
+    const operands = new Set<number>();
+    return this.#weigh(id, operands) <= cheap.instructions && operands.size <= cheap.operands;
+  }
+
+  #sameShape(a: number, b: number): boolean {
+    return sameShape(this.node(a).type.shape, this.node(b).type.shape);
+  }
+
+  groups(): Groups {
+    const of = new Map<number, ReadonlySet<number>>();
+    const operands = new Map<number, Set<number>>();
+    const stored = (id: number) => this.constant(id) === undefined;
+    for (let id = this.graph.nodes.length - 1; id >= 0; id--) {
+      if (!this.isElementwise(id)) continue;
+      const users = this.consumers[id]!;
+      const joinable =
+        !this.isOutput.has(id) && users.length > 0 && users.every((u) => of.has(u) && this.#sameShape(u, id));
+      const roots = joinable ? new Set(users.flatMap((u) => [...of.get(u)!])) : new Set<number>();
+      const inputs = this.node(id).inputs.filter(stored);
+      const fits = [...roots].every((root) => {
+        const after = new Set([...operands.get(root)!, ...inputs]);
+        after.delete(id);
+        return after.size <= this.#operandLimit;
+      });
+      const joins = roots.size > 0 && fits && (roots.size === 1 || this.#isCheap(id));
+      const mine = joins ? roots : new Set([id]);
+      of.set(id, mine);
+      if (!joins) operands.set(id, new Set());
+      for (const root of mine) {
+        const set = operands.get(root)!;
+        set.delete(id);
+        for (const input of inputs) set.add(input);
+      }
+    }
+    return { of, product: this.#products(of, operands) };
+  }
+
+  #products(of: Groups['of'], operands: ReadonlyMap<number, ReadonlySet<number>>): Map<number, number> {
+    const product = new Map<number, number>();
+    for (const [root, leaves] of operands) {
+      const only = (users: readonly number[]) =>
+        users.every((u) => {
+          const groups = of.get(u);
+          return groups?.size === 1 && groups.has(root);
+        });
+      const candidates = [...leaves].filter(
+        (id) =>
+          this.node(id).op === 'matmul' &&
+          !this.isOutput.has(id) &&
+          this.#sameShape(id, root) &&
+          only(this.consumers[id]!),
+      );
+      const flops = (id: number) => sizeOf(numericShape(this.node(this.node(id).inputs[0]!).type));
+      const best = candidates.sort((a, b) => flops(b) - flops(a))[0];
+      if (best !== undefined) product.set(root, best);
+    }
+    return product;
+  }
+
+  /** The program of a group; `operands` lists its stored inputs in order, the product (if any) first. */
+  program(root: number, groups: Groups): { program: MapProgram; operands: number[] } {
+    const product = groups.product.get(root);
+    const operands: number[] = product === undefined ? [] : [product];
+    const isInside = (id: number) => id === root || (groups.of.get(id)?.has(root) ?? false);
+    const visit = (id: number, seen: Set<number>): void => {
+      if (seen.has(id)) return;
+      seen.add(id);
+      for (const input of this.node(id).inputs) {
+        if (isInside(input)) visit(input, seen);
+        else if (this.constant(input) === undefined && !operands.includes(input)) operands.push(input);
+      }
+    };
+    visit(root, new Set());
+    const instructions: MapInstruction[] = [];
+    const values = new Map<number, number>(operands.map((id, i) => [id, i]));
+    const push = (instruction: MapInstruction) => operands.length + instructions.push(instruction) - 1;
+    const evaluate = (id: number): number => {
+      const known = values.get(id);
+      if (known !== undefined) return known;
+      const constant = this.constant(id);
+      const node = this.node(id) as ElementwiseNode;
+      const value =
+        constant !== undefined
+          ? push({ op: 'constant', args: [], value: constant })
+          : push({ op: node.op, args: node.inputs.map(evaluate) });
+      values.set(id, value);
+      return value;
+    };
+    evaluate(root);
+    return { program: { inputs: operands.length, instructions }, operands };
+  }
+}
+
+function emitGroup(
+  b: Builder,
+  fusion: Fusion,
+  groups: Groups,
+  root: Node,
+  renamed: readonly number[],
+): number {
+  const { program, operands } = fusion.program(root.id, groups);
+  const product = groups.product.get(root.id);
+  if (product === undefined) {
+    const inputs = operands.map((id) => renamed[id]!);
+    return b.add('map', inputs, { program, shape: root.type.shape });
+  }
+  const matmul = fusion.node(product) as NodeOf<'matmul'>;
+  const inputs = [...matmul.inputs, ...operands.slice(1)].map((id) => renamed[id]!);
+  return b.withOrigin(matmul.origin, () => b.add('matmul', inputs, { ...matmul.attrs, epilogue: program }));
+}
+
+export function fuse(graph: Graph, profile: DeviceProfile): Graph {
+  const fusion = new Fusion(graph, profile);
+  const groups = fusion.groups();
+  const absorbed = new Set(groups.product.values());
+  const b = createBuilder();
+  const renamed: number[] = [];
+  for (const node of graph.nodes) {
+    const roots = groups.of.get(node.id);
+    if (absorbed.has(node.id) || (roots && !roots.has(node.id))) {
+      renamed.push(-1);
+      continue;
+    }
+    const id = b.withOrigin(node.origin, () =>
+      roots
+        ? emitGroup(b, fusion, groups, node, renamed)
+        : b.add(
+            node.op,
+            node.inputs.map((i) => renamed[i]!),
+            node.attrs,
+          ),
+    );
+    renamed.push(id);
+  }
+  return b.finish(graph.outputs.map(({ name, node }) => ({ name, node: renamed[node]! })));
+}

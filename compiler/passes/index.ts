@@ -1,0 +1,32 @@
+/**
+ * The passes in order. Each is a pure function from graph to graph; `runPasses` verifies after every one, and a caller
+ * may look at each result (`--dump-after`).
+ */
+import type { Graph, VerifiedGraph } from '../graph/types.ts';
+import { verify } from '../graph/verify.ts';
+import type { DeviceProfile } from '../profile.ts';
+import { fuse } from './fuse.ts';
+import { lowerPatches } from './lower-patches.ts';
+import { simplify } from './simplify.ts';
+
+export type Pass = (graph: Graph, profile: DeviceProfile) => Graph;
+
+export const passes: readonly (readonly [name: string, pass: Pass])[] = [
+  ['lower-patches', lowerPatches],
+  ['simplify', simplify],
+  ['fuse', fuse],
+];
+
+/** Runs every pass; `observe` sees the graph behind each. */
+export function runPasses(
+  graph: Graph,
+  profile: DeviceProfile,
+  observe: (name: string, graph: VerifiedGraph) => void = () => {},
+): VerifiedGraph {
+  let current = verify(graph);
+  for (const [name, pass] of passes) {
+    current = verify(pass(current, profile));
+    observe(name, current);
+  }
+  return current;
+}

@@ -1,0 +1,57 @@
+/**
+ * Where weights, gradients and moments lie: flat arenas in one order, so that the optimizer walks them as one array.
+ *
+ * Trainable weights that decay come first, then other trainable ones, then the rest; each starts at an aligned offset. Gradients and
+ * moments mirror the trainable part. An arena larger than a buffer may be continues in another one.
+ */
+import { sizeOf } from '../graph/types.ts';
+
+export interface WeightInfo {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly kind: 'param' | 'buffer';
+  readonly trainable: boolean;
+}
+
+export interface Place {
+  /** Which of the arena's buffers. */
+  readonly part: number;
+  /** In bytes. */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export interface ArenaLayout {
+  readonly places: ReadonlyMap<string, Place>;
+  /** Bytes of each part. */
+  readonly parts: readonly number[];
+}
+
+export const alignUp = (n: number, to: number) => Math.ceil(n / to) * to;
+
+/** Puts named byte counts one after another, aligned, opening a new part where `limit` would be passed. */
+export function layOut(
+  items: readonly { readonly name: string; readonly bytes: number }[],
+  alignment: number,
+  limit: number,
+): ArenaLayout {
+  const places = new Map<string, Place>();
+  const parts: number[] = [];
+  for (const { name, bytes } of items) {
+    const size = alignUp(Math.max(bytes, 4), alignment);
+    const open = parts.length - 1;
+    if (open < 0 || parts[open]! + size > limit) parts.push(0);
+    const part = parts.length - 1;
+    places.set(name, { part, offset: parts[part]!, bytes: size });
+    parts[part] = parts[part]! + size;
+  }
+  return { places, parts };
+}
+
+/** Weights in arena order; `decays` says which trainable ones decay. */
+export function arenaOrder(weights: readonly WeightInfo[], decays: (w: WeightInfo) => boolean): WeightInfo[] {
+  const rank = (w: WeightInfo) => (w.trainable ? (decays(w) ? 0 : 1) : 2);
+  return [0, 1, 2].flatMap((r) => weights.filter((w) => rank(w) === r));
+}
+
+export const weightBytes = (w: WeightInfo) => 4 * sizeOf(w.shape);

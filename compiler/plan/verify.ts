@@ -1,0 +1,57 @@
+/**
+ * Proves that a plan is safe to run: bindings lie in their buffers, aligned, within the device's limits, and no dispatch
+ * binds overlapping bytes that it may write. Only verified plans reach a device, by type.
+ */
+import type { DeviceProfile } from '../profile.ts';
+import type { Plan, PlanStep, VerifiedPlan } from './types.ts';
+
+function faultOf(plan: Plan, step: PlanStep, profile: DeviceProfile): string | undefined {
+  const { limits } = profile;
+  const pipeline = plan.pipelines[step.pipeline];
+  if (!pipeline) return `pipeline ${step.pipeline} does not exist`;
+  if (pipeline.bindings.length !== step.bindings.length) return 'its bindings do not match its pipeline';
+  if (step.bindings.length > limits.maxStorageBuffersPerShaderStage) {
+    return `${step.bindings.length} bindings, the device allows ${limits.maxStorageBuffersPerShaderStage}`;
+  }
+  for (const { buffer, offset, size } of step.bindings) {
+    const target = plan.buffers[buffer];
+    if (!target) return `buffer ${buffer} does not exist`;
+    if (offset % limits.minStorageBufferOffsetAlignment !== 0) return `offset ${offset} is not aligned`;
+    if (offset + size > target.bytes)
+      return `bytes ${offset}..${offset + size} of a buffer of ${target.bytes}`;
+    if (size > limits.maxStorageBufferBindingSize) return `a binding of ${size} bytes`;
+  }
+  for (let i = 0; i < step.bindings.length; i++) {
+    for (let j = 0; j < i; j++) {
+      const [a, b] = [step.bindings[i]!, step.bindings[j]!];
+      const overlap = a.buffer === b.buffer && a.offset < b.offset + b.size && b.offset < a.offset + a.size;
+      const writes = pipeline.bindings[i] === 'read_write' || pipeline.bindings[j] === 'read_write';
+      if (overlap && writes) return `bindings ${j} and ${i} overlap`;
+      if (a.buffer === b.buffer && pipeline.bindings[i] !== pipeline.bindings[j]) {
+        return `bindings ${j} and ${i} read and write one buffer`;
+      }
+    }
+  }
+  if (step.workgroups.some((n) => n < 1 || n > limits.maxComputeWorkgroupsPerDimension)) {
+    return `${step.workgroups.join('×')} workgroups`;
+  }
+  return undefined;
+}
+
+/** Throws (a defect of ours) at the first fault. */
+export function verifyPlan(plan: Plan, profile: DeviceProfile): VerifiedPlan {
+  for (const buffer of plan.buffers) {
+    if (buffer.bytes > profile.limits.maxBufferSize)
+      throw new Error(`buffer ${buffer.id} (${buffer.role}) is too large`);
+  }
+  for (const step of [...plan.setup, ...plan.steps]) {
+    const fault = faultOf(plan, step, profile);
+    if (fault) throw new Error(`the plan's step ${step.label} is wrong: ${fault}`);
+  }
+  for (const slot of [...plan.weights, ...plan.inputs, ...plan.outputs]) {
+    const bytes = 4 * slot.shape.reduce((a, b) => a * b, 1);
+    if (slot.offset + bytes > plan.buffers[slot.buffer]!.bytes)
+      throw new Error(`${slot.name} passes its buffer's end`);
+  }
+  return plan as VerifiedPlan;
+}
