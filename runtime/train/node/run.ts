@@ -44,43 +44,38 @@ export interface TrainResult {
 }
 
 /** Without a `checkpoint` line in the recipe. */
-const defaultCheckpoint = { every: { value: 500, unit: 'steps' }, keep: 2 } as const;
+export const defaultCheckpoint = { every: { value: 500, unit: 'steps' }, keep: 2 } as const;
+
+/** What a run works with. */
+export interface RunParts {
+  readonly session: TrainSession;
+  readonly source: BatchSource;
+  readonly schedule: Schedule;
+  readonly settings: UpdateSettings;
+  readonly store: CheckpointStore;
+  /** What its checkpoints must agree on. */
+  readonly modelHash: string;
+}
 
 /** One process's share of a run. */
 export class Run {
   readonly #options: RunOptions;
-  readonly #session: TrainSession;
-  readonly #source: BatchSource;
-  readonly #schedule: Schedule;
-  readonly #settings: UpdateSettings;
-  readonly #store: CheckpointStore;
-  readonly #hash: string;
+  readonly #parts: RunParts;
   /** Weights that no step uses, saved as they are. */
   readonly #carried = new Map<string, TensorToWrite>();
 
-  constructor(
-    options: RunOptions,
-    session: TrainSession,
-    source: BatchSource,
-    schedule: Schedule,
-    settings: UpdateSettings,
-    store: CheckpointStore,
-    hash: string,
-  ) {
+  constructor(options: RunOptions, parts: RunParts) {
     this.#options = options;
-    this.#session = session;
-    this.#source = source;
-    this.#schedule = schedule;
-    this.#settings = settings;
-    this.#store = store;
-    this.#hash = hash;
+    this.#parts = parts;
   }
 
+  /** Trains on, or from the start without a checkpoint, until the end or a stop. */
   async go(checkpoint: Checkpoint | undefined, signal: StopSignal): Promise<TrainResult> {
     const { recipe, out, notify } = this.#options;
+    const { session, source, schedule, settings, store, modelHash } = this.#parts;
     const began = performance.now();
     const start = checkpoint?.state.step ?? 0;
-    const end = Math.max(start, this.#options.steps ?? this.#schedule.total);
+    const end = Math.max(start, this.#options.steps ?? schedule.total);
     if (checkpoint) {
       await this.#restore(checkpoint);
       notify(`resuming at step ${start} of ${end}`);
@@ -90,10 +85,10 @@ export class Run {
     let last: MetricsRow | undefined;
     try {
       const steps = await trainLoop({
-        session: this.#session,
-        source: this.#source,
-        schedule: this.#schedule,
-        settings: this.#settings,
+        session,
+        source,
+        schedule,
+        settings,
         ...(recipe.gradClip === undefined ? {} : { gradClip: recipe.gradClip }),
         batch: recipe.batch,
         start,
@@ -106,8 +101,7 @@ export class Run {
         },
         save: async (step, cursor) => {
           await metrics.flush();
-          const carried = [...this.#carried.values()];
-          await this.#store.save(this.#session, carried, { step, cursor, modelHash: this.#hash });
+          await store.save(session, [...this.#carried.values()], { step, cursor, modelHash });
         },
         stopRequested: () => signal.requested,
         now: () => performance.now(),
@@ -125,25 +119,25 @@ export class Run {
 
   #saveEvery(): number {
     const { every } = this.#options.recipe.checkpoint ?? defaultCheckpoint;
-    return Math.max(1, inSteps(every, this.#source.batchesPerEpoch));
+    return Math.max(1, inSteps(every, this.#parts.source.batchesPerEpoch));
   }
 
   async #initialise(): Promise<void> {
-    const known = new Set(this.#session.state.map((s) => s.name));
+    const known = new Set(this.#parts.session.state.map((s) => s.name));
     for (const weight of this.#options.recipe.model.weights) {
       const data = await this.#options.initialWeight(weight);
-      if (known.has(weight.name)) this.#session.writeState(weight.name, data);
+      if (known.has(weight.name)) this.#parts.session.writeState(weight.name, data);
       else this.#carry(weight, data);
     }
   }
 
   async #restore({ path, state }: Checkpoint): Promise<void> {
     const weights = new Map(this.#options.recipe.model.weights.map((w) => [w.name, w]));
-    await restoreState(path, this.#session, (name, data) => {
+    await restoreState(path, this.#parts.session, (name, data) => {
       const weight = weights.get(name);
       if (weight) this.#carry(weight, data instanceof BigInt64Array ? Float32Array.from(data, Number) : data);
     });
-    this.#source.seek(state.cursor);
+    this.#parts.source.seek(state.cursor);
   }
 
   #carry(weight: Weight, data: ArrayLike<number>): void {
@@ -155,7 +149,7 @@ export class Run {
     const path = join(this.#options.out, 'weights.safetensors');
     const tensors = this.#options.recipe.model.weights.map((weight): TensorToWrite => {
       const { name, shape } = weight;
-      const data = async () => toFloat32(await this.#session.readState(name));
+      const data = async () => toFloat32(await this.#parts.session.readState(name));
       return this.#carried.get(name) ?? { name, shape, dtype: 'F32', data };
     });
     await writeSafetensors(path, tensors, { model: this.#options.recipe.model.name });

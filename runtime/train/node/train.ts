@@ -19,9 +19,11 @@ import { DeviceTrainSession } from '../session.ts';
 import { checkSupported, updateSettings } from '../supported.ts';
 import type { TrainSession, UpdateSettings } from '../types.ts';
 import { CheckpointStore, checkSameRun } from './checkpoints.ts';
-import { Run, type RunOptions, type TrainResult } from './run.ts';
+import { defaultCheckpoint, Run, type RunOptions, type TrainResult } from './run.ts';
 import { beginRunFolder, examineRunFolder } from './run-folder.ts';
 import { listenForStop } from './signals.ts';
+
+export type { TrainResult } from './run.ts';
 
 export type TrainExecutor =
   | { readonly kind: 'device'; readonly device: Device }
@@ -73,8 +75,8 @@ export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
     await store.clean();
     const session = await openSession(options, graph, settings);
     try {
-      const run = new Run(options, session, source, schedule, settings, store, hash);
-      return await run.go(checkpoint, signal);
+      const parts = { session, source, schedule, settings, store, modelHash: hash };
+      return await new Run(options, parts).go(checkpoint, signal);
     } finally {
       session.close();
     }
@@ -108,7 +110,7 @@ async function openSession(
     batch: recipe.batch,
     mode: 'train',
     profile: device.profile,
-    training: { ...settings, ...(recipe.gradClip === undefined ? {} : { clip: recipe.gradClip }) },
+    training: { ...settings, clip: recipe.gradClip !== undefined },
   });
   const { weights, gradients, optimizer, workspace, io, total } = plan.memory;
   const parts = { weights, gradients, optimizer, workspace, 'inputs and outputs': io };
