@@ -24,6 +24,13 @@ export interface Decoded extends Pixels {
 /** Red, green, blue, 0 to 255. */
 export type Colour = readonly [number, number, number];
 
+/** Whether the file has a palette: told by the first bytes of PNG and JPEG, which most pictures are. */
+async function hasPalette(bytes: Uint8Array, image: sharp.Sharp): Promise<boolean> {
+  if (bytes[0] === 0x89 && bytes[1] === 0x50) return bytes[25] === 3;
+  if (bytes[0] === 0xff && bytes[1] === 0xd8) return false;
+  return (await image.metadata()).isPalette;
+}
+
 /**
  * Decodes a picture file to interleaved bytes, 3 channels, or 4 with alpha.
  * @throws Error with the reason when it cannot be read
@@ -31,12 +38,12 @@ export type Colour = readonly [number, number, number];
 export async function decodeImage(file: string | Uint8Array): Promise<Decoded> {
   const bytes = typeof file === 'string' ? await readFile(file) : file;
   const image = sharp(bytes, { ignoreIcc: true, limitInputPixels: maxPixels, failOn: 'error' });
-  const { isPalette } = await image.metadata();
+  const palette = await hasPalette(bytes, image);
   const { data, info } = await image
     .toColourspace('srgb')
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true });
-  return { width: info.width, height: info.height, channels: info.channels, data, palette: isPalette };
+  return { width: info.width, height: info.height, channels: info.channels, data, palette };
 }
 
 /** Colours times alpha, rounded as Pillow rounds. */

@@ -1,0 +1,22 @@
+/**
+ * Every error code of the data layer with its meaning in one line: the reference page of errors is made from this.
+ */
+
+export const dataCodes = {
+  Z410: 'a file of tensors that cannot be opened or read',
+  Z411: 'a file that is not well-formed safetensors',
+  Z413: 'a file that cannot be written',
+  Z414: 'a vocabulary or context that the built-in tokenizer cannot serve',
+  Z415: 'a table (CSV) that cannot be read or lacks a column',
+  Z416: 'pictures that cannot be read',
+  Z417: 'a file of ready-made batches that does not fit the model or the recipe',
+  Z418: 'fewer samples than one batch needs',
+  Z419: 'rows without a caption, which are left out (a warning)',
+  Z520: 'an unknown data source or augmentation',
+  Z521: 'an unknown option of a data source or augmentation',
+  Z522: 'an option with a wrong value, or one that is missing',
+  Z523: 'a data source that this version does not have',
+  Z524: 'a place in the data (a cursor) of another run',
+} as const;
+
+export type DataCode = keyof typeof dataCodes;
