@@ -1,15 +1,13 @@
 /**
  * 2-D convolution without bias: x [B, C, H, W], w [O, C, kh, kw] -> [B, O, H', W'], H' = floor((H + 2 padding - kh) / stride) + 1.
- *
- * The gradient exists where windows tile the input exactly (see patches.ts).
+ * Gradients are in conv2d-grad.ts.
  */
-import { fail } from '../../grammar/diagnostics.ts';
 import { type Dim, formatDim, formatShape, numericShape, sameDim, type TensorType } from '../graph/types.ts';
 import type { OpAttributes } from './attributes.ts';
+import { convolutionGradient, patchGradient } from './conv2d-grad.ts';
 import { elements, traffic } from './costs.ts';
-import { Expressions } from './expressions.ts';
 import { defineOp, type RefTensor, type ShapeResult } from './op.ts';
-import { filterMatrix, fromPatches, patchGrid, toPatches, toPixels } from './patches.ts';
+import { patchGrid } from './patches.ts';
 import { accept, firstOf, refuse, refuseIntegers, refuseMixed, refuseRank } from './shapes.ts';
 
 type Attributes = OpAttributes['conv2d'];
@@ -90,21 +88,9 @@ export const conv2d = defineOp<'conv2d'>({
     return accept({ dtype: x.dtype, shape: [x.shape[0]!, w.shape[0]!, rows, columns] });
   },
   gradient(b, node, dy, wanted) {
-    const e = new Expressions(b);
-    const [x, w] = [node.inputs[0]!, node.inputs[1]!];
-    const { stride, padding } = node.attrs;
-    const grid = patchGrid(e.shape(x), e.shape(w), stride, padding);
-    if (!grid)
-      fail(
-        'Z603',
-        `the gradient of a convolution with filters ${formatShape(e.shape(w))}, stride ${stride} and padding ${padding} on ${formatShape(e.shape(x))} is not supported yet`,
-        'stride = kernel and padding = 0 can be trained',
-      );
-    const pixels = toPixels(b, dy);
-    return [
-      wanted[0] ? fromPatches(b, e.matmul(pixels, filterMatrix(b, w)), grid) : null,
-      wanted[1] ? e.reshape(e.matmul(pixels, toPatches(b, x, grid), true), e.shape(w)) : null,
-    ];
+    const [x, w] = node.inputs.map((i) => b.type(i).shape);
+    const grid = patchGrid(x!, w!, node.attrs.stride, node.attrs.padding);
+    return grid ? patchGradient(b, node, grid, dy, wanted) : convolutionGradient(b, node, dy, wanted);
   },
   reference: ([x, w], attrs, shape) => convolve(x!, w!, attrs, shape),
   family: 'convolution',

@@ -191,6 +191,14 @@ const cases: { readonly [K in OpName]: Cases | string } = {
   },
   conv2d: {
     'windows that tile': convolution([2, 3, 6, 4], [5, 3, 2, 2], { stride: 2, padding: 0 }),
+    'stride 1, padded': convolution([2, 2, 4, 5], [3, 2, 3, 3], { stride: 1, padding: 1 }),
+    'stride 1, narrow window': convolution([2, 2, 4, 5], [3, 2, 1, 3], { stride: 1, padding: 0 }),
+    'stride 2, padded': convolution([2, 3, 5, 5], [2, 3, 3, 3], { stride: 2, padding: 1 }),
+    'stride 2, rest behind the last window': convolution([1, 2, 6, 7], [2, 2, 3, 3], {
+      stride: 2,
+      padding: 1,
+    }),
+    'stride 3 over windows of 2': convolution([1, 2, 7, 7], [3, 2, 2, 2], { stride: 3, padding: 0 }),
     '1 by 1': convolution([2, 3, 3, 5], [4, 3, 1, 1], { stride: 1, padding: 0 }),
   },
   avg_pool: {
@@ -266,6 +274,13 @@ describe('gradients agree with central differences', () => {
       test(`${op}: ${name}`, () => expectGradients(gradientCase));
     }
   }
+});
+
+test('the gradient of a convolution padded by whole windows is refused in words', () => {
+  const wide = convolution([1, 1, 3, 3], [1, 1, 2, 2], { stride: 1, padding: 2 });
+  expect(() => expectGradients(wide)).toThrow(
+    'Z603: the gradient of a convolution with filters [1, 1, 2, 2] and padding 2 is not supported',
+  );
 });
 
 describe('gradients at ties follow PyTorch', () => {
