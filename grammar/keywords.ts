@@ -1,0 +1,237 @@
+/**
+ * Soft keywords: which words are keywords here, and which are names.
+ *
+ * Almost every keyword may also name an argument, a weight or a path segment (`text = ...`, `train.batch`, `init: Linear()`).
+ * One pass over the tokens decides by the neighbours and the enclosing bracket, so that the grammar itself stays LL(1) and
+ * a soft keyword seen by the parser always is one. The same pass marks names that open a member (`LabelName`) or a setting
+ * (`KeyName`), which is where error recovery starts again, pairs the brackets, and bounds the depth of nesting.
+ */
+import type { IToken, TokenType } from 'chevrotain';
+import * as t from './tokens.ts';
+
+/** Deepest nesting of brackets and `if`s that is read: one level takes the parser about 50 stack frames. */
+export const maxNesting = 100;
+
+export interface Classified {
+  readonly tokens: IToken[];
+  /** Closing bracket of an opening one. */
+  readonly closers: ReadonlyMap<IToken, IToken>;
+  /** The token at which the nesting became too deep; everything from there on was cut off. */
+  readonly tooDeep?: IToken;
+}
+
+const closerOf = new Map<TokenType, TokenType>([
+  [t.LParen, t.RParen],
+  [t.LBracket, t.RBracket],
+  [t.LBrace, t.RBrace],
+]);
+const closingTypes = new Set<TokenType>([...closerOf.values()]);
+
+const is = (token: IToken | undefined, ...types: TokenType[]): boolean =>
+  token !== undefined && types.includes(token.tokenType);
+
+const wordTypes = new Set<TokenType>([...Object.values(t.keyword), t.Identifier, t.LabelName, t.KeyName]);
+const isWord = (token: IToken | undefined): boolean => token !== undefined && wordTypes.has(token.tokenType);
+const textTypes = new Set<TokenType>([t.StringLiteral, t.StringLabel, t.OpenString]);
+const isText = (token: IToken | undefined): boolean => token !== undefined && textTypes.has(token.tokenType);
+const isNameOrText = (token: IToken | undefined): boolean => isWord(token) || isText(token);
+
+type Role = 'declaration' | 'member' | 'setting' | 'joint';
+
+interface SoftRule {
+  readonly role: Role;
+  /** Whether the token behind fits a use as a keyword. */
+  readonly fits: (next: IToken | undefined) => boolean;
+}
+
+const declaration: SoftRule = { role: 'declaration', fits: isNameOrText };
+const member: SoftRule = { role: 'member', fits: isNameOrText };
+const setting: SoftRule = { role: 'setting', fits: isNameOrText };
+const joint: SoftRule = { role: 'joint', fits: () => true };
+
+const softRules: Record<t.SoftWord, SoftRule> = {
+  package: declaration,
+  import: declaration,
+  block: declaration,
+  fn: declaration,
+  model: declaration,
+  objective: declaration,
+  names: declaration,
+  train: declaration,
+  param: member,
+  buffer: member,
+  inline: member,
+  forward: { role: 'member', fits: (next) => is(next, t.LParen) },
+  clamp: setting,
+  init: setting,
+  evaluate: setting,
+  remat: { role: 'setting', fits: isText },
+  freeze: { role: 'setting', fits: isText },
+  checkpoint: { role: 'setting', fits: (next) => is(next, t.keyword.every) },
+  seq: { role: 'joint', fits: (next) => is(next, t.LBrace) },
+  fuses: joint,
+  for: joint,
+  of: joint,
+  from: joint,
+  every: joint,
+  keep: joint,
+  steps: joint,
+  epochs: joint,
+};
+
+const softTypes = new Map<TokenType, SoftRule>(t.softWords.map((word) => [t.keyword[word], softRules[word]]));
+const hardTypes = new Set<TokenType>(t.hardWords.map((word) => t.keyword[word]));
+const operandEnds = new Set<TokenType>([
+  t.Identifier,
+  t.LabelName,
+  t.KeyName,
+  t.Int,
+  t.Float,
+  t.BadNumber,
+  t.StringLiteral,
+  t.OpenString,
+  t.RParen,
+  t.RBracket,
+  t.RBrace,
+  t.keyword.true,
+  t.keyword.false,
+  t.keyword.steps,
+  t.keyword.epochs,
+]);
+
+function retype(token: IToken, type: TokenType): void {
+  token.tokenType = type;
+  token.tokenTypeIdx = type.tokenTypeIdx ?? 0;
+}
+
+interface Frame {
+  readonly opener: IToken;
+  ifs: number;
+}
+
+/** Marks soft keywords, labels and keys, in place. `text` is the source, for line starts. */
+export function classify(tokens: IToken[], text: string): Classified {
+  const closers = new Map<IToken, IToken>();
+  const frames: Frame[] = [];
+  let topIfs = 0;
+  let nesting = 0;
+  for (let i = 0; i < tokens.length; i++) {
+    const token = tokens[i]!;
+    if (wordTypes.has(token.tokenType)) {
+      classifyWord(tokens, i, frames.at(-1)?.opener, text);
+    } else if (token.tokenType === t.StringLiteral && is(tokens[i + 1], t.Colon)) {
+      const before = tokens[i - 1];
+      if (!is(before, t.LBracket, t.Comma)) {
+        retype(token, t.StringLabel);
+      }
+    } else if (token.tokenType === t.OpenString) {
+      retype(token, t.StringLiteral);
+    }
+    nesting += nest(token, frames, closers);
+    const ifs = ifChange(token, frames.at(-1)?.ifs ?? topIfs);
+    nesting += ifs - (frames.at(-1)?.ifs ?? topIfs);
+    const top = frames.at(-1);
+    if (top === undefined) {
+      topIfs = ifs;
+    } else {
+      top.ifs = ifs;
+    }
+    if (nesting > maxNesting) {
+      return { tokens: tokens.slice(0, i), closers, tooDeep: token };
+    }
+  }
+  return { tokens, closers };
+}
+
+/** Opens or closes a bracket; returns the change of the nesting. */
+function nest(token: IToken, frames: Frame[], closers: Map<IToken, IToken>): number {
+  if (closerOf.has(token.tokenType)) {
+    frames.push({ opener: token, ifs: 0 });
+    return 1;
+  }
+  if (!closingTypes.has(token.tokenType)) {
+    return 0;
+  }
+  let at = frames.length - 1;
+  while (at >= 0 && closerOf.get(frames[at]!.opener.tokenType) !== token.tokenType) {
+    at--;
+  }
+  if (at < 0) {
+    return 0;
+  }
+  closers.set(frames[at]!.opener, token);
+  const closed = frames.splice(at);
+  return -closed.reduce((sum, frame) => sum + 1 + frame.ifs, 0);
+}
+
+/** `if`s nest through `then` and `else` until a comma or a new statement. */
+function ifChange(token: IToken, ifs: number): number {
+  const type = token.tokenType;
+  if (type === t.keyword.if) {
+    return ifs + 1;
+  }
+  const starts =
+    type === t.Comma ||
+    type === t.LabelName ||
+    type === t.KeyName ||
+    softTypes.has(type) ||
+    type === t.keyword.let;
+  return starts || type === t.keyword.return ? 0 : ifs;
+}
+
+function classifyWord(tokens: IToken[], i: number, opener: IToken | undefined, text: string): void {
+  const token = tokens[i]!;
+  const previous = tokens[i - 1];
+  const next = tokens[i + 1];
+  if (is(previous, t.Dot)) {
+    retype(token, is(next, t.Equals) ? t.KeyName : t.Identifier);
+    return;
+  }
+  const listStart = is(previous, t.LParen, t.LBrace, t.Comma);
+  if (hardTypes.has(token.tokenType) && !listStart) {
+    return;
+  }
+  const arrayLabel = is(next, t.LBracket) && isWord(tokens[i + 2]) && is(tokens[i + 3], t.keyword.in);
+  if (is(next, t.Equals)) {
+    retype(token, t.KeyName);
+  } else if (is(next, t.Colon) || arrayLabel) {
+    retype(token, t.LabelName);
+  } else {
+    const rule = softTypes.get(token.tokenType);
+    if (rule !== undefined && !isKeyword(rule, token, previous, next, opener, text)) {
+      retype(token, t.Identifier);
+    }
+  }
+}
+
+function isKeyword(
+  rule: SoftRule,
+  token: IToken,
+  previous: IToken | undefined,
+  next: IToken | undefined,
+  opener: IToken | undefined,
+  text: string,
+): boolean {
+  if (!rule.fits(next)) {
+    return false;
+  }
+  if (token.tokenType === t.keyword.seq) {
+    return true;
+  }
+  if (rule.role === 'joint') {
+    return (
+      previous !== undefined && (operandEnds.has(previous.tokenType) || is(previous, t.keyword.checkpoint))
+    );
+  }
+  // Where an operand is due, or inside round or square brackets, only a word that begins its line is taken for a keyword:
+  // an operand or a bracket was forgotten above it.
+  const inBrackets = is(opener, t.LParen, t.LBracket);
+  const operandDue =
+    previous !== undefined && !operandEnds.has(previous.tokenType) && !is(previous, t.LBrace);
+  return (!inBrackets && !operandDue) || startsLine(token, text);
+}
+
+function startsLine(token: IToken, text: string): boolean {
+  const lineStart = text.lastIndexOf('\n', token.startOffset - 1) + 1;
+  return text.slice(lineStart, token.startOffset).trim() === '';
+}
