@@ -4,13 +4,13 @@
  * The same call serves the command line, zero-shot evaluation and the benchmark, on a device or on the reference.
  */
 import { differentiate } from '../compiler/autodiff/differentiate.ts';
-import { compileGraph } from '../compiler/compile.ts';
+import { type CompileOptions, compileGraph } from '../compiler/compile.ts';
 import { executeReference } from '../compiler/graph/reference.ts';
 import type { Graph } from '../compiler/graph/types.ts';
 import { traceEntry } from '../compiler/model/index.ts';
 import type { EntryName, Model } from '../compiler/model/types.ts';
 import type { RefTensor } from '../compiler/ops/op.ts';
-import type { Plan } from '../compiler/plan/types.ts';
+import type { VerifiedPlan } from '../compiler/plan/types.ts';
 import { DiagnosticError } from '../grammar/diagnostics.ts';
 import type { Device, HostArray, Session } from '../runtime/types.ts';
 import type { Executor } from './devices.ts';
@@ -53,14 +53,20 @@ export function traceGraph(model: Model, request: EntryRequest): Graph {
   return traced.value;
 }
 
-/** The plan of one entry for a device with this profile. */
-export function compileEntry(model: Model, request: EntryRequest, profile: Device['profile']): Plan {
+/** The plan of one entry for a device with this profile; `observe` sees the graph behind every pass. */
+export function compileEntry(
+  model: Model,
+  request: EntryRequest,
+  profile: Device['profile'],
+  observe?: CompileOptions['observe'],
+): VerifiedPlan {
   return compileGraph(traceGraph(model, request), {
     model: model.name,
     entry: request.entry,
     batch: request.batch,
     mode: request.mode,
     profile,
+    ...(observe === undefined ? {} : { observe }),
     ...(request.gradients ? { gradients: trainableNames(model) } : {}),
   });
 }

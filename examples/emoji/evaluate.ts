@@ -6,7 +6,7 @@
  */
 import { join } from 'node:path';
 import type { Encoder } from '../../zoo/encoder.ts';
-import { type EmojiData, prompts, type Row } from './prepare.ts';
+import type { EmojiData, Row } from './prepare.ts';
 
 /** One line of the table. */
 export interface Score {

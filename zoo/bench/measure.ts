@@ -49,11 +49,11 @@ export const ceilingShapes: readonly MatmulShape[] = [
   { m: 400, n: 3072, k: 768 },
 ];
 
-/** The plan of one product, [m, k] × [k, n], both factors inputs. */
+/** The plan of one product, [m, k] × [k, n]; the right factor is a weight, as in a linear layer. */
 export function matmulPlan({ m, n, k }: MatmulShape, profile: Device['profile']): VerifiedPlan {
   const b = createBuilder();
   const left = b.add('input', [], { name: 'a', dtype: 'f32', shape: [m, k] });
-  const right = b.add('input', [], { name: 'b', dtype: 'f32', shape: [k, n] });
+  const right = b.add('param', [], { name: 'b', shape: [k, n], role: 'param' });
   const product = b.add('matmul', [left, right], { transposeA: false, transposeB: false });
   return compileGraph(b.finish([{ name: 'c', node: product }]), {
     model: 'bench',
@@ -82,7 +82,7 @@ export async function measureCeiling(device: Device, runs: number): Promise<Ceil
     const session = await device.open(plan);
     try {
       session.writeInput('a', fill(shape.m * shape.k));
-      session.writeInput('b', fill(shape.k * shape.n));
+      session.writeWeight('b', fill(shape.k * shape.n));
       const flops = 2 * shape.m * shape.n * shape.k;
       const inner = device.profile.kind === 'gpu' ? 64 : 4;
       const { median: seconds } = await timeRuns(session, runs, inner);

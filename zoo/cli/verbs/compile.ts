@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { printGraph } from '../../../compiler/graph/print.ts';
 import type { Plan } from '../../../compiler/plan/types.ts';
 import { discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
+import { fail } from '../../../grammar/diagnostics.ts';
 import { flopsPerSubmit, submitSpans } from '../../../runtime/webgpu-session.ts';
 import { compileEntry, traceGraph } from '../../entry.ts';
 import { loadModel, parseCount, parseEntry } from '../models.ts';
@@ -19,6 +20,7 @@ interface CompileOptions {
   readonly mode: 'eval' | 'train';
   readonly grad?: boolean;
   readonly profile: 'cpu' | 'gpu';
+  readonly dumpAfter?: string;
   readonly out: string;
   readonly set: readonly string[];
   readonly json?: boolean;
@@ -63,7 +65,14 @@ export async function compile(reference: string, options: CompileOptions): Promi
   const batch = parseCount('--batch', options.batch);
   const request = { entry, batch, mode: options.mode, gradients: options.grad === true };
   const profile = options.profile === 'gpu' ? discreteProfile : lavapipeProfile;
-  const plan = compileEntry(model, request, profile);
+  const stages: string[] = [];
+  const plan = compileEntry(model, request, profile, (stage, graph) => {
+    stages.push(stage);
+    if (stage === options.dumpAfter) note(printGraph(graph));
+  });
+  if (options.dumpAfter !== undefined && !stages.includes(options.dumpAfter)) {
+    fail('Z703', `--dump-after ${options.dumpAfter}: no such pass`, `passes: ${stages.join(', ')}`);
+  }
   const submits = submitSpans(plan.steps, flopsPerSubmit[profile.kind]).length;
   mkdirSync(options.out, { recursive: true });
   await writeText(join(options.out, 'graph.txt'), printGraph(traceGraph(model, request)));

@@ -14,6 +14,7 @@ import {
   openSafetensors,
   type SafetensorsFile,
   type TensorData,
+  type TensorInfo,
   writeSafetensors,
 } from '../../formats/safetensors.ts';
 import { openWeights } from '../../weights.ts';
@@ -69,45 +70,48 @@ function describe(shape: readonly (number | string)[]): string {
   return `[${shape.join(', ')}]`;
 }
 
-/** One diagnostic per tensor that is missing, alien, or of another type or shape than the entry takes. */
+/** What is wrong with the tensor of one input; `batch` 0 means that no sensible one is known. */
+function inputProblem(
+  info: TensorInfo | undefined,
+  { name, rest, dtypes }: Wanted,
+  batch: number,
+): string | undefined {
+  const want = `${dtypes.join(' or ')} ${describe([batch === 0 ? 'B' : batch, ...rest])}`;
+  if (info === undefined) return `${name} is missing, wanted is ${want}`;
+  const fits =
+    dtypes.includes(info.dtype) && batch > 0 && describe(info.shape) === describe([batch, ...rest]);
+  return fits ? undefined : `${name} is ${info.dtype} ${describe(info.shape)}, wanted is ${want}`;
+}
+
+/**
+ * The batch of a file whose tensors are exactly the inputs of the entry.
+ * @throws DiagnosticError one Z404 per tensor that is missing, alien, or of another type or shape
+ */
 function checkInputs(
   file: SafetensorsFile,
   entry: EntryName,
   wanted: readonly Wanted[],
-  batch?: number,
+  asked: number | undefined,
 ): number {
-  const problems: string[] = [];
-  const batches = wanted.map(({ name }) => file.infos.get(name)?.shape[0]).filter((b) => b !== undefined);
-  const found = batch ?? batches[0];
-  for (const { name, rest, dtypes } of wanted) {
-    const info = file.infos.get(name);
-    const want = `${dtypes.join(' or ')} ${describe([found === undefined || found === 0 ? 'B' : found, ...rest])}`;
-    if (info === undefined) problems.push(`${name} is missing, ${entry} wants ${want}`);
-    else if (
-      !dtypes.includes(info.dtype) ||
-      info.shape.length !== rest.length + 1 ||
-      info.shape[0] !== found ||
-      found < 1 ||
-      rest.some((n, i) => n !== info.shape[i + 1])
-    ) {
-      problems.push(`${name} is ${info.dtype} ${describe(info.shape)}, ${entry} wants ${want}`);
-    }
-  }
-  for (const [name, info] of file.infos) {
-    if (!wanted.some((w) => w.name === name)) {
-      const names = wanted.map((w) => w.name).join(' and ');
-      problems.push(
-        `${name} ${info.dtype} ${describe(info.shape)} is not an input of ${entry}, which takes ${names}`,
-      );
-    }
-  }
-  if (problems.length > 0 || found === undefined) {
-    const diagnostics = problems.map(
-      (text): Diagnostic => ({ code: 'Z404', severity: 'error', message: `${file.path}: ${text}` }),
+  const found = wanted.flatMap(({ name }) => file.infos.get(name)?.shape.slice(0, 1) ?? []);
+  const batch = asked ?? found[0] ?? 0;
+  const names = wanted.map((w) => w.name);
+  const aliens = [...file.infos].filter(([name]) => !names.some((n) => n === name));
+  const problems = [
+    ...wanted.flatMap((w) => inputProblem(file.infos.get(w.name), w, batch) ?? []),
+    ...aliens.map(
+      ([name, { dtype, shape }]) =>
+        `${name} is ${dtype} ${describe(shape)}, but ${entry} takes only ${names.join(' and ')}`,
+    ),
+  ];
+  if (problems.length > 0) {
+    throw new DiagnosticError(
+      problems.map(
+        (text): Diagnostic => ({ code: 'Z404', severity: 'error', message: `${file.path}: ${text}` }),
+      ),
     );
-    throw new DiagnosticError(diagnostics);
   }
-  return found;
+  return batch;
 }
 
 /** Token ids as int32, each within the vocabulary (a wrong index would be read silently on a GPU). */

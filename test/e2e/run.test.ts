@@ -1,0 +1,183 @@
+/** `run`: outputs, agreement of the executors, and every way an input can be wrong. */
+import { existsSync, readFileSync } from 'node:fs';
+import { afterAll, describe, expect, it } from 'vitest';
+import { encodeSafetensors, readSafetensors, type Tensor } from '../../zoo/formats/safetensors.ts';
+import { tinyZoo, Workspace } from './harness.ts';
+
+const workspace = new Workspace();
+afterAll(() => workspace.remove());
+workspace.write('tiny.zoo', tinyZoo);
+
+const batch = 3;
+const images: Tensor = {
+  dtype: 'F32',
+  shape: [batch, 3, 16, 16],
+  data: Float32Array.from({ length: batch * 3 * 256 }, (_, i) => Math.sin(i * 0.37)),
+};
+const rows = [
+  [518, 5, 9, 519, 0, 0, 0, 0],
+  [518, 7, 519, 0, 0, 0, 0, 0],
+  [518, 3, 4, 5, 6, 7, 8, 519],
+];
+const tokens: Tensor = { dtype: 'I32', shape: [batch, 8], data: Int32Array.from(rows.flat()) };
+
+function file(name: string, tensors: Record<string, Tensor>): string {
+  workspace.write(name, encodeSafetensors(new Map(Object.entries(tensors))));
+  return name;
+}
+
+file('both.safetensors', { images, tokens });
+
+function runArgs(entry: string, options: Readonly<Record<string, string>> = {}): string[] {
+  const all = { weights: 'init:7', inputs: 'both.safetensors', out: 'out.safetensors', ...options };
+  return ['run', 'tiny.zoo', '--entry', entry, ...Object.entries(all).flatMap(([k, v]) => [`--${k}`, v])];
+}
+
+function read(name: string): Map<string, Tensor> {
+  return readSafetensors(readFileSync(workspace.path(name))).tensors;
+}
+
+/** Largest difference over the largest value. */
+function relMax(a: Tensor, b: Tensor): number {
+  const x = a.data as Float32Array;
+  const y = b.data as Float32Array;
+  const most = y.reduce((m, v) => Math.max(m, Math.abs(v)), 1e-30);
+  return x.reduce((m, v, i) => Math.max(m, Math.abs(v - y[i]!)), 0) / most;
+}
+
+describe('run', () => {
+  it('writes what the entry produces', () => {
+    const { code, stdout, stderr } = workspace.zooc([...runArgs('loss', { device: 'reference' }), '--grad']);
+    expect(stderr).not.toContain('error');
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+    const out = read('out.safetensors');
+    expect(out.get('image_features')!.shape).toEqual([batch, 16]);
+    expect(out.get('text_features')!.shape).toEqual([batch, 16]);
+    expect(out.get('logits_per_image')!.shape).toEqual([batch, batch]);
+    expect(out.get('loss')!.shape).toEqual([]);
+    expect(out.get('grad.visual.conv1.weight')!.shape).toEqual([32, 3, 8, 8]);
+    expect(out.get('grad.token_embedding.weight')!.shape).toEqual([520, 32]);
+  });
+
+  it('agrees between WebGPU and the reference, with the same bits on every run', () => {
+    const inputs = { inputs: 'both.safetensors' };
+    const outputs = ['gpu.safetensors', 'again.safetensors', 'reference.safetensors'];
+    const devices = ['webgpu', 'webgpu', 'reference'];
+    for (const [i, out] of outputs.entries()) {
+      const { code, stderr } = workspace.zooc([
+        ...runArgs('loss', { ...inputs, out, device: devices[i]! }),
+        '--grad',
+      ]);
+      expect(stderr).not.toContain('error');
+      expect(code).toBe(0);
+    }
+    const [gpu, again, reference] = outputs.map(read);
+    expect(readFileSync(workspace.path('again.safetensors'))).toEqual(
+      readFileSync(workspace.path('gpu.safetensors')),
+    );
+    expect([...gpu!.keys()].sort()).toEqual([...reference!.keys()].sort());
+    expect(again!.size).toBe(gpu!.size);
+    for (const [name, tensor] of reference!) {
+      expect(gpu!.get(name)!.shape, name).toEqual(tensor.shape);
+      // The golden tolerances: forward 3e-5; gradients of a whole tensor 1e-4 in L2, here 3e-4 for single elements. The
+      // key third of an attention bias has no gradient in exact arithmetic, so only its size against the rest counts.
+      expect(relMax(gpu!.get(name)!, tensor), name).toBeLessThan(name.startsWith('grad.') ? 3e-4 : 3e-5);
+    }
+  });
+
+  it('takes I64 tokens and one input alone', () => {
+    const wide: Tensor = { dtype: 'I64', shape: tokens.shape, data: BigInt64Array.from(rows.flat(), BigInt) };
+    const options = { device: 'reference', out: 'text.safetensors' };
+    const first = workspace.zooc(
+      runArgs('encode_text', { ...options, inputs: file('i64.safetensors', { tokens: wide }) }),
+    );
+    expect(first.code).toBe(0);
+    const wideBytes = readFileSync(workspace.path('text.safetensors'));
+    workspace.zooc(runArgs('encode_text', { ...options, inputs: file('i32.safetensors', { tokens }) }));
+    expect(readFileSync(workspace.path('text.safetensors'))).toEqual(wideBytes);
+    expect([...read('text.safetensors').keys()]).toEqual(['text_features']);
+  });
+
+  it('computes nothing, but checks everything, on the null device', () => {
+    const { code, stdout } = workspace.zooc([
+      ...runArgs('logits', { device: 'null', inputs: 'hash', batch: '2', out: 'null.safetensors' }),
+      '--json',
+    ]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ out: 'null.safetensors', device: 'null device' });
+    expect(read('null.safetensors').get('logits_per_image')!.shape).toEqual([2, 2]);
+  });
+
+  const odd: Tensor = { dtype: 'F32', shape: [batch, 3, 8, 8], data: new Float32Array(batch * 192) };
+  const two: Tensor = { dtype: 'I32', shape: [2, 8], data: new Int32Array(16) };
+  const floats: Tensor = { dtype: 'F32', shape: [batch, 8], data: new Float32Array(batch * 8) };
+  const beyond: Tensor = {
+    dtype: 'I32',
+    shape: [1, 8],
+    data: Int32Array.from([518, 1, 9999, 519, 0, 0, 0, 0]),
+  };
+  it.each<[string, Record<string, Tensor>, string[]]>([
+    ['loss', { images }, ['tokens is missing, wanted is I32 or I64 [3, 8]']],
+    [
+      'loss',
+      { images: odd, tokens: floats },
+      [
+        'images is F32 [3, 3, 8, 8], wanted is F32 [3, 3, 16, 16]',
+        'tokens is F32 [3, 8], wanted is I32 or I64 [3, 8]',
+      ],
+    ],
+    ['loss', { images, tokens: two }, ['tokens is I32 [2, 8], wanted is I32 or I64 [3, 8]']],
+    ['encode_image', { images, tokens }, ['tokens is I32 [3, 8], but encode_image takes only images']],
+    ['encode_text', { tokens: beyond }, ['tokens has id 9999 at position 2, the vocabulary has 0 to 519']],
+  ])('names wrong inputs of %s: %#', (entry, tensors, messages) => {
+    const inputs = file('wrong.safetensors', tensors);
+    const { code, stderr } = workspace.zooc(
+      runArgs(entry, { inputs, out: 'never.safetensors', device: 'reference' }),
+    );
+    expect(code).toBe(1);
+    for (const message of messages) expect(stderr).toContain(`error[Z404]: wrong.safetensors: ${message}`);
+    expect(existsSync(workspace.path('never.safetensors'))).toBe(false);
+  });
+
+  it('names weights that do not fit, all of them', () => {
+    const weights = file('weights.safetensors', { logit_scale: odd, extra: floats });
+    const { code, stderr } = workspace.zooc(runArgs('loss', { weights, device: 'reference' }));
+    expect(code).toBe(1);
+    expect(stderr).toContain(
+      'error[Z401]: weights do not fit: visual.class_embedding is missing in the file, [32] in the model',
+    );
+    expect(stderr).toContain('error[Z402]: weights.safetensors does not hold the weights of tiny');
+  });
+
+  it.each([
+    ['missing.safetensors', undefined],
+    ['empty.safetensors', new Uint8Array(0)],
+    ['text.safetensors', Buffer.from('this is no tensor file at all')],
+    ['cut.safetensors', encodeSafetensors(new Map([['images', images]])).subarray(0, -1)],
+  ])('refuses %s with one clear message', (name, bytes) => {
+    if (bytes !== undefined) workspace.write(`bad-${name}`, bytes);
+    for (const option of ['inputs', 'weights']) {
+      const { code, stderr } = workspace.zooc(
+        runArgs('loss', { [option]: `bad-${name}`, out: 'never.safetensors' }),
+      );
+      expect(code).toBe(1);
+      expect(stderr.match(/^error\[Z\d{3}\]: .*/gm)).toEqual([expect.stringContaining(`bad-${name}`)]);
+      expect(existsSync(workspace.path('never.safetensors'))).toBe(false);
+    }
+  });
+
+  it('says in one line what to do without an adapter', () => {
+    const { code, stdout, stderr } = workspace.zooc(runArgs('loss'), { VK_ICD_FILENAMES: '/nonexistent' });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain('error[Z601]: no WebGPU adapter was found on this machine');
+    expect(stderr).toContain('npm run setup:driver');
+  });
+
+  it('keeps an old output when the new one cannot be written', () => {
+    const { code, stderr } = workspace.zooc(
+      runArgs('loss', { device: 'reference', out: 'nowhere/out.safetensors' }),
+    );
+    expect(code).toBe(1);
+    expect(stderr).toContain('error[Z413]: cannot write nowhere/out.safetensors: no such file or folder');
+  });
+});

@@ -1,0 +1,182 @@
+/** `train` on fixed batches: metrics, exact resume after a kill at any moment, signals, and the way to `classify`. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodeSafetensors } from '../../zoo/formats/safetensors.ts';
+import { tinyZoo, Workspace } from './harness.ts';
+
+const workspace = new Workspace();
+afterAll(() => workspace.remove());
+
+const steps = 12;
+const recipe = `
+train "fixed" of "tiny" {
+  data = tensors("batches.safetensors")
+  objective = contrastive
+  batch = 4
+  optimizer = adamw(lr = 1e-3, beta1 = 0.9, beta2 = 0.98, eps = 1e-6, weight_decay = 0.2)
+  schedule = cosine(warmup = 2 steps, total = ${steps} steps)
+  clamp logit_scale in 0 .. ln(100)
+  checkpoint every 3 steps keep 2
+}
+`;
+
+beforeAll(async () => {
+  workspace.write('tiny.zoo', tinyZoo + recipe);
+  const [s, b] = [3, 4];
+  const images = Float32Array.from({ length: s * b * 3 * 256 }, (_, i) => Math.sin(i * 0.37 + (i >> 8)));
+  const tokens = new Int32Array(s * b * 8);
+  for (let row = 0; row < s * b; row++) tokens.set([518, 1 + row, 30 + ((row * 7) % 40), 519], row * 8);
+  const tensors = new Map([
+    ['images', { dtype: 'F32' as const, shape: [s, b, 3, 16, 16], data: images }],
+    ['tokens', { dtype: 'I32' as const, shape: [s, b, 8], data: tokens }],
+  ]);
+  workspace.write('batches.safetensors', encodeSafetensors(tensors));
+  for (const [name, colour] of [
+    ['red', '#d02020'],
+    ['blue', '#2040d0'],
+  ] as const) {
+    const png = await sharp({ create: { width: 40, height: 30, channels: 3, background: colour } })
+      .png()
+      .toBuffer();
+    workspace.write(`${name}.png`, png);
+  }
+});
+
+interface Row {
+  readonly step: number;
+  readonly loss: number;
+  readonly lr: number;
+  readonly logit_scale: number;
+}
+
+function metrics(run: string): Row[] {
+  const lines = readFileSync(workspace.path(`${run}/metrics.jsonl`), 'utf8')
+    .trimEnd()
+    .split('\n');
+  return lines.map((line) => JSON.parse(line));
+}
+
+function rowCount(run: string): number {
+  const path = workspace.path(`${run}/checkpoints`);
+  return existsSync(path) ? readdirSync(path).filter((f) => f.endsWith('.safetensors')).length : 0;
+}
+
+const weightsOf = (run: string): Buffer => readFileSync(workspace.path(`${run}/weights.safetensors`));
+const values = (run: string): number[][] => metrics(run).map((r) => [r.step, r.loss, r.lr, r.logit_scale]);
+
+describe('train', () => {
+  beforeAll(() => {
+    const { code, stderr } = workspace.zooc(['train', 'tiny.zoo', '--out', 'whole']);
+    expect(stderr).not.toContain('error');
+    expect(code).toBe(0);
+  });
+
+  it('writes a row per step, with the rate of the schedule, and learns', () => {
+    const rows = metrics('whole');
+    expect(rows.map((r) => r.step)).toEqual(Array.from({ length: steps }, (_, i) => i));
+    const rate = (s: number): number =>
+      s < 2 ? (1e-3 * (s + 1)) / 2 : 5e-4 * (1 + Math.cos((Math.PI * (s - 2)) / (steps - 2)));
+    for (const { step, lr } of rows) expect(lr).toBeCloseTo(rate(step), 12);
+    expect(rows.at(-1)!.loss).toBeLessThan(rows[0]!.loss);
+    for (const { logit_scale } of rows) expect(logit_scale).toBeLessThanOrEqual(Math.log(100));
+    const latest = JSON.parse(readFileSync(workspace.path('whole/checkpoints/latest.json'), 'utf8'));
+    expect(existsSync(workspace.path(`whole/checkpoints/${latest.file}`))).toBe(true);
+    for (const name of ['model.zoo', 'recipe.zoo'])
+      expect(workspace.zooc(['check', `whole/${name}`]).code).toBe(0);
+  });
+
+  it('ends with the same bits after being killed and resumed', async () => {
+    const args = ['train', 'tiny.zoo', '--out', 'killed'];
+    await workspace.interrupt(args, 'SIGKILL', () => rowCount('killed') > 0);
+    expect(existsSync(workspace.path('killed/weights.safetensors'))).toBe(false);
+    const { code, stderr } = workspace.zooc([...args, '--resume']);
+    expect(stderr).not.toContain('error');
+    expect(code).toBe(0);
+    expect(weightsOf('killed')).toEqual(weightsOf('whole'));
+    expect(values('killed')).toEqual(values('whole'));
+  });
+
+  it('saves and succeeds on SIGTERM, and goes on from there', async () => {
+    const args = ['train', 'tiny.zoo', '--out', 'stopped'];
+    const { code } = await workspace.interrupt(args, 'SIGTERM', () =>
+      existsSync(workspace.path('stopped/metrics.jsonl')),
+    );
+    expect(code).toBe(0);
+    expect(workspace.zooc([...args, '--resume']).code).toBe(0);
+    expect(weightsOf('stopped')).toEqual(weightsOf('whole'));
+  });
+
+  it('never writes into a folder that holds something else, nor over a run', () => {
+    const again = workspace.zooc(['train', 'tiny.zoo', '--out', 'whole']);
+    expect(again.code).toBe(1);
+    expect(again.stderr).toContain('error[Z613]');
+    expect(again.stderr).toContain('--resume');
+  });
+
+  it('exports a folder that gives the same results as the weights', () => {
+    const made = workspace.zooc([
+      'export',
+      'whole',
+      '--model',
+      'tiny.zoo',
+      '--format',
+      'zoo',
+      '--out',
+      'package',
+    ]);
+    expect(made.stderr).not.toContain('error');
+    expect(made.code).toBe(0);
+    for (const name of ['model.zoo', 'model.json', 'weights.safetensors', 'README.md']) {
+      expect(existsSync(workspace.path(`package/${name}`)), name).toBe(true);
+    }
+    expect(readFileSync(workspace.path('package/weights.safetensors'))).toEqual(weightsOf('whole'));
+    const rest = ['--labels', 'red,blue,a green thing', 'red.png', 'blue.png', '--json'];
+    const direct = workspace.zooc([
+      'classify',
+      'tiny.zoo',
+      '--weights',
+      'whole/weights.safetensors',
+      ...rest,
+    ]);
+    const packed = workspace.zooc(['classify', 'package', ...rest]);
+    expect(direct.code).toBe(0);
+    expect(packed.stdout).toBe(direct.stdout);
+    const results = JSON.parse(direct.stdout);
+    expect(results.map((r: { image: string }) => r.image)).toEqual(['red.png', 'blue.png']);
+    for (const { predictions } of results) {
+      const sum = predictions.reduce((a: number, p: { probability: number }) => a + p.probability, 0);
+      expect(sum).toBeCloseTo(1, 6);
+    }
+  });
+
+  it('embeds images and texts with length 1', () => {
+    const common = ['embed', 'tiny.zoo', '--weights', 'whole'];
+    expect(workspace.zooc([...common, '--images', 'red.png', 'blue.png', '--out', 'images.npy']).code).toBe(
+      0,
+    );
+    const npy = readFileSync(workspace.path('images.npy'));
+    expect(npy.subarray(0, 6).toString('latin1')).toBe('\x93NUMPY');
+    expect(npy.toString('latin1', 10, 128)).toContain("'shape': (2, 16)");
+    const row = new Float32Array(npy.buffer.slice(npy.byteOffset + 128, npy.byteOffset + 128 + 64));
+    expect(Math.hypot(...row)).toBeCloseTo(1, 5);
+    const both = workspace.zooc([...common, '--images', 'red.png', '--texts', 'red', '--out', 'both.npy']);
+    expect(both.code).toBe(1);
+    expect(both.stderr).toContain('error[Z703]');
+  });
+
+  it('says which picture cannot be read', () => {
+    workspace.write('broken.png', 'not a picture');
+    const { code, stderr } = workspace.zooc([
+      'classify',
+      'tiny.zoo',
+      '--weights',
+      'whole',
+      '--labels',
+      'a,b',
+      'broken.png',
+    ]);
+    expect(code).toBe(1);
+    expect(stderr).toContain('error[Z405]: broken.png cannot be read as an image');
+  });
+});
