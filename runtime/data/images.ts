@@ -7,7 +7,7 @@
  * as there, unless a background is given to put the picture on.
  */
 import { readFile } from 'node:fs/promises';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { type Pixels, resizeBicubic, resizeNearest } from './resize.ts';
 
 export const clipMean = [0.48145466, 0.4578275, 0.40821073] as const;
@@ -25,7 +25,7 @@ export interface Decoded extends Pixels {
 export type Colour = readonly [number, number, number];
 
 /** Whether the file has a palette: told by the first bytes of PNG and JPEG, which most pictures are. */
-async function hasPalette(bytes: Uint8Array, image: sharp.Sharp): Promise<boolean> {
+async function hasPalette(bytes: Uint8Array, image: Sharp): Promise<boolean> {
   if (bytes[0] === 0x89 && bytes[1] === 0x50) return bytes[25] === 3;
   if (bytes[0] === 0xff && bytes[1] === 0xd8) return false;
   return (await image.metadata()).isPalette;
