@@ -48,9 +48,9 @@ export class ImageStore {
       const bytes = await this.#load(at);
       if (bytes !== undefined) return { index: at, bytes };
     }
-    const path = this.#paths[index]!;
+    const first = tries === count ? 0 : index;
     const all = tries === count ? `none of the ${count} pictures` : `none of ${tries} pictures in a row`;
-    fail('Z416', `${all} can be read; ${path}: ${this.#unreadable.get(index)}`);
+    fail('Z416', `${all} can be read; ${this.#paths[first]}: ${this.#unreadable.get(first)}`);
   }
 
   close(): Promise<void> {
