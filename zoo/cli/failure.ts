@@ -18,11 +18,16 @@ export function diagnosticsOf(error: unknown): readonly Diagnostic[] {
   return [{ code: 'Z701', severity: 'error', message: `${path ?? syscall ?? 'system call'}: ${reason}` }];
 }
 
+/** Colours for people at a terminal, unless NO_COLOR says otherwise. */
+function useColor(): boolean {
+  return process.stderr.isTTY === true && !process.env.NO_COLOR;
+}
+
 /** Prints what went wrong to stderr; returns the exit code. */
 export function report(error: unknown): 1 | 2 {
   const diagnostics = diagnosticsOf(error);
   if (diagnostics.length > 0) {
-    note(renderDiagnostics(diagnostics));
+    note(renderDiagnostics(diagnostics, { color: useColor() }));
     return 1;
   }
   const message = error instanceof Error ? error.message : String(error);

@@ -1,0 +1,62 @@
+/** The documents are true to the sources: every error code is listed, every command that they show exists. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+
+function read(path: string): string {
+  return readFileSync(join(root, path), 'utf8');
+}
+
+function sources(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'));
+}
+
+/** Documents that a reader of the front page reaches. */
+const documents = [
+  'README.md',
+  'CHANGELOG.md',
+  'examples/emoji/README.md',
+  ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
+];
+
+describe('documents', () => {
+  it('list every error code of the sources, and no other', () => {
+    const used = ['grammar', 'compiler', 'runtime', 'zoo', 'examples/emoji']
+      .flatMap(sources)
+      .flatMap((text) => [...text.matchAll(/\bZ\d{3}\b(?=['":])/g)].map((m) => m[0]));
+    const listed = [...read('docs/errors.md').matchAll(/^\| (Z\d{3}) \|/gm)].map((m) => m[1]!);
+    expect(listed).toEqual([...new Set(used)].sort());
+  });
+
+  it('show only verbs, scripts and options that exist', () => {
+    const main = read('zoo/cli/main.ts');
+    const verbs = new Set([...main.matchAll(/\.command\('(\w+)'\)/g)].map((m) => m[1]!));
+    const { scripts } = JSON.parse(read('package.json'));
+    for (const document of documents) {
+      const text = read(document);
+      for (const [, verb] of text.matchAll(/^(?:npm run --silent zooc -- |npx zooc |zooc )([a-z]+)/gm)) {
+        expect(verbs, `${document}: zooc ${verb}`).toContain(verb);
+      }
+      for (const [, script] of text.matchAll(/npm run (?:--silent )?([a-z:]+)/g)) {
+        expect(Object.keys(scripts), `${document}: npm run ${script}`).toContain(script);
+      }
+      for (const [, option] of text.matchAll(/^(?:npm run --silent zooc -- .*?|zooc .*?)(--[a-z-]+)/gm)) {
+        expect(main, `${document}: ${option}`).toContain(option === '--silent' ? 'zooc' : option!);
+      }
+    }
+  });
+
+  it('link to files that exist', () => {
+    for (const document of documents) {
+      for (const [, target] of read(document).matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+        const path = join(root, dirname(document), target!);
+        expect(existsSync(path), `${document}: ${target}`).toBe(true);
+      }
+    }
+  });
+});
