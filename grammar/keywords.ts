@@ -12,10 +12,19 @@ import * as t from './tokens.ts';
 /** Deepest nesting of brackets and `if`s that is read: one level takes the parser about 50 stack frames. */
 export const maxNesting = 100;
 
+/** How the brackets pair, for recovery and messages. */
+export interface Brackets {
+  /** Closing bracket of an opening one; none for those that stay open. */
+  readonly closers: ReadonlyMap<IToken, IToken>;
+  /** The innermost bracket around a token, closed or not; a bracket's own is the one around the pair. */
+  readonly around: ReadonlyMap<IToken, IToken>;
+}
+
+export const noBrackets: Brackets = { closers: new Map(), around: new Map() };
+
 export interface Classified {
   readonly tokens: IToken[];
-  /** Closing bracket of an opening one. */
-  readonly closers: ReadonlyMap<IToken, IToken>;
+  readonly brackets: Brackets;
   /** The token at which the nesting became too deep; everything from there on was cut off. */
   readonly tooDeep?: IToken;
 }
@@ -65,9 +74,9 @@ const softRules: Record<t.SoftWord, SoftRule> = {
   clamp: setting,
   init: setting,
   evaluate: setting,
-  remat: { role: 'setting', fits: isText },
-  freeze: { role: 'setting', fits: isText },
-  checkpoint: { role: 'setting', fits: (next) => is(next, t.keyword.every) },
+  remat: setting,
+  freeze: setting,
+  checkpoint: { role: 'setting', fits: (next) => is(next, t.Int) || isNameOrText(next) },
   seq: { role: 'joint', fits: (next) => is(next, t.LBrace) },
   fuses: joint,
   for: joint,
@@ -112,22 +121,20 @@ interface Frame {
 /** Marks soft keywords, labels and keys, in place. `text` is the source, for line starts. */
 export function classify(tokens: IToken[], text: string): Classified {
   const closers = new Map<IToken, IToken>();
+  const around = new Map<IToken, IToken>();
+  const brackets = { closers, around };
   const frames: Frame[] = [];
   let topIfs = 0;
   let nesting = 0;
   for (let i = 0; i < tokens.length; i++) {
     const token = tokens[i]!;
-    if (wordTypes.has(token.tokenType)) {
-      classifyWord(tokens, i, frames.at(-1)?.opener, text);
-    } else if (token.tokenType === t.StringLiteral && is(tokens[i + 1], t.Colon)) {
-      const before = tokens[i - 1];
-      if (!is(before, t.LBracket, t.Comma)) {
-        retype(token, t.StringLabel);
-      }
-    } else if (token.tokenType === t.OpenString) {
-      retype(token, t.StringLiteral);
-    }
+    classifyToken(tokens, i, frames.at(-1)?.opener, text);
+    const outer = frames.at(-1)?.opener;
     nesting += nest(token, frames, closers);
+    const opener = closerOf.has(token.tokenType) ? outer : frames.at(-1)?.opener;
+    if (opener !== undefined) {
+      around.set(token, opener);
+    }
     const ifs = ifChange(token, frames.at(-1)?.ifs ?? topIfs);
     nesting += ifs - (frames.at(-1)?.ifs ?? topIfs);
     const top = frames.at(-1);
@@ -137,10 +144,10 @@ export function classify(tokens: IToken[], text: string): Classified {
       top.ifs = ifs;
     }
     if (nesting > maxNesting) {
-      return { tokens: tokens.slice(0, i), closers, tooDeep: token };
+      return { tokens: tokens.slice(0, i), brackets, tooDeep: token };
     }
   }
-  return { tokens, closers };
+  return { tokens, brackets };
 }
 
 /** Opens or closes a bracket; returns the change of the nesting. */
@@ -177,6 +184,20 @@ function ifChange(token: IToken, ifs: number): number {
     softTypes.has(type) ||
     type === t.keyword.let;
   return starts || type === t.keyword.return ? 0 : ifs;
+}
+
+function classifyToken(tokens: IToken[], i: number, opener: IToken | undefined, text: string): void {
+  const token = tokens[i]!;
+  const next = tokens[i + 1];
+  if (wordTypes.has(token.tokenType)) {
+    classifyWord(tokens, i, opener, text);
+  } else if (token.tokenType === t.StringLiteral) {
+    // A colon behind a subscript belongs to a slice.
+    const label = is(next, t.Arrow) || (is(next, t.Colon) && !is(opener, t.LBracket));
+    retype(token, label ? t.StringLabel : t.StringLiteral);
+  } else if (token.tokenType === t.OpenString) {
+    retype(token, t.StringLiteral);
+  }
 }
 
 function classifyWord(tokens: IToken[], i: number, opener: IToken | undefined, text: string): void {
@@ -231,7 +252,8 @@ function isKeyword(
   return (!inBrackets && !operandDue) || startsLine(token, text);
 }
 
-function startsLine(token: IToken, text: string): boolean {
+/** Whether only spaces stand in front of a token on its line. */
+export function startsLine(token: IToken, text: string): boolean {
   const lineStart = text.lastIndexOf('\n', token.startOffset - 1) + 1;
   return text.slice(lineStart, token.startOffset).trim() === '';
 }

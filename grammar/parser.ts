@@ -9,10 +9,10 @@ import type { IToken } from 'chevrotain';
 import type * as ast from './ast.ts';
 import { AstBuilder } from './ast-builder.ts';
 import type { Diagnostic } from './diagnostics.ts';
-import { classify, maxNesting } from './keywords.ts';
+import { classify, maxNesting, noBrackets } from './keywords.ts';
 import { type FileElement, ProgramRules } from './rules/program.ts';
 import type { SourceFile } from './source.ts';
-import { spanOf, toDiagnostic } from './syntax-errors.ts';
+import { spanOf, strayBrace, toDiagnostic } from './syntax-errors.ts';
 import { tokenize } from './tokens.ts';
 
 const rules = new ProgramRules();
@@ -52,9 +52,9 @@ interface Reading<T> {
 
 function read<T>(file: SourceFile, rule: () => T, fallback: T): Reading<T> {
   const lexed = tokenize(file);
-  const { tokens, closers, tooDeep } = classify(lexed.tokens, file.text);
+  const { tokens, brackets, tooDeep } = classify(lexed.tokens, file.text);
   const builder = new AstBuilder(file);
-  rules.start(builder, tokens, closers);
+  rules.start(builder, tokens, brackets);
   let value: T | undefined;
   let overflow = false;
   try {
@@ -68,8 +68,8 @@ function read<T>(file: SourceFile, rule: () => T, fallback: T): Reading<T> {
     overflow = true;
   }
   const errors = rules.errors.map((error) => toDiagnostic(error, tokens, file));
-  const diagnostics = [...lexed.diagnostics, ...builder.diagnostics, ...errors];
-  rules.start(new AstBuilder({ path: '', text: '' }), [], new Map());
+  const diagnostics = withoutEchoes([...lexed.diagnostics, ...builder.diagnostics, ...errors], file);
+  rules.start(new AstBuilder({ path: '', text: '' }), [], noBrackets);
   if (tooDeep !== undefined || overflow) {
     return {
       value: value ?? fallback,
@@ -78,6 +78,28 @@ function read<T>(file: SourceFile, rule: () => T, fallback: T): Reading<T> {
     };
   }
   return { value: value ?? fallback, comments: lexed.comments, diagnostics };
+}
+
+/** Drops what only follows from another mistake: a gap left by a bad character, a brace too many behind a bracket error. */
+function withoutEchoes(diagnostics: readonly Diagnostic[], file: SourceFile): Diagnostic[] {
+  const sorted = sort(diagnostics);
+  return sorted.filter((d, i) => {
+    const before = sorted[i - 1];
+    if (before?.span === undefined || d.span === undefined) {
+      return true;
+    }
+    if (before.code === 'Z101' && d.code !== 'Z101') {
+      return file.text.slice(before.span.end, d.span.start).trim() !== '';
+    }
+    if (d.code === 'Z101' && before.message === d.message) {
+      return file.text.slice(before.span.end, d.span.start).includes('\n');
+    }
+    return d.message !== strayBrace;
+  });
+}
+
+function sort(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  return [...diagnostics].sort((a, b) => (a.span?.start ?? 0) - (b.span?.start ?? 0));
 }
 
 /** Where reading stopped, only what is wrong in front of that place is the user's mistake. */
@@ -136,7 +158,7 @@ function assemble(
 
 /** In the order of the source, one per place, and not more than a screen or two. */
 function bounded(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
-  const sorted = [...diagnostics].sort((a, b) => (a.span?.start ?? 0) - (b.span?.start ?? 0));
+  const sorted = sort(diagnostics);
   const single = sorted.filter((d, i) => i === 0 || d.span?.start !== sorted[i - 1]!.span?.start);
   if (single.length <= maxDiagnostics) {
     return single;

@@ -106,9 +106,9 @@ const purposes: Record<string, string> = {
   'child/Colon': ' and the block of the child',
   'train/of': ' and the model to train',
   'names/for': ' and the block that the map is for',
-  'nameRule/Arrow': ' between our name and theirs',
   'checkpoint/every': ' and an interval such as `1000 steps`',
-  'patterns/Text': ' of weights, as in `"visual.**"`',
+  'patterns/Text': ': a pattern of weights such as `"visual.**"`',
+  'nameRule/Text': ': their name of the weight',
 };
 
 const bracketImages: Record<string, string> = {
@@ -163,7 +163,8 @@ function expectedToken(type: TokenType, rule: string, actual: IToken): string {
   return `\`${image}\`${purpose}`;
 }
 
-function startsElement(token: IToken): boolean {
+/** Whether a token can start an element of a comma-separated list. */
+export function startsElement(token: IToken): boolean {
   const types: TokenType[] = [
     t.Identifier,
     t.KeyName,
@@ -183,12 +184,12 @@ const alternatives: Record<string, string> = {
   primary: operandWanted,
   subscript: 'an index or a slice such as `0:2`',
   dim: 'a length of the shape, or `...`',
-  type: named['type']!,
+  type: named.type!,
   body: 'a body: `{ ... }` or `= expression`',
-  axisItem: named['axisItem']!,
-  segment: named['segment']!,
-  anyName: named['anyName']!,
-  weight: named['weight']!,
+  axisItem: named.axisItem!,
+  segment: named.segment!,
+  anyName: named.anyName!,
+  weight: named.weight!,
   child: 'a child such as `conv1: Conv2d(3, 64)`',
 };
 
@@ -276,7 +277,7 @@ function helpFor(error: IRecognitionException & { previousToken?: IToken }): str
   if (operandDue && found.tokenType === t.Dot) {
     return 'numbers start with a digit: write `0.5`';
   }
-  if (operandDue && found.tokenType === t.Equals) {
+  if (operandDue && found.tokenType === t.Equals && previous?.tokenType !== t.Equals) {
     return 'equality is written `==`';
   }
   if (found.tokenType === t.Equals && /^expected `(then|\)|]|else)`/.test(error.message)) {
@@ -307,6 +308,8 @@ const strayKeywords: Record<StrayPlace, readonly string[]> = {
   names: [],
 };
 
+export const strayBrace = 'this `}` closes nothing';
+
 /** The diagnostic for a token that starts no statement; with a `fix` where it looks like a keyword. */
 export function describeStray(place: StrayPlace, token: IToken, builder: AstBuilder): Diagnostic {
   const span = builder.tokenSpan(token);
@@ -317,7 +320,7 @@ export function describeStray(place: StrayPlace, token: IToken, builder: AstBuil
     return { ...base, message: `${message}; did you mean \`${near}\`?`, fix: { span, replacement: near } };
   }
   if (place === 'file' && token.tokenType === t.RBrace) {
-    return { ...base, message: 'this `}` closes nothing' };
+    return { ...base, message: strayBrace };
   }
   const help = strayHelp(place, token);
   return { ...base, message, ...(help === undefined ? {} : { help }) };
@@ -350,6 +353,9 @@ function strayHelp(place: StrayPlace, token: IToken): string | undefined {
   }
   if (place === 'train' && type === t.LabelName) {
     return `settings are written \`${name} = ...\``;
+  }
+  if (place === 'train' && token.image.startsWith('"')) {
+    return 'patterns are separated by commas';
   }
   return undefined;
 }

@@ -32,7 +32,6 @@ const itemStarts = ['package', 'import', 'block', 'fn', 'model', 'objective', 'n
 const childStarts = ['inline', 'LabelName', 'StringLabel'];
 const memberStarts = ['require', 'let', 'param', 'buffer', 'forward', ...childStarts];
 const settingStarts = ['clamp', 'remat', 'freeze', 'init', 'checkpoint', 'evaluate', 'KeyName'];
-const ruleStarts = ['StringLiteral', 'StringLabel', 'OpenString'];
 
 /** The stray categories of a token, by its name. */
 function strays(name: string): TokenType[] {
@@ -41,7 +40,7 @@ function strays(name: string): TokenType[] {
     [StrayItem, itemStarts],
     [StrayMember, [...memberStarts, ...inner]],
     [StraySetting, [...settingStarts, ...inner]],
-    [StrayRule, [...ruleStarts, ...inner]],
+    [StrayRule, ['StringLabel', ...inner]],
   ];
   return lists.flatMap(([stray, starts]) => (starts.includes(name) ? [] : [stray]));
 }
@@ -134,7 +133,7 @@ export const Float = literal('Float', /(?:\d+\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?
 export const Int = literal('Int', /\d+(?!\w|\.\d)/);
 export const BadNumber = literal('BadNumber', /\d\w*(?:\.\d\w*)?/);
 export const StringLiteral = literal('StringLiteral', /"[^"\\\n\r]*(?:\\[^\n\r][^"\\\n\r]*)*"/, Text);
-/** A string before `:`: it opens a child. Made by `keywords.ts`. */
+/** A string before `:` or `->`: it opens a child or a rule. Made by `keywords.ts`. */
 export const StringLabel = category('StringLabel', Text, ...strays('StringLabel'));
 export const OpenString = literal('OpenString', /"[^\n\r]*/, Text);
 
@@ -227,7 +226,7 @@ export function tokenize(file: SourceFile): Tokens {
       report('Z103', span, `\`${shorten(token.image)}\` is not a number`, helpForNumber(token.image));
     }
   }
-  const comments = (result.groups['comments'] ?? []).map((token) => ({
+  const comments = (result.groups.comments ?? []).map((token) => ({
     text: token.image.trimEnd(),
     span: { file, start: token.startOffset, end: token.startOffset + token.image.length },
   }));

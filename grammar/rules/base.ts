@@ -8,8 +8,9 @@
 import { EmbeddedActionsParser, EOF, type IToken, type TokenType, tokenMatcher } from 'chevrotain';
 import type * as ast from '../ast.ts';
 import { AstBuilder } from '../ast-builder.ts';
+import { type Brackets, noBrackets, startsLine } from '../keywords.ts';
 import type { Span } from '../source.ts';
-import { describeStray, errorMessages, type StrayPlace } from '../syntax-errors.ts';
+import { describeStray, errorMessages, type StrayPlace, startsElement } from '../syntax-errors.ts';
 import * as t from '../tokens.ts';
 
 /** For rules inside statements: an error ends the whole statement. */
@@ -17,16 +18,16 @@ export const passErrorsOn = { resyncEnabled: false };
 
 export class BaseRules extends EmbeddedActionsParser {
   protected builder = new AstBuilder({ path: '', text: '' });
-  private closers: ReadonlyMap<IToken, IToken> = new Map();
+  private brackets = noBrackets;
 
   constructor() {
     super(t.allTokens, { recoveryEnabled: true, maxLookahead: 3, errorMessageProvider: errorMessages });
   }
 
-  /** Prepares for one file; `closers` pairs its brackets. */
-  start(builder: AstBuilder, tokens: IToken[], closers: ReadonlyMap<IToken, IToken>): void {
+  /** Prepares for one file. */
+  start(builder: AstBuilder, tokens: IToken[], brackets: Brackets): void {
     this.builder = builder;
-    this.closers = closers;
+    this.brackets = brackets;
     this.input = tokens;
   }
 
@@ -65,11 +66,18 @@ export class BaseRules extends EmbeddedActionsParser {
     return this.builder.error({ file: this.builder.file, start, end: start });
   }
 
-  // ── recovery (these three override Chevrotain's recovery trait) ───────────────────────────────────────────────────
+  // ── recovery (these override Chevrotain's recovery trait) ─────────────────────────────────────────────────────────
 
-  /** Only closing brackets, separators and names' punctuation are made up: a made-up operand would hide the mistake. */
+  /** Only punctuation and declared names are made up, and only where what follows cannot be what was forgotten. */
   protected override canTokenTypeBeInsertedInRecovery(type: TokenType): boolean {
-    return insertable.has(type);
+    if (!insertable.has(type) || tokenMatcher(this.LA(2), type)) {
+      return false;
+    }
+    if (type !== t.RParen && type !== t.RBracket) {
+      return true;
+    }
+    const next = this.LA(1);
+    return labels.has(next.tokenType) ? startsLine(next, this.builder.file.text) : !startsElement(next);
   }
 
   protected findReSyncTokenType(): TokenType {
@@ -77,7 +85,7 @@ export class BaseRules extends EmbeddedActionsParser {
       .flattenFollowSet()
       .filter((type) => !strayTypes.has(type));
     for (let k = 1; ; k = this.behind(k)) {
-      const found = types.find((type) => tokenMatcher(this.LA(k), type));
+      const found = types.find((type) => this.restartsAt(this.LA(k), type));
       if (found !== undefined) {
         return found;
       }
@@ -86,7 +94,7 @@ export class BaseRules extends EmbeddedActionsParser {
 
   protected reSyncTo(type: TokenType): IToken[] {
     const skipped: IToken[] = [];
-    while (!tokenMatcher(this.LA(1), type)) {
+    while (!this.restartsAt(this.LA(1), type)) {
       for (let count = this.behind(1) - 1; count > 0; count--) {
         skipped.push(this.SKIP_TOKEN());
       }
@@ -94,11 +102,25 @@ export class BaseRules extends EmbeddedActionsParser {
     return skipped;
   }
 
+  /** Statements start at the top or directly in braces, so a word in round or square brackets is none. */
+  private restartsAt(token: IToken, type: TokenType): boolean {
+    let opener = this.brackets.around.get(token);
+    while (opener !== undefined && !this.brackets.closers.has(opener)) {
+      opener = this.brackets.around.get(opener);
+    }
+    return tokenMatcher(token, type) && (opener === undefined || opener.tokenType === t.LBrace);
+  }
+
   /** Reports a token that fits nowhere in a list of statements and steps to the next statement. */
   protected skipStray(place: StrayPlace, token: IToken): undefined {
     return this.ACTION(() => {
-      this.builder.diagnostics.push(describeStray(place, token, this.builder));
-      const closer = this.closers.get(token);
+      const diagnostic = describeStray(place, token, this.builder);
+      this.builder.diagnostics.push(diagnostic);
+      // A misspelt keyword takes the name behind it along: `parm weight: ...` is no child.
+      if (diagnostic.fix !== undefined && labels.has(this.LA(1).tokenType)) {
+        this.SKIP_TOKEN();
+      }
+      const closer = this.brackets.closers.get(token);
       while (closer !== undefined && this.LA(0) !== closer) {
         this.SKIP_TOKEN();
       }
@@ -109,7 +131,7 @@ export class BaseRules extends EmbeddedActionsParser {
 
   /** Distance of the token behind the one at distance `k`, a bracketed part counting as one. */
   private behind(k: number): number {
-    const closer = this.closers.get(this.LA(k));
+    const closer = this.brackets.closers.get(this.LA(k));
     let at = k;
     while (closer !== undefined && this.LA(at) !== closer) {
       at++;
@@ -126,6 +148,7 @@ interface RecoveryTrait {
   flattenFollowSet(): TokenType[];
 }
 
+const labels = new Set<TokenType>([t.LabelName, t.KeyName, t.StringLabel]);
 const insertable = new Set<TokenType>([
   t.Colon,
   t.Comma,

@@ -196,12 +196,12 @@ export class RecipeRules extends BlockRules {
   private mapping(): ast.NameRule {
     const start = this.here();
     const transforms: ast.Expr[] = [];
-    const from = this.string(this.CONSUME1(t.Text));
+    const from = this.string(this.CONSUME(t.StringLabel));
     this.CONSUME(t.Arrow);
     this.MANY(() => {
       transforms.push(this.SUBRULE(this.transform));
     });
-    const to = this.string(this.CONSUME2(t.Text));
+    const to = this.string(this.CONSUME(t.Text));
     return { from, transforms, to, span: this.since(start) };
   }
 
