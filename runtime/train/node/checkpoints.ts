@@ -103,8 +103,7 @@ export class CheckpointStore {
 
   /** Removes what a killed run left half-written. */
   async clean(): Promise<void> {
-    for (const name of await this.#files())
-      if (/^\..*\.tmp$/.test(name)) await rm(join(this.folder, name), { force: true });
+    await this.#remove((await this.#files()).filter((name) => /^\..*\.tmp$/.test(name)));
   }
 
   async #named(): Promise<string | undefined> {
@@ -133,8 +132,17 @@ export class CheckpointStore {
     // Steps beyond the current one stem from a run that was resumed from an earlier checkpoint.
     const newer = steps.filter((s) => s > current);
     const superfluous = [...older.slice(this.#keep - 1), ...newer];
-    for (const step of superfluous) await rm(join(this.folder, fileName(step)), { force: true });
-    if (superfluous.length > 0) await syncDirectory(this.folder);
+    await this.#remove(superfluous.map(fileName));
+  }
+
+  async #remove(names: readonly string[]): Promise<void> {
+    if (names.length === 0) return;
+    try {
+      for (const name of names) await rm(join(this.folder, name), { force: true });
+      await syncDirectory(this.folder);
+    } catch (error) {
+      failSystem('Z413', `cannot remove old files in ${this.folder}`, error);
+    }
   }
 
   async #files(): Promise<string[]> {

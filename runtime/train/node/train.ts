@@ -110,7 +110,7 @@ async function openSession(
     batch: recipe.batch,
     mode: 'train',
     profile: device.profile,
-    training: { ...settings, clip: recipe.gradClip !== undefined },
+    training: { ...settings, ...(recipe.gradClip === undefined ? {} : { clip: recipe.gradClip }) },
   });
   const { weights, gradients, optimizer, workspace, io, total } = plan.memory;
   const parts = { weights, gradients, optimizer, workspace, 'inputs and outputs': io };
