@@ -7,8 +7,9 @@
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkWeights } from '../compiler/model/index.ts';
 import type { Model, Weight } from '../compiler/model/types.ts';
-import { type Diagnostic, DiagnosticError, fail } from '../grammar/diagnostics.ts';
+import { DiagnosticError, fail } from '../grammar/diagnostics.ts';
 import { hashWeight } from './formats/hash-weights.ts';
 import { initialWeight } from './formats/initial-weights.ts';
 import { openSafetensors, type SafetensorsFile, type TensorData } from './formats/safetensors.ts';
@@ -23,9 +24,6 @@ export interface WeightSource {
 
 /** Tensors that published OpenAI checkpoints carry beside the weights. */
 const alien = new Set(['input_resolution', 'context_length', 'vocab_size']);
-/** At most this many tensors are named one by one. */
-const mostNamed = 20;
-const floats = new Set(['F32', 'F16', 'BF16', 'F64']);
 
 function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
@@ -36,48 +34,15 @@ export function weightsFile(path: string): string {
   return isFolder(path) ? join(path, 'weights.safetensors') : path;
 }
 
-function shapeText(shape: readonly number[]): string {
-  return `[${shape.join(', ')}]`;
-}
-
-/** What is wrong with the tensors of a file; empty if they fit the model. */
-function compare(model: Model, file: SafetensorsFile): string[] {
-  const wanted = new Map(model.weights.map((w) => [w.name, w]));
-  const problems: string[] = [];
-  for (const weight of model.weights) {
-    const found = file.infos.get(weight.name);
-    if (found === undefined) {
-      problems.push(`${weight.name} is missing in the file, ${shapeText(weight.shape)} in the model`);
-    } else if (shapeText(found.shape) !== shapeText(weight.shape)) {
-      problems.push(
-        `${weight.name} is ${shapeText(found.shape)} in the file, ${shapeText(weight.shape)} in the model`,
-      );
-    } else if (weight.dtype !== 'i64' && !floats.has(found.dtype)) {
-      problems.push(`${weight.name} is ${found.dtype} in the file, F32 in the model`);
-    }
-  }
-  for (const [name, info] of file.infos) {
-    if (!wanted.has(name) && !alien.has(name)) {
-      problems.push(`${name} ${shapeText(info.shape)} is in the file, not in the model`);
-    }
-  }
-  return problems;
-}
-
-/** Throws one Z401 per tensor that does not fit. */
+/**
+ * Compares a file's header with the model.
+ * @throws DiagnosticError Z401 that names every tensor that does not fit
+ */
 function checkFit(model: Model, file: SafetensorsFile): void {
-  const problems = compare(model, file);
+  const tensors = new Map([...file.infos].filter(([name]) => !alien.has(name)));
+  const problems = checkWeights(model, tensors);
   if (problems.length === 0) return;
-  const named: Diagnostic[] = problems
-    .slice(0, mostNamed)
-    .map((text) => ({ code: 'Z401', severity: 'error', message: `weights do not fit: ${text}` }));
-  const rest = problems.length - named.length;
-  const last: Diagnostic = {
-    code: 'Z402',
-    severity: 'error',
-    message: `${file.path} does not hold the weights of ${model.name}: ${problems.length} of its tensors differ${rest > 0 ? ` (${rest} not shown)` : ''}`,
-  };
-  throw new DiagnosticError([...named, last]);
+  throw new DiagnosticError(problems.map((d) => ({ ...d, notes: [...(d.notes ?? []), `in ${file.path}`] })));
 }
 
 function toFloat32(data: TensorData): Float32Array {
@@ -119,7 +84,11 @@ export async function openWeights(model: Model, spec: string): Promise<WeightSou
   }
   return {
     description: file.path,
-    read: async (weight) => toFloat32((await file.read(weight.name)).data),
+    // Counters of batch norm (i64) may be left out; they start as the model says.
+    read: async (weight) =>
+      file.infos.has(weight.name)
+        ? toFloat32((await file.read(weight.name)).data)
+        : initialWeight(0, weight.name, weight.shape, weight.init),
     close: () => file.close(),
   };
 }

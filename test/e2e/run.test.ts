@@ -144,9 +144,11 @@ describe('run', () => {
     const { code, stderr } = workspace.zooc(runArgs('loss', { weights, device: 'reference' }));
     expect(code).toBe(1);
     expect(stderr).toContain(
-      'error[Z401]: weights do not fit: visual.class_embedding is missing in the file, [32] in the model',
+      'error[Z401]: weights do not fit: logit_scale is [3, 3, 8, 8] in the file, [] in the model',
     );
-    expect(stderr).toContain('error[Z402]: weights.safetensors does not hold the weights of tiny');
+    expect(stderr).toMatch(/not in the file: .*visual\.proj \[32, 16\]/);
+    expect(stderr).toContain('not in the model: extra [3, 8]');
+    expect(stderr).toContain('in weights.safetensors');
   });
 
   it.each([

@@ -1,0 +1,51 @@
+/** `zooc list`: the bundled models. */
+import { resolveModel } from '../../../compiler/model/index.ts';
+import type { Model, ModuleHost } from '../../../compiler/model/types.ts';
+import { parse } from '../../../grammar/parser.ts';
+import { nodeHost } from '../host.ts';
+import { unwrap } from '../models.ts';
+import { count, print, printJson, table } from '../output.ts';
+
+/** Names of the models that bundled packages declare, in order of declaration. */
+function bundledModels(host: ModuleHost): string[] {
+  return host.bundledNames().flatMap((name) => {
+    const { program } = parse(host.bundled(name)!);
+    return program.items.flatMap((item) => (item.kind === 'model' ? [item.name.text] : []));
+  });
+}
+
+/** A tower in a few words, from its static values: `ViT 768 wide, 12 layers`. */
+function tower(model: Model, side: 'vision' | 'text'): string {
+  const value = (name: string): string => String(model.config.get(`${side}.${name}`));
+  const patch = model.config.get(`${side}.patch`);
+  const kind = side === 'text' ? 'text' : patch === undefined ? 'ResNet' : `ViT/${patch}`;
+  const layers = model.config.get(`${side}.layers`);
+  const depth = Array.isArray(layers) ? layers.join('+') : String(layers);
+  return `${kind} width ${value('width')} layers ${depth}`;
+}
+
+export function list(options: { json?: boolean }): void {
+  const host = nodeHost();
+  const models = bundledModels(host).map((name) => unwrap(resolveModel(host, name, [])));
+  if (options.json === true) {
+    printJson(
+      models.map((m) => ({
+        name: m.name,
+        towers: { vision: tower(m, 'vision'), text: tower(m, 'text') },
+        parameters: m.parameters,
+        resolution: m.resolution,
+        embed: m.embed,
+      })),
+    );
+    return;
+  }
+  const rows = models.map((m) => [
+    m.name,
+    tower(m, 'vision'),
+    tower(m, 'text'),
+    count(m.parameters),
+    String(m.resolution),
+    String(m.embed),
+  ]);
+  print(table([['model', 'vision', 'text', 'parameters', 'resolution', 'embedding'], ...rows], [3, 4, 5]));
+}
