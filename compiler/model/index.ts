@@ -1,0 +1,24 @@
+/** The model stage's interface: files are checked, models and recipes resolved, entries traced into graphs. */
+import type { Graph } from '../graph/types.ts';
+import { Session } from './session.ts';
+import { type Root, traceRoot } from './trace.ts';
+import type { TraceOptions } from './tracer.ts';
+import type { EntryName, Model, Result } from './types.ts';
+
+export { resolveModel, type TextOverride } from './resolve.ts';
+export type { TraceOptions } from './tracer.ts';
+export { checkWeights, type TensorInfo } from './weights.ts';
+
+/**
+ * The graph of one entry: numeric shapes with `batch`, otherwise open in `B`.
+ * Inputs are `images` f32 [B, 3, R, R] and `tokens` i32 [B, context]; outputs `image_features`, `text_features`,
+ * `logits_per_image`, `loss`, as far as the entry has them.
+ */
+export function traceEntry(model: Model, entry: EntryName, options: TraceOptions = {}): Result<Graph> {
+  const session = new Session();
+  const graph = session.guard(() => traceRoot(model.root as Root, entry, session, options));
+  const { diagnostics } = session;
+  return graph === undefined || session.hasErrors
+    ? { ok: false, diagnostics }
+    : { ok: true, value: graph, diagnostics };
+}
