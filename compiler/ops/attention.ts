@@ -86,7 +86,7 @@ export function headsOf(q: RefTensor, k: RefTensor): Heads {
 }
 
 /** How many keys query i sees. */
-export function visibleKeys({ queries, keys }: Heads, causal: boolean, i: number): number {
+function visibleKeys({ queries, keys }: Heads, causal: boolean, i: number): number {
   return causal ? i + (keys - queries) + 1 : keys;
 }
 

@@ -16,7 +16,7 @@ const vectors = ['weight', 'bias', 'running_mean', 'running_var'];
 const others = [0, 2, 3];
 
 /** Mean and biased variance of each channel of x [B, C, H, W]. */
-export function channelStatistics(x: RefTensor): { mean: Float64Array; variance: Float64Array } {
+function channelStatistics(x: RefTensor): { mean: Float64Array; variance: Float64Array } {
   const [batch, channels] = [x.shape[0]!, x.shape[1]!];
   const plane = sizeOf(x.shape.slice(2));
   const count = batch * plane;

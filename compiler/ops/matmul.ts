@@ -121,8 +121,8 @@ function multiplyBlock(
     }
 }
 
-/** The product in f64. Exported for ops that are products underneath. */
-export function multiply(
+/** The product in f64. */
+function multiply(
   a: RefTensor,
   b: RefTensor,
   transposeA: boolean,

@@ -4,12 +4,6 @@
 import { denseStrides, sizeOf } from '../graph/types.ts';
 import type { RefTensor } from './op.ts';
 
-export function tensor(shape: readonly number[], data: Float64Array): RefTensor {
-  if (data.length !== sizeOf(shape))
-    throw new Error(`${data.length} elements do not fill [${shape.join(', ')}]`);
-  return { shape, data };
-}
-
 export function filled(shape: readonly number[], value: number): RefTensor {
   return { shape, data: new Float64Array(sizeOf(shape)).fill(value) };
 }

@@ -7,7 +7,7 @@ import { accept, refuse, refuseAxes } from './shapes.ts';
 import { gatherView } from './tensors.ts';
 
 /** The permutation that undoes `perm`. */
-export function inversePermutation(perm: readonly number[]): number[] {
+function inversePermutation(perm: readonly number[]): number[] {
   const inverse = new Array<number>(perm.length);
   for (const [to, from] of perm.entries()) inverse[from] = to;
   return inverse;
