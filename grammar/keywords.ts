@@ -237,7 +237,7 @@ function isKeyword(
     return false;
   }
   if (token.tokenType === t.keyword.seq) {
-    return true;
+    return is(previous, t.Colon);
   }
   if (rule.role === 'joint') {
     return (
