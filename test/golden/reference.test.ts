@@ -1,5 +1,6 @@
 /**
- * The f64 reference against PyTorch: features, logits, loss and every gradient of the tiny models.
+ * The f64 reference against PyTorch: features, logits, loss and every gradient of the tiny models, from graphs written
+ * by hand and from the language.
  *
  * The golden run is f32, so what is allowed here is its own noise (golden README: 1e-6 relative for ViTs, 3e-6 for
  * gradients and for batch statistics) with a factor of about 3, some thirty times tighter than what a GPU is asked for.
@@ -7,7 +8,12 @@
 import { describe, expect, test } from 'vitest';
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
+import type { Graph } from '../../compiler/graph/types.ts';
 import { verify } from '../../compiler/graph/verify.ts';
+import { resolveModel, traceEntry } from '../../compiler/model/index.ts';
+import type { ModuleHost, Result } from '../../compiler/model/types.ts';
+import { DiagnosticError } from '../../grammar/diagnostics.ts';
+import { nodeHost } from '../../zoo/cli/host.ts';
 import { type ClipConfig, clipLossGraph } from '../support/clip-graph.ts';
 import { type GoldenFile, goldenPath, readGolden, relL2, relMax } from '../support/golden.ts';
 
@@ -19,22 +25,59 @@ interface Tolerances {
 const forViT: Tolerances = { features: 2e-6, loss: 1e-6, gradients: 4e-6 };
 const forResNet: Tolerances = { features: 5e-6, loss: 5e-6, gradients: 8e-6 };
 
-function clip(weights: GoldenFile, golden: GoldenFile, training: boolean) {
-  const config = JSON.parse(weights.metadata.get('config')!) as ClipConfig;
-  const shapes = new Map([...weights.tensors].map(([name, t]) => [name, t.shape]));
-  const batch = golden.tensors.get('in.images')!.shape[0]!;
-  const graph = verify(clipLossGraph(config, shapes, { batch, training }));
-  const inputs = new Map(['images', 'tokens'].map((name) => [name, golden.tensors.get(`in.${name}`)!]));
-  return { graph, feeds: { inputs, params: weights.tensors } };
+type Source = (weights: GoldenFile, batch: number, training: boolean) => Graph;
+
+function configOf(weights: GoldenFile): ClipConfig {
+  return JSON.parse(weights.metadata.get('config')!) as ClipConfig;
 }
 
-const sets: readonly [set: string, tolerances: Tolerances][] = [
-  ['tiny_vit', forViT],
-  ['tiny_vit2', forViT],
-  ['tiny_rn', forResNet],
+const byHand: Source = (weights, batch, training) => {
+  const shapes = new Map([...weights.tensors].map(([name, t]) => [name, t.shape]));
+  return clipLossGraph(configOf(weights), shapes, { batch, training });
+};
+
+/** The same model as a program that uses the bundled package. */
+function programOf(c: ClipConfig): string {
+  const embed = `embed = ${c.embed_dim}`;
+  const size = `width = ${c.vision_width}, resolution = ${c.image_resolution}, ${embed}`;
+  const vision =
+    c.vision_patch_size === null
+      ? `ModifiedResNet(layers = [${(c.vision_layers as readonly number[]).join(', ')}], ${size})`
+      : `VisionTransformer(patch = ${c.vision_patch_size}, layers = ${c.vision_layers}, ${size})`;
+  const text = `TextTransformer(context = ${c.context_length}, vocab = ${c.vocab_size}, width = ${c.transformer_width}, layers = ${c.transformer_layers}, ${embed})`;
+  return `import clip { CLIP, VisionTransformer, ModifiedResNet, TextTransformer }
+model "golden" = CLIP(vision = ${vision}, text = ${text})`;
+}
+
+function traced(fuse: boolean): Source {
+  return (weights, batch, training) => {
+    const text = programOf(configOf(weights));
+    const host: ModuleHost = { ...nodeHost(), read: (path) => (path === 'golden.zoo' ? text : undefined) };
+    const model = unwrap(resolveModel(host, 'golden.zoo#golden'));
+    return unwrap(traceEntry(model, 'loss', { batch, training, fuse }));
+  };
+}
+
+function unwrap<T>(result: Result<T>): T {
+  if (!result.ok) throw new DiagnosticError(result.diagnostics);
+  return result.value;
+}
+
+function feedsOf(weights: GoldenFile, golden: GoldenFile) {
+  const inputs = new Map(['images', 'tokens'].map((name) => [name, golden.tensors.get(`in.${name}`)!]));
+  return { inputs, params: weights.tensors };
+}
+
+const cases: readonly [set: string, from: string, source: Source, tolerances: Tolerances][] = [
+  ['tiny_vit', 'written by hand', byHand, forViT],
+  ['tiny_vit', 'traced', traced(true), forViT],
+  ['tiny_vit', 'traced, bodies instead of fused ops', traced(false), forViT],
+  ['tiny_vit2', 'traced', traced(true), forViT],
+  ['tiny_rn', 'written by hand', byHand, forResNet],
+  ['tiny_rn', 'traced', traced(true), forResNet],
 ];
 
-for (const [set, tolerances] of sets) {
+for (const [set, from, source, tolerances] of cases) {
   if (goldenPath(`${set}.golden.safetensors`) === undefined) {
     console.warn(`${set}: no golden data on this machine`);
     continue;
@@ -42,10 +85,12 @@ for (const [set, tolerances] of sets) {
   const weights = readGolden(`${set}.weights.safetensors`);
   const golden = readGolden(`${set}.golden.safetensors`);
 
-  describe(set, () => {
+  const batch = golden.tensors.get('in.images')!.shape[0]!;
+  const feeds = feedsOf(weights, golden);
+
+  describe(`${set} ${from}`, () => {
     test('features, logits and loss', () => {
-      const { graph, feeds } = clip(weights, golden, false);
-      const results = executeReference(graph, feeds);
+      const results = executeReference(verify(source(weights, batch, false)), feeds);
       for (const name of ['image_features', 'text_features', 'logits_per_image']) {
         const wanted = golden.tensors.get(`eval.${name}`)!;
         expect(results.get(name)!.shape).toEqual(wanted.shape);
@@ -57,9 +102,8 @@ for (const [set, tolerances] of sets) {
     });
 
     test('training loss and every gradient', () => {
-      const { graph, feeds } = clip(weights, golden, true);
       const names = [...golden.tensors.keys()].filter((n) => n.startsWith('grad.')).map((n) => n.slice(5));
-      const whole = verify(differentiate(graph, { loss: 'loss', wrt: names }));
+      const whole = verify(differentiate(verify(source(weights, batch, true)), { loss: 'loss', wrt: names }));
       const results = executeReference(whole, feeds);
       expect(relMax(results.get('loss')!.data, golden.tensors.get('train.loss')!.data)).toBeLessThan(
         tolerances.loss,

@@ -15,6 +15,7 @@ export interface ClipConfig {
   readonly vision_width: number;
   readonly vision_patch_size: number | null;
   readonly context_length: number;
+  readonly vocab_size: number;
   readonly transformer_width: number;
   readonly transformer_heads: number;
   readonly transformer_layers: number;

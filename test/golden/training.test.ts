@@ -1,0 +1,31 @@
+/**
+ * Five optimizer steps of the f64 reference against PyTorch. The golden run is f32, so what is allowed is about twice
+ * its own noise (golden README: loss 1.2e-6, logit_scale 2.3e-7, elements 7e-5, tensors 3e-4 and 1.3e-2).
+ */
+import { describe, test } from 'vitest';
+import { ReferenceTrainSession } from '../../runtime/reference/session.ts';
+import { goldenPath } from '../support/golden.ts';
+import { checkGoldenTraining, goldenTraining, type TrainingTolerances } from '../support/golden-training.ts';
+
+const tolerances: TrainingTolerances = {
+  loss: 2.5e-6,
+  logitScale: 5e-7,
+  element: 1.5e-4,
+  moved: 6e-4,
+  movedInProjBias: 2.6e-2,
+};
+
+describe('training on the f64 reference', () => {
+  for (const set of ['tiny_vit', 'tiny_vit2']) {
+    if (goldenPath(`${set}.train.safetensors`) === undefined) {
+      console.warn(`${set}: no golden data on this machine`);
+      continue;
+    }
+    test(`${set} meets the golden run`, async () => {
+      const golden = goldenTraining(set);
+      const shapes = [...golden.weights.tensors].map(([name, { shape }]) => ({ name, shape }));
+      const session = new ReferenceTrainSession(golden.graph, shapes, golden.settings);
+      await checkGoldenTraining(golden, session, tolerances);
+    });
+  }
+});
