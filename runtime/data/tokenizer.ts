@@ -103,6 +103,11 @@ export interface Tokenizer {
   decode(ids: readonly number[]): string;
 }
 
+/** Whether there is a tokenizer for a vocabulary of this size. */
+export function hasTokenizer(vocab: number): boolean {
+  return vocab >= fixedIds && vocab <= clipVocab;
+}
+
 /**
  * The tokenizer of a model.
  * @param options.vocab ids of the model's token embedding, 514 to 49408
@@ -111,7 +116,7 @@ export interface Tokenizer {
  */
 export async function createTokenizer(options: { vocab: number; context: number }): Promise<Tokenizer> {
   const { vocab, context } = options;
-  if (vocab < fixedIds || vocab > clipVocab)
+  if (!hasTokenizer(vocab))
     fail(
       'Z414',
       `the built-in tokenizer has ${fixedIds} to ${clipVocab} ids, the model's vocabulary has ${vocab}`,

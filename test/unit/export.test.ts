@@ -1,0 +1,246 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { resolveModel, type TextOverride } from '../../compiler/model/index.ts';
+import type { Model } from '../../compiler/model/types.ts';
+import { nodeHost } from '../../zoo/cli/host.ts';
+import { checkFormat, exportPackage, isPackage, loadPackage } from '../../zoo/export/index.ts';
+import { openSafetensors, writeSafetensors } from '../../zoo/formats/safetensors.ts';
+import { openWeights } from '../../zoo/weights.ts';
+
+const single = `import clip { CLIP, VisionTransformer, TextTransformer }
+import losses { contrastive }
+
+# A small one.
+model "mini" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 16, width = 64, layers = 2, embed = 16),
+  text = TextTransformer(context = 8, vocab = 600, width = 64, layers = 1, embed = 16)
+)
+
+# Trains the small one.
+train "quick" of "mini" {
+  data = csv("data.csv")
+  objective = contrastive
+  batch = 4
+  optimizer = adamw(lr = 1e-3)
+  schedule = cosine(warmup = 2 steps, total = 4 steps)
+}
+`;
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'zooc-export-'));
+  writeFileSync(join(folder, 'single.zoo'), single);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const host = nodeHost();
+const bytesOf = (a: Float32Array) => Buffer.from(a.buffer, a.byteOffset, a.byteLength);
+const path = (name: string) => join(folder, name);
+
+function load(reference: string, overrides: TextOverride[] = []): Model {
+  const result = resolveModel(host, reference, overrides);
+  if (!result.ok) throw new Error(result.diagnostics.map((d) => d.message).join('\n'));
+  return result.value;
+}
+
+/** Exports, loads the package again, and compares the models. */
+async function roundTrip(reference: string, out: string, source: string, overrides: TextOverride[] = []) {
+  const model = load(reference, overrides);
+  await exportPackage({ source, model, out: path(out), reference, overrides });
+  const loaded = await loadPackage(path(out));
+  const again = load(loaded.reference);
+  const shapes = (m: Model) => m.weights.map((w) => [w.name, w.shape]);
+  expect(shapes(again)).toEqual(shapes(model));
+  // Loading by the file alone finds the same, so there is one model in it.
+  expect(shapes(load(join(path(out), 'model.zoo')))).toEqual(shapes(model));
+  return { model, again, loaded, files: readdirSync(path(out)).sort() };
+}
+
+describe('export of a package', () => {
+  it('keeps a file with one model as it is, without its recipes', async () => {
+    const { loaded, files, again } = await roundTrip(path('single.zoo'), 'plain', 'init:3');
+    expect(files).toEqual(['README.md', 'model.json', 'model.zoo', 'weights.safetensors']);
+    expect(readFileSync(path('plain/model.zoo'), 'utf8')).toBe(single.slice(0, single.indexOf('\n# Trains')));
+    expect(isPackage(path('plain'))).toBe(true);
+    expect(isPackage(folder)).toBe(false);
+    expect(loaded.manifest).toMatchObject({
+      format: 1,
+      name: 'mini',
+      reference: 'model.zoo#mini',
+      parameters: again.parameters,
+      embed: 16,
+      preprocessing: { resolution: 32, resize: 'bicubic, short side', crop: 'centre' },
+      tokenizer: { kind: 'clip-bpe', vocab: 600, context: 8, sot: 598, eot: 599 },
+    });
+    const weights = await openWeights(again, path('plain'));
+    const wanted = await openWeights(again, 'init:3');
+    for (const weight of again.weights) expect(await weights.read(weight)).toEqual(await wanted.read(weight));
+    await weights.close();
+  });
+
+  it('copies a weights file byte for byte and tells of the run', async () => {
+    mkdirSync(path('run'));
+    writeFileSync(path('run/run.json'), '{"version":1,"recipe":"quick"}');
+    writeFileSync(path('run/metrics.jsonl'), '{"step":0,"loss":2}\n{"step":1,"loss":1.5}\n');
+    const file = await openSafetensors(path('plain/weights.safetensors'));
+    const tensors = new Map<string, Awaited<ReturnType<typeof file.read>>>();
+    for await (const t of file.tensors()) tensors.set(t.name, t);
+    await file.close();
+    await writeSafetensors(path('run/weights.safetensors'), tensors, { made: 'by hand' });
+    const { loaded } = await roundTrip(path('single.zoo'), 'from-run', path('run'));
+    expect(readFileSync(loaded.weights).equals(readFileSync(path('run/weights.safetensors')))).toBe(true);
+    expect(loaded.manifest.training).toEqual({ recipe: 'quick', steps: 2, loss: 1.5 });
+    expect(readFileSync(path('from-run/README.md'), 'utf8')).toContain(
+      'by the recipe `quick`: 2 steps, loss of the last step 1.500',
+    );
+  });
+
+  it('writes overrides into the text', async () => {
+    const { again, model } = await roundTrip(path('single.zoo'), 'changed', 'init:0', [
+      { path: 'vision.layers', value: '1' },
+    ]);
+    expect(again.name).toBe('mini-custom');
+    expect(model.config.get('vision.layers')).toBe(1);
+  });
+
+  it('brings along imported files, from wherever they are', async () => {
+    mkdirSync(path('tree/lib'), { recursive: true });
+    mkdirSync(path('tree/node_modules/acme'), { recursive: true });
+    writeFileSync(path('tree/node_modules/acme/package.json'), '{"name":"acme","zoo":"main.zoo"}');
+    writeFileSync(
+      path('tree/node_modules/acme/main.zoo'),
+      'import nn { Linear }\nblock Head(width: int, embed: int) {\n  out: Linear(width, embed)\n  forward(x: [B, width]) -> [B, embed] = out(x)\n}\n',
+    );
+    writeFileSync(
+      path('tree/lib/main.zoo'),
+      'import nn { Conv2d }\nimport "acme" { Head }\nblock Tower(resolution: int, embed: int) {\n  conv: Conv2d(3, 8, kernel = resolution, stride = resolution)\n  head: Head(8, embed)\n  forward(image: [B, 3, resolution, resolution]) -> [B, embed] = head(rearrange(conv(image), [b, c, h, w] -> [b, (c h w)]))\n}\n',
+    );
+    mkdirSync(path('tree/models'));
+    writeFileSync(
+      path('tree/models/mine.zoo'),
+      `import "../lib/main.zoo" { Tower }
+import clip { CLIP, TextTransformer }
+model "one" = CLIP(vision = Tower(resolution = 32, embed = 16), text = TextTransformer(context = 8, vocab = 600, width = 64, layers = 1, embed = 16))
+model "two" = "one" with text.layers = 2
+`,
+    );
+    for (const [name, overrides] of [
+      ['one', []],
+      ['two', []],
+      ['two', [{ path: 'text.context', value: '9' }]],
+    ] as [string, TextOverride[]][]) {
+      const out = `tree-${name}-${overrides.length}`;
+      const { files } = await roundTrip(`${path('tree/models/mine.zoo')}#${name}`, out, 'hash', overrides);
+      expect(files).toEqual([
+        'README.md',
+        'main-2.zoo',
+        'main.zoo',
+        'mine.zoo',
+        'model.json',
+        'model.zoo',
+        'weights.safetensors',
+      ]);
+    }
+  });
+
+  it('exports bundled models by an import', async () => {
+    const small = [
+      { path: 'vision.layers', value: '1' },
+      { path: 'text.layers', value: '1' },
+      { path: 'vision.width', value: '64' },
+      { path: 'text.vocab', value: '600' },
+    ];
+    const { again } = await roundTrip('ViT-B/32', 'bundled', 'hash', small);
+    expect(again.name).toBe('ViT-B/32-custom');
+  });
+
+  it('never touches what is there, and leaves nothing when it fails', async () => {
+    const model = load(path('single.zoo'));
+    const before = readdirSync(folder);
+    await expect(exportPackage({ source: 'init:0', model, out: path('plain') })).rejects.toThrow('Z431');
+    await expect(
+      exportPackage({ source: path('none.safetensors'), model, out: path('new') }),
+    ).rejects.toThrow('Z410');
+    await expect(exportPackage({ source: 'init:0', model, out: path('single.zoo/new') })).rejects.toThrow(
+      'Z413',
+    );
+    await expect(exportPackage({ source: 'init:0', model, out: path('single.zoo') })).rejects.toThrow('Z431');
+    expect(readdirSync(folder)).toEqual(before);
+    mkdirSync(path('empty'));
+    await exportPackage({ source: 'init:0', model, out: path('empty') });
+    expect(existsSync(path('empty/model.json'))).toBe(true);
+  });
+
+  it('refuses formats of later versions', () => {
+    for (const format of ['openai', 'open_clip', 'hf'] as const)
+      expect(() => checkFormat(format)).toThrow(`Z432: exporting to ${format} comes with a later version`);
+    checkFormat('zoo');
+  });
+});
+
+describe('loading a package', () => {
+  const damaged: [string, (dir: string) => void, string][] = [
+    [
+      'a changed text',
+      (d) =>
+        writeFileSync(
+          join(d, 'model.zoo'),
+          single.replace('small', 'SMALL').slice(0, single.indexOf('\n# Trains')),
+        ),
+      'model.zoo is not what was exported: its SHA-256 differs',
+    ],
+    [
+      'cut weights',
+      (d) => writeFileSync(join(d, 'weights.safetensors'), 'x'),
+      'weights.safetensors has 1 bytes',
+    ],
+    ['a missing file', (d) => rmSync(join(d, 'README.md')), 'README.md: no such file or folder'],
+    ['no manifest', (d) => rmSync(join(d, 'model.json')), 'model.json: no such file or folder'],
+    [
+      'a manifest that is not JSON',
+      (d) => writeFileSync(join(d, 'model.json'), '{'),
+      'model.json is not JSON',
+    ],
+    [
+      'a manifest of another form',
+      (d) => writeFileSync(join(d, 'model.json'), '{"format":2}'),
+      'is no manifest of a package: format',
+    ],
+    [
+      'a file outside of the folder',
+      (d) => {
+        const manifest = JSON.parse(readFileSync(join(d, 'model.json'), 'utf8'));
+        manifest.files['../x'] = manifest.files['model.zoo'];
+        writeFileSync(join(d, 'model.json'), JSON.stringify(manifest));
+      },
+      'Invalid key in record',
+    ],
+    [
+      'unlisted weights',
+      (d) => {
+        const manifest = JSON.parse(readFileSync(join(d, 'model.json'), 'utf8'));
+        delete manifest.files['weights.safetensors'];
+        writeFileSync(join(d, 'model.json'), JSON.stringify(manifest));
+      },
+      'does not list weights.safetensors',
+    ],
+  ];
+  it.each(damaged)('refuses %s', async (_, damage, message) => {
+    const dir = path('damaged');
+    rmSync(dir, { recursive: true, force: true });
+    await exportPackage({ source: 'init:0', model: load(path('single.zoo')), out: dir });
+    damage(dir);
+    await expect(loadPackage(dir)).rejects.toThrow(message);
+    await expect(loadPackage(dir)).rejects.toThrow('Z430');
+  });
+});

@@ -1,0 +1,135 @@
+/**
+ * Packages: a folder with a model's text, its weights and `model.json`, which says what it is and what each file's
+ * digest must be.
+ *
+ * Loading verifies the manifest's form and every digest first, so that a damaged or edited package is refused by name of
+ * the file, not found out by wrong results.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { fail } from '../../grammar/diagnostics.ts';
+import { failSystem } from '../../runtime/data/atomic.ts';
+
+export const manifestName = 'model.json';
+export const weightsName = 'weights.safetensors';
+
+const scalar = z.union([z.number(), z.string(), z.boolean()]);
+
+export const trainingSchema = z.object({
+  /** Name of the recipe. */
+  recipe: z.string().optional(),
+  steps: z.int().nonnegative(),
+  /** Of the last step. */
+  loss: z.number(),
+  samples: z.int().nonnegative().optional(),
+});
+
+export const manifestSchema = z.object({
+  format: z.literal(1),
+  name: z.string(),
+  /** What to load: a file of the folder and the model in it. */
+  reference: z.string().regex(/^model\.zoo#/),
+  parameters: z.int().nonnegative(),
+  embed: z.int().positive().optional(),
+  config: z.record(z.string(), z.union([scalar, z.array(scalar)])),
+  preprocessing: z
+    .object({
+      resolution: z.int().positive(),
+      resize: z.literal('bicubic, short side'),
+      crop: z.literal('centre'),
+      mean: z.array(z.number()).length(3),
+      std: z.array(z.number()).length(3),
+    })
+    .optional(),
+  tokenizer: z
+    .object({
+      kind: z.literal('clip-bpe'),
+      vocab: z.int().positive(),
+      context: z.int().positive(),
+      sot: z.int(),
+      eot: z.int(),
+    })
+    .optional(),
+  training: trainingSchema.optional(),
+  /** Every other file of the folder, by plain name. */
+  files: z.record(
+    z.string().regex(/^(?!\.)[^/\\]+$/),
+    z.object({ bytes: z.int().nonnegative(), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
+  ),
+});
+
+export type Manifest = z.infer<typeof manifestSchema>;
+export type TrainingSummary = z.infer<typeof trainingSchema>;
+
+export interface FileDigest {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** Size and SHA-256 of a file, read as a stream. */
+export async function digestFile(path: string): Promise<FileDigest> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    hash.update(chunk);
+    bytes += chunk.byteLength;
+  }
+  return { bytes, sha256: hash.digest('hex') };
+}
+
+export interface LoadedPackage {
+  readonly manifest: Manifest;
+  /** For `resolveModel`: DIR/model.zoo#NAME. */
+  readonly reference: string;
+  /** Path of the weights. */
+  readonly weights: string;
+}
+
+/** Whether a folder claims to be a package. */
+export function isPackage(folder: string): boolean {
+  return existsSync(join(folder, manifestName));
+}
+
+async function readManifest(folder: string): Promise<Manifest> {
+  const path = join(folder, manifestName);
+  let json: unknown;
+  try {
+    json = JSON.parse(await readFile(path, 'utf8'));
+  } catch (error) {
+    if (error instanceof SyntaxError) fail('Z430', `${path} is not JSON`);
+    failSystem('Z430', `cannot read ${path}`, error);
+  }
+  const parsed = manifestSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  fail('Z430', `${path} is no manifest of a package: ${issue.path.join('.')}: ${issue.message}`);
+}
+
+async function verifyFile(folder: string, name: string, wanted: FileDigest): Promise<void> {
+  const path = join(folder, name);
+  let found: FileDigest;
+  try {
+    found = await digestFile(path);
+  } catch (error) {
+    failSystem('Z430', `cannot read ${path}`, error);
+  }
+  if (found.bytes !== wanted.bytes)
+    fail('Z430', `${path} has ${found.bytes} bytes, ${wanted.bytes} were exported`);
+  if (found.sha256 !== wanted.sha256) fail('Z430', `${path} is not what was exported: its SHA-256 differs`);
+}
+
+/**
+ * Opens a package after verifying it.
+ * @throws DiagnosticError Z430 when a file is missing or changed, or the manifest malformed
+ */
+export async function loadPackage(folder: string): Promise<LoadedPackage> {
+  const manifest = await readManifest(folder);
+  for (const name of ['model.zoo', weightsName])
+    if (!Object.hasOwn(manifest.files, name))
+      fail('Z430', `${join(folder, manifestName)} does not list ${name}`);
+  for (const [name, digest] of Object.entries(manifest.files)) await verifyFile(folder, name, digest);
+  return { manifest, reference: join(folder, manifest.reference), weights: join(folder, weightsName) };
+}
