@@ -62,7 +62,7 @@ function zeros(b: Builder, name: string, node: Node | undefined, given: readonly
 }
 
 function gradientOrigin(origin: Origin): Origin {
-  return { ...origin, path: `${origin.path} (grad)` };
+  return { ...origin, path: `${origin.path} (grad)`.trimStart() };
 }
 
 /** Gradients by node id, of all nodes that are `wanted` and reached from the loss. */
