@@ -8,6 +8,7 @@ import type { EntryName, Model } from '../compiler/model/types.ts';
 import { fail } from '../grammar/diagnostics.ts';
 import { loadImage } from '../runtime/data/images.ts';
 import { createTokenizer } from '../runtime/data/tokenizer.ts';
+import { classFeatures, normalizeRows } from '../runtime/eval/zeroshot.ts';
 import type { HostArray } from '../runtime/types.ts';
 import type { Executor } from './devices.ts';
 import { openEntry, type ReadyEntry } from './entry.ts';
@@ -29,16 +30,6 @@ export interface Encoder {
 
 /** Enough rows to keep a device busy, few enough that a batch of ViT-L/14 fits beside its weights. */
 const mostRows = 64;
-
-/** Divides every row by its length, in place. */
-function normalizeRows(data: Float32Array, width: number): Float32Array {
-  for (let at = 0; at < data.length; at += width) {
-    const row = data.subarray(at, at + width);
-    const length = Math.sqrt(row.reduce((sum, x) => sum + x * x, 0));
-    for (let i = 0; i < width; i++) row[i] = row[i]! / length;
-  }
-  return data;
-}
 
 /** One tower, compiled when first used. */
 class Tower {
@@ -128,16 +119,7 @@ export async function openEncoder(executor: Executor, model: Model, weights: Wei
         async (row, i) => row.set(await readImage(paths[i]!, resolution)),
       ),
     encodeTexts,
-    async encodePrompts(labels, templates) {
-      const prompts = labels.flatMap((label) => templates.map((t) => t.replaceAll('{}', label)));
-      const each = await encodeTexts(prompts);
-      const mean = new Float32Array(labels.length * embed);
-      for (const [i, value] of each.entries()) {
-        const label = Math.floor(i / (embed * templates.length));
-        mean[label * embed + (i % embed)]! += value;
-      }
-      return normalizeRows(mean, embed);
-    },
+    encodePrompts: (labels, templates) => classFeatures(encodeTexts, labels, templates, embed),
     close() {
       images.close();
       texts.close();

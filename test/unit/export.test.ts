@@ -84,7 +84,8 @@ describe('export of a package', () => {
     });
     const weights = await openWeights(again, path('plain'));
     const wanted = await openWeights(again, 'init:3');
-    for (const weight of again.weights) expect(await weights.read(weight)).toEqual(await wanted.read(weight));
+    for (const weight of again.weights)
+      expect(bytesOf(await weights.read(weight)).equals(bytesOf(await wanted.read(weight)))).toBe(true);
     await weights.close();
   });
 
@@ -183,7 +184,7 @@ model "two" = "one" with text.layers = 2
 
   it('refuses formats of later versions', () => {
     for (const format of ['openai', 'open_clip', 'hf'] as const)
-      expect(() => checkFormat(format)).toThrow(`Z432: exporting to ${format} comes with a later version`);
+      expect(() => checkFormat(format)).toThrow(`Z706: exporting to ${format} comes with a later version`);
     checkFormat('zoo');
   });
 });

@@ -44,11 +44,11 @@ export interface ExportRequest {
 const exportFormats = ['zoo', 'openai', 'open_clip', 'hf'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
 
-/** @throws DiagnosticError Z432 for a format that is not there yet */
+/** @throws DiagnosticError Z706 for a format that is not there yet */
 export function checkFormat(format: ExportFormat): void {
   if (format !== 'zoo')
     fail(
-      'Z432',
+      'Z706',
       `exporting to ${format} comes with a later version`,
       "--format zoo (its weights have OpenAI's names)",
     );

@@ -1,0 +1,77 @@
+/**
+ * Zero-shot classification: a class is the mean of its prompts' text features, a picture belongs to the nearest class.
+ *
+ * As in CLIP's paper (section 3.1.4): every prompt's feature is normalised, the mean over templates (and over the names
+ * of a class with several) is normalised again. Pure arithmetic; encoders come as functions.
+ */
+
+/** Divides every row by its length, in place; a row of zeros stays. */
+export function normalizeRows(data: Float32Array, width: number): Float32Array {
+  for (let at = 0; at < data.length; at += width) {
+    let sum = 0;
+    for (let i = at; i < at + width; i++) sum += data[i]! * data[i]!;
+    const scale = sum > 0 ? 1 / Math.sqrt(sum) : 0;
+    for (let i = at; i < at + width; i++) data[i]! *= scale;
+  }
+  return data;
+}
+
+/** A class: its name, or several names for the same thing. */
+export type ClassNames = string | readonly string[];
+
+/**
+ * One feature per class, [classes, width], each of length 1.
+ * @param encodeTexts features of texts, [n, width]; their lengths do not matter
+ * @param templates `{}` is where a name goes
+ */
+export async function classFeatures(
+  encodeTexts: (texts: readonly string[]) => Promise<Float32Array>,
+  classes: readonly ClassNames[],
+  templates: readonly string[],
+  width: number,
+): Promise<Float32Array> {
+  const prompts: string[] = [];
+  const owner: number[] = [];
+  for (const [c, names] of classes.entries()) {
+    for (const name of typeof names === 'string' ? [names] : names) {
+      for (const template of templates) {
+        prompts.push(template.replaceAll('{}', () => name));
+        owner.push(c);
+      }
+    }
+  }
+  const features = normalizeRows(Float32Array.from(await encodeTexts(prompts)), width);
+  const sums = new Float32Array(classes.length * width);
+  for (const [p, c] of owner.entries())
+    for (let i = 0; i < width; i++) sums[c * width + i]! += features[p * width + i]!;
+  return normalizeRows(sums, width);
+}
+
+/**
+ * Rank (0 = best) of each picture's true class by cosine. Ties rank the truth last: a model that says the same for
+ * everything gets no credit.
+ * @param images [n, width] and `classes` [m, width], rows of length 1
+ * @param truth index of each picture's class
+ */
+export function trueRanks(
+  images: Float32Array,
+  classes: Float32Array,
+  width: number,
+  truth: readonly number[],
+): number[] {
+  const count = classes.length / width;
+  const scores = new Float64Array(count);
+  return truth.map((right, row) => {
+    for (let c = 0; c < count; c++) {
+      let sum = 0;
+      for (let i = 0; i < width; i++) sum += images[row * width + i]! * classes[c * width + i]!;
+      scores[c] = sum;
+    }
+    return scores.reduce((better, s, c) => better + (c !== right && !(s < scores[right]!) ? 1 : 0), 0);
+  });
+}
+
+/** Share of pictures whose true class is among the `k` best, in [0, 1]. */
+export function topAccuracy(ranks: readonly number[], k: number): number {
+  return ranks.filter((rank) => rank < k).length / ranks.length;
+}
