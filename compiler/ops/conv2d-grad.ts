@@ -28,7 +28,7 @@ export function patchGradient(
   ];
 }
 
-/** Gradients of x and w as convolutions. Padding of a whole window or more is refused (Z603). */
+/** Gradients of x and w as convolutions. Padding of a whole window or more is refused (Z316). */
 export function convolutionGradient(
   b: Builder,
   node: NodeOf<'conv2d'>,
@@ -40,7 +40,7 @@ export function convolutionGradient(
   const filters = numericShape(b.type(w));
   if (padding >= Math.min(filters[2]!, filters[3]!))
     fail(
-      'Z603',
+      'Z316',
       `the gradient of a convolution with filters ${formatShape(filters)} and padding ${padding} is not supported`,
       'use a padding smaller than the kernel',
     );

@@ -279,7 +279,7 @@ describe('gradients agree with central differences', () => {
 test('the gradient of a convolution padded by whole windows is refused in words', () => {
   const wide = convolution([1, 1, 3, 3], [1, 1, 2, 2], { stride: 1, padding: 2 });
   expect(() => expectGradients(wide)).toThrow(
-    'Z603: the gradient of a convolution with filters [1, 1, 2, 2] and padding 2 is not supported',
+    'Z316: the gradient of a convolution with filters [1, 1, 2, 2] and padding 2 is not supported',
   );
 });
 
