@@ -1,0 +1,128 @@
+/**
+ * Five optimizer steps from the golden weights, judged by the golden run: losses, logit_scale, final weights.
+ *
+ * The measures are those of the golden README. Adam divides by the gradient's own size, so elements whose gradient is
+ * noise move by an arbitrary part of the learning rate: single elements are judged by the largest difference, tensors by
+ * the L2 distance relative to how far they moved.
+ */
+import { expect } from 'vitest';
+import type { Graph } from '../../compiler/graph/types.ts';
+import type { Batch, BatchSource } from '../../runtime/data/types.ts';
+import { trainLoop } from '../../runtime/train/trainer.ts';
+import type { MetricsRow, TrainSession, UpdateSettings } from '../../runtime/train/types.ts';
+import { type ClipConfig, clipLossGraph } from './clip-graph.ts';
+import { type GoldenFile, readGolden, relL2 } from './golden.ts';
+
+export interface TrainingTolerances {
+  /** Relative. */
+  readonly loss: number;
+  /** Absolute. */
+  readonly logitScale: number;
+  /** Largest difference of an element of the final weights. */
+  readonly element: number;
+  /** ||a - ref|| / ||ref - start|| of each weight. */
+  readonly moved: number;
+  /** The same for `*in_proj_bias`, whose key third has no gradient in exact arithmetic. */
+  readonly movedInProjBias: number;
+}
+
+export interface GoldenTraining {
+  readonly graph: Graph;
+  readonly weights: GoldenFile;
+  readonly train: GoldenFile;
+  readonly settings: UpdateSettings;
+}
+
+export function goldenTraining(set: string): GoldenTraining {
+  const weights = readGolden(`${set}.weights.safetensors`);
+  const train = readGolden(`${set}.train.safetensors`);
+  const config = JSON.parse(weights.metadata.get('config')!) as ClipConfig;
+  const shapes = new Map([...weights.tensors].map(([name, t]) => [name, t.shape]));
+  const batch = train.tensors.get('in.images')!.shape[1]!;
+  const settings: UpdateSettings = {
+    trainable: [...weights.tensors.keys()],
+    beta1: 0.9,
+    beta2: 0.98,
+    eps: 1e-6,
+    weightDecay: 0.2,
+    decayMinDims: 2,
+    clamps: [{ weight: 'logit_scale', min: 0, max: Math.log(100) }],
+  };
+  return { graph: clipLossGraph(config, shapes, { batch, training: true }), weights, train, settings };
+}
+
+/** The golden batches, in order. */
+function goldenSource(train: GoldenFile): BatchSource {
+  const images = train.tensors.get('in.images')!;
+  const tokens = train.tensors.get('in.tokens')!;
+  const steps = images.shape[0]!;
+  let at = 0;
+  const part = (data: Float64Array): Float64Array =>
+    data.subarray((at * data.length) / steps, ((at + 1) * data.length) / steps);
+  return {
+    batchesPerEpoch: steps,
+    async next(): Promise<Batch> {
+      const batch = {
+        images: Float32Array.from(part(images.data)),
+        tokens: Int32Array.from(part(tokens.data)),
+      };
+      at++;
+      return { ...batch, skipped: 0 };
+    },
+    cursor: () => ({ epoch: 0, batch: at, seed: 0 }),
+    seek: (cursor) => {
+      at = cursor.batch;
+    },
+    close: async () => {},
+  };
+}
+
+/** Runs the five steps on `session` and compares; closes nothing. */
+export async function checkGoldenTraining(
+  { weights, train, settings }: GoldenTraining,
+  session: TrainSession,
+  tolerances: TrainingTolerances,
+): Promise<void> {
+  for (const [name, { data }] of weights.tensors) session.writeState(name, Float32Array.from(data));
+  const rows: MetricsRow[] = [];
+  await trainLoop({
+    session,
+    source: goldenSource(train),
+    schedule: { kind: 'cosine', lr: 5e-4, warmup: 2, total: 5 },
+    settings,
+    batch: train.tensors.get('in.images')!.shape[1]!,
+    start: 0,
+    end: 5,
+    row: (row) => rows.push(row),
+    save: async () => {},
+    stopRequested: () => false,
+    now: () => performance.now(),
+  });
+  const of = (name: string): Float64Array => train.tensors.get(name)!.data;
+  for (const [i, row] of rows.entries()) {
+    const loss = of('step.loss')[i]!;
+    expect(Math.abs(row.loss - loss) / loss, `loss of step ${i}`).toBeLessThan(tolerances.loss);
+    const scale = of('step.logit_scale')[i]!;
+    expect(Math.abs(row.logit_scale! - scale), `logit_scale of step ${i}`).toBeLessThan(
+      tolerances.logitScale,
+    );
+    expect(row.lr).toBeCloseTo(of('step.lr')[i]!, 9);
+  }
+  const strides = JSON.parse(train.metadata.get('strides') ?? '{}') as Record<string, number>;
+  for (const [name, start] of weights.tensors) {
+    const stride = strides[`final.${name}`] ?? 1;
+    const sample = (data: ArrayLike<number>): Float64Array =>
+      Float64Array.from({ length: Math.ceil(data.length / stride) }, (_, i) => data[i * stride]!);
+    const found = sample(await session.readState(name));
+    const wanted = of(`final.${name}`);
+    const begun = sample(start.data);
+    const worst = found.reduce((m, x, i) => Math.max(m, Math.abs(x - wanted[i]!)), 0);
+    expect(worst, `largest difference of ${name}`).toBeLessThan(tolerances.element);
+    const limit = name.endsWith('in_proj_bias') ? tolerances.movedInProjBias : tolerances.moved;
+    const moved = relL2(
+      found.map((x, i) => x - begun[i]!),
+      wanted.map((x, i) => x - begun[i]!),
+    );
+    expect(moved, `distance of ${name}`).toBeLessThan(limit);
+  }
+}
