@@ -126,3 +126,28 @@ export async function openEncoder(executor: Executor, model: Model, weights: Wei
     },
   };
 }
+
+export interface Prediction {
+  readonly label: string;
+  readonly probability: number;
+}
+
+/**
+ * softmax(scale × cosine) of one picture over labels, best first.
+ * @param image one feature; `features` has one of the same width per label, rows of length 1
+ */
+export function predict(
+  image: Float32Array,
+  labels: readonly string[],
+  features: Float32Array,
+  scale: number,
+): Prediction[] {
+  const width = image.length;
+  const scores = labels.map((_, l) => image.reduce((sum, x, i) => sum + x * features[l * width + i]!, 0));
+  const best = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const weights = scores.map((s) => Math.exp(scale * (s - best)));
+  const total = weights.reduce((a, b) => a + b, 0);
+  return labels
+    .map((label, l) => ({ label, probability: weights[l]! / total }))
+    .sort((a, b) => b.probability - a.probability);
+}

@@ -1,5 +1,6 @@
 /** From a checked recipe to a run folder: opens weights, data and device, and hands them to the training loop. */
 import { dirname } from 'node:path';
+import type { TextOverride } from '../compiler/model/index.ts';
 import type { Recipe } from '../compiler/model/types.ts';
 import { fail } from '../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../grammar/render.ts';
@@ -7,7 +8,9 @@ import { openBatchSource } from '../runtime/data/open.ts';
 import type { BatchSource } from '../runtime/data/types.ts';
 import type { TrainResult } from '../runtime/train/node/run.ts';
 import { trainRecipe } from '../runtime/train/node/train.ts';
+import { nodeHost } from './cli/host.ts';
 import { type DeviceChoice, openExecutor } from './devices.ts';
+import { bundleRecipe } from './export/index.ts';
 import { openWeights } from './weights.ts';
 
 export interface TrainRequest {
@@ -20,6 +23,8 @@ export interface TrainRequest {
   /** End before this step, counted from the run's beginning. */
   readonly steps?: number;
   readonly resume: boolean;
+  /** Overrides (`--set`) that the recipe was loaded with. */
+  readonly overrides?: readonly TextOverride[];
   /** Remarks and warnings. */
   notify(text: string): void;
 }
@@ -58,7 +63,7 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
         resume,
         ...(steps === undefined ? {} : { steps }),
         openSource: () => openSource(recipe, notify),
-        files: new Map(),
+        files: bundleRecipe(nodeHost(), recipe, request.overrides ?? []),
         initialWeight: (weight) => weights.read(weight),
         notify,
         progress: true,

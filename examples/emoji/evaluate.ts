@@ -5,7 +5,8 @@
  * Everything is pure arithmetic on features that an encoder made; `run.ts` brings the encoder.
  */
 import { join } from 'node:path';
-import type { Encoder } from '../../zoo/encoder.ts';
+import { topAccuracy, trueRanks } from '../../runtime/eval/zeroshot.ts';
+import { type Encoder, predict } from '../../zoo/encoder.ts';
 import type { EmojiData, Row } from './prepare.ts';
 
 /** One line of the table. */
@@ -41,44 +42,27 @@ export interface Evaluation {
   readonly style: readonly Answer[];
 }
 
-/** Dot products of one picture with every caption. */
-function similarities(images: Features, row: number, captions: Features): Float64Array {
-  const { width } = images;
-  return Float64Array.from(captions.names, (_, c) => {
-    let sum = 0;
-    for (let i = 0; i < width; i++) sum += images.data[row * width + i]! * captions.data[c * width + i]!;
-    return sum;
-  });
-}
-
-/** Rank (0 = best) of the true caption of every picture; equal scores rank the truth last, never in its favour. */
-export function ranks(images: Features, captions: Features): number[] {
-  const index = new Map(captions.names.map((name, i) => [name, i]));
-  return images.names.map((name, row) => {
-    const truth = index.get(name);
-    if (truth === undefined) throw new Error(`no caption "${name}" among the choices`);
-    const scores = similarities(images, row, captions);
-    return scores.reduce((better, s, i) => better + (i !== truth && s >= scores[truth]! ? 1 : 0), 0);
-  });
-}
-
 function score(name: string, images: Features, captions: Features): Score {
-  const list = ranks(images, captions);
-  const within = (k: number): number => list.filter((rank) => rank < k).length / list.length;
-  return { name, pictures: list.length, choices: captions.names.length, top1: within(1), top5: within(5) };
+  const index = new Map(captions.names.map((caption, i) => [caption, i]));
+  const truth = images.names.map((caption) => index.get(caption)!);
+  const list = trueRanks(images.data, captions.data, images.width, truth);
+  return {
+    name,
+    pictures: list.length,
+    choices: captions.names.length,
+    top1: topAccuracy(list, 1),
+    top5: topAccuracy(list, 5),
+  };
 }
 
-/** The five best captions of a picture with their probabilities (softmax of scale × cosine over all captions). */
+/** The five best captions of a picture with their probabilities over all captions. */
 function answer(images: Features, row: number, captions: Features, scale: number, picture: string): Answer {
-  const scores = similarities(images, row, captions);
-  const most = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  const weights = scores.map((s) => Math.exp(scale * (s - most)));
-  const total = weights.reduce((a, b) => a + b, 0);
-  const order = [...weights.keys()].sort((a, b) => weights[b]! - weights[a]!).slice(0, 5);
+  const image = images.data.subarray(row * images.width, (row + 1) * images.width);
+  const best = predict(image, captions.names, captions.data, scale).slice(0, 5);
   return {
     picture,
     caption: images.names[row]!,
-    best: order.map((i) => ({ caption: captions.names[i]!, probability: weights[i]! / total })),
+    best: best.map(({ label, probability }) => ({ caption: label, probability })),
   };
 }
 

@@ -135,7 +135,7 @@ program
   .requiredOption('--out <dir>', 'folder to write')
   .addOption(setOption())
   .addOption(jsonOption())
-  .action(async (source, options) => (await import('./verbs/export.ts')).exportPackage(source, options));
+  .action(async (source, options) => (await import('./verbs/export.ts')).exportVerb(source, options));
 
 program
   .command('import')

@@ -1,6 +1,6 @@
 /** `zooc classify`: zero-shot classification, by the cosine of an image's feature with each label's. */
 import { type DeviceChoice, openExecutor } from '../../devices.ts';
-import { openEncoder } from '../../encoder.ts';
+import { openEncoder, predict } from '../../encoder.ts';
 import { closing } from '../closing.ts';
 import { parseCount } from '../models.ts';
 import { print, printJson } from '../output.ts';
@@ -15,28 +15,6 @@ interface ClassifyOptions {
   readonly device: DeviceChoice;
   readonly set: readonly string[];
   readonly json?: boolean;
-}
-
-interface Prediction {
-  readonly label: string;
-  readonly probability: number;
-}
-
-/** softmax(scale × cosine) over the labels, best first. */
-export function predict(
-  image: Float32Array,
-  labels: readonly string[],
-  features: Float32Array,
-  scale: number,
-): Prediction[] {
-  const width = image.length;
-  const scores = labels.map((_, l) => image.reduce((sum, x, i) => sum + x * features[l * width + i]!, 0));
-  const best = Math.max(...scores);
-  const weights = scores.map((s) => Math.exp(scale * (s - best)));
-  const total = weights.reduce((a, b) => a + b, 0);
-  return labels
-    .map((label, l) => ({ label, probability: weights[l]! / total }))
-    .sort((a, b) => b.probability - a.probability);
 }
 
 export async function classify(

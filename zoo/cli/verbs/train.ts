@@ -2,7 +2,7 @@
 import { fail } from '../../../grammar/diagnostics.ts';
 import type { DeviceChoice } from '../../devices.ts';
 import { trainFile } from '../../train.ts';
-import { loadRecipe, parseCount } from '../models.ts';
+import { loadRecipe, parseCount, parseOverrides } from '../models.ts';
 import { note, print, printJson } from '../output.ts';
 
 interface TrainOptions {
@@ -26,6 +26,7 @@ export async function train(reference: string, options: TrainOptions): Promise<v
     out: options.out,
     device: options.device,
     resume: options.resume === true,
+    overrides: parseOverrides(options.set),
     ...(weights === undefined ? {} : { weights }),
     ...(steps === undefined ? {} : { steps: parseCount('--steps', steps) }),
     notify: note,
