@@ -12,8 +12,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resolveModel, type TextOverride } from '../../compiler/model/index.ts';
 import type { Model } from '../../compiler/model/types.ts';
+import { parse } from '../../grammar/parser.ts';
 import { nodeHost } from '../../zoo/cli/host.ts';
-import { checkFormat, exportPackage, isPackage, loadPackage } from '../../zoo/export/index.ts';
+import { bundleRecipe, checkFormat, exportPackage, isPackage, loadPackage } from '../../zoo/export/index.ts';
 import { openSafetensors, writeSafetensors } from '../../zoo/formats/safetensors.ts';
 import { openWeights } from '../../zoo/weights.ts';
 
@@ -186,6 +187,56 @@ model "two" = "one" with text.layers = 2
     for (const format of ['openai', 'open_clip', 'hf'] as const)
       expect(() => checkFormat(format)).toThrow(`Z706: exporting to ${format} comes with a later version`);
     checkFormat('zoo');
+  });
+});
+
+describe('the texts of a run', () => {
+  const run = (file: string, recipe: string, model: Model, overrides: TextOverride[] = []) => {
+    const source = model.sources.find((s) => s.path === path(file))!;
+    const files = bundleRecipe(host, { name: recipe, source, model }, overrides);
+    const dir = mkdtempSync(join(folder, 'texts-'));
+    for (const [name, text] of files) {
+      writeFileSync(join(dir, name), text);
+      expect(parse({ path: name, text }).diagnostics, name).toEqual([]);
+    }
+    return { files, model: load(join(dir, 'model.zoo')) };
+  };
+
+  it('are one recipe and its model', () => {
+    const model = load(path('single.zoo'));
+    writeFileSync(path('two.zoo'), `${single}\n# Another.\ntrain "slow" of "mini" {\n  batch = 8\n}\n`);
+    const { files, model: again } = run('two.zoo', 'quick', load(path('two.zoo')));
+    expect([...files.keys()].sort()).toEqual(['model.zoo', 'recipe.zoo']);
+    expect(files.get('recipe.zoo')).toBe(single);
+    expect(again.weights.length).toBe(model.weights.length);
+  });
+
+  it('hold overrides of the recipe and of the command line', () => {
+    writeFileSync(path('with.zoo'), single.replace('of "mini"', 'of "mini" with vision.layers = 1'));
+    const { files, model } = run('with.zoo', 'quick', load(path('with.zoo')), [
+      { path: 'text.layers', value: '2' },
+    ]);
+    expect(files.get('recipe.zoo')).toContain(
+      'train "quick" of "mini" with vision.layers = 1, text.layers = 2 {',
+    );
+    expect([model.config.get('vision.layers'), model.config.get('text.layers')]).toEqual([1, 2]);
+  });
+
+  it('bring imported files along', () => {
+    writeFileSync(
+      path('tree/models/train.zoo'),
+      'import "./mine.zoo" { "two" }\ntrain "t" of "two" {\n  batch = 4\n}\n',
+    );
+    const { files, model } = run('tree/models/train.zoo', 't', load(`${path('tree/models/train.zoo')}#two`));
+    expect([...files.keys()].sort()).toEqual([
+      'main-2.zoo',
+      'main.zoo',
+      'mine.zoo',
+      'model.zoo',
+      'recipe.zoo',
+      'train.zoo',
+    ]);
+    expect(model.config.get('text.layers')).toBe(2);
   });
 });
 

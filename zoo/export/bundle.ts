@@ -8,8 +8,8 @@
 import { basename, resolve } from 'node:path';
 import { zooPackage } from '../../compiler/model/imports.ts';
 import type { TextOverride } from '../../compiler/model/resolve.ts';
-import type { Model, ModuleHost } from '../../compiler/model/types.ts';
-import type { Program } from '../../grammar/ast.ts';
+import type { ModuleHost, Recipe } from '../../compiler/model/types.ts';
+import type { Program, TrainDecl } from '../../grammar/ast.ts';
 import { parse } from '../../grammar/parser.ts';
 import type { SourceFile } from '../../grammar/source.ts';
 
@@ -43,9 +43,10 @@ function cut(text: string, start: number, end: number): Edit {
   return { start: from, end: lineEnd < 0 ? text.length : lineEnd + 1, text: '' };
 }
 
-function cutRecipes(program: Program, text: string): Edit[] {
+/** Cuts all recipes, or all but one. */
+function cutRecipes(program: Program, text: string, kept?: TrainDecl): Edit[] {
   return program.items.flatMap((item) =>
-    item.kind === 'train' ? [cut(text, item.span.start, item.span.end)] : [],
+    item.kind === 'train' && item !== kept ? [cut(text, item.span.start, item.span.end)] : [],
   );
 }
 
@@ -85,9 +86,14 @@ function redirectImports(
   });
 }
 
+function settingsText(overrides: readonly TextOverride[]): string {
+  return overrides.map((o) => `${o.path} = ${o.value}`).join(', ');
+}
+
 function withClause(name: string, overrides: readonly TextOverride[]): string {
-  const settings = overrides.map((o) => `${o.path} = ${o.value}`).join(', ');
-  return settings === '' ? JSON.stringify(name) : `${JSON.stringify(name)} with ${settings}`;
+  return overrides.length === 0
+    ? JSON.stringify(name)
+    : `${JSON.stringify(name)} with ${settingsText(overrides)}`;
 }
 
 const heading = '# Written by zooc: the model of this folder.\n';
@@ -110,46 +116,101 @@ function freshName(program: Program, name: string): string {
   return fresh;
 }
 
+/** A copy of a file without recipes, whose imports lead to the other copies. */
+function copySource(source: SourceFile, names: ReadonlyMap<string, string>, host: ModuleHost): string {
+  const { program } = parse(source);
+  return tidy(
+    applyEdits(source.text, [
+      ...cutRecipes(program, source.text),
+      ...redirectImports(program, source, names, host),
+    ]),
+  );
+}
+
 /**
  * Everything that defines a model, as texts.
- * @param reference what the model was loaded by: a bundled name or `path.zoo#name`
+ * @param reference a bundled model's name or `path.zoo#name`
+ * @param sources the user's files that the model was made from (`model.sources`)
  * @param overrides the ones it was loaded with
  */
 export function bundleModel(
   host: ModuleHost,
   reference: string,
-  model: Model,
+  sources: readonly SourceFile[],
   overrides: readonly TextOverride[],
 ): Bundle {
-  const path = reference.split('#', 1)[0]!;
-  if (!path.endsWith('.zoo')) return bundleBundled(model.name, overrides);
-  const main = model.sources.find((s) => resolve(s.path) === resolve(path));
-  if (main === undefined) throw new Error(`${path} is not among the sources of ${model.name}`);
+  const hash = reference.indexOf('.zoo#') + 4;
+  if (hash < 4) return bundleBundled(reference, overrides);
+  const path = reference.slice(0, hash);
+  const model = reference.slice(hash + 1);
+  const main = sources.find((s) => resolve(s.path) === resolve(path));
+  if (main === undefined) throw new Error(`${path} is not among the sources`);
   const { program } = parse(main);
-  const models = program.items.filter((item) => item.kind === 'model');
-  const declared = models.some((m) => m.name.text === model.name);
+  const models = program.items.filter((item) => item.kind === 'model').map((item) => item.name.text);
+  const plain = models.includes(model) && overrides.length === 0;
   const alone = models.length === 1 && program.imports.every((i) => i.names.every((n) => !n.quoted));
-  if (model.sources.length === 1 && alone && declared && overrides.length === 0) {
+  if (sources.length === 1 && alone && plain) {
     const text = tidy(applyEdits(main.text, cutRecipes(program, main.text)));
-    return { files: new Map([['model.zoo', text]]), name: model.name };
+    return { files: new Map([['model.zoo', text]]), name: model };
   }
-  const names = chooseNames(model.sources);
-  const plain = declared && overrides.length === 0;
-  const name = plain ? model.name : freshName(program, model.name);
-  const files = new Map<string, string>();
-  files.set(
-    'model.zoo',
-    `${heading}import ${JSON.stringify(`./${names.get(resolve(main.path))}`)} { ${JSON.stringify(name)} }\n`,
-  );
-  for (const source of model.sources) {
-    const parsed = parse(source).program;
-    const edits = [...cutRecipes(parsed, source.text), ...redirectImports(parsed, source, names, host)];
-    const text = tidy(applyEdits(source.text, edits));
-    const extra =
-      source === main && !plain
-        ? `\nmodel ${JSON.stringify(name)} = ${withClause(model.name, overrides)}\n`
-        : '';
-    files.set(names.get(resolve(source.path))!, text + extra);
-  }
+  const names = chooseNames(sources);
+  const name = plain ? model : freshName(program, model);
+  const files = new Map(sources.map((s) => [names.get(resolve(s.path))!, copySource(s, names, host)]));
+  const mainName = names.get(resolve(main.path))!;
+  if (!plain)
+    files.set(
+      mainName,
+      `${files.get(mainName)}\nmodel ${JSON.stringify(name)} = ${withClause(model, overrides)}\n`,
+    );
+  files.set('model.zoo', `${heading}import ${JSON.stringify(`./${mainName}`)} { ${JSON.stringify(name)} }\n`);
   return { files, name };
+}
+
+/** The model that a recipe names and the overrides in its own text. */
+function baseOf(recipe: TrainDecl, text: string): { name: string; overrides: TextOverride[] } {
+  const overrides: TextOverride[] = [];
+  let expr = recipe.of;
+  while (expr.kind === 'with' || expr.kind === 'group') {
+    if (expr.kind === 'with')
+      overrides.unshift(
+        ...expr.overrides.map((o) => ({
+          path: o.path.segments.map((s) => s.text).join('.'),
+          value: text.slice(o.value.span.start, o.value.span.end),
+        })),
+      );
+    expr = expr.kind === 'with' ? expr.base : expr.inner;
+  }
+  const name = expr.kind === 'string' ? expr.value : text.slice(expr.span.start, expr.span.end);
+  return { name, overrides };
+}
+
+/**
+ * What a run trains, as texts for its folder: `recipe.zoo` with this recipe alone, `model.zoo` with its model, and copies
+ * of the files they import. Data files stay where they are.
+ * @param overrides the ones the recipe was loaded with; they become part of its text
+ */
+export function bundleRecipe(
+  host: ModuleHost,
+  recipe: Pick<Recipe, 'name' | 'source' | 'model'>,
+  overrides: readonly TextOverride[],
+): ReadonlyMap<string, string> {
+  const { source, model } = recipe;
+  const { program } = parse(source);
+  const decl = program.items.find((item) => item.kind === 'train' && item.name.text === recipe.name);
+  if (decl?.kind !== 'train') throw new Error(`${source.path} has no recipe ${recipe.name}`);
+  const { name, overrides: own } = baseOf(decl, source.text);
+  const names = chooseNames(model.sources);
+  const edits = [...cutRecipes(program, source.text, decl), ...redirectImports(program, source, names, host)];
+  const { start, end } = decl.of.span;
+  if (overrides.length > 0) edits.push({ start, end, text: withClause(name, [...own, ...overrides]) });
+  const here = program.items.some((i) => i.kind === 'model' && i.name.text === name);
+  const imported = program.imports.some((i) => i.names.some((n) => n.text === name));
+  const reference = here || imported ? `${source.path}#${name}` : name;
+  const bundle = bundleModel(host, reference, model.sources, [...own, ...overrides]);
+  const files = new Map(bundle.files);
+  for (const file of model.sources)
+    if (resolve(file.path) !== resolve(source.path))
+      files.set(names.get(resolve(file.path))!, copySource(file, names, host));
+  files.set('recipe.zoo', tidy(applyEdits(source.text, edits)));
+  return files;
 }

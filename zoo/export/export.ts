@@ -145,12 +145,18 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
+/** The reference with the model's name: a file may be named without it. */
+function fullReference({ model, reference }: ExportRequest): string {
+  const [main] = model.sources;
+  const given = reference ?? main?.path ?? model.name;
+  return given.endsWith('.zoo') ? `${given}#${model.name}` : given;
+}
+
 async function fillFolder(request: ExportRequest, weights: WeightSource, folder: string): Promise<Manifest> {
   const { model, source, overrides = [] } = request;
-  const [main] = model.sources;
-  const reference = request.reference ?? (main === undefined ? model.name : `${main.path}#${model.name}`);
+  const reference = fullReference(request);
   const host = nodeHost();
-  const bundle = bundleModel(host, reference, model, overrides);
+  const bundle = bundleModel(host, reference, model.sources, overrides);
   for (const [name, text] of bundle.files) await writeFile(join(folder, name), text);
   verifyText(host, folder, bundle.name, model);
   await writeWeights(model, weights, source, join(folder, weightsName));
