@@ -51,41 +51,64 @@ interface SoftRule {
   readonly role: Role;
   /** Whether the token behind fits a use as a keyword. */
   readonly fits: (next: IToken | undefined) => boolean;
+  /** Whether the three tokens behind leave no other reading; asked where an operand is due. */
+  readonly certain: (
+    next: IToken | undefined,
+    second: IToken | undefined,
+    third: IToken | undefined,
+  ) => boolean;
 }
 
-const declaration: SoftRule = { role: 'declaration', fits: isNameOrText };
-const member: SoftRule = { role: 'member', fits: isNameOrText };
-const setting: SoftRule = { role: 'setting', fits: isNameOrText };
-const joint: SoftRule = { role: 'joint', fits: () => true };
+/** A keyword in front of a name or string, and what surely follows that. */
+function opens(role: Role, ...afterName: TokenType[]): SoftRule {
+  return {
+    role,
+    fits: isNameOrText,
+    certain: (next, second) => isNameOrText(next) && is(second, ...afterName),
+  };
+}
+
+const patterns: SoftRule = { role: 'setting', fits: isNameOrText, certain: isText };
+const joint: SoftRule = { role: 'joint', fits: () => true, certain: () => false };
+/** `2000 steps`: the joint words that also stand inside brackets. */
+const unit: SoftRule = { ...joint };
 
 const softRules: Record<t.SoftWord, SoftRule> = {
-  package: declaration,
-  import: declaration,
-  block: declaration,
-  fn: declaration,
-  model: declaration,
-  objective: declaration,
-  names: declaration,
-  train: declaration,
-  param: member,
-  buffer: member,
-  inline: member,
-  forward: { role: 'member', fits: (next) => is(next, t.LParen) },
-  clamp: setting,
-  init: setting,
-  evaluate: setting,
-  remat: setting,
-  freeze: setting,
-  checkpoint: { role: 'setting', fits: (next) => is(next, t.Int) || isNameOrText(next) },
-  seq: { role: 'joint', fits: (next) => is(next, t.LBrace) },
+  package: opens('declaration'),
+  import: opens('declaration', t.LBrace),
+  block: opens('declaration', t.LParen, t.LBrace),
+  fn: opens('declaration', t.LParen),
+  model: opens('declaration', t.LParen, t.Equals),
+  objective: opens('declaration', t.LParen),
+  names: opens('declaration', t.keyword.for),
+  train: opens('declaration', t.keyword.of),
+  param: opens('member', t.Colon),
+  buffer: opens('member', t.Colon),
+  inline: opens('member', t.Colon),
+  forward: {
+    role: 'member',
+    fits: (next) => is(next, t.LParen),
+    certain: (next, second, third) => is(next, t.LParen) && isWord(second) && is(third, t.Colon),
+  },
+  clamp: opens('setting', t.Dot, t.keyword.in),
+  init: opens('setting', t.Dot, t.Equals),
+  evaluate: opens('setting', t.LParen),
+  remat: patterns,
+  freeze: patterns,
+  checkpoint: {
+    role: 'setting',
+    fits: (next) => is(next, t.Int) || isNameOrText(next),
+    certain: (next) => is(next, t.keyword.every),
+  },
+  seq: { ...joint, fits: (next) => is(next, t.LBrace) },
   fuses: joint,
   for: joint,
   of: joint,
   from: joint,
   every: joint,
   keep: joint,
-  steps: joint,
-  epochs: joint,
+  steps: unit,
+  epochs: unit,
 };
 
 const softTypes = new Map<TokenType, SoftRule>(t.softWords.map((word) => [t.keyword[word], softRules[word]]));
@@ -215,11 +238,11 @@ function classifyWord(tokens: IToken[], i: number, opener: IToken | undefined, t
   const arrayLabel = is(next, t.LBracket) && isWord(tokens[i + 2]) && is(tokens[i + 3], t.keyword.in);
   if (is(next, t.Equals)) {
     retype(token, t.KeyName);
-  } else if (is(next, t.Colon) || arrayLabel) {
+  } else if (arrayLabel || (is(next, t.Colon) && !is(opener, t.LBracket))) {
     retype(token, t.LabelName);
   } else {
     const rule = softTypes.get(token.tokenType);
-    if (rule !== undefined && !isKeyword(rule, token, previous, next, opener, text)) {
+    if (rule !== undefined && !isKeyword(rule, tokens, i, opener, text)) {
       retype(token, t.Identifier);
     }
   }
@@ -227,29 +250,32 @@ function classifyWord(tokens: IToken[], i: number, opener: IToken | undefined, t
 
 function isKeyword(
   rule: SoftRule,
-  token: IToken,
-  previous: IToken | undefined,
-  next: IToken | undefined,
+  tokens: IToken[],
+  i: number,
   opener: IToken | undefined,
   text: string,
 ): boolean {
+  const token = tokens[i]!;
+  const previous = tokens[i - 1];
+  const next = tokens[i + 1];
   if (!rule.fits(next)) {
     return false;
   }
   if (token.tokenType === t.keyword.seq) {
     return is(previous, t.Colon);
   }
-  if (rule.role === 'joint') {
-    return (
-      previous !== undefined && (operandEnds.has(previous.tokenType) || is(previous, t.keyword.checkpoint))
-    );
-  }
-  // Where an operand is due, or inside round or square brackets, only a word that begins its line is taken for a keyword:
-  // an operand or a bracket was forgotten above it.
   const inBrackets = is(opener, t.LParen, t.LBracket);
-  const operandDue =
-    previous !== undefined && !operandEnds.has(previous.tokenType) && !is(previous, t.LBrace);
-  return (!inBrackets && !operandDue) || startsLine(token, text);
+  const behindOperand = previous !== undefined && operandEnds.has(previous.tokenType);
+  if (rule.role === 'joint') {
+    return (behindOperand || is(previous, t.keyword.checkpoint)) && (!inBrackets || rule === unit);
+  }
+  // Where an operand is due, or inside round or square brackets, a word is taken for a keyword only if it begins its line
+  // and nothing else makes sense: then an operand or a bracket was forgotten above it.
+  const operandDue = previous !== undefined && !behindOperand && !is(previous, t.LBrace);
+  return (
+    (!inBrackets && !operandDue) ||
+    (startsLine(token, text) && rule.certain(next, tokens[i + 2], tokens[i + 3]))
+  );
 }
 
 /** Whether only spaces stand in front of a token on its line. */

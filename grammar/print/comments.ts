@@ -201,7 +201,7 @@ export class Comments {
       doc: comment.text,
       start: Math.min(start, comment.span.start),
       end: comment.span.end,
-      apart: false,
+      apart: 'no',
       comment: true,
     };
   }

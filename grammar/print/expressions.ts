@@ -239,7 +239,9 @@ export class ExpressionPrinter {
 
   /** `0..layers`; spaces around `..` where an end is more than a name, a number or a call. */
   range(expr: ast.RangeExpr, spaced = false): Doc {
-    const simple = levelOf(expr.start) >= levels.postfix && levelOf(expr.end) >= levels.postfix;
+    const simple = [expr.start, expr.end].every(
+      (end) => levelOf(end) >= levels.postfix && end.kind !== 'group',
+    );
     return concat(this.item(expr.start), simple && !spaced ? '..' : ' .. ', this.item(expr.end));
   }
 

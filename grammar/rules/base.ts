@@ -16,7 +16,7 @@ import * as t from '../tokens.ts';
 /** For rules inside statements: an error ends the whole statement. */
 export const passErrorsOn = { resyncEnabled: false };
 
-export class BaseRules extends EmbeddedActionsParser {
+export abstract class BaseRules extends EmbeddedActionsParser {
   protected builder = new AstBuilder({ path: '', text: '' });
   private brackets = noBrackets;
 
