@@ -419,6 +419,26 @@ describe('untrusted bytes', () => {
     );
   });
 
+  it('take no time that their length does not explain', () => {
+    const start = performance.now();
+    for (const text of ['[', '{"a":', '"', '1', '-', ' ', '\\', '"\\'])
+      acceptOrDiagnose(file(`{"x":${text.repeat(1_000_000)}`));
+    acceptOrDiagnose(file(`{"${'n'.repeat(1_000_000)}":1}`));
+    // Some 0.2 s on a quiet machine.
+    expect(performance.now() - start).toBeLessThan(20_000);
+  });
+
+  it('cannot make a message endless', () => {
+    for (const text of [
+      `{"${'n'.repeat(10_000)}":1}`,
+      `{"x":${'1'.repeat(10_000)}.5}`,
+      `{"x":${entry('U8', `[${'1,'.repeat(10_000)}2]`, 0, 0)}}`,
+    ])
+      expect(() => readSafetensors(file(text))).toThrow(
+        expect.objectContaining({ message: expect.stringMatching(/^.{1,400}$/) }),
+      );
+  });
+
   it('cost no memory that the file does not have', () => {
     const before = process.memoryUsage().arrayBuffers;
     for (let i = 0; i < 100; i++)
