@@ -5,6 +5,7 @@ import { type Root, traceRoot } from './trace.ts';
 import type { TraceOptions } from './tracer.ts';
 import type { EntryName, Model, Result } from './types.ts';
 
+export { resolveRecipe } from './recipe.ts';
 export { resolveModel, type TextOverride } from './resolve.ts';
 export type { TraceOptions } from './tracer.ts';
 export { checkWeights, type TensorInfo } from './weights.ts';

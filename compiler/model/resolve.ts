@@ -1,7 +1,6 @@
 /**
  * From a reference (`ViT-B/32`, `mine.zoo#mine`) and overrides to an elaborated, shape-checked `Model`.
  */
-import type { ModelDecl } from '../../grammar/ast.ts';
 import { parseExpression } from '../../grammar/parser.ts';
 import type { SourceFile, Span } from '../../grammar/source.ts';
 import { formatShape } from '../graph/types.ts';
@@ -23,7 +22,7 @@ import type {
   StaticScalar,
   Weight,
 } from './types.ts';
-import type { Override, Value } from './values.ts';
+import { describe, type Override, type Value } from './values.ts';
 import { evaluateModel } from './variants.ts';
 
 export interface TextOverride {
@@ -142,7 +141,7 @@ export function resolveModel(
     const parsed = parseOverrides(overrides, staticEnv(opened.module, session));
     if (parsed === undefined) return undefined;
     const value = evaluateModel(declared, parsed, session);
-    return buildModel(declared.decl.name.text, value, declared.decl, opened.module, session);
+    return buildModel(declared.decl.name.text, value, declared.decl.value.span, opened.module, session);
   });
 }
 
@@ -150,17 +149,15 @@ export function resolveModel(
 export function buildModel(
   name: string,
   value: Value,
-  decl: ModelDecl | undefined,
+  span: Span,
   module: Module,
   session: Session,
 ): Model | undefined {
   if (value.kind !== 'block') {
-    if (value.kind !== 'poison' && decl !== undefined) {
-      session.report('Z209', decl.value.span, 'a model must be a block: model "name" = CLIP(...)');
-    }
+    if (value.kind !== 'poison')
+      session.report('Z209', span, `a model must be a block, got ${describe(value)}`);
     return undefined;
   }
-  const span = decl?.value.span ?? value.span;
   const instance = instantiate({ ...value, path: '' }, { name, path: '', span }, session);
   if (instance.failed) return undefined;
   const root: Root = { instance, module, span };
