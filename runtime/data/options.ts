@@ -76,9 +76,12 @@ export function parseOptions<S extends z.ZodObject>(
   failAt(call, 'Z522', `\`${path}\` of ${call.name} is ${show(found)}: ${message}`);
 }
 
-/** A call given as a value, as in `augment = [shift(3)]`. */
-export const callValue = z.custom<StaticCall>(
-  (value) => typeof value === 'object' && value !== null && 'args' in value && 'name' in value,
+/** A call given as a value, as in `augment = [shift(3), flip]`; a bare name is a call without arguments. */
+export const callValue = z.union(
+  [
+    z.custom<StaticCall>((value) => typeof value === 'object' && value !== null && 'args' in value),
+    z.string().transform((name): StaticCall => ({ name, args: [], named: {} })),
+  ],
   'expected a call such as shift(3)',
 );
 

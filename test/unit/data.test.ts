@@ -127,7 +127,7 @@ describe('csv', () => {
     captions: ['title', 'tags'],
     caption_weights: [0.6, 0.4],
     templates: ['{}', 'a picture of {}'],
-    augment: [call('shift', [3]), call('flip'), call('scale', [0.5]), call('color_jitter', [0.2])],
+    augment: [call('shift', [3]), 'flip', call('scale', [0.5]), call('color_jitter', [0.2])],
   };
 
   it('gives the same batches again whatever the workers, the cache and where it starts', async () => {

@@ -10,9 +10,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { resolveModel, type TextOverride } from '../../compiler/model/index.ts';
-import type { Model } from '../../compiler/model/types.ts';
-import { parse } from '../../grammar/parser.ts';
+import { resolveModel, resolveRecipe, type TextOverride } from '../../compiler/model/index.ts';
+import type { Model, Recipe } from '../../compiler/model/types.ts';
 import { nodeHost } from '../../zoo/cli/host.ts';
 import { bundleRecipe, checkFormat, exportPackage, isPackage, loadPackage } from '../../zoo/export/index.ts';
 import { openSafetensors, writeSafetensors } from '../../zoo/formats/safetensors.ts';
@@ -191,43 +190,74 @@ model "two" = "one" with text.layers = 2
 });
 
 describe('the texts of a run', () => {
-  const run = (file: string, recipe: string, model: Model, overrides: TextOverride[] = []) => {
-    const source = model.sources.find((s) => s.path === path(file))!;
-    const files = bundleRecipe(host, { name: recipe, source, model }, overrides);
+  const loadRecipe = (reference: string, overrides: TextOverride[] = []): Recipe => {
+    const result = resolveRecipe(host, reference, overrides);
+    if (!result.ok) throw new Error(result.diagnostics.map((d) => d.message).join('\n'));
+    return result.value;
+  };
+  /** What a recipe says, without where it says it. */
+  const settings = ({ model, source, data, ...rest }: Recipe) => ({
+    ...rest,
+    data: JSON.parse(JSON.stringify(data, (key, value) => (key === 'span' ? undefined : value))),
+    config: [...model.config],
+    weights: model.weights.map((w) => [w.name, w.shape]),
+    source: typeof source.path,
+  });
+
+  /** Writes the texts, loads them again and compares the recipes. */
+  const run = (reference: string, overrides: Record<string, string> = {}) => {
+    const list = Object.entries(overrides).map(([p, value]) => ({ path: p, value }));
+    const recipe = loadRecipe(reference, list);
+    const files = bundleRecipe(host, recipe, list);
     const dir = mkdtempSync(join(folder, 'texts-'));
-    for (const [name, text] of files) {
-      writeFileSync(join(dir, name), text);
-      expect(parse({ path: name, text }).diagnostics, name).toEqual([]);
-    }
-    return { files, model: load(join(dir, 'model.zoo')) };
+    for (const [name, text] of files) writeFileSync(join(dir, name), text);
+    const again = loadRecipe(join(dir, 'recipe.zoo'));
+    expect(settings(again)).toEqual(settings(recipe));
+    expect([...load(join(dir, 'model.zoo')).config]).toEqual([...recipe.model.config]);
+    return { files, recipe };
   };
 
   it('are one recipe and its model', () => {
-    const model = load(path('single.zoo'));
     writeFileSync(path('two.zoo'), `${single}\n# Another.\ntrain "slow" of "mini" {\n  batch = 8\n}\n`);
-    const { files, model: again } = run('two.zoo', 'quick', load(path('two.zoo')));
+    const { files } = run(`${path('two.zoo')}#quick`);
     expect([...files.keys()].sort()).toEqual(['model.zoo', 'recipe.zoo']);
     expect(files.get('recipe.zoo')).toBe(single);
-    expect(again.weights.length).toBe(model.weights.length);
   });
 
   it('hold overrides of the recipe and of the command line', () => {
     writeFileSync(path('with.zoo'), single.replace('of "mini"', 'of "mini" with vision.layers = 1'));
-    const { files, model } = run('with.zoo', 'quick', load(path('with.zoo')), [
-      { path: 'text.layers', value: '2' },
-    ]);
-    expect(files.get('recipe.zoo')).toContain(
-      'train "quick" of "mini" with vision.layers = 1, text.layers = 2 {',
+    const { files, recipe } = run(path('with.zoo'), { 'text.layers': '2', 'model.text.context': '9' });
+    const of = 'train "quick" of "mini" with vision.layers = 1, text.layers = 2, text.context = 9 {';
+    expect(files.get('recipe.zoo')).toContain(of);
+    expect([recipe.model.context, recipe.model.config.get('text.layers')]).toEqual([9, 2]);
+  });
+
+  it('hold overridden settings, those that were there and those that were not', () => {
+    run(path('single.zoo'), {
+      batch: '8',
+      seed: '5',
+      'optimizer.lr': '2e-4',
+      'schedule.total': '9 steps',
+      grad_clip: 'norm(1.0)',
+    });
+    run(path('single.zoo'), {
+      data: 'csv("b.csv", captions = ["a", "b"], augment = [shift(3), flip(0.5)])',
+      'checkpoint.every': '5 steps',
+    });
+    writeFileSync(
+      path('steps.zoo'),
+      single.replace(/ {2}schedule.*\n/, '  steps = 7\n  checkpoint every 2 steps keep 4\n'),
     );
-    expect([model.config.get('vision.layers'), model.config.get('text.layers')]).toEqual([1, 2]);
+    run(path('steps.zoo'), { 'schedule.warmup': '3', 'checkpoint.keep': '2' });
+    run(path('steps.zoo'), { steps: '11', 'vision.layers': '1' });
   });
 
   it('bring imported files along', () => {
     writeFileSync(
       path('tree/models/train.zoo'),
-      'import "./mine.zoo" { "two" }\ntrain "t" of "two" {\n  batch = 4\n}\n',
+      'import "./mine.zoo" { "two" }\ntrain "t" of "two" {\n  data = csv("x")\n  batch = 4\n}\n',
     );
-    const { files, model } = run('tree/models/train.zoo', 't', load(`${path('tree/models/train.zoo')}#two`));
+    const { files, recipe } = run(path('tree/models/train.zoo'));
     expect([...files.keys()].sort()).toEqual([
       'main-2.zoo',
       'main.zoo',
@@ -236,7 +266,18 @@ describe('the texts of a run', () => {
       'recipe.zoo',
       'train.zoo',
     ]);
-    expect(model.config.get('text.layers')).toBe(2);
+    expect(recipe.model.config.get('text.layers')).toBe(2);
+  });
+
+  it('name bundled models', () => {
+    writeFileSync(
+      path('bundled.zoo'),
+      'train "t" of "ViT-B/32" with vision.layers = 1, text.layers = 1 {\n  data = csv("x")\n  batch = 4\n}\n',
+    );
+    const { files } = run(path('bundled.zoo'), { 'vision.width': '64' });
+    expect(files.get('model.zoo')).toContain(
+      'model "ViT-B/32-custom" = "ViT-B/32" with vision.layers = 1, text.layers = 1, vision.width = 64',
+    );
   });
 });
 

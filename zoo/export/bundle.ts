@@ -12,18 +12,13 @@ import type { ModuleHost, Recipe } from '../../compiler/model/types.ts';
 import type { Program, TrainDecl } from '../../grammar/ast.ts';
 import { parse } from '../../grammar/parser.ts';
 import type { SourceFile } from '../../grammar/source.ts';
+import { type Edit, isSetting, settingEdits } from './recipe-text.ts';
 
 export interface Bundle {
   /** Texts by name, all in one folder; `model.zoo` among them. */
   readonly files: ReadonlyMap<string, string>;
   /** Name of the model that `model.zoo` stands for. */
   readonly name: string;
-}
-
-interface Edit {
-  readonly start: number;
-  readonly end: number;
-  readonly text: string;
 }
 
 function applyEdits(text: string, edits: readonly Edit[]): string {
@@ -191,7 +186,7 @@ function baseOf(recipe: TrainDecl, text: string): { name: string; overrides: Tex
  */
 export function bundleRecipe(
   host: ModuleHost,
-  recipe: Pick<Recipe, 'name' | 'source' | 'model'>,
+  recipe: Recipe,
   overrides: readonly TextOverride[],
 ): ReadonlyMap<string, string> {
   const { source, model } = recipe;
@@ -202,11 +197,15 @@ export function bundleRecipe(
   const names = chooseNames(model.sources);
   const edits = [...cutRecipes(program, source.text, decl), ...redirectImports(program, source, names, host)];
   const { start, end } = decl.of.span;
-  if (overrides.length > 0) edits.push({ start, end, text: withClause(name, [...own, ...overrides]) });
+  const ofModel = overrides
+    .filter((o) => !isSetting(o.path))
+    .map((o) => ({ ...o, path: o.path.replace(/^model\./, '') }));
+  if (ofModel.length > 0) edits.push({ start, end, text: withClause(name, [...own, ...ofModel]) });
+  edits.push(...settingEdits(decl, recipe, overrides.map((o) => o.path).filter(isSetting)));
   const here = program.items.some((i) => i.kind === 'model' && i.name.text === name);
   const imported = program.imports.some((i) => i.names.some((n) => n.text === name));
   const reference = here || imported ? `${source.path}#${name}` : name;
-  const bundle = bundleModel(host, reference, model.sources, [...own, ...overrides]);
+  const bundle = bundleModel(host, reference, model.sources, [...own, ...ofModel]);
   const files = new Map(bundle.files);
   for (const file of model.sources)
     if (resolve(file.path) !== resolve(source.path))

@@ -1,0 +1,102 @@
+/**
+ * Settings of an evaluated recipe written in the language again.
+ *
+ * `--set optimizer.lr=1e-3` changes a recipe without changing its text; a run's `recipe.zoo` must say what was run. So
+ * every setting that was overridden is written out in full from its value, in place of the original.
+ */
+import type { Quantity, Recipe, StaticCall, StaticValueData } from '../../compiler/model/types.ts';
+import type { TrainDecl } from '../../grammar/ast.ts';
+
+/** A replacement of a range of the text. */
+export interface Edit {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+/** Names of arguments in the language by field. */
+function callText(name: string, args: readonly (readonly [string, string | number | undefined])[]): string {
+  const given = args.flatMap(([key, value]) => (value === undefined ? [] : [`${key} = ${value}`]));
+  return `${name}(${given.join(', ')})`;
+}
+
+function quantityText({ value, unit }: Quantity): string {
+  return `${value} ${unit}`;
+}
+
+function dataText(data: StaticValueData): string {
+  if (typeof data === 'string') return JSON.stringify(data);
+  if (typeof data !== 'object') return String(data);
+  if (Array.isArray(data)) return `[${data.map(dataText).join(', ')}]`;
+  if ('unit' in data) return quantityText(data as Quantity);
+  const { name, args, named } = data as StaticCall;
+  const parts = [...args.map(dataText), ...Object.entries(named).map(([k, v]) => `${k} = ${dataText(v)}`)];
+  return `${name}(${parts.join(', ')})`;
+}
+
+/** The text of each assignable setting; undefined where the recipe has none. */
+const writers: Readonly<Record<string, (recipe: Recipe) => string | undefined>> = {
+  data: (r) => dataText(r.data),
+  objective: (r) => r.objective,
+  batch: (r) => String(r.batch),
+  chunk: (r) => (r.chunk === undefined ? undefined : String(r.chunk)),
+  optimizer: ({ optimizer: o }) =>
+    callText(o.kind, [
+      ['lr', o.lr],
+      ['beta1', o.beta1],
+      ['beta2', o.beta2],
+      ['eps', o.eps],
+      ['weight_decay', o.weightDecay],
+      ['decay_when', `ndim >= ${o.decayMinDims}`],
+    ]),
+  schedule: ({ schedule: s }) =>
+    callText(s.kind, [
+      ['warmup', quantityText(s.warmup)],
+      ['total', s.total === undefined ? undefined : quantityText(s.total)],
+    ]),
+  precision: ({ precision: p }) =>
+    p.kind === 'f32' ? 'f32' : callText('mixed', [['loss_scale', p.lossScale]]),
+  grad_clip: (r) => (r.gradClip === undefined ? undefined : callText('norm', [['max', r.gradClip]])),
+  seed: (r) => String(r.seed),
+};
+
+/** Whether an override's path belongs to the recipe and not to its model. */
+export function isSetting(path: string): boolean {
+  const first = path.split('.', 1)[0]!;
+  return Object.hasOwn(writers, first) || first === 'steps' || first === 'checkpoint';
+}
+
+/** Replaces a setting that the declaration has, or adds it before its closing brace. */
+function place(decl: TrainDecl, found: TrainDecl['settings'][number] | undefined, text: string): Edit {
+  if (found !== undefined) return { start: found.span.start, end: found.span.end, text };
+  const brace = decl.span.end - 1;
+  return { start: brace, end: brace, text: `  ${text}\n` };
+}
+
+/**
+ * Edits that make the text of `decl` say what `recipe` holds, for the settings at these paths.
+ * @param paths of overrides for which `isSetting` is true
+ */
+export function settingEdits(decl: TrainDecl, recipe: Recipe, paths: readonly string[]): Edit[] {
+  const assigned = (key: string) => decl.settings.find((s) => s.kind === 'assign' && s.key.text === key);
+  const steps = assigned('steps');
+  // The number of steps is the schedule's total; only one of them may stand in a recipe.
+  const keys = new Set(paths.map((p) => p.split('.', 1)[0]!).map((k) => (k === 'steps' ? 'schedule' : k)));
+  const edits: Edit[] = [];
+  if (keys.has('schedule') && steps !== undefined)
+    edits.push({ start: steps.span.start, end: steps.span.end, text: '' });
+  for (const key of keys) {
+    if (key === 'checkpoint') {
+      const { checkpoint } = recipe;
+      const found = decl.settings.find((s) => s.kind === 'checkpoint');
+      if (checkpoint !== undefined)
+        edits.push(
+          place(decl, found, `checkpoint every ${quantityText(checkpoint.every)} keep ${checkpoint.keep}`),
+        );
+      continue;
+    }
+    const text = writers[key]!(recipe);
+    if (text !== undefined) edits.push(place(decl, assigned(key), `${key} = ${text}`));
+  }
+  return edits;
+}
