@@ -92,7 +92,7 @@ describe('export of a package', () => {
   it('copies a weights file byte for byte and tells of the run', async () => {
     mkdirSync(path('run'));
     writeFileSync(path('run/run.json'), '{"version":1,"recipe":"quick"}');
-    writeFileSync(path('run/metrics.jsonl'), '{"step":0,"loss":2}\n{"step":1,"loss":1.5}\n');
+    writeFileSync(path('run/metrics.jsonl'), '{"step":0,"loss":2}\n{"step":1,"loss":1.5}\n{"step":2,"lo');
     const file = await openSafetensors(path('plain/weights.safetensors'));
     const tensors = new Map<string, Awaited<ReturnType<typeof file.read>>>();
     for await (const t of file.tensors()) tensors.set(t.name, t);

@@ -59,14 +59,14 @@ export async function readTraining(source: string): Promise<TrainingSummary | un
   const metrics = join(source, 'metrics.jsonl');
   const run = join(source, 'run.json');
   if (!existsSync(metrics) || !existsSync(run)) return undefined;
-  const last = (await readFile(metrics, 'utf8')).trimEnd().split('\n').at(-1)!;
-  const row = z.object({ step: z.int(), loss: z.number() }).safeParse(JSON.parse(last === '' ? '{}' : last));
-  const about = z
+  const rows = (await readFile(metrics, 'utf8')).split('\n');
+  const last = rows.findLast((line) => line.endsWith('}'));
+  if (last === undefined) return undefined;
+  const row = z.object({ step: z.int(), loss: z.number() }).parse(JSON.parse(last));
+  const { recipe } = z
     .object({ recipe: z.string().optional() })
-    .safeParse(JSON.parse(await readFile(run, 'utf8')));
-  if (!row.success) return undefined;
-  const recipe = about.data?.recipe;
-  return { steps: row.data.step + 1, loss: row.data.loss, ...(recipe === undefined ? {} : { recipe }) };
+    .parse(JSON.parse(await readFile(run, 'utf8')));
+  return { steps: row.step + 1, loss: row.loss, ...(recipe === undefined ? {} : { recipe }) };
 }
 
 /** A file is copied as it is, so that its bytes stay the same; weights by rule are written out. */

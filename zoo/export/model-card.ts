@@ -27,8 +27,7 @@ function training(manifest: Manifest): string {
   const { training: t } = manifest;
   if (t === undefined) return 'Nothing is recorded about how these weights were made.';
   const recipe = t.recipe === undefined ? '' : ` by the recipe \`${t.recipe}\``;
-  const samples = t.samples === undefined ? '' : `, ${t.samples} pairs seen`;
-  return `Trained with zooc${recipe}: ${t.steps} steps${samples}, loss of the last step ${t.loss.toPrecision(4)}.`;
+  return `Trained with zooc${recipe}: ${t.steps} steps, loss of the last step ${t.loss.toPrecision(4)}.`;
 }
 
 /** The card's Markdown. */

@@ -24,7 +24,6 @@ export const trainingSchema = z.object({
   steps: z.int().nonnegative(),
   /** Of the last step. */
   loss: z.number(),
-  samples: z.int().nonnegative().optional(),
 });
 
 export const manifestSchema = z.object({
