@@ -51,6 +51,8 @@ export interface Builtin {
   /** One line for the reference page. */
   readonly about: string;
   readonly variadic?: boolean;
+  /** Always gives a tensor. */
+  readonly world?: 'tensor';
   /** Takes sizes of axes by name (`rearrange`). */
   readonly openNames?: boolean;
   /** The constant that it starts a weight from, if it is an initialiser. */
@@ -62,7 +64,11 @@ const table = new Map<string, Builtin>();
 
 /** The table is filled on first use: the modules of built-ins and this one need each other. */
 function builtins(): Map<string, Builtin> {
-  if (table.size === 0) for (const b of [...staticBuiltins, ...tensorBuiltins]) table.set(b.name, b);
+  if (table.size === 0) {
+    for (const b of staticBuiltins) table.set(b.name, b);
+    for (const b of tensorBuiltins)
+      table.set(b.name, b.name === 'max' || b.name === 'min' ? b : { ...b, world: 'tensor' });
+  }
   return table;
 }
 

@@ -46,13 +46,13 @@ export function callValue(
     case 'builtin':
       return callBuiltin(callee.builtin, actuals, span, env);
     case 'fn':
-      return callFn(callee, actuals, span, env);
+      return callee.module.damaged.has(callee.decl) ? poison : callFn(callee, actuals, span, env);
     case 'instance':
       return callInstance(callee.instance, actuals, span, env);
     case 'array':
       return callChain(callee.items, callee.name, actuals, span, env);
     case 'block':
-      return callBlock(callee, actuals, span, env);
+      return callee.module.damaged.has(callee.decl) ? poison : callBlock(callee, actuals, span, env);
     case 'poison':
       for (const actual of actuals) actualValue(actual, env);
       return poison;
@@ -110,6 +110,7 @@ function provenanceOf(actual: Actual, name: string, value: Value, env: Env): Pro
 
 function callFn(fn: FnValue, actuals: readonly Actual[], span: Span, env: Env): Value {
   const { decl, module } = fn;
+  env.session.instantiated.add(decl);
   const inner: Env = { ...env, module, scope: new Scope() };
   return env.session.within(span, () => runCallable(decl, decl.name.text, actuals, span, env, inner));
 }

@@ -132,7 +132,9 @@ export function instantiate(block: BlockValue, place: Place, session: Session): 
 }
 
 function build(block: BlockValue, place: Place, session: Session): Instance {
-  const scope = bindParameters(block, session);
+  const sound = !block.module.damaged.has(block.decl) && !session.cyclic.has(block.decl);
+  const scope = sound ? bindParameters(block, session) : undefined;
+  session.instantiated.add(block.decl);
   if (scope === undefined) {
     return { kind: 'block', ...place, block, scope: new Scope(), members: [], failed: true };
   }

@@ -129,6 +129,7 @@ function blockNamed(declared: Declaration & { kind: 'block' }, span: Span): Bloc
 /** Reports a name that nothing declares, with the nearest that something does. */
 export function unknownName(name: string, span: Span, env: Env): Value {
   const { session, module } = env;
+  if (module.broken) return poison;
   const home = packageWithBlock(module.loader, name);
   if (home !== undefined && home !== module.bundled) {
     return session.report('Z206', span, `unknown block \`${name}\`; it is in package ${home}`, {

@@ -8,14 +8,15 @@
 import type {
   BlockDecl,
   FnDecl,
-  Identifier,
   ImportDecl,
+  Item,
   ModelDecl,
   NamesDecl,
   ObjectiveDecl,
   Program,
   TrainDecl,
 } from '../../grammar/ast.ts';
+import type { Diagnostic } from '../../grammar/diagnostics.ts';
 import { parse } from '../../grammar/parser.ts';
 import type { SourceFile, Span } from '../../grammar/source.ts';
 import { treeTooDeep } from './depth.ts';
@@ -40,8 +41,10 @@ export interface Module {
   readonly maps: Map<string, NamesDecl>;
   /** Imported names; a name whose import failed is bound to nothing, so that its uses stay silent. */
   readonly imports: Map<string, Declaration | undefined>;
-  /** Modules imported directly. */
-  readonly dependencies: Module[];
+  /** Declarations that syntax errors touch: what they lack is not known, so nothing is said about their uses. */
+  readonly damaged: ReadonlySet<Item>;
+  /** Any syntax error: names may have been lost. */
+  readonly broken: boolean;
   readonly loader: Loader;
 }
 
@@ -67,11 +70,6 @@ export class Loader {
     return text === undefined ? undefined : this.#load(path, { path, text });
   }
 
-  /** A source held in memory: a `--set` value, an editor's buffer. */
-  loadSource(file: SourceFile): Module {
-    return this.#load(file.path, file);
-  }
-
   loadBundled(name: string): Module | undefined {
     const key = `zooc:${name}`;
     if (this.#modules.has(key)) return this.#modules.get(key);
@@ -94,7 +92,8 @@ export class Loader {
       recipes: new Map(),
       maps: new Map(),
       imports: new Map(),
-      dependencies: [],
+      damaged: damagedItems(program, diagnostics),
+      broken: diagnostics.some((d) => d.severity === 'error'),
       loader: this,
       ...(bundled === undefined ? {} : { bundled }),
     };
@@ -108,7 +107,6 @@ export class Loader {
 
   #import(module: Module, item: ImportDecl): void {
     const target = this.#target(module, item);
-    if (target !== undefined) module.dependencies.push(target);
     for (const name of item.names) {
       const declared = module.declarations.get(name.text);
       if (declared !== undefined || module.imports.has(name.text)) {
@@ -121,7 +119,7 @@ export class Loader {
       }
       const found = target?.declarations.get(name.text);
       module.imports.set(name.text, found);
-      if (target !== undefined && found === undefined) {
+      if (target !== undefined && found === undefined && !target.broken) {
         const known = [...target.declarations.keys()];
         this.session.report(
           'Z205',
@@ -188,6 +186,12 @@ function displayPath(spec: string, from: string, host: ModuleHost): string | und
   }
   const path = parts.join('/');
   return host.read(path) === undefined ? resolved : path;
+}
+
+function damagedItems(program: Program, diagnostics: readonly Diagnostic[]): Set<Item> {
+  const touches = (item: Item) => (d: Diagnostic) =>
+    d.span !== undefined && d.span.start <= item.span.end && d.span.end >= item.span.start;
+  return new Set(program.items.filter((item) => diagnostics.some(touches(item))));
 }
 
 function declareItems(module: Module, session: Session): void {
@@ -271,5 +275,3 @@ export function packageWithBlock(loader: Loader, name: string): string | undefin
     .bundledNames()
     .find((p) => loader.loadBundled(p)?.declarations.get(name)?.kind === 'block');
 }
-
-export type { Identifier };

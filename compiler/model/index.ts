@@ -5,6 +5,17 @@ import { type Root, traceRoot } from './trace.ts';
 import type { TraceOptions } from './tracer.ts';
 import type { EntryName, Model, Result } from './types.ts';
 
+export { type CheckedFile, checkFile } from './check.ts';
+export { modelCodes } from './codes.ts';
+export {
+  type MappedName,
+  mapName,
+  mapWeights,
+  type NameMap,
+  type NameRule,
+  type NameTransform,
+  nameRules,
+} from './names.ts';
 export { resolveRecipe } from './recipe.ts';
 export { resolveModel, type TextOverride } from './resolve.ts';
 export type { TraceOptions } from './tracer.ts';

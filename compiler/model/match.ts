@@ -100,6 +100,11 @@ const articles = {
   block: 'a block',
 };
 
+/** `an int`, `a list of ints` */
+export function mustBe(type: StaticTypeExpr): string {
+  return type.list ? `a list of ${type.name}s` : articles[type.name];
+}
+
 /** A static value for a parameter of this type, or poison after a report. */
 export function coerceStatic(
   value: Value,
@@ -118,11 +123,7 @@ export function coerceStatic(
   }
   if (type.list) {
     if (value.kind === 'list' && value.items.every((i) => hasKind(i, type.name))) return value;
-    return session.report(
-      'Z209',
-      span,
-      `${what} must be a list of ${type.name}s, got ${describeWithValue(value)}`,
-    );
+    return session.report('Z209', span, `${what} must be ${mustBe(type)}, got ${describeWithValue(value)}`);
   }
   if (hasKind(value, type.name))
     return type.name === 'float' && isNumber(value) ? { ...value, kind: 'float' } : value;

@@ -8,6 +8,7 @@
 import type { Expr, PathExpr, Setting, StringExpr, TrainDecl } from '../../grammar/ast.ts';
 import { parseExpression } from '../../grammar/parser.ts';
 import type { SourceFile, Span } from '../../grammar/source.ts';
+import { checkTexts } from './declarations.ts';
 import { evaluate } from './evaluate.ts';
 import { matchesGlob } from './globs.ts';
 import { lookup, lookupModel, type Module, visibleModels, visibleNames } from './imports.ts';
@@ -73,6 +74,7 @@ export function resolveRecipe(
   return inSession(host, (loader) => {
     const opened = openReference(loader, reference);
     if (opened === undefined) return undefined;
+    checkTexts(loader);
     const decl = pick(loader, opened, 'recipe', opened.module.recipes);
     return decl === undefined ? undefined : evaluateRecipe(decl, opened.module, overrides, true);
   });

@@ -97,21 +97,28 @@ function divisorsNear(a: number, b: number, name: string): { help?: string } {
   return { help: `divisors near ${b}: ${near.join(', ')}${name === 'heads' ? '' : ` (${name})`}` };
 }
 
+const hole = /\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
+
 /** The message with `{name}` replaced by values; `{` that opens no name stays. */
 export function fillHoles(message: StringExpr, env: Env): string {
-  return message.value.replace(/\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (hole, name: string) => {
+  return message.value.replace(hole, (text, name: string) => {
     const bound = env.scope.find(name);
     if (bound !== undefined) return formatValue(bound.value);
-    unknownName(name, holeSpan(message, hole), env);
-    return hole;
+    unknownName(name, holeSpan(message, text), env);
+    return text;
   });
 }
 
-/** Where a hole stands in the source. */
-export function holeSpan(message: StringExpr, hole: string): Span {
-  const { span } = message;
-  const at = span.file.text.slice(span.start, span.end).indexOf(hole);
-  return at < 0
-    ? span
-    : { file: span.file, start: span.start + at + 1, end: span.start + at + hole.length - 1 };
+/** The names in `{holes}` of a message and where they stand. */
+export function holesOf(message: StringExpr): { readonly name: string; readonly span: Span }[] {
+  return [...message.value.matchAll(hole)].map(([text, name]) => ({
+    name: name!,
+    span: holeSpan(message, text),
+  }));
+}
+
+function holeSpan(message: StringExpr, text: string): Span {
+  const { file, start, end } = message.span;
+  const at = file.text.slice(start, end).indexOf(text);
+  return at < 0 ? message.span : { file, start: start + at + 1, end: start + at + text.length - 1 };
 }

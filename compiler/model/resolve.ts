@@ -4,6 +4,7 @@
 import { parseExpression } from '../../grammar/parser.ts';
 import type { SourceFile, Span } from '../../grammar/source.ts';
 import { formatShape } from '../graph/types.ts';
+import { checkTexts } from './declarations.ts';
 import { instantiate } from './elaborate.ts';
 import { evaluate } from './evaluate.ts';
 import { type Declaration, Loader, type Module, nameOf, zooPackage } from './imports.ts';
@@ -136,6 +137,7 @@ export function resolveModel(
   return inSession(host, (loader, session) => {
     const opened = openReference(loader, reference);
     if (opened === undefined) return undefined;
+    checkTexts(loader);
     const declared = pick(loader, opened, 'model', modelsOf(opened.module));
     if (declared === undefined) return undefined;
     const parsed = parseOverrides(overrides, staticEnv(opened.module, session));

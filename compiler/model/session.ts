@@ -5,6 +5,7 @@
  * package are moved to the place in the user's file that led there, with a note about the library line. One place is
  * reported once, however many layers run into it.
  */
+import type { BlockDecl } from '../../grammar/ast.ts';
 import type { Diagnostic } from '../../grammar/diagnostics.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import { positionAt, type Span } from '../../grammar/source.ts';
@@ -40,6 +41,10 @@ export class Session {
   readonly #trail: Span[] = [];
   #steps = 0;
   #depth = 0;
+  /** Blocks in a cycle, which was reported: they are not instantiated. */
+  readonly cyclic = new Set<BlockDecl>();
+  /** Blocks, functions and objectives whose shapes were checked in some use. */
+  readonly instantiated = new Set<object>();
 
   get diagnostics(): readonly Diagnostic[] {
     return this.#found;

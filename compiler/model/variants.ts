@@ -108,7 +108,7 @@ export function findModel(
 ): ModelDeclaration | undefined {
   const found = lookupModel(module, name);
   if (found?.kind === 'model') return found;
-  if (found === null) return undefined;
+  if (found === null || (found === undefined && module.broken)) return undefined;
   const hint = didYouMean(name, visibleModels(module));
   if (found !== undefined) session.report('Z213', span, `\`${name}\` is a ${found.kind}, not a model`);
   else session.report('Z213', span, `there is no model "${name}"${hint}`);

@@ -1,0 +1,73 @@
+/** `check`: everything that can be wrong with a file, in one run. */
+import type { SourceFile } from '../../grammar/source.ts';
+import { checkTexts } from './declarations.ts';
+import { checkUnused } from './generic.ts';
+import type { Module } from './imports.ts';
+import { checkNames } from './names.ts';
+import { evaluateRecipe } from './recipe.ts';
+import { buildModel, inSession } from './resolve.ts';
+import type { ModuleHost, Result } from './types.ts';
+import { evaluateModel } from './variants.ts';
+
+/** What a file declares, by name, once it is free of errors. */
+export interface CheckedFile {
+  readonly file: SourceFile;
+  readonly blocks: readonly string[];
+  readonly functions: readonly string[];
+  readonly objectives: readonly string[];
+  readonly models: readonly string[];
+  readonly recipes: readonly string[];
+  /** `names` maps. */
+  readonly maps: readonly string[];
+}
+
+/** Checks a file and what it imports: syntax, names, kinds, and the shapes of every model and recipe it declares. */
+export function checkFile(host: ModuleHost, path: string): Result<CheckedFile> {
+  return inSession(host, (loader) => {
+    const module = loader.loadFile(path);
+    if (module === undefined) {
+      loader.session.adopt([{ code: 'Z205', severity: 'error', message: `cannot read ${path}` }]);
+      return undefined;
+    }
+    checkTexts(loader);
+    checkModels(module);
+    checkRecipes(module);
+    checkNames(module, loader.session);
+    checkUnused(module, loader.session);
+    return listed(module);
+  });
+}
+
+function checkModels(module: Module): void {
+  const { session } = module.loader;
+  for (const declared of module.declarations.values()) {
+    if (declared.kind !== 'model' || module.damaged.has(declared.decl)) continue;
+    // A model whose parameters have no defaults is checked where a variant gives them.
+    if (declared.decl.params.some((p) => p.default === undefined)) continue;
+    session.guard(() => {
+      const value = evaluateModel(declared, [], session);
+      buildModel(declared.decl.name.text, value, declared.decl.value.span, module, session);
+    });
+  }
+}
+
+function checkRecipes(module: Module): void {
+  for (const decl of module.recipes.values()) {
+    if (module.damaged.has(decl)) continue;
+    module.loader.session.guard(() => evaluateRecipe(decl, module, [], false));
+  }
+}
+
+function listed(module: Module): CheckedFile {
+  const names = (kind: string) =>
+    [...module.declarations].filter(([, d]) => d.kind === kind).map(([name]) => name);
+  return {
+    file: module.file,
+    blocks: names('block'),
+    functions: names('fn'),
+    objectives: names('objective'),
+    models: names('model'),
+    recipes: [...module.recipes.keys()],
+    maps: [...module.maps.keys()],
+  };
+}
