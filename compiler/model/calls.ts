@@ -10,7 +10,7 @@ import { callBuiltin } from './builtins.ts';
 import { evaluate } from './evaluate.ts';
 import { fusedBody } from './fuse.ts';
 import type { Instance } from './instance.ts';
-import { coerceStatic, type MatchPlace, matchType } from './match.ts';
+import { coerceStatic, type MatchPlace, matchType, poisonDimensions } from './match.ts';
 import { type Binding, type Env, inScope, Scope } from './scope.ts';
 import { isBundled, sourceText } from './session.ts';
 import type { BlockValue, BoundArgument, FnValue, Provenance, Value } from './values.ts';
@@ -180,10 +180,17 @@ function runCallable(
       actual === undefined
         ? defaultBinding(param, inner)
         : argumentBinding(param, actual, name, outer, inner, instance);
-    if (binding.value.kind === 'poison') ok = false;
+    if (binding.value.kind === 'poison') {
+      ok = false;
+      poisonDimensions(param.type, inner.scope);
+    }
     inner.scope.bind(param.name.text, binding);
   }
-  if (!ok) return poison;
+  // Behind a wrong argument the body still runs, for the mistakes that do not depend on it.
+  if (!ok) {
+    if (bound.ok) runBody(callable, inner);
+    return poison;
+  }
   const value = fusedBody(callable, inner, span, instance) ?? runBody(callable, inner);
   if (callable.result === undefined || value.kind === 'poison') return value;
   const place: MatchPlace = { role: 'result', of: name, span: callable.body.result.span, instance };

@@ -47,10 +47,12 @@ function checkItem(item: Item, module: Module, session: Session): void {
   const look: Look = { session, module, scope: new KindScope(), body: false };
   switch (item.kind) {
     case 'block':
-      return checkBlock(item, look);
+      checkBlock(item, look);
+      return;
     case 'fn':
     case 'objective':
-      return checkCallable(item, item.name.text, look);
+      checkCallable(item, item.name.text, look);
+      return;
     case 'model':
       checkStaticParams(item.params, `model ${item.name.text}`, look);
       checkModelValue(item.value, look);

@@ -136,6 +136,7 @@ function build(block: BlockValue, place: Place, session: Session): Instance {
   const scope = sound ? bindParameters(block, session) : undefined;
   session.instantiated.add(block.decl);
   if (scope === undefined) {
+    if (sound) checkArguments(block, place, session);
     return { kind: 'block', ...place, block, scope: new Scope(), members: [], failed: true };
   }
   const env: Env = { session, module: block.module, scope, path: place.path };
@@ -147,11 +148,15 @@ function build(block: BlockValue, place: Place, session: Session): Instance {
       if (member.kind === 'require') break;
     }
   }
-  return { kind: 'block', ...place, block, scope, members, failed: failed || childrenFailed(members) };
+  return { kind: 'block', ...place, block, scope, members, failed };
 }
 
-function childrenFailed(members: readonly (ChildEntry | WeightEntry)[]): boolean {
-  return members.some((m) => m.kind === 'child' && m.items.some((i) => i.failed));
+/** Blocks handed to a block that cannot be instantiated still tell their own mistakes. */
+function checkArguments(block: BlockValue, place: Place, session: Session): void {
+  for (const [name, { value }] of block.args) {
+    const overridden = block.overrides.some((o) => o.path[0] === name);
+    if (value.kind === 'block' && !overridden) instantiate(value, { ...place, name, path: name }, session);
+  }
 }
 
 /** False after a report. */
@@ -264,7 +269,7 @@ function sequence(seq: SeqExpr, place: Place, env: Env): Instance {
     if (entry === undefined) failed = true;
     else members.push(entry);
   }
-  return { kind: 'seq', ...place, scope: new Scope(), members, failed: failed || childrenFailed(members) };
+  return { kind: 'seq', ...place, scope: new Scope(), members, failed };
 }
 
 // ── input types ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,7 +13,7 @@ import { givenHere, shapeOf, toTensor } from './emit.ts';
 import { evaluate, unknownName } from './evaluate.ts';
 import type { Instance } from './instance.ts';
 import { isTensor } from './operators.ts';
-import type { Binding, Env } from './scope.ts';
+import type { Binding, Env, Scope } from './scope.ts';
 import { isBundled, placeOf, type Session, sourceText } from './session.ts';
 import type { AxisOrigin, Provenance, TensorValue, Value } from './values.ts';
 import { describe, describeWithValue, isNumber, poison } from './values.ts';
@@ -331,4 +331,15 @@ function wrongSize(
     caption: `axis ${at.axis} is ${formatDim(actual)}${givenHere(origin)}, wanted ${formatDim(wanted)}${expected}`,
     ...(labels.length === 0 ? {} : { labels }),
   });
+}
+
+/** Binds the dimension variables of a type to nothing known, so that their uses stay silent. */
+export function poisonDimensions(type: TypeExpr, scope: Scope): void {
+  if (type.kind === 'record-type') for (const field of type.fields) poisonDimensions(field.type, scope);
+  if (type.kind !== 'tensor-type') return;
+  for (const dim of type.dims) {
+    if (dim.kind === 'name' && /^[A-Z]/.test(dim.text) && scope.find(dim.text) === undefined) {
+      scope.bind(dim.text, { value: poison });
+    }
+  }
 }

@@ -44,7 +44,7 @@ export interface MappedName {
 
 // ── applying ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function escape(text: string): string {
+function literally(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }
 
@@ -52,7 +52,7 @@ function escape(text: string): string {
 function match(parts: readonly NamePart[], name: string): Map<string, string> | undefined {
   const variables: string[] = [];
   const source = parts.map((part) => {
-    if (part.kind !== 'variable') return escape(part.kind === 'text' ? part.text : '');
+    if (part.kind !== 'variable') return literally(part.kind === 'text' ? part.text : '');
     variables.push(part.name);
     return '([^.]+)';
   });

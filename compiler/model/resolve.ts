@@ -8,7 +8,7 @@ import { checkTexts } from './declarations.ts';
 import { instantiate } from './elaborate.ts';
 import { evaluate } from './evaluate.ts';
 import { type Declaration, Loader, type Module, nameOf, zooPackage } from './imports.ts';
-import { type Instance, instancesOf, weightsInOrder } from './instance.ts';
+import { anyFailed, type Instance, instancesOf, weightsInOrder } from './instance.ts';
 import { type Env, Scope } from './scope.ts';
 import { placeOf, Session } from './session.ts';
 import { didYouMean } from './suggest.ts';
@@ -161,11 +161,11 @@ export function buildModel(
     return undefined;
   }
   const instance = instantiate({ ...value, path: '' }, { name, path: '', span }, session);
-  if (instance.failed) return undefined;
+  const failed = anyFailed(instance);
   const root: Root = { instance, module, span };
   const weights = uniqueWeights(instance, session);
   const run = runForward(root, session, {});
-  if (run === undefined || weights === undefined) return undefined;
+  if (run === undefined || weights === undefined || failed) return undefined;
   const entries = entriesOf(run);
   if (entries.length === 0) {
     session.report('Z315', span, 'the forward of a model must give `image` or `text` features');

@@ -23,6 +23,9 @@ function distance(a: string, b: string, limit: number): number {
   return previous[b.length]!;
 }
 
+/** What a beginning of a name counts as: behind single slips. */
+const beginning = 1.5;
+
 /** The nearest known name: at most a third of its letters wrong, or a beginning of at least two letters. */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   if (name.length > 60) return undefined;
@@ -33,8 +36,8 @@ export function nearest(name: string, known: Iterable<string>): string | undefin
     if (candidate === name) continue;
     const limit = Math.max(1, Math.floor(Math.max(name.length, candidate.length) / 3));
     let d = distance(lower, candidate.toLowerCase(), limit);
-    if (d > limit && lower.length >= 2 && candidate.toLowerCase().startsWith(lower)) d = limit;
-    if (d <= limit && d < bestDistance && d < name.length) {
+    if (lower.length >= 2 && candidate.toLowerCase().startsWith(lower)) d = Math.min(d, beginning);
+    if (d <= Math.max(limit, beginning) && d < bestDistance && d < name.length) {
       best = candidate;
       bestDistance = d;
     }

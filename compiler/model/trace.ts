@@ -60,11 +60,11 @@ export function runForward(root: Root, session: Session, options: TraceOptions):
 }
 
 function run(root: Root, forward: ForwardMember, env: Env, tracer: Tracer): Run | undefined {
-  const inputs = makeInputs(root, forward, env, tracer);
-  if (inputs === undefined) return undefined;
-  const actuals = inputs.map(({ value }) => ({ value, span: root.span }));
+  const made = makeInputs(root, forward, env, tracer);
+  const actuals = made.map((input) => ({ value: input?.value ?? poison, span: root.span }));
   const result = callInstance(root.instance, actuals, root.span, env);
-  if (result.kind === 'poison') return undefined;
+  const inputs = made.filter((input) => input !== undefined);
+  if (result.kind === 'poison' || inputs.length < made.length) return undefined;
   const out = asRecord(result, inputs, root, env);
   if (out === undefined) return undefined;
   return { tracer, env, out, inputs: inputs.map(({ name, value }) => ({ name, node: value.node })) };
@@ -77,29 +77,24 @@ interface Input {
   readonly value: TensorValue;
 }
 
-function makeInputs(root: Root, forward: ForwardMember, env: Env, tracer: Tracer): Input[] | undefined {
-  const inputs: Input[] = [];
+/** One entry a parameter; undefined where a report was made. */
+function makeInputs(root: Root, forward: ForwardMember, env: Env, tracer: Tracer): (Input | undefined)[] {
+  const inputs: (Input | undefined)[] = [];
   const inner: Env = { ...env, module: root.instance.block!.module, scope: new Scope(root.instance.scope) };
   for (const param of forward.params) {
     const input = makeInput(param, param.type, root, inner, tracer);
-    if (input === undefined) return undefined;
-    if (inputs.some((i) => i.name === input.name)) {
-      env.session.report(
-        'Z315',
-        root.span,
-        `a model takes one tensor of ${input.name}; \`${param.name.text}\` is the second`,
-      );
-      return undefined;
+    const second = input !== undefined && inputs.some((i) => i?.name === input.name);
+    if (second) {
+      const message = `a model takes one tensor of ${input.name}; \`${param.name.text}\` is the second`;
+      env.session.report('Z315', root.span, message);
     }
-    inputs.push(input);
+    inputs.push(second ? undefined : input);
   }
-  if (inputs.length > 0) return inputs;
-  env.session.report(
-    'Z315',
-    root.span,
-    'a model takes images [B, 3, R, R] or tokens i32[B, T]; this one takes nothing',
-  );
-  return undefined;
+  if (inputs.length === 0) {
+    const message = 'a model takes images [B, 3, R, R] or tokens i32[B, T]; this one takes nothing';
+    env.session.report('Z315', root.span, message);
+  }
+  return inputs;
 }
 
 function makeInput(
