@@ -51,7 +51,7 @@ const isStaticName = (text: string): text is StaticName => (staticTypes as reado
 export class AstBuilder {
   readonly file: SourceFile;
   readonly diagnostics: Diagnostic[] = [];
-  private readonly depths = new WeakMap<object, number>();
+  private readonly depths = new Map<object, number>();
   /** `(h d)` seen where an expression may stand; fine only if it turns out to be part of an axis pattern. */
   private readonly axisGroups = new Map<ast.ErrorExpr, readonly ast.Identifier[]>();
 
@@ -65,7 +65,10 @@ export class AstBuilder {
 
   /** Gives a node its depth; in a chain that is too long, an error instead. */
   node<T extends ast.Expr>(node: T, ...children: readonly object[]): T | ast.ErrorExpr {
-    const depth = 1 + children.reduce((most, child) => Math.max(most, this.depths.get(child) ?? 0), 0);
+    let depth = 1;
+    for (const child of children) {
+      depth = Math.max(depth, 1 + (this.depths.get(child) ?? 0));
+    }
     if (depth > maxDepth) {
       this.report('Z105', node.span, `this expression is nested more than ${maxDepth} levels deep`, {
         help: 'name parts of it with `let`',

@@ -231,7 +231,8 @@ function classifyWord(tokens: IToken[], i: number, opener: IToken | undefined, t
     retype(token, is(next, t.Equals) ? t.KeyName : t.Identifier);
     return;
   }
-  const listStart = is(previous, t.LParen, t.LBrace, t.Comma);
+  const opensStatement = is(token, t.keyword.let, t.keyword.return, t.keyword.require);
+  const listStart = is(previous, t.LParen, t.Comma) || (is(previous, t.LBrace) && !opensStatement);
   if (hardTypes.has(token.tokenType) && !listStart) {
     return;
   }

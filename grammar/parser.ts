@@ -41,7 +41,12 @@ export function parseExpression(file: SourceFile): {
 } {
   const nothing: ast.Expr = { kind: 'error', span: { file, start: 0, end: file.text.length } };
   const { value, diagnostics } = read<ast.Expr>(file, () => rules.soleExpression(), nothing);
-  return { expression: value, diagnostics: bounded(diagnostics) };
+  // The text is no file.
+  const told = diagnostics.map((d) => ({
+    ...d,
+    message: d.message.replaceAll('the end of the file', 'the end of the expression'),
+  }));
+  return { expression: value, diagnostics: bounded(told) };
 }
 
 interface Reading<T> {

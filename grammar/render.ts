@@ -65,7 +65,9 @@ export function diagnosticToJson(d: Diagnostic): DiagnosticJson {
 function ordered(diagnostics: readonly Diagnostic[]): Diagnostic[] {
   const seen = new Set<string>();
   const single = diagnostics.filter((d) => {
-    const key = renderOne(d, plain);
+    const key = JSON.stringify(d, (name, value: unknown) =>
+      name === 'file' ? (value as SourceFile).path : value,
+    );
     return !seen.has(key) && seen.add(key);
   });
   return single.sort((a, b) => compareSpans(a.span, b.span));

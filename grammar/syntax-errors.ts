@@ -108,7 +108,7 @@ const purposes: Record<string, string> = {
   'names/for': ' and the block that the map is for',
   'checkpoint/every': ' and an interval such as `1000 steps`',
   'patterns/Text': ': a pattern of weights such as `"visual.**"`',
-  'nameRule/Text': ': their name of the weight',
+  'nameRule/StringLiteral': ': their name of the weight',
 };
 
 const bracketImages: Record<string, string> = {
@@ -144,7 +144,7 @@ function expectedToken(type: TokenType, rule: string, actual: IToken): string {
   if (type === t.Name || type === t.KeyName || type === t.LabelName) {
     return named[rule] ?? 'a name';
   }
-  if (type === t.Text) {
+  if (type === t.Text || type === t.StringLiteral) {
     return `a string${purpose}`;
   }
   if (type === EOF) {

@@ -101,7 +101,8 @@ export class Comments {
       return `${open}${close}`;
     }
     const forced = list.closing.length > 0 || list.opening !== undefined ? hardLine : edge;
-    return group(open, ...tail(list.opening), indent(forced, join(line, rows)), forced, close);
+    const body = rows.length === 0 ? [] : [indent(forced, join(line, rows))];
+    return group(open, ...tail(list.opening), ...body, forced, close);
   }
 
   /** `{`, one element per line with the blank lines of the source, `}`. */

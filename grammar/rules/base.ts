@@ -77,6 +77,9 @@ export abstract class BaseRules extends EmbeddedActionsParser {
       return true;
     }
     const next = this.LA(1);
+    if (next.tokenType === t.keyword.with) {
+      return false;
+    }
     return labels.has(next.tokenType) ? startsLine(next, this.builder.file.text) : !startsElement(next);
   }
 

@@ -195,21 +195,23 @@ export abstract class PrimaryRules extends BaseRules {
     passErrorsOn,
   );
 
+  // Made once and not at each of the many calls.
+  private readonly primaries = [
+    { ALT: (): ast.Expr => this.name(this.CONSUME(t.Name)) },
+    { ALT: (): ast.Expr => this.literal(this.CONSUME(t.Int)) },
+    { ALT: (): ast.Expr => this.literal(this.CONSUME(t.Float)) },
+    { ALT: (): ast.Expr => this.literal(this.CONSUME(t.BadNumber)) },
+    { ALT: (): ast.Expr => this.string(this.CONSUME(t.Text)) },
+    { ALT: (): ast.Expr => this.literal(this.CONSUME(t.keyword.true)) },
+    { ALT: (): ast.Expr => this.literal(this.CONSUME(t.keyword.false)) },
+    { ALT: (): ast.Expr => this.SUBRULE(this.group) },
+    { ALT: (): ast.Expr => this.SUBRULE(this.list) },
+    { ALT: (): ast.Expr => this.SUBRULE(this.record) },
+  ];
+
   protected readonly primary: ParserMethod<[], ast.Expr> = this.RULE(
     'primary',
-    () =>
-      this.OR<ast.Expr>([
-        { ALT: () => this.name(this.CONSUME(t.Name)) },
-        { ALT: () => this.literal(this.CONSUME(t.Int)) },
-        { ALT: () => this.literal(this.CONSUME(t.Float)) },
-        { ALT: () => this.literal(this.CONSUME(t.BadNumber)) },
-        { ALT: () => this.string(this.CONSUME(t.Text)) },
-        { ALT: () => this.literal(this.CONSUME(t.keyword.true)) },
-        { ALT: () => this.literal(this.CONSUME(t.keyword.false)) },
-        { ALT: () => this.SUBRULE(this.group) },
-        { ALT: () => this.SUBRULE(this.list) },
-        { ALT: () => this.SUBRULE(this.record) },
-      ]),
+    () => this.OR(this.primaries),
     passErrorsOn,
   );
 

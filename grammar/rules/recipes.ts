@@ -201,7 +201,7 @@ export class RecipeRules extends BlockRules {
     this.MANY(() => {
       transforms.push(this.SUBRULE(this.transform));
     });
-    const to = this.string(this.CONSUME(t.Text));
+    const to = this.string(this.CONSUME(t.StringLiteral));
     return { from, transforms, to, span: this.since(start) };
   }
 
