@@ -8,9 +8,9 @@ import { openBatchSource } from '../runtime/data/open.ts';
 import type { BatchSource } from '../runtime/data/types.ts';
 import type { TrainResult } from '../runtime/train/node/run.ts';
 import { trainRecipe } from '../runtime/train/node/train.ts';
-import { nodeHost } from './cli/host.ts';
 import { type DeviceChoice, openExecutor } from './devices.ts';
 import { bundleRecipe } from './export/index.ts';
+import { nodeHost } from './host.ts';
 import { openWeights } from './weights.ts';
 
 export interface TrainRequest {

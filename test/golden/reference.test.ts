@@ -13,7 +13,7 @@ import { verify } from '../../compiler/graph/verify.ts';
 import { resolveModel, traceEntry } from '../../compiler/model/index.ts';
 import type { ModuleHost, Result } from '../../compiler/model/types.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
-import { nodeHost } from '../../zoo/cli/host.ts';
+import { nodeHost } from '../../zoo/host.ts';
 import { type ClipConfig, clipLossGraph } from '../support/clip-graph.ts';
 import { type GoldenFile, goldenPath, readGolden, relL2, relMax } from '../support/golden.ts';
 

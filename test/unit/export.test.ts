@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resolveModel, resolveRecipe, type TextOverride } from '../../compiler/model/index.ts';
 import type { Model, Recipe } from '../../compiler/model/types.ts';
-import { nodeHost } from '../../zoo/cli/host.ts';
+import { nodeHost } from '../../zoo/host.ts';
 import { bundleRecipe, checkFormat, exportPackage, isPackage, loadPackage } from '../../zoo/export/index.ts';
 import { openSafetensors, writeSafetensors } from '../../zoo/formats/safetensors.ts';
 import { openWeights } from '../../zoo/weights.ts';

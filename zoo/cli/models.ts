@@ -4,7 +4,7 @@ import type { EntryName, Model, Recipe, Result } from '../../compiler/model/type
 import { entryNames } from '../../compiler/model/types.ts';
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../grammar/render.ts';
-import { nodeHost } from './host.ts';
+import { nodeHost } from '../host.ts';
 import { note } from './output.ts';
 
 export interface Override {

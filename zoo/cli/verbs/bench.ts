@@ -3,8 +3,8 @@ import { fail } from '../../../grammar/diagnostics.ts';
 import { openGpu } from '../../../runtime/node-gpu.ts';
 import { type BenchResult, benchCases, runCase } from '../../bench/cases.ts';
 import { type Ceiling, measureCeiling } from '../../bench/measure.ts';
+import { nodeHost } from '../../host.ts';
 import { closing } from '../closing.ts';
-import { nodeHost } from '../host.ts';
 import { parseCount } from '../models.ts';
 import { count, mebibytes, note, print, printJson, table } from '../output.ts';
 

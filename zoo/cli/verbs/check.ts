@@ -2,7 +2,7 @@
 import { checkFile } from '../../../compiler/model/index.ts';
 import { DiagnosticError } from '../../../grammar/diagnostics.ts';
 import { diagnosticToJson, renderDiagnostics } from '../../../grammar/render.ts';
-import { nodeHost } from '../host.ts';
+import { nodeHost } from '../../host.ts';
 import { note, print, printJson } from '../output.ts';
 
 export function check(files: readonly string[], options: { json?: boolean }): void {

@@ -2,7 +2,7 @@
 import { resolveModel } from '../../../compiler/model/index.ts';
 import type { Model, ModuleHost } from '../../../compiler/model/types.ts';
 import { parse } from '../../../grammar/parser.ts';
-import { nodeHost } from '../host.ts';
+import { nodeHost } from '../../host.ts';
 import { unwrap } from '../models.ts';
 import { count, print, printJson, table } from '../output.ts';
 

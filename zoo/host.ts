@@ -6,11 +6,11 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import type { ModuleHost } from '../../compiler/model/types.ts';
-import { fail } from '../../grammar/diagnostics.ts';
-import type { SourceFile } from '../../grammar/source.ts';
+import type { ModuleHost } from '../compiler/model/types.ts';
+import { fail } from '../grammar/diagnostics.ts';
+import type { SourceFile } from '../grammar/source.ts';
 
-const zooFolder = join(dirname(fileURLToPath(import.meta.url)), '..');
+const zooFolder = dirname(fileURLToPath(import.meta.url));
 const packageSchema = z.object({ zoo: z.string().optional() });
 
 function readText(path: string): string | undefined {
