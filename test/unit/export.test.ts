@@ -12,9 +12,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resolveModel, resolveRecipe, type TextOverride } from '../../compiler/model/index.ts';
 import type { Model, Recipe } from '../../compiler/model/types.ts';
-import { nodeHost } from '../../zoo/host.ts';
 import { bundleRecipe, checkFormat, exportPackage, isPackage, loadPackage } from '../../zoo/export/index.ts';
 import { openSafetensors, writeSafetensors } from '../../zoo/formats/safetensors.ts';
+import { nodeHost } from '../../zoo/host.ts';
 import { openWeights } from '../../zoo/weights.ts';
 
 const single = `import clip { CLIP, VisionTransformer, TextTransformer }
