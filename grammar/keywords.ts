@@ -138,6 +138,8 @@ function retype(token: IToken, type: TokenType): void {
 
 interface Frame {
   readonly opener: IToken;
+  /** Braces of a block, body or recipe rather than of a record: they follow a name, a type or `seq`. */
+  readonly statements: boolean;
   ifs: number;
 }
 
@@ -151,9 +153,9 @@ export function classify(tokens: IToken[], text: string): Classified {
   let nesting = 0;
   for (let i = 0; i < tokens.length; i++) {
     const token = tokens[i]!;
-    classifyToken(tokens, i, frames.at(-1)?.opener, text);
+    classifyToken(tokens, i, frames.at(-1), text);
     const outer = frames.at(-1)?.opener;
-    nesting += nest(token, frames, closers);
+    nesting += nest(token, tokens[i - 1], frames, closers);
     const opener = closerOf.has(token.tokenType) ? outer : frames.at(-1)?.opener;
     if (opener !== undefined) {
       around.set(token, opener);
@@ -174,9 +176,16 @@ export function classify(tokens: IToken[], text: string): Classified {
 }
 
 /** Opens or closes a bracket; returns the change of the nesting. */
-function nest(token: IToken, frames: Frame[], closers: Map<IToken, IToken>): number {
+function nest(
+  token: IToken,
+  previous: IToken | undefined,
+  frames: Frame[],
+  closers: Map<IToken, IToken>,
+): number {
   if (closerOf.has(token.tokenType)) {
-    frames.push({ opener: token, ifs: 0 });
+    const named =
+      previous !== undefined && (operandEnds.has(previous.tokenType) || is(previous, t.keyword.seq));
+    frames.push({ opener: token, statements: named && token.tokenType === t.LBrace, ifs: 0 });
     return 1;
   }
   if (!closingTypes.has(token.tokenType)) {
@@ -209,21 +218,22 @@ function ifChange(token: IToken, ifs: number): number {
   return starts || type === t.keyword.return ? 0 : ifs;
 }
 
-function classifyToken(tokens: IToken[], i: number, opener: IToken | undefined, text: string): void {
+function classifyToken(tokens: IToken[], i: number, frame: Frame | undefined, text: string): void {
   const token = tokens[i]!;
   const next = tokens[i + 1];
   if (wordTypes.has(token.tokenType)) {
-    classifyWord(tokens, i, opener, text);
+    classifyWord(tokens, i, frame, text);
   } else if (token.tokenType === t.StringLiteral) {
     // A colon behind a subscript belongs to a slice.
-    const label = is(next, t.Arrow) || (is(next, t.Colon) && !is(opener, t.LBracket));
+    const label = is(next, t.Arrow) || (is(next, t.Colon) && !is(frame?.opener, t.LBracket));
     retype(token, label ? t.StringLabel : t.StringLiteral);
   } else if (token.tokenType === t.OpenString) {
     retype(token, t.StringLiteral);
   }
 }
 
-function classifyWord(tokens: IToken[], i: number, opener: IToken | undefined, text: string): void {
+function classifyWord(tokens: IToken[], i: number, frame: Frame | undefined, text: string): void {
+  const opener = frame?.opener;
   const token = tokens[i]!;
   const previous = tokens[i - 1];
   const next = tokens[i + 1];
@@ -231,8 +241,8 @@ function classifyWord(tokens: IToken[], i: number, opener: IToken | undefined, t
     retype(token, is(next, t.Equals) ? t.KeyName : t.Identifier);
     return;
   }
-  const opensStatement = is(token, t.keyword.let, t.keyword.return, t.keyword.require);
-  const listStart = is(previous, t.LParen, t.Comma) || (is(previous, t.LBrace) && !opensStatement);
+  const listStart =
+    is(previous, t.LParen, t.Comma) || (is(previous, t.LBrace) && frame?.statements === false);
   if (hardTypes.has(token.tokenType) && !listStart) {
     return;
   }
