@@ -13,8 +13,11 @@ import type { Instance } from './instance.ts';
 import { coerceStatic, type MatchPlace, matchType, poisonDimensions } from './match.ts';
 import { type Binding, type Env, inScope, Scope } from './scope.ts';
 import { isBundled, sourceText } from './session.ts';
-import type { BlockValue, BoundArgument, FnValue, Provenance, Value } from './values.ts';
+import type { BlockValue, BoundArgument, FnValue, Provenance, TensorValue, Value } from './values.ts';
 import { describe, formatValue, poison } from './values.ts';
+
+/** Calls of one function within each other. */
+const maxRecursion = 50;
 
 /** A value that a pipe hands on as the first argument. */
 interface Piped {
@@ -112,7 +115,19 @@ function callFn(fn: FnValue, actuals: readonly Actual[], span: Span, env: Env): 
   const { decl, module } = fn;
   env.session.instantiated.add(decl);
   const inner: Env = { ...env, module, scope: new Scope() };
-  return env.session.within(span, () => runCallable(decl, decl.name.text, actuals, span, env, inner));
+  const active = env.session.activeCalls.get(decl) ?? 0;
+  if (active >= maxRecursion) {
+    const message = `${decl.name.text} calls itself more than ${maxRecursion} levels deep`;
+    return env.session.report('Z216', span, message, {
+      help: 'an `if` on a static value has to end the recursion',
+    });
+  }
+  env.session.activeCalls.set(decl, active + 1);
+  try {
+    return env.session.within(span, () => runCallable(decl, decl.name.text, actuals, span, env, inner));
+  } finally {
+    env.session.activeCalls.set(decl, active);
+  }
 }
 
 export function callInstance(instance: Instance, actuals: readonly Actual[], span: Span, env: Env): Value {
@@ -131,9 +146,19 @@ export function callInstance(instance: Instance, actuals: readonly Actual[], spa
     return env.session.report('Z217', span, `\`${instance.name}\` can only be called inside \`forward\``);
   }
   const inner: Env = { ...env, module, scope: new Scope(instance.scope), path: instance.path };
-  return env.session.within(isBundled(instance.span) ? span : instance.span, () =>
+  const result = env.session.within(isBundled(instance.span) ? span : instance.span, () =>
     env.session.within(span, () => runCallable(forward, instance.name, actuals, span, env, inner, instance)),
   );
+  return isBundled(instance.span) || result.kind !== 'tensor' ? result : givenBy(instance, result);
+}
+
+/** Sizes that a block inside a package gave are the doing of the user's child around it. */
+function givenBy(instance: Instance, result: TensorValue): TensorValue {
+  const giver = { name: instance.name, span: instance.span };
+  const axes = result.axes.map((o) =>
+    o?.giver !== undefined && isBundled(o.giver.span) ? { ...o, giver } : o,
+  );
+  return { ...result, axes };
 }
 
 function callSequence(instance: Instance, actuals: readonly Actual[], span: Span, env: Env): Value {

@@ -1,5 +1,5 @@
 /** Block cycles: A has a child B, B has a child A. Found in the text, before anything is instantiated. */
-import type { BlockDecl, Expr, Member, SeqExpr } from '../../grammar/ast.ts';
+import type { BlockDecl, Expr } from '../../grammar/ast.ts';
 import type { Span } from '../../grammar/source.ts';
 import { lookup, type Module } from './imports.ts';
 import type { Session } from './session.ts';
@@ -53,7 +53,7 @@ function reportCycle(cycle: readonly Use[], last: Use, session: Session): void {
   });
 }
 
-/** Blocks that a block's children name. */
+/** Blocks that a block's children, or the defaults of its block parameters, name. */
 function usesOf(block: BlockDecl, module: Module): Use[] {
   const uses: Use[] = [];
   const hidden = new Set(block.params.map((p) => p.name.text));
@@ -67,10 +67,8 @@ function usesOf(block: BlockDecl, module: Module): Use[] {
     }
     for (const [key, child] of Object.entries(node)) if (key !== 'span') walk(child);
   };
-  for (const member of block.members) for (const value of childValues(member)) walk(value);
+  for (const param of block.params)
+    if (param.type.kind === 'static-type' && param.type.name === 'block') walk(param.default);
+  for (const member of block.members) if (member.kind === 'child') walk(member.value);
   return uses;
-}
-
-function childValues(member: Member): (Expr | SeqExpr)[] {
-  return member.kind === 'child' ? [member.value] : [];
 }

@@ -143,9 +143,9 @@ function build(block: BlockValue, place: Place, session: Session): Instance {
   const members: (ChildEntry | WeightEntry)[] = [];
   let failed = false;
   for (const member of block.decl.members) {
-    if (!declareMember(member, env, members)) {
+    if (!declareMember(member, env, members) && member.kind === 'require') {
       failed = true;
-      if (member.kind === 'require') break;
+      break;
     }
   }
   return { kind: 'block', ...place, block, scope, members, failed };
@@ -266,6 +266,7 @@ function sequence(seq: SeqExpr, place: Place, env: Env): Instance {
   let failed = false;
   for (const child of seq.children) {
     const entry = declareChild(child, { ...env, path: place.path });
+    // A chain with a link missing has no value.
     if (entry === undefined) failed = true;
     else members.push(entry);
   }

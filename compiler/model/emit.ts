@@ -115,7 +115,9 @@ function explainSides(
     if (origin?.giver !== undefined)
       labels.push({ span: origin.giver.span, text: `gives ${formatDim(dim)}` });
   }
-  const help = error.help ?? repair(sides);
+  const help = error.help?.startsWith('cast')
+    ? 'float(...) turns integers into f32'
+    : (error.help ?? repair(sides));
   return {
     ...(captions.length === 0 ? {} : { caption: captions.join(', ') }),
     ...(labels.length === 0 ? {} : { labels }),

@@ -129,7 +129,7 @@ function blockNamed(declared: Declaration & { kind: 'block' }, span: Span): Bloc
 /** Reports a name that nothing declares, with the nearest that something does. */
 export function unknownName(name: string, span: Span, env: Env): Value {
   const { session, module } = env;
-  if (module.broken) return poison;
+  if (module.broken) return nearInScope(name, span, env);
   const home = packageWithBlock(module.loader, name);
   if (home !== undefined && home !== module.bundled) {
     return session.report('Z206', span, `unknown block \`${name}\`; it is in package ${home}`, {
@@ -139,6 +139,12 @@ export function unknownName(name: string, span: Span, env: Env): Value {
   const known = [...env.scope.names(), ...visibleNames(module), ...builtinNames()];
   const hint = didYouMean(name, known);
   return session.report('Z200', span, `unknown name \`${name}\`${hint}`);
+}
+
+/** In a file with syntax errors declarations may be lost, so only slips of local names are said. */
+function nearInScope(name: string, span: Span, env: Env): Value {
+  const hint = didYouMean(name, env.scope.names());
+  return hint === '' ? poison : env.session.report('Z200', span, `unknown name \`${name}\`${hint}`);
 }
 
 function evaluateMember(expr: MemberExpr, env: Env): Value {

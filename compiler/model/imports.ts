@@ -17,7 +17,7 @@ import type {
   TrainDecl,
 } from '../../grammar/ast.ts';
 import type { Diagnostic } from '../../grammar/diagnostics.ts';
-import { parse } from '../../grammar/parser.ts';
+import { type ParseResult, parse } from '../../grammar/parser.ts';
 import type { SourceFile, Span } from '../../grammar/source.ts';
 import { treeTooDeep } from './depth.ts';
 import type { Session } from './session.ts';
@@ -52,6 +52,17 @@ const preludePackages = ['nn', 'losses'] as const;
 /** Where models without a path are looked up. */
 export const zooPackage = 'clip';
 
+/** Bundled packages are parsed once: their trees are immutable and the same for every check. */
+const bundledPrograms = new Map<string, { readonly text: string; readonly result: ParseResult }>();
+
+function parseBundled(file: SourceFile): ParseResult {
+  const known = bundledPrograms.get(file.path);
+  if (known?.text === file.text) return known.result;
+  const result = parse(file);
+  bundledPrograms.set(file.path, { text: file.text, result });
+  return result;
+}
+
 export class Loader {
   readonly host: ModuleHost;
   readonly session: Session;
@@ -83,7 +94,7 @@ export class Loader {
   }
 
   #load(key: string, file: SourceFile, bundled?: string): Module {
-    const { program, diagnostics } = parse(file);
+    const { program, diagnostics } = bundled === undefined ? parse(file) : parseBundled(file);
     this.session.adopt(diagnostics);
     const module: Module = {
       file,

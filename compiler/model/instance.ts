@@ -37,7 +37,7 @@ export interface Instance {
   readonly scope: Scope;
   /** Weights and children in order of declaration. */
   readonly members: readonly (ChildEntry | WeightEntry)[];
-  /** A mistake was reported in its own declaration: calls give poison. Children have flags of their own. */
+  /** Its parameters or a `require` failed: calls give poison. What else is wrong inside is poison by itself. */
   readonly failed: boolean;
 }
 
@@ -86,12 +86,6 @@ export function* weightsInOrder(instance: Instance): Generator<Weight> {
   yield* own.filter((w) => w.kind === 'param');
   yield* own.filter((w) => w.kind === 'buffer');
   yield* nestedWeights(instance);
-}
-
-/** Whether a mistake was reported anywhere in a tree. */
-export function anyFailed(instance: Instance): boolean {
-  for (const inner of instancesOf(instance)) if (inner.failed) return true;
-  return false;
 }
 
 /** Every instance of a tree, parents first. */

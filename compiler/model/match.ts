@@ -148,6 +148,8 @@ function matchTensor(type: TensorTypeExpr, value: Value, env: Env, place: MatchP
   if (tensor === undefined) return poison;
   const shape = shapeOf(tensor, env);
   if (!elementFits(type, tensor, env, place)) return poison;
+  const second = type.dims.filter((d) => d.kind === 'ellipsis')[1];
+  if (second !== undefined) return env.session.report('Z220', second.span, 'a type can have `...` once');
   const dots = type.dims.findIndex((d) => d.kind === 'ellipsis');
   const named = type.dims.length - (dots < 0 ? 0 : 1);
   if (dots < 0 ? shape.length !== named : shape.length < named) return wrongRank(type, shape, env, place);

@@ -54,6 +54,9 @@ export function condition(expr: Expr, env: Env, what: string): boolean | undefin
 const elementwise = { '+': 'add', '-': 'sub', '*': 'mul', '/': 'div', '^': 'pow' } as const;
 
 function tensorBinary(expr: BinaryExpr, left: Value, right: Value, env: Env): Value {
+  if (env.tracer === undefined) {
+    return env.session.report('Z217', expr.span, 'tensors can only be computed with inside `forward`');
+  }
   if (expr.op === '^' && isNumber(right)) return power(expr, left, right.value, env);
   const a = toTensor(left, env, expr.left.span);
   const b = toTensor(right, env, expr.right.span);

@@ -300,9 +300,7 @@ class RecipeReader {
       return undefined;
     }
     const before = session.errorCount;
-    session.within(span, () =>
-      traceRoot(model.root as Root, 'loss', session, { objective: name, training: true }),
-    );
+    traceRoot({ ...(model.root as Root), span }, 'loss', session, { objective: name, training: true });
     return session.errorCount > before ? undefined : name;
   }
 

@@ -8,9 +8,9 @@ import { checkTexts } from './declarations.ts';
 import { instantiate } from './elaborate.ts';
 import { evaluate } from './evaluate.ts';
 import { type Declaration, Loader, type Module, nameOf, zooPackage } from './imports.ts';
-import { anyFailed, type Instance, instancesOf, weightsInOrder } from './instance.ts';
+import { type Instance, instancesOf, weightsInOrder } from './instance.ts';
 import { type Env, Scope } from './scope.ts';
-import { placeOf, Session } from './session.ts';
+import { Session } from './session.ts';
 import { didYouMean } from './suggest.ts';
 import { entriesOf, entryOutputs, type Root, type Run, runForward } from './trace.ts';
 import type {
@@ -155,24 +155,24 @@ export function buildModel(
   module: Module,
   session: Session,
 ): Model | undefined {
+  const before = session.errorCount;
   if (value.kind !== 'block') {
     if (value.kind !== 'poison')
       session.report('Z209', span, `a model must be a block, got ${describe(value)}`);
     return undefined;
   }
   const instance = instantiate({ ...value, path: '' }, { name, path: '', span }, session);
-  const failed = anyFailed(instance);
   const root: Root = { instance, module, span };
   const weights = uniqueWeights(instance, session);
   const run = runForward(root, session, {});
-  if (run === undefined || weights === undefined || failed) return undefined;
+  if (run === undefined || weights === undefined || session.errorCount > before) return undefined;
   const entries = entriesOf(run);
   if (entries.length === 0) {
     session.report('Z315', span, 'the forward of a model must give `image` or `text` features');
     return undefined;
   }
   const infos = entries.flatMap((entry) => entryInfo(entry, run, root) ?? []);
-  if (session.hasErrors) return undefined;
+  if (session.errorCount > before) return undefined;
   return {
     name,
     weights,
@@ -198,7 +198,6 @@ function uniqueWeights(instance: Instance, session: Session): Weight[] | undefin
     if (first !== undefined) {
       session.report('Z219', weight.span, `two weights are called ${weight.name}`, {
         labels: [{ span: first.span, text: 'the other one' }],
-        notes: [`the other one is declared at ${placeOf(first.span)}`],
       });
       return undefined;
     }

@@ -39,10 +39,13 @@ export class Session {
   readonly #seen = new Set<string>();
   /** Places of the calls and instantiations under way, outermost first. */
   readonly #trail: Span[] = [];
+  #errors = 0;
   #steps = 0;
   #depth = 0;
   /** Blocks in a cycle, which was reported: they are not instantiated. */
   readonly cyclic = new Set<BlockDecl>();
+  /** How often each function is being called at this moment. */
+  readonly activeCalls = new Map<object, number>();
   /** Blocks, functions and objectives whose shapes were checked in some use. */
   readonly instantiated = new Set<object>();
 
@@ -54,9 +57,9 @@ export class Session {
     return this.#found.some((d) => d.severity === 'error');
   }
 
-  /** How many errors there are; two readings tell whether something failed in between. */
+  /** Errors so far, repeated ones too; two readings tell whether something failed in between. */
   get errorCount(): number {
-    return this.#found.filter((d) => d.severity === 'error').length;
+    return this.#errors;
   }
 
   report(code: ModelCode, span: Span, message: string, extras: Extras = {}): Poison {
@@ -74,6 +77,7 @@ export class Session {
   }
 
   #add(diagnostic: Diagnostic): void {
+    if (diagnostic.severity === 'error') this.#errors++;
     const at = diagnostic.span;
     if (at !== undefined && this.#repeats(at)) return;
     const anchored = this.#anchor(diagnostic);
@@ -137,7 +141,8 @@ export class Session {
   }
 
   #limit(span: Span, message: string): never {
-    throw new DiagnosticError([{ code: 'Z314', severity: 'error', message, span }]);
+    const place = isBundled(span) ? (this.userPlace() ?? span) : span;
+    throw new DiagnosticError([{ code: 'Z314', severity: 'error', message, span: place }]);
   }
 
   /** A stage's edge: limits and failures that arrive as exceptions become diagnostics. */

@@ -3,7 +3,7 @@
 import { checkedFloat, checkedInt } from './arithmetic.ts';
 import type { Builtin, BuiltinCall } from './builtins.ts';
 import type { UnaryOp } from './tensor-builtins.ts';
-import { unaryNode } from './tensor-builtins.ts';
+import { castNode, unaryNode } from './tensor-builtins.ts';
 import type { Initializer } from './types.ts';
 import { float, int, isNumber, type Value } from './values.ts';
 
@@ -81,7 +81,7 @@ function length(call: BuiltinCall): Value {
 
 function asFloat(call: BuiltinCall): Value {
   const x = call.values.get('x')!;
-  return isNumber(x) ? float(x.value) : x;
+  return isNumber(x) ? float(x.value) : castNode(call);
 }
 
 const notNegative = (value: number) => value >= 0;
@@ -94,7 +94,12 @@ export const staticBuiltins: readonly Builtin[] = [
   rounding('floor', 'largest int not above x', Math.floor),
   rounding('ceil', 'smallest int not below x', Math.ceil),
   rounding('round', 'nearest int', Math.round),
-  { name: 'float', about: 'an int as a float', parameters: [{ name: 'x', kind: 'number' }], apply: asFloat },
+  {
+    name: 'float',
+    about: 'an int, or a tensor of ints, as floats',
+    parameters: [{ name: 'x', kind: 'value' }],
+    apply: asFloat,
+  },
   { name: 'len', about: 'length of a list', parameters: [{ name: 'list', kind: 'list' }], apply: length },
   constant('zeros', 0),
   constant('ones', 1),

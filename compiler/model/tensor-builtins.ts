@@ -43,6 +43,13 @@ export function unaryNode(op: UnaryOp, call: BuiltinCall): Value {
   return x === undefined ? poison : emit(call.env, op, [x], {}, call.span, { names: ['it'] });
 }
 
+/** Integers as f32; what is floating stays. */
+export function castNode(call: BuiltinCall): Value {
+  const x = tensorArgument(call, 'x');
+  if (x === undefined || call.env.tracer!.builder.type(x.node).dtype === 'f32') return x ?? poison;
+  return emit(call.env, 'cast', [x], { to: 'f32' }, call.span, { axes: x.axes });
+}
+
 function unary(name: UnaryOp, about: string): Builtin {
   return { name, about, parameters: [{ name: 'x', kind: 'tensor' }], apply: (call) => unaryNode(name, call) };
 }

@@ -203,5 +203,5 @@ export function describe(value: Value): string {
 export function describeWithValue(value: Value): string {
   const noun = describe(value);
   const shown = ['int', 'float', 'bool', 'string', 'list', 'fn', 'block'].includes(value.kind);
-  return shown ? `${noun.replace(/^an? /, '')} ${formatValue(value)}` : noun;
+  return shown ? `the ${noun.replace(/^an? /, '')} ${formatValue(value)}` : noun;
 }

@@ -130,7 +130,7 @@ export interface TensorInfo {
 }
 
 /** At most this many tensors are listed of each sort. */
-const shown = 12;
+const shown = 40;
 const integerTypes = ['I8', 'U8', 'I16', 'U16', 'I32', 'U32', 'I64', 'U64', 'BOOL'];
 
 /** Every way in which a file's tensors miss the model: missing, extra, misshapen, of the wrong element type; one diagnostic. */
@@ -179,7 +179,6 @@ function misfit(weight: Weight, tensor: TensorInfo, model: Model): string {
 }
 
 function listed(what: string, names: readonly string[]): string[] {
-  if (names.length === 0) return [];
-  const more = names.length > shown ? [`and ${names.length - shown} more`] : [];
-  return [`${what}: ${[...names.slice(0, shown), ...more].join(', ')}`];
+  const notes = names.slice(0, shown).map((name) => `${what}: ${name}`);
+  return names.length > shown ? [...notes, `${what}: ${names.length - shown} more`] : notes;
 }

@@ -1,0 +1,373 @@
+/** Recipes: each mistake as a person sees it. */
+import { describe, expect, it } from 'vitest';
+import { check, resolve } from './report.ts';
+
+describe('recipes', () => {
+  it('Z501: unknown settings and options', () => {
+    const source = `
+import clip { CLIP, VisionTransformer, TextTransformer }
+model "m" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 8, width = 64, layers = 2, embed = 32),
+  text = TextTransformer(context = 16, vocab = 512, width = 64, layers = 2, embed = 32))
+train "r" of "m" {
+  data = csv("pairs.csv")
+  batchsize = 64
+  learning_rate = 1e-3
+  batch = 64
+  optimizer = adamw(lr = 1e-3, weight_deacy = 0.1)
+}
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z501]: a recipe has no setting \`batchsize\`
+        --> main.zoo:7:3
+       7 |   batchsize = 64
+         |   ^^^^^^^^^
+         = help: settings: data, objective, batch, chunk, optimizer, schedule, precision, grad_clip, seed, steps, clamp, freeze, remat, init, checkpoint, evaluate
+
+      error[Z501]: a recipe has no setting \`learning_rate\`
+        --> main.zoo:8:3
+       8 |   learning_rate = 1e-3
+         |   ^^^^^^^^^^^^^
+         = help: settings: data, objective, batch, chunk, optimizer, schedule, precision, grad_clip, seed, steps, clamp, freeze, remat, init, checkpoint, evaluate
+
+      error[Z501]: adamw has no option \`weight_deacy\`; did you mean \`weight_decay\`?
+        --> main.zoo:10:32
+      10 |   optimizer = adamw(lr = 1e-3, weight_deacy = 0.1)
+         |                                ^^^^^^^^^^^^
+      "
+    `);
+  });
+
+  it('Z502: wrong values', () => {
+    const source = `
+import clip { CLIP, VisionTransformer, TextTransformer }
+model "m" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 8, width = 64, layers = 2, embed = 32),
+  text = TextTransformer(context = 16, vocab = 512, width = 64, layers = 2, embed = 32))
+train "r" of "m" {
+  data = cvs("pairs.csv")
+  batch = 0.5
+  seed = -1
+  optimizer = adam(lr = 1e-3)
+  schedule = cosine(warmup = "long", total = 0 steps)
+  precision = mixed(compute = bf16)
+  grad_clip = norm(0)
+  checkpoint every 0 steps keep 0
+}
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z502]: \`data\` cannot be \`cvs\`; did you mean \`csv\`?
+        --> main.zoo:6:10
+       6 |   data = cvs("pairs.csv")
+         |          ^^^
+         = help: data can be: csv(...), tensors(...), webdataset(...)
+
+      error[Z502]: \`batch\` must be a whole number above 0, got 0.5
+        --> main.zoo:7:11
+       7 |   batch = 0.5
+         |           ^^^
+
+      error[Z502]: \`seed\` must be a whole number from 0 to 2^53 - 1, got -1
+        --> main.zoo:8:10
+       8 |   seed = -1
+         |          ^^
+
+      error[Z502]: \`optimizer\` cannot be \`adam\`; did you mean \`adamw\`?
+        --> main.zoo:9:15
+       9 |   optimizer = adam(lr = 1e-3)
+         |               ^^^^
+         = help: optimizer can be: adamw(...)
+
+      error[Z502]: \`warmup\` of cosine must be a number of steps or epochs, got "long"
+        --> main.zoo:10:21
+      10 |   schedule = cosine(warmup = "long", total = 0 steps)
+         |                     ^^^^^^^^^^^^^^^
+
+      error[Z502]: \`total\` of cosine must be a number of steps or epochs above 0, got 0 steps
+        --> main.zoo:10:38
+      10 |   schedule = cosine(warmup = "long", total = 0 steps)
+         |                                      ^^^^^^^^^^^^^^^
+
+      error[Z502]: \`compute\` of mixed must be f16, got "bf16"
+        --> main.zoo:11:21
+      11 |   precision = mixed(compute = bf16)
+         |                     ^^^^^^^^^^^^^^
+
+      error[Z502]: \`max\` of norm must be a number above 0, got 0
+        --> main.zoo:12:20
+      12 |   grad_clip = norm(0)
+         |                    ^
+
+      error[Z502]: \`checkpoint every\` must be a number of steps or epochs, as in 1000 steps, got 0 steps
+        --> main.zoo:13:20
+      13 |   checkpoint every 0 steps keep 0
+         |                    ^^^^^^^
+
+      error[Z502]: \`keep\` must be a whole number above 0, got 0
+        --> main.zoo:13:33
+      13 |   checkpoint every 0 steps keep 0
+         |                                 ^
+      "
+    `);
+  });
+
+  it('Z502: wrong options of the optimizer', () => {
+    const source = `
+import clip { CLIP, VisionTransformer, TextTransformer }
+model "m" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 8, width = 64, layers = 2, embed = 32),
+  text = TextTransformer(context = 16, vocab = 512, width = 64, layers = 2, embed = 32))
+train "r" of "m" {
+  data = csv("pairs.csv")
+  batch = 64
+  optimizer = adamw(lr = "fast", beta2 = 1.5, decay_when = true)
+}
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z502]: \`lr\` of adamw must be a number above 0, got "fast"
+        --> main.zoo:8:21
+       8 |   optimizer = adamw(lr = "fast", beta2 = 1.5, decay_when = true)
+         |                     ^^^^^^^^^^^
+
+      error[Z502]: \`beta2\` of adamw must be a number from 0 to below 1, got 1.5
+        --> main.zoo:8:34
+       8 |   optimizer = adamw(lr = "fast", beta2 = 1.5, decay_when = true)
+         |                                  ^^^^^^^^^^^
+
+      error[Z502]: \`decay_when\` must be \`ndim >= N\`
+        --> main.zoo:8:60
+       8 |   optimizer = adamw(lr = "fast", beta2 = 1.5, decay_when = true)
+         |                                                            ^^^^
+         = help: decay_when = ndim >= 2
+      "
+    `);
+  });
+
+  it('Z502: a chunk that does not divide the batch, bounds and units', () => {
+    const source = `
+import clip { CLIP, VisionTransformer, TextTransformer }
+model "m" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 8, width = 64, layers = 2, embed = 32),
+  text = TextTransformer(context = 16, vocab = 512, width = 64, layers = 2, embed = 32))
+train "r" of "m" {
+  data = csv("pairs.csv")
+  batch = 64
+  chunk = 24
+  schedule = cosine(warmup = 20.5 steps, total = 3 epochs)
+  clamp logit_scale in 4 .. 1
+  clamp text_projection in 0 .. 1
+}
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z502]: batch 64 is not a multiple of chunk 24
+        --> main.zoo:8:11
+       8 |   chunk = 24
+         |           ^^
+         = help: chunks that work: 16, 32
+
+      error[Z502]: \`warmup\` of cosine must be a number of steps or epochs, got 20.5 steps
+        --> main.zoo:9:21
+       9 |   schedule = cosine(warmup = 20.5 steps, total = 3 epochs)
+         |                     ^^^^^^^^^^^^^^^^^^^
+
+      error[Z502]: the lower bound 4 is above the upper bound 1
+        --> main.zoo:10:24
+      10 |   clamp logit_scale in 4 .. 1
+         |                        ^^^^^^
+
+      error[Z502]: clamp bounds scalars; text_projection is [64, 32]
+        --> main.zoo:11:9
+      11 |   clamp text_projection in 0 .. 1
+         |         ^^^^^^^^^^^^^^^
+      "
+    `);
+  });
+
+  it('Z503: settings that training needs', () => {
+    const source = `
+import clip { CLIP, VisionTransformer, TextTransformer }
+model "m" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 8, width = 64, layers = 2, embed = 32),
+  text = TextTransformer(context = 16, vocab = 512, width = 64, layers = 2, embed = 32))
+train "r" of "m" {
+  optimizer = adamw(lr = 1e-3)
+}
+`;
+    expect(resolve('recipe', source, 'main.zoo#r')).toMatchInlineSnapshot(`
+      "
+      error[Z503]: recipe r has no \`data\` and no \`batch\`
+        --> main.zoo:5:7
+       5 | train "r" of "m" {
+         |       ^^^
+         = help: data = csv("pairs.csv")
+      "
+    `);
+  });
+
+  it('Z504: patterns and paths that match nothing', () => {
+    const source = `
+import clip { CLIP, VisionTransformer, TextTransformer }
+model "m" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 8, width = 64, layers = 2, embed = 32),
+  text = TextTransformer(context = 16, vocab = 512, width = 64, layers = 2, embed = 32))
+train "r" of "m" {
+  data = csv("pairs.csv")
+  batch = 64
+  freeze "resblocks.*", "visual.transformer"
+  remat "**.resblock.*"
+  clamp logit_scal in 0 .. 1
+  init visual.pos = resize_grid(bicubic)
+}
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z504]: "resblocks.*" matches no weight of m
+        --> main.zoo:8:10
+       8 |   freeze "resblocks.*", "visual.transformer"
+         |          ^^^^^^^^^^^^^
+
+      error[Z504]: "visual.transformer" matches no weight of m
+        --> main.zoo:8:25
+       8 |   freeze "resblocks.*", "visual.transformer"
+         |                         ^^^^^^^^^^^^^^^^^^^^
+         = help: freeze "visual.transformer.**"
+
+      error[Z504]: "**.resblock.*" matches no block of m
+        --> main.zoo:9:9
+       9 |   remat "**.resblock.*"
+         |         ^^^^^^^^^^^^^^^
+
+      error[Z504]: m has no weight \`logit_scal\`; did you mean \`logit_scale\`?
+        --> main.zoo:10:9
+      10 |   clamp logit_scal in 0 .. 1
+         |         ^^^^^^^^^^
+
+      error[Z504]: m has no weight \`visual.pos\`; did you mean \`visual.positional_embedding\`?
+        --> main.zoo:11:8
+      11 |   init visual.pos = resize_grid(bicubic)
+         |        ^^^^^^^^^^
+      "
+    `);
+  });
+
+  it('Z505: settings given twice', () => {
+    const source = `
+import clip { CLIP, VisionTransformer, TextTransformer }
+model "m" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 8, width = 64, layers = 2, embed = 32),
+  text = TextTransformer(context = 16, vocab = 512, width = 64, layers = 2, embed = 32))
+train "r" of "m" {
+  data = csv("pairs.csv")
+  batch = 64
+  batch = 32
+  steps = 100
+  schedule = cosine(total = 200 steps)
+}
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z505]: \`batch\` is set twice
+        --> main.zoo:8:3
+       8 |   batch = 32
+         |   ^^^^^
+
+      error[Z505]: the length is given twice: \`steps\` and \`total\` of the schedule
+        --> main.zoo:9:11
+       9 |   steps = 100
+         |           ^^^
+      "
+    `);
+  });
+
+  it('models, starts and objectives that do not exist', () => {
+    const source = `
+import clip { CLIP, VisionTransformer, TextTransformer }
+model "m" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 8, width = 64, layers = 2, embed = 32),
+  text = TextTransformer(context = 16, vocab = 512, width = 64, layers = 2, embed = 32))
+train "a" of "mm" { data = csv("x.csv")  batch = 4 }
+train "b" of "m" from "n" { data = csv("x.csv")  batch = 4 }
+train "c" of "m" { data = csv("x.csv")  batch = 4  objective = contrastiv }
+train "d" of "m" { data = csv("x.csv")  batch = 4  objective = sigmoid_loss }
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z213]: there is no model "mm"; did you mean \`m\`?
+        --> main.zoo:5:14
+       5 | train "a" of "mm" { data = csv("x.csv")  batch = 4 }
+         |              ^^^^
+
+      error[Z213]: there is no model "n"
+        --> main.zoo:6:23
+       6 | train "b" of "m" from "n" { data = csv("x.csv")  batch = 4 }
+         |                       ^^^
+         = help: from takes a model or a file: "weights.safetensors"
+
+      error[Z200]: there is no objective \`contrastiv\`; did you mean \`contrastive\`?
+        --> main.zoo:7:64
+       7 | train "c" of "m" { data = csv("x.csv")  batch = 4  objective = contrastiv }
+         |                                                                ^^^^^^^^^^
+
+      error[Z309]: argument \`out\` of sigmoid_loss lacks the field \`bias\`
+        --> main.zoo:8:64
+       8 | train "d" of "m" { data = csv("x.csv")  batch = 4  objective = sigmoid_loss }
+         |                                                                ^^^^^^^^^^^^
+      "
+    `);
+  });
+
+  it('overrides', () => {
+    const source = `
+import clip { CLIP, VisionTransformer, TextTransformer }
+model "m" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 8, width = 64, layers = 2, embed = 32),
+  text = TextTransformer(context = 16, vocab = 512, width = 64, layers = 2, embed = 32))
+train "r" of "m" { data = csv("x.csv")  batch = 4 }
+`;
+    expect(
+      resolve('recipe', source, 'main.zoo#r', [
+        { path: 'optimizer.lrr', value: '1' },
+        { path: 'batch', value: '4 +' },
+        { path: 'vision.layrs', value: '3' },
+      ]),
+    ).toMatchInlineSnapshot(`
+      "
+      error[Z106]: expected an expression, found the end of the expression
+        --> --set batch:1:4
+       1 | 4 +
+         |    ^
+
+      error[Z501]: adamw has no option \`lrr\`; did you mean \`lr\`?
+        --> --set optimizer.lrr:1:1
+       1 | 1
+         | ^
+
+      error[Z212]: VisionTransformer has no parameter \`layrs\`; did you mean \`layers\`?
+        --> --set vision.layrs:1:1
+       1 | 3
+         | ^
+      "
+    `);
+  });
+
+  it('Z213: which recipe, which model', () => {
+    const source = `
+import clip { CLIP, VisionTransformer, TextTransformer }
+model "m" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 8, width = 64, layers = 2, embed = 32),
+  text = TextTransformer(context = 16, vocab = 512, width = 64, layers = 2, embed = 32))
+train "r" of "m" { data = csv("x.csv")  batch = 4 }
+train "s" of "m" { data = csv("x.csv")  batch = 4 }
+`;
+    expect(resolve('recipe', source, 'main.zoo')).toMatchInlineSnapshot(`
+      "
+      error[Z213]: main.zoo defines 2 recipes; say which
+         = help: main.zoo#r
+      "
+    `);
+  });
+});
