@@ -98,6 +98,21 @@ function scoreTable(scores: readonly Score[]): string {
   return table([head, ...rows], [1, 2, 3, 4, 5]);
 }
 
+/** Results and licences for the model card of the export. */
+function cardRemarks(scores: readonly Score[]): string {
+  const rows = scores.map(
+    (s) => `| ${s.name} | ${s.pictures} | ${s.choices} | ${percent(s.top1)} | ${percent(s.top5)} |`,
+  );
+  return `## Results and data
+
+| zero-shot test | pictures | captions | top-1 | top-5 |
+| --- | --- | --- | --- | --- |
+${rows.join('\n')}
+
+Trained on Twemoji (© Twitter, Inc. and other contributors, CC BY 4.0) and Noto Emoji (© Google, Apache 2.0) pictures with names
+and keywords of Unicode CLDR through OpenMoji (CC BY-SA 4.0), whose drawings (CC BY-SA 4.0) are the test of an unseen style.`;
+}
+
 function writePage(path: string, evaluation: Evaluation, facts: readonly string[]): void {
   const page = renderPage({
     heading: 'A small CLIP that reads emoji',
@@ -150,7 +165,13 @@ async function main(): Promise<void> {
   ];
   writePage(join(folder, 'page.html'), evaluation, facts);
   const exported = join(folder, 'export');
-  await exportPackage({ source: folder, model: recipe.model, out: exported });
+  await exportPackage({
+    source: folder,
+    model: recipe.model,
+    out: exported,
+    reference: `${program}#${recipe.model.name}`,
+    remarks: cardRemarks(evaluation.scores),
+  });
   writeFileSync(
     join(folder, 'report.json'),
     `${JSON.stringify({ recipe: name, seconds, steps: result.steps, scores: evaluation.scores }, null, 2)}\n`,

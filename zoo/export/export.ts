@@ -39,6 +39,8 @@ export interface ExportRequest {
   readonly reference?: string;
   /** Overrides (`--set`) that the model was loaded with. */
   readonly overrides?: readonly TextOverride[];
+  /** Markdown for the model card: results, licences of the data. */
+  readonly remarks?: string;
 }
 
 const exportFormats = ['zoo', 'openai', 'open_clip', 'hf'] as const;
@@ -161,7 +163,7 @@ async function fillFolder(request: ExportRequest, weights: WeightSource, folder:
   verifyText(host, folder, bundle.name, model);
   await writeWeights(model, weights, source, join(folder, weightsName));
   const about = describe(model, bundle.name, await readTraining(source));
-  await writeFile(join(folder, 'README.md'), modelCard({ ...about, files: {} }));
+  await writeFile(join(folder, 'README.md'), modelCard({ ...about, files: {} }, request.remarks));
   const files: Record<string, FileDigest> = {};
   for (const name of [...bundle.files.keys(), weightsName, 'README.md']) {
     files[name] = await digestFile(join(folder, name));

@@ -30,8 +30,8 @@ function training(manifest: Manifest): string {
   return `Trained with zooc${recipe}: ${t.steps} steps, loss of the last step ${t.loss.toPrecision(4)}.`;
 }
 
-/** The card's Markdown. */
-export function modelCard(manifest: Manifest): string {
+/** The card's Markdown. @param remarks Markdown about results and licences, behind the training */
+export function modelCard(manifest: Manifest, remarks = ''): string {
   const facts: [string, string][] = [['parameters', manifest.parameters.toLocaleString('en-US')]];
   if (manifest.embed !== undefined) facts.push(['width of the shared embedding', String(manifest.embed)]);
   for (const [name, value] of Object.entries(manifest.config)) facts.push([`\`${name}\``, configText(value)]);
@@ -48,7 +48,7 @@ ${inputs(manifest)}
 ## Training
 
 ${training(manifest)}
-
+${remarks === '' ? '' : `\n${remarks.trim()}\n`}
 ## Use
 
 \`\`\`sh
