@@ -7,6 +7,7 @@
  */
 import { baseIndex, type Contraction, groupIndex, type ResultPrinter } from './contraction.ts';
 import type { RegisterTile } from './schedules.ts';
+import { runtimeBound } from './wgsl.ts';
 
 /** Names of the operands' bindings, and whether their loads are vec4: `a` along M, `b` along N. */
 export interface LoadModes {
@@ -49,7 +50,7 @@ export function printRegisterTile(
     }
   }
   for (const i of rows) for (const j of vectors) lines.push(`var c${i}_${j} = vec4<f32>();`);
-  lines.push(`for (var k = 0u; k < ${c.k}u; k++) {`);
+  lines.push(`for (var k = 0u; k < ${kEnd(c, modes)}; k++) {`);
   const step = (stride: number, vector: boolean) => `k * ${vector ? stride / 4 : stride}u`;
   for (const j of vectors) {
     const at = (name: string) => `${modes.b}[${name} + ${step(c.b.inner, modes.bVector)}]`;
@@ -85,6 +86,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
   ${lines.join('\n  ')}
 }
 `;
+}
+
+/** K as the loop's bound; short ones are hidden from the unroller, where the right operand's binding is known to be as long. */
+function kEnd(c: Contraction, modes: LoadModes): string {
+  return c.k > 64 || c.b.inner === 0 ? `${c.k}u` : runtimeBound(c.k, modes.b);
 }
 
 /** Workgroups of a register-tiled product. */

@@ -174,7 +174,9 @@ const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
   const extraVectors = c.extras.map((e) => !shared.has(e.view.storage.id) && vectorExtra(c, e));
   const bindings = bindOperands(c, { a: modes.aVector, b: modes.bVector, extras: extraVectors });
   const printer = resultPrinter(c, bindings.names.extras, extraVectors);
-  const tile = cpu ? chooseRegisterTile(c.m, modes.aVector) : chooseWorkgroupTile(c.m);
+  const tile = cpu
+    ? chooseRegisterTile(c.m, 2 * c.batch * c.n * c.k, modes.aVector)
+    : chooseWorkgroupTile(c.m);
   const body =
     tile.kind === 'registers'
       ? printRegisterTile(c, tile, { ...modes, ...bindings.names }, printer)

@@ -15,6 +15,8 @@ export interface RegisterTile {
   readonly lanes: number;
   /** GFLOP/s when the left operand is read as vec4 along M, and when it is read as uniform scalars. */
   readonly rate: { readonly column: number; readonly scalar: number };
+  /** Seconds until the adapter has compiled it: worth spending only on products that are large. */
+  readonly compile: number;
 }
 
 export interface WorkgroupTile {
@@ -32,9 +34,9 @@ export interface WorkgroupTile {
  * one address costs a broadcast, one they read side by side a few loads, anything else a gather. Larger tiles spill.
  */
 const registerTiles: readonly RegisterTile[] = [
-  { kind: 'registers', rows: 16, columns: 8, lanes: 8, rate: { column: 34, scalar: 26 } },
-  { kind: 'registers', rows: 8, columns: 8, lanes: 8, rate: { column: 27, scalar: 18 } },
-  { kind: 'registers', rows: 4, columns: 8, lanes: 8, rate: { column: 19, scalar: 18 } },
+  { kind: 'registers', rows: 16, columns: 8, lanes: 8, rate: { column: 36, scalar: 26 }, compile: 0.7 },
+  { kind: 'registers', rows: 8, columns: 8, lanes: 8, rate: { column: 27, scalar: 25 }, compile: 0.33 },
+  { kind: 'registers', rows: 4, columns: 8, lanes: 8, rate: { column: 19, scalar: 18 }, compile: 0.2 },
 ];
 
 /** gpu: the usual 64×64 tile of 256 invocations with a 4×4 result each; fits every device's default limits. */
@@ -51,10 +53,15 @@ export const contractSchedules: {
   gpu: workgroupTiles,
 };
 
-/** The register tile with the least estimated time for M rows. */
-export function chooseRegisterTile(m: number, columnOperand: boolean): RegisterTile {
-  const time = (tile: RegisterTile) =>
-    (Math.ceil(m / tile.rows) * tile.rows) / (columnOperand ? tile.rate.column : tile.rate.scalar);
+/** How often a plan's product is assumed to run: what its compilation is spread over. */
+const assumedRuns = 200;
+
+/** The register tile with the least estimated time for a product of M rows and `flopsOfRow` FLOPs a row, compilation included. */
+export function chooseRegisterTile(m: number, flopsOfRow: number, columnOperand: boolean): RegisterTile {
+  const time = (tile: RegisterTile) => {
+    const rate = 1e9 * (columnOperand ? tile.rate.column : tile.rate.scalar);
+    return (Math.ceil(m / tile.rows) * tile.rows * flopsOfRow) / rate + tile.compile / assumedRuns;
+  };
   return contractSchedules.cpu.reduce((best, tile) => (time(tile) < time(best) ? tile : best));
 }
 

@@ -77,6 +77,16 @@ const erfSource = (lanes: Lanes) => {
 `;
 };
 
+/**
+ * A loop bound that the shader compiler cannot see: `count`, which `binding` (at least that long) always admits.
+ *
+ * Software adapters unroll loops of constant length up to 32 or so; a row kernel's few loads then become thousands of
+ * instructions that take LLVM tens of seconds and run no faster (measured on lavapipe of Mesa 25: 20 s against 0.1 s).
+ */
+export function runtimeBound(count: number, binding: string): string {
+  return `min(${count}u, arrayLength(&${binding}))`;
+}
+
 /** Helper functions a program needs, to be printed before `main`. */
 export function programHelpers(program: MapProgram, lanes: Lanes): string {
   return program.instructions.some((i) => i.op === 'erf') ? erfSource(lanes) : '';
