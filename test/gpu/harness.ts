@@ -358,6 +358,7 @@ export function lowerOne<K extends OpName>(
       return result;
     },
     scratch: (elements, dtype, label) => memory.scratch(elements, dtype, label),
+    cached: (_source, make) => make(),
     emit: (kernel) => {
       kernels.push(kernel);
     },

@@ -1,0 +1,1 @@
+export { cpuAttention as gpuAttention } from './attention-cpu.ts';
