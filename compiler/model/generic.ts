@@ -9,6 +9,7 @@ import type { Dim } from '../graph/types.ts';
 import { asDim, dimValue } from './arithmetic.ts';
 import { callInstance, callValue } from './calls.ts';
 import { forwardOf, instantiate } from './elaborate.ts';
+import { emit } from './emit.ts';
 import { evaluate } from './evaluate.ts';
 import type { Module } from './imports.ts';
 import { type Env, Scope } from './scope.ts';
@@ -102,8 +103,8 @@ class Inventor {
       shape.push(size);
     }
     const dtype = type.element?.text === 'i32' ? 'i32' : 'f32';
-    const node = this.tracer.builder.add('input', [], { name, dtype, shape });
-    return { kind: 'tensor', node, axes: shape.map(() => undefined) };
+    const value = emit(this.env, 'input', [], { name, dtype, shape }, type.span);
+    return value.kind === 'poison' ? undefined : value;
   }
 
   private fresh(): number {

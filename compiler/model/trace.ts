@@ -10,6 +10,7 @@ import type { Dim, DType, Graph, Output } from '../graph/types.ts';
 import { asDim, dimValue } from './arithmetic.ts';
 import { callInstance, callValue } from './calls.ts';
 import { forwardOf, inputTypeOf } from './elaborate.ts';
+import { emit } from './emit.ts';
 import { evaluate } from './evaluate.ts';
 import { lookup, type Module } from './imports.ts';
 import type { Instance } from './instance.ts';
@@ -123,8 +124,10 @@ function makeInput(
         : undefined;
   if (name === undefined) return notAnInput(param, root, env);
   const dtype: DType = name === 'tokens' ? 'i32' : 'f32';
-  const node = tracer.builder.add('input', [], { name, dtype, shape }, { path: '', span: param.span });
-  return { name, value: { kind: 'tensor', node, axes: shape.map(() => undefined) } };
+  const value = emit(env, 'input', [], { name, dtype, shape }, root.span, {
+    axes: shape.map(() => undefined),
+  });
+  return value.kind === 'poison' ? undefined : { name, value };
 }
 
 function notAnInput(param: ParamDecl, root: Root, env: Env): undefined {
