@@ -8,10 +8,10 @@ import { z } from 'zod';
 import type { CallExpr, Expr } from '../../grammar/ast.ts';
 import type { Span } from '../../grammar/source.ts';
 import { evaluate } from './evaluate.ts';
-import { formatData, toData } from './recipe-data.ts';
+import { callData, formatData, toData } from './recipe-data.ts';
 import type { Env } from './scope.ts';
 import { didYouMean } from './suggest.ts';
-import type { Quantity, StaticValueData } from './types.ts';
+import type { Quantity, StaticCall, StaticValueData } from './types.ts';
 
 /** A schema and what it wants in words: "a number above 0". */
 export interface Wanted<S extends z.ZodType = z.ZodType> {
@@ -238,4 +238,25 @@ function decayWhen(expr: Expr, env: Env): StaticValueData | undefined {
 /** `1000 steps`, or a bare number of steps. */
 export function readDuration(expr: Expr, key: string, env: Env): Quantity | undefined {
   return readPlain(expr, key, settings.duration, env);
+}
+
+/** A setting that is a call of one of these names, with its arguments as data; undefined after a report. */
+export function readCall(
+  expr: Expr,
+  key: string,
+  known: readonly string[],
+  env: Env,
+): StaticCall | undefined {
+  const call = expr.kind === 'call' ? callData(expr, env) : undefined;
+  if (expr.kind !== 'call') {
+    const examples = known.slice(0, 3).map((n) => `${n}(...)`);
+    env.session.report('Z502', expr.span, `\`${key}\` must be a call: ${examples.join(', ')}`);
+  } else if (call !== undefined && !known.includes(call.name)) {
+    const hint = didYouMean(call.name, known);
+    env.session.report('Z502', expr.callee.span, `\`${key}\` cannot be \`${call.name}\`${hint}`, {
+      help: `${key} can be: ${known.map((n) => `${n}(...)`).join(', ')}`,
+    });
+    return undefined;
+  }
+  return call;
 }

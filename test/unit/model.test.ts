@@ -1,0 +1,308 @@
+/** Models in the language against what is published about them: weights in order, graphs, variants, names of others. */
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { formatShape } from '../../compiler/graph/types.ts';
+import {
+  checkFile,
+  mapWeights,
+  nameRules,
+  resolveModel,
+  resolveRecipe,
+  type TextOverride,
+  traceEntry,
+} from '../../compiler/model/index.ts';
+import { entryNames, type Model, type Result } from '../../compiler/model/types.ts';
+import { renderDiagnostics } from '../../grammar/render.ts';
+import { nodeHost } from '../../zoo/host.ts';
+import { memoryHost } from '../errors/report.ts';
+import { samplePrograms } from '../fixtures/fuzz.ts';
+
+const host = nodeHost();
+const tiny = 'test/fixtures/models/tiny.zoo';
+
+function unwrap<T>(result: Result<T>): T {
+  if (!result.ok) throw new Error(renderDiagnostics(result.diagnostics));
+  return result.value;
+}
+
+function model(reference: string, settings: readonly TextOverride[] = []): Model {
+  return unwrap(resolveModel(host, reference, settings));
+}
+
+/** `visual.proj [768, 512]`, with element type and role where they are not the usual ones. */
+function lines(m: Model): string[] {
+  return m.weights.map((w) => {
+    const rest = `${w.dtype === 'i64' ? ' i64' : ''}${w.kind === 'buffer' ? ' buffer' : ''}`;
+    return `${w.name} ${formatShape(w.shape)}${rest}`;
+  });
+}
+
+describe('state dicts', () => {
+  for (const file of ['vit-b-32', 'rn50x4']) {
+    it(`${file}: every weight, in order`, () => {
+      const path = new URL(`../fixtures/state_dicts/${file}.json`, import.meta.url);
+      const wanted = JSON.parse(readFileSync(path, 'utf8')) as {
+        model: string;
+        parameters: number;
+        weights: string[];
+      };
+      const found = model(wanted.model);
+      expect(lines(found)).toEqual(wanted.weights);
+      expect(found.parameters).toBe(wanted.parameters);
+    });
+  }
+
+  const golden = new URL('../../../shared/golden/state_dicts.json', import.meta.url);
+  it.runIf(existsSync(golden))('all nine published models', () => {
+    type Entry = { total_parameters: number; state_dict: [string, number[], string, string][] };
+    const all = JSON.parse(readFileSync(golden, 'utf8')) as Record<string, Entry>;
+    expect(Object.keys(all)).toHaveLength(9);
+    for (const [name, { total_parameters, state_dict }] of Object.entries(all)) {
+      const found = model(name);
+      const wanted = state_dict.map(
+        ([weight, shape, dtype, kind]) =>
+          `${weight} ${formatShape(shape)}${dtype === 'int64' ? ' i64' : ''}${kind === 'buffer' ? ' buffer' : ''}`,
+      );
+      expect(lines(found), name).toEqual(wanted);
+      expect(found.parameters, name).toBe(total_parameters);
+    }
+  });
+});
+
+describe('what a model says about itself', () => {
+  it('sizes, configuration and entries', () => {
+    const m = model('ViT-B/32');
+    expect([m.resolution, m.context, m.vocab, m.embed]).toEqual([224, 77, 49408, 512]);
+    expect(m.config.get('vision.heads')).toBe(12);
+    expect(m.config.get('text.act')).toBe('quick_gelu');
+    expect(m.entries.map((e) => e.name)).toEqual([...entryNames]);
+    expect(m.entries.find((e) => e.name === 'loss')).toEqual({
+      name: 'loss',
+      inputs: [
+        { name: 'images', shape: '[B, 3, 224, 224]' },
+        { name: 'tokens', shape: '[B, 77]' },
+      ],
+      outputs: [
+        { name: 'image_features', shape: '[B, 512]' },
+        { name: 'text_features', shape: '[B, 512]' },
+        { name: 'logits_per_image', shape: '[B, B]' },
+        { name: 'loss', shape: '[]' },
+      ],
+    });
+  });
+
+  it('weights start as OpenAI starts them', () => {
+    const start = new Map(model(`${tiny}#tiny_vit2`).weights.map((w) => [w.name, w.init]));
+    const [width, layers] = [128, 2];
+    expect(start.get('token_embedding.weight')).toEqual({ kind: 'normal', std: 0.02 });
+    expect(start.get('positional_embedding')).toEqual({ kind: 'normal', std: 0.01 });
+    expect(start.get('logit_scale')).toEqual({ kind: 'const', value: Math.log(1 / 0.07) });
+    const block = 'transformer.resblocks.0';
+    const close = (name: string, std: number) => {
+      const init = start.get(name);
+      expect(init?.kind).toBe('normal');
+      expect(init?.kind === 'normal' ? init.std : 0).toBeCloseTo(std, 12);
+    };
+    close(`${block}.attn.in_proj_weight`, width ** -0.5);
+    close(`${block}.attn.out_proj.weight`, width ** -0.5 * (2 * layers) ** -0.5);
+    close(`${block}.mlp.c_fc.weight`, (2 * width) ** -0.5);
+    close(`${block}.mlp.c_proj.weight`, width ** -0.5 * (2 * layers) ** -0.5);
+    expect(start.get(`visual.${block}.attn.in_proj_weight`)).toEqual({
+      kind: 'uniform',
+      bound: Math.sqrt(6 / (4 * width)),
+    });
+    expect(start.get(`visual.${block}.mlp.c_fc.bias`)).toEqual({ kind: 'uniform', bound: width ** -0.5 });
+    expect(start.get('visual.ln_pre.weight')).toEqual({ kind: 'const', value: 1 });
+  });
+});
+
+describe('variants', () => {
+  const base = `
+import clip { CLIP, VisionTransformer, TextTransformer }
+model "m"(side: int = 32) = CLIP(
+  vision = VisionTransformer(resolution = side, patch = 8, width = 64, layers = 2, embed = 32),
+  text = TextTransformer(context = 16, vocab = 512, width = 64, layers = 2, embed = 32))
+model "large" = "m" with side = 64, vision.layers = 3
+model "larger" = "large" with vision.layers = 4
+model wide = "m" with vision.width = 128`;
+  const files = memoryHost({ 'm.zoo': base });
+  const at = (name: string, settings: readonly TextOverride[] = []) =>
+    unwrap(resolveModel(files, `m.zoo#${name}`, settings));
+
+  it('by parameter and by path, later ones over earlier ones', () => {
+    expect([at('large').resolution, at('large').config.get('vision.layers')]).toEqual([64, 3]);
+    expect([at('larger').resolution, at('larger').config.get('vision.layers')]).toEqual([64, 4]);
+    expect(at('larger', [{ path: 'side', value: '16' }]).resolution).toBe(16);
+    expect(at('larger', [{ path: 'vision.layers', value: '1' }]).config.get('vision.layers')).toBe(1);
+  });
+
+  it('defaults see what was overridden', () => {
+    expect(at('wide').config.get('vision.heads')).toBe(2);
+    expect(at('m', [{ path: 'text.act', value: 'gelu' }]).config.get('text.act')).toBe('gelu');
+  });
+});
+
+describe('graphs', () => {
+  it('have numbers with a batch and B without', () => {
+    const m = model(`${tiny}#tiny_vit`);
+    const open = unwrap(traceEntry(m, 'loss'));
+    const four = unwrap(traceEntry(m, 'loss', { batch: 4 }));
+    const typeOf = (graph: typeof open, name: string) => {
+      const output = graph.outputs.find((o) => o.name === name);
+      return formatShape(graph.nodes[output!.node]!.type.shape);
+    };
+    expect(typeOf(open, 'logits_per_image')).toBe('[B, B]');
+    expect(typeOf(four, 'logits_per_image')).toBe('[4, 4]');
+    expect(four.outputs.map((o) => o.name)).toEqual([
+      'image_features',
+      'text_features',
+      'logits_per_image',
+      'loss',
+    ]);
+  });
+
+  it('of one tower hold nothing of the other', () => {
+    const m = model(`${tiny}#tiny_vit`);
+    const inputs = (entry: 'encode_image' | 'encode_text') =>
+      unwrap(traceEntry(m, entry, { batch: 2 })).nodes.flatMap((n) =>
+        n.op === 'input' ? [n.attrs.name] : [],
+      );
+    expect(inputs('encode_image')).toEqual(['images']);
+    expect(inputs('encode_text')).toEqual(['tokens']);
+  });
+
+  it('read every weight, transposed ones in place', () => {
+    const m = model(`${tiny}#tiny_vit`);
+    const { nodes } = unwrap(traceEntry(m, 'loss', { batch: 2 }));
+    const read = nodes.flatMap((n) => (n.op === 'param' ? [n.attrs.name] : []));
+    expect(read.sort()).toEqual(m.weights.map((w) => w.name).sort());
+    const copies = nodes.filter((n) => n.op === 'transpose' && nodes[n.inputs[0]!]!.op === 'param');
+    expect(copies).toEqual([]);
+  });
+
+  it('say where each node comes from', () => {
+    const { nodes } = unwrap(traceEntry(model(`${tiny}#tiny_vit`), 'encode_image', { batch: 2 }));
+    const attention = nodes.find((n) => n.op === 'attention');
+    expect(attention?.origin.path).toBe('visual.transformer.resblocks.0.attn');
+    expect(attention?.origin.span?.file.path).toBe('zooc:nn');
+  });
+
+  it('use a kernel for a body of a user only if it computes the same', () => {
+    const program = (eps: string) => `
+block Norm(width: int, eps: float = 1e-5) {
+  param weight: [width] = ones
+  param bias: [width] = zeros
+  forward(y: [..., width]) -> [..., width] fuses layer_norm {
+    let m = y - mean(y, axis = -1, keep = true)
+    return m * rsqrt(mean(m * m, axis = -1, keep = true) + ${eps}) * weight + bias
+  }
+}
+block Enc {
+  norm: Norm(8)
+  forward(image: [B, 3, 8, 8]) -> [B, 3, 8, 8] = norm(image)
+}
+model "m" = Enc()`;
+    const ops = (text: string) => {
+      const m = unwrap(resolveModel(memoryHost({ 'm.zoo': text }), 'm.zoo'));
+      return unwrap(traceEntry(m, 'encode_image', { batch: 2 })).nodes.map((n) => n.op);
+    };
+    expect(ops(program('eps'))).toContain('layer_norm');
+    expect(ops(program('2 * eps'))).not.toContain('layer_norm');
+  });
+});
+
+describe('names of other formats', () => {
+  it('hf names every weight of a transformer, each once', () => {
+    const map = unwrap(nameRules(host, 'ViT-B/32', 'hf'));
+    const { mapped, unmapped } = mapWeights(map, model('ViT-B/32'));
+    expect(unmapped).toEqual([]);
+    const theirs = mapped.flatMap((m) => m.theirs);
+    // 24 in_proj weights and as many biases become three tensors each.
+    expect(theirs).toHaveLength(302 + 2 * 48);
+    expect(new Set(theirs).size).toBe(theirs.length);
+    expect(mapped.find((m) => m.ours === 'visual.transformer.resblocks.3.attn.in_proj_weight')).toEqual({
+      ours: 'visual.transformer.resblocks.3.attn.in_proj_weight',
+      theirs: ['q', 'k', 'v'].map((p) => `vision_model.encoder.layers.3.self_attn.${p}_proj.weight`),
+      transforms: [{ kind: 'split', axis: 0 }],
+    });
+    expect(mapped.find((m) => m.ours === 'visual.proj')).toEqual({
+      ours: 'visual.proj',
+      theirs: ['visual_projection.weight'],
+      transforms: [{ kind: 'transpose' }],
+    });
+  });
+});
+
+describe('the sample programs of the language page', () => {
+  const encoder = `
+import clip { VisionTransformer }
+block MyEncoder(width: int, embed: int) {
+  tower: VisionTransformer(resolution = 64, patch = 16, width = width, layers = 2, embed = embed)
+  forward(image: [B, 3, 64, 64]) -> [B, embed] = tower(image)
+}`;
+  for (const [name, text] of samplePrograms()) {
+    it(`${name} has no errors`, () => {
+      const files = memoryHost({ [name]: text, 'my_encoder.zoo': encoder });
+      const { diagnostics } = checkFile(files, name);
+      expect(renderDiagnostics(diagnostics.filter((d) => d.severity === 'error'))).toBe('');
+    });
+  }
+
+  it('the large recipe, whole', () => {
+    const files = memoryHost({
+      'r.zoo': samplePrograms().get('recipes-sample.zoo')!,
+      'my_encoder.zoo': encoder,
+    });
+    const recipe = unwrap(resolveRecipe(files, 'r.zoo#b32-cc12m', [{ path: 'optimizer.lr', value: '1e-3' }]));
+    const { model: trained, source: _, data, evaluate, ...rest } = recipe;
+    expect(trained.name).toBe('ViT-B/32');
+    expect(data).toMatchObject({ name: 'webdataset', named: { image: 'jpg', text: 'txt', shuffle: 10000 } });
+    expect(evaluate).toMatchObject([{ what: { name: 'zeroshot' }, every: { value: 1, unit: 'epochs' } }]);
+    expect(rest).toEqual({
+      name: 'b32-cc12m',
+      objective: 'contrastive',
+      batch: 32768,
+      chunk: 256,
+      optimizer: {
+        kind: 'adamw',
+        lr: 1e-3,
+        beta1: 0.9,
+        beta2: 0.98,
+        eps: 1e-6,
+        weightDecay: 0.2,
+        decayMinDims: 2,
+      },
+      schedule: {
+        kind: 'cosine',
+        warmup: { value: 2000, unit: 'steps' },
+        total: { value: 32, unit: 'epochs' },
+      },
+      precision: { kind: 'mixed', lossScale: 'dynamic' },
+      gradClip: 1,
+      seed: 0,
+      clamps: [{ weight: 'logit_scale', min: 0, max: Math.log(100) }],
+      remat: ['**.resblocks.*'],
+      freeze: [],
+      init: [],
+      checkpoint: { every: { value: 1000, unit: 'steps' }, keep: 3 },
+    });
+  });
+
+  it('the recipe that only lacks data', () => {
+    const files = memoryHost({
+      'r.zoo': samplePrograms().get('recipes-sample.zoo')!,
+      'my_encoder.zoo': encoder,
+    });
+    const settings = [
+      { path: 'data', value: 'csv("pairs.csv")' },
+      { path: 'batch', value: '64' },
+    ];
+    const recipe = unwrap(resolveRecipe(files, 'r.zoo#l14-336', settings));
+    expect(recipe).toMatchObject({
+      from: 'ViT-L/14',
+      batch: 64,
+      freeze: ['transformer.**', 'token_embedding.*'],
+      init: [{ weight: 'visual.positional_embedding', how: { name: 'resize_grid', args: ['bicubic'] } }],
+    });
+  });
+});
