@@ -97,7 +97,7 @@ block A(width: int) {
         --> main.zoo:3:7
        3 |   fc: Linear(outputs = width)
          |       ^^^^^^^^^^^^^^^^^^^^^^^
-         = note: declared at nn.zoo:36
+         = note: declared at nn.zoo:42
       "
     `);
   });
@@ -536,12 +536,12 @@ model "m" = M(text = TextTransformer(width = 64, layers = 1, embed = 32))
     expect(check(source)).toMatchInlineSnapshot(`
       "
       error[Z219]: two weights are called text_projection
-        --> main.zoo:5:3
-       5 |   param text_projection: [4, 4] = ones
-         |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-        --> zooc:clip:52:3
-      52 |   param text_projection: [width, embed] = normal(width ^ -0.5)
-         |   ------------------------------------------------------------ the other one
+         --> main.zoo:5:3
+        5 |   param text_projection: [4, 4] = ones
+          |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+         --> zooc:clip:104:3
+      104 |   param text_projection: [width, embed] = normal(width ^ -0.5)
+          |   ------------------------------------------------------------ the other one
       "
     `);
   });
