@@ -1,6 +1,6 @@
 /**
  * How the model stage reads files under Node: the file system, npm packages with a `zoo` entry, and the bundled
- * packages, which lie beside this program in `zoo/lib` and `zoo/models`.
+ * packages, which lie beside this program in `zoo/lib`.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -48,10 +48,9 @@ function zooEntry(manifest: string, text: string): string | undefined {
 
 function bundledPaths(): Map<string, string> {
   const paths = new Map<string, string>();
-  for (const folder of ['lib', 'models']) {
-    for (const file of readdirSync(join(zooFolder, folder)).sort()) {
-      if (file.endsWith('.zoo')) paths.set(basename(file, '.zoo'), join(zooFolder, folder, file));
-    }
+  const folder = join(zooFolder, 'lib');
+  for (const file of readdirSync(folder).sort()) {
+    if (file.endsWith('.zoo')) paths.set(basename(file, '.zoo'), join(folder, file));
   }
   return paths;
 }
