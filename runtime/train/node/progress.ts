@@ -19,14 +19,12 @@ export function formatDuration(seconds: number): string {
   return shown.map((n, i) => (i === 0 ? String(n) : String(n).padStart(2, '0'))).join(':');
 }
 
-/** Mean speed of the steps since `start`, and what it makes of the rest. */
+/** Mean speed of the steps behind the first (which compiles shaders), and what it makes of the rest. */
 class Pace {
-  readonly #began = performance.now();
-  readonly #start: number;
+  #first: { readonly at: number; readonly step: number } | undefined;
   readonly #total: number;
 
-  constructor(start: number, total: number) {
-    this.#start = start;
+  constructor(total: number) {
     this.#total = total;
   }
 
@@ -35,12 +33,12 @@ class Pace {
     rate: string;
     left: string;
   } {
-    const done = step + 1 - this.#start;
-    const perStep = (performance.now() - this.#began) / 1000 / done;
+    this.#first ??= { at: performance.now(), step };
+    const perStep = (performance.now() - this.#first.at) / 1000 / (step - this.#first.step);
     return {
       loss: loss.toFixed(4),
       rate: `${rate.toPrecision(3)} pairs/s`,
-      left: formatDuration(perStep * (this.#total - step - 1)),
+      left: step === this.#first.step ? '-' : formatDuration(perStep * (this.#total - step - 1)),
     };
   }
 }
@@ -51,15 +49,15 @@ export function showProgress(
   total: number,
   stream: NodeJS.WriteStream = process.stderr,
 ): Progress {
-  const pace = new Pace(start, total);
+  const pace = new Pace(total);
   if (!stream.isTTY) {
     let printed = performance.now();
     return {
       row(row) {
+        const { loss, rate, left } = pace.describe(row);
         const last = row.step + 1 === total;
         if (!last && performance.now() - printed < secondsBetweenLines * 1000) return;
         printed = performance.now();
-        const { loss, rate, left } = pace.describe(row);
         stream.write(`step ${row.step + 1}/${total}  loss ${loss}  ${rate}  ${left} left\n`);
       },
       end() {},
