@@ -50,7 +50,7 @@ const sets = ['tiny_vit', 'tiny_vit2'].filter((set) => {
 });
 
 describe('training on WebGPU', () => {
-  test.each(sets)('%s meets the golden run', async (set) => {
+  test.each(sets)('%s meets the golden run', { timeout: 300_000 }, async (set) => {
     const golden = goldenTraining(set);
     const session = await open(golden);
     await checkGoldenTraining(golden, session, tolerances);

@@ -1,0 +1,132 @@
+/**
+ * `train` from the golden weights on the golden batches, as users run it: losses, rates and logit_scale of five steps
+ * against PyTorch, on the reference (about twice the golden run's own noise) and on the adapter (tolerances of the golden
+ * README). And what `train` refuses: another model's checkpoint, parts of recipes that cannot run yet.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodeSafetensors, type Tensor } from '../../runtime/data/safetensors.ts';
+import { goldenPath, readGolden } from '../support/golden.ts';
+import { Workspace } from './harness.ts';
+
+const workspace = new Workspace();
+afterAll(() => workspace.remove());
+
+const source = `
+import clip { CLIP, VisionTransformer, TextTransformer }
+import losses { contrastive }
+
+model "tiny" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 8, width = 64, layers = 2, embed = 32),
+  text = TextTransformer(context = 16, vocab = 512, width = 64, layers = 2, embed = 32)
+)
+
+train "golden" of "tiny" {
+  data = tensors("batches.safetensors")
+  objective = contrastive
+  batch = 4
+  optimizer = adamw(lr = 5e-4, beta1 = 0.9, beta2 = 0.98, eps = 1e-6, weight_decay = 0.2, decay_when = ndim >= 2)
+  schedule = cosine(warmup = 2 steps, total = 5 steps)
+  clamp logit_scale in 0 .. ln(100)
+  checkpoint every 2 steps keep 2
+}
+`;
+
+const golden = readGolden('tiny_vit.train.safetensors');
+const weights = ['--weights', goldenPath('tiny_vit.weights.safetensors')!];
+
+beforeAll(() => {
+  const batch = (name: string, dtype: 'F32' | 'I32'): Tensor => {
+    const { shape, data } = golden.tensors.get(`in.${name}`)!;
+    return { dtype, shape, data: dtype === 'F32' ? Float32Array.from(data) : Int32Array.from(data) };
+  };
+  const tensors = new Map([
+    ['images', batch('images', 'F32')],
+    ['tokens', batch('tokens', 'I32')],
+  ]);
+  workspace.write('batches.safetensors', encodeSafetensors(tensors));
+  workspace.write('golden.zoo', source);
+});
+
+interface Row {
+  readonly step: number;
+  readonly loss: number;
+  readonly lr: number;
+  readonly logit_scale: number;
+}
+
+function rowsOf(run: string): Row[] {
+  const text = readFileSync(workspace.path(`${run}/metrics.jsonl`), 'utf8');
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Row);
+}
+
+describe('train on the golden batches', () => {
+  it.each([
+    ['reference', 2.5e-6, 5e-7],
+    ['webgpu', 1e-4, 1e-5],
+  ])(
+    'on %s meets PyTorch: losses within %f, logit_scale within %f',
+    (device, loss, scale) => {
+      const args = ['train', 'golden.zoo', ...weights, '--device', device, '--out', device];
+      expect(workspace.zooc(args)).toMatchObject({ code: 0 });
+      const rows = rowsOf(device);
+      expect(rows.map((r) => r.step)).toEqual([0, 1, 2, 3, 4]);
+      const wanted = (name: string): Float64Array => golden.tensors.get(`step.${name}`)!.data;
+      for (const row of rows) {
+        const reference = wanted('loss')[row.step]!;
+        expect(Math.abs(row.loss - reference) / reference, `loss of step ${row.step}`).toBeLessThan(loss);
+        const difference = Math.abs(row.logit_scale - wanted('logit_scale')[row.step]!);
+        expect(difference, `logit_scale of step ${row.step}`).toBeLessThan(scale);
+      }
+      for (const [i, lr] of [2.5e-4, 5e-4, 5e-4, 3.75e-4, 1.25e-4].entries())
+        expect(rows[i]!.lr).toBeCloseTo(lr, 15);
+    },
+    300_000,
+  );
+
+  it('in two parts ends with the bits of one', () => {
+    const args = ['train', 'golden.zoo', ...weights, '--device', 'reference', '--out', 'parts'];
+    expect(workspace.zooc([...args, '--steps', '3'])).toMatchObject({ code: 0 });
+    expect(rowsOf('parts')).toHaveLength(3);
+    expect(workspace.zooc([...args, '--resume'])).toMatchObject({ code: 0 });
+    const bits = (run: string) => readFileSync(workspace.path(`${run}/weights.safetensors`)).toString('hex');
+    expect(bits('parts')).toBe(bits('reference'));
+  });
+
+  it('refuses the checkpoint of another model, and changes nothing', () => {
+    workspace.write(
+      'other.zoo',
+      source.replace('text = TextTransformer(', 'text = TextTransformer(heads = 2, '),
+    );
+    const before = rowsOf('reference');
+    const args = [
+      'train',
+      'other.zoo',
+      ...weights,
+      '--device',
+      'reference',
+      '--out',
+      'reference',
+      '--resume',
+    ];
+    const { code, stderr } = workspace.zooc(args);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/error\[Z612\]: .*belongs to another model/);
+    expect(rowsOf('reference')).toEqual(before);
+  });
+
+  it('says which parts of a recipe cannot run yet, before anything is written', () => {
+    workspace.write(
+      'later.zoo',
+      source.replace('  batch = 4\n', '  batch = 4\n  chunk = 2\n  remat "**.resblocks.*"\n'),
+    );
+    const { code, stderr } = workspace.zooc(['train', 'later.zoo', ...weights, '--out', 'later']);
+    expect(code).toBe(1);
+    expect(stderr).toContain('error[Z607]: recipe golden: chunk = 2 with batch = 4 is not supported');
+    expect(stderr).toContain('error[Z607]: recipe golden: remat is not supported');
+    expect(existsSync(workspace.path('later'))).toBe(false);
+  });
+});
