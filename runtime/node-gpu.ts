@@ -5,7 +5,7 @@
  * at random), `XDG_RUNTIME_DIR` for software Vulkan, and patience. They look for finished work in a `setImmediate`
  * loop, which costs a core, so `throttlePolling` puts a millisecond between looks once some were fruitless.
  */
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create } from 'webgpu';
@@ -45,8 +45,11 @@ function flags(unsafe: boolean, extra: readonly string[] = []): string[] {
 }
 
 function prepareProcess(): void {
-  process.env.XDG_RUNTIME_DIR ||= mkdtempSync(join(tmpdir(), 'zooc-xdg-'));
   throttlePolling();
+  if (process.env.XDG_RUNTIME_DIR) return;
+  const folder = mkdtempSync(join(tmpdir(), 'zooc-xdg-'));
+  process.env.XDG_RUNTIME_DIR = folder;
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 }
 
 const looksBeforeWaiting = 64;
