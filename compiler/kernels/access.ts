@@ -17,12 +17,6 @@ export function product(numbers: readonly number[]): number {
   return numbers.reduce((a, b) => a * b, 1);
 }
 
-/** A WGSL f32 literal; exact for every f32 value. */
-export function f32Literal(value: number): string {
-  const text = String(Math.fround(value));
-  return /[.e]/.test(text) ? `${text}f` : `${text}.0f`;
-}
-
 /** Drops axes of length 1 and joins neighbours that step as one axis, for all stride lists at once. */
 export function mergeAxes(
   shape: readonly number[],

@@ -11,11 +11,11 @@ import type { Origin } from '../graph/types.ts';
 import { bytesOf, LOWEST } from './access.ts';
 import { type AttentionWork, ownsQueries, pairsOf } from './attention.ts';
 import type { Kernel, LowerContext } from './kernel.ts';
-import { literal } from './wgsl.ts';
+import { hiddenBound, literal } from './wgsl.ts';
 
 const LANES = 8;
 /** Walked rows whose products are taken together. */
-const BLOCK = 8;
+const BLOCK = 4;
 /** Workgroups that share the tiles; odd, so that causal tiles of unequal length spread evenly. */
 const MOST_GROUPS = 61;
 
@@ -76,6 +76,7 @@ class Printer {
     return `@compute @workgroup_size(${LANES})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let place = group.x * ${walked * LANES}u + lane;
+  let chunks = ${hiddenBound(this.chunks, 'group.z')};
   for (var number = group.x; number < ${this.tiles * work.heads}u; number += ${this.groups}u) {
 ${indent(indent(lines)).join('\n')}
   }
@@ -123,8 +124,8 @@ ${indent(indent(lines)).join('\n')}
   /** Keys that the last query of the workgroup sees; all rows where keys are owned. */
   private endWalked(): string {
     const { work, own } = this;
-    if (!work.causal || !ownsQueries(work.kind)) return `${work.others}u`;
-    return `min(${work.others}u, start + ${LANES * own + work.others - work.rows}u)`;
+    if (!work.causal || !ownsQueries(work.kind)) return hiddenBound(work.others, 'group.z');
+    return `min(${hiddenBound(work.others, 'group.z')}, start + ${LANES * own + work.others - work.rows}u)`;
   }
 
   /** The first query that sees the first key of the workgroup, at the beginning of a block. */
@@ -145,7 +146,7 @@ ${indent(indent(lines)).join('\n')}
       lines.push(
         ...this.blockOf((k) => `let other${p}_at${k} = other${p}_head + at${k} * ${stride}u;`),
         ...this.rowsOf((r) => this.blockOf((k) => `var ${name}_${r}_${k} = 0.0;`).join(' ')),
-        `for (var c = 0u; c < ${this.chunks}u; c += 1u) {`,
+        `for (var c = 0u; c < chunks; c += 1u) {`,
         ...this.rowsOf((r) => `  let q${r} = ${operands.load(`own${p}`, `own${p}_row${r}`, 'c')};`),
       );
       for (let k = 0; k < BLOCK; k++) {
@@ -236,7 +237,7 @@ ${indent(indent(lines)).join('\n')}
     const forward = work.kind === 'forward';
     const value = (r: number, c: number) => (forward ? `(sum_${r}_${c} * factor[${r}])` : `sum_${r}_${c}`);
     return [
-      `for (var c = 0u; c < ${this.chunks}u; c += ${columns}u) {`,
+      `for (var c = 0u; c < chunks; c += ${columns}u) {`,
       ...each((c) => this.rowsOf((r) => `  var sum_${r}_${c} = vec4<f32>();`)),
       `  for (var j = ${this.firstWalked()}; j < end; j += 1u) {`,
       `    let w = weights_data[place + j * ${LANES}u];`,

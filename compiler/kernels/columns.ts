@@ -23,6 +23,7 @@ import {
 import { gridOf, type Kernel, type LowerContext } from './kernel.ts';
 import type { RowInput } from './rows.ts';
 import { denseView, type View } from './view.ts';
+import { literal } from './wgsl.ts';
 
 export interface ColumnSpec {
   /** All of one shape. */
@@ -109,7 +110,7 @@ function columnKernel(spec: ColumnKernel, profile: DeviceProfile, origin: Origin
   const size = flatWorkgroup(profile);
   const type = vector ? 'vec4<f32>' : 'f32';
   const update = spec.op === 'sum' ? `total += ${spec.value};` : `total = max(total, ${spec.value});`;
-  const scale = spec.scale === undefined || spec.scale === 1 ? '' : ` * ${Math.fround(spec.scale)}f`;
+  const scale = spec.scale === undefined || spec.scale === 1 ? '' : ` * ${literal(spec.scale)}`;
   const outBase = spec.output.offset / width;
   const body = `${flatMain(size, total)}  let column = index % ${columns / width}u;
   let first = (index / ${columns / width}u) * ${spec.piece}u;

@@ -11,6 +11,7 @@ import type { OpName } from '../ops/attributes.ts';
 import { bytesOf, flatMain, flatWorkgroup, indexExpression, vectorizable } from './access.ts';
 import { gridOf, type Kernel, type KernelArg, type Lower, type LowerContext } from './kernel.ts';
 import type { Storage, View } from './view.ts';
+import { hiddenBound } from './wgsl.ts';
 import { type Window, windowArg, windowsOf } from './windows.ts';
 
 /** Sorted positions that one invocation sums. */
@@ -124,7 +125,7 @@ function sortPositions(ctx: LowerContext, node: Node, { ids, order, positions }:
     ],
     body: `${flatMain(size, positions)}  let token = ${at('index')};
   var rank = 0u;
-  for (var i = 0u; i < ${positions}u; i += 1u) {
+  for (var i = 0u; i < ${hiddenBound(positions, 'id.z')}; i += 1u) {
     let other = ${at('i')};
     rank += select(0u, 1u, other < token || (other == token && i < index));
   }

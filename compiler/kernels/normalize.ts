@@ -7,21 +7,21 @@
  */
 import { sizeOf } from '../graph/types.ts';
 import type { OpName } from '../ops/attributes.ts';
-import { f32Literal } from './access.ts';
 import { columnReduction } from './columns.ts';
 import type { Lower } from './kernel.ts';
 import { type RowStep, rowKernel } from './rows.ts';
 import { lowerRows } from './softmax.ts';
 import { denseView, type View } from './view.ts';
+import { literal } from './wgsl.ts';
 
 /** Steps that leave `mean` and `rstd` (1 / standard deviation) of `x`. */
 function statistics(length: number, eps: number): RowStep[] {
-  const count = f32Literal(length);
+  const count = literal(length);
   return [
     { reduce: [{ op: 'sum', name: 'x_total', value: 'x' }] },
     { name: 'mean', value: `x_total / ${count}` },
     { reduce: [{ op: 'sum', name: 'squares', value: '(x - mean) * (x - mean)' }] },
-    { name: 'rstd', value: `inverseSqrt(squares / ${count} + ${f32Literal(eps)})` },
+    { name: 'rstd', value: `inverseSqrt(squares / ${count} + ${literal(eps)})` },
   ];
 }
 
@@ -36,7 +36,7 @@ const lowerLayerNorm: Lower<'layer_norm'> = (ctx, node) => {
 /** dx = rstd * (g - mean(g) - xhat * mean(g * xhat)) with g = dy * weight. */
 const lowerLayerNormGrad: Lower<'layer_norm_grad'> = (ctx, node) => {
   const length = ctx.view(node.inputs[0]!).shape.at(-1)!;
-  const count = f32Literal(length);
+  const count = literal(length);
   lowerRows(ctx, node, ['x', 'weight', 'dy'], 18, [
     ...statistics(length, node.attrs.eps),
     {

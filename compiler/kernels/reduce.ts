@@ -8,11 +8,12 @@
 import { type Node, numericShape, sizeOf } from '../graph/types.ts';
 import type { OpName } from '../ops/attributes.ts';
 import type { DeviceProfile } from '../profile.ts';
-import { bytesOf, f32Literal, flatMain, indexExpression, mergeAxes, Operands, product } from './access.ts';
+import { bytesOf, flatMain, indexExpression, mergeAxes, Operands, product } from './access.ts';
 import { columnReduction } from './columns.ts';
 import { gridOf, type Lower, type LowerContext } from './kernel.ts';
 import { rowKernel } from './rows.ts';
 import { denseView, type View } from './view.ts';
+import { hiddenBound, literal } from './wgsl.ts';
 
 const lowerSum: Lower<'sum'> = (ctx, node) => lowerReduction(ctx, node, 'sum', node.attrs.axes);
 const lowerMax: Lower<'max'> = (ctx, node) => lowerReduction(ctx, node, 'max', node.attrs.axes);
@@ -131,7 +132,7 @@ function rowReduction(
     output,
     steps: [
       { reduce: [{ op, name: 'total', value: 'x' }] },
-      { put: scale === 1 ? 'total' : `total * ${f32Literal(scale)}` },
+      { put: scale === 1 ? 'total' : `total * ${literal(scale)}` },
     ],
     flops: sizeOf(view.shape),
   };
@@ -168,7 +169,7 @@ const lowerArgmax: Lower<'argmax'> = (ctx, node) => {
   const body = `${flatMain(size, count)}  let base = ${base};
   var best = ${operands.at('x', 'base')};
   var place = 0u;
-  for (var i = 1u; i < ${view.shape[axis]!}u; i += 1u) {
+  for (var i = 1u; i < ${hiddenBound(view.shape[axis]!, 'id.z')}; i += 1u) {
     let x = ${operands.at('x', `base + i * ${view.strides[axis]!}u`)};
     if (x > best) { best = x; place = i; }
   }

@@ -20,7 +20,7 @@ import {
 } from './access.ts';
 import { gridOf, type Kernel } from './kernel.ts';
 import type { View } from './view.ts';
-import { runtimeBound } from './wgsl.ts';
+import { hiddenBound } from './wgsl.ts';
 
 export interface Reduction {
   readonly op: 'sum' | 'max';
@@ -194,7 +194,7 @@ class RowPrinter {
     const length = this.spec.inputs[0]!.view.shape.at(-1)! / unit;
     const first = pieces === undefined ? '0u' : 'first';
     const start = this.threads === 1 ? first : pieces === undefined ? 'lane' : 'first + lane';
-    const whole = this.threads === 1 ? this.hiddenLength(length) : `${length}u`;
+    const whole = this.threads === 1 ? hiddenBound(length, 'id.z') : `${length}u`;
     const end = pieces === undefined ? whole : 'end';
     const loads = this.spec.inputs
       .filter(({ role }) => expressions.some((e) => new RegExp(`\\b${role}\\b`).test(e)))
@@ -205,13 +205,6 @@ class RowPrinter {
       ...lines.map((l) => `  ${l}`),
       '}',
     ];
-  }
-
-  /** The row's length, hidden from the unroller where the first input's binding counts in the loop's own units. */
-  private hiddenLength(length: number): string {
-    const { role, view } = this.spec.inputs[0]!;
-    const binding = /^(\w+)\[i\]$/.exec(this.operands.at(role, 'i'))?.[1];
-    return binding === undefined || repeatsLast(view) ? `${length}u` : runtimeBound(length, binding);
   }
 
   private load({ role, view }: RowInput): string {

@@ -9,10 +9,11 @@
 import type { Origin } from '../graph/types.ts';
 import { hyperSlots } from '../plan/types.ts';
 import type { DeviceProfile } from '../profile.ts';
-import { f32Literal, flatMain, flatWorkgroup } from './access.ts';
+import { flatMain, flatWorkgroup } from './access.ts';
 import { gridOf, type Kernel } from './kernel.ts';
 import { treeReduction } from './rows.ts';
 import type { Storage } from './view.ts';
+import { literal } from './wgsl.ts';
 import { type Window, windowArg, windowsOf } from './windows.ts';
 
 export interface UpdateSpec {
@@ -182,11 +183,11 @@ function adamKernels(spec: UpdateSpec): Kernel[] {
       body: `${flatMain(size, window.elements / 4)}  let lr = ${slot('lr')};
   let g = gradients_data[index]${clipping};
   var p = weights_data[index];
-${decay}  let m = moment1_data[index] + (g - moment1_data[index]) * ${f32Literal(1 - spec.beta1)};
-  let v = moment2_data[index] * ${f32Literal(spec.beta2)} + g * g * ${f32Literal(1 - spec.beta2)};
+${decay}  let m = moment1_data[index] + (g - moment1_data[index]) * ${literal(1 - spec.beta1)};
+  let v = moment2_data[index] * ${literal(spec.beta2)} + g * g * ${literal(1 - spec.beta2)};
   moment1_data[index] = m;
   moment2_data[index] = v;
-  let deviation = sqrt(v) / sqrt(${slot('bias_correction2')}) + ${f32Literal(spec.eps)};
+  let deviation = sqrt(v) / sqrt(${slot('bias_correction2')}) + ${literal(spec.eps)};
   weights_data[index] = p - lr / ${slot('bias_correction1')} * (m / deviation);
 }
 `,
@@ -200,7 +201,7 @@ ${decay}  let m = moment1_data[index] + (g - moment1_data[index]) * ${f32Literal
 
 /** lr * weight decay within the decayed part of a window, which ends at vec4 number `until`. */
 function decayFactor(until: number, window: Window, spec: UpdateSpec): string {
-  const factor = `lr * ${f32Literal(spec.weightDecay)}`;
+  const factor = `lr * ${literal(spec.weightDecay)}`;
   return until === window.elements / 4 ? `(${factor})` : `select(0.0, ${factor}, index < ${until}u)`;
 }
 
@@ -214,7 +215,7 @@ function clampKernels(spec: UpdateSpec): Kernel[] {
       args: [windowArg('weights_data', 'array<f32>', spec.weights, 'read_write', window)],
       body: `@compute @workgroup_size(1)
 fn main() {
-  ${at} = clamp(${at}, ${f32Literal(min)}, ${f32Literal(max)});
+  ${at} = clamp(${at}, ${literal(min)}, ${literal(max)});
 }
 `,
       workgroups: [1, 1, 1],

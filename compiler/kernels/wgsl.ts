@@ -78,6 +78,14 @@ const erfSource = (lanes: Lanes) => {
 };
 
 /**
+ * A loop bound that no shader compiler can see through: `zero` is the z component of an invocation's or a workgroup's number, 0
+ * in dispatches one layer deep. (Mesa derives a longest trip count from `min`, and unrolls by it; not from `max`.)
+ */
+export function hiddenBound(count: number, zero: 'id.z' | 'group.z'): string {
+  return `max(${count}u, ${zero})`;
+}
+
+/**
  * A loop bound that the shader compiler cannot see: `count`, which `binding` (at least that long) always admits.
  *
  * Software adapters unroll loops of constant length up to 32 or so; a row kernel's few loads then become thousands of

@@ -27,6 +27,8 @@ Object.assign(globalThis, globals);
 export interface TestGpu {
   /** Kept reachable while the device is used: Dawn's bindings need it. */
   readonly gpu: GPU;
+  /** By text: software adapters compile for seconds. */
+  readonly pipelines: Map<string, GPUComputePipeline>;
   readonly device: GPUDevice;
   readonly timestamps: boolean;
 }
@@ -56,7 +58,7 @@ async function open(): Promise<TestGpu | undefined> {
       maxComputeWorkgroupStorageSize: adapter.limits.maxComputeWorkgroupStorageSize,
     },
   });
-  return { gpu, device, timestamps };
+  return { gpu, pipelines: new Map(), device, timestamps };
 }
 
 /** The schedules of a device kind within the limits every adapter of these tests has. */
@@ -130,8 +132,12 @@ export async function prepare(gpu: TestGpu, kernels: readonly Kernel[], memory: 
   for (const kernel of kernels) {
     const code = moduleText(kernel);
     device.pushErrorScope('validation');
-    const module = device.createShaderModule({ code });
-    const pipeline = device.createComputePipeline({ layout: 'auto', compute: { module } });
+    const pipeline =
+      gpu.pipelines.get(code) ??
+      device.createComputePipeline({
+        layout: 'auto',
+        compute: { module: device.createShaderModule({ code }) },
+      });
     const group = device.createBindGroup({
       layout: pipeline.getBindGroupLayout(0),
       entries: kernel.args.map(({ storage, window }, binding) => {
@@ -142,6 +148,7 @@ export async function prepare(gpu: TestGpu, kernels: readonly Kernel[], memory: 
     });
     const error = await device.popErrorScope();
     if (error !== null) throw new Error(`${kernel.name}: ${error.message}\n${code}`);
+    gpu.pipelines.set(code, pipeline);
     dispatches.push({ pipeline, group, kernel });
   }
   return { device, buffers, dispatches };
