@@ -1,8 +1,9 @@
 /** `run`: outputs, agreement of the executors, and every way an input can be wrong. */
-import { existsSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { encodeSafetensors, readSafetensors, type Tensor } from '../../zoo/formats/safetensors.ts';
-import { tinyZoo, Workspace } from './harness.ts';
+import { commandLine, tinyZoo, Workspace } from './harness.ts';
 
 const workspace = new Workspace();
 afterAll(() => workspace.remove());
@@ -181,5 +182,19 @@ describe('run', () => {
     );
     expect(code).toBe(1);
     expect(stderr).toContain('error[Z413]: cannot write nowhere/out.safetensors: no such file or folder');
+  });
+
+  it('keeps nothing half-written when the disk takes no more', () => {
+    // A limit on the size of files stands for a full disk: the write fails in the middle, with another errno.
+    const node = commandLine([...runArgs('loss', { device: 'null', out: 'full.safetensors' }), '--grad']);
+    const script = `ulimit -f 32; exec "$0" "$@"`;
+    const { status, stderr } = spawnSync('bash', ['-c', script, process.execPath, ...node], {
+      cwd: workspace.folder,
+      env: { ...process.env, TSX_DISABLE_CACHE: '1' },
+      encoding: 'utf8',
+    });
+    expect(status).toBe(1);
+    expect(stderr).toContain('error[Z413]: cannot write full.safetensors: the file would be too large');
+    expect(readdirSync(workspace.folder).filter((name) => name.includes('full'))).toEqual([]);
   });
 });

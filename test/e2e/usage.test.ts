@@ -59,6 +59,10 @@ describe('usage', () => {
       ],
       'error[Z403]: init:x',
     ],
+    [
+      ['compile', 'ViT-B/32', '--entry', 'loss', '--batch', '1', '--precision', 'mixed', '-o', 'x'],
+      'error[Z706]: --precision mixed comes with a later version',
+    ],
     [['show', 'ViT-B/33'], 'ViT-B/33'],
     [['check', 'nowhere.zoo'], 'nowhere.zoo'],
   ])('refuses %j', (args, message) => {

@@ -19,6 +19,7 @@ interface CompileOptions {
   readonly batch: string;
   readonly mode: 'eval' | 'train';
   readonly grad?: boolean;
+  readonly precision: 'f32' | 'mixed';
   readonly profile: 'cpu' | 'gpu';
   readonly dumpAfter?: string;
   readonly out: string;
@@ -63,6 +64,9 @@ export async function compile(reference: string, options: CompileOptions): Promi
   const model = loadModel(reference, options.set);
   const entry = parseEntry(model, options.entry);
   const batch = parseCount('--batch', options.batch);
+  if (options.precision === 'mixed') {
+    fail('Z706', '--precision mixed comes with a later version of zooc', '--precision f32');
+  }
   const request = { entry, batch, mode: options.mode, gradients: options.grad === true };
   const profile = options.profile === 'gpu' ? discreteProfile : lavapipeProfile;
   const stages: string[] = [];
