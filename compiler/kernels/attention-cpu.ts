@@ -24,12 +24,12 @@ export function cpuAttention(work: AttentionWork, ctx: LowerContext, origin: Ori
   const tiles = Math.ceil(work.rows / (LANES * own));
   const groups = Math.min(tiles * work.heads, MOST_GROUPS);
   const walked = Math.ceil(work.others / BLOCK) * BLOCK;
-  const scratch = ctx.scratch(groups * walked * LANES * 4, 'f32', `${work.name} of a tile`);
+  const scratch = ctx.scratch(groups * walked * LANES * lanesOf(own), 'f32', `${work.name} of a tile`);
   return {
     name: `${work.name}_${own}x${BLOCK}`,
     args: [
       ...work.operands.bindings.args,
-      { name: 'weights_data', type: 'array<vec4<f32>>', storage: scratch, access: 'read_write' },
+      { name: 'weights_data', type: `array<${vectorType(own)}>`, storage: scratch, access: 'read_write' },
     ],
     body: new Printer(work, own, tiles, groups).print(),
     workgroups: [groups, 1, 1],
@@ -43,6 +43,15 @@ export function cpuAttention(work: AttentionWork, ctx: LowerContext, origin: Ori
 function rowsOfInvocation(rows: number): number {
   const cost = (own: number) => Math.ceil(rows / (LANES * own)) * own * (1 + 0.6 / own);
   return [4, 3, 2, 1].reduce((best, own) => (cost(own) < cost(best) ? own : best));
+}
+
+/** Components of the vectors that hold one value for each owned row. */
+function lanesOf(own: number): 2 | 4 {
+  return own <= 2 ? 2 : 4;
+}
+
+function vectorType(own: number, element = 'f32'): string {
+  return `vec${lanesOf(own)}<${element}>`;
 }
 
 class Printer {
@@ -66,7 +75,7 @@ class Printer {
     const walked = Math.ceil(work.others / BLOCK) * BLOCK;
     const lines = [
       ...this.rowStarts(),
-      ...(softmax ? [`var most = vec4<f32>(${LOWEST});`] : []),
+      ...(softmax ? [`var most = ${vectorType(this.own)}(${LOWEST});`] : []),
       `for (var j = ${this.firstWalked()}; j < end; j += ${BLOCK}u) {`,
       ...indent([...this.products(), ...this.weights()]),
       '}',
@@ -116,9 +125,9 @@ ${indent(indent(lines)).join('\n')}
     return lines;
   }
 
-  /** Four lanes, one for each owned row. */
+  /** One component for each owned row. */
   private vector(values: readonly string[]): string {
-    return `vec4<f32>(${[...values, '0.0', '0.0', '0.0'].slice(0, 4).join(', ')})`;
+    return `${vectorType(this.own)}(${[...values, '0.0'].slice(0, lanesOf(this.own)).join(', ')})`;
   }
 
   /** Keys that the last query of the workgroup sees; all rows where keys are owned. */
@@ -164,15 +173,18 @@ ${indent(indent(lines)).join('\n')}
   private hidden(k: number): string | undefined {
     const { work } = this;
     const tests: string[] = [];
-    if (work.others % BLOCK !== 0 && k > 0) tests.push(`vec4<bool>(j + ${k}u >= ${work.others}u)`);
+    if (work.others % BLOCK !== 0 && k > 0)
+      tests.push(`${vectorType(this.own, 'bool')}(j + ${k}u >= ${work.others}u)`);
     if (work.causal) {
-      const rows = `vec4<u32>(${[0, 1, 2, 3].map((r) => `row${Math.min(r, this.own - 1)}`).join(', ')})`;
-      const walked = `vec4<u32>(j + ${k}u)`;
+      const type = vectorType(this.own, 'u32');
+      const owned = Array.from({ length: lanesOf(this.own) }, (_, r) => `row${Math.min(r, this.own - 1)}`);
+      const rows = `${type}(${owned.join(', ')})`;
+      const walked = `${type}(j + ${k}u)`;
       const later = Math.abs(work.others - work.rows);
       tests.push(
         ownsQueries(work.kind)
-          ? `(${walked} > ${rows} + vec4<u32>(${later}u))`
-          : `(${rows} > ${walked} + vec4<u32>(${later}u))`,
+          ? `(${walked} > ${rows} + ${type}(${later}u))`
+          : `(${rows} > ${walked} + ${type}(${later}u))`,
       );
     }
     return tests.length === 0 ? undefined : tests.join(' | ');
@@ -198,7 +210,7 @@ ${indent(indent(lines)).join('\n')}
         }
       }
       const hidden = this.hidden(k);
-      const none = `vec4<f32>(${gradient ? '0.0' : LOWEST})`;
+      const none = `${vectorType(this.own)}(${gradient ? '0.0' : LOWEST})`;
       lines.push(`let w${k} = ${hidden === undefined ? weight : `select(${weight}, ${none}, ${hidden})`};`);
       if (!gradient) lines.push(`most = max(most, w${k});`);
       lines.push(`weights_data[place + (j + ${k}u) * ${LANES}u] = w${k};`);
@@ -212,7 +224,7 @@ ${indent(indent(lines)).join('\n')}
     const lse = work.kind === 'lse';
     const at = `weights_data[place + j * ${LANES}u]`;
     const lines = [
-      'var norm = vec4<f32>();',
+      `var norm = ${vectorType(this.own)}();`,
       'for (var j = 0u; j < end; j += 1u) {',
       `  let w = exp(${at} - most);`,
       ...(lse ? [] : [`  ${at} = w;`]),
@@ -232,7 +244,7 @@ ${indent(indent(lines)).join('\n')}
   private sums(added: string): string[] {
     const { work } = this;
     const { operands } = work;
-    const columns = [4, 3, 2, 1].find((n) => this.chunks % n === 0)!;
+    const columns = this.chunks % 2 === 0 ? 2 : 1;
     const each = (make: (c: number) => string[]) => Array.from({ length: columns }, (_, c) => make(c)).flat();
     const forward = work.kind === 'forward';
     const value = (r: number, c: number) => (forward ? `(sum_${r}_${c} * factor[${r}])` : `sum_${r}_${c}`);
