@@ -6,37 +6,15 @@
  * pipeline. A storage is bound once for each kernel, however many operands are views of it, because WebGPU refuses
  * a buffer bound twice with different access.
  */
+import { sizeOf } from '../graph/types.ts';
 import type { DeviceProfile } from '../profile.ts';
 import type { KernelArg } from './kernel.ts';
 import type { View } from './view.ts';
+import { collapseAxes } from './view-algebra.ts';
+import { affine } from './wgsl.ts';
 
 /** Lowest finite value that masks and maxima start from (WGSL may assume that there are no infinities). */
 export const LOWEST = '-3.0e38';
-
-export function product(numbers: readonly number[]): number {
-  return numbers.reduce((a, b) => a * b, 1);
-}
-
-/** Drops axes of length 1 and joins neighbours that step as one axis, for all stride lists at once. */
-export function mergeAxes(
-  shape: readonly number[],
-  ...strides: readonly (readonly number[])[]
-): { shape: number[]; strides: number[][] } {
-  const merged: number[] = [];
-  const steps: number[][] = strides.map(() => []);
-  for (let axis = 0; axis < shape.length; axis++) {
-    const n = shape[axis]!;
-    if (n === 1) continue;
-    const joins = merged.length > 0 && strides.every((list, v) => steps[v]!.at(-1) === list[axis]! * n);
-    if (joins) merged[merged.length - 1]! *= n;
-    else merged.push(n);
-    strides.forEach((list, v) => {
-      if (joins) steps[v]![merged.length - 1] = list[axis]!;
-      else steps[v]!.push(list[axis]!);
-    });
-  }
-  return { shape: merged, strides: steps };
-}
 
 /**
  * The WGSL expression (u32) of where element number `index` (row-major over `shape`) lies: the sum of coordinate times
@@ -48,22 +26,20 @@ export function indexExpression(
   strides: readonly number[],
   offset = 0,
 ): string {
-  const merged = mergeAxes(shape, strides);
-  const terms: string[] = [];
-  let inner = 1;
-  for (let axis = merged.shape.length - 1; axis >= 0; axis--) {
-    const n = merged.shape[axis]!;
-    const stride = merged.strides[0]![axis]!;
-    if (stride !== 0) {
-      let coordinate = inner === 1 ? index : `${index} / ${inner}u`;
-      if (axis > 0) coordinate += ` % ${n}u`;
-      if (coordinate !== index) coordinate = `(${coordinate})`;
-      terms.unshift(stride === 1 ? coordinate : `${coordinate} * ${stride}u`);
-    }
-    inner *= n;
-  }
-  if (offset !== 0 || terms.length === 0) terms.push(`${offset}u`);
-  return terms.length === 1 ? terms[0]! : `(${terms.join(' + ')})`;
+  const merged = collapseAxes(shape, [strides]);
+  const terms = merged.strides[0]!.flatMap((stride, axis): [string, number][] =>
+    stride === 0 ? [] : [[coordinateOf(index, merged.shape, axis), stride]],
+  );
+  const sum = affine(offset, terms);
+  return terms.length + (offset === 0 ? 0 : 1) > 1 ? `(${sum})` : sum;
+}
+
+/** The expression (u32) of one coordinate of element number `index`, row-major over `shape`. */
+export function coordinateOf(index: string, shape: readonly number[], axis: number): string {
+  const inner = sizeOf(shape.slice(axis + 1));
+  const quotient = inner === 1 ? index : `${index} / ${inner}u`;
+  if (axis > 0) return `(${quotient} % ${shape[axis]!}u)`;
+  return inner === 1 ? index : `(${quotient})`;
 }
 
 /** Whether the last axis can be read four elements at a time: dense there, and every row starts at a multiple of 4. */
@@ -88,7 +64,7 @@ export function repeatsLast(view: View): boolean {
 export function bytesOf(...views: readonly View[]): number {
   return views.reduce(
     (sum, view) =>
-      sum + product(view.shape.map((n, axis) => (view.strides[axis] === 0 ? 1 : n))) * bytesPerElement(view),
+      sum + sizeOf(view.shape.map((n, axis) => (view.strides[axis] === 0 ? 1 : n))) * bytesPerElement(view),
     0,
   );
 }

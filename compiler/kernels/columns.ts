@@ -6,7 +6,7 @@
  * into pieces with a partial result each, and a second kernel joins the pieces in order: deterministic, and
  * accurate because no partial sum runs over more than a few hundred terms.
  */
-import type { Node, Origin } from '../graph/types.ts';
+import { type Node, type Origin, sizeOf } from '../graph/types.ts';
 import type { DeviceProfile } from '../profile.ts';
 import {
   bytesOf,
@@ -16,7 +16,6 @@ import {
   LOWEST,
   type Operand,
   Operands,
-  product,
   repeatsLast,
   vectorizable,
 } from './access.ts';
@@ -48,8 +47,8 @@ export function columnReduction(ctx: LowerContext, node: Node, spec: ColumnSpec,
     view: permuted(view, [...spec.axes, ...kept]),
   }));
   const keptShape = kept.map((axis) => shape[axis]!);
-  const count = product(spec.axes.map((axis) => shape[axis]!));
-  const columns = product(keptShape);
+  const count = sizeOf(spec.axes.map((axis) => shape[axis]!));
+  const columns = sizeOf(keptShape);
   const plain = { inputs, reduced: spec.axes.length, op: spec.op, value: spec.value, flops: spec.flops };
   const piece = pieceLength(count, columns, ctx.profile);
   const target = denseView(output.storage, keptShape, output.offset);
@@ -92,8 +91,8 @@ interface ColumnKernel {
 function columnKernel(spec: ColumnKernel, profile: DeviceProfile, origin: Origin): Kernel {
   const shape = spec.inputs[0]!.view.shape;
   const keptShape = shape.slice(spec.reduced);
-  const count = product(shape.slice(0, spec.reduced));
-  const columns = product(keptShape);
+  const count = sizeOf(shape.slice(0, spec.reduced));
+  const columns = sizeOf(keptShape);
   const vector =
     spec.inputs.every(({ view }) => vectorizable(view) || (keptShape.length > 0 && repeatsLast(view))) &&
     vectorizable(spec.output) &&

@@ -5,6 +5,7 @@
  * a row number into an address by itself, so that slices, transposes and repeated position embeddings need no copy.
  */
 import type { MapProgram } from '../ops/map-program.ts';
+import { indexExpression } from './access.ts';
 import type { View } from './view.ts';
 import { collapseAxes } from './view-algebra.ts';
 import { affine, printProgram } from './wgsl.ts';
@@ -39,20 +40,7 @@ export interface Contraction {
 
 /** Address part of a linear index over an axis group: `m * 768u`, or with divisions where axes do not merge. */
 export function groupIndex(name: string, group: AxisGroup): string {
-  const { shape, strides } = collapseAxes(group.shape, [group.strides]);
-  const s = strides[0]!;
-  const parts: string[] = [];
-  let below = 1;
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    const stride = s[axis]!;
-    if (stride !== 0) {
-      const divided = below === 1 ? name : `(${name} / ${below}u)`;
-      const coordinate = axis === 0 ? divided : `(${divided} % ${shape[axis]}u)`;
-      parts.push(stride === 1 ? coordinate : `${coordinate} * ${stride}u`);
-    }
-    below *= shape[axis]!;
-  }
-  return parts.length === 0 ? '0u' : parts.join(' + ');
+  return indexExpression(name, group.shape, group.strides);
 }
 
 /** Whether consecutive rows (or columns) lie `1` apart throughout. */

@@ -4,16 +4,16 @@
  * Each is written from the result's side, one invocation for each element (vec4 where all layouts allow), so nothing is
  * scattered and no two invocations write the same place. Inputs are read through their strides.
  */
-import type { Node } from '../graph/types.ts';
+import { type Node, sizeOf } from '../graph/types.ts';
 import type { OpName } from '../ops/attributes.ts';
 import {
   bytesOf,
+  coordinateOf,
   flatMain,
   flatWorkgroup,
   indexExpression,
   type Operand,
   Operands,
-  product,
   repeatsLast,
   vectorizable,
 } from './access.ts';
@@ -66,7 +66,7 @@ function emitMove(ctx: LowerContext, node: Node, move: Move): void {
   ]);
   const element = output.storage.dtype;
   const type = vector ? `vec4<${element}>` : element;
-  const total = product(output.shape) / width;
+  const total = sizeOf(output.shape) / width;
   const tools: MoveTools = {
     operands,
     width,
@@ -98,13 +98,6 @@ function emitMove(ctx: LowerContext, node: Node, move: Move): void {
   });
 }
 
-/** The expression of a coordinate of `index` in a row-major `shape`. */
-function coordinate(index: string, shape: readonly number[], axis: number): string {
-  const inner = product(shape.slice(axis + 1));
-  const quotient = inner === 1 ? index : `${index} / ${inner}u`;
-  return axis === 0 ? quotient : `(${quotient}) % ${shape[axis]!}u`;
-}
-
 /** Shape with the last axis counted in units. */
 function inUnits(shape: readonly number[], width: number): number[] {
   return shape.map((n, axis) => (axis === shape.length - 1 ? n / width : n));
@@ -128,7 +121,7 @@ const lowerTake: Lower<'take'> = (ctx, node) => {
     output,
     vector: !last && x.strides[axis]! % 4 === 0,
     write({ operands, width, load }) {
-      const outer = product(inUnits(output.shape, width).slice(axis));
+      const outer = sizeOf(inUnits(output.shape, width).slice(axis));
       const row = indexExpression(`(index / ${outer}u)`, index.shape, index.strides, index.offset);
       const chosen = operands.at('choice', row);
       return `  let chosen = u32(clamp(${chosen}, 0, ${x.shape[axis]! - 1}));
@@ -156,10 +149,10 @@ const lowerTakeGrad: Lower<'take_grad'> = (ctx, node) => {
     vector: axis !== output.shape.length - 1,
     write({ operands, width, type, load }) {
       const shape = inUnits(output.shape, width);
-      const outer = product(shape.slice(axis));
+      const outer = sizeOf(shape.slice(axis));
       const row = indexExpression(`(index / ${outer}u)`, index.shape, index.strides, index.offset);
       return `  var value = ${type}();
-  if (i32(${coordinate('index', shape, axis)}) == ${operands.at('choice', row)}) {
+  if (i32(${coordinateOf('index', shape, axis)}) == ${operands.at('choice', row)}) {
     value = ${load('dy', grown, 'index')};
   }
 `;
@@ -187,7 +180,7 @@ const lowerPad: Lower<'pad'> = (ctx, node) => {
         back += start * x.strides[axis]!;
         if (length === n) return;
         const unit = axis === last ? width : 1;
-        const at = coordinate('index', shape, axis);
+        const at = coordinateOf('index', shape, axis);
         tests.push(`((${at}) - ${start / unit}u < ${length / unit}u)`);
       });
       const inside: View = { ...x, shape: output.shape, strides: x.shape.map((_, a) => x.strides[a]!) };
@@ -231,7 +224,7 @@ function emitConcat(ctx: LowerContext, node: Node, views: readonly View[], axis:
     vector: !last || views.every((view) => view.shape[axis]! % 4 === 0 && !repeatsLast(view)),
     write({ width, type, load }) {
       const shape = inUnits(output.shape, width);
-      const lines = [`  let along = ${coordinate('index', shape, axis)};`, `  var value = ${type}();`];
+      const lines = [`  let along = ${coordinateOf('index', shape, axis)};`, `  var value = ${type}();`];
       let start = 0;
       sources.forEach(({ role, view }, i) => {
         const unit = last ? width : 1;

@@ -8,18 +8,19 @@
 import { type Node, numericShape, sizeOf } from '../graph/types.ts';
 import type { OpName } from '../ops/attributes.ts';
 import type { DeviceProfile } from '../profile.ts';
-import { bytesOf, flatMain, indexExpression, mergeAxes, Operands, product } from './access.ts';
+import { bytesOf, flatMain, indexExpression, Operands } from './access.ts';
 import { columnReduction } from './columns.ts';
 import { gridOf, type Lower, type LowerContext } from './kernel.ts';
 import { rowKernel } from './rows.ts';
 import { denseView, type View } from './view.ts';
+import { collapseAxes } from './view-algebra.ts';
 import { hiddenBound, literal } from './wgsl.ts';
 
 const lowerSum: Lower<'sum'> = (ctx, node) => lowerReduction(ctx, node, 'sum', node.attrs.axes);
 const lowerMax: Lower<'max'> = (ctx, node) => lowerReduction(ctx, node, 'max', node.attrs.axes);
 const lowerMean: Lower<'mean'> = (ctx, node) => {
   const shape = numericShape(ctx.node(node.inputs[0]!).type);
-  const count = product(node.attrs.axes.map((axis) => shape[axis]!));
+  const count = sizeOf(node.attrs.axes.map((axis) => shape[axis]!));
   lowerReduction(ctx, node, 'sum', node.attrs.axes, 1 / count);
 };
 
@@ -43,9 +44,9 @@ function lowerReduction(
 }
 
 function axesOf(view: View, axes: readonly number[]): Axes {
-  const merged = mergeAxes(
+  const merged = collapseAxes(
     axes.map((a) => view.shape[a]!),
-    axes.map((a) => view.strides[a]!),
+    [axes.map((a) => view.strides[a]!)],
   );
   return { shape: merged.shape, strides: merged.strides[0]! };
 }
@@ -66,7 +67,7 @@ interface Reduction {
 
 function reduceView(ctx: LowerContext, node: Node, work: Reduction): void {
   const { view, kept, reduced } = work;
-  const alongRows = reduced.strides.length > 0 && (reduced.strides.at(-1) === 1 || !kept.strides.includes(1));
+  const alongRows = reduced.strides.at(-1) === 1 || !kept.strides.includes(1);
   if (!alongRows) {
     const shape = [...reduced.shape, ...kept.shape];
     const source = { ...view, shape, strides: [...reduced.strides, ...kept.strides] };
@@ -89,7 +90,7 @@ function reduceView(ctx: LowerContext, node: Node, work: Reduction): void {
     shape: [...lead, length],
     strides: [...leadStrides, reduced.strides[outer]!],
   };
-  const rows = product(lead);
+  const rows = sizeOf(lead);
   const piece = pieceLength(rows, length, ctx.profile);
   if (outer === 0 && piece >= length) {
     rowReduction(ctx, node, work.op, source, work.output, work.scale);
@@ -97,7 +98,7 @@ function reduceView(ctx: LowerContext, node: Node, work: Reduction): void {
   }
   const pieces = Math.ceil(length / piece);
   const partShape = pieces > 1 ? [...lead, pieces] : lead;
-  const parts = denseView(ctx.scratch(product(partShape), 'f32', `${node.op} of rows`), partShape);
+  const parts = denseView(ctx.scratch(sizeOf(partShape), 'f32', `${node.op} of rows`), partShape);
   rowReduction(
     ctx,
     node,
@@ -108,7 +109,7 @@ function reduceView(ctx: LowerContext, node: Node, work: Reduction): void {
     pieces > 1 ? { count: pieces, length: piece } : undefined,
   );
   const ahead = kept.shape.length;
-  const rest = mergeAxes(partShape.slice(ahead), parts.strides.slice(ahead));
+  const rest = collapseAxes(partShape.slice(ahead), [parts.strides.slice(ahead)]);
   reduceView(ctx, node, {
     ...work,
     view: parts,

@@ -6,7 +6,7 @@
  * with a tree reduction in workgroup memory). Expressions are written for vec4 and scalar elements alike.
  * Every reduction has a fixed order, so results repeat bit for bit.
  */
-import type { Origin } from '../graph/types.ts';
+import { type Origin, sizeOf } from '../graph/types.ts';
 import type { DeviceProfile } from '../profile.ts';
 import {
   bytesOf,
@@ -14,7 +14,6 @@ import {
   LOWEST,
   type Operand,
   Operands,
-  product,
   repeatsLast,
   vectorizable,
 } from './access.ts';
@@ -59,7 +58,7 @@ export interface RowSpec {
 export function rowKernel(spec: RowSpec, profile: DeviceProfile, origin: Origin): Kernel {
   const lead = spec.inputs[0]!.view.shape.slice(0, -1);
   const length = spec.inputs[0]!.view.shape.at(-1)!;
-  const rows = product(lead) * (spec.pieces?.count ?? 1);
+  const rows = sizeOf(lead) * (spec.pieces?.count ?? 1);
   const vector = isVector(spec);
   const operands = new Operands(operandsOf(spec, vector));
   const span = (spec.pieces?.length ?? length) / (vector ? 4 : 1);
