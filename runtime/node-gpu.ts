@@ -44,7 +44,8 @@ function flags(unsafe: boolean, extra: readonly string[] = []): string[] {
   return [`enable-dawn-features=${toggles.join(',')}`, ...extra];
 }
 
-function prepareProcess(): void {
+/** What Dawn needs of a Node process: patience between looks, and a folder for software Vulkan that goes at the exit. */
+export function prepareProcess(): void {
   throttlePolling();
   if (process.env.XDG_RUNTIME_DIR) return;
   const folder = mkdtempSync(join(tmpdir(), 'zooc-xdg-'));

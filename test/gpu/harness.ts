@@ -5,9 +5,6 @@
  * storage gets a buffer of its own, so a kernel is checked before any planning. Guard values behind every result show
  * writes out of bounds. Where no adapter can be had, tests are skipped with one visible line.
  */
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { create, globals } from 'webgpu';
 import type { DType, Graph, Node, NodeOf, TensorType } from '../../compiler/graph/types.ts';
 import { numericShape, sizeOf } from '../../compiler/graph/types.ts';
@@ -20,8 +17,9 @@ import {
   discreteProfile,
   lavapipeProfile,
 } from '../../compiler/profile.ts';
+import { prepareProcess } from '../../runtime/node-gpu.ts';
 
-process.env.XDG_RUNTIME_DIR ??= mkdtempSync(join(tmpdir(), 'zooc-gpu-'));
+prepareProcess();
 Object.assign(globalThis, globals);
 
 export interface TestGpu {
