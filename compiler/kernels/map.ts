@@ -9,12 +9,16 @@ import type { Node, Origin } from '../graph/types.ts';
 import { numericShape, sizeOf } from '../graph/types.ts';
 import type { MapProgram } from '../ops/map-program.ts';
 import { binaryMapOps, unaryMapOps } from '../ops/map-program.ts';
+import { flatMain } from './access.ts';
 import { gridOf, type KernelArg, type Lower, type LowerContext } from './kernel.ts';
 import type { View } from './view.ts';
 import { collapseAxes, expandView } from './view-algebra.ts';
 import { affine, type Lanes, literal, printCoordinates, printProgram, programHelpers } from './wgsl.ts';
 
 const workgroup = 64;
+
+/** WGSL's name of a view's elements. */
+const elementType = (view: View) => (view.storage.dtype === 'i32' ? 'i32' : 'f32');
 
 /** Gives every distinct storage one binding name. */
 function bindStorages(
@@ -24,7 +28,7 @@ function bindStorages(
   const args: KernelArg[] = [];
   const seen = new Map<string, string>();
   const names = views.map((view, i) => {
-    const element = view.storage.dtype === 'i32' ? 'i32' : 'f32';
+    const element = elementType(view);
     const type = vectors[i] ? `array<vec4<${element}>>` : `array<${element}>`;
     const key = `${view.storage.id}`;
     const known = seen.get(key);
@@ -87,8 +91,7 @@ export function emitMap(ctx: LowerContext, kernel: MapKernel): void {
   const loads = operands.map((v, i) => {
     const isVector = vector && vectorInputs[i]!;
     const element = `${names[i]}[${index(v.offset, inputStrides[i]!, isVector)}]`;
-    const value =
-      vector && !isVector ? `vec4<${v.storage.dtype === 'i32' ? 'i32' : 'f32'}>(${element})` : element;
+    const value = vector && !isVector ? `vec4<${elementType(v)}>(${element})` : element;
     return `let v${i} = ${v.storage.dtype === 'i32' && program.instructions.length > 0 ? `${vector ? 'vec4<f32>' : 'f32'}(${value})` : value};`;
   });
   const { lines, result: value } = printProgram(
@@ -99,12 +102,8 @@ export function emitMap(ctx: LowerContext, kernel: MapKernel): void {
   );
   const loopShape = shape.map((n, axis) => (axis === inner ? n / lanes : n));
   const count = sizeOf(loopShape);
-  const outElement = result.storage.dtype === 'i32' ? 'i32' : 'f32';
-  const body = `${programHelpers(program, lanes)}@compute @workgroup_size(${workgroup})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let i = (group.x + group.y * groups.x) * ${workgroup}u + lane;
-  if (i >= ${count}u) { return; }
-  ${[...printCoordinates('i', loopShape, 'x'), ...loads, ...lines].join('\n  ')}
+  const outElement = elementType(result);
+  const body = `${programHelpers(program, lanes)}${flatMain(workgroup, count)}  ${[...printCoordinates('index', loopShape, 'x'), ...loads, ...lines].join('\n  ')}
   out[${index(result.offset, resultStrides, vector)}] = ${value};
 }
 `;
@@ -137,22 +136,18 @@ export function emitCopy(ctx: LowerContext, from: View, to: View, origin: Origin
 
 /** Fills a view with one value, or with 0, 1, 2, ... (`iota`, one axis). */
 export function emitFill(ctx: LowerContext, to: View, value: number | 'iota', origin: Origin): void {
-  const element = to.storage.dtype === 'i32' ? 'i32' : 'f32';
+  const element = elementType(to);
   const { shape, strides } = collapseAxes(to.shape, [to.strides]);
   const count = sizeOf(shape);
   const constant = element === 'i32' ? `${value}i` : value === 'iota' ? '' : literal(value);
   ctx.emit({
     name: 'fill',
     args: [{ name: 'out', type: `array<${element}>`, storage: to.storage, access: 'read_write' }],
-    body: `@compute @workgroup_size(${workgroup})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let i = (group.x + group.y * groups.x) * ${workgroup}u + lane;
-  if (i >= ${count}u) { return; }
-  ${printCoordinates('i', shape, 'x').join('\n  ')}
+    body: `${flatMain(workgroup, count)}  ${printCoordinates('index', shape, 'x').join('\n  ')}
   out[${affine(
     to.offset,
     strides[0]!.map((s, axis) => [`x${axis}`, s]),
-  )}] = ${value === 'iota' ? 'i32(i)' : constant};
+  )}] = ${value === 'iota' ? 'i32(index)' : constant};
 }
 `,
     workgroups: gridOf(Math.ceil(count / workgroup), ctx.profile),
@@ -192,13 +187,9 @@ const lowerMask: Lower<'mask_future'> = (ctx, node) => {
       { name: 'x', type: 'array<f32>', storage: from.storage, access: 'read' },
       { name: 'out', type: 'array<f32>', storage: to.storage, access: 'read_write' },
     ],
-    body: `@compute @workgroup_size(${workgroup})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let i = (group.x + group.y * groups.x) * ${workgroup}u + lane;
-  if (i >= ${count}u) { return; }
-  let key = i32(i % ${keys}u);
-  let query = i32((i / ${keys}u) % ${queries}u);
-  out[${to.offset}u + i] = select(x[${from.offset}u + i], -3e38, key > query + ${keys - queries});
+    body: `${flatMain(workgroup, count)}  let key = i32(index % ${keys}u);
+  let query = i32((index / ${keys}u) % ${queries}u);
+  out[${to.offset}u + index] = select(x[${from.offset}u + index], -3e38, key > query + ${keys - queries});
 }
 `,
     workgroups: gridOf(Math.ceil(count / workgroup), ctx.profile),
@@ -212,18 +203,13 @@ const lowerCast: Lower<'cast'> = (ctx, node) => {
   const from = ctx.dense(node.inputs[0]!);
   const to = ctx.result(node);
   const count = sizeOf(to.shape);
-  const element = (view: View) => (view.storage.dtype === 'i32' ? 'i32' : 'f32');
   ctx.emit({
     name: 'cast',
     args: [
-      { name: 'x', type: `array<${element(from)}>`, storage: from.storage, access: 'read' },
-      { name: 'out', type: `array<${element(to)}>`, storage: to.storage, access: 'read_write' },
+      { name: 'x', type: `array<${elementType(from)}>`, storage: from.storage, access: 'read' },
+      { name: 'out', type: `array<${elementType(to)}>`, storage: to.storage, access: 'read_write' },
     ],
-    body: `@compute @workgroup_size(${workgroup})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let i = (group.x + group.y * groups.x) * ${workgroup}u + lane;
-  if (i >= ${count}u) { return; }
-  out[${to.offset}u + i] = ${element(to)}(x[${from.offset}u + i]);
+    body: `${flatMain(workgroup, count)}  out[${to.offset}u + index] = ${elementType(to)}(x[${from.offset}u + index]);
 }
 `,
     workgroups: gridOf(Math.ceil(count / workgroup), ctx.profile),

@@ -5,6 +5,7 @@
  * their right operand row-major along N, so this copy stands in front of many of them.
  */
 import type { Origin } from '../graph/types.ts';
+import { flatMain } from './access.ts';
 import { gridOf, type LowerContext } from './kernel.ts';
 import { emitCopy } from './map.ts';
 import type { View } from './view.ts';
@@ -51,11 +52,7 @@ export function emitTransposedCopy(ctx: LowerContext, from: View, to: View, orig
       { name: 'x', type: 'array<vec4<f32>>', storage: from.storage, access: 'read' },
       { name: 'out', type: 'array<vec4<f32>>', storage: to.storage, access: 'read_write' },
     ],
-    body: `@compute @workgroup_size(${workgroup})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let i = (group.x + group.y * groups.x) * ${workgroup}u + lane;
-  if (i >= ${count}u) { return; }
-  ${printCoordinates('i', blocks, 'x').join('\n  ')}
+    body: `${flatMain(workgroup, count)}  ${printCoordinates('index', blocks, 'x').join('\n  ')}
   let source = ${index(from.offset, fromStrides, row)};
   let target_ = ${index(to.offset, toStrides, column)};
   ${four.map((c) => `let r${c} = x[source + ${(c * fromStrides[column]!) / 4}u];`).join('\n  ')}

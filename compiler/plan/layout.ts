@@ -2,7 +2,7 @@
  * Where weights, gradients and moments lie: flat arenas in one order, so that the optimizer walks them as one array.
  *
  * Trainable weights that decay come first, then other trainable ones, then the rest; each starts at an aligned offset. Gradients and
- * moments mirror the trainable part. An arena larger than a buffer may be continues in another one.
+ * moments mirror the trainable part. Where an arena passes the limit of a buffer, it goes on in another.
  */
 import { sizeOf } from '../graph/types.ts';
 

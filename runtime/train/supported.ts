@@ -1,6 +1,7 @@
 /**
  * What this version can train, checked before anything is allocated, and which weights a recipe trains.
  */
+import { matchesGlob } from '../../compiler/model/globs.ts';
 import type { Recipe } from '../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError } from '../../grammar/diagnostics.ts';
 import type { UpdateSettings } from './types.ts';
@@ -33,32 +34,16 @@ export function checkSupported(recipe: Recipe): void {
   if (diagnostics.length > 0) throw new DiagnosticError(diagnostics);
 }
 
-/** Whether a dotted weight name fits a pattern: `*` stands for a part of one segment, `**` for any segments. */
-export function matchesPattern(pattern: string, name: string): boolean {
-  const source = pattern
-    .split('.')
-    .map((segment) =>
-      segment === '**'
-        ? '(?:[^.]+(?:\\.[^.]+)*)'
-        : segment
-            .split('*')
-            .map((literal) => literal.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
-            .join('[^.]*'),
-    )
-    .join('\\.');
-  return new RegExp(`^${source}$`).test(name);
-}
-
 /**
  * The settings of a recipe's updates.
  * @throws DiagnosticError Z608 when a freeze pattern fits nothing or everything is frozen
  */
 export function updateSettings(recipe: Recipe): UpdateSettings {
   const params = recipe.model.weights.filter((w) => w.kind === 'param');
-  const idle = recipe.freeze.filter((pattern) => !params.some((w) => matchesPattern(pattern, w.name)));
+  const idle = recipe.freeze.filter((pattern) => !params.some((w) => matchesGlob(pattern, w.name)));
   const trainable = params
     .map((w) => w.name)
-    .filter((name) => !recipe.freeze.some((pattern) => matchesPattern(pattern, name)));
+    .filter((name) => !recipe.freeze.some((pattern) => matchesGlob(pattern, name)));
   const problems = idle.map((pattern) => `freeze "${pattern}" fits no weight of ${recipe.model.name}`);
   if (trainable.length === 0)
     problems.push(`recipe ${recipe.name} freezes every weight: nothing is left to train`);

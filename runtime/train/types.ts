@@ -4,6 +4,7 @@
  * Two sessions serve it: a WebGPU session with a training plan, and the f64 reference. Checkpoints copy the state, so
  * what is listed here is everything that persists between steps.
  */
+import type { UpdateOptions } from '../../compiler/compile.ts';
 import type { Batch } from '../data/types.ts';
 
 /** Values of one optimizer step. */
@@ -45,17 +46,8 @@ export interface TrainSession {
   close(): void;
 }
 
-/** Optimizer and loss settings that stay the same through a run. */
-export interface UpdateSettings {
-  /** Params with a gradient; the others are frozen. */
-  readonly trainable: readonly string[];
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly eps: number;
-  readonly weightDecay: number;
-  readonly decayMinDims: number;
-  readonly clamps: readonly { readonly weight: string; readonly min: number; readonly max: number }[];
-}
+/** What a training plan is compiled with, but for the clip norm, which is among the values of each step. */
+export type UpdateSettings = Omit<UpdateOptions, 'clip'>;
 
 /** One line of `metrics.jsonl`. */
 export interface MetricsRow {

@@ -11,7 +11,7 @@ import { type Graph, numericShape, sizeOf } from '../../compiler/graph/types.ts'
 import { verify } from '../../compiler/graph/verify.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import type { Plan } from '../../compiler/plan/types.ts';
-import { type DeviceKind, type DeviceProfile, discreteProfile } from '../../compiler/profile.ts';
+import type { DeviceKind, DeviceProfile } from '../../compiler/profile.ts';
 import { openGpu } from '../../runtime/node-gpu.ts';
 import type { Device } from '../../runtime/types.ts';
 
@@ -47,8 +47,7 @@ export interface Comparison {
 
 /** Profile of the device at hand with another kind's schedules. */
 export function profileFor(on: Device, kind: DeviceKind): DeviceProfile {
-  const threads = { ...discreteProfile.limits, ...on.profile.limits };
-  return { ...on.profile, kind, limits: threads };
+  return { ...on.profile, kind };
 }
 
 export async function compare(

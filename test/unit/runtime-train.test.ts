@@ -1,9 +1,10 @@
 /** The training loop's parts that need neither files nor a device: schedules, settings, the loop, AdamW. */
 import { describe, expect, it } from 'vitest';
+import { matchesGlob } from '../../compiler/model/globs.ts';
 import type { Recipe } from '../../compiler/model/types.ts';
 import { adamwStep, clipFactor, globalNorm } from '../../runtime/reference/adamw.ts';
 import { inSteps, learningRate, type Schedule, scheduleOf } from '../../runtime/train/schedule.ts';
-import { checkSupported, matchesPattern, updateSettings } from '../../runtime/train/supported.ts';
+import { checkSupported, updateSettings } from '../../runtime/train/supported.ts';
 import { hyperAt, type TrainLoop, trainLoop } from '../../runtime/train/trainer.ts';
 import type { MetricsRow } from '../../runtime/train/types.ts';
 import { FakeSession, FakeSource, settings, weights } from '../support/fake-training.ts';
@@ -71,7 +72,7 @@ describe('what a recipe trains', () => {
     ['a.b', 'aXb', false],
     ['w*', 'weight', true],
   ])('%s fits %s: %s', (pattern, name, fits) => {
-    expect(matchesPattern(pattern, name)).toBe(fits);
+    expect(matchesGlob(pattern, name)).toBe(fits);
   });
 
   it('freezes what the recipe names, and says where that makes no sense', () => {
