@@ -40,7 +40,6 @@ export const modelCodes = {
   Z313: 'a number outside the range that its place allows',
   Z314: 'a model too large to elaborate',
   Z315: 'a model without the inputs or outputs that an entry needs',
-  Z316: 'a convolution whose gradient this version does not have',
   Z401: 'weights that do not fit the model',
   Z501: 'an unknown setting of a recipe',
   Z502: 'a setting with a wrong value',

@@ -1,10 +1,10 @@
 /** Built-ins over tensors: each row turns evaluated arguments into nodes. Pattern operations are in patterns.ts. */
-import type { Span } from '../../grammar/source.ts';
 import type { Dim } from '../graph/types.ts';
 import { formatShape } from '../graph/types.ts';
 import { asDim } from './arithmetic.ts';
 import type { Builtin, BuiltinCall, BuiltinParameter } from './builtins.ts';
 import { emit, shapeOf, toTensor } from './emit.ts';
+import { imageBuiltins } from './image-builtins.ts';
 import { einsumCall, rearrangeCall } from './patterns.ts';
 import { type AxisOrigin, bool, isNumber, poison, type TensorValue, type Value } from './values.ts';
 
@@ -28,7 +28,7 @@ export function tensorArgument(call: BuiltinCall, name: string): TensorValue | u
   return value === undefined ? undefined : toTensor(value, call.env, call.spans.get(name) ?? call.span);
 }
 
-function staticInt(call: BuiltinCall, name: string): number | undefined {
+export function staticInt(call: BuiltinCall, name: string): number | undefined {
   const value = call.values.get(name);
   return value?.kind === 'int' ? value.value : undefined;
 }
@@ -246,56 +246,6 @@ function gather(call: BuiltinCall): Value {
   return x === undefined ? poison : emit(call.env, 'all_gather', [x], {}, call.span, { axes: x.axes });
 }
 
-// ── images ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** An int of at least `least`, or undefined after a report. */
-function atLeast(call: BuiltinCall, name: string, least: number, otherwise: number): number | undefined {
-  const value = staticInt(call, name) ?? otherwise;
-  if (value >= least && value <= 2 ** 16) return value;
-  const span: Span = call.spans.get(name) ?? call.span;
-  call.env.session.report(
-    'Z313',
-    span,
-    `\`${name}\` of ${call.name} must be from ${least} to ${2 ** 16}, got ${value}`,
-  );
-  return undefined;
-}
-
-function conv2d(call: BuiltinCall): Value {
-  const x = tensorArgument(call, 'x');
-  const weight = tensorArgument(call, 'weight');
-  const stride = atLeast(call, 'stride', 1, 1);
-  const padding = atLeast(call, 'padding', 0, 0);
-  if (x === undefined || weight === undefined || stride === undefined || padding === undefined) return poison;
-  const axes = [x.axes[0], weight.axes[0], undefined, undefined];
-  const names = ['`x`', '`weight`'];
-  return emit(call.env, 'conv2d', [x, weight], { stride, padding }, call.span, { axes, names });
-}
-
-function avgPool(call: BuiltinCall): Value {
-  const x = tensorArgument(call, 'x');
-  const kernel = atLeast(call, 'kernel', 1, 1);
-  if (x === undefined || kernel === undefined) return poison;
-  if (kernel === 1) return x;
-  return emit(call.env, 'avg_pool', [x], { kernel }, call.span, {
-    axes: [x.axes[0], x.axes[1], undefined, undefined],
-  });
-}
-
-function batchNorm(call: BuiltinCall): Value {
-  const names = ['x', 'weight', 'bias', 'running_mean', 'running_var'];
-  const inputs = names.map((n) => tensorArgument(call, n));
-  if (inputs.some((i) => i === undefined)) return poison;
-  const eps = call.values.get('eps');
-  const attrs = {
-    eps: eps !== undefined && isNumber(eps) ? eps.value : 1e-5,
-    training: call.env.tracer!.training,
-  };
-  return emit(call.env, 'batch_norm', inputs as TensorValue[], attrs, call.span, {
-    names: names.map((n) => `\`${n}\``),
-  });
-}
-
 const x: BuiltinParameter = { name: 'x', kind: 'tensor' };
 
 export const tensorBuiltins: readonly Builtin[] = [
@@ -370,31 +320,5 @@ export const tensorBuiltins: readonly Builtin[] = [
     apply: embedding,
   },
   { name: 'gather', about: 'features of all chunks and ranks', parameters: [x], apply: gather },
-  {
-    name: 'conv2d',
-    about: 'two-dimensional convolution, NCHW',
-    parameters: [
-      x,
-      { name: 'weight', kind: 'tensor' },
-      { name: 'stride', kind: 'int', optional: true },
-      { name: 'padding', kind: 'int', optional: true },
-    ],
-    apply: conv2d,
-  },
-  {
-    name: 'avg_pool',
-    about: 'mean over squares',
-    parameters: [x, { name: 'kernel', kind: 'int' }],
-    apply: avgPool,
-  },
-  {
-    name: 'batch_norm',
-    about: 'batch normalisation over all axes but the channels',
-    parameters: [
-      x,
-      ...['weight', 'bias', 'running_mean', 'running_var'].map((name) => ({ name, kind: 'tensor' as const })),
-      { name: 'eps', kind: 'number', optional: true },
-    ],
-    apply: batchNorm,
-  },
+  ...imageBuiltins,
 ];

@@ -266,5 +266,21 @@ export function traceRoot(
   const run = runForward(root, session, options);
   if (run === undefined) return undefined;
   const outputs = entryOutputs(run, entry, root, options.objective ?? defaultObjective);
-  return outputs === undefined || session.hasErrors ? undefined : run.tracer.builder.finish(outputs);
+  if (outputs === undefined || session.hasErrors) return undefined;
+  return run.tracer.builder.finish([...outputs, ...movedStatistics(run, outputs)]);
+}
+
+/** The running statistics that the part of the model behind `outputs` moves, as `buffer.<name>`. */
+function movedStatistics({ tracer }: Run, outputs: readonly Output[]): Output[] {
+  const reached = new Set<number>();
+  const pending = outputs.map((o) => o.node);
+  while (pending.length > 0) {
+    const id = pending.pop()!;
+    if (reached.has(id)) continue;
+    reached.add(id);
+    pending.push(...tracer.builder.node(id).inputs);
+  }
+  return [...tracer.statistics].flatMap(([name, { node, from }]) =>
+    reached.has(from) ? [{ name: `buffer.${name}`, node }] : [],
+  );
 }

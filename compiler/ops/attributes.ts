@@ -20,6 +20,12 @@ interface Attention {
   readonly scale: number;
 }
 
+interface Convolution {
+  readonly stride: number;
+  readonly padding: number;
+  readonly groups: number;
+}
+
 export interface OpAttributes {
   // leaves
   input: { readonly name: string; readonly dtype: DType; readonly shape: readonly Dim[] };
@@ -100,12 +106,22 @@ export interface OpAttributes {
     readonly transposeB: boolean;
     readonly epilogue?: MapProgram;
   };
-  /** (x [B,C,H,W], w [O,C,kh,kw]) -> [B,O,H',W']; no bias. */
-  conv2d: { readonly stride: number; readonly padding: number };
+  /** (x [B,C,H,W], w [O,C/groups,kh,kw]) -> [B,O,H',W']; no bias. `epilogue` as for matmul. */
+  conv2d: Convolution & { readonly epilogue?: MapProgram };
+  /** (dy [B,O,H',W'], w) -> dx [B,C,rows,columns] */
+  conv2d_grad_input: Convolution & { readonly rows: number; readonly columns: number };
+  /** (x, dy) -> dw [O,C/groups,kh,kw] */
+  conv2d_grad_weight: Convolution & { readonly kernel: readonly [kh: number, kw: number] };
   /** [B,C,H,W], kernel = stride. */
   avg_pool: { readonly kernel: number };
-  /** (x [B,C,H,W], weight, bias, running_mean, running_var), all but x `[C]`; statistics of the batch when `training`. */
-  batch_norm: { readonly eps: number; readonly training: boolean };
+  /** dy -> dx */
+  avg_pool_grad: { readonly kernel: number };
+  /** (x [B,C,H,W], weight, bias, mean, variance), all but x `[C]`. */
+  batch_norm: { readonly eps: number };
+  /** x [B,C,H,W] -> [2,C]: mean and biased variance of each channel. */
+  batch_moments: None;
+  /** (dy, x, mean [C]) -> [2,C]: sums over a channel of dy, and of dy (x - mean). */
+  batch_norm_sums: None;
 
   // attention, q [B,H,T,D], k and v [B,H,S,D]; never stores T×S for the whole batch
   attention: Attention;

@@ -1,10 +1,9 @@
 /**
  * Mean over non-overlapping windows: [B, C, H, W] -> [B, C, H / kernel, W / kernel]; the division must be exact.
  */
-import { divideDims } from '../graph/dims.ts';
+import { divideDims, multiplyDims } from '../graph/dims.ts';
 import { type Dim, formatDim, formatShape } from '../graph/types.ts';
-import { perInputElement } from './costs.ts';
-import { Expressions } from './expressions.ts';
+import { perElement, perInputElement } from './costs.ts';
 import { defineOp } from './op.ts';
 import { accept, firstOf, refuse, refuseIntegers, refuseRank } from './shapes.ts';
 
@@ -30,22 +29,7 @@ export const avgPool = defineOp<'avg_pool'>({
     }
     return accept({ dtype: inputs[0]!.dtype, shape: [batch, channels, rows, columns] });
   },
-  gradient(b, node, dy, wanted) {
-    if (!wanted[0]) return [null];
-    const e = new Expressions(b);
-    const { kernel } = node.attrs;
-    const [batch, channels, rows, columns] = node.type.shape as [Dim, Dim, Dim, Dim];
-    const share = e.scale(dy, 1 / (kernel * kernel));
-    const spread = e.expand(e.reshape(share, [batch, channels, rows, 1, columns, 1]), [
-      batch,
-      channels,
-      rows,
-      kernel,
-      columns,
-      kernel,
-    ]);
-    return [e.reshape(spread, e.shape(node.inputs[0]!))];
-  },
+  gradient: (b, node, dy, wanted) => [wanted[0] ? b.add('avg_pool_grad', [dy], node.attrs) : null],
   reference([x], { kernel }, shape) {
     const [, , rows, columns] = shape as [number, number, number, number];
     const width = columns * kernel;
@@ -64,5 +48,34 @@ export const avgPool = defineOp<'avg_pool'>({
   },
   family: 'reduce',
   cost: perInputElement(1),
+  tolerance: { rtol: 1e-6, atol: 1e-6 },
+});
+
+/** The gradient of avg_pool, [B, C, H, W] -> [B, C, H kernel, W kernel]: each pixel's share of its window. Linear, with avg_pool as its transpose. */
+export const avgPoolGrad = defineOp<'avg_pool_grad'>({
+  name: 'avg_pool_grad',
+  arity: 1,
+  shape(inputs, { kernel }) {
+    const refusal = refuseRank('the gradient of avg_pool', inputs, 0, '[B, C, H, W]');
+    if (refusal) return refusal;
+    const [batch, channels, ...sides] = inputs[0]!.shape as [Dim, Dim, Dim, Dim];
+    const grown = sides.map((side) => multiplyDims([side, kernel])!);
+    return accept({ dtype: inputs[0]!.dtype, shape: [batch, channels, ...grown] });
+  },
+  gradient: (b, node, d, wanted) => [wanted[0] ? b.add('avg_pool', [d], node.attrs) : null],
+  reference([dy], { kernel }, shape) {
+    const [, , rows, columns] = shape as [number, number, number, number];
+    const data = new Float64Array(shape.reduce((a, b) => a * b, 1));
+    const inner = columns / kernel;
+    for (let at = 0; at < data.length; at++) {
+      const column = Math.floor((at % columns) / kernel);
+      const row = Math.floor((Math.floor(at / columns) % rows) / kernel);
+      const plane = Math.floor(at / (rows * columns));
+      data[at] = dy!.data[(plane * (rows / kernel) + row) * inner + column]! / (kernel * kernel);
+    }
+    return { shape, data };
+  },
+  family: 'map',
+  cost: perElement(1),
   tolerance: { rtol: 1e-6, atol: 1e-6 },
 });

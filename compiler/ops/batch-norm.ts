@@ -1,38 +1,43 @@
 /**
- * Batch normalisation of [B, C, H, W] over each channel (Ioffe and Szegedy 2015): y = (x - mean) / sqrt(var + eps) weight + bias.
+ * Batch normalisation of x [B, C, H, W] over each channel (Ioffe and Szegedy 2015): y = (x - mean) / sqrt(variance + eps) weight + bias.
  *
- * Mean and variance are the running ones, or with `training` those of the batch (biased variance). The gradient is
- * built from primitive ops. With r = 1 / sqrt(var + eps), xhat = (x - mean) r and means taken over a channel:
- * running statistics: dx = dy weight r; batch statistics: dx = weight r (dy - mean(dy) - xhat mean(dy xhat)).
+ * Mean and variance are inputs: the model's running statistics, or in training what `batch_moments` makes of x itself.
+ * Either way the gradient follows from the two sums of `batch_norm_sums`: S = sum(dy) and P = sum(dy (x - mean)) over a
+ * channel, with r = 1 / sqrt(variance + eps): dx = dy weight r, dweight = r P, dbias = S, dmean = -weight r S,
+ * dvariance = -weight r³ P / 2. What the batch's own statistics add to dx comes through the gradient of `batch_moments`.
  */
 import { type Dim, formatShape, sizeOf } from '../graph/types.ts';
-import { perElement } from './costs.ts';
-import { Expressions } from './expressions.ts';
+import { perElement, perInputElement } from './costs.ts';
+import { Expressions, noSecondDerivative } from './expressions.ts';
 import { defineOp, type RefTensor } from './op.ts';
 import { accept, firstOf, refuse, refuseIntegers, refuseMixed, refuseRank, refuseShape } from './shapes.ts';
 
-const vectors = ['weight', 'bias', 'running_mean', 'running_var'];
-/** All axes but the channels. */
-const others = [0, 2, 3];
+const vectors = ['weight', 'bias', 'mean', 'variance'];
 
-/** Mean and biased variance of each channel of x [B, C, H, W]. */
-function channelStatistics(x: RefTensor): { mean: Float64Array; variance: Float64Array } {
-  const [batch, channels] = [x.shape[0]!, x.shape[1]!];
-  const plane = sizeOf(x.shape.slice(2));
-  const count = batch * plane;
-  const mean = new Float64Array(channels);
-  const variance = new Float64Array(channels);
-  const each = (visit: (channel: number, value: number) => void) =>
-    x.data.forEach((v, i) => {
-      visit(Math.floor(i / plane) % channels, v);
-    });
-  each((c, v) => {
-    mean[c]! += v / count;
-  });
-  each((c, v) => {
-    variance[c]! += (v - mean[c]!) ** 2 / count;
-  });
-  return { mean, variance };
+/** Calls `visit` with each element's channel and flat place. */
+function eachElement(shape: readonly number[], visit: (channel: number, at: number) => void): void {
+  const channels = shape[1]!;
+  const plane = sizeOf(shape.slice(2));
+  const size = sizeOf(shape);
+  for (let at = 0; at < size; at++) visit(Math.floor(at / plane) % channels, at);
+}
+
+/** Row `row` of [2, C] as [C]. */
+function rowOf(e: Expressions, x: number, row: 0 | 1): number {
+  const channels = e.shape(x)[1]!;
+  const part = e.b.add('slice', [x], { starts: [row, 0], ends: [row + 1, channels] });
+  return e.reshape(part, [channels]);
+}
+
+/** The mean and the biased variance of `batch_moments`, each [C]. */
+export function momentsOf(e: Expressions, x: number): { mean: number; variance: number } {
+  const moments = e.b.add('batch_moments', [x], {});
+  return { mean: rowOf(e, moments, 0), variance: rowOf(e, moments, 1) };
+}
+
+/** [C] as [C, 1, 1], which broadcasts over images. */
+export function asChannels(e: Expressions, x: number): number {
+  return e.reshape(x, [e.shape(x)[0]!, 1, 1]);
 }
 
 export const batchNorm = defineOp<'batch_norm'>({
@@ -56,46 +61,97 @@ export const batchNorm = defineOp<'batch_norm'>({
   },
   gradient(b, node, dy, wanted) {
     const e = new Expressions(b);
-    const [x, weight, , runningMean, runningVariance] = node.inputs as [
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
-    const { eps, training } = node.attrs;
-    const column: Dim[] = [node.type.shape[1]!, 1, 1];
-    const average = (v: number) => b.add('mean', [v], { axes: others, keep: true });
-    const mean = training ? average(x) : e.reshape(runningMean, column);
-    const centred = e.sub(x, mean);
-    const variance = training ? average(e.mul(centred, centred)) : e.reshape(runningVariance, column);
-    const r = e.unary('rsqrt', e.add(variance, e.scalar(x, eps)));
-    const xhat = e.mul(centred, r);
-    const dx = () => {
-      const through = training ? e.sub(e.sub(dy, average(dy)), e.mul(xhat, average(e.mul(dy, xhat)))) : dy;
-      return e.mul(through, e.mul(e.reshape(weight, column), r));
-    };
+    const [x, weight, , mean, variance] = node.inputs as [number, number, number, number, number];
+    const r = e.unary('rsqrt', e.add(variance, e.scalar(x, node.attrs.eps)));
+    const weighted = e.mul(weight, r);
+    const [, ofWeight, ofBias, ofMean, ofVariance] = wanted;
+    const sums =
+      ofWeight || ofBias || ofMean || ofVariance ? b.add('batch_norm_sums', [dy, x, mean], {}) : undefined;
+    const plain = () => rowOf(e, sums!, 0);
+    const centred = () => rowOf(e, sums!, 1);
     return [
-      wanted[0] ? dx() : null,
-      wanted[1] ? e.sum(e.mul(dy, xhat), others) : null,
-      wanted[2] ? e.sum(dy, others) : null,
-      // Running statistics are buffers: nothing learns them.
-      null,
-      null,
+      wanted[0] ? e.mul(dy, asChannels(e, weighted)) : null,
+      ofWeight ? e.mul(r, centred()) : null,
+      ofBias ? plain() : null,
+      ofMean ? e.neg(e.mul(weighted, plain())) : null,
+      ofVariance ? e.scale(e.mul(e.mul(weighted, e.mul(r, r)), centred()), -0.5) : null,
     ];
   },
-  reference([x, weight, bias, runningMean, runningVariance], { eps, training }, shape) {
-    const batch = training ? channelStatistics(x!) : undefined;
-    const mean = batch?.mean ?? runningMean!.data;
-    const variance = batch?.variance ?? runningVariance!.data;
-    const plane = sizeOf(shape.slice(2));
-    const data = x!.data.map((v, i) => {
-      const c = Math.floor(i / plane) % shape[1]!;
-      return ((v - mean[c]!) / Math.sqrt(variance[c]! + eps)) * weight!.data[c]! + bias!.data[c]!;
+  reference([x, weight, bias, mean, variance], { eps }, shape) {
+    const data = new Float64Array(x!.data.length);
+    eachElement(shape, (c, at) => {
+      const centred = x!.data[at]! - mean!.data[c]!;
+      data[at] = (centred / Math.sqrt(variance!.data[c]! + eps)) * weight!.data[c]! + bias!.data[c]!;
+    });
+    return { shape, data };
+  },
+  family: 'map',
+  cost: perElement(4),
+  tolerance: { rtol: 5e-6, atol: 5e-6 },
+});
+
+export const batchMoments = defineOp<'batch_moments'>({
+  name: 'batch_moments',
+  arity: 1,
+  shape: (inputs) =>
+    firstOf(
+      refuseRank('batch_moments', inputs, 0, '[B, C, H, W]'),
+      refuseIntegers('take moments of', inputs),
+    ) ?? accept({ dtype: inputs[0]!.dtype, shape: [2, inputs[0]!.shape[1]!] }),
+  gradient(b, node, d, wanted) {
+    if (!wanted[0]) return [null];
+    const e = new Expressions(b);
+    const [x] = node.inputs as [number];
+    const count = e.count(x, [0, 2, 3]);
+    const mean = asChannels(e, rowOf(e, node.id, 0));
+    const shift = asChannels(e, e.scale(rowOf(e, d, 0), 1 / count));
+    const slope = asChannels(e, e.scale(rowOf(e, d, 1), 2 / count));
+    return [e.add(e.mul(e.sub(x, mean), slope), shift)];
+  },
+  reference([x], _attrs, shape): RefTensor {
+    const channels = shape[1]!;
+    const count = x!.data.length / channels;
+    const data = new Float64Array(2 * channels);
+    eachElement(x!.shape, (c, at) => {
+      data[c]! += x!.data[at]! / count;
+    });
+    eachElement(x!.shape, (c, at) => {
+      data[channels + c]! += (x!.data[at]! - data[c]!) ** 2 / count;
     });
     return { shape, data };
   },
   family: 'reduce',
-  cost: perElement(8),
+  cost: perInputElement(4),
   tolerance: { rtol: 5e-6, atol: 5e-6 },
+});
+
+export const batchNormSums = defineOp<'batch_norm_sums'>({
+  name: 'batch_norm_sums',
+  arity: 3,
+  shape(inputs) {
+    const [dy, x] = inputs as [(typeof inputs)[0], (typeof inputs)[0]];
+    const channels: readonly Dim[] = [dy.shape[1]!];
+    return (
+      firstOf(
+        refuseRank('batch_norm_sums', inputs, 0, '[B, C, H, W]'),
+        refuseShape('x', inputs, 1, dy.shape),
+        refuseShape('mean', inputs, 2, channels),
+        refuseMixed('sum', inputs),
+      ) ?? accept({ dtype: x.dtype, shape: [2, ...channels] })
+    );
+  },
+  gradient: noSecondDerivative('batch_norm_sums'),
+  reference([dy, x, mean], _attrs, shape) {
+    const channels = shape[1]!;
+    const data = new Float64Array(2 * channels);
+    eachElement(x!.shape, (c, at) => {
+      data[c]! += dy!.data[at]!;
+      data[channels + c]! += dy!.data[at]! * (x!.data[at]! - mean!.data[c]!);
+    });
+    return { shape, data };
+  },
+  family: 'reduce',
+  cost: perInputElement(4),
+  // Sums of signed terms: judged against the sum of their sizes.
+  tolerance: { rtol: 5e-6, atol: 5e-6, perSqrtK: true },
 });

@@ -1,113 +1,109 @@
 /**
- * The gradient of any convolution as convolutions.
+ * The gradients of a convolution: of its image, (dy, w) -> dx, and of its filters, (x, dy) -> dw. See convolve.ts.
  *
- * With dy spread out by the stride (zeros between its elements): dx is the convolution of dy, padded by kernel - 1 -
- * padding, with the filters turned by 180 degrees and in and out exchanged; dw is the convolution of x with dy as its
- * filters, batch and channels exchanged. Where windows tile the input, products over patches are used instead (patches.ts).
+ * Both are bilinear and their own gradients are convolutions again, so derivatives of any order exist.
  */
-import { fail } from '../../grammar/diagnostics.ts';
-import type { Builder } from '../graph/builder.ts';
-import { type Dim, formatShape, type NodeOf, numericShape } from '../graph/types.ts';
-import { Expressions } from './expressions.ts';
-import { filterMatrix, fromPatches, type PatchGrid, toPatches, toPixels } from './patches.ts';
+import { formatShape, numericShape, type TensorType } from '../graph/types.ts';
+import { type ConvolutionAttributes, slide, walkConvolution } from './convolve.ts';
+import { elements, traffic } from './costs.ts';
+import { type Cost, defineOp, type ShapeResult } from './op.ts';
+import { accept, firstOf, refuse, refuseIntegers, refuseMixed, refuseRank } from './shapes.ts';
 
-/** Gradients of x and w through the patch matrix. */
-export function patchGradient(
-  b: Builder,
-  node: NodeOf<'conv2d'>,
-  grid: PatchGrid,
-  dy: number,
-  wanted: readonly boolean[],
-): (number | null)[] {
-  const e = new Expressions(b);
-  const [x, w] = [node.inputs[0]!, node.inputs[1]!];
-  const pixels = toPixels(b, dy);
-  return [
-    wanted[0] ? fromPatches(b, e.matmul(pixels, filterMatrix(b, w)), grid) : null,
-    wanted[1] ? e.reshape(e.matmul(pixels, toPatches(b, x, grid), true), e.shape(w)) : null,
-  ];
+function refuseOperands(inputs: readonly TensorType[], second: string): ShapeResult | undefined {
+  return firstOf(
+    refuseRank('the gradient of conv2d', inputs, 0, '[B, C, H, W]'),
+    refuseRank('the gradient of conv2d', inputs, 1, second),
+    refuseMixed('convolve', inputs),
+    refuseIntegers('convolve', inputs),
+  );
 }
 
-/** Gradients of x and w as convolutions. Padding of a whole window or more is refused (Z316). */
-export function convolutionGradient(
-  b: Builder,
-  node: NodeOf<'conv2d'>,
-  dy: number,
-  wanted: readonly boolean[],
-): (number | null)[] {
-  const [x, w] = [node.inputs[0]!, node.inputs[1]!];
-  const { stride, padding } = node.attrs;
-  const filters = numericShape(b.type(w));
-  if (padding >= Math.min(filters[2]!, filters[3]!))
-    fail(
-      'Z316',
-      `the gradient of a convolution with filters ${formatShape(filters)} and padding ${padding} is not supported`,
-      'use a padding smaller than the kernel',
-    );
-  const spread = dilate(b, dy, stride);
-  return [
-    wanted[0] ? gradientOfImage(b, x, w, spread, padding) : null,
-    wanted[1] ? gradientOfFilters(b, x, w, spread, padding) : null,
-  ];
+/** Whether a convolution of `length` with `window` gives `steps`. */
+function fits(length: number, window: number, steps: unknown, attrs: ConvolutionAttributes): boolean {
+  return slide(length, window, attrs) === steps;
 }
 
-/** [B, O, H, W] with stride - 1 zeros between neighbours: [B, O, (H-1) stride + 1, (W-1) stride + 1]. */
-function dilate(b: Builder, y: number, stride: number): number {
-  if (stride === 1) return y;
-  const e = new Expressions(b);
-  const [batch, channels, rows, columns] = e.shape(y) as [Dim, Dim, number, number];
-  const cells = e.reshape(y, [batch, channels, rows, 1, columns, 1]);
-  const gap = stride - 1;
-  const padded = b.add('pad', [cells], { before: [0, 0, 0, 0, 0, 0], after: [0, 0, 0, gap, 0, gap] });
-  const whole = e.reshape(padded, [batch, channels, rows * stride, columns * stride]);
-  return crop(b, whole, (rows - 1) * stride + 1, (columns - 1) * stride + 1);
+function productsOf(y: TensorType, filters: readonly number[]): number {
+  return 2 * elements(y) * filters[1]! * filters[2]! * filters[3]!;
 }
 
-/** The first `rows` and `columns` of the last two axes. */
-function crop(b: Builder, x: number, rows: number, columns: number): number {
-  const shape = b.type(x).shape;
-  if (shape[2] === rows && shape[3] === columns) return x;
-  return b.add('slice', [x], { starts: [0, 0, 0, 0], ends: [shape[0]!, shape[1]!, rows, columns] });
-}
-
-/** Filters [O, C, kh, kw] turned by 180 degrees, as [C, O, kh, kw]. */
-function turned(b: Builder, w: number): number {
-  const e = new Expressions(b);
-  let result = e.transpose(w, [1, 0, 2, 3]);
-  for (const axis of [2, 3]) {
-    const shape = e.shape(result);
-    const length = shape[axis] as number;
-    const taps = Array.from({ length }, (_, i) => {
-      const at = length - 1 - i;
-      return b.add('slice', [result], {
-        starts: shape.map((_, a) => (a === axis ? at : 0)),
-        ends: shape.map((d, a) => (a === axis ? at + 1 : d)),
-      });
+export const conv2dGradInput = defineOp<'conv2d_grad_input'>({
+  name: 'conv2d_grad_input',
+  arity: 2,
+  shape(inputs, attrs) {
+    const refusal = refuseOperands(inputs, '[O, C, kh, kw]');
+    if (refusal) return refusal;
+    const [dy, w] = [inputs[0]!, inputs[1]!];
+    const [, channels, kh, kw] = numericShape(w) as [number, number, number, number];
+    const sized = fits(attrs.rows, kh, dy.shape[2], attrs) && fits(attrs.columns, kw, dy.shape[3], attrs);
+    if (!sized || dy.shape[1] !== w.shape[0])
+      return refuse(
+        `${formatShape(dy.shape)} is not what filters ${formatShape(w.shape)} make of images ${attrs.rows}×${attrs.columns}`,
+      );
+    const shape = [dy.shape[0]!, channels * attrs.groups, attrs.rows, attrs.columns];
+    return accept({ dtype: dy.dtype, shape });
+  },
+  gradient(b, node, d, wanted) {
+    const { rows: _rows, columns: _columns, ...attrs } = node.attrs;
+    const [dy, w] = node.inputs as [number, number];
+    const [, , kh, kw] = numericShape(b.type(w)) as [number, number, number, number];
+    return [
+      wanted[0] ? b.add('conv2d', [d, w], attrs) : null,
+      wanted[1] ? b.add('conv2d_grad_weight', [d, dy], { ...attrs, kernel: [kh, kw] }) : null,
+    ];
+  },
+  reference([dy, w], attrs, shape) {
+    const data = new Float64Array(shape.reduce((a, b) => a * b, 1));
+    walkConvolution({ x: shape, w: w!.shape, y: dy!.shape }, attrs, (yAt, xAt, wAt) => {
+      data[xAt]! += dy!.data[yAt]! * w!.data[wAt]!;
     });
-    if (length > 1) result = b.add('concat', taps, { axis });
-  }
-  return result;
-}
+    return { shape, data };
+  },
+  family: 'convolution',
+  cost: (inputs, _attrs, result): Cost => ({
+    flops: productsOf(inputs[0]!, numericShape(inputs[1]!)),
+    bytes: traffic(inputs, result),
+  }),
+  tolerance: { rtol: 2e-6, atol: 2e-6, perSqrtK: true },
+});
 
-function gradientOfImage(b: Builder, x: number, w: number, spread: number, padding: number): number {
-  const [, , height, width] = b.type(x).shape as [Dim, Dim, number, number];
-  const [, , kh, kw] = b.type(w).shape as [Dim, Dim, number, number];
-  const [, , rows, columns] = b.type(spread).shape as [Dim, Dim, number, number];
-  const [top, left] = [kh - 1 - padding, kw - 1 - padding];
-  // Behind the last window the image may go on for less than a stride.
-  const [bottom, right] = [height + kh - 1 - rows - top, width + kw - 1 - columns - left];
-  const filters = turned(b, w);
-  if (top === left && top === bottom && top === right)
-    return b.add('conv2d', [spread, filters], { stride: 1, padding: top });
-  const padded = b.add('pad', [spread], { before: [0, 0, top, left], after: [0, 0, bottom, right] });
-  return b.add('conv2d', [padded, filters], { stride: 1, padding: 0 });
-}
-
-function gradientOfFilters(b: Builder, x: number, w: number, spread: number, padding: number): number {
-  const e = new Expressions(b);
-  const [, , kh, kw] = b.type(w).shape as [Dim, Dim, number, number];
-  const images = e.transpose(x, [1, 0, 2, 3]);
-  const filters = e.transpose(spread, [1, 0, 2, 3]);
-  const whole = b.add('conv2d', [images, filters], { stride: 1, padding });
-  return e.transpose(crop(b, whole, kh, kw), [1, 0, 2, 3]);
-}
+export const conv2dGradWeight = defineOp<'conv2d_grad_weight'>({
+  name: 'conv2d_grad_weight',
+  arity: 2,
+  shape(inputs, attrs) {
+    const refusal = refuseOperands(inputs, '[B, O, H, W]');
+    if (refusal) return refusal;
+    const [x, dy] = [inputs[0]!, inputs[1]!];
+    const [, channels, height, width] = x.shape;
+    const [kh, kw] = attrs.kernel;
+    const sized = fits(Number(height), kh, dy.shape[2], attrs) && fits(Number(width), kw, dy.shape[3], attrs);
+    if (!sized)
+      return refuse(
+        `${formatShape(dy.shape)} is not what ${kh}×${kw} filters make of ${formatShape(x.shape)}`,
+      );
+    return accept({ dtype: x.dtype, shape: [dy.shape[1]!, Number(channels) / attrs.groups, kh, kw] });
+  },
+  gradient(b, node, d, wanted) {
+    const { kernel: _kernel, ...attrs } = node.attrs;
+    const [x, dy] = node.inputs as [number, number];
+    const [, , rows, columns] = numericShape(b.type(x)) as [number, number, number, number];
+    return [
+      wanted[0] ? b.add('conv2d_grad_input', [dy, d], { ...attrs, rows, columns }) : null,
+      wanted[1] ? b.add('conv2d', [x, d], attrs) : null,
+    ];
+  },
+  reference([x, dy], attrs, shape) {
+    const data = new Float64Array(shape.reduce((a, b) => a * b, 1));
+    walkConvolution({ x: x!.shape, w: shape, y: dy!.shape }, attrs, (yAt, xAt, wAt) => {
+      data[wAt]! += x!.data[xAt]! * dy!.data[yAt]!;
+    });
+    return { shape, data };
+  },
+  family: 'convolution',
+  cost: (inputs, _attrs, result): Cost => ({
+    flops: productsOf(inputs[1]!, numericShape(result)),
+    bytes: traffic(inputs, result),
+  }),
+  // Sums over every pixel of the batch.
+  tolerance: { rtol: 2e-6, atol: 2e-6, perSqrtK: true },
+});

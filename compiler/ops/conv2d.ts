@@ -1,102 +1,114 @@
 /**
- * 2-D convolution without bias: x [B, C, H, W], w [O, C, kh, kw] -> [B, O, H', W'], H' = floor((H + 2 padding - kh) / stride) + 1.
- * Gradients are in conv2d-grad.ts.
+ * 2-D convolution without bias: x [B, C, H, W], w [O, C / groups, kh, kw] -> [B, O, H', W'],
+ * H' = floor((H + 2 padding - kh) / stride) + 1, and optionally a fused elementwise epilogue.
  */
-import { type Dim, formatDim, formatShape, numericShape, sameDim, type TensorType } from '../graph/types.ts';
+import { formatDim, formatShape, numericShape, type TensorType } from '../graph/types.ts';
 import type { OpAttributes } from './attributes.ts';
-import { convolutionGradient, patchGradient } from './conv2d-grad.ts';
+import { type ConvolutionAttributes, slide, walkConvolution } from './convolve.ts';
 import { elements, traffic } from './costs.ts';
+import { epilogueShape } from './epilogue.ts';
+import { Expressions, madeByPasses } from './expressions.ts';
 import { defineOp, type RefTensor, type ShapeResult } from './op.ts';
-import { patchGrid } from './patches.ts';
+import { filterMatrix, fromPatches, patchGrid, toPatches, toPixels } from './patches.ts';
+import { evaluateProgram, programFlops } from './scalar.ts';
 import { accept, firstOf, refuse, refuseIntegers, refuseMixed, refuseRank } from './shapes.ts';
 
-type Attributes = OpAttributes['conv2d'];
-
-function refuseChannels(inputs: readonly TensorType[]): ShapeResult | undefined {
+function refuseChannels(inputs: readonly TensorType[], groups: number): ShapeResult | undefined {
   const [x, w] = [inputs[0]!.shape, inputs[1]!.shape];
-  if (sameDim(x[1]!, w[1]!)) return undefined;
+  const [channels, filters, taken] = [x[1]!, w[0]!, w[1]!];
+  const numbers = [channels, filters, taken].every((d) => typeof d === 'number');
+  if (!numbers) return refuse(`a convolution needs channels in numbers, got ${formatShape(x)}`);
+  const blame = [
+    { input: 0, axis: 1, dim: channels },
+    { input: 1, axis: 1, dim: taken },
+  ];
+  const uneven = [channels, filters].find((d) => Number(d) % groups !== 0);
+  if (uneven !== undefined)
+    return refuse(`cannot convolve in ${groups} groups: ${formatDim(uneven)} is not divisible by ${groups}`, {
+      blame,
+    });
+  if (Number(channels) === Number(taken) * groups) return undefined;
+  const each = groups === 1 ? '' : ` in each of ${groups} groups`;
   return refuse(
-    `cannot convolve ${formatShape(x)} with filters ${formatShape(w)}: the input has ${formatDim(x[1]!)} channels, the filters take ${formatDim(w[1]!)}`,
-    {
-      blame: [
-        { input: 0, axis: 1, dim: x[1]! },
-        { input: 1, axis: 1, dim: w[1]! },
-      ],
-    },
+    `cannot convolve ${formatShape(x)} with filters ${formatShape(w)}: the input has ${formatDim(channels)} channels, the filters take ${formatDim(taken)}${each}`,
+    { blame },
   );
 }
 
-/** Length of an axis behind the convolution, or `undefined` where it does not fit. */
-function slide(length: Dim, window: Dim, { stride, padding }: Attributes): number | undefined {
-  if (typeof length !== 'number' || typeof window !== 'number') return undefined;
-  const steps = Math.floor((length + 2 * padding - window) / stride);
-  return steps < 0 ? undefined : steps + 1;
+function convolutionShape(inputs: readonly TensorType[], attrs: ConvolutionAttributes): ShapeResult {
+  const refusal = firstOf(
+    refuseRank('conv2d', inputs, 0, '[B, C, H, W]'),
+    refuseRank('the filter of conv2d', inputs, 1, '[O, C, kh, kw]'),
+    refuseMixed('convolve', inputs),
+    refuseIntegers('convolve', inputs),
+  );
+  const channels = refusal ?? refuseChannels(inputs, attrs.groups);
+  if (channels) return channels;
+  const [x, w] = [inputs[0]!, inputs[1]!];
+  const rows = slide(x.shape[2]!, w.shape[2]!, attrs);
+  const columns = slide(x.shape[3]!, w.shape[3]!, attrs);
+  if (rows === undefined || columns === undefined)
+    return refuse(
+      `cannot convolve ${formatShape(x.shape)} with filters ${formatShape(w.shape)}: the window does not fit into the image`,
+      { blame: [{ input: 0 }, { input: 1 }] },
+    );
+  return accept({ dtype: x.dtype, shape: [x.shape[0]!, w.shape[0]!, rows, columns] });
 }
 
 function convolve(
   x: RefTensor,
   w: RefTensor,
-  { stride, padding }: Attributes,
+  attrs: ConvolutionAttributes,
   shape: readonly number[],
 ): RefTensor {
-  const [batch, out, rows, columns] = shape as [number, number, number, number];
-  const [, channels, height, width] = x.shape as [number, number, number, number];
-  const [kh, kw] = [w.shape[2]!, w.shape[3]!];
-  const data = new Float64Array(batch * out * rows * columns);
-  const pixel = (b: number, o: number, i: number, j: number) => {
-    let sum = 0;
-    for (let c = 0; c < channels; c++)
-      for (let di = 0; di < kh; di++) {
-        const y = i * stride + di - padding;
-        if (y < 0 || y >= height) continue;
-        for (let dj = 0; dj < kw; dj++) {
-          const z = j * stride + dj - padding;
-          if (z < 0 || z >= width) continue;
-          const filter = w.data[((o * channels + c) * kh + di) * kw + dj]!;
-          sum += filter * x.data[((b * channels + c) * height + y) * width + z]!;
-        }
-      }
-    return sum;
-  };
-  let at = 0;
-  for (let b = 0; b < batch; b++)
-    for (let o = 0; o < out; o++)
-      for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) data[at++] = pixel(b, o, i, j);
+  const data = new Float64Array(shape.reduce((a, b) => a * b, 1));
+  walkConvolution({ x: x.shape, w: w.shape, y: shape }, attrs, (yAt, xAt, wAt) => {
+    data[yAt]! += x.data[xAt]! * w.data[wAt]!;
+  });
   return { shape, data };
 }
 
 export const conv2d = defineOp<'conv2d'>({
   name: 'conv2d',
-  arity: 2,
+  arity: 'any',
   shape(inputs, attrs) {
-    const refusal = firstOf(
-      refuseRank('conv2d', inputs, 0, '[B, C, H, W]'),
-      refuseRank('the filter of conv2d', inputs, 1, '[O, C, kh, kw]'),
-      refuseMixed('convolve', inputs),
-      refuseIntegers('convolve', inputs),
-    );
-    const channels = refusal ?? refuseChannels(inputs);
-    if (channels) return channels;
-    const [x, w] = [inputs[0]!, inputs[1]!];
-    const rows = slide(x.shape[2]!, w.shape[2]!, attrs);
-    const columns = slide(x.shape[3]!, w.shape[3]!, attrs);
-    if (rows === undefined || columns === undefined)
-      return refuse(
-        `cannot convolve ${formatShape(x.shape)} with filters ${formatShape(w.shape)}: the window does not fit into the image`,
-        { blame: [{ input: 0 }, { input: 1 }] },
-      );
-    return accept({ dtype: x.dtype, shape: [x.shape[0]!, w.shape[0]!, rows, columns] });
+    if (inputs.length < 2) return refuse(`a convolution has 2 inputs, not ${inputs.length}`);
+    const plain = convolutionShape(inputs.slice(0, 2), attrs);
+    return plain.ok ? epilogueShape('a convolution', inputs, attrs.epilogue, plain.type) : plain;
   },
   gradient(b, node, dy, wanted) {
-    const [x, w] = node.inputs.map((i) => b.type(i).shape);
-    const grid = patchGrid(x!, w!, node.attrs.stride, node.attrs.padding);
-    return grid ? patchGradient(b, node, grid, dy, wanted) : convolutionGradient(b, node, dy, wanted);
+    const { epilogue, ...attrs } = node.attrs;
+    if (epilogue) madeByPasses('a convolution with an epilogue');
+    const [x, w] = node.inputs as [number, number];
+    const [image, filters] = [b.type(x).shape, b.type(w).shape];
+    const grid = patchGrid(image, filters, attrs);
+    if (grid) {
+      // Windows that tile the image (ViT's patch embedding): products over the patch matrix that the forward uses too.
+      const e = new Expressions(b);
+      const pixels = toPixels(b, dy);
+      return [
+        wanted[0] ? fromPatches(b, e.matmul(pixels, filterMatrix(b, w)), grid) : null,
+        wanted[1] ? e.reshape(e.matmul(pixels, toPatches(b, x, grid), true), filters) : null,
+      ];
+    }
+    const [, , rows, columns] = image;
+    const kernel = [Number(filters[2]), Number(filters[3])] as const;
+    return [
+      wanted[0]
+        ? b.add('conv2d_grad_input', [dy, w], { ...attrs, rows: Number(rows), columns: Number(columns) })
+        : null,
+      wanted[1] ? b.add('conv2d_grad_weight', [x, dy], { ...attrs, kernel }) : null,
+    ];
   },
-  reference: ([x, w], attrs, shape) => convolve(x!, w!, attrs, shape),
+  reference([x, w, ...rest], attrs, shape) {
+    const product = convolve(x!, w!, attrs, shape);
+    return attrs.epilogue ? evaluateProgram(attrs.epilogue, [product, ...rest], shape) : product;
+  },
   family: 'convolution',
-  cost(inputs, _attrs, result) {
+  cost(inputs, { epilogue }: OpAttributes['conv2d'], result) {
     const [, channels, kh, kw] = numericShape(inputs[1]!) as [number, number, number, number];
-    return { flops: 2 * channels * kh * kw * elements(result), bytes: traffic(inputs, result) };
+    const each = 2 * channels * kh * kw + (epilogue ? programFlops(epilogue) : 0);
+    return { flops: each * elements(result), bytes: traffic(inputs, result) };
   },
   tolerance: { rtol: 2e-6, atol: 2e-6, perSqrtK: true },
 });

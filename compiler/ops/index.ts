@@ -7,12 +7,13 @@ import { argmax } from './argmax.ts';
 import { attention, attentionLse } from './attention.ts';
 import { attentionGradK, attentionGradQ, attentionGradV } from './attention-grad.ts';
 import type { OpName } from './attributes.ts';
-import { avgPool } from './avg-pool.ts';
-import { batchNorm } from './batch-norm.ts';
+import { avgPool, avgPoolGrad } from './avg-pool.ts';
+import { batchMoments, batchNorm, batchNormSums } from './batch-norm.ts';
 import { binaryOps } from './binary.ts';
 import { cast } from './cast.ts';
 import { concat } from './concat.ts';
 import { conv2d } from './conv2d.ts';
+import { conv2dGradInput, conv2dGradWeight } from './conv2d-grad.ts';
 import { embedding, embeddingGrad } from './embedding.ts';
 import { expand } from './expand.ts';
 import { l2Normalize, l2NormalizeGrad } from './l2-normalize.ts';
@@ -62,8 +63,13 @@ export const ops: { readonly [K in OpName]: OpDefinition<K> } = {
 
   matmul,
   conv2d,
+  conv2d_grad_input: conv2dGradInput,
+  conv2d_grad_weight: conv2dGradWeight,
   avg_pool: avgPool,
+  avg_pool_grad: avgPoolGrad,
   batch_norm: batchNorm,
+  batch_moments: batchMoments,
+  batch_norm_sums: batchNormSums,
 
   attention,
   attention_lse: attentionLse,

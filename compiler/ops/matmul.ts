@@ -16,9 +16,10 @@ import {
 } from '../graph/types.ts';
 import type { OpAttributes } from './attributes.ts';
 import { elements, traffic } from './costs.ts';
+import { epilogueShape } from './epilogue.ts';
 import { Expressions, madeByPasses } from './expressions.ts';
 import { defineOp, type RefTensor, type ShapeResult } from './op.ts';
-import { evaluateProgram, programFault, programFlops } from './scalar.ts';
+import { evaluateProgram, programFlops } from './scalar.ts';
 import { accept, broadcastShapes, firstOf, refuse, refuseIntegers, refuseMixed } from './shapes.ts';
 import { broadcastStrides, walk } from './tensors.ts';
 
@@ -69,22 +70,6 @@ function productShape(inputs: readonly TensorType[], attrs: Attributes): ShapeRe
   const [m] = matrixAxes(pair[0]!.shape, attrs.transposeA);
   const [, n] = matrixAxes(pair[1]!.shape, attrs.transposeB);
   return accept({ dtype: pair[0]!.dtype, shape: [...batch.shape, m, n] });
-}
-
-/** (product, further inputs...) through the epilogue; further inputs broadcast to the product's shape. */
-function epilogueShape(inputs: readonly TensorType[], attrs: Attributes, product: TensorType): ShapeResult {
-  if (!attrs.epilogue)
-    return inputs.length === 2
-      ? accept(product)
-      : refuse(`a matrix product without an epilogue has 2 inputs, not ${inputs.length}`);
-  const fault = programFault(attrs.epilogue, inputs.length - 1);
-  if (fault) return refuse(`cannot fuse behind a matrix product: ${fault}`);
-  const joint = broadcastShapes('fuse', [product, ...inputs.slice(2)]);
-  if ('refusal' in joint) return joint.refusal;
-  return joint.shape.length === product.shape.length &&
-    joint.shape.every((d, i) => sameDim(d, product.shape[i]!))
-    ? accept(product)
-    : refuse(`an epilogue cannot grow ${formatShape(product.shape)} to ${formatShape(joint.shape)}`);
 }
 
 /** One M×N block of the result. `am` is the stride of a's rows, `ak` of its inner axis; the same for b. */
@@ -185,7 +170,7 @@ export const matmul = defineOp<'matmul'>({
   shape(inputs, attrs) {
     if (inputs.length < 2) return refuse(`a matrix product has 2 inputs, not ${inputs.length}`);
     const product = productShape(inputs, attrs);
-    return product.ok ? epilogueShape(inputs, attrs, product.type) : product;
+    return product.ok ? epilogueShape('a matrix product', inputs, attrs.epilogue, product.type) : product;
   },
   gradient(b, node, dy, wanted) {
     if (node.attrs.epilogue) madeByPasses('a matrix product with an epilogue');

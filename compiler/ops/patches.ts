@@ -1,12 +1,13 @@
 /**
  * Convolution whose windows do not overlap (stride = kernel, no padding) as a matrix product over patches.
  *
- * ViT's patch embedding and ResNet's 1×1 convolutions are of this kind. Used by the gradient of conv2d and by the pass
+ * ViT's patch embedding is of this kind. Used by the gradient of conv2d and by the pass
  * that lowers such convolutions, so that forward and backward share their patches.
  */
 import type { Builder } from '../graph/builder.ts';
 import { divideDims, multiplyDims } from '../graph/dims.ts';
 import type { Dim } from '../graph/types.ts';
+import type { ConvolutionAttributes } from './convolve.ts';
 import { Expressions } from './expressions.ts';
 
 /** Sizes of a patch convolution: x [B, C, H·kh, W·kw] with w [O, C, kh, kw]. */
@@ -19,16 +20,15 @@ export interface PatchGrid {
   readonly kw: Dim;
 }
 
-/** The grid if the windows of this convolution tile its input exactly, else `undefined`. */
+/** The grid if windows of more than a pixel tile the input of this convolution exactly, else `undefined`. */
 export function patchGrid(
   x: readonly Dim[],
   w: readonly Dim[],
-  stride: number,
-  padding: number,
+  { stride, padding, groups }: ConvolutionAttributes,
 ): PatchGrid | undefined {
   const [batch, channels, height, width] = x as [Dim, Dim, Dim, Dim];
   const [kh, kw] = [w[2]!, w[3]!];
-  if (padding !== 0 || kh !== stride || kw !== stride) return undefined;
+  if (stride === 1 || groups !== 1 || padding !== 0 || kh !== stride || kw !== stride) return undefined;
   const rows = divideDims(height, kh);
   const columns = divideDims(width, kw);
   if (rows === undefined || columns === undefined) return undefined;

@@ -7,6 +7,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Builder } from '../../compiler/graph/builder.ts';
 import type { OpAttributes, OpName } from '../../compiler/ops/attributes.ts';
+import { momentsOf } from '../../compiler/ops/batch-norm.ts';
+import { Expressions } from '../../compiler/ops/expressions.ts';
 import type { BinaryMapOp, UnaryMapOp } from '../../compiler/ops/map-program.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import { expectGradients, type GradientCase, gradientAt } from '../support/differences.ts';
@@ -81,14 +83,19 @@ function normalise(shape: number[]): GradientCase {
   };
 }
 
-function batchNorm(training: boolean): GradientCase {
+const image = [2, 3, 2, 3];
+
+/** Normalised by statistics that are weights themselves, or by the moments of x. */
+function batchNorm(moments: boolean): GradientCase {
+  const own = { weight: [3], bias: [3] };
   return {
-    weights: { x: [2, 3, 2, 3], weight: [3], bias: [3] },
+    weights: { x: image, ...own, ...(moments ? {} : { mean: [3], variance: [3] }) },
     range: [0.2, 1.5],
     build: (b, w) => {
-      const statistic = (name: string) =>
-        b.add('constant', [], { value: name === 'var' ? 0.7 : 0.4, dtype: 'f32', shape: [3] });
-      return b.add('batch_norm', [...w, statistic('mean'), statistic('var')], { eps: 1e-5, training });
+      const [x, weight, bias, ...given] = w as [number, number, number, ...number[]];
+      const { mean, variance } = momentsOf(new Expressions(b), x);
+      const [m, v] = moments ? [mean, variance] : given;
+      return b.add('batch_norm', [x, weight, bias, m!, v!], { eps: 1e-5 });
     },
   };
 }
@@ -190,21 +197,51 @@ const cases: { readonly [K in OpName]: Cases | string } = {
     'one row, one column': product([1, 1], [1, 1]),
   },
   conv2d: {
-    'windows that tile': convolution([2, 3, 6, 4], [5, 3, 2, 2], { stride: 2, padding: 0 }),
-    'stride 1, padded': convolution([2, 2, 4, 5], [3, 2, 3, 3], { stride: 1, padding: 1 }),
-    'stride 1, narrow window': convolution([2, 2, 4, 5], [3, 2, 1, 3], { stride: 1, padding: 0 }),
-    'stride 2, padded': convolution([2, 3, 5, 5], [2, 3, 3, 3], { stride: 2, padding: 1 }),
+    'windows that tile': convolution([2, 3, 6, 4], [5, 3, 2, 2], { stride: 2, padding: 0, groups: 1 }),
+    'stride 1, padded': convolution([2, 2, 4, 5], [3, 2, 3, 3], { stride: 1, padding: 1, groups: 1 }),
+    'stride 1, narrow window': convolution([2, 2, 4, 5], [3, 2, 1, 3], { stride: 1, padding: 0, groups: 1 }),
+    'stride 2, padded': convolution([2, 3, 5, 5], [2, 3, 3, 3], { stride: 2, padding: 1, groups: 1 }),
     'stride 2, rest behind the last window': convolution([1, 2, 6, 7], [2, 2, 3, 3], {
       stride: 2,
       padding: 1,
+      groups: 1,
     }),
-    'stride 3 over windows of 2': convolution([1, 2, 7, 7], [3, 2, 2, 2], { stride: 3, padding: 0 }),
-    '1 by 1': convolution([2, 3, 3, 5], [4, 3, 1, 1], { stride: 1, padding: 0 }),
+    'stride 3 over windows of 2': convolution([1, 2, 7, 7], [3, 2, 2, 2], {
+      stride: 3,
+      padding: 0,
+      groups: 1,
+    }),
+    '1 by 1': convolution([2, 3, 3, 5], [4, 3, 1, 1], { stride: 1, padding: 0, groups: 1 }),
+    '1 by 1, stride 2': convolution([2, 3, 3, 5], [4, 3, 1, 1], { stride: 2, padding: 0, groups: 1 }),
+    'padded by a whole window': convolution([1, 1, 3, 3], [1, 1, 2, 2], { stride: 1, padding: 2, groups: 1 }),
+    'two groups': convolution([2, 4, 4, 3], [6, 2, 3, 3], { stride: 1, padding: 1, groups: 2 }),
+    depthwise: convolution([2, 3, 4, 5], [3, 1, 3, 3], { stride: 2, padding: 1, groups: 3 }),
+  },
+  conv2d_grad_input: {
+    'stride 2, two groups': {
+      weights: { dy: [2, 4, 2, 3], w: [4, 2, 3, 3] },
+      build: (b, w) =>
+        b.add('conv2d_grad_input', w, { stride: 2, padding: 1, groups: 2, rows: 4, columns: 6 }),
+    },
+  },
+  conv2d_grad_weight: {
+    'stride 2, two groups': {
+      weights: { x: [2, 4, 4, 6], dy: [2, 4, 2, 3] },
+      build: (b, w) => b.add('conv2d_grad_weight', w, { stride: 2, padding: 1, groups: 2, kernel: [3, 3] }),
+    },
   },
   avg_pool: {
     'windows of 2': { weights: { x: [2, 3, 4, 6] }, build: (b, w) => b.add('avg_pool', w, { kernel: 2 }) },
   },
-  batch_norm: { 'running statistics': batchNorm(false), 'batch statistics': batchNorm(true) },
+  avg_pool_grad: {
+    'windows of 3': {
+      weights: { dy: [2, 3, 2, 1] },
+      build: (b, w) => b.add('avg_pool_grad', w, { kernel: 3 }),
+    },
+  },
+  batch_norm: { 'given statistics': batchNorm(false), 'moments of x': batchNorm(true) },
+  batch_moments: { images: { weights: { x: image }, build: (b, w) => b.add('batch_moments', w, {}) } },
+  batch_norm_sums: gradientOnly,
 
   attention: {
     'all keys': attend(3, 5, false),
@@ -274,13 +311,6 @@ describe('gradients agree with central differences', () => {
       test(`${op}: ${name}`, () => expectGradients(gradientCase));
     }
   }
-});
-
-test('the gradient of a convolution padded by whole windows is refused in words', () => {
-  const wide = convolution([1, 1, 3, 3], [1, 1, 2, 2], { stride: 1, padding: 2 });
-  expect(() => expectGradients(wide)).toThrow(
-    'Z316: the gradient of a convolution with filters [1, 1, 2, 2] and padding 2 is not supported',
-  );
 });
 
 describe('gradients at ties follow PyTorch', () => {

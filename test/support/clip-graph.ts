@@ -6,6 +6,7 @@
  */
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import { type Graph, numericShape } from '../../compiler/graph/types.ts';
+import { momentsOf } from '../../compiler/ops/batch-norm.ts';
 import { Expressions } from '../../compiler/ops/expressions.ts';
 
 export interface ClipConfig {
@@ -111,7 +112,9 @@ class Clip {
     const width = this.config.vision_width;
     const patch = this.config.vision_patch_size!;
     const filters = this.weight('visual.conv1.weight');
-    const patches = this.pixels(this.b.add('conv2d', [images, filters], { stride: patch, padding: 0 }));
+    const patches = this.pixels(
+      this.b.add('conv2d', [images, filters], { stride: patch, padding: 0, groups: 1 }),
+    );
     const token = this.e.reshape(this.weight('visual.class_embedding'), [1, 1, width]);
     const tokens = this.b.add('concat', [this.e.expand(token, [this.shape(images)[0]!, 1, width]), patches], {
       axis: 1,
@@ -123,9 +126,13 @@ class Clip {
   }
 
   private convolve(x: number, path: string, norm: string, stride = 1, padding = 0): number {
-    const y = this.b.add('conv2d', [x, this.weight(`${path}.weight`)], { stride, padding });
+    const y = this.b.add('conv2d', [x, this.weight(`${path}.weight`)], { stride, padding, groups: 1 });
     const parts = ['weight', 'bias', 'running_mean', 'running_var'].map((p) => this.weight(`${norm}.${p}`));
-    return this.b.add('batch_norm', [y, ...parts], { eps: 1e-5, training: this.training });
+    if (this.training) {
+      const { mean, variance } = momentsOf(this.e, y);
+      parts.splice(2, 2, mean, variance);
+    }
+    return this.b.add('batch_norm', [y, ...parts], { eps: 1e-5 });
   }
 
   private relu(x: number): number {
