@@ -1,13 +1,15 @@
 /**
- * Matrix products for software adapters: a register tile for each invocation, operands straight from storage.
+ * Products for software adapters: a register tile for each invocation, operands straight from storage.
  *
- * Lanes lie along N, so the right operand must be dense along N (`contract.ts` copies it where it is not) and the left
+ * Lanes lie along N, so the right operand must be dense along N (lowering copies it where it is not) and the left
  * one is read at an address all lanes share. K is not unrolled and workgroup memory not used: both cost more than they
- * save where "lanes" are SIMD lanes of one core and the cache is the core's own.
+ * save where "lanes" are SIMD lanes of one core and the cache is the core's own. How K runs (one axis, taps of a window,
+ * pixels of an image) is a loop nest of its own; the tile inside is the same.
  */
 import { baseIndex, type Contraction, groupIndex, type ResultPrinter } from './contraction.ts';
 import type { RegisterTile } from './schedules.ts';
-import { runtimeBound } from './wgsl.ts';
+import { type LoopNest, pixelLoop, tapLoop } from './walk-cpu.ts';
+import { hiddenBound } from './wgsl.ts';
 
 /** Names of the operands' bindings, and whether their loads are vec4: `a` along M, `b` along N. */
 export interface LoadModes {
@@ -25,54 +27,14 @@ export function printRegisterTile(
 ): string {
   const rows = Array.from({ length: tile.rows }, (_, i) => i);
   const vectors = Array.from({ length: tile.columns / 4 }, (_, j) => j);
+  const nest = loopNest(c, tile);
   const lines: string[] = [];
   lines.push(`let n0 = (group.x * ${tile.lanes}u + lane.x) * ${tile.columns}u;`);
   lines.push(`let m0 = group.y * ${tile.rows}u;`, 'let batch = group.z;');
   lines.push(`if (n0 >= ${c.n}u) { return; }`);
-  for (const j of vectors) {
-    if (modes.bVector) {
-      // A vec4 behind the edge reads the last one; it is not stored.
-      lines.push(`let b_at${j} = (${baseIndex(c.b, 'batch')} + min(n0 + ${4 * j}u, ${c.n - 4}u)) / 4u;`);
-    } else {
-      for (let q = 0; q < 4; q++) {
-        lines.push(`let b_at${j}_${q} = ${baseIndex(c.b, 'batch')} + min(n0 + ${4 * j + q}u, ${c.n - 1}u);`);
-      }
-    }
-  }
-  if (modes.aVector) {
-    for (let i = 0; i < tile.rows / 4; i++) {
-      lines.push(`let a_at${i} = (${baseIndex(c.a, 'batch')} + min(m0 + ${4 * i}u, ${c.m - 4}u)) / 4u;`);
-    }
-  } else {
-    for (const i of rows) {
-      lines.push(`let row${i} = min(m0 + ${i}u, ${c.m - 1}u);`);
-      lines.push(`let a_at${i} = ${baseIndex(c.a, 'batch')} + ${groupIndex(`row${i}`, c.a.outer)};`);
-    }
-  }
+  lines.push(...printColumns(c, vectors, modes), ...printRows(c, tile, modes, nest));
   for (const i of rows) for (const j of vectors) lines.push(`var c${i}_${j} = vec4<f32>();`);
-  lines.push(`for (var k = 0u; k < ${kEnd(c, modes)}; k++) {`);
-  const step = (stride: number, vector: boolean) => `k * ${vector ? stride / 4 : stride}u`;
-  for (const j of vectors) {
-    const at = (name: string) => `${modes.b}[${name} + ${step(c.b.inner, modes.bVector)}]`;
-    lines.push(
-      modes.bVector
-        ? `let b${j} = ${at(`b_at${j}`)};`
-        : `let b${j} = vec4<f32>(${[0, 1, 2, 3].map((q) => at(`b_at${j}_${q}`)).join(', ')});`,
-    );
-  }
-  if (modes.aVector) {
-    for (let i = 0; i < tile.rows / 4; i++)
-      lines.push(`let a${i} = ${modes.a}[a_at${i} + ${step(c.a.inner, true)}];`);
-  }
-  for (const i of rows) {
-    const a = modes.aVector
-      ? `a${i >> 2}.${'xyzw'[i & 3]}`
-      : `${modes.a}[a_at${i} + ${step(c.a.inner, false)}]`;
-    lines.push(`{ let x = vec4<f32>(${a});`);
-    for (const j of vectors) lines.push(`c${i}_${j} = fma(x, b${j}, c${i}_${j});`);
-    lines.push('}');
-  }
-  lines.push('}');
+  lines.push(...nest.open, ...printStep(rows, vectors, modes, nest), '}'.repeat(nest.depth));
   for (const i of rows) {
     lines.push(`if (m0 + ${i}u < ${c.m}u) {`, `let m = m0 + ${i}u;`);
     for (const j of vectors) {
@@ -88,9 +50,89 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 `;
 }
 
-/** K as the loop's bound; short ones are hidden from the unroller, where the right operand's binding is known to be as long. */
-function kEnd(c: Contraction, modes: LoadModes): string {
-  return c.k > 64 || c.b.inner === 0 ? `${c.k}u` : runtimeBound(c.k, modes.b);
+function loopNest(c: Contraction, tile: RegisterTile): LoopNest {
+  // The z component of the workgroup's number is the batch, so this is 0; no compiler knows.
+  const zero = c.batch === 1 ? 'group.z' : `group.z / ${c.batch}u`;
+  const bound = (count: number) => (count > 64 ? `${count}u` : hiddenBound(count, zero));
+  if (c.walk?.kind === 'taps') return tapLoop(c, c.walk, tile.rows, bound);
+  if (c.walk?.kind === 'pixels') return pixelLoop(c.walk, bound);
+  return {
+    setup: [],
+    open: [`for (var k = 0u; k < ${bound(c.k)}; k++) {`],
+    depth: 1,
+    a: { inner: c.a.inner },
+    b: { inner: c.b.inner },
+  };
+}
+
+/** Addresses of the tile's columns in the right operand. */
+function printColumns(c: Contraction, vectors: readonly number[], modes: LoadModes): string[] {
+  const base = baseIndex(c.b, 'batch');
+  if (modes.bVector)
+    // A vec4 behind the edge reads the last one; it is not stored.
+    return vectors.map((j) => `let b_at${j} = (${base} + min(n0 + ${4 * j}u, ${c.n - 4}u)) / 4u;`);
+  const column = (n: string) => `${base} + ${groupIndex(n, c.b.outer)}`;
+  return vectors.flatMap((j) =>
+    [0, 1, 2, 3].flatMap((q) => [
+      `let column${j}_${q} = min(n0 + ${4 * j + q}u, ${c.n - 1}u);`,
+      `let b_at${j}_${q} = ${column(`column${j}_${q}`)};`,
+    ]),
+  );
+}
+
+/** Addresses of the tile's rows in the left operand. */
+function printRows(c: Contraction, tile: RegisterTile, modes: LoadModes, nest: LoopNest): string[] {
+  const base = baseIndex(c.a, 'batch');
+  const rows = Array.from({ length: tile.rows }, (_, i) => i);
+  if (modes.aVector)
+    return [
+      ...nest.setup,
+      ...Array.from(
+        { length: tile.rows / 4 },
+        (_, i) => `let a_at${i} = (${base} + min(m0 + ${4 * i}u, ${c.m - 4}u)) / 4u;`,
+      ),
+    ];
+  return [
+    ...rows.map((i) => `let row${i} = min(m0 + ${i}u, ${c.m - 1}u);`),
+    ...nest.setup,
+    ...(nest.a.rows ? [] : rows.map((i) => `let a_at${i} = ${base} + ${groupIndex(`row${i}`, c.a.outer)};`)),
+  ];
+}
+
+/** One step of K: load a column of the left tile and a row of the right one, multiply. */
+function printStep(
+  rows: readonly number[],
+  vectors: readonly number[],
+  modes: LoadModes,
+  { a, b }: LoopNest,
+): string[] {
+  const lines: string[] = [];
+  const place = (at: string, side: LoopNest['b'], vector: boolean) => {
+    const unit = vector ? 4 : 1;
+    const shift = side.shift === undefined ? '' : ` + ${side.shift}${vector ? ' / 4u' : ''}`;
+    return `${at}${shift} + k * ${side.inner / unit}u`;
+  };
+  for (const j of vectors) {
+    const load = (at: string) => `${modes.b}[${place(at, b, modes.bVector)}]`;
+    lines.push(
+      modes.bVector
+        ? `let b${j} = ${load(`b_at${j}`)};`
+        : `let b${j} = vec4<f32>(${[0, 1, 2, 3].map((q) => load(`b_at${j}_${q}`)).join(', ')});`,
+    );
+  }
+  if (modes.aVector)
+    for (let i = 0; i < rows.length / 4; i++)
+      lines.push(`let a${i} = ${modes.a}[${place(`a_at${i}`, a, true)}];`);
+  for (const i of rows) {
+    const own = a.rows?.[i];
+    const scalar = own
+      ? `select(0.0, ${modes.a}[${place(own.at, a, false)}], ${own.valid})`
+      : `${modes.a}[${place(`a_at${i}`, a, false)}]`;
+    lines.push(`{ let x = vec4<f32>(${modes.aVector ? `a${i >> 2}.${'xyzw'[i & 3]}` : scalar});`);
+    for (const j of vectors) lines.push(`c${i}_${j} = fma(x, b${j}, c${i}_${j});`);
+    lines.push('}');
+  }
+  return lines;
 }
 
 /** Workgroups of a register-tiled product. */

@@ -13,6 +13,8 @@ import {
   unitStride,
 } from './contraction.ts';
 import type { WorkgroupTile } from './schedules.ts';
+import { printPiece } from './walk-cpu.ts';
+import { leftPlace, rightPlace } from './walk-gpu.ts';
 
 interface Staging {
   readonly array: string;
@@ -22,6 +24,8 @@ interface Staging {
   readonly extent: number;
   readonly first: string;
   readonly bound: number;
+  /** Statements that leave the address of element (`o`, `kk`) in `at`, and in `inside` whether there is one. */
+  readonly place: readonly string[];
 }
 
 /** Loads one operand's tile for depth `k0`.. into `array[k][outer]`. */
@@ -34,13 +38,16 @@ function printStaging(s: Staging, depth: number, invocations: number, k: number)
       : `let outer = t / ${depth}u; let depth = t % ${depth}u;`,
   );
   lines.push(`let o = ${s.first} + outer; let kk = k0 + depth;`, 'var value = 0.0;');
-  lines.push(`if (o < ${s.bound}u && kk < ${k}u) {`);
-  lines.push(
-    `value = ${s.source}[${baseIndex(s.operand, 'batch')} + ${groupIndex('o', s.operand.outer)} + kk * ${s.operand.inner}u];`,
-    '}',
-  );
+  lines.push(`if (o < ${s.bound}u && kk < ${k}u) {`, ...s.place);
+  lines.push(`if (inside) { value = ${s.source}[at]; }`, '}');
   lines.push(`${s.array}[depth * ${s.extent + 4}u + outer] = value;`, '}');
   return lines;
+}
+
+/** An element of an operand whose K is one axis. */
+function affinePlace(operand: Operand): string[] {
+  const address = `${baseIndex(operand, 'batch')} + ${groupIndex('o', operand.outer)} + kk * ${operand.inner}u`;
+  return [`let at = ${address}; let inside = true;`];
 }
 
 export function printWorkgroupTile(
@@ -60,6 +67,7 @@ export function printWorkgroupTile(
     `let n_tile = group.x * ${tile.columns}u;`,
   );
   lines.push(`let tx = lane % ${across}u;`, `let ty = lane / ${across}u;`);
+  if (c.walk?.kind === 'pixels') lines.push(...printPiece(c.walk));
   for (const i of rows) lines.push(`var c${i} = vec4<f32>();`);
   lines.push(`for (var k0 = 0u; k0 < ${c.k}u; k0 += ${tile.depth}u) {`);
   const a: Staging = {
@@ -69,6 +77,7 @@ export function printWorkgroupTile(
     extent: tile.rows,
     first: 'm_tile',
     bound: c.m,
+    place: c.walk === undefined ? affinePlace(c.a) : leftPlace(c, c.walk),
   };
   const b: Staging = {
     array: 'b_tile',
@@ -77,6 +86,7 @@ export function printWorkgroupTile(
     extent: tile.columns,
     first: 'n_tile',
     bound: c.n,
+    place: c.walk?.kind === 'pixels' ? rightPlace(c, c.walk) : affinePlace(c.b),
   };
   lines.push(
     ...printStaging(a, tile.depth, invocations, c.k),

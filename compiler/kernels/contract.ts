@@ -10,7 +10,9 @@ import { printRegisterTile, registerTileGrid } from './contract-cpu.ts';
 import { printWorkgroupTile, workgroupTileGrid } from './contract-gpu.ts';
 import {
   type Contraction,
+  type ImageStrides,
   type Operand,
+  operandOf,
   resultPrinter,
   unitStride,
   vectorAligned,
@@ -22,23 +24,6 @@ import { emitTransposedCopy } from './transpose.ts';
 import { denseView, type View } from './view.ts';
 import { expandView } from './view-algebra.ts';
 import { programHelpers } from './wgsl.ts';
-
-/** Splits a view's axes into batch axes, the outer (row or column) axes and the innermost. */
-function operand(view: View, batchAxes: number, outer: 'middle' | 'last'): Operand {
-  const rank = view.shape.length;
-  const innerAxis = outer === 'middle' ? rank - 1 : rank - 2;
-  const outerAxes = view.shape.map((_, i) => i).filter((i) => i >= batchAxes && i !== innerAxis);
-  const pick = (axes: readonly number[]) => ({
-    shape: axes.map((i) => view.shape[i]!),
-    strides: axes.map((i) => view.strides[i]!),
-  });
-  return {
-    view,
-    batch: pick(view.shape.map((_, i) => i).slice(0, batchAxes)),
-    outer: pick(outerAxes),
-    inner: view.strides[innerAxis]!,
-  };
-}
 
 /** Swaps the last two axes. */
 function swapped(view: View): View {
@@ -71,11 +56,11 @@ function contraction(ctx: LowerContext, node: NodeOf<'matmul'>): Contraction {
     m: shared ? sizeOf(batchShape) * m : m,
     n,
     k,
-    a: operand(fullA, batchAxes, 'middle'),
-    b: operand(flatB, batchAxes, 'last'),
-    result: operand(result, batchAxes, 'middle'),
+    a: operandOf(fullA, batchAxes, 'middle'),
+    b: operandOf(flatB, batchAxes, 'last'),
+    result: operandOf(result, batchAxes, 'middle'),
     epilogue,
-    extras: extras.map((view) => operand(view, batchAxes, 'middle')),
+    extras: extras.map((view) => operandOf(view, batchAxes, 'middle')),
   };
 }
 
@@ -87,7 +72,7 @@ function columnsDense(ctx: LowerContext, c: Contraction, origin: Origin): Contra
     shape: [...c.b.batch.shape, c.k, c.n],
     strides: [...c.b.batch.strides, c.b.inner, ...c.b.outer.strides],
   };
-  return { ...c, b: operand(transposedCopy(ctx, view, origin), c.b.batch.shape.length, 'last') };
+  return { ...c, b: operandOf(transposedCopy(ctx, view, origin), c.b.batch.shape.length, 'last') };
 }
 
 /** The left operand dense along M, where it is one row axis dense along K and the copy pays for itself. */
@@ -160,17 +145,30 @@ function bindOperands(
   return { names: { a, b, extras }, args };
 }
 
-const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
-  const cpu = ctx.profile.kind === 'cpu';
-  let c = contraction(ctx, node);
-  if (cpu) c = rowsDense(ctx, columnsDense(ctx, c, node.origin), node.origin);
-  const shared = sharedStorages(c);
-  const vectorisable = (o: Operand) =>
-    cpu && !shared.has(o.view.storage.id) && unitStride(o.outer) && vectorAligned(o, 'outer');
-  const modes = {
-    aVector: c.m % 4 === 0 && vectorisable(c.a),
-    bVector: c.n % 4 === 0 && vectorisable(c.b),
+/** How operands are bound: walks that jump through an image need their strides aligned as well. */
+function loadModes(c: Contraction, cpu: boolean, shared: ReadonlySet<number>) {
+  const vectorisable = (o: Operand, strides: readonly number[]) =>
+    cpu &&
+    !shared.has(o.view.storage.id) &&
+    unitStride(o.outer) &&
+    vectorAligned(o, 'outer') &&
+    strides.every((n) => n % 4 === 0);
+  const { walk } = c;
+  const jumps = ({ batch, row, column }: ImageStrides) => [batch, row, column];
+  const left = walk === undefined ? [] : jumps(walk.image);
+  const right = walk?.kind === 'pixels' ? jumps(walk.right) : [];
+  return {
+    // Pixels are never side by side in memory: only channels are rows that vec4s can read.
+    aVector: c.m % 4 === 0 && walk?.kind !== 'taps' && vectorisable(c.a, left),
+    bVector: c.n % 4 === 0 && vectorisable(c.b, right),
   };
+}
+
+/** Emits the kernel of one product with the schedule of the device. `family` names it in profiles. */
+export function emitContraction(ctx: LowerContext, c: Contraction, family: string, origin: Origin): void {
+  const cpu = ctx.profile.kind === 'cpu';
+  const shared = sharedStorages(c);
+  const modes = loadModes(c, cpu, shared);
   const extraVectors = c.extras.map((e) => !shared.has(e.view.storage.id) && vectorExtra(c, e));
   const bindings = bindOperands(c, { a: modes.aVector, b: modes.bVector, extras: extraVectors });
   const printer = resultPrinter(c, bindings.names.extras, extraVectors);
@@ -183,7 +181,7 @@ const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
       : printWorkgroupTile(c, tile, bindings.names, printer);
   const elements = c.batch * c.m * c.n;
   ctx.emit({
-    name: `matmul_${tile.rows}x${tile.columns}`,
+    name: `${family}_${tile.rows}x${tile.columns}`,
     args: [
       ...bindings.args,
       {
@@ -195,10 +193,16 @@ const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
     ],
     body: (c.epilogue ? programHelpers(c.epilogue, 4) : '') + body,
     workgroups: tile.kind === 'registers' ? registerTileGrid(c, tile) : workgroupTileGrid(c, tile),
-    origin: node.origin,
+    origin,
     flops: elements * (2 * c.k + (c.epilogue?.instructions.length ?? 0)),
     bytes: 4 * (c.batch * (c.m + c.n) * c.k + elements),
   });
+}
+
+const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
+  let c = contraction(ctx, node);
+  if (ctx.profile.kind === 'cpu') c = rowsDense(ctx, columnsDense(ctx, c, node.origin), node.origin);
+  emitContraction(ctx, c, 'matmul', node.origin);
 };
 
 export const contractLowerings = { matmul: lowerMatmul };

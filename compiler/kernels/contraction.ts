@@ -26,6 +26,53 @@ export interface Operand {
   readonly inner: number;
 }
 
+/** Strides of an image's batch, rows and columns; the stride of its channels is the operand's own. */
+export interface ImageStrides {
+  readonly batch: number;
+  readonly row: number;
+  readonly column: number;
+}
+
+/** A window that slides over an image: what every implicit product of a convolution shares. */
+interface SlidingWindow {
+  /** Rows and columns of the convolution's result. */
+  readonly grid: readonly [rows: number, columns: number];
+  /** Rows and columns of its input. */
+  readonly source: readonly [rows: number, columns: number];
+  readonly kernel: readonly [rows: number, columns: number];
+  readonly stride: number;
+  readonly padding: number;
+  /** Of the left operand. */
+  readonly image: ImageStrides;
+}
+
+/**
+ * Rows of the product are pixels, its K axis is taps of the window times `channels`. The left operand is the source and
+ * rows are the grid; with `transposed` (the gradient of the image) it is the other way round.
+ */
+export interface TapWalk extends SlidingWindow {
+  readonly kind: 'taps';
+  readonly transposed: boolean;
+  readonly channels: number;
+}
+
+/**
+ * Rows of the product are channels of the source, columns channels of the grid, its K axis is pixels of the grid: the gradient of
+ * the filters. The batch axes are [pieces, groups, kernel rows, kernel columns]; each piece sums `linesOfPiece` of all `lines`.
+ */
+export interface PixelWalk extends SlidingWindow {
+  readonly kind: 'pixels';
+  /** Rows of the grid in all images, and how many of them one piece sums. */
+  readonly lines: number;
+  readonly linesOfPiece: number;
+  /** Shape of the product's batch. */
+  readonly batchShape: readonly number[];
+  /** Of the right operand. */
+  readonly right: ImageStrides;
+}
+
+export type Walk = TapWalk | PixelWalk;
+
 export interface Contraction {
   readonly batch: number;
   readonly m: number;
@@ -34,8 +81,27 @@ export interface Contraction {
   readonly a: Operand;
   readonly b: Operand;
   readonly result: Operand;
+  /** How K runs where it is not one affine axis; the operands then give offset, batch and channel strides only. */
+  readonly walk?: Walk;
   readonly epilogue: MapProgram | undefined;
   readonly extras: readonly Operand[];
+}
+
+/** Splits a view's axes into batch axes, the outer (row or column) axes and the innermost. */
+export function operandOf(view: View, batchAxes: number, outer: 'middle' | 'last'): Operand {
+  const rank = view.shape.length;
+  const innerAxis = outer === 'middle' ? rank - 1 : rank - 2;
+  const outerAxes = view.shape.map((_, i) => i).filter((i) => i >= batchAxes && i !== innerAxis);
+  const pick = (axes: readonly number[]) => ({
+    shape: axes.map((i) => view.shape[i]!),
+    strides: axes.map((i) => view.strides[i]!),
+  });
+  return {
+    view,
+    batch: pick(view.shape.map((_, i) => i).slice(0, batchAxes)),
+    outer: pick(outerAxes),
+    inner: view.strides[innerAxis]!,
+  };
 }
 
 /** Address part of a linear index over an axis group: `m * 768u`, or with divisions where axes do not merge. */

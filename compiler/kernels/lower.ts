@@ -12,11 +12,14 @@ import type { OpName } from '../ops/attributes.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { attentionLowerings } from './attention.ts';
 import { contractLowerings } from './contract.ts';
+import { convolutionLowerings } from './convolution.ts';
 import { embeddingLowerings } from './embedding.ts';
 import type { Kernel, KernelArg, LowerContext } from './kernel.ts';
 import { emitCopy, mapLowerings } from './map.ts';
+import { momentLowerings } from './moments.ts';
 import { moveLowerings } from './move.ts';
 import { normalizeLowerings } from './normalize.ts';
+import { poolLowerings } from './pool.ts';
 import { reduceLowerings } from './reduce.ts';
 import { softmaxLowerings } from './softmax.ts';
 import { emitTransposedCopy } from './transpose.ts';
@@ -42,6 +45,9 @@ const viewOps = new Set<OpName>(['reshape', 'transpose', 'slice', 'expand', 'all
 const lowerings: Partial<Record<OpName, unknown>> = {
   ...mapLowerings,
   ...contractLowerings,
+  ...convolutionLowerings,
+  ...poolLowerings,
+  ...momentLowerings,
   ...reduceLowerings,
   ...softmaxLowerings,
   ...normalizeLowerings,

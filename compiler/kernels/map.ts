@@ -11,7 +11,7 @@ import type { MapProgram } from '../ops/map-program.ts';
 import { binaryMapOps, unaryMapOps } from '../ops/map-program.ts';
 import { flatMain } from './access.ts';
 import { gridOf, type KernelArg, type Lower, type LowerContext } from './kernel.ts';
-import type { View } from './view.ts';
+import { isDense, type View } from './view.ts';
 import { collapseAxes, expandView } from './view-algebra.ts';
 import { affine, type Lanes, literal, printCoordinates, printProgram, programHelpers } from './wgsl.ts';
 
@@ -169,7 +169,25 @@ const lowerSimple =
 
 function lowerProgram(ctx: LowerContext, node: Node, program: MapProgram): void {
   const inputs = node.inputs.map((id) => ctx.view(id));
-  emitMap(ctx, { name: 'map', program, inputs, result: ctx.result(node), origin: node.origin });
+  const result = ctx.result(node, sharedLayout(inputs, numericShape(node.type)));
+  emitMap(ctx, { name: 'map', program, inputs, result, origin: node.origin });
+}
+
+/** Strides of the first input of the result's shape that fills its memory in another order (channels last), to be kept. */
+function sharedLayout(inputs: readonly View[], shape: readonly number[]): readonly number[] | undefined {
+  const whole = inputs.find((view) => fillsMemory(view, shape));
+  return whole === undefined || isDense(whole) ? undefined : whole.strides;
+}
+
+function fillsMemory(view: View, shape: readonly number[]): boolean {
+  if (view.shape.length !== shape.length || view.shape.some((n, axis) => n !== shape[axis])) return false;
+  const axes = shape.map((n, axis) => ({ n, stride: view.strides[axis]! })).filter(({ n }) => n > 1);
+  let next = 1;
+  for (const { n, stride } of axes.sort((a, b) => a.stride - b.stride)) {
+    if (stride !== next) return false;
+    next *= n;
+  }
+  return true;
 }
 
 const lowerMap: Lower<'map'> = (ctx, node) => lowerProgram(ctx, node, node.attrs.program);

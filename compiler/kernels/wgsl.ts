@@ -78,21 +78,15 @@ const erfSource = (lanes: Lanes) => {
 };
 
 /**
- * A loop bound that no shader compiler can see through: `zero` is the z component of an invocation's or a workgroup's number, 0
- * in dispatches one layer deep. (Mesa derives a longest trip count from `min`, and unrolls by it; not from `max`.)
- */
-export function hiddenBound(count: number, zero: 'id.z' | 'group.z'): string {
-  return `max(${count}u, ${zero})`;
-}
-
-/**
- * A loop bound that the shader compiler cannot see: `count`, which `binding` (at least that long) always admits.
+ * A loop bound that no shader compiler can see through: `zero` is an expression that is 0 in every dispatch, such as the z component
+ * of an invocation's number where the grid is one layer deep.
  *
  * Software adapters unroll loops of constant length up to 32 or so; a row kernel's few loads then become thousands of
  * instructions that take LLVM tens of seconds and run no faster (measured on lavapipe of Mesa 25: 20 s against 0.1 s).
+ * Mesa derives a longest trip count from `min`, and unrolls by it; not from `max`.
  */
-export function runtimeBound(count: number, binding: string): string {
-  return `min(${count}u, arrayLength(&${binding}))`;
+export function hiddenBound(count: number, zero: string): string {
+  return `max(${count}u, ${zero})`;
 }
 
 /** Helper functions a program needs, to be printed before `main`. */

@@ -1,5 +1,5 @@
 /**
- * Elementwise fusion: chains become one `map`, and a chain that begins at a matrix product becomes its epilogue.
+ * Elementwise fusion: chains become one `map`, and a chain that begins at a matrix product or a convolution becomes its epilogue.
  *
  * Going backwards, an elementwise node joins the group of its consumers if they have its shape and form one group; a cheap
  * one (quick GELU's sigmoid, wanted forward and backward) joins several groups and is computed again in each, which
@@ -16,6 +16,8 @@ type ElementwiseOp = (typeof unaryMapOps)[number] | (typeof binaryMapOps)[number
 type ElementwiseNode = NodeOf<ElementwiseOp>;
 
 const elementwise = new Set<string>([...unaryMapOps, ...binaryMapOps]);
+/** Contractions that can take an epilogue. */
+const products = new Set<string>(['matmul', 'conv2d']);
 /** Instructions and stored operands up to which recomputing beats storing. */
 const cheap = { instructions: 6, operands: 2 };
 
@@ -118,7 +120,7 @@ class Fusion {
         });
       const candidates = [...leaves].filter(
         (id) =>
-          this.node(id).op === 'matmul' &&
+          products.has(this.node(id).op) &&
           !this.isOutput.has(id) &&
           this.#sameShape(id, root) &&
           only(this.consumers[id]!),
@@ -177,9 +179,10 @@ function emitGroup(
     const inputs = operands.map((id) => renamed[id]!);
     return b.add('map', inputs, { program, shape: root.type.shape });
   }
-  const matmul = fusion.node(product) as NodeOf<'matmul'>;
-  const inputs = [...matmul.inputs, ...operands.slice(1)].map((id) => renamed[id]!);
-  return b.withOrigin(matmul.origin, () => b.add('matmul', inputs, { ...matmul.attrs, epilogue: program }));
+  const contraction = fusion.node(product) as NodeOf<'matmul' | 'conv2d'>;
+  const inputs = [...contraction.inputs, ...operands.slice(1)].map((id) => renamed[id]!);
+  const attrs = { ...contraction.attrs, epilogue: program };
+  return b.withOrigin(contraction.origin, () => b.add(contraction.op, inputs, attrs));
 }
 
 export function fuse(graph: Graph, profile: DeviceProfile): Graph {

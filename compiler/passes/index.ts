@@ -6,12 +6,14 @@ import type { Graph, VerifiedGraph } from '../graph/types.ts';
 import { verify } from '../graph/verify.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { fuse } from './fuse.ts';
+import { lowerBatchNorm } from './lower-batch-norm.ts';
 import { lowerPatches } from './lower-patches.ts';
 import { simplify } from './simplify.ts';
 
 export type Pass = (graph: Graph, profile: DeviceProfile) => Graph;
 
 export const passes: readonly (readonly [name: string, pass: Pass])[] = [
+  ['lower-batch-norm', lowerBatchNorm],
   ['lower-patches', lowerPatches],
   ['simplify', simplify],
   ['fuse', fuse],

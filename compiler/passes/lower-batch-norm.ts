@@ -1,0 +1,54 @@
+/**
+ * Batch norm becomes x · scale + shift, with scale = weight / sqrt(variance + eps) and shift = bias - mean · scale for each channel.
+ *
+ * Behind a convolution that feeds nothing else, and where the statistics are the model's own, the scale goes into the filters
+ * (in inference these are then computed once) and the shift into the convolution's epilogue.
+ */
+import type { Builder } from '../graph/builder.ts';
+import type { Graph, NodeOf } from '../graph/types.ts';
+import { asChannels } from '../ops/batch-norm.ts';
+import { Expressions } from '../ops/expressions.ts';
+import { rewrite } from './rewrite.ts';
+
+/** For each node whether it is computed from weights and constants alone. */
+function fromWeights(graph: Graph): boolean[] {
+  const known: boolean[] = [];
+  for (const { op, inputs } of graph.nodes) known.push(op !== 'input' && inputs.every((id) => known[id]));
+  return known;
+}
+
+function consumers(graph: Graph): number[] {
+  const counts = graph.nodes.map(() => 0);
+  for (const node of graph.nodes) for (const id of node.inputs) counts[id]!++;
+  for (const { node } of graph.outputs) counts[node]!++;
+  return counts;
+}
+
+function normalised(
+  b: Builder,
+  node: NodeOf<'batch_norm'>,
+  inputs: readonly number[],
+  fold: boolean,
+): number {
+  const e = new Expressions(b);
+  const [x, weight, bias, mean, variance] = inputs as [number, number, number, number, number];
+  const scale = e.mul(weight, e.unary('rsqrt', e.add(variance, e.scalar(x, node.attrs.eps))));
+  const shift = asChannels(e, e.sub(bias, e.mul(mean, scale)));
+  const convolution = b.node(x);
+  if (!fold || convolution.op !== 'conv2d') return e.add(e.mul(x, asChannels(e, scale)), shift);
+  const [image, filters] = convolution.inputs as [number, number];
+  const scaled = e.mul(filters, e.reshape(scale, [e.shape(scale)[0]!, 1, 1, 1]));
+  const folded = b.withOrigin(convolution.origin, () => b.add('conv2d', [image, scaled], convolution.attrs));
+  return e.add(folded, shift);
+}
+
+export function lowerBatchNorm(graph: Graph): Graph {
+  const known = fromWeights(graph);
+  const uses = consumers(graph);
+  return rewrite(graph, (b, node, inputs) => {
+    if (node.op !== 'batch_norm') return undefined;
+    const [x, ...rest] = node.inputs;
+    const fold = graph.nodes[x!]!.op === 'conv2d' && uses[x!] === 1 && rest.every((id) => known[id]);
+    return normalised(b, node, inputs, fold);
+  });
+}
