@@ -4,7 +4,7 @@
 import { differentiate } from './autodiff/differentiate.ts';
 import { builderFrom } from './graph/create-builder.ts';
 import { type Graph, type NodeOf, numericShape, sizeOf, type VerifiedGraph } from './graph/types.ts';
-import { lowerGraph } from './kernels/lower.ts';
+import { lowerGraph, type OutputPlace } from './kernels/lower.ts';
 import type { Storage } from './kernels/view.ts';
 import { runPasses } from './passes/index.ts';
 import { type Arenas, type Assembled, assemble } from './plan/assemble.ts';
@@ -34,18 +34,12 @@ export interface CompileOptions {
 export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPlan {
   const { profile, training } = options;
   const wrt = training?.trainable ?? options.gradients ?? [];
-  const forward = training
-    ? builderFrom(traced).finish(traced.outputs.filter((o) => o.name === 'loss'))
-    : traced;
+  const kept = (name: string) => name === 'loss' || name.startsWith(movedPrefix);
+  const forward = training ? builderFrom(traced).finish(traced.outputs.filter((o) => kept(o.name))) : traced;
   const graph = wrt.length === 0 ? forward : differentiate(forward, { loss: 'loss', wrt });
   const optimized = runPasses(graph, profile, options.observe);
 
-  const places = new Map(
-    optimized.outputs.map(({ name }) => [
-      name,
-      name.startsWith('grad.') ? ('gradients' as const) : ('output' as const),
-    ]),
-  );
+  const places = new Map(optimized.outputs.map(({ name }) => [name, placeOf(name, training !== undefined)]));
   const lowered = lowerGraph(optimized, profile, places, training === undefined);
 
   const weights = weightsOf(optimized, new Set(training?.trainable ?? []));
@@ -54,6 +48,18 @@ export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPl
   const complete = training ? appendUpdate(lowered, training, weights, arenas, profile) : lowered;
   const assembled = assemble(complete, profile, arenas, inputs);
   return verifyPlan(planOf(optimized, options, assembled, weights, inputs), profile);
+}
+
+/** Names of a graph's outputs: gradients, and the moved values of buffers. */
+const gradientPrefix = 'grad.';
+const movedPrefix = 'buffer.';
+
+/** A training plan moves buffers where they lie; otherwise the host reads the new values. */
+function placeOf(name: string, training: boolean): OutputPlace {
+  if (name.startsWith(gradientPrefix)) return { name, place: 'gradients' };
+  if (training && name.startsWith(movedPrefix))
+    return { name: name.slice(movedPrefix.length), place: 'weights' };
+  return { name, place: 'output' };
 }
 
 function weightsOf(graph: Graph, trainable: ReadonlySet<string>): WeightInfo[] {
@@ -127,9 +133,10 @@ function planOf(
     ...assembled.locate(role, key),
   });
   const { training, profile } = options;
-  const outputs = graph.outputs.map(({ name, node }): Slot => {
+  const read = graph.outputs.filter(({ name }) => placeOf(name, training !== undefined).place !== 'weights');
+  const outputs = read.map(({ name, node }): Slot => {
     const { type } = graph.nodes[node]!;
-    const gradient = name.startsWith('grad.');
+    const gradient = name.startsWith(gradientPrefix);
     return slot(
       gradient ? 'gradients' : 'io',
       gradient ? name : `output ${name}`,

@@ -12,6 +12,7 @@ import type { EntryName, Model } from '../compiler/model/types.ts';
 import type { RefTensor } from '../compiler/ops/op.ts';
 import type { VerifiedPlan } from '../compiler/plan/types.ts';
 import { DiagnosticError } from '../grammar/diagnostics.ts';
+import { batchCounters } from '../runtime/train/counters.ts';
 import type { Device, HostArray, Session } from '../runtime/types.ts';
 import type { Executor } from './devices.ts';
 import type { WeightSource } from './weights.ts';
@@ -60,7 +61,17 @@ export function compileEntry(
   profile: Device['profile'],
   observe?: CompileOptions['observe'],
 ): VerifiedPlan {
-  return compileGraph(traceGraph(model, request), {
+  return compileTraced(model, traceGraph(model, request), request, profile, observe);
+}
+
+function compileTraced(
+  model: Model,
+  graph: Graph,
+  request: EntryRequest,
+  profile: Device['profile'],
+  observe?: CompileOptions['observe'],
+): VerifiedPlan {
+  return compileGraph(graph, {
     model: model.name,
     entry: request.entry,
     batch: request.batch,
@@ -71,13 +82,31 @@ export function compileEntry(
   });
 }
 
+/** Adds the counters of batches beside the statistics that `graph` moves, one more than stored. */
+async function counted(
+  graph: Graph,
+  model: Model,
+  weights: WeightSource,
+): Promise<(results: Map<string, NamedTensor>) => Map<string, NamedTensor>> {
+  const names = batchCounters(graph, model.weights);
+  const counters = new Map<string, NamedTensor>();
+  for (const weight of model.weights.filter((w) => names.has(w.name)))
+    counters.set(`buffer.${weight.name}`, {
+      shape: weight.shape,
+      data: (await weights.read(weight)).map((count) => count + 1),
+    });
+  return (results) => new Map([...results, ...counters]);
+}
+
 async function openOnDevice(
   device: Device,
   model: Model,
   weights: WeightSource,
   request: EntryRequest,
 ): Promise<ReadyEntry> {
-  const plan = compileEntry(model, request, device.profile);
+  const graph = traceGraph(model, request);
+  const plan = compileTraced(model, graph, request, device.profile);
+  const withCounters = await counted(graph, model, weights);
   const session = await device.open(plan);
   try {
     const byName = new Map(model.weights.map((w) => [w.name, w]));
@@ -96,7 +125,7 @@ async function openOnDevice(
       for (const { name, shape } of plan.outputs) {
         results.set(name, { shape, data: (await session.read(name)) as Float32Array });
       }
-      return results;
+      return withCounters(results);
     },
     close: () => session.close(),
   };
@@ -108,6 +137,7 @@ async function openOnReference(
   request: EntryRequest,
 ): Promise<ReadyEntry> {
   const traced = traceGraph(model, request);
+  const withCounters = await counted(traced, model, weights);
   const graph = request.gradients
     ? differentiate(traced, { loss: 'loss', wrt: trainableNames(model) })
     : traced;
@@ -126,8 +156,8 @@ async function openOnReference(
         feeds.set(name, { shape: shapes.get(name)!, data: Float64Array.from(data) });
       }
       const outputs = executeReference(graph, { inputs: feeds, params });
-      return new Map(
-        [...outputs].map(([name, t]) => [name, { shape: t.shape, data: Float32Array.from(t.data) }]),
+      return withCounters(
+        new Map([...outputs].map(([name, t]) => [name, { shape: t.shape, data: Float32Array.from(t.data) }])),
       );
     },
     close: () => {},

@@ -32,10 +32,10 @@ export interface Lowered {
   readonly kernels: readonly Kernel[];
 }
 
-/** Where a named graph output goes: the host reads it, or it is a gradient kept beside its weight. */
+/** Where a named graph output goes: the host reads it, it is a gradient kept beside its weight, or the new value of a weight. */
 export interface OutputPlace {
   readonly name: string;
-  readonly place: 'output' | 'gradients';
+  readonly place: 'output' | 'gradients' | 'weights';
 }
 
 type AnyLower = (ctx: LowerContext, node: Node) => void;
@@ -120,16 +120,25 @@ class Lowering implements LowerContext {
     const shape = numericShape(node.type);
     const place = this.#placed.get(node.id);
     const inPlace = place !== undefined && strides === undefined;
-    const storage = this.#allocate(
-      sizeOf(shape),
-      node.type.dtype === 'i32' ? 'i32' : 'f32',
-      `%${node.id} ${node.op}`,
-      inPlace ? place.place : 'workspace',
-      inPlace ? place.name : undefined,
-    );
+    const storage =
+      inPlace && place.place === 'weights'
+        ? this.#weight(place.name)
+        : this.#allocate(
+            sizeOf(shape),
+            node.type.dtype === 'i32' ? 'i32' : 'f32',
+            `%${node.id} ${node.op}`,
+            inPlace ? place.place : 'workspace',
+            inPlace ? place.name : undefined,
+          );
     const view: View = { storage, shape, strides: strides ?? denseStrides(shape), offset: 0 };
     this.#values.set(node.id, view);
     return view;
+  }
+
+  /** The storage of a weight that the graph reads: a map that makes its new value writes over the old one. */
+  #weight(name: string): Storage {
+    const node = this.graph.nodes.find((n) => n.op === 'param' && n.attrs.name === name)!;
+    return this.view(node.id).storage;
   }
 
   scratch(elements: number, dtype: 'f32' | 'i32', label: string): Storage {
@@ -243,21 +252,23 @@ function separateSetup(kernels: readonly Kernel[]): Lowered {
 export function lowerGraph(
   graph: VerifiedGraph,
   profile: DeviceProfile,
-  places: ReadonlyMap<string, 'output' | 'gradients'>,
+  places: ReadonlyMap<string, OutputPlace>,
   hoist: boolean,
 ): Lowered {
   const placed = new Map<number, OutputPlace>();
   const leaves = new Set<OpName>(['input', 'param']);
   for (const { name, node } of graph.outputs) {
     const place = places.get(name);
-    const op = graph.nodes[node]!.op;
-    if (place && !placed.has(node) && !viewOps.has(op) && !leaves.has(op)) placed.set(node, { name, place });
+    const { op } = graph.nodes[node]!;
+    // Only a map may overwrite what it reads.
+    const possible = place?.place === 'weights' ? op === 'map' : !viewOps.has(op) && !leaves.has(op);
+    if (place && possible && !placed.has(node)) placed.set(node, place);
   }
   const lowering = new Lowering(graph, profile, placed);
   for (const node of graph.nodes) lowering.lowerNode(node);
   for (const { name, node } of graph.outputs) {
     const place = places.get(name);
-    if (place) lowering.deliver(node, { name, place });
+    if (place) lowering.deliver(node, place);
   }
   return hoist ? separateSetup(lowering.kernels) : { setup: [], kernels: lowering.kernels };
 }

@@ -103,17 +103,19 @@ export function emitMap(ctx: LowerContext, kernel: MapKernel): void {
   const loopShape = shape.map((n, axis) => (axis === inner ? n / lanes : n));
   const count = sizeOf(loopShape);
   const outElement = elementType(result);
+  // In place: an operand in the result's storage is one of the same elements, read before it is written.
+  const out = args.find((arg) => arg.storage.id === result.storage.id)?.name ?? 'out';
   const body = `${programHelpers(program, lanes)}${flatMain(workgroup, count)}  ${[...printCoordinates('index', loopShape, 'x'), ...loads, ...lines].join('\n  ')}
-  out[${index(result.offset, resultStrides, vector)}] = ${value};
+  ${out}[${index(result.offset, resultStrides, vector)}] = ${value};
 }
 `;
   const elements = sizeOf(result.shape);
   ctx.emit({
     name: kernel.name,
     args: [
-      ...args,
+      ...args.filter((arg) => arg.storage.id !== result.storage.id),
       {
-        name: 'out',
+        name: out,
         type: vector ? `array<vec4<${outElement}>>` : `array<${outElement}>`,
         storage: result.storage,
         access: 'read_write',

@@ -1,8 +1,8 @@
 /**
- * Batch norm becomes x · scale + shift, with scale = weight / sqrt(variance + eps) and shift = bias - mean · scale for each channel.
+ * Batch norm becomes (x - mean) · scale + bias with scale = weight / sqrt(variance + eps) for each channel.
  *
  * Behind a convolution that feeds nothing else, and where the statistics are the model's own, the scale goes into the filters
- * (in inference these are then computed once) and the shift into the convolution's epilogue.
+ * (in inference these are then computed once) and bias - mean · scale into the convolution's epilogue.
  */
 import type { Builder } from '../graph/builder.ts';
 import type { Graph, NodeOf } from '../graph/types.ts';
@@ -33,9 +33,12 @@ function normalised(
   const e = new Expressions(b);
   const [x, weight, bias, mean, variance] = inputs as [number, number, number, number, number];
   const scale = e.mul(weight, e.unary('rsqrt', e.add(variance, e.scalar(x, node.attrs.eps))));
-  const shift = asChannels(e, e.sub(bias, e.mul(mean, scale)));
   const convolution = b.node(x);
-  if (!fold || convolution.op !== 'conv2d') return e.add(e.mul(x, asChannels(e, scale)), shift);
+  if (!fold || convolution.op !== 'conv2d') {
+    const centred = e.sub(x, asChannels(e, mean));
+    return e.add(e.mul(centred, asChannels(e, scale)), asChannels(e, bias));
+  }
+  const shift = asChannels(e, e.sub(bias, e.mul(mean, scale)));
   const [image, filters] = convolution.inputs as [number, number];
   const scaled = e.mul(filters, e.reshape(scale, [e.shape(scale)[0]!, 1, 1, 1]));
   const folded = b.withOrigin(convolution.origin, () => b.add('conv2d', [image, scaled], convolution.attrs));

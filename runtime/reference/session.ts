@@ -8,6 +8,7 @@ import { executeReference } from '../../compiler/graph/reference.ts';
 import type { Graph } from '../../compiler/graph/types.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import type { Batch } from '../data/types.ts';
+import { movedBuffers } from '../train/counters.ts';
 import { firstMoment, secondMoment } from '../train/session.ts';
 import type {
   StateArray,
@@ -76,6 +77,8 @@ export class ReferenceTrainSession implements TrainSession {
     const gradNorm = globalNorm(trainable.map(gradient));
     const scale = clipFactor(gradNorm, hyper.clipNorm);
     for (const name of trainable) adamwStep(this.#adam(name), gradient(name), scale, hyper, this.#settings);
+    for (const name of movedBuffers(this.#graph))
+      this.#values.get(name)!.set(outputs.get(`buffer.${name}`)!.data);
     for (const { weight, min, max } of clamps) clampWeight(this.#values.get(weight)!, min, max);
     const logitScale = this.#values.get('logit_scale')?.[0];
     const loss = outputs.get('loss')!.data[0]!;

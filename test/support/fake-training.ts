@@ -163,6 +163,14 @@ export async function fakeRun(run: FakeRun): Promise<TrainResult> {
     notify: () => {},
     progress: false,
   };
-  const parts = { session: run.session, source, schedule, settings, store, modelHash: 'fake' };
+  const parts = {
+    session: run.session,
+    source,
+    schedule,
+    settings,
+    store,
+    modelHash: 'fake',
+    counters: new Set(['norm.num_batches_tracked']),
+  };
   return new Run(options, parts).go(checkpoint, run.signal ?? goOn);
 }

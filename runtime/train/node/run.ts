@@ -55,6 +55,8 @@ export interface RunParts {
   readonly store: CheckpointStore;
   /** What its checkpoints must agree on. */
   readonly modelHash: string;
+  /** Weights that count steps. */
+  readonly counters: ReadonlySet<string>;
 }
 
 /** One process's share of a run. */
@@ -63,6 +65,8 @@ export class Run {
   readonly #parts: RunParts;
   /** Weights that no step uses, saved as they are. */
   readonly #carried = new Map<string, TensorToWrite>();
+  /** The step that the carried counters are of. */
+  #carriedAt = 0;
 
   constructor(options: RunOptions, parts: RunParts) {
     this.#options = options;
@@ -75,6 +79,7 @@ export class Run {
     const { session, source, schedule, settings, store, modelHash } = this.#parts;
     const began = performance.now();
     const start = checkpoint?.state.step ?? 0;
+    this.#carriedAt = start;
     const end = Math.max(start, this.#options.steps ?? schedule.total);
     if (checkpoint) {
       await this.#restore(checkpoint);
@@ -101,14 +106,14 @@ export class Run {
         },
         save: async (step, cursor) => {
           await metrics.flush();
-          await store.save(session, [...this.#carried.values()], { step, cursor, modelHash });
+          await store.save(session, this.#carriedBehind(step), { step, cursor, modelHash });
         },
         stopRequested: () => signal.requested,
         now: () => performance.now(),
       });
       progress?.end();
       const stopped = steps < end;
-      const weights = stopped ? undefined : await this.#writeWeights();
+      const weights = stopped ? undefined : await this.#writeWeights(steps);
       const seconds = (performance.now() - began) / 1000;
       return { steps, stopped, seconds, ...(last ? { last } : {}), ...(weights ? { weights } : {}) };
     } finally {
@@ -144,13 +149,24 @@ export class Run {
     this.#carried.set(weight.name, stored(weight, data));
   }
 
+  /** What no kernel touches, as it is after `step` steps. */
+  #carriedBehind(step: number): TensorToWrite[] {
+    const more = BigInt(step - this.#carriedAt);
+    return [...this.#carried.values()].map((tensor) => {
+      const { name, data } = tensor;
+      if (!this.#parts.counters.has(name) || !(data instanceof BigInt64Array)) return tensor;
+      return { ...tensor, data: data.map((count) => count + more) };
+    });
+  }
+
   /** The final weights in state_dict order, as float32. */
-  async #writeWeights(): Promise<string> {
+  async #writeWeights(steps: number): Promise<string> {
+    const carried = new Map(this.#carriedBehind(steps).map((tensor) => [tensor.name, tensor]));
     const path = join(this.#options.out, 'weights.safetensors');
     const tensors = this.#options.recipe.model.weights.map((weight): TensorToWrite => {
       const { name, shape } = weight;
       const data = async () => toFloat32(await this.#parts.session.readState(name));
-      return this.#carried.get(name) ?? { name, shape, dtype: 'F32', data };
+      return carried.get(name) ?? { name, shape, dtype: 'F32', data };
     });
     await writeSafetensors(path, tensors, { model: this.#options.recipe.model.name });
     return path;

@@ -14,6 +14,7 @@ import type { BatchSource } from '../../data/types.ts';
 import { ReferenceTrainSession } from '../../reference/session.ts';
 import type { Device } from '../../types.ts';
 import { formatBytes } from '../../webgpu-device.ts';
+import { batchCounters } from '../counters.ts';
 import { scheduleOf } from '../schedule.ts';
 import { DeviceTrainSession } from '../session.ts';
 import { checkSupported, updateSettings } from '../supported.ts';
@@ -75,7 +76,8 @@ export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
     await store.clean();
     const session = await openSession(options, graph, settings);
     try {
-      const parts = { session, source, schedule, settings, store, modelHash: hash };
+      const counters = batchCounters(graph, recipe.model.weights);
+      const parts = { session, source, schedule, settings, store, modelHash: hash, counters };
       return await new Run(options, parts).go(checkpoint, signal);
     } finally {
       session.close();

@@ -8,13 +8,14 @@ import type { EntryName, Model } from '../../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
 import type { HostArray } from '../../../runtime/types.ts';
 import { type DeviceChoice, openExecutor } from '../../devices.ts';
-import { openEntry } from '../../entry.ts';
+import { type NamedTensor, openEntry } from '../../entry.ts';
 import { hashImages, hashTokens } from '../../formats/hash-weights.ts';
 import {
   openSafetensors,
   type SafetensorsFile,
   type TensorData,
   type TensorInfo,
+  type TensorToWrite,
   writeSafetensors,
 } from '../../formats/safetensors.ts';
 import { openWeights } from '../../weights.ts';
@@ -149,6 +150,14 @@ async function readInputs(
   }
 }
 
+/** A result as the file holds it: counters of batches are I64, all else F32. */
+function toStored(model: Model, name: string, { shape, data }: NamedTensor): TensorToWrite {
+  const weight = model.weights.find((w) => name === `buffer.${w.name}`);
+  return weight?.dtype === 'i64'
+    ? { name, shape, dtype: 'I64', data: BigInt64Array.from(data, (x) => BigInt(x)) }
+    : { name, shape, dtype: 'F32', data };
+}
+
 export async function run(reference: string, options: RunOptions): Promise<void> {
   const model = loadModel(reference, options.set);
   const entry = parseEntry(model, options.entry);
@@ -167,7 +176,7 @@ export async function run(reference: string, options: RunOptions): Promise<void>
     const request = { entry, batch: inputs.batch, mode: options.mode, gradients };
     const ready = keep(await openEntry(executor, model, weights, request));
     const results = await ready.run(inputs.values);
-    const tensors = [...results].map(([name, t]) => ({ name, dtype: 'F32' as const, ...t }));
+    const tensors = [...results].map(([name, t]) => toStored(model, name, t));
     await writeSafetensors(options.out, tensors);
     note(`${model.name} ${entry}, batch ${inputs.batch}, on ${executor.name}: wrote ${options.out}`);
     if (options.json === true) {
