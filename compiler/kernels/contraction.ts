@@ -34,7 +34,7 @@ export interface ImageStrides {
 }
 
 /** A window that slides over an image: what every implicit product of a convolution shares. */
-interface SlidingWindow {
+export interface SlidingWindow {
   /** Rows and columns of the convolution's result. */
   readonly grid: readonly [rows: number, columns: number];
   /** Rows and columns of its input. */

@@ -7,13 +7,14 @@
  * K = pixels. Filters are copied once into the order of K (in inference by `setup`).
  */
 import { type NodeOf, numericShape, sizeOf } from '../graph/types.ts';
-import type { ConvolutionAttributes } from '../ops/convolve.ts';
+import { type ConvolutionAttributes, isDepthwise } from '../ops/convolve.ts';
 import { columnReduction } from './columns.ts';
 import { emitContraction } from './contract.ts';
 import { type Contraction, type ImageStrides, operandOf, type TapWalk } from './contraction.ts';
+import { type Depthwise, emitDepthwise, emitDepthwiseGradWeight } from './depthwise.ts';
 import type { Lower, LowerContext } from './kernel.ts';
 import { emitTransposedCopy } from './transpose.ts';
-import { denseView, type View } from './view.ts';
+import { denseView, isDense, type View } from './view.ts';
 import { expandView, reshapeView, transposeView } from './view-algebra.ts';
 
 const toChannelsLast = [0, 2, 3, 1];
@@ -23,6 +24,14 @@ export function channelsLastStrides(shape: readonly number[]): number[] {
   const [, channels, height, width] = shape as [number, number, number, number];
   return [height * width * channels, 1, width * channels, channels];
 }
+
+/** Dense strides of filters [O, C, kh, kw] in the order in which products read them: taps, then C, then O. */
+export function tapStrides(shape: readonly number[]): number[] {
+  const [out, inner, , kw] = shape as [number, number, number, number];
+  return [1, out, kw * inner * out, inner * out];
+}
+
+const filterShape = (ctx: LowerContext, id: number) => numericShape(ctx.node(id).type);
 
 /** [B, C, H, W] as [B, H, W, groups, C / groups]. */
 function grouped(view: View, groups: number): View {
@@ -44,20 +53,29 @@ function channelsDense(ctx: LowerContext, id: number): View {
   });
 }
 
+/** A dense copy of filters seen in another order, unless they lie so. */
+function reordered(ctx: LowerContext, view: View, id: number): View {
+  if (isDense(view)) return view;
+  return ctx.cached(view, () => {
+    const storage = ctx.scratch(sizeOf(view.shape), 'f32', 'filters in the order of taps');
+    const copy = denseView(storage, view.shape);
+    emitTransposedCopy(ctx, view, copy, ctx.node(id).origin);
+    return copy;
+  });
+}
+
 /** Filters [groups, kernel rows, kernel columns, K of a tap, N], dense: `perTap` is which of O and C the product sums. */
 function filterMatrix(ctx: LowerContext, id: number, groups: number, perTap: 'in' | 'out'): View {
   const w = ctx.view(id);
   const [out, inner, kh, kw] = w.shape as [number, number, number, number];
   const split = reshapeView(w, [groups, out / groups, inner, kh, kw])!;
-  const order = transposeView(split, perTap === 'in' ? [0, 3, 4, 2, 1] : [0, 3, 4, 1, 2]);
-  return ctx.cached(order, () => {
-    const copy = denseView(
-      ctx.scratch(sizeOf(order.shape), 'f32', 'filters in the order of taps'),
-      order.shape,
-    );
-    emitTransposedCopy(ctx, order, copy, ctx.node(id).origin);
-    return copy;
-  });
+  return reordered(ctx, transposeView(split, perTap === 'in' ? [0, 3, 4, 2, 1] : [0, 3, 4, 1, 2]), id);
+}
+
+/** Filters [kernel rows, kernel columns, C], dense. */
+function depthwiseFilters(ctx: LowerContext, id: number): View {
+  const w = transposeView(ctx.view(id), [2, 3, 0, 1]);
+  return reordered(ctx, { ...w, shape: w.shape.slice(0, 3), strides: w.strides.slice(0, 3) }, id);
 }
 
 const imageStrides = ({ strides }: View): ImageStrides => ({
@@ -65,6 +83,9 @@ const imageStrides = ({ strides }: View): ImageStrides => ({
   row: strides[1]!,
   column: strides[2]!,
 });
+
+/** Rows and columns of [B, C, H, W]. */
+const sides = (view: View): [number, number] => [view.shape[2]!, view.shape[3]!];
 
 interface Sliding {
   readonly attrs: ConvolutionAttributes;
@@ -81,7 +102,6 @@ function slidingProduct({ attrs, left, filters, result, transposed }: Sliding): 
   const [, kh, kw, channels, n] = filters.shape as [number, number, number, number, number];
   const a = grouped(left, groups);
   const to = transposeView(grouped(result, groups), [3, 0, 1, 2, 4]);
-  const sides = (view: View): [number, number] => [view.shape[2]!, view.shape[3]!];
   const walk: TapWalk = {
     kind: 'taps',
     grid: sides(transposed ? left : result),
@@ -119,8 +139,48 @@ function slidingProduct({ attrs, left, filters, result, transposed }: Sliding): 
   };
 }
 
+/** The same where no channels mix. */
+function depthwise(
+  ctx: LowerContext,
+  node: NodeOf<'conv2d'> | NodeOf<'conv2d_grad_input'>,
+  transposed: boolean,
+): void {
+  const left = channelsDense(ctx, node.inputs[0]!);
+  const filters = depthwiseFilters(ctx, node.inputs[1]!);
+  const result = ctx.result(node, channelsLastStrides(numericShape(node.type)));
+  const work: Depthwise = {
+    left: transposeView(left, toChannelsLast),
+    filters,
+    result: transposeView(result, toChannelsLast),
+    window: {
+      grid: sides(transposed ? left : result),
+      source: sides(transposed ? result : left),
+      kernel: [filters.shape[0]!, filters.shape[1]!],
+      stride: node.attrs.stride,
+      padding: node.attrs.padding,
+    },
+    transposed,
+  };
+  emitDepthwise(ctx, work, node.origin);
+}
+
+function depthwiseGradWeight(ctx: LowerContext, node: NodeOf<'conv2d_grad_weight'>): void {
+  const [x, dy] = node.inputs.map((id) => channelsDense(ctx, id)) as [View, View];
+  const { kernel, stride, padding } = node.attrs;
+  emitDepthwiseGradWeight(ctx, node, {
+    x: transposeView(x, toChannelsLast),
+    dy: transposeView(dy, toChannelsLast),
+    window: { grid: sides(dy), source: sides(x), kernel, stride, padding },
+  });
+}
+
 const lowerConv2d: Lower<'conv2d'> = (ctx, node) => {
   const { epilogue, ...attrs } = node.attrs;
+  if (isDepthwise(filterShape(ctx, node.inputs[1]!), attrs.groups)) {
+    if (epilogue) throw new Error('the fusion pass gives depthwise convolutions no epilogue');
+    depthwise(ctx, node, false);
+    return;
+  }
   const filters = filterMatrix(ctx, node.inputs[1]!, attrs.groups, 'in');
   const left = ctx.view(node.inputs[0]!);
   const shape = numericShape(node.type);
@@ -134,6 +194,10 @@ const lowerConv2d: Lower<'conv2d'> = (ctx, node) => {
 
 const lowerGradInput: Lower<'conv2d_grad_input'> = (ctx, node) => {
   const { attrs } = node;
+  if (isDepthwise(filterShape(ctx, node.inputs[1]!), attrs.groups)) {
+    depthwise(ctx, node, true);
+    return;
+  }
   const filters = filterMatrix(ctx, node.inputs[1]!, attrs.groups, 'out');
   const left = ctx.view(node.inputs[0]!);
   const result = ctx.result(node, channelsLastStrides(numericShape(node.type)));
@@ -146,6 +210,10 @@ const enough = { cpu: 32, gpu: 512 } as const;
 
 const lowerGradWeight: Lower<'conv2d_grad_weight'> = (ctx, node) => {
   const { groups, kernel } = node.attrs;
+  if (isDepthwise(numericShape(node.type), groups)) {
+    depthwiseGradWeight(ctx, node);
+    return;
+  }
   const x = grouped(ctx.view(node.inputs[0]!), groups);
   const dy = grouped(channelsDense(ctx, node.inputs[1]!), groups);
   const [batch, rows, , , m] = x.shape as [number, number, number, number, number];

@@ -9,10 +9,11 @@ import { fail } from '../../grammar/diagnostics.ts';
 import type { Node, NodeOf, VerifiedGraph } from '../graph/types.ts';
 import { numericShape, sizeOf } from '../graph/types.ts';
 import type { OpName } from '../ops/attributes.ts';
+import { binaryMapOps, unaryMapOps } from '../ops/map-program.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { attentionLowerings } from './attention.ts';
 import { contractLowerings } from './contract.ts';
-import { convolutionLowerings } from './convolution.ts';
+import { convolutionLowerings, tapStrides } from './convolution.ts';
 import { embeddingLowerings } from './embedding.ts';
 import type { Kernel, KernelArg, LowerContext } from './kernel.ts';
 import { emitCopy, mapLowerings } from './map.ts';
@@ -42,6 +43,9 @@ type AnyLower = (ctx: LowerContext, node: Node) => void;
 
 const viewOps = new Set<OpName>(['reshape', 'transpose', 'slice', 'expand', 'all_gather']);
 
+/** Ops whose kernels write any layout. */
+const mapped = new Set<OpName>([...unaryMapOps, ...binaryMapOps, 'map']);
+
 const lowerings: Partial<Record<OpName, unknown>> = {
   ...mapLowerings,
   ...contractLowerings,
@@ -63,12 +67,15 @@ class Lowering implements LowerContext {
   readonly #values = new Map<number, View>();
   readonly #copies = new Map<string, View>();
   readonly #placed: ReadonlyMap<number, OutputPlace>;
+  /** Nodes that only serve as filters, which products want in the order of taps. */
+  readonly #filters: ReadonlySet<number>;
   #storages = 0;
 
   constructor(graph: VerifiedGraph, profile: DeviceProfile, placed: ReadonlyMap<number, OutputPlace>) {
     this.graph = graph;
     this.profile = profile;
     this.#placed = placed;
+    this.#filters = filtersOnly(graph);
   }
 
   node(id: number): Node {
@@ -116,8 +123,9 @@ class Lowering implements LowerContext {
     return made;
   }
 
-  result(node: Node, strides?: readonly number[]): View {
+  result(node: Node, wanted?: readonly number[]): View {
     const shape = numericShape(node.type);
+    const strides = wanted ?? (this.#filters.has(node.id) ? tapStrides(shape) : undefined);
     const place = this.#placed.get(node.id);
     const inPlace = place !== undefined && strides === undefined;
     const storage =
@@ -219,6 +227,18 @@ class Lowering implements LowerContext {
         throw new Error(`%${node.id} ${(node as NodeOf<OpName>).op} was used before it was lowered`);
     }
   }
+}
+
+/** Maps (filters scaled by a batch norm) that feed nothing but convolutions, as their filters. */
+function filtersOnly(graph: VerifiedGraph): Set<number> {
+  const filters = new Set<number>();
+  const others = new Set(graph.outputs.map((o) => o.node));
+  for (const node of graph.nodes)
+    for (const [i, id] of node.inputs.entries()) {
+      const asFilter = i === 1 && node.op === 'conv2d' && node.attrs.groups === 1;
+      (asFilter && mapped.has(graph.nodes[id]!.op) ? filters : others).add(id);
+    }
+  return new Set([...filters].filter((id) => !others.has(id)));
 }
 
 /** Sets kernels apart that read nothing but weights and what such kernels made; the storages they fill become `derived`. */

@@ -62,3 +62,8 @@ export function walkConvolution(
   for (let b = 0; b < batch; b++)
     for (let o = 0; o < out; o++) for (let c = 0; c < inner; c++) filter(b, o, c);
 }
+
+/** Whether filters [O, C / groups, kh, kw] are one for each channel. */
+export function isDepthwise(filters: readonly Dim[], groups: number): boolean {
+  return groups > 1 && filters[0] === groups && filters[1] === 1;
+}

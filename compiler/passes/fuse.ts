@@ -8,6 +8,7 @@
 import type { Builder } from '../graph/builder.ts';
 import { createBuilder } from '../graph/create-builder.ts';
 import { type Graph, type Node, type NodeOf, numericShape, sameShape, sizeOf } from '../graph/types.ts';
+import { isDepthwise } from '../ops/convolve.ts';
 import { binaryMapOps, type MapInstruction, type MapProgram, unaryMapOps } from '../ops/map-program.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { constantValue } from './simplify.ts';
@@ -16,8 +17,6 @@ type ElementwiseOp = (typeof unaryMapOps)[number] | (typeof binaryMapOps)[number
 type ElementwiseNode = NodeOf<ElementwiseOp>;
 
 const elementwise = new Set<string>([...unaryMapOps, ...binaryMapOps]);
-/** Contractions that can take an epilogue. */
-const products = new Set<string>(['matmul', 'conv2d']);
 /** Instructions and stored operands up to which recomputing beats storing. */
 const cheap = { instructions: 6, operands: 2 };
 
@@ -110,6 +109,12 @@ class Fusion {
     return { of, product: this.#products(of, operands) };
   }
 
+  /** Depthwise convolutions are no products: as much memory as arithmetic. */
+  #takesEpilogue({ op, attrs, inputs }: Node): boolean {
+    if (op === 'matmul') return true;
+    return op === 'conv2d' && !isDepthwise(this.node(inputs[1]!).type.shape, attrs.groups);
+  }
+
   #products(of: Groups['of'], operands: ReadonlyMap<number, ReadonlySet<number>>): Map<number, number> {
     const product = new Map<number, number>();
     for (const [root, leaves] of operands) {
@@ -120,7 +125,7 @@ class Fusion {
         });
       const candidates = [...leaves].filter(
         (id) =>
-          products.has(this.node(id).op) &&
+          this.#takesEpilogue(this.node(id)) &&
           !this.isOutput.has(id) &&
           this.#sameShape(id, root) &&
           only(this.consumers[id]!),
