@@ -12,13 +12,20 @@ import type { Model, Weight } from '../compiler/model/types.ts';
 import { DiagnosticError, fail } from '../grammar/diagnostics.ts';
 import { hashWeight } from './formats/hash-weights.ts';
 import { initialWeight } from './formats/initial-weights.ts';
-import { openSafetensors, type SafetensorsFile, type TensorData } from './formats/safetensors.ts';
+import {
+  openSafetensors,
+  type SafetensorsDType,
+  type SafetensorsFile,
+  type TensorData,
+} from './formats/safetensors.ts';
 
 export interface WeightSource {
   /** For messages: the path, `init:0`, `hash`. */
   readonly description: string;
   /** One weight of the model, row-major in its own shape. */
   read(weight: Weight): Promise<Float32Array>;
+  /** The element type that the source keeps the weight in; what is made by rule, not stored, is F32 (counters I64). */
+  storedDtype(weight: Weight): SafetensorsDType;
   close(): Promise<void>;
 }
 
@@ -49,6 +56,11 @@ function toFloat32(data: TensorData): Float32Array {
   return data instanceof Float32Array ? data : Float32Array.from(data as ArrayLike<number | bigint>, Number);
 }
 
+/** The element type of a weight that is made by rule. */
+function plainDtype(weight: Weight): SafetensorsDType {
+  return weight.dtype === 'i64' ? 'I64' : weight.dtype === 'i32' ? 'I32' : 'F32';
+}
+
 function seedOf(spec: string): number {
   const seed = Number(spec.slice('init:'.length));
   if (spec === 'init:' || !Number.isSafeInteger(seed) || seed < 0) {
@@ -64,6 +76,7 @@ export async function openWeights(model: Model, spec: string): Promise<WeightSou
     return {
       description: spec,
       read: async (weight) => hashWeight(weight.name, weight.shape),
+      storedDtype: plainDtype,
       close: nothingToClose,
     };
   }
@@ -72,6 +85,7 @@ export async function openWeights(model: Model, spec: string): Promise<WeightSou
     return {
       description: spec,
       read: async (weight) => initialWeight(seed, weight.name, weight.shape, weight.init),
+      storedDtype: plainDtype,
       close: nothingToClose,
     };
   }
@@ -89,6 +103,7 @@ export async function openWeights(model: Model, spec: string): Promise<WeightSou
       file.infos.has(weight.name)
         ? toFloat32((await file.read(weight.name)).data)
         : initialWeight(0, weight.name, weight.shape, weight.init),
+    storedDtype: (weight) => file.infos.get(weight.name)?.dtype ?? plainDtype(weight),
     close: () => file.close(),
   };
 }
