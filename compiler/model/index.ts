@@ -10,6 +10,7 @@ export { modelCodes } from './codes.ts';
 export {
   type MappedName,
   mapName,
+  mappedShape,
   mapWeights,
   type NameMap,
   type NameRule,
@@ -19,7 +20,7 @@ export {
 export { resolveRecipe } from './recipe.ts';
 export { resolveModel, type TextOverride } from './resolve.ts';
 export type { TraceOptions } from './tracer.ts';
-export { checkWeights, type TensorInfo } from './weights.ts';
+export { checkWeights, type TensorInfo, type WantedTensor } from './weights.ts';
 
 /**
  * The graph of one entry: numeric shapes with `batch`, otherwise open in `B`.

@@ -24,7 +24,7 @@ function setOption(): Option {
 
 const jsonOption = (): Option => new Option('--json', 'print one JSON document');
 const weightsOption = (): Option =>
-  new Option('--weights <weights>', 'safetensors file, exported folder, init:SEED, or hash');
+  new Option('--weights <weights>', 'file or folder of weights, init:SEED, or hash');
 const deviceOption = (): Option =>
   new Option('--device <device>', 'what executes the plan')
     .choices(['webgpu', 'reference', 'null'])
@@ -140,7 +140,7 @@ program
 program
   .command('import')
   .description('convert weights of other projects to our names')
-  .argument('<weights>', 'weights file')
+  .argument('<weights>', 'safetensors, PyTorch checkpoint, index of shards, or a folder that holds one')
   .addOption(
     new Option('--format <format>', 'where the weights come from')
       .choices(['openai', 'open_clip', 'hf'])
@@ -148,6 +148,12 @@ program
   )
   .requiredOption('--model <model>', modelHelp)
   .requiredOption('--out <file>', 'safetensors file to write')
+  .addOption(
+    new Option('--dtype <dtype>', 'element type of floats (default: as they are stored)').choices([
+      'f32',
+      'f16',
+    ]),
+  )
   .addOption(setOption())
   .action(async (weights, options) => (await import('./verbs/import.ts')).importWeights(weights, options));
 

@@ -16,7 +16,7 @@ import { clipMean, clipStd } from '../../runtime/data/images.ts';
 import { hasTokenizer } from '../../runtime/data/tokenizer.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import { nodeHost } from '../host.ts';
-import { openWeights, type WeightSource, weightsFile } from '../weights.ts';
+import { openWeights, type WeightSource, weightsToWrite } from '../weights.ts';
 import { bundleModel } from './bundle.ts';
 import { modelCard } from './model-card.ts';
 import {
@@ -71,28 +71,10 @@ export async function readTraining(source: string): Promise<TrainingSummary | un
   return { steps: row.step + 1, loss: row.loss, ...(recipe === undefined ? {} : { recipe }) };
 }
 
-/** A file is copied as it is, so that its bytes stay the same; weights by rule are written out. */
-async function writeWeights(
-  model: Model,
-  weights: WeightSource,
-  source: string,
-  path: string,
-): Promise<void> {
-  const file = weightsFile(source);
-  if (existsSync(file)) {
-    await copyFile(file, path, constants.COPYFILE_FICLONE);
-    return;
-  }
-  const tensors = model.weights.map((weight) => ({
-    name: weight.name,
-    dtype: weight.dtype === 'i64' ? ('I64' as const) : ('F32' as const),
-    shape: weight.shape,
-    data: async () => {
-      const values = await weights.read(weight);
-      return weight.dtype === 'i64' ? BigInt64Array.from(values, (v) => BigInt(v)) : values;
-    },
-  }));
-  await writeSafetensors(path, tensors);
+/** A file of ours is copied as it is, so that its bytes stay the same; other weights are written out. */
+async function writeWeights(model: Model, weights: WeightSource, path: string): Promise<void> {
+  if (weights.copyable !== undefined) await copyFile(weights.copyable, path, constants.COPYFILE_FICLONE);
+  else await writeSafetensors(path, weightsToWrite(model, weights));
 }
 
 function describe(
@@ -161,7 +143,7 @@ async function fillFolder(request: ExportRequest, weights: WeightSource, folder:
   const bundle = bundleModel(host, reference, model.sources, overrides);
   for (const [name, text] of bundle.files) await writeFile(join(folder, name), text);
   verifyText(host, folder, bundle.name, model);
-  await writeWeights(model, weights, source, join(folder, weightsName));
+  await writeWeights(model, weights, join(folder, weightsName));
   const about = describe(model, bundle.name, await readTraining(source));
   await writeFile(join(folder, 'README.md'), modelCard({ ...about, files: {} }, request.remarks));
   const files: Record<string, FileDigest> = {};

@@ -43,7 +43,9 @@ function startsWith(bytes: Uint8Array, text: string): boolean {
 
 /** The format by the first bytes of a file. */
 function kindOf(bytes: Uint8Array): Kind {
-  if (bytes.length > prefixBytes && bytes[prefixBytes] === 0x7b) {
+  // A safetensors file begins with the length of its header, which begins with a brace.
+  const braced = bytes.length > prefixBytes && bytes[prefixBytes] === 0x7b;
+  if (braced) {
     const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
     if (length <= BigInt(maxHeaderBytes)) return 'safetensors';
   }
@@ -52,7 +54,7 @@ function kindOf(bytes: Uint8Array): Kind {
   // A pickle of protocol 2 or later: what torch.save wrote before version 1.6.
   if (bytes[0] === 0x80 && bytes[1]! >= 2 && bytes[1]! <= 5) return 'legacy';
   if (startsWith(bytes, 'version https://git-lfs')) return 'pointer';
-  return 'unknown';
+  return braced ? 'safetensors' : 'unknown';
 }
 
 function refuse(path: string, kind: 'legacy' | 'pointer' | 'unknown'): never {

@@ -8,33 +8,7 @@
  */
 import { fail } from '../../grammar/diagnostics.ts';
 import { opcodes as op, refusedOpcode } from './pickle-opcodes.ts';
-
-export type PickleKey = null | boolean | number | bigint | string;
-
-/** Containers know how deep they nest, so that a walk over them is safe. */
-export type PickleValue =
-  | PickleKey
-  | { readonly kind: 'tuple'; readonly items: readonly PickleValue[]; readonly depth: number }
-  | { readonly kind: 'list'; readonly items: PickleValue[]; depth: number }
-  | PickleDict
-  | { readonly kind: 'global'; readonly name: string }
-  | PickleObject
-  /** Made by the host: a storage, a tensor. */
-  | { readonly kind: 'made'; readonly what: string; readonly value: unknown };
-
-export interface PickleDict {
-  readonly kind: 'dict';
-  readonly entries: Map<PickleKey, PickleValue>;
-  depth: number;
-}
-
-/** An instance of a class that is not run: its name and what it was given as state. */
-export interface PickleObject {
-  readonly kind: 'object';
-  readonly className: string;
-  state: PickleDict | undefined;
-  depth: number;
-}
+import { depthOf, describePickle, isKey, type PickleValue } from './pickle-values.ts';
 
 /** Raises a refusal at the opcode that is being executed. */
 export type Refuse = (why: string) => never;
@@ -58,24 +32,6 @@ export const pickleLimits = {
 } as const;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/** `tuple`, `list` ... for messages. */
-export function describePickle(value: PickleValue): string {
-  if (value === null) return 'None';
-  if (typeof value === 'string')
-    return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value);
-  if (typeof value !== 'object') return String(value);
-  if (value.kind === 'global') return value.name;
-  return value.kind === 'object' ? value.className : value.kind === 'made' ? value.what : `a ${value.kind}`;
-}
-
-function depthOf(value: PickleValue): number {
-  return value !== null && typeof value === 'object' && 'depth' in value ? value.depth : 0;
-}
-
-function isKey(value: PickleValue): value is PickleKey {
-  return value === null || typeof value !== 'object';
-}
 
 /** The machine: one run over one pickle. */
 class Unpickler {

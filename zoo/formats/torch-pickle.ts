@@ -6,7 +6,8 @@
  * (classes under `__torch__`), whose attributes are the weights. Everything else is refused by `pickle.ts`.
  */
 import type { SafetensorsDType } from '../../runtime/data/safetensors-header.ts';
-import { describePickle, type PickleHost, type PickleValue, type Refuse } from './pickle.ts';
+import type { PickleHost, Refuse } from './pickle.ts';
+import { describePickle, type PickleValue } from './pickle-values.ts';
 
 /** A view into a storage, in elements. */
 export interface StoredTensor {
