@@ -46,10 +46,15 @@ export interface Detected extends Candidate {
 
 const identity: NameMap = { name: 'openai', rules: [] };
 
+/** Maps that were read: the bundled package does not change while we run. */
+const maps = new Map<NamingName, NameMap>([['openai', identity]]);
+
 function readMap(name: NamingName): NameMap {
-  if (name === 'openai') return identity;
+  const known = maps.get(name);
+  if (known !== undefined) return known;
   const rules = nameRules(nodeHost(), 'clip', name);
   if (!rules.ok) throw new DiagnosticError(rules.diagnostics);
+  maps.set(name, rules.value);
   return rules.value;
 }
 

@@ -13,11 +13,15 @@ export type Py =
   | { readonly dict: readonly (readonly [Py, Py])[] }
   /** `module name` */
   | { readonly global: string }
+  | Made
+  | { readonly persistent: Py };
+
+/** What a pickle makes by a call or a class. */
+type Made =
   | { readonly call: string; readonly args: readonly Py[] }
   | { readonly ordered: readonly (readonly [Py, Py])[]; readonly state?: Py }
   /** An object of a class with its attributes, as TorchScript writes modules. */
-  | { readonly object: string; readonly state: readonly (readonly [Py, Py])[] }
-  | { readonly persistent: Py };
+  | { readonly object: string; readonly state: readonly (readonly [Py, Py])[] };
 
 function uint(bytes: number, value: number): number[] {
   return Array.from({ length: bytes }, (_, i) => Math.floor(value / 256 ** i) % 256);
@@ -72,10 +76,7 @@ export class PickleWriter {
     } else this.#made(value);
   }
 
-  #made(
-    value: Exclude<Py, null | boolean | number | string> &
-      ({ call: string } | { ordered: unknown } | { object: string }),
-  ): void {
+  #made(value: Made): void {
     if ('call' in value) {
       this.#global(value.call);
       this.#tuple(value.args);
