@@ -11,13 +11,8 @@ import { DiagnosticError, fail } from '../grammar/diagnostics.ts';
 import { hashWeight } from './formats/hash-weights.ts';
 import { initialWeight } from './formats/initial-weights.ts';
 import { openTensors, tensorsPath } from './formats/open-tensors.ts';
-import {
-  type SafetensorsDType,
-  SafetensorsFile,
-  type TensorData,
-  type TensorToWrite,
-} from './formats/safetensors.ts';
-import type { TensorFile } from './formats/tensor-file.ts';
+import { type SafetensorsDType, SafetensorsFile, type TensorData } from './formats/safetensors.ts';
+import type { LazyTensor, TensorFile } from './formats/tensor-file.ts';
 import {
   type Detected,
   describeTried,
@@ -159,12 +154,25 @@ function writtenDtype(weights: WeightSource, weight: Weight, floats: FloatChoice
   return stored === 'F16' || stored === 'BF16' ? stored : 'F32';
 }
 
-/** All weights as tensors to write under our names; each is read when its turn comes. */
+/** From here on binary16 rounds to infinity. */
+const f16Limit = 65520;
+
+/** @throws DiagnosticError Z433 */
+function checkRange(name: string, values: Float32Array): void {
+  const large = values.find((v) => Number.isFinite(v) && Math.abs(v) >= f16Limit);
+  if (large !== undefined)
+    fail('Z433', `${name} holds ${large}, which f16 cannot: its largest number is 65504`, '--dtype f32');
+}
+
+/**
+ * All weights as tensors to write under our names, in state_dict order; each is read when its turn comes, and refused
+ * with Z433 where F16 would make a number infinite.
+ */
 export function weightsToWrite(
   model: Model,
   weights: WeightSource,
   floats: FloatChoice = 'stored',
-): TensorToWrite[] {
+): LazyTensor[] {
   return model.weights.map((weight) => {
     const dtype = writtenDtype(weights, weight, floats);
     return {
@@ -173,6 +181,7 @@ export function weightsToWrite(
       shape: weight.shape,
       data: async () => {
         const values = await weights.read(weight);
+        if (dtype === 'F16' && weights.storedDtype(weight) !== 'F16') checkRange(weight.name, values);
         if (dtype === 'I64') return BigInt64Array.from(values, (v) => BigInt(v));
         return dtype === 'I32' ? Int32Array.from(values) : values;
       },

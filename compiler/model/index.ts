@@ -7,6 +7,7 @@ import type { EntryName, Model, Result } from './types.ts';
 
 export { type CheckedFile, checkFile } from './check.ts';
 export { modelCodes } from './codes.ts';
+export { zooPackage } from './imports.ts';
 export {
   type MappedName,
   mapName,
@@ -19,6 +20,7 @@ export {
 } from './names.ts';
 export { resolveRecipe } from './recipe.ts';
 export { resolveModel, type TextOverride } from './resolve.ts';
+export { type Definition, type Part, partsOf } from './structure.ts';
 export type { TraceOptions } from './tracer.ts';
 export { checkWeights, type TensorInfo, type WantedTensor } from './weights.ts';
 

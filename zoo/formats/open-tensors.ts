@@ -14,7 +14,7 @@ import { openSharded } from './sharded-file.ts';
 import type { TensorFile } from './tensor-file.ts';
 import { openTorch } from './torch-file.ts';
 
-/** Files that a folder may hold, the first that is there is meant: ours, then Hugging Face's and open_clip's. */
+/** Files that a folder may hold, the first that is there is meant: ours, then those of other projects and exports. */
 const folderFiles = [
   'weights.safetensors',
   'model.safetensors',
@@ -23,6 +23,7 @@ const folderFiles = [
   'pytorch_model.bin',
   'pytorch_model.bin.index.json',
   'open_clip_pytorch_model.bin',
+  'model.pt',
 ] as const;
 
 /** The file that a path means: itself, or the one in the folder. */

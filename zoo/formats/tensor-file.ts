@@ -3,7 +3,7 @@
  *
  * `SafetensorsFile`, `TorchFile` and `ShardedFile` are such files; `open-tensors.ts` tells them apart.
  */
-import type { SafetensorsDType, Tensor } from './safetensors.ts';
+import type { SafetensorsDType, Tensor, TensorData } from './safetensors.ts';
 
 export interface StoredInfo {
   readonly dtype: SafetensorsDType;
@@ -18,4 +18,10 @@ export interface TensorFile {
   read(name: string): Promise<Tensor>;
   /** Safe to call twice. */
   close(): Promise<void>;
+}
+
+/** A tensor to be written, whose values are made when its turn comes: float32 for F32, F16 and BF16. */
+export interface LazyTensor extends StoredInfo {
+  readonly name: string;
+  readonly data: () => Promise<TensorData>;
 }

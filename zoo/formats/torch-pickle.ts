@@ -20,7 +20,8 @@ export interface StoredTensor {
   readonly strides: readonly number[];
 }
 
-const storages: Readonly<Record<string, SafetensorsDType>> = {
+/** Storage classes by name. */
+export const storages: Readonly<Record<string, SafetensorsDType>> = {
   'torch.FloatStorage': 'F32',
   'torch.HalfStorage': 'F16',
   'torch.BFloat16Storage': 'BF16',

@@ -3,19 +3,17 @@ import { existsSync } from 'node:fs';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { writeSafetensors } from '../../formats/safetensors.ts';
 import type { NamingName } from '../../naming.ts';
-import { type FloatChoice, openWeights, weightsToWrite } from '../../weights.ts';
-import { loadModel } from '../models.ts';
+import { openWeights, weightsToWrite } from '../../weights.ts';
+import { type DtypeOption, floatChoice, loadModel } from '../models.ts';
 import { count, note, print } from '../output.ts';
 
 interface ImportOptions {
   readonly format: NamingName;
   readonly model: string;
   readonly out: string;
-  readonly dtype?: 'f32' | 'f16';
+  readonly dtype?: DtypeOption;
   readonly set: readonly string[];
 }
-
-const floats: Readonly<Record<'f32' | 'f16', FloatChoice>> = { f32: 'F32', f16: 'F16' };
 
 export async function importWeights(path: string, options: ImportOptions): Promise<void> {
   if (!existsSync(path)) fail('Z410', `cannot read ${path}: no such file or folder`);
@@ -24,8 +22,7 @@ export async function importWeights(path: string, options: ImportOptions): Promi
   const file = /^(hash$|init:)/.test(path) ? `./${path}` : path;
   const weights = await openWeights(model, file, options.format);
   try {
-    const choice = options.dtype === undefined ? 'stored' : floats[options.dtype];
-    await writeSafetensors(options.out, weightsToWrite(model, weights, choice));
+    await writeSafetensors(options.out, weightsToWrite(model, weights, floatChoice(options.dtype)));
     const names = model.weights.length;
     note(`${count(names)} weights of ${model.name} from ${path} (names of ${weights.naming})`);
     print(options.out);
