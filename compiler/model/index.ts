@@ -7,9 +7,11 @@ import type { EntryName, Model, Result } from './types.ts';
 
 export { type CheckedFile, checkFile } from './check.ts';
 export { modelCodes } from './codes.ts';
+export { zooPackage } from './imports.ts';
 export {
   type MappedName,
   mapName,
+  mappedShape,
   mapWeights,
   type NameMap,
   type NameRule,
@@ -18,8 +20,9 @@ export {
 } from './names.ts';
 export { resolveRecipe } from './recipe.ts';
 export { resolveModel, type TextOverride } from './resolve.ts';
+export { type Definition, type Part, partsOf } from './structure.ts';
 export type { TraceOptions } from './tracer.ts';
-export { checkWeights, type TensorInfo } from './weights.ts';
+export { checkWeights, type TensorInfo, type WantedTensor } from './weights.ts';
 
 /**
  * The graph of one entry: numeric shapes with `batch`, otherwise open in `B`.

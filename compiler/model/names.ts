@@ -101,6 +101,22 @@ export function mapWeights(
   return { mapped, unmapped };
 }
 
+/** The shape of each of a weight's tensors under a map; undefined where the transforms do not fit the weight. */
+export function mappedShape(mapped: MappedName, ours: readonly number[]): readonly number[] | undefined {
+  let shape = [...ours];
+  for (const transform of mapped.transforms) {
+    if (transform.kind === 'transpose') {
+      if (shape.length !== 2) return undefined;
+      shape.reverse();
+      continue;
+    }
+    const size = shape[transform.axis];
+    if (size === undefined || size % mapped.theirs.length !== 0) return undefined;
+    shape = shape.with(transform.axis, size / mapped.theirs.length);
+  }
+  return shape;
+}
+
 // ── evaluating ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A `names` map by reference: `clip.zoo#anything` or a bundled model's name gives the file, `map` the declaration. */

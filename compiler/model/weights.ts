@@ -131,36 +131,58 @@ export interface TensorInfo {
 
 /** At most this many tensors are listed of each sort. */
 const shown = 40;
-const integerTypes = ['I8', 'U8', 'I16', 'U16', 'I32', 'U32', 'I64', 'U64', 'BOOL'];
+/** Element types that an f32 weight can be read from. */
+const floatTypes = ['F16', 'BF16', 'F32', 'F64'];
 
-/** Every way in which a file's tensors miss the model: missing, extra, misshapen, of the wrong element type; one diagnostic. */
-export function checkWeights(model: Model, tensors: ReadonlyMap<string, TensorInfo>): Diagnostic[] {
-  const wanted = new Map(model.weights.map((w) => [w.name, w]));
-  const needed = model.weights.filter((w) => w.dtype !== 'i64');
-  const missing = needed.filter((w) => !tensors.has(w.name)).map((w) => `${w.name} ${formatShape(w.shape)}`);
+/** A tensor that a file must hold: a weight, or a part of one under another format's names. */
+export interface WantedTensor extends TensorInfo {
+  readonly weight: Weight;
+}
+
+/** The model's weights under their own names. */
+function ownTensors(model: Model): Map<string, WantedTensor> {
+  return new Map(
+    model.weights.map((weight) => [weight.name, { weight, shape: weight.shape, dtype: weight.dtype }]),
+  );
+}
+
+/**
+ * Every way in which a file's tensors miss the model: missing, extra, misshapen, of the wrong element type; one diagnostic.
+ * @param wanted what the file must hold; by default the weights under their own names
+ */
+export function checkWeights(
+  model: Model,
+  tensors: ReadonlyMap<string, TensorInfo>,
+  wanted: ReadonlyMap<string, WantedTensor> = ownTensors(model),
+): Diagnostic[] {
+  const missing = [...wanted]
+    .filter(([name, { weight }]) => weight.dtype !== 'i64' && !tensors.has(name))
+    .map(([name, { shape }]) => `${name} ${formatShape(shape)}`);
   const extra = [...tensors]
     .filter(([name]) => !wanted.has(name))
     .map(([n, t]) => `${n} ${formatShape(t.shape)}`);
-  const misshapen: string[] = [];
+  const misshapen: { readonly weight: Weight; readonly text: string }[] = [];
   const mistyped: string[] = [];
-  for (const weight of model.weights) {
-    const tensor = tensors.get(weight.name);
+  for (const [name, { weight, shape }] of wanted) {
+    const tensor = tensors.get(name);
     if (tensor === undefined) continue;
-    if (!sameNumbers(tensor.shape, weight.shape)) misshapen.push(misfit(weight, tensor, model));
-    else if (weight.dtype === 'f32' && integerTypes.includes(tensor.dtype)) {
-      mistyped.push(`${weight.name} is ${tensor.dtype} in the file, f32 in the model`);
+    if (!sameNumbers(tensor.shape, shape)) {
+      misshapen.push({ weight, text: misfit(name, weight, shape, tensor, model) });
+    } else if (weight.dtype === 'f32' && !floatTypes.includes(tensor.dtype)) {
+      mistyped.push(`${name} is ${tensor.dtype} in the file, f32 in the model`);
     }
   }
+  const shapes = misshapen.map((m) => m.text);
   const notes = [
     ...listed('not in the file', missing),
     ...listed('not in the model', extra),
-    ...(misshapen.length > 1 ? listed('of another shape', misshapen) : []),
+    ...(shapes.length > 1 ? listed('of another shape', shapes) : []),
     ...listed('of another element type', mistyped),
   ];
-  if (misshapen.length === 0 && notes.length === 0) return [];
-  const [first] = misshapen;
+  const [first] = shapes;
+  if (first === undefined && notes.length === 0) return [];
   const message = first !== undefined ? `weights do not fit: ${first}` : `weights do not fit ${model.name}`;
-  const grid = misshapen.find((m) => /(^|\.)positional_embedding is/.test(m))?.split(' ')[0];
+  const grid = misshapen.find((m) => /(^|\.)positional_embedding$/.test(m.weight.name))?.weight.name;
   const help = grid === undefined ? {} : { help: `init ${grid} = resize_grid(bicubic)` };
   return [{ code: 'Z401', severity: 'error', message, ...(notes.length === 0 ? {} : { notes }), ...help }];
 }
@@ -170,12 +192,18 @@ function sameNumbers(a: readonly number[], b: readonly number[]): boolean {
 }
 
 /** `visual.positional_embedding is [50, 768] in the file, [145, 768] in the model (vision.resolution = 384)` */
-function misfit(weight: Weight, tensor: TensorInfo, model: Model): string {
+function misfit(
+  name: string,
+  weight: Weight,
+  shape: readonly number[],
+  tensor: TensorInfo,
+  model: Model,
+): string {
   const resolution = /^visual\.(attnpool\.)?positional_embedding$/.test(weight.name)
     ? model.config.get('vision.resolution')
     : undefined;
   const because = resolution === undefined ? '' : ` (vision.resolution = ${resolution})`;
-  return `${weight.name} is ${formatShape(tensor.shape)} in the file, ${formatShape(weight.shape)} in the model${because}`;
+  return `${name} is ${formatShape(tensor.shape)} in the file, ${formatShape(shape)} in the model${because}`;
 }
 
 function listed(what: string, names: readonly string[]): string[] {

@@ -6,6 +6,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { fail } from '../../grammar/diagnostics.ts';
 import { failSystem, writeAtomically, writeFully } from './atomic.ts';
+import { readFully } from './read-fully.ts';
 import { decodeTensor, encodeTensor, storageOrder, type Tensor, type TensorData } from './safetensors.ts';
 import {
   encodeHeader,
@@ -16,23 +17,6 @@ import {
   type SafetensorsDType,
   type TensorInfo,
 } from './safetensors-header.ts';
-
-const chunkBytes = 64 * 1024 * 1024;
-
-async function readFully(
-  file: FileHandle,
-  position: number,
-  length: number,
-  path: string,
-): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  for (let at = 0; at < length; ) {
-    const { bytesRead } = await file.read(bytes, at, Math.min(length - at, chunkBytes), position + at);
-    if (bytesRead === 0) fail('Z410', `cannot read ${path}: it became shorter while it was being read`);
-    at += bytesRead;
-  }
-  return bytes;
-}
 
 /** An open file; close it when done. */
 export class SafetensorsFile {

@@ -16,7 +16,7 @@ import {
   type SafetensorsDType,
 } from './safetensors-header.ts';
 
-export type { SafetensorsDType, TensorInfo } from './safetensors-header.ts';
+export { elementBytes, elementCount, type SafetensorsDType, type TensorInfo } from './safetensors-header.ts';
 
 export type TensorData =
   | Float32Array

@@ -44,7 +44,18 @@ function byteCharacters(): string[] {
   return [...own, ...moved];
 }
 
-function makeBpe(merges: readonly string[]): BpeTokenizer {
+/** The tokenizer of a size as data, for other programs. */
+export interface Vocabulary {
+  /** By id; the last two are the marks of a text's start and end. */
+  readonly words: readonly string[];
+  /** `i n`, in order of precedence. */
+  readonly merges: readonly string[];
+}
+
+/** @param vocab ids, a number for which `hasTokenizer` is true */
+export async function clipVocabulary(vocab: number): Promise<Vocabulary> {
+  mergeList ??= loadMerges();
+  const merges = (await mergeList).slice(0, vocab - fixedIds);
   const bytes = byteCharacters();
   const words = [
     ...bytes,
@@ -53,6 +64,10 @@ function makeBpe(merges: readonly string[]): BpeTokenizer {
     startText,
     endText,
   ];
+  return { words, merges };
+}
+
+function makeBpe({ words, merges }: Vocabulary): BpeTokenizer {
   const special = [startText, endText].map((content, i) => ({
     id: words.length - 2 + i,
     content,
@@ -123,8 +138,7 @@ export async function createTokenizer(options: { vocab: number; context: number 
       `set the vocabulary within that range, or give ready-made tokens: data = tensors("FILE")`,
     );
   if (context < 3) fail('Z414', `a context of ${context} has no room for a text between SOT and EOT`);
-  mergeList ??= loadMerges();
-  const bpe = makeBpe((await mergeList).slice(0, vocab - fixedIds));
+  const bpe = makeBpe(await clipVocabulary(vocab));
   const start = vocab - 2;
   const end = vocab - 1;
   const encode = (text: string) => {

@@ -114,6 +114,23 @@ describe('train', () => {
     expect(again.stderr).toContain('--resume');
   });
 
+  it('exports a run for other loaders, with what the run says about its training', () => {
+    const args = ['export', 'whole', '--model', 'tiny.zoo', '--format', 'open_clip'];
+    const made = workspace.zooc([...args, '--dtype', 'f16', '--out', 'foreign', '--json']);
+    expect(made.stderr).toBe('');
+    expect(made.code).toBe(0);
+    const { format, files } = JSON.parse(made.stdout);
+    expect(format).toBe('open_clip');
+    expect(files).toHaveProperty(['open_clip_model.safetensors']);
+    expect(Object.keys(files).sort()).toEqual(readdirSync(workspace.path('foreign')).sort());
+    expect(readFileSync(workspace.path('foreign/README.md'), 'utf8')).toContain('Trained with zooc');
+
+    const refused = workspace.zooc([...args.slice(0, -1), 'openai', '--out', 'refused']);
+    expect([refused.code, refused.stdout]).toEqual([1, '']);
+    expect(refused.stderr).toContain('error[Z432]: tiny cannot be exported as openai: vision.heads is 2');
+    expect(existsSync(workspace.path('refused'))).toBe(false);
+  });
+
   it('exports a folder that gives the same results as the weights', () => {
     const made = workspace.zooc([
       'export',

@@ -24,7 +24,12 @@ function setOption(): Option {
 
 const jsonOption = (): Option => new Option('--json', 'print one JSON document');
 const weightsOption = (): Option =>
-  new Option('--weights <weights>', 'safetensors file, exported folder, init:SEED, or hash');
+  new Option('--weights <weights>', 'file or folder of weights, init:SEED, or hash');
+const dtypeOption = (): Option =>
+  new Option('--dtype <dtype>', 'element type of floats (default: as they are stored)').choices([
+    'f32',
+    'f16',
+  ]);
 const deviceOption = (): Option =>
   new Option('--device <device>', 'what executes the plan')
     .choices(['webgpu', 'reference', 'null'])
@@ -124,15 +129,16 @@ program
 
 program
   .command('export')
-  .description('write a package that run, classify and train --weights load')
+  .description('write a package of zooc, or a folder that OpenAI CLIP, open_clip or transformers load')
   .argument('<run-or-weights>', "a train run's folder, or weights")
   .requiredOption('--model <model>', modelHelp)
   .addOption(
-    new Option('--format <format>', 'layout of the package')
+    new Option('--format <format>', 'layout of the folder')
       .choices(['zoo', 'openai', 'open_clip', 'hf'])
       .makeOptionMandatory(),
   )
   .requiredOption('--out <dir>', 'folder to write')
+  .addOption(dtypeOption())
   .addOption(setOption())
   .addOption(jsonOption())
   .action(async (source, options) => (await import('./verbs/export.ts')).exportVerb(source, options));
@@ -140,7 +146,7 @@ program
 program
   .command('import')
   .description('convert weights of other projects to our names')
-  .argument('<weights>', 'weights file')
+  .argument('<weights>', 'safetensors, PyTorch checkpoint, index of shards, or a folder that holds one')
   .addOption(
     new Option('--format <format>', 'where the weights come from')
       .choices(['openai', 'open_clip', 'hf'])
@@ -148,6 +154,7 @@ program
   )
   .requiredOption('--model <model>', modelHelp)
   .requiredOption('--out <file>', 'safetensors file to write')
+  .addOption(dtypeOption())
   .addOption(setOption())
   .action(async (weights, options) => (await import('./verbs/import.ts')).importWeights(weights, options));
 

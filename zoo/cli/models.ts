@@ -5,6 +5,7 @@ import { entryNames } from '../../compiler/model/types.ts';
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../grammar/render.ts';
 import { nodeHost } from '../host.ts';
+import type { FloatChoice } from '../weights.ts';
 import { note } from './output.ts';
 
 export interface Override {
@@ -60,4 +61,11 @@ export function parseChoice<T extends string>(option: string, text: string, choi
   const choice = choices.find((c) => c === text);
   if (choice === undefined) fail('Z703', `${option} ${text}: expected one of ${choices.join(', ')}`);
   return choice;
+}
+
+/** `--dtype`: how floats are written. */
+export type DtypeOption = 'f32' | 'f16' | undefined;
+
+export function floatChoice(dtype: DtypeOption): FloatChoice {
+  return dtype === undefined ? 'stored' : dtype === 'f16' ? 'F16' : 'F32';
 }

@@ -1,23 +1,17 @@
 /**
  * `zooc export --format zoo`: a model and its weights as a folder that can be moved, loaded and verified.
- *
- * The folder is made beside its place under a temporary name and renamed when complete; a failure leaves nothing.
  */
-import { randomBytes } from 'node:crypto';
-import { constants, existsSync } from 'node:fs';
-import { copyFile, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
-import { z } from 'zod';
+import { constants } from 'node:fs';
+import { copyFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { resolveModel, type TextOverride } from '../../compiler/model/index.ts';
 import type { Model, ModuleHost } from '../../compiler/model/types.ts';
-import { fail } from '../../grammar/diagnostics.ts';
-import { failSystem, syncDirectory } from '../../runtime/data/atomic.ts';
-import { clipMean, clipStd } from '../../runtime/data/images.ts';
-import { hasTokenizer } from '../../runtime/data/tokenizer.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import { nodeHost } from '../host.ts';
-import { openWeights, type WeightSource, weightsFile } from '../weights.ts';
+import { type FloatChoice, openWeights, type WeightSource, weightsToWrite } from '../weights.ts';
 import { bundleModel } from './bundle.ts';
+import { describe, readTraining } from './describe.ts';
+import { makeFolder } from './folder.ts';
 import { modelCard } from './model-card.ts';
 import {
   digestFile,
@@ -25,7 +19,6 @@ import {
   type Manifest,
   manifestName,
   manifestSchema,
-  type TrainingSummary,
   weightsName,
 } from './package.ts';
 
@@ -41,91 +34,20 @@ export interface ExportRequest {
   readonly overrides?: readonly TextOverride[];
   /** Markdown for the model card: results, licences of the data. */
   readonly remarks?: string;
+  /** Element type of real tensors; by default each keeps the one it is stored in. */
+  readonly floats?: FloatChoice;
 }
 
-const exportFormats = ['zoo', 'openai', 'open_clip', 'hf'] as const;
-export type ExportFormat = (typeof exportFormats)[number];
-
-/** @throws DiagnosticError Z706 for a format that is not there yet */
-export function checkFormat(format: ExportFormat): void {
-  if (format !== 'zoo')
-    fail(
-      'Z706',
-      `exporting to ${format} comes with a later version`,
-      "--format zoo (its weights have OpenAI's names)",
-    );
-}
-
-/** What a run folder tells about its training; undefined for anything else. */
-export async function readTraining(source: string): Promise<TrainingSummary | undefined> {
-  const metrics = join(source, 'metrics.jsonl');
-  const run = join(source, 'run.json');
-  if (!existsSync(metrics) || !existsSync(run)) return undefined;
-  const rows = (await readFile(metrics, 'utf8')).split('\n');
-  const last = rows.findLast((line) => line.endsWith('}'));
-  if (last === undefined) return undefined;
-  const row = z.object({ step: z.int(), loss: z.number() }).parse(JSON.parse(last));
-  const { recipe } = z
-    .object({ recipe: z.string().optional() })
-    .parse(JSON.parse(await readFile(run, 'utf8')));
-  return { steps: row.step + 1, loss: row.loss, ...(recipe === undefined ? {} : { recipe }) };
-}
-
-/** A file is copied as it is, so that its bytes stay the same; weights by rule are written out. */
+/** Weights under our names are copied as they are, so that their bytes stay the same; others are written out. */
 async function writeWeights(
-  model: Model,
+  { model, floats = 'stored' }: ExportRequest,
   weights: WeightSource,
-  source: string,
   path: string,
 ): Promise<void> {
-  const file = weightsFile(source);
-  if (existsSync(file)) {
-    await copyFile(file, path, constants.COPYFILE_FICLONE);
-    return;
-  }
-  const tensors = model.weights.map((weight) => ({
-    name: weight.name,
-    dtype: weight.dtype === 'i64' ? ('I64' as const) : ('F32' as const),
-    shape: weight.shape,
-    data: async () => {
-      const values = await weights.read(weight);
-      return weight.dtype === 'i64' ? BigInt64Array.from(values, (v) => BigInt(v)) : values;
-    },
-  }));
-  await writeSafetensors(path, tensors);
-}
-
-function describe(
-  model: Model,
-  name: string,
-  training: TrainingSummary | undefined,
-): Omit<Manifest, 'files'> {
-  const { resolution, context, vocab, embed } = model;
-  return {
-    format: 1,
-    name,
-    reference: `model.zoo#${name}`,
-    parameters: model.parameters,
-    ...(embed === undefined ? {} : { embed }),
-    config: Object.fromEntries(
-      [...model.config].map(([path, value]) => [path, Array.isArray(value) ? [...value] : value]),
-    ) as Manifest['config'],
-    ...(resolution === undefined
-      ? {}
-      : {
-          preprocessing: {
-            resolution,
-            resize: 'bicubic, short side' as const,
-            crop: 'centre' as const,
-            mean: [...clipMean],
-            std: [...clipStd],
-          },
-        }),
-    ...(context === undefined || vocab === undefined || !hasTokenizer(vocab)
-      ? {}
-      : { tokenizer: { kind: 'clip-bpe' as const, vocab, context, sot: vocab - 2, eot: vocab - 1 } }),
-    ...(training === undefined ? {} : { training }),
-  };
+  const { copyable } = weights;
+  if (floats === 'stored' && copyable !== undefined)
+    await copyFile(copyable, path, constants.COPYFILE_FICLONE);
+  else await writeSafetensors(path, weightsToWrite(model, weights, floats));
 }
 
 /** The text must build the very model that the weights belong to. */
@@ -138,21 +60,20 @@ function verifyText(host: ModuleHost, folder: string, name: string, model: Model
     );
 }
 
-async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
 /** The reference with the model's name: a file may be named without it. */
 function fullReference({ model, reference }: ExportRequest): string {
   const [main] = model.sources;
   const given = reference ?? main?.path ?? model.name;
   return given.endsWith('.zoo') ? `${given}#${model.name}` : given;
 }
+
+const use = `\`\`\`sh
+npx zooc classify . --labels "a cat,a dog" picture.jpg
+npx zooc embed . --images *.jpg --out images.npy
+\`\`\`
+
+\`model.zoo\` is the model in the language of zooc, \`weights.safetensors\` holds its weights under the names of OpenAI's CLIP, \`model.json\`
+says the same as this page for programs, with a SHA-256 of every file.`;
 
 async function fillFolder(request: ExportRequest, weights: WeightSource, folder: string): Promise<Manifest> {
   const { model, source, overrides = [] } = request;
@@ -161,53 +82,26 @@ async function fillFolder(request: ExportRequest, weights: WeightSource, folder:
   const bundle = bundleModel(host, reference, model.sources, overrides);
   for (const [name, text] of bundle.files) await writeFile(join(folder, name), text);
   verifyText(host, folder, bundle.name, model);
-  await writeWeights(model, weights, source, join(folder, weightsName));
+  await writeWeights(request, weights, join(folder, weightsName));
   const about = describe(model, bundle.name, await readTraining(source));
-  await writeFile(join(folder, 'README.md'), modelCard({ ...about, files: {} }, request.remarks));
+  await writeFile(join(folder, 'README.md'), modelCard(about, { use, remarks: request.remarks }));
   const files: Record<string, FileDigest> = {};
-  for (const name of [...bundle.files.keys(), weightsName, 'README.md']) {
+  for (const name of [...bundle.files.keys(), weightsName, 'README.md'])
     files[name] = await digestFile(join(folder, name));
-    await syncFile(join(folder, name));
-  }
   const manifest = manifestSchema.parse({ ...about, files });
   await writeFile(join(folder, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
-  await syncFile(join(folder, manifestName));
-  await syncDirectory(folder);
   return manifest;
-}
-
-async function refuseExisting(out: string): Promise<void> {
-  if (!existsSync(out)) return;
-  const entries = await readdir(out).catch((error: unknown) =>
-    failSystem('Z431', `cannot use ${out}`, error),
-  );
-  if (entries.length > 0) fail('Z431', `${out} exists already`, 'choose another --out, or remove it');
 }
 
 /**
  * Writes a package.
- * @throws DiagnosticError Z401 to Z411 when the weights are at fault, Z431 when `out` exists and is not empty, Z413 when it
- * cannot be written
+ * @throws DiagnosticError Z401 to Z411 when the weights are at fault, Z433 when they do not fit `floats`, Z431 when `out`
+ * exists and is not empty, Z413 when it cannot be written
  */
 export async function exportPackage(request: ExportRequest): Promise<Manifest> {
-  await refuseExisting(request.out);
-  const out = resolve(request.out);
-  const temporary = join(
-    dirname(out),
-    `.${basename(out)}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`,
-  );
   const weights = await openWeights(request.model, request.source);
-  let made = false;
   try {
-    await mkdir(temporary, { recursive: true });
-    made = true;
-    const manifest = await fillFolder(request, weights, temporary);
-    await rename(temporary, out);
-    await syncDirectory(dirname(out));
-    return manifest;
-  } catch (error) {
-    if (made) await rm(temporary, { recursive: true, force: true });
-    failSystem('Z413', `cannot write ${request.out}`, error);
+    return await makeFolder(request.out, (folder) => fillFolder(request, weights, folder));
   } finally {
     await weights.close();
   }

@@ -1,6 +1,10 @@
-/** Exported packages: `exportPackage` makes one, `loadPackage` verifies and opens one. */
+/**
+ * Exports: `exportPackage` makes a package of our own, `loadPackage` verifies and opens one; `exportForeign` makes a folder
+ * for another project's loader.
+ */
 export { type Bundle, bundleModel, bundleRecipe } from './bundle.ts';
-export { checkFormat, type ExportFormat, type ExportRequest, exportPackage } from './export.ts';
+export { type ExportRequest, exportPackage } from './export.ts';
+export { exportForeign, type ForeignExport, type ForeignFormat } from './foreign.ts';
 export {
   isPackage,
   type LoadedPackage,

@@ -1,16 +1,16 @@
-/** `README.md` of a package: what the model is, what it takes, how it was trained, and how to use it. */
-import type { Manifest } from './package.ts';
+/** `README.md` of an export: what the model is, what it takes, how it was trained, and how to use it. */
+import type { Description } from './describe.ts';
 
 function table(rows: readonly (readonly [string, string])[]): string {
   return ['| | |', '| --- | --- |', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join('\n');
 }
 
-function configText(value: Manifest['config'][string]): string {
+function configText(value: Description['config'][string]): string {
   return Array.isArray(value) ? `[${value.join(', ')}]` : String(value);
 }
 
-function inputs(manifest: Manifest): string {
-  const { preprocessing: p, tokenizer: t } = manifest;
+function inputs(about: Description): string {
+  const { preprocessing: p, tokenizer: t } = about;
   const lines: string[] = [];
   if (p !== undefined)
     lines.push(
@@ -23,19 +23,28 @@ function inputs(manifest: Manifest): string {
   return lines.join('\n');
 }
 
-function training(manifest: Manifest): string {
-  const { training: t } = manifest;
+function training(about: Description): string {
+  const { training: t } = about;
   if (t === undefined) return 'Nothing is recorded about how these weights were made.';
   const recipe = t.recipe === undefined ? '' : ` by the recipe \`${t.recipe}\``;
   return `Trained with zooc${recipe}: ${t.steps} steps, loss of the last step ${t.loss.toPrecision(4)}.`;
 }
 
-/** The card's Markdown. @param remarks Markdown about results and licences, behind the training */
-export function modelCard(manifest: Manifest, remarks = ''): string {
-  const facts: [string, string][] = [['parameters', manifest.parameters.toLocaleString('en-US')]];
-  if (manifest.embed !== undefined) facts.push(['width of the shared embedding', String(manifest.embed)]);
-  for (const [name, value] of Object.entries(manifest.config)) facts.push([`\`${name}\``, configText(value)]);
-  return `# ${manifest.name}
+export interface CardParts {
+  /** Markdown that shows how the folder's files are loaded. */
+  readonly use: string;
+  /** YAML that model hubs read, one line an entry. */
+  readonly frontMatter?: readonly string[];
+  /** Markdown about results and licences, behind the training. */
+  readonly remarks?: string | undefined;
+}
+
+/** The card's Markdown. */
+export function modelCard(about: Description, { use, frontMatter, remarks = '' }: CardParts): string {
+  const facts: [string, string][] = [['parameters', about.parameters.toLocaleString('en-US')]];
+  if (about.embed !== undefined) facts.push(['width of the shared embedding', String(about.embed)]);
+  for (const [name, value] of Object.entries(about.config)) facts.push([`\`${name}\``, configText(value)]);
+  return `${frontMatter === undefined ? '' : `---\n${frontMatter.join('\n')}\n---\n\n`}# ${about.name}
 
 A CLIP-style pair of encoders: images and texts become vectors whose cosine says how well they fit.
 
@@ -43,21 +52,15 @@ ${table(facts)}
 
 ## Inputs
 
-${inputs(manifest)}
+${inputs(about)}
 
 ## Training
 
-${training(manifest)}
+${training(about)}
 ${remarks === '' ? '' : `\n${remarks.trim()}\n`}
 ## Use
 
-\`\`\`sh
-npx zooc classify . --labels "a cat,a dog" picture.jpg
-npx zooc embed . --images *.jpg --out images.npy
-\`\`\`
-
-\`model.zoo\` is the model in the language of zooc, \`weights.safetensors\` holds its weights under the names of OpenAI's CLIP, \`model.json\`
-says the same as this page for programs, with a SHA-256 of every file.
+${use.trim()}
 
 ## Limits
 

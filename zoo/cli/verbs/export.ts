@@ -1,32 +1,37 @@
-/** `zooc export`: a package from a run folder or weights. */
-import { checkFormat, type ExportFormat, exportPackage } from '../../export/index.ts';
-import { loadModel, parseOverrides } from '../models.ts';
+/** `zooc export`: a folder from a run or weights, for zooc itself or for another project's loader. */
+import { type ExportRequest, exportForeign, exportPackage, type ForeignFormat } from '../../export/index.ts';
+import { type DtypeOption, floatChoice, loadModel, parseOverrides } from '../models.ts';
 import { count, note, print, printJson } from '../output.ts';
 
 interface ExportOptions {
   readonly model: string;
-  readonly format: ExportFormat;
+  readonly format: 'zoo' | ForeignFormat;
   readonly out: string;
   readonly set: readonly string[];
+  readonly dtype?: DtypeOption;
   readonly json?: boolean;
 }
 
+async function write(request: ExportRequest, format: ExportOptions['format']) {
+  if (format !== 'zoo') {
+    const made = await exportForeign(request, format);
+    return { made, files: Object.keys(made.files).length };
+  }
+  const made = await exportPackage(request);
+  return { made, files: Object.keys(made.files).length + 1 };
+}
+
 export async function exportVerb(source: string, options: ExportOptions): Promise<void> {
-  checkFormat(options.format);
-  const model = loadModel(options.model, options.set);
-  const manifest = await exportPackage({
-    source,
-    model,
-    out: options.out,
-    reference: options.model,
-    overrides: parseOverrides(options.set),
-  });
+  const { model: reference, out } = options;
+  const floats = floatChoice(options.dtype);
+  const overrides = parseOverrides(options.set);
+  const model = loadModel(reference, options.set);
+  const request = { source, model, out, reference, overrides, floats };
+  const { made, files } = await write(request, options.format);
   if (options.json === true) {
-    printJson(manifest);
+    printJson(made);
     return;
   }
-  note(
-    `${manifest.name}, ${count(manifest.parameters)} parameters, ${Object.keys(manifest.files).length + 1} files`,
-  );
-  print(options.out);
+  note(`${made.name}, ${count(made.parameters)} parameters, ${files} files`);
+  print(out);
 }

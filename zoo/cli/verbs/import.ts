@@ -1,10 +1,32 @@
-/** `zooc import`: weights of other projects. The name maps for it come with a later version, and this says so. */
+/** `zooc import`: weights of other projects as a safetensors file under our names, which are OpenAI's. */
+import { existsSync } from 'node:fs';
 import { fail } from '../../../grammar/diagnostics.ts';
+import { writeSafetensors } from '../../formats/safetensors.ts';
+import type { NamingName } from '../../naming.ts';
+import { openWeights, weightsToWrite } from '../../weights.ts';
+import { type DtypeOption, floatChoice, loadModel } from '../models.ts';
+import { count, note, print } from '../output.ts';
 
-export function importWeights(weights: string, options: { format: string }): never {
-  fail(
-    'Z706',
-    `import --format ${options.format} comes with a later version of zooc (${weights} was not read)`,
-    'safetensors files under OpenAI names are taken as they are: --weights FILE',
-  );
+interface ImportOptions {
+  readonly format: NamingName;
+  readonly model: string;
+  readonly out: string;
+  readonly dtype?: DtypeOption;
+  readonly set: readonly string[];
+}
+
+export async function importWeights(path: string, options: ImportOptions): Promise<void> {
+  if (!existsSync(path)) fail('Z410', `cannot read ${path}: no such file or folder`);
+  const model = loadModel(options.model, options.set);
+  // `./` keeps a file that is called `hash` from being taken for the rule of that name.
+  const file = /^(hash$|init:)/.test(path) ? `./${path}` : path;
+  const weights = await openWeights(model, file, options.format);
+  try {
+    await writeSafetensors(options.out, weightsToWrite(model, weights, floatChoice(options.dtype)));
+    const names = model.weights.length;
+    note(`${count(names)} weights of ${model.name} from ${path} (names of ${weights.naming})`);
+    print(options.out);
+  } finally {
+    await weights.close();
+  }
 }

@@ -1,0 +1,56 @@
+/** What an export says about its model: sizes, preprocessing, tokenizer, training; for the manifest and the model card. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Model } from '../../compiler/model/types.ts';
+import { clipMean, clipStd } from '../../runtime/data/images.ts';
+import { hasTokenizer } from '../../runtime/data/tokenizer.ts';
+import type { Manifest, TrainingSummary } from './package.ts';
+
+/** The manifest without what it says about files. */
+export type Description = Omit<Manifest, 'files'>;
+
+/** What a run folder tells about its training; undefined for anything else. */
+export async function readTraining(source: string): Promise<TrainingSummary | undefined> {
+  const metrics = join(source, 'metrics.jsonl');
+  const run = join(source, 'run.json');
+  if (!existsSync(metrics) || !existsSync(run)) return undefined;
+  const rows = (await readFile(metrics, 'utf8')).split('\n');
+  const last = rows.findLast((line) => line.endsWith('}'));
+  if (last === undefined) return undefined;
+  const row = z.object({ step: z.int(), loss: z.number() }).parse(JSON.parse(last));
+  const { recipe } = z
+    .object({ recipe: z.string().optional() })
+    .parse(JSON.parse(await readFile(run, 'utf8')));
+  return { steps: row.step + 1, loss: row.loss, ...(recipe === undefined ? {} : { recipe }) };
+}
+
+export function describe(model: Model, name: string, training: TrainingSummary | undefined): Description {
+  const { resolution, context, vocab, embed } = model;
+  return {
+    format: 1,
+    name,
+    reference: `model.zoo#${name}`,
+    parameters: model.parameters,
+    ...(embed === undefined ? {} : { embed }),
+    config: Object.fromEntries(
+      [...model.config].map(([path, value]) => [path, Array.isArray(value) ? [...value] : value]),
+    ) as Manifest['config'],
+    ...(resolution === undefined
+      ? {}
+      : {
+          preprocessing: {
+            resolution,
+            resize: 'bicubic, short side' as const,
+            crop: 'centre' as const,
+            mean: [...clipMean],
+            std: [...clipStd],
+          },
+        }),
+    ...(context === undefined || vocab === undefined || !hasTokenizer(vocab)
+      ? {}
+      : { tokenizer: { kind: 'clip-bpe' as const, vocab, context, sot: vocab - 2, eot: vocab - 1 } }),
+    ...(training === undefined ? {} : { training }),
+  };
+}
