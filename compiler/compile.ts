@@ -8,12 +8,14 @@ import { lowerGraph, type OutputPlace } from './kernels/lower.ts';
 import type { Storage } from './kernels/view.ts';
 import { runPasses } from './passes/index.ts';
 import { type Arenas, type Assembled, assemble } from './plan/assemble.ts';
+import { checkMemory } from './plan/fit.ts';
 import { type ArenaLayout, arenaOrder, layOut, type WeightInfo, weightBytes } from './plan/layout.ts';
 import type { BufferRole, MemoryTable, Plan, Slot, VerifiedPlan, WeightSlot } from './plan/types.ts';
 import { appendUpdate, type UpdateOptions } from './plan/update.ts';
 import { verifyPlan } from './plan/verify.ts';
 import type { DeviceProfile } from './profile.ts';
 
+export { planFitting } from './plan/fit.ts';
 export type { UpdateOptions } from './plan/update.ts';
 
 export interface CompileOptions {
@@ -47,7 +49,9 @@ export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPl
   const inputs = inputStorages(optimized);
   const complete = training ? appendUpdate(lowered, training, weights, arenas, profile) : lowered;
   const assembled = assemble(complete, profile, arenas, inputs);
-  return verifyPlan(planOf(optimized, options, assembled, weights, inputs), profile);
+  const plan = verifyPlan(planOf(optimized, options, assembled, weights, inputs), profile);
+  checkMemory(plan, profile);
+  return plan;
 }
 
 /** Names of a graph's outputs: gradients, and the moved values of buffers. */

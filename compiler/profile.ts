@@ -24,6 +24,8 @@ export interface DeviceProfile {
   readonly limits: DeviceLimits;
   readonly features: readonly string[];
   readonly subgroupSize?: { readonly min: number; readonly max: number };
+  /** Bytes that buffers may take in all, where that is known (WebGPU itself does not tell). */
+  readonly memory?: number;
 }
 
 /** The WebGPU specification's default limits, with a CPU's schedules: what `compile` plans for when no adapter is asked. */

@@ -6,7 +6,7 @@
  * loop, which costs a core, so `throttlePolling` puts a millisecond between looks once some were fruitless.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { create } from 'webgpu';
 import type { VerifiedPlan } from '../compiler/plan/types.ts';
@@ -148,7 +148,7 @@ export async function openGpu(options: NodeGpuOptions = {}): Promise<OpenedGpu> 
   const reports = found.map((f) => f.report);
   const { index, because } = chooseAdapter(reports, options.adapter ?? process.env.ZOOC_ADAPTER);
   const chosen = found[index]!;
-  const profile = profileOf(chosen.report);
+  const profile = withMemory(profileOf(chosen.report));
   reachable.add(chosen.gpu);
   try {
     const device = await openDevice(chosen.adapter, profile);
@@ -161,6 +161,13 @@ export async function openGpu(options: NodeGpuOptions = {}): Promise<OpenedGpu> 
     reachable.delete(chosen.gpu);
     throw error;
   }
+}
+
+/** A software adapter's buffers lie in the host's memory, whose size is known: the machine's or the container's. */
+function withMemory(profile: DeviceProfile): DeviceProfile {
+  if (profile.kind !== 'cpu') return profile;
+  const allowed = process.constrainedMemory() ?? 0;
+  return { ...profile, memory: allowed > 0 ? Math.min(totalmem(), allowed) : totalmem() };
 }
 
 /** Opens Dawn's null backend: it executes nothing but checks every call and compiles WGSL, and needs no driver. */

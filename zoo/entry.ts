@@ -4,7 +4,7 @@
  * The same call serves the command line, zero-shot evaluation and the benchmark, on a device or on the reference.
  */
 import { differentiate } from '../compiler/autodiff/differentiate.ts';
-import { type CompileOptions, compileGraph } from '../compiler/compile.ts';
+import { type CompileOptions, compileGraph, planFitting } from '../compiler/compile.ts';
 import { executeReference } from '../compiler/graph/reference.ts';
 import type { Graph } from '../compiler/graph/types.ts';
 import { traceEntry } from '../compiler/model/index.ts';
@@ -64,6 +64,19 @@ export function compileEntry(
   return compileTraced(model, traceGraph(model, request), request, profile, observe);
 }
 
+/** The same with its graph; where the batch is too large for the device, the message names one that fits. */
+export function compileFitting(
+  model: Model,
+  request: EntryRequest,
+  profile: Device['profile'],
+  observe?: CompileOptions['observe'],
+): { graph: Graph; plan: VerifiedPlan } {
+  return planFitting(request.batch, (batch) => {
+    const graph = traceGraph(model, { ...request, batch });
+    return { graph, plan: compileTraced(model, graph, { ...request, batch }, profile, observe) };
+  });
+}
+
 function compileTraced(
   model: Model,
   graph: Graph,
@@ -104,8 +117,7 @@ async function openOnDevice(
   weights: WeightSource,
   request: EntryRequest,
 ): Promise<ReadyEntry> {
-  const graph = traceGraph(model, request);
-  const plan = compileTraced(model, graph, request, device.profile);
+  const { graph, plan } = compileFitting(model, request, device.profile);
   const withCounters = await counted(graph, model, weights);
   const session = await device.open(plan);
   try {

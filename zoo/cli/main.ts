@@ -88,6 +88,7 @@ program
   .addOption(
     new Option('--profile <profile>', 'kind of device to plan for').choices(['cpu', 'gpu']).default('cpu'),
   )
+  .option('--memory <gib>', 'refuse plans that need more device memory than this')
   .option('--dump-after <pass>', 'print the graph after this pass to stderr')
   .requiredOption('-o, --out <dir>', 'folder to write')
   .addOption(setOption())

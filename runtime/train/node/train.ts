@@ -5,7 +5,7 @@
  * Everything that can be refused is refused before anything is written or allocated.
  */
 import { createHash } from 'node:crypto';
-import { compileGraph } from '../../../compiler/compile.ts';
+import { compileGraph, planFitting } from '../../../compiler/compile.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import { traceEntry } from '../../../compiler/model/index.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
@@ -106,14 +106,16 @@ async function openSession(
       settings,
     );
   const { device } = executor;
-  const plan = compileGraph(graph, {
-    model: recipe.model.name,
-    entry: 'loss',
-    batch: recipe.batch,
-    mode: 'train',
-    profile: device.profile,
-    training: { ...settings, ...(recipe.gradClip === undefined ? {} : { clip: recipe.gradClip }) },
-  });
+  const plan = planFitting(recipe.batch, (batch) =>
+    compileGraph(batch === recipe.batch ? graph : traceLoss({ ...recipe, batch }), {
+      model: recipe.model.name,
+      entry: 'loss',
+      batch,
+      mode: 'train',
+      profile: device.profile,
+      training: { ...settings, ...(recipe.gradClip === undefined ? {} : { clip: recipe.gradClip }) },
+    }),
+  );
   const { weights, gradients, optimizer, workspace, io, total } = plan.memory;
   const parts = { weights, gradients, optimizer, workspace, 'inputs and outputs': io };
   const listed = Object.entries(parts).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);

@@ -3,14 +3,14 @@
  *
  * The memory table and the counts that decide speed go to stderr, or to stdout as JSON.
  */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { printGraph } from '../../../compiler/graph/print.ts';
 import type { Plan } from '../../../compiler/plan/types.ts';
-import { discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
+import { type DeviceProfile, discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { flopsPerSubmit, submitSpans } from '../../../runtime/webgpu-session.ts';
-import { compileEntry, traceGraph } from '../../entry.ts';
+import { compileFitting } from '../../entry.ts';
 import { loadModel, parseCount, parseEntry } from '../models.ts';
 import { count, gigaflop, mebibytes, note, printJson, table, writeText } from '../output.ts';
 
@@ -21,6 +21,7 @@ interface CompileOptions {
   readonly grad?: boolean;
   readonly precision: 'f32' | 'mixed';
   readonly profile: 'cpu' | 'gpu';
+  readonly memory?: string;
   readonly dumpAfter?: string;
   readonly out: string;
   readonly set: readonly string[];
@@ -45,19 +46,36 @@ function summarize(plan: Plan, submits: number): Record<string, unknown> {
 }
 
 function memoryTable(plan: Plan): string {
-  const { weights, gradients, optimizer, workspace, workspaceLowerBound, io, total } = plan.memory;
+  const { weights, gradients, optimizer, workspace, workspaceLowerBound, io, derived, total } = plan.memory;
   const rows: [string, number, string][] = [
     ['weights', weights, ''],
     ['gradients', gradients, ''],
     ['optimizer', optimizer, ''],
     ['workspace', workspace, `largest live set ${mebibytes(workspaceLowerBound)}`],
     ['inputs and outputs', io, ''],
+    ['derived from weights', derived, ''],
     ['total', total, ''],
   ];
   return table(
     rows.filter(([, bytes]) => bytes > 0).map(([name, bytes, remark]) => [name, mebibytes(bytes), remark]),
     [1],
   );
+}
+
+function profileFor({ profile, memory }: CompileOptions): DeviceProfile {
+  const kind = profile === 'gpu' ? discreteProfile : lavapipeProfile;
+  if (memory === undefined) return kind;
+  const gibibytes = Number(memory);
+  if (!(gibibytes > 0)) fail('Z703', `--memory ${memory}: expected a number of GiB above 0`, '--memory 24');
+  return { ...kind, memory: gibibytes * 2 ** 30 };
+}
+
+/** Kernels of an earlier plan in the same folder would look like this one's. */
+function removeOthers(folder: string, plan: Plan): void {
+  if (!existsSync(join(folder, 'plan.json'))) return;
+  const own = new Set(plan.pipelines.map(({ label }) => `${label}.wgsl`));
+  for (const name of readdirSync(folder))
+    if (name.endsWith('.wgsl') && !own.has(name)) rmSync(join(folder, name));
 }
 
 export async function compile(reference: string, options: CompileOptions): Promise<void> {
@@ -68,9 +86,9 @@ export async function compile(reference: string, options: CompileOptions): Promi
     fail('Z706', '--precision mixed comes with a later version of zooc', '--precision f32');
   }
   const request = { entry, batch, mode: options.mode, gradients: options.grad === true };
-  const profile = options.profile === 'gpu' ? discreteProfile : lavapipeProfile;
+  const profile = profileFor(options);
   const stages: string[] = [];
-  const plan = compileEntry(model, request, profile, (stage, graph) => {
+  const { graph, plan } = compileFitting(model, request, profile, (stage, graph) => {
     stages.push(stage);
     if (stage === options.dumpAfter) note(printGraph(graph));
   });
@@ -79,10 +97,11 @@ export async function compile(reference: string, options: CompileOptions): Promi
   }
   const submits = submitSpans(plan.steps, flopsPerSubmit[profile.kind]).length;
   mkdirSync(options.out, { recursive: true });
-  await writeText(join(options.out, 'graph.txt'), printGraph(traceGraph(model, request)));
+  await writeText(join(options.out, 'graph.txt'), printGraph(graph));
   for (const pipeline of plan.pipelines) {
     await writeText(join(options.out, `${pipeline.label}.wgsl`), pipeline.wgsl);
   }
+  removeOthers(options.out, plan);
   await writeText(join(options.out, 'plan.json'), `${JSON.stringify(plan, null, 1)}\n`);
   if (options.json === true) {
     printJson(summarize(plan, submits));

@@ -1,0 +1,48 @@
+/** Plans that a device cannot hold are refused before anything is allocated, and the message names a batch that fits. */
+import { describe, expect, test } from 'vitest';
+import { resolveModel } from '../../compiler/model/index.ts';
+import type { Model } from '../../compiler/model/types.ts';
+import { type DeviceProfile, lavapipeProfile } from '../../compiler/profile.ts';
+import { compileEntry, compileFitting, type EntryRequest } from '../../zoo/entry.ts';
+import { nodeHost } from '../../zoo/host.ts';
+
+const host = nodeHost();
+
+function tiny(name: string): Model {
+  const found = resolveModel(host, `test/fixtures/models/tiny.zoo#${name}`);
+  if (!found.ok) throw new Error(found.diagnostics[0]!.message);
+  return found.value;
+}
+
+const model = tiny('tiny_vit');
+const request = (batch: number): EntryRequest => ({ entry: 'loss', batch, mode: 'train', gradients: true });
+const total = (batch: number) => compileEntry(model, request(batch), lavapipeProfile).memory.total;
+
+describe('memory of a device', () => {
+  test('the largest batch that fits is named, and it does fit', () => {
+    const memory = total(11);
+    const profile: DeviceProfile = { ...lavapipeProfile, memory };
+    expect(() => compileFitting(model, request(64), profile)).toThrow(
+      /needs \d+\.\d\d GiB \(.*\), llvmpipe has/,
+    );
+    try {
+      compileFitting(model, request(64), profile);
+    } catch (error) {
+      expect((error as { diagnostics: { help: string }[] }).diagnostics[0]!.help).toBe('a batch of 11 fits');
+    }
+    expect(compileFitting(model, request(11), profile).plan.memory.total).toBeLessThanOrEqual(memory);
+    expect(total(12)).toBeGreaterThan(memory);
+  });
+
+  test('where nothing fits, that is said', () => {
+    const profile: DeviceProfile = { ...lavapipeProfile, memory: 1000 };
+    try {
+      compileFitting(model, request(2), profile);
+      expect.unreachable();
+    } catch (error) {
+      expect((error as { diagnostics: unknown[] }).diagnostics).toMatchObject([
+        { code: 'Z605', help: 'not even a batch of 1 fits; use a smaller model or another device' },
+      ]);
+    }
+  });
+});
