@@ -6,7 +6,7 @@
  * running statistics (open_clip's `freeze_bn_stats`).
  */
 import type { Span } from '../../grammar/source.ts';
-import { formatShape, sizeOf } from '../graph/types.ts';
+import { type Dim, formatShape, sizeOf } from '../graph/types.ts';
 import { momentsOf } from '../ops/batch-norm.ts';
 import { Expressions } from '../ops/expressions.ts';
 import type { Builtin, BuiltinCall, BuiltinParameter } from './builtins.ts';
@@ -94,6 +94,11 @@ function runningStatistics(call: BuiltinCall): Statistics | undefined | 'poison'
   return tracer.frozen(mean.name) ? undefined : { mean, variance };
 }
 
+function valuesPerChannel(shape: readonly Dim[]): number | undefined {
+  const others = shape.filter((_, axis) => axis !== 1);
+  return others.every((d) => typeof d === 'number') ? sizeOf(others) : undefined;
+}
+
 /** Emits the batch's moments and the moved statistics: old + momentum (batch - old), with the unbiased variance. */
 function trackBatch(
   call: BuiltinCall,
@@ -104,10 +109,7 @@ function trackBatch(
   const tracer = env.tracer!;
   const momentum = number(call, 'momentum', 0.1);
   const shape = shapeOf(x, env);
-  const perChannel = shape.filter((_, axis) => axis !== 1);
-  if (!perChannel.every((d) => typeof d === 'number'))
-    throw new Error(`training needs a batch in numbers, got ${formatShape(shape)}`);
-  const count = sizeOf(perChannel);
+  const count = valuesPerChannel(shape);
   if (count === 1)
     env.session.report(
       'Z313',
@@ -124,8 +126,11 @@ function trackBatch(
       const moved = e.add(old, e.scale(e.sub(batch, old), momentum));
       tracer.statistics.set(buffer.name, { node: moved, from: mean });
     };
-    move(statistics.mean, mean);
-    move(statistics.variance, e.scale(variance, count / Math.max(1, count - 1)));
+    // With an open batch a trace is only a check: nothing runs it.
+    if (count !== undefined) {
+      move(statistics.mean, mean);
+      move(statistics.variance, e.scale(variance, count / Math.max(1, count - 1)));
+    }
     const tensor = (node: number): TensorValue => ({ kind: 'tensor', node, axes: [x.axes[1]] });
     return { mean: tensor(mean), variance: tensor(variance) };
   });
