@@ -61,7 +61,6 @@ describe('import', () => {
 
   it.each([
     [[], 'F16'],
-    [['--dtype', 'f16'], 'F16'],
     [['--dtype', 'f32'], 'F32'],
   ])('writes halves with %j as %s', (options, dtype) => {
     const { code } = workspace.zooc(importArgs('half.pt', 'half.safetensors', 'open_clip', ...options));
@@ -72,9 +71,7 @@ describe('import', () => {
 
   it.each([
     ['hf', 'theirs.pt', 'error[Z424]: theirs.pt does not hold tiny under the names of hf'],
-    ['openai', 'theirs.pt', 'error[Z424]: theirs.pt does not hold tiny under the names of openai'],
     ['openai', 'tiny.zoo', 'error[Z420]: tiny.zoo has no format that weights come in'],
-    ['openai', 'gone.pt', 'error[Z410]: cannot read gone.pt: no such file or folder'],
     ['openai', 'hash', 'error[Z410]: cannot read hash: no such file or folder'],
   ])('refuses --format %s for %s and writes nothing', (format, weights, message) => {
     const { code, stdout, stderr } = workspace.zooc(importArgs(weights, 'never.safetensors', format));
