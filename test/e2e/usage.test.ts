@@ -39,10 +39,6 @@ describe('usage', () => {
       'error[Z704]: ViT-B/32 has no entry lose',
     ],
     [
-      ['import', 'x.bin', '--format', 'hf', '--model', 'ViT-B/32', '--out', 'y'],
-      'error[Z706]: import --format hf comes with a later version',
-    ],
-    [
       [
         'run',
         'ViT-B/32',

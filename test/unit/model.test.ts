@@ -212,6 +212,16 @@ model "m" = Enc()`;
 });
 
 describe('names of other formats', () => {
+  it.each(['ViT-L/14@336px', 'RN50x64'])('open_clip names every weight of %s, each once', (name) => {
+    const map = unwrap(nameRules(host, 'clip', 'open_clip'));
+    const { mapped, unmapped } = mapWeights(map, model(name));
+    expect(unmapped).toEqual([]);
+    for (const { ours, theirs, transforms } of mapped) {
+      expect(theirs).toEqual([/^(visual\.|logit_scale$)/.test(ours) ? ours : `text.${ours}`]);
+      expect(transforms).toEqual([]);
+    }
+  });
+
   it('hf names every weight of a transformer, each once', () => {
     const map = unwrap(nameRules(host, 'ViT-B/32', 'hf'));
     const { mapped, unmapped } = mapWeights(map, model('ViT-B/32'));

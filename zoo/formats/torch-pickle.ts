@@ -173,6 +173,11 @@ export function asTensor(value: PickleValue): StoredTensor | undefined {
 
 const maxModuleDepth = 64;
 const maxTensors = 100_000;
+const maxName = 1000;
+
+function checkName(name: string, refuse: Refuse): void {
+  if (name.length > maxName) refuse(`a name of ${name.length} characters`);
+}
 
 /** Tensors of a TorchScript module by their paths. A module that stands at many places counts at each. */
 function moduleTensors(root: PickleValue, refuse: Refuse): Map<string, StoredTensor> {
@@ -185,6 +190,7 @@ function moduleTensors(root: PickleValue, refuse: Refuse): Map<string, StoredTen
       if (++visited > maxTensors)
         refuse(`more than ${maxTensors.toLocaleString('en-US')} attributes of modules`);
       const name = path === '' ? String(key) : `${path}.${String(key)}`;
+      checkName(name, refuse);
       const tensor = asTensor(child);
       if (tensor !== undefined) tensors.set(name, tensor);
       else visit(child, name, depth + 1);
@@ -208,7 +214,9 @@ export function stateTensors(root: PickleValue, refuse: Refuse): Map<string, Sto
       const tensors = new Map<string, StoredTensor>();
       for (const [key, value] of dict) {
         const tensor = asTensor(value);
-        if (tensor !== undefined) tensors.set(String(key), tensor);
+        if (tensor === undefined) continue;
+        checkName(String(key), refuse);
+        tensors.set(String(key), tensor);
       }
       if (tensors.size > 0) return tensors;
       return refuse(`a dict without tensors or state_dict; its keys: ${keysOf(dict)}`);
