@@ -20,9 +20,11 @@ import {
   vectorizable,
 } from './access.ts';
 import { gridOf, type Kernel, type LowerContext } from './kernel.ts';
+import { equalParts } from './parts.ts';
 import type { RowInput } from './rows.ts';
 import { denseView, type View } from './view.ts';
 import { literal } from './wgsl.ts';
+import { extent } from './windows.ts';
 
 export interface ColumnSpec {
   /** All of one shape. */
@@ -40,6 +42,41 @@ export interface ColumnSpec {
 
 /** Emits one or two kernels that leave the reduction in `output`, which is dense over the kept axes. */
 export function columnReduction(ctx: LowerContext, node: Node, spec: ColumnSpec, output: View): void {
+  const most = ctx.profile.limits.maxStorageBufferBindingSize / 4 - 64;
+  const large = spec.inputs.map(({ view }) => (view.storage.elements > most ? extent(view) / most : 1));
+  if (Math.max(...large) > 1) reduceInParts(ctx, node, spec, output, Math.ceil(Math.max(...large)));
+  else reduceColumns(ctx, node, spec, output);
+}
+
+/** Slices along the first reduced axis, each what a binding can hold, then their results. */
+function reduceInParts(ctx: LowerContext, node: Node, spec: ColumnSpec, output: View, wanted: number): void {
+  const axis = spec.axes[0]!;
+  const parts = equalParts(spec.inputs[0]!.view.shape[axis]!, wanted);
+  const size = sizeOf(output.shape);
+  const partial = denseView(ctx.scratch(parts * size, 'f32', `${node.op} of parts`), [
+    parts,
+    ...output.shape,
+  ]);
+  for (let p = 0; p < parts; p++) {
+    const inputs = spec.inputs.map(({ role, view }) => {
+      const length = view.shape[axis]! / parts;
+      const shape = view.shape.map((n, a) => (a === axis ? length : n));
+      return {
+        role,
+        view: ctx.window({ ...view, shape, offset: view.offset + p * length * view.strides[axis]! }),
+      };
+    });
+    const { scale: _, ...unscaled } = spec;
+    const part = { ...partial, shape: output.shape, strides: partial.strides.slice(1), offset: p * size };
+    reduceColumns(ctx, node, { ...unscaled, inputs }, part);
+  }
+  const { op, scale } = spec;
+  const inputs = [{ role: 'x', view: { ...partial, shape: [parts, size], strides: [size, 1] } }];
+  const join = { inputs, axes: [0], op, value: 'x', flops: 1, ...(scale === undefined ? {} : { scale }) };
+  reduceColumns(ctx, node, join, { ...output, shape: [size], strides: [1] });
+}
+
+function reduceColumns(ctx: LowerContext, node: Node, spec: ColumnSpec, output: View): void {
   const shape = spec.inputs[0]!.view.shape;
   const kept = shape.map((_, axis) => axis).filter((axis) => !spec.axes.includes(axis));
   const inputs = spec.inputs.map(({ role, view }) => ({

@@ -208,6 +208,12 @@ const lowerGradInput: Lower<'conv2d_grad_input'> = (ctx, node) => {
 /** Workgroups that keep a device of the kind busy: fewer products are cut into pieces of K. */
 const enough = { cpu: 32, gpu: 512 } as const;
 
+/** Lines that a piece sums: short enough to keep the device busy, so few pieces that a binding holds all their results. */
+function linesPerPiece(ctx: LowerContext, lines: number, tiles: number, size: number): number {
+  const most = Math.max(1, Math.floor(ctx.profile.limits.maxStorageBufferBindingSize / (4 * size)));
+  return Math.ceil(lines / Math.min(lines, most, Math.ceil(enough[ctx.profile.kind] / tiles)));
+}
+
 const lowerGradWeight: Lower<'conv2d_grad_weight'> = (ctx, node) => {
   const { groups, kernel } = node.attrs;
   if (isDepthwise(numericShape(node.type), groups)) {
@@ -220,7 +226,7 @@ const lowerGradWeight: Lower<'conv2d_grad_weight'> = (ctx, node) => {
   const [, height, width, , n] = dy.shape as [number, number, number, number, number];
   const lines = batch * height;
   const tiles = groups * kernel[0] * kernel[1] * Math.ceil(m / 16) * Math.ceil(n / 64);
-  const linesOfPiece = Math.ceil(lines / Math.min(lines, Math.ceil(enough[ctx.profile.kind] / tiles)));
+  const linesOfPiece = linesPerPiece(ctx, lines, tiles, sizeOf(numericShape(node.type)));
   const pieces = Math.ceil(lines / linesOfPiece);
   const batchShape = [pieces, groups, ...kernel];
   const dw = gradientPlace(ctx, node, pieces);

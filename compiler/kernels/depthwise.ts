@@ -29,7 +29,8 @@ function place(view: View, width: number, ...coordinates: string[]): string {
   const last = view.shape.length - 1;
   const terms = coordinates.map((c, axis): [string, number] => [
     c,
-    axis === last ? view.strides[axis]! : view.strides[axis]! / width,
+    // Where there is one coordinate only, its stride may be anything.
+    view.shape[axis] === 1 ? 0 : axis === last ? view.strides[axis]! : view.strides[axis]! / width,
   ]);
   return affine(view.offset / width, terms);
 }

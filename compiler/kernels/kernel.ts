@@ -49,6 +49,8 @@ export interface LowerContext {
   rows(id: number, axis: number): View;
   /** Allocates the node's result, dense unless `strides` are given (a permutation of dense strides), and makes it the node's value. */
   result(node: Node, strides?: readonly number[]): View;
+  /** The same elements as a view that a binding can hold, where the storage is larger than one may be. */
+  window(view: View): View;
   /** Scratch memory that dies behind the last kernel that uses it. */
   scratch(elements: number, dtype: 'f32' | 'i32', label: string): Storage;
   /** A derived view made once for each source view, such as a transposed copy two products share. */

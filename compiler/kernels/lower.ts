@@ -6,12 +6,13 @@
  * apart (`setup`), since an inference plan needs them once.
  */
 import { fail } from '../../grammar/diagnostics.ts';
-import type { Node, NodeOf, VerifiedGraph } from '../graph/types.ts';
+import type { Node, NodeOf, Origin, VerifiedGraph } from '../graph/types.ts';
 import { numericShape, sizeOf } from '../graph/types.ts';
 import type { OpName } from '../ops/attributes.ts';
 import { binaryMapOps, unaryMapOps } from '../ops/map-program.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { attentionLowerings } from './attention.ts';
+import { columnReduction } from './columns.ts';
 import { contractLowerings } from './contract.ts';
 import { convolutionLowerings, tapStrides } from './convolution.ts';
 import { embeddingLowerings } from './embedding.ts';
@@ -20,12 +21,14 @@ import { emitCopy, mapLowerings } from './map.ts';
 import { momentLowerings } from './moments.ts';
 import { moveLowerings } from './move.ts';
 import { normalizeLowerings } from './normalize.ts';
+import { equalParts, partOf, type Split, splitOf } from './parts.ts';
 import { poolLowerings } from './pool.ts';
 import { reduceLowerings } from './reduce.ts';
 import { softmaxLowerings } from './softmax.ts';
 import { emitTransposedCopy } from './transpose.ts';
 import { denseStrides, denseView, isDense, type Storage, type View } from './view.ts';
 import { expandView, reshapeView, sliceView, transposeView } from './view-algebra.ts';
+import { extent, Windows } from './windows.ts';
 
 export interface Lowered {
   /** Kernels that depend on weights alone; empty unless `hoist`. */
@@ -60,6 +63,39 @@ const lowerings: Partial<Record<OpName, unknown>> = {
   ...embeddingLowerings,
 };
 
+/** One of `count` equal slices along the first axis. */
+interface Part {
+  readonly index: number;
+  readonly count: number;
+  /** Nodes of which only the slice is seen. */
+  readonly sliced: ReadonlySet<number>;
+  /** All inputs of the node. */
+  readonly inputs: readonly number[];
+  /** Operands needed whole are left to the kernel's own windows. */
+  readonly ownWindows: boolean;
+  /** The whole result, once the first part has allocated it, or partial results [count, ...] that are joined at the end. */
+  readonly results: { whole?: View; readonly partial?: View };
+}
+
+function slicePart(view: View, { index, count }: Pick<Part, 'index' | 'count'>, axis = 0): View {
+  const length = view.shape[axis]! / count;
+  return {
+    ...view,
+    shape: view.shape.map((n, a) => (a === axis ? length : n)),
+    offset: view.offset + index * length * view.strides[axis]!,
+  };
+}
+
+/** The axis over which a view's elements lie furthest apart; -1 for a single element. */
+function furthestAxis({ shape, strides }: View): number {
+  const reach = shape.map((n, axis) => (n - 1) * strides[axis]!);
+  const most = Math.max(0, ...reach);
+  return most === 0 ? -1 : reach.indexOf(most);
+}
+
+/** Stands for a result that is not allocated yet. */
+const noStorage: Storage = { id: -1, dtype: 'f32', elements: 0, label: '', place: 'workspace' };
+
 class Lowering implements LowerContext {
   readonly kernels: Kernel[] = [];
   readonly graph: VerifiedGraph;
@@ -69,6 +105,9 @@ class Lowering implements LowerContext {
   readonly #placed: ReadonlyMap<number, OutputPlace>;
   /** Nodes that only serve as filters, which products want in the order of taps. */
   readonly #filters: ReadonlySet<number>;
+  readonly #windows: Windows;
+  /** The slice of a node that is being lowered, where it is too large to be done at once. */
+  #part: Part | undefined;
   #storages = 0;
 
   constructor(graph: VerifiedGraph, profile: DeviceProfile, placed: ReadonlyMap<number, OutputPlace>) {
@@ -76,17 +115,31 @@ class Lowering implements LowerContext {
     this.profile = profile;
     this.#placed = placed;
     this.#filters = filtersOnly(graph);
+    this.#windows = new Windows(profile, () => this.#storages++);
   }
 
   node(id: number): Node {
-    return this.graph.nodes[id]!;
+    const node = this.graph.nodes[id]!;
+    return this.#part?.sliced.has(id) ? partOf(node, numericShape(node.type)[0]! / this.#part.count) : node;
   }
 
   view(id: number): View {
+    const part = this.#part;
+    if (!part) return this.#whole(id);
+    if (part.ownWindows && !part.sliced.has(id)) return this.#whole(id);
+    const slice = (input: number) =>
+      part.sliced.has(input) ? slicePart(this.#whole(input), part) : this.#whole(input);
+    return this.#windows.within(slice(id), part.inputs.map(slice));
+  }
+
+  window(view: View): View {
+    return this.#windows.within(view);
+  }
+
+  #whole(id: number): View {
     const known = this.#values.get(id);
     if (known) return known;
-    const node = this.node(id);
-    const view = this.#viewOf(node);
+    const view = this.#viewOf(this.graph.nodes[id]!);
     this.#values.set(id, view);
     return view;
   }
@@ -108,10 +161,32 @@ class Lowering implements LowerContext {
         this.#allocate(sizeOf(view.shape), view.storage.dtype, `copy of %${node.id}`, 'workspace'),
         view.shape,
       );
-      if (view.storage.dtype === 'f32') emitTransposedCopy(this, view, copy, node.origin);
-      else emitCopy(this, view, copy, node.origin);
+      this.#move(view, copy, node.origin);
       return copy;
     });
+  }
+
+  /** Copies between equal shapes; cut along the axis that reaches furthest, again and again, until a binding holds each side. */
+  #move(from: View, to: View, origin: Origin): void {
+    const large = [from, to].find((view) => !this.#windows.holds(view));
+    const axis = large === undefined ? -1 : furthestAxis(large);
+    if (axis < 0) {
+      const [a, b] = [this.window(from), this.window(to)];
+      if (from.storage.dtype === 'f32') emitTransposedCopy(this, a, b, origin);
+      else emitCopy(this, a, b, origin);
+      return;
+    }
+    const count = equalParts(from.shape[axis]!, 2);
+    for (let index = 0; index < count; index++)
+      this.#move(slicePart(from, { index, count }, axis), slicePart(to, { index, count }, axis), origin);
+  }
+
+  /** Equal parts of `length` entries of a first axis, such that a binding holds each. */
+  #partsFor(views: readonly View[], length: number): number {
+    const { most } = this.#windows;
+    const large = views.filter((view) => view.storage.elements > most && !this.#windows.holds(view));
+    const wanted = large.map((view) => Math.ceil(extent(view) / Math.max(1, most - 64)));
+    return equalParts(length, Math.max(1, ...wanted));
   }
 
   cached(source: View, make: () => View): View {
@@ -124,6 +199,24 @@ class Lowering implements LowerContext {
   }
 
   result(node: Node, wanted?: readonly number[]): View {
+    const part = this.#part;
+    if (!part) return this.#allocateResult(node, wanted);
+    const { results, index } = part;
+    if (results.partial) {
+      const [step, ...strides] = results.partial.strides as [number, ...number[]];
+      const offset = results.partial.offset + index * step;
+      return this.#windows.alone({
+        ...results.partial,
+        shape: results.partial.shape.slice(1),
+        strides,
+        offset,
+      });
+    }
+    results.whole ??= this.#allocateResult(this.graph.nodes[node.id]!, wanted);
+    return this.window(part.count === 1 ? results.whole : slicePart(results.whole, part));
+  }
+
+  #allocateResult(node: Node, wanted?: readonly number[]): View {
     const shape = numericShape(node.type);
     const strides = wanted ?? (this.#filters.has(node.id) ? tapStrides(shape) : undefined);
     const place = this.#placed.get(node.id);
@@ -154,7 +247,7 @@ class Lowering implements LowerContext {
   }
 
   emit(kernel: Kernel): void {
-    this.kernels.push(kernel);
+    this.kernels.push({ ...kernel, args: kernel.args.map((arg) => this.#windows.resolve(arg)) });
   }
 
   /** Lowers one node, unless it is a leaf or a view (those are resolved when used). */
@@ -168,7 +261,86 @@ class Lowering implements LowerContext {
         'use --device reference to evaluate it on the CPU',
       );
     }
-    lower(this, node);
+    const split = this.#splitFor(node);
+    if (split && node.op === 'concat') this.#concatInParts(node);
+    else if (split) this.#lowerInParts(node, lower, split);
+    else lower(this, node);
+  }
+
+  /** How a node is done whose operands or result a binding cannot hold; undefined where all is well. */
+  #splitFor(node: Node): (Split & { readonly count: number }) | undefined {
+    const { most } = this.#windows;
+    const inputs = node.inputs.map((id) => this.#whole(id));
+    const size = sizeOf(numericShape(node.type));
+    if (size <= most && inputs.every(({ storage }) => storage.elements <= most)) return undefined;
+    const types = node.inputs.map((id) => this.graph.nodes[id]!.type);
+    const split = splitOf(node, types);
+    if (!split || (split.sliced.length === 0 && node.inputs.length > 0)) return { sliced: [], count: 1 };
+    const sliced = split.sliced.map((i) => inputs[i]!);
+    const length = split.join ? sliced[0]!.shape[0]! : numericShape(node.type)[0]!;
+    const result: View[] = split.join
+      ? []
+      : [denseView({ ...noStorage, elements: size }, numericShape(node.type))];
+    return { ...split, count: this.#partsFor([...sliced, ...result], length) };
+  }
+
+  /** Every input is moved to its place by itself. */
+  #concatInParts(node: NodeOf<'concat'>): void {
+    const result = this.#allocateResult(node);
+    const { axis } = node.attrs;
+    let start = 0;
+    for (const id of node.inputs) {
+      const from = this.#whole(id);
+      const place = { ...result, shape: from.shape, offset: result.offset + start * result.strides[axis]! };
+      this.#move(from, place, node.origin);
+      start += from.shape[axis]!;
+    }
+  }
+
+  #lowerInParts(
+    node: Node,
+    lower: AnyLower,
+    { sliced, join, count }: Split & { readonly count: number },
+  ): void {
+    const shape = numericShape(node.type);
+    const partial = join && count > 1 ? this.#partials(node, count, shape) : undefined;
+    const results: Part['results'] = partial ? { partial } : {};
+    const length = partial || count === 1 ? undefined : shape[0]! / count;
+    for (let index = 0; index < count; index++) {
+      this.#part = {
+        index,
+        count,
+        sliced: new Set(count === 1 ? [] : sliced.map((i) => node.inputs[i]!)),
+        inputs: node.inputs,
+        ownWindows: node.op === 'embedding',
+        results,
+      };
+      lower(this, partOf(node, length));
+    }
+    this.#part = undefined;
+    if (partial) this.#join(node, join!, partial);
+  }
+
+  /** [count, ...shape], each part at an aligned place. */
+  #partials(node: Node, count: number, shape: readonly number[]): View {
+    const step = Math.ceil(sizeOf(shape) / 64) * 64;
+    const storage = this.scratch(count * step, 'f32', `parts of %${node.id} ${node.op}`);
+    return { storage, shape: [count, ...shape], strides: [step, ...denseStrides(shape)], offset: 0 };
+  }
+
+  #join(node: Node, join: NonNullable<Split['join']>, partial: View): void {
+    const count = partial.shape[0]!;
+    const result = this.#allocateResult(node);
+    const size = sizeOf(result.shape);
+    const flat = { ...partial, shape: [count, size], strides: [partial.strides[0]!, 1] };
+    const spec = { op: join === 'max' ? join : 'sum', scale: join === 'mean' ? 1 / count : 1 } as const;
+    const inputs = [{ role: 'x', view: flat }];
+    columnReduction(
+      this,
+      node,
+      { inputs, axes: [0], value: 'x', flops: 1, ...spec },
+      { ...result, shape: [size], strides: [1] },
+    );
   }
 
   /** Brings an output where it belongs, if its producer did not put it there. */
@@ -178,7 +350,7 @@ class Lowering implements LowerContext {
       return;
     const node = this.node(id);
     const storage = this.#allocate(sizeOf(view.shape), view.storage.dtype, name, place, name);
-    emitCopy(this, view, denseView(storage, view.shape), node.origin);
+    this.#move(view, denseView(storage, view.shape), node.origin);
   }
 
   #allocate(
@@ -212,15 +384,15 @@ class Lowering implements LowerContext {
         );
       }
       case 'transpose':
-        return transposeView(this.view(node.inputs[0]!), node.attrs.perm);
+        return transposeView(this.#whole(node.inputs[0]!), node.attrs.perm);
       case 'slice':
-        return sliceView(this.view(node.inputs[0]!), node.attrs.starts, node.attrs.ends.map(Number));
+        return sliceView(this.#whole(node.inputs[0]!), node.attrs.starts, node.attrs.ends.map(Number));
       case 'expand':
-        return expandView(this.view(node.inputs[0]!), shape);
+        return expandView(this.#whole(node.inputs[0]!), shape);
       case 'all_gather':
-        return this.view(node.inputs[0]!);
+        return this.#whole(node.inputs[0]!);
       case 'reshape': {
-        const from = this.view(node.inputs[0]!);
+        const from = this.#whole(node.inputs[0]!);
         return reshapeView(from, shape) ?? denseView(this.copy(from, node).storage, shape);
       }
       default:

@@ -6,7 +6,7 @@
  */
 import type { DeviceProfile } from '../profile.ts';
 import type { KernelArg } from './kernel.ts';
-import type { Storage } from './view.ts';
+import type { Storage, View } from './view.ts';
 
 export interface Window {
   readonly start: number;
@@ -42,4 +42,69 @@ function leastCommonMultiple(a: number, b: number): number {
   let [x, y] = [a, b];
   while (y !== 0) [x, y] = [y, x % y];
   return (a / x) * b;
+}
+
+/** Elements from the first to behind the last that a view touches. */
+export function extent({ shape, strides }: View): number {
+  return shape.reduce((sum, n, axis) => sum + (n - 1) * strides[axis]!, 1);
+}
+
+/**
+ * Views of parts of storages too large to be bound whole: as if the part were a storage of its own. Kernels are written over these;
+ * `resolve` names the real storage and the window when a kernel is emitted.
+ */
+export class Windows {
+  /** Elements that one binding can hold. */
+  readonly most: number;
+  readonly #parts = new Map<string, Storage>();
+  readonly #origins = new Map<number, { readonly base: Storage; readonly start: number }>();
+  readonly #newId: () => number;
+
+  constructor(profile: DeviceProfile, newId: () => number) {
+    this.most = Math.floor(profile.limits.maxStorageBufferBindingSize / 4);
+    this.#newId = newId;
+  }
+
+  /** Whether everything that a view touches could lie in one binding, wherever it starts. */
+  holds(view: View): boolean {
+    return view.storage.elements <= this.most || extent(view) + 64 <= this.most;
+  }
+
+  /**
+   * The same elements in a storage that a binding can hold, if there is one. Views of one storage that a kernel reads
+   * together (query, key and value of one product) share a window where it can hold them all: bindings must not overlap.
+   */
+  within(view: View, together: readonly View[] = []): View {
+    if (view.storage.elements <= this.most || !this.holds(view)) return view;
+    const shared = together.filter(({ storage }) => storage.id === view.storage.id);
+    const first = Math.min(view.offset, ...shared.map((v) => v.offset));
+    const end = Math.max(view.offset + extent(view), ...shared.map((v) => v.offset + extent(v)));
+    return end - first + 64 <= this.most ? this.#part(view, first, end) : this.alone(view);
+  }
+
+  /** The same elements in a storage of their own. */
+  alone(view: View): View {
+    return this.#part(view, view.offset, view.offset + extent(view));
+  }
+
+  #part(view: View, first: number, end: number): View {
+    const { storage, offset } = view;
+    const start = Math.floor(first / 64) * 64;
+    const key = `${storage.id}:${start}:${end}`;
+    let part = this.#parts.get(key);
+    if (!part) {
+      part = { ...storage, id: this.#newId(), elements: end - start };
+      this.#parts.set(key, part);
+      this.#origins.set(part.id, { base: storage, start });
+    }
+    return { ...view, storage: part, offset: offset - start };
+  }
+
+  /** The argument over the real storage. */
+  resolve(arg: KernelArg): KernelArg {
+    const origin = this.#origins.get(arg.storage.id);
+    if (!origin) return arg;
+    const { start, elements } = arg.window ?? { start: 0, elements: arg.storage.elements };
+    return { ...arg, storage: origin.base, window: { start: origin.start + start, elements } };
+  }
 }

@@ -363,6 +363,7 @@ export function lowerOne<K extends OpName>(
       return result;
     },
     scratch: (elements, dtype, label) => memory.scratch(elements, dtype, label),
+    window: (view) => view,
     cached: (_source, make) => make(),
     emit: (kernel) => {
       kernels.push(kernel);
