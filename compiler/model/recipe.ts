@@ -34,7 +34,7 @@ import {
 import type { Env } from './scope.ts';
 import { sourceText } from './session.ts';
 import { didYouMean } from './suggest.ts';
-import { defaultObjective, type Root, traceRoot } from './trace.ts';
+import { type Root, traceRoot } from './trace.ts';
 import type { Model, ModuleHost, Recipe, Result } from './types.ts';
 import { evaluateModelExpr } from './variants.ts';
 
@@ -144,7 +144,8 @@ class RecipeReader {
       return expr === undefined || expr.kind === 'error' ? undefined : reader(expr);
     };
     const data = read('data', (expr) => readCall(expr, 'data', dataSources, env));
-    const objective = read('objective', (expr) => this.readObjective(expr)) ?? defaultObjective;
+    const objective =
+      read('objective', (expr) => this.readObjective(expr)) ?? this.model?.objective ?? 'contrastive';
     const batch = read('batch', (expr) => readPlain(expr, 'batch', settings.batch, env));
     const chunk = read('chunk', (expr) => this.readChunk(expr, batch));
     const optimizer = read('optimizer', (expr) => readForm(expr, 'optimizer', optimizers, env));

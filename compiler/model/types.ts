@@ -48,6 +48,8 @@ export interface Model {
   /** Static values by path: `vision.width`, `text.layers`, ... */
   readonly config: ReadonlyMap<string, ConfigValue>;
   readonly entries: readonly EntryInfo[];
+  /** What the entry `loss` computes unless a recipe names another objective; absent without that entry. */
+  readonly objective?: string;
   /** Image side in pixels and tokenizer context, where the model has such an input. */
   readonly resolution?: number;
   readonly context?: number;
