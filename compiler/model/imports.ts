@@ -49,8 +49,10 @@ export interface Module {
 }
 
 const preludePackages = ['nn', 'losses'] as const;
+/** The home of CLIP's blocks and of the maps of their weights' names. */
+export const zooPackage = 'clip';
 /** Where models without a path are looked up, in this order. */
-export const zooPackages = ['clip', 'open_clip'] as const;
+export const zooPackages = [zooPackage, 'open_clip'] as const;
 
 /** Bundled packages are parsed once: their trees are immutable and the same for every check. */
 const bundledPrograms = new Map<string, { readonly text: string; readonly result: ParseResult }>();

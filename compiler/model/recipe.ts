@@ -123,13 +123,19 @@ class RecipeReader {
     return this.env.session;
   }
 
-  /** The name of a model, or a file of weights. */
-  private readFrom(): string | undefined {
+  /** A model by name or with overrides of its own, or a file of weights. */
+  private readFrom(): Recipe['from'] {
     const { from } = this.decl;
     if (from === undefined || from.kind === 'error') return undefined;
-    const name = from.kind === 'string' ? from.value : sourceText(from.span);
+    const name = modelName(from);
     const found = lookupModel(this.module, name);
-    if (found?.kind === 'model' || found === null || /\.safetensors$|^\.{0,2}\//.test(name)) return name;
+    if (found === null) return undefined;
+    if (found?.kind === 'model') {
+      const value = evaluateModelExpr(from, [], this.env);
+      const model = buildModel(name, value, modelPlace(from, this.module), this.module, this.session);
+      return model === undefined ? undefined : { kind: 'model', model };
+    }
+    if (from.kind === 'string' && /\.safetensors$|^\.{0,2}\//.test(name)) return { kind: 'file', path: name };
     const hint = didYouMean(name, visibleModels(this.module));
     this.session.report('Z213', from.span, `there is no model "${name}"${hint}`, {
       help: 'from takes a model or a file: "weights.safetensors"',

@@ -607,7 +607,7 @@ describe('the element type of an export', () => {
     ['open_clip', 'openai'],
     ['hf', 'hf'],
   ] as const)('survives the way out and in again: %s', async (format, naming) => {
-    const weights = await openWeights(model, path(format), format);
+    const weights = await openWeights(model, path(format), { format });
     expect(weights.naming).toBe(naming);
     for (const weight of model.weights) {
       const { dtype, data } = mixed.get(weight.name)!;
