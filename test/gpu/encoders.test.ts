@@ -11,9 +11,8 @@ import { device, profileFor } from './compiled.ts';
 const on = await device();
 
 describe.skipIf(!on)('on the adapter', () => {
-  const cases = smallEncoders.flatMap((name) =>
-    (['cpu', 'gpu'] as const).map((kind) => [name, kind] as const),
-  );
+  // One kind of schedules each: what they are made of is tested with both elsewhere.
+  const cases = smallEncoders.map((name, i) => [name, i % 2 === 0 ? 'gpu' : 'cpu'] as const);
   it.each(cases)('%s with %s schedules: features, loss and every gradient', async (name, kind) => {
     const { model, graph, params, inputs, trained } = smallEncoder(name);
     const whole = verify(differentiate(verify(graph), { loss: 'loss', wrt: [...trained] }));

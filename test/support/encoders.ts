@@ -10,7 +10,7 @@ import type { RefTensor } from '../../compiler/ops/op.ts';
 import { nodeHost } from '../../zoo/host.ts';
 import { randomNumbers, randomTensor } from './differences.ts';
 
-export const smallEncoders = ['gelu', 'siglip', 'gap', 'cbow'] as const;
+export const smallEncoders = ['gelu', 'siglip', 'gap', 'convnext', 'cbow'] as const;
 const batch = 3;
 
 export interface SmallEncoder {

@@ -38,6 +38,7 @@ describe('models of open_clip', () => {
     ['ViT-L/16-SigLIP-256', 652.15, 315.96, 336.19, 652150786],
     ['ViT-SO400M/14-SigLIP', 877.36, 427.68, 449.68, 877360306],
     ['ViT-M/16-gap', 102.04, 38.61, 63.43, 102038529],
+    ['ConvNeXt-B', 151.52, 88.09, 63.43, 151518849],
   ])('%s has %s million parameters: %s and %s', (name, total, image, text, exact) => {
     const m = model(name);
     expect(m.parameters).toBe(exact);
@@ -171,6 +172,47 @@ describe('weight paths', () => {
         "visual.trunk.norm.weight [512]",
         "visual.trunk.norm.bias [512]",
         "visual.head.proj.weight [512, 512]",
+      ]
+    `);
+  });
+
+  it('of a ConvNeXt are those of its checkpoint', () => {
+    const own = paths(model('ConvNeXt-B')).filter((p) => p.startsWith('visual.'));
+    expect(own.filter((p) => !/stages\.[03]/.test(p))).toMatchInlineSnapshot(`
+      [
+        "visual.trunk.stem.0.weight [128, 3, 4, 4]",
+        "visual.trunk.stem.0.bias [128]",
+        "visual.trunk.stem.1.weight [128]",
+        "visual.trunk.stem.1.bias [128]",
+        "visual.trunk.stages.1.downsample.0.weight [128]",
+        "visual.trunk.stages.1.downsample.0.bias [128]",
+        "visual.trunk.stages.1.downsample.1.weight [256, 128, 2, 2]",
+        "visual.trunk.stages.1.downsample.1.bias [256]",
+        "visual.trunk.stages.1.blocks.0.gamma [256]",
+        "visual.trunk.stages.1.blocks.0.conv_dw.weight [256, 1, 7, 7]",
+        "visual.trunk.stages.1.blocks.0.conv_dw.bias [256]",
+        "visual.trunk.stages.1.blocks.0.norm.weight [256]",
+        "visual.trunk.stages.1.blocks.0.norm.bias [256]",
+        "visual.trunk.stages.1.blocks.0.mlp.fc1.weight [1024, 256]",
+        "visual.trunk.stages.1.blocks.0.mlp.fc1.bias [1024]",
+        "visual.trunk.stages.1.blocks.0.mlp.fc2.weight [256, 1024]",
+        "visual.trunk.stages.1.blocks.0.mlp.fc2.bias [256]",
+        "visual.trunk.stages.2.downsample.0.weight [256]",
+        "visual.trunk.stages.2.downsample.0.bias [256]",
+        "visual.trunk.stages.2.downsample.1.weight [512, 256, 2, 2]",
+        "visual.trunk.stages.2.downsample.1.bias [512]",
+        "visual.trunk.stages.2.blocks.0.gamma [512]",
+        "visual.trunk.stages.2.blocks.0.conv_dw.weight [512, 1, 7, 7]",
+        "visual.trunk.stages.2.blocks.0.conv_dw.bias [512]",
+        "visual.trunk.stages.2.blocks.0.norm.weight [512]",
+        "visual.trunk.stages.2.blocks.0.norm.bias [512]",
+        "visual.trunk.stages.2.blocks.0.mlp.fc1.weight [2048, 512]",
+        "visual.trunk.stages.2.blocks.0.mlp.fc1.bias [2048]",
+        "visual.trunk.stages.2.blocks.0.mlp.fc2.weight [512, 2048]",
+        "visual.trunk.stages.2.blocks.0.mlp.fc2.bias [512]",
+        "visual.trunk.head.norm.weight [1024]",
+        "visual.trunk.head.norm.bias [1024]",
+        "visual.head.proj.weight [512, 1024]",
       ]
     `);
   });

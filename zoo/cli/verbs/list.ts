@@ -19,7 +19,9 @@ function bundledModels(host: ModuleHost): string[] {
 function tower(model: Model, side: 'vision' | 'text'): string {
   const value = (name: string) => model.config.get(`${side}.${name}`);
   const [patch, layers] = [value('patch'), value('layers')];
-  const kind = side === 'text' ? 'text' : patch === undefined ? 'ResNet' : `ViT/${patch}`;
+  const block = String(model.config.get(side));
+  const conv = block === 'ModifiedResNet' ? 'ResNet' : block;
+  const kind = side === 'text' ? 'text' : patch === undefined ? conv : `ViT/${patch}`;
   const depth = Array.isArray(layers) ? layers.join('+') : (layers ?? 'none');
   return `${kind} width ${value('width')} layers ${depth}`;
 }
