@@ -39,6 +39,9 @@ train "locked-rn" of "rn-wide" from "rn" {${settings('batches64.safetensors')}
   init visual.attnpool.positional_embedding = resize_grid(bicubic)
   freeze "visual.**"
 }
+train "part-rn" of "rn" {${settings('batches32.safetensors').replace('1e-2', '1e-3')}
+  freeze "visual.bn1.*", "visual.layer1.**"
+}
 train "forgotten" of "wide" from "tiny" {${settings('batches32.safetensors')}
 }
 train "same" of "tiny" {${settings('batches16.safetensors')}
@@ -135,6 +138,25 @@ describe('training from weights of another shape', () => {
     expect(Math.max(...moved)).toBeGreaterThan(1e-4);
   });
 
+  it("starts alike from another project's files", () => {
+    const made = [
+      'export',
+      'tiny.safetensors',
+      '--model',
+      'shapes.zoo#tiny',
+      '--format',
+      'hf',
+      '--out',
+      'hf',
+    ];
+    expect(workspace.zooc(made).code).toBe(0);
+    expect(train('locked', 'from-hf', '--weights', 'hf', '--device', 'reference').stderr).not.toContain(
+      'error',
+    );
+    const whole = readFileSync(workspace.path('locked-reference/weights.safetensors'));
+    expect(readFileSync(workspace.path('from-hf/weights.safetensors'))).toEqual(whole);
+  });
+
   it('locks a ResNet with its running statistics', () => {
     const args = ['--weights', 'rn.safetensors', '--device', 'reference'];
     const result = train('locked-rn', 'locked-rn', ...args);
@@ -143,6 +165,28 @@ describe('training from weights of another shape', () => {
     expect(
       tensors('locked-rn/weights.safetensors').get('visual.attnpool.positional_embedding')!.shape,
     ).toEqual([5, 128]);
+  });
+
+  it('trains filters before a frozen batch norm, on a device as in double precision', () => {
+    for (const device of ['reference', 'webgpu']) {
+      const result = train('part-rn', `part-${device}`, '--weights', 'rn.safetensors', '--device', device);
+      expect(result.stderr).not.toContain('error');
+    }
+    const start = tensors('rn.safetensors');
+    const [wanted, found] = ['reference', 'webgpu'].map((d) => tensors(`part-${d}/weights.safetensors`));
+    for (const name of ['visual.bn1.weight', 'visual.bn1.running_mean', 'visual.layer1.0.bn2.running_var'])
+      expect(found!.get(name)!.data, name).toEqual(start.get(name)!.data);
+    for (const name of [
+      'visual.bn2.running_mean',
+      'visual.layer2.0.bn2.running_var',
+      'visual.conv1.weight',
+    ]) {
+      const [a, b, c] = [wanted, found, start].map((t) => t!.get(name)!.data);
+      const moved = Math.hypot(...a!.map((x, i) => x - c![i]!));
+      const apart = Math.hypot(...a!.map((x, i) => x - b![i]!));
+      expect(moved, name).toBeGreaterThan(0);
+      expect(apart / moved, name).toBeLessThan(2e-2);
+    }
   });
 
   it('goes on from a checkpoint without them', () => {
