@@ -170,3 +170,17 @@ export function undoTransforms({ transforms }: MappedName, tensors: readonly Par
     parts = transform.kind === 'split' ? [join(parts, transform.axis)] : parts.map(transpose);
   return parts[0]!.data;
 }
+
+/** The shape of one weight from those of its tensors. */
+export function undoShapes(
+  { transforms }: MappedName,
+  tensors: readonly (readonly number[])[],
+): readonly number[] {
+  let shapes = tensors;
+  for (const transform of [...transforms].reverse())
+    shapes =
+      transform.kind === 'split'
+        ? [shapes[0]!.with(transform.axis, shapes[0]![transform.axis]! * shapes.length)]
+        : shapes.map((shape) => [...shape].reverse());
+  return shapes[0]!;
+}

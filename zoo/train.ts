@@ -11,14 +11,15 @@ import { trainRecipe } from '../runtime/train/node/train.ts';
 import { type DeviceChoice, openExecutor } from './devices.ts';
 import { bundleRecipe } from './export/index.ts';
 import { nodeHost } from './host.ts';
-import { openWeights } from './weights.ts';
+import { openStart } from './start-weights.ts';
+import type { WeightSource } from './weights.ts';
 
 export interface TrainRequest {
   readonly recipe: Recipe;
   /** The run folder. */
   readonly out: string;
   readonly device: DeviceChoice;
-  /** Where the weights start; the model's own initialisers with the recipe's seed by default. */
+  /** Where the weights start; by default the file after `from`, or the model's own initialisers with the recipe's seed. */
   readonly weights?: string;
   /** End before this step, counted from the run's beginning. */
   readonly steps?: number;
@@ -52,7 +53,13 @@ function openSource(recipe: Recipe, notify: (text: string) => void): Promise<Bat
  */
 export async function trainFile(request: TrainRequest): Promise<TrainResult> {
   const { recipe, out, steps, resume, notify } = request;
-  const weights = await openWeights(recipe.model, request.weights ?? `init:${recipe.seed}`);
+  let opened: Promise<WeightSource> | undefined;
+  const start = (): Promise<WeightSource> => {
+    opened ??= openStart(recipe, request.weights);
+    return opened;
+  };
+  // A run that goes on from a checkpoint needs no weights to start from.
+  if (!resume) await start();
   try {
     const executor = await openExecutor(request.device);
     try {
@@ -64,7 +71,7 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
         ...(steps === undefined ? {} : { steps }),
         openSource: () => openSource(recipe, notify),
         files: bundleRecipe(nodeHost(), recipe, request.overrides ?? []),
-        initialWeight: (weight) => weights.read(weight),
+        initialWeight: async (weight) => (await start()).read(weight),
         notify,
         progress: true,
       });
@@ -72,6 +79,6 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
       executor.close();
     }
   } finally {
-    await weights.close();
+    await (await opened)?.close();
   }
 }

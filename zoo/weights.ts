@@ -18,6 +18,7 @@ import {
   describeTried,
   detectNaming,
   type NamingName,
+  undoShapes,
   undoTransforms,
   wantedTensors,
   weightTensors,
@@ -30,7 +31,9 @@ export interface WeightSource {
   readonly naming?: NamingName;
   /** A safetensors file that holds the weights under our names, so that copying it is as good as reading it. */
   readonly copyable?: string;
-  /** One weight of the model, row-major in its own shape. */
+  /** The shape that it has a weight in; undefined for what it does not have. */
+  storedShape(weight: Weight): readonly number[] | undefined;
+  /** One weight of the model, row-major in the shape that the source has it in. */
   read(weight: Weight): Promise<Float32Array>;
   /** The element type that the source keeps the weight in; what is made by rule, not stored, is F32 (counters I64). */
   storedDtype(weight: Weight): SafetensorsDType;
@@ -41,8 +44,14 @@ export interface WeightSource {
  * Compares a file's names and shapes with the model.
  * @throws DiagnosticError Z401 that names every tensor that does not fit
  */
-function checkFit(model: Model, file: TensorFile, detected: Detected): void {
-  const problems = checkWeights(model, weightTensors(file.infos, detected), wantedTensors(detected));
+function checkFit(
+  model: Model,
+  file: TensorFile,
+  detected: Detected,
+  replaced: ReadonlySet<string> | undefined,
+): void {
+  const tensors = weightTensors(file.infos, detected);
+  const problems = checkWeights(model, tensors, wantedTensors(detected), replaced);
   if (problems.length === 0) return;
   const remarks = [`in ${file.path}`, `names tried: ${describeTried(detected)}`];
   throw new DiagnosticError(problems.map((d) => ({ ...d, notes: [...(d.notes ?? []), ...remarks] })));
@@ -86,8 +95,14 @@ function seedOf(spec: string): number {
 }
 
 /** Weights that are a function of their names; undefined if `spec` is a path. */
-function ruledWeights(spec: string): WeightSource | undefined {
-  const rest = { description: spec, storedDtype: plainDtype, close: async (): Promise<void> => {} };
+function ruledWeights(model: Model, spec: string): WeightSource | undefined {
+  const shapes = new Map(model.weights.map((w) => [w.name, w.shape]));
+  const rest = {
+    description: spec,
+    storedShape: (weight: Weight) => shapes.get(weight.name),
+    storedDtype: plainDtype,
+    close: async (): Promise<void> => {},
+  };
   if (spec === 'hash') return { ...rest, read: async (weight) => hashWeight(weight.name, weight.shape) };
   if (!spec.startsWith('init:')) return undefined;
   const seed = seedOf(spec);
@@ -104,6 +119,11 @@ function fileWeights(file: TensorFile, { naming, prefix }: Detected): WeightSour
     description: file.path,
     naming: naming.name,
     ...(ours ? { copyable: file.path } : {}),
+    storedShape(weight) {
+      if (!isStored(weight)) return undefined;
+      const shapes = namesOf(weight).map((name) => file.infos.get(name)!.shape);
+      return undoShapes(naming.stored(weight), shapes);
+    },
     async read(weight) {
       if (!isStored(weight)) return initialWeight(0, weight.name, weight.shape, weight.init);
       const parts = [];
@@ -125,17 +145,22 @@ function fileWeights(file: TensorFile, { naming, prefix }: Detected): WeightSour
 /**
  * Opens the weights that `spec` names for `model`.
  * @param format insists on a file with these names
+ * @param replaced weights that the caller makes itself: a file may lack them or have them in another shape
  * @throws DiagnosticError Z403 for a malformed spec, Z41x and Z42x for a file that cannot be read, Z401 and Z424 for one
  * that does not fit
  */
-export async function openWeights(model: Model, spec: string, format?: NamingName): Promise<WeightSource> {
-  const ruled = ruledWeights(spec);
+export async function openWeights(
+  model: Model,
+  spec: string,
+  { format, replaced }: { format?: NamingName; replaced?: ReadonlySet<string> } = {},
+): Promise<WeightSource> {
+  const ruled = ruledWeights(model, spec);
   if (ruled !== undefined) return ruled;
   const file = await openTensors(tensorsPath(spec));
   try {
     const detected = detectNaming(model, file.infos, format !== undefined);
     if (format !== undefined) checkNaming(model, file.path, detected, format);
-    checkFit(model, file, detected);
+    checkFit(model, file, detected, replaced);
     return fileWeights(file, detected);
   } catch (error) {
     await file.close();

@@ -49,8 +49,10 @@ export interface Module {
 }
 
 const preludePackages = ['nn', 'losses'] as const;
-/** Where models without a path are looked up. */
+/** The home of CLIP's blocks and of the maps of their weights' names. */
 export const zooPackage = 'clip';
+/** Where models without a path are looked up, in this order. */
+export const zooPackages = [zooPackage, 'open_clip'] as const;
 
 /** Bundled packages are parsed once: their trees are immutable and the same for every check. */
 const bundledPrograms = new Map<string, { readonly text: string; readonly result: ParseResult }>();
@@ -259,8 +261,16 @@ export function lookup(module: Module, name: string): Declaration | null | undef
 export function lookupModel(module: Module, name: string): Declaration | null | undefined {
   const found = lookup(module, name);
   if (found !== undefined) return found;
-  const bundled = module.loader.loadBundled(zooPackage)?.declarations.get(name);
-  return bundled?.kind === 'model' ? bundled : undefined;
+  return bundledModels(module.loader).get(name);
+}
+
+/** The models that need no path, by name. */
+export function bundledModels(loader: Loader): Map<string, Declaration & { kind: 'model' }> {
+  const models = new Map<string, Declaration & { kind: 'model' }>();
+  for (const name of zooPackages)
+    for (const [key, d] of loader.loadBundled(name)?.declarations ?? [])
+      if (d.kind === 'model') models.set(key, d);
+  return models;
 }
 
 /** Names that `lookup` would find, for suggestions. */
@@ -276,8 +286,8 @@ export function visibleNames(module: Module): string[] {
 }
 
 export function visibleModels(module: Module): string[] {
-  const names = [...module.declarations, ...(module.loader.loadBundled(zooPackage)?.declarations ?? [])];
-  return names.filter(([, d]) => d.kind === 'model').map(([name]) => name);
+  const own = [...module.declarations].filter(([, d]) => d.kind === 'model').map(([name]) => name);
+  return [...own, ...bundledModels(module.loader).keys()];
 }
 
 /** The bundled packages that declare a block of this name. */

@@ -7,6 +7,7 @@ import type { EntryName, Model, Result } from './types.ts';
 
 export { type CheckedFile, checkFile } from './check.ts';
 export { modelCodes } from './codes.ts';
+export { checkWeights, type TensorInfo, type WantedTensor } from './fit.ts';
 export { zooPackage } from './imports.ts';
 export {
   type MappedName,
@@ -22,7 +23,6 @@ export { resolveRecipe } from './recipe.ts';
 export { resolveModel, type TextOverride } from './resolve.ts';
 export { type Definition, type Part, partsOf } from './structure.ts';
 export type { TraceOptions } from './tracer.ts';
-export { checkWeights, type TensorInfo, type WantedTensor } from './weights.ts';
 
 /**
  * The graph of one entry: numeric shapes with `batch`, otherwise open in `B`.

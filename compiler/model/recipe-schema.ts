@@ -98,8 +98,17 @@ export const clippings = {
 
 /** Names of data sources; their options are checked where the data is opened. */
 export const dataSources = ['csv', 'tensors', 'webdataset'] as const;
+const finite = wanted(z.number(), 'a number');
+const notNegative = wanted(z.number().min(0), 'a number of at least 0');
 /** How a weight may be changed before training. */
-export const initialisations = ['resize_grid', 'zeros', 'ones', 'const', 'normal', 'uniform'] as const;
+export const initialisations = {
+  resize_grid: form(['method'], { method: wanted(z.literal('bicubic').default('bicubic'), 'bicubic') }),
+  zeros: form([], {}),
+  ones: form([], {}),
+  const: form(['value'], { value: finite }),
+  normal: form(['std'], { std: notNegative }),
+  uniform: form(['bound'], { bound: notNegative }),
+};
 
 // ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -2,15 +2,26 @@
 import type { Expr, PathExpr, Setting, StringExpr, TrainDecl } from '../../grammar/ast.ts';
 import { parseExpression } from '../../grammar/parser.ts';
 import type { SourceFile } from '../../grammar/source.ts';
+import { formatShape } from '../graph/types.ts';
 import { evaluate } from './evaluate.ts';
 import { matchesGlob } from './globs.ts';
+import { gridOf, gridShapes } from './grid.ts';
+import { imageWeights } from './image-weights.ts';
 import { instancesOf } from './instance.ts';
-import { initialisations, readCall, readDuration, readPlain, settings } from './recipe-schema.ts';
+import {
+  initialisations,
+  type Reading,
+  readCall,
+  readDuration,
+  readForm,
+  readPlain,
+  settings,
+} from './recipe-schema.ts';
 import type { TextOverride } from './resolve.ts';
 import type { Env } from './scope.ts';
 import { didYouMean } from './suggest.ts';
 import type { Root } from './trace.ts';
-import type { Model, Recipe } from './types.ts';
+import type { Model, Recipe, StartValue } from './types.ts';
 import { describe, isNumber } from './values.ts';
 
 export type Statements = Pick<Recipe, 'clamps' | 'remat' | 'freeze' | 'init' | 'evaluate' | 'checkpoint'>;
@@ -45,7 +56,7 @@ export class StatementReader {
       if (setting.kind === 'clamp') clamps.push(...this.readClamp(setting));
       else if (setting.kind === 'remat') remat.push(...this.readPatterns(setting.patterns, 'remat'));
       else if (setting.kind === 'freeze') freeze.push(...this.readPatterns(setting.patterns, 'freeze'));
-      else if (setting.kind === 'init') init.push(...this.readInit(setting));
+      else if (setting.kind === 'init') init.push(...this.readInit(setting, init));
       else if (setting.kind === 'evaluate') evaluations.push(...this.readEvaluate(setting));
       else if (setting.kind === 'checkpoint') {
         if (checkpoint !== undefined) this.session.report('Z505', setting.span, '`checkpoint` is set twice');
@@ -131,14 +142,25 @@ export class StatementReader {
     return [];
   }
 
-  private readInit(setting: Extract<Setting, { kind: 'init' }>): Recipe['init'] {
+  private readInit(setting: Extract<Setting, { kind: 'init' }>, before: Recipe['init']): Recipe['init'] {
     const weight = this.weightAt(setting.path, undefined);
-    const call =
-      setting.value.kind === 'name'
-        ? { ...setting.value, kind: 'call' as const, callee: setting.value, args: [] }
-        : setting.value;
-    const how = readCall(call, 'init', initialisations, this.env);
-    return weight === undefined || how === undefined ? [] : [{ weight, how }];
+    const reading = readForm(setting.value, 'init', initialisations, this.env);
+    if (weight === undefined || reading === undefined) return [];
+    if (before.some((i) => i.weight === weight)) {
+      this.session.report('Z505', setting.path.span, `${weight} is set twice`);
+      return [];
+    }
+    const how = startValue(reading);
+    const { shape } = this.model!.weights.find((w) => w.name === weight)!;
+    if (
+      how.kind === 'resize_grid' &&
+      (gridOf(shape) === undefined || !imageWeights(this.model!).has(weight))
+    ) {
+      const message = `${weight} ${formatShape(shape)} is no grid of a picture that could be resized`;
+      this.session.report('Z502', setting.value.span, message, { help: `resize_grid takes ${gridShapes}` });
+      return [];
+    }
+    return [{ weight, how }];
   }
 
   /** The weight of a path; undefined after a report, or if the model itself is wrong. */
@@ -172,5 +194,22 @@ export class StatementReader {
       });
     }
     return patterns.map((p) => p.value);
+  }
+}
+
+function startValue(reading: Reading<typeof initialisations>): StartValue {
+  switch (reading.kind) {
+    case 'resize_grid':
+      return { kind: 'resize_grid', ...reading.value };
+    case 'zeros':
+      return { kind: 'const', value: 0 };
+    case 'ones':
+      return { kind: 'const', value: 1 };
+    case 'const':
+      return { kind: 'const', ...reading.value };
+    case 'normal':
+      return { kind: 'normal', ...reading.value };
+    case 'uniform':
+      return { kind: 'uniform', ...reading.value };
   }
 }

@@ -34,7 +34,7 @@ import {
 import type { Env } from './scope.ts';
 import { sourceText } from './session.ts';
 import { didYouMean } from './suggest.ts';
-import { defaultObjective, type Root, traceRoot } from './trace.ts';
+import { type Root, traceRoot } from './trace.ts';
 import type { Model, ModuleHost, Recipe, Result } from './types.ts';
 import { evaluateModelExpr } from './variants.ts';
 
@@ -123,13 +123,19 @@ class RecipeReader {
     return this.env.session;
   }
 
-  /** The name of a model, or a file of weights. */
-  private readFrom(): string | undefined {
+  /** A model by name or with overrides of its own, or a file of weights. */
+  private readFrom(): Recipe['from'] {
     const { from } = this.decl;
     if (from === undefined || from.kind === 'error') return undefined;
-    const name = from.kind === 'string' ? from.value : sourceText(from.span);
+    const name = modelName(from);
     const found = lookupModel(this.module, name);
-    if (found?.kind === 'model' || found === null || /\.safetensors$|^\.{0,2}\//.test(name)) return name;
+    if (found === null) return undefined;
+    if (found?.kind === 'model') {
+      const value = evaluateModelExpr(from, [], this.env);
+      const model = buildModel(name, value, modelPlace(from, this.module), this.module, this.session);
+      return model === undefined ? undefined : { kind: 'model', model };
+    }
+    if (from.kind === 'string' && /\.safetensors$|^\.{0,2}\//.test(name)) return { kind: 'file', path: name };
     const hint = didYouMean(name, visibleModels(this.module));
     this.session.report('Z213', from.span, `there is no model "${name}"${hint}`, {
       help: 'from takes a model or a file: "weights.safetensors"',
@@ -144,7 +150,8 @@ class RecipeReader {
       return expr === undefined || expr.kind === 'error' ? undefined : reader(expr);
     };
     const data = read('data', (expr) => readCall(expr, 'data', dataSources, env));
-    const objective = read('objective', (expr) => this.readObjective(expr)) ?? defaultObjective;
+    const objective =
+      read('objective', (expr) => this.readObjective(expr)) ?? this.model?.objective ?? 'contrastive';
     const batch = read('batch', (expr) => readPlain(expr, 'batch', settings.batch, env));
     const chunk = read('chunk', (expr) => this.readChunk(expr, batch));
     const optimizer = read('optimizer', (expr) => readForm(expr, 'optimizer', optimizers, env));

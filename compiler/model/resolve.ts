@@ -7,12 +7,12 @@ import { formatShape } from '../graph/types.ts';
 import { checkTexts } from './declarations.ts';
 import { instantiate } from './elaborate.ts';
 import { evaluate } from './evaluate.ts';
-import { type Declaration, Loader, type Module, nameOf, zooPackage } from './imports.ts';
+import { bundledModels, type Declaration, Loader, type Module, nameOf, zooPackages } from './imports.ts';
 import { type Instance, instancesOf, weightsInOrder } from './instance.ts';
 import { type Env, Scope } from './scope.ts';
 import { Session } from './session.ts';
 import { didYouMean } from './suggest.ts';
-import { entriesOf, entryOutputs, type Root, type Run, runForward } from './trace.ts';
+import { defaultObjective, entriesOf, entryOutputs, type Root, type Run, runForward } from './trace.ts';
 import type {
   ConfigValue,
   EntryInfo,
@@ -44,9 +44,11 @@ export function openReference(loader: Loader, reference: string): Reference | un
   const hash = reference.indexOf('#');
   const path = hash < 0 ? reference : reference.slice(0, hash);
   if (!path.endsWith('.zoo')) {
-    const module = loader.loadBundled(zooPackage);
+    const module = loader.loadBundled(zooPackages[0]);
     if (module !== undefined) return { module, name: reference };
-    session.adopt([{ code: 'Z205', severity: 'error', message: `package ${zooPackage} is not installed` }]);
+    session.adopt([
+      { code: 'Z205', severity: 'error', message: `package ${zooPackages[0]} is not installed` },
+    ]);
     return undefined;
   }
   const module = loader.loadFile(path);
@@ -87,7 +89,9 @@ function listOf(names: readonly string[], noun: string): string | undefined {
   return names.length === 0 ? undefined : `${noun}s: ${names.join(', ')}`;
 }
 
+/** The models that a reference to this module may name. */
 export function modelsOf(module: Module): Map<string, Declaration & { kind: 'model' }> {
+  if (module.bundled !== undefined) return bundledModels(module.loader);
   const models = new Map<string, Declaration & { kind: 'model' }>();
   for (const [name, d] of module.declarations) if (d.kind === 'model') models.set(name, d);
   for (const [name, d] of module.imports) if (d?.kind === 'model' && !models.has(name)) models.set(name, d);
@@ -179,6 +183,7 @@ export function buildModel(
     parameters: weights.reduce((sum, w) => sum + (w.kind === 'param' ? elements(w) : 0), 0),
     config: configOf(instance),
     entries: infos,
+    ...(entries.includes('loss') ? { objective: defaultObjective(run) } : {}),
     ...sizesOf(run),
     sources: module.loader.modules().flatMap((m) => (m.bundled === undefined ? [m.file] : [])),
     root,

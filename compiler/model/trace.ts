@@ -21,7 +21,10 @@ import type { EntryName } from './types.ts';
 import type { RecordValue, TensorValue, Value } from './values.ts';
 import { describe, poison } from './values.ts';
 
-export const defaultObjective = 'contrastive';
+/** The loss of models that name none: SigLIP's where there is a bias of the logits, otherwise CLIP's. */
+export function defaultObjective(run: Run): string {
+  return field(run, 'bias') === undefined ? 'contrastive' : 'sigmoid_loss';
+}
 
 /** The elaborated root of a model and the module whose names an objective may come from. */
 export interface Root {
@@ -232,7 +235,13 @@ export function entryOutputs(
     root,
   );
   if (logits.kind !== 'tensor') return undefined;
-  outputs.push({ name: 'logits_per_image', node: logits.node });
+  const bias = field(run, 'bias');
+  const { builder } = run.tracer;
+  const biased =
+    bias === undefined
+      ? logits.node
+      : builder.add('add', [logits.node, bias.node], {}, builder.node(logits.node).origin);
+  outputs.push({ name: 'logits_per_image', node: biased });
   if (entry === 'logits') return outputs;
   const loss = callLibrary(objective, [run.out], run, root);
   if (loss.kind !== 'tensor') return undefined;
@@ -265,7 +274,7 @@ export function traceRoot(
 ): Graph | undefined {
   const run = runForward(root, session, options);
   if (run === undefined) return undefined;
-  const outputs = entryOutputs(run, entry, root, options.objective ?? defaultObjective);
+  const outputs = entryOutputs(run, entry, root, options.objective ?? defaultObjective(run));
   if (outputs === undefined || session.hasErrors) return undefined;
   return run.tracer.builder.finish([...outputs, ...movedStatistics(run, outputs)]);
 }

@@ -12,7 +12,7 @@ export interface TraceOptions {
   readonly training?: boolean;
   /** Buffers that training leaves alone, by weight name: their batch norms keep to the running statistics. */
   readonly frozen?: (name: string) => boolean;
-  /** Objective of the `loss` entry by name; `contrastive` by default. */
+  /** Objective of the `loss` entry by name; the model's own by default. */
   readonly objective?: string;
   /** Replace bodies by fused kernels (default); `false` compiles the bodies, for comparison. */
   readonly fuse?: boolean;

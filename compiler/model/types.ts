@@ -48,6 +48,8 @@ export interface Model {
   /** Static values by path: `vision.width`, `text.layers`, ... */
   readonly config: ReadonlyMap<string, ConfigValue>;
   readonly entries: readonly EntryInfo[];
+  /** What the entry `loss` computes unless a recipe names another objective; absent without that entry. */
+  readonly objective?: string;
   /** Image side in pixels and tokenizer context, where the model has such an input. */
   readonly resolution?: number;
   readonly context?: number;
@@ -76,11 +78,16 @@ export interface StaticCall {
 }
 export type StaticValueData = StaticScalar | Quantity | StaticCall | readonly StaticValueData[];
 
+/** What a weight starts from instead of the value it was given. */
+export type StartValue = Initializer | { readonly kind: 'resize_grid'; readonly method: 'bicubic' };
+
 export interface Recipe {
   readonly name: string;
   readonly model: Model;
-  /** The text after `from`: weights of that model are the start. */
-  readonly from?: string;
+  /** What stands after `from`: the start are weights of that model, or that file of weights. */
+  readonly from?:
+    | { readonly kind: 'model'; readonly model: Model }
+    | { readonly kind: 'file'; readonly path: string };
   /** `csv(...)`, `tensors(...)`; validated against each source's schema by the data layer. */
   readonly data: StaticCall;
   readonly objective: string;
@@ -110,7 +117,7 @@ export interface Recipe {
   readonly clamps: readonly { readonly weight: string; readonly min: number; readonly max: number }[];
   readonly remat: readonly string[];
   readonly freeze: readonly string[];
-  readonly init: readonly { readonly weight: string; readonly how: StaticCall }[];
+  readonly init: readonly { readonly weight: string; readonly how: StartValue }[];
   readonly checkpoint?: { readonly every: Quantity; readonly keep: number };
   readonly evaluate: readonly { readonly what: StaticCall; readonly every?: Quantity }[];
   readonly seed: number;

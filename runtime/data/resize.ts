@@ -36,42 +36,49 @@ function cubic(x: number): number {
   return 0;
 }
 
-/** For each wanted output position: the first input position that contributes, and fixed-point weights. */
-interface Taps {
+/** For each wanted output position: the first input position that contributes, and the weights, whose sum is 1. */
+export interface Taps<W = Float64Array> {
   readonly first: Int32Array;
   readonly count: Int32Array;
   /** `stride` weights an output position. */
-  readonly weights: Int32Array;
+  readonly weights: W;
   readonly stride: number;
 }
 
-/** Taps of output positions `from .. from + wanted - 1` of `outSize`. */
-function makeTaps(inSize: number, outSize: number, from: number, wanted: number): Taps {
+/** Taps of output positions `from .. from + wanted - 1` of `outSize`: the kernel is widened when shrinking. */
+export function cubicTaps(inSize: number, outSize: number, from: number, wanted: number): Taps {
   const scale = inSize / outSize;
   const filterScale = Math.max(scale, 1);
   const support = kernelRadius * filterScale;
   const stride = Math.ceil(support) * 2 + 1;
   const first = new Int32Array(wanted);
   const count = new Int32Array(wanted);
-  const weights = new Int32Array(wanted * stride);
-  const raw = new Float64Array(stride);
+  const weights = new Float64Array(wanted * stride);
   for (let o = 0; o < wanted; o++) {
     const center = (o + from + 0.5) * scale;
     const low = Math.max(Math.trunc(center - support + 0.5), 0);
     const high = Math.min(Math.trunc(center + support + 0.5), inSize);
+    const row = weights.subarray(o * stride, o * stride + high - low);
     let sum = 0;
-    for (let i = 0; i < high - low; i++) {
-      raw[i] = cubic((i + low - center + 0.5) * (1 / filterScale));
-      sum += raw[i]!;
+    for (let i = 0; i < row.length; i++) {
+      row[i] = cubic((i + low - center + 0.5) * (1 / filterScale));
+      sum += row[i]!;
     }
+    for (let i = 0; i < row.length; i++) row[i]! /= sum;
     first[o] = low;
     count[o] = high - low;
-    for (let i = 0; i < high - low; i++) {
-      const fixed = (raw[i]! / sum) * 2 ** fractionBits;
-      weights[o * stride + i] = Math.trunc(fixed < 0 ? fixed - 0.5 : fixed + 0.5);
-    }
   }
   return { first, count, weights, stride };
+}
+
+/** The same with fixed-point weights. */
+function fixedTaps(...sizes: Parameters<typeof cubicTaps>): Taps<Int32Array> {
+  const taps = cubicTaps(...sizes);
+  const weights = Int32Array.from(taps.weights, (weight) => {
+    const fixed = weight * 2 ** fractionBits;
+    return Math.trunc(fixed < 0 ? fixed - 0.5 : fixed + 0.5);
+  });
+  return { ...taps, weights };
 }
 
 function clip8(fixed: number): number {
@@ -79,7 +86,7 @@ function clip8(fixed: number): number {
 }
 
 /** The horizontal pass, for input rows `top .. top + rows - 1`. */
-function resizeRows(image: Pixels, taps: Taps, top: number, rows: number): Pixels {
+function resizeRows(image: Pixels, taps: Taps<Int32Array>, top: number, rows: number): Pixels {
   const { width, channels, data } = image;
   const columns = taps.first.length;
   const out = new Uint8Array(columns * rows * channels);
@@ -99,7 +106,7 @@ function resizeRows(image: Pixels, taps: Taps, top: number, rows: number): Pixel
 }
 
 /** The vertical pass; the image's first row is row `top` of what the taps were made for. */
-function resizeColumns(image: Pixels, taps: Taps, top: number): Pixels {
+function resizeColumns(image: Pixels, taps: Taps<Int32Array>, top: number): Pixels {
   const { width, channels, data } = image;
   const rows = taps.first.length;
   const row = width * channels;
@@ -119,8 +126,8 @@ function resizeColumns(image: Pixels, taps: Taps, top: number): Pixels {
 
 /** Bicubic with antialiasing. Only the wanted part is computed. */
 export function resizeBicubic(image: Pixels, target: Target): Pixels {
-  const across = makeTaps(image.width, target.width, target.left, target.columns);
-  const down = makeTaps(image.height, target.height, target.top, target.rows);
+  const across = fixedTaps(image.width, target.width, target.left, target.columns);
+  const down = fixedTaps(image.height, target.height, target.top, target.rows);
   const last = target.rows - 1;
   const top = down.first[0]!;
   return resizeColumns(

@@ -20,8 +20,6 @@ function unsupported(recipe: Recipe): { readonly what: string; readonly help: st
     found.push({ what: 'data = webdataset(...)', help: 'data = csv(...) or tensors(...)' });
   if (recipe.evaluate.length > 0)
     found.push({ what: 'evaluate during training', help: 'leave it out and evaluate the trained weights' });
-  for (const { weight, how } of recipe.init)
-    found.push({ what: `init ${weight} = ${how.name}(...)`, help: 'start from weights that fit the model' });
   return found;
 }
 

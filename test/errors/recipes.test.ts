@@ -254,6 +254,70 @@ train "r" of "m" {
     `);
   });
 
+  it('Z502, Z503, Z505: starts of weights', () => {
+    const source = `
+import clip { CLIP, VisionTransformer, TextTransformer }
+model "m" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 8, width = 24, layers = 2, heads = 2, embed = 32),
+  text = TextTransformer(context = 16, vocab = 512, width = 64, layers = 2, embed = 32))
+train "r" of "m" from ("m" with vision.resolution = 30) {
+  data = csv("pairs.csv")
+  batch = 64
+  init positional_embedding = resize_grid(bicubic)
+  init visual.positional_embedding = resize_grid(nearest)
+  init visual.proj = orthogonal(1)
+  init text_projection = normal
+  init visual.conv1.weight = uniform(-1)
+  init ln_final.bias = zeros
+  init ln_final.bias = ones
+}
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z304]: resolution 30 is not a multiple of patch 8
+        --> main.zoo:5:33
+       3 | … = 32, patch = 8, width = 24, layers = 2, heads = 2, embed = 32),
+         |         --------- patch = 8
+       5 | train "r" of "m" from ("m" with vision.resolution = 30) {
+         |                                 ^^^^^^^^^^^^^^^^^^^^^^ 30 = 3 * 8 + 6
+         = note: required at clip.zoo:77
+         = help: nearest sizes that work: 24, 32
+
+      error[Z502]: positional_embedding [16, 64] is no grid of a picture that could be resized
+        --> main.zoo:8:31
+       8 |   init positional_embedding = resize_grid(bicubic)
+         |                               ^^^^^^^^^^^^^^^^^^^^
+         = help: resize_grid takes positions [g * g, width] or [g * g + 1, width], or filters [out, in, k, k]
+
+      error[Z502]: \`method\` of resize_grid must be bicubic, got "nearest"
+        --> main.zoo:9:50
+       9 |   init visual.positional_embedding = resize_grid(nearest)
+         |                                                  ^^^^^^^
+
+      error[Z502]: \`init\` cannot be \`orthogonal\`
+        --> main.zoo:10:22
+      10 |   init visual.proj = orthogonal(1)
+         |                      ^^^^^^^^^^
+         = help: init can be: resize_grid(...), zeros(...), ones(...), const(...), normal(...), uniform(...)
+
+      error[Z503]: normal needs \`std\`: a number of at least 0
+        --> main.zoo:11:26
+      11 |   init text_projection = normal
+         |                          ^^^^^^
+
+      error[Z502]: \`bound\` of uniform must be a number of at least 0, got -1
+        --> main.zoo:12:38
+      12 |   init visual.conv1.weight = uniform(-1)
+         |                                      ^^
+
+      error[Z505]: ln_final.bias is set twice
+        --> main.zoo:14:8
+      14 |   init ln_final.bias = ones
+         |        ^^^^^^^^^^^^^
+      "
+    `);
+  });
+
   it('Z505: settings given twice', () => {
     const source = `
 import clip { CLIP, VisionTransformer, TextTransformer }

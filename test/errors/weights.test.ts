@@ -32,6 +32,20 @@ describe('weights that do not fit', () => {
     `);
   });
 
+  it('Z401: another patch size, and a text of another length, which is no grid though its rows are squares', () => {
+    const tensors = tensorsOf(load([{ path: 'text.context', value: '9' }]));
+    const fine = load([{ path: 'vision.patch', value: '4' }]);
+    expect(`\n${renderDiagnostics(checkWeights(fine, tensors))}\n`).toMatchInlineSnapshot(`
+      "
+      error[Z401]: weights do not fit: positional_embedding is [9, 64] in the file, [16, 64] in the model
+         = note: of another shape: positional_embedding is [9, 64] in the file, [16, 64] in the model
+         = note: of another shape: visual.positional_embedding is [17, 64] in the file, [65, 64] in the model (vision.resolution = 32)
+         = note: of another shape: visual.conv1.weight is [64, 3, 8, 8] in the file, [64, 3, 4, 4] in the model
+         = help: init visual.positional_embedding = resize_grid(bicubic), init visual.conv1.weight = resize_grid(bicubic)
+      "
+    `);
+  });
+
   it('Z401: missing, extra, misshapen and mistyped tensors together', () => {
     const model = load();
     const tensors = tensorsOf(model);

@@ -50,6 +50,7 @@ model "full" = "tiny" with text.vocab = 49408, text.width = 64, text.context = 7
 model "few" = "tiny" with text.vocab = 40
 model "thin" = "tiny" with vision.heads = 4
 model "erf" = "tiny" with vision.act = gelu, text.act = gelu
+model "deep" = "tiny" with vision.hidden = 150
 model "mixed" = "tiny" with vision.act = gelu
 model "swish" = "tiny" with vision.act = silu, text.act = relu
 model "own" = "tiny" with vision.act = quick_gelu
@@ -260,6 +261,7 @@ describe('the openai format', () => {
   it.each([
     ['thin', 'vision.heads is 4 for 64 channels; its loader takes one head for every 64'],
     ['erf', 'vision.act is gelu; its code has quick_gelu only'],
+    ['deep', 'vision.hidden is 150 for 64 channels; its loader takes 4 times the width'],
     ['wide', 'vision.heads is 8 for 256 channels; its loader takes one head for every 64'],
   ])('refuses %s, which its loader would rebuild as another model', async (name, message) => {
     await expect(make('openai', 'refused', 'init:0', load(name))).rejects.toThrow(
@@ -281,6 +283,7 @@ describe('the open_clip format', () => {
         width: numbers,
         head_width: numbers,
         patch_size: numbers.nullable(),
+        mlp_ratio: z.number().optional(),
       }),
       text_cfg: z.strictObject({
         context_length: numbers,
@@ -350,11 +353,15 @@ describe('the open_clip format', () => {
       return schema.parse(json(`open_clip-${name}/open_clip_config.json`)).model_cfg;
     };
     expect((await config('thin')).vision_cfg.head_width).toBe(16);
+
+    expect(Math.trunc(64 * (await config('deep')).vision_cfg.mlp_ratio!)).toBe(150);
     expect(await config('erf')).not.toHaveProperty('quick_gelu');
     const resnet = { image_size: 32, layers: [1, 1, 1, 1], head_width: 64, patch_size: null };
     expect((await config('resnet')).vision_cfg).toEqual({ ...resnet, width: 4 });
     expect((await config('wide')).vision_cfg).toEqual({ ...resnet, width: 8, head_width: 32 });
-    expect((await config('few')).text_cfg).not.toHaveProperty('hf_tokenizer_name');
+    const few = await config('few');
+    expect(few.vision_cfg).not.toHaveProperty('mlp_ratio');
+    expect(few.text_cfg).not.toHaveProperty('hf_tokenizer_name');
     expect(text('open_clip-few/README.md')).toContain('none fits a vocabulary of 40');
   });
 
@@ -498,6 +505,10 @@ describe('the hf format', () => {
     expect([config.vision_config.hidden_act, config.text_config.hidden_act]).toEqual(['gelu', 'quick_gelu']);
     await make('hf', 'hf-thin', 'init:0', load('thin'));
     expect(json('hf-thin/config.json').vision_config.num_attention_heads).toBe(4);
+    await make('hf', 'hf-deep', 'init:0', load('deep'));
+    const deep = json('hf-deep/config.json');
+    expect(deep.vision_config.intermediate_size).toBe(150);
+    expect(deep.text_config.intermediate_size).toBe(4 * 128);
   });
 
   it('leaves the tokenizer out where none fits, and says so', async () => {
@@ -607,7 +618,7 @@ describe('the element type of an export', () => {
     ['open_clip', 'openai'],
     ['hf', 'hf'],
   ] as const)('survives the way out and in again: %s', async (format, naming) => {
-    const weights = await openWeights(model, path(format), format);
+    const weights = await openWeights(model, path(format), { format });
     expect(weights.naming).toBe(naming);
     for (const weight of model.weights) {
       const { dtype, data } = mixed.get(weight.name)!;

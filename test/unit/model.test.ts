@@ -309,10 +309,10 @@ block MyEncoder(width: int, embed: int) {
     ];
     const recipe = unwrap(resolveRecipe(files, 'r.zoo#l14-336', settings));
     expect(recipe).toMatchObject({
-      from: 'ViT-L/14',
+      from: { kind: 'model', model: { name: 'ViT-L/14' } },
       batch: 64,
       freeze: ['transformer.**', 'token_embedding.*'],
-      init: [{ weight: 'visual.positional_embedding', how: { name: 'resize_grid', args: ['bicubic'] } }],
+      init: [{ weight: 'visual.positional_embedding', how: { kind: 'resize_grid', method: 'bicubic' } }],
     });
   });
 });

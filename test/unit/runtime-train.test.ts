@@ -95,7 +95,6 @@ describe('what a recipe trains', () => {
       remat: ['**'],
       data: { name: 'webdataset', args: [], named: {} },
       evaluate: [{ what: { name: 'zeroshot', args: [], named: {} } }],
-      init: [{ weight: 'w', how: { name: 'resize_grid', args: [], named: {} } }],
     } as const satisfies Partial<Recipe>;
     try {
       checkSupported({ ...recipe, ...ambitious });
@@ -108,7 +107,6 @@ describe('what a recipe trains', () => {
         'recipe r: remat is not supported by this version',
         'recipe r: data = webdataset(...) is not supported by this version',
         'recipe r: evaluate during training is not supported by this version',
-        'recipe r: init w = resize_grid(...) is not supported by this version',
       ]);
       expect(diagnostics.every((d) => d.code === 'Z607' && d.help.length > 0)).toBe(true);
     }

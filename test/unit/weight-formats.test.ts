@@ -514,7 +514,7 @@ describe('a naming insisted on', () => {
     ['open_clip', 'openai'],
     ['hf', 'hf'],
   ] as const)('%s takes a file of %s', async (wanted, naming) => {
-    await expectValues(vit, await openWeights(vit, paths.get(naming)!, wanted));
+    await expectValues(vit, await openWeights(vit, paths.get(naming)!, { format: wanted }));
   });
 
   it.each([
@@ -524,14 +524,14 @@ describe('a naming insisted on', () => {
     ['hf', 'openai'],
     ['hf', 'open_clip'],
   ] as const)('%s refuses a file of %s', async (wanted, naming) => {
-    const said = await diagnosticsOf(openWeights(vit, paths.get(naming)!, wanted));
+    const said = await diagnosticsOf(openWeights(vit, paths.get(naming)!, { format: wanted }));
     expect(said).toContain(`does not hold tiny_vit under the names of ${wanted}`);
     expect(said).toContain(`--format ${naming}`);
   });
 
   it('says that Hugging Face has no ResNets', async () => {
     const path = write(torchFile(openai(resnet)));
-    const said = await diagnosticsOf(openWeights(resnet, path, 'hf'));
+    const said = await diagnosticsOf(openWeights(resnet, path, { format: 'hf' }));
     expect(said).toContain('error[Z424]: hf has no names for the weights of tiny_rn');
   });
 });

@@ -12,7 +12,7 @@ import { DiagnosticError } from '../../grammar/diagnostics.ts';
 
 const positive = z.int().positive();
 const transformer = z.object({ width: positive, layers: z.int().nonnegative(), heads: positive });
-const visionTransformer = transformer.extend({ resolution: positive, patch: positive });
+const visionTransformer = transformer.extend({ resolution: positive, patch: positive, hidden: positive });
 const resnet = z.object({
   layers: z.array(positive).length(4),
   width: positive,
@@ -40,6 +40,9 @@ function described({ name, origin }: Definition): string {
   if (origin === 'builtin') return `the built-in ${name}`;
   return origin.endsWith('.zoo') ? `${name} of ${origin}` : `${name} of package ${origin}`;
 }
+
+/** Channels inside a block's MLP, for each channel of the tower; the text tower's are fixed. */
+export const mlpRatio = 4;
 
 /** The static values below a parameter: `vision.width` as `width`. */
 function valuesBelow(model: Model, path: string): Record<string, unknown> {

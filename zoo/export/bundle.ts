@@ -6,7 +6,7 @@
  * a `with` in the text, so the package says all that was built.
  */
 import { basename, resolve } from 'node:path';
-import { zooPackage } from '../../compiler/model/imports.ts';
+import { zooPackages } from '../../compiler/model/imports.ts';
 import type { TextOverride } from '../../compiler/model/resolve.ts';
 import type { ModuleHost, Recipe } from '../../compiler/model/types.ts';
 import type { Program, TrainDecl } from '../../grammar/ast.ts';
@@ -93,9 +93,18 @@ function withClause(name: string, overrides: readonly TextOverride[]): string {
 
 const heading = '# Written by zooc: the model of this folder.\n';
 
-function bundleBundled(model: string, overrides: readonly TextOverride[]): Bundle {
+/** The bundled package that declares a model. */
+function packageOf(host: ModuleHost, model: string): string {
+  const found = zooPackages.find((name) =>
+    parse(host.bundled(name)!).program.items.some((i) => i.kind === 'model' && i.name.text === model),
+  );
+  if (found === undefined) throw new Error(`no bundled package declares ${model}`);
+  return found;
+}
+
+function bundleBundled(host: ModuleHost, model: string, overrides: readonly TextOverride[]): Bundle {
   if (overrides.length === 0) {
-    const text = `${heading}import ${zooPackage} { ${JSON.stringify(model)} }\n`;
+    const text = `${heading}import ${packageOf(host, model)} { ${JSON.stringify(model)} }\n`;
     return { files: new Map([['model.zoo', text]]), name: model };
   }
   const name = `${model}-custom`;
@@ -135,7 +144,7 @@ export function bundleModel(
   overrides: readonly TextOverride[],
 ): Bundle {
   const hash = reference.indexOf('.zoo#') + 4;
-  if (hash < 4) return bundleBundled(reference, overrides);
+  if (hash < 4) return bundleBundled(host, reference, overrides);
   const path = reference.slice(0, hash);
   const model = reference.slice(hash + 1);
   const main = sources.find((s) => resolve(s.path) === resolve(path));

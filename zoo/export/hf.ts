@@ -14,14 +14,13 @@ import { hasTokenizer } from '../../runtime/data/tokenizer.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import type { LazyTensor } from '../formats/tensor-file.ts';
 import { nodeHost } from '../host.ts';
-import { type ClipArchitecture, clipArchitecture } from './architecture.ts';
+import { type ClipArchitecture, clipArchitecture, mlpRatio } from './architecture.ts';
 import { hubTags, jsonText, type Layout } from './layout.ts';
 import { mapTensor } from './map-tensor.ts';
 import { tokenizerFiles } from './tokenizer-files.ts';
 
 /** Layers of clip's transformers. */
 const layerNormEps = 1e-5;
-const mlpRatio = 4;
 /** At most this many names in a refusal. */
 const shown = 8;
 
@@ -39,13 +38,19 @@ function unmappedText(names: readonly string[]): string[] {
 
 /** Inside a tower, in the words of `CLIPTextConfig` and `CLIPVisionConfig`. */
 function layersConfig(
-  tower: { readonly width: number; readonly layers: number; readonly heads: number; readonly act: string },
+  tower: {
+    readonly width: number;
+    readonly layers: number;
+    readonly heads: number;
+    readonly act: string;
+    readonly hidden?: number;
+  },
   embed: number,
 ): Record<string, unknown> {
   return {
     hidden_act: tower.act,
     hidden_size: tower.width,
-    intermediate_size: mlpRatio * tower.width,
+    intermediate_size: tower.hidden ?? mlpRatio * tower.width,
     layer_norm_eps: layerNormEps,
     num_attention_heads: tower.heads,
     num_hidden_layers: tower.layers,

@@ -10,7 +10,7 @@ import { clipMean, clipStd } from '../../runtime/data/images.ts';
 import { clipVocab, hasTokenizer } from '../../runtime/data/tokenizer.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import type { LazyTensor } from '../formats/tensor-file.ts';
-import { type ClipArchitecture, clipArchitecture, type FormatLimits } from './architecture.ts';
+import { type ClipArchitecture, clipArchitecture, type FormatLimits, mlpRatio } from './architecture.ts';
 import { hubTags, jsonText, type Layout } from './layout.ts';
 import { tokenizerFiles } from './tokenizer-files.ts';
 
@@ -42,6 +42,10 @@ function visionConfig(vision: ClipArchitecture['vision']): Record<string, unknow
     width: vision.width,
     head_width: attentionWidth(vision) / vision.heads,
     patch_size: vision.kind === 'vit' ? vision.patch : null,
+    // Its loader takes the whole part of width * ratio: half a channel more keeps rounding out of it.
+    ...(vision.kind === 'vit' && vision.hidden !== mlpRatio * vision.width
+      ? { mlp_ratio: (vision.hidden + 0.5) / vision.width }
+      : {}),
   };
 }
 

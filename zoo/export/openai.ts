@@ -9,7 +9,7 @@ import type { Model } from '../../compiler/model/types.ts';
 import { clipVocab } from '../../runtime/data/tokenizer.ts';
 import type { LazyTensor } from '../formats/tensor-file.ts';
 import { writeTorchArchive } from '../formats/torch-archive.ts';
-import { type ClipArchitecture, clipArchitecture, type FormatLimits } from './architecture.ts';
+import { type ClipArchitecture, clipArchitecture, type FormatLimits, mlpRatio } from './architecture.ts';
 import type { Layout } from './layout.ts';
 
 const headWidth = 64;
@@ -31,6 +31,10 @@ const limits: FormatLimits = {
     if (vision.kind === 'vit') {
       heads('vision', vision.heads, vision.width);
       act('vision', vision.act);
+      if (vision.hidden !== mlpRatio * vision.width)
+        obstacles.push(
+          `vision.hidden is ${vision.hidden} for ${vision.width} channels; its loader takes ${mlpRatio} times the width`,
+        );
     } else heads('vision', vision.heads, vision.width * 32);
     heads('text', text.heads, text.width);
     act('text', text.act);

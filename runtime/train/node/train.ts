@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto';
 import { compileGraph, planFitting } from '../../../compiler/compile.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
+import { matchesGlob } from '../../../compiler/model/globs.ts';
 import { traceEntry } from '../../../compiler/model/index.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
 import { DiagnosticError } from '../../../grammar/diagnostics.ts';
@@ -88,8 +89,9 @@ export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
   }
 }
 
-function traceLoss({ model, batch, objective }: Recipe): Graph {
-  const traced = traceEntry(model, 'loss', { batch, training: true, objective });
+function traceLoss({ model, batch, objective, freeze }: Recipe): Graph {
+  const frozen = (name: string) => freeze.some((pattern) => matchesGlob(pattern, name));
+  const traced = traceEntry(model, 'loss', { batch, training: true, frozen, objective });
   if (!traced.ok) throw new DiagnosticError(traced.diagnostics);
   return traced.value;
 }

@@ -1,4 +1,5 @@
 /** `zooc list`: the bundled models. */
+import { zooPackages } from '../../../compiler/model/imports.ts';
 import { resolveModel } from '../../../compiler/model/index.ts';
 import type { Model, ModuleHost } from '../../../compiler/model/types.ts';
 import { parse } from '../../../grammar/parser.ts';
@@ -8,19 +9,20 @@ import { count, print, printJson, table } from '../output.ts';
 
 /** Names of the models that bundled packages declare, in order of declaration. */
 function bundledModels(host: ModuleHost): string[] {
-  return host.bundledNames().flatMap((name) => {
+  return zooPackages.flatMap((name) => {
     const { program } = parse(host.bundled(name)!);
     return program.items.flatMap((item) => (item.kind === 'model' ? [item.name.text] : []));
   });
 }
 
-/** A tower in a few words, from its static values: `ViT 768 wide, 12 layers`. */
+/** A tower in a few words, from its static values: `ViT/32 width 768 layers 12`. */
 function tower(model: Model, side: 'vision' | 'text'): string {
-  const value = (name: string): string => String(model.config.get(`${side}.${name}`));
-  const patch = model.config.get(`${side}.patch`);
-  const kind = side === 'text' ? 'text' : patch === undefined ? 'ResNet' : `ViT/${patch}`;
-  const layers = model.config.get(`${side}.layers`);
-  const depth = Array.isArray(layers) ? layers.join('+') : String(layers);
+  const value = (name: string) => model.config.get(`${side}.${name}`);
+  const [patch, layers] = [value('patch'), value('layers')];
+  const block = String(model.config.get(side));
+  const conv = block === 'ModifiedResNet' ? 'ResNet' : block;
+  const kind = side === 'text' ? 'text' : patch === undefined ? conv : `ViT/${patch}`;
+  const depth = Array.isArray(layers) ? layers.join('+') : (layers ?? 'none');
   return `${kind} width ${value('width')} layers ${depth}`;
 }
 
