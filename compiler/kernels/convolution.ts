@@ -271,8 +271,8 @@ const lowerGradWeight: Lower<'conv2d_grad_weight'> = (ctx, node) => {
     columnReduction(
       ctx,
       node,
-      { inputs: [{ role: 'x', view: dw.flat }], axes: [0], op: 'sum', value: 'x', flops: 1 },
-      dw.result,
+      { inputs: [{ role: 'x', view: dw.flat }], axes: [0], op: 'sum', values: ['x'], flops: 1 },
+      [dw.result],
     );
 };
 

@@ -146,5 +146,5 @@ export function emitDepthwiseGradWeight(
   };
   const result = ctx.result(node);
   const inputs = [{ role: 'x', view }];
-  columnReduction(ctx, node, { inputs, axes: [0], op: 'sum', value: 'x', flops: 1 }, result);
+  columnReduction(ctx, node, { inputs, axes: [0], op: 'sum', values: ['x'], flops: 1 }, [result]);
 }

@@ -49,6 +49,17 @@ export interface LowerContext {
   rows(id: number, axis: number): View;
   /** Allocates the node's result, dense unless `strides` are given (a permutation of dense strides), and makes it the node's value. */
   result(node: Node, strides?: readonly number[]): View;
+  /** The nodes that read a value; empty where what they are may not matter (a slice of a node is being lowered). */
+  consumers(id: number): readonly Node[];
+  /** The only reader of a value that is no output of the graph. */
+  soleConsumer(id: number): Node | undefined;
+  /** Whether a node's value is there already. */
+  isLowered(id: number): boolean;
+  /**
+   * The result of another node, which the kernel at hand makes along with its own; undefined where that node has been lowered. The
+   * node is passed over when its turn comes.
+   */
+  claim(node: Node, strides?: readonly number[]): View | undefined;
   /** The same elements as a view that a binding can hold, where the storage is larger than one may be. */
   window(view: View): View;
   /** Scratch memory that dies behind the last kernel that uses it. */

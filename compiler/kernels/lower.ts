@@ -106,6 +106,10 @@ class Lowering implements LowerContext {
   /** Nodes that only serve as filters, which products want in the order of taps. */
   readonly #filters: ReadonlySet<number>;
   readonly #windows: Windows;
+  readonly #consumers: readonly (readonly number[])[];
+  readonly #outputs: ReadonlySet<number>;
+  /** Nodes whose results another node's kernel made. */
+  readonly #claimed = new Set<number>();
   /** The slice of a node that is being lowered, where it is too large to be done at once. */
   #part: Part | undefined;
   #storages = 0;
@@ -115,6 +119,10 @@ class Lowering implements LowerContext {
     this.profile = profile;
     this.#placed = placed;
     this.#filters = filtersOnly(graph);
+    this.#outputs = new Set(graph.outputs.map((o) => o.node));
+    const consumers: number[][] = graph.nodes.map(() => []);
+    for (const { id, inputs } of graph.nodes) for (const input of new Set(inputs)) consumers[input]!.push(id);
+    this.#consumers = consumers;
     this.#windows = new Windows(profile, () => this.#storages++);
   }
 
@@ -130,6 +138,27 @@ class Lowering implements LowerContext {
     const slice = (input: number) =>
       part.sliced.has(input) ? slicePart(this.#whole(input), part) : this.#whole(input);
     return this.#windows.within(slice(id), part.inputs.map(slice));
+  }
+
+  consumers(id: number): readonly Node[] {
+    return this.#part ? [] : this.#consumers[id]!.map((user) => this.graph.nodes[user]!);
+  }
+
+  soleConsumer(id: number): Node | undefined {
+    const users = this.consumers(id);
+    return users.length === 1 && !this.#outputs.has(id) ? users[0] : undefined;
+  }
+
+  isLowered(id: number): boolean {
+    const { op } = this.graph.nodes[id]!;
+    return this.#values.has(id) || op === 'input' || op === 'param';
+  }
+
+  claim(node: Node, strides?: readonly number[]): View | undefined {
+    const tooLarge = sizeOf(numericShape(node.type)) > this.#windows.most;
+    if (this.#part || this.#values.has(node.id) || tooLarge) return undefined;
+    this.#claimed.add(node.id);
+    return this.result(node, strides);
   }
 
   window(view: View): View {
@@ -253,6 +282,7 @@ class Lowering implements LowerContext {
   /** Lowers one node, unless it is a leaf or a view (those are resolved when used). */
   lowerNode(node: Node): void {
     if (node.op === 'input' || node.op === 'param' || viewOps.has(node.op)) return;
+    if (this.#claimed.has(node.id)) return;
     const lower = lowerings[node.op] as AnyLower | undefined;
     if (!lower) {
       fail(
@@ -335,12 +365,9 @@ class Lowering implements LowerContext {
     const flat = { ...partial, shape: [count, size], strides: [partial.strides[0]!, 1] };
     const spec = { op: join === 'max' ? join : 'sum', scale: join === 'mean' ? 1 / count : 1 } as const;
     const inputs = [{ role: 'x', view: flat }];
-    columnReduction(
-      this,
-      node,
-      { inputs, axes: [0], value: 'x', flops: 1, ...spec },
+    columnReduction(this, node, { inputs, axes: [0], values: ['x'], flops: 1, ...spec }, [
       { ...result, shape: [size], strides: [1] },
-    );
+    ]);
   }
 
   /** Brings an output where it belongs, if its producer did not put it there. */

@@ -6,14 +6,23 @@
  */
 
 import type { Node, Origin } from '../graph/types.ts';
-import { numericShape, sizeOf } from '../graph/types.ts';
+import { numericShape, sameShape, sizeOf } from '../graph/types.ts';
 import type { MapProgram } from '../ops/map-program.ts';
 import { binaryMapOps, unaryMapOps } from '../ops/map-program.ts';
 import { flatMain } from './access.ts';
 import { gridOf, type KernelArg, type Lower, type LowerContext } from './kernel.ts';
-import { isDense, type View } from './view.ts';
+import { rowKernel } from './rows.ts';
+import { denseView, isDense, type View } from './view.ts';
 import { collapseAxes, expandView } from './view-algebra.ts';
-import { affine, type Lanes, literal, printCoordinates, printProgram, programHelpers } from './wgsl.ts';
+import {
+  affine,
+  arithmeticExpression,
+  type Lanes,
+  literal,
+  printCoordinates,
+  printProgram,
+  programHelpers,
+} from './wgsl.ts';
 
 const workgroup = 64;
 
@@ -170,9 +179,33 @@ const lowerSimple =
     });
 
 function lowerProgram(ctx: LowerContext, node: Node, program: MapProgram): void {
+  if (joinRowSum(ctx, node, program)) return;
   const inputs = node.inputs.map((id) => ctx.view(id));
   const result = ctx.result(node, sharedLayout(inputs, numericShape(node.type)));
   emitMap(ctx, { name: 'map', program, inputs, result, origin: node.origin });
+}
+
+/** Where plain arithmetic serves a sum along its rows only (attention's sum of dout · out), the sum's kernel does it all. */
+function joinRowSum(ctx: LowerContext, node: Node, program: MapProgram): boolean {
+  const user = ctx.soleConsumer(node.id);
+  const { shape } = node.type;
+  if (user?.op !== 'sum' || user.attrs.axes.join() !== `${shape.length - 1}`) return false;
+  if (!node.inputs.every((id) => sameShape(ctx.node(id).type.shape, shape))) return false;
+  const roles = node.inputs.map((_, i) => `x${i}`);
+  const value = arithmeticExpression(program, roles);
+  const claimed = value === undefined ? undefined : ctx.claim(user);
+  if (value === undefined || claimed === undefined) return false;
+  const inputs = node.inputs.map((id, i) => ({ role: roles[i]!, view: ctx.view(id) }));
+  const lead = numericShape(node.type).slice(0, -1);
+  const spec = {
+    name: 'row_sum',
+    inputs,
+    output: denseView(claimed.storage, lead, claimed.offset),
+    steps: [{ reduce: [{ op: 'sum' as const, name: 'total', value }] }, { put: 'total' }],
+    flops: sizeOf(numericShape(node.type)) * (program.instructions.length + 1),
+  };
+  ctx.emit(rowKernel(spec, ctx.profile, node.origin));
+  return true;
 }
 
 /** Strides of the first input of the result's shape that fills its memory in another order (channels last), to be kept. */

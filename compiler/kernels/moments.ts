@@ -28,20 +28,25 @@ const lowerMoments: Lower<'batch_moments'> = (ctx, node) => {
   const scale = 1 / sizeOf(axes.map((axis) => x.shape[axis]!));
   const input = { role: 'x', view: x };
   const mean = rowOf(result, 0);
-  columnReduction(ctx, node, { inputs: [input], axes, op: 'sum', value: 'x', scale, flops: 1 }, mean);
+  columnReduction(ctx, node, { inputs: [input], axes, op: 'sum', values: ['x'], scale, flops: 1 }, [mean]);
   const inputs = [input, { role: 'average', view: overImage(mean, x.shape) }];
-  const value = '(x - average) * (x - average)';
-  columnReduction(ctx, node, { inputs, axes, op: 'sum', value, scale, flops: 3 }, rowOf(result, 1));
+  const values = ['(x - average) * (x - average)'];
+  columnReduction(ctx, node, { inputs, axes, op: 'sum', values, scale, flops: 3 }, [rowOf(result, 1)]);
 };
 
 const lowerSums: Lower<'batch_norm_sums'> = (ctx, node) => {
   const [dy, x, mean] = node.inputs.map((id) => ctx.view(id)) as [View, View, View];
   const result = ctx.result(node);
-  const dys = { role: 'dy', view: dy };
-  columnReduction(ctx, node, { inputs: [dys], axes, op: 'sum', value: 'dy', flops: 1 }, rowOf(result, 0));
-  const inputs = [dys, { role: 'x', view: x }, { role: 'average', view: overImage(mean, x.shape) }];
-  const value = 'dy * (x - average)';
-  columnReduction(ctx, node, { inputs, axes, op: 'sum', value, flops: 3 }, rowOf(result, 1));
+  const inputs = [
+    { role: 'dy', view: dy },
+    { role: 'x', view: x },
+    { role: 'average', view: overImage(mean, x.shape) },
+  ];
+  const values = ['dy', 'dy * (x - average)'];
+  columnReduction(ctx, node, { inputs, axes, op: 'sum', values, flops: 4 }, [
+    rowOf(result, 0),
+    rowOf(result, 1),
+  ]);
 };
 
 export const momentLowerings = { batch_moments: lowerMoments, batch_norm_sums: lowerSums };

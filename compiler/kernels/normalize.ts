@@ -79,12 +79,23 @@ const lowerLayerNormGradWeight: Lower<'layer_norm_grad_weight'> = (ctx, node) =>
     { role: 'rstd', view: alongRow({ ...means, offset: rows }) },
   ];
   const axes = lead.map((_, axis) => axis);
-  columnReduction(
-    ctx,
-    node,
-    { inputs, axes, op: 'sum', value: 'dy * ((x - mean) * rstd)', flops: 4 },
-    ctx.result(node),
-  );
+  const result = ctx.result(node);
+  // The bias's gradient is a sum of the same dy.
+  const bias = ctx
+    .consumers(node.inputs[1]!)
+    .find(
+      (user) =>
+        user.op === 'sum' &&
+        !user.attrs.keep &&
+        user.attrs.axes.length === axes.length &&
+        user.type.shape.length === 1,
+    );
+  const along = bias && ctx.claim(bias);
+  const values = ['dy * ((x - mean) * rstd)', ...(along ? ['dy'] : [])];
+  columnReduction(ctx, node, { inputs, axes, op: 'sum', values, flops: 5 }, [
+    result,
+    ...(along ? [along] : []),
+  ]);
 
   function alongRow(view: View): View {
     return { ...view, shape: x.shape, strides: [...view.strides, 0] };

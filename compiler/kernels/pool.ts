@@ -29,7 +29,7 @@ const lowerAvgPool: Lower<'avg_pool'> = (ctx, node) => {
   const axes = last ? [2, 4] : [3, 5];
   const inputs = [{ role: 'x', view }];
   const scale = 1 / kernel ** 2;
-  columnReduction(ctx, node, { inputs, axes, op: 'sum', value: 'x', scale, flops: 1 }, result);
+  columnReduction(ctx, node, { inputs, axes, op: 'sum', values: ['x'], scale, flops: 1 }, [result]);
 };
 
 const lowerAvgPoolGrad: Lower<'avg_pool_grad'> = (ctx, node) => {

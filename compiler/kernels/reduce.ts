@@ -73,12 +73,9 @@ function reduceView(ctx: LowerContext, node: Node, work: Reduction): void {
     const source = { ...view, shape, strides: [...reduced.strides, ...kept.strides] };
     const axes = reduced.shape.map((_, axis) => axis);
     const inputs = [{ role: 'x', view: source }];
-    columnReduction(
-      ctx,
-      node,
-      { inputs, axes, op: work.op, value: 'x', scale: work.scale, flops: 1 },
+    columnReduction(ctx, node, { inputs, axes, op: work.op, values: ['x'], scale: work.scale, flops: 1 }, [
       work.output,
-    );
+    ]);
     return;
   }
   const outer = reduced.shape.length - 1;

@@ -122,6 +122,27 @@ export function printProgram(
   return { lines, result: values.at(-1)! };
 }
 
+const arithmetic = new Set(['add', 'sub', 'mul', 'div', 'neg']);
+
+/** A program of plain arithmetic as one expression, right for scalars and vec4s alike; undefined for any other. */
+export function arithmeticExpression(program: MapProgram, inputs: readonly string[]): string | undefined {
+  const values = [...inputs];
+  for (const instruction of program.instructions) {
+    if (instruction.op === 'constant') {
+      values.push(literal(instruction.value));
+      continue;
+    }
+    if (!arithmetic.has(instruction.op)) return undefined;
+    const [a, b] = instruction.args.map((i) => values[i]!);
+    values.push(
+      b === undefined
+        ? `(${unary[instruction.op as UnaryMapOp](a!, 1)})`
+        : binary[instruction.op as BinaryMapOp](a!, b, 1),
+    );
+  }
+  return values.at(-1);
+}
+
 /** `offset + c0 * s0 + c1 * s1 ...` as u32 WGSL; zero strides vanish. */
 export function affine(offset: number, terms: readonly (readonly [string, number])[]): string {
   const parts = terms

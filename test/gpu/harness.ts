@@ -363,6 +363,10 @@ export function lowerOne<K extends OpName>(
       return result;
     },
     scratch: (elements, dtype, label) => memory.scratch(elements, dtype, label),
+    consumers: () => [],
+    soleConsumer: () => undefined,
+    isLowered: () => true,
+    claim: () => undefined,
     window: (view) => view,
     cached: (_source, make) => make(),
     emit: (kernel) => {
