@@ -16,6 +16,7 @@ import { columnReduction } from './columns.ts';
 import { contractLowerings } from './contract.ts';
 import { convolutionLowerings, tapStrides } from './convolution.ts';
 import { embeddingLowerings } from './embedding.ts';
+import { type Joined, joinedParts } from './joined.ts';
 import type { Kernel, KernelArg, LowerContext } from './kernel.ts';
 import { emitCopy, mapLowerings } from './map.ts';
 import { momentLowerings } from './moments.ts';
@@ -108,6 +109,7 @@ class Lowering implements LowerContext {
   readonly #windows: Windows;
   readonly #consumers: readonly (readonly number[])[];
   readonly #outputs: ReadonlySet<number>;
+  readonly #joined: ReadonlyMap<number, Joined>;
   /** Nodes whose results another node's kernel made. */
   readonly #claimed = new Set<number>();
   /** The slice of a node that is being lowered, where it is too large to be done at once. */
@@ -123,6 +125,7 @@ class Lowering implements LowerContext {
     const consumers: number[][] = graph.nodes.map(() => []);
     for (const { id, inputs } of graph.nodes) for (const input of new Set(inputs)) consumers[input]!.push(id);
     this.#consumers = consumers;
+    this.#joined = joinedParts(graph, consumers);
     this.#windows = new Windows(profile, () => this.#storages++);
   }
 
@@ -245,8 +248,22 @@ class Lowering implements LowerContext {
     return this.window(part.count === 1 ? results.whole : slicePart(results.whole, part));
   }
 
+  /** The result of a node as a part of the concatenation that alone reads it. */
+  #placeInside(node: Node, shape: readonly number[], { concat, whole, strides, offset }: Joined): View {
+    if (!this.#values.has(concat)) {
+      const all = numericShape(this.graph.nodes[concat]!.type);
+      const storage = this.scratch(sizeOf(all), 'f32', `%${concat} concat`);
+      this.#values.set(concat, { storage, shape: all, strides: whole, offset: 0 });
+    }
+    const view = { storage: this.#values.get(concat)!.storage, shape, strides, offset };
+    this.#values.set(node.id, view);
+    return view;
+  }
+
   #allocateResult(node: Node, wanted?: readonly number[]): View {
     const shape = numericShape(node.type);
+    const joined = this.#joined.get(node.id);
+    if (joined) return this.#placeInside(node, shape, joined);
     const strides = wanted ?? (this.#filters.has(node.id) ? tapStrides(shape) : undefined);
     const place = this.#placed.get(node.id);
     const inPlace = place !== undefined && strides === undefined;
@@ -282,7 +299,8 @@ class Lowering implements LowerContext {
   /** Lowers one node, unless it is a leaf or a view (those are resolved when used). */
   lowerNode(node: Node): void {
     if (node.op === 'input' || node.op === 'param' || viewOps.has(node.op)) return;
-    if (this.#claimed.has(node.id)) return;
+    // A concatenation with a value has had its parts made in place.
+    if (this.#claimed.has(node.id) || (node.op === 'concat' && this.#values.has(node.id))) return;
     const lower = lowerings[node.op] as AnyLower | undefined;
     if (!lower) {
       fail(
