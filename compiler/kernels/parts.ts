@@ -8,6 +8,7 @@
 import { type Node, numericShape, type TensorType } from '../graph/types.ts';
 import type { OpName } from '../ops/attributes.ts';
 import { binaryMapOps, unaryMapOps } from '../ops/map-program.ts';
+import type { View } from './view.ts';
 
 export interface Split {
   /** Inputs (by position) of which a slice along axis 0 is needed; the others are needed whole. */
@@ -112,4 +113,35 @@ export function partOf(node: Node, length: number | undefined): Node {
   const type = { ...node.type, shape };
   const attrs = 'shape' in node.attrs ? { ...node.attrs, shape } : node.attrs;
   return { ...node, type, attrs } as Node;
+}
+
+/** One of `count` equal slices along the first axis. */
+export interface Part {
+  readonly index: number;
+  readonly count: number;
+  /** Nodes of which only the slice is seen. */
+  readonly sliced: ReadonlySet<number>;
+  /** All inputs of the node. */
+  readonly inputs: readonly number[];
+  /** Operands needed whole are left to the kernel's own windows. */
+  readonly ownWindows: boolean;
+  /** The whole result, once the first part has allocated it, or partial results [count, ...] that are joined at the end. */
+  readonly results: { whole?: View; readonly partial?: View };
+}
+
+/** One of `count` equal slices of a view along an axis. */
+export function slicePart(view: View, { index, count }: Pick<Part, 'index' | 'count'>, axis = 0): View {
+  const length = view.shape[axis]! / count;
+  return {
+    ...view,
+    shape: view.shape.map((n, a) => (a === axis ? length : n)),
+    offset: view.offset + index * length * view.strides[axis]!,
+  };
+}
+
+/** The axis over which a view's elements lie furthest apart; -1 for a single element. */
+export function furthestAxis({ shape, strides }: View): number {
+  const reach = shape.map((n, axis) => (n - 1) * strides[axis]!);
+  const most = Math.max(0, ...reach);
+  return most === 0 ? -1 : reach.indexOf(most);
 }

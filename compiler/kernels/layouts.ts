@@ -1,8 +1,9 @@
 /**
- * Concatenations that need no copy: where every part is made by a kernel that can write any layout and is read by nothing
- * else, the parts are made in their places.
+ * Layouts that readers ask of makers, found by looking ahead in the graph.
  *
- * The gradients of query, key and value are joined so, in the order of memory in which the product behind wants them.
+ * Filters that are computed (scaled by a batch norm) are written in the order in which products read them. A concatenation
+ * needs no copy where every part is made by a kernel that can write any layout and is read by nothing else: the parts
+ * are made in their places, as the gradients of query, key and value are.
  */
 import type { Graph, Node, NodeOf } from '../graph/types.ts';
 import { numericShape } from '../graph/types.ts';
@@ -10,11 +11,11 @@ import type { OpName } from '../ops/attributes.ts';
 import { binaryMapOps, unaryMapOps } from '../ops/map-program.ts';
 import { denseStrides } from './view.ts';
 
+const maps = new Set<OpName>([...unaryMapOps, ...binaryMapOps, 'map']);
+
 /** Ops whose kernels write any layout. */
-export const writesAnyLayout = new Set<OpName>([
-  ...unaryMapOps,
-  ...binaryMapOps,
-  'map',
+const writesAnyLayout = new Set<OpName>([
+  ...maps,
   'attention_grad_q',
   'attention_grad_k',
   'attention_grad_v',
@@ -83,4 +84,16 @@ function stridesOf(graph: Graph, node: NodeOf<'concat'>, users: readonly number[
     strides[axis] = dense[i]!;
   });
   return strides;
+}
+
+/** Maps (filters scaled by a batch norm) that feed nothing but convolutions, as their filters. */
+export function filtersOnly(graph: Graph): Set<number> {
+  const filters = new Set<number>();
+  const others = new Set(graph.outputs.map((o) => o.node));
+  for (const node of graph.nodes)
+    for (const [i, id] of node.inputs.entries()) {
+      const asFilter = i === 1 && node.op === 'conv2d' && node.attrs.groups === 1;
+      (asFilter && maps.has(graph.nodes[id]!.op) ? filters : others).add(id);
+    }
+  return new Set([...filters].filter((id) => !others.has(id)));
 }
