@@ -5,10 +5,11 @@
  * gradient needs every row's mean and 1/deviation for each column, so those go to scratch first; then
  * dy * (x - mean) * rstd is summed down the columns.
  */
+import type { NodeOf } from '../graph/types.ts';
 import { sizeOf } from '../graph/types.ts';
 import type { OpName } from '../ops/attributes.ts';
 import { columnReduction } from './columns.ts';
-import type { Lower } from './kernel.ts';
+import type { Lower, LowerContext } from './kernel.ts';
 import { type RowStep, rowKernel } from './rows.ts';
 import { lowerRows } from './softmax.ts';
 import { denseView, type View } from './view.ts';
@@ -35,8 +36,16 @@ const lowerLayerNorm: Lower<'layer_norm'> = (ctx, node) => {
 
 /** dx = rstd * (g - mean(g) - xhat * mean(g * xhat)) with g = dy * weight. */
 const lowerLayerNormGrad: Lower<'layer_norm_grad'> = (ctx, node) => {
-  const length = ctx.view(node.inputs[0]!).shape.at(-1)!;
+  const [x, , dy] = node.inputs as [number, number, number];
+  const view = ctx.view(x);
+  const length = view.shape.at(-1)!;
   const count = literal(length);
+  // The weight's gradient needs the statistics that this kernel has at hand.
+  const weight = ctx.consumers(dy).find((user): user is NodeOf<'layer_norm_grad_weight'> => {
+    return user.op === 'layer_norm_grad_weight' && user.inputs[0] === x && user.attrs.eps === node.attrs.eps;
+  });
+  const dweight = weight && ctx.claim(weight);
+  const kept = dweight && scratchStatistics(ctx, view);
   lowerRows(ctx, node, ['x', 'weight', 'dy'], 18, [
     ...statistics(length, node.attrs.eps),
     {
@@ -47,59 +56,64 @@ const lowerLayerNormGrad: Lower<'layer_norm_grad'> = (ctx, node) => {
     },
     { name: 'g_mean', value: `g_total / ${count}` },
     { name: 'g_xhat_mean', value: `g_xhat_total / ${count}` },
+    ...(kept ? kept.steps : []),
     { store: 'rstd * (dy * weight - g_mean - (x - mean) * rstd * g_xhat_mean)' },
   ]);
+  if (weight && dweight && kept) sumWeightGradient(ctx, weight, dweight, kept);
 };
 
-const lowerLayerNormGradWeight: Lower<'layer_norm_grad_weight'> = (ctx, node) => {
-  const x = ctx.view(node.inputs[0]!);
-  const dy = ctx.view(node.inputs[1]!);
+interface Statistics {
+  readonly mean: View;
+  readonly rstd: View;
+  /** Steps that keep both. */
+  readonly steps: readonly RowStep[];
+}
+
+/** Room for every row's mean and 1/deviation. */
+function scratchStatistics(ctx: LowerContext, x: View): Statistics {
   const lead = x.shape.slice(0, -1);
   const rows = sizeOf(lead);
-  const scratch = ctx.scratch(2 * rows, 'f32', 'layer_norm statistics');
-  const means = denseView(scratch, lead);
-  const steps = statistics(x.shape.at(-1)!, node.attrs.eps);
-  ctx.emit(
-    rowKernel(
-      {
-        name: 'layer_norm_statistics',
-        inputs: [{ role: 'x', view: x }],
-        output: means,
-        steps: [...steps, { put: 'mean' }, { put: 'rstd', shift: rows }],
-        flops: 4 * sizeOf(x.shape),
-      },
-      ctx.profile,
-      node.origin,
-    ),
-  );
+  const mean = denseView(ctx.scratch(2 * rows, 'f32', 'layer_norm statistics'), lead);
+  const rstd = { ...mean, offset: rows };
+  const steps = [
+    { put: 'mean', into: mean },
+    { put: 'rstd', into: rstd },
+  ];
+  return { mean, rstd, steps };
+}
+
+/** dweight, and with it the bias's gradient, which sums the same dy. */
+function sumWeightGradient(
+  ctx: LowerContext,
+  node: NodeOf<'layer_norm_grad_weight'>,
+  result: View,
+  { mean, rstd }: Statistics,
+): void {
+  const [x, dy] = node.inputs.map((id) => ctx.view(id)) as [View, View];
+  const alongRow = (view: View): View => ({ ...view, shape: x.shape, strides: [...view.strides, 0] });
   const inputs = [
     { role: 'x', view: x },
     { role: 'dy', view: dy },
-    { role: 'mean', view: alongRow(means) },
-    { role: 'rstd', view: alongRow({ ...means, offset: rows }) },
+    { role: 'mean', view: alongRow(mean) },
+    { role: 'rstd', view: alongRow(rstd) },
   ];
-  const axes = lead.map((_, axis) => axis);
-  const result = ctx.result(node);
-  // The bias's gradient is a sum of the same dy.
+  const axes = x.shape.slice(0, -1).map((_, axis) => axis);
   const bias = ctx
     .consumers(node.inputs[1]!)
-    .find(
-      (user) =>
-        user.op === 'sum' &&
-        !user.attrs.keep &&
-        user.attrs.axes.length === axes.length &&
-        user.type.shape.length === 1,
-    );
+    .find(({ op, attrs, type }) => op === 'sum' && !attrs.keep && type.shape.length === 1);
   const along = bias && ctx.claim(bias);
   const values = ['dy * ((x - mean) * rstd)', ...(along ? ['dy'] : [])];
-  columnReduction(ctx, node, { inputs, axes, op: 'sum', values, flops: 5 }, [
-    result,
-    ...(along ? [along] : []),
-  ]);
+  const outputs = [result, ...(along ? [along] : [])];
+  columnReduction(ctx, node, { inputs, axes, op: 'sum', values, flops: 5 }, outputs);
+}
 
-  function alongRow(view: View): View {
-    return { ...view, shape: x.shape, strides: [...view.strides, 0] };
-  }
+const lowerLayerNormGradWeight: Lower<'layer_norm_grad_weight'> = (ctx, node) => {
+  const x = ctx.view(node.inputs[0]!);
+  const kept = scratchStatistics(ctx, x);
+  const steps = [...statistics(x.shape.at(-1)!, node.attrs.eps), ...kept.steps];
+  const spec = { name: 'layer_norm_statistics', inputs: [{ role: 'x', view: x }], output: kept.mean, steps };
+  ctx.emit(rowKernel({ ...spec, flops: 4 * sizeOf(x.shape) }, ctx.profile, node.origin));
+  sumWeightGradient(ctx, node, ctx.result(node), kept);
 };
 
 const lowerL2Normalize: Lower<'l2_normalize'> = (ctx, node) => {

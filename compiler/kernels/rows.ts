@@ -34,8 +34,8 @@ export type RowStep =
   | { readonly name: string; readonly value: string }
   /** The element of the output at each place of the row. */
   | { readonly store: string }
-  /** The one element of the output that belongs to the row, `shift` elements on. */
-  | { readonly put: string; readonly shift?: number };
+  /** The one element of the output (or of the view given) that belongs to the row. */
+  | { readonly put: string; readonly into?: View };
 
 export interface RowInput {
   readonly role: string;
@@ -110,7 +110,15 @@ function operandsOf(spec: RowSpec, vector: boolean): Operand[] {
       }),
     ),
     { role: 'out', view: spec.output, access: 'read_write', vector: vector && stores },
+    ...furtherOutputs(spec).map(
+      (view, i): Operand => ({ role: `put${i}`, view, access: 'read_write', vector: false }),
+    ),
   ];
+}
+
+/** Views that steps put single values into, beside the output. */
+function furtherOutputs({ steps }: RowSpec): View[] {
+  return steps.flatMap((step) => ('put' in step && step.into ? [step.into] : []));
 }
 
 /** Workgroup size of a GPU row: enough threads for a few loads each, a power of two for the tree. */
@@ -148,7 +156,7 @@ class RowPrinter {
     for (const step of this.spec.steps) {
       if ('reduce' in step) lines.push(...this.reduce(step.reduce));
       else if ('store' in step) lines.push(...this.store(step.store));
-      else if ('put' in step) lines.push(...this.put(step.put, step.shift ?? 0));
+      else if ('put' in step) lines.push(...this.put(step.put, step.into));
       else lines.push(`let ${step.name} = ${step.value};`);
     }
     return `${lines.map((line) => `  ${line}`).join('\n')}\n`;
@@ -243,12 +251,10 @@ class RowPrinter {
     return this.loop([`${this.operands.at('out', `out_base + ${step}`)} = ${value};`], [value]);
   }
 
-  private put(value: string, shift: number): string[] {
-    const { output } = this.spec;
-    const place = this.operands.at(
-      'out',
-      indexExpression('row', output.shape, output.strides, output.offset + shift),
-    );
+  private put(value: string, into: View | undefined): string[] {
+    const { shape, strides, offset } = into ?? this.spec.output;
+    const role = into ? `put${furtherOutputs(this.spec).indexOf(into)}` : 'out';
+    const place = this.operands.at(role, indexExpression('row', shape, strides, offset));
     const statement = `${place} = ${value};`;
     return [this.threads === 1 ? statement : `if (lane == 0u) { ${statement} }`];
   }
