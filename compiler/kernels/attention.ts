@@ -51,11 +51,15 @@ export class AttentionOperands {
   readonly bindings: Operands;
   /** Rows are read as vec4; else as four guarded scalars. */
   readonly vector: boolean;
+  /** The result is stored as vec4. */
+  readonly #vectorOut: boolean;
   readonly views: ReadonlyMap<string, View>;
   private readonly width: number;
 
   constructor(rows: ReadonlyMap<string, View>, scalars: ReadonlyMap<string, View>, width: number) {
-    this.vector = [...rows.values()].every(vectorizable);
+    this.vector = [...rows].every(([role, view]) => role === 'out' || vectorizable(view));
+    const out = rows.get('out');
+    this.#vectorOut = this.vector && out !== undefined && vectorizable(out);
     this.views = new Map([...rows, ...scalars]);
     this.width = width;
     const operand =
@@ -64,7 +68,7 @@ export class AttentionOperands {
         role,
         view,
         access: role === 'out' ? 'read_write' : 'read',
-        vector,
+        vector: role === 'out' ? vector && this.#vectorOut : vector,
       });
     const list = [...[...rows].map(operand(this.vector)), ...[...scalars].map(operand(false))];
     this.bindings = new Operands(list.sort((a, b) => Number(a.role === 'out') - Number(b.role === 'out')));
@@ -77,7 +81,8 @@ export class AttentionOperands {
   }
 
   private unit(role: string): number {
-    return this.vector && this.view(role).shape.length === 4 ? 4 : 1;
+    const vector = role === 'out' ? this.#vectorOut : this.vector;
+    return vector && this.view(role).shape.length === 4 ? 4 : 1;
   }
 
   /** Where a head's first row begins, in the operand's units. */
@@ -109,10 +114,12 @@ export class AttentionOperands {
 
   /** Statements that store vec4 number `chunk` of a row of the result. */
   store(row: string, chunk: string, value: string): string {
-    if (this.vector) return `${this.bindings.at('out', `${row} + ${chunk}`)} = ${value};`;
+    if (this.#vectorOut) return `${this.bindings.at('out', `${row} + ${chunk}`)} = ${value};`;
+    const stride = this.view('out').strides[3]!;
     const parts = [0, 1, 2, 3].map((lane) => {
       const d = `4u * ${chunk} + ${lane}u`;
-      return `if (${d} < ${this.width}u) { ${this.bindings.at('out', `${row} + ${d}`)} = ${value}[${lane}]; }`;
+      const at = this.bindings.at('out', `${row} + (${d}) * ${stride}u`);
+      return `if (${d} < ${this.width}u) { ${at} = ${value}[${lane}]; }`;
     });
     return parts.join(' ');
   }

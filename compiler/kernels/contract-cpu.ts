@@ -35,20 +35,56 @@ export function printRegisterTile(
   lines.push(...printColumns(c, vectors, modes), ...printRows(c, tile, modes, nest));
   for (const i of rows) for (const j of vectors) lines.push(`var c${i}_${j} = vec4<f32>();`);
   lines.push(...nest.open, ...printStep(rows, vectors, modes, nest), '}'.repeat(nest.depth));
-  for (const i of rows) {
-    lines.push(`if (m0 + ${i}u < ${c.m}u) {`, `let m = m0 + ${i}u;`);
-    for (const j of vectors) {
-      lines.push(`if (n0 + ${4 * j}u < ${c.n}u) {`, `let n = n0 + ${4 * j}u;`);
-      lines.push(...printer.store(`c${i}_${j}`, 'm', 'n'), '}');
-    }
-    lines.push('}');
-  }
+  lines.push(...(printer.byColumns ? columnStores : rowStores)(c, rows, vectors, printer));
   return `@compute @workgroup_size(${tile.lanes})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
   ${lines.join('\n  ')}
 }
 `;
 }
+
+type Stores = (
+  c: Contraction,
+  rows: readonly number[],
+  vectors: readonly number[],
+  printer: ResultPrinter,
+) => string[];
+
+/** The tile as vec4s along its columns. */
+const rowStores: Stores = (c, rows, vectors, printer) =>
+  rows.flatMap((i) => [
+    `if (m0 + ${i}u < ${c.m}u) {`,
+    `let m = m0 + ${i}u;`,
+    ...vectors.flatMap((j) => [
+      `if (n0 + ${4 * j}u < ${c.n}u) {`,
+      `let n = n0 + ${4 * j}u;`,
+      ...printer.store(`c${i}_${j}`, 'm', 'n'),
+      '}',
+    ]),
+    '}',
+  ]);
+
+/** The tile as vec4s along its rows; turned in registers. Rows behind the last one go to the padding. */
+const columnStores: Stores = (c, rows, vectors, printer) => {
+  const { view, inner } = c.result;
+  const lines: string[] = [];
+  for (let first = 0; first < rows.length; first += 4)
+    for (const j of vectors) {
+      lines.push(`if (m0 + ${first}u < ${c.m}u && n0 + ${4 * j}u < ${c.n}u) {`, `let n = n0 + ${4 * j}u;`);
+      for (const r of [0, 1, 2, 3]) {
+        const row = printer.value(`c${first + r}_${j}`, 'm', 'n');
+        lines.push(`var r${r}: vec4<f32>;`, `{ let m = min(m0 + ${first + r}u, ${c.m - 1}u);`);
+        lines.push(...row.lines, `r${r} = ${row.value}; }`);
+      }
+      for (const q of [0, 1, 2, 3]) {
+        const guard = c.n % 4 === 0 ? '' : `if (n + ${q}u < ${c.n}u) `;
+        const at = `(${view.offset + first}u + (n + ${q}u) * ${inner}u + m0) / 4u`;
+        lines.push(`${guard}{ result[${at}] = vec4<f32>(r0[${q}], r1[${q}], r2[${q}], r3[${q}]); }`);
+      }
+      lines.push('}');
+    }
+  return lines;
+};
 
 function loopNest(c: Contraction, tile: RegisterTile): LoopNest {
   // The z component of the workgroup's number is the batch, so this is 0; no compiler knows.
@@ -89,7 +125,7 @@ function printRows(c: Contraction, tile: RegisterTile, modes: LoadModes, nest: L
       ...nest.setup,
       ...Array.from(
         { length: tile.rows / 4 },
-        (_, i) => `let a_at${i} = (${base} + min(m0 + ${4 * i}u, ${c.m - 4}u)) / 4u;`,
+        (_, i) => `let a_at${i} = (${base} + min(m0 + ${4 * i}u, ${Math.ceil(c.m / 4) * 4 - 4}u)) / 4u;`,
       ),
     ];
   return [

@@ -145,6 +145,14 @@ function bindOperands(
   return { names: { a, b, extras }, args };
 }
 
+/** Whether every column of the left operand has whole vec4s, if need be with padding behind its last row. */
+function wholeColumns({ m, k, batch, a, walk }: Contraction): boolean {
+  if (m % 4 === 0) return true;
+  const rows = Math.ceil(m / 4) * 4;
+  const last = a.view.offset + (k - 1) * a.inner;
+  return batch === 1 && walk === undefined && a.inner >= rows && a.view.storage.elements >= last + rows;
+}
+
 /** How operands are bound: walks that jump through an image need their strides aligned as well. */
 function loadModes(c: Contraction, cpu: boolean, shared: ReadonlySet<number>) {
   const vectorisable = (o: Operand, strides: readonly number[]) =>
@@ -159,7 +167,7 @@ function loadModes(c: Contraction, cpu: boolean, shared: ReadonlySet<number>) {
   const right = walk?.kind === 'pixels' ? jumps(walk.right) : [];
   return {
     // Pixels are never side by side in memory: only channels are rows that vec4s can read.
-    aVector: c.m % 4 === 0 && walk?.kind !== 'taps' && vectorisable(c.a, left),
+    aVector: wholeColumns(c) && walk?.kind !== 'taps' && vectorisable(c.a, left),
     bVector: c.n % 4 === 0 && vectorisable(c.b, right),
   };
 }

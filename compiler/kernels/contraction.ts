@@ -131,6 +131,10 @@ export function baseIndex(operand: Operand, batchName: string): string {
 export interface ResultPrinter {
   /** Whether the result is bound as vec4. */
   readonly resultVector: boolean;
+  /** Whether the result is dense along its rows, so that vec4s of four rows are stored. */
+  readonly byColumns: boolean;
+  /** The mapped vec4 of a row, and the statements in front of it. */
+  value(acc: string, m: string, n: string): { readonly lines: string[]; readonly value: string };
   /** Statements that map and store the vec4 `acc` at row `m`, columns `n`..`n+3` (identifiers; `n` a multiple of 4). */
   store(acc: string, m: string, n: string): string[];
 }
@@ -146,31 +150,40 @@ export function resultPrinter(
   extras: readonly string[],
   extraVectors: readonly boolean[],
 ): ResultPrinter {
-  const resultVector = vectorExtra(c, c.result);
+  const along = vectorExtra(c, c.result);
+  const byColumns =
+    !along &&
+    c.batch === 1 &&
+    c.m > 1 &&
+    unitStride(c.result.outer) &&
+    vectorAligned(c.result, 'outer') &&
+    c.result.inner >= Math.ceil(c.m / 4) * 4;
   const four = [0, 1, 2, 3];
   const rowBase = (operand: Operand, m: string) =>
     `${baseIndex(operand, 'batch')} + ${groupIndex(m, operand.outer)}`;
+  const mapped = (acc: string, m: string, n: string) => {
+    const lines: string[] = [];
+    const loads = c.extras.map((extra, i) => {
+      const row = `(${rowBase(extra, m)})`;
+      // Columns behind the edge are read clamped; their results are not stored.
+      const at = (q: number) => `${extras[i]}[${row} + min(${n} + ${q}u, ${c.n - 1}u) * ${extra.inner}u]`;
+      if (extraVectors[i]) lines.push(`let e${i} = ${extras[i]}[(${row} + ${n}) / 4u];`);
+      else if (extra.inner === 0) lines.push(`let e${i} = vec4<f32>(${extras[i]}[${row}]);`);
+      else lines.push(`let e${i} = vec4<f32>(${four.map(at).join(', ')});`);
+      return `e${i}`;
+    });
+    if (!c.epilogue) return { lines, value: acc };
+    const printed = printProgram(c.epilogue, [acc, ...loads], 4, 'p');
+    return { lines: [...lines, ...printed.lines], value: printed.result };
+  };
   return {
-    resultVector,
+    resultVector: along || byColumns,
+    byColumns,
+    value: mapped,
     store(acc, m, n) {
-      const lines: string[] = [];
-      const loads = c.extras.map((extra, i) => {
-        const row = `(${rowBase(extra, m)})`;
-        // Columns behind the edge are read clamped; their results are not stored.
-        const at = (q: number) => `${extras[i]}[${row} + min(${n} + ${q}u, ${c.n - 1}u) * ${extra.inner}u]`;
-        if (extraVectors[i]) lines.push(`let e${i} = ${extras[i]}[(${row} + ${n}) / 4u];`);
-        else if (extra.inner === 0) lines.push(`let e${i} = vec4<f32>(${extras[i]}[${row}]);`);
-        else lines.push(`let e${i} = vec4<f32>(${four.map(at).join(', ')});`);
-        return `e${i}`;
-      });
-      let value = acc;
-      if (c.epilogue) {
-        const printed = printProgram(c.epilogue, [acc, ...loads], 4, 'p');
-        lines.push(...printed.lines);
-        value = printed.result;
-      }
+      const { lines, value } = mapped(acc, m, n);
       const row = `(${rowBase(c.result, m)})`;
-      if (resultVector) {
+      if (along) {
         lines.push(`result[(${row} + ${n}) / 4u] = ${value};`);
         return lines;
       }

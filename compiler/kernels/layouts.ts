@@ -6,7 +6,7 @@
  * are made in their places, as the gradients of query, key and value are.
  */
 import type { Graph, Node, NodeOf } from '../graph/types.ts';
-import { numericShape } from '../graph/types.ts';
+import { numericShape, sizeOf } from '../graph/types.ts';
 import type { OpName } from '../ops/attributes.ts';
 import { binaryMapOps, unaryMapOps } from '../ops/map-program.ts';
 import { denseStrides } from './view.ts';
@@ -96,4 +96,58 @@ export function filtersOnly(graph: Graph): Set<number> {
       (asFilter && maps.has(graph.nodes[id]!.op) ? filters : others).add(id);
     }
   return new Set([...filters].filter((id) => !others.has(id)));
+}
+
+/** Rows that one vec4 holds: columns of a left operand begin at multiples of it. */
+const padded = (rows: number) => Math.ceil(rows / 4) * 4;
+
+/**
+ * Left operands that software adapters read four rows at a time, written so by their makers: strides by node.
+ *
+ * A product of such an adapter is fastest where the left operand is dense along its rows (see contract-cpu.ts). The rows of a
+ * column are padded to whole vec4s. Only where nothing else reads the value: other readers want rows.
+ */
+export function columnOperands(
+  graph: Graph,
+  consumers: readonly (readonly number[])[],
+): Map<number, readonly number[]> {
+  const outputs = new Set(graph.outputs.map((o) => o.node));
+  const found = new Map<number, readonly number[]>();
+  const only = (id: number) =>
+    outputs.has(id) || consumers[id]!.length !== 1 ? undefined : graph.nodes[consumers[id]![0]!]!;
+  for (const node of graph.nodes) {
+    const shape = numericShape(node.type);
+    const last = shape.length - 1;
+    if (node.op === 'attention') {
+      const joined = only(node.id);
+      if (joined?.op !== 'transpose' || joined.attrs.perm.join() !== '0,2,1,3') continue;
+      const [batch, heads, rows, width] = shape as [number, number, number, number];
+      if (!feedsProduct(joined, heads * width, only)) continue;
+      const pitch = padded(batch * rows);
+      found.set(node.id, [rows, width * pitch, 1, pitch]);
+    } else if (node.op === 'layer_norm' || node.op === 'matmul') {
+      if (node.op === 'matmul' && !isFlatProduct(graph, node)) continue;
+      if (!feedsProduct(node, shape[last]!, only)) continue;
+      const rows = denseStrides(shape.slice(0, -1));
+      found.set(node.id, [...rows, padded(sizeOf(shape.slice(0, -1)))]);
+    }
+  }
+  return found;
+}
+
+/** One product over all rows, not one for each of a batch. */
+function isFlatProduct(graph: Graph, node: NodeOf<'matmul'>): boolean {
+  const [a, b] = node.inputs.map((id) => graph.nodes[id]!.type.shape.length) as [number, number];
+  return b === 2 && (a === 2 || !node.attrs.transposeA);
+}
+
+/** Whether a value with `width` columns ends, through reshapes of its rows, as the left operand of a large enough product. */
+function feedsProduct(node: Node, width: number, only: (id: number) => Node | undefined): boolean {
+  const user = only(node.id);
+  if (user?.op === 'reshape' && user.type.shape.at(-1) === width) return feedsProduct(user, width, only);
+  if (user?.op !== 'matmul' || user.attrs.transposeA || user.inputs[0] !== node.id) return false;
+  const shape = numericShape(user.type);
+  const { length } = user.inputs;
+  const once = user.inputs.filter((id) => id === node.id).length === 1 && length >= 2;
+  return once && sizeOf(shape.slice(0, -1)) >= 16 && shape.at(-1)! >= 64;
 }

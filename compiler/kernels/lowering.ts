@@ -15,7 +15,7 @@ import { contractLowerings } from './contract.ts';
 import { convolutionLowerings, tapStrides } from './convolution.ts';
 import { embeddingLowerings } from './embedding.ts';
 import type { Kernel, LowerContext } from './kernel.ts';
-import { filtersOnly, type Joined, joinedParts } from './layouts.ts';
+import { columnOperands, filtersOnly, type Joined, joinedParts } from './layouts.ts';
 import { emitCopy, mapLowerings } from './map.ts';
 import { momentLowerings } from './moments.ts';
 import { moveLowerings } from './move.ts';
@@ -69,6 +69,8 @@ export class Lowering implements LowerContext {
   readonly #consumers: readonly (readonly number[])[];
   readonly #outputs: ReadonlySet<number>;
   readonly #joined: ReadonlyMap<number, Joined>;
+  /** Strides of left operands that are written column by column. */
+  readonly #columns: ReadonlyMap<number, readonly number[]>;
   /** Nodes whose results another node's kernel made. */
   readonly #claimed = new Set<number>();
   /** The slice of a node that is being lowered, where it is too large to be done at once. */
@@ -85,6 +87,7 @@ export class Lowering implements LowerContext {
     for (const { id, inputs } of graph.nodes) for (const input of new Set(inputs)) consumers[input]!.push(id);
     this.#consumers = consumers;
     this.#joined = joinedParts(graph, consumers);
+    this.#columns = profile.kind === 'cpu' ? columnOperands(graph, consumers) : new Map();
     this.#windows = new Windows(profile, () => this.#storages++);
   }
 
@@ -223,6 +226,8 @@ export class Lowering implements LowerContext {
     const shape = numericShape(node.type);
     const joined = this.#joined.get(node.id);
     if (joined) return this.#placeInside(node, shape, joined);
+    const columns = this.#columnsOf(node, shape);
+    if (columns) return columns;
     const strides = wanted ?? (this.#filters.has(node.id) ? tapStrides(shape) : undefined);
     const place = this.#placed.get(node.id);
     const inPlace = place !== undefined && strides === undefined;
@@ -237,6 +242,18 @@ export class Lowering implements LowerContext {
             inPlace ? place.name : undefined,
           );
     const view: View = { storage, shape, strides: strides ?? denseStrides(shape), offset: 0 };
+    this.#values.set(node.id, view);
+    return view;
+  }
+
+  /** The result of a node whose reader wants it column by column, unless a binding cannot hold it. */
+  #columnsOf(node: Node, shape: readonly number[]): View | undefined {
+    const strides = this.#columns.get(node.id);
+    if (!strides) return undefined;
+    const elements = Math.ceil(extent({ shape, strides }) / 4) * 4;
+    if (elements > this.#windows.most) return undefined;
+    const storage = this.scratch(elements, 'f32', `%${node.id} ${node.op} by columns`);
+    const view: View = { storage, shape, strides, offset: 0 };
     this.#values.set(node.id, view);
     return view;
   }

@@ -88,18 +88,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
 }
 
 function isVector(spec: RowSpec): boolean {
-  const stores = spec.steps.some((step) => 'store' in step);
   const whole = spec.pieces === undefined || spec.pieces.length % 4 === 0;
   return (
     whole &&
     spec.inputs.every(({ view }) => vectorizable(view) || repeatsLast(view)) &&
-    spec.inputs.some(({ view }) => vectorizable(view)) &&
-    (!stores || vectorizable(spec.output))
+    spec.inputs.some(({ view }) => vectorizable(view))
   );
 }
 
+/** Whether results are stored as vec4s. Where the output lies otherwise, vec4s are loaded and scalars stored. */
+function storesVectors(spec: RowSpec, vector: boolean): boolean {
+  return vector && spec.steps.some((step) => 'store' in step) && vectorizable(spec.output);
+}
+
 function operandsOf(spec: RowSpec, vector: boolean): Operand[] {
-  const stores = spec.steps.some((step) => 'store' in step);
   return [
     ...spec.inputs.map(
       ({ role, view }): Operand => ({
@@ -109,7 +111,7 @@ function operandsOf(spec: RowSpec, vector: boolean): Operand[] {
         vector: vector && !repeatsLast(view),
       }),
     ),
-    { role: 'out', view: spec.output, access: 'read_write', vector: vector && stores },
+    { role: 'out', view: spec.output, access: 'read_write', vector: storesVectors(spec, vector) },
     ...furtherOutputs(spec).map(
       (view, i): Operand => ({ role: `put${i}`, view, access: 'read_write', vector: false }),
     ),
@@ -164,8 +166,8 @@ class RowPrinter {
 
   private unit(role: string): number {
     const input = this.spec.inputs.find((i) => i.role === role);
-    const view = input?.view ?? this.spec.output;
-    return this.vector && !repeatsLast(view) ? 4 : 1;
+    if (input === undefined) return storesVectors(this.spec, this.vector) ? 4 : 1;
+    return this.vector && !repeatsLast(input.view) ? 4 : 1;
   }
 
   /** Where each operand's row begins, and how many loads the row has. */
@@ -247,6 +249,12 @@ class RowPrinter {
 
   private store(value: string): string[] {
     const stride = this.spec.output.strides.at(-1)!;
+    if (this.vector && !storesVectors(this.spec, true)) {
+      const places = [0, 1, 2, 3].map((q) =>
+        this.operands.at('out', `out_base + (4u * i + ${q}u) * ${stride}u`),
+      );
+      return this.loop([`let value = ${value};`, ...places.map((at, q) => `${at} = value[${q}];`)], [value]);
+    }
     const step = this.vector || stride === 1 ? 'i' : `i * ${stride}u`;
     return this.loop([`${this.operands.at('out', `out_base + ${step}`)} = ${value};`], [value]);
   }

@@ -45,7 +45,7 @@ function leastCommonMultiple(a: number, b: number): number {
 }
 
 /** Elements from the first to behind the last that a view touches. */
-export function extent({ shape, strides }: View): number {
+export function extent({ shape, strides }: Pick<View, 'shape' | 'strides'>): number {
   return shape.reduce((sum, n, axis) => sum + (n - 1) * strides[axis]!, 1);
 }
 
