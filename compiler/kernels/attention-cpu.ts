@@ -231,8 +231,10 @@ ${indent(indent(lines)).join('\n')}
       '  norm += w;',
       '}',
     ];
-    if (!lse) return [...lines, 'let factor = 1.0 / norm;'];
-    const out = (r: number) => work.operands.scalar('out', 'out_head', `row${r}`);
+    if (!lse) lines.push('let factor = 1.0 / norm;');
+    const role = lse ? 'out' : 'log_sum';
+    if (!work.operands.views.has(role)) return lines;
+    const out = (r: number) => work.operands.scalar(role, `${role}_head`, `row${r}`);
     return [
       ...lines,
       'let total = most + log(norm);',

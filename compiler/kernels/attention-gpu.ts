@@ -265,13 +265,13 @@ ${indent(lines).join('\n')}
   private results(): string[] {
     const { work } = this;
     const { operands } = work;
-    if (work.kind === 'lse') {
-      const out = (r: number) => operands.scalar('out', 'out_head', `row${r}`);
-      return four(
-        (r) => `if (tx == 0u && row${r} < ${work.rows}u) { ${out(r)} = most${r} + log(norm${r}); }`,
-      );
-    }
-    return four((r) => {
+    const role = work.kind === 'lse' ? 'out' : 'log_sum';
+    const out = (r: number) => operands.scalar(role, `${role}_head`, `row${r}`);
+    const sums = operands.views.has(role)
+      ? four((r) => `if (tx == 0u && row${r} < ${work.rows}u) { ${out(r)} = most${r} + log(norm${r}); }`)
+      : [];
+    if (work.kind === 'lse') return sums;
+    const rows = four((r) => {
       const lines = [`if (row${r} < ${work.rows}u) {`];
       lines.push(`  let out_row = out_head + row${r} * ${operands.rowStride('out')}u;`);
       for (let m = 0; m < this.stages; m++) {
@@ -281,7 +281,8 @@ ${indent(lines).join('\n')}
         lines.push(`  ${inside}{ ${operands.store('out_row', chunk, value)} }`);
       }
       return [...lines, '}'];
-    }).flat();
+    });
+    return [...sums, ...rows.flat()];
   }
 }
 

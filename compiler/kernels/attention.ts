@@ -46,7 +46,7 @@ export function pairsOf({ heads, rows, others, causal, kind }: AttentionWork): n
   return heads * queries * (causal ? keys - (queries - 1) / 2 : keys);
 }
 
-/** Operands by role: own0, own1, other0, other1, added, lse, delta, out; with rows of `width` elements where it applies. */
+/** Operands by role: own0, own1, other0, other1, added, lse, delta, out, log_sum (of the forward pass, for the gradients); with rows of `width` elements where it applies. */
 export class AttentionOperands {
   readonly bindings: Operands;
   /** Rows are read as vec4; else as four guarded scalars. */
@@ -67,11 +67,12 @@ export class AttentionOperands {
       ([role, view]: [string, View]): Operand => ({
         role,
         view,
-        access: role === 'out' ? 'read_write' : 'read',
+        access: role === 'out' || role === 'log_sum' ? 'read_write' : 'read',
         vector: role === 'out' ? vector && this.#vectorOut : vector,
       });
     const list = [...[...rows].map(operand(this.vector)), ...[...scalars].map(operand(false))];
-    this.bindings = new Operands(list.sort((a, b) => Number(a.role === 'out') - Number(b.role === 'out')));
+    const written = ({ access }: Operand) => Number(access === 'read_write');
+    this.bindings = new Operands(list.sort((a, b) => written(a) - written(b)));
   }
 
   private view(role: string): View {
@@ -205,6 +206,8 @@ function lowerAttention(
   if (kind.startsWith('grad')) scalars.set('lse', ctx.view(node.inputs[4]!));
   if (kind === 'grad_q' || kind === 'grad_k') scalars.set('delta', ctx.view(node.inputs[5]!));
   const shape = numericShape(node.type);
+  const logSum = kind === 'forward' ? claimLogSum(ctx, node) : undefined;
+  if (logSum) scalars.set('log_sum', logSum);
   if (kind === 'lse') scalars.set('out', ctx.result(node));
   else views.set('out', ctx.result(node, headsInside(shape)));
   const work: AttentionWork = {
@@ -222,6 +225,25 @@ function lowerAttention(
   };
   const print = ctx.profile.kind === 'cpu' ? cpuAttention : gpuAttention;
   ctx.emit(print(work, ctx, node.origin));
+}
+
+/** The log-sum-exp that the gradients want of the same scores: the forward pass has it at hand. */
+function claimLogSum(
+  ctx: LowerContext,
+  node: Node & { readonly attrs: OpAttributes['attention'] },
+): View | undefined {
+  const [q, k] = node.inputs;
+  const wanted = ctx
+    .consumers(q!)
+    .find(
+      (user) =>
+        user.op === 'attention_lse' &&
+        user.inputs[0] === q &&
+        user.inputs[1] === k &&
+        user.attrs.causal === node.attrs.causal &&
+        user.attrs.scale === node.attrs.scale,
+    );
+  return wanted && ctx.claim(wanted);
 }
 
 /** Strides of [B, H, T, D] for values that lie as [B, T, H, D]. */

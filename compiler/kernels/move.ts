@@ -17,6 +17,7 @@ import {
   repeatsLast,
   vectorizable,
 } from './access.ts';
+import { arithmeticBehind, type Behind } from './behind.ts';
 import { gridOf, type Lower, type LowerContext } from './kernel.ts';
 import type { View } from './view.ts';
 
@@ -197,9 +198,14 @@ const lowerPad: Lower<'pad'> = (ctx, node) => {
 /** One kernel joins as many inputs as bindings allow; each group of inputs fills its own stretch of the axis. */
 const lowerConcat: Lower<'concat'> = (ctx, node) => {
   const { axis } = node.attrs;
-  const output = ctx.result(node);
   const views = node.inputs.map((id) => ctx.view(id));
-  const most = ctx.profile.limits.maxStorageBuffersPerShaderStage - 1;
+  const most = ctx.profile.limits.maxStorageBuffersPerShaderStage - 2;
+  const behind = views.length < most ? arithmeticBehind(ctx, node, 'value') : undefined;
+  if (behind) {
+    emitConcat(ctx, node, views, axis, behind.output, behind);
+    return;
+  }
+  const output = ctx.result(node);
   let start = 0;
   for (let from = 0; from < views.length; from += most) {
     const group = views.slice(from, from + most);
@@ -214,12 +220,20 @@ const lowerConcat: Lower<'concat'> = (ctx, node) => {
   }
 };
 
-function emitConcat(ctx: LowerContext, node: Node, views: readonly View[], axis: number, output: View): void {
+function emitConcat(
+  ctx: LowerContext,
+  node: Node,
+  views: readonly View[],
+  axis: number,
+  output: View,
+  behind?: Behind,
+): void {
   const last = axis === output.shape.length - 1;
   const sources = views.map((view, i) => ({ role: `x${i}`, view }));
+  const extras = behind?.extras ?? [];
   emitMove(ctx, node, {
     name: `concat${views.length}`,
-    sources,
+    sources: [...sources, ...extras],
     output,
     vector: !last || views.every((view) => view.shape[axis]! % 4 === 0 && !repeatsLast(view)),
     write({ width, type, load }) {
@@ -237,6 +251,8 @@ function emitConcat(ctx: LowerContext, node: Node, views: readonly View[], axis:
         lines.push(`  ${i === 0 ? '' : 'else '}${test}{ value = ${read}; }`);
         start = end;
       });
+      for (const { role, view } of extras) lines.push(`  let ${role} = ${load(role, view, 'index')};`);
+      if (behind) lines.push(`  value = ${behind.value};`);
       return `${lines.join('\n')}\n`;
     },
   });
