@@ -22,7 +22,7 @@ import type { KernelArg, Lower, LowerContext } from './kernel.ts';
 import { chooseRegisterTile, chooseWorkgroupTile } from './schedules.ts';
 import { emitTransposedCopy } from './transpose.ts';
 import { denseView, type View } from './view.ts';
-import { expandView } from './view-algebra.ts';
+import { collapseAxes, expandView } from './view-algebra.ts';
 import { programHelpers } from './wgsl.ts';
 
 /** Swaps the last two axes. */
@@ -79,12 +79,11 @@ function columnsDense(ctx: LowerContext, c: Contraction, origin: Origin): Contra
 function rowsDense(ctx: LowerContext, c: Contraction, origin: Origin): Contraction {
   const worth = c.n >= 512 && c.m % 4 === 0 && c.m >= 16 && c.batch === 1 && !unitStride(c.a.outer);
   if (!worth) return c;
-  const rank = c.a.outer.shape.length;
-  const rows = c.a.outer;
+  const rows = collapseAxes(c.a.outer.shape, [c.a.outer.strides]);
   const view: View = {
     ...c.a.view,
     shape: [c.k, ...rows.shape],
-    strides: [c.a.inner, ...rows.strides],
+    strides: [c.a.inner, ...rows.strides[0]!],
   };
   const copy = transposedCopy(ctx, view, origin);
   return {
@@ -92,7 +91,7 @@ function rowsDense(ctx: LowerContext, c: Contraction, origin: Origin): Contracti
     a: {
       view: copy,
       batch: { shape: [], strides: [] },
-      outer: { shape: copy.shape.slice(1, rank + 1), strides: copy.strides.slice(1, rank + 1) },
+      outer: { shape: copy.shape.slice(1), strides: copy.strides.slice(1) },
       inner: copy.strides[0]!,
     },
   };

@@ -60,6 +60,11 @@ export interface LowerContext {
    * node is passed over when its turn comes.
    */
   claim(node: Node, strides?: readonly number[]): View | undefined;
+  /**
+   * For a dense result that others read by rows while a product reads it by columns: a place, in the result's shape, where the
+   * kernel writes it a second time. Undefined where nothing wants it.
+   */
+  columnCopy(node: Node): View | undefined;
   /** The same elements as a view that a binding can hold, where the storage is larger than one may be. */
   window(view: View): View;
   /** Scratch memory that dies behind the last kernel that uses it. */

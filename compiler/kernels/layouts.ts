@@ -125,7 +125,7 @@ export function columnOperands(
       if (!feedsProduct(joined, heads * width, only)) continue;
       const pitch = padded(batch * rows);
       found.set(node.id, [rows, width * pitch, 1, pitch]);
-    } else if (node.op === 'layer_norm' || node.op === 'matmul') {
+    } else if (node.op === 'layer_norm' || node.op === 'matmul' || (node.op === 'reshape' && last === 1)) {
       if (node.op === 'matmul' && !isFlatProduct(graph, node)) continue;
       if (!feedsProduct(node, shape[last]!, only)) continue;
       const rows = denseStrides(shape.slice(0, -1));
@@ -150,4 +150,11 @@ function feedsProduct(node: Node, width: number, only: (id: number) => Node | un
   const { length } = user.inputs;
   const once = user.inputs.filter((id) => id === node.id).length === 1 && length >= 2;
   return once && sizeOf(shape.slice(0, -1)) >= 16 && shape.at(-1)! >= 64;
+}
+
+/** Whether a product reads a value as its left operand so often that a copy column by column pays. */
+export function worthColumns(user: Node, id: number): boolean {
+  if (user.op !== 'matmul' || user.attrs.transposeA || user.inputs[0] !== id) return false;
+  const shape = numericShape(user.type);
+  return shape.at(-1)! >= 512 && sizeOf(shape.slice(0, -1)) >= 16;
 }

@@ -8,9 +8,10 @@ import type { VerifiedGraph } from '../graph/types.ts';
 import type { OpName } from '../ops/attributes.ts';
 import type { DeviceProfile } from '../profile.ts';
 import type { Kernel, KernelArg } from './kernel.ts';
-import { Lowering, type OutputPlace, viewOps } from './lowering.ts';
+import { Lowering, viewOps } from './lowering.ts';
+import type { OutputPlace } from './values.ts';
 
-export type { OutputPlace } from './lowering.ts';
+export type { OutputPlace } from './values.ts';
 
 export interface Lowered {
   /** Kernels that depend on weights alone; empty unless `hoist`. */

@@ -32,8 +32,8 @@ export type RowStep =
   | { readonly reduce: readonly Reduction[] }
   /** A scalar from earlier names. */
   | { readonly name: string; readonly value: string }
-  /** The element of the output at each place of the row. */
-  | { readonly store: string }
+  /** The element of the output (and of another view of its shape) at each place of the row. */
+  | { readonly store: string; readonly also?: View }
   /** The one element of the output (or of the view given) that belongs to the row. */
   | { readonly put: string; readonly into?: View };
 
@@ -115,7 +115,14 @@ function operandsOf(spec: RowSpec, vector: boolean): Operand[] {
     ...furtherOutputs(spec).map(
       (view, i): Operand => ({ role: `put${i}`, view, access: 'read_write', vector: false }),
     ),
+    ...secondOutput(spec).map(
+      (view): Operand => ({ role: 'also', view, access: 'read_write', vector: false }),
+    ),
   ];
+}
+
+function secondOutput({ steps }: RowSpec): View[] {
+  return steps.flatMap((step) => ('store' in step && step.also ? [step.also] : []));
 }
 
 /** Views that steps put single values into, beside the output. */
@@ -157,7 +164,7 @@ class RowPrinter {
     const lines = this.bases();
     for (const step of this.spec.steps) {
       if ('reduce' in step) lines.push(...this.reduce(step.reduce));
-      else if ('store' in step) lines.push(...this.store(step.store));
+      else if ('store' in step) lines.push(...this.store(step.store, step.also));
       else if ('put' in step) lines.push(...this.put(step.put, step.into));
       else lines.push(`let ${step.name} = ${step.value};`);
     }
@@ -166,6 +173,7 @@ class RowPrinter {
 
   private unit(role: string): number {
     const input = this.spec.inputs.find((i) => i.role === role);
+    if (role === 'also') return 1;
     if (input === undefined) return storesVectors(this.spec, this.vector) ? 4 : 1;
     return this.vector && !repeatsLast(input.view) ? 4 : 1;
   }
@@ -184,6 +192,7 @@ class RowPrinter {
     const row = pieces === undefined ? 'row' : 'line';
     const based: RowInput[] = [...this.spec.inputs];
     if (this.spec.steps.some((step) => 'store' in step)) based.push({ role: 'out', view: this.spec.output });
+    based.push(...secondOutput(this.spec).map((view) => ({ role: 'also', view })));
     for (const { role, view } of based) {
       const by = this.unit(role);
       const base = indexExpression(
@@ -247,16 +256,21 @@ class RowPrinter {
     return lines;
   }
 
-  private store(value: string): string[] {
-    const stride = this.spec.output.strides.at(-1)!;
-    if (this.vector && !storesVectors(this.spec, true)) {
-      const places = [0, 1, 2, 3].map((q) =>
-        this.operands.at('out', `out_base + (4u * i + ${q}u) * ${stride}u`),
-      );
-      return this.loop([`let value = ${value};`, ...places.map((at, q) => `${at} = value[${q}];`)], [value]);
+  private store(value: string, also: View | undefined): string[] {
+    const stores = this.storesAt('out', this.spec.output, storesVectors(this.spec, this.vector));
+    const second = also === undefined ? [] : this.storesAt('also', also, false);
+    return this.loop([`let value = ${value};`, ...stores, ...second], [value]);
+  }
+
+  /** Statements that store `value` at place `i` of a row: whole, or its four components where they lie apart. */
+  private storesAt(role: string, view: View, whole: boolean): string[] {
+    const stride = view.strides.at(-1)!;
+    if (!this.vector || whole) {
+      const step = whole || stride === 1 ? 'i' : `i * ${stride}u`;
+      return [`${this.operands.at(role, `${role}_base + ${step}`)} = value;`];
     }
-    const step = this.vector || stride === 1 ? 'i' : `i * ${stride}u`;
-    return this.loop([`${this.operands.at('out', `out_base + ${step}`)} = ${value};`], [value]);
+    const at = (q: number) => this.operands.at(role, `${role}_base + (4u * i + ${q}u) * ${stride}u`);
+    return [0, 1, 2, 3].map((q) => `${at(q)} = value[${q}];`);
   }
 
   private put(value: string, into: View | undefined): string[] {

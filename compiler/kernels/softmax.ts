@@ -9,6 +9,7 @@ import type { OpName } from '../ops/attributes.ts';
 import { arithmeticBehind } from './behind.ts';
 import type { Lower, LowerContext } from './kernel.ts';
 import { type RowInput, type RowStep, rowKernel } from './rows.ts';
+import type { View } from './view.ts';
 
 const lowerSoftmax: Lower<'softmax'> = (ctx, node) => {
   lowerRows(ctx, node, ['x'], 8, [
@@ -54,14 +55,21 @@ export function lowerRows(
   const last = steps.at(-1)!;
   const behind = 'store' in last ? arithmeticBehind(ctx, node, last.store) : undefined;
   const output = behind?.output ?? ctx.result(node);
+  const also = behind ? undefined : ctx.columnCopy(node);
   const spec = {
     name: node.op,
     inputs: [...inputs, ...(behind?.extras ?? [])],
     output,
-    steps: behind ? [...steps.slice(0, -1), { store: behind.value }] : steps,
+    steps: behind || also ? [...steps.slice(0, -1), withStore(last, behind?.value, also)] : steps,
     flops: flops * sizeOf(output.shape),
   };
   ctx.emit(rowKernel(spec, ctx.profile, node.origin));
+}
+
+/** The final store with another value, or into a second place as well. */
+function withStore(last: RowStep, value: string | undefined, also: View | undefined): RowStep {
+  if (!('store' in last)) return last;
+  return { store: value ?? last.store, ...(also ? { also } : {}) };
 }
 
 export const softmaxLowerings = {

@@ -367,6 +367,7 @@ export function lowerOne<K extends OpName>(
     soleConsumer: () => undefined,
     isLowered: () => true,
     claim: () => undefined,
+    columnCopy: () => undefined,
     window: (view) => view,
     cached: (_source, make) => make(),
     emit: (kernel) => {

@@ -1,0 +1,244 @@
+/**
+ * The values of a graph in memory while it is lowered: views, storages and their layouts, and the copies that no view can spare.
+ *
+ * A value is looked up by its node; views (reshape, transpose ...) are followed for free, and where strides cannot say a
+ * reshape, the value is copied. What a reader asks of a layout (layouts.ts) decides the strides of a new result.
+ */
+import type { Node, NodeOf, Origin, VerifiedGraph } from '../graph/types.ts';
+import { numericShape, sizeOf } from '../graph/types.ts';
+import type { OpName } from '../ops/attributes.ts';
+import type { DeviceProfile } from '../profile.ts';
+import { tapStrides } from './convolution.ts';
+import type { Kernel, LowerContext } from './kernel.ts';
+import { columnOperands, filtersOnly, type Joined, joinedParts } from './layouts.ts';
+import { emitCopy } from './map.ts';
+import { equalParts, furthestAxis, slicePart } from './parts.ts';
+import { emitTransposedCopy } from './transpose.ts';
+import { denseStrides, denseView, type Storage, type View } from './view.ts';
+import { expandView, reshapeView, sliceView, transposeView } from './view-algebra.ts';
+import { extent, Windows } from './windows.ts';
+
+/** Where a named graph output goes: the host reads it, it is a gradient kept beside its weight, or the new value of a weight. */
+export interface OutputPlace {
+  readonly name: string;
+  readonly place: 'output' | 'gradients' | 'weights';
+}
+
+export abstract class Values {
+  readonly kernels: Kernel[] = [];
+  readonly graph: VerifiedGraph;
+  readonly profile: DeviceProfile;
+  /** Views of the nodes that have a value. */
+  protected readonly values = new Map<number, View>();
+  protected readonly outputs: ReadonlySet<number>;
+  /** Nodes that read each node. */
+  protected readonly readers: readonly (readonly number[])[];
+  protected readonly windows: Windows;
+  readonly #copies = new Map<string, View>();
+  readonly #placed: ReadonlyMap<number, OutputPlace>;
+  /** Nodes that only serve as filters, which products want in the order of taps. */
+  readonly #filters: ReadonlySet<number>;
+  readonly #joined: ReadonlyMap<number, Joined>;
+  #storages = 0;
+  /** Strides of left operands that are written column by column. */
+  protected readonly columns: ReadonlyMap<number, readonly number[]>;
+
+  constructor(graph: VerifiedGraph, profile: DeviceProfile, placed: ReadonlyMap<number, OutputPlace>) {
+    this.graph = graph;
+    this.profile = profile;
+    this.#placed = placed;
+    this.#filters = filtersOnly(graph);
+    this.outputs = new Set(graph.outputs.map((o) => o.node));
+    const readers: number[][] = graph.nodes.map(() => []);
+    for (const { id, inputs } of graph.nodes) for (const input of new Set(inputs)) readers[input]!.push(id);
+    this.readers = readers;
+    this.#joined = joinedParts(graph, readers);
+    this.columns = profile.kind === 'cpu' ? columnOperands(graph, readers) : new Map();
+    this.windows = new Windows(profile, () => this.#storages++);
+  }
+
+  /** What kernels of copies are emitted through. */
+  protected abstract context(): LowerContext;
+
+  window(view: View): View {
+    return this.windows.within(view);
+  }
+
+  protected whole(id: number): View {
+    const known = this.values.get(id);
+    if (known) return known;
+    const view = this.viewOf(this.graph.nodes[id]!);
+    this.values.set(id, view);
+    return view;
+  }
+
+  copy(view: View, node: Node): View {
+    return this.cached(view, () => {
+      const copy = denseView(
+        this.allocate(sizeOf(view.shape), view.storage.dtype, `copy of %${node.id}`, 'workspace'),
+        view.shape,
+      );
+      this.move(view, copy, node.origin);
+      return copy;
+    });
+  }
+
+  /** The copy that a reshape needs: row by row, or column by column where its only reader wants a matrix so. */
+  protected copyReshaped(from: View, node: Node, shape: readonly number[]): View {
+    const rows = from.shape.findIndex((_, axis) => sizeOf(from.shape.slice(0, axis)) === shape[0]);
+    const columns = rows > 0 ? this.columnsOf(node, shape) : undefined;
+    if (!columns) return denseView(this.copy(from, node).storage, shape);
+    const pitch = columns.strides[1]!;
+    const strides = [
+      ...denseStrides(from.shape.slice(0, rows)),
+      ...denseStrides(from.shape.slice(rows)).map((stride) => stride * pitch),
+    ];
+    this.move(from, { ...columns, shape: from.shape, strides }, node.origin);
+    return columns;
+  }
+
+  /** Copies between equal shapes; cut along the axis that reaches furthest, again and again, until a binding holds each side. */
+  protected move(from: View, to: View, origin: Origin): void {
+    const large = [from, to].find((view) => !this.windows.holds(view));
+    const axis = large === undefined ? -1 : furthestAxis(large);
+    if (axis < 0) {
+      const [a, b] = [this.window(from), this.window(to)];
+      if (from.storage.dtype === 'f32') emitTransposedCopy(this.context(), a, b, origin);
+      else emitCopy(this.context(), a, b, origin);
+      return;
+    }
+    const count = equalParts(from.shape[axis]!, 2);
+    for (let index = 0; index < count; index++)
+      this.move(slicePart(from, { index, count }, axis), slicePart(to, { index, count }, axis), origin);
+  }
+
+  /** Equal parts of `length` entries of a first axis, such that a binding holds each. */
+  protected partsFor(views: readonly View[], length: number): number {
+    const { most } = this.windows;
+    const large = views.filter((view) => view.storage.elements > most && !this.windows.holds(view));
+    const wanted = large.map((view) => Math.ceil(extent(view) / Math.max(1, most - 64)));
+    return equalParts(length, Math.max(1, ...wanted));
+  }
+
+  cached(source: View, make: () => View): View {
+    const key = `${source.storage.id}+${source.offset}:${source.shape.join()}/${source.strides.join()}`;
+    const known = this.#copies.get(key);
+    if (known) return known;
+    const made = make();
+    this.#copies.set(key, made);
+    return made;
+  }
+
+  /** The result of a node as a part of the concatenation that alone reads it. */
+  protected placeInside(
+    node: Node,
+    shape: readonly number[],
+    { concat, whole, strides, offset }: Joined,
+  ): View {
+    if (!this.values.has(concat)) {
+      const all = numericShape(this.graph.nodes[concat]!.type);
+      const storage = this.scratch(sizeOf(all), 'f32', `%${concat} concat`);
+      this.values.set(concat, { storage, shape: all, strides: whole, offset: 0 });
+    }
+    const view = { storage: this.values.get(concat)!.storage, shape, strides, offset };
+    this.values.set(node.id, view);
+    return view;
+  }
+
+  protected allocateResult(node: Node, wanted?: readonly number[]): View {
+    const shape = numericShape(node.type);
+    const joined = this.#joined.get(node.id);
+    if (joined) return this.placeInside(node, shape, joined);
+    const columns = this.columnsOf(node, shape);
+    if (columns) return columns;
+    const strides = wanted ?? (this.#filters.has(node.id) ? tapStrides(shape) : undefined);
+    const place = this.#placed.get(node.id);
+    const inPlace = place !== undefined && strides === undefined;
+    const storage =
+      inPlace && place.place === 'weights'
+        ? this.weight(place.name)
+        : this.allocate(
+            sizeOf(shape),
+            node.type.dtype === 'i32' ? 'i32' : 'f32',
+            `%${node.id} ${node.op}`,
+            inPlace ? place.place : 'workspace',
+            inPlace ? place.name : undefined,
+          );
+    const view: View = { storage, shape, strides: strides ?? denseStrides(shape), offset: 0 };
+    this.values.set(node.id, view);
+    return view;
+  }
+
+  /** The result of a node whose reader wants it column by column, unless a binding cannot hold it. */
+  protected columnsOf(node: Node, shape: readonly number[]): View | undefined {
+    const strides = this.columns.get(node.id);
+    if (!strides) return undefined;
+    const elements = Math.ceil(extent({ shape, strides }) / 4) * 4;
+    if (elements > this.windows.most) return undefined;
+    const storage = this.scratch(elements, 'f32', `%${node.id} ${node.op} by columns`);
+    const view: View = { storage, shape, strides, offset: 0 };
+    this.values.set(node.id, view);
+    return view;
+  }
+
+  /** The storage of a weight that the graph reads: a map that makes its new value writes over the old one. */
+  protected weight(name: string): Storage {
+    const node = this.graph.nodes.find((n) => n.op === 'param' && n.attrs.name === name)!;
+    return this.whole(node.id).storage;
+  }
+
+  scratch(elements: number, dtype: 'f32' | 'i32', label: string): Storage {
+    return this.allocate(elements, dtype, label, 'workspace');
+  }
+
+  emit(kernel: Kernel): void {
+    this.kernels.push({ ...kernel, args: kernel.args.map((arg) => this.windows.resolve(arg)) });
+  }
+
+  protected allocate(
+    elements: number,
+    dtype: Storage['dtype'],
+    label: string,
+    place: Storage['place'],
+    name?: string,
+  ): Storage {
+    const id = this.#storages++;
+    return {
+      id,
+      dtype,
+      elements: Math.max(1, elements),
+      label,
+      place,
+      ...(name === undefined ? {} : { name }),
+    };
+  }
+
+  protected viewOf(node: Node): View {
+    const shape = numericShape(node.type);
+    switch (node.op) {
+      case 'input':
+      case 'param': {
+        const place = node.op === 'input' ? 'input' : 'weights';
+        const dtype = node.type.dtype;
+        return denseView(
+          this.allocate(sizeOf(shape), dtype, `${node.op} ${node.attrs.name}`, place, node.attrs.name),
+          shape,
+        );
+      }
+      case 'transpose':
+        return transposeView(this.whole(node.inputs[0]!), node.attrs.perm);
+      case 'slice':
+        return sliceView(this.whole(node.inputs[0]!), node.attrs.starts, node.attrs.ends.map(Number));
+      case 'expand':
+        return expandView(this.whole(node.inputs[0]!), shape);
+      case 'all_gather':
+        return this.whole(node.inputs[0]!);
+      case 'reshape': {
+        const from = this.whole(node.inputs[0]!);
+        return reshapeView(from, shape) ?? this.copyReshaped(from, node, shape);
+      }
+      default:
+        throw new Error(`%${node.id} ${(node as NodeOf<OpName>).op} was used before it was lowered`);
+    }
+  }
+}
