@@ -25,7 +25,8 @@ interface Options {
   readonly json?: string;
 }
 
-class UsageError extends Error {}
+/** Ends the run with exit code 1 and one line. */
+class Refusal extends Error {}
 
 /** Those of `known` that a comma-separated list names; all without one. */
 function chosen<T>(
@@ -37,8 +38,7 @@ function chosen<T>(
   if (list === undefined) return [...known];
   return list.split(',').map((name) => {
     const found = known.find((x) => nameOf(x) === name);
-    if (found === undefined)
-      throw new UsageError(`${option} ${name}: there is ${known.map(nameOf).join(', ')}`);
+    if (found === undefined) throw new Refusal(`${option} ${name}: there is ${known.map(nameOf).join(', ')}`);
     return found;
   });
 }
@@ -46,7 +46,7 @@ function chosen<T>(
 function positive(option: string, text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1)
-    throw new UsageError(`${option} ${text}: expected 1, 2, 3, ...`);
+    throw new Refusal(`${option} ${text}: expected 1, 2, 3, ...`);
   return value;
 }
 
@@ -65,7 +65,7 @@ function readOptions(): Options {
   try {
     ({ values } = parseArgs(parseConfig));
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    throw new Refusal((error as Error).message);
   }
   return {
     rows: chosen('--rows', values.rows, rows, (r) => r.name),
@@ -113,7 +113,7 @@ async function measureAll(options: Options): Promise<Report> {
   const found = await askOnce<ListedAdapter[]>(limit, { kind: 'adapters' });
   const used = found.find((a) => a.used);
   if (used === undefined)
-    throw new UsageError('no WebGPU adapter was found on this machine; npm run setup:driver installs one');
+    throw new Refusal('no WebGPU adapter was found on this machine; npm run setup:driver installs one');
   const { name, backend, driver, type } = used.report;
   const kind = type === 'software' ? 'cpu' : 'gpu';
   note(`${name}: ${used.because}`);
@@ -158,13 +158,13 @@ async function main(): Promise<void> {
   const wrong = report.rows.flatMap((r) =>
     r.cells.filter(isWrong).map((c) => `${c.contestant} in ${r.name}`),
   );
-  if (wrong.length > 0) throw new UsageError(`results differ by more than is allowed: ${wrong.join(', ')}`);
+  if (wrong.length > 0) throw new Refusal(`results differ by more than is allowed: ${wrong.join(', ')}`);
 }
 
 try {
   await main();
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error;
+  if (!(error instanceof Refusal)) throw error;
   note(`error: ${error.message}`);
   process.exitCode = 1;
 }

@@ -84,8 +84,14 @@ function prepared(name: string, input: HostTensor, encode: () => Uint8Array): Pr
     const session = await InferenceSession.create(file!, {
       executionProviders: ['webgpu'],
       graphOptimizationLevel: 'all',
-      // Threads that spin between calls would take the cores from the others.
-      extra: { session: { intra_op: { allow_spinning: '0' } } },
+      extra: {
+        session: {
+          // A node that would run on the processor is an error: all the work is the adapter's, as everywhere else.
+          disable_cpu_ep_fallback: '1',
+          // Threads that spin between calls would take the cores from the others.
+          intra_op: { allow_spinning: '0' },
+        },
+      },
     });
     file = undefined;
     const { shape, data } = input;
