@@ -3,7 +3,6 @@
  *
  * A run over all rows and libraries leaves its table in `results/`, one file per adapter; a part of it is only printed.
  */
-import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -14,8 +13,10 @@ import { note, print, writeText } from '../zoo/cli/output.ts';
 import { type ContestantName, contestantNames } from './contestants/contestant.ts';
 import { isWrong, type MeasureOptions, measureRow } from './measure.ts';
 import { Contender } from './process.ts';
-import { document, type MeasuredRow, printed, type Report } from './report.ts';
+import { type MeasuredRow, printed, type Report, saveReport } from './report.ts';
 import { chainLength, gflopOf, type Row, rows } from './rows.ts';
+
+const resultsFolder = fileURLToPath(new URL('results/', import.meta.url));
 
 interface Options {
   readonly rows: readonly Row[];
@@ -136,25 +137,13 @@ async function measureAll(options: Options): Promise<Report> {
   };
 }
 
-async function save(report: Report): Promise<void> {
-  const folder = fileURLToPath(new URL('results/', import.meta.url));
-  await mkdir(folder, { recursive: true });
-  const name = report.adapter.name
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, '-')
-    .replaceAll(/^-|-$/g, '');
-  await writeText(`${folder}${name}.json`, `${JSON.stringify(report, null, 2)}\n`);
-  await writeText(`${folder}${name}.md`, document(report));
-  note(`written to bench/results/${name}.md and .json`);
-}
-
 async function main(): Promise<void> {
   const options = readOptions();
   const report = await measureAll(options);
   print(printed(report));
   if (options.json !== undefined) await writeText(options.json, `${JSON.stringify(report, null, 2)}\n`);
   const whole = options.rows.length === rows.length && options.contestants.length === contestantNames.length;
-  if (whole) await save(report);
+  if (whole) note(`written: ${(await saveReport(report, resultsFolder)).join(', ')}`);
   const wrong = report.rows.flatMap((r) =>
     r.cells.filter(isWrong).map((c) => `${c.contestant} in ${r.name}`),
   );

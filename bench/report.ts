@@ -1,7 +1,9 @@
 /** Numbers to words: medians and quartiles, ratios within rounds, one table in Markdown, the whole as JSON. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Ceiling } from '../zoo/bench/measure.ts';
 import { median } from '../zoo/bench/measure.ts';
-import { mebibytes, table } from '../zoo/cli/output.ts';
+import { mebibytes, table, writeText } from '../zoo/cli/output.ts';
 import { type Cell, isWrong } from './measure.ts';
 import { tolerance } from './rows.ts';
 
@@ -123,7 +125,17 @@ export function printed(report: Report): string {
   );
 }
 
-export function document(report: Report): string {
+function document(report: Report): string {
   const lines = remarks(report).map((r) => `- ${r}`);
   return [`# ${report.adapter.name}`, '', ...lines, '', markdown(bodyOf(report)), ''].join('\n');
+}
+
+/** Writes the report as Markdown and JSON, named after the adapter; gives the paths. */
+export async function saveReport(report: Report, folder: string): Promise<string[]> {
+  await mkdir(folder, { recursive: true });
+  const words = report.adapter.name.toLowerCase().match(/[a-z0-9]+/g) ?? ['adapter'];
+  const paths = ['json', 'md'].map((extension) => join(folder, `${words.join('-')}.${extension}`));
+  await writeText(paths[0]!, `${JSON.stringify(report, null, 2)}\n`);
+  await writeText(paths[1]!, document(report));
+  return paths;
 }
