@@ -42,10 +42,10 @@ function towerOps(params: Params, oneHotLookup: boolean): Ops<JaxArray> {
     weight,
     reshape: (x, shape) => np.reshape(x.ref, [...shape]),
     transpose: (x, order) => np.transpose(x.ref, [...order]),
-    slice: (x, axis, start, size) => {
-      const [, rest] = start === 0 ? [0, x.ref] : np.split(x.ref, [start], axis);
-      return rest!.shape[axis] === size ? rest! : np.split(rest!, [size], axis)[0]!;
-    },
+    slice: (x, axis, start, size) =>
+      x.ref.slice(
+        ...x.shape.map((all, i): [number, number] => (i === axis ? [start, start + size] : [0, all])),
+      ),
     concat: (parts, axis) =>
       np.concatenate(
         parts.map((p) => p.ref),
