@@ -103,6 +103,11 @@ async function adapterNames(): Promise<{ backend: string; name: string }[]> {
   return found.filter((f, i) => f.backend !== 'null' && keys.indexOf(keys[i]!) === i);
 }
 
+/** A `GPU` that offers the named adapter alone, as `openGpu` uses it; keep it reachable while its devices live. */
+export function createGpu(backend: string, adapter: string, unsafe = false): GPU {
+  return create(flags(unsafe, [`backend=${backend}`, `adapter=${adapter}`]));
+}
+
 interface Found {
   readonly gpu: GPU;
   readonly adapter: GPUAdapter;
@@ -113,7 +118,7 @@ async function findAdapters(unsafe: boolean): Promise<Found[]> {
   prepareProcess();
   const found: Found[] = [];
   for (const { backend, name } of await adapterNames()) {
-    const gpu = create(flags(unsafe, [`backend=${backend}`, `adapter=${name}`]));
+    const gpu = createGpu(backend, name, unsafe);
     const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
     if (adapter) found.push({ gpu, adapter, report: describeAdapter(adapter, backend, name) });
   }

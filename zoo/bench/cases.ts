@@ -1,5 +1,5 @@
 /**
- * What `zooc bench` runs: the image tower of ViT-B/32 at batch 1 and 8, and one step of training a small model.
+ * What `zooc bench` runs: the towers of ViT-B/32, the image tower of RN50, and one step of training a small model.
  *
  * The small model is ViT-B/32 with other sizes, so no further file is needed: vision width 192, 6 layers, 64 px, patch
  * 8; text width 192, 4 layers, context 32, vocabulary 4096; embedding 128.
@@ -9,7 +9,7 @@ import { resolveModel } from '../../compiler/model/index.ts';
 import type { EntryName, Model, ModuleHost } from '../../compiler/model/types.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
-import type { Device, Session } from '../../runtime/types.ts';
+import type { Device, HostArray, Session } from '../../runtime/types.ts';
 import { flopsPerSubmit, submitSpans } from '../../runtime/webgpu-session.ts';
 import { compileEntry, traceGraph, trainableNames } from '../entry.ts';
 import { hashImages, hashTokens } from '../formats/hash-weights.ts';
@@ -42,6 +42,8 @@ export const benchCases: readonly BenchCase[] = [
   { name: 'image-b1', model: 'ViT-B/32', overrides: [], entry: 'encode_image', batch: 1, training: false },
   { name: 'image-b8', model: 'ViT-B/32', overrides: [], entry: 'encode_image', batch: 8, training: false },
   { name: 'text-b8', model: 'ViT-B/32', overrides: [], entry: 'encode_text', batch: 8, training: false },
+  { name: 'rn50-b1', model: 'RN50', overrides: [], entry: 'encode_image', batch: 1, training: false },
+  { name: 'rn50-b8', model: 'RN50', overrides: [], entry: 'encode_image', batch: 8, training: false },
   { name: 'train-small', model: 'ViT-B/32', overrides: small, entry: 'loss', batch: 32, training: true },
 ];
 
@@ -61,7 +63,8 @@ export interface BenchResult extends Timing {
   readonly hostSeconds: number;
 }
 
-function modelOf(host: ModuleHost, { model, overrides }: BenchCase): Model {
+/** The model of a case. */
+export function modelOf(host: ModuleHost, { model, overrides }: BenchCase): Model {
   const resolved = resolveModel(
     host,
     model,
@@ -70,6 +73,17 @@ function modelOf(host: ModuleHost, { model, overrides }: BenchCase): Model {
   if (!resolved.ok) throw new DiagnosticError(resolved.diagnostics);
   return resolved.value;
 }
+
+/** AdamW's constants in the training case; the rate and the bias corrections are `benchHyper`. */
+export const benchOptimizer = {
+  beta1: 0.9,
+  beta2: 0.98,
+  eps: 1e-6,
+  weightDecay: 0.2,
+  decayMinDims: 2,
+} as const;
+/** Where the training case keeps the logarithm of the logits' scale. */
+export const benchScaleBounds = { min: 0, max: Math.log(100) } as const;
 
 /** Plans the case for a device; needs no GPU. */
 export function planCase(host: ModuleHost, test: BenchCase, profile: Device['profile']): VerifiedPlan {
@@ -85,14 +99,23 @@ export function planCase(host: ModuleHost, test: BenchCase, profile: Device['pro
     profile,
     training: {
       trainable: trainableNames(model),
-      beta1: 0.9,
-      beta2: 0.98,
-      eps: 1e-6,
-      weightDecay: 0.2,
-      decayMinDims: 2,
-      clamps: [{ weight: 'logit_scale', min: 0, max: Math.log(100) }],
+      ...benchOptimizer,
+      clamps: [{ weight: 'logit_scale', ...benchScaleBounds }],
     },
   });
+}
+
+/** The case's inputs by the hash rule: `images` and `tokens` as far as `names` holds them. */
+export function caseInputs(test: BenchCase, model: Model, names: readonly string[]): Map<string, HostArray> {
+  const inputs = new Map<string, HostArray>();
+  for (const name of names)
+    inputs.set(
+      name,
+      name === 'images'
+        ? hashImages(test.batch, model.resolution!)
+        : hashTokens(test.batch, model.context!, model.vocab!),
+    );
+  return inputs;
 }
 
 async function fillSession(session: Session, model: Model, test: BenchCase): Promise<void> {
@@ -101,14 +124,8 @@ async function fillSession(session: Session, model: Model, test: BenchCase): Pro
   for (const slot of session.plan.weights) {
     session.writeWeight(slot.name, await weights.read(byName.get(slot.name)!));
   }
-  for (const { name } of session.plan.inputs) {
-    session.writeInput(
-      name,
-      name === 'images'
-        ? hashImages(test.batch, model.resolution!)
-        : hashTokens(test.batch, model.context!, model.vocab!),
-    );
-  }
+  const names = session.plan.inputs.map((slot) => slot.name);
+  for (const [name, data] of caseInputs(test, model, names)) session.writeInput(name, data);
   if (test.training) writeBenchHyper(session);
 }
 

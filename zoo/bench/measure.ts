@@ -95,14 +95,15 @@ export async function measureCeiling(device: Device, runs: number): Promise<Ceil
 }
 
 /** Harmless values for a training step outside of a training run: a small rate, no clipping. */
+export const benchHyper: Readonly<Record<(typeof hyperSlots)[number], number>> = {
+  lr: 1e-4,
+  bias_correction1: 0.1,
+  bias_correction2: 0.02,
+  clip_norm: 0,
+};
+
 export function writeBenchHyper(session: Session): void {
-  const values: Readonly<Record<(typeof hyperSlots)[number], number>> = {
-    lr: 1e-4,
-    bias_correction1: 0.1,
-    bias_correction2: 0.02,
-    clip_norm: 0,
-  };
-  session.writeHyper(hyperSlots.map((slot) => values[slot]));
+  session.writeHyper(hyperSlots.map((slot) => benchHyper[slot]));
 }
 
 /** Bytes that no plan in this step order can go below: everything that persists, and the largest live set. */
