@@ -18,6 +18,8 @@ export interface TrainRequest {
   /** The run folder. */
   readonly out: string;
   readonly device: DeviceChoice;
+  /** Measure schedules first, as far as this adapter's are not known. */
+  readonly tune?: boolean;
   /** Where the weights start; the model's own initialisers with the recipe's seed by default. */
   readonly weights?: string;
   /** End before this step, counted from the run's beginning. */
@@ -54,7 +56,7 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
   const { recipe, out, steps, resume, notify } = request;
   const weights = await openWeights(recipe.model, request.weights ?? `init:${recipe.seed}`);
   try {
-    const executor = await openExecutor(request.device);
+    const executor = await openExecutor(request.device, { tune: request.tune === true, notify });
     try {
       return await trainRecipe({
         recipe,

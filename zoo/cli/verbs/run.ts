@@ -32,6 +32,7 @@ interface RunOptions {
   readonly grad?: boolean;
   readonly batch?: string;
   readonly device: DeviceChoice;
+  readonly tune?: boolean;
   readonly set: readonly string[];
   readonly json?: boolean;
 }
@@ -172,7 +173,7 @@ export async function run(reference: string, options: RunOptions): Promise<void>
       options.inputs === 'hash'
         ? hashInputs(model, wanted, options.batch)
         : await readInputs(model, entry, wanted, options.inputs, options.batch);
-    const executor = keep(await openExecutor(options.device));
+    const executor = keep(await openExecutor(options.device, { tune: options.tune === true, notify: note }));
     const request = { entry, batch: inputs.batch, mode: options.mode, gradients };
     const ready = keep(await openEntry(executor, model, weights, request));
     const results = await ready.run(inputs.values);

@@ -11,6 +11,7 @@ interface TrainOptions {
   readonly steps?: string;
   readonly resume?: boolean;
   readonly device: DeviceChoice;
+  readonly tune?: boolean;
   readonly set: readonly string[];
   readonly json?: boolean;
 }
@@ -25,6 +26,7 @@ export async function train(reference: string, options: TrainOptions): Promise<v
     recipe,
     out: options.out,
     device: options.device,
+    tune: options.tune === true,
     resume: options.resume === true,
     overrides: parseOverrides(options.set),
     ...(weights === undefined ? {} : { weights }),
