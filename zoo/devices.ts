@@ -6,6 +6,8 @@
 import { fail } from '../grammar/diagnostics.ts';
 import { type OpenedGpu, openGpu } from '../runtime/node-gpu.ts';
 import { NullDevice } from '../runtime/null-device.ts';
+import { ProfilingDevice } from '../runtime/profile/device.ts';
+import type { ProfileRecorder } from '../runtime/profile/recorder.ts';
 import type { CompileFor } from '../runtime/tune/contest.ts';
 import type { Device } from '../runtime/types.ts';
 import { tuneAndStore } from './tune.ts';
@@ -25,6 +27,8 @@ export type Executor =
   | { readonly kind: 'reference'; readonly name: string; close(): void };
 
 export interface ExecutorOptions {
+  /** `--profile`: where to record the time of every step. */
+  readonly profile?: ProfileRecorder;
   /** `--tune`; ZOOC_TUNE=1 asks for the same where there is something to tune. */
   readonly tune?: boolean;
   /** Remarks and progress. */
@@ -36,8 +40,9 @@ export interface ExecutorOptions {
  * @throws DiagnosticError Z6xx when there is no adapter or its device is refused, Z703 when it cannot do what is asked
  */
 export async function openExecutor(choice: DeviceChoice, options: ExecutorOptions): Promise<Executor> {
-  if (choice !== 'webgpu' && options.tune === true)
-    fail('Z703', `--tune measures on an adapter, and --device ${choice} is none`, '--device webgpu');
+  const asked = options.tune === true ? '--tune' : options.profile === undefined ? undefined : '--profile';
+  if (choice !== 'webgpu' && asked !== undefined)
+    fail('Z703', `${asked} measures on an adapter, and --device ${choice} is none`, '--device webgpu');
   if (choice === 'reference') {
     return { kind: 'reference', name: 'reference (double precision)', close: () => {} };
   }
@@ -46,7 +51,11 @@ export async function openExecutor(choice: DeviceChoice, options: ExecutorOption
     return { kind: 'device', name: 'null device', device, close: () => device.close() };
   }
   const opened = await openGpu({ warn: options.notify });
-  const { device, report } = opened;
+  const { report } = opened;
+  const device =
+    options.profile === undefined
+      ? opened.device
+      : new ProfilingDevice(opened.device, options.profile, options.notify);
   const tuning = options.tune === true || process.env.ZOOC_TUNE === '1';
   const tune = (compile: CompileFor) => tuneMissing(opened, compile, options.notify);
   const close = () => device.close();

@@ -39,6 +39,12 @@ describe('usage', () => {
       ),
       'error[Z703]: --tune measures on an adapter, and --device null is none',
     ],
+    [
+      'run ViT-B/32 --entry loss --weights hash --inputs hash --out x --profile no/such/trace.json'.split(
+        ' ',
+      ),
+      'error[Z703]: --profile no/such/trace.json: no/such does not exist',
+    ],
     [['nonsense'], "error[Z700]: unknown command 'nonsense'"],
     [['show'], "error[Z700]: missing required argument 'model'"],
     [['show', 'ViT-B/32', '--colour'], "error[Z700]: unknown option '--colour'"],

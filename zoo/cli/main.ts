@@ -35,6 +35,8 @@ const deviceOption = (): Option =>
     .choices(['webgpu', 'reference', 'null'])
     .default('webgpu');
 
+const profileOption = (): Option =>
+  new Option('--profile [file]', 'time every kernel; with a file, also write a Chrome trace');
 const tuneOption = (): Option =>
   new Option(
     '--tune',
@@ -118,6 +120,7 @@ program
   .option('--batch <n>', 'number of pairs (with --inputs hash)')
   .addOption(deviceOption())
   .addOption(tuneOption())
+  .addOption(profileOption())
   .addOption(setOption())
   .addOption(jsonOption())
   .action(async (model, options) => (await import('./verbs/run.ts')).run(model, options));
@@ -132,6 +135,7 @@ program
   .option('--resume', 'go on from the newest checkpoint in the run folder')
   .addOption(deviceOption())
   .addOption(tuneOption())
+  .addOption(profileOption())
   .addOption(setOption())
   .addOption(jsonOption())
   .action(async (recipe, options) => (await import('./verbs/train.ts')).train(recipe, options));
@@ -223,6 +227,7 @@ program
   .description("speed against the adapter's own matrix-product ceiling, measured in the same run")
   .option('--runs <n>', 'timed runs of each case; the median counts', '5')
   .option('--only <cases...>', 'names of cases')
+  .addOption(profileOption())
   .addOption(jsonOption())
   .action(async (options) => (await import('./verbs/bench.ts')).bench(options));
 
