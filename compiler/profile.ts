@@ -14,18 +14,40 @@ export interface DeviceLimits {
   readonly minStorageBufferOffsetAlignment: number;
 }
 
-/** Which family of schedules fits: `cpu` = software adapters (no workgroup memory), `gpu` = discrete and integrated GPUs. */
+/** Which kernels fit: `cpu` = software adapters (no workgroup memory), `gpu` = discrete and integrated GPUs. */
 export type DeviceKind = 'cpu' | 'gpu';
+
+/** Measured choices: from `scheduleKey` (kernel family and shape) to the id of a schedule in that family's search space. */
+export type TunedSchedules = Readonly<Record<string, string>>;
 
 export interface DeviceProfile {
   /** "llvmpipe (LLVM 15.0.6, 256 bits)" */
   readonly name: string;
   readonly kind: DeviceKind;
+  /** As WebGPU names it: `apple`, `nvidia`, `mesa`; lower case. */
+  readonly vendor?: string;
   readonly limits: DeviceLimits;
   readonly features: readonly string[];
   readonly subgroupSize?: { readonly min: number; readonly max: number };
   /** Bytes that buffers may take in all, where that is known (WebGPU itself does not tell). */
   readonly memory?: number;
+  /** What was measured on this very device goes before the defaults of its class. */
+  readonly tuned?: TunedSchedules;
+}
+
+/** Subgroup matrices in WGSL. */
+export const subgroupMatrixFeature = 'chromium-experimental-subgroup-matrix';
+
+/**
+ * What shipped schedules are made for. `software`: SIMD lanes of a CPU. `apple`: GPUs whose caches serve tiles better than
+ * workgroup memory does. `staged`: GPUs that want tiles in workgroup memory. `matrix`: the same with subgroup matrices.
+ */
+export type DeviceClass = 'software' | 'apple' | 'staged' | 'matrix';
+
+export function deviceClass({ kind, vendor, features }: DeviceProfile): DeviceClass {
+  if (kind === 'cpu') return 'software';
+  if (vendor === 'apple') return 'apple';
+  return features.includes(subgroupMatrixFeature) ? 'matrix' : 'staged';
 }
 
 /** The WebGPU specification's default limits, with a CPU's schedules: what `compile` plans for when no adapter is asked. */
@@ -54,6 +76,24 @@ export const lavapipeProfile: DeviceProfile = {
   },
   features: ['shader-f16', 'subgroups', 'timestamp-query'],
   subgroupSize: { min: 8, max: 8 },
+};
+
+/** Apple's GPUs, with limits that Dawn gives all of them. */
+export const appleProfile: DeviceProfile = {
+  name: 'Apple GPU',
+  kind: 'gpu',
+  vendor: 'apple',
+  limits: {
+    ...defaultLimits,
+    maxBufferSize: 2 * 2 ** 30,
+    maxStorageBufferBindingSize: 2 * 2 ** 30 - 4,
+    maxStorageBuffersPerShaderStage: 10,
+    maxComputeInvocationsPerWorkgroup: 1024,
+    maxComputeWorkgroupSizeX: 1024,
+    maxComputeWorkgroupStorageSize: 32768,
+  },
+  features: ['shader-f16', 'subgroups', 'timestamp-query'],
+  subgroupSize: { min: 32, max: 32 },
 };
 
 /** Any GPU that offers the limits common on discrete cards. */

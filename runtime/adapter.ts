@@ -4,7 +4,12 @@
  * WebGPU hides most of the hardware; what it says (vendor, description, fallback flag) is enough to tell a software
  * adapter from a GPU, and a discrete GPU from an integrated one. No part of Node is used here.
  */
-import type { DeviceKind, DeviceLimits, DeviceProfile } from '../compiler/profile.ts';
+import {
+  type DeviceKind,
+  type DeviceLimits,
+  type DeviceProfile,
+  subgroupMatrixFeature,
+} from '../compiler/profile.ts';
 import { fail } from '../grammar/diagnostics.ts';
 
 export type AdapterType = 'discrete' | 'integrated' | 'software';
@@ -127,7 +132,7 @@ const usefulFeatures: readonly string[] = [
   'subgroups',
   'subgroup-size-control',
   'timestamp-query',
-  'chromium-experimental-subgroup-matrix',
+  subgroupMatrixFeature,
 ];
 
 /** What the compiler is told about this adapter; `openDevice` asks for exactly these limits and features. */
@@ -135,6 +140,7 @@ export function profileOf(report: AdapterReport): DeviceProfile {
   return {
     name: report.name,
     kind: kindOf(report.type),
+    vendor: report.vendor.toLowerCase(),
     limits: report.limits,
     features: report.features.filter((f) => usefulFeatures.includes(f)),
     ...(report.subgroupSize === undefined ? {} : { subgroupSize: report.subgroupSize }),

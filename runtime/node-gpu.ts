@@ -19,6 +19,7 @@ import {
   openDevice,
   profileOf,
 } from './adapter.ts';
+import { identityOf, loadTuned } from './tune/node/cache.ts';
 import { WebGpuDevice } from './webgpu-device.ts';
 
 /** GPU objects in use: Dawn's instance must not be collected while its devices live. */
@@ -29,6 +30,8 @@ export interface NodeGpuOptions {
   readonly adapter?: string;
   /** Allows experimental WGSL (subgroup matrices). */
   readonly unsafe?: boolean;
+  /** Remarks, such as a cache of measured schedules that cannot be read; stderr by default. */
+  readonly warn?: (text: string) => void;
 }
 
 export interface ListedAdapter {
@@ -38,10 +41,17 @@ export interface ListedAdapter {
   readonly because?: string;
 }
 
-/** Dawn flags: half floats on NVIDIA's Vulkan driver are hidden unless asked for when the instance is made. */
+/**
+ * Dawn flags: half floats on NVIDIA's Vulkan driver are hidden unless asked for when the instance is made; timestamps
+ * are rounded to 65.5 µs, against spying web pages, unless that is switched off.
+ */
 function flags(unsafe: boolean, extra: readonly string[] = []): string[] {
   const toggles = ['vulkan_enable_f16_on_nvidia', ...(unsafe ? ['allow_unsafe_apis'] : [])];
-  return [`enable-dawn-features=${toggles.join(',')}`, ...extra];
+  return [
+    `enable-dawn-features=${toggles.join(',')}`,
+    'disable-dawn-features=timestamp_quantization',
+    ...extra,
+  ];
 }
 
 /** What Dawn needs of a Node process: patience between looks, and a folder for software Vulkan that goes at the exit. */
@@ -145,7 +155,7 @@ export interface OpenedGpu {
 }
 
 /**
- * Opens the preferred adapter's device with all its limits.
+ * Opens the preferred adapter's device with all its limits and the schedules that were measured on it.
  * @throws DiagnosticError Z601 (no adapter), Z602 (none has the wanted name), Z603 (the device is refused)
  */
 export async function openGpu(options: NodeGpuOptions = {}): Promise<OpenedGpu> {
@@ -153,7 +163,9 @@ export async function openGpu(options: NodeGpuOptions = {}): Promise<OpenedGpu> 
   const reports = found.map((f) => f.report);
   const { index, because } = chooseAdapter(reports, options.adapter ?? process.env.ZOOC_ADAPTER);
   const chosen = found[index]!;
-  const profile = withMemory(profileOf(chosen.report));
+  const warn = options.warn ?? ((text: string) => process.stderr.write(`${text}\n`));
+  const tuned = await loadTuned(identityOf(chosen.report), warn);
+  const profile = { ...withMemory(profileOf(chosen.report)), tuned };
   reachable.add(chosen.gpu);
   try {
     const device = await openDevice(chosen.adapter, profile);

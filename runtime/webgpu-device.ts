@@ -6,9 +6,9 @@
  * them end in one place, `failure`, and every later call of a session throws it.
  */
 import type { Plan, PlanPipeline, PlanStep, VerifiedPlan } from '../compiler/plan/types.ts';
-import type { DeviceProfile } from '../compiler/profile.ts';
+import type { DeviceProfile, TunedSchedules } from '../compiler/profile.ts';
 import { DiagnosticError, fail } from '../grammar/diagnostics.ts';
-import type { Device, Session } from './types.ts';
+import type { Device } from './types.ts';
 import { bufferUsage, shaderStage } from './webgpu-constants.ts';
 import { WebGpuSession } from './webgpu-session.ts';
 
@@ -48,12 +48,12 @@ function diagnosticOf(error: GPUError, doing: string): DiagnosticError {
 }
 
 export class WebGpuDevice implements Device {
-  readonly profile: DeviceProfile;
   readonly gpu: GPUDevice;
   readonly memory = { current: 0, peak: 0 };
   /** The first error that came outside of any scope, or the loss of the device. */
   failure: DiagnosticError | undefined;
   readonly #release: () => void;
+  #profile: DeviceProfile;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
   #closed = false;
@@ -61,7 +61,7 @@ export class WebGpuDevice implements Device {
   /** @param release called once when the device is closed */
   constructor(gpu: GPUDevice, profile: DeviceProfile, release: () => void = () => {}) {
     this.gpu = gpu;
-    this.profile = profile;
+    this.#profile = profile;
     this.#release = release;
     gpu.addEventListener('uncapturederror', (event) => {
       this.failure ??= diagnosticOf((event as GPUUncapturedErrorEvent).error, 'while running');
@@ -79,13 +79,22 @@ export class WebGpuDevice implements Device {
     });
   }
 
+  get profile(): DeviceProfile {
+    return this.#profile;
+  }
+
+  /** Takes up schedules that were measured on this device; plans compiled from now on use them. */
+  adopt(tuned: TunedSchedules): void {
+    this.#profile = { ...this.#profile, tuned: { ...this.#profile.tuned, ...tuned } };
+  }
+
   /** Throws what went wrong on this device, if anything did. */
   check(): void {
     if (this.failure) throw this.failure;
     if (this.#closed) throw new Error('the device is closed');
   }
 
-  async open(plan: VerifiedPlan): Promise<Session> {
+  async open(plan: VerifiedPlan): Promise<WebGpuSession> {
     this.check();
     checkRequirements(plan, this.profile);
     const compiling = this.#createPipelines(plan);

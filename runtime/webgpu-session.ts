@@ -7,6 +7,7 @@
  */
 import type { BufferRange, Plan, PlanStep, Slot } from '../compiler/plan/types.ts';
 import { hyperSlots } from '../compiler/plan/types.ts';
+import { type Clock, type Dispatch, runTimed, type TimedRun } from './timing/timed-run.ts';
 import type { HostArray, Session } from './types.ts';
 import { bufferUsage, mapMode } from './webgpu-constants.ts';
 import type { WebGpuDevice } from './webgpu-device.ts';
@@ -157,6 +158,23 @@ export class WebGpuSession implements Session {
     });
   }
 
+  /**
+   * One run with the time of every step; slower than `run`, and waits for its end.
+   * @param order numbers of the steps to run instead of all
+   * @param repeat dispatches of each step, whose time is divided by them
+   */
+  async timedRun(clock: Clock, order?: readonly number[], repeat = 1): Promise<TimedRun> {
+    this.#ready();
+    const dispatches =
+      order === undefined
+        ? this.#due().flatMap((program) => program.steps.map((_, i) => this.#dispatch(program, i)))
+        : order.map((i) => this.#dispatch(this.#main, i));
+    const budget = flopsPerSubmit[this.#device.profile.kind];
+    const timed = await runTimed(this.#device, dispatches, { clock, repeat, budget });
+    this.#check();
+    return timed;
+  }
+
   async read(output: string): Promise<HostArray> {
     return this.#readRange(find(this.#outputs, output, 'output'));
   }
@@ -227,11 +245,21 @@ export class WebGpuSession implements Session {
 
   /** @param named put each step's label on Dawn's debug stack, so that an error names it */
   #encodeRun(named: boolean): void {
-    const programs = this.#stale && this.#setup.steps.length > 0 ? [this.#setup, this.#main] : [this.#main];
-    this.#stale = false;
-    for (const program of programs)
+    for (const program of this.#due())
       for (const span of program.spans) this.#pending.push(this.#encode(program, span, named));
     this.#alone = this.#pending.length - 1;
+  }
+
+  /** What the next run consists of; weights count as taken up. */
+  #due(): Program[] {
+    const stale = this.#stale && this.#setup.steps.length > 0;
+    this.#stale = false;
+    return stale ? [this.#setup, this.#main] : [this.#main];
+  }
+
+  #dispatch({ steps, groups }: Program, i: number): Dispatch {
+    const step = steps[i]!;
+    return { step, pipeline: this.#pipelines[step.pipeline]!, group: groups[i]! };
   }
 
   #encode({ steps, groups }: Program, { start, end }: Span, named: boolean): GPUCommandBuffer {

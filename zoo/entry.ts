@@ -95,6 +95,34 @@ function compileTraced(
   });
 }
 
+/** The optimizer of a training step without a recipe: AdamW with the defaults of open_clip. */
+export const stepOptimizer = {
+  beta1: 0.9,
+  beta2: 0.98,
+  eps: 1e-6,
+  weightDecay: 0.2,
+  decayMinDims: 2,
+} as const;
+/** Where it keeps the logarithm of the logits' scale. */
+export const stepScaleBounds = { min: 0, max: Math.log(100) } as const;
+
+/** The plan of one AdamW step of the contrastive loss with the usual settings, where no recipe says others. */
+export function compileTrainingStep(model: Model, batch: number, profile: Device['profile']): VerifiedPlan {
+  const request = { entry: 'loss', batch, mode: 'train', gradients: false } as const;
+  return compileGraph(traceGraph(model, request), {
+    model: model.name,
+    entry: request.entry,
+    batch,
+    mode: request.mode,
+    profile,
+    training: {
+      trainable: trainableNames(model),
+      ...stepOptimizer,
+      clamps: [{ weight: 'logit_scale', ...stepScaleBounds }],
+    },
+  });
+}
+
 /** Adds the counters of batches beside the statistics that `graph` moves, one more than stored. */
 async function counted(
   graph: Graph,
@@ -112,11 +140,12 @@ async function counted(
 }
 
 async function openOnDevice(
-  device: Device,
+  { device, tune }: Extract<Executor, { kind: 'device' }>,
   model: Model,
   weights: WeightSource,
   request: EntryRequest,
 ): Promise<ReadyEntry> {
+  await tune?.((profile) => compileFitting(model, request, profile).plan);
   const { graph, plan } = compileFitting(model, request, device.profile);
   const withCounters = await counted(graph, model, weights);
   const session = await device.open(plan);
@@ -184,6 +213,6 @@ export function openEntry(
   request: EntryRequest,
 ): Promise<ReadyEntry> {
   return executor.kind === 'device'
-    ? openOnDevice(executor.device, model, weights, request)
+    ? openOnDevice(executor, model, weights, request)
     : openOnReference(model, weights, request);
 }

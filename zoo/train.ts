@@ -6,6 +6,7 @@ import { fail } from '../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../grammar/render.ts';
 import { openBatchSource } from '../runtime/data/open.ts';
 import type { BatchSource } from '../runtime/data/types.ts';
+import type { ProfileRecorder } from '../runtime/profile/recorder.ts';
 import type { TrainResult } from '../runtime/train/node/run.ts';
 import { trainRecipe } from '../runtime/train/node/train.ts';
 import { type DeviceChoice, openExecutor } from './devices.ts';
@@ -19,6 +20,10 @@ export interface TrainRequest {
   /** The run folder. */
   readonly out: string;
   readonly device: DeviceChoice;
+  /** Measure schedules first, as far as this adapter's are not known. */
+  readonly tune?: boolean;
+  /** Where to record the time of every step of the device; slower. */
+  readonly profile?: ProfileRecorder;
   /** Where the weights start; by default the file after `from`, or the model's own initialisers with the recipe's seed. */
   readonly weights?: string;
   /** End before this step, counted from the run's beginning. */
@@ -61,7 +66,11 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
   // A run that goes on from a checkpoint needs no weights to start from.
   if (!resume) await start();
   try {
-    const executor = await openExecutor(request.device);
+    const executor = await openExecutor(request.device, {
+      tune: request.tune === true,
+      ...(request.profile === undefined ? {} : { profile: request.profile }),
+      notify,
+    });
     try {
       return await trainRecipe({
         recipe,

@@ -11,16 +11,20 @@ import type { Origin } from '../graph/types.ts';
 import { bytesOf, LOWEST } from './access.ts';
 import { type AttentionWork, ownsQueries, pairsOf } from './attention.ts';
 import type { Kernel, LowerContext } from './kernel.ts';
+import { attentionKey } from './schedule-keys.ts';
+import { chooseSchedule } from './schedules.ts';
+import { attentionLanes as LANES } from './schedules-attention.ts';
 import { hiddenBound, literal } from './wgsl.ts';
 
-const LANES = 8;
 /** Walked rows whose products are taken together. */
 const BLOCK = 4;
 /** Workgroups that share the tiles; odd, so that causal tiles of unequal length spread evenly. */
 const MOST_GROUPS = 61;
 
 export function cpuAttention(work: AttentionWork, ctx: LowerContext, origin: Origin): Kernel {
-  const own = rowsOfInvocation(work.rows);
+  const size = { key: attentionKey(work), rows: work.rows };
+  const { schedule, choice } = chooseSchedule(ctx.profile, 'attention', size);
+  const { own } = schedule;
   const tiles = Math.ceil(work.rows / (LANES * own));
   const groups = Math.min(tiles * work.heads, MOST_GROUPS);
   const walked = Math.ceil(work.others / BLOCK) * BLOCK;
@@ -36,13 +40,8 @@ export function cpuAttention(work: AttentionWork, ctx: LowerContext, origin: Ori
     origin,
     flops: pairsOf(work) * (2 * work.width * (work.products + (work.added === undefined ? 0 : 1)) + 12),
     bytes: bytesOf(...work.operands.views.values()),
+    schedule: choice,
   };
-}
-
-/** Four rows read walked rows least often; fewer where four would leave many slots empty. */
-function rowsOfInvocation(rows: number): number {
-  const cost = (own: number) => Math.ceil(rows / (LANES * own)) * own * (1 + 0.6 / own);
-  return [4, 3, 2, 1].reduce((best, own) => (cost(own) < cost(best) ? own : best));
 }
 
 /** Components of the vectors that hold one value for each owned row. */

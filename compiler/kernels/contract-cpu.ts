@@ -1,5 +1,5 @@
 /**
- * Products for software adapters: a register tile for each invocation, operands straight from storage.
+ * Products without staging, for software adapters and GPUs of that kind: a register tile for each invocation, operands straight from storage.
  *
  * Lanes lie along N, so the right operand must be dense along N (lowering copies it where it is not) and the left
  * one is read at an address all lanes share. K is not unrolled and workgroup memory not used: both cost more than they
@@ -7,7 +7,7 @@
  * pixels of an image) is a loop nest of its own; the tile inside is the same.
  */
 import { baseIndex, type Contraction, groupIndex, type ResultPrinter } from './contraction.ts';
-import type { RegisterTile } from './schedules.ts';
+import type { RegisterTile } from './schedules-contract.ts';
 import { type LoopNest, pixelLoop, tapLoop } from './walk-cpu.ts';
 import { hiddenBound } from './wgsl.ts';
 
@@ -29,8 +29,9 @@ export function printRegisterTile(
   const vectors = Array.from({ length: tile.columns / 4 }, (_, j) => j);
   const nest = loopNest(c, tile);
   const lines: string[] = [];
-  lines.push(`let n0 = (group.x * ${tile.lanes}u + lane.x) * ${tile.columns}u;`);
-  lines.push(`let m0 = group.y * ${tile.rows}u;`, 'let batch = group.z;');
+  const [across, down] = tile.order === 'across' ? ['x', 'y'] : ['y', 'x'];
+  lines.push(`let n0 = (group.${across} * ${tile.lanes}u + lane.x) * ${tile.columns}u;`);
+  lines.push(`let m0 = group.${down} * ${tile.rows}u;`, 'let batch = group.z;');
   lines.push(`if (n0 >= ${c.n}u) { return; }`);
   lines.push(...printColumns(c, vectors, modes), ...printRows(c, tile, modes, nest));
   for (const i of rows) for (const j of vectors) lines.push(`var c${i}_${j} = vec4<f32>();`);
@@ -173,5 +174,7 @@ function printStep(
 
 /** Workgroups of a register-tiled product. */
 export function registerTileGrid(c: Contraction, tile: RegisterTile): [number, number, number] {
-  return [Math.ceil(c.n / (tile.columns * tile.lanes)), Math.ceil(c.m / tile.rows), c.batch];
+  const across = Math.ceil(c.n / (tile.columns * tile.lanes));
+  const down = Math.ceil(c.m / tile.rows);
+  return tile.order === 'across' ? [across, down, c.batch] : [down, across, c.batch];
 }

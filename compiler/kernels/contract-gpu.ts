@@ -1,5 +1,5 @@
 /**
- * Matrix products for GPUs: tiles of both operands staged through workgroup memory, a few rows by one vec4 for each invocation.
+ * Matrix products for GPUs: tiles of both operands staged through workgroup memory, a few rows by one or two vec4s for each invocation.
  *
  * Staging reads along whichever axis is dense, so that neighbouring invocations touch neighbouring addresses and
  * transposed operands need no copy. Edges are staged as zeros; stores are guarded.
@@ -12,7 +12,7 @@ import {
   type ResultPrinter,
   unitStride,
 } from './contraction.ts';
-import type { WorkgroupTile } from './schedules.ts';
+import type { WorkgroupTile } from './schedules-contract.ts';
 import { printPiece } from './walk-cpu.ts';
 import { leftPlace, rightPlace } from './walk-gpu.ts';
 
@@ -56,10 +56,12 @@ export function printWorkgroupTile(
   names: { a: string; b: string },
   printer: ResultPrinter,
 ): string {
-  const across = tile.columns / 4;
+  const across = tile.columns / tile.columnsPerInvocation;
   const down = tile.rows / tile.rowsPerInvocation;
   const invocations = across * down;
   const rows = Array.from({ length: tile.rowsPerInvocation }, (_, i) => i);
+  // An invocation's vec4s lie `across` vec4s apart, so that neighbours read side by side.
+  const vectors = Array.from({ length: tile.columnsPerInvocation / 4 }, (_, j) => j);
   const lines: string[] = [];
   lines.push(
     'let batch = group.z;',
@@ -68,7 +70,7 @@ export function printWorkgroupTile(
   );
   lines.push(`let tx = lane % ${across}u;`, `let ty = lane / ${across}u;`);
   if (c.walk?.kind === 'pixels') lines.push(...printPiece(c.walk));
-  for (const i of rows) lines.push(`var c${i} = vec4<f32>();`);
+  for (const i of rows) for (const j of vectors) lines.push(`var c${i}_${j} = vec4<f32>();`);
   lines.push(`for (var k0 = 0u; k0 < ${c.k}u; k0 += ${tile.depth}u) {`);
   const a: Staging = {
     array: 'a_tile',
@@ -94,15 +96,23 @@ export function printWorkgroupTile(
   );
   lines.push('workgroupBarrier();', `for (var kk = 0u; kk < ${tile.depth}u; kk++) {`);
   lines.push(`let b_at = kk * ${tile.columns + 4}u + tx * 4u;`);
-  lines.push('let bv = vec4<f32>(b_tile[b_at], b_tile[b_at + 1u], b_tile[b_at + 2u], b_tile[b_at + 3u]);');
-  lines.push(`let a_at = kk * ${tile.rows + 4}u + ty * ${tile.rowsPerInvocation}u;`);
-  for (const i of rows) lines.push(`c${i} = fma(vec4<f32>(a_tile[a_at + ${i}u]), bv, c${i});`);
-  lines.push('}', 'workgroupBarrier();', '}');
-  lines.push('let n = n_tile + tx * 4u;', `if (n >= ${c.n}u) { return; }`);
-  for (const i of rows) {
-    lines.push(`{ let m = m_tile + ty * ${tile.rowsPerInvocation}u + ${i}u;`, `if (m < ${c.m}u) {`);
-    lines.push(...printer.store(`c${i}`, 'm', 'n'), '}', '}');
+  for (const j of vectors) {
+    const parts = [0, 1, 2, 3].map((q) => `b_tile[b_at + ${4 * across * j + q}u]`);
+    lines.push(`let b${j} = vec4<f32>(${parts.join(', ')});`);
   }
+  lines.push(`let a_at = kk * ${tile.rows + 4}u + ty * ${tile.rowsPerInvocation}u;`);
+  for (const i of rows) {
+    lines.push(`{ let x = vec4<f32>(a_tile[a_at + ${i}u]);`);
+    for (const j of vectors) lines.push(`c${i}_${j} = fma(x, b${j}, c${i}_${j});`);
+    lines.push('}');
+  }
+  lines.push('}', 'workgroupBarrier();', '}');
+  for (const i of rows)
+    for (const j of vectors) {
+      lines.push(`{ let m = m_tile + ty * ${tile.rowsPerInvocation}u + ${i}u;`);
+      lines.push(`let n = n_tile + tx * 4u + ${4 * across * j}u;`);
+      lines.push(`if (m < ${c.m}u && n < ${c.n}u) {`, ...printer.store(`c${i}_${j}`, 'm', 'n'), '}', '}');
+    }
   return `var<workgroup> a_tile: array<f32, ${tile.depth * (tile.rows + 4)}>;
 var<workgroup> b_tile: array<f32, ${tile.depth * (tile.columns + 4)}>;
 @compute @workgroup_size(${invocations})

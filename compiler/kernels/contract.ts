@@ -19,7 +19,9 @@ import {
   vectorExtra,
 } from './contraction.ts';
 import type { KernelArg, Lower, LowerContext } from './kernel.ts';
-import { chooseRegisterTile, chooseWorkgroupTile } from './schedules.ts';
+import { productSize } from './schedule-keys.ts';
+import { chooseSchedule } from './schedules.ts';
+import { readsStorage } from './schedules-contract.ts';
 import { emitTransposedCopy } from './transpose.ts';
 import { denseView, type View } from './view.ts';
 import { collapseAxes, expandView } from './view-algebra.ts';
@@ -153,9 +155,9 @@ function wholeColumns({ m, k, batch, a, walk }: Contraction): boolean {
 }
 
 /** How operands are bound: walks that jump through an image need their strides aligned as well. */
-function loadModes(c: Contraction, cpu: boolean, shared: ReadonlySet<number>) {
+function loadModes(c: Contraction, storage: boolean, shared: ReadonlySet<number>) {
   const vectorisable = (o: Operand, strides: readonly number[]) =>
-    cpu &&
+    storage &&
     !shared.has(o.view.storage.id) &&
     unitStride(o.outer) &&
     vectorAligned(o, 'outer') &&
@@ -173,15 +175,12 @@ function loadModes(c: Contraction, cpu: boolean, shared: ReadonlySet<number>) {
 
 /** Emits the kernel of one product with the schedule of the device. `family` names it in profiles. */
 export function emitContraction(ctx: LowerContext, c: Contraction, family: string, origin: Origin): void {
-  const cpu = ctx.profile.kind === 'cpu';
   const shared = sharedStorages(c);
-  const modes = loadModes(c, cpu, shared);
+  const modes = loadModes(c, readsStorage(ctx.profile), shared);
   const extraVectors = c.extras.map((e) => !shared.has(e.view.storage.id) && vectorExtra(c, e));
   const bindings = bindOperands(c, { a: modes.aVector, b: modes.bVector, extras: extraVectors });
   const printer = resultPrinter(c, bindings.names.extras, extraVectors);
-  const tile = cpu
-    ? chooseRegisterTile(c.m, 2 * c.batch * c.n * c.k, modes.aVector)
-    : chooseWorkgroupTile(c.m);
+  const { schedule: tile, choice } = chooseSchedule(ctx.profile, 'contract', productSize(c, modes.aVector));
   const body =
     tile.kind === 'registers'
       ? printRegisterTile(c, tile, { ...modes, ...bindings.names }, printer)
@@ -203,12 +202,13 @@ export function emitContraction(ctx: LowerContext, c: Contraction, family: strin
     origin,
     flops: elements * (2 * c.k + (c.epilogue?.instructions.length ?? 0)),
     bytes: 4 * (c.batch * (c.m + c.n) * c.k + elements),
+    schedule: choice,
   });
 }
 
 const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
   let c = contraction(ctx, node);
-  if (ctx.profile.kind === 'cpu') c = rowsDense(ctx, columnsDense(ctx, c, node.origin), node.origin);
+  if (readsStorage(ctx.profile)) c = rowsDense(ctx, columnsDense(ctx, c, node.origin), node.origin);
   emitContraction(ctx, c, 'matmul', node.origin);
 };
 

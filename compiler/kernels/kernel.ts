@@ -8,6 +8,7 @@
 import type { Graph, Node, NodeOf, Origin } from '../graph/types.ts';
 import type { OpName } from '../ops/attributes.ts';
 import type { DeviceProfile } from '../profile.ts';
+import type { ScheduleChoice } from './schedules.ts';
 import type { Storage, View } from './view.ts';
 
 export interface KernelArg {
@@ -31,6 +32,8 @@ export interface Kernel {
   readonly origin: Origin;
   readonly flops: number;
   readonly bytes: number;
+  /** Where the family has a choice. */
+  readonly schedule?: ScheduleChoice;
 }
 
 /** What a lowering rule works with. */

@@ -18,6 +18,8 @@ import {
   vectorizable,
 } from './access.ts';
 import { gridOf, type Kernel } from './kernel.ts';
+import { rowsKey } from './schedule-keys.ts';
+import { chooseSchedule } from './schedules.ts';
 import type { View } from './view.ts';
 import { hiddenBound } from './wgsl.ts';
 
@@ -64,7 +66,8 @@ export function rowKernel(spec: RowSpec, profile: DeviceProfile, origin: Origin)
   const span = (spec.pieces?.length ?? length) / (vector ? 4 : 1);
   const threads = profile.kind === 'gpu' ? threadsFor(span) : 1;
   const printer = new RowPrinter(spec, operands, vector, threads);
-  const size = threads === 1 ? (profile.kind === 'cpu' ? 8 : 64) : threads;
+  const own = threads === 1 ? chooseSchedule(profile, 'rows', { key: rowsKey(spec, vector) }) : undefined;
+  const size = own?.schedule.size ?? threads;
   const head =
     threads === 1
       ? `@compute @workgroup_size(${size})
@@ -84,6 +87,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     origin,
     flops: spec.flops,
     bytes: bytesOf(spec.output, ...spec.inputs.map((input) => input.view)),
+    ...(own === undefined ? {} : { schedule: own.choice }),
   };
 }
 

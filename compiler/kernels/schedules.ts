@@ -1,72 +1,77 @@
 /**
- * Schedules of the contract family as data: which tile an invocation makes, per kind of device.
+ * Which schedule a kernel gets: what was measured on this device for this shape, else the default of its class.
  *
- * The compiler picks by shape from the list of the profile's kind; a tuner that measures candidates on the device only has
- * to reorder or extend these lists. Rates are relative, measured on one adapter of the kind, and rank candidates.
+ * A family's search space is data: the schedules that exist, which of them a device and a shape allow, and which one to take
+ * unmeasured. All schedules of a family add up in the same order, so a choice changes times and never a bit of a result:
+ * runs repeat and resume exactly, tuned or not. (What would change the order, such as the number of pieces that a
+ * reduction is cut into, is therefore no schedule.)
  */
-import type { DeviceKind } from '../profile.ts';
+import type { DeviceProfile } from '../profile.ts';
+import { attentionSpace } from './schedules-attention.ts';
+import { contractSpace } from './schedules-contract.ts';
+import { rowsSpace } from './schedules-rows.ts';
 
-export interface RegisterTile {
-  readonly kind: 'registers';
-  /** Rows and columns (a multiple of 4) of the result one invocation keeps in registers. */
-  readonly rows: number;
-  readonly columns: number;
-  /** Invocations of a workgroup, side by side along the columns. */
-  readonly lanes: number;
-  /** GFLOP/s when the left operand is read as vec4 along M, and when it is read as uniform scalars. */
-  readonly rate: { readonly column: number; readonly scalar: number };
-  /** Seconds until the adapter has compiled it: worth spending only on products that are large. */
-  readonly compile: number;
+/** What a kernel is to compute, as far as its schedule depends on it. */
+export interface Work {
+  /** All that tells one piece of work from another: sizes, layouts, epilogue. Stable text, without ids or paths. */
+  readonly key: string;
 }
 
-export interface WorkgroupTile {
-  readonly kind: 'workgroup';
-  /** Tile of the result one workgroup makes, and the depth staged through workgroup memory at a time. */
-  readonly rows: number;
-  readonly columns: number;
-  readonly depth: number;
-  /** Rows of one invocation; its columns are one vec4. */
-  readonly rowsPerInvocation: number;
+export interface Schedule {
+  /** Stable; unique in its family. */
+  readonly id: string;
+}
+
+export interface SearchSpace<W extends Work, S extends Schedule> {
+  /** The schedules that the device's limits allow. */
+  schedules(profile: DeviceProfile): readonly S[];
+  /** Whether one of them can do this piece of work. */
+  fits(schedule: S, work: W): boolean;
+  /** The one to take unmeasured, of those that fit. */
+  preferred(fitting: readonly S[], work: W, profile: DeviceProfile): S;
+}
+
+/** Every family with a choice. `contract` are all products: matrix products and convolutions. */
+export const searchSpaces = {
+  contract: contractSpace,
+  attention: attentionSpace,
+  rows: rowsSpace,
+} as const;
+
+export type ScheduleFamily = keyof typeof searchSpaces;
+
+type WorkOf<F extends ScheduleFamily> = Parameters<(typeof searchSpaces)[F]['fits']>[1];
+type ScheduleOf<F extends ScheduleFamily> = ReturnType<(typeof searchSpaces)[F]['preferred']>;
+
+/** A choice that was made, as the plan records it. */
+export interface ScheduleChoice {
+  readonly family: ScheduleFamily;
+  readonly key: string;
+  readonly id: string;
+}
+
+export function scheduleKey(family: ScheduleFamily, key: string): string {
+  return `${family} ${key}`;
+}
+
+/** Ids of all schedules of a family that a device allows. */
+export function scheduleIds(profile: DeviceProfile, family: ScheduleFamily): string[] {
+  return searchSpaces[family].schedules(profile).map(({ id }) => id);
 }
 
 /**
- * cpu: lavapipe of Mesa 25 on two AVX2 cores, 400×3072×768. Eight lanes are its SIMD width; an operand all lanes read at
- * one address costs a broadcast, one they read side by side a few loads, anything else a gather. Larger tiles spill.
+ * The schedule for one piece of work, and the choice for the plan's record. A measured id that the family no longer has, or
+ * that does not fit, counts as unmeasured.
  */
-const registerTiles: readonly RegisterTile[] = [
-  { kind: 'registers', rows: 16, columns: 8, lanes: 8, rate: { column: 36, scalar: 26 }, compile: 0.7 },
-  { kind: 'registers', rows: 8, columns: 8, lanes: 8, rate: { column: 27, scalar: 25 }, compile: 0.33 },
-  { kind: 'registers', rows: 4, columns: 8, lanes: 8, rate: { column: 19, scalar: 18 }, compile: 0.2 },
-];
-
-/** gpu: the usual 64×64 tile of 256 invocations with a 4×4 result each; fits every device's default limits. */
-const workgroupTiles: readonly WorkgroupTile[] = [
-  { kind: 'workgroup', rows: 64, columns: 64, depth: 16, rowsPerInvocation: 4 },
-  { kind: 'workgroup', rows: 32, columns: 64, depth: 16, rowsPerInvocation: 4 },
-];
-
-export const contractSchedules: {
-  readonly cpu: readonly RegisterTile[];
-  readonly gpu: readonly WorkgroupTile[];
-} & Record<DeviceKind, readonly (RegisterTile | WorkgroupTile)[]> = {
-  cpu: registerTiles,
-  gpu: workgroupTiles,
-};
-
-/** How often a plan's product is assumed to run: what its compilation is spread over. */
-const assumedRuns = 200;
-
-/** The register tile with the least estimated time for a product of M rows and `flopsOfRow` FLOPs a row, compilation included. */
-export function chooseRegisterTile(m: number, flopsOfRow: number, columnOperand: boolean): RegisterTile {
-  const time = (tile: RegisterTile) => {
-    const rate = 1e9 * (columnOperand ? tile.rate.column : tile.rate.scalar);
-    return (Math.ceil(m / tile.rows) * tile.rows * flopsOfRow) / rate + tile.compile / assumedRuns;
-  };
-  return contractSchedules.cpu.reduce((best, tile) => (time(tile) < time(best) ? tile : best));
-}
-
-/** The largest workgroup tile that M fills at least half. */
-export function chooseWorkgroupTile(m: number): WorkgroupTile {
-  const { gpu } = contractSchedules;
-  return gpu.find((tile) => m > tile.rows / 2) ?? gpu.at(-1)!;
+export function chooseSchedule<F extends ScheduleFamily>(
+  profile: DeviceProfile,
+  family: F,
+  work: WorkOf<F>,
+): { readonly schedule: ScheduleOf<F>; readonly choice: ScheduleChoice } {
+  // The families' types are independent of each other; seen from here they are one.
+  const space = searchSpaces[family] as unknown as SearchSpace<WorkOf<F>, ScheduleOf<F>>;
+  const fitting = space.schedules(profile).filter((schedule) => space.fits(schedule, work));
+  const measured = profile.tuned?.[scheduleKey(family, work.key)];
+  const schedule = fitting.find(({ id }) => id === measured) ?? space.preferred(fitting, work, profile);
+  return { schedule, choice: { family, key: work.key, id: schedule.id } };
 }

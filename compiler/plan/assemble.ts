@@ -104,6 +104,7 @@ class Assembler {
       label: where,
       flops: kernel.flops,
       bytes: kernel.bytes,
+      ...(kernel.schedule === undefined ? {} : { schedule: kernel.schedule }),
     };
   }
 

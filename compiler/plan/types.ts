@@ -7,6 +7,7 @@
  * replays the steps at every run.
  */
 import type { DType } from '../graph/types.ts';
+import type { ScheduleChoice } from '../kernels/schedules.ts';
 
 export type BufferRole =
   /** Parameters and model buffers (batch-norm statistics), in place across runs. */
@@ -77,6 +78,8 @@ export interface PlanStep {
   readonly label: string;
   readonly flops: number;
   readonly bytes: number;
+  /** The schedule chosen for it, where its kernel family has several. */
+  readonly schedule?: ScheduleChoice;
 }
 
 /** Meaning of the f32 values in the `hyper` buffer, in this order. Written by the host before each training step. */

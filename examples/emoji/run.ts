@@ -75,7 +75,7 @@ async function test(
 ): Promise<Evaluation> {
   return closing(async (keep) => {
     const weights = keep(await openWeights(recipe.model, weightsPath));
-    const executor = keep(await openExecutor(device));
+    const executor = keep(await openExecutor(device, { notify: note }));
     const encoder = keep(await openEncoder(executor, recipe.model, weights));
     return evaluate(encoder, data, promptsOf(recipe));
   });

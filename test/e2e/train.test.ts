@@ -86,6 +86,23 @@ describe('train', () => {
       expect(workspace.zooc(['check', `whole/${name}`]).code).toBe(0);
   });
 
+  it('with --profile ends with the same bits, shows where the time went, and writes a trace', () => {
+    const args = ['train', 'tiny.zoo', '--out', 'profiled', '--profile', 'trace.json', '--json'];
+    const { code, stdout, stderr } = workspace.zooc(args);
+    expect(code, stderr).toBe(0);
+    expect(weightsOf('profiled')).toEqual(weightsOf('whole'));
+    expect(values('profiled')).toEqual(values('whole'));
+    expect(stderr).toMatch(/^tiny loss, batch 4: 11 runs, [\d.]+ ms a run in kernels/m);
+    expect(stderr).toMatch(/^matmul_\S+ +\d+ +[\d.]+ +[\d.]+ % /m);
+    const { profile } = JSON.parse(stdout);
+    expect(profile.sessions[0]).toMatchObject({ model: 'tiny', entry: 'loss', runs: 11, cold: false });
+    const trace = JSON.parse(readFileSync(workspace.path('trace.json'), 'utf8'));
+    const lanes = trace.traceEvents.flatMap((e: { name: string; args: { name: string } }) =>
+      e.name === 'thread_name' ? [e.args.name] : [],
+    );
+    expect(lanes).toEqual(expect.arrayContaining(['visual.transformer', 'transformer.resblocks']));
+  });
+
   it('ends with the same bits after being killed and resumed', async () => {
     const args = ['train', 'tiny.zoo', '--out', 'killed'];
     await workspace.interrupt(args, 'SIGKILL', () => rowCount('killed') > 0);

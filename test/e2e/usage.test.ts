@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { root, Workspace } from './harness.ts';
 
-const verbs = 'list check fmt show compile run train export import classify embed devices bench'.split(' ');
+const verbs = 'list check fmt show compile run train export import classify embed tune devices bench'.split(
+  ' ',
+);
 const workspace = new Workspace();
 afterAll(() => workspace.remove());
 
@@ -29,6 +31,20 @@ describe('usage', () => {
   });
 
   it.each([
+    [['tune', 'ViT-B/32', '--batch', 'x'], 'error[Z703]: --batch x'],
+    [['tune', 'ViT-B/32', '--entry', 'lose'], 'error[Z704]: ViT-B/32 has no entry lose'],
+    [
+      'run ViT-B/32 --entry loss --weights hash --inputs hash --batch 1 --out x --tune --device null'.split(
+        ' ',
+      ),
+      'error[Z703]: --tune measures on an adapter, and --device null is none',
+    ],
+    [
+      'run ViT-B/32 --entry loss --weights hash --inputs hash --out x --profile no/such/trace.json'.split(
+        ' ',
+      ),
+      'error[Z703]: --profile no/such/trace.json: no/such does not exist',
+    ],
     [['nonsense'], "error[Z700]: unknown command 'nonsense'"],
     [['show'], "error[Z700]: missing required argument 'model'"],
     [['show', 'ViT-B/32', '--colour'], "error[Z700]: unknown option '--colour'"],

@@ -50,9 +50,10 @@ export function profileFor(on: Device, kind: DeviceKind): DeviceProfile {
   return { ...on.profile, kind };
 }
 
+/** @param target a kind of device, or a whole profile: only its schedules differ from those of the device at hand */
 export async function compare(
   on: Device,
-  kind: DeviceKind,
+  target: DeviceKind | DeviceProfile,
   traced: Graph,
   options: { gradients?: readonly string[]; integersBelow?: number } = {},
 ): Promise<Comparison> {
@@ -75,7 +76,7 @@ export async function compare(
     entry: 'test',
     batch: 1,
     mode: 'eval',
-    profile: profileFor(on, kind),
+    profile: typeof target === 'string' ? profileFor(on, target) : target,
     ...(options.gradients ? { gradients: options.gradients } : {}),
   });
   const session = await on.open(plan);

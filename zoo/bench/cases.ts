@@ -4,14 +4,13 @@
  * The small model is ViT-B/32 with other sizes, so no further file is needed: vision width 192, 6 layers, 64 px, patch
  * 8; text width 192, 4 layers, context 32, vocabulary 4096; embedding 128.
  */
-import { compileGraph } from '../../compiler/compile.ts';
 import { resolveModel } from '../../compiler/model/index.ts';
 import type { EntryName, Model, ModuleHost } from '../../compiler/model/types.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import type { Device, HostArray, Session } from '../../runtime/types.ts';
 import { flopsPerSubmit, submitSpans } from '../../runtime/webgpu-session.ts';
-import { compileEntry, traceGraph, trainableNames } from '../entry.ts';
+import { compileEntry, compileTrainingStep } from '../entry.ts';
 import { hashImages, hashTokens } from '../formats/hash-weights.ts';
 import { openWeights } from '../weights.ts';
 import { lowerBound, type Timing, timeRuns, writeBenchHyper } from './measure.ts';
@@ -74,35 +73,15 @@ export function modelOf(host: ModuleHost, { model, overrides }: BenchCase): Mode
   return resolved.value;
 }
 
-/** AdamW's constants in the training case; the rate and the bias corrections are `benchHyper`. */
-export const benchOptimizer = {
-  beta1: 0.9,
-  beta2: 0.98,
-  eps: 1e-6,
-  weightDecay: 0.2,
-  decayMinDims: 2,
-} as const;
-/** Where the training case keeps the logarithm of the logits' scale. */
-export const benchScaleBounds = { min: 0, max: Math.log(100) } as const;
+/** What the training case steps with, for the peers that do the same work. */
+export { stepOptimizer as benchOptimizer, stepScaleBounds as benchScaleBounds } from '../entry.ts';
 
 /** Plans the case for a device; needs no GPU. */
 export function planCase(host: ModuleHost, test: BenchCase, profile: Device['profile']): VerifiedPlan {
   const model = modelOf(host, test);
-  const mode = test.training ? 'train' : 'eval';
-  const request = { entry: test.entry, batch: test.batch, mode, gradients: false } as const;
-  if (!test.training) return compileEntry(model, request, profile);
-  return compileGraph(traceGraph(model, request), {
-    model: model.name,
-    entry: test.entry,
-    batch: test.batch,
-    mode,
-    profile,
-    training: {
-      trainable: trainableNames(model),
-      ...benchOptimizer,
-      clamps: [{ weight: 'logit_scale', ...benchScaleBounds }],
-    },
-  });
+  if (test.training) return compileTrainingStep(model, test.batch, profile);
+  const request = { entry: test.entry, batch: test.batch, mode: 'eval', gradients: false } as const;
+  return compileEntry(model, request, profile);
 }
 
 /** The case's inputs by the hash rule: `images` and `tokens` as far as `names` holds them. */

@@ -8,6 +8,7 @@ import { compileGraph } from '../../compiler/compile.ts';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import type { Plan, VerifiedPlan } from '../../compiler/plan/types.ts';
 import { hyperSlots } from '../../compiler/plan/types.ts';
+import { median } from '../../runtime/tune/tuner.ts';
 import type { Device, Session } from '../../runtime/types.ts';
 
 export interface Timing {
@@ -15,12 +16,6 @@ export interface Timing {
   readonly median: number;
   readonly fastest: number;
   readonly runs: number;
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const half = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
 }
 
 /** Times `session.run()`: once unmeasured, then `runs` times; `inner` runs are submitted before each wait. */
@@ -92,6 +87,31 @@ export async function measureCeiling(device: Device, runs: number): Promise<Ceil
     }
   }
   return results;
+}
+
+/** Floats of the copy that measures bandwidth: larger than any cache. */
+const copied = 2 ** 24;
+
+/** GB/s of a kernel that only reads and writes, the median run: the ceiling of kernels that hardly compute. */
+export async function measureBandwidth(device: Device, runs: number): Promise<number> {
+  const b = createBuilder();
+  const x = b.add('input', [], { name: 'x', dtype: 'f32', shape: [copied] });
+  const one = b.add('constant', [], { value: 1, dtype: 'f32', shape: [] });
+  const plan = compileGraph(b.finish([{ name: 'y', node: b.add('add', [x, one], {}) }]), {
+    model: 'bench',
+    entry: 'copy',
+    batch: 1,
+    mode: 'eval',
+    profile: device.profile,
+  });
+  const session = await device.open(plan);
+  try {
+    session.writeInput('x', fill(copied));
+    const { median: seconds } = await timeRuns(session, runs, device.profile.kind === 'gpu' ? 32 : 2);
+    return (8 * copied) / seconds / 1e9;
+  } finally {
+    session.close();
+  }
 }
 
 /** Harmless values for a training step outside of a training run: a small rate, no clipping. */

@@ -35,6 +35,14 @@ const deviceOption = (): Option =>
     .choices(['webgpu', 'reference', 'null'])
     .default('webgpu');
 
+const profileOption = (): Option =>
+  new Option('--profile [file]', 'time every kernel; with a file, also write a Chrome trace');
+const tuneOption = (): Option =>
+  new Option(
+    '--tune',
+    'measure schedules for this adapter first, as far as it was not done (also ZOOC_TUNE=1)',
+  );
+
 const program = new Command('zooc')
   .description('Declare CLIP-style encoders in .zoo files; compile, train and run them on WebGPU.')
   .version(version)
@@ -111,6 +119,8 @@ program
   .option('--grad', 'also write grad.<weight>')
   .option('--batch <n>', 'number of pairs (with --inputs hash)')
   .addOption(deviceOption())
+  .addOption(tuneOption())
+  .addOption(profileOption())
   .addOption(setOption())
   .addOption(jsonOption())
   .action(async (model, options) => (await import('./verbs/run.ts')).run(model, options));
@@ -124,6 +134,8 @@ program
   .option('--steps <n>', 'stop after this many steps')
   .option('--resume', 'go on from the newest checkpoint in the run folder')
   .addOption(deviceOption())
+  .addOption(tuneOption())
+  .addOption(profileOption())
   .addOption(setOption())
   .addOption(jsonOption())
   .action(async (recipe, options) => (await import('./verbs/train.ts')).train(recipe, options));
@@ -172,6 +184,7 @@ program
   )
   .option('--top <n>', 'labels to show per image', '5')
   .addOption(deviceOption())
+  .addOption(tuneOption())
   .addOption(setOption())
   .addOption(jsonOption())
   .action(async (model, images, options) =>
@@ -187,9 +200,21 @@ program
   .option('--texts <texts...>', 'texts; @file for one a line')
   .requiredOption('--out <file>', 'file to write: .npy (images or texts) or .safetensors')
   .addOption(deviceOption())
+  .addOption(tuneOption())
   .addOption(setOption())
   .addOption(jsonOption())
   .action(async (model, options) => (await import('./verbs/embed.ts')).embed(model, options));
+
+program
+  .command('tune')
+  .description("measure the schedules of a model's kernels on the adapter; later plans use the best")
+  .argument('<model>', modelHelp)
+  .option('--entry <entries...>', 'encode_image, encode_text, logits or loss (default: the towers)')
+  .option('--batch <n>', 'number of pairs: measurements hold for one', '1')
+  .option('--train', 'the kernels of a training step instead of an entry')
+  .addOption(setOption())
+  .addOption(jsonOption())
+  .action(async (model, options) => (await import('./verbs/tune.ts')).tune(model, options));
 
 program
   .command('devices')
@@ -202,6 +227,7 @@ program
   .description("speed against the adapter's own matrix-product ceiling, measured in the same run")
   .option('--runs <n>', 'timed runs of each case; the median counts', '5')
   .option('--only <cases...>', 'names of cases')
+  .addOption(profileOption())
   .addOption(jsonOption())
   .action(async (options) => (await import('./verbs/bench.ts')).bench(options));
 

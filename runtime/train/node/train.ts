@@ -13,6 +13,7 @@ import type { Recipe } from '../../../compiler/model/types.ts';
 import { DiagnosticError } from '../../../grammar/diagnostics.ts';
 import type { BatchSource } from '../../data/types.ts';
 import { ReferenceTrainSession } from '../../reference/session.ts';
+import type { CompileFor } from '../../tune/contest.ts';
 import type { Device } from '../../types.ts';
 import { formatBytes } from '../../webgpu-device.ts';
 import { batchCounters } from '../counters.ts';
@@ -28,7 +29,12 @@ import { listenForStop } from './signals.ts';
 export type { TrainResult } from './run.ts';
 
 export type TrainExecutor =
-  | { readonly kind: 'device'; readonly device: Device }
+  | {
+      readonly kind: 'device';
+      readonly device: Device;
+      /** Measures schedules for the plan before it is compiled for good. */
+      readonly tune?: (compile: CompileFor) => Promise<void>;
+    }
   /** Double precision, for checks. */
   | { readonly kind: 'reference' };
 
@@ -108,16 +114,19 @@ async function openSession(
       settings,
     );
   const { device } = executor;
-  const plan = planFitting(recipe.batch, (batch) =>
-    compileGraph(batch === recipe.batch ? graph : traceLoss({ ...recipe, batch }), {
-      model: recipe.model.name,
-      entry: 'loss',
-      batch,
-      mode: 'train',
-      profile: device.profile,
-      training: { ...settings, ...(recipe.gradClip === undefined ? {} : { clip: recipe.gradClip }) },
-    }),
-  );
+  const compile: CompileFor = (profile) =>
+    planFitting(recipe.batch, (batch) =>
+      compileGraph(batch === recipe.batch ? graph : traceLoss({ ...recipe, batch }), {
+        model: recipe.model.name,
+        entry: 'loss',
+        batch,
+        mode: 'train',
+        profile,
+        training: { ...settings, ...(recipe.gradClip === undefined ? {} : { clip: recipe.gradClip }) },
+      }),
+    );
+  await executor.tune?.(compile);
+  const plan = compile(device.profile);
   const { weights, gradients, optimizer, workspace, io, total } = plan.memory;
   const parts = { weights, gradients, optimizer, workspace, 'inputs and outputs': io };
   const listed = Object.entries(parts).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);

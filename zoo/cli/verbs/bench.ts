@@ -1,16 +1,19 @@
 /** `zooc bench`: the benchmark cases beside the adapter's own matrix-product ceiling, all from one run. */
 import { fail } from '../../../grammar/diagnostics.ts';
 import { openGpu } from '../../../runtime/node-gpu.ts';
+import { ProfilingDevice } from '../../../runtime/profile/device.ts';
 import { type BenchResult, benchCases, runCase } from '../../bench/cases.ts';
 import { type Ceiling, measureCeiling } from '../../bench/measure.ts';
 import { nodeHost } from '../../host.ts';
 import { closing } from '../closing.ts';
 import { parseCount } from '../models.ts';
 import { count, mebibytes, note, print, printJson, table } from '../output.ts';
+import { type ProfileOption, startProfiling } from '../profile-report.ts';
 
 interface BenchOptions {
   readonly runs: string;
   readonly only?: readonly string[];
+  readonly profile?: ProfileOption;
   readonly json?: boolean;
 }
 
@@ -64,6 +67,7 @@ function ceilingTable(ceilings: readonly Ceiling[]): string {
 export async function bench(options: BenchOptions): Promise<void> {
   const runs = parseCount('--runs', options.runs);
   const cases = selectCases(options.only);
+  const profiling = startProfiling(options.profile);
   await closing(async (keep) => {
     const opened = await openGpu();
     const device = keep(opened.device);
@@ -76,11 +80,24 @@ export async function bench(options: BenchOptions): Promise<void> {
       results.push(await runCase(nodeHost(), device, test, runs));
     }
     const after = await measureCeiling(device, runs);
+    // Behind all timing, since profiled runs are slower.
+    if (profiling !== undefined) {
+      const profiled = new ProfilingDevice(device, profiling.recorder, note);
+      for (const test of cases) await runCase(nodeHost(), profiled, test, runs);
+    }
+    const profile = await profiling?.report();
     const ceilings = before.map((c, i) => (c.gflops >= after[i]!.gflops ? c : after[i]!));
     const best = Math.max(...ceilings.map((c) => c.gflops));
     if (options.json === true) {
       const cases = results.map((r) => ({ ...r, ofCeiling: r.gflops / best }));
-      printJson({ adapter: opened.report, runs, ceiling: best, products: ceilings, cases });
+      printJson({
+        adapter: opened.report,
+        runs,
+        ceiling: best,
+        products: ceilings,
+        cases,
+        ...(profile === undefined ? {} : { profile }),
+      });
       return;
     }
     print(ceilingTable(ceilings));

@@ -3,7 +3,7 @@ import { type DeviceChoice, openExecutor } from '../../devices.ts';
 import { openEncoder, predict } from '../../encoder.ts';
 import { closing } from '../closing.ts';
 import { parseCount } from '../models.ts';
-import { print, printJson } from '../output.ts';
+import { note, print, printJson } from '../output.ts';
 import { loadModelWithWeights } from '../packages.ts';
 import { readLabels, readTemplates } from '../text-lists.ts';
 
@@ -13,6 +13,7 @@ interface ClassifyOptions {
   readonly templates?: string;
   readonly top: string;
   readonly device: DeviceChoice;
+  readonly tune?: boolean;
   readonly set: readonly string[];
   readonly json?: boolean;
 }
@@ -28,7 +29,7 @@ export async function classify(
   const results = await closing(async (keep) => {
     const { model, weights } = await loadModelWithWeights(reference, options.weights, options.set);
     keep(weights);
-    const executor = keep(await openExecutor(options.device));
+    const executor = keep(await openExecutor(options.device, { tune: options.tune === true, notify: note }));
     const encoder = keep(await openEncoder(executor, model, weights));
     const imageFeatures = await encoder.encodeImages(images);
     const labelFeatures = await encoder.encodePrompts(labels, templates);

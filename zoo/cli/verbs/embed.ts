@@ -17,6 +17,7 @@ interface EmbedOptions {
   readonly texts?: readonly string[];
   readonly out: string;
   readonly device: DeviceChoice;
+  readonly tune?: boolean;
   readonly set: readonly string[];
   readonly json?: boolean;
 }
@@ -61,7 +62,7 @@ export async function embed(reference: string, options: EmbedOptions): Promise<v
   const rows = await closing(async (keep) => {
     const { model, weights } = await loadModelWithWeights(reference, options.weights, options.set);
     keep(weights);
-    const executor = keep(await openExecutor(options.device));
+    const executor = keep(await openExecutor(options.device, { tune: options.tune === true, notify: note }));
     const encoder = keep(await openEncoder(executor, model, weights));
     const features = async (
       name: string,

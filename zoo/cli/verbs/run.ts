@@ -22,6 +22,7 @@ import { openWeights } from '../../weights.ts';
 import { closing } from '../closing.ts';
 import { loadModel, parseCount, parseEntry } from '../models.ts';
 import { note, printJson } from '../output.ts';
+import { type ProfileOption, startProfiling } from '../profile-report.ts';
 
 interface RunOptions {
   readonly entry: string;
@@ -32,6 +33,8 @@ interface RunOptions {
   readonly grad?: boolean;
   readonly batch?: string;
   readonly device: DeviceChoice;
+  readonly tune?: boolean;
+  readonly profile?: ProfileOption;
   readonly set: readonly string[];
   readonly json?: boolean;
 }
@@ -166,24 +169,33 @@ export async function run(reference: string, options: RunOptions): Promise<void>
     fail('Z704', `--grad needs the entry loss, not ${entry}`, `--entry loss --grad`);
   }
   const wanted = wantedInputs(model, entry);
+  const profiling = startProfiling(options.profile);
   await closing(async (keep) => {
     const weights = keep(await openWeights(model, options.weights));
     const inputs =
       options.inputs === 'hash'
         ? hashInputs(model, wanted, options.batch)
         : await readInputs(model, entry, wanted, options.inputs, options.batch);
-    const executor = keep(await openExecutor(options.device));
+    const executor = keep(
+      await openExecutor(options.device, {
+        tune: options.tune === true,
+        ...(profiling === undefined ? {} : { profile: profiling.recorder }),
+        notify: note,
+      }),
+    );
     const request = { entry, batch: inputs.batch, mode: options.mode, gradients };
     const ready = keep(await openEntry(executor, model, weights, request));
     const results = await ready.run(inputs.values);
     const tensors = [...results].map(([name, t]) => toStored(model, name, t));
     await writeSafetensors(options.out, tensors);
+    const profile = await profiling?.report();
     note(`${model.name} ${entry}, batch ${inputs.batch}, on ${executor.name}: wrote ${options.out}`);
     if (options.json === true) {
       printJson({
         out: options.out,
         device: executor.name,
         tensors: tensors.map(({ name, shape }) => ({ name, shape })),
+        ...(profile === undefined ? {} : { profile }),
       });
     }
   });

@@ -4,6 +4,7 @@ import type { DeviceChoice } from '../../devices.ts';
 import { trainFile } from '../../train.ts';
 import { loadRecipe, parseCount, parseOverrides } from '../models.ts';
 import { note, print, printJson } from '../output.ts';
+import { type ProfileOption, startProfiling } from '../profile-report.ts';
 
 interface TrainOptions {
   readonly out: string;
@@ -11,6 +12,8 @@ interface TrainOptions {
   readonly steps?: string;
   readonly resume?: boolean;
   readonly device: DeviceChoice;
+  readonly tune?: boolean;
+  readonly profile?: ProfileOption;
   readonly set: readonly string[];
   readonly json?: boolean;
 }
@@ -21,16 +24,20 @@ export async function train(reference: string, options: TrainOptions): Promise<v
     fail('Z703', '--device null computes nothing, so it cannot train', '--device webgpu or reference');
   }
   const { weights, steps } = options;
+  const profiling = startProfiling(options.profile);
   const result = await trainFile({
     recipe,
     out: options.out,
     device: options.device,
+    tune: options.tune === true,
+    ...(profiling === undefined ? {} : { profile: profiling.recorder }),
     resume: options.resume === true,
     overrides: parseOverrides(options.set),
     ...(weights === undefined ? {} : { weights }),
     ...(steps === undefined ? {} : { steps: parseCount('--steps', steps) }),
     notify: note,
   });
+  const profile = await profiling?.report();
   const seconds = result.seconds.toFixed(1);
   if (options.json === true) {
     const { steps, stopped, last, weights } = result;
@@ -41,6 +48,7 @@ export async function train(reference: string, options: TrainOptions): Promise<v
       seconds: result.seconds,
       loss: last?.loss ?? null,
       weights: weights ?? null,
+      ...(profile === undefined ? {} : { profile }),
     });
   } else if (result.weights === undefined) {
     note(`stopped after ${result.steps} steps (${seconds} s); --resume goes on`);

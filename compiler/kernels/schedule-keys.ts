@@ -1,0 +1,53 @@
+/**
+ * What tells one piece of work from another, as text: the keys under which measured schedules are kept.
+ *
+ * Equal keys must mean kernels that are equal but for offsets, so a key holds sizes, layouts and the epilogue; it holds no
+ * ids, paths or weights' names, so that equal layers share one measurement.
+ */
+import type { AttentionWork } from './attention.ts';
+import { type Contraction, type Operand, unitStride, type Walk } from './contraction.ts';
+import type { RowSpec } from './rows.ts';
+import type { ProductSize } from './schedules-contract.ts';
+
+/** Which axis of an operand is dense: its outer one (M or N), K, or none. */
+function layoutOf(operand: Operand): 'outer' | 'k' | 'strided' {
+  if (unitStride(operand.outer)) return 'outer';
+  return operand.inner === 1 ? 'k' : 'strided';
+}
+
+function walkKey(walk: Walk): string {
+  const { kind, kernel, stride, padding, grid, source } = walk;
+  const way = kind === 'taps' && walk.transposed ? 'back' : kind;
+  return `${way} ${kernel.join('x')}/${stride}+${padding} ${source.join('x')}>${grid.join('x')}`;
+}
+
+/** `400x3072x768 a:outer.v b:outer epilogue:4+1,0` */
+export function productSize(c: Contraction, columnOperand: boolean): ProductSize {
+  const { batch, m, n, k } = c;
+  const parts = [
+    `${batch === 1 ? '' : `${batch}*`}${m}x${n}x${k}`,
+    `a:${layoutOf(c.a)}${columnOperand ? '.v' : ''}`,
+    `b:${layoutOf(c.b)}`,
+  ];
+  if (c.walk !== undefined) parts.push(walkKey(c.walk));
+  if (c.result.inner !== 1) parts.push('result:strided');
+  if (c.epilogue !== undefined) {
+    const extras = c.extras.map(({ inner, outer }) =>
+      inner === 0 ? 'row' : outer.strides.every((s) => s === 0) ? 'column' : 'whole',
+    );
+    parts.push(`epilogue:${[c.epilogue.instructions.length, ...extras].join('+')}`);
+  }
+  return { key: parts.join(' '), batch, m, n, k, columnOperand };
+}
+
+/** `layer_norm 400x768.v` */
+export function rowsKey(spec: RowSpec, vector: boolean): string {
+  const [first] = spec.inputs;
+  const pieces = spec.pieces === undefined ? '' : `/${spec.pieces.length}`;
+  return `${spec.name} ${first!.view.shape.join('x')}${pieces}${vector ? '.v' : ''}`;
+}
+
+/** `attention 96*50x50x64 causal` */
+export function attentionKey({ name, heads, rows, others, width, causal }: AttentionWork): string {
+  return `${name} ${heads}*${rows}x${others}x${width}${causal ? ' causal' : ''}`;
+}

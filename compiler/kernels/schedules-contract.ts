@@ -1,0 +1,183 @@
+/**
+ * Schedules of the contract family: which tile of the result an invocation or a workgroup makes.
+ *
+ * The lists are the search space of every device class; the order is that of preference where no rate decides. Each list says
+ * where its defaults come from. Whatever the tile, an element is summed along K in order, so all give the same bits.
+ */
+import { type DeviceClass, type DeviceProfile, deviceClass } from '../profile.ts';
+import type { Schedule, SearchSpace, Work } from './schedules.ts';
+
+export interface RegisterTile extends Schedule {
+  readonly kind: 'registers';
+  /** Rows and columns (a multiple of 4) of the result one invocation keeps in registers. */
+  readonly rows: number;
+  readonly columns: number;
+  /** Invocations of a workgroup, side by side along the columns. */
+  readonly lanes: number;
+  /** Which workgroups come one after the other: those of a row of tiles, or those of a column, which share the right operand. */
+  readonly order: 'across' | 'down';
+  /** GFLOP/s when the left operand is read as vec4 along M (absent where rows are no multiple of 4), and as uniform scalars. */
+  readonly rate: { readonly column?: number; readonly scalar: number };
+  /** Seconds until the adapter has compiled it: worth spending only on products that are large. */
+  readonly compile: number;
+}
+
+export interface WorkgroupTile extends Schedule {
+  readonly kind: 'workgroup';
+  /** Tile of the result one workgroup makes, and the depth staged through workgroup memory at a time. */
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+  /** Rows and columns (a multiple of 4) of one invocation. */
+  readonly rowsPerInvocation: number;
+  readonly columnsPerInvocation: number;
+}
+
+export type ContractTile = RegisterTile | WorkgroupTile;
+
+/** A product as far as its tile depends on it. */
+export interface ProductSize extends Work {
+  readonly batch: number;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** Whether the left operand can be read as vec4 along M. */
+  readonly columnOperand: boolean;
+}
+
+const registers = (
+  rows: number,
+  columns: number,
+  lanes: number,
+  rate: RegisterTile['rate'],
+  compile: number,
+  order: RegisterTile['order'] = 'across',
+): RegisterTile => ({
+  id: `r${rows}x${columns}x${lanes}${order === 'down' ? '-down' : ''}`,
+  kind: 'registers',
+  rows,
+  columns,
+  lanes,
+  order,
+  rate,
+  compile,
+});
+
+const workgroup = (
+  rows: number,
+  columns: number,
+  depth: number,
+  [rowsPerInvocation, columnsPerInvocation]: readonly [number, number],
+): WorkgroupTile => ({
+  id: `w${rows}x${columns}x${depth}-${rowsPerInvocation}x${columnsPerInvocation}`,
+  kind: 'workgroup',
+  rows,
+  columns,
+  depth,
+  rowsPerInvocation,
+  columnsPerInvocation,
+});
+
+/**
+ * Measured: llvmpipe of Mesa 25 on two AVX2 cores, 400×3072×768. Eight lanes are its SIMD width; an operand all lanes
+ * read at one address costs a broadcast, one they read side by side a few loads, anything else a gather. Larger tiles
+ * spill. Rows that are no multiple of 4 fit the 50 and 77 tokens of CLIP's towers; 4 columns fit narrow results.
+ */
+const software: readonly RegisterTile[] = [
+  registers(16, 8, 8, { column: 36, scalar: 26 }, 0.7),
+  registers(13, 8, 8, { scalar: 27 }, 0.55),
+  registers(12, 8, 8, { column: 32, scalar: 26 }, 0.5),
+  registers(10, 8, 8, { scalar: 23 }, 0.4),
+  registers(8, 8, 8, { column: 27, scalar: 25 }, 0.33),
+  registers(4, 8, 8, { column: 19, scalar: 18 }, 0.2),
+  registers(16, 4, 8, { column: 24, scalar: 18 }, 0.4),
+  registers(8, 4, 8, { column: 19, scalar: 17 }, 0.2),
+  registers(4, 4, 8, { column: 14, scalar: 13 }, 0.15),
+  registers(16, 8, 8, { column: 36, scalar: 26 }, 0.7, 'down'),
+  registers(13, 8, 8, { scalar: 27 }, 0.55, 'down'),
+  registers(10, 8, 8, { scalar: 23 }, 0.4, 'down'),
+  registers(8, 8, 8, { column: 27, scalar: 25 }, 0.33, 'down'),
+];
+
+/**
+ * Reasoned, not measured: Apple's GPUs gain nothing from staging in workgroup memory (the design notes of this project, from
+ * published kernels), so operands come straight through the cache. 32 lanes are a SIMD group; 8×4 results in
+ * each keep registers below the count at which occupancy drops. Rates rank only.
+ */
+const apple: readonly RegisterTile[] = [
+  registers(8, 4, 32, { column: 100, scalar: 90 }, 0),
+  registers(8, 8, 32, { column: 95, scalar: 85 }, 0),
+  registers(4, 8, 32, { column: 85, scalar: 80 }, 0),
+  registers(4, 4, 32, { column: 75, scalar: 70 }, 0),
+];
+
+/**
+ * Reasoned from the literature on NVIDIA, AMD and Intel, not measured here: the first two, 64×64 tiles of 256 invocations
+ * with 4×4 results each and half of that for few rows, fit every device's default limits and are the defaults. The others
+ * are for the tuner: more results an invocation where M and N are large, other depths of staging.
+ */
+const staged: readonly WorkgroupTile[] = [
+  workgroup(64, 64, 16, [4, 4]),
+  workgroup(32, 64, 16, [4, 4]),
+  workgroup(128, 128, 16, [8, 8]),
+  workgroup(128, 128, 8, [8, 8]),
+  workgroup(128, 64, 16, [8, 4]),
+  workgroup(64, 64, 16, [8, 4]),
+  workgroup(64, 64, 8, [4, 4]),
+  workgroup(64, 64, 32, [4, 4]),
+  workgroup(32, 32, 32, [4, 4]),
+  workgroup(16, 64, 32, [4, 4]),
+];
+const defaultsOfStaged = 2;
+
+/** Tiles by class. Those of subgroup matrices will lead the list of `matrix`; until then it is that of `staged`. */
+export const contractTiles: Readonly<Record<DeviceClass, readonly ContractTile[]>> = {
+  software,
+  apple,
+  staged,
+  matrix: staged,
+};
+
+/** Whether products of this device read their operands straight from storage, so that these had better lie dense along the columns. */
+export function readsStorage(profile: DeviceProfile): boolean {
+  return contractTiles[deviceClass(profile)].every(({ kind }) => kind === 'registers');
+}
+
+function allowed(tile: ContractTile, { limits }: DeviceProfile): boolean {
+  if (tile.kind === 'registers') return tile.lanes <= limits.maxComputeWorkgroupSizeX;
+  const invocations = (tile.rows / tile.rowsPerInvocation) * (tile.columns / tile.columnsPerInvocation);
+  return (
+    invocations <= Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX) &&
+    workgroupBytes(tile) <= limits.maxComputeWorkgroupStorageSize
+  );
+}
+
+/** Bytes of both staged tiles, whose lines are padded by one vec4. */
+export function workgroupBytes({ rows, columns, depth }: WorkgroupTile): number {
+  return 4 * depth * (rows + 4 + columns + 4);
+}
+
+/** How often a plan's product is assumed to run: what its compilation is spread over. */
+const assumedRuns = 200;
+
+/** Estimated seconds of a product, compilation included. */
+function estimate(tile: RegisterTile, { batch, m, n, k, columnOperand }: ProductSize): number {
+  const rate = 1e9 * ((columnOperand ? tile.rate.column : undefined) ?? tile.rate.scalar);
+  const across = tile.columns * tile.lanes;
+  const computed = Math.ceil(m / tile.rows) * tile.rows * Math.ceil(n / across) * across;
+  return (2 * batch * k * computed) / rate + tile.compile / assumedRuns;
+}
+
+export const contractSpace: SearchSpace<ProductSize, ContractTile> = {
+  schedules: (profile) => contractTiles[deviceClass(profile)].filter((tile) => allowed(tile, profile)),
+  fits: (tile, { columnOperand }) =>
+    tile.kind === 'workgroup' || !columnOperand || tile.rate.column !== undefined,
+  /** Register tiles: the least estimated time. Workgroup tiles: the larger default that M fills at least half. */
+  preferred: (fitting, work) => {
+    const tiles = fitting.filter((tile) => tile.kind === 'registers');
+    if (tiles.length > 0)
+      return tiles.reduce((best, tile) => (estimate(tile, work) < estimate(best, work) ? tile : best));
+    const defaults = fitting.slice(0, defaultsOfStaged);
+    return defaults.find((tile) => work.m > tile.rows / 2) ?? defaults.at(-1)!;
+  },
+};

@@ -1,0 +1,145 @@
+/**
+ * The measuring half of the tuner: every schedule of every distinct piece of work of a plan, timed on the device itself.
+ *
+ * Candidates take turns, so that a machine that drifts slows all of them; what is twice as slow as the best is out
+ * after the first rounds; the median decides. A winner must beat the default by more than the noise.
+ */
+import { type ScheduleFamily, scheduleKey } from '../../compiler/kernels/schedules.ts';
+import type { Plan } from '../../compiler/plan/types.ts';
+import type { TunedSchedules } from '../../compiler/profile.ts';
+import { trustedClock } from '../timing/clock.ts';
+import type { Clock } from '../timing/timed-run.ts';
+import type { WebGpuDevice } from '../webgpu-device.ts';
+import type { WebGpuSession } from '../webgpu-session.ts';
+import { type CompileFor, type Contest, contestPlan, contestsOf } from './contest.ts';
+
+export interface TunedWork {
+  readonly family: ScheduleFamily;
+  readonly key: string;
+  readonly count: number;
+  readonly flops: number;
+  readonly bytes: number;
+  /** The winner and its seconds; the default and its. */
+  readonly id: string;
+  readonly seconds: number;
+  readonly defaultId: string;
+  readonly defaultSeconds: number;
+  readonly tried: number;
+}
+
+export interface TuneOptions {
+  /** Keys (`scheduleKey`) that need no measurement. */
+  readonly known?: ReadonlySet<string>;
+  /** Seconds of device time for one piece of work, after three rounds that everything gets. */
+  readonly budget?: number;
+  /** Remarks. */
+  notify(text: string): void;
+  /** Called before each piece of work. */
+  progress?(done: number, of: number, contest: Contest): void;
+}
+
+/** A winner must be at least so much faster than the default. */
+const gain = 0.97;
+const rounds = { least: 3, most: 25 } as const;
+/** What one timed pass should last at least: below that, starting it is what one measures. */
+const shortest: Readonly<Record<Clock, number>> = { device: 2e-4, host: 2e-2 };
+const mostRepeats = 256;
+
+/** Measures what `compile` makes for the device, and lets the device adopt the winners. */
+export async function tune(
+  device: WebGpuDevice,
+  compile: CompileFor,
+  options: TuneOptions,
+): Promise<TunedWork[]> {
+  const contests = contestsOf(compile, device.profile, options.known);
+  if (contests.length === 0) return [];
+  const { clock, remark } = await trustedClock(device);
+  if (remark !== undefined) options.notify(remark);
+  const results: TunedWork[] = [];
+  for (const [i, contest] of contests.entries()) {
+    options.progress?.(i, contests.length, contest);
+    results.push(await decide(device, contest, clock, options.budget ?? 1));
+  }
+  device.adopt(tunedSchedules(results));
+  return results;
+}
+
+export function tunedSchedules(results: readonly TunedWork[]): TunedSchedules {
+  return Object.fromEntries(results.map(({ family, key, id }) => [scheduleKey(family, key), id]));
+}
+
+async function decide(
+  device: WebGpuDevice,
+  contest: Contest,
+  clock: Clock,
+  budget: number,
+): Promise<TunedWork> {
+  const plan = contestPlan(contest, device.profile);
+  const session = await device.open(plan);
+  try {
+    for (const { name, shape } of plan.inputs) session.writeInput(name, operandValues(shape[0]!));
+    const seconds = await race(session, plan, clock, budget);
+    const winner = seconds.reduce((best, s, i) => (s < seconds[best]! ? i : best), 0);
+    const chosen = seconds[winner]! < seconds[0]! * gain ? winner : 0;
+    const { family, key, count, flops, bytes, entrants } = contest;
+    return {
+      family,
+      key,
+      count,
+      flops,
+      bytes,
+      id: entrants[chosen]!.id,
+      seconds: seconds[chosen]!,
+      defaultId: entrants[0]!.id,
+      defaultSeconds: seconds[0]!,
+      tried: entrants.length,
+    };
+  } finally {
+    session.close();
+  }
+}
+
+/** Median seconds of every step of the plan. */
+async function race(session: WebGpuSession, plan: Plan, clock: Clock, budget: number): Promise<number[]> {
+  const all = plan.steps.map((_, i) => i);
+  // Once unmeasured: caches, clocks, lazily made code.
+  const warm = await lapTimes(session, clock, all, 1);
+  const slowest = Math.max(...warm);
+  const repeat = Math.min(mostRepeats, Math.max(1, Math.ceil(shortest[clock] / Math.max(slowest, 1e-7))));
+  const times = all.map((): number[] => []);
+  let left = budget;
+  let running = all;
+  for (let round = 0; round < rounds.most && (round < rounds.least || left > 0); round++) {
+    const laps = await lapTimes(session, clock, running, repeat);
+    for (const [i, step] of running.entries()) times[step]!.push(laps[i]!);
+    left -= repeat * laps.reduce((a, b) => a + b, 0);
+    const best = Math.min(...running.map((step) => median(times[step]!)));
+    running = running.filter((step) => step === 0 || median(times[step]!) <= 2 * best);
+  }
+  return times.map(median);
+}
+
+async function lapTimes(
+  session: WebGpuSession,
+  clock: Clock,
+  steps: readonly number[],
+  repeat: number,
+): Promise<number[]> {
+  const { spans } = await session.timedRun(clock, steps, repeat);
+  return spans.map(({ start, end }) => end - start);
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
+}
+
+/** Values of the size that features and weights have; zeros would let a device take short cuts. */
+function operandValues(length: number): Float32Array {
+  const pattern = Float32Array.from({ length: Math.min(length, 65521) }, (_, i) => Math.sin(i * 0.7));
+  const values = new Float32Array(length);
+  for (let at = 0; at < length; at += pattern.length)
+    values.set(pattern.subarray(0, Math.min(pattern.length, length - at)), at);
+  return values;
+}

@@ -1,0 +1,159 @@
+import { describe, expect, it } from 'vitest';
+import { compileGraph } from '../../compiler/compile.ts';
+import { createBuilder } from '../../compiler/graph/create-builder.ts';
+import type { Graph } from '../../compiler/graph/types.ts';
+import {
+  chooseSchedule,
+  type ScheduleFamily,
+  scheduleIds,
+  scheduleKey,
+  searchSpaces,
+} from '../../compiler/kernels/schedules.ts';
+import { contractTiles, workgroupBytes } from '../../compiler/kernels/schedules-contract.ts';
+import type { VerifiedPlan } from '../../compiler/plan/types.ts';
+import {
+  appleProfile,
+  type DeviceProfile,
+  defaultLimits,
+  deviceClass,
+  discreteProfile,
+  lavapipeProfile,
+  subgroupMatrixFeature,
+} from '../../compiler/profile.ts';
+import { contestPlan, contestsOf } from '../../runtime/tune/contest.ts';
+
+/** Two equal linear layers with a GELU-like epilogue, and a smaller one: two distinct products. */
+function layersGraph(): Graph {
+  const b = createBuilder();
+  const linear = (x: number, name: string, out: number, from: number) =>
+    b.add('matmul', [x, b.add('param', [], { name, shape: [out, from], role: 'param' })], {
+      transposeA: false,
+      transposeB: true,
+    });
+  const x = b.add('input', [], { name: 'x', dtype: 'f32', shape: [50, 96] });
+  const first = b.add('sigmoid', [linear(x, 'a', 96, 96)], {});
+  const second = b.add('sigmoid', [linear(first, 'b', 96, 96)], {});
+  return b.finish([{ name: 'y', node: linear(second, 'c', 32, 96) }]);
+}
+
+function planFor(profile: DeviceProfile): VerifiedPlan {
+  return compileGraph(layersGraph(), { model: 'm', entry: 'e', batch: 1, mode: 'eval', profile });
+}
+
+function choices(plan: VerifiedPlan) {
+  return plan.steps.flatMap(({ schedule }) => (schedule === undefined ? [] : [schedule]));
+}
+
+const profiles = [
+  lavapipeProfile,
+  appleProfile,
+  discreteProfile,
+  { ...discreteProfile, features: [...discreteProfile.features, subgroupMatrixFeature] },
+];
+
+describe('schedules', () => {
+  it('know four classes of devices', () => {
+    expect(profiles.map(deviceClass)).toEqual(['software', 'apple', 'staged', 'matrix']);
+  });
+
+  it('have ids that are unique in their family, and a default that every device class allows', () => {
+    for (const profile of profiles) {
+      for (const family of Object.keys(searchSpaces) as ScheduleFamily[]) {
+        const ids = scheduleIds(profile, family);
+        expect(new Set(ids).size).toBe(ids.length);
+      }
+      const tight = { ...profile, limits: defaultLimits };
+      for (const { id } of choices(planFor(tight))) expect(scheduleIds(tight, 'contract')).toContain(id);
+    }
+  });
+
+  it('are left out where the limits of a device do not allow them', () => {
+    const all = contractTiles.staged.map(({ id }) => id);
+    const large = { ...discreteProfile, limits: { ...defaultLimits, maxComputeWorkgroupStorageSize: 65536 } };
+    expect(scheduleIds(large, 'contract')).toEqual(all);
+    const small = {
+      ...discreteProfile,
+      limits: { ...defaultLimits, maxComputeInvocationsPerWorkgroup: 128 },
+    };
+    const allowed = contractTiles.staged.flatMap((tile) =>
+      tile.kind === 'workgroup' &&
+      (tile.rows / tile.rowsPerInvocation) * (tile.columns / tile.columnsPerInvocation) <= 128 &&
+      workgroupBytes(tile) <= defaultLimits.maxComputeWorkgroupStorageSize
+        ? [tile.id]
+        : [],
+    );
+    expect(scheduleIds(small, 'contract')).toEqual(allowed);
+    expect(allowed.length).toBeGreaterThan(0);
+    expect(allowed.length).toBeLessThan(all.length);
+  });
+
+  it('that were measured change the pipelines of a plan, for their shape alone', () => {
+    for (const profile of profiles) {
+      const plain = planFor(profile);
+      const [first] = choices(plain);
+      const other = scheduleIds(profile, 'contract').find((id) => id !== first!.id)!;
+      const tuned = planFor({ ...profile, tuned: { [scheduleKey('contract', first!.key)]: other } });
+      const expected = choices(plain).map((c) => (c.key === first!.key ? { ...c, id: other } : c));
+      expect(choices(tuned)).toEqual(expected);
+      expect(expected.filter((c) => c.id === other).length).toBeGreaterThanOrEqual(2);
+      const wgsl = (plan: VerifiedPlan) => plan.pipelines.map((p) => p.wgsl);
+      expect(wgsl(tuned)).not.toEqual(wgsl(plain));
+      expect(wgsl(tuned).at(-1)).toBe(wgsl(plain).at(-1));
+    }
+  });
+
+  it('of another version of zooc, or that do not fit, count as unmeasured', () => {
+    const work = { key: 'k', batch: 1, m: 400, n: 512, k: 64, columnOperand: true };
+    const usual = chooseSchedule(lavapipeProfile, 'contract', work).schedule;
+    for (const id of ['r1000x8x8', 'r13x8x8', 'w64x64x16-4x4']) {
+      const tuned = { [scheduleKey('contract', 'k')]: id };
+      expect(chooseSchedule({ ...lavapipeProfile, tuned }, 'contract', work).schedule).toBe(usual);
+    }
+  });
+
+  it('take fewer rows where a tile would be mostly empty', () => {
+    const rowsFor = (m: number) => {
+      const work = { key: '', batch: 1, m, n: 3072, k: 768, columnOperand: m % 16 === 0 };
+      const { schedule } = chooseSchedule(lavapipeProfile, 'contract', work);
+      return schedule.rows;
+    };
+    expect(rowsFor(1)).toBe(4);
+    expect(rowsFor(77)).toBe(13);
+    expect(rowsFor(1600)).toBe(16);
+  });
+});
+
+describe('a contest', () => {
+  it('lets every schedule of a distinct piece of work enter, the default first', () => {
+    for (const profile of profiles) {
+      const contests = contestsOf(planFor, profile);
+      expect(contests.map((c) => [c.family, c.count])).toEqual([
+        ['contract', 2],
+        ['contract', 1],
+      ]);
+      const defaults = choices(planFor(profile));
+      for (const contest of contests) {
+        const ids = contest.entrants.map((e) => e.id);
+        expect(ids[0]).toBe(defaults.find((d) => d.key === contest.key)!.id);
+        expect(ids.length).toBeGreaterThan(2);
+        expect(scheduleIds(profile, 'contract')).toEqual(expect.arrayContaining(ids));
+      }
+    }
+  });
+
+  it('leaves out what is known, and ignores what was measured before', () => {
+    const [first, second] = contestsOf(planFor, lavapipeProfile);
+    const known = new Set([scheduleKey('contract', first!.key)]);
+    expect(contestsOf(planFor, lavapipeProfile, known).map((c) => c.key)).toEqual([second!.key]);
+    const tuned = { [scheduleKey('contract', first!.key)]: first!.entrants.at(-1)!.id };
+    expect(contestsOf(planFor, { ...lavapipeProfile, tuned })).toEqual([first, second]);
+  });
+
+  it('is a plan with one step for every entrant and only the memory that these bind', () => {
+    const [contest] = contestsOf(planFor, discreteProfile);
+    const plan = contestPlan(contest!, discreteProfile);
+    expect(plan.steps.map((s) => s.schedule!.id)).toEqual(contest!.entrants.map((e) => e.id));
+    // x [50, 96], w [96, 96] and y [50, 96].
+    expect(plan.buffers.map((b) => b.bytes)).toEqual([19200, 36864, 19200]);
+  });
+});
