@@ -1,8 +1,8 @@
 /**
  * The measuring half of the tuner: every schedule of every distinct piece of work of a plan, timed on the device itself.
  *
- * Candidates take turns, so that a machine that drifts slows all of them; what is twice as slow as the best is out
- * after the first rounds; the median decides. A winner must beat the default by more than the noise.
+ * Candidates take turns, so that a machine that drifts slows all of them, and those far behind the best drop out. The lower
+ * quartile decides: interruptions only ever add time. A winner must beat the default by more than the noise.
  */
 import { type ScheduleFamily, scheduleKey } from '../../compiler/kernels/schedules.ts';
 import type { Plan } from '../../compiler/plan/types.ts';
@@ -30,7 +30,7 @@ export interface TunedWork {
 export interface TuneOptions {
   /** Keys (`scheduleKey`) that need no measurement. */
   readonly known?: ReadonlySet<string>;
-  /** Seconds of device time for one piece of work, after three rounds that everything gets. */
+  /** Seconds of device time for one piece of work, after the rounds that everything gets. */
   readonly budget?: number;
   /** Remarks. */
   notify(text: string): void;
@@ -41,6 +41,8 @@ export interface TuneOptions {
 /** A winner must be at least so much faster than the default. */
 const gain = 0.97;
 const rounds = { least: 3, most: 25 } as const;
+/** How many times slower than the best a candidate may be to stay, after so many rounds. */
+const patience = (round: number) => (round < 4 ? 2 : 1.3);
 /** What one timed pass should last at least: below that, starting it is what one measures. */
 const shortest: Readonly<Record<Clock, number>> = { device: 2e-4, host: 2e-2 };
 const mostRepeats = 256;
@@ -58,7 +60,7 @@ export async function tune(
   const results: TunedWork[] = [];
   for (const [i, contest] of contests.entries()) {
     options.progress?.(i, contests.length, contest);
-    results.push(await decide(device, contest, clock, options.budget ?? 1));
+    results.push(await decide(device, contest, clock, options.budget ?? 2));
   }
   device.adopt(tunedSchedules(results));
   return results;
@@ -99,7 +101,7 @@ async function decide(
   }
 }
 
-/** Median seconds of every step of the plan. */
+/** Seconds of every step of the plan. */
 async function race(session: WebGpuSession, plan: Plan, clock: Clock, budget: number): Promise<number[]> {
   const all = plan.steps.map((_, i) => i);
   // Once unmeasured: caches, clocks, lazily made code.
@@ -113,10 +115,11 @@ async function race(session: WebGpuSession, plan: Plan, clock: Clock, budget: nu
     const laps = await lapTimes(session, clock, running, repeat);
     for (const [i, step] of running.entries()) times[step]!.push(laps[i]!);
     left -= repeat * laps.reduce((a, b) => a + b, 0);
-    const best = Math.min(...running.map((step) => median(times[step]!)));
-    running = running.filter((step) => step === 0 || median(times[step]!) <= 2 * best);
+    const best = Math.min(...running.map((step) => lowerQuartile(times[step]!)));
+    const most = patience(round) * best;
+    running = running.filter((step) => step === 0 || lowerQuartile(times[step]!) <= most);
   }
-  return times.map(median);
+  return times.map(lowerQuartile);
 }
 
 async function lapTimes(
@@ -129,10 +132,9 @@ async function lapTimes(
   return spans.map(({ start, end }) => end - start);
 }
 
-export function median(values: readonly number[]): number {
+function lowerQuartile(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
-  const half = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
+  return sorted[Math.floor((sorted.length - 1) / 4)]!;
 }
 
 /** Values of the size that features and weights have; zeros would let a device take short cuts. */

@@ -105,7 +105,7 @@ describe('schedules', () => {
   it('of another version of zooc, or that do not fit, count as unmeasured', () => {
     const work = { key: 'k', batch: 1, m: 400, n: 512, k: 64, columnOperand: true };
     const usual = chooseSchedule(lavapipeProfile, 'contract', work).schedule;
-    for (const id of ['r1000x8x8', 'r13x8x8', 'w64x64x16-4x4']) {
+    for (const id of ['r1000x8x8', 'r13x8x8-down', 'w64x64x16-4x4']) {
       const tuned = { [scheduleKey('contract', 'k')]: id };
       expect(chooseSchedule({ ...lavapipeProfile, tuned }, 'contract', work).schedule).toBe(usual);
     }

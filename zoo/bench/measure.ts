@@ -8,7 +8,6 @@ import { compileGraph } from '../../compiler/compile.ts';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import type { Plan, VerifiedPlan } from '../../compiler/plan/types.ts';
 import { hyperSlots } from '../../compiler/plan/types.ts';
-import { median } from '../../runtime/tune/tuner.ts';
 import type { Device, Session } from '../../runtime/types.ts';
 
 export interface Timing {
@@ -16,6 +15,12 @@ export interface Timing {
   readonly median: number;
   readonly fastest: number;
   readonly runs: number;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
 }
 
 /** Times `session.run()`: once unmeasured, then `runs` times; `inner` runs are submitted before each wait. */
