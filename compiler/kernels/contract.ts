@@ -14,6 +14,7 @@ import {
   type Operand,
   operandOf,
   resultPrinter,
+  storesByColumns,
   unitStride,
   vectorAligned,
   vectorExtra,
@@ -177,10 +178,11 @@ function loadModes(c: Contraction, storage: boolean, shared: ReadonlySet<number>
 export function emitContraction(ctx: LowerContext, c: Contraction, family: string, origin: Origin): void {
   const shared = sharedStorages(c);
   const modes = loadModes(c, readsStorage(ctx.profile), shared);
-  const extraVectors = c.extras.map((e) => !shared.has(e.view.storage.id) && vectorExtra(c, e));
-  const bindings = bindOperands(c, { a: modes.aVector, b: modes.bVector, extras: extraVectors });
-  const printer = resultPrinter(c, bindings.names.extras, extraVectors);
   const { schedule: tile, choice } = chooseSchedule(ctx.profile, 'contract', productSize(c, modes.aVector));
+  const byColumns = tile.kind === 'registers' && tile.rows % 4 === 0 && storesByColumns(c);
+  const extraVectors = c.extras.map((e) => !byColumns && !shared.has(e.view.storage.id) && vectorExtra(c, e));
+  const bindings = bindOperands(c, { a: modes.aVector, b: modes.bVector, extras: extraVectors });
+  const printer = resultPrinter(c, bindings.names.extras, extraVectors, byColumns);
   const body =
     tile.kind === 'registers'
       ? printRegisterTile(c, tile, { ...modes, ...bindings.names }, printer)

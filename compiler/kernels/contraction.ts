@@ -128,15 +128,21 @@ export function baseIndex(operand: Operand, batchName: string): string {
   return affine(operand.view.offset, batch === '0u' ? [] : [[`(${batch})`, 1]]);
 }
 
+/** How results are written and, for the epilogue, read again; `m` and `n` are identifiers, `n` a multiple of 4. */
 export interface ResultPrinter {
   /** Whether the result is bound as vec4. */
   readonly resultVector: boolean;
   /** Whether the result is dense along its rows, so that vec4s of four rows are stored. */
   readonly byColumns: boolean;
-  /** The mapped vec4 of a row, and the statements in front of it. */
-  value(acc: string, m: string, n: string): { readonly lines: string[]; readonly value: string };
-  /** Statements that map and store the vec4 `acc` at row `m`, columns `n`..`n+3` (identifiers; `n` a multiple of 4). */
+  /** Statements that store the vec4 `acc` at row `m`, columns `n`..`n+3`, as it is. */
+  keep(acc: string, m: string, n: string): string[];
+  /** The vec4 that was kept there (columns behind the edge repeat the last one). */
+  kept(m: string, n: string): string;
+  /** Statements that map `acc` by the epilogue and store it. */
   store(acc: string, m: string, n: string): string[];
+  /** By columns: the place of rows `m`..`m+3` of column `n`, and statements that map what lies there. */
+  placeDown(m: string, n: string): string;
+  storeDown(m: string, n: string): string[];
 }
 
 /** Whether an epilogue input (or the result) can be accessed as vec4 along N. */
@@ -144,57 +150,81 @@ export function vectorExtra(c: Contraction, operand: Operand): boolean {
   return c.n % 4 === 0 && operand.inner === 1 && vectorAligned(operand, 'inner');
 }
 
-/** Prints epilogue and store; `extras` names the bindings of the epilogue's further inputs. */
-export function resultPrinter(
-  c: Contraction,
-  extras: readonly string[],
-  extraVectors: readonly boolean[],
-): ResultPrinter {
-  const along = vectorExtra(c, c.result);
-  const byColumns =
-    !along &&
+const four = [0, 1, 2, 3];
+
+/** Whether a register tile stores its result column by column: dense along the rows, with room for whole vec4s. */
+export function storesByColumns(c: Contraction): boolean {
+  return (
+    !vectorExtra(c, c.result) &&
     c.batch === 1 &&
     c.m > 1 &&
     unitStride(c.result.outer) &&
     vectorAligned(c.result, 'outer') &&
-    c.result.inner >= Math.ceil(c.m / 4) * 4;
-  const four = [0, 1, 2, 3];
-  const rowBase = (operand: Operand, m: string) =>
-    `${baseIndex(operand, 'batch')} + ${groupIndex(m, operand.outer)}`;
-  const mapped = (acc: string, m: string, n: string) => {
-    const lines: string[] = [];
-    const loads = c.extras.map((extra, i) => {
-      const row = `(${rowBase(extra, m)})`;
-      // Columns behind the edge are read clamped; their results are not stored.
-      const at = (q: number) => `${extras[i]}[${row} + min(${n} + ${q}u, ${c.n - 1}u) * ${extra.inner}u]`;
-      if (extraVectors[i]) lines.push(`let e${i} = ${extras[i]}[(${row} + ${n}) / 4u];`);
-      else if (extra.inner === 0) lines.push(`let e${i} = vec4<f32>(${extras[i]}[${row}]);`);
-      else lines.push(`let e${i} = vec4<f32>(${four.map(at).join(', ')});`);
-      return `e${i}`;
-    });
-    if (!c.epilogue) return { lines, value: acc };
-    const printed = printProgram(c.epilogue, [acc, ...loads], 4, 'p');
-    return { lines: [...lines, ...printed.lines], value: printed.result };
+    c.result.inner >= Math.ceil(c.m / 4) * 4
+  );
+}
+
+/** Prints results and their epilogue; `extras` names the bindings of the epilogue's further inputs. */
+export function resultPrinter(
+  c: Contraction,
+  extras: readonly string[],
+  extraVectors: readonly boolean[],
+  byColumns: boolean,
+): ResultPrinter {
+  const along = vectorExtra(c, c.result);
+  const rowOf = (operand: Operand, m: string) =>
+    `(${baseIndex(operand, 'batch')} + ${groupIndex(m, operand.outer)})`;
+  const place = (m: string, column: string) => `${rowOf(c.result, m)} + (${column}) * ${c.result.inner}u`;
+  const loadAlong = (extra: Operand, i: number, m: string, n: string) => {
+    if (extraVectors[i]) return `${extras[i]}[(${rowOf(extra, m)} + ${n}) / 4u]`;
+    if (extra.inner === 0) return `vec4<f32>(${extras[i]}[${rowOf(extra, m)}])`;
+    // Columns behind the edge are read clamped; their results are not stored.
+    const at = (q: number) => `${rowOf(extra, m)} + min(${n} + ${q}u, ${c.n - 1}u) * ${extra.inner}u`;
+    return `vec4<f32>(${four.map((q) => `${extras[i]}[${at(q)}]`).join(', ')})`;
   };
+  const loadDown = (extra: Operand, i: number, m: string, n: string) => {
+    const at = (row: string) => `${extras[i]}[${rowOf(extra, row)} + ${n} * ${extra.inner}u]`;
+    if (extra.outer.strides.every((s, axis) => s === 0 || extra.outer.shape[axis] === 1))
+      return `vec4<f32>(${at(m)})`;
+    return `vec4<f32>(${four.map((q) => at(`min(${m} + ${q}u, ${c.m - 1}u)`)).join(', ')})`;
+  };
+  const map = (acc: string, loads: readonly string[]) => {
+    if (!c.epilogue) return { lines: [], value: acc };
+    const lets = loads.map((load, i) => `let e${i} = ${load};`);
+    const { lines, result } = printProgram(c.epilogue, [acc, ...loads.map((_, i) => `e${i}`)], 4, 'p');
+    return { lines: [...lets, ...lines], value: result };
+  };
+  const keep = (acc: string, m: string, n: string): string[] => {
+    if (along) return [`result[(${rowOf(c.result, m)} + ${n}) / 4u] = ${acc};`];
+    const one = (q: number) =>
+      `if (${n} + ${q}u < ${c.n}u) { result[${place(m, `${n} + ${q}u`)}] = r[${q}]; }`;
+    return [`let r = ${acc};`, ...four.map(one)];
+  };
+  const placeDown = (m: string, n: string) =>
+    `result[(${c.result.view.offset}u + ${n} * ${c.result.inner}u + ${m}) / 4u]`;
   return {
     resultVector: along || byColumns,
     byColumns,
-    value: mapped,
+    keep,
+    kept: (m, n) =>
+      along
+        ? `result[(${rowOf(c.result, m)} + ${n}) / 4u]`
+        : `vec4<f32>(${four.map((q) => `result[${place(m, `min(${n} + ${q}u, ${c.n - 1}u)`)}]`).join(', ')})`,
     store(acc, m, n) {
-      const { lines, value } = mapped(acc, m, n);
-      const row = `(${rowBase(c.result, m)})`;
-      if (along) {
-        lines.push(`result[(${row} + ${n}) / 4u] = ${value};`);
-        return lines;
-      }
-      lines.push(`let r = ${value};`);
-      for (const q of four) {
-        const column = `${n} + ${q}u`;
-        lines.push(
-          `if (${column} < ${c.n}u) { result[${row} + (${column}) * ${c.result.inner}u] = r[${q}]; }`,
-        );
-      }
-      return lines;
+      const { lines, value } = map(
+        acc,
+        c.extras.map((extra, i) => loadAlong(extra, i, m, n)),
+      );
+      return [...lines, ...keep(value, m, n)];
+    },
+    placeDown,
+    storeDown(m, n) {
+      const at = placeDown(m, n);
+      const { lines, value } = map(
+        at,
+        c.extras.map((extra, i) => loadDown(extra, i, m, n)),
+      );
+      return [...lines, `${at} = ${value};`];
     },
   };
 }
