@@ -180,7 +180,7 @@ export function emitContraction(ctx: LowerContext, c: Contraction, family: strin
   const extraVectors = c.extras.map((e) => !shared.has(e.view.storage.id) && vectorExtra(c, e));
   const bindings = bindOperands(c, { a: modes.aVector, b: modes.bVector, extras: extraVectors });
   const printer = resultPrinter(c, bindings.names.extras, extraVectors);
-  const { schedule: tile, choice } = chooseSchedule(ctx.profile, 'contract', productSize(c, modes.aVector));
+  const { schedule: tile, choice } = chooseSchedule(ctx.profile, 'contract', productSize(c, modes));
   const body =
     tile.kind === 'registers'
       ? printRegisterTile(c, tile, { ...modes, ...bindings.names }, printer)
