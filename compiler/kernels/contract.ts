@@ -178,7 +178,7 @@ function loadModes(c: Contraction, storage: boolean, shared: ReadonlySet<number>
 export function emitContraction(ctx: LowerContext, c: Contraction, family: string, origin: Origin): void {
   const shared = sharedStorages(c);
   const modes = loadModes(c, readsStorage(ctx.profile), shared);
-  const { schedule: tile, choice } = chooseSchedule(ctx.profile, 'contract', productSize(c, modes.aVector));
+  const { schedule: tile, choice } = chooseSchedule(ctx.profile, 'contract', productSize(c, modes));
   const byColumns = tile.kind === 'registers' && tile.rows % 4 === 0 && storesByColumns(c);
   const extraVectors = c.extras.map((e) => !byColumns && !shared.has(e.view.storage.id) && vectorExtra(c, e));
   const bindings = bindOperands(c, { a: modes.aVector, b: modes.bVector, extras: extraVectors });

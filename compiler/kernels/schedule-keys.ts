@@ -21,13 +21,19 @@ function walkKey(walk: Walk): string {
   return `${way} ${kernel.join('x')}/${stride}+${padding} ${source.join('x')}>${grid.join('x')}`;
 }
 
-/** `400x3072x768 a:outer.v b:outer epilogue:4+1,0` */
-export function productSize(c: Contraction, columnOperand: boolean): ProductSize {
+/** How a product's operands are read where tiles come straight from storage. */
+interface VectorLoads {
+  readonly aVector: boolean;
+  readonly bVector: boolean;
+}
+
+/** `400x3072x768 a:outer.v b:outer.v epilogue:4+whole+column` */
+export function productSize(c: Contraction, { aVector, bVector }: VectorLoads): ProductSize {
   const { batch, m, n, k } = c;
   const parts = [
     `${batch === 1 ? '' : `${batch}*`}${m}x${n}x${k}`,
-    `a:${layoutOf(c.a)}${columnOperand ? '.v' : ''}`,
-    `b:${layoutOf(c.b)}`,
+    `a:${layoutOf(c.a)}${aVector ? '.v' : ''}`,
+    `b:${layoutOf(c.b)}${bVector ? '.v' : ''}`,
   ];
   if (c.walk !== undefined) parts.push(walkKey(c.walk));
   if (c.result.inner !== 1) parts.push('result:strided');
@@ -37,17 +43,20 @@ export function productSize(c: Contraction, columnOperand: boolean): ProductSize
     );
     parts.push(`epilogue:${[c.epilogue.instructions.length, ...extras].join('+')}`);
   }
-  return { key: parts.join(' '), batch, m, n, k, columnOperand };
+  return { key: parts.join(' '), batch, m, n, k, columnOperand: aVector };
 }
 
-/** `layer_norm 400x768.v` */
+/** `layer_norm 400x768.v 3in 4steps`: other operands or steps mean that other arithmetic was joined to it. */
 export function rowsKey(spec: RowSpec, vector: boolean): string {
   const [first] = spec.inputs;
   const pieces = spec.pieces === undefined ? '' : `/${spec.pieces.length}`;
-  return `${spec.name} ${first!.view.shape.join('x')}${pieces}${vector ? '.v' : ''}`;
+  const size = `${first!.view.shape.join('x')}${pieces}${vector ? '.v' : ''}`;
+  return `${spec.name} ${size} ${spec.inputs.length}in ${spec.steps.length}steps`;
 }
 
-/** `attention 96*50x50x64 causal` */
-export function attentionKey({ name, heads, rows, others, width, causal }: AttentionWork): string {
-  return `${name} ${heads}*${rows}x${others}x${width}${causal ? ' causal' : ''}`;
+/** `attention 96*50x50x64 causal 4args`: the forward pass has one more where gradients want its sums. */
+export function attentionKey(work: AttentionWork): string {
+  const { name, heads, rows, others, width, causal, operands } = work;
+  const size = `${heads}*${rows}x${others}x${width}`;
+  return `${name} ${size}${causal ? ' causal' : ''} ${operands.bindings.args.length}args`;
 }
