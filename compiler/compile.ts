@@ -2,10 +2,12 @@
  * The whole pipeline behind the model, top to bottom: gradients, passes, kernels, memory, plan.
  */
 import { differentiate } from './autodiff/differentiate.ts';
+import { rematerialize } from './autodiff/rematerialize.ts';
 import { builderFrom } from './graph/create-builder.ts';
 import { type Graph, type NodeOf, numericShape, sizeOf, type VerifiedGraph } from './graph/types.ts';
 import { lowerGraph, type OutputPlace } from './kernels/lower.ts';
 import type { Storage } from './kernels/view.ts';
+import { blocksMatching } from './model/globs.ts';
 import { runPasses } from './passes/index.ts';
 import { type Arenas, type Assembled, assemble } from './plan/assemble.ts';
 import { checkMemory } from './plan/fit.ts';
@@ -28,6 +30,8 @@ export interface CompileOptions {
   readonly gradients?: readonly string[];
   /** Makes a training plan: every run is one AdamW step on these weights. */
   readonly training?: UpdateOptions;
+  /** Patterns of block paths whose activations are computed again in the backward pass. */
+  readonly remat?: readonly string[];
   /** Sees the graph behind differentiation and behind every pass. */
   readonly observe?: (stage: string, graph: VerifiedGraph) => void;
 }
@@ -38,7 +42,7 @@ export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPl
   const wrt = training?.trainable ?? options.gradients ?? [];
   const kept = (name: string) => name === 'loss' || name.startsWith(movedPrefix);
   const forward = training ? builderFrom(traced).finish(traced.outputs.filter((o) => kept(o.name))) : traced;
-  const graph = wrt.length === 0 ? forward : differentiate(forward, { loss: 'loss', wrt });
+  const graph = wrt.length === 0 ? forward : withGradients(forward, wrt, options.remat ?? []);
   const optimized = runPasses(graph, profile, options.observe);
 
   const places = new Map(optimized.outputs.map(({ name }) => [name, placeOf(name, training !== undefined)]));
@@ -52,6 +56,11 @@ export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPl
   const plan = verifyPlan(planOf(optimized, options, assembled, weights, inputs), profile);
   checkMemory(plan, profile);
   return plan;
+}
+
+function withGradients(forward: Graph, wrt: readonly string[], remat: readonly string[]): Graph {
+  const graph = differentiate(forward, { loss: 'loss', wrt });
+  return remat.length === 0 ? graph : rematerialize(graph, forward.nodes.length, blocksMatching(remat));
 }
 
 /** Names of a graph's outputs: gradients, and the moved values of buffers. */

@@ -37,7 +37,14 @@ export interface OutputPlace {
 
 type AnyLower = (ctx: LowerContext, node: Node) => void;
 
-export const viewOps = new Set<OpName>(['reshape', 'transpose', 'slice', 'expand', 'all_gather']);
+export const viewOps = new Set<OpName>([
+  'reshape',
+  'transpose',
+  'slice',
+  'expand',
+  'all_gather',
+  'recompute',
+]);
 
 const lowerings: Partial<Record<OpName, unknown>> = {
   ...mapLowerings,
@@ -274,6 +281,8 @@ export class Lowering implements LowerContext {
 
   /** Lowers one node, unless it is a leaf or a view (those are resolved when used). */
   lowerNode(node: Node): void {
+    // What is computed again must not hold on to copies (transposed weights) from long before.
+    if (node.op === 'recompute') this.#copies.clear();
     if (node.op === 'input' || node.op === 'param' || viewOps.has(node.op)) return;
     // A concatenation with a value has had its parts made in place.
     if (this.#claimed.has(node.id) || (node.op === 'concat' && this.#values.has(node.id))) return;
@@ -411,6 +420,7 @@ export class Lowering implements LowerContext {
       case 'expand':
         return expandView(this.#whole(node.inputs[0]!), shape);
       case 'all_gather':
+      case 'recompute':
         return this.#whole(node.inputs[0]!);
       case 'reshape': {
         const from = this.#whole(node.inputs[0]!);

@@ -15,7 +15,6 @@ function unsupported(recipe: Recipe): { readonly what: string; readonly help: st
       what: `chunk = ${recipe.chunk} with batch = ${recipe.batch}`,
       help: 'leave chunk out, and lower batch if memory is short',
     });
-  if (recipe.remat.length > 0) found.push({ what: 'remat', help: 'leave it out; gradients stay the same' });
   if (recipe.data.name === 'webdataset')
     found.push({ what: 'data = webdataset(...)', help: 'data = csv(...) or tensors(...)' });
   if (recipe.evaluate.length > 0)

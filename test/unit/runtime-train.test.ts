@@ -92,7 +92,6 @@ describe('what a recipe trains', () => {
       ...recipe,
       precision: { kind: 'mixed', lossScale: 'dynamic' },
       chunk: 2,
-      remat: ['**'],
       data: { name: 'webdataset', args: [], named: {} },
       evaluate: [{ what: { name: 'zeroshot', args: [], named: {} } }],
     } as const satisfies Partial<Recipe>;
@@ -104,7 +103,6 @@ describe('what a recipe trains', () => {
       expect(diagnostics.map((d) => d.message)).toEqual([
         'recipe r: precision = mixed(...) is not supported by this version',
         'recipe r: chunk = 2 with batch = 5 is not supported by this version',
-        'recipe r: remat is not supported by this version',
         'recipe r: data = webdataset(...) is not supported by this version',
         'recipe r: evaluate during training is not supported by this version',
       ]);

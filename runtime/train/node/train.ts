@@ -5,17 +5,14 @@
  * Everything that can be refused is refused before anything is written or allocated.
  */
 import { createHash } from 'node:crypto';
-import { compileGraph, planFitting } from '../../../compiler/compile.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
-import { matchesGlob } from '../../../compiler/model/globs.ts';
-import { traceEntry } from '../../../compiler/model/index.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
-import { DiagnosticError } from '../../../grammar/diagnostics.ts';
 import type { BatchSource } from '../../data/types.ts';
 import { ReferenceTrainSession } from '../../reference/session.ts';
 import type { Device } from '../../types.ts';
 import { formatBytes } from '../../webgpu-device.ts';
 import { batchCounters } from '../counters.ts';
+import { planTraining, traceLoss } from '../plan.ts';
 import { scheduleOf } from '../schedule.ts';
 import { DeviceTrainSession } from '../session.ts';
 import { checkSupported, updateSettings } from '../supported.ts';
@@ -89,13 +86,6 @@ export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
   }
 }
 
-function traceLoss({ model, batch, objective, freeze }: Recipe): Graph {
-  const frozen = (name: string) => freeze.some((pattern) => matchesGlob(pattern, name));
-  const traced = traceEntry(model, 'loss', { batch, training: true, frozen, objective });
-  if (!traced.ok) throw new DiagnosticError(traced.diagnostics);
-  return traced.value;
-}
-
 async function openSession(
   { recipe, executor, notify }: TrainOptions,
   graph: Graph,
@@ -108,16 +98,7 @@ async function openSession(
       settings,
     );
   const { device } = executor;
-  const plan = planFitting(recipe.batch, (batch) =>
-    compileGraph(batch === recipe.batch ? graph : traceLoss({ ...recipe, batch }), {
-      model: recipe.model.name,
-      entry: 'loss',
-      batch,
-      mode: 'train',
-      profile: device.profile,
-      training: { ...settings, ...(recipe.gradClip === undefined ? {} : { clip: recipe.gradClip }) },
-    }),
-  );
+  const { plan } = planTraining(recipe, device.profile);
   const { weights, gradients, optimizer, workspace, io, total } = plan.memory;
   const parts = { weights, gradients, optimizer, workspace, 'inputs and outputs': io };
   const listed = Object.entries(parts).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);
