@@ -9,56 +9,39 @@ import type { Node, NodeOf, Origin, VerifiedGraph } from '../graph/types.ts';
 import { numericShape, sizeOf } from '../graph/types.ts';
 import type { OpName } from '../ops/attributes.ts';
 import type { DeviceProfile } from '../profile.ts';
-import { attentionLowerings } from './attention.ts';
+import { emitAccumulate } from './accumulate.ts';
 import { columnReduction } from './columns.ts';
-import { contractLowerings } from './contract.ts';
-import { convolutionLowerings, tapStrides } from './convolution.ts';
-import { embeddingLowerings } from './embedding.ts';
+import { tapStrides } from './convolution.ts';
+import { type AnyLower, lowerings } from './families.ts';
 import type { Kernel, LowerContext } from './kernel.ts';
-import { columnOperands, filtersOnly, type Joined, joinedParts } from './layouts.ts';
-import { emitCopy, mapLowerings } from './map.ts';
-import { momentLowerings } from './moments.ts';
-import { moveLowerings } from './move.ts';
-import { normalizeLowerings } from './normalize.ts';
+import { columnOperands, filtersOnly, isReadAlone, type Joined, joinedParts, viewOps } from './layouts.ts';
+import { emitCopy } from './map.ts';
 import { equalParts, furthestAxis, type Part, partOf, type Split, slicePart, splitOf } from './parts.ts';
-import { poolLowerings } from './pool.ts';
-import { reduceLowerings } from './reduce.ts';
-import { softmaxLowerings } from './softmax.ts';
 import { emitTransposedCopy } from './transpose.ts';
 import { denseStrides, denseView, isDense, type Storage, type View } from './view.ts';
 import { expandView, reshapeView, sliceView, transposeView } from './view-algebra.ts';
 import { extent, Windows } from './windows.ts';
 
-/** Where a named graph output goes: the host reads it, it is a gradient kept beside its weight, or the new value of a weight. */
+/**
+ * Where a named graph output goes: the host reads it, it is a gradient kept beside its weight, the new value of a weight,
+ * or a gradient of features.
+ */
 export interface OutputPlace {
   readonly name: string;
-  readonly place: 'output' | 'gradients' | 'weights';
+  readonly place: 'output' | 'gradients' | 'weights' | 'features';
+  /** Add to what lies there. */
+  readonly accumulate?: boolean;
 }
 
-type AnyLower = (ctx: LowerContext, node: Node) => void;
+export interface LoweringOptions {
+  /** Inputs that lie among the features of the whole batch. */
+  readonly features?: ReadonlySet<string>;
+  /** The first number for storages, so that those of several graphs do not meet. */
+  readonly firstStorage?: number;
+}
 
-export const viewOps = new Set<OpName>([
-  'reshape',
-  'transpose',
-  'slice',
-  'expand',
-  'all_gather',
-  'recompute',
-]);
-
-const lowerings: Partial<Record<OpName, unknown>> = {
-  ...mapLowerings,
-  ...contractLowerings,
-  ...convolutionLowerings,
-  ...poolLowerings,
-  ...momentLowerings,
-  ...reduceLowerings,
-  ...softmaxLowerings,
-  ...normalizeLowerings,
-  ...attentionLowerings,
-  ...moveLowerings,
-  ...embeddingLowerings,
-};
+/** Elements (256 bytes) at whose multiples a binding may start on any device. */
+const bindingStart = 64;
 
 /** Stands for a result that is not allocated yet. */
 const noStorage: Storage = { id: -1, dtype: 'f32', elements: 0, label: '', place: 'workspace' };
@@ -82,10 +65,18 @@ export class Lowering implements LowerContext {
   readonly #claimed = new Set<number>();
   /** The slice of a node that is being lowered, where it is too large to be done at once. */
   #part: Part | undefined;
-  #storages = 0;
+  readonly #features: ReadonlySet<string>;
+  #storages: number;
 
-  constructor(graph: VerifiedGraph, profile: DeviceProfile, placed: ReadonlyMap<number, OutputPlace>) {
+  constructor(
+    graph: VerifiedGraph,
+    profile: DeviceProfile,
+    placed: ReadonlyMap<number, OutputPlace>,
+    { features = new Set(), firstStorage = 0 }: LoweringOptions,
+  ) {
     this.graph = graph;
+    this.#features = features;
+    this.#storages = firstStorage;
     this.profile = profile;
     this.#placed = placed;
     this.#filters = filtersOnly(graph);
@@ -383,6 +374,23 @@ export class Lowering implements LowerContext {
     this.#move(view, denseView(storage, view.shape), node.origin);
   }
 
+  /** Adds a value to what lies at its place, as soon as it is known, so that it need not wait for the others. */
+  accumulate(id: number, { name, place }: OutputPlace): void {
+    const whole = this.view(id);
+    const view = this.#windows.holds(whole) ? whole : this.dense(id);
+    const storage = this.#allocate(sizeOf(view.shape), view.storage.dtype, name, place, name);
+    emitAccumulate(this, view, denseView(storage, view.shape), this.node(id).origin);
+  }
+
+  /** A dense slice that begins where a binding may, bound from there: slices so share the pipelines of wholes. */
+  #rows(node: Node, view: View): View {
+    const whole = view.storage.elements <= this.#windows.most;
+    const starts = isDense(view) && view.offset > 0 && view.offset % bindingStart === 0;
+    return whole && starts && isReadAlone(this.graph, this.#consumers, node.id)
+      ? this.#windows.alone(view)
+      : view;
+  }
+
   #allocate(
     elements: number,
     dtype: Storage['dtype'],
@@ -406,8 +414,9 @@ export class Lowering implements LowerContext {
     switch (node.op) {
       case 'input':
       case 'param': {
-        const place = node.op === 'input' ? 'input' : 'weights';
-        const dtype = node.type.dtype;
+        const { dtype } = node.type;
+        const input = this.#features.has(node.attrs.name) ? 'features' : 'input';
+        const place = node.op === 'input' ? input : 'weights';
         return denseView(
           this.#allocate(sizeOf(shape), dtype, `${node.op} ${node.attrs.name}`, place, node.attrs.name),
           shape,
@@ -416,7 +425,10 @@ export class Lowering implements LowerContext {
       case 'transpose':
         return transposeView(this.#whole(node.inputs[0]!), node.attrs.perm);
       case 'slice':
-        return sliceView(this.#whole(node.inputs[0]!), node.attrs.starts, node.attrs.ends.map(Number));
+        return this.#rows(
+          node,
+          sliceView(this.#whole(node.inputs[0]!), node.attrs.starts, node.attrs.ends.map(Number)),
+        );
       case 'expand':
         return expandView(this.#whole(node.inputs[0]!), shape);
       case 'all_gather':

@@ -4,6 +4,7 @@
  * Made before anything is allocated, for a real device or for a profile alone (`zooc compile --train`).
  */
 import { type CompileOptions, compileGraph, planFitting } from '../../compiler/compile.ts';
+import { compileChunked } from '../../compiler/compile-chunked.ts';
 import type { Graph } from '../../compiler/graph/types.ts';
 import { matchesGlob } from '../../compiler/model/globs.ts';
 import { traceEntry } from '../../compiler/model/index.ts';
@@ -21,29 +22,49 @@ export function traceLoss({ model, batch, objective, freeze }: Recipe): Graph {
   return traced.value;
 }
 
+/** Pairs in a chunk; undefined where the whole batch is one. */
+export function chunkSize({ batch, chunk }: Pick<Recipe, 'batch' | 'chunk'>): number | undefined {
+  return chunk !== undefined && chunk < batch ? chunk : undefined;
+}
+
+export interface TrainingPlan {
+  /** The loss of the whole batch, as traced. */
+  readonly graph: Graph;
+  readonly plan: VerifiedPlan;
+}
+
 /**
  * One optimizer step as a plan.
- * @throws DiagnosticError Z605 when the device cannot hold it, naming a batch that it can
+ * @throws DiagnosticError Z605 when the device cannot hold it, naming a batch or chunk that it can; Z614 (the objective
+ * cannot be cut into chunks)
  */
 export function planTraining(
   recipe: Recipe,
   profile: DeviceProfile,
   observe?: CompileOptions['observe'],
-): { readonly graph: Graph; readonly plan: VerifiedPlan } {
+): TrainingPlan {
   const settings = updateSettings(recipe);
-  const training = { ...settings, ...(recipe.gradClip === undefined ? {} : { clip: recipe.gradClip }) };
-  return planFitting(recipe.batch, (batch) => {
-    const graph = traceLoss({ ...recipe, batch });
-    const plan = compileGraph(graph, {
-      model: recipe.model.name,
-      entry: 'loss',
-      batch,
-      mode: 'train',
-      profile,
-      training,
-      remat: recipe.remat,
-      ...(observe === undefined ? {} : { observe }),
+  const options = {
+    model: recipe.model.name,
+    entry: 'loss',
+    mode: 'train',
+    profile,
+    training: { ...settings, ...(recipe.gradClip === undefined ? {} : { clip: recipe.gradClip }) },
+    remat: recipe.remat,
+    ...(observe === undefined ? {} : { observe }),
+  } as const;
+  const whole = chunkSize(recipe);
+  if (whole === undefined)
+    return planFitting(recipe.batch, (batch) => {
+      const graph = traceLoss({ ...recipe, batch });
+      return { graph, plan: compileGraph(graph, { ...options, batch }) };
     });
-    return { graph, plan };
-  });
+  const { batch } = recipe;
+  const graph = traceLoss(recipe);
+  const plan = planFitting(
+    whole,
+    (chunk) => compileChunked(graph, traceLoss({ ...recipe, batch: chunk }), { ...options, batch, chunk }),
+    { noun: 'chunk', multiple: batch },
+  );
+  return { graph, plan };
 }

@@ -9,7 +9,11 @@ export function fixtureModel(
   name: string,
   overrides: readonly { path: string; value: string }[] = [],
 ): Model {
-  const model = resolveModel(nodeHost(), `test/fixtures/models/tiny.zoo#${name}`, overrides);
+  const model = resolveModel(
+    nodeHost(),
+    `test/fixtures/models/${name.includes('#') ? name : `tiny.zoo#${name}`}`,
+    overrides,
+  );
   if (!model.ok) throw new Error(model.diagnostics.map((d) => d.message).join('\n'));
   return model.value;
 }

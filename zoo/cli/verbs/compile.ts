@@ -13,7 +13,7 @@ import { type DeviceProfile, discreteProfile, lavapipeProfile } from '../../../c
 import { fail } from '../../../grammar/diagnostics.ts';
 import { planTraining } from '../../../runtime/train/plan.ts';
 import { checkSupported } from '../../../runtime/train/supported.ts';
-import { flopsPerSubmit, submitSpans } from '../../../runtime/webgpu-session.ts';
+import { countSubmits, flopsPerSubmit } from '../../../runtime/webgpu-session.ts';
 import { compileFitting } from '../../entry.ts';
 import { loadModel, loadRecipe, parseCount, parseEntry } from '../models.ts';
 import { count, gigaflop, mebibytes, note, printJson, table, writeText } from '../output.ts';
@@ -40,6 +40,7 @@ function summarize(plan: Plan, submits: number): Record<string, unknown> {
     model: plan.model,
     entry: plan.entry,
     batch: plan.batch,
+    ...(plan.chunk === undefined ? {} : { chunk: plan.chunk }),
     mode: plan.mode,
     precision: plan.precision,
     profile: plan.profile,
@@ -52,12 +53,14 @@ function summarize(plan: Plan, submits: number): Record<string, unknown> {
 }
 
 function memoryTable(plan: Plan): string {
-  const { weights, gradients, optimizer, workspace, workspaceLowerBound, io, derived, total } = plan.memory;
+  const { weights, gradients, optimizer, workspace, workspaceLowerBound } = plan.memory;
+  const { features, io, derived, total } = plan.memory;
   const rows: [string, number, string][] = [
     ['weights', weights, ''],
     ['gradients', gradients, ''],
     ['optimizer', optimizer, ''],
     ['workspace', workspace, `largest live set ${mebibytes(workspaceLowerBound)}`],
+    ['features', features, 'of the whole batch, and their gradients'],
     ['inputs and outputs', io, ''],
     ['derived from weights', derived, ''],
     ['total', total, ''],
@@ -142,7 +145,7 @@ export async function compile(reference: string, options: CompileOptions): Promi
   if (options.dumpAfter !== undefined && !stages.includes(options.dumpAfter)) {
     fail('Z703', `--dump-after ${options.dumpAfter}: no such pass`, `passes: ${stages.join(', ')}`);
   }
-  const submits = submitSpans(plan.steps, flopsPerSubmit[profile.kind]).length;
+  const submits = countSubmits(plan, flopsPerSubmit[profile.kind]);
   mkdirSync(options.out, { recursive: true });
   await writeText(join(options.out, 'graph.txt'), printGraph(graph));
   for (const pipeline of plan.pipelines) {
