@@ -5,12 +5,12 @@
  * Tests of everything around the GPU run on it, on any machine. Kernels are compile-checked by `validateWgsl` in
  * `node-gpu.ts`, on Dawn's null backend.
  */
-import type { BufferRange, Plan, Slot, VerifiedPlan } from '../compiler/plan/types.ts';
+import type { BufferRange, Plan, PlanSection, Slot, VerifiedPlan } from '../compiler/plan/types.ts';
 import { hyperSlots } from '../compiler/plan/types.ts';
 import { type DeviceProfile, lavapipeProfile } from '../compiler/profile.ts';
 import type { Device, HostArray, Session } from './types.ts';
 import { checkRequirements } from './webgpu-device.ts';
-import { slotBytes } from './webgpu-session.ts';
+import { checkRun, slotBytes } from './webgpu-session.ts';
 
 export class NullDevice implements Device {
   readonly profile: DeviceProfile;
@@ -124,8 +124,9 @@ class NullSession implements Session {
     if (values.length !== hyperSlots.length) throw new Error(`hyper wants ${hyperSlots.length} values`);
   }
 
-  run(): void {
+  run(section?: PlanSection, repetition = 0): void {
     if (this.#closed) throw new Error('the session is closed');
+    checkRun(this.plan, section, repetition);
   }
 
   async read(output: string): Promise<HostArray> {

@@ -3,7 +3,7 @@
  *
  * The same interface is served by WebGPU (Dawn in Node, a browser) and by the null device, which executes nothing.
  */
-import type { Plan, VerifiedPlan } from '../compiler/plan/types.ts';
+import type { Plan, PlanSection, VerifiedPlan } from '../compiler/plan/types.ts';
 import type { DeviceProfile } from '../compiler/profile.ts';
 
 export type HostArray = Float32Array | Int32Array;
@@ -28,8 +28,11 @@ export interface Session {
   writeInput(name: string, data: HostArray): void;
   /** Values of `hyperSlots`, before a training step. */
   writeHyper(values: readonly number[]): void;
-  /** Encodes every step in one submit and returns at once. */
-  run(): void;
+  /**
+   * Encodes every step, or those of one section, and returns at once. A plan with sections runs by sections only.
+   * @param repetition which chunk, from 0
+   */
+  run(section?: PlanSection, repetition?: number): void;
   /** Waits for the work submitted so far and copies one output to the host. */
   read(output: string): Promise<HostArray>;
   /** Copies small outputs or weights behind the run just submitted, without waiting: resolves later. */

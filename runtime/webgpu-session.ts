@@ -5,7 +5,7 @@
  * used again. `run` encodes and returns; its submit is held back until the next call or the end of the current task, so
  * that the copies of `readLater` ride in the same submit.
  */
-import type { BufferRange, Plan, PlanStep, Slot } from '../compiler/plan/types.ts';
+import type { BufferRange, ChunkCopy, Plan, PlanSection, PlanStep, Slot } from '../compiler/plan/types.ts';
 import { hyperSlots } from '../compiler/plan/types.ts';
 import { type Clock, type Dispatch, runTimed, type TimedRun } from './timing/timed-run.ts';
 import type { HostArray, Session } from './types.ts';
@@ -32,6 +32,25 @@ interface Program {
   readonly steps: readonly PlanStep[];
   readonly groups: readonly GPUBindGroup[];
   readonly spans: readonly Span[];
+}
+
+/** Throws where a run does not fit a plan: a plan with sections runs by them, and none runs past its repetitions. */
+export function checkRun(plan: Plan, section: PlanSection | undefined, repetition: number): void {
+  if ((plan.sections === undefined) !== (section === undefined))
+    throw new Error(plan.sections ? 'the plan runs by sections' : 'the plan has no sections');
+  if (section !== undefined && !plan.sections!.includes(section))
+    throw new Error(`section ${section.name} is not of this plan`);
+  if (repetition < 0 || repetition >= (section?.repeat ?? 1))
+    throw new Error(`there is no repetition ${repetition} of ${section?.name ?? 'a run'}`);
+}
+
+/** Submits of one run, or of one training step by sections. */
+export function countSubmits(plan: Plan, budget: number): number {
+  if (plan.sections === undefined) return submitSpans(plan.steps, budget).length;
+  return plan.sections.reduce(
+    (n, { first, end, repeat }) => n + repeat * submitSpans(plan.steps.slice(first, end), budget).length,
+    0,
+  );
 }
 
 /** A set of small results copied behind a run: where each lies in the staging buffer, and buffers to use again. */
@@ -69,6 +88,7 @@ export class WebGpuSession implements Session {
   readonly #pipelines: readonly GPUComputePipeline[];
   readonly #main: Program;
   readonly #setup: Program;
+  readonly #sections: ReadonlyMap<PlanSection, Program>;
   readonly #weights: ReadonlyMap<string, Plan['weights'][number]>;
   readonly #inputs: ReadonlyMap<string, Slot>;
   readonly #outputs: ReadonlyMap<string, Slot>;
@@ -83,7 +103,9 @@ export class WebGpuSession implements Session {
   /** Leading command buffers of `#pending` that get a submit of their own. */
   #alone = 0;
   #flushQueued = false;
-  #firstRun: Promise<void> | undefined;
+  #firstRun: Promise<unknown> | undefined;
+  /** What ran before, so that errors were looked for: sections, or `undefined` for the whole plan. */
+  readonly #ran = new Set<PlanSection | undefined>();
   #closed = false;
 
   constructor(
@@ -100,6 +122,13 @@ export class WebGpuSession implements Session {
     const budget = flopsPerSubmit[device.profile.kind];
     this.#setup = { steps: plan.setup, groups: groups.setup, spans: submitSpans(plan.setup, budget) };
     this.#main = { steps: plan.steps, groups: groups.steps, spans: submitSpans(plan.steps, budget) };
+    this.#sections = new Map(
+      (plan.sections ?? []).map((section) => {
+        const steps = plan.steps.slice(section.first, section.end);
+        const own = groups.steps.slice(section.first, section.end);
+        return [section, { steps, groups: own, spans: submitSpans(steps, budget) }];
+      }),
+    );
     this.#weights = new Map(plan.weights.map((w) => [w.name, w]));
     this.#inputs = new Map(plan.inputs.map((s) => [s.name, s]));
     this.#outputs = new Map(plan.outputs.map((s) => [s.name, s]));
@@ -141,17 +170,23 @@ export class WebGpuSession implements Session {
     this.#device.gpu.queue.writeBuffer(this.#hyperBuffer, 0, this.#hyper);
   }
 
-  run(): void {
+  run(section?: PlanSection, repetition = 0): void {
+    checkRun(this.plan, section, repetition);
     this.#ready();
-    if (this.#firstRun) {
-      this.#encodeRun(false);
+    const encode = (named: boolean) =>
+      section === undefined ? this.#encodeRun(named) : this.#encodeSection(section, repetition, named);
+    if (this.#ran.has(section)) {
+      encode(false);
       this.#flushSoon();
       return;
     }
-    this.#firstRun = this.#device.scoped(`first run of ${this.plan.model} ${this.plan.entry}`, () => {
-      this.#encodeRun(true);
+    this.#ran.add(section);
+    const { model, entry } = this.plan;
+    const first = this.#device.scoped(`first run of ${model} ${section?.name ?? entry}`, () => {
+      encode(true);
       this.#flush();
     });
+    this.#firstRun = this.#firstRun === undefined ? first : Promise.all([this.#firstRun, first]);
     // Reported by the next call that waits; kept from being an unhandled rejection until then.
     this.#firstRun.catch((error) => {
       this.#device.failure ??= error;
@@ -262,8 +297,42 @@ export class WebGpuSession implements Session {
     return { step, pipeline: this.#pipelines[step.pipeline]!, group: groups[i]! };
   }
 
-  #encode({ steps, groups }: Program, { start, end }: Span, named: boolean): GPUCommandBuffer {
+  /** Copies ride in the command buffers of the first and the last steps. */
+  #encodeSection(section: PlanSection, repetition: number, named: boolean): void {
+    const program = this.#sections.get(section)!;
+    const last = program.spans.length - 1;
+    for (const [i, span] of program.spans.entries()) {
+      const encoder = this.#device.gpu.createCommandEncoder();
+      if (i === 0) {
+        for (const id of section.clears) encoder.clearBuffer(this.#buffers[id]!);
+        for (const copy of section.before) this.#copy(encoder, copy, repetition);
+      }
+      this.#encodePass(encoder, program, span, named);
+      if (i === last) for (const copy of section.after) this.#copy(encoder, copy, repetition);
+      this.#pending.push(encoder.finish());
+    }
+    this.#alone = this.#pending.length - 1;
+  }
+
+  #copy(encoder: GPUCommandEncoder, { from, to, bytes, advances }: ChunkCopy, repetition: number): void {
+    const [source, target] = [this.#buffers[from.buffer]!, this.#buffers[to.buffer]!];
+    const on = bytes * repetition;
+    const [read, write] = advances === 'from' ? [on, 0] : [0, on];
+    encoder.copyBufferToBuffer(source, from.offset + read, target, to.offset + write, bytes);
+  }
+
+  #encode(program: Program, span: Span, named: boolean): GPUCommandBuffer {
     const encoder = this.#device.gpu.createCommandEncoder();
+    this.#encodePass(encoder, program, span, named);
+    return encoder.finish();
+  }
+
+  #encodePass(
+    encoder: GPUCommandEncoder,
+    { steps, groups }: Program,
+    { start, end }: Span,
+    named: boolean,
+  ): void {
     const pass = encoder.beginComputePass();
     let current = -1;
     for (let i = start; i < end; i++) {
@@ -276,7 +345,6 @@ export class WebGpuSession implements Session {
       if (named) pass.popDebugGroup();
     }
     pass.end();
-    return encoder.finish();
   }
 
   #moments(name: string) {

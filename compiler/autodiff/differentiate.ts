@@ -2,8 +2,9 @@
  * Reverse-mode differentiation as graph rewriting: every op's gradient rule adds nodes behind the forward graph.
  *
  * Nodes are visited from the loss backwards; a value's gradient is the sum of what its consumers contributed, in the
- * order in which they are visited, so that the same graph always gives the same sums. Slices that tile a value (q, k
- * and v of one projection) contribute zero-padded pieces; those become one concatenation instead of a sum.
+ * order in which they are visited, so that the same graph always gives the same sums. Each contribution is added as it comes,
+ * so that two are never alive at once. Slices that tile a value (q, k and v of one projection) contribute
+ * zero-padded pieces; those become one concatenation instead of a sum.
  */
 import type { Builder } from '../graph/builder.ts';
 import { builderFrom } from '../graph/create-builder.ts';
@@ -22,24 +23,26 @@ import { opOf } from '../ops/index.ts';
 export interface DifferentiateOptions {
   /** Name of the scalar output. */
   readonly loss: string;
-  /** Weights by name; one that the graph does not read needs its shape, its gradient is zero. */
+  /** Weights or inputs by name; one that the graph does not read needs its shape, its gradient is zero. */
   readonly wrt: readonly (string | { readonly name: string; readonly shape: readonly number[] })[];
 }
 
-/** The graph with further outputs `grad.<weight>`; weights that the loss does not depend on get zeros. */
+/** The graph with further outputs `grad.<name>`; weights that the loss does not depend on get zeros. */
 export function differentiate(graph: Graph, { loss, wrt }: DifferentiateOptions): Graph {
   const start = graph.outputs.find((o) => o.name === loss);
   if (start === undefined) throw new Error(`the graph has no output ${loss}`);
   const { shape } = graph.nodes[start.node]!.type;
   if (shape.length !== 0)
     throw new Error(`only a scalar can be differentiated, ${loss} is ${formatShape(shape)}`);
-  const params = new Map(graph.nodes.flatMap((n) => (n.op === 'param' ? [[n.attrs.name, n] as const] : [])));
+  const leaves = new Map(
+    graph.nodes.flatMap((n) => (n.op === 'param' || n.op === 'input' ? [[n.attrs.name, n] as const] : [])),
+  );
   const targets = wrt.map((w) => (typeof w === 'string' ? { name: w, shape: undefined } : w));
   const b = builderFrom(graph);
-  const wanted = dependents(graph, new Set(targets.flatMap(({ name }) => params.get(name)?.id ?? [])));
+  const wanted = dependents(graph, new Set(targets.flatMap(({ name }) => leaves.get(name)?.id ?? [])));
   const gradients = backpropagate(b, graph, start.node, wanted);
   const outputs = targets.map(({ name, shape }): Output => {
-    const node = params.get(name);
+    const node = leaves.get(name);
     const known = node === undefined ? undefined : gradients.get(node.id);
     return { name: `grad.${name}`, node: known ?? zeros(b, name, node, shape) };
   });
@@ -65,6 +68,14 @@ function gradientOrigin(origin: Origin): Origin {
   return { ...origin, path: `${origin.path} (grad)`.trimStart() };
 }
 
+/** What a value's consumers contributed to its gradient so far. */
+interface Contributions {
+  /** Sum of all that are no pieces. */
+  sum?: number;
+  /** Zero-padded pieces. */
+  readonly pieces: NodeOf<'pad'>[];
+}
+
 /** Gradients by node id, of all nodes that are `wanted` and reached from the loss. */
 function backpropagate(
   b: Builder,
@@ -72,10 +83,10 @@ function backpropagate(
   loss: number,
   wanted: readonly boolean[],
 ): Map<number, number> {
-  const contributions = new Map<number, number[]>();
+  const contributions = new Map<number, Contributions>();
   const gradients = new Map<number, number>();
   const seed = { value: 1, dtype: b.type(loss).dtype, shape: [] };
-  if (wanted[loss]) contributions.set(loss, [b.add('constant', [], seed)]);
+  if (wanted[loss]) contributions.set(loss, { sum: b.add('constant', [], seed), pieces: [] });
   for (let id = loss; id >= 0; id--) {
     const parts = contributions.get(id);
     if (parts === undefined) continue;
@@ -86,10 +97,10 @@ function backpropagate(
       const inputs = inputGradients(b, node, dy, wanted);
       for (const [i, gradient] of inputs.entries()) {
         if (gradient === null) continue;
-        const input = node.inputs[i]!;
-        const known = contributions.get(input);
-        if (known) known.push(gradient);
-        else contributions.set(input, [gradient]);
+        const input = graph.nodes[node.inputs[i]!]!;
+        const known = contributions.get(input.id) ?? { pieces: [] };
+        contributions.set(input.id, known);
+        b.withOrigin(gradientOrigin(input.origin), () => contribute(b, known, gradient));
       }
     });
   }
@@ -118,14 +129,22 @@ function inputGradients<K extends Node['op']>(
   });
 }
 
-function accumulate(b: Builder, parts: readonly number[]): number {
-  return tiled(b, parts) ?? parts.reduce((sum, part) => b.add('add', [sum, part], {}));
+function contribute(b: Builder, to: Contributions, gradient: number): void {
+  const node = b.node(gradient);
+  if (node.op === 'pad') to.pieces.push(node);
+  else to.sum = to.sum === undefined ? gradient : b.add('add', [to.sum, gradient], {});
 }
 
-/** One concatenation where all parts are pads along one axis whose insides tile it exactly. */
-function tiled(b: Builder, parts: readonly number[]): number | undefined {
-  const pads = parts.map((id) => b.node(id)).filter((n): n is NodeOf<'pad'> => n.op === 'pad');
-  if (pads.length < 2 || pads.length < parts.length) return undefined;
+function accumulate(b: Builder, { sum, pieces }: Contributions): number {
+  const first = sum === undefined ? [] : [sum];
+  const joined = tiled(b, pieces);
+  const parts = joined === undefined ? pieces.map((p) => p.id) : [joined];
+  return [...first, ...parts].reduce((total, part) => b.add('add', [total, part], {}));
+}
+
+/** One concatenation where all pieces are padded along one axis and their insides tile it exactly. */
+function tiled(b: Builder, pads: readonly NodeOf<'pad'>[]): number | undefined {
+  if (pads.length < 2) return undefined;
   const padded = (n: NodeOf<'pad'>) =>
     n.attrs.before.flatMap((before, axis) => (before !== 0 || n.attrs.after[axis] !== 0 ? [axis] : []));
   const axes = new Set(pads.flatMap(padded));

@@ -50,6 +50,10 @@ export interface Output {
   readonly node: number;
 }
 
+/** How outputs are named that are gradients (`grad.visual.proj`) and moved values of buffers. */
+export const gradientPrefix = 'grad.';
+export const movedPrefix = 'buffer.';
+
 export interface Graph {
   readonly nodes: readonly Node[];
   /** Named results in a stable order. */

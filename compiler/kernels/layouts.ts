@@ -158,3 +158,48 @@ export function worthColumns(user: Node, id: number): boolean {
   const shape = numericShape(user.type);
   return shape.at(-1)! >= 512 && sizeOf(shape.slice(0, -1)) >= 16;
 }
+
+/** Ops that are views of their first input. */
+export const viewOps = new Set<OpName>([
+  'reshape',
+  'transpose',
+  'slice',
+  'expand',
+  'all_gather',
+  'recompute',
+]);
+
+/**
+ * Whether no kernel that reads a view can read anything else of the same memory: bindings of one dispatch must not overlap.
+ * Kernels may do the arithmetic behind them as well, so its operands count.
+ */
+export function isReadAlone(graph: Graph, consumers: readonly (readonly number[])[], view: number): boolean {
+  const root = rootOf(graph, view);
+  const readers = readersOf(graph, consumers, view);
+  const behind = readers.flatMap((id) => readersOf(graph, consumers, id));
+  const near = new Set([...readers, ...behind.filter((id) => maps.has(graph.nodes[id]!.op))]);
+  const others = [...near]
+    .flatMap((id) => graph.nodes[id]!.inputs)
+    .filter((id) => rootOf(graph, id) === root);
+  return others.every((id) => comesThrough(graph, id, view));
+}
+
+/** The node whose memory a chain of views shows. */
+function rootOf(graph: Graph, id: number): number {
+  const { op, inputs } = graph.nodes[id]!;
+  return viewOps.has(op) ? rootOf(graph, inputs[0]!) : id;
+}
+
+/** Whether `id` is `view` or a view of it. */
+function comesThrough(graph: Graph, id: number, view: number): boolean {
+  if (id === view) return true;
+  const { op, inputs } = graph.nodes[id]!;
+  return viewOps.has(op) && comesThrough(graph, inputs[0]!, view);
+}
+
+/** The nodes that read a value, through views. */
+function readersOf(graph: Graph, consumers: readonly (readonly number[])[], id: number): number[] {
+  return consumers[id]!.flatMap((user) =>
+    viewOps.has(graph.nodes[user]!.op) ? readersOf(graph, consumers, user) : [user],
+  );
+}

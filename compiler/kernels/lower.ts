@@ -8,8 +8,9 @@ import type { VerifiedGraph } from '../graph/types.ts';
 import type { OpName } from '../ops/attributes.ts';
 import type { DeviceProfile } from '../profile.ts';
 import type { Kernel, KernelArg } from './kernel.ts';
-import { Lowering, viewOps } from './lowering.ts';
-import type { OutputPlace } from './values.ts';
+import { viewOps } from './layouts.ts';
+import { Lowering } from './lowering.ts';
+import type { LoweringOptions, OutputPlace } from './values.ts';
 
 export type { OutputPlace } from './values.ts';
 
@@ -17,6 +18,13 @@ export interface Lowered {
   /** Kernels that depend on weights alone; empty unless `hoist`. */
   readonly setup: readonly Kernel[];
   readonly kernels: readonly Kernel[];
+}
+
+export interface LowerOptions extends LoweringOptions {
+  /** Where outputs go; others are dropped. */
+  readonly places: ReadonlyMap<string, OutputPlace>;
+  /** Kernels of weights alone become `setup` (right only where weights stay the same from run to run). */
+  readonly hoist?: boolean;
 }
 
 /** Sets kernels apart that read nothing but weights and what such kernels made; the storages they fill become `derived`. */
@@ -43,30 +51,28 @@ function separateSetup(kernels: readonly Kernel[]): Lowered {
   };
 }
 
-/**
- * Kernels of a graph for a device. `places` says where outputs go (others are dropped); with `hoist`, kernels of weights
- * alone become `setup` (right only where weights stay the same from run to run).
- */
-export function lowerGraph(
-  graph: VerifiedGraph,
-  profile: DeviceProfile,
-  places: ReadonlyMap<string, OutputPlace>,
-  hoist: boolean,
-): Lowered {
+/** Kernels of a graph for a device. */
+export function lowerGraph(graph: VerifiedGraph, profile: DeviceProfile, options: LowerOptions): Lowered {
+  const { places, hoist = false } = options;
   const placed = new Map<number, OutputPlace>();
+  const sums = new Map<number, OutputPlace[]>();
   const leaves = new Set<OpName>(['input', 'param']);
   for (const { name, node } of graph.outputs) {
     const place = places.get(name);
+    if (place?.accumulate === true) sums.set(node, [...(sums.get(node) ?? []), place]);
     const { op } = graph.nodes[node]!;
     // Only a map may overwrite what it reads.
     const possible = place?.place === 'weights' ? op === 'map' : !viewOps.has(op) && !leaves.has(op);
-    if (place && possible && !placed.has(node)) placed.set(node, place);
+    if (place && !place.accumulate && possible && !placed.has(node)) placed.set(node, place);
   }
-  const lowering = new Lowering(graph, profile, placed);
-  for (const node of graph.nodes) lowering.lowerNode(node);
+  const lowering = new Lowering(graph, profile, placed, options);
+  for (const node of graph.nodes) {
+    lowering.lowerNode(node);
+    for (const place of sums.get(node.id) ?? []) lowering.accumulate(node.id, place);
+  }
   for (const { name, node } of graph.outputs) {
     const place = places.get(name);
-    if (place) lowering.deliver(node, place);
+    if (place && !place.accumulate) lowering.deliver(node, place);
   }
   return hoist ? separateSetup(lowering.kernels) : { setup: [], kernels: lowering.kernels };
 }

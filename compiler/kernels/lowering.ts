@@ -8,42 +8,14 @@
 import { fail } from '../../grammar/diagnostics.ts';
 import type { Node, NodeOf } from '../graph/types.ts';
 import { numericShape, sizeOf } from '../graph/types.ts';
-import type { OpName } from '../ops/attributes.ts';
-import { attentionLowerings } from './attention.ts';
+import { emitAccumulate } from './accumulate.ts';
 import { columnReduction } from './columns.ts';
-import { contractLowerings } from './contract.ts';
-import { convolutionLowerings } from './convolution.ts';
-import { embeddingLowerings } from './embedding.ts';
+import { type AnyLower, lowerings } from './families.ts';
 import type { LowerContext } from './kernel.ts';
-import { worthColumns } from './layouts.ts';
-import { mapLowerings } from './map.ts';
-import { momentLowerings } from './moments.ts';
-import { moveLowerings } from './move.ts';
-import { normalizeLowerings } from './normalize.ts';
+import { viewOps, worthColumns } from './layouts.ts';
 import { type Part, partOf, type Split, slicePart, splitOf } from './parts.ts';
-import { poolLowerings } from './pool.ts';
-import { reduceLowerings } from './reduce.ts';
-import { softmaxLowerings } from './softmax.ts';
 import { type OutputPlace, Values } from './values.ts';
 import { denseStrides, denseView, isDense, type Storage, type View } from './view.ts';
-
-type AnyLower = (ctx: LowerContext, node: Node) => void;
-
-export const viewOps = new Set<OpName>(['reshape', 'transpose', 'slice', 'expand', 'all_gather']);
-
-const lowerings: Partial<Record<OpName, unknown>> = {
-  ...mapLowerings,
-  ...contractLowerings,
-  ...convolutionLowerings,
-  ...poolLowerings,
-  ...momentLowerings,
-  ...reduceLowerings,
-  ...softmaxLowerings,
-  ...normalizeLowerings,
-  ...attentionLowerings,
-  ...moveLowerings,
-  ...embeddingLowerings,
-};
 
 /** Stands for a result that is not allocated yet. */
 const noStorage: Storage = { id: -1, dtype: 'f32', elements: 0, label: '', place: 'workspace' };
@@ -142,6 +114,8 @@ export class Lowering extends Values implements LowerContext {
 
   /** Lowers one node, unless it is a leaf or a view (those are resolved when used). */
   lowerNode(node: Node): void {
+    // What is computed again must not hold on to copies (transposed weights) from long before.
+    if (node.op === 'recompute') this.forgetCopies();
     if (node.op === 'input' || node.op === 'param' || viewOps.has(node.op)) return;
     // A concatenation with a value has had its parts made in place.
     if (this.#claimed.has(node.id) || (node.op === 'concat' && this.values.has(node.id))) return;
@@ -240,5 +214,13 @@ export class Lowering extends Values implements LowerContext {
     const node = this.node(id);
     const storage = this.allocate(sizeOf(view.shape), view.storage.dtype, name, place, name);
     this.move(view, denseView(storage, view.shape), node.origin);
+  }
+
+  /** Adds a value to what lies at its place, as soon as it is known, so that it need not wait for the others. */
+  accumulate(id: number, { name, place }: OutputPlace): void {
+    const whole = this.view(id);
+    const view = this.windows.holds(whole) ? whole : this.dense(id);
+    const storage = this.allocate(sizeOf(view.shape), view.storage.dtype, name, place, name);
+    emitAccumulate(this, view, denseView(storage, view.shape), this.node(id).origin);
   }
 }

@@ -10,19 +10,34 @@ import type { OpName } from '../ops/attributes.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { tapStrides } from './convolution.ts';
 import type { Kernel, LowerContext } from './kernel.ts';
-import { columnOperands, filtersOnly, type Joined, joinedParts } from './layouts.ts';
+import { columnOperands, filtersOnly, isReadAlone, type Joined, joinedParts } from './layouts.ts';
 import { emitCopy } from './map.ts';
 import { equalParts, furthestAxis, slicePart } from './parts.ts';
 import { emitTransposedCopy } from './transpose.ts';
-import { denseStrides, denseView, type Storage, type View } from './view.ts';
+import { denseStrides, denseView, isDense, type Storage, type View } from './view.ts';
 import { expandView, reshapeView, sliceView, transposeView } from './view-algebra.ts';
 import { extent, Windows } from './windows.ts';
 
-/** Where a named graph output goes: the host reads it, it is a gradient kept beside its weight, or the new value of a weight. */
+/**
+ * Where a named graph output goes: the host reads it, it is a gradient kept beside its weight, the new value of a weight,
+ * or a gradient of features.
+ */
 export interface OutputPlace {
   readonly name: string;
-  readonly place: 'output' | 'gradients' | 'weights';
+  readonly place: 'output' | 'gradients' | 'weights' | 'features';
+  /** Add to what lies there. */
+  readonly accumulate?: boolean;
 }
+
+export interface LoweringOptions {
+  /** Inputs that lie among the features of the whole batch. */
+  readonly features?: ReadonlySet<string>;
+  /** The first number for storages, so that those of several graphs do not meet. */
+  readonly firstStorage?: number;
+}
+
+/** Elements (256 bytes) at whose multiples a binding may start on any device. */
+const bindingStart = 64;
 
 export abstract class Values {
   readonly kernels: Kernel[] = [];
@@ -39,12 +54,20 @@ export abstract class Values {
   /** Nodes that only serve as filters, which products want in the order of taps. */
   readonly #filters: ReadonlySet<number>;
   readonly #joined: ReadonlyMap<number, Joined>;
-  #storages = 0;
+  readonly #features: ReadonlySet<string>;
+  #storages: number;
   /** Strides of left operands that are written column by column. */
   protected readonly columns: ReadonlyMap<number, readonly number[]>;
 
-  constructor(graph: VerifiedGraph, profile: DeviceProfile, placed: ReadonlyMap<number, OutputPlace>) {
+  constructor(
+    graph: VerifiedGraph,
+    profile: DeviceProfile,
+    placed: ReadonlyMap<number, OutputPlace>,
+    { features = new Set(), firstStorage = 0 }: LoweringOptions,
+  ) {
     this.graph = graph;
+    this.#features = features;
+    this.#storages = firstStorage;
     this.profile = profile;
     this.#placed = placed;
     this.#filters = filtersOnly(graph);
@@ -191,6 +214,20 @@ export abstract class Values {
     return this.allocate(elements, dtype, label, 'workspace');
   }
 
+  /** Copies made so far serve nothing that is lowered from here on. */
+  protected forgetCopies(): void {
+    this.#copies.clear();
+  }
+
+  /** A dense slice that begins where a binding may, bound from there: slices so share the pipelines of wholes. */
+  #rows(node: Node, view: View): View {
+    const whole = view.storage.elements <= this.windows.most;
+    const starts = isDense(view) && view.offset > 0 && view.offset % bindingStart === 0;
+    return whole && starts && isReadAlone(this.graph, this.readers, node.id)
+      ? this.windows.alone(view)
+      : view;
+  }
+
   emit(kernel: Kernel): void {
     this.kernels.push({ ...kernel, args: kernel.args.map((arg) => this.windows.resolve(arg)) });
   }
@@ -218,7 +255,8 @@ export abstract class Values {
     switch (node.op) {
       case 'input':
       case 'param': {
-        const place = node.op === 'input' ? 'input' : 'weights';
+        const input = this.#features.has(node.attrs.name) ? 'features' : 'input';
+        const place = node.op === 'input' ? input : 'weights';
         const dtype = node.type.dtype;
         return denseView(
           this.allocate(sizeOf(shape), dtype, `${node.op} ${node.attrs.name}`, place, node.attrs.name),
@@ -228,10 +266,14 @@ export abstract class Values {
       case 'transpose':
         return transposeView(this.whole(node.inputs[0]!), node.attrs.perm);
       case 'slice':
-        return sliceView(this.whole(node.inputs[0]!), node.attrs.starts, node.attrs.ends.map(Number));
+        return this.#rows(
+          node,
+          sliceView(this.whole(node.inputs[0]!), node.attrs.starts, node.attrs.ends.map(Number)),
+        );
       case 'expand':
         return expandView(this.whole(node.inputs[0]!), shape);
       case 'all_gather':
+      case 'recompute':
         return this.whole(node.inputs[0]!);
       case 'reshape': {
         const from = this.whole(node.inputs[0]!);

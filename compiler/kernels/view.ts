@@ -23,6 +23,7 @@ export interface Storage {
     | 'workspace'
     | 'input'
     | 'output'
+    | 'features'
     | 'hyper'
     | 'derived';
   /** Name of the weight, input, output or gradient it holds, for fixed places. */

@@ -105,6 +105,7 @@ export class Windows {
     const origin = this.#origins.get(arg.storage.id);
     if (!origin) return arg;
     const { start, elements } = arg.window ?? { start: 0, elements: arg.storage.elements };
-    return { ...arg, storage: origin.base, window: { start: origin.start + start, elements } };
+    // A part may be of a part.
+    return this.resolve({ ...arg, storage: origin.base, window: { start: origin.start + start, elements } });
   }
 }

@@ -37,3 +37,17 @@ export function matchesGlob(pattern: string, path: string): boolean {
   }
   return reachable[given.length]!;
 }
+
+/** Tells of a block path which block that fits one of the patterns holds it; of blocks within each other the outermost. */
+export function blocksMatching(patterns: readonly string[]): (path: string) => string | undefined {
+  const known = new Map<string, string | undefined>();
+  const find = (path: string): string | undefined => {
+    const segments = path.split('.');
+    const prefixes = segments.map((_, i) => segments.slice(0, i + 1).join('.'));
+    return prefixes.find((prefix) => patterns.some((pattern) => matchesGlob(pattern, prefix)));
+  };
+  return (path) => {
+    if (!known.has(path)) known.set(path, find(path));
+    return known.get(path);
+  };
+}

@@ -154,6 +154,8 @@ export interface OpAttributes {
   take_grad: { readonly axis: number; readonly size: number };
   /** Features of all chunks and ranks, [B, E] -> [N, E]. With one chunk on one device the identity with N = B. */
   all_gather: None;
+  /** The same value, kept apart: consumers are never shared with those of the input. */
+  recompute: None;
 }
 
 export type OpName = keyof OpAttributes;

@@ -26,6 +26,7 @@ import { matmul } from './matmul.ts';
 import { max } from './max.ts';
 import { mean } from './mean.ts';
 import type { OpDefinition } from './op.ts';
+import { recompute } from './recompute.ts';
 import { reshape } from './reshape.ts';
 import { pad, slice } from './slice.ts';
 import { softmax, softmaxGrad } from './softmax.ts';
@@ -88,6 +89,7 @@ export const ops: { readonly [K in OpName]: OpDefinition<K> } = {
   take,
   take_grad: takeGrad,
   all_gather: allGather,
+  recompute,
 };
 
 /** The definition of an op. */

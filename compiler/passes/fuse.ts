@@ -3,7 +3,8 @@
  *
  * Going backwards, an elementwise node joins the group of its consumers if they have its shape and form one group; a cheap
  * one (quick GELU's sigmoid, wanted forward and backward) joins several groups and is computed again in each, which
- * costs less than storing it. What remains alone is a group's root and the only value stored.
+ * costs less than storing it. What remains alone is a group's root and the only value stored. A sum of many products
+ * stays a chain of groups with a product each, because one group would keep all of them until its end.
  */
 import type { Builder } from '../graph/builder.ts';
 import { createBuilder } from '../graph/create-builder.ts';
@@ -80,6 +81,30 @@ class Fusion {
     return sameShape(this.node(a).type.shape, this.node(b).type.shape);
   }
 
+  /** Whether a product that only this node reads could take it as its epilogue. */
+  #isProductOf(id: number): boolean {
+    return this.node(id).inputs.some((input) => this.#isOwnProduct(input, id));
+  }
+
+  #isOwnProduct(product: number, user: number): boolean {
+    return (
+      this.#takesEpilogue(this.node(product)) &&
+      this.#sameShape(product, user) &&
+      this.consumers[product]!.every((c) => c === user)
+    );
+  }
+
+  /** Whether a group has a product of its own already, besides what `id` brings. */
+  #holdsProduct(operands: ReadonlySet<number>, id: number): boolean {
+    return [...operands].some(
+      (leaf) =>
+        leaf !== id &&
+        this.#takesEpilogue(this.node(leaf)) &&
+        this.consumers[leaf]!.length === 1 &&
+        this.#sameShape(leaf, id),
+    );
+  }
+
   groups(): Groups {
     const of = new Map<number, ReadonlySet<number>>();
     const operands = new Map<number, Set<number>>();
@@ -96,7 +121,9 @@ class Fusion {
         after.delete(id);
         return after.size <= this.#operandLimit;
       });
-      const joins = roots.size > 0 && fits && (roots.size === 1 || this.#isCheap(id));
+      const apart =
+        this.#isProductOf(id) && [...roots].some((root) => this.#holdsProduct(operands.get(root)!, id));
+      const joins = roots.size > 0 && fits && !apart && (roots.size === 1 || this.#isCheap(id));
       const mine = joins ? roots : new Set([id]);
       of.set(id, mine);
       if (!joins) operands.set(id, new Set());

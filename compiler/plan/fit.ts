@@ -15,12 +15,13 @@ const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 
 /** The parts of a plan's memory that there are, largest first. */
 function largest(memory: MemoryTable): string {
-  const { weights, gradients, optimizer, workspace, io, derived } = memory;
+  const { weights, gradients, optimizer, workspace, features, io, derived } = memory;
   const parts = Object.entries({
     weights,
     gradients,
     optimizer,
     workspace,
+    features,
     'inputs and outputs': io,
     derived,
   });
@@ -42,21 +43,36 @@ export function checkMemory(plan: Plan, { memory, name }: DeviceProfile): void {
   );
 }
 
+/** What is made smaller until a plan fits. */
+export interface FittingSize {
+  readonly noun: 'batch' | 'chunk';
+  /** Sizes must divide this. */
+  readonly multiple?: number;
+}
+
 /**
- * Plans for `batch`; where that is too large for the device, finds the largest batch that is not and names it.
- * @param plan makes the plan for a batch
+ * Plans for `size`; where that is too large for the device, finds the largest one that is not and names it.
+ * @param plan makes the plan for a size
  * @throws DiagnosticError Z605 whose help says what would fit
  */
-export function planFitting<P>(batch: number, plan: (batch: number) => P): P {
+export function planFitting<P>(
+  size: number,
+  plan: (size: number) => P,
+  { noun, multiple }: FittingSize = { noun: 'batch' },
+): P {
   try {
-    return plan(batch);
+    return plan(size);
   } catch (error) {
     if (!isTooLarge(error)) throw error;
-    const fitting = largestFitting(batch, plan);
+    const sizes = Array.from({ length: size - 1 }, (_, i) => i + 1);
+    const fitting = largestFitting(
+      multiple === undefined ? sizes : sizes.filter((n) => multiple % n === 0),
+      plan,
+    );
     const help =
-      fitting === 0
-        ? 'not even a batch of 1 fits; use a smaller model or another device'
-        : `a batch of ${fitting} fits`;
+      fitting === undefined
+        ? `not even a ${noun} of 1 fits; use a smaller model or another device`
+        : `a ${noun} of ${fitting} fits`;
     throw new DiagnosticError(error.diagnostics.map((d) => ({ ...d, help })));
   }
 }
@@ -65,18 +81,18 @@ function isTooLarge(error: unknown): error is DiagnosticError {
   return error instanceof DiagnosticError && error.diagnostics.every((d) => d.code === tooLarge);
 }
 
-/** The largest batch below `batch` that can be planned, 0 if there is none. */
-function largestFitting(batch: number, plan: (batch: number) => unknown): number {
-  let [fits, fails] = [0, batch];
+/** The largest of ascending sizes that can be planned. */
+function largestFitting(sizes: readonly number[], plan: (size: number) => unknown): number | undefined {
+  let [fits, fails] = [-1, sizes.length];
   while (fails - fits > 1) {
     const middle = Math.floor((fits + fails) / 2);
     try {
-      plan(middle);
+      plan(sizes[middle]!);
       fits = middle;
     } catch (error) {
       if (!isTooLarge(error)) throw error;
       fails = middle;
     }
   }
-  return fits;
+  return sizes[fits];
 }

@@ -18,6 +18,8 @@ export type BufferRole =
   | 'moment2'
   /** Activations and scratch, shared by liveness. Nothing in it survives a run. */
   | 'workspace'
+  /** Chunked training: the features of the whole batch and their gradients. */
+  | 'features'
   /** Inputs the host writes before a run and outputs it reads after. */
   | 'io'
   /** Values that depend on weights alone (transposed weights, exp(logit_scale)): computed by `setup`, kept across runs. */
@@ -82,6 +84,28 @@ export interface PlanStep {
   readonly schedule?: ScheduleChoice;
 }
 
+/** Bytes copied between two buffers; one side moves on by as many at every repetition of its section. */
+export interface ChunkCopy {
+  readonly from: BufferRange;
+  readonly to: BufferRange;
+  readonly bytes: number;
+  readonly advances: 'from' | 'to';
+}
+
+/** Consecutive steps of a chunked training step. */
+export interface PlanSection {
+  readonly name: 'encode' | 'loss' | 'backward' | 'update';
+  /** Steps `[first, end)`. */
+  readonly first: number;
+  readonly end: number;
+  /** Runs so often; sections that run for every chunk read the inputs, which the host writes before each. */
+  readonly repeat: number;
+  /** Buffers that are zeroed before. */
+  readonly clears: readonly number[];
+  readonly before: readonly ChunkCopy[];
+  readonly after: readonly ChunkCopy[];
+}
+
 /** Meaning of the f32 values in the `hyper` buffer, in this order. Written by the host before each training step. */
 export const hyperSlots = ['lr', 'bias_correction1', 'bias_correction2', 'clip_norm'] as const;
 export type HyperSlot = (typeof hyperSlots)[number];
@@ -92,6 +116,8 @@ export interface MemoryTable {
   readonly optimizer: number;
   /** Workspace arena as planned. */
   readonly workspace: number;
+  /** Features of the whole batch and their gradients (chunked training). */
+  readonly features: number;
   readonly io: number;
   readonly derived: number;
   readonly total: number;
@@ -104,6 +130,8 @@ export interface Plan {
   readonly model: string;
   readonly entry: string;
   readonly batch: number;
+  /** Chunked training: rows of the inputs, a divisor of `batch`. */
+  readonly chunk?: number;
   readonly mode: 'eval' | 'train';
   readonly precision: 'f32';
   /** Name of the device profile it was made for, and the limits it needs. */
@@ -123,6 +151,8 @@ export interface Plan {
   /** Run once after weights were written (and again whenever they are), before the next run. Empty in training plans. */
   readonly setup: readonly PlanStep[];
   readonly steps: readonly PlanStep[];
+  /** Chunked training: the steps of one optimizer step in parts, in order; without them all steps are one run. */
+  readonly sections?: readonly PlanSection[];
   readonly memory: MemoryTable;
   readonly flops: number;
 }

@@ -3,7 +3,7 @@
  * binds overlapping bytes that it may write. Only verified plans reach a device, by type.
  */
 import type { DeviceProfile } from '../profile.ts';
-import type { Plan, PlanStep, VerifiedPlan } from './types.ts';
+import type { BufferRange, ChunkCopy, Plan, PlanSection, PlanStep, VerifiedPlan } from './types.ts';
 
 function faultOf(plan: Plan, step: PlanStep, profile: DeviceProfile): string | undefined {
   const { limits } = profile;
@@ -38,6 +38,41 @@ function faultOf(plan: Plan, step: PlanStep, profile: DeviceProfile): string | u
   return undefined;
 }
 
+function copyFault(plan: Plan, { from, to, bytes, advances }: ChunkCopy, repeat: number): string | undefined {
+  const fits = ({ buffer, offset }: BufferRange, times: number) =>
+    offset >= 0 && offset % 4 === 0 && offset + bytes * times <= (plan.buffers[buffer]?.bytes ?? -1);
+  if (bytes % 4 !== 0 || bytes <= 0) return `a copy of ${bytes} bytes`;
+  if (from.buffer === to.buffer) return 'a copy within one buffer';
+  const [reads, writes] = [advances === 'from' ? repeat : 1, advances === 'to' ? repeat : 1];
+  return fits(from, reads) && fits(to, writes) ? undefined : 'a copy passes the end of its buffer';
+}
+
+/** Sections follow each other over all steps and repeat once or for every chunk. */
+function sectionFault(plan: Plan, section: PlanSection, first: number): string | undefined {
+  const { repeat, end } = section;
+  const chunks = plan.batch / (plan.chunk ?? 0);
+  if (section.first !== first || end < first || end > plan.steps.length)
+    return `it has steps ${section.first}..${end}, not from ${first} on`;
+  if (!Number.isInteger(chunks) || (repeat !== 1 && repeat !== chunks)) return `it repeats ${repeat} times`;
+  if (section.clears.some((id) => plan.buffers[id] === undefined)) return 'it clears a buffer that is none';
+  for (const copy of [...section.before, ...section.after]) {
+    const fault = copyFault(plan, copy, repeat);
+    if (fault) return fault;
+  }
+  return undefined;
+}
+
+function verifySections(plan: Plan): void {
+  if (plan.sections === undefined) return;
+  let first = 0;
+  for (const section of plan.sections) {
+    const fault = sectionFault(plan, section, first);
+    if (fault) throw new Error(`the plan's section ${section.name} is wrong: ${fault}`);
+    first = section.end;
+  }
+  if (first !== plan.steps.length) throw new Error("the plan's sections leave steps out");
+}
+
 /** Throws (a defect of ours) at the first fault. */
 export function verifyPlan(plan: Plan, profile: DeviceProfile): VerifiedPlan {
   for (const buffer of plan.buffers) {
@@ -48,6 +83,7 @@ export function verifyPlan(plan: Plan, profile: DeviceProfile): VerifiedPlan {
     const fault = faultOf(plan, step, profile);
     if (fault) throw new Error(`the plan's step ${step.label} is wrong: ${fault}`);
   }
+  verifySections(plan);
   for (const slot of [...plan.weights, ...plan.inputs, ...plan.outputs]) {
     const bytes = 4 * slot.shape.reduce((a, b) => a * b, 1);
     if (slot.offset + bytes > plan.buffers[slot.buffer]!.bytes)

@@ -4,8 +4,10 @@
  * Runs are slower than normal ones: each step has a pass of its own, and each call waits until the one before is done,
  * so that the host's time can be told from the device's. Results are the same.
  */
+
 import type { Plan, VerifiedPlan } from '../../compiler/plan/types.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
+import { fail } from '../../grammar/diagnostics.ts';
 import { type TrustedClock, trustedClock } from '../timing/clock.ts';
 import type { Clock } from '../timing/timed-run.ts';
 import type { Device, HostArray, Session } from '../types.ts';
@@ -34,7 +36,10 @@ export class ProfilingDevice implements Device {
     return this.#inner.memory;
   }
 
+  /** @throws DiagnosticError Z607 for a plan in sections, whose steps repeat for each chunk */
   async open(plan: VerifiedPlan): Promise<Session> {
+    if (plan.sections !== undefined)
+      fail('Z607', '--profile of chunked training is not supported', 'profile it with chunk = batch');
     if (this.#clock === undefined) {
       this.#clock = trustedClock(this.#inner);
       const { clock, remark } = await this.#clock;

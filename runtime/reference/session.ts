@@ -1,14 +1,10 @@
 /**
- * The f64 reference as an executor: runs a graph with every op's own plain rule, and trains with AdamW in f64.
+ * The f64 reference as an executor: trains with AdamW in f64 on what a `StepComputation` gives.
  *
  * Hundreds of times slower than a device and right to 1e-15: goldens and devices are judged by it.
  */
-import { differentiate } from '../../compiler/autodiff/differentiate.ts';
-import { executeReference } from '../../compiler/graph/reference.ts';
-import type { Graph } from '../../compiler/graph/types.ts';
-import type { RefTensor } from '../../compiler/ops/op.ts';
+import { movedPrefix } from '../../compiler/graph/types.ts';
 import type { Batch } from '../data/types.ts';
-import { movedBuffers } from '../train/counters.ts';
 import { firstMoment, secondMoment } from '../train/session.ts';
 import type {
   StateArray,
@@ -19,6 +15,7 @@ import type {
   UpdateSettings,
 } from '../train/types.ts';
 import { type AdamState, adamwStep, clampWeight, clipFactor, globalNorm } from './adamw.ts';
+import type { StepComputation } from './computation.ts';
 
 /** A weight as the reference needs to know it. */
 export interface ReferenceWeight {
@@ -26,32 +23,17 @@ export interface ReferenceWeight {
   readonly shape: readonly number[];
 }
 
-/** The shapes of a graph's inputs, by name. */
-export function inputShapes(graph: Graph): Map<string, readonly number[]> {
-  const shapes = new Map<string, readonly number[]>();
-  for (const node of graph.nodes)
-    if (node.op === 'input') shapes.set(node.attrs.name, node.type.shape as readonly number[]);
-  return shapes;
-}
-
-export function toReference(shape: readonly number[], data: ArrayLike<number>): RefTensor {
-  return { shape, data: Float64Array.from(data) };
-}
-
-/** Trains the graph of entry `loss` in f64. */
+/** Trains in f64. */
 export class ReferenceTrainSession implements TrainSession {
   readonly state: readonly StateInfo[];
-  readonly #graph: Graph;
-  readonly #inputs: ReadonlyMap<string, readonly number[]>;
+  readonly #compute: StepComputation;
   readonly #settings: UpdateSettings;
   readonly #values = new Map<string, Float64Array>();
   readonly #weights: readonly ReferenceWeight[];
 
-  /** @param graph entry `loss` with numeric shapes, without gradients */
-  constructor(graph: Graph, weights: readonly ReferenceWeight[], settings: UpdateSettings) {
+  constructor(compute: StepComputation, weights: readonly ReferenceWeight[], settings: UpdateSettings) {
     const trained = weights.filter((w) => settings.trainable.includes(w.name));
-    this.#graph = differentiate(graph, { loss: 'loss', wrt: trained });
-    this.#inputs = inputShapes(graph);
+    this.#compute = compute;
     this.#settings = settings;
     this.#weights = weights;
     this.state = weights.flatMap(({ name, shape }) => {
@@ -65,20 +47,17 @@ export class ReferenceTrainSession implements TrainSession {
   }
 
   async step(batch: Batch, hyper: StepHyper): Promise<StepResult> {
-    const fed: Record<string, ArrayLike<number>> = { images: batch.images, tokens: batch.tokens };
-    const outputs = executeReference(this.#graph, {
-      inputs: new Map([...this.#inputs].map(([name, shape]) => [name, toReference(shape, fed[name]!)])),
-      params: new Map(
-        this.#weights.map(({ name, shape }) => [name, { shape, data: this.#values.get(name)! }]),
-      ),
-    });
+    const outputs = this.#compute(
+      batch,
+      new Map(this.#weights.map(({ name, shape }) => [name, { shape, data: this.#values.get(name)! }])),
+    );
     const gradient = (name: string): Float64Array => outputs.get(`grad.${name}`)!.data;
     const { trainable, clamps } = this.#settings;
     const gradNorm = globalNorm(trainable.map(gradient));
     const scale = clipFactor(gradNorm, hyper.clipNorm);
     for (const name of trainable) adamwStep(this.#adam(name), gradient(name), scale, hyper, this.#settings);
-    for (const name of movedBuffers(this.#graph))
-      this.#values.get(name)!.set(outputs.get(`buffer.${name}`)!.data);
+    for (const [name, { data }] of outputs)
+      if (name.startsWith(movedPrefix)) this.#values.get(name.slice(movedPrefix.length))!.set(data);
     for (const { weight, min, max } of clamps) clampWeight(this.#values.get(weight)!, min, max);
     const logitScale = this.#values.get('logit_scale')?.[0];
     const loss = outputs.get('loss')!.data[0]!;

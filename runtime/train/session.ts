@@ -1,6 +1,10 @@
 /**
  * Training on a device: a `Session` with a training plan, seen as a `TrainSession`.
+ *
+ * A plan with sections (chunked training) is driven chunk by chunk: the batch stays on the host, one chunk is uploaded before each
+ * repetition, and at most two are under way, which bounds the driver's staging memory.
  */
+import type { Plan, PlanSection } from '../../compiler/plan/types.ts';
 import type { Batch } from '../data/types.ts';
 import type { Session } from '../types.ts';
 import type { StateArray, StateInfo, StepHyper, StepResult, TrainSession } from './types.ts';
@@ -14,6 +18,8 @@ export class DeviceTrainSession implements TrainSession {
   readonly #session: Session;
   readonly #results: readonly string[];
   readonly #inputs: ReadonlySet<string>;
+  /** The last step's chunks, until all are handed to the device. */
+  #feeding: Promise<void> = Promise.resolve();
   /** Moments written so far by halves: both are needed for one write. */
   readonly #halves = new Map<string, Float32Array>();
   /** The second moment that was read along with the first, until it is asked for or becomes old. */
@@ -36,11 +42,17 @@ export class DeviceTrainSession implements TrainSession {
 
   async step(batch: Batch, hyper: StepHyper): Promise<StepResult> {
     const session = this.#session;
+    const { sections } = session.plan;
     this.#second = undefined;
-    if (this.#inputs.has('images')) session.writeInput('images', batch.images);
-    if (this.#inputs.has('tokens')) session.writeInput('tokens', batch.tokens);
     session.writeHyper([hyper.lr, hyper.biasCorrection1, hyper.biasCorrection2, hyper.clipNorm]);
-    session.run();
+    if (sections === undefined) {
+      this.#write(batch);
+      session.run();
+    } else {
+      this.#feeding = this.#feed(sections, batch);
+      // What follows up to the next wait comes before anything that waits for `taken`.
+      await this.#feeding;
+    }
     const values = await session.readLater(this.#results);
     const scale = values.get(logitScale);
     return {
@@ -48,6 +60,33 @@ export class DeviceTrainSession implements TrainSession {
       gradNorm: values.get('grad_norm')![0]!,
       ...(scale === undefined ? {} : { logitScale: scale[0]! }),
     };
+  }
+
+  taken(): Promise<void> {
+    // Why it failed is told by the step itself.
+    return this.#feeding.catch(() => {});
+  }
+
+  /** Runs all sections in order, each as often as it repeats. */
+  async #feed(sections: readonly PlanSection[], batch: Batch): Promise<void> {
+    const session = this.#session;
+    let before = Promise.resolve();
+    for (const section of sections) {
+      for (let chunk = 0; chunk < section.repeat; chunk++) {
+        if (section.repeat > 1) this.#write(chunkOf(batch, chunk, session.plan));
+        session.run(section, chunk);
+        const done = session.finish();
+        // Waited for one chunk later; until then no failure is unhandled.
+        done.catch(() => {});
+        await before;
+        before = done;
+      }
+    }
+  }
+
+  #write(batch: Pick<Batch, 'images' | 'tokens'>): void {
+    if (this.#inputs.has('images')) this.#session.writeInput('images', batch.images);
+    if (this.#inputs.has('tokens')) this.#session.writeInput('tokens', batch.tokens);
   }
 
   async readState(name: string): Promise<StateArray> {
@@ -85,4 +124,17 @@ export class DeviceTrainSession implements TrainSession {
   close(): void {
     this.#session.close();
   }
+}
+
+/** Rows of a chunk. */
+export function chunkOf(
+  { images, tokens }: Batch,
+  chunk: number,
+  { batch, chunk: rows = batch }: Pick<Plan, 'batch' | 'chunk'>,
+): Pick<Batch, 'images' | 'tokens'> {
+  const part = <T extends Float32Array | Int32Array>(data: T): T => {
+    const length = (data.length / batch) * rows;
+    return data.subarray(chunk * length, (chunk + 1) * length) as T;
+  };
+  return { images: part(images), tokens: part(tokens) };
 }

@@ -3,19 +3,13 @@
  */
 import { matchesGlob } from '../../compiler/model/globs.ts';
 import type { Recipe } from '../../compiler/model/types.ts';
-import { type Diagnostic, DiagnosticError } from '../../grammar/diagnostics.ts';
+import { type Diagnostic, DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import type { UpdateSettings } from './types.ts';
 
 function unsupported(recipe: Recipe): { readonly what: string; readonly help: string }[] {
   const found: { what: string; help: string }[] = [];
   if (recipe.precision.kind === 'mixed')
     found.push({ what: 'precision = mixed(...)', help: 'precision = f32, or leave it out' });
-  if (recipe.chunk !== undefined && recipe.chunk < recipe.batch)
-    found.push({
-      what: `chunk = ${recipe.chunk} with batch = ${recipe.batch}`,
-      help: 'leave chunk out, and lower batch if memory is short',
-    });
-  if (recipe.remat.length > 0) found.push({ what: 'remat', help: 'leave it out; gradients stay the same' });
   if (recipe.data.name === 'webdataset')
     found.push({ what: 'data = webdataset(...)', help: 'data = csv(...) or tensors(...)' });
   if (recipe.evaluate.length > 0)
@@ -49,4 +43,21 @@ export function updateSettings(recipe: Recipe): UpdateSettings {
     throw new DiagnosticError(problems.map((message) => ({ code: 'Z608', severity: 'error', message })));
   const { beta1, beta2, eps, weightDecay, decayMinDims } = recipe.optimizer;
   return { trainable, beta1, beta2, eps, weightDecay, decayMinDims, clamps: recipe.clamps };
+}
+
+/** Numbers that one array of the host holds. */
+const hostArray = 2 ** 32 - 1;
+
+/**
+ * Whether the pictures of a batch fit one array: with chunks, batches may grow past what the host can hold.
+ * @throws DiagnosticError Z607
+ */
+export function checkHostBatch({ name, batch, model: { resolution = 1 } }: Recipe): void {
+  const most = Math.floor(hostArray / (3 * resolution * resolution));
+  if (batch <= most) return;
+  fail(
+    'Z607',
+    `recipe ${name}: batch = ${batch} pictures of ${resolution} x ${resolution} pixels is not supported by this version`,
+    `batch = ${most} is the most that one array holds`,
+  );
 }

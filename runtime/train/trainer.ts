@@ -106,6 +106,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
       result.catch(() => {});
       started.push({ step, lr: hyper.lr, dataWait, skipped: batch.skipped, epoch, result });
       step++;
+      await loop.session.taken?.();
       while (started.length > inFlight) await report();
       if (loop.saveEvery !== undefined && step % loop.saveEvery === 0) {
         await drain();

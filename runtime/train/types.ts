@@ -39,8 +39,13 @@ export interface StateInfo {
 export interface TrainSession {
   /** Everything that persists between steps. */
   readonly state: readonly StateInfo[];
-  /** Starts one step and resolves when its numbers are known; the next may be started before that. */
+  /**
+   * Starts one step and resolves when its numbers are known; the next may be started before that, once the batch was
+   * `taken`.
+   */
   step(batch: Batch, hyper: StepHyper): Promise<StepResult>;
+  /** Resolves when the arrays of the last batch are no longer needed; at once for sessions without it. */
+  taken?(): Promise<void>;
   readState(name: string): Promise<StateArray>;
   writeState(name: string, data: StateArray): void;
   close(): void;

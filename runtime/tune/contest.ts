@@ -135,6 +135,7 @@ export function contestPlan(contest: Contest, profile: DeviceProfile): VerifiedP
       gradients: 0,
       optimizer: 0,
       workspace: 0,
+      features: 0,
       io: total,
       derived: 0,
       total,

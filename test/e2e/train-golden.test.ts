@@ -63,6 +63,8 @@ function rowsOf(run: string): Row[] {
     .map((line) => JSON.parse(line) as Row);
 }
 
+const bits = (run: string) => readFileSync(workspace.path(`${run}/weights.safetensors`)).toString('hex');
+
 describe('train on the golden batches', () => {
   it.each([
     ['reference', 2.5e-6, 5e-7],
@@ -92,7 +94,6 @@ describe('train on the golden batches', () => {
     expect(workspace.zooc([...args, '--steps', '3'])).toMatchObject({ code: 0 });
     expect(rowsOf('parts')).toHaveLength(3);
     expect(workspace.zooc([...args, '--resume'])).toMatchObject({ code: 0 });
-    const bits = (run: string) => readFileSync(workspace.path(`${run}/weights.safetensors`)).toString('hex');
     expect(bits('parts')).toBe(bits('reference'));
   });
 
@@ -118,15 +119,34 @@ describe('train on the golden batches', () => {
     expect(rowsOf('reference')).toEqual(before);
   });
 
+  it('in chunks meets PyTorch as well, in two parts with the bits of one', () => {
+    const text = source.replace('  batch = 4\n', '  batch = 4\n  chunk = 2\n  remat "**.resblocks.*"\n');
+    workspace.write('chunks.zoo', text);
+    const train = (device: string, out: string, ...more: string[]) =>
+      workspace.zooc(['train', 'chunks.zoo', ...weights, '--device', device, '--out', out, ...more]);
+    expect(train('webgpu', 'chunks')).toMatchObject({ code: 0 });
+    expect(train('reference', 'chunks-reference')).toMatchObject({ code: 0 });
+    for (const [run, tolerance] of [
+      ['chunks', 1e-4],
+      ['chunks-reference', 2.5e-6],
+    ] as const)
+      for (const { step, loss } of rowsOf(run)) {
+        const wanted = golden.tensors.get('step.loss')!.data[step]!;
+        expect(Math.abs(loss - wanted) / wanted, `loss of step ${step}`).toBeLessThan(tolerance);
+      }
+    expect(train('webgpu', 'chunks-parts', '--steps', '3')).toMatchObject({ code: 0 });
+    expect(train('webgpu', 'chunks-parts', '--resume')).toMatchObject({ code: 0 });
+    expect(bits('chunks-parts')).toBe(bits('chunks'));
+  }, 300_000);
+
   it('says which parts of a recipe cannot run yet, before anything is written', () => {
     workspace.write(
       'later.zoo',
-      source.replace('  batch = 4\n', '  batch = 4\n  chunk = 2\n  remat "**.resblocks.*"\n'),
+      source.replace('  batch = 4\n', '  batch = 4\n  precision = mixed(compute = f16)\n'),
     );
     const { code, stderr } = workspace.zooc(['train', 'later.zoo', ...weights, '--out', 'later']);
     expect(code).toBe(1);
-    expect(stderr).toContain('error[Z607]: recipe golden: chunk = 2 with batch = 4 is not supported');
-    expect(stderr).toContain('error[Z607]: recipe golden: remat is not supported');
+    expect(stderr).toContain('error[Z607]: recipe golden: precision = mixed(...) is not supported');
     expect(existsSync(workspace.path('later'))).toBe(false);
   });
 });

@@ -75,6 +75,11 @@ describe('usage', () => {
       ['compile', 'ViT-B/32', '--entry', 'loss', '--batch', '1', '--precision', 'mixed', '-o', 'x'],
       'error[Z706]: --precision mixed comes with a later version',
     ],
+    [['compile', 'ViT-B/32', '--entry', 'loss', '-o', 'x'], 'error[Z703]: --batch is missing'],
+    [
+      ['compile', join(root, 'examples/emoji/emoji.zoo#quick'), '--train', '--batch', '4', '-o', 'x'],
+      'error[Z703]: --batch and --train exclude each other',
+    ],
     [['show', 'ViT-B/33'], 'ViT-B/33'],
     [['check', 'nowhere.zoo'], 'nowhere.zoo'],
   ])('refuses %j', (args, message) => {

@@ -302,6 +302,12 @@ const cases: { readonly [K in OpName]: Cases | string } = {
   all_gather: {
     'one chunk': { weights: { x: [3, 5] }, build: (b, w) => b.add('all_gather', w, {}) },
   },
+  recompute: {
+    'beside the value itself': {
+      weights: { x: [3, 5] },
+      build: (b, [x]) => b.add('mul', [x!, b.add('recompute', [x!], {})], {}),
+    },
+  },
 };
 
 describe('gradients agree with central differences', () => {

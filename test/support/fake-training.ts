@@ -137,6 +137,9 @@ export interface FakeRun {
   readonly session: TrainSession;
   readonly signal?: StopSignal;
   readonly keep?: number;
+  /** Weights that count batches, and how many a step shows them. */
+  readonly counters?: readonly string[];
+  readonly seenPerStep?: number;
 }
 
 const goOn: StopSignal = { requested: false, release: () => {} };
@@ -170,7 +173,8 @@ export async function fakeRun(run: FakeRun): Promise<TrainResult> {
     settings,
     store,
     modelHash: 'fake',
-    counters: new Set(['norm.num_batches_tracked']),
+    counters: new Set(run.counters),
+    seenPerStep: run.seenPerStep ?? 1,
   };
   return new Run(options, parts).go(checkpoint, run.signal ?? goOn);
 }

@@ -25,6 +25,7 @@ function base(): Omit<Plan, 'buffers' | 'weights' | 'inputs' | 'outputs' | 'pipe
       gradients: 0,
       optimizer: 0,
       workspace: 0,
+      features: 0,
       io: 0,
       derived: 0,
       total: 0,

@@ -63,6 +63,25 @@ describe('plans', () => {
     expect(smallPlan(discreteProfile).setup).toEqual([]);
   });
 
+  it('add products up one by one, so that no two wait for their sum', () => {
+    const b = createBuilder();
+    const x = b.add('input', [], { name: 'x', dtype: 'f32', shape: [8, 16] });
+    const products = [0, 1, 2, 3].map((i) => {
+      const w = b.add('param', [], { name: `w${i}`, shape: [16, 32], role: 'param' });
+      return b.add('matmul', [x, w], { transposeA: false, transposeB: false });
+    });
+    const sum = products.reduce((total, product) => b.add('add', [total, product], {}));
+    const graph = b.finish([{ name: 'y', node: sum }]);
+    const plan = compileGraph(graph, {
+      model: 'm',
+      entry: 'e',
+      batch: 8,
+      mode: 'eval',
+      profile: discreteProfile,
+    });
+    expect(plan.steps.map((s) => s.label)).toEqual(Array(4).fill(expect.stringMatching(/^matmul_/)));
+  });
+
   it('are plain data: JSON and back changes nothing', () => {
     const plan = smallPlan();
     expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);

@@ -15,6 +15,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { openSafetensors } from '../../runtime/data/safetensors-file.ts';
 import { CheckpointStore, checkSameRun, restoreState } from '../../runtime/train/node/checkpoints.ts';
 import { keptBytes } from '../../runtime/train/node/metrics.ts';
 import { formatDuration, showProgress } from '../../runtime/train/node/progress.ts';
@@ -137,6 +138,16 @@ describe('a run folder', () => {
       'step-00000005.safetensors',
     ]);
     expect(resultOf(out).metrics).toHaveLength(5);
+  });
+
+  it('counts every chunk that batch norm saw, across a stop as well', async () => {
+    const out = join(folder, 'run');
+    const chunks = { out, every, session: new FakeSession(), counters: ['batches'], seenPerStep: 3 };
+    await fakeRun({ ...chunks, steps: 2, resume: false });
+    await fakeRun({ ...chunks, steps: 5, resume: true });
+    const weights = await openSafetensors(join(out, 'weights.safetensors'));
+    expect((await weights.read('batches')).data).toEqual(BigInt64Array.of(1n + 5n * 3n));
+    await weights.close();
   });
 
   it('is not touched when it holds something else, or a run that is not to be resumed', async () => {

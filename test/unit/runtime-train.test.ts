@@ -4,7 +4,7 @@ import { matchesGlob } from '../../compiler/model/globs.ts';
 import type { Recipe } from '../../compiler/model/types.ts';
 import { adamwStep, clipFactor, globalNorm } from '../../runtime/reference/adamw.ts';
 import { inSteps, learningRate, type Schedule, scheduleOf } from '../../runtime/train/schedule.ts';
-import { checkSupported, updateSettings } from '../../runtime/train/supported.ts';
+import { checkHostBatch, checkSupported, updateSettings } from '../../runtime/train/supported.ts';
 import { hyperAt, type TrainLoop, trainLoop } from '../../runtime/train/trainer.ts';
 import type { MetricsRow } from '../../runtime/train/types.ts';
 import { FakeSession, FakeSource, settings, weights } from '../support/fake-training.ts';
@@ -91,8 +91,6 @@ describe('what a recipe trains', () => {
     const ambitious = {
       ...recipe,
       precision: { kind: 'mixed', lossScale: 'dynamic' },
-      chunk: 2,
-      remat: ['**'],
       data: { name: 'webdataset', args: [], named: {} },
       evaluate: [{ what: { name: 'zeroshot', args: [], named: {} } }],
     } as const satisfies Partial<Recipe>;
@@ -103,14 +101,18 @@ describe('what a recipe trains', () => {
       const { diagnostics } = error as { diagnostics: { code: string; message: string; help: string }[] };
       expect(diagnostics.map((d) => d.message)).toEqual([
         'recipe r: precision = mixed(...) is not supported by this version',
-        'recipe r: chunk = 2 with batch = 5 is not supported by this version',
-        'recipe r: remat is not supported by this version',
         'recipe r: data = webdataset(...) is not supported by this version',
         'recipe r: evaluate during training is not supported by this version',
       ]);
       expect(diagnostics.every((d) => d.code === 'Z607' && d.help.length > 0)).toBe(true);
     }
-    checkSupported({ ...recipe, chunk: 5 });
+    checkSupported({ ...recipe, chunk: 1, remat: ['**'] });
+  });
+
+  it('refuses batches whose pictures fit no array of the host', () => {
+    const at = (batch: number) => ({ ...recipe, batch, model: { ...recipe.model, resolution: 224 } });
+    expect(() => checkHostBatch(at(28532))).not.toThrow();
+    expect(() => checkHostBatch(at(28533))).toThrow(/Z607.*batch = 28533 pictures of 224 x 224/);
   });
 });
 

@@ -82,10 +82,13 @@ program
 
 program
   .command('compile')
-  .description('write the plan of one entry: plan.json, *.wgsl, graph.txt; needs no GPU')
-  .argument('<model>', modelHelp)
-  .requiredOption('--entry <entry>', 'encode_image, encode_text, logits or loss')
-  .requiredOption('--batch <n>', 'number of pairs')
+  .description(
+    'write the plan of one entry, or of a training step: plan.json, *.wgsl, graph.txt; needs no GPU',
+  )
+  .argument('<model>', `${modelHelp}; with --train a recipe`)
+  .option('--entry <entry>', 'encode_image, encode_text, logits or loss')
+  .option('--batch <n>', 'number of pairs')
+  .option('--train', "plan one step of a recipe's training: FILE.zoo#recipe")
   .addOption(
     new Option('--mode <mode>', 'batch norm uses its stored statistics, or the batch')
       .choices(['eval', 'train'])

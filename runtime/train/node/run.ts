@@ -55,8 +55,9 @@ export interface RunParts {
   readonly store: CheckpointStore;
   /** What its checkpoints must agree on. */
   readonly modelHash: string;
-  /** Weights that count steps. */
+  /** Weights that count batches seen by batch norm, and how many a step shows it: one for each chunk. */
   readonly counters: ReadonlySet<string>;
+  readonly seenPerStep: number;
 }
 
 /** One process's share of a run. */
@@ -151,7 +152,7 @@ export class Run {
 
   /** What no kernel touches, as it is after `step` steps. */
   #carriedBehind(step: number): TensorToWrite[] {
-    const more = BigInt(step - this.#carriedAt);
+    const more = BigInt((step - this.#carriedAt) * this.#parts.seenPerStep);
     return [...this.#carried.values()].map((tensor) => {
       const { name, data } = tensor;
       if (!this.#parts.counters.has(name) || !(data instanceof BigInt64Array)) return tensor;

@@ -5,21 +5,20 @@
  * Everything that can be refused is refused before anything is written or allocated.
  */
 import { createHash } from 'node:crypto';
-import { compileGraph, planFitting } from '../../../compiler/compile.ts';
+import { cutAtGather } from '../../../compiler/autodiff/chunk.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
-import { matchesGlob } from '../../../compiler/model/globs.ts';
-import { traceEntry } from '../../../compiler/model/index.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
-import { DiagnosticError } from '../../../grammar/diagnostics.ts';
 import type { BatchSource } from '../../data/types.ts';
+import { chunkByChunk, type StepComputation, wholeBatch } from '../../reference/computation.ts';
 import { ReferenceTrainSession } from '../../reference/session.ts';
 import type { CompileFor } from '../../tune/contest.ts';
 import type { Device } from '../../types.ts';
 import { formatBytes } from '../../webgpu-device.ts';
 import { batchCounters } from '../counters.ts';
+import { chunkSize, planTraining, traceLoss } from '../plan.ts';
 import { scheduleOf } from '../schedule.ts';
 import { DeviceTrainSession } from '../session.ts';
-import { checkSupported, updateSettings } from '../supported.ts';
+import { checkHostBatch, checkSupported, updateSettings } from '../supported.ts';
 import type { TrainSession, UpdateSettings } from '../types.ts';
 import { CheckpointStore, checkSameRun } from './checkpoints.ts';
 import { defaultCheckpoint, Run, type RunOptions, type TrainResult } from './run.ts';
@@ -64,6 +63,7 @@ export function modelHash(graph: Graph, settings: UpdateSettings): string {
 export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
   const { recipe, out, resume } = options;
   checkSupported(recipe);
+  checkHostBatch(recipe);
   const settings = updateSettings(recipe);
   const folder = await examineRunFolder(out, resume);
   const graph = traceLoss(recipe);
@@ -84,7 +84,8 @@ export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
     const session = await openSession(options, graph, settings);
     try {
       const counters = batchCounters(graph, recipe.model.weights);
-      const parts = { session, source, schedule, settings, store, modelHash: hash, counters };
+      const seenPerStep = recipe.batch / (chunkSize(recipe) ?? recipe.batch);
+      const parts = { session, source, schedule, settings, store, modelHash: hash, counters, seenPerStep };
       return await new Run(options, parts).go(checkpoint, signal);
     } finally {
       session.close();
@@ -95,11 +96,13 @@ export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
   }
 }
 
-function traceLoss({ model, batch, objective, freeze }: Recipe): Graph {
-  const frozen = (name: string) => freeze.some((pattern) => matchesGlob(pattern, name));
-  const traced = traceEntry(model, 'loss', { batch, training: true, frozen, objective });
-  if (!traced.ok) throw new DiagnosticError(traced.diagnostics);
-  return traced.value;
+/** The f64 computation of one step, whole or chunk by chunk. */
+function referenceStep(recipe: Recipe, graph: Graph, settings: UpdateSettings): StepComputation {
+  const trained = recipe.model.weights.filter((w) => settings.trainable.includes(w.name));
+  const chunk = chunkSize(recipe);
+  if (chunk === undefined) return wholeBatch(graph, trained);
+  const cut = cutAtGather(graph, traceLoss({ ...recipe, batch: chunk }), settings);
+  return chunkByChunk(cut, { batch: recipe.batch, chunk }, trained);
 }
 
 async function openSession(
@@ -109,26 +112,23 @@ async function openSession(
 ): Promise<TrainSession> {
   if (executor.kind === 'reference')
     return new ReferenceTrainSession(
-      graph,
+      referenceStep(recipe, graph, settings),
       recipe.model.weights.filter((w) => w.dtype !== 'i64'),
       settings,
     );
   const { device } = executor;
-  const compile: CompileFor = (profile) =>
-    planFitting(recipe.batch, (batch) =>
-      compileGraph(batch === recipe.batch ? graph : traceLoss({ ...recipe, batch }), {
-        model: recipe.model.name,
-        entry: 'loss',
-        batch,
-        mode: 'train',
-        profile,
-        training: { ...settings, ...(recipe.gradClip === undefined ? {} : { clip: recipe.gradClip }) },
-      }),
-    );
+  const compile: CompileFor = (profile) => planTraining(recipe, profile).plan;
   await executor.tune?.(compile);
   const plan = compile(device.profile);
-  const { weights, gradients, optimizer, workspace, io, total } = plan.memory;
-  const parts = { weights, gradients, optimizer, workspace, 'inputs and outputs': io };
+  const { weights, gradients, optimizer, workspace, features, io, total } = plan.memory;
+  const parts = {
+    weights,
+    gradients,
+    optimizer,
+    workspace,
+    ...(features === 0 ? {} : { features }),
+    'inputs and outputs': io,
+  };
   const listed = Object.entries(parts).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);
   notify(`device memory: ${formatBytes(total)} (${listed.join(', ')})`);
   return new DeviceTrainSession(await device.open(plan));

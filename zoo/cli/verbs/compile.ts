@@ -1,22 +1,28 @@
 /**
- * `zooc compile`: the plan of one entry as files, planned for a kind of device and so without one.
+ * `zooc compile`: the plan of one entry or of a training step as files, planned for a kind of device and so without one.
  *
  * The memory table and the counts that decide speed go to stderr, or to stdout as JSON.
  */
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { CompileOptions as PlanOptions } from '../../../compiler/compile.ts';
 import { printGraph } from '../../../compiler/graph/print.ts';
-import type { Plan } from '../../../compiler/plan/types.ts';
+import type { Graph } from '../../../compiler/graph/types.ts';
+import type { Plan, VerifiedPlan } from '../../../compiler/plan/types.ts';
 import { type DeviceProfile, discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
 import { fail } from '../../../grammar/diagnostics.ts';
-import { flopsPerSubmit, submitSpans } from '../../../runtime/webgpu-session.ts';
+import { planTraining } from '../../../runtime/train/plan.ts';
+import { checkSupported } from '../../../runtime/train/supported.ts';
+import { countSubmits, flopsPerSubmit } from '../../../runtime/webgpu-session.ts';
 import { compileFitting } from '../../entry.ts';
-import { loadModel, parseCount, parseEntry } from '../models.ts';
+import { loadModel, loadRecipe, parseCount, parseEntry } from '../models.ts';
 import { count, gigaflop, mebibytes, note, printJson, table, writeText } from '../output.ts';
 
 interface CompileOptions {
-  readonly entry: string;
-  readonly batch: string;
+  readonly entry?: string;
+  readonly batch?: string;
+  /** Plan a recipe's training step instead of an entry. */
+  readonly train?: boolean;
   readonly mode: 'eval' | 'train';
   readonly grad?: boolean;
   readonly precision: 'f32' | 'mixed';
@@ -34,6 +40,7 @@ function summarize(plan: Plan, submits: number): Record<string, unknown> {
     model: plan.model,
     entry: plan.entry,
     batch: plan.batch,
+    ...(plan.chunk === undefined ? {} : { chunk: plan.chunk }),
     mode: plan.mode,
     precision: plan.precision,
     profile: plan.profile,
@@ -46,12 +53,14 @@ function summarize(plan: Plan, submits: number): Record<string, unknown> {
 }
 
 function memoryTable(plan: Plan): string {
-  const { weights, gradients, optimizer, workspace, workspaceLowerBound, io, derived, total } = plan.memory;
+  const { weights, gradients, optimizer, workspace, workspaceLowerBound } = plan.memory;
+  const { features, io, derived, total } = plan.memory;
   const rows: [string, number, string][] = [
     ['weights', weights, ''],
     ['gradients', gradients, ''],
     ['optimizer', optimizer, ''],
     ['workspace', workspace, `largest live set ${mebibytes(workspaceLowerBound)}`],
+    ['features', features, 'of the whole batch, and their gradients'],
     ['inputs and outputs', io, ''],
     ['derived from weights', derived, ''],
     ['total', total, ''],
@@ -78,24 +87,65 @@ function removeOthers(folder: string, plan: Plan): void {
     if (name.endsWith('.wgsl') && !own.has(name)) rmSync(join(folder, name));
 }
 
-export async function compile(reference: string, options: CompileOptions): Promise<void> {
+interface Planned {
+  /** As traced, before gradients. */
+  readonly graph: Graph;
+  readonly plan: VerifiedPlan;
+}
+
+function planEntry(
+  reference: string,
+  options: CompileOptions,
+  profile: DeviceProfile,
+  observe: PlanOptions['observe'],
+): Planned {
   const model = loadModel(reference, options.set);
+  if (options.entry === undefined || options.batch === undefined)
+    fail(
+      'Z703',
+      `--${options.entry === undefined ? 'entry' : 'batch'} is missing`,
+      '--entry loss --batch 8, or --train with a recipe',
+    );
   const entry = parseEntry(model, options.entry);
   const batch = parseCount('--batch', options.batch);
+  const request = { entry, batch, mode: options.mode, gradients: options.grad === true };
+  return compileFitting(model, request, profile, observe);
+}
+
+/** A recipe says everything itself: `--set batch=64` changes it. */
+function planRecipe(
+  reference: string,
+  options: CompileOptions,
+  profile: DeviceProfile,
+  observe: PlanOptions['observe'],
+): Planned {
+  const recipe = loadRecipe(reference, options.set);
+  for (const name of ['entry', 'batch', 'grad'] as const)
+    if (options[name] !== undefined)
+      fail(
+        'Z703',
+        `--${name} and --train exclude each other: the recipe decides`,
+        `--set batch=${recipe.batch}`,
+      );
+  checkSupported(recipe);
+  return planTraining(recipe, profile, observe);
+}
+
+export async function compile(reference: string, options: CompileOptions): Promise<void> {
   if (options.precision === 'mixed') {
     fail('Z706', '--precision mixed comes with a later version of zooc', '--precision f32');
   }
-  const request = { entry, batch, mode: options.mode, gradients: options.grad === true };
   const profile = profileFor(options);
   const stages: string[] = [];
-  const { graph, plan } = compileFitting(model, request, profile, (stage, graph) => {
+  const make = options.train === true ? planRecipe : planEntry;
+  const { graph, plan } = make(reference, options, profile, (stage, graph) => {
     stages.push(stage);
     if (stage === options.dumpAfter) note(printGraph(graph));
   });
   if (options.dumpAfter !== undefined && !stages.includes(options.dumpAfter)) {
     fail('Z703', `--dump-after ${options.dumpAfter}: no such pass`, `passes: ${stages.join(', ')}`);
   }
-  const submits = submitSpans(plan.steps, flopsPerSubmit[profile.kind]).length;
+  const submits = countSubmits(plan, flopsPerSubmit[profile.kind]);
   mkdirSync(options.out, { recursive: true });
   await writeText(join(options.out, 'graph.txt'), printGraph(graph));
   for (const pipeline of plan.pipelines) {

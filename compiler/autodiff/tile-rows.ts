@@ -1,0 +1,260 @@
+/**
+ * Large matrices of pairs in strips: a loss over N pictures and N texts never stores N x N.
+ *
+ * Reductions over a large value (a row of similarities to one number) are computed strip by strip of rows: a slice of the
+ * result is pushed through the operations above it, down to what is small enough to be stored, where it is an
+ * ordinary slice. Similarities of a strip are a product of a slice of the features; of a transposed matrix they are
+ * another product. Strip by strip also in the order of nodes, and each strip's nodes carry a path of their own, so that
+ * rematerialisation can compute them again in the backward pass. What cannot be cut so is left as it is.
+ */
+import type { Builder } from '../graph/builder.ts';
+import { createBuilder } from '../graph/create-builder.ts';
+import { type Graph, type Node, type NodeOf, numericShape, sizeOf } from '../graph/types.ts';
+import type { OpName } from '../ops/attributes.ts';
+import { binaryMapOps, unaryMapOps } from '../ops/map-program.ts';
+
+/** Elements up to which a value is stored whole: 64 MiB, half of what one binding may hold by default. */
+export const stripElements = 2 ** 24;
+
+const stripPath = 'loss rows ';
+
+/** The strip that a node of this path belongs to, for `rematerialize`. */
+export function stripOf(path: string): string | undefined {
+  return path.startsWith(stripPath) ? path : undefined;
+}
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Thrown inside where an operation cannot be cut into strips. */
+class NoStrips extends Error {}
+
+const elementwise = new Set<OpName>([...unaryMapOps, ...binaryMapOps, 'cast']);
+const alongLast = new Set<OpName>(['softmax', 'log_softmax', 'l2_normalize']);
+
+/**
+ * The graph with values of more than `limit` elements, and more than any input, cut into strips of rows; the same graph
+ * where there are none, or where they are no matter of rows.
+ */
+export function tileRows(graph: Graph, limit = stripElements): Graph {
+  const sizes = graph.nodes.map((n) => sizeOf(numericShape(n.type)));
+  // What comes from outside (features) is there anyway, however large.
+  const given = Math.max(...graph.nodes.map((n) => (n.inputs.length === 0 ? sizes[n.id]! : 0)));
+  const large = sizes.map((size) => size > limit && size > given);
+  if (!large.includes(true)) return graph;
+  try {
+    return new Tiling(graph, large, limit).run();
+  } catch (error) {
+    if (error instanceof NoStrips) return graph;
+    throw error;
+  }
+}
+
+class Tiling {
+  readonly #graph: Graph;
+  readonly #large: readonly boolean[];
+  /** Depends on a large value. */
+  readonly #behind: boolean[] = [];
+  readonly #limit: number;
+  readonly #b: Builder = createBuilder();
+  readonly #whole = new Map<number, number>();
+  /** Strips of nodes, by node and axis; those of the current strip only. */
+  #strips = new Map<string, number>();
+
+  constructor(graph: Graph, large: readonly boolean[], limit: number) {
+    this.#graph = graph;
+    this.#large = large;
+    this.#limit = limit;
+    for (const { id, inputs } of graph.nodes)
+      this.#behind.push(large[id]! || inputs.some((input) => this.#behind[input]!));
+  }
+
+  run(): Graph {
+    const { nodes, outputs } = this.#graph;
+    const reductions = nodes.filter((n) => !this.#large[n.id] && n.inputs.some((id) => this.#large[id]));
+    for (const node of nodes) if (!this.#behind[node.id]) this.#copy(node);
+    this.#reduce(reductions);
+    const done = new Set(reductions.map((n) => n.id));
+    for (const node of nodes)
+      if (this.#behind[node.id] && !this.#large[node.id] && !done.has(node.id)) this.#copy(node);
+    return this.#b.finish(outputs.map(({ name, node }) => ({ name, node: this.#entire(node) })));
+  }
+
+  #copy(node: Node): void {
+    const inputs = node.inputs.map((id) => this.#entire(id));
+    this.#whole.set(node.id, this.#b.add(node.op, inputs, node.attrs, node.origin));
+  }
+
+  /** The whole value, which must not wait for a strip. */
+  #entire(id: number): number {
+    const known = this.#whole.get(id);
+    if (known === undefined) throw new NoStrips();
+    return known;
+  }
+
+  /** All reductions strip by strip, so that what they share of one strip is made once and dies with it. */
+  #reduce(reductions: readonly Node[]): void {
+    const rows = this.#rowsOf(reductions);
+    const width = Math.max(
+      ...this.#graph.nodes.filter((n) => this.#large[n.id]).map((n) => sizeOf(numericShape(n.type)) / rows),
+    );
+    const most = Math.max(1, Math.floor(this.#limit / width));
+    // Multiples of 64 keep the slices aligned to what a binding may start at.
+    const height = most >= 64 ? most - (most % 64) : most;
+    const parts = reductions.map((): number[] => []);
+    for (let start = 0; start < rows; start += height) {
+      const range = { start, end: Math.min(rows, start + height) };
+      this.#strips = new Map();
+      this.#b.withOrigin({ path: `${stripPath}${range.start}..${range.end}` }, () => {
+        for (const [i, node] of reductions.entries()) parts[i]!.push(this.#part(node, rows, range));
+      });
+    }
+    for (const [i, node] of reductions.entries()) this.#whole.set(node.id, this.#join(node, rows, parts[i]!));
+  }
+
+  /** The number of rows, one for all reductions. */
+  #rowsOf(reductions: readonly Node[]): number {
+    const rows = new Set(
+      reductions.map((node) => {
+        const source = this.#sumsRows(node) ? this.#graph.nodes[node.inputs[0]!]! : node;
+        return numericShape(source.type)[0] ?? 0;
+      }),
+    );
+    const [one] = rows;
+    if (rows.size !== 1 || one === undefined || one < 2) throw new NoStrips();
+    return one;
+  }
+
+  /** A sum or mean over the rows themselves: strips are added up instead of put side by side. */
+  #sumsRows(node: Node): node is NodeOf<'sum' | 'mean'> {
+    return (node.op === 'sum' || node.op === 'mean') && node.attrs.axes.includes(0);
+  }
+
+  #part(node: Node, rows: number, range: Range): number {
+    if (!this.#sumsRows(node) || numericShape(node.type)[0] === rows) return this.#strip(node.id, 0, range);
+    const strip = this.#strip(node.inputs[0]!, 0, range);
+    return this.#b.add('sum', [strip], node.attrs);
+  }
+
+  #join(node: Node, rows: number, parts: readonly number[]): number {
+    const b = this.#b;
+    return b.withOrigin(node.origin, () => {
+      if (!this.#sumsRows(node) || numericShape(node.type)[0] === rows)
+        return parts.length === 1 ? parts[0]! : b.add('concat', parts, { axis: 0 });
+      const total = parts.reduce((sum, part) => b.add('add', [sum, part], {}));
+      if (node.op === 'sum') return total;
+      const count =
+        sizeOf(numericShape(this.#graph.nodes[node.inputs[0]!]!.type)) / sizeOf(numericShape(node.type));
+      const share = b.add('constant', [], { value: 1 / count, dtype: 'f32', shape: [] });
+      return b.add('mul', [total, share], {});
+    });
+  }
+
+  /** `range` of a node's `axis`. */
+  #strip(id: number, axis: number, range: Range): number {
+    const key = `${id}:${axis}`;
+    const known = this.#strips.get(key);
+    if (known !== undefined) return known;
+    const node = this.#graph.nodes[id]!;
+    const made = this.#behind[id] ? this.#push(node, axis, range) : this.#slice(node, axis, range);
+    this.#strips.set(key, made);
+    return made;
+  }
+
+  #slice(node: Node, axis: number, range: Range): number {
+    const shape = numericShape(node.type);
+    const at = (n: number, i: number, value: number) => (i === axis ? value : n);
+    if (node.op === 'constant') {
+      const cut = shape.map((n, i) => at(n, i, range.end - range.start));
+      return this.#b.add('constant', [], { ...node.attrs, shape: cut });
+    }
+    return this.#b.add('slice', [this.#entire(node.id)], {
+      starts: shape.map((_, i) => at(0, i, range.start)),
+      ends: shape.map((n, i) => at(n, i, range.end)),
+    });
+  }
+
+  /** A strip of an operand that broadcasts to `rank` axes; operands that repeat along the axis stay whole. */
+  #operand(id: number, rank: number, axis: number, range: Range): number {
+    const shape = numericShape(this.#graph.nodes[id]!.type);
+    const own = axis - (rank - shape.length);
+    return own < 0 || shape[own] === 1 ? this.#entire(id) : this.#strip(id, own, range);
+  }
+
+  /** The operation done on strips of its inputs. */
+  #push(node: Node, axis: number, range: Range): number {
+    const b = this.#b;
+    const rank = node.type.shape.length;
+    const first = node.inputs[0]!;
+    const input = (own: number) => this.#strip(first, own, range);
+    if (elementwise.has(node.op)) {
+      const inputs = node.inputs.map((id) => this.#operand(id, rank, axis, range));
+      return b.add(node.op, inputs, node.attrs);
+    }
+    if (alongLast.has(node.op) && axis < rank - 1) return b.add(node.op, [input(axis)], node.attrs);
+    switch (node.op) {
+      case 'transpose':
+        return b.add('transpose', [input(node.attrs.perm[axis]!)], node.attrs);
+      case 'all_gather':
+        return b.add('all_gather', [input(axis)], {});
+      case 'matmul':
+        return this.#product(node, axis, range);
+      case 'sum':
+      case 'mean':
+      case 'max':
+        return b.add(node.op, [input(reducedFrom(axis, node.attrs))], node.attrs);
+      case 'take': {
+        const before = axis < node.attrs.axis;
+        const index = node.inputs[1]!;
+        const picked = before ? this.#strip(index, axis, range) : this.#entire(index);
+        return b.add('take', [input(before ? axis : axis + 1), picked], node.attrs);
+      }
+      case 'expand': {
+        const shape = node.attrs.shape.map((n, i) => (i === axis ? range.end - range.start : n));
+        return b.add('expand', [this.#operand(first, rank, axis, range)], { shape });
+      }
+      case 'reshape':
+        return this.#reshaped(node, axis, range);
+      default:
+        throw new NoStrips();
+    }
+  }
+
+  /** Rows of a product are rows of the left side, columns are columns of the right. */
+  #product(node: NodeOf<'matmul'>, axis: number, range: Range): number {
+    const [left, right] = node.inputs as [number, number];
+    const shapes = [left, right].map((id) => this.#graph.nodes[id]!.type.shape.length);
+    if (node.attrs.epilogue !== undefined || shapes.some((rank) => rank !== 2)) throw new NoStrips();
+    const { transposeA, transposeB } = node.attrs;
+    const inputs =
+      axis === 0
+        ? [this.#strip(left, transposeA ? 1 : 0, range), this.#entire(right)]
+        : [this.#entire(left), this.#strip(right, transposeB ? 0 : 1, range)];
+    return this.#b.add('matmul', inputs, node.attrs);
+  }
+
+  /** Reshapes that leave the axis and all before it as they are. */
+  #reshaped(node: NodeOf<'reshape'>, axis: number, range: Range): number {
+    const from = numericShape(this.#graph.nodes[node.inputs[0]!]!.type);
+    const to = numericShape(node.type);
+    if (to.slice(0, axis + 1).some((n, i) => n !== from[i])) throw new NoStrips();
+    const shape = to.map((n, i) => (i === axis ? range.end - range.start : n));
+    return this.#b.add('reshape', [this.#strip(node.inputs[0]!, axis, range)], { shape });
+  }
+}
+
+/** The input's axis that a reduction's result axis comes from. */
+function reducedFrom(
+  axis: number,
+  { axes, keep }: { readonly axes: readonly number[]; readonly keep: boolean },
+) {
+  if (keep) {
+    if (axes.includes(axis)) throw new NoStrips();
+    return axis;
+  }
+  let own = axis;
+  for (const reduced of [...axes].sort((a, b) => a - b)) if (reduced <= own) own++;
+  return own;
+}

@@ -1,0 +1,19 @@
+/**
+ * The value of its input under another name: what is computed from it is kept apart from what is computed from the
+ * input itself, although both are equal. Rematerialisation puts it where a block's forward is done again, so that
+ * the builder, which shares equal nodes, does not make one of the two. A view: it costs nothing.
+ */
+import { free } from './costs.ts';
+import { defineOp } from './op.ts';
+import { accept } from './shapes.ts';
+
+export const recompute = defineOp<'recompute'>({
+  name: 'recompute',
+  arity: 1,
+  shape: (inputs) => accept(inputs[0]!),
+  gradient: (_b, _node, dy, wanted) => [wanted[0] ? dy : null],
+  reference: ([x], _attrs, shape) => ({ shape, data: x!.data }),
+  family: 'view',
+  cost: free,
+  tolerance: { rtol: 0, atol: 0 },
+});

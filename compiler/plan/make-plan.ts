@@ -1,0 +1,194 @@
+/**
+ * From lowered kernels to a verified plan: arenas of weights, gradients and moments, slots by name, the memory table.
+ */
+import type { Graph, NodeOf, VerifiedGraph } from '../graph/types.ts';
+import { numericShape, sizeOf } from '../graph/types.ts';
+import type { Lowered } from '../kernels/lower.ts';
+import type { Storage } from '../kernels/view.ts';
+import type { DeviceProfile } from '../profile.ts';
+import { type Arenas, type Assembled, assemble } from './assemble.ts';
+import { checkMemory } from './fit.ts';
+import { type ArenaLayout, arenaOrder, layOut, type WeightInfo, weightBytes } from './layout.ts';
+import type { BufferRole, MemoryTable, Plan, PlanSection, Slot, VerifiedPlan, WeightSlot } from './types.ts';
+import { appendUpdate, type UpdateOptions } from './update.ts';
+import { verifyPlan } from './verify.ts';
+
+/** A result that the host reads, and where it lies. */
+export interface ResultPlace {
+  readonly name: string;
+  readonly role: 'io' | 'gradients';
+  readonly dtype: Slot['dtype'];
+  readonly shape: readonly number[];
+}
+
+export interface PlanRequest {
+  readonly identity: Pick<Plan, 'model' | 'entry' | 'batch' | 'mode'> & { readonly chunk?: number };
+  readonly profile: DeviceProfile;
+  /** All graphs of the plan: weights and host inputs are theirs. */
+  readonly graphs: readonly VerifiedGraph[];
+  readonly lowered: Lowered;
+  /** Weights with a gradient. */
+  readonly wrt: readonly string[];
+  readonly training?: UpdateOptions;
+  readonly results: readonly ResultPlace[];
+  /** Inputs of a graph that the plan itself writes; the host writes the others. */
+  readonly inner?: ReadonlySet<string>;
+  /** Tensors of the whole batch, among the inner inputs. */
+  readonly features?: readonly { readonly name: string; readonly bytes: number }[];
+  /** Cuts the steps, once everything has its place. */
+  readonly sections?: (assembled: Assembled) => readonly PlanSection[];
+}
+
+/** @throws DiagnosticError Z604, Z605 where the device cannot hold it */
+export function makePlan(request: PlanRequest): VerifiedPlan {
+  const { profile, training, lowered, graphs } = request;
+  const weights = weightsOf(graphs, new Set(training?.trainable ?? []));
+  const arenas = arenasOf(weights, request);
+  const outside = new Set(request.features?.map((f) => f.name));
+  const inputs = inputStorages(graphs).filter((s) => !outside.has(s.name!));
+  const complete = training ? appendUpdate(lowered, training, weights, arenas, profile) : lowered;
+  const assembled = assemble(complete, profile, arenas, inputs);
+  const plan = verifyPlan(planOf(request, assembled, weights), profile);
+  checkMemory(plan, profile);
+  return plan;
+}
+
+/** The weights that graphs read, each once. */
+function weightsOf(graphs: readonly Graph[], trainable: ReadonlySet<string>): WeightInfo[] {
+  const found = new Map<string, WeightInfo>();
+  for (const { attrs, type } of leavesOf(graphs, 'param'))
+    found.set(attrs.name, {
+      name: attrs.name,
+      shape: numericShape(type),
+      kind: attrs.role,
+      trainable: trainable.has(attrs.name),
+    });
+  return [...found.values()];
+}
+
+/** Leaves of a kind, each name once, in order of first use. */
+function leavesOf<K extends 'param' | 'input'>(graphs: readonly Graph[], op: K): NodeOf<K>[] {
+  const found = new Map<string, NodeOf<K>>();
+  for (const graph of graphs)
+    for (const node of graph.nodes)
+      if (node.op === op && !found.has(node.attrs.name)) found.set(node.attrs.name, node as NodeOf<K>);
+  return [...found.values()];
+}
+
+/** Arenas of everything with a fixed place; gradients and moments mirror the order of the weights. */
+function arenasOf(weights: readonly WeightInfo[], request: PlanRequest): Arenas {
+  const { profile, training, wrt, features = [] } = request;
+  const { minStorageBufferOffsetAlignment: alignment, maxBufferSize: limit } = profile.limits;
+  const ordered = arenaOrder(weights, (w) => w.shape.length >= (training?.decayMinDims ?? 0));
+  const wanted = new Set(wrt);
+  const lay = (list: readonly WeightInfo[], prefix = ''): ArenaLayout =>
+    layOut(
+      list.map((w) => ({ name: prefix + w.name, bytes: weightBytes(w) })),
+      alignment,
+      limit,
+    );
+  const trained = ordered.filter((w) => wanted.has(w.name));
+  const arenas = new Map<BufferRole, ArenaLayout>([['weights', lay(ordered)]]);
+  if (wrt.length > 0) arenas.set('gradients', lay(trained, 'grad.'));
+  if (training) {
+    arenas.set('moment1', lay(trained));
+    arenas.set('moment2', lay(trained));
+    arenas.set('hyper', layOut([{ name: 'hyper', bytes: 256 }], alignment, limit));
+  }
+  if (features.length > 0) arenas.set('features', layOut(features, alignment, limit));
+  return arenas;
+}
+
+function inputStorages(graphs: readonly Graph[]): Storage[] {
+  return leavesOf(graphs, 'input').map((node) => ({
+    id: -1 - node.id,
+    dtype: node.type.dtype,
+    elements: sizeOf(numericShape(node.type)),
+    label: `input ${node.attrs.name}`,
+    place: 'input',
+    name: node.attrs.name,
+  }));
+}
+
+function planOf(request: PlanRequest, assembled: Assembled, weights: readonly WeightInfo[]): Plan {
+  const { training, profile, graphs, inner } = request;
+  const { model, entry, batch, mode, chunk } = request.identity;
+  const outputs = request.results.map(({ name, role, dtype, shape }): Slot => {
+    const key = role === 'gradients' ? name : `output ${name}`;
+    return { name, dtype, shape, ...assembled.locate(role, key) };
+  });
+  const sections = request.sections?.(assembled);
+  return {
+    version: 1,
+    model,
+    entry,
+    batch,
+    ...(chunk === undefined ? {} : { chunk }),
+    mode,
+    precision: 'f32',
+    profile: profile.name,
+    requires: requirements(assembled),
+    buffers: assembled.buffers,
+    weights: weights.map(
+      (w): WeightSlot => ({
+        name: w.name,
+        dtype: 'f32',
+        shape: w.shape,
+        ...assembled.locate('weights', w.name),
+        kind: w.kind,
+        trainable: w.trainable,
+        ...(training && w.trainable
+          ? { moments: { m: assembled.locate('moment1', w.name), v: assembled.locate('moment2', w.name) } }
+          : {}),
+      }),
+    ),
+    inputs: leavesOf(graphs, 'input')
+      .filter((n) => !inner?.has(n.attrs.name))
+      .map(({ attrs, type }) => ({
+        name: attrs.name,
+        dtype: type.dtype,
+        shape: numericShape(type),
+        ...assembled.locate('io', `input ${attrs.name}`),
+      })),
+    outputs,
+    pipelines: assembled.pipelines,
+    setup: assembled.setup,
+    steps: assembled.steps,
+    ...(sections === undefined ? {} : { sections }),
+    memory: memoryTable(assembled),
+    flops: flopsOf(assembled, sections),
+  };
+}
+
+function requirements({ buffers, setup, steps }: Assembled): Plan['requires'] {
+  const all = [...setup, ...steps];
+  return {
+    maxBufferSize: Math.max(0, ...buffers.map((b) => b.bytes)),
+    maxStorageBufferBindingSize: all.reduce((m, s) => s.bindings.reduce((n, b) => Math.max(n, b.size), m), 0),
+    maxStorageBuffersPerShaderStage: all.reduce((m, s) => Math.max(m, s.bindings.length), 0),
+    features: [],
+  };
+}
+
+/** Of one run, or of one training step with all its repetitions. */
+function flopsOf({ steps }: Assembled, sections: readonly PlanSection[] | undefined): number {
+  const sum = (from: number, to: number) => steps.slice(from, to).reduce((n, s) => n + s.flops, 0);
+  if (sections === undefined) return sum(0, steps.length);
+  return sections.reduce((n, s) => n + s.repeat * sum(s.first, s.end), 0);
+}
+
+function memoryTable({ buffers, workspace }: Assembled): MemoryTable {
+  const bytes = (...roles: BufferRole[]) =>
+    buffers.filter((b) => roles.includes(b.role)).reduce((sum, b) => sum + b.bytes, 0);
+  return {
+    weights: bytes('weights'),
+    gradients: bytes('gradients'),
+    optimizer: bytes('moment1', 'moment2'),
+    workspace: bytes('workspace'),
+    features: bytes('features'),
+    io: bytes('io', 'hyper'),
+    derived: bytes('derived'),
+    total: buffers.reduce((sum, b) => sum + b.bytes, 0),
+    workspaceLowerBound: workspace.lowerBound,
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * The sections of a chunked training step: which steps repeat for every chunk, and which copies carry features across.
+ */
+import type { Assembled } from './assemble.ts';
+import type { BufferRange, ChunkCopy, PlanSection } from './types.ts';
+
+/** A lowered part of the step. */
+export interface ChunkedPart {
+  readonly name: 'encode' | 'loss' | 'backward';
+  readonly steps: number;
+}
+
+/** One feature at the cut, by the names of its tensors: of a chunk, of the batch, and their gradients. */
+export interface CutTensor {
+  readonly feature: string;
+  readonly gathered: string;
+  readonly gatheredGradient: string;
+  readonly seed: string;
+  /** Of one chunk. */
+  readonly bytes: number;
+}
+
+/**
+ * encode (each chunk): inputs to features, put beside those of the other chunks. loss (once): gradients start from zero.
+ * backward (each chunk): its features' gradients to those of the weights. update (once).
+ */
+export function chunkSections(
+  parts: readonly ChunkedPart[],
+  tensors: readonly CutTensor[],
+  repeat: number,
+): (assembled: Assembled) => PlanSection[] {
+  return ({ locate, buffers, steps }) => {
+    const io = (name: string): BufferRange => locate('io', name);
+    const features = (name: string): BufferRange => locate('features', name);
+    const copies = {
+      after: tensors.map(
+        (t): ChunkCopy => ({
+          from: io(`output ${t.feature}`),
+          to: features(t.gathered),
+          bytes: t.bytes,
+          advances: 'to',
+        }),
+      ),
+      before: tensors.map(
+        (t): ChunkCopy => ({
+          from: features(t.gatheredGradient),
+          to: io(`input ${t.seed}`),
+          bytes: t.bytes,
+          advances: 'from',
+        }),
+      ),
+    };
+    let end = 0;
+    const sections = parts.map(({ name, steps: length }): PlanSection => {
+      const first = end;
+      end += length;
+      const gradients = buffers.filter((b) => b.role === 'gradients').map((b) => b.id);
+      return {
+        name,
+        first,
+        end,
+        repeat: name === 'loss' ? 1 : repeat,
+        clears: name === 'loss' ? gradients : [],
+        before: name === 'backward' ? copies.before : [],
+        after: name === 'encode' ? copies.after : [],
+      };
+    });
+    const none = { clears: [], before: [], after: [] };
+    return [...sections, { name: 'update', first: end, end: steps.length, repeat: 1, ...none }];
+  };
+}

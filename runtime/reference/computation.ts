@@ -1,0 +1,109 @@
+/**
+ * What one training step computes before the update, in f64: loss, gradients of weights, moved buffers.
+ *
+ * Whole batches run one graph; chunked ones run the three graphs of the cut as a device does, chunk after chunk.
+ */
+import { type ChunkedGraphs, cutNames } from '../../compiler/autodiff/chunk.ts';
+import { differentiate } from '../../compiler/autodiff/differentiate.ts';
+import { executeReference } from '../../compiler/graph/reference.ts';
+import { type Graph, numericShape } from '../../compiler/graph/types.ts';
+import type { RefTensor } from '../../compiler/ops/op.ts';
+import type { Batch } from '../data/types.ts';
+import { movedBuffers } from '../train/counters.ts';
+import { chunkOf } from '../train/session.ts';
+import type { ReferenceWeight } from './session.ts';
+
+type Tensors = Map<string, RefTensor>;
+
+/** Gives `loss`, `grad.<weight>` and `buffer.<name>` of a batch. */
+export type StepComputation = (batch: Batch, params: ReadonlyMap<string, RefTensor>) => Tensors;
+
+export function toReference(shape: readonly number[], data: ArrayLike<number>): RefTensor {
+  return { shape, data: Float64Array.from(data) };
+}
+
+/** The images and tokens that a graph takes; other inputs come from `more`. */
+function feeds(graph: Graph, batch: Pick<Batch, 'images' | 'tokens'>, more: Tensors = new Map()): Tensors {
+  const fed: Tensors = new Map();
+  for (const node of graph.nodes) {
+    if (node.op !== 'input') continue;
+    const { name } = node.attrs;
+    const host = name === 'images' ? batch.images : batch.tokens;
+    fed.set(name, more.get(name) ?? toReference(numericShape(node.type), host));
+  }
+  return fed;
+}
+
+/** @param graph entry `loss` of the whole batch, without gradients */
+export function wholeBatch(graph: Graph, trained: readonly ReferenceWeight[]): StepComputation {
+  const differentiated = differentiate(graph, { loss: 'loss', wrt: trained });
+  return (batch, params) =>
+    executeReference(differentiated, { inputs: feeds(differentiated, batch), params });
+}
+
+/** @param sizes pairs in a batch and in a chunk */
+export function chunkByChunk(
+  { cuts, encode, loss, backward }: ChunkedGraphs,
+  sizes: { readonly batch: number; readonly chunk: number },
+  trained: readonly ReferenceWeight[],
+): StepComputation {
+  const indices = Array.from({ length: cuts }, (_, i) => i);
+  return (batch, given) => {
+    const params = new Map(given);
+    const chunks = Array.from({ length: sizes.batch / sizes.chunk }, (_, c) => chunkOf(batch, c, sizes));
+    const features = chunks.map((chunk) =>
+      executeReference(encode, { inputs: feeds(encode, chunk), params }),
+    );
+    const gathered: Tensors = new Map(
+      indices.map((i) => [cutNames.gathered(i), stacked(features.map((f) => f.get(cutNames.feature(i))!))]),
+    );
+    const results = executeReference(loss, { inputs: feeds(loss, batch, gathered), params });
+    const sums: Tensors = new Map(trained.map(({ name, shape }) => [`grad.${name}`, zeros(shape)]));
+    addAll(sums, results);
+    for (const [c, chunk] of backward === undefined ? [] : chunks.entries()) {
+      const seeds: Tensors = new Map(
+        indices.map((i) => {
+          const { shape } = features[c]!.get(cutNames.feature(i))!;
+          return [cutNames.seed(i), rowsOf(results.get(cutNames.gatheredGradient(i)), shape, c)];
+        }),
+      );
+      const outputs = executeReference(backward!, { inputs: feeds(backward!, chunk, seeds), params });
+      addAll(sums, outputs);
+      for (const name of movedBuffers(backward!)) {
+        params.set(name, outputs.get(`buffer.${name}`)!);
+        sums.set(`buffer.${name}`, outputs.get(`buffer.${name}`)!);
+      }
+    }
+    return sums.set('loss', results.get('loss')!);
+  };
+}
+
+function zeros(shape: readonly number[]): RefTensor {
+  return toReference(shape, new Float64Array(shape.reduce((a, b) => a * b, 1)));
+}
+
+/** Adds the gradients that `to` knows. */
+function addAll(to: ReadonlyMap<string, RefTensor>, from: ReadonlyMap<string, RefTensor>): void {
+  for (const [name, { data }] of to) {
+    const more = name.startsWith('grad.') ? from.get(name)?.data : undefined;
+    more?.forEach((x, i) => {
+      data[i]! += x;
+    });
+  }
+}
+
+/** Tensors of equal shape one below the other. */
+function stacked(parts: readonly RefTensor[]): RefTensor {
+  const [first, ...rest] = parts[0]!.shape as [number, ...number[]];
+  return toReference(
+    [first * parts.length, ...rest],
+    parts.flatMap((p) => [...p.data]),
+  );
+}
+
+/** Rows of chunk number `c`; zeros where the loss has no gradient. */
+function rowsOf(whole: RefTensor | undefined, shape: readonly number[], c: number): RefTensor {
+  if (whole === undefined) return zeros(shape);
+  const size = shape.reduce((a, b) => a * b, 1);
+  return { shape, data: whole.data.slice(c * size, (c + 1) * size) };
+}

@@ -1,0 +1,70 @@
+/**
+ * The plan of a recipe's training step, and the graph it is made from.
+ *
+ * Made before anything is allocated, for a real device or for a profile alone (`zooc compile --train`).
+ */
+import { type CompileOptions, compileGraph, planFitting } from '../../compiler/compile.ts';
+import { compileChunked } from '../../compiler/compile-chunked.ts';
+import type { Graph } from '../../compiler/graph/types.ts';
+import { matchesGlob } from '../../compiler/model/globs.ts';
+import { traceEntry } from '../../compiler/model/index.ts';
+import type { Recipe } from '../../compiler/model/types.ts';
+import type { VerifiedPlan } from '../../compiler/plan/types.ts';
+import type { DeviceProfile } from '../../compiler/profile.ts';
+import { DiagnosticError } from '../../grammar/diagnostics.ts';
+import { updateSettings } from './supported.ts';
+
+/** The loss of a whole batch, as trained: numeric shapes, no gradients yet. */
+export function traceLoss({ model, batch, objective, freeze }: Recipe): Graph {
+  const frozen = (name: string) => freeze.some((pattern) => matchesGlob(pattern, name));
+  const traced = traceEntry(model, 'loss', { batch, training: true, frozen, objective });
+  if (!traced.ok) throw new DiagnosticError(traced.diagnostics);
+  return traced.value;
+}
+
+/** Pairs in a chunk; undefined where the whole batch is one. */
+export function chunkSize({ batch, chunk }: Pick<Recipe, 'batch' | 'chunk'>): number | undefined {
+  return chunk !== undefined && chunk < batch ? chunk : undefined;
+}
+
+export interface TrainingPlan {
+  /** The loss of the whole batch, as traced. */
+  readonly graph: Graph;
+  readonly plan: VerifiedPlan;
+}
+
+/**
+ * One optimizer step as a plan.
+ * @throws DiagnosticError Z605 when the device cannot hold it, naming a batch or chunk that it can; Z614 (the objective
+ * cannot be cut into chunks)
+ */
+export function planTraining(
+  recipe: Recipe,
+  profile: DeviceProfile,
+  observe?: CompileOptions['observe'],
+): TrainingPlan {
+  const settings = updateSettings(recipe);
+  const options = {
+    model: recipe.model.name,
+    entry: 'loss',
+    mode: 'train',
+    profile,
+    training: { ...settings, ...(recipe.gradClip === undefined ? {} : { clip: recipe.gradClip }) },
+    remat: recipe.remat,
+    ...(observe === undefined ? {} : { observe }),
+  } as const;
+  const whole = chunkSize(recipe);
+  if (whole === undefined)
+    return planFitting(recipe.batch, (batch) => {
+      const graph = traceLoss({ ...recipe, batch });
+      return { graph, plan: compileGraph(graph, { ...options, batch }) };
+    });
+  const { batch } = recipe;
+  const graph = traceLoss(recipe);
+  const plan = planFitting(
+    whole,
+    (chunk) => compileChunked(graph, traceLoss({ ...recipe, batch: chunk }), { ...options, batch, chunk }),
+    { noun: 'chunk', multiple: batch },
+  );
+  return { graph, plan };
+}
