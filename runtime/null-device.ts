@@ -8,9 +8,9 @@
 import type { BufferRange, Plan, PlanSection, Slot, VerifiedPlan } from '../compiler/plan/types.ts';
 import { hyperSlots } from '../compiler/plan/types.ts';
 import { type DeviceProfile, lavapipeProfile } from '../compiler/profile.ts';
+import { checkRun, slotBytes } from './submits.ts';
 import type { Device, HostArray, Session } from './types.ts';
 import { checkRequirements } from './webgpu-device.ts';
-import { checkRun, slotBytes } from './webgpu-session.ts';
 
 export class NullDevice implements Device {
   readonly profile: DeviceProfile;

@@ -10,7 +10,7 @@ import {
   profileOf,
 } from '../../runtime/adapter.ts';
 import { NullDevice } from '../../runtime/null-device.ts';
-import { submitSpans } from '../../runtime/webgpu-session.ts';
+import { submitSpans } from '../../runtime/submits.ts';
 import { addPlan, withFields } from '../support/plans.ts';
 
 function report(name: string, type: AdapterType): AdapterReport {
