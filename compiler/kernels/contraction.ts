@@ -140,9 +140,9 @@ export interface ResultPrinter {
   kept(m: string, n: string): string;
   /** Statements that map `acc` by the epilogue and store it. */
   store(acc: string, m: string, n: string): string[];
-  /** By columns: the place of rows `m`..`m+3` of column `n`, and statements that map what lies there. */
+  /** By columns: the place of rows `m`..`m+3` of column `n`, and statements that map `acc` and store it there. */
   placeDown(m: string, n: string): string;
-  storeDown(m: string, n: string): string[];
+  storeDown(acc: string, m: string, n: string): string[];
 }
 
 /** Whether an epilogue input (or the result) can be accessed as vec4 along N. */
@@ -152,12 +152,13 @@ export function vectorExtra(c: Contraction, operand: Operand): boolean {
 
 const four = [0, 1, 2, 3];
 
-/** Whether a register tile stores its result column by column: dense along the rows, with room for whole vec4s. */
+/** Whether a register tile stores its result column by column: dense along the rows, in blocks of 4×4. */
 export function storesByColumns(c: Contraction): boolean {
   return (
     !vectorExtra(c, c.result) &&
     c.batch === 1 &&
     c.m > 1 &&
+    c.n % 4 === 0 &&
     unitStride(c.result.outer) &&
     vectorAligned(c.result, 'outer') &&
     c.result.inner >= Math.ceil(c.m / 4) * 4
@@ -218,13 +219,12 @@ export function resultPrinter(
       return [...lines, ...keep(value, m, n)];
     },
     placeDown,
-    storeDown(m, n) {
-      const at = placeDown(m, n);
+    storeDown(acc, m, n) {
       const { lines, value } = map(
-        at,
+        acc,
         c.extras.map((extra, i) => loadDown(extra, i, m, n)),
       );
-      return [...lines, `${at} = ${value};`];
+      return [...lines, `${placeDown(m, n)} = ${value};`];
     },
   };
 }
