@@ -8,6 +8,7 @@
  */
 import { sizeOf } from '../graph/types.ts';
 import type { DeviceProfile } from '../profile.ts';
+import { computeType, elementBytes } from './half.ts';
 import type { KernelArg } from './kernel.ts';
 import type { View } from './view.ts';
 import { collapseAxes } from './view-algebra.ts';
@@ -64,13 +65,10 @@ export function repeatsLast(view: View): boolean {
 export function bytesOf(...views: readonly View[]): number {
   return views.reduce(
     (sum, view) =>
-      sum + sizeOf(view.shape.map((n, axis) => (view.strides[axis] === 0 ? 1 : n))) * bytesPerElement(view),
+      sum +
+      sizeOf(view.shape.map((n, axis) => (view.strides[axis] === 0 ? 1 : n))) * elementBytes(view.storage),
     0,
   );
-}
-
-function bytesPerElement(view: View): number {
-  return view.storage.dtype === 'f16' ? 2 : 4;
 }
 
 export interface Operand {
@@ -94,9 +92,10 @@ export class Operands {
       let arg = args.find((a) => a.storage.id === storage.id);
       if (arg === undefined) {
         const sharers = operands.filter((o) => o.view.storage.id === storage.id);
+        const element = computeType(storage);
         arg = {
           name: `${operand.role}_data`,
-          type: sharers.some((o) => o.vector) ? `array<vec4<${storage.dtype}>>` : `array<${storage.dtype}>`,
+          type: sharers.some((o) => o.vector) ? `array<vec4<${element}>>` : `array<${element}>`,
           storage,
           access: sharers.some((o) => o.access === 'read_write') ? 'read_write' : 'read',
         };

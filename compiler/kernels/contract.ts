@@ -19,6 +19,7 @@ import {
   vectorAligned,
   vectorExtra,
 } from './contraction.ts';
+import { elementBytes } from './half.ts';
 import type { KernelArg, Lower, LowerContext } from './kernel.ts';
 import { productSize } from './schedule-keys.ts';
 import { chooseSchedule } from './schedules.ts';
@@ -102,7 +103,10 @@ function rowsDense(ctx: LowerContext, c: Contraction, origin: Origin): Contracti
 
 function transposedCopy(ctx: LowerContext, view: View, origin: Origin): View {
   return ctx.cached(view, () => {
-    const copy = denseView(ctx.scratch(sizeOf(view.shape), 'f32', 'transposed operand'), view.shape);
+    const copy = denseView(
+      ctx.scratch(sizeOf(view.shape), view.storage.dtype, 'transposed operand'),
+      view.shape,
+    );
     emitTransposedCopy(ctx, view, copy, origin);
     return copy;
   });
@@ -203,7 +207,9 @@ export function emitContraction(ctx: LowerContext, c: Contraction, family: strin
     workgroups: tile.kind === 'registers' ? registerTileGrid(c, tile) : workgroupTileGrid(c, tile),
     origin,
     flops: elements * (2 * c.k + (c.epilogue?.instructions.length ?? 0)),
-    bytes: 4 * (c.batch * (c.m + c.n) * c.k + elements),
+    bytes:
+      c.batch * c.k * (elementBytes(c.a.view.storage) * c.m + elementBytes(c.b.view.storage) * c.n) +
+      elementBytes(c.result.view.storage) * elements,
     schedule: choice,
   });
 }

@@ -46,7 +46,7 @@ function channelsDense(ctx: LowerContext, id: number): View {
   if (view.strides[1] === 1) return view;
   return ctx.cached(view, () => {
     const strides = channelsLastStrides(view.shape);
-    const storage = ctx.scratch(sizeOf(view.shape), 'f32', `channels of %${id} innermost`);
+    const storage = ctx.scratch(sizeOf(view.shape), view.storage.dtype, `channels of %${id} innermost`);
     const copy: View = { storage, shape: view.shape, strides, offset: 0 };
     emitTransposedCopy(ctx, view, copy, ctx.node(id).origin);
     return copy;
@@ -57,7 +57,7 @@ function channelsDense(ctx: LowerContext, id: number): View {
 function reordered(ctx: LowerContext, view: View, id: number): View {
   if (isDense(view)) return view;
   return ctx.cached(view, () => {
-    const storage = ctx.scratch(sizeOf(view.shape), 'f32', 'filters in the order of taps');
+    const storage = ctx.scratch(sizeOf(view.shape), view.storage.dtype, 'filters in the order of taps');
     const copy = denseView(storage, view.shape);
     emitTransposedCopy(ctx, view, copy, ctx.node(id).origin);
     return copy;

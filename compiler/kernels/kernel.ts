@@ -14,7 +14,7 @@ import type { Storage, View } from './view.ts';
 export interface KernelArg {
   /** Identifier in the WGSL body. */
   readonly name: string;
-  /** `array<f32>`, `array<vec4<f32>>`, `array<i32>`, `array<atomic<u32>>` ... */
+  /** `array<f32>`, `array<vec4<f32>>`, `array<i32>`, `array<atomic<u32>>` ...; f32 also over storages of halves, see half.ts. */
   readonly type: string;
   readonly storage: Storage;
   readonly access: 'read' | 'read_write';
@@ -28,12 +28,19 @@ export interface Kernel {
   readonly args: readonly KernelArg[];
   /** Helper functions, constants and the entry point `fn main`; everything but the bindings. */
   readonly body: string;
+  /** WGSL extensions the body needs: `f16`. */
+  readonly enables?: readonly string[];
   readonly workgroups: readonly [number, number, number];
   readonly origin: Origin;
   readonly flops: number;
   readonly bytes: number;
   /** Where the family has a choice. */
   readonly schedule?: ScheduleChoice;
+}
+
+/** The WebGPU feature behind a WGSL extension: `shader-f16` behind `f16`, the same words behind all others. */
+export function extensionFeature(extension: string): string {
+  return extension === 'f16' ? 'shader-f16' : extension.replaceAll('_', '-');
 }
 
 /** What a lowering rule works with. */
@@ -71,7 +78,7 @@ export interface LowerContext {
   /** The same elements as a view that a binding can hold, where the storage is larger than one may be. */
   window(view: View): View;
   /** Scratch memory that dies behind the last kernel that uses it. */
-  scratch(elements: number, dtype: 'f32' | 'i32', label: string): Storage;
+  scratch(elements: number, dtype: Storage['dtype'], label: string): Storage;
   /** A derived view made once for each source view, such as a transposed copy two products share. */
   cached(source: View, make: () => View): View;
   emit(kernel: Kernel): void;

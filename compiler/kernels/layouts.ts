@@ -39,7 +39,8 @@ export function joinedParts(graph: Graph, consumers: readonly (readonly number[]
   for (const node of graph.nodes) {
     if (node.op !== 'concat' || outputs.has(node.id) || new Set(node.inputs).size < node.inputs.length)
       continue;
-    const makers = node.inputs.map((id) => (only(id) ? makerOf(graph, id, only) : undefined));
+    const sameType = (id: number) => graph.nodes[id]!.type.dtype === node.type.dtype;
+    const makers = node.inputs.map((id) => (only(id) && sameType(id) ? makerOf(graph, id, only) : undefined));
     if (!makers.every((maker) => maker !== undefined)) continue;
     const whole = stridesOf(graph, node, consumers[node.id]!);
     let start = 0;

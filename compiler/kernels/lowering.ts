@@ -103,7 +103,7 @@ export class Lowering extends Values implements LowerContext {
       rows * width <= this.windows.most &&
       this.consumers(node.id).some((user) => worthColumns(user, node.id));
     if (!wanted || this.columns.has(node.id)) return undefined;
-    const copy = denseView(this.scratch(rows * width, 'f32', `%${node.id} ${node.op} by columns`), [
+    const copy = denseView(this.scratch(rows * width, node.type.dtype, `%${node.id} ${node.op} by columns`), [
       width,
       rows,
     ]);

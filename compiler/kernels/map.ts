@@ -9,7 +9,8 @@ import type { Node, Origin } from '../graph/types.ts';
 import { numericShape, sameShape, sizeOf } from '../graph/types.ts';
 import type { MapProgram } from '../ops/map-program.ts';
 import { binaryMapOps, unaryMapOps } from '../ops/map-program.ts';
-import { flatMain } from './access.ts';
+import { bytesOf, flatMain } from './access.ts';
+import { computeType, elementBytes } from './half.ts';
 import { gridOf, type KernelArg, type Lower, type LowerContext } from './kernel.ts';
 import { rowKernel } from './rows.ts';
 import { denseView, isDense, type View } from './view.ts';
@@ -26,9 +27,6 @@ import {
 
 const workgroup = 64;
 
-/** WGSL's name of a view's elements. */
-const elementType = (view: View) => (view.storage.dtype === 'i32' ? 'i32' : 'f32');
-
 /** Gives every distinct storage one binding name. */
 function bindStorages(
   views: readonly View[],
@@ -37,7 +35,7 @@ function bindStorages(
   const args: KernelArg[] = [];
   const seen = new Map<string, string>();
   const names = views.map((view, i) => {
-    const element = elementType(view);
+    const element = computeType(view.storage);
     const type = vectors[i] ? `array<vec4<${element}>>` : `array<${element}>`;
     const key = `${view.storage.id}`;
     const known = seen.get(key);
@@ -100,7 +98,7 @@ export function emitMap(ctx: LowerContext, kernel: MapKernel): void {
   const loads = operands.map((v, i) => {
     const isVector = vector && vectorInputs[i]!;
     const element = `${names[i]}[${index(v.offset, inputStrides[i]!, isVector)}]`;
-    const value = vector && !isVector ? `vec4<${elementType(v)}>(${element})` : element;
+    const value = vector && !isVector ? `vec4<${computeType(v.storage)}>(${element})` : element;
     return `let v${i} = ${v.storage.dtype === 'i32' && program.instructions.length > 0 ? `${vector ? 'vec4<f32>' : 'f32'}(${value})` : value};`;
   });
   const { lines, result: value } = printProgram(
@@ -111,7 +109,7 @@ export function emitMap(ctx: LowerContext, kernel: MapKernel): void {
   );
   const loopShape = shape.map((n, axis) => (axis === inner ? n / lanes : n));
   const count = sizeOf(loopShape);
-  const outElement = elementType(result);
+  const outElement = computeType(result.storage);
   // In place: an operand in the result's storage is one of the same elements, read before it is written.
   const out = args.find((arg) => arg.storage.id === result.storage.id)?.name ?? 'out';
   const body = `${programHelpers(program, lanes)}${flatMain(workgroup, count)}  ${[...printCoordinates('index', loopShape, 'x'), ...loads, ...lines].join('\n  ')}
@@ -134,7 +132,7 @@ export function emitMap(ctx: LowerContext, kernel: MapKernel): void {
     workgroups: gridOf(Math.ceil(count / workgroup), ctx.profile),
     origin: kernel.origin,
     flops: elements * program.instructions.length,
-    bytes: 4 * (elements + kernel.inputs.reduce((sum, v) => sum + sizeOf(v.shape), 0)),
+    bytes: [...kernel.inputs, result].reduce((sum, v) => sum + elementBytes(v.storage) * sizeOf(v.shape), 0),
   });
 }
 
@@ -147,7 +145,7 @@ export function emitCopy(ctx: LowerContext, from: View, to: View, origin: Origin
 
 /** Fills a view with one value, or with 0, 1, 2, ... (`iota`, one axis). */
 export function emitFill(ctx: LowerContext, to: View, value: number | 'iota', origin: Origin): void {
-  const element = elementType(to);
+  const element = computeType(to.storage);
   const { shape, strides } = collapseAxes(to.shape, [to.strides]);
   const count = sizeOf(shape);
   const constant = element === 'i32' ? `${value}i` : value === 'iota' ? '' : literal(value);
@@ -164,7 +162,7 @@ export function emitFill(ctx: LowerContext, to: View, value: number | 'iota', or
     workgroups: gridOf(Math.ceil(count / workgroup), ctx.profile),
     origin,
     flops: 0,
-    bytes: 4 * count,
+    bytes: elementBytes(to.storage) * count,
   });
 }
 
@@ -253,22 +251,28 @@ const lowerMask: Lower<'mask_future'> = (ctx, node) => {
 };
 
 const lowerCast: Lower<'cast'> = (ctx, node) => {
-  const from = ctx.dense(node.inputs[0]!);
-  const to = ctx.result(node);
-  const count = sizeOf(to.shape);
+  const from = ctx.view(node.inputs[0]!);
+  const result = ctx.result(node);
+  if (computeType(from.storage) === computeType(result.storage)) {
+    emitMap(ctx, { name: 'cast', program: identity, inputs: [from], result, origin: node.origin });
+    return;
+  }
+  const x = ctx.dense(node.inputs[0]!);
+  const count = sizeOf(result.shape);
+  const type = computeType(result.storage);
   ctx.emit({
     name: 'cast',
     args: [
-      { name: 'x', type: `array<${elementType(from)}>`, storage: from.storage, access: 'read' },
-      { name: 'out', type: `array<${elementType(to)}>`, storage: to.storage, access: 'read_write' },
+      { name: 'x', type: `array<${computeType(x.storage)}>`, storage: x.storage, access: 'read' },
+      { name: 'out', type: `array<${type}>`, storage: result.storage, access: 'read_write' },
     ],
-    body: `${flatMain(workgroup, count)}  out[${to.offset}u + index] = ${elementType(to)}(x[${from.offset}u + index]);
+    body: `${flatMain(workgroup, count)}  out[${result.offset}u + index] = ${type}(x[${x.offset}u + index]);
 }
 `,
     workgroups: gridOf(Math.ceil(count / workgroup), ctx.profile),
     origin: node.origin,
     flops: 0,
-    bytes: 8 * count,
+    bytes: bytesOf(x, result),
   });
 };
 

@@ -18,6 +18,7 @@ import {
   vectorizable,
 } from './access.ts';
 import { arithmeticBehind, type Behind } from './behind.ts';
+import { computeType } from './half.ts';
 import { gridOf, type Lower, type LowerContext } from './kernel.ts';
 import type { View } from './view.ts';
 
@@ -65,7 +66,7 @@ function emitMove(ctx: LowerContext, node: Node, move: Move): void {
     ...(move.scalars ?? []).map(asOperand(false)),
     { role: 'out', view: output, access: 'read_write', vector },
   ]);
-  const element = output.storage.dtype;
+  const element = computeType(output.storage);
   const type = vector ? `vec4<${element}>` : element;
   const total = sizeOf(output.shape) / width;
   const tools: MoveTools = {

@@ -38,7 +38,7 @@ export interface UpdateSpec {
   /** One f32: the global L2 norm of the gradients before clipping. */
   readonly normOut: Storage;
   readonly profile: DeviceProfile;
-  scratch(elements: number, dtype: 'f32' | 'i32', label: string): Storage;
+  scratch(elements: number, dtype: Storage['dtype'], label: string): Storage;
 }
 
 const origin: Origin = { path: 'optimizer' };

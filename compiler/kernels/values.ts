@@ -9,6 +9,7 @@ import { numericShape, sizeOf } from '../graph/types.ts';
 import type { OpName } from '../ops/attributes.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { tapStrides } from './convolution.ts';
+import { withHalfStorage } from './half.ts';
 import type { Kernel, LowerContext } from './kernel.ts';
 import { columnOperands, filtersOnly, isReadAlone, type Joined, joinedParts } from './layouts.ts';
 import { emitCopy } from './map.ts';
@@ -126,8 +127,8 @@ export abstract class Values {
     const axis = large === undefined ? -1 : furthestAxis(large);
     if (axis < 0) {
       const [a, b] = [this.window(from), this.window(to)];
-      if (from.storage.dtype === 'f32') emitTransposedCopy(this.context(), a, b, origin);
-      else emitCopy(this.context(), a, b, origin);
+      if (from.storage.dtype === 'i32') emitCopy(this.context(), a, b, origin);
+      else emitTransposedCopy(this.context(), a, b, origin);
       return;
     }
     const count = equalParts(from.shape[axis]!, 2);
@@ -159,8 +160,9 @@ export abstract class Values {
     { concat, whole, strides, offset }: Joined,
   ): View {
     if (!this.values.has(concat)) {
-      const all = numericShape(this.graph.nodes[concat]!.type);
-      const storage = this.scratch(sizeOf(all), 'f32', `%${concat} concat`);
+      const { type } = this.graph.nodes[concat]!;
+      const all = numericShape(type);
+      const storage = this.scratch(sizeOf(all), type.dtype, `%${concat} concat`);
       this.values.set(concat, { storage, shape: all, strides: whole, offset: 0 });
     }
     const view = { storage: this.values.get(concat)!.storage, shape, strides, offset };
@@ -182,7 +184,7 @@ export abstract class Values {
         ? this.weight(place.name)
         : this.allocate(
             sizeOf(shape),
-            node.type.dtype === 'i32' ? 'i32' : 'f32',
+            node.type.dtype,
             `%${node.id} ${node.op}`,
             inPlace ? place.place : 'workspace',
             inPlace ? place.name : undefined,
@@ -198,7 +200,7 @@ export abstract class Values {
     if (!strides) return undefined;
     const elements = Math.ceil(extent({ shape, strides }) / 4) * 4;
     if (elements > this.windows.most) return undefined;
-    const storage = this.scratch(elements, 'f32', `%${node.id} ${node.op} by columns`);
+    const storage = this.scratch(elements, node.type.dtype, `%${node.id} ${node.op} by columns`);
     const view: View = { storage, shape, strides, offset: 0 };
     this.values.set(node.id, view);
     return view;
@@ -210,7 +212,7 @@ export abstract class Values {
     return this.whole(node.id).storage;
   }
 
-  scratch(elements: number, dtype: 'f32' | 'i32', label: string): Storage {
+  scratch(elements: number, dtype: Storage['dtype'], label: string): Storage {
     return this.allocate(elements, dtype, label, 'workspace');
   }
 
@@ -229,7 +231,8 @@ export abstract class Values {
   }
 
   emit(kernel: Kernel): void {
-    this.kernels.push({ ...kernel, args: kernel.args.map((arg) => this.windows.resolve(arg)) });
+    const args = kernel.args.map((arg) => this.windows.resolve(arg));
+    this.kernels.push(withHalfStorage({ ...kernel, args }));
   }
 
   protected allocate(

@@ -5,6 +5,7 @@
  * buffer it writes are `read_write`. Storages never overlap while both are alive, which `verifyPlan` proves again.
  */
 import { fail } from '../../grammar/diagnostics.ts';
+import { elementBytes } from '../kernels/half.ts';
 import type { Kernel, KernelArg } from '../kernels/kernel.ts';
 import type { Lowered } from '../kernels/lower.ts';
 import type { Storage } from '../kernels/view.ts';
@@ -74,7 +75,8 @@ class Assembler {
     const start = arg.window?.start ?? 0;
     const elements = arg.window?.elements ?? arg.storage.elements;
     // Places are aligned, so rounding a binding up to a whole vec4 stays inside its own place.
-    const size = alignUp(4 * elements, 16);
+    const each = elementBytes(arg.storage);
+    const size = alignUp(each * elements, 16);
     const most = this.profile.limits.maxStorageBufferBindingSize;
     if (size > most) {
       fail(
@@ -83,7 +85,7 @@ class Assembler {
         'use a smaller batch',
       );
     }
-    return { buffer, offset: offset + 4 * start, size };
+    return { buffer, offset: offset + each * start, size };
   }
 
   step(kernel: Kernel): PlanStep {
@@ -95,7 +97,8 @@ class Assembler {
     const declarations = kernel.args.map(
       (arg, i) => `@group(0) @binding(${i}) var<storage, ${access[i]}> ${arg.name}: ${arg.type};`,
     );
-    const wgsl = `${declarations.join('\n')}\n\n${kernel.body}`;
+    const enables = (kernel.enables ?? []).map((extension) => `enable ${extension};\n`);
+    const wgsl = `${enables.join('')}${declarations.join('\n')}\n\n${kernel.body}`;
     const where = kernel.origin.path === '' ? kernel.name : `${kernel.origin.path}: ${kernel.name}`;
     return {
       pipeline: this.#pipeline(kernel.name, wgsl, access),
@@ -134,6 +137,8 @@ export function storageKey(storage: Storage): string {
     : storage.name!;
 }
 
+const bytesOf = (storage: Storage) => elementBytes(storage) * storage.elements;
+
 /** First and last use of every workspace storage. */
 function lifetimes(kernels: readonly Kernel[]) {
   const lives = new Map<number, { id: number; bytes: number; first: number; last: number }>();
@@ -142,7 +147,7 @@ function lifetimes(kernels: readonly Kernel[]) {
       if (storage.place !== 'workspace') continue;
       const life = lives.get(storage.id);
       if (life) life.last = step;
-      else lives.set(storage.id, { id: storage.id, bytes: 4 * storage.elements, first: step, last: step });
+      else lives.set(storage.id, { id: storage.id, bytes: bytesOf(storage), first: step, last: step });
     }
   });
   return [...lives.values()];
@@ -169,7 +174,7 @@ export function assemble(
   const all = [...lowered.setup, ...lowered.kernels];
   const workspace = planMemory(lifetimes(lowered.kernels), alignment, limit);
   const items = (storages: readonly Storage[]) =>
-    storages.map((s) => ({ name: storageKey(s), bytes: 4 * s.elements }));
+    storages.map((s) => ({ name: storageKey(s), bytes: bytesOf(s) }));
   const io = storagesAt(all, ['input', 'output']);
   const unused = inputs.filter((input) => !io.some((s) => storageKey(s) === storageKey(input)));
   const assembler = new Assembler(

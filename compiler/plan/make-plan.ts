@@ -3,6 +3,7 @@
  */
 import type { Graph, NodeOf, VerifiedGraph } from '../graph/types.ts';
 import { numericShape, sizeOf } from '../graph/types.ts';
+import { extensionFeature } from '../kernels/kernel.ts';
 import type { Lowered } from '../kernels/lower.ts';
 import type { Storage } from '../kernels/view.ts';
 import type { DeviceProfile } from '../profile.ts';
@@ -48,7 +49,8 @@ export function makePlan(request: PlanRequest): VerifiedPlan {
   const inputs = inputStorages(graphs).filter((s) => !outside.has(s.name!));
   const complete = training ? appendUpdate(lowered, training, weights, arenas, profile) : lowered;
   const assembled = assemble(complete, profile, arenas, inputs);
-  const plan = verifyPlan(planOf(request, assembled, weights), profile);
+  const features = featuresOf(complete);
+  const plan = verifyPlan(planOf(request, assembled, weights, features), profile);
   checkMemory(plan, profile);
   return plan;
 }
@@ -110,7 +112,12 @@ function inputStorages(graphs: readonly Graph[]): Storage[] {
   }));
 }
 
-function planOf(request: PlanRequest, assembled: Assembled, weights: readonly WeightInfo[]): Plan {
+function planOf(
+  request: PlanRequest,
+  assembled: Assembled,
+  weights: readonly WeightInfo[],
+  features: readonly string[],
+): Plan {
   const { training, profile, graphs, inner } = request;
   const { model, entry, batch, mode, chunk } = request.identity;
   const outputs = request.results.map(({ name, role, dtype, shape }): Slot => {
@@ -127,7 +134,7 @@ function planOf(request: PlanRequest, assembled: Assembled, weights: readonly We
     mode,
     precision: 'f32',
     profile: profile.name,
-    requires: requirements(assembled),
+    requires: { ...limitsOf(assembled), features },
     buffers: assembled.buffers,
     weights: weights.map(
       (w): WeightSlot => ({
@@ -160,14 +167,19 @@ function planOf(request: PlanRequest, assembled: Assembled, weights: readonly We
   };
 }
 
-function requirements({ buffers, setup, steps }: Assembled): Plan['requires'] {
+function limitsOf({ buffers, setup, steps }: Assembled): Omit<Plan['requires'], 'features'> {
   const all = [...setup, ...steps];
   return {
     maxBufferSize: Math.max(0, ...buffers.map((b) => b.bytes)),
     maxStorageBufferBindingSize: all.reduce((m, s) => s.bindings.reduce((n, b) => Math.max(n, b.size), m), 0),
     maxStorageBuffersPerShaderStage: all.reduce((m, s) => Math.max(m, s.bindings.length), 0),
-    features: [],
   };
+}
+
+/** What a device must offer for the WGSL extensions of the kernels. */
+function featuresOf({ setup, kernels }: Lowered): string[] {
+  const extensions = [...setup, ...kernels].flatMap(({ enables = [] }) => enables);
+  return [...new Set(extensions)].sort().map(extensionFeature);
 }
 
 /** Of one run, or of one training step with all its repetitions. */
