@@ -2,7 +2,7 @@
  * The pipeline for one training step over chunks: three graphs, cut at `gather`, in one plan whose sections repeat.
  */
 import { cutAtGather, cutNames } from './autodiff/chunk.ts';
-import { type CompileOptions, gradientNorm, placeOf, resultsOf } from './compile.ts';
+import { type CompileOptions, gradientNorm, gradientScale, placeOf, resultsOf } from './compile.ts';
 import { type Graph, gradientPrefix, numericShape, sizeOf } from './graph/types.ts';
 import { lowerGraph, type OutputPlace } from './kernels/lower.ts';
 import { blocksMatching } from './model/globs.ts';
@@ -35,6 +35,7 @@ export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompi
     trainable: training.trainable,
     ...(remat.length === 0 ? {} : { remat: blocksMatching(remat) }),
     ...(strips === undefined ? {} : { strips }),
+    scale: gradientScale(options),
   });
   const repeat = options.batch / options.chunk;
   const tensors = cutTensors(cut.encode);
@@ -46,14 +47,15 @@ export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompi
   ];
   const parts = sections.flatMap(([name, cutGraph], i) => {
     if (cutGraph === undefined) return [];
-    const graph = runPasses(cutGraph, profile, options.observe);
+    const graph = runPasses(cutGraph, profile, options);
     const places = new Map(graph.outputs.map((o) => [o.name, chunkedPlaceOf(o.name, shared)]));
-    const { kernels } = lowerGraph(graph, profile, {
+    const { setup, kernels } = lowerGraph(graph, profile, {
       places,
+      keepHalves: training.lossScale !== undefined,
       features: shared,
       firstStorage: i * storagesPerGraph,
     });
-    return [{ name, graph, places, kernels }];
+    return [{ name, graph, places, setup, kernels }];
   });
   const results = new Map(
     parts.flatMap((p) => resultsOf(p.graph, p.places).map((r) => [r.name, r] as const)),
@@ -64,7 +66,7 @@ export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompi
     identity: options,
     profile,
     graphs: parts.map((p) => p.graph),
-    lowered: { setup: [], kernels: parts.flatMap((p) => p.kernels) },
+    lowered: { setup: parts.flatMap((p) => p.setup), kernels: parts.flatMap((p) => p.kernels) },
     wrt,
     training: { ...training, trainable: wrt },
     results: [...results.values(), gradientNorm],

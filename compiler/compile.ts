@@ -1,18 +1,21 @@
 /**
  * The whole pipeline behind the model, top to bottom: gradients, passes, kernels, memory, plan.
  */
-import { differentiate } from './autodiff/differentiate.ts';
+import { differentiate, type GradientScale } from './autodiff/differentiate.ts';
 import { rematerialize } from './autodiff/rematerialize.ts';
 import { builderFrom } from './graph/create-builder.ts';
 import { type Graph, gradientPrefix, movedPrefix, numericShape, type VerifiedGraph } from './graph/types.ts';
+import { constantScale, lossScaleInput } from './kernels/loss-scale.ts';
 import { lowerGraph, type OutputPlace } from './kernels/lower.ts';
 import { blocksMatching } from './model/globs.ts';
-import { runPasses } from './passes/index.ts';
+import { Expressions } from './ops/expressions.ts';
+import { type Precision, runPasses } from './passes/index.ts';
 import { makePlan, type ResultPlace } from './plan/make-plan.ts';
 import type { VerifiedPlan } from './plan/types.ts';
 import type { UpdateOptions } from './plan/update.ts';
 import type { DeviceProfile } from './profile.ts';
 
+export type { Precision } from './passes/index.ts';
 export { planFitting } from './plan/fit.ts';
 export type { UpdateOptions } from './plan/update.ts';
 
@@ -22,6 +25,7 @@ export interface CompileOptions {
   readonly batch: number;
   readonly mode: 'eval' | 'train';
   readonly profile: DeviceProfile;
+  readonly precision?: Precision;
   /** Weights whose gradients of `loss` become outputs `grad.<name>`. */
   readonly gradients?: readonly string[];
   /** Makes a training plan: every run is one AdamW step on these weights. */
@@ -38,23 +42,53 @@ export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPl
   const wrt = training?.trainable ?? options.gradients ?? [];
   const kept = (name: string) => name === 'loss' || name.startsWith(movedPrefix);
   const forward = training ? builderFrom(traced).finish(traced.outputs.filter((o) => kept(o.name))) : traced;
-  const graph = wrt.length === 0 ? forward : withGradients(forward, wrt, options.remat ?? []);
-  const optimized = runPasses(graph, profile, options.observe);
+  const graph = wrt.length === 0 ? forward : withGradients(forward, wrt, options);
+  const optimized = runPasses(graph, profile, options);
   const places = new Map(optimized.outputs.map(({ name }) => [name, placeOf(name, training !== undefined)]));
   return makePlan({
     identity: options,
     profile,
     graphs: [optimized],
-    lowered: lowerGraph(optimized, profile, { places, hoist: training === undefined }),
+    lowered: lowerGraph(optimized, profile, {
+      places,
+      hoist: training === undefined,
+      keepHalves: training?.lossScale !== undefined,
+    }),
     wrt,
     ...(training ? { training } : {}),
     results: [...resultsOf(optimized, places), ...(training ? [gradientNorm] : [])],
   });
 }
 
-function withGradients(forward: Graph, wrt: readonly string[], remat: readonly string[]): Graph {
-  const graph = differentiate(forward, { loss: 'loss', wrt });
+function withGradients(
+  forward: Graph,
+  wrt: readonly string[],
+  { remat = [], ...options }: CompileOptions,
+): Graph {
+  const scale = gradientScale(options);
+  const scaled = differentiate(forward, { loss: 'loss', wrt, scale });
+  const graph = typeof scale === 'number' && scale !== 1 ? unscaled(scaled, scale) : scaled;
   return remat.length === 0 ? graph : rematerialize(graph, forward.nodes.length, blocksMatching(remat));
+}
+
+/** Divides gradients by the constant that they carry. */
+function unscaled(graph: Graph, scale: number): Graph {
+  const b = builderFrom(graph);
+  const e = new Expressions(b);
+  return b.finish(
+    graph.outputs.map(({ name, node }) =>
+      name.startsWith(gradientPrefix) ? { name, node: e.scale(node, 1 / scale) } : { name, node },
+    ),
+  );
+}
+
+/** In mixed precision gradients are scaled: by the state that training keeps, or by a constant. */
+export function gradientScale({
+  precision,
+  training,
+}: Pick<CompileOptions, 'precision' | 'training'>): GradientScale {
+  if (precision !== 'mixed') return 1;
+  return training === undefined ? constantScale : { input: lossScaleInput };
 }
 
 /** A training plan moves buffers where they lie; otherwise the host reads the new values. */

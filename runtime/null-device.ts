@@ -6,7 +6,7 @@
  * `node-gpu.ts`, on Dawn's null backend.
  */
 import type { BufferRange, Plan, PlanSection, Slot, VerifiedPlan } from '../compiler/plan/types.ts';
-import { hyperSlots } from '../compiler/plan/types.ts';
+import { hyperSlots, stateSlots } from '../compiler/plan/types.ts';
 import { type DeviceProfile, lavapipeProfile } from '../compiler/profile.ts';
 import { checkRun, slotBytes } from './submits.ts';
 import type { Device, HostArray, Session } from './types.ts';
@@ -49,7 +49,7 @@ export function checkPlan(plan: Plan, profile: DeviceProfile): void {
         `${what}: [${offset}, ${offset + bytes}) is outside of buffer ${buffer} (${target.bytes})`,
       );
   };
-  for (const slot of [...plan.weights, ...plan.inputs, ...plan.outputs])
+  for (const slot of [...stateSlots(plan), ...plan.inputs, ...plan.outputs])
     inRange(slot.name, slot, slotBytes(slot));
   for (const weight of plan.weights)
     for (const range of weight.moments ? [weight.moments.m, weight.moments.v] : [])
@@ -92,24 +92,24 @@ class NullSession implements Session {
   }
 
   writeWeight(name: string, data: HostArray): void {
-    this.#weights.set(name, this.#accept(this.plan.weights, name, data).slice());
+    this.#weights.set(name, this.#accept(stateSlots(this.plan), name, data).slice());
   }
 
   async readWeight(name: string): Promise<Float32Array> {
-    const slot = this.#slot(this.plan.weights, name);
+    const slot = this.#slot(stateSlots(this.plan), name);
     return (this.#weights.get(name) ?? zeros(slot)).slice() as Float32Array;
   }
 
   writeMoments(name: string, m: Float32Array, v: Float32Array): void {
-    const slot = this.#slot(this.plan.weights, name);
+    const slot = this.#slot(stateSlots(this.plan), name);
     if (!slot.moments) throw new Error(`weight ${name} has no optimizer moments in this plan`);
-    this.#accept(this.plan.weights, name, m);
-    this.#accept(this.plan.weights, name, v);
+    this.#accept(stateSlots(this.plan), name, m);
+    this.#accept(stateSlots(this.plan), name, v);
     this.#moments.set(name, { m: m.slice(), v: v.slice() });
   }
 
   async readMoments(name: string): Promise<{ m: Float32Array; v: Float32Array }> {
-    const slot = this.#slot(this.plan.weights, name);
+    const slot = this.#slot(stateSlots(this.plan), name);
     if (!slot.moments) throw new Error(`weight ${name} has no optimizer moments in this plan`);
     const length = slotBytes(slot) / 4;
     return this.#moments.get(name) ?? { m: new Float32Array(length), v: new Float32Array(length) };
@@ -140,7 +140,7 @@ class NullSession implements Session {
         const stored = this.#weights.get(name);
         return [
           name,
-          output ? zeros(output) : (stored?.slice() ?? zeros(this.#slot(this.plan.weights, name))),
+          output ? zeros(output) : (stored?.slice() ?? zeros(this.#slot(stateSlots(this.plan), name))),
         ];
       }),
     );

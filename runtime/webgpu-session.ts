@@ -5,8 +5,16 @@
  * used again. `run` encodes and returns; its submit is held back until the next call or the end of the current task, so
  * that the copies of `readLater` ride in the same submit.
  */
-import type { BufferRange, ChunkCopy, Plan, PlanSection, PlanStep, Slot } from '../compiler/plan/types.ts';
-import { hyperSlots } from '../compiler/plan/types.ts';
+import type {
+  BufferRange,
+  ChunkCopy,
+  Plan,
+  PlanSection,
+  PlanStep,
+  Slot,
+  StateSlot,
+} from '../compiler/plan/types.ts';
+import { hyperSlots, stateSlots } from '../compiler/plan/types.ts';
 import { checkRun, flopsPerSubmit, type Span, slotBytes, submitSpans } from './submits.ts';
 import { type Clock, type Dispatch, runTimed, type TimedRun } from './timing/timed-run.ts';
 import type { HostArray, Session } from './types.ts';
@@ -39,7 +47,7 @@ export class WebGpuSession implements Session {
   readonly #main: Program;
   readonly #setup: Program;
   readonly #sections: ReadonlyMap<PlanSection, Program>;
-  readonly #weights: ReadonlyMap<string, Plan['weights'][number]>;
+  readonly #weights: ReadonlyMap<string, StateSlot>;
   readonly #inputs: ReadonlyMap<string, Slot>;
   readonly #outputs: ReadonlyMap<string, Slot>;
   readonly #readbacks = new Map<string, Readback>();
@@ -79,7 +87,7 @@ export class WebGpuSession implements Session {
         return [section, { steps, groups: own, spans: submitSpans(steps, budget) }];
       }),
     );
-    this.#weights = new Map(plan.weights.map((w) => [w.name, w]));
+    this.#weights = new Map(stateSlots(plan).map((w) => [w.name, w]));
     this.#inputs = new Map(plan.inputs.map((s) => [s.name, s]));
     this.#outputs = new Map(plan.outputs.map((s) => [s.name, s]));
     this.#hyper = new Float32Array(hyperSlots.length);
@@ -152,7 +160,9 @@ export class WebGpuSession implements Session {
     this.#ready();
     const dispatches =
       order === undefined
-        ? this.#due().flatMap((program) => program.steps.map((_, i) => this.#dispatch(program, i)))
+        ? [...this.#dueSetup(), this.#main].flatMap((program) =>
+            program.steps.map((_, i) => this.#dispatch(program, i)),
+          )
         : order.map((i) => this.#dispatch(this.#main, i));
     const budget = flopsPerSubmit[this.#device.profile.kind];
     const timed = await runTimed(this.#device, dispatches, { clock, repeat, budget });
@@ -230,16 +240,20 @@ export class WebGpuSession implements Session {
 
   /** @param named put each step's label on Dawn's debug stack, so that an error names it */
   #encodeRun(named: boolean): void {
-    for (const program of this.#due())
-      for (const span of program.spans) this.#pending.push(this.#encode(program, span, named));
+    this.#encodePrograms([...this.#dueSetup(), this.#main], named);
     this.#alone = this.#pending.length - 1;
   }
 
-  /** What the next run consists of; weights count as taken up. */
-  #due(): Program[] {
+  /** What has to run before anything else; weights count as taken up. */
+  #dueSetup(): Program[] {
     const stale = this.#stale && this.#setup.steps.length > 0;
     this.#stale = false;
-    return stale ? [this.#setup, this.#main] : [this.#main];
+    return stale ? [this.#setup] : [];
+  }
+
+  #encodePrograms(programs: readonly Program[], named: boolean): void {
+    for (const program of programs)
+      for (const span of program.spans) this.#pending.push(this.#encode(program, span, named));
   }
 
   #dispatch({ steps, groups }: Program, i: number): Dispatch {
@@ -249,6 +263,7 @@ export class WebGpuSession implements Session {
 
   /** Copies ride in the command buffers of the first and the last steps. */
   #encodeSection(section: PlanSection, repetition: number, named: boolean): void {
+    this.#encodePrograms(this.#dueSetup(), named);
     const program = this.#sections.get(section)!;
     const last = program.spans.length - 1;
     for (const [i, span] of program.spans.entries()) {

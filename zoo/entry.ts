@@ -4,7 +4,7 @@
  * The same call serves the command line, zero-shot evaluation and the benchmark, on a device or on the reference.
  */
 import { differentiate } from '../compiler/autodiff/differentiate.ts';
-import { type CompileOptions, compileGraph, planFitting } from '../compiler/compile.ts';
+import { type CompileOptions, compileGraph, type Precision, planFitting } from '../compiler/compile.ts';
 import { executeReference } from '../compiler/graph/reference.ts';
 import type { Graph } from '../compiler/graph/types.ts';
 import { traceEntry } from '../compiler/model/index.ts';
@@ -24,6 +24,7 @@ export interface EntryRequest {
   readonly mode: 'eval' | 'train';
   /** Also `grad.<weight>` for every trainable weight; only for entry `loss`. */
   readonly gradients: boolean;
+  readonly precision?: Precision;
 }
 
 export interface NamedTensor {
@@ -90,6 +91,7 @@ function compileTraced(
     batch: request.batch,
     mode: request.mode,
     profile,
+    ...(request.precision === undefined ? {} : { precision: request.precision }),
     ...(observe === undefined ? {} : { observe }),
     ...(request.gradients ? { gradients: trainableNames(model) } : {}),
   });

@@ -10,7 +10,7 @@ import { fail } from '../../grammar/diagnostics.ts';
 import { builderFrom, createBuilder } from '../graph/create-builder.ts';
 import { type Graph, movedPrefix, type NodeOf, type Output } from '../graph/types.ts';
 import { Expressions } from '../ops/expressions.ts';
-import { differentiate } from './differentiate.ts';
+import { differentiate, type GradientScale } from './differentiate.ts';
 import { type RegionOf, rematerialize } from './rematerialize.ts';
 import { stripElements, stripOf, tileRows } from './tile-rows.ts';
 
@@ -43,6 +43,8 @@ export interface ChunkOptions {
   readonly remat?: RegionOf;
   /** Elements from which the loss is computed in strips. */
   readonly strips?: number;
+  /** What all gradients are multiplied by. */
+  readonly scale?: GradientScale;
 }
 
 /**
@@ -80,7 +82,11 @@ function ungathered(): never {
 }
 
 /** Everything behind the cut, over inputs that hold the features of all chunks, with gradients. */
-function lossOf(whole: Graph, cuts: number, { trainable, strips = stripElements }: ChunkOptions): Graph {
+function lossOf(
+  whole: Graph,
+  cuts: number,
+  { trainable, strips = stripElements, scale = 1 }: ChunkOptions,
+): Graph {
   const b = createBuilder();
   const renamed: number[] = [];
   let found = 0;
@@ -99,7 +105,7 @@ function lossOf(whole: Graph, cuts: number, { trainable, strips = stripElements 
   const fed = forward.nodes.flatMap((n) => (n.op === 'input' ? [n.attrs.name] : []));
   if (fed.some((name) => !gathered.includes(name))) ungathered();
   const wrt = [...weightsIn(forward, trainable), ...gathered.filter((name) => fed.includes(name))];
-  const graph = differentiate(forward, { loss: 'loss', wrt });
+  const graph = differentiate(forward, { loss: 'loss', wrt, scale });
   return rematerialize(graph, forward.nodes.length, stripOf);
 }
 

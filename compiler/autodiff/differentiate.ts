@@ -25,10 +25,15 @@ export interface DifferentiateOptions {
   readonly loss: string;
   /** Weights or inputs by name; one that the graph does not read needs its shape, its gradient is zero. */
   readonly wrt: readonly (string | { readonly name: string; readonly shape: readonly number[] })[];
+  /** What all gradients are multiplied by, so that small ones survive storage as halves; 1 by default. */
+  readonly scale?: GradientScale;
 }
 
+/** A constant, or the scalar input of this name. */
+export type GradientScale = number | { readonly input: string };
+
 /** The graph with further outputs `grad.<name>`; weights that the loss does not depend on get zeros. */
-export function differentiate(graph: Graph, { loss, wrt }: DifferentiateOptions): Graph {
+export function differentiate(graph: Graph, { loss, wrt, scale = 1 }: DifferentiateOptions): Graph {
   const start = graph.outputs.find((o) => o.name === loss);
   if (start === undefined) throw new Error(`the graph has no output ${loss}`);
   const { shape } = graph.nodes[start.node]!.type;
@@ -40,7 +45,9 @@ export function differentiate(graph: Graph, { loss, wrt }: DifferentiateOptions)
   const targets = wrt.map((w) => (typeof w === 'string' ? { name: w, shape: undefined } : w));
   const b = builderFrom(graph);
   const wanted = dependents(graph, new Set(targets.flatMap(({ name }) => leaves.get(name)?.id ?? [])));
-  const gradients = backpropagate(b, graph, start.node, wanted);
+  const gradients = wanted[start.node]
+    ? backpropagate(b, graph, { loss: start.node, seed: seedOf(b, scale) }, wanted)
+    : new Map<number, number>();
   const outputs = targets.map(({ name, shape }): Output => {
     const node = leaves.get(name);
     const known = node === undefined ? undefined : gradients.get(node.id);
@@ -68,6 +75,13 @@ function gradientOrigin(origin: Origin): Origin {
   return { ...origin, path: `${origin.path} (grad)`.trimStart() };
 }
 
+/** The gradient of the loss with respect to itself. */
+function seedOf(b: Builder, scale: GradientScale): number {
+  return typeof scale === 'number'
+    ? b.add('constant', [], { value: scale, dtype: 'f32', shape: [] })
+    : b.add('input', [], { name: scale.input, dtype: 'f32', shape: [] });
+}
+
 /** What a value's consumers contributed to its gradient so far. */
 interface Contributions {
   /** Sum of all that are no pieces. */
@@ -80,13 +94,11 @@ interface Contributions {
 function backpropagate(
   b: Builder,
   graph: Graph,
-  loss: number,
+  { loss, seed }: { readonly loss: number; readonly seed: number },
   wanted: readonly boolean[],
 ): Map<number, number> {
-  const contributions = new Map<number, Contributions>();
+  const contributions = new Map<number, Contributions>([[loss, { sum: seed, pieces: [] }]]);
   const gradients = new Map<number, number>();
-  const seed = { value: 1, dtype: b.type(loss).dtype, shape: [] };
-  if (wanted[loss]) contributions.set(loss, { sum: b.add('constant', [], seed), pieces: [] });
   for (let id = loss; id >= 0; id--) {
     const parts = contributions.get(id);
     if (parts === undefined) continue;

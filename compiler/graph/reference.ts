@@ -2,10 +2,11 @@
  * The reference executor: evaluates a graph in f64 with each op's own reference rule, one node after another.
  *
  * Slow and plain on purpose: it is the oracle for kernels, passes and gradients. Values are dropped behind their last
- * use, so memory is that of the live set.
+ * use, so memory is that of the live set. Values that are stored as f16 are rounded to it.
  */
 import { opOf } from '../ops/index.ts';
 import type { RefTensor } from '../ops/op.ts';
+import { roundToHalf } from './half.ts';
 import { formatShape, type Graph, type Node, type NodeOf, numericShape, sizeOf } from './types.ts';
 
 export interface Feeds {
@@ -50,7 +51,8 @@ function apply<K extends Node['op']>(
   inputs: readonly RefTensor[],
   shape: number[],
 ): RefTensor {
-  return opOf(node.op).reference(inputs, node.attrs, shape);
+  const value = opOf(node.op).reference(inputs, node.attrs, shape);
+  return node.type.dtype === 'f16' ? { shape, data: value.data.map(roundToHalf) } : value;
 }
 
 function fed(

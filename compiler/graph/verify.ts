@@ -3,10 +3,21 @@
  * the block it came from.
  *
  * Checked: ids are indices and inputs come first; arities; shapes are numbers; each type is what the op's shape rule
- * gives; inputs and weights have one node per name; outputs exist under different names.
+ * gives; inputs and weights have one node per name; outputs exist under different names. Rules compute in f32: any
+ * float result but a leaf may be stored as f16, and rules do not see that their inputs are. Views are of one type with
+ * what they show.
  */
 import { opOf } from '../ops/index.ts';
-import { type Dim, formatType, type Graph, type Node, sameShape, type VerifiedGraph } from './types.ts';
+import {
+  type Dim,
+  formatType,
+  type Graph,
+  type Node,
+  sameShape,
+  type TensorType,
+  type VerifiedGraph,
+} from './types.ts';
+import { viewOps } from './views.ts';
 
 export function verify(graph: Graph): VerifiedGraph {
   const fed = new Set<string>();
@@ -39,13 +50,22 @@ function nodeFault(graph: Graph, node: Node, index: number): string | undefined 
   const bad = node.type.shape.find((d: Dim) => typeof d !== 'number' || !Number.isInteger(d) || d < 1);
   if (bad !== undefined) return `${formatType(node.type)} is not a numeric shape`;
   const result = opOf(node.op).shape(
-    node.inputs.map((i) => graph.nodes[i]!.type),
+    node.inputs.map((i) => computed(graph.nodes[i]!.type)),
     node.attrs as never,
   );
   if (!result.ok) return result.error.message;
-  if (result.type.dtype !== node.type.dtype || !sameShape(result.type.shape, node.type.shape))
+  const stored = node.inputs.length === 0 ? node.type : computed(node.type);
+  const given = node.inputs.length === 0 ? result.type : computed(result.type);
+  if (given.dtype !== stored.dtype || !sameShape(given.shape, stored.shape))
     return `its type is ${formatType(node.type)}, its shape rule gives ${formatType(result.type)}`;
+  const from = viewOps.has(node.op) ? graph.nodes[node.inputs[0]!]!.type : undefined;
+  if (from && from.dtype !== node.type.dtype) return `it is a view of ${from.dtype} as ${node.type.dtype}`;
   return undefined;
+}
+
+/** What arithmetic makes of a stored type. */
+function computed(type: TensorType): TensorType {
+  return type.dtype === 'f16' ? { ...type, dtype: 'f32' } : type;
 }
 
 /** Feeds go by name, so a name must mean one node. */

@@ -7,6 +7,7 @@
  */
 import type { Graph, Node, NodeOf } from '../graph/types.ts';
 import { numericShape, sizeOf } from '../graph/types.ts';
+import { rootOf, viewOps } from '../graph/views.ts';
 import type { OpName } from '../ops/attributes.ts';
 import { binaryMapOps, unaryMapOps } from '../ops/map-program.ts';
 import { denseStrides } from './view.ts';
@@ -87,14 +88,15 @@ function stridesOf(graph: Graph, node: NodeOf<'concat'>, users: readonly number[
   return strides;
 }
 
-/** Maps (filters scaled by a batch norm) that feed nothing but convolutions, as their filters. */
+/** Maps (filters scaled by a batch norm) and casts that feed nothing but convolutions, as their filters. */
 export function filtersOnly(graph: Graph): Set<number> {
   const filters = new Set<number>();
   const others = new Set(graph.outputs.map((o) => o.node));
   for (const node of graph.nodes)
     for (const [i, id] of node.inputs.entries()) {
       const asFilter = i === 1 && node.op === 'conv2d' && node.attrs.groups === 1;
-      (asFilter && maps.has(graph.nodes[id]!.op) ? filters : others).add(id);
+      const { op } = graph.nodes[id]!;
+      (asFilter && (maps.has(op) || op === 'cast') ? filters : others).add(id);
     }
   return new Set([...filters].filter((id) => !others.has(id)));
 }
@@ -160,16 +162,6 @@ export function worthColumns(user: Node, id: number): boolean {
   return shape.at(-1)! >= 512 && sizeOf(shape.slice(0, -1)) >= 16;
 }
 
-/** Ops that are views of their first input. */
-export const viewOps = new Set<OpName>([
-  'reshape',
-  'transpose',
-  'slice',
-  'expand',
-  'all_gather',
-  'recompute',
-]);
-
 /**
  * Whether no kernel that reads a view can read anything else of the same memory: bindings of one dispatch must not overlap.
  * Kernels may do the arithmetic behind them as well, so its operands count.
@@ -183,12 +175,6 @@ export function isReadAlone(graph: Graph, consumers: readonly (readonly number[]
     .flatMap((id) => graph.nodes[id]!.inputs)
     .filter((id) => rootOf(graph, id) === root);
   return others.every((id) => comesThrough(graph, id, view));
-}
-
-/** The node whose memory a chain of views shows. */
-function rootOf(graph: Graph, id: number): number {
-  const { op, inputs } = graph.nodes[id]!;
-  return viewOps.has(op) ? rootOf(graph, inputs[0]!) : id;
 }
 
 /** Whether `id` is `view` or a view of it. */

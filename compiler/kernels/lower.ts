@@ -5,10 +5,10 @@
  * Kernels whose operands are weights alone are set apart (`setup`), since an inference plan needs them once.
  */
 import type { VerifiedGraph } from '../graph/types.ts';
+import { viewOps } from '../graph/views.ts';
 import type { OpName } from '../ops/attributes.ts';
 import type { DeviceProfile } from '../profile.ts';
 import type { Kernel, KernelArg } from './kernel.ts';
-import { viewOps } from './layouts.ts';
 import { Lowering } from './lowering.ts';
 import type { LoweringOptions, OutputPlace } from './values.ts';
 
@@ -51,6 +51,13 @@ function separateSetup(kernels: readonly Kernel[]): Lowered {
   };
 }
 
+/** Kept halves of weights are made once; from then on the optimizer writes them. */
+function separateHalves(kernels: readonly Kernel[]): Lowered {
+  const makesHalf = ({ args }: Kernel) =>
+    args.some(({ storage, access }) => storage.place === 'halves' && access === 'read_write');
+  return { setup: kernels.filter(makesHalf), kernels: kernels.filter((kernel) => !makesHalf(kernel)) };
+}
+
 /** Kernels of a graph for a device. */
 export function lowerGraph(graph: VerifiedGraph, profile: DeviceProfile, options: LowerOptions): Lowered {
   const { places, hoist = false } = options;
@@ -74,5 +81,5 @@ export function lowerGraph(graph: VerifiedGraph, profile: DeviceProfile, options
     const place = places.get(name);
     if (place && !place.accumulate) lowering.deliver(node, place);
   }
-  return hoist ? separateSetup(lowering.kernels) : { setup: [], kernels: lowering.kernels };
+  return hoist ? separateSetup(lowering.kernels) : separateHalves(lowering.kernels);
 }

@@ -8,11 +8,12 @@
 import { fail } from '../../grammar/diagnostics.ts';
 import type { Node, NodeOf } from '../graph/types.ts';
 import { numericShape, sizeOf } from '../graph/types.ts';
+import { viewOps } from '../graph/views.ts';
 import { emitAccumulate } from './accumulate.ts';
 import { columnReduction } from './columns.ts';
 import { type AnyLower, lowerings } from './families.ts';
 import type { LowerContext } from './kernel.ts';
-import { viewOps, worthColumns } from './layouts.ts';
+import { worthColumns } from './layouts.ts';
 import { type Part, partOf, type Split, slicePart, splitOf } from './parts.ts';
 import { type OutputPlace, Values } from './values.ts';
 import { denseStrides, denseView, isDense, type Storage, type View } from './view.ts';

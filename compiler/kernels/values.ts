@@ -12,6 +12,7 @@ import { tapStrides } from './convolution.ts';
 import { withHalfStorage } from './half.ts';
 import type { Kernel, LowerContext } from './kernel.ts';
 import { columnOperands, filtersOnly, isReadAlone, type Joined, joinedParts } from './layouts.ts';
+import { lossScaleInput, scalerElements, scalerName } from './loss-scale.ts';
 import { emitCopy } from './map.ts';
 import { equalParts, furthestAxis, slicePart } from './parts.ts';
 import { emitTransposedCopy } from './transpose.ts';
@@ -35,6 +36,8 @@ export interface LoweringOptions {
   readonly features?: ReadonlySet<string>;
   /** The first number for storages, so that those of several graphs do not meet. */
   readonly firstStorage?: number;
+  /** Casts of weights to f16 lie in an arena of their own, which the optimizer keeps. */
+  readonly keepHalves?: boolean;
 }
 
 /** Elements (256 bytes) at whose multiples a binding may start on any device. */
@@ -56,6 +59,7 @@ export abstract class Values {
   readonly #filters: ReadonlySet<number>;
   readonly #joined: ReadonlyMap<number, Joined>;
   readonly #features: ReadonlySet<string>;
+  readonly #keepHalves: boolean;
   #storages: number;
   /** Strides of left operands that are written column by column. */
   protected readonly columns: ReadonlyMap<number, readonly number[]>;
@@ -64,10 +68,11 @@ export abstract class Values {
     graph: VerifiedGraph,
     profile: DeviceProfile,
     placed: ReadonlyMap<number, OutputPlace>,
-    { features = new Set(), firstStorage = 0 }: LoweringOptions,
+    { features = new Set(), firstStorage = 0, keepHalves = false }: LoweringOptions,
   ) {
     this.graph = graph;
     this.#features = features;
+    this.#keepHalves = keepHalves;
     this.#storages = firstStorage;
     this.profile = profile;
     this.#placed = placed;
@@ -172,6 +177,8 @@ export abstract class Values {
 
   protected allocateResult(node: Node, wanted?: readonly number[]): View {
     const shape = numericShape(node.type);
+    const half = this.#halfOf(node);
+    if (half) return half;
     const joined = this.#joined.get(node.id);
     if (joined) return this.placeInside(node, shape, joined);
     const columns = this.columnsOf(node, shape);
@@ -190,6 +197,17 @@ export abstract class Values {
             inPlace ? place.name : undefined,
           );
     const view: View = { storage, shape, strides: strides ?? denseStrides(shape), offset: 0 };
+    this.values.set(node.id, view);
+    return view;
+  }
+
+  /** The kept half of a weight. */
+  #halfOf(node: Node): View | undefined {
+    const source = node.op === 'cast' ? this.graph.nodes[node.inputs[0]!]! : undefined;
+    if (!this.#keepHalves || source?.op !== 'param' || node.type.dtype !== 'f16') return undefined;
+    const { name } = source.attrs;
+    const shape = numericShape(node.type);
+    const view = denseView(this.allocate(sizeOf(shape), 'f16', `half of ${name}`, 'halves', name), shape);
     this.values.set(node.id, view);
     return view;
   }
@@ -253,11 +271,17 @@ export abstract class Values {
     };
   }
 
+  /** Begins with the scale. */
+  #scaler(): Storage {
+    return this.allocate(scalerElements, 'f32', 'loss scale', 'scaler', scalerName);
+  }
+
   protected viewOf(node: Node): View {
     const shape = numericShape(node.type);
     switch (node.op) {
       case 'input':
       case 'param': {
+        if (node.attrs.name === lossScaleInput) return denseView(this.#scaler(), shape);
         const input = this.#features.has(node.attrs.name) ? 'features' : 'input';
         const place = node.op === 'input' ? input : 'weights';
         const dtype = node.type.dtype;

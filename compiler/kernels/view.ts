@@ -25,6 +25,8 @@ export interface Storage {
     | 'output'
     | 'features'
     | 'hyper'
+    | 'halves'
+    | 'scaler'
     | 'derived';
   /** Name of the weight, input, output or gradient it holds, for fixed places. */
   readonly name?: string;

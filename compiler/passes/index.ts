@@ -8,26 +8,36 @@ import type { DeviceProfile } from '../profile.ts';
 import { fuse } from './fuse.ts';
 import { lowerBatchNorm } from './lower-batch-norm.ts';
 import { lowerPatches } from './lower-patches.ts';
+import { storeHalves } from './precision.ts';
 import { simplify } from './simplify.ts';
 
-export type Pass = (graph: Graph, profile: DeviceProfile) => Graph;
+/** Arithmetic of a plan: all in f32, or activations stored as f16 over f32 weights. */
+export type Precision = 'f32' | 'mixed';
+
+export type Pass = (graph: Graph, profile: DeviceProfile, precision: Precision) => Graph;
 
 export const passes: readonly (readonly [name: string, pass: Pass])[] = [
   ['lower-batch-norm', lowerBatchNorm],
   ['lower-patches', lowerPatches],
   ['simplify', simplify],
   ['fuse', fuse],
+  ['precision', storeHalves],
 ];
+
+export interface PassOptions {
+  readonly precision?: Precision;
+  readonly observe?: (name: string, graph: VerifiedGraph) => void;
+}
 
 /** Runs every pass; `observe` sees the graph behind each. */
 export function runPasses(
   graph: Graph,
   profile: DeviceProfile,
-  observe: (name: string, graph: VerifiedGraph) => void = () => {},
+  { precision = 'f32', observe = () => {} }: PassOptions = {},
 ): VerifiedGraph {
   let current = verify(graph);
   for (const [name, pass] of passes) {
-    current = verify(pass(current, profile));
+    current = verify(pass(current, profile, precision));
     observe(name, current);
   }
   return current;

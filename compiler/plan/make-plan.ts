@@ -4,13 +4,24 @@
 import type { Graph, NodeOf, VerifiedGraph } from '../graph/types.ts';
 import { numericShape, sizeOf } from '../graph/types.ts';
 import { extensionFeature } from '../kernels/kernel.ts';
+import { initialScale, lossScaleInput, scalerElements, scalerName } from '../kernels/loss-scale.ts';
 import type { Lowered } from '../kernels/lower.ts';
 import type { Storage } from '../kernels/view.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { type Arenas, type Assembled, assemble } from './assemble.ts';
 import { checkMemory } from './fit.ts';
-import { type ArenaLayout, arenaOrder, layOut, type WeightInfo, weightBytes } from './layout.ts';
-import type { BufferRole, MemoryTable, Plan, PlanSection, Slot, VerifiedPlan, WeightSlot } from './types.ts';
+import { type ArenaLayout, arenaOrder, layOut, type Place, type WeightInfo, weightBytes } from './layout.ts';
+import {
+  type BufferRole,
+  type MemoryTable,
+  type Plan,
+  type PlanSection,
+  type ScalerInfo,
+  type Slot,
+  scalerSlots,
+  type VerifiedPlan,
+  type WeightSlot,
+} from './types.ts';
 import { appendUpdate, type UpdateOptions } from './update.ts';
 import { verifyPlan } from './verify.ts';
 
@@ -23,7 +34,10 @@ export interface ResultPlace {
 }
 
 export interface PlanRequest {
-  readonly identity: Pick<Plan, 'model' | 'entry' | 'batch' | 'mode'> & { readonly chunk?: number };
+  readonly identity: Pick<Plan, 'model' | 'entry' | 'batch' | 'mode'> & {
+    readonly chunk?: number;
+    readonly precision?: Plan['precision'];
+  };
   readonly profile: DeviceProfile;
   /** All graphs of the plan: weights and host inputs are theirs. */
   readonly graphs: readonly VerifiedGraph[];
@@ -45,7 +59,7 @@ export function makePlan(request: PlanRequest): VerifiedPlan {
   const { profile, training, lowered, graphs } = request;
   const weights = weightsOf(graphs, new Set(training?.trainable ?? []));
   const arenas = arenasOf(weights, request);
-  const outside = new Set(request.features?.map((f) => f.name));
+  const outside = new Set([lossScaleInput, ...(request.features ?? []).map((f) => f.name)]);
   const inputs = inputStorages(graphs).filter((s) => !outside.has(s.name!));
   const complete = training ? appendUpdate(lowered, training, weights, arenas, profile) : lowered;
   const assembled = assemble(complete, profile, arenas, inputs);
@@ -80,7 +94,10 @@ function leavesOf<K extends 'param' | 'input'>(graphs: readonly Graph[], op: K):
 /** Arenas of everything with a fixed place; gradients and moments mirror the order of the weights. */
 function arenasOf(weights: readonly WeightInfo[], request: PlanRequest): Arenas {
   const { profile, training, wrt, features = [] } = request;
-  const { minStorageBufferOffsetAlignment: alignment, maxBufferSize: limit } = profile.limits;
+  const { minStorageBufferOffsetAlignment, maxBufferSize: limit } = profile.limits;
+  const mixed = training?.lossScale !== undefined;
+  // A weight's half lies at half its offset, which has to be aligned as well.
+  const alignment = minStorageBufferOffsetAlignment * (mixed ? 2 : 1);
   const ordered = arenaOrder(weights, (w) => w.shape.length >= (training?.decayMinDims ?? 0));
   const wanted = new Set(wrt);
   const lay = (list: readonly WeightInfo[], prefix = ''): ArenaLayout =>
@@ -97,8 +114,31 @@ function arenasOf(weights: readonly WeightInfo[], request: PlanRequest): Arenas 
     arenas.set('moment2', lay(trained));
     arenas.set('hyper', layOut([{ name: 'hyper', bytes: 256 }], alignment, limit));
   }
+  if (mixed) {
+    arenas.set('halves', halved(arenas.get('weights')!));
+    arenas.set('scaler', layOut([{ name: scalerName, bytes: 4 * scalerElements }], alignment, limit));
+  }
   if (features.length > 0) arenas.set('features', layOut(features, alignment, limit));
   return arenas;
+}
+
+/** The same layout in half the bytes. */
+function halved({ places, parts }: ArenaLayout): ArenaLayout {
+  const half = ([name, { part, offset, bytes }]: [string, Place]): [string, Place] => [
+    name,
+    { part, offset: offset / 2, bytes: bytes / 2 },
+  ];
+  return { places: new Map([...places].map(half)), parts: parts.map((bytes) => bytes / 2) };
+}
+
+function scalerOf(lossScale: 'dynamic' | number, { locate }: Assembled): ScalerInfo {
+  return {
+    name: scalerName,
+    dtype: 'f32',
+    shape: [scalerSlots.length],
+    ...locate('scaler', scalerName),
+    initial: lossScale === 'dynamic' ? initialScale : lossScale,
+  };
 }
 
 function inputStorages(graphs: readonly Graph[]): Storage[] {
@@ -119,7 +159,7 @@ function planOf(
   features: readonly string[],
 ): Plan {
   const { training, profile, graphs, inner } = request;
-  const { model, entry, batch, mode, chunk } = request.identity;
+  const { model, entry, batch, mode, chunk, precision = 'f32' } = request.identity;
   const outputs = request.results.map(({ name, role, dtype, shape }): Slot => {
     const key = role === 'gradients' ? name : `output ${name}`;
     return { name, dtype, shape, ...assembled.locate(role, key) };
@@ -132,7 +172,7 @@ function planOf(
     batch,
     ...(chunk === undefined ? {} : { chunk }),
     mode,
-    precision: 'f32',
+    precision,
     profile: profile.name,
     requires: { ...limitsOf(assembled), features },
     buffers: assembled.buffers,
@@ -149,8 +189,9 @@ function planOf(
           : {}),
       }),
     ),
+    ...(training?.lossScale === undefined ? {} : { scaler: scalerOf(training.lossScale, assembled) }),
     inputs: leavesOf(graphs, 'input')
-      .filter((n) => !inner?.has(n.attrs.name))
+      .filter(({ attrs }) => attrs.name !== lossScaleInput && !inner?.has(attrs.name))
       .map(({ attrs, type }) => ({
         name: attrs.name,
         dtype: type.dtype,
@@ -193,12 +234,12 @@ function memoryTable({ buffers, workspace }: Assembled): MemoryTable {
   const bytes = (...roles: BufferRole[]) =>
     buffers.filter((b) => roles.includes(b.role)).reduce((sum, b) => sum + b.bytes, 0);
   return {
-    weights: bytes('weights'),
+    weights: bytes('weights', 'halves'),
     gradients: bytes('gradients'),
     optimizer: bytes('moment1', 'moment2'),
     workspace: bytes('workspace'),
     features: bytes('features'),
-    io: bytes('io', 'hyper'),
+    io: bytes('io', 'hyper', 'scaler'),
     derived: bytes('derived'),
     total: buffers.reduce((sum, b) => sum + b.bytes, 0),
     workspaceLowerBound: workspace.lowerBound,

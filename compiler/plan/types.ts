@@ -25,7 +25,11 @@ export type BufferRole =
   /** Values that depend on weights alone (transposed weights, exp(logit_scale)): computed by `setup`, kept across runs. */
   | 'derived'
   /** Small f32 scalars that change every run (`hyper`), see `HyperSlot`. */
-  | 'hyper';
+  | 'hyper'
+  /** Mixed precision: weights as f16, laid out as they are; the optimizer keeps both. */
+  | 'halves'
+  /** Mixed precision: the state of the loss scale, see `ScalerSlot`. */
+  | 'scaler';
 
 export interface PlanBuffer {
   readonly id: number;
@@ -110,6 +114,20 @@ export interface PlanSection {
 export const hyperSlots = ['lr', 'bias_correction1', 'bias_correction2', 'clip_norm'] as const;
 export type HyperSlot = (typeof hyperSlots)[number];
 
+/**
+ * Meaning of the f32 values in the `scaler` buffer, in this order: the scale that gradients carry, steps without
+ * overflow since it last changed, updates done, steps skipped in all and in a row, and what the last step's gradients
+ * were multiplied by (0 where it was skipped).
+ */
+export const scalerSlots = ['scale', 'clean', 'updates', 'skipped', 'skipped_in_row', 'inverse'] as const;
+export type ScalerSlot = (typeof scalerSlots)[number];
+
+/** The state of the loss scale: kept across steps, saved in checkpoints. */
+export interface ScalerInfo extends Slot {
+  /** The scale to begin with. */
+  readonly initial: number;
+}
+
 export interface MemoryTable {
   readonly weights: number;
   readonly gradients: number;
@@ -133,7 +151,8 @@ export interface Plan {
   /** Chunked training: rows of the inputs, a divisor of `batch`. */
   readonly chunk?: number;
   readonly mode: 'eval' | 'train';
-  readonly precision: 'f32';
+  /** `mixed`: activations are stored as f16; weights, sums and results are f32. */
+  readonly precision: 'f32' | 'mixed';
   /** Name of the device profile it was made for, and the limits it needs. */
   readonly profile: string;
   readonly requires: {
@@ -144,6 +163,8 @@ export interface Plan {
   };
   readonly buffers: readonly PlanBuffer[];
   readonly weights: readonly WeightSlot[];
+  /** Training in mixed precision. */
+  readonly scaler?: ScalerInfo;
   readonly inputs: readonly Slot[];
   /** Entry results (`image_features`, `loss`, ...), with gradients `grad.<weight>`; training also `grad_norm`. */
   readonly outputs: readonly Slot[];
@@ -155,6 +176,14 @@ export interface Plan {
   readonly sections?: readonly PlanSection[];
   readonly memory: MemoryTable;
   readonly flops: number;
+}
+
+/** What the host may write before the first run and read at any time. */
+export type StateSlot = Slot & Pick<WeightSlot, 'moments'>;
+
+/** Weights, and the state of the loss scale where there is one. */
+export function stateSlots({ weights, scaler }: Plan): StateSlot[] {
+  return scaler === undefined ? [...weights] : [...weights, scaler];
 }
 
 declare const verified: unique symbol;

@@ -1,5 +1,7 @@
 /** The optimizer's part of a training plan: AdamW over the flat arenas, behind the gradients. */
 import { fail } from '../../grammar/diagnostics.ts';
+import type { DType } from '../graph/types.ts';
+import { scalerElements } from '../kernels/loss-scale.ts';
 import type { Lowered } from '../kernels/lower.ts';
 import { updateKernels } from '../kernels/update.ts';
 import type { Storage } from '../kernels/view.ts';
@@ -19,6 +21,8 @@ export interface UpdateOptions {
   readonly decayMinDims: number;
   /** Largest global gradient norm; the host writes it as `clip_norm` with the other hyper values. */
   readonly clip?: number;
+  /** Mixed precision: `dynamic`, or a scale that stays. */
+  readonly lossScale?: 'dynamic' | number;
   /** Bounds of scalar weights, applied behind each step. */
   readonly clamps: readonly { readonly weight: string; readonly min: number; readonly max: number }[];
 }
@@ -44,9 +48,9 @@ export function appendUpdate(
   }
   const elements = bytes / 4;
   let id = firstId;
-  const arena = (role: BufferRole & Storage['place'], size: number): Storage => ({
+  const arena = (role: BufferRole & Storage['place'], size: number, dtype: DType = 'f32'): Storage => ({
     id: id++,
-    dtype: 'f32',
+    dtype,
     elements: size,
     label: role,
     place: role,
@@ -71,6 +75,15 @@ export function appendUpdate(
     eps: options.eps,
     weightDecay: options.weightDecay,
     clip: options.clip !== undefined,
+    ...(options.lossScale === undefined
+      ? {}
+      : {
+          mixed: {
+            scaler: arena('scaler', scalerElements),
+            halves: arena('halves', elements, 'f16'),
+            dynamic: options.lossScale === 'dynamic',
+          },
+        }),
     clamps: options.clamps.map(({ weight, min, max }) => ({
       index: arenas.get('weights')!.places.get(weight)!.offset / 4,
       min,

@@ -3,7 +3,15 @@
  * binds overlapping bytes that it may write. Only verified plans reach a device, by type.
  */
 import type { DeviceProfile } from '../profile.ts';
-import type { BufferRange, ChunkCopy, Plan, PlanSection, PlanStep, VerifiedPlan } from './types.ts';
+import {
+  type BufferRange,
+  type ChunkCopy,
+  type Plan,
+  type PlanSection,
+  type PlanStep,
+  stateSlots,
+  type VerifiedPlan,
+} from './types.ts';
 
 function faultOf(plan: Plan, step: PlanStep, profile: DeviceProfile): string | undefined {
   const { limits } = profile;
@@ -84,7 +92,7 @@ export function verifyPlan(plan: Plan, profile: DeviceProfile): VerifiedPlan {
     if (fault) throw new Error(`the plan's step ${step.label} is wrong: ${fault}`);
   }
   verifySections(plan);
-  for (const slot of [...plan.weights, ...plan.inputs, ...plan.outputs]) {
+  for (const slot of [...stateSlots(plan), ...plan.inputs, ...plan.outputs]) {
     const bytes = 4 * slot.shape.reduce((a, b) => a * b, 1);
     if (slot.offset + bytes > plan.buffers[slot.buffer]!.bytes)
       throw new Error(`${slot.name} passes its buffer's end`);

@@ -49,6 +49,7 @@ export function planTraining(
     entry: 'loss',
     mode: 'train',
     profile,
+    precision: recipe.precision.kind,
     training: { ...settings, ...(recipe.gradClip === undefined ? {} : { clip: recipe.gradClip }) },
     remat: recipe.remat,
     ...(observe === undefined ? {} : { observe }),

@@ -4,10 +4,16 @@
  * A plan with sections (chunked training) is driven chunk by chunk: the batch stays on the host, one chunk is uploaded before each
  * repetition, and at most two are under way, which bounds the driver's staging memory.
  */
-import type { Plan, PlanSection } from '../../compiler/plan/types.ts';
+import {
+  type Plan,
+  type PlanSection,
+  type ScalerInfo,
+  type ScalerSlot,
+  scalerSlots,
+} from '../../compiler/plan/types.ts';
 import type { Batch } from '../data/types.ts';
-import type { Session } from '../types.ts';
-import type { StateArray, StateInfo, StepHyper, StepResult, TrainSession } from './types.ts';
+import type { HostArray, Session } from '../types.ts';
+import type { LossScaling, StateArray, StateInfo, StepHyper, StepResult, TrainSession } from './types.ts';
 
 export const firstMoment = 'adam.m.';
 export const secondMoment = 'adam.v.';
@@ -17,6 +23,8 @@ export class DeviceTrainSession implements TrainSession {
   readonly state: readonly StateInfo[];
   readonly #session: Session;
   readonly #results: readonly string[];
+  /** Name of the loss scale's state. */
+  readonly #scaler: string | undefined;
   readonly #inputs: ReadonlySet<string>;
   /** The last step's chunks, until all are handed to the device. */
   #feeding: Promise<void> = Promise.resolve();
@@ -28,16 +36,24 @@ export class DeviceTrainSession implements TrainSession {
   /** @param session opened with a training plan; closed together with this one */
   constructor(session: Session) {
     this.#session = session;
-    const { weights, inputs } = session.plan;
-    this.state = weights.flatMap(({ name, shape, moments }): StateInfo[] => [
+    const { weights, inputs, scaler } = session.plan;
+    const states = weights.flatMap(({ name, shape, moments }): StateInfo[] => [
       { name, shape, dtype: 'F32' },
       ...(moments
         ? [firstMoment, secondMoment].map((p): StateInfo => ({ name: p + name, shape, dtype: 'F32' }))
         : []),
     ]);
+    this.state = scaler ? [...states, { name: scaler.name, shape: scaler.shape, dtype: 'F32' }] : states;
+    if (scaler) session.writeWeight(scaler.name, beginning(scaler));
     this.#inputs = new Set(inputs.map((i) => i.name));
     const hasScale = weights.some((w) => w.name === logitScale);
-    this.#results = ['loss', 'grad_norm', ...(hasScale ? [logitScale] : [])];
+    this.#scaler = scaler?.name;
+    this.#results = [
+      'loss',
+      'grad_norm',
+      ...(hasScale ? [logitScale] : []),
+      ...(scaler ? [scaler.name] : []),
+    ];
   }
 
   async step(batch: Batch, hyper: StepHyper): Promise<StepResult> {
@@ -55,10 +71,12 @@ export class DeviceTrainSession implements TrainSession {
     }
     const values = await session.readLater(this.#results);
     const scale = values.get(logitScale);
+    const scaling = this.#scaler === undefined ? undefined : scalingOf(values.get(this.#scaler)!);
     return {
       loss: values.get('loss')![0]!,
-      gradNorm: values.get('grad_norm')![0]!,
+      gradNorm: scaling?.overflow ? Number.NaN : values.get('grad_norm')![0]!,
       ...(scale === undefined ? {} : { logitScale: scale[0]! }),
+      ...(scaling === undefined ? {} : { scaling }),
     };
   }
 
@@ -124,6 +142,16 @@ export class DeviceTrainSession implements TrainSession {
   close(): void {
     this.#session.close();
   }
+}
+
+/** The state of a loss scale before the first step. */
+function beginning({ initial }: ScalerInfo): Float32Array {
+  return Float32Array.from(scalerSlots, (slot) => (slot === 'scale' ? initial : 0));
+}
+
+function scalingOf(state: HostArray): LossScaling {
+  const value = (slot: ScalerSlot) => state[scalerSlots.indexOf(slot)]!;
+  return { scale: value('scale'), overflow: value('inverse') === 0, inRow: value('skipped_in_row') };
 }
 
 /** Rows of a chunk. */

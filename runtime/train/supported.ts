@@ -6,10 +6,13 @@ import type { Recipe } from '../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import type { UpdateSettings } from './types.ts';
 
-function unsupported(recipe: Recipe): { readonly what: string; readonly help: string }[] {
+function unsupported(recipe: Recipe, reference: boolean): { readonly what: string; readonly help: string }[] {
   const found: { what: string; help: string }[] = [];
-  if (recipe.precision.kind === 'mixed')
-    found.push({ what: 'precision = mixed(...)', help: 'precision = f32, or leave it out' });
+  if (reference && recipe.precision.kind === 'mixed')
+    found.push({
+      what: 'precision = mixed(...) on the reference',
+      help: '--device webgpu, or precision = f32',
+    });
   if (recipe.data.name === 'webdataset')
     found.push({ what: 'data = webdataset(...)', help: 'data = csv(...) or tensors(...)' });
   if (recipe.evaluate.length > 0)
@@ -17,9 +20,12 @@ function unsupported(recipe: Recipe): { readonly what: string; readonly help: st
   return found;
 }
 
-/** @throws DiagnosticError one Z607 for each part of the recipe that this version cannot run */
-export function checkSupported(recipe: Recipe): void {
-  const diagnostics = unsupported(recipe).map(({ what, help }): Diagnostic => {
+/**
+ * @param reference whether the recipe is to be trained in double precision
+ * @throws DiagnosticError one Z607 for each part of the recipe that this version cannot run
+ */
+export function checkSupported(recipe: Recipe, reference = false): void {
+  const diagnostics = unsupported(recipe, reference).map(({ what, help }): Diagnostic => {
     const message = `recipe ${recipe.name}: ${what} is not supported by this version`;
     return { code: 'Z607', severity: 'error', message, help };
   });
@@ -42,7 +48,9 @@ export function updateSettings(recipe: Recipe): UpdateSettings {
   if (problems.length > 0)
     throw new DiagnosticError(problems.map((message) => ({ code: 'Z608', severity: 'error', message })));
   const { beta1, beta2, eps, weightDecay, decayMinDims } = recipe.optimizer;
-  return { trainable, beta1, beta2, eps, weightDecay, decayMinDims, clamps: recipe.clamps };
+  const { precision, clamps } = recipe;
+  const mixed = precision.kind === 'mixed' ? { lossScale: precision.lossScale } : {};
+  return { trainable, beta1, beta2, eps, weightDecay, decayMinDims, clamps, ...mixed };
 }
 
 /** Numbers that one array of the host holds. */

@@ -8,7 +8,14 @@
 import { fail } from '../../grammar/diagnostics.ts';
 import type { BatchSource, DataCursor } from '../data/types.ts';
 import { learningRate, type Schedule } from './schedule.ts';
-import type { MetricsRow, StepHyper, StepResult, TrainSession, UpdateSettings } from './types.ts';
+import type {
+  LossScaling,
+  MetricsRow,
+  StepHyper,
+  StepResult,
+  TrainSession,
+  UpdateSettings,
+} from './types.ts';
 
 export interface TrainLoop {
   readonly session: TrainSession;
@@ -36,6 +43,8 @@ export interface TrainLoop {
 
 /** Steps whose numbers may be outstanding. */
 const inFlight = 2;
+/** Overflows in a row that end a run: from 65 536 they take a scale below 1. */
+const mostOverflows = 20;
 
 interface Started {
   readonly step: number;
@@ -71,8 +80,9 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
 
   const report = async (): Promise<void> => {
     const { step, lr, dataWait, skipped, epoch, result } = started.shift()!;
-    const { loss, gradNorm, logitScale } = await result;
-    if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) failNotFinite(step, loss, gradNorm, lr);
+    const { loss, gradNorm, logitScale, scaling } = await result;
+    if (scaling?.overflow) checkOverflows(step, scaling);
+    else if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) failNotFinite(step, loss, gradNorm, lr);
     const now = loop.now();
     const samples = loop.batch / Math.max((now - last) / 1000, 1e-9);
     last = now;
@@ -82,6 +92,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
       lr,
       logit_scale: logitScale ?? null,
       grad_norm: gradNorm,
+      ...(scaling ? { loss_scale: scaling.scale, overflow: scaling.overflow } : {}),
       samples_per_second: rounded(samples),
       data_wait_ms: rounded(dataWait),
       skipped,
@@ -121,6 +132,16 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
   }
   if (saved !== step) await loop.save(step, loop.source.cursor());
   return step;
+}
+
+/** An overflow is how a dynamic scale finds its place; many in a row have another cause. */
+function checkOverflows(step: number, { scale, inRow }: LossScaling): void {
+  if (inRow < mostOverflows) return;
+  fail(
+    'Z609',
+    `training diverged: ${inRow} steps up to step ${step} overflowed one after the other, the last at a loss scale of ${scale}; the last checkpoint is kept`,
+    'precision = f32, a lower learning rate, or a longer warm-up',
+  );
 }
 
 function failNotFinite(step: number, loss: number, gradNorm: number, lr: number): never {

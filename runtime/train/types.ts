@@ -21,16 +21,28 @@ export interface StepHyper {
 export interface StepResult {
   /** Before the update. */
   readonly loss: number;
-  /** Global L2 norm of the gradients, before clipping. */
+  /** Global L2 norm of the gradients, before clipping; NaN where they overflowed. */
   readonly gradNorm: number;
   /** The parameter as stored (a logarithm), after update and clamp; absent in models without one. */
   readonly logitScale?: number;
+  /** Mixed precision: what became of the step. */
+  readonly scaling?: LossScaling;
+}
+
+/** The loss scale behind one step. */
+export interface LossScaling {
+  /** The scale of the next step. */
+  readonly scale: number;
+  /** A gradient overflowed: weights and moments stayed as they were. */
+  readonly overflow: boolean;
+  /** Steps that overflowed one after the other, this one included. */
+  readonly inRow: number;
 }
 
 export type StateArray = Float32Array | Float64Array;
 
 export interface StateInfo {
-  /** A weight's own name, or `adam.m.NAME` and `adam.v.NAME`. */
+  /** A weight's own name, `adam.m.NAME`, `adam.v.NAME`, or the loss scale's state. */
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype: 'F32' | 'F64';
@@ -63,7 +75,11 @@ export interface MetricsRow {
   readonly lr: number;
   /** The stored logarithm after this step; null in models without one. */
   readonly logit_scale: number | null;
+  /** Not finite (in JSON null) in a step that overflowed. */
   readonly grad_norm: number;
+  /** Mixed precision: the scale of the next step, and whether this one overflowed and was left out. */
+  readonly loss_scale?: number;
+  readonly overflow?: boolean;
   readonly samples_per_second: number;
   /** How long the step waited for its batch. */
   readonly data_wait_ms: number;

@@ -72,8 +72,11 @@ describe('usage', () => {
       'error[Z403]: init:x',
     ],
     [
-      ['compile', 'ViT-B/32', '--entry', 'loss', '--batch', '1', '--precision', 'mixed', '-o', 'x'],
-      'error[Z706]: --precision mixed comes with a later version',
+      [
+        ...['run', 'ViT-B/32', '--entry', 'loss', '--weights', 'hash', '--inputs', 'hash', '--batch', '1'],
+        ...['--precision', 'mixed', '--device', 'reference', '--out', 'x'],
+      ],
+      'error[Z703]: --precision mixed: the reference computes in double precision',
     ],
     [['compile', 'ViT-B/32', '--entry', 'loss', '-o', 'x'], 'error[Z703]: --batch is missing'],
     [

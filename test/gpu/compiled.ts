@@ -5,7 +5,7 @@
  */
 
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';
-import { compileGraph } from '../../compiler/compile.ts';
+import { compileGraph, type Precision } from '../../compiler/compile.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
 import { type Graph, numericShape, sizeOf } from '../../compiler/graph/types.ts';
 import { verify } from '../../compiler/graph/verify.ts';
@@ -55,9 +55,25 @@ export async function compare(
   on: Device,
   target: DeviceKind | DeviceProfile,
   traced: Graph,
-  options: { gradients?: readonly string[]; integersBelow?: number } = {},
+  options: { gradients?: readonly string[]; integersBelow?: number; precision?: Precision } = {},
 ): Promise<Comparison> {
-  const graph = options.gradients ? differentiate(traced, { loss: 'loss', wrt: options.gradients }) : traced;
+  const { gradients, precision = 'f32' } = options;
+  let last: Graph | undefined;
+  const plan = compileGraph(traced, {
+    model: 'test',
+    entry: 'test',
+    batch: 1,
+    mode: 'eval',
+    profile: typeof target === 'string' ? profileFor(on, target) : target,
+    precision,
+    observe: (_pass, graph) => {
+      last = graph;
+    },
+    ...(gradients ? { gradients } : {}),
+  });
+  // In f32 passes are judged along; in mixed precision the reference has to round where the plan does.
+  const defined = gradients ? differentiate(traced, { loss: 'loss', wrt: gradients }) : traced;
+  const graph = precision === 'mixed' ? last! : defined;
   const inputs = new Map<string, RefTensor>();
   const params = new Map<string, RefTensor>();
   for (const node of graph.nodes) {
@@ -71,14 +87,6 @@ export async function compare(
     (node.op === 'input' ? inputs : params).set(node.attrs.name, { shape, data: values });
   }
   const expected = executeReference(verify(graph), { inputs, params });
-  const plan = compileGraph(traced, {
-    model: 'test',
-    entry: 'test',
-    batch: 1,
-    mode: 'eval',
-    profile: typeof target === 'string' ? profileFor(on, target) : target,
-    ...(options.gradients ? { gradients: options.gradients } : {}),
-  });
   const session = await on.open(plan);
   try {
     for (const weight of plan.weights)

@@ -1,6 +1,6 @@
 /** Ways to train with less memory, on the adapter at hand: the gradients stay what they are. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CompileOptions, compileGraph } from '../../compiler/compile.ts';
+import { type CompileOptions, compileGraph, type Precision } from '../../compiler/compile.ts';
 import { compileChunked } from '../../compiler/compile-chunked.ts';
 import { openGpu } from '../../runtime/node-gpu.ts';
 import { DeviceTrainSession } from '../../runtime/train/session.ts';
@@ -29,6 +29,7 @@ interface Way extends Partial<CompileOptions> {
   /** Elements from which the loss is computed in strips. */
   readonly strips?: number;
   readonly objective?: string;
+  readonly precision?: Precision;
 }
 
 interface Trained {
@@ -49,7 +50,8 @@ async function train(name: string, pairs: number, way: Way, steps = 1): Promise<
     batch: pairs,
     mode: 'train',
     profile: device.profile,
-    training: { ...update, trainable },
+    // A power of two that nothing overflows with.
+    training: { ...update, trainable, ...(way.precision === 'mixed' ? { lossScale: 256 } : {}) },
     ...way,
   } as const;
   const { chunk, objective } = way;
@@ -115,6 +117,13 @@ describe('chunks', () => {
       for (const [step, loss] of whole.losses.entries())
         expect(Math.abs(parts.losses[step]! - loss) / loss, `loss of step ${step}`).toBeLessThan(1e-5);
     }
+  });
+
+  it('give the gradients of the whole batch in mixed precision', { timeout: 240_000 }, async () => {
+    // Rows are rounded alike whatever the chunk, features and their gradients stay f32.
+    const whole = await train('tiny_vit', 8, { precision: 'mixed' });
+    const parts = await train('tiny_vit', 8, { chunk: 4, precision: 'mixed' });
+    expect(worst(parts, whole)).toBeLessThan(1e-5);
   });
 
   it('combine with rematerialisation', { timeout: 240_000 }, async () => {

@@ -59,7 +59,7 @@ export function goldenTraining(set: string): GoldenTraining {
 }
 
 /** The golden batches, in order. */
-function goldenSource(train: GoldenFile): BatchSource {
+export function goldenSource(train: GoldenFile): BatchSource {
   const images = train.tensors.get('in.images')!;
   const tokens = train.tensors.get('in.tokens')!;
   const steps = images.shape[0]!;

@@ -111,8 +111,12 @@ describe('verify', () => {
       'graph node %2 (matmul at mlp) is broken: its type is f32[2, 5], its shape rule gives f32[2, 4]',
     ],
     [
-      broken(2, { type: { dtype: 'f16', shape: [2, 4] } }),
-      'graph node %2 (matmul at mlp) is broken: its type is f16[2, 4], its shape rule gives f32[2, 4]',
+      broken(2, { type: { dtype: 'i32', shape: [2, 4] } }),
+      'graph node %2 (matmul at mlp) is broken: its type is i32[2, 4], its shape rule gives f32[2, 4]',
+    ],
+    [
+      broken(0, { type: { dtype: 'f16', shape: [2, 3] } }),
+      'graph node %0 (input) is broken: its type is f16[2, 3], its shape rule gives f32[2, 3]',
     ],
     [
       broken(0, { type: { dtype: 'f32', shape: [{ symbol: 'B', mul: 1 }, 3] } }),

@@ -95,12 +95,12 @@ describe('what a recipe trains', () => {
       evaluate: [{ what: { name: 'zeroshot', args: [], named: {} } }],
     } as const satisfies Partial<Recipe>;
     try {
-      checkSupported({ ...recipe, ...ambitious });
+      checkSupported({ ...recipe, ...ambitious }, true);
       expect.unreachable();
     } catch (error) {
       const { diagnostics } = error as { diagnostics: { code: string; message: string; help: string }[] };
       expect(diagnostics.map((d) => d.message)).toEqual([
-        'recipe r: precision = mixed(...) is not supported by this version',
+        'recipe r: precision = mixed(...) on the reference is not supported by this version',
         'recipe r: data = webdataset(...) is not supported by this version',
         'recipe r: evaluate during training is not supported by this version',
       ]);

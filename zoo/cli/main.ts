@@ -37,6 +37,8 @@ const deviceOption = (): Option =>
 
 const profileOption = (): Option =>
   new Option('--profile [file]', 'time every kernel; with a file, also write a Chrome trace');
+const precisionOption = (): Option =>
+  new Option('--precision <precision>', 'arithmetic (default: f32)').choices(['f32', 'mixed']);
 const tuneOption = (): Option =>
   new Option(
     '--tune',
@@ -95,7 +97,7 @@ program
       .default('eval'),
   )
   .option('--grad', 'also the gradient of the loss with respect to every trainable weight')
-  .addOption(new Option('--precision <precision>', 'arithmetic').choices(['f32', 'mixed']).default('f32'))
+  .addOption(precisionOption())
   .addOption(
     new Option('--profile <profile>', 'kind of device to plan for').choices(['cpu', 'gpu']).default('cpu'),
   )
@@ -120,6 +122,7 @@ program
       .default('eval'),
   )
   .option('--grad', 'also write grad.<weight>')
+  .addOption(precisionOption())
   .option('--batch <n>', 'number of pairs (with --inputs hash)')
   .addOption(deviceOption())
   .addOption(tuneOption())

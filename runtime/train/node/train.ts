@@ -51,8 +51,9 @@ export interface TrainOptions extends RunOptions {
 /** What a checkpoint must agree on: the computation of one step and the weights it updates. */
 export function modelHash(graph: Graph, settings: UpdateSettings): string {
   const nodes = graph.nodes.map(({ op, inputs, attrs, type }) => [op, inputs, attrs, type.dtype, type.shape]);
+  const mixed = settings.lossScale === undefined ? [] : ['mixed'];
   return createHash('sha256')
-    .update(JSON.stringify([nodes, graph.outputs, settings.trainable]))
+    .update(JSON.stringify([nodes, graph.outputs, settings.trainable, ...mixed]))
     .digest('hex');
 }
 
@@ -62,7 +63,7 @@ export function modelHash(graph: Graph, settings: UpdateSettings): string {
  */
 export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
   const { recipe, out, resume } = options;
-  checkSupported(recipe);
+  checkSupported(recipe, options.executor.kind === 'reference');
   checkHostBatch(recipe);
   const settings = updateSettings(recipe);
   const folder = await examineRunFolder(out, resume);

@@ -5,7 +5,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CompileOptions as PlanOptions } from '../../../compiler/compile.ts';
+import type { CompileOptions as PlanOptions, Precision } from '../../../compiler/compile.ts';
 import { printGraph } from '../../../compiler/graph/print.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import type { Plan, VerifiedPlan } from '../../../compiler/plan/types.ts';
@@ -25,7 +25,7 @@ interface CompileOptions {
   readonly train?: boolean;
   readonly mode: 'eval' | 'train';
   readonly grad?: boolean;
-  readonly precision: 'f32' | 'mixed';
+  readonly precision?: Precision;
   readonly profile: 'cpu' | 'gpu';
   readonly memory?: string;
   readonly dumpAfter?: string;
@@ -108,7 +108,13 @@ function planEntry(
     );
   const entry = parseEntry(model, options.entry);
   const batch = parseCount('--batch', options.batch);
-  const request = { entry, batch, mode: options.mode, gradients: options.grad === true };
+  const request = {
+    entry,
+    batch,
+    mode: options.mode,
+    gradients: options.grad === true,
+    precision: options.precision ?? 'f32',
+  };
   return compileFitting(model, request, profile, observe);
 }
 
@@ -120,7 +126,7 @@ function planRecipe(
   observe: PlanOptions['observe'],
 ): Planned {
   const recipe = loadRecipe(reference, options.set);
-  for (const name of ['entry', 'batch', 'grad'] as const)
+  for (const name of ['entry', 'batch', 'grad', 'precision'] as const)
     if (options[name] !== undefined)
       fail(
         'Z703',
@@ -132,9 +138,6 @@ function planRecipe(
 }
 
 export async function compile(reference: string, options: CompileOptions): Promise<void> {
-  if (options.precision === 'mixed') {
-    fail('Z706', '--precision mixed comes with a later version of zooc', '--precision f32');
-  }
   const profile = profileFor(options);
   const stages: string[] = [];
   const make = options.train === true ? planRecipe : planEntry;

@@ -4,6 +4,7 @@
  * Everything about the input file is checked before a device is opened; nothing is written unless all went well.
  */
 
+import type { Precision } from '../../../compiler/compile.ts';
 import type { EntryName, Model } from '../../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
 import type { HostArray } from '../../../runtime/types.ts';
@@ -32,6 +33,7 @@ interface RunOptions {
   readonly mode: 'eval' | 'train';
   readonly grad?: boolean;
   readonly batch?: string;
+  readonly precision?: Precision;
   readonly device: DeviceChoice;
   readonly tune?: boolean;
   readonly profile?: ProfileOption;
@@ -168,6 +170,12 @@ export async function run(reference: string, options: RunOptions): Promise<void>
   if (gradients && entry !== 'loss') {
     fail('Z704', `--grad needs the entry loss, not ${entry}`, `--entry loss --grad`);
   }
+  if (options.precision === 'mixed' && options.device === 'reference')
+    fail(
+      'Z703',
+      '--precision mixed: the reference computes in double precision',
+      '--device webgpu, or leave --precision out',
+    );
   const wanted = wantedInputs(model, entry);
   const profiling = startProfiling(options.profile);
   await closing(async (keep) => {
@@ -183,7 +191,8 @@ export async function run(reference: string, options: RunOptions): Promise<void>
         notify: note,
       }),
     );
-    const request = { entry, batch: inputs.batch, mode: options.mode, gradients };
+    const { mode, precision = 'f32' } = options;
+    const request = { entry, batch: inputs.batch, mode, gradients, precision };
     const ready = keep(await openEntry(executor, model, weights, request));
     const results = await ready.run(inputs.values);
     const tensors = [...results].map(([name, t]) => toStored(model, name, t));

@@ -1,0 +1,18 @@
+/** Views: ops whose result is their first input's memory, seen otherwise. */
+import type { OpName } from '../ops/attributes.ts';
+import type { Graph } from './types.ts';
+
+export const viewOps: ReadonlySet<OpName> = new Set<OpName>([
+  'reshape',
+  'transpose',
+  'slice',
+  'expand',
+  'all_gather',
+  'recompute',
+]);
+
+/** The node whose memory a chain of views shows. */
+export function rootOf(graph: Graph, id: number): number {
+  const { op, inputs } = graph.nodes[id]!;
+  return viewOps.has(op) ? rootOf(graph, inputs[0]!) : id;
+}

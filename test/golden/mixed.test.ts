@@ -1,0 +1,210 @@
+/**
+ * Mixed precision against PyTorch in f32: features, logits, loss, gradients, and training.
+ *
+ * A stored half is off by at most u = 2^-11 = 4.9e-4 of itself. What a feature of these models (2 to 3 layers) depends on
+ * passes about 20 roundings whose errors are independent: √20 u = 2.2e-3 of a tensor's norm. Logits are differences of
+ * such features times up to 14: 4e-3 of their norm. Gradients pass the way twice, and through the loss: 1e-2. In training
+ * mode a residual network's gradients hang on which activations are above zero, where u of a sum of 500 turns some over:
+ * only their direction is judged, by the cosine over all weights. PyTorch's own autocast is as far from f32.
+ */
+import { describe, expect, test } from 'vitest';
+import { compileGraph } from '../../compiler/compile.ts';
+import { resolveModel, traceEntry } from '../../compiler/model/index.ts';
+import type { Result } from '../../compiler/model/types.ts';
+import type { DeviceKind } from '../../compiler/profile.ts';
+import { DeviceTrainSession } from '../../runtime/train/session.ts';
+import { trainLoop } from '../../runtime/train/trainer.ts';
+import type { MetricsRow, StateArray, TrainSession } from '../../runtime/train/types.ts';
+import { nodeHost } from '../../zoo/host.ts';
+import { device, profileFor } from '../gpu/compiled.ts';
+import { readGolden, relL2 } from '../support/golden.ts';
+import { type GoldenTraining, goldenSource, goldenTraining } from '../support/golden-training.ts';
+
+const on = await device();
+
+function unwrap<T>(result: Result<T>): T {
+  if (!result.ok) throw new Error(result.diagnostics.map((d) => d.message).join('\n'));
+  return result.value;
+}
+
+/** What a golden batch gives in mixed precision, by the names of the golden file. */
+async function runGolden(set: string, kind: DeviceKind, gradients: boolean) {
+  const golden = readGolden(`${set}.golden.safetensors`).tensors;
+  const weights = readGolden(`${set}.weights.safetensors`).tensors;
+  const model = unwrap(resolveModel(nodeHost(), `test/fixtures/models/tiny.zoo#${set}`));
+  const trainable = model.weights.filter((w) => w.kind === 'param').map((w) => w.name);
+  const batch = golden.get('in.images')!.shape[0]!;
+  const plan = compileGraph(unwrap(traceEntry(model, 'loss', { batch, training: gradients })), {
+    model: set,
+    entry: 'loss',
+    batch,
+    mode: gradients ? 'train' : 'eval',
+    profile: profileFor(on!, kind),
+    precision: 'mixed',
+    ...(gradients ? { gradients: trainable } : {}),
+  });
+  const session = await on!.open(plan);
+  for (const { name } of plan.weights) session.writeWeight(name, new Float32Array(weights.get(name)!.data));
+  session.writeInput('images', new Float32Array(golden.get('in.images')!.data));
+  session.writeInput('tokens', new Int32Array(golden.get('in.tokens')!.data));
+  session.run();
+  const found = new Map<string, Float64Array>();
+  for (const { name } of plan.outputs) found.set(name, Float64Array.from(await session.read(name)));
+  session.close();
+  return { found, trainable, want: (name: string) => golden.get(name)!.data };
+}
+
+const kinds = ['cpu', 'gpu'] as const;
+
+describe.skipIf(!on)('a model in mixed precision', { timeout: 300_000 }, () => {
+  test.each(['tiny_vit', 'tiny_rn'].flatMap((set) => kinds.map((kind) => [set, kind] as const)))(
+    '%s with %s schedules stays near PyTorch forward',
+    async (set, kind) => {
+      const { found, want } = await runGolden(set, kind, false);
+      for (const name of ['image_features', 'text_features'])
+        expect(relL2(found.get(name)!, want(`eval.${name}`)), name).toBeLessThan(2.2e-3);
+      expect(relL2(found.get('logits_per_image')!, want('eval.logits_per_image'))).toBeLessThan(4e-3);
+      expect(relL2(found.get('loss')!, want('eval.loss'))).toBeLessThan(4e-3);
+    },
+  );
+
+  test.each(kinds)('tiny_vit with %s schedules stays near PyTorch backward', async (kind) => {
+    const { found, trainable, want } = await runGolden('tiny_vit', kind, true);
+    for (const name of trainable)
+      expect(relL2(found.get(`grad.${name}`)!, want(`grad.${name}`)), name).toBeLessThan(1e-2);
+  });
+
+  test('tiny_rn in training mode keeps the direction of PyTorch', async () => {
+    const { found, trainable, want } = await runGolden('tiny_rn', 'gpu', true);
+    expect(relL2(found.get('loss')!, want('train.loss'))).toBeLessThan(4e-3);
+    let [dot, own, other] = [0, 0, 0];
+    for (const name of trainable)
+      for (const [i, x] of found.get(`grad.${name}`)!.entries()) {
+        const y = want(`grad.${name}`)[i]!;
+        [dot, own, other] = [dot + x * y, own + x * x, other + y * y];
+      }
+    expect(dot / Math.sqrt(own * other)).toBeGreaterThan(0.99);
+  });
+});
+
+async function openTraining(
+  { graph, settings, train }: GoldenTraining,
+  lossScale: number | 'dynamic',
+): Promise<TrainSession> {
+  const plan = compileGraph(graph, {
+    model: 'tiny',
+    entry: 'loss',
+    batch: train.tensors.get('in.images')!.shape[1]!,
+    mode: 'train',
+    profile: on!.profile,
+    precision: 'mixed',
+    training: { ...settings, lossScale },
+  });
+  return new DeviceTrainSession(await on!.open(plan));
+}
+
+/** Steps `[start, end)` over the golden batches. */
+async function steps(golden: GoldenTraining, session: TrainSession, start: number, end: number) {
+  const rows: MetricsRow[] = [];
+  const source = goldenSource(golden.train);
+  source.seek({ epoch: 0, batch: start, seed: 0 });
+  await trainLoop({
+    session,
+    source,
+    schedule: { kind: 'constant', lr: 5e-4, warmup: 0, total: end },
+    settings: golden.settings,
+    batch: golden.train.tensors.get('in.images')!.shape[1]!,
+    start,
+    end,
+    row: (row) => rows.push(row),
+    save: async () => {},
+    stopRequested: () => false,
+    now: () => performance.now(),
+  });
+  return rows;
+}
+
+async function stateOf(session: TrainSession): Promise<Map<string, StateArray>> {
+  const state = new Map<string, StateArray>();
+  for (const { name } of session.state) state.set(name, await session.readState(name));
+  return state;
+}
+
+function begin(golden: GoldenTraining, session: TrainSession): void {
+  for (const [name, { data }] of golden.weights.tensors) session.writeState(name, Float32Array.from(data));
+}
+
+const scaler = 'loss_scaler';
+
+describe.skipIf(!on)('training in mixed precision', { timeout: 300_000 }, () => {
+  test('follows the f32 run of PyTorch while no step overflows', async () => {
+    const golden = goldenTraining('tiny_vit');
+    const session = await openTraining(golden, 256);
+    begin(golden, session);
+    const rows: MetricsRow[] = [];
+    await trainLoop({
+      session,
+      source: goldenSource(golden.train),
+      schedule: { kind: 'cosine', lr: 5e-4, warmup: 2, total: 5 },
+      settings: golden.settings,
+      batch: golden.train.tensors.get('in.images')!.shape[1]!,
+      start: 0,
+      end: 5,
+      row: (row) => rows.push(row),
+      save: async () => {},
+      stopRequested: () => false,
+      now: () => performance.now(),
+    });
+    const want = golden.train.tensors.get('step.loss')!.data;
+    // A step moves weights along gradients that are 1e-2 off at most: 5 steps, 5e-2 of what training changed (0.7).
+    for (const [i, row] of rows.entries()) {
+      expect(row.overflow).toBe(false);
+      expect(row.loss_scale).toBe(256);
+      expect(Math.abs(row.loss - want[i]!), `loss of step ${i}`).toBeLessThan(3.5e-2);
+    }
+    session.close();
+  });
+
+  test('a step that overflows changes nothing but the scale, which halves', async () => {
+    const golden = goldenTraining('tiny_vit');
+    const session = await openTraining(golden, 'dynamic');
+    begin(golden, session);
+    session.writeState(scaler, Float32Array.of(2 ** 30, 5, 7, 1, 0, 0));
+    const before = await stateOf(session);
+    const [row] = await steps(golden, session, 0, 1);
+    expect(row).toMatchObject({ overflow: true, loss_scale: 2 ** 29 });
+    const after = await stateOf(session);
+    expect(after.get(scaler)).toEqual(Float32Array.of(2 ** 29, 0, 7, 2, 1, 0));
+    before.delete(scaler);
+    after.delete(scaler);
+    expect(after).toEqual(before);
+    session.close();
+  });
+
+  test('the scale doubles with the 2000th clean step', async () => {
+    const golden = goldenTraining('tiny_vit');
+    const session = await openTraining(golden, 'dynamic');
+    begin(golden, session);
+    session.writeState(scaler, Float32Array.of(128, 1998, 1998, 0, 0, 0));
+    const rows = await steps(golden, session, 0, 2);
+    expect(rows.map((r) => r.loss_scale)).toEqual([128, 256]);
+    expect(await session.readState(scaler)).toEqual(Float32Array.of(256, 0, 2000, 0, 0, 1 / 128));
+    session.close();
+  });
+
+  test('goes on from saved state with the same bits, skipped steps included', async () => {
+    const golden = goldenTraining('tiny_vit');
+    const whole = await openTraining(golden, 'dynamic');
+    begin(golden, whole);
+    const rows = await steps(golden, whole, 0, 3);
+    expect(rows.some((row) => row.overflow)).toBe(true);
+    const saved = await stateOf(whole);
+    await steps(golden, whole, 3, 5);
+    const resumed = await openTraining(golden, 'dynamic');
+    for (const [name, data] of saved) resumed.writeState(name, data);
+    await steps(golden, resumed, 3, 5);
+    expect(await stateOf(resumed)).toEqual(await stateOf(whole));
+    whole.close();
+    resumed.close();
+  });
+});
