@@ -168,8 +168,8 @@ export function worthColumns(user: Node, id: number): boolean {
  */
 export function isReadAlone(graph: Graph, consumers: readonly (readonly number[])[], view: number): boolean {
   const root = rootOf(graph, view);
-  const readers = readersOf(graph, consumers, view);
-  const behind = readers.flatMap((id) => readersOf(graph, consumers, id));
+  const readers = readersBehindViews(graph, consumers, view);
+  const behind = readers.flatMap((id) => readersBehindViews(graph, consumers, id));
   const near = new Set([...readers, ...behind.filter((id) => maps.has(graph.nodes[id]!.op))]);
   const others = [...near]
     .flatMap((id) => graph.nodes[id]!.inputs)
@@ -185,8 +185,8 @@ function comesThrough(graph: Graph, id: number, view: number): boolean {
 }
 
 /** The nodes that read a value, through views. */
-function readersOf(graph: Graph, consumers: readonly (readonly number[])[], id: number): number[] {
+function readersBehindViews(graph: Graph, consumers: readonly (readonly number[])[], id: number): number[] {
   return consumers[id]!.flatMap((user) =>
-    viewOps.has(graph.nodes[user]!.op) ? readersOf(graph, consumers, user) : [user],
+    viewOps.has(graph.nodes[user]!.op) ? readersBehindViews(graph, consumers, user) : [user],
   );
 }

@@ -4,6 +4,7 @@
  * A value is looked up by its node; views (reshape, transpose ...) are followed for free, and where strides cannot say a
  * reshape, the value is copied. What a reader asks of a layout (layouts.ts) decides the strides of a new result.
  */
+import { readersOf } from '../graph/readers.ts';
 import type { Node, NodeOf, Origin, VerifiedGraph } from '../graph/types.ts';
 import { numericShape, sizeOf } from '../graph/types.ts';
 import type { OpName } from '../ops/attributes.ts';
@@ -78,11 +79,9 @@ export abstract class Values {
     this.#placed = placed;
     this.#filters = filtersOnly(graph);
     this.outputs = new Set(graph.outputs.map((o) => o.node));
-    const readers: number[][] = graph.nodes.map(() => []);
-    for (const { id, inputs } of graph.nodes) for (const input of new Set(inputs)) readers[input]!.push(id);
-    this.readers = readers;
-    this.#joined = joinedParts(graph, readers);
-    this.columns = profile.kind === 'cpu' ? columnOperands(graph, readers) : new Map();
+    this.readers = readersOf(graph);
+    this.#joined = joinedParts(graph, this.readers);
+    this.columns = profile.kind === 'cpu' ? columnOperands(graph, this.readers) : new Map();
     this.windows = new Windows(profile, () => this.#storages++);
   }
 

@@ -8,6 +8,7 @@
  */
 import type { Builder } from '../graph/builder.ts';
 import { createBuilder } from '../graph/create-builder.ts';
+import { readersOf } from '../graph/readers.ts';
 import { type Graph, type Node, type NodeOf, numericShape, sameShape, sizeOf } from '../graph/types.ts';
 import { isDepthwise } from '../ops/convolve.ts';
 import { binaryMapOps, type MapInstruction, type MapProgram, unaryMapOps } from '../ops/map-program.ts';
@@ -30,14 +31,13 @@ interface Groups {
 
 class Fusion {
   readonly graph: Graph;
-  readonly consumers: number[][];
+  readonly consumers: readonly (readonly number[])[];
   readonly isOutput: Set<number>;
   readonly #operandLimit: number;
 
   constructor(graph: Graph, profile: DeviceProfile) {
     this.graph = graph;
-    this.consumers = graph.nodes.map(() => []);
-    for (const node of graph.nodes) for (const id of node.inputs) this.consumers[id]!.push(node.id);
+    this.consumers = readersOf(graph);
     this.isOutput = new Set(graph.outputs.map((o) => o.node));
     // One binding for the result; two more where the group may become an epilogue.
     this.#operandLimit = Math.min(profile.limits.maxStorageBuffersPerShaderStage, 12) - 3;

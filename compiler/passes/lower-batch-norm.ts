@@ -5,6 +5,7 @@
  * (in inference these are then computed once) and bias - mean · scale into the convolution's epilogue.
  */
 import type { Builder } from '../graph/builder.ts';
+import { readersOf } from '../graph/readers.ts';
 import type { Graph, NodeOf } from '../graph/types.ts';
 import { asChannels } from '../ops/batch-norm.ts';
 import { Expressions } from '../ops/expressions.ts';
@@ -15,13 +16,6 @@ function fromWeights(graph: Graph): boolean[] {
   const known: boolean[] = [];
   for (const { op, inputs } of graph.nodes) known.push(op !== 'input' && inputs.every((id) => known[id]));
   return known;
-}
-
-function consumers(graph: Graph): number[] {
-  const counts = graph.nodes.map(() => 0);
-  for (const node of graph.nodes) for (const id of node.inputs) counts[id]!++;
-  for (const { node } of graph.outputs) counts[node]!++;
-  return counts;
 }
 
 function normalised(
@@ -47,11 +41,13 @@ function normalised(
 
 export function lowerBatchNorm(graph: Graph): Graph {
   const known = fromWeights(graph);
-  const uses = consumers(graph);
+  const readers = readersOf(graph);
+  const outputs = new Set(graph.outputs.map((o) => o.node));
   return rewrite(graph, (b, node, inputs) => {
     if (node.op !== 'batch_norm') return undefined;
     const [x, ...rest] = node.inputs;
-    const fold = graph.nodes[x!]!.op === 'conv2d' && uses[x!] === 1 && rest.every((id) => known[id]);
+    const alone = readers[x!]!.length === 1 && !outputs.has(x!);
+    const fold = graph.nodes[x!]!.op === 'conv2d' && alone && rest.every((id) => known[id]);
     return normalised(b, node, inputs, fold);
   });
 }
