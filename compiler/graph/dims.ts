@@ -74,6 +74,11 @@ export function subtractDims(a: Dim, b: Dim): Dim | undefined {
   return a.mul === b.mul ? 0 : { symbol: a.symbol, mul: a.mul - b.mul };
 }
 
+/** The smallest multiple of `to` that is at least `n`: padded rows, aligned offsets. */
+export function alignUp(n: number, to: number): number {
+  return Math.ceil(n / to) * to;
+}
+
 /** The smallest size a dimension can have: symbols stand for numbers of at least 1. */
 export function leastOf(dim: Dim): number {
   return typeof dim === 'number' ? dim : dim.mul;

@@ -7,6 +7,7 @@
  * length of a row, not with heads or batch. Loops over the width stay loops: unrolled, such a kernel takes LLVM
  * many seconds to compile.
  */
+import { alignUp } from '../graph/dims.ts';
 import type { Origin } from '../graph/types.ts';
 import { bytesOf, LOWEST } from './access.ts';
 import { type AttentionWork, ownsQueries, pairsOf } from './attention.ts';
@@ -27,7 +28,7 @@ export function cpuAttention(work: AttentionWork, ctx: LowerContext, origin: Ori
   const { own } = schedule;
   const tiles = Math.ceil(work.rows / (LANES * own));
   const groups = Math.min(tiles * work.heads, MOST_GROUPS);
-  const walked = Math.ceil(work.others / BLOCK) * BLOCK;
+  const walked = alignUp(work.others, BLOCK);
   const scratch = ctx.scratch(groups * walked * LANES * lanesOf(own), 'f32', `${work.name} of a tile`);
   return {
     name: `${work.name}_${own}x${BLOCK}`,
@@ -71,7 +72,7 @@ class Printer {
   print(): string {
     const { work } = this;
     const softmax = work.kind === 'forward' || work.kind === 'lse';
-    const walked = Math.ceil(work.others / BLOCK) * BLOCK;
+    const walked = alignUp(work.others, BLOCK);
     const lines = [
       ...this.rowStarts(),
       ...(softmax ? [`var most = ${vectorType(this.own)}(${LOWEST});`] : []),

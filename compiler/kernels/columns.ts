@@ -23,7 +23,7 @@ import { equalParts } from './parts.ts';
 import type { RowInput } from './rows.ts';
 import { denseView, type View } from './view.ts';
 import { literal } from './wgsl.ts';
-import { extent } from './windows.ts';
+import { bindingStart, extent } from './windows.ts';
 
 export interface ColumnSpec {
   /** All of one shape. */
@@ -46,7 +46,7 @@ export function columnReduction(
   spec: ColumnSpec,
   outputs: readonly View[],
 ): void {
-  const most = ctx.profile.limits.maxStorageBufferBindingSize / 4 - 64;
+  const most = ctx.profile.limits.maxStorageBufferBindingSize / 4 - bindingStart;
   const large = spec.inputs.map(({ view }) => (view.storage.elements > most ? extent(view) / most : 1));
   if (Math.max(...large) > 1) reduceInParts(ctx, node, spec, outputs, Math.ceil(Math.max(...large)));
   else reduceColumns(ctx, node, spec, outputs);

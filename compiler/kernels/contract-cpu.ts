@@ -6,6 +6,7 @@
  * save where "lanes" are SIMD lanes of one core and the cache is the core's own. How K runs (one axis, taps of a window,
  * pixels of an image) is a loop nest of its own; the tile inside is the same.
  */
+import { alignUp } from '../graph/dims.ts';
 import { baseIndex, type Contraction, groupIndex, type ResultPrinter } from './contraction.ts';
 import type { RegisterTile } from './schedules-contract.ts';
 import { type LoopNest, pixelLoop, tapLoop } from './walk-cpu.ts';
@@ -172,7 +173,7 @@ function printRows(c: Contraction, tile: RegisterTile, modes: LoadModes, nest: L
       ...nest.setup,
       ...Array.from(
         { length: tile.rows / 4 },
-        (_, i) => `let a_at${i} = (${base} + min(m0 + ${4 * i}u, ${Math.ceil(c.m / 4) * 4 - 4}u)) / 4u;`,
+        (_, i) => `let a_at${i} = (${base} + min(m0 + ${4 * i}u, ${alignUp(c.m, 4) - 4}u)) / 4u;`,
       ),
     ];
   return [

@@ -4,6 +4,7 @@
  * A `matmul` node becomes a `Contraction` (strided operands), a schedule is chosen for the device, and the schedule's
  * printer makes the kernel. Copies appear only where a schedule cannot index an operand as it lies.
  */
+import { alignUp } from '../graph/dims.ts';
 import type { NodeOf, Origin } from '../graph/types.ts';
 import { sizeOf } from '../graph/types.ts';
 import { printRegisterTile, registerTileGrid } from './contract-cpu.ts';
@@ -154,7 +155,7 @@ function bindOperands(
 /** Whether every column of the left operand has whole vec4s, if need be with padding behind its last row. */
 function wholeColumns({ m, k, batch, a, walk }: Contraction): boolean {
   if (m % 4 === 0) return true;
-  const rows = Math.ceil(m / 4) * 4;
+  const rows = alignUp(m, 4);
   const last = a.view.offset + (k - 1) * a.inner;
   return batch === 1 && walk === undefined && a.inner >= rows && a.view.storage.elements >= last + rows;
 }

@@ -4,6 +4,7 @@
  * Rows may stem from several axes (batch and token) as long as the right operand is shared by them; each operand turns
  * a row number into an address by itself, so that slices, transposes and repeated position embeddings need no copy.
  */
+import { alignUp } from '../graph/dims.ts';
 import type { MapProgram } from '../ops/map-program.ts';
 import { indexExpression } from './access.ts';
 import type { View } from './view.ts';
@@ -161,7 +162,7 @@ export function storesByColumns(c: Contraction): boolean {
     c.n % 4 === 0 &&
     unitStride(c.result.outer) &&
     vectorAligned(c.result, 'outer') &&
-    c.result.inner >= Math.ceil(c.m / 4) * 4
+    c.result.inner >= alignUp(c.m, 4)
   );
 }
 

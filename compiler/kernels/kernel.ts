@@ -18,7 +18,7 @@ export interface KernelArg {
   readonly type: string;
   readonly storage: Storage;
   readonly access: 'read' | 'read_write';
-  /** Part of the storage that is bound, in elements, where the whole is larger than a binding may be. Starts at multiples of 64 elements. */
+  /** Part of the storage that is bound, in elements, where the whole is larger than a binding may be. Starts at multiples of `bindingStart`. */
   readonly window?: { readonly start: number; readonly elements: number };
 }
 

@@ -5,6 +5,7 @@
  * needs no copy where every part is made by a kernel that can write any layout and is read by nothing else: the parts
  * are made in their places, as the gradients of query, key and value are.
  */
+import { alignUp } from '../graph/dims.ts';
 import type { Graph, Node, NodeOf } from '../graph/types.ts';
 import { numericShape, sizeOf } from '../graph/types.ts';
 import { rootOf, viewOps } from '../graph/views.ts';
@@ -101,9 +102,6 @@ export function filtersOnly(graph: Graph): Set<number> {
   return new Set([...filters].filter((id) => !others.has(id)));
 }
 
-/** Rows that one vec4 holds: columns of a left operand begin at multiples of it. */
-const padded = (rows: number) => Math.ceil(rows / 4) * 4;
-
 /**
  * Left operands that software adapters read four rows at a time, written so by their makers: strides by node.
  *
@@ -126,13 +124,13 @@ export function columnOperands(
       if (joined?.op !== 'transpose' || joined.attrs.perm.join() !== '0,2,1,3') continue;
       const [batch, heads, rows, width] = shape as [number, number, number, number];
       if (!feedsProduct(joined, heads * width, only)) continue;
-      const pitch = padded(batch * rows);
+      const pitch = alignUp(batch * rows, 4);
       found.set(node.id, [rows, width * pitch, 1, pitch]);
     } else if (node.op === 'layer_norm' || node.op === 'matmul' || (node.op === 'reshape' && last === 1)) {
       if (node.op === 'matmul' && !isFlatProduct(graph, node)) continue;
       if (!feedsProduct(node, shape[last]!, only)) continue;
       const rows = denseStrides(shape.slice(0, -1));
-      found.set(node.id, [...rows, padded(sizeOf(shape.slice(0, -1)))]);
+      found.set(node.id, [...rows, alignUp(sizeOf(shape.slice(0, -1)), 4)]);
     }
   }
   return found;

@@ -6,6 +6,7 @@
  * lowered slice by slice: while that goes on, its operands and its result look like the slice.
  */
 import { fail } from '../../grammar/diagnostics.ts';
+import { alignUp } from '../graph/dims.ts';
 import type { Node, NodeOf } from '../graph/types.ts';
 import { numericShape, sizeOf } from '../graph/types.ts';
 import { viewOps } from '../graph/views.ts';
@@ -17,6 +18,7 @@ import { worthColumns } from './layouts.ts';
 import { type Part, partOf, type Split, slicePart, splitOf } from './parts.ts';
 import { type OutputPlace, Values } from './values.ts';
 import { denseStrides, denseView, isDense, type Storage, type View } from './view.ts';
+import { bindingStart } from './windows.ts';
 
 /** Stands for a result that is not allocated yet. */
 const noStorage: Storage = { id: -1, dtype: 'f32', elements: 0, label: '', place: 'workspace' };
@@ -190,7 +192,7 @@ export class Lowering extends Values implements LowerContext {
 
   /** [count, ...shape], each part at an aligned place. */
   #partials(node: Node, count: number, shape: readonly number[]): View {
-    const step = Math.ceil(sizeOf(shape) / 64) * 64;
+    const step = alignUp(sizeOf(shape), bindingStart);
     const storage = this.scratch(count * step, 'f32', `parts of %${node.id} ${node.op}`);
     return { storage, shape: [count, ...shape], strides: [step, ...denseStrides(shape)], offset: 0 };
   }

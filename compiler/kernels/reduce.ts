@@ -5,6 +5,7 @@
  * turn (rows first, then columns of the partial results). Long rows of which there are few, such as a whole tensor summed to
  * a scalar, are cut into pieces first. Order of summation is fixed by shape alone.
  */
+import { alignUp } from '../graph/dims.ts';
 import { type Node, numericShape, sizeOf } from '../graph/types.ts';
 import type { OpName } from '../ops/attributes.ts';
 import type { DeviceProfile } from '../profile.ts';
@@ -143,7 +144,7 @@ function pieceLength(rows: number, length: number, profile: DeviceProfile): numb
   if (rows >= enough || length <= 2 * shortest) return Math.min(length, 65536);
   const pieces = Math.ceil(enough / rows);
   const piece = Math.max(shortest, Math.ceil(length / pieces));
-  return Math.min(65536, Math.ceil(piece / 4) * 4);
+  return Math.min(65536, alignUp(piece, 4));
 }
 
 const lowerArgmax: Lower<'argmax'> = (ctx, node) => {

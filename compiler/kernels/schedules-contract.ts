@@ -4,6 +4,7 @@
  * The lists are the search space of every device class; the order is that of preference where no rate decides. Each list says
  * where its defaults come from. Whatever the tile, an element is summed along K in order, so all give the same bits.
  */
+import { alignUp } from '../graph/dims.ts';
 import { type DeviceClass, type DeviceProfile, deviceClass } from '../profile.ts';
 import type { Schedule, SearchSpace, Work } from './schedules.ts';
 
@@ -164,7 +165,7 @@ const assumedRuns = 200;
 function estimate(tile: RegisterTile, { batch, m, n, k, columnOperand }: ProductSize): number {
   const rate = 1e9 * ((columnOperand ? tile.rate.column : undefined) ?? tile.rate.scalar);
   const across = tile.columns * tile.lanes;
-  const computed = Math.ceil(m / tile.rows) * tile.rows * Math.ceil(n / across) * across;
+  const computed = alignUp(m, tile.rows) * alignUp(n, across);
   return (2 * batch * k * computed) / rate + tile.compile / assumedRuns;
 }
 

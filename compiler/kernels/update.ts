@@ -8,6 +8,7 @@
  * In mixed precision the pass over the squares also looks for overflow, which makes a partial sum negative; then weights and
  * moments stay as they are (loss-scale.ts).
  */
+import { alignUp } from '../graph/dims.ts';
 import type { Origin } from '../graph/types.ts';
 import { hyperSlots } from '../plan/types.ts';
 import type { DeviceProfile } from '../profile.ts';
@@ -18,7 +19,7 @@ import { biasCorrection, nonFiniteBits, printScalerStep, scalerValue } from './l
 import { treeReduction } from './rows.ts';
 import type { Storage } from './view.ts';
 import { literal } from './wgsl.ts';
-import { type Window, windowArg, windowsOf } from './windows.ts';
+import { bindingStart, type Window, windowArg, windowsOf } from './windows.ts';
 
 export interface UpdateSpec {
   readonly weights: Storage;
@@ -73,7 +74,7 @@ function normKernels(spec: UpdateSpec): Kernel[] {
   const windows = windowsOf(spec.elements, 4, spec.profile);
   const counts = windows.map((w) => Math.ceil(w.elements / block));
   const total = counts.reduce((a, b) => a + b, 0);
-  const partials = spec.scratch(Math.ceil(total / 4) * 4, 'f32', 'partial squared norms');
+  const partials = spec.scratch(alignUp(total, 4), 'f32', 'partial squared norms');
   let first = 0;
   const kernels = windows.map((window, w): Kernel => {
     const kernel = squares(spec, window, partials, first);
@@ -248,8 +249,8 @@ function decayFactor(until: number, window: Window, spec: UpdateSpec): string {
 
 function clampKernels(spec: UpdateSpec): Kernel[] {
   return spec.clamps.map(({ index, min, max }): Kernel => {
-    const start = Math.floor(index / 64) * 64;
-    const window = { start, elements: Math.min(64, spec.weights.elements - start) };
+    const start = Math.floor(index / bindingStart) * bindingStart;
+    const window = { start, elements: Math.min(bindingStart, spec.weights.elements - start) };
     const at = `weights_data[${index - start}]`;
     return {
       name: 'clamp_weight',

@@ -4,6 +4,7 @@
  * A value is looked up by its node; views (reshape, transpose ...) are followed for free, and where strides cannot say a
  * reshape, the value is copied. What a reader asks of a layout (layouts.ts) decides the strides of a new result.
  */
+import { alignUp } from '../graph/dims.ts';
 import { readersOf } from '../graph/readers.ts';
 import type { Node, NodeOf, Origin, VerifiedGraph } from '../graph/types.ts';
 import { numericShape, sizeOf } from '../graph/types.ts';
@@ -19,7 +20,7 @@ import { equalParts, furthestAxis, slicePart } from './parts.ts';
 import { emitTransposedCopy } from './transpose.ts';
 import { denseStrides, denseView, isDense, type Storage, type View } from './view.ts';
 import { expandView, reshapeView, sliceView, transposeView } from './view-algebra.ts';
-import { extent, Windows } from './windows.ts';
+import { bindingStart, extent, Windows } from './windows.ts';
 
 /**
  * Where a named graph output goes: the host reads it, it is a gradient kept beside its weight, the new value of a weight,
@@ -40,9 +41,6 @@ export interface LoweringOptions {
   /** Casts of weights to f16 lie in an arena of their own, which the optimizer keeps. */
   readonly keepHalves?: boolean;
 }
-
-/** Elements (256 bytes) at whose multiples a binding may start on any device. */
-const bindingStart = 64;
 
 export abstract class Values {
   readonly kernels: Kernel[] = [];
@@ -144,7 +142,7 @@ export abstract class Values {
   protected partsFor(views: readonly View[], length: number): number {
     const { most } = this.windows;
     const large = views.filter((view) => view.storage.elements > most && !this.windows.holds(view));
-    const wanted = large.map((view) => Math.ceil(extent(view) / Math.max(1, most - 64)));
+    const wanted = large.map((view) => Math.ceil(extent(view) / Math.max(1, most - bindingStart)));
     return equalParts(length, Math.max(1, ...wanted));
   }
 
@@ -215,7 +213,7 @@ export abstract class Values {
   protected columnsOf(node: Node, shape: readonly number[]): View | undefined {
     const strides = this.columns.get(node.id);
     if (!strides) return undefined;
-    const elements = Math.ceil(extent({ shape, strides }) / 4) * 4;
+    const elements = alignUp(extent({ shape, strides }), 4);
     if (elements > this.windows.most) return undefined;
     const storage = this.scratch(elements, node.type.dtype, `%${node.id} ${node.op} by columns`);
     const view: View = { storage, shape, strides, offset: 0 };

@@ -2,11 +2,14 @@
  * Windows: how a storage larger than a binding may be is bound, in disjoint parts.
  *
  * ViT-L/14's token embedding takes 144.75 MiB where the default limit of a binding is 128 MiB. Windows start at multiples of
- * 64 elements (256 bytes, the alignment of offsets) and, for tables, at whole rows.
+ * 64 elements (`bindingStart`) and, for tables, at whole rows.
  */
 import type { DeviceProfile } from '../profile.ts';
 import type { KernelArg } from './kernel.ts';
 import type { Storage, View } from './view.ts';
+
+/** Elements (256 bytes) at whose multiples a binding may start on any device. */
+export const bindingStart = 64;
 
 export interface Window {
   readonly start: number;
@@ -16,7 +19,7 @@ export interface Window {
 /** Cuts `[start, start + elements)` into the fewest windows that a binding can hold; `row` elements stay together. */
 export function windowsOf(elements: number, row: number, profile: DeviceProfile): Window[] {
   const most = Math.floor(profile.limits.maxStorageBufferBindingSize / 4);
-  const step = leastCommonMultiple(row, 64);
+  const step = leastCommonMultiple(row, bindingStart);
   const length = elements <= most ? elements : Math.floor(most / step) * step;
   if (length === 0) throw new Error(`a row of ${row} elements passes the binding limit of ${most} elements`);
   const windows: Window[] = [];
@@ -67,7 +70,7 @@ export class Windows {
 
   /** Whether everything that a view touches could lie in one binding, wherever it starts. */
   holds(view: View): boolean {
-    return view.storage.elements <= this.most || extent(view) + 64 <= this.most;
+    return view.storage.elements <= this.most || extent(view) + bindingStart <= this.most;
   }
 
   /**
@@ -79,7 +82,7 @@ export class Windows {
     const shared = together.filter(({ storage }) => storage.id === view.storage.id);
     const first = Math.min(view.offset, ...shared.map((v) => v.offset));
     const end = Math.max(view.offset + extent(view), ...shared.map((v) => v.offset + extent(v)));
-    return end - first + 64 <= this.most ? this.#part(view, first, end) : this.alone(view);
+    return end - first + bindingStart <= this.most ? this.#part(view, first, end) : this.alone(view);
   }
 
   /** The same elements in a storage of their own. */
@@ -89,7 +92,7 @@ export class Windows {
 
   #part(view: View, first: number, end: number): View {
     const { storage, offset } = view;
-    const start = Math.floor(first / 64) * 64;
+    const start = Math.floor(first / bindingStart) * bindingStart;
     const key = `${storage.id}:${start}:${end}`;
     let part = this.#parts.get(key);
     if (!part) {

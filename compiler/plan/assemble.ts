@@ -5,12 +5,13 @@
  * buffer it writes are `read_write`. Storages never overlap while both are alive, which `verifyPlan` proves again.
  */
 import { fail } from '../../grammar/diagnostics.ts';
+import { alignUp } from '../graph/dims.ts';
 import { elementBytes } from '../kernels/half.ts';
 import type { Kernel, KernelArg } from '../kernels/kernel.ts';
 import type { Lowered } from '../kernels/lower.ts';
 import type { Storage } from '../kernels/view.ts';
 import type { DeviceProfile } from '../profile.ts';
-import { type ArenaLayout, alignUp, layOut } from './layout.ts';
+import { type ArenaLayout, layOut } from './layout.ts';
 import { type MemoryPlan, planMemory } from './memory.ts';
 import type { BufferRole, PlanBinding, PlanBuffer, PlanPipeline, PlanStep } from './types.ts';
 

@@ -4,6 +4,7 @@
  * Trainable weights that decay come first, then other trainable ones, then the rest; each starts at an aligned offset. Gradients and
  * moments mirror the trainable part. Where an arena passes the limit of a buffer, it goes on in another.
  */
+import { alignUp } from '../graph/dims.ts';
 import { sizeOf } from '../graph/types.ts';
 
 export interface WeightInfo {
@@ -26,8 +27,6 @@ export interface ArenaLayout {
   /** Bytes of each part. */
   readonly parts: readonly number[];
 }
-
-export const alignUp = (n: number, to: number) => Math.ceil(n / to) * to;
 
 /** Puts named byte counts one after another, aligned, opening a new part where `limit` would be passed. */
 export function layOut(

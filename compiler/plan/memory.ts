@@ -4,7 +4,7 @@
  * Largest first, each at the lowest offset free during its whole life (greedy by size: Pisarchyk & Lee, "Efficient memory
  * management for deep neural net inference", 2020). The lower bound is the largest live set.
  */
-import { alignUp } from './layout.ts';
+import { alignUp } from '../graph/dims.ts';
 
 export interface Lifetime {
   readonly id: number;

@@ -6,6 +6,7 @@
  * sizes are multiplied as BigInt, and tensors must tile the data without hole or overlap. Pure: no files here.
  */
 import { z } from 'zod';
+import { alignUp } from '../../compiler/graph/dims.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 
 /** Bytes of one element of each element type the format knows and we can carry. */
@@ -277,7 +278,7 @@ export function encodeHeader(
     offset = end;
   }
   const json = new TextEncoder().encode(`{${parts.join(',')}}`);
-  const padded = Math.ceil(json.length / 8) * 8;
+  const padded = alignUp(json.length, 8);
   const out = new Uint8Array(prefixBytes + padded).fill(0x20);
   new DataView(out.buffer).setBigUint64(0, BigInt(padded), true);
   out.set(json, prefixBytes);

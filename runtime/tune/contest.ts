@@ -4,13 +4,13 @@
  * The steps are taken from plans of the whole model, compiled once for each schedule, so layouts, transposes and
  * epilogues are those of the model. Only the bytes they bind are allocated.
  */
+import { alignUp } from '../../compiler/graph/dims.ts';
 import {
   type ScheduleFamily,
   scheduleIds,
   scheduleKey,
   searchSpaces,
 } from '../../compiler/kernels/schedules.ts';
-import { alignUp } from '../../compiler/plan/layout.ts';
 import type { Plan, PlanBinding, PlanPipeline, PlanStep, VerifiedPlan } from '../../compiler/plan/types.ts';
 import { verifyPlan } from '../../compiler/plan/verify.ts';
 import type { DeviceProfile, TunedSchedules } from '../../compiler/profile.ts';

@@ -6,10 +6,12 @@
  * writes out of bounds. Where no adapter can be had, tests are skipped with one visible line.
  */
 import { create, globals } from 'webgpu';
+import { alignUp } from '../../compiler/graph/dims.ts';
 import type { DType, Graph, Node, NodeOf, TensorType } from '../../compiler/graph/types.ts';
 import { numericShape, sizeOf } from '../../compiler/graph/types.ts';
 import type { Kernel, Lower, LowerContext } from '../../compiler/kernels/kernel.ts';
 import { denseStrides, denseView, isDense, type Storage, type View } from '../../compiler/kernels/view.ts';
+import { bindingStart } from '../../compiler/kernels/windows.ts';
 import type { OpAttributes, OpName } from '../../compiler/ops/attributes.ts';
 import {
   type DeviceKind,
@@ -119,7 +121,7 @@ export async function prepare(gpu: TestGpu, kernels: readonly Kernel[], memory: 
   const { device } = gpu;
   const buffers = new Map<Storage, GPUBuffer>();
   for (const [storage, values] of memory.contents) {
-    const size = Math.ceil((values.byteLength + 4 * GUARD) / 16) * 16;
+    const size = alignUp(values.byteLength + 4 * GUARD, 16);
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
     const buffer = device.createBuffer({ size, usage });
     device.queue.writeBuffer(buffer, 0, values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
@@ -264,7 +266,7 @@ export function placeInputs(memory: Memory, inputs: readonly TestInput[]): View[
     const key = input.share ?? `#${i}`;
     const group = groups.get(key) ?? { starts: new Map(), elements: 0 };
     group.starts.set(i, group.elements);
-    group.elements = Math.ceil((group.elements + place(input).elements) / 64) * 64;
+    group.elements = alignUp(group.elements + place(input).elements, bindingStart);
     groups.set(key, group);
   });
   const views: View[] = [];

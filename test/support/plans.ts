@@ -1,6 +1,7 @@
 /**
  * Small plans written by hand, so that devices and sessions can be tested without the compiler.
  */
+import { alignUp } from '../../compiler/graph/dims.ts';
 import type { Plan, VerifiedPlan } from '../../compiler/plan/types.ts';
 import { defaultLimits } from '../../compiler/profile.ts';
 
@@ -35,11 +36,6 @@ function base(): Omit<Plan, 'buffers' | 'weights' | 'inputs' | 'outputs' | 'pipe
   };
 }
 
-/** Rounded up to the storage offset alignment. */
-function aligned(bytes: number): number {
-  return Math.ceil(bytes / 256) * 256;
-}
-
 const addWgsl = `
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 @group(0) @binding(1) var<storage, read> b: array<f32>;
@@ -53,7 +49,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 export function addPlan(n: number): VerifiedPlan {
   const bytes = n * 4;
   const slot = { dtype: 'f32', shape: [n] } as const;
-  const third = aligned(bytes);
+  const third = alignUp(bytes, defaultLimits.minStorageBufferOffsetAlignment);
   const plan: Plan = {
     ...base(),
     requires: { ...base().requires, maxBufferSize: 3 * third, maxStorageBufferBindingSize: bytes },
