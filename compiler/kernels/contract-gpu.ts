@@ -13,7 +13,7 @@ import {
   unitStride,
 } from './contraction.ts';
 import type { WorkgroupTile } from './schedules-contract.ts';
-import { printPiece } from './walk-cpu.ts';
+import { printPiece } from './walk.ts';
 import { leftPlace, rightPlace } from './walk-gpu.ts';
 
 interface Staging {

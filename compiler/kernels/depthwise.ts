@@ -12,7 +12,7 @@ import { columnReduction } from './columns.ts';
 import type { SlidingWindow } from './contraction.ts';
 import { gridOf, type LowerContext } from './kernel.ts';
 import { denseView, type View } from './view.ts';
-import { windowPlace } from './walk-cpu.ts';
+import { windowPlace } from './walk.ts';
 import { affine, hiddenBound } from './wgsl.ts';
 
 /** Images and filters with the channels last, [B, H, W, C] and [kh, kw, C]. */

@@ -7,6 +7,7 @@
  */
 import { coordinateOf } from './access.ts';
 import { baseIndex, type Contraction, type PixelWalk, type TapWalk } from './contraction.ts';
+import { printPiece, windowPlace } from './walk.ts';
 import { affine } from './wgsl.ts';
 
 interface Side {
@@ -68,21 +69,6 @@ export function tapLoop(c: Contraction, walk: TapWalk, rows: number, bound: Boun
   };
 }
 
-/** A place along one axis of the left operand as u32; what lies outside becomes larger than any axis. */
-export function windowPlace(
-  name: string,
-  first: string,
-  tap: string,
-  length: number,
-  { transposed, stride }: Pick<TapWalk, 'transposed' | 'stride'>,
-): string {
-  if (!transposed) return `let ${name} = u32(${first} + i32(${tap}));`;
-  const place = `${first} - i32(${tap})`;
-  if (stride === 1) return `let ${name} = u32(${place});`;
-  // Between the strides of the convolution no pixel of the result has seen this place.
-  return `let ${name} = select(${length}u, u32(${place}) / ${stride}u, (${place}) >= 0 && (${place}) % ${stride} == 0);`;
-}
-
 /** Rows are channels; K = pixels of the grid, line by line, without those whose window lies in the padding. */
 export function pixelLoop(walk: PixelWalk, bound: Bound): LoopNest {
   const { grid, source, stride, padding, image, right } = walk;
@@ -118,14 +104,4 @@ export function pixelLoop(walk: PixelWalk, bound: Bound): LoopNest {
     a: { inner: image.column * stride, shift: 'left' },
     b: { inner: right.column, shift: 'right' },
   };
-}
-
-/** Which tap and which lines of the grid a workgroup sums: `ky`, `kx` (i32), `first_line`, `end_line`. */
-export function printPiece(walk: PixelWalk): string[] {
-  const at = (axis: number) => coordinateOf('batch', walk.batchShape, axis);
-  return [
-    `let ky = i32(${at(2)}); let kx = i32(${at(3)});`,
-    `let first_line = ${at(0)} * ${walk.linesOfPiece}u;`,
-    `let end_line = min(first_line + ${walk.linesOfPiece}u, ${walk.lines}u);`,
-  ];
 }

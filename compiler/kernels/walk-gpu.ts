@@ -12,7 +12,7 @@ import {
   type TapWalk,
   type Walk,
 } from './contraction.ts';
-import { windowPlace } from './walk-cpu.ts';
+import { windowPlace } from './walk.ts';
 import { affine } from './wgsl.ts';
 
 /** Of the left operand: `at` and `inside`. */
