@@ -19,7 +19,7 @@ import {
   vectorizable,
 } from './access.ts';
 import { gridOf, type Kernel, type LowerContext } from './kernel.ts';
-import { equalParts } from './parts.ts';
+import { equalParts, slicePart } from './parts.ts';
 import type { RowInput } from './rows.ts';
 import { denseView, type View } from './view.ts';
 import { literal } from './wgsl.ts';
@@ -66,14 +66,10 @@ function reduceInParts(
   const partial = partials(ctx, node, count, outputs.length, size);
   const { scale, ...unscaled } = spec;
   for (let p = 0; p < count; p++) {
-    const inputs = spec.inputs.map(({ role, view }) => {
-      const length = view.shape[axis]! / count;
-      const shape = view.shape.map((n, a) => (a === axis ? length : n));
-      return {
-        role,
-        view: ctx.window({ ...view, shape, offset: view.offset + p * length * view.strides[axis]! }),
-      };
-    });
+    const inputs = spec.inputs.map(({ role, view }) => ({
+      role,
+      view: ctx.window(slicePart(view, { index: p, count }, axis)),
+    }));
     const places = outputs.map((_, v) => ({ ...partial, offset: (p * outputs.length + v) * size }));
     reduceColumns(ctx, node, { ...unscaled, inputs }, places);
   }

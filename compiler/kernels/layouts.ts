@@ -146,18 +146,20 @@ function isFlatProduct(graph: Graph, node: NodeOf<'matmul'>): boolean {
 function feedsProduct(node: Node, width: number, only: (id: number) => Node | undefined): boolean {
   const user = only(node.id);
   if (user?.op === 'reshape' && user.type.shape.at(-1) === width) return feedsProduct(user, width, only);
-  if (user?.op !== 'matmul' || user.attrs.transposeA || user.inputs[0] !== node.id) return false;
-  const shape = numericShape(user.type);
-  const { length } = user.inputs;
-  const once = user.inputs.filter((id) => id === node.id).length === 1 && length >= 2;
-  return once && sizeOf(shape.slice(0, -1)) >= 16 && shape.at(-1)! >= 64;
+  if (user === undefined || user.inputs.filter((id) => id === node.id).length > 1) return false;
+  return isLeftOperand(node.id, user, 64);
 }
 
 /** Whether a product reads a value as its left operand so often that a copy column by column pays. */
 export function worthColumns(user: Node, id: number): boolean {
+  return isLeftOperand(id, user, 512);
+}
+
+/** Whether a product of at least 16 rows and `columns` columns reads a value as its left operand, row by row. */
+function isLeftOperand(id: number, user: Node, columns: number): boolean {
   if (user.op !== 'matmul' || user.attrs.transposeA || user.inputs[0] !== id) return false;
   const shape = numericShape(user.type);
-  return shape.at(-1)! >= 512 && sizeOf(shape.slice(0, -1)) >= 16;
+  return sizeOf(shape.slice(0, -1)) >= 16 && shape.at(-1)! >= columns;
 }
 
 /**
