@@ -11,7 +11,7 @@ import type { Builder } from '../graph/builder.ts';
 import { createBuilder } from '../graph/create-builder.ts';
 import { type Graph, type Node, type NodeOf, numericShape, sizeOf } from '../graph/types.ts';
 import type { OpName } from '../ops/attributes.ts';
-import { binaryMapOps, unaryMapOps } from '../ops/map-program.ts';
+import { elementwiseOps } from '../ops/map-program.ts';
 
 /** Elements up to which a value is stored whole: 64 MiB, half of what one binding may hold by default. */
 export const stripElements = 2 ** 24;
@@ -31,7 +31,7 @@ interface Range {
 /** Thrown inside where an operation cannot be cut into strips. */
 class NoStrips extends Error {}
 
-const elementwise = new Set<OpName>([...unaryMapOps, ...binaryMapOps, 'cast']);
+const elementwise = new Set<OpName>([...elementwiseOps, 'cast']);
 const alongLast = new Set<OpName>(['softmax', 'log_softmax', 'l2_normalize']);
 
 /**

@@ -2,7 +2,7 @@
  * Plain arithmetic that alone reads a kernel's result, done where the result is stored: residuals, embeddings of positions.
  */
 import { type Node, numericShape, sameShape } from '../graph/types.ts';
-import { type BinaryMapOp, binaryMapOps, type MapProgram } from '../ops/map-program.ts';
+import { programOf } from '../ops/map-program.ts';
 import type { LowerContext } from './kernel.ts';
 import type { RowInput } from './rows.ts';
 import type { View } from './view.ts';
@@ -32,11 +32,4 @@ export function arithmeticBehind(ctx: LowerContext, node: Node, own: string): Be
   const shape = numericShape(node.type);
   const extras = others.map((id, i) => ({ role: `extra${i}`, view: expandView(ctx.view(id), shape) }));
   return { value, extras, output };
-}
-
-/** An elementwise node as a program. */
-export function programOf(node: Node): MapProgram | undefined {
-  if (node.op === 'map') return node.attrs.program;
-  if (!(binaryMapOps as readonly string[]).includes(node.op)) return undefined;
-  return { inputs: 2, instructions: [{ op: node.op as BinaryMapOp, args: [0, 1] }] };
 }

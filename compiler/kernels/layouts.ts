@@ -10,10 +10,10 @@ import type { Graph, Node, NodeOf } from '../graph/types.ts';
 import { numericShape, sizeOf } from '../graph/types.ts';
 import { rootOf, viewOps } from '../graph/views.ts';
 import type { OpName } from '../ops/attributes.ts';
-import { binaryMapOps, unaryMapOps } from '../ops/map-program.ts';
+import { elementwiseOps } from '../ops/map-program.ts';
 import { denseStrides } from './view.ts';
 
-const maps = new Set<OpName>([...unaryMapOps, ...binaryMapOps, 'map']);
+const maps = new Set<OpName>([...elementwiseOps, 'map']);
 
 /** Ops whose kernels write any layout. */
 const writesAnyLayout = new Set<OpName>([

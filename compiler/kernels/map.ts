@@ -7,8 +7,8 @@
 
 import type { Node, Origin } from '../graph/types.ts';
 import { numericShape, sameShape, sizeOf } from '../graph/types.ts';
-import type { MapProgram } from '../ops/map-program.ts';
-import { binaryMapOps, unaryMapOps } from '../ops/map-program.ts';
+import type { ElementwiseOp, MapProgram } from '../ops/map-program.ts';
+import { elementwiseOps, programOf } from '../ops/map-program.ts';
 import { bytesOf, flatMain } from './access.ts';
 import { computeType, elementBytes } from './half.ts';
 import { gridOf, type KernelArg, type Lower, type LowerContext } from './kernel.ts';
@@ -166,17 +166,8 @@ export function emitFill(ctx: LowerContext, to: View, value: number | 'iota', or
   });
 }
 
-type SimpleMapOp = (typeof unaryMapOps)[number] | (typeof binaryMapOps)[number];
-
-const lowerSimple =
-  (op: SimpleMapOp) =>
-  (ctx: LowerContext, node: Node): void =>
-    lowerProgram(ctx, node, {
-      inputs: node.inputs.length,
-      instructions: [{ op, args: node.inputs.map((_, i) => i) }],
-    });
-
-function lowerProgram(ctx: LowerContext, node: Node, program: MapProgram): void {
+function lowerElementwise(ctx: LowerContext, node: Node): void {
+  const program = programOf(node)!;
   if (joinRowSum(ctx, node, program)) return;
   const inputs = node.inputs.map((id) => ctx.view(id));
   const result = ctx.result(node, sharedLayout(inputs, numericShape(node.type)));
@@ -222,8 +213,6 @@ function fillsMemory(view: View, shape: readonly number[]): boolean {
   }
   return true;
 }
-
-const lowerMap: Lower<'map'> = (ctx, node) => lowerProgram(ctx, node, node.attrs.program);
 
 const lowerMask: Lower<'mask_future'> = (ctx, node) => {
   const shape = numericShape(node.type);
@@ -280,13 +269,13 @@ const lowerConstant: Lower<'constant'> = (ctx, node) =>
   emitFill(ctx, ctx.result(node), node.attrs.value, node.origin);
 const lowerIota: Lower<'iota'> = (ctx, node) => emitFill(ctx, ctx.result(node), 'iota', node.origin);
 
-const simple = Object.fromEntries([...unaryMapOps, ...binaryMapOps].map((op) => [op, lowerSimple(op)])) as {
-  [K in SimpleMapOp]: Lower<K>;
+const elementwise = Object.fromEntries(elementwiseOps.map((op) => [op, lowerElementwise])) as {
+  [K in ElementwiseOp]: Lower<K>;
 };
 
 export const mapLowerings = {
-  ...simple,
-  map: lowerMap,
+  ...elementwise,
+  map: lowerElementwise,
   mask_future: lowerMask,
   cast: lowerCast,
   constant: lowerConstant,

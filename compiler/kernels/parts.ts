@@ -7,7 +7,7 @@
  */
 import { type Node, numericShape, type TensorType } from '../graph/types.ts';
 import type { OpName } from '../ops/attributes.ts';
-import { binaryMapOps, unaryMapOps } from '../ops/map-program.ts';
+import { elementwiseOps } from '../ops/map-program.ts';
 import type { View } from './view.ts';
 
 export interface Split {
@@ -19,8 +19,7 @@ export interface Split {
 
 /** Ops that treat every entry of their result's first axis alike, given inputs of the same rank. */
 const samplewise = new Set<OpName>([
-  ...unaryMapOps,
-  ...binaryMapOps,
+  ...elementwiseOps,
   'map',
   'cast',
   'mask_future',

@@ -4,6 +4,7 @@
  * Values are numbered: 0 .. inputs-1 are the inputs, then one per instruction in order; the last is the result.
  * The reference executor interprets it, the kernel writer prints it as WGSL.
  */
+import type { Node } from '../graph/types.ts';
 
 export const unaryMapOps = [
   'neg',
@@ -19,14 +20,30 @@ export const unaryMapOps = [
   'step',
 ] as const;
 export const binaryMapOps = ['add', 'sub', 'mul', 'div', 'pow', 'maximum', 'equal'] as const;
+/** All ops that compute each element from the elements at its place. */
+export const elementwiseOps = [...unaryMapOps, ...binaryMapOps] as const;
 export type UnaryMapOp = (typeof unaryMapOps)[number];
 export type BinaryMapOp = (typeof binaryMapOps)[number];
+export type ElementwiseOp = (typeof elementwiseOps)[number];
 
 export type MapInstruction =
-  | { readonly op: UnaryMapOp | BinaryMapOp; readonly args: readonly number[] }
+  | { readonly op: ElementwiseOp; readonly args: readonly number[] }
   | { readonly op: 'constant'; readonly args: readonly []; readonly value: number };
 
 export interface MapProgram {
   readonly inputs: number;
   readonly instructions: readonly MapInstruction[];
+}
+
+const elementwise = new Set<string>(elementwiseOps);
+
+/** An elementwise node, fused or not, as a program over its inputs; undefined for any other node. */
+export function programOf(node: Node): MapProgram | undefined {
+  if (node.op === 'map') return node.attrs.program;
+  if (!elementwise.has(node.op)) return undefined;
+  const { inputs } = node;
+  return {
+    inputs: inputs.length,
+    instructions: [{ op: node.op as ElementwiseOp, args: inputs.map((_, i) => i) }],
+  };
 }

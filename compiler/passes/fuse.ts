@@ -11,14 +11,18 @@ import { createBuilder } from '../graph/create-builder.ts';
 import { readersOf } from '../graph/readers.ts';
 import { type Graph, type Node, type NodeOf, numericShape, sameShape, sizeOf } from '../graph/types.ts';
 import { isDepthwise } from '../ops/convolve.ts';
-import { binaryMapOps, type MapInstruction, type MapProgram, unaryMapOps } from '../ops/map-program.ts';
+import {
+  type ElementwiseOp,
+  elementwiseOps,
+  type MapInstruction,
+  type MapProgram,
+} from '../ops/map-program.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { constantValue } from './simplify.ts';
 
-type ElementwiseOp = (typeof unaryMapOps)[number] | (typeof binaryMapOps)[number];
 type ElementwiseNode = NodeOf<ElementwiseOp>;
 
-const elementwise = new Set<string>([...unaryMapOps, ...binaryMapOps]);
+const elementwise = new Set<string>(elementwiseOps);
 /** Instructions and stored operands up to which recomputing beats storing. */
 const cheap = { instructions: 6, operands: 2 };
 
