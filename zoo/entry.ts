@@ -6,7 +6,7 @@
 import { differentiate } from '../compiler/autodiff/differentiate.ts';
 import { type CompileOptions, compileGraph, type Precision, planFitting } from '../compiler/compile.ts';
 import { executeReference } from '../compiler/graph/reference.ts';
-import type { Graph } from '../compiler/graph/types.ts';
+import { type Graph, movedPrefix } from '../compiler/graph/types.ts';
 import { traceEntry } from '../compiler/model/index.ts';
 import type { EntryName, Model } from '../compiler/model/types.ts';
 import type { RefTensor } from '../compiler/ops/op.ts';
@@ -134,7 +134,7 @@ async function counted(
   const names = batchCounters(graph, model.weights);
   const counters = new Map<string, NamedTensor>();
   for (const weight of model.weights.filter((w) => names.has(w.name)))
-    counters.set(`buffer.${weight.name}`, {
+    counters.set(movedPrefix + weight.name, {
       shape: weight.shape,
       data: (await weights.read(weight)).map((count) => count + 1),
     });

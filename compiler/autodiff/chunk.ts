@@ -8,7 +8,7 @@
  */
 import { fail } from '../../grammar/diagnostics.ts';
 import { builderFrom, createBuilder } from '../graph/create-builder.ts';
-import { type Graph, movedPrefix, type NodeOf, type Output } from '../graph/types.ts';
+import { type Graph, gradientPrefix, movedPrefix, type NodeOf, type Output } from '../graph/types.ts';
 import { Expressions } from '../ops/expressions.ts';
 import { differentiate, type GradientScale } from './differentiate.ts';
 import { type RegionOf, rematerialize } from './rematerialize.ts';
@@ -18,7 +18,7 @@ import { stripElements, stripOf, tileRows } from './tile-rows.ts';
 export const cutNames = {
   feature: (i: number) => `feature ${i}`,
   gathered: (i: number) => `gathered ${i}`,
-  gatheredGradient: (i: number) => `grad.gathered ${i}`,
+  gatheredGradient: (i: number) => `${gradientPrefix}gathered ${i}`,
   seed: (i: number) => `seed ${i}`,
 } as const;
 

@@ -12,6 +12,7 @@ import {
   type Dim,
   formatShape,
   type Graph,
+  gradientPrefix,
   type Node,
   type NodeOf,
   type Origin,
@@ -51,7 +52,7 @@ export function differentiate(graph: Graph, { loss, wrt, scale = 1 }: Differenti
   const outputs = targets.map(({ name, shape }): Output => {
     const node = leaves.get(name);
     const known = node === undefined ? undefined : gradients.get(node.id);
-    return { name: `grad.${name}`, node: known ?? zeros(b, name, node, shape) };
+    return { name: gradientPrefix + name, node: known ?? zeros(b, name, node, shape) };
   });
   return b.finish([...graph.outputs, ...outputs]);
 }

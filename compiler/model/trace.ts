@@ -6,7 +6,7 @@
  */
 import type { ForwardMember, ParamDecl, TypeExpr } from '../../grammar/ast.ts';
 import type { Span } from '../../grammar/source.ts';
-import type { Dim, DType, Graph, Output } from '../graph/types.ts';
+import { type Dim, type DType, type Graph, movedPrefix, type Output } from '../graph/types.ts';
 import { asDim, dimValue } from './arithmetic.ts';
 import { callInstance, callValue } from './calls.ts';
 import { forwardOf, inputTypeOf } from './elaborate.ts';
@@ -290,6 +290,6 @@ function movedStatistics({ tracer }: Run, outputs: readonly Output[]): Output[] 
     pending.push(...tracer.builder.node(id).inputs);
   }
   return [...tracer.statistics].flatMap(([name, { node, from }]) =>
-    reached.has(from) ? [{ name: `buffer.${name}`, node }] : [],
+    reached.has(from) ? [{ name: movedPrefix + name, node }] : [],
   );
 }

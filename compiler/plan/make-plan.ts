@@ -2,7 +2,7 @@
  * From lowered kernels to a verified plan: arenas of weights, gradients and moments, slots by name, the memory table.
  */
 import type { Graph, NodeOf, VerifiedGraph } from '../graph/types.ts';
-import { numericShape, sizeOf } from '../graph/types.ts';
+import { gradientPrefix, numericShape, sizeOf } from '../graph/types.ts';
 import { extensionFeature } from '../kernels/kernel.ts';
 import { initialScale, lossScaleInput, scalerElements, scalerName } from '../kernels/loss-scale.ts';
 import type { Lowered } from '../kernels/lower.ts';
@@ -108,7 +108,7 @@ function arenasOf(weights: readonly WeightInfo[], request: PlanRequest): Arenas 
     );
   const trained = ordered.filter((w) => wanted.has(w.name));
   const arenas = new Map<BufferRole, ArenaLayout>([['weights', lay(ordered)]]);
-  if (wrt.length > 0) arenas.set('gradients', lay(trained, 'grad.'));
+  if (wrt.length > 0) arenas.set('gradients', lay(trained, gradientPrefix));
   if (training) {
     arenas.set('moment1', lay(trained));
     arenas.set('moment2', lay(trained));

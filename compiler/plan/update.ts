@@ -1,6 +1,6 @@
 /** The optimizer's part of a training plan: AdamW over the flat arenas, behind the gradients. */
 import { fail } from '../../grammar/diagnostics.ts';
-import type { DType } from '../graph/types.ts';
+import { type DType, gradientPrefix } from '../graph/types.ts';
 import { scalerElements } from '../kernels/loss-scale.ts';
 import type { Lowered } from '../kernels/lower.ts';
 import { updateKernels } from '../kernels/update.ts';
@@ -56,7 +56,9 @@ export function appendUpdate(
     place: role,
   });
   const decaying = new Set(
-    weights.filter((w) => w.trainable && w.shape.length >= options.decayMinDims).map((w) => `grad.${w.name}`),
+    weights
+      .filter((w) => w.trainable && w.shape.length >= options.decayMinDims)
+      .map((w) => gradientPrefix + w.name),
   );
   const decayBytes = [...gradients.places].reduce(
     (sum, [name, p]) => sum + (decaying.has(name) ? p.bytes : 0),

@@ -6,7 +6,7 @@
 import { type ChunkedGraphs, cutNames } from '../../compiler/autodiff/chunk.ts';
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
-import { type Graph, numericShape } from '../../compiler/graph/types.ts';
+import { type Graph, gradientPrefix, movedPrefix, numericShape } from '../../compiler/graph/types.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import type { Batch } from '../data/types.ts';
 import { movedBuffers } from '../train/counters.ts';
@@ -58,7 +58,7 @@ export function chunkByChunk(
       indices.map((i) => [cutNames.gathered(i), stacked(features.map((f) => f.get(cutNames.feature(i))!))]),
     );
     const results = executeReference(loss, { inputs: feeds(loss, batch, gathered), params });
-    const sums: Tensors = new Map(trained.map(({ name, shape }) => [`grad.${name}`, zeros(shape)]));
+    const sums: Tensors = new Map(trained.map(({ name, shape }) => [gradientPrefix + name, zeros(shape)]));
     addAll(sums, results);
     for (const [c, chunk] of backward === undefined ? [] : chunks.entries()) {
       const seeds: Tensors = new Map(
@@ -70,8 +70,8 @@ export function chunkByChunk(
       const outputs = executeReference(backward!, { inputs: feeds(backward!, chunk, seeds), params });
       addAll(sums, outputs);
       for (const name of movedBuffers(backward!)) {
-        params.set(name, outputs.get(`buffer.${name}`)!);
-        sums.set(`buffer.${name}`, outputs.get(`buffer.${name}`)!);
+        params.set(name, outputs.get(movedPrefix + name)!);
+        sums.set(movedPrefix + name, outputs.get(movedPrefix + name)!);
       }
     }
     return sums.set('loss', results.get('loss')!);
@@ -85,7 +85,7 @@ function zeros(shape: readonly number[]): RefTensor {
 /** Adds the gradients that `to` knows. */
 function addAll(to: ReadonlyMap<string, RefTensor>, from: ReadonlyMap<string, RefTensor>): void {
   for (const [name, { data }] of to) {
-    const more = name.startsWith('grad.') ? from.get(name)?.data : undefined;
+    const more = name.startsWith(gradientPrefix) ? from.get(name)?.data : undefined;
     more?.forEach((x, i) => {
       data[i]! += x;
     });

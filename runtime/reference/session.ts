@@ -3,7 +3,7 @@
  *
  * Hundreds of times slower than a device and right to 1e-15: goldens and devices are judged by it.
  */
-import { movedPrefix } from '../../compiler/graph/types.ts';
+import { gradientPrefix, movedPrefix } from '../../compiler/graph/types.ts';
 import type { Batch } from '../data/types.ts';
 import { firstMoment, secondMoment } from '../train/session.ts';
 import type {
@@ -51,7 +51,7 @@ export class ReferenceTrainSession implements TrainSession {
       batch,
       new Map(this.#weights.map(({ name, shape }) => [name, { shape, data: this.#values.get(name)! }])),
     );
-    const gradient = (name: string): Float64Array => outputs.get(`grad.${name}`)!.data;
+    const gradient = (name: string): Float64Array => outputs.get(gradientPrefix + name)!.data;
     const { trainable, clamps } = this.#settings;
     const gradNorm = globalNorm(trainable.map(gradient));
     const scale = clipFactor(gradNorm, hyper.clipNorm);

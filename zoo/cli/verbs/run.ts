@@ -5,6 +5,7 @@
  */
 
 import type { Precision } from '../../../compiler/compile.ts';
+import { movedPrefix } from '../../../compiler/graph/types.ts';
 import type { EntryName, Model } from '../../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
 import type { HostArray } from '../../../runtime/types.ts';
@@ -157,7 +158,7 @@ async function readInputs(
 
 /** A result as the file holds it: counters of batches are I64, all else F32. */
 function toStored(model: Model, name: string, { shape, data }: NamedTensor): TensorToWrite {
-  const weight = model.weights.find((w) => name === `buffer.${w.name}`);
+  const weight = model.weights.find((w) => name === movedPrefix + w.name);
   return weight?.dtype === 'i64'
     ? { name, shape, dtype: 'I64', data: BigInt64Array.from(data, (x) => BigInt(x)) }
     : { name, shape, dtype: 'F32', data };
