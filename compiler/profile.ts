@@ -78,20 +78,21 @@ export const lavapipeProfile: DeviceProfile = {
   subgroupSize: { min: 8, max: 8 },
 };
 
+/** What GPUs of today offer at least: common on discrete cards, and part of what Dawn gives all of Apple's. */
+const gpuLimits: DeviceLimits = {
+  ...defaultLimits,
+  maxBufferSize: 2 * 2 ** 30,
+  maxStorageBufferBindingSize: 2 * 2 ** 30 - 4,
+  maxStorageBuffersPerShaderStage: 10,
+  maxComputeWorkgroupStorageSize: 32768,
+};
+
 /** Apple's GPUs, with limits that Dawn gives all of them. */
 export const appleProfile: DeviceProfile = {
   name: 'Apple GPU',
   kind: 'gpu',
   vendor: 'apple',
-  limits: {
-    ...defaultLimits,
-    maxBufferSize: 2 * 2 ** 30,
-    maxStorageBufferBindingSize: 2 * 2 ** 30 - 4,
-    maxStorageBuffersPerShaderStage: 10,
-    maxComputeInvocationsPerWorkgroup: 1024,
-    maxComputeWorkgroupSizeX: 1024,
-    maxComputeWorkgroupStorageSize: 32768,
-  },
+  limits: { ...gpuLimits, maxComputeInvocationsPerWorkgroup: 1024, maxComputeWorkgroupSizeX: 1024 },
   features: ['shader-f16', 'subgroups', 'timestamp-query'],
   subgroupSize: { min: 32, max: 32 },
 };
@@ -100,12 +101,6 @@ export const appleProfile: DeviceProfile = {
 export const discreteProfile: DeviceProfile = {
   name: 'discrete GPU',
   kind: 'gpu',
-  limits: {
-    ...defaultLimits,
-    maxBufferSize: 2 * 2 ** 30,
-    maxStorageBufferBindingSize: 2 * 2 ** 30 - 4,
-    maxStorageBuffersPerShaderStage: 10,
-    maxComputeWorkgroupStorageSize: 32768,
-  },
+  limits: gpuLimits,
   features: ['shader-f16', 'subgroups', 'timestamp-query'],
 };
