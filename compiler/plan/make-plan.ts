@@ -11,9 +11,9 @@ import type { DeviceProfile } from '../profile.ts';
 import { type Arenas, type Assembled, assemble } from './assemble.ts';
 import { checkMemory } from './fit.ts';
 import { type ArenaLayout, arenaOrder, layOut, type Place, type WeightInfo, weightBytes } from './layout.ts';
+import { memoryTable } from './memory.ts';
 import {
   type BufferRole,
-  type MemoryTable,
   type Plan,
   type PlanSection,
   type ScalerInfo,
@@ -203,7 +203,7 @@ function planOf(
     setup: assembled.setup,
     steps: assembled.steps,
     ...(sections === undefined ? {} : { sections }),
-    memory: memoryTable(assembled),
+    memory: memoryTable(assembled.buffers, assembled.workspace.lowerBound),
     flops: flopsOf(assembled, sections),
   };
 }
@@ -228,20 +228,4 @@ function flopsOf({ steps }: Assembled, sections: readonly PlanSection[] | undefi
   const sum = (from: number, to: number) => steps.slice(from, to).reduce((n, s) => n + s.flops, 0);
   if (sections === undefined) return sum(0, steps.length);
   return sections.reduce((n, s) => n + s.repeat * sum(s.first, s.end), 0);
-}
-
-function memoryTable({ buffers, workspace }: Assembled): MemoryTable {
-  const bytes = (...roles: BufferRole[]) =>
-    buffers.filter((b) => roles.includes(b.role)).reduce((sum, b) => sum + b.bytes, 0);
-  return {
-    weights: bytes('weights', 'halves'),
-    gradients: bytes('gradients'),
-    optimizer: bytes('moment1', 'moment2'),
-    workspace: bytes('workspace'),
-    features: bytes('features'),
-    io: bytes('io', 'hyper', 'scaler'),
-    derived: bytes('derived'),
-    total: buffers.reduce((sum, b) => sum + b.bytes, 0),
-    workspaceLowerBound: workspace.lowerBound,
-  };
 }

@@ -1,10 +1,11 @@
 /**
- * Workspace memory by liveness: tensors whose lives do not overlap share bytes.
+ * Workspace memory by liveness: tensors whose lives do not overlap share bytes; and the table of what all buffers take.
  *
  * Largest first, each at the lowest offset free during its whole life (greedy by size: Pisarchyk & Lee, "Efficient memory
  * management for deep neural net inference", 2020). The lower bound is the largest live set.
  */
 import { alignUp } from '../graph/dims.ts';
+import type { BufferRole, MemoryTable, PlanBuffer } from './types.ts';
 
 export interface Lifetime {
   readonly id: number;
@@ -67,4 +68,21 @@ function largestLiveSet(lifetimes: readonly Lifetime[]): number {
     most = Math.max(most, live);
   }
   return most;
+}
+
+/** The bytes of a plan's buffers by what they are for. */
+export function memoryTable(buffers: readonly PlanBuffer[], workspaceLowerBound: number): MemoryTable {
+  const bytes = (...roles: BufferRole[]) =>
+    buffers.filter((b) => roles.includes(b.role)).reduce((sum, b) => sum + b.bytes, 0);
+  return {
+    weights: bytes('weights', 'halves'),
+    gradients: bytes('gradients'),
+    optimizer: bytes('moment1', 'moment2'),
+    workspace: bytes('workspace'),
+    features: bytes('features'),
+    io: bytes('io', 'hyper', 'scaler'),
+    derived: bytes('derived'),
+    total: buffers.reduce((sum, b) => sum + b.bytes, 0),
+    workspaceLowerBound,
+  };
 }

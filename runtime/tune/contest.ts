@@ -11,6 +11,7 @@ import {
   scheduleKey,
   searchSpaces,
 } from '../../compiler/kernels/schedules.ts';
+import { memoryTable } from '../../compiler/plan/memory.ts';
 import type { Plan, PlanBinding, PlanPipeline, PlanStep, VerifiedPlan } from '../../compiler/plan/types.ts';
 import { verifyPlan } from '../../compiler/plan/verify.ts';
 import type { DeviceProfile, TunedSchedules } from '../../compiler/profile.ts';
@@ -102,7 +103,6 @@ export function contestPlan(contest: Contest, profile: DeviceProfile): VerifiedP
     return { ...step, pipeline, bindings };
   });
   const buffers = sizes.map((size, id) => ({ id, role: 'io' as const, bytes: alignUp(size, 256) }));
-  const total = buffers.reduce((sum, b) => sum + b.bytes, 0);
   const plan: Plan = {
     version: 1,
     model: contest.family,
@@ -130,17 +130,7 @@ export function contestPlan(contest: Contest, profile: DeviceProfile): VerifiedP
     pipelines: contest.entrants.map(({ pipeline }, id) => ({ ...pipeline, id })),
     setup: [],
     steps,
-    memory: {
-      weights: 0,
-      gradients: 0,
-      optimizer: 0,
-      workspace: 0,
-      features: 0,
-      io: total,
-      derived: 0,
-      total,
-      workspaceLowerBound: 0,
-    },
+    memory: memoryTable(buffers, 0),
     flops: steps.reduce((sum, s) => sum + s.flops, 0),
   };
   return verifyPlan(plan, profile);

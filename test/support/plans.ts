@@ -2,6 +2,7 @@
  * Small plans written by hand, so that devices and sessions can be tested without the compiler.
  */
 import { alignUp } from '../../compiler/graph/dims.ts';
+import { memoryTable } from '../../compiler/plan/memory.ts';
 import type { Plan, VerifiedPlan } from '../../compiler/plan/types.ts';
 import { defaultLimits } from '../../compiler/profile.ts';
 
@@ -21,17 +22,7 @@ function base(): Omit<Plan, 'buffers' | 'weights' | 'inputs' | 'outputs' | 'pipe
       features: [],
     },
     setup: [],
-    memory: {
-      weights: 0,
-      gradients: 0,
-      optimizer: 0,
-      workspace: 0,
-      features: 0,
-      io: 0,
-      derived: 0,
-      total: 0,
-      workspaceLowerBound: 0,
-    },
+    memory: memoryTable([], 0),
     flops: 0,
   };
 }
