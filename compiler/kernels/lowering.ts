@@ -15,7 +15,8 @@ import { columnReduction } from './columns.ts';
 import { type AnyLower, lowerings } from './families.ts';
 import type { LowerContext } from './kernel.ts';
 import { worthColumns } from './layouts.ts';
-import { type Part, partOf, type Split, slicePart, splitOf } from './parts.ts';
+import { emitMap } from './map.ts';
+import { bareOf, type Part, partOf, type Split, slicePart, splitOf } from './parts.ts';
 import { type OutputPlace, Values } from './values.ts';
 import { denseStrides, denseView, isDense, type Storage, type View } from './view.ts';
 import { bindingStart } from './windows.ts';
@@ -184,10 +185,10 @@ export class Lowering extends Values implements LowerContext {
         ownWindows: node.op === 'embedding',
         results,
       };
-      lower(this, partOf(node, length));
+      lower(this, partOf(partial ? bareOf(node) : node, length));
     }
     this.#part = undefined;
-    if (partial) this.#join(node, join!, partial);
+    if (partial) this.#joinParts(node, join!, partial);
   }
 
   /** [count, ...shape], each part at an aligned place. */
@@ -197,9 +198,22 @@ export class Lowering extends Values implements LowerContext {
     return { storage, shape: [count, ...shape], strides: [step, ...denseStrides(shape)], offset: 0 };
   }
 
-  #join(node: Node, join: NonNullable<Split['join']>, partial: View): void {
-    const count = partial.shape[0]!;
+  #joinParts(node: Node, join: NonNullable<Split['join']>, partial: View): void {
+    const program = node.op === 'matmul' ? node.attrs.epilogue : undefined;
+    if (program === undefined) {
+      this.#join(node, join, partial, this.allocateResult(node));
+      return;
+    }
+    const shape = numericShape(node.type);
+    const sum = denseView(this.scratch(sizeOf(shape), 'f32', `sum of the parts of %${node.id}`), shape);
+    this.#join(node, join, partial, sum);
+    const inputs = [sum, ...node.inputs.slice(2).map((id) => this.whole(id))];
     const result = this.allocateResult(node);
+    emitMap(this, { name: 'epilogue', program, inputs, result, origin: node.origin });
+  }
+
+  #join(node: Node, join: NonNullable<Split['join']>, partial: View, result: View): void {
+    const count = partial.shape[0]!;
     const size = sizeOf(result.shape);
     const flat = { ...partial, shape: [count, size], strides: [partial.strides[0]!, 1] };
     const spec = { op: join === 'max' ? join : 'sum', scale: join === 'mean' ? 1 / count : 1 } as const;

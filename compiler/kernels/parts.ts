@@ -13,7 +13,7 @@ import type { View } from './view.ts';
 export interface Split {
   /** Inputs (by position) of which a slice along axis 0 is needed; the others are needed whole. */
   readonly sliced: readonly number[];
-  /** How partial results are joined; without it a slice of the result is made. */
+  /** How partial results are joined, before an epilogue; without it a slice of the result is made. */
   readonly join?: 'sum' | 'mean' | 'max';
 }
 
@@ -60,7 +60,7 @@ function splitMatmul(
   node: Node & { readonly op: 'matmul' },
   inputs: readonly TensorType[],
 ): Split | undefined {
-  const { transposeA, epilogue } = node.attrs;
+  const { transposeA } = node.attrs;
   const rank = node.type.shape.length;
   const extras = alike(node, inputs).filter((i) => i >= 2);
   const [a, b] = inputs as [TensorType, TensorType];
@@ -70,7 +70,7 @@ function splitMatmul(
   }
   if (!transposeA) return { sliced: [0, ...extras] };
   // K is the first axis of a; of b too, unless that is transposed.
-  return epilogue || node.attrs.transposeB ? undefined : { sliced: [0, 1], join: 'sum' };
+  return node.attrs.transposeB ? undefined : { sliced: [0, 1], join: 'sum' };
 }
 
 /** How a node can be done in slices, or undefined where it cannot. */
@@ -96,6 +96,13 @@ export function splitOf(node: Node, inputs: readonly TensorType[]): Split | unde
     default:
       return undefined;
   }
+}
+
+/** A product without its epilogue; any other node as it is. */
+export function bareOf(node: Node): Node {
+  if (node.op !== 'matmul') return node;
+  const { epilogue: _, ...attrs } = node.attrs;
+  return { ...node, inputs: node.inputs.slice(0, 2), attrs };
 }
 
 /** The smallest number of equal parts of `length` that is at least `wanted`. */

@@ -19,7 +19,7 @@ import { biasCorrection, nonFiniteBits, printScalerStep, scalerValue } from './l
 import { treeReduction } from './rows.ts';
 import type { Storage } from './view.ts';
 import { literal } from './wgsl.ts';
-import { bindingStart, type Window, windowArg, windowsOf } from './windows.ts';
+import { bindingStart, startOf, type Window, windowArg, windowsOf } from './windows.ts';
 
 export interface UpdateSpec {
   readonly weights: Storage;
@@ -194,7 +194,7 @@ function adamKernels(spec: UpdateSpec): Kernel[] {
   const decays = spec.weightDecay !== 0 && spec.decayElements > 0;
   const { mixed } = spec;
   // Halves of a window begin at a multiple of 256 bytes as well.
-  return windowsOf(spec.elements, mixed ? 128 : 4, spec.profile).map((window): Kernel => {
+  return windowsOf(spec.elements, mixed ? startOf(mixed.halves) : 4, spec.profile).map((window): Kernel => {
     const end = window.start + window.elements;
     const until = Math.max(0, Math.min(spec.decayElements, end) - window.start) / 4;
     const decay = decays && until > 0 ? `  p -= ${decayFactor(until, window, spec)} * p;\n` : '';

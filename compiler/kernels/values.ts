@@ -20,7 +20,7 @@ import { equalParts, furthestAxis, slicePart } from './parts.ts';
 import { emitTransposedCopy } from './transpose.ts';
 import { denseStrides, denseView, isDense, type Storage, type View } from './view.ts';
 import { expandView, reshapeView, sliceView, transposeView } from './view-algebra.ts';
-import { bindingStart, extent, Windows } from './windows.ts';
+import { bindingStart, extent, startOf, Windows } from './windows.ts';
 
 /**
  * Where a named graph output goes: the host reads it, it is a gradient kept beside its weight, the new value of a weight,
@@ -239,7 +239,7 @@ export abstract class Values {
   /** A dense slice that begins where a binding may, bound from there: slices so share the pipelines of wholes. */
   #rows(node: Node, view: View): View {
     const whole = view.storage.elements <= this.windows.most;
-    const starts = isDense(view) && view.offset > 0 && view.offset % bindingStart === 0;
+    const starts = isDense(view) && view.offset > 0 && view.offset % startOf(view.storage) === 0;
     return whole && starts && isReadAlone(this.graph, this.readers, node.id)
       ? this.windows.alone(view)
       : view;

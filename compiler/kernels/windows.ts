@@ -5,11 +5,15 @@
  * 64 elements (`bindingStart`) and, for tables, at whole rows.
  */
 import type { DeviceProfile } from '../profile.ts';
+import { elementBytes } from './half.ts';
 import type { KernelArg } from './kernel.ts';
 import type { Storage, View } from './view.ts';
 
-/** Elements (256 bytes) at whose multiples a binding may start on any device. */
+/** Numbers of four bytes (256 bytes) at whose multiples a binding may start on any device. */
 export const bindingStart = 64;
+
+/** The same in elements of a storage. */
+export const startOf = (storage: Pick<Storage, 'dtype'>) => (4 * bindingStart) / elementBytes(storage);
 
 export interface Window {
   readonly start: number;
@@ -92,7 +96,8 @@ export class Windows {
 
   #part(view: View, first: number, end: number): View {
     const { storage, offset } = view;
-    const start = Math.floor(first / bindingStart) * bindingStart;
+    const step = startOf(storage);
+    const start = Math.floor(first / step) * step;
     const key = `${storage.id}:${start}:${end}`;
     let part = this.#parts.get(key);
     if (!part) {

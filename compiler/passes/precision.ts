@@ -12,10 +12,10 @@ import { fail } from '../../grammar/diagnostics.ts';
 import type { Graph, Node } from '../graph/types.ts';
 import { rootOf, viewOps } from '../graph/views.ts';
 import type { OpName } from '../ops/attributes.ts';
-import { binaryMapOps, unaryMapOps } from '../ops/map-program.ts';
+import { elementwiseOps } from '../ops/map-program.ts';
 import type { Pass } from './index.ts';
 
-const elementwise: ReadonlySet<OpName> = new Set<OpName>(['map', 'cast', ...unaryMapOps, ...binaryMapOps]);
+const elementwise: ReadonlySet<OpName> = new Set<OpName>(['map', 'cast', ...elementwiseOps]);
 const moves: readonly OpName[] = ['concat', 'pad', 'take', 'take_grad', 'embedding'];
 
 /** Ops whose results are activations or gradients of activations. */
@@ -122,12 +122,12 @@ function fullNodes(graph: Graph): boolean[] {
   return full;
 }
 
-/** Values with three axes or more, two of them longer than 1, and what is reshaped to such. */
+/** Values with three axes or more, two of them longer than 1, and what is reshaped (not only repeated) to such. */
 function deepNodes(graph: Graph): boolean[] {
   const deep = graph.nodes.map(
     ({ type: { shape } }) => shape.length > 2 && shape.filter((n) => n !== 1).length > 1,
   );
   for (const { id, op, inputs } of graph.nodes.toReversed())
-    if (deep[id] && viewOps.has(op)) deep[inputs[0]!] = true;
+    if (deep[id] && viewOps.has(op) && op !== 'expand') deep[inputs[0]!] = true;
   return deep;
 }

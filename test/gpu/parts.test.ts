@@ -48,12 +48,15 @@ const largestBinding = ({ steps }: VerifiedPlan) =>
 
 describe.skipIf(!on)('tensors larger than a binding', () => {
   test.each([
-    ['tiny_vit', 'cpu', 256, 66],
-    ['tiny_rn', 'cpu', 1056, 48],
+    ['tiny_vit', 'cpu', 256, 66, 'f32'],
+    ['tiny_rn', 'cpu', 1056, 48, 'f32'],
+    ['tiny_vit', 'cpu', 256, 66, 'mixed'],
   ] as const)(
     '%s with %s schedules, bindings of %i KiB: forward and backward as without',
-    async (name, kind, kib, batch) => {
-      const request: EntryRequest = { entry: 'loss', batch, mode: 'train', gradients: true };
+    async (name, kind, kib, batch, precision) => {
+      const request: EntryRequest = { entry: 'loss', batch, mode: 'train', gradients: true, precision };
+      // Sums in another order round to other halves here and there: one unit of 2^-11 in some of a gradient's terms.
+      const tolerance = precision === 'mixed' ? 2e-3 : 2e-4;
       const whole = plan(name, kind, request);
       const split = plan(name, kind, request, kib * 1024);
       expect(largestBinding(whole)).toBeGreaterThan(2 * kib * 1024);
@@ -62,7 +65,7 @@ describe.skipIf(!on)('tensors larger than a binding', () => {
       expect([...found.keys()]).toEqual([...expected.keys()]);
       for (const [tensor, values] of found)
         if (!tensor.endsWith('k_proj.bias'))
-          expect(relL2(values, expected.get(tensor)!), tensor).toBeLessThan(2e-4);
+          expect(relL2(values, expected.get(tensor)!), tensor).toBeLessThan(tolerance);
     },
   );
 });
