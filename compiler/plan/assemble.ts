@@ -140,13 +140,22 @@ export function storageKey(storage: Storage): string {
 
 const bytesOf = (storage: Storage) => elementBytes(storage) * storage.elements;
 
-/** First and last use of every workspace storage. */
-function lifetimes(kernels: readonly Kernel[]) {
+/**
+ * First and last use of every workspace storage.
+ * @throws DiagnosticError Z605 where one alone passes the limit of a buffer
+ */
+function lifetimes(kernels: readonly Kernel[], limit: number) {
   const lives = new Map<number, { id: number; bytes: number; first: number; last: number }>();
   kernels.forEach((kernel, step) => {
     for (const { storage } of kernel.args) {
       if (storage.place !== 'workspace') continue;
       const life = lives.get(storage.id);
+      if (bytesOf(storage) > limit)
+        fail(
+          'Z605',
+          `${storage.label} takes ${mebibytes(bytesOf(storage))} MiB, more than one buffer of this device may (${mebibytes(limit)} MiB)`,
+          'use a smaller batch',
+        );
       if (life) life.last = step;
       else lives.set(storage.id, { id: storage.id, bytes: bytesOf(storage), first: step, last: step });
     }
@@ -173,7 +182,7 @@ export function assemble(
 ): Assembled {
   const { minStorageBufferOffsetAlignment: alignment, maxBufferSize: limit } = profile.limits;
   const all = [...lowered.setup, ...lowered.kernels];
-  const workspace = planMemory(lifetimes(lowered.kernels), alignment, limit);
+  const workspace = planMemory(lifetimes(lowered.kernels, limit), alignment, limit);
   const items = (storages: readonly Storage[]) =>
     storages.map((s) => ({ name: storageKey(s), bytes: bytesOf(s) }));
   const io = storagesAt(all, ['input', 'output']);

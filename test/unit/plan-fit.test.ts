@@ -45,4 +45,20 @@ describe('memory of a device', () => {
       ]);
     }
   });
+
+  test('a value larger than a buffer may be is refused with a batch that fits', () => {
+    const limits = { ...lavapipeProfile.limits, maxBufferSize: 2 ** 20 };
+    const profile: DeviceProfile = { ...lavapipeProfile, limits };
+    try {
+      compileFitting(model, request(64), profile);
+      expect.unreachable();
+    } catch (error) {
+      const [found] = (error as { diagnostics: { code: string; message: string; help: string }[] })
+        .diagnostics;
+      expect(found!.code).toBe('Z605');
+      expect(found!.message).toMatch(/more than one buffer of this device may \(1\.0 MiB\)$/);
+      const fits = Number(/^a batch of (\d+) fits$/.exec(found!.help)![1]);
+      expect(compileFitting(model, request(fits), profile).plan.batch).toBe(fits);
+    }
+  });
 });
