@@ -2,7 +2,8 @@
  * Matrix products for GPUs: tiles of both operands staged through workgroup memory, a few rows by one or two vec4s for each invocation.
  *
  * Staging reads along whichever axis is dense, so that neighbouring invocations touch neighbouring addresses and
- * transposed operands need no copy. Edges are staged as zeros; stores are guarded.
+ * transposed operands need no copy. Edges are staged as zeros; stores are guarded. With two buffers the next slice of K is
+ * loaded while this one is multiplied.
  */
 import {
   baseIndex,
@@ -28,20 +29,110 @@ interface Staging {
   readonly place: readonly string[];
 }
 
-/** Loads one operand's tile for depth `k0`.. into `array[k][outer]`. */
-function printStaging(s: Staging, depth: number, invocations: number, k: number): string[] {
-  const alongOuter = unitStride(s.operand.outer);
-  const lines = [`for (var t = lane; t < ${depth * s.extent}u; t += ${invocations}u) {`];
-  lines.push(
-    alongOuter
+/** Statements that leave element number `t` of the tile at `k0` in `into`, a 0 until then; and its place in `outer` and `depth`. */
+function printElement(s: Staging, depth: number, k: number, into: string): string[] {
+  return [
+    unitStride(s.operand.outer)
       ? `let outer = t % ${s.extent}u; let depth = t / ${s.extent}u;`
       : `let outer = t / ${depth}u; let depth = t % ${depth}u;`,
+    `let o = ${s.first} + outer; let kk = k0 + depth;`,
+    `if (o < ${s.bound}u && kk < ${k}u) {`,
+    ...s.place,
+    `if (inside) { ${into} = ${s.source}[at]; }`,
+    '}',
+  ];
+}
+
+/** Loads one operand's tile for depth `k0`.. into `array[k][outer]`. */
+function printStaging(s: Staging, depth: number, invocations: number, k: number): string[] {
+  return [
+    `for (var t = lane; t < ${depth * s.extent}u; t += ${invocations}u) {`,
+    'var value = 0.0;',
+    ...printElement(s, depth, k, 'value'),
+    `${s.array}[depth * ${s.extent + 4}u + outer] = value;`,
+    '}',
+  ];
+}
+
+/** The same in two halves: an invocation's share of the tile goes to registers, and from there to the array's half at `base`. */
+function printShares(s: Staging, depth: number, invocations: number, k: number, base: string) {
+  const shares = Array.from({ length: (depth * s.extent) / invocations }, (_, i) => i);
+  const name = (i: number) => `${s.array}_${i}`;
+  const each = (i: number, statements: readonly string[]) => [
+    `{ let t = lane + ${i * invocations}u;`,
+    ...statements,
+    '}',
+  ];
+  const fetch = shares.flatMap((i) => [
+    `var ${name(i)} = 0.0;`,
+    ...each(i, printElement(s, depth, k, name(i))),
+  ]);
+  const [outer, line] = unitStride(s.operand.outer)
+    ? [`t % ${s.extent}u`, `t / ${s.extent}u`]
+    : [`t / ${depth}u`, `t % ${depth}u`];
+  const keep = shares.flatMap((i) =>
+    each(i, [`${s.array}[${base} + (${line}) * ${s.extent + 4}u + ${outer}] = ${name(i)};`]),
   );
-  lines.push(`let o = ${s.first} + outer; let kk = k0 + depth;`, 'var value = 0.0;');
-  lines.push(`if (o < ${s.bound}u && kk < ${k}u) {`, ...s.place);
-  lines.push(`if (inside) { value = ${s.source}[at]; }`, '}');
-  lines.push(`${s.array}[depth * ${s.extent + 4}u + outer] = value;`, '}');
+  return { fetch, keep };
+}
+
+/**
+ * The loop over slices of K with two halves of workgroup memory: the next slice is on its way while this one is multiplied, and one
+ * barrier a slice is enough. Behind the last slice come zeros, which nobody reads.
+ */
+function printDoubleBuffered(
+  [a, b]: readonly [Staging, Staging],
+  { depth }: WorkgroupTile,
+  invocations: number,
+  k: number,
+  multiply: readonly string[],
+): string[] {
+  const staged = (half: string) =>
+    [a, b].map((s) => printShares(s, depth, invocations, k, `${half} * ${depth * (s.extent + 4)}u`));
+  const first = staged('0u');
+  const next = staged('(1u - half)');
+  return [
+    '{ let k0 = 0u;',
+    ...first.flatMap(({ fetch }) => fetch),
+    ...first.flatMap(({ keep }) => keep),
+    '}',
+    'workgroupBarrier();',
+    `for (var slice = 0u; slice < ${Math.ceil(k / depth)}u; slice++) {`,
+    `let half = slice % 2u; let k0 = (slice + 1u) * ${depth}u;`,
+    ...next.flatMap(({ fetch }) => fetch),
+    ...multiply,
+    ...next.flatMap(({ keep }) => keep),
+    'workgroupBarrier();',
+    '}',
+  ];
+}
+
+/** Multiplies a slice of both tiles; `half` is the one that holds it, where there are two. */
+function printMultiply(tile: WorkgroupTile, across: number): string[] {
+  const { rows, vectors } = partsOf(tile);
+  const base = (extent: number) => (tile.buffers === 2 ? `half * ${tile.depth * (extent + 4)}u + ` : '');
+  const lines = [`for (var kk = 0u; kk < ${tile.depth}u; kk++) {`];
+  lines.push(`let b_at = ${base(tile.columns)}kk * ${tile.columns + 4}u + tx * 4u;`);
+  for (const j of vectors) {
+    const parts = [0, 1, 2, 3].map((q) => `b_tile[b_at + ${4 * across * j + q}u]`);
+    lines.push(`let b${j} = vec4<f32>(${parts.join(', ')});`);
+  }
+  lines.push(`let a_at = ${base(tile.rows)}kk * ${tile.rows + 4}u + ty * ${tile.rowsPerInvocation}u;`);
+  for (const i of rows) {
+    lines.push(`{ let x = vec4<f32>(a_tile[a_at + ${i}u]);`);
+    for (const j of vectors) lines.push(`c${i}_${j} = fma(x, b${j}, c${i}_${j});`);
+    lines.push('}');
+  }
+  lines.push('}');
   return lines;
+}
+
+/** Rows of an invocation, and its columns in vec4s: these lie apart, so that neighbours read side by side. */
+function partsOf({ rowsPerInvocation, columnsPerInvocation }: WorkgroupTile) {
+  return {
+    rows: Array.from({ length: rowsPerInvocation }, (_, i) => i),
+    vectors: Array.from({ length: columnsPerInvocation / 4 }, (_, j) => j),
+  };
 }
 
 /** An element of an operand whose K is one axis. */
@@ -59,9 +150,7 @@ export function printWorkgroupTile(
   const across = tile.columns / tile.columnsPerInvocation;
   const down = tile.rows / tile.rowsPerInvocation;
   const invocations = across * down;
-  const rows = Array.from({ length: tile.rowsPerInvocation }, (_, i) => i);
-  // An invocation's vec4s lie `across` vec4s apart, so that neighbours read side by side.
-  const vectors = Array.from({ length: tile.columnsPerInvocation / 4 }, (_, j) => j);
+  const { rows, vectors } = partsOf(tile);
   const lines: string[] = [];
   lines.push(
     'let batch = group.z;',
@@ -71,7 +160,6 @@ export function printWorkgroupTile(
   lines.push(`let tx = lane % ${across}u;`, `let ty = lane / ${across}u;`);
   if (c.walk?.kind === 'pixels') lines.push(...printPiece(c.walk));
   for (const i of rows) for (const j of vectors) lines.push(`var c${i}_${j} = vec4<f32>();`);
-  lines.push(`for (var k0 = 0u; k0 < ${c.k}u; k0 += ${tile.depth}u) {`);
   const a: Staging = {
     array: 'a_tile',
     source: names.a,
@@ -90,31 +178,26 @@ export function printWorkgroupTile(
     bound: c.n,
     place: c.walk?.kind === 'pixels' ? rightPlace(c, c.walk) : affinePlace(c.b),
   };
-  lines.push(
-    ...printStaging(a, tile.depth, invocations, c.k),
-    ...printStaging(b, tile.depth, invocations, c.k),
-  );
-  lines.push('workgroupBarrier();', `for (var kk = 0u; kk < ${tile.depth}u; kk++) {`);
-  lines.push(`let b_at = kk * ${tile.columns + 4}u + tx * 4u;`);
-  for (const j of vectors) {
-    const parts = [0, 1, 2, 3].map((q) => `b_tile[b_at + ${4 * across * j + q}u]`);
-    lines.push(`let b${j} = vec4<f32>(${parts.join(', ')});`);
-  }
-  lines.push(`let a_at = kk * ${tile.rows + 4}u + ty * ${tile.rowsPerInvocation}u;`);
-  for (const i of rows) {
-    lines.push(`{ let x = vec4<f32>(a_tile[a_at + ${i}u]);`);
-    for (const j of vectors) lines.push(`c${i}_${j} = fma(x, b${j}, c${i}_${j});`);
-    lines.push('}');
-  }
-  lines.push('}', 'workgroupBarrier();', '}');
+  const multiply = printMultiply(tile, across);
+  if (tile.buffers === 2) lines.push(...printDoubleBuffered([a, b], tile, invocations, c.k, multiply));
+  else
+    lines.push(
+      `for (var k0 = 0u; k0 < ${c.k}u; k0 += ${tile.depth}u) {`,
+      ...printStaging(a, tile.depth, invocations, c.k),
+      ...printStaging(b, tile.depth, invocations, c.k),
+      'workgroupBarrier();',
+      ...multiply,
+      'workgroupBarrier();',
+      '}',
+    );
   for (const i of rows)
     for (const j of vectors) {
       lines.push(`{ let m = m_tile + ty * ${tile.rowsPerInvocation}u + ${i}u;`);
       lines.push(`let n = n_tile + tx * 4u + ${4 * across * j}u;`);
       lines.push(`if (m < ${c.m}u && n < ${c.n}u) {`, ...printer.store(`c${i}_${j}`, 'm', 'n'), '}', '}');
     }
-  return `var<workgroup> a_tile: array<f32, ${tile.depth * (tile.rows + 4)}>;
-var<workgroup> b_tile: array<f32, ${tile.depth * (tile.columns + 4)}>;
+  return `var<workgroup> a_tile: array<f32, ${tile.buffers * tile.depth * (tile.rows + 4)}>;
+var<workgroup> b_tile: array<f32, ${tile.buffers * tile.depth * (tile.columns + 4)}>;
 @compute @workgroup_size(${invocations})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   ${lines.join('\n  ')}

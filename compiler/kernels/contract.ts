@@ -22,6 +22,7 @@ import {
 } from './contraction.ts';
 import { elementBytes } from './half.ts';
 import type { KernelArg, Lower, LowerContext } from './kernel.ts';
+import { cutProduct, joinProduct, piecesOfProduct } from './pieces.ts';
 import { productSize } from './schedule-keys.ts';
 import { chooseSchedule } from './schedules.ts';
 import { readsStorage } from './schedules-contract.ts';
@@ -218,7 +219,14 @@ export function emitContraction(ctx: LowerContext, c: Contraction, family: strin
 const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
   let c = contraction(ctx, node);
   if (readsStorage(ctx.profile)) c = rowsDense(ctx, columnsDense(ctx, c, node.origin), node.origin);
-  emitContraction(ctx, c, 'matmul', node.origin);
+  const count = piecesOfProduct(ctx.profile, c, node.attrs.transposeA);
+  if (count === 1) {
+    emitContraction(ctx, c, 'matmul', node.origin);
+    return;
+  }
+  const { products, partial } = cutProduct(ctx, c, count);
+  for (const product of products) emitContraction(ctx, product, 'matmul', node.origin);
+  joinProduct(ctx, node, c, partial);
 };
 
 export const contractLowerings = { matmul: lowerMatmul };

@@ -8,11 +8,11 @@
  */
 import { type NodeOf, numericShape, sizeOf } from '../graph/types.ts';
 import { type ConvolutionAttributes, isDepthwise } from '../ops/convolve.ts';
-import { columnReduction } from './columns.ts';
 import { emitContraction } from './contract.ts';
 import { type Contraction, type ImageStrides, operandOf, type TapWalk } from './contraction.ts';
 import { type Depthwise, emitDepthwise, emitDepthwiseGradWeight } from './depthwise.ts';
 import type { Lower, LowerContext } from './kernel.ts';
+import { joinPieces, mostPieces, wantedPieces } from './pieces.ts';
 import { emitTransposedCopy } from './transpose.ts';
 import { denseView, isDense, type View } from './view.ts';
 import { expandView, reshapeView, transposeView } from './view-algebra.ts';
@@ -205,13 +205,9 @@ const lowerGradInput: Lower<'conv2d_grad_input'> = (ctx, node) => {
   emitContraction(ctx, product, 'convolution_grad_input', node.origin);
 };
 
-/** Workgroups that keep a device of the kind busy: fewer products are cut into pieces of K. */
-const enough = { cpu: 32, gpu: 512 } as const;
-
 /** Lines that a piece sums: short enough to keep the device busy, so few pieces that a binding holds all their results. */
-function linesPerPiece(ctx: LowerContext, lines: number, tiles: number, size: number): number {
-  const most = Math.max(1, Math.floor(ctx.profile.limits.maxStorageBufferBindingSize / (4 * size)));
-  return Math.ceil(lines / Math.min(lines, most, Math.ceil(enough[ctx.profile.kind] / tiles)));
+function linesPerPiece({ profile }: LowerContext, lines: number, wanted: number, size: number): number {
+  return Math.ceil(lines / Math.min(lines, mostPieces(profile, size), wanted));
 }
 
 const lowerGradWeight: Lower<'conv2d_grad_weight'> = (ctx, node) => {
@@ -225,8 +221,8 @@ const lowerGradWeight: Lower<'conv2d_grad_weight'> = (ctx, node) => {
   const [batch, rows, , , m] = x.shape as [number, number, number, number, number];
   const [, height, width, , n] = dy.shape as [number, number, number, number, number];
   const lines = batch * height;
-  const tiles = groups * kernel[0] * kernel[1] * Math.ceil(m / 16) * Math.ceil(n / 64);
-  const linesOfPiece = linesPerPiece(ctx, lines, tiles, sizeOf(numericShape(node.type)));
+  const wanted = wantedPieces(ctx.profile, groups * kernel[0] * kernel[1], m, n);
+  const linesOfPiece = linesPerPiece(ctx, lines, wanted, sizeOf(numericShape(node.type)));
   const pieces = Math.ceil(lines / linesOfPiece);
   const batchShape = [pieces, groups, ...kernel];
   const dw = gradientPlace(ctx, node, pieces);
@@ -267,13 +263,7 @@ const lowerGradWeight: Lower<'conv2d_grad_weight'> = (ctx, node) => {
     extras: [],
   };
   emitContraction(ctx, c, 'convolution_grad_weight', node.origin);
-  if (pieces > 1)
-    columnReduction(
-      ctx,
-      node,
-      { inputs: [{ role: 'x', view: dw.flat }], axes: [0], op: 'sum', values: ['x'], flops: 1 },
-      [dw.result],
-    );
+  if (pieces > 1) joinPieces(ctx, node, dw.flat, dw.result);
 };
 
 /** Where the pieces of the filters' gradient go, [pieces, groups, O, C, kh, kw] as a whole and flat: the result itself if there is one. */
@@ -292,7 +282,7 @@ function gradientPlace(
   return {
     parts: whole,
     flat: { ...whole, shape: [pieces, sizeOf(result.shape)], strides: [sizeOf(result.shape), 1] },
-    result: { ...result, shape: [sizeOf(result.shape)], strides: [1] },
+    result,
   };
 }
 

@@ -11,12 +11,12 @@ import type { Node, NodeOf } from '../graph/types.ts';
 import { numericShape, sizeOf } from '../graph/types.ts';
 import { viewOps } from '../graph/views.ts';
 import { emitAccumulate } from './accumulate.ts';
-import { columnReduction } from './columns.ts';
 import { type AnyLower, lowerings } from './families.ts';
 import type { LowerContext } from './kernel.ts';
 import { worthColumns } from './layouts.ts';
 import { emitMap } from './map.ts';
 import { bareOf, type Part, partOf, type Split, slicePart, splitOf } from './parts.ts';
+import { joinPieces } from './pieces.ts';
 import { type OutputPlace, Values } from './values.ts';
 import { denseStrides, denseView, isDense, type Storage, type View } from './view.ts';
 import { bindingStart } from './windows.ts';
@@ -217,10 +217,7 @@ export class Lowering extends Values implements LowerContext {
     const size = sizeOf(result.shape);
     const flat = { ...partial, shape: [count, size], strides: [partial.strides[0]!, 1] };
     const spec = { op: join === 'max' ? join : 'sum', scale: join === 'mean' ? 1 / count : 1 } as const;
-    const inputs = [{ role: 'x', view: flat }];
-    columnReduction(this, node, { inputs, axes: [0], values: ['x'], flops: 1, ...spec }, [
-      { ...result, shape: [size], strides: [1] },
-    ]);
+    joinPieces(this, node, flat, result, spec);
   }
 
   /** Brings an output where it belongs, if its producer did not put it there. */

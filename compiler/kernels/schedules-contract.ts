@@ -32,6 +32,8 @@ export interface WorkgroupTile extends Schedule {
   /** Rows and columns (a multiple of 4) of one invocation. */
   readonly rowsPerInvocation: number;
   readonly columnsPerInvocation: number;
+  /** 2: the next slice is loaded while one is multiplied. The elements of each tile then divide evenly among the invocations. */
+  readonly buffers: 1 | 2;
 }
 
 export type ContractTile = RegisterTile | WorkgroupTile;
@@ -69,14 +71,16 @@ const workgroup = (
   columns: number,
   depth: number,
   [rowsPerInvocation, columnsPerInvocation]: readonly [number, number],
+  buffers: WorkgroupTile['buffers'] = 1,
 ): WorkgroupTile => ({
-  id: `w${rows}x${columns}x${depth}-${rowsPerInvocation}x${columnsPerInvocation}`,
+  id: `w${rows}x${columns}x${depth}-${rowsPerInvocation}x${columnsPerInvocation}${buffers === 2 ? '-b2' : ''}`,
   kind: 'workgroup',
   rows,
   columns,
   depth,
   rowsPerInvocation,
   columnsPerInvocation,
+  buffers,
 });
 
 /**
@@ -115,7 +119,8 @@ const apple: readonly RegisterTile[] = [
 /**
  * Reasoned from the literature on NVIDIA, AMD and Intel, not measured here: the first two, 64×64 tiles of 256 invocations
  * with 4×4 results each and half of that for few rows, fit every device's default limits and are the defaults. The others
- * are for the tuner: more results an invocation where M and N are large, other depths of staging.
+ * are for the tuner: more results an invocation where M and N are large, other depths of staging, and two buffers, which hide
+ * the loads behind arithmetic but halve the workgroups that a multiprocessor's memory holds: which counts more differs.
  */
 const staged: readonly WorkgroupTile[] = [
   workgroup(64, 64, 16, [4, 4]),
@@ -128,6 +133,11 @@ const staged: readonly WorkgroupTile[] = [
   workgroup(64, 64, 32, [4, 4]),
   workgroup(32, 32, 32, [4, 4]),
   workgroup(16, 64, 32, [4, 4]),
+  workgroup(64, 64, 16, [4, 4], 2),
+  workgroup(64, 64, 8, [4, 4], 2),
+  workgroup(32, 64, 16, [4, 4], 2),
+  workgroup(128, 64, 8, [8, 4], 2),
+  workgroup(128, 128, 8, [8, 8], 2),
 ];
 const defaultsOfStaged = 2;
 
@@ -154,8 +164,8 @@ function allowed(tile: ContractTile, { limits }: DeviceProfile): boolean {
 }
 
 /** Bytes of both staged tiles, whose lines are padded by one vec4. */
-export function workgroupBytes({ rows, columns, depth }: WorkgroupTile): number {
-  return 4 * depth * (rows + 4 + columns + 4);
+export function workgroupBytes({ rows, columns, depth, buffers }: WorkgroupTile): number {
+  return 4 * buffers * depth * (rows + 4 + columns + 4);
 }
 
 /** How often a plan's product is assumed to run: what its compilation is spread over. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
+import { appleProfile, discreteProfile } from '../../compiler/profile.ts';
 import { compare, device } from './compiled.ts';
 import { type Product, productGraph, products, tolerance } from './products.ts';
 
@@ -24,6 +25,35 @@ describe.skipIf(!on)('matrix products with a fused epilogue equal the f64 refere
       }
     });
   }
+
+  it('with K in pieces that are added in front of the epilogue, even and with a remainder', async () => {
+    const base = { batch: 1, transposeA: true, transposeB: false, batchedB: false };
+    const long: Product[] = [
+      { ...base, m: 20, n: 12, k: 640 },
+      { ...base, m: 33, n: 7, k: 1021 },
+      { ...base, m: 5, n: 9, k: 521, batch: 3, batchedB: true, transposeB: true },
+      { ...base, m: 3, n: 64, k: 514, transposeA: false },
+    ];
+    const plain = (product: Product) => {
+      const b = createBuilder();
+      const a = b.add('input', [], { name: 'a', dtype: 'f32', shape: [product.k, product.m] });
+      const w = b.add('param', [], { name: 'w', shape: [product.k, product.n], role: 'param' });
+      return b.finish([
+        { name: 'y', node: b.add('matmul', [a, w], { transposeA: true, transposeB: false }) },
+      ]);
+    };
+    for (const profile of [discreteProfile, appleProfile].map((p) => ({ ...p, limits: on!.profile.limits })))
+      for (const product of long) {
+        const { errors, plan } = await compare(on!, profile, productGraph(product));
+        // Sums of up to 1021 terms in pieces of about 128: fewer roundings in a row than the tolerance allows for.
+        expect(errors.get('y'), JSON.stringify(product)).toBeLessThan(tolerance);
+        expect(plan.steps.map((s) => s.label).join()).toMatch(/column_sum.*epilogue/);
+        if (product.batch > 1 || !product.transposeA) continue;
+        const gradient = await compare(on!, profile, plain(product));
+        expect(gradient.errors.get('y'), JSON.stringify(product)).toBeLessThan(tolerance);
+        expect(gradient.plan.steps.at(-1)!.label).toMatch(/column_sum/);
+      }
+  });
 
   it('gives the same bits when run again', async () => {
     const graph = productGraph(wide);

@@ -14,21 +14,31 @@ export interface Product {
 }
 
 /** quick GELU of a product with bias, plus a residual that repeats over the batch. */
-export function productGraph({ batch, m, n, k, transposeA, transposeB, batchedB }: Product): Graph {
+export function productGraph(product: Product): Graph {
   const b = createBuilder();
-  const a = b.add('input', [], {
-    name: 'a',
-    dtype: 'f32',
-    shape: transposeA ? [batch, k, m] : [batch, m, k],
-  });
-  const shape = [...(batchedB ? [batch] : []), ...(transposeB ? [n, k] : [k, n])];
-  const w = b.add('param', [], { name: 'w', shape, role: 'param' });
-  const bias = b.add('param', [], { name: 'bias', shape: [n], role: 'param' });
-  const residual = b.add('input', [], { name: 'residual', dtype: 'f32', shape: [m, n] });
+  return b.finish([{ name: 'y', node: addProduct(b, product, '') }]);
+}
+
+/** Several of them in one graph, with outputs `y0`, `y1`, ...: their pipelines compile side by side. */
+export function productsGraph(list: readonly Product[]): Graph {
+  const b = createBuilder();
+  return b.finish(list.map((product, i) => ({ name: `y${i}`, node: addProduct(b, product, `${i}`) })));
+}
+
+function addProduct(b: ReturnType<typeof createBuilder>, product: Product, suffix: string): number {
+  const { batch, m, n, k, transposeA, transposeB, batchedB } = product;
+  const input = (name: string, shape: number[]) =>
+    b.add('input', [], { name: name + suffix, dtype: 'f32', shape });
+  const param = (name: string, shape: number[]) =>
+    b.add('param', [], { name: name + suffix, shape, role: 'param' });
+  const a = input('a', transposeA ? [batch, k, m] : [batch, m, k]);
+  const w = param('w', [...(batchedB ? [batch] : []), ...(transposeB ? [n, k] : [k, n])]);
+  const bias = param('bias', [n]);
+  const residual = input('residual', [m, n]);
   const u = b.add('add', [b.add('matmul', [a, w], { transposeA, transposeB }), bias], {});
   const slope = b.add('constant', [], { value: 1.702, dtype: 'f32', shape: [] });
   const gate = b.add('sigmoid', [b.add('mul', [u, slope], {})], {});
-  return b.finish([{ name: 'y', node: b.add('add', [b.add('mul', [u, gate], {}), residual], {}) }]);
+  return b.add('add', [b.add('mul', [u, gate], {}), residual], {});
 }
 
 /** Sizes around tile edges, primes and 1, drawn by a fixed generator. */

@@ -65,7 +65,7 @@ export function matmulPlan({ m, n, k }: MatmulShape, profile: Device['profile'])
 }
 
 /** Values of the size that features and weights have; zeros would let a device take short cuts. */
-function fill(length: number): Float32Array {
+export function fill(length: number): Float32Array {
   return Float32Array.from({ length }, (_, i) => Math.sin(i * 0.7));
 }
 

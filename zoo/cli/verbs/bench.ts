@@ -3,6 +3,7 @@ import { fail } from '../../../grammar/diagnostics.ts';
 import { openGpu } from '../../../runtime/node-gpu.ts';
 import { ProfilingDevice } from '../../../runtime/profile/device.ts';
 import { type BenchResult, benchCases, runCase } from '../../bench/cases.ts';
+import { type ConvolutionRate, convolutionsName, measureConvolutions } from '../../bench/convolutions.ts';
 import { type Ceiling, measureCeiling } from '../../bench/measure.ts';
 import { nodeHost } from '../../host.ts';
 import { closing } from '../closing.ts';
@@ -18,7 +19,7 @@ interface BenchOptions {
 }
 
 function selectCases(only: readonly string[] | undefined): typeof benchCases {
-  const names = benchCases.map((c) => c.name);
+  const names = [...benchCases.map((c) => c.name), convolutionsName];
   const unknown = only?.find((name) => !names.includes(name));
   if (unknown !== undefined) fail('Z703', `--only ${unknown}: no such case`, `cases: ${names.join(', ')}`);
   return only === undefined ? benchCases : benchCases.filter((c) => only.includes(c.name));
@@ -64,6 +65,16 @@ function ceilingTable(ceilings: readonly Ceiling[]): string {
   );
 }
 
+function convolutionTable(rates: readonly ConvolutionRate[]): string {
+  const rows = rates.map(({ channels, filters, side, stride, ...r }) => [
+    `${channels} > ${filters} at ${side}x${side}${stride === 1 ? '' : ` / ${stride}`}`,
+    r.gflops.toFixed(1),
+    r.productGflops.toFixed(1),
+    r.ratio.toFixed(2),
+  ]);
+  return table([['convolution 3x3', 'GFLOP/s', 'equal product', 'ratio'], ...rows], [1, 2, 3]);
+}
+
 export async function bench(options: BenchOptions): Promise<void> {
   const runs = parseCount('--runs', options.runs);
   const cases = selectCases(options.only);
@@ -79,6 +90,10 @@ export async function bench(options: BenchOptions): Promise<void> {
       note(`${test.name} ...`);
       results.push(await runCase(nodeHost(), device, test, runs));
     }
+    const convolutions =
+      options.only === undefined || options.only.includes(convolutionsName)
+        ? await measureConvolutions(device, runs)
+        : [];
     const after = await measureCeiling(device, runs);
     // Behind all timing, since profiled runs are slower.
     if (profiling !== undefined) {
@@ -96,13 +111,15 @@ export async function bench(options: BenchOptions): Promise<void> {
         ceiling: best,
         products: ceilings,
         cases,
+        convolutions,
         ...(profile === undefined ? {} : { profile }),
       });
       return;
     }
     print(ceilingTable(ceilings));
     print('');
-    print(caseTable(results, best));
+    if (results.length > 0) print(`${caseTable(results, best)}\n`);
+    if (convolutions.length > 0) print(`${convolutionTable(convolutions)}\n`);
     print(
       `median of ${count(runs)} runs; the ceiling is the best matrix product of this run, ${best.toFixed(1)} GFLOP/s`,
     );
