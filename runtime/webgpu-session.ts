@@ -23,6 +23,8 @@ import type { WebGpuDevice } from './webgpu-device.ts';
 
 /** Largest single upload and readback: bounds the driver's staging memory. */
 const chunkBytes = 32 * 2 ** 20;
+/** Largest result whose copy rides in the submit of its run, with a staging buffer of its own that is kept. */
+const smallBytes = 2 ** 18;
 /** Uploads after which the queue is told to start, so that staging memory is freed. */
 const uploadsPerSubmit = 8;
 /** Steps with a bind group each, cut into submits. */
@@ -171,7 +173,12 @@ export class WebGpuSession implements Session {
   }
 
   async read(output: string): Promise<HostArray> {
-    return this.#readRange(find(this.#outputs, output, 'output'));
+    const slot = find(this.#outputs, output, 'output');
+    if (slotBytes(slot) > smallBytes) return this.#readRange(slot);
+    const values = await this.readLater([output]);
+    await this.#firstRun;
+    this.#check();
+    return values.get(output)!;
   }
 
   async readLater(names: readonly string[]): Promise<Map<string, HostArray>> {
