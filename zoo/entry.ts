@@ -109,7 +109,12 @@ export const stepOptimizer = {
 export const stepScaleBounds = { min: 0, max: Math.log(100) } as const;
 
 /** The plan of one AdamW step of the contrastive loss with the usual settings, where no recipe says others. */
-export function compileTrainingStep(model: Model, batch: number, profile: Device['profile']): VerifiedPlan {
+export function compileTrainingStep(
+  model: Model,
+  batch: number,
+  profile: Device['profile'],
+  precision: Precision = 'f32',
+): VerifiedPlan {
   const request = { entry: 'loss', batch, mode: 'train', gradients: false } as const;
   return compileGraph(traceGraph(model, request), {
     model: model.name,
@@ -117,9 +122,11 @@ export function compileTrainingStep(model: Model, batch: number, profile: Device
     batch,
     mode: request.mode,
     profile,
+    precision,
     training: {
       trainable: trainableNames(model),
       ...stepOptimizer,
+      ...(precision === 'mixed' ? { lossScale: 'dynamic' as const } : {}),
       clamps: [{ weight: 'logit_scale', ...stepScaleBounds }],
     },
   });

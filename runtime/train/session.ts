@@ -44,7 +44,7 @@ export class DeviceTrainSession implements TrainSession {
         : []),
     ]);
     this.state = scaler ? [...states, { name: scaler.name, shape: scaler.shape, dtype: 'F32' }] : states;
-    if (scaler) session.writeWeight(scaler.name, beginning(scaler));
+    if (scaler) session.writeWeight(scaler.name, initialScaling(scaler));
     this.#inputs = new Set(inputs.map((i) => i.name));
     const hasScale = weights.some((w) => w.name === logitScale);
     this.#scaler = scaler?.name;
@@ -145,7 +145,7 @@ export class DeviceTrainSession implements TrainSession {
 }
 
 /** The state of a loss scale before the first step. */
-function beginning({ initial }: ScalerInfo): Float32Array {
+export function initialScaling({ initial }: ScalerInfo): Float32Array {
   return Float32Array.from(scalerSlots, (slot) => (slot === 'scale' ? initial : 0));
 }
 

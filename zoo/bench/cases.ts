@@ -4,11 +4,13 @@
  * The small model is ViT-B/32 with other sizes, so no further file is needed: vision width 192, 6 layers, 64 px, patch
  * 8; text width 192, 4 layers, context 32, vocabulary 4096; embedding 128.
  */
+import type { Precision } from '../../compiler/compile.ts';
 import { resolveModel } from '../../compiler/model/index.ts';
 import type { EntryName, Model, ModuleHost } from '../../compiler/model/types.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import { flopsPerSubmit, submitSpans } from '../../runtime/submits.ts';
+import { initialScaling } from '../../runtime/train/session.ts';
 import type { Device, HostArray, Session } from '../../runtime/types.ts';
 import { compileEntry, compileTrainingStep } from '../entry.ts';
 import { hashImages, hashTokens } from '../formats/hash-weights.ts';
@@ -77,10 +79,21 @@ export function modelOf(host: ModuleHost, { model, overrides }: BenchCase): Mode
 export { stepOptimizer as benchOptimizer, stepScaleBounds as benchScaleBounds } from '../entry.ts';
 
 /** Plans the case for a device; needs no GPU. */
-export function planCase(host: ModuleHost, test: BenchCase, profile: Device['profile']): VerifiedPlan {
+export function planCase(
+  host: ModuleHost,
+  test: BenchCase,
+  profile: Device['profile'],
+  precision: Precision = 'f32',
+): VerifiedPlan {
   const model = modelOf(host, test);
-  if (test.training) return compileTrainingStep(model, test.batch, profile);
-  const request = { entry: test.entry, batch: test.batch, mode: 'eval', gradients: false } as const;
+  if (test.training) return compileTrainingStep(model, test.batch, profile, precision);
+  const request = {
+    entry: test.entry,
+    batch: test.batch,
+    mode: 'eval',
+    gradients: false,
+    precision,
+  } as const;
   return compileEntry(model, request, profile);
 }
 
@@ -105,7 +118,14 @@ async function fillSession(session: Session, model: Model, test: BenchCase): Pro
   }
   const names = session.plan.inputs.map((slot) => slot.name);
   for (const [name, data] of caseInputs(test, model, names)) session.writeInput(name, data);
+  const { scaler } = session.plan;
+  if (scaler) session.writeWeight(scaler.name, initialScaling(scaler));
   if (test.training) writeBenchHyper(session);
+}
+
+export interface CaseOptions {
+  readonly runs: number;
+  readonly precision?: Precision;
 }
 
 /** Runs one case; the device must hold no other session, so that its peak is this case's. */
@@ -113,10 +133,10 @@ export async function runCase(
   host: ModuleHost,
   device: Device,
   test: BenchCase,
-  runs: number,
+  { runs, precision = 'f32' }: CaseOptions,
 ): Promise<BenchResult> {
   const started = performance.now();
-  const plan = planCase(host, test, device.profile);
+  const plan = planCase(host, test, device.profile, precision);
   const planned = performance.now();
   const before = device.memory.current;
   const session = await device.open(plan);

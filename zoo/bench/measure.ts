@@ -4,7 +4,7 @@
  * A machine drifts, so a time alone says little; every case is judged as a ratio to the matrix-product ceiling that is
  * measured in the same process, with our own kernel, over a few shapes.
  */
-import { compileGraph } from '../../compiler/compile.ts';
+import { compileGraph, type Precision } from '../../compiler/compile.ts';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import type { Plan, VerifiedPlan } from '../../compiler/plan/types.ts';
 import { hyperSlots } from '../../compiler/plan/types.ts';
@@ -50,7 +50,11 @@ export const ceilingShapes: readonly MatmulShape[] = [
 ];
 
 /** The plan of one product, [m, k] × [k, n]; the right factor is a weight, as in a linear layer. */
-export function matmulPlan({ m, n, k }: MatmulShape, profile: Device['profile']): VerifiedPlan {
+export function matmulPlan(
+  { m, n, k }: MatmulShape,
+  profile: Device['profile'],
+  precision: Precision = 'f32',
+): VerifiedPlan {
   const b = createBuilder();
   const left = b.add('input', [], { name: 'a', dtype: 'f32', shape: [m, k] });
   const right = b.add('param', [], { name: 'b', shape: [k, n], role: 'param' });
@@ -61,6 +65,7 @@ export function matmulPlan({ m, n, k }: MatmulShape, profile: Device['profile'])
     batch: 1,
     mode: 'eval',
     profile,
+    precision,
   });
 }
 
@@ -74,11 +79,15 @@ export interface Ceiling extends MatmulShape {
   readonly dispatches: number;
 }
 
-/** GFLOP/s of each shape's median run. The best of them is the adapter's ceiling. */
-export async function measureCeiling(device: Device, runs: number): Promise<Ceiling[]> {
+/** GFLOP/s of each shape's median run. The best of them is the adapter's ceiling for this precision. */
+export async function measureCeiling(
+  device: Device,
+  runs: number,
+  precision: Precision = 'f32',
+): Promise<Ceiling[]> {
   const results: Ceiling[] = [];
   for (const shape of ceilingShapes) {
-    const plan = matmulPlan(shape, device.profile);
+    const plan = matmulPlan(shape, device.profile, precision);
     const session = await device.open(plan);
     try {
       session.writeInput('a', fill(shape.m * shape.k));

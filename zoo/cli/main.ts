@@ -218,6 +218,7 @@ program
   .option('--entry <entries...>', 'encode_image, encode_text, logits or loss (default: the towers)')
   .option('--batch <n>', 'number of pairs: measurements hold for one', '1')
   .option('--train', 'the kernels of a training step instead of an entry')
+  .addOption(precisionOption())
   .addOption(setOption())
   .addOption(jsonOption())
   .action(async (model, options) => (await import('./verbs/tune.ts')).tune(model, options));
@@ -233,6 +234,7 @@ program
   .description("speed against the adapter's own matrix-product ceiling, measured in the same run")
   .option('--runs <n>', 'timed runs of each case; the median counts', '5')
   .option('--only <cases...>', 'names of cases')
+  .addOption(precisionOption())
   .addOption(profileOption())
   .addOption(jsonOption())
   .action(async (options) => (await import('./verbs/bench.ts')).bench(options));

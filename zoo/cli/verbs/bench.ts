@@ -1,4 +1,5 @@
 /** `zooc bench`: the benchmark cases beside the adapter's own matrix-product ceiling, all from one run. */
+import type { Precision } from '../../../compiler/compile.ts';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { openGpu } from '../../../runtime/node-gpu.ts';
 import { ProfilingDevice } from '../../../runtime/profile/device.ts';
@@ -14,6 +15,7 @@ import { type ProfileOption, startProfiling } from '../profile-report.ts';
 interface BenchOptions {
   readonly runs: string;
   readonly only?: readonly string[];
+  readonly precision?: Precision;
   readonly profile?: ProfileOption;
   readonly json?: boolean;
 }
@@ -77,6 +79,7 @@ function convolutionTable(rates: readonly ConvolutionRate[]): string {
 
 export async function bench(options: BenchOptions): Promise<void> {
   const runs = parseCount('--runs', options.runs);
+  const { precision = 'f32' } = options;
   const cases = selectCases(options.only);
   const profiling = startProfiling(options.profile);
   await closing(async (keep) => {
@@ -84,21 +87,21 @@ export async function bench(options: BenchOptions): Promise<void> {
     const device = keep(opened.device);
     note(`${opened.report.name}: ${opened.because}`);
     // The machine drifts, so the ceiling is taken before and after; the better of the two counts.
-    const before = await measureCeiling(device, runs);
+    const before = await measureCeiling(device, runs, precision);
     const results: BenchResult[] = [];
     for (const test of cases) {
       note(`${test.name} ...`);
-      results.push(await runCase(nodeHost(), device, test, runs));
+      results.push(await runCase(nodeHost(), device, test, { runs, precision }));
     }
     const convolutions =
       options.only === undefined || options.only.includes(convolutionsName)
         ? await measureConvolutions(device, runs)
         : [];
-    const after = await measureCeiling(device, runs);
+    const after = await measureCeiling(device, runs, precision);
     // Behind all timing, since profiled runs are slower.
     if (profiling !== undefined) {
       const profiled = new ProfilingDevice(device, profiling.recorder, note);
-      for (const test of cases) await runCase(nodeHost(), profiled, test, runs);
+      for (const test of cases) await runCase(nodeHost(), profiled, test, { runs, precision });
     }
     const profile = await profiling?.report();
     const ceilings = before.map((c, i) => (c.gflops >= after[i]!.gflops ? c : after[i]!));
@@ -108,6 +111,7 @@ export async function bench(options: BenchOptions): Promise<void> {
       printJson({
         adapter: opened.report,
         runs,
+        precision,
         ceiling: best,
         products: ceilings,
         cases,

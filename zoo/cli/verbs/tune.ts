@@ -1,5 +1,5 @@
 /** `zooc tune`: measures every schedule of a model's kernels on the adapter and keeps the best in the user's cache. */
-import { planFitting } from '../../../compiler/compile.ts';
+import { type Precision, planFitting } from '../../../compiler/compile.ts';
 import { scheduleKey } from '../../../compiler/kernels/schedules.ts';
 import type { EntryName, Model } from '../../../compiler/model/types.ts';
 import { openGpu } from '../../../runtime/node-gpu.ts';
@@ -16,6 +16,7 @@ interface TuneOptions {
   readonly entry?: readonly string[];
   readonly batch: string;
   readonly train?: boolean;
+  readonly precision?: Precision;
   readonly set: readonly string[];
   readonly json?: boolean;
 }
@@ -34,9 +35,10 @@ interface Job {
 /** The entries asked for, else the towers; with `--train` one step of training. */
 function jobsOf(model: Model, options: TuneOptions): Job[] {
   const batch = parseCount('--batch', options.batch);
+  const { precision = 'f32' } = options;
   if (options.train === true) {
     const compile: CompileFor = (profile) =>
-      planFitting(batch, (fitting) => compileTrainingStep(model, fitting, profile));
+      planFitting(batch, (fitting) => compileTrainingStep(model, fitting, profile, precision));
     return [{ name: `a training step, batch ${batch}`, compile }];
   }
   const towers = model.entries.map((e) => e.name).filter((name) => name.startsWith('encode_'));
@@ -44,7 +46,7 @@ function jobsOf(model: Model, options: TuneOptions): Job[] {
   return entries.map((entry) => ({
     name: `${entry}, batch ${batch}`,
     compile: (profile) =>
-      compileFitting(model, { entry, batch, mode: 'eval', gradients: false }, profile).plan,
+      compileFitting(model, { entry, batch, mode: 'eval', gradients: false, precision }, profile).plan,
   }));
 }
 
@@ -120,7 +122,7 @@ export async function tune(reference: string, options: TuneOptions): Promise<voi
       results.push(...tuned.results);
       path = tuned.path ?? path;
     }
-    const products = (await measureCeiling(device, 3)).map((c) => c.gflops);
+    const products = (await measureCeiling(device, 3, options.precision)).map((c) => c.gflops);
     const reached = results.filter((r) => r.family === 'contract').map((r) => r.flops / r.seconds / 1e9);
     const ceilings = {
       gflops: Math.max(...products, ...reached),
