@@ -92,6 +92,17 @@ describe('schedules', () => {
     expect(allowed.length).toBeLessThan(all.length);
   });
 
+  it('with two buffers share their tiles evenly among the invocations', () => {
+    const doubled = contractTiles.staged.flatMap((t) =>
+      t.kind === 'workgroup' && t.buffers === 2 ? [t] : [],
+    );
+    expect(doubled.length).toBeGreaterThan(0);
+    for (const { id, rows, columns, depth, rowsPerInvocation, columnsPerInvocation } of doubled) {
+      const invocations = (rows / rowsPerInvocation) * (columns / columnsPerInvocation);
+      expect([(depth * rows) % invocations, (depth * columns) % invocations], id).toEqual([0, 0]);
+    }
+  });
+
   it('that were measured change the pipelines of a plan, for their shape alone', () => {
     for (const profile of profiles) {
       const plain = planFor(profile);

@@ -23,17 +23,19 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
 }
 
+/** Seconds of one run, of `inner` that are submitted before the wait. */
+export async function timeOnce(session: Session, inner: number): Promise<number> {
+  const start = performance.now();
+  for (let i = 0; i < inner; i++) session.run();
+  await session.finish();
+  return (performance.now() - start) / 1000 / inner;
+}
+
 /** Times `session.run()`: once unmeasured, then `runs` times; `inner` runs are submitted before each wait. */
 export async function timeRuns(session: Session, runs: number, inner = 1): Promise<Timing> {
-  const once = async (): Promise<number> => {
-    const start = performance.now();
-    for (let i = 0; i < inner; i++) session.run();
-    await session.finish();
-    return (performance.now() - start) / 1000 / inner;
-  };
-  await once();
+  await timeOnce(session, inner);
   const times: number[] = [];
-  for (let i = 0; i < runs; i++) times.push(await once());
+  for (let i = 0; i < runs; i++) times.push(await timeOnce(session, inner));
   return { median: median(times), fastest: Math.min(...times), runs };
 }
 
