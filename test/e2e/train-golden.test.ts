@@ -53,6 +53,8 @@ interface Row {
   readonly loss: number;
   readonly lr: number;
   readonly logit_scale: number;
+  readonly grad_norm: number | null;
+  readonly overflow?: boolean;
 }
 
 function rowsOf(run: string): Row[] {
@@ -139,14 +141,42 @@ describe('train on the golden batches', () => {
     expect(bits('chunks-parts')).toBe(bits('chunks'));
   }, 300_000);
 
-  it('says which parts of a recipe cannot run yet, before anything is written', () => {
-    workspace.write(
-      'later.zoo',
-      source.replace('  batch = 4\n', '  batch = 4\n  precision = mixed(compute = f16)\n'),
-    );
-    const { code, stderr } = workspace.zooc(['train', 'later.zoo', ...weights, '--out', 'later']);
+  it('in mixed precision reports the loss scale, and in two parts ends with the bits of one', () => {
+    const text = source.replace('  batch = 4\n', '  batch = 4\n  precision = mixed(loss_scale = dynamic)\n');
+    workspace.write('mixed.zoo', text);
+    const train = (out: string, ...more: string[]) =>
+      workspace.zooc(['train', 'mixed.zoo', ...weights, '--out', out, ...more]);
+    expect(train('mixed')).toMatchObject({ code: 0 });
+    const rows = rowsOf('mixed');
+    // The golden gradients are large: the first scale overflows, and is halved until it does not.
+    expect(rows[0]).toMatchObject({ overflow: true, loss_scale: 32768, grad_norm: null });
+    const updated = rows.filter((row) => row.overflow === false);
+    expect(updated.length).toBeGreaterThan(0);
+    expect(updated.every((row) => row.grad_norm! > 0)).toBe(true);
+    // What a skipped step leaves is the starting weights, so the loss in front of both is PyTorch's, within halves.
+    expect(rows[0]!.loss).toBeCloseTo(golden.tensors.get('step.loss')!.data[0]!, 2);
+    expect(train('mixed-parts', '--steps', '3')).toMatchObject({ code: 0 });
+    expect(train('mixed-parts', '--resume')).toMatchObject({ code: 0 });
+    expect(bits('mixed-parts')).toBe(bits('mixed'));
+    const { code, stderr } = workspace.zooc([
+      'train',
+      'golden.zoo',
+      ...weights,
+      '--out',
+      'mixed',
+      '--resume',
+    ]);
     expect(code).toBe(1);
-    expect(stderr).toContain('error[Z607]: recipe golden: precision = mixed(...) is not supported');
+    expect(stderr).toMatch(/error\[Z612\]: .*precision/);
+  }, 300_000);
+
+  it('says which parts of a recipe cannot run yet, before anything is written', () => {
+    const mixed = source.replace('  batch = 4\n', '  batch = 4\n  precision = mixed(compute = f16)\n');
+    workspace.write('later.zoo', mixed);
+    const args = ['train', 'later.zoo', ...weights, '--device', 'reference', '--out', 'later'];
+    const { code, stderr } = workspace.zooc(args);
+    expect(code).toBe(1);
+    expect(stderr).toContain('error[Z607]: recipe golden: precision = mixed(...) on the reference is not');
     expect(existsSync(workspace.path('later'))).toBe(false);
   });
 });
