@@ -130,10 +130,8 @@ const cases: { readonly [K in OpName]: Cases | string } = {
   abs: unary('abs'),
   step: piecewiseConstant,
   cast: {
-    'to f16 and back': {
-      weights: { x: [7] },
-      build: (b, [x]) => b.add('cast', [b.add('cast', [x!], { to: 'f16' })], { to: 'f32' }),
-    },
+    // Rounding to f16 is piecewise constant: that its gradient passes is tested in unit/precision.test.ts.
+    'to f32': { weights: { x: [7] }, build: (b, [x]) => b.add('cast', [x!], { to: 'f32' }) },
   },
   mask_future: {
     'more keys than queries': {

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { differentiate } from '../../compiler/autodiff/differentiate.ts';
 import { compileGraph } from '../../compiler/compile.ts';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import { roundToHalf } from '../../compiler/graph/half.ts';
+import { executeReference } from '../../compiler/graph/reference.ts';
 import { formatType, type Graph, type VerifiedGraph } from '../../compiler/graph/types.ts';
 import { withHalfStorage } from '../../compiler/kernels/half.ts';
 import type { Kernel, KernelArg } from '../../compiler/kernels/kernel.ts';
@@ -32,6 +34,30 @@ describe('rounding to halves', () => {
     for (const x of values)
       expect(roundToHalf(x), String(x)).toBe(widenF16(narrowF16(Float32Array.of(x)))[0]);
     expect(roundToHalf(Number.NaN)).toBeNaN();
+  });
+});
+
+describe('a cast to halves', () => {
+  it('rounds its value and passes its gradient', () => {
+    const b = createBuilder();
+    const x = b.add('param', [], { name: 'x', shape: [2], role: 'param' });
+    const w = b.add('param', [], { name: 'w', shape: [2], role: 'param' });
+    const y = b.add('cast', [b.add('cast', [x], { to: 'f16' })], { to: 'f32' });
+    const loss = b.add('sum', [b.add('mul', [y, w], {})], { axes: [0], keep: false });
+    const graph = b.finish([
+      { name: 'y', node: y },
+      { name: 'loss', node: loss },
+    ]);
+    const params = new Map([
+      ['x', { shape: [2], data: Float64Array.of(1 / 3, 2049) }],
+      ['w', { shape: [2], data: Float64Array.of(0.25, -3) }],
+    ]);
+    const values = executeReference(differentiate(graph, { loss: 'loss', wrt: ['x'] }), {
+      inputs: new Map(),
+      params,
+    });
+    expect([...values.get('y')!.data]).toEqual([0.333251953125, 2048]);
+    expect([...values.get('grad.x')!.data]).toEqual([0.25, -3]);
   });
 });
 
