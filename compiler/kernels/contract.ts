@@ -22,7 +22,7 @@ import {
 } from './contraction.ts';
 import { elementBytes } from './half.ts';
 import type { KernelArg, Lower, LowerContext } from './kernel.ts';
-import { cutProduct, joinProduct, piecesOfProduct } from './pieces.ts';
+import { cutProduct, joinPieces, piecesOfProduct } from './pieces.ts';
 import { productSize } from './schedule-keys.ts';
 import { chooseSchedule } from './schedules.ts';
 import { readsStorage } from './schedules-contract.ts';
@@ -226,7 +226,8 @@ const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
   }
   const { products, partial } = cutProduct(ctx, c, count);
   for (const product of products) emitContraction(ctx, product, 'matmul', node.origin);
-  joinProduct(ctx, node, c, partial);
+  const extras = c.extras.map(({ view }) => view);
+  joinPieces(ctx, node, partial, c.result.view, { program: c.epilogue, extras });
 };
 
 export const contractLowerings = { matmul: lowerMatmul };

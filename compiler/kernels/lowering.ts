@@ -14,7 +14,6 @@ import { emitAccumulate } from './accumulate.ts';
 import { type AnyLower, lowerings } from './families.ts';
 import type { LowerContext } from './kernel.ts';
 import { worthColumns } from './layouts.ts';
-import { emitMap } from './map.ts';
 import { bareOf, type Part, partOf, type Split, slicePart, splitOf } from './parts.ts';
 import { joinPieces } from './pieces.ts';
 import { type OutputPlace, Values } from './values.ts';
@@ -199,25 +198,12 @@ export class Lowering extends Values implements LowerContext {
   }
 
   #joinParts(node: Node, join: NonNullable<Split['join']>, partial: View): void {
-    const program = node.op === 'matmul' ? node.attrs.epilogue : undefined;
-    if (program === undefined) {
-      this.#join(node, join, partial, this.allocateResult(node));
-      return;
-    }
-    const shape = numericShape(node.type);
-    const sum = denseView(this.scratch(sizeOf(shape), 'f32', `sum of the parts of %${node.id}`), shape);
-    this.#join(node, join, partial, sum);
-    const inputs = [sum, ...node.inputs.slice(2).map((id) => this.whole(id))];
-    const result = this.allocateResult(node);
-    emitMap(this, { name: 'epilogue', program, inputs, result, origin: node.origin });
-  }
-
-  #join(node: Node, join: NonNullable<Split['join']>, partial: View, result: View): void {
-    const count = partial.shape[0]!;
-    const size = sizeOf(result.shape);
-    const flat = { ...partial, shape: [count, size], strides: [partial.strides[0]!, 1] };
+    const [count, ...shape] = partial.shape as [number, ...number[]];
+    const flat = { ...partial, shape: [count, sizeOf(shape)], strides: [partial.strides[0]!, 1] };
     const spec = { op: join === 'max' ? join : 'sum', scale: join === 'mean' ? 1 / count : 1 } as const;
-    joinPieces(this, node, flat, result, spec);
+    const program = node.op === 'matmul' ? node.attrs.epilogue : undefined;
+    const extras = program ? node.inputs.slice(2).map((id) => this.whole(id)) : [];
+    joinPieces(this, node, flat, this.allocateResult(node), { program, extras }, spec);
   }
 
   /** Brings an output where it belongs, if its producer did not put it there. */

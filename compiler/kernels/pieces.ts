@@ -7,6 +7,7 @@
  * alone, since it decides the order of the sum (see schedules.ts).
  */
 import { type Node, sizeOf } from '../graph/types.ts';
+import type { MapProgram } from '../ops/map-program.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { type ColumnSpec, columnReduction } from './columns.ts';
 import type { Contraction, Operand } from './contraction.ts';
@@ -105,28 +106,27 @@ function behind(operand: Operand, offset: number): Operand {
   return { ...operand, view: { ...operand.view, offset: operand.view.offset + offset } };
 }
 
-/** Joins partial results [pieces, size] in order; `result` is dense. */
+/** What maps a joined sum, over it and further operands. */
+export interface Epilogue {
+  readonly program: MapProgram | undefined;
+  readonly extras: readonly View[];
+}
+
+/** Joins partial results [pieces, size] in order; `result` is dense. An epilogue maps the whole, never a part. */
 export function joinPieces(
   ctx: LowerContext,
   node: Node,
   partial: View,
   result: View,
+  { program, extras }: Epilogue = { program: undefined, extras: [] },
   join: Pick<ColumnSpec, 'op' | 'scale'> = { op: 'sum' },
 ): void {
+  const { shape } = result;
+  const sum =
+    program === undefined ? result : denseView(ctx.scratch(sizeOf(shape), 'f32', 'sum of pieces'), shape);
   const inputs = [{ role: 'x', view: partial }];
-  const flat = { ...result, shape: [sizeOf(result.shape)], strides: [1] };
+  const flat = { ...sum, shape: [sizeOf(shape)], strides: [1] };
   columnReduction(ctx, node, { inputs, axes: [0], values: ['x'], flops: 1, ...join }, [flat]);
-}
-
-/** The same for a product, whose epilogue maps the sum. */
-export function joinProduct(ctx: LowerContext, node: Node, c: Contraction, partial: View): void {
-  const { view } = c.result;
-  if (c.epilogue === undefined) {
-    joinPieces(ctx, node, partial, view);
-    return;
-  }
-  const sum = denseView(ctx.scratch(sizeOf(view.shape), 'f32', 'sum of pieces'), view.shape);
-  joinPieces(ctx, node, partial, sum);
-  const inputs = [sum, ...c.extras.map((extra) => extra.view)];
-  emitMap(ctx, { name: 'epilogue', program: c.epilogue, inputs, result: view, origin: node.origin });
+  if (program !== undefined)
+    emitMap(ctx, { name: 'epilogue', program, inputs: [sum, ...extras], result, origin: node.origin });
 }
