@@ -20,6 +20,19 @@ export type DeviceKind = 'cpu' | 'gpu';
 /** Measured choices: from `scheduleKey` (kernel family and shape) to the id of a schedule in that family's search space. */
 export type TunedSchedules = Readonly<Record<string, string>>;
 
+/** Element types of subgroup matrices, as WGSL names them. */
+export type MatrixComponent = 'f16' | 'f32' | 'i8' | 'u8' | 'i32' | 'u32';
+
+/** A product of subgroup matrices that a device offers: M×K times K×N, added up in `result`. */
+export interface MatrixConfig {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** Of both operands. */
+  readonly component: MatrixComponent;
+  readonly result: MatrixComponent;
+}
+
 export interface DeviceProfile {
   /** "llvmpipe (LLVM 15.0.6, 256 bits)" */
   readonly name: string;
@@ -29,6 +42,8 @@ export interface DeviceProfile {
   readonly limits: DeviceLimits;
   readonly features: readonly string[];
   readonly subgroupSize?: { readonly min: number; readonly max: number };
+  /** Products of subgroup matrices; none without the feature. */
+  readonly matrixConfigs?: readonly MatrixConfig[];
   /** Bytes that buffers may take in all, where that is known (WebGPU itself does not tell). */
   readonly memory?: number;
   /** What was measured on this very device goes before the defaults of its class. */
@@ -38,16 +53,20 @@ export interface DeviceProfile {
 /** Subgroup matrices in WGSL. */
 export const subgroupMatrixFeature = 'chromium-experimental-subgroup-matrix';
 
+/** Kernels that ask for a subgroup size. */
+export const subgroupSizeFeature = 'subgroup-size-control';
+
 /**
  * What shipped schedules are made for. `software`: SIMD lanes of a CPU. `apple`: GPUs whose caches serve tiles better than
- * workgroup memory does. `staged`: GPUs that want tiles in workgroup memory. `matrix`: the same with subgroup matrices.
+ * workgroup memory does. `staged`: GPUs that want tiles in workgroup memory. `matrix`: the same with subgroup matrices
+ * (which Apple's GPUs may have as well).
  */
 export type DeviceClass = 'software' | 'apple' | 'staged' | 'matrix';
 
-export function deviceClass({ kind, vendor, features }: DeviceProfile): DeviceClass {
+export function deviceClass({ kind, vendor, matrixConfigs = [] }: DeviceProfile): DeviceClass {
   if (kind === 'cpu') return 'software';
   if (vendor === 'apple') return 'apple';
-  return features.includes(subgroupMatrixFeature) ? 'matrix' : 'staged';
+  return matrixConfigs.length > 0 ? 'matrix' : 'staged';
 }
 
 /** The WebGPU specification's default limits, with a CPU's schedules: what `compile` plans for when no adapter is asked. */

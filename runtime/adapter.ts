@@ -8,7 +8,10 @@ import {
   type DeviceKind,
   type DeviceLimits,
   type DeviceProfile,
+  type MatrixComponent,
+  type MatrixConfig,
   subgroupMatrixFeature,
+  subgroupSizeFeature,
 } from '../compiler/profile.ts';
 import { fail } from '../grammar/diagnostics.ts';
 
@@ -28,6 +31,8 @@ export interface AdapterReport {
   readonly limits: DeviceLimits;
   readonly features: readonly string[];
   readonly subgroupSize?: { readonly min: number; readonly max: number };
+  /** Where the adapter offers subgroup matrices. */
+  readonly matrixConfigs?: readonly MatrixConfig[];
 }
 
 export interface AdapterChoice {
@@ -64,11 +69,34 @@ function limitsOf(limits: GPUSupportedLimits): DeviceLimits {
   };
 }
 
+/** What Dawn adds to an adapter's information; its fields must be named, since the object lists none. */
+interface DawnAdapterInfo {
+  readonly subgroupMatrixConfigs?: Iterable<{
+    readonly M: number;
+    readonly N: number;
+    readonly K: number;
+    readonly componentType: string;
+    readonly resultComponentType: string;
+  }>;
+}
+
+function matrixConfigsOf(info: GPUAdapterInfo): MatrixConfig[] {
+  const { subgroupMatrixConfigs = [] } = info as DawnAdapterInfo;
+  return Array.from(subgroupMatrixConfigs, ({ M, N, K, componentType, resultComponentType }) => ({
+    m: M,
+    n: N,
+    k: K,
+    component: componentType as MatrixComponent,
+    result: resultComponentType as MatrixComponent,
+  }));
+}
+
 /** @param name the backend's name of the adapter; browsers have none, then the description serves */
 export function describeAdapter(adapter: GPUAdapter, backend: string, name?: string): AdapterReport {
   const info = adapter.info;
   const shown = name ?? (info.description || info.device || info.vendor || 'unnamed adapter');
   const { subgroupMinSize: min, subgroupMaxSize: max } = info;
+  const matrixConfigs = matrixConfigsOf(info);
   return {
     backend,
     name: shown,
@@ -79,6 +107,7 @@ export function describeAdapter(adapter: GPUAdapter, backend: string, name?: str
     limits: limitsOf(adapter.limits),
     features: [...adapter.features].sort(),
     ...(min === undefined || max === undefined ? {} : { subgroupSize: { min, max } }),
+    ...(matrixConfigs.length === 0 ? {} : { matrixConfigs }),
   };
 }
 
@@ -130,7 +159,7 @@ export function kindOf(type: AdapterType): DeviceKind {
 const usefulFeatures: readonly string[] = [
   'shader-f16',
   'subgroups',
-  'subgroup-size-control',
+  subgroupSizeFeature,
   'timestamp-query',
   subgroupMatrixFeature,
 ];
@@ -144,6 +173,7 @@ export function profileOf(report: AdapterReport): DeviceProfile {
     limits: report.limits,
     features: report.features.filter((f) => usefulFeatures.includes(f)),
     ...(report.subgroupSize === undefined ? {} : { subgroupSize: report.subgroupSize }),
+    ...(report.matrixConfigs === undefined ? {} : { matrixConfigs: report.matrixConfigs }),
   };
 }
 

@@ -28,7 +28,7 @@ const reachable = new Set<GPU>();
 export interface NodeGpuOptions {
   /** Part of an adapter's name; `ZOOC_ADAPTER` by default. */
   readonly adapter?: string;
-  /** Allows experimental WGSL (subgroup matrices). */
+  /** Allows experimental WGSL (subgroup matrices), which is the default; the variable `ZOOC_UNSAFE=0` forbids it. */
   readonly unsafe?: boolean;
   /** Remarks, such as a cache of measured schedules that cannot be read; stderr by default. */
   readonly warn?: (text: string) => void;
@@ -137,7 +137,7 @@ async function findAdapters(unsafe: boolean): Promise<Found[]> {
 
 /** Every adapter that can be had, with the one that would be used marked; empty where there is none. */
 export async function listAdapters(options: NodeGpuOptions = {}): Promise<ListedAdapter[]> {
-  const found = await findAdapters(options.unsafe ?? false);
+  const found = await findAdapters(options.unsafe ?? process.env.ZOOC_UNSAFE !== '0');
   if (found.length === 0) return [];
   const choice = chooseAdapter(
     found.map((f) => f.report),
@@ -159,7 +159,7 @@ export interface OpenedGpu {
  * @throws DiagnosticError Z601 (no adapter), Z602 (none has the wanted name), Z603 (the device is refused)
  */
 export async function openGpu(options: NodeGpuOptions = {}): Promise<OpenedGpu> {
-  const found = await findAdapters(options.unsafe ?? false);
+  const found = await findAdapters(options.unsafe ?? process.env.ZOOC_UNSAFE !== '0');
   const reports = found.map((f) => f.report);
   const { index, because } = chooseAdapter(reports, options.adapter ?? process.env.ZOOC_ADAPTER);
   const chosen = found[index]!;

@@ -7,13 +7,16 @@
 import { alignUp } from '../graph/dims.ts';
 import type { NodeOf, Origin } from '../graph/types.ts';
 import { sizeOf } from '../graph/types.ts';
+import type { DeviceProfile } from '../profile.ts';
 import { printRegisterTile, registerTileGrid } from './contract-cpu.ts';
 import { printWorkgroupTile, workgroupTileGrid } from './contract-gpu.ts';
+import { matrixExtensions, matrixTileGrid, matrixVectors, printMatrixTile } from './contract-matrix.ts';
 import {
   type Contraction,
   type ImageStrides,
   type Operand,
   operandOf,
+  type ResultPrinter,
   resultPrinter,
   storesByColumns,
   unitStride,
@@ -25,7 +28,8 @@ import type { KernelArg, Lower, LowerContext } from './kernel.ts';
 import { cutProduct, joinPieces, piecesOfProduct } from './pieces.ts';
 import { productSize } from './schedule-keys.ts';
 import { chooseSchedule } from './schedules.ts';
-import { readsStorage } from './schedules-contract.ts';
+import { type ContractTile, readsStorage } from './schedules-contract.ts';
+import { type MatrixElement, matrixElement } from './schedules-matrix.ts';
 import { emitTransposedCopy } from './transpose.ts';
 import { denseView, type View } from './view.ts';
 import { collapseAxes, expandView } from './view-algebra.ts';
@@ -130,26 +134,34 @@ interface Bindings {
   readonly args: readonly KernelArg[];
 }
 
-/** One binding for each storage, named after its first use. */
+interface Loads {
+  readonly aVector: boolean;
+  readonly bVector: boolean;
+}
+
+/** One binding for each storage, named after its first use. `native` storages of halves are read as such. */
 function bindOperands(
   c: Contraction,
-  vector: { a: boolean; b: boolean; extras: readonly boolean[] },
+  { aVector, bVector }: Loads,
+  extraVectors: readonly boolean[],
+  native: (view: View) => boolean,
 ): Bindings {
   const args: KernelArg[] = [];
   const bind = (view: View, name: string, isVector: boolean): string => {
     const known = args.find((arg) => arg.storage.id === view.storage.id);
     if (known) return known.name;
+    const element = native(view) ? 'f16' : 'f32';
     args.push({
       name,
-      type: isVector ? 'array<vec4<f32>>' : 'array<f32>',
+      type: isVector ? `array<vec4<${element}>>` : `array<${element}>`,
       storage: view.storage,
       access: 'read',
     });
     return name;
   };
-  const a = bind(c.a.view, 'a', vector.a);
-  const b = bind(c.b.view, 'b', vector.b);
-  const extras = c.extras.map((e, i) => bind(e.view, `extra${i}`, vector.extras[i]!));
+  const a = bind(c.a.view, 'a', aVector);
+  const b = bind(c.b.view, 'b', bVector);
+  const extras = c.extras.map((e, i) => bind(e.view, `extra${i}`, extraVectors[i]!));
   return { names: { a, b, extras }, args };
 }
 
@@ -161,10 +173,9 @@ function wholeColumns({ m, k, batch, a, walk }: Contraction): boolean {
   return batch === 1 && walk === undefined && a.inner >= rows && a.view.storage.elements >= last + rows;
 }
 
-/** How operands are bound: walks that jump through an image need their strides aligned as well. */
-function loadModes(c: Contraction, storage: boolean, shared: ReadonlySet<number>) {
+/** How register tiles read operands: walks that jump through an image need their strides aligned as well. */
+function loadModes(c: Contraction, shared: ReadonlySet<number>): Loads {
   const vectorisable = (o: Operand, strides: readonly number[]) =>
-    storage &&
     !shared.has(o.view.storage.id) &&
     unitStride(o.outer) &&
     vectorAligned(o, 'outer') &&
@@ -180,22 +191,75 @@ function loadModes(c: Contraction, storage: boolean, shared: ReadonlySet<number>
   };
 }
 
+/** How a product's operands are read on a device: by matrices of `matrix`, else straight from storage, else as scalars. */
+function loadsOf(
+  profile: DeviceProfile,
+  c: Contraction,
+  shared: ReadonlySet<number>,
+): Loads & { readonly matrix: MatrixElement | undefined } {
+  const matrix = matrixElement(profile, c.a.view.storage, c.b.view.storage);
+  if (matrix !== undefined) {
+    const { a, b } = matrixVectors(c);
+    const alone = (view: View) => !shared.has(view.storage.id);
+    return { matrix, aVector: a && alone(c.a.view), bVector: b && alone(c.b.view) };
+  }
+  const modes = readsStorage(profile) ? loadModes(c, shared) : { aVector: false, bVector: false };
+  return { matrix, ...modes };
+}
+
+interface Tiled {
+  readonly body: string;
+  readonly grid: readonly [number, number, number];
+  readonly enables?: readonly string[];
+}
+
+function printTile(
+  c: Contraction,
+  tile: ContractTile,
+  modes: Loads,
+  { names, args }: Bindings,
+  printer: ResultPrinter,
+): Tiled {
+  switch (tile.kind) {
+    case 'registers':
+      return {
+        body: printRegisterTile(c, tile, { ...modes, ...names }, printer),
+        grid: registerTileGrid(c, tile),
+      };
+    case 'workgroup':
+      return { body: printWorkgroupTile(c, tile, names, printer), grid: workgroupTileGrid(c, tile) };
+    case 'matrix': {
+      const bound = (name: string) =>
+        args.find((arg) => arg.name === name)!.type.includes('f16') ? 'f16' : 'f32';
+      const a = { name: names.a, bound: bound(names.a), vector: modes.aVector } as const;
+      const b = { name: names.b, bound: bound(names.b), vector: modes.bVector } as const;
+      return {
+        body: printMatrixTile(c, tile, { a, b }, printer),
+        grid: matrixTileGrid(c, tile),
+        enables: matrixExtensions(tile),
+      };
+    }
+  }
+}
+
 /** Emits the kernel of one product with the schedule of the device. `family` names it in profiles. */
 export function emitContraction(ctx: LowerContext, c: Contraction, family: string, origin: Origin): void {
   const shared = sharedStorages(c);
-  const modes = loadModes(c, readsStorage(ctx.profile), shared);
+  const modes = loadsOf(ctx.profile, c, shared);
   const { schedule: tile, choice } = chooseSchedule(ctx.profile, 'contract', productSize(c, modes));
   const byColumns = tile.kind === 'registers' && tile.rows % 4 === 0 && storesByColumns(c);
   const extraVectors = c.extras.map((e) => !byColumns && !shared.has(e.view.storage.id) && vectorExtra(c, e));
-  const bindings = bindOperands(c, { a: modes.aVector, b: modes.bVector, extras: extraVectors });
+  // A storage that the epilogue reads as well is bound once, for it.
+  const native = ({ storage }: View) =>
+    modes.matrix === 'f16' &&
+    !shared.has(storage.id) &&
+    (storage.id === c.a.view.storage.id || storage.id === c.b.view.storage.id);
+  const bindings = bindOperands(c, modes, extraVectors, native);
   const printer = resultPrinter(c, bindings.names.extras, extraVectors, byColumns);
-  const body =
-    tile.kind === 'registers'
-      ? printRegisterTile(c, tile, { ...modes, ...bindings.names }, printer)
-      : printWorkgroupTile(c, tile, bindings.names, printer);
+  const { body, grid, enables } = printTile(c, tile, modes, bindings, printer);
   const elements = c.batch * c.m * c.n;
   ctx.emit({
-    name: `${family}_${tile.rows}x${tile.columns}`,
+    name: `${family}_${tile.kind === 'matrix' ? 'matrix_' : ''}${tile.rows}x${tile.columns}`,
     args: [
       ...bindings.args,
       {
@@ -206,7 +270,8 @@ export function emitContraction(ctx: LowerContext, c: Contraction, family: strin
       },
     ],
     body: (c.epilogue ? programHelpers(c.epilogue, 4) : '') + body,
-    workgroups: tile.kind === 'registers' ? registerTileGrid(c, tile) : workgroupTileGrid(c, tile),
+    ...(enables === undefined ? {} : { enables }),
+    workgroups: grid,
     origin,
     flops: elements * (2 * c.k + (c.epilogue?.instructions.length ?? 0)),
     bytes:
@@ -218,7 +283,9 @@ export function emitContraction(ctx: LowerContext, c: Contraction, family: strin
 
 const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
   let c = contraction(ctx, node);
-  if (readsStorage(ctx.profile)) c = rowsDense(ctx, columnsDense(ctx, c, node.origin), node.origin);
+  const staged = matrixElement(ctx.profile, c.a.view.storage, c.b.view.storage) !== undefined;
+  if (!staged && readsStorage(ctx.profile))
+    c = rowsDense(ctx, columnsDense(ctx, c, node.origin), node.origin);
   const count = piecesOfProduct(ctx.profile, c, node.attrs.transposeA);
   if (count === 1) {
     emitContraction(ctx, c, 'matmul', node.origin);

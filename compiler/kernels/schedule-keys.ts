@@ -21,20 +21,29 @@ function walkKey(walk: Walk): string {
   return `${way} ${kernel.join('x')}/${stride}+${padding} ${source.join('x')}>${grid.join('x')}`;
 }
 
-/** How a product's operands are read where tiles come straight from storage. */
-interface VectorLoads {
-  readonly aVector: boolean;
-  readonly bVector: boolean;
+/** Which operands are stored as halves, `a0r`: left, right, inputs of the epilogue by number, result. */
+function halvesOf({ a, b, extras, result }: Contraction): string {
+  const mark = (name: string, { view }: Operand) => (view.storage.dtype === 'f16' ? name : '');
+  const inputs = extras.map((extra, i) => mark(`${i}`, extra));
+  return [mark('a', a), mark('b', b), ...inputs, mark('r', result)].join('');
 }
 
-/** `400x3072x768 a:outer.v b:outer.v epilogue:4+whole+column` */
-export function productSize(c: Contraction, { aVector, bVector }: VectorLoads): ProductSize {
+/** How a product's operands are read: as vec4s where tiles come straight from storage or are staged for subgroup matrices. */
+interface OperandLoads {
+  readonly aVector: boolean;
+  readonly bVector: boolean;
+  readonly matrix: ProductSize['matrix'];
+}
+
+/** `400x3072x768 a:outer.v b:outer.v matrix:f16 epilogue:4+whole+column halves:ab1r` */
+export function productSize(c: Contraction, { aVector, bVector, matrix }: OperandLoads): ProductSize {
   const { batch, m, n, k } = c;
   const parts = [
     `${batch === 1 ? '' : `${batch}*`}${m}x${n}x${k}`,
     `a:${layoutOf(c.a)}${aVector ? '.v' : ''}`,
     `b:${layoutOf(c.b)}${bVector ? '.v' : ''}`,
   ];
+  if (matrix !== undefined) parts.push(`matrix:${matrix}`);
   if (c.walk !== undefined) parts.push(walkKey(c.walk));
   if (c.result.inner !== 1) parts.push('result:strided');
   if (c.epilogue !== undefined) {
@@ -43,7 +52,9 @@ export function productSize(c: Contraction, { aVector, bVector }: VectorLoads): 
     );
     parts.push(`epilogue:${[c.epilogue.instructions.length, ...extras].join('+')}`);
   }
-  return { key: parts.join(' '), batch, m, n, k, columnOperand: aVector };
+  const halves = halvesOf(c);
+  if (halves !== '') parts.push(`halves:${halves}`);
+  return { key: parts.join(' '), batch, m, n, k, columnOperand: aVector, matrix };
 }
 
 /** `layer_norm 400x768.v 3in 4steps`: other operands or steps mean that other arithmetic was joined to it. */

@@ -2,11 +2,14 @@
  * Schedules of the contract family: which tile of the result an invocation or a workgroup makes.
  *
  * The lists are the search space of every device class; the order is that of preference where no rate decides. Each list says
- * where its defaults come from. Whatever the tile, an element is summed along K in order, so all give the same bits.
+ * where its defaults come from. Whatever the tile, an element is summed along K in order, so all give the same bits. Subgroup
+ * matrices (schedules-matrix.ts) sum in an order of their own: whether they are used follows from the device and the
+ * operands alone and is no choice.
  */
 import { alignUp } from '../graph/dims.ts';
 import { type DeviceClass, type DeviceProfile, deviceClass } from '../profile.ts';
 import type { Schedule, SearchSpace, Work } from './schedules.ts';
+import { type MatrixElement, type MatrixTile, matrixTiles, preferredMatrixTile } from './schedules-matrix.ts';
 
 export interface RegisterTile extends Schedule {
   readonly kind: 'registers';
@@ -36,7 +39,7 @@ export interface WorkgroupTile extends Schedule {
   readonly buffers: 1 | 2;
 }
 
-export type ContractTile = RegisterTile | WorkgroupTile;
+export type ContractTile = RegisterTile | WorkgroupTile | MatrixTile;
 
 /** A product as far as its tile depends on it. */
 export interface ProductSize extends Work {
@@ -46,6 +49,8 @@ export interface ProductSize extends Work {
   readonly k: number;
   /** Whether the left operand can be read as vec4 along M. */
   readonly columnOperand: boolean;
+  /** By subgroup matrices of these elements; undefined where the operands and the device do not allow it. */
+  readonly matrix?: MatrixElement | undefined;
 }
 
 const registers = (
@@ -141,20 +146,20 @@ const staged: readonly WorkgroupTile[] = [
 ];
 const defaultsOfStaged = 2;
 
-/** Tiles by class. Those of subgroup matrices will lead the list of `matrix`; until then it is that of `staged`. */
-export const contractTiles: Readonly<Record<DeviceClass, readonly ContractTile[]>> = {
+/** Tiles by class, besides those of subgroup matrices: what is left to `matrix` are products whose operands they do not take. */
+export const contractTiles: Readonly<Record<DeviceClass, readonly (RegisterTile | WorkgroupTile)[]>> = {
   software,
   apple,
   staged,
   matrix: staged,
 };
 
-/** Whether products of this device read their operands straight from storage, so that these had better lie dense along the columns. */
+/** Whether products without subgroup matrices read their operands straight from storage here, so that these had better lie dense along the columns. */
 export function readsStorage(profile: DeviceProfile): boolean {
   return contractTiles[deviceClass(profile)].every(({ kind }) => kind === 'registers');
 }
 
-function allowed(tile: ContractTile, { limits }: DeviceProfile): boolean {
+function allowed(tile: RegisterTile | WorkgroupTile, { limits }: DeviceProfile): boolean {
   if (tile.kind === 'registers') return tile.lanes <= limits.maxComputeWorkgroupSizeX;
   const invocations = (tile.rows / tile.rowsPerInvocation) * (tile.columns / tile.columnsPerInvocation);
   return (
@@ -180,11 +185,22 @@ function estimate(tile: RegisterTile, { batch, m, n, k, columnOperand }: Product
 }
 
 export const contractSpace: SearchSpace<ProductSize, ContractTile> = {
-  schedules: (profile) => contractTiles[deviceClass(profile)].filter((tile) => allowed(tile, profile)),
-  fits: (tile, { columnOperand }) =>
-    tile.kind === 'workgroup' || !columnOperand || tile.rate.column !== undefined,
-  /** Register tiles: the least estimated time. Workgroup tiles: the larger default that M fills at least half. */
+  schedules: (profile) => [
+    ...matrixTiles(profile),
+    ...contractTiles[deviceClass(profile)].filter((tile) => allowed(tile, profile)),
+  ],
+  fits(tile, { matrix, columnOperand }) {
+    if (tile.kind === 'matrix' || matrix !== undefined)
+      return tile.kind === 'matrix' && tile.config.component === matrix;
+    return tile.kind === 'workgroup' || !columnOperand || tile.rate.column !== undefined;
+  },
+  /**
+   * Subgroup matrices: the larger default that keeps a GPU busy. Register tiles: the least estimated time. Workgroup tiles:
+   * the larger default that M fills at least half.
+   */
   preferred: (fitting, work) => {
+    const matrices = fitting.filter((tile) => tile.kind === 'matrix');
+    if (matrices.length > 0) return preferredMatrixTile(matrices, work);
     const tiles = fitting.filter((tile) => tile.kind === 'registers');
     if (tiles.length > 0)
       return tiles.reduce((best, tile) => (estimate(tile, work) < estimate(best, work) ? tile : best));

@@ -33,6 +33,8 @@ export interface Contest {
   readonly count: number;
   readonly flops: number;
   readonly bytes: number;
+  /** What a device needs for the plan it is from. */
+  readonly features: readonly string[];
   readonly entrants: readonly Entrant[];
 }
 
@@ -58,7 +60,9 @@ export function contestsOf(
     const found = contests.get(name);
     const first = { id, step, pipeline: base.pipelines[step.pipeline]! };
     const { flops, bytes } = step;
-    if (found === undefined) contests.set(name, { family, key, count: 1, flops, bytes, entrants: [first] });
+    const { features } = base.requires;
+    if (found === undefined)
+      contests.set(name, { family, key, count: 1, flops, bytes, features, entrants: [first] });
     else contests.set(name, { ...found, count: found.count + 1 });
   }
   if (contests.size === 0) return [];
@@ -115,7 +119,7 @@ export function contestPlan(contest: Contest, profile: DeviceProfile): VerifiedP
       maxBufferSize: Math.max(...buffers.map((b) => b.bytes)),
       maxStorageBufferBindingSize: Math.max(...sizes),
       maxStorageBuffersPerShaderStage: Math.max(...steps.map((s) => s.bindings.length)),
-      features: [],
+      features: contest.features,
     },
     buffers,
     weights: [],

@@ -11,48 +11,13 @@ import { opOf } from '../../compiler/ops/index.ts';
 import type { Tolerance } from '../../compiler/ops/op.ts';
 import type { DeviceKind, DeviceProfile } from '../../compiler/profile.ts';
 import { profileOf, runOp, type TestGpu, type TestInput } from './harness.ts';
+import { excessOf } from './inputs.ts';
+
+export { randomIndices, randomInput, randomizer } from './inputs.ts';
 
 export const kinds: readonly DeviceKind[] = ['cpu', 'gpu'];
 /** Odd lengths, multiples of 4, and the sequence lengths of the published models. */
 export const lengths = [1, 4, 7, 50, 77, 197, 577];
-
-/** A small generator (mulberry32), so that failures repeat. */
-export function randomizer(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** f32 values in [-1, 1) times `scale` plus `shift`. */
-export function randomInput(
-  shape: readonly number[],
-  seed: number,
-  extra: Partial<TestInput> = {},
-  { scale = 1, shift = 0 } = {},
-): TestInput {
-  const next = randomizer(seed);
-  const count = shape.reduce((a, b) => a * b, 1);
-  const data = Float64Array.from({ length: count }, () => Math.fround((next() * 2 - 1) * scale + shift));
-  return { shape, data, ...extra };
-}
-
-/** i32 values in [0, below). */
-export function randomIndices(
-  shape: readonly number[],
-  below: number,
-  seed: number,
-  extra: Partial<TestInput> = {},
-): TestInput {
-  const next = randomizer(seed);
-  const count = shape.reduce((a, b) => a * b, 1);
-  const data = Float64Array.from({ length: count }, () => Math.floor(next() * below));
-  return { shape, data, dtype: 'i32', ...extra };
-}
 
 export interface Check<K extends OpName> {
   readonly gpu: TestGpu;
@@ -86,22 +51,11 @@ export async function checkOp<K extends OpName>(check: Check<K>): Promise<void> 
 export function expectClose(
   found: ArrayLike<number>,
   expected: ArrayLike<number>,
-  { rtol, atol, perSqrtK }: Tolerance,
+  tolerance: Tolerance,
   label: string,
   terms = 1,
 ): void {
-  const growth = perSqrtK ? Math.sqrt(terms) : 1;
-  let worst = 0;
-  let at = 0;
-  for (let i = 0; i < expected.length; i++) {
-    const allowed = (atol + rtol * Math.abs(expected[i]!)) * growth;
-    const error = Math.abs(found[i]! - expected[i]!);
-    const excess = error === 0 ? 0 : error / allowed;
-    if (!(excess <= worst)) {
-      worst = Number.isNaN(excess) ? Number.POSITIVE_INFINITY : excess;
-      at = i;
-    }
-  }
+  const { worst, at } = excessOf(found, expected, tolerance, terms);
   expect(found.length, label).toBe(expected.length);
   expect(worst, `${label}: element ${at} is ${found[at]}, expected ${expected[at]}`).toBeLessThanOrEqual(1);
 }

@@ -9,6 +9,7 @@ import { create, globals } from 'webgpu';
 import { alignUp } from '../../compiler/graph/dims.ts';
 import type { DType, Graph, Node, NodeOf, TensorType } from '../../compiler/graph/types.ts';
 import { numericShape, sizeOf } from '../../compiler/graph/types.ts';
+import { elementBytes, withHalfStorage } from '../../compiler/kernels/half.ts';
 import type { Kernel, Lower, LowerContext } from '../../compiler/kernels/kernel.ts';
 import { denseStrides, denseView, isDense, type Storage, type View } from '../../compiler/kernels/view.ts';
 import { bindingStart } from '../../compiler/kernels/windows.ts';
@@ -18,7 +19,10 @@ import {
   type DeviceProfile,
   discreteProfile,
   lavapipeProfile,
+  subgroupMatrixFeature,
+  subgroupSizeFeature,
 } from '../../compiler/profile.ts';
+import { narrowF16, widenF16 } from '../../runtime/data/half.ts';
 import { prepareProcess } from '../../runtime/node-gpu.ts';
 
 prepareProcess();
@@ -31,6 +35,7 @@ export interface TestGpu {
   readonly pipelines: Map<string, GPUComputePipeline>;
   readonly device: GPUDevice;
   readonly timestamps: boolean;
+  readonly info: GPUAdapterInfo;
 }
 
 let opened: Promise<TestGpu | undefined> | undefined;
@@ -42,23 +47,26 @@ export function openGpu(): Promise<TestGpu | undefined> {
 }
 
 async function open(): Promise<TestGpu | undefined> {
-  const gpu = create([]);
+  const gpu = create(['enable-dawn-features=allow_unsafe_apis']);
   const adapter = await gpu.requestAdapter();
   if (adapter === null) {
     console.error('no WebGPU adapter: GPU tests skipped');
     return undefined;
   }
   const timestamps = adapter.features.has('timestamp-query');
+  const wanted = ['timestamp-query', 'shader-f16', 'subgroups', subgroupSizeFeature, subgroupMatrixFeature];
   const device = await adapter.requestDevice({
-    requiredFeatures: timestamps ? ['timestamp-query'] : [],
+    requiredFeatures: wanted.filter((name) => adapter.features.has(name)) as GPUFeatureName[],
     requiredLimits: {
       maxBufferSize: adapter.limits.maxBufferSize,
       maxStorageBufferBindingSize: adapter.limits.maxStorageBufferBindingSize,
       maxStorageBuffersPerShaderStage: adapter.limits.maxStorageBuffersPerShaderStage,
       maxComputeWorkgroupStorageSize: adapter.limits.maxComputeWorkgroupStorageSize,
+      maxComputeInvocationsPerWorkgroup: adapter.limits.maxComputeInvocationsPerWorkgroup,
+      maxComputeWorkgroupSizeX: adapter.limits.maxComputeWorkgroupSizeX,
     },
   });
-  return { gpu, pipelines: new Map(), device, timestamps };
+  return { gpu, pipelines: new Map(), device, timestamps, info: adapter.info };
 }
 
 /** The schedules of a device kind within the limits every adapter of these tests has. */
@@ -68,6 +76,7 @@ export function profileOf(kind: DeviceKind, limits: Partial<DeviceProfile['limit
   return { ...base, limits: { ...base.limits, maxStorageBufferBindingSize, ...limits } };
 }
 
+/** Halves are kept as f32 here and narrowed on their way to the device. */
 export type Values = Float32Array | Int32Array;
 
 /** Storages with contents for kernels that are run outside a plan. */
@@ -75,8 +84,11 @@ export class Memory {
   private next = 0;
   readonly contents = new Map<Storage, Values>();
 
-  storage(values: Values, label: string): Storage {
-    const dtype: DType = values instanceof Int32Array ? 'i32' : 'f32';
+  storage(
+    values: Values,
+    label: string,
+    dtype: DType = values instanceof Int32Array ? 'i32' : 'f32',
+  ): Storage {
     const storage: Storage = {
       id: this.next++,
       dtype,
@@ -91,7 +103,7 @@ export class Memory {
   /** Memory as a plan leaves it: full of what was there before. */
   scratch(elements: number, dtype: DType, label: string): Storage {
     const values = dtype === 'i32' ? new Int32Array(elements) : new Float32Array(elements);
-    return this.storage(values.fill(dtype === 'i32' ? 123456 : 1e30), label);
+    return this.storage(values.fill(dtype === 'i32' ? 123456 : 1e30), label, dtype);
   }
 }
 
@@ -105,10 +117,13 @@ export function moduleText(kernel: Kernel): string {
     const access = ids.get(arg.storage.id) ? 'read_write' : 'read';
     return `@group(0) @binding(${i}) var<storage, ${access}> ${arg.name}: ${arg.type};\n`;
   });
-  return bindings.join('') + kernel.body;
+  const enables = (kernel.enables ?? []).map((extension) => `enable ${extension};\n`);
+  return enables.join('') + bindings.join('') + kernel.body;
 }
 
-const GUARD = 64;
+/** Bytes behind every storage, and what each of them holds. */
+const GUARD = 256;
+const GUARD_BITS = 0x5a;
 
 interface Prepared {
   readonly device: GPUDevice;
@@ -121,11 +136,13 @@ export async function prepare(gpu: TestGpu, kernels: readonly Kernel[], memory: 
   const { device } = gpu;
   const buffers = new Map<Storage, GPUBuffer>();
   for (const [storage, values] of memory.contents) {
-    const size = alignUp(values.byteLength + 4 * GUARD, 16);
+    const stored = storage.dtype === 'f16' ? narrowF16(values as Float32Array) : values;
+    const size = alignUp(stored.byteLength + GUARD, 16);
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
     const buffer = device.createBuffer({ size, usage });
-    device.queue.writeBuffer(buffer, 0, values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
-    device.queue.writeBuffer(buffer, values.byteLength, new Int32Array(GUARD).fill(GUARD_BITS));
+    const bytes = new Uint8Array(size).fill(GUARD_BITS);
+    bytes.set(new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength));
+    device.queue.writeBuffer(buffer, 0, bytes);
     buffers.set(storage, buffer);
   }
   const dispatches: Prepared['dispatches'] = [];
@@ -142,7 +159,9 @@ export async function prepare(gpu: TestGpu, kernels: readonly Kernel[], memory: 
       layout: pipeline.getBindGroupLayout(0),
       entries: kernel.args.map(({ storage, window }, binding) => {
         const buffer = buffers.get(storage)!;
-        const range = window === undefined ? {} : { offset: 4 * window.start, size: 4 * window.elements };
+        const bytes = elementBytes(storage);
+        const range =
+          window === undefined ? {} : { offset: bytes * window.start, size: bytes * window.elements };
         return { binding, resource: { buffer, ...range } };
       }),
     });
@@ -153,8 +172,6 @@ export async function prepare(gpu: TestGpu, kernels: readonly Kernel[], memory: 
   }
   return { device, buffers, dispatches };
 }
-
-const GUARD_BITS = 0x5a5a5a5a;
 
 /** Runs the kernels in order and returns the contents of one storage; throws where guards were overwritten. */
 export async function runKernels(
@@ -195,8 +212,10 @@ export async function runKernels(
 
 function read(buffer: GPUBuffer, storage: Storage): Values {
   const bytes = buffer.getMappedRange().slice(0);
-  const guard = new Int32Array(bytes, 4 * storage.elements, GUARD);
-  if (guard.some((v) => v !== GUARD_BITS)) throw new Error(`wrote behind the end of ${storage.label}`);
+  const end = elementBytes(storage) * storage.elements;
+  if (new Uint8Array(bytes, end, GUARD).some((v) => v !== GUARD_BITS))
+    throw new Error(`wrote behind the end of ${storage.label}`);
+  if (storage.dtype === 'f16') return widenF16(new Uint16Array(bytes, 0, storage.elements));
   return storage.dtype === 'i32'
     ? new Int32Array(bytes, 0, storage.elements)
     : new Float32Array(bytes, 0, storage.elements);
@@ -216,7 +235,7 @@ export interface Layout {
 export interface TestInput {
   readonly shape: readonly number[];
   readonly data: Float64Array;
-  readonly dtype?: 'f32' | 'i32';
+  readonly dtype?: DType;
   readonly layout?: Layout;
   /** Inputs of equal `share` lie in one storage, one after the other (64-element aligned). */
   readonly share?: string;
@@ -274,7 +293,7 @@ export function placeInputs(memory: Memory, inputs: readonly TestInput[]): View[
     const dtype = inputs[[...starts.keys()][0]!]!.dtype ?? 'f32';
     const exact = starts.size === 1 ? place(inputs[[...starts.keys()][0]!]!).elements : elements;
     const values = dtype === 'i32' ? new Int32Array(exact).fill(-77) : new Float32Array(exact).fill(1e30);
-    const storage = memory.storage(values, key);
+    const storage = memory.storage(values, key, dtype);
     for (const [i, start] of starts) {
       const { shape, data } = inputs[i]!;
       const { strides, offset } = place(inputs[i]!);
@@ -344,7 +363,7 @@ export function lowerOne<K extends OpName>(
     if (isDense(view)) return view;
     const values = gather(view, memory.contents.get(view.storage)!);
     const typed = view.storage.dtype === 'i32' ? Int32Array.from(values) : Float32Array.from(values);
-    return denseView(memory.storage(typed, `copy of input ${id}`), view.shape);
+    return denseView(memory.storage(typed, `copy of input ${id}`, view.storage.dtype), view.shape);
   };
   const context: LowerContext = {
     graph,
@@ -373,7 +392,7 @@ export function lowerOne<K extends OpName>(
     window: (view) => view,
     cached: (_source, make) => make(),
     emit: (kernel) => {
-      kernels.push(kernel);
+      kernels.push(withHalfStorage(kernel));
     },
   };
   lower(context, node);

@@ -42,7 +42,7 @@ describe('documents', () => {
       for (const [, verb] of text.matchAll(/^(?:npm run --silent zooc -- |npx zooc |zooc )([a-z]+)/gm)) {
         expect(verbs, `${document}: zooc ${verb}`).toContain(verb);
       }
-      for (const [, script] of text.matchAll(/npm run (?:--silent )?([a-z:]+)/g)) {
+      for (const [, script] of text.matchAll(/npm run (?:--silent )?([a-z:-]+)/g)) {
         expect(Object.keys(scripts), `${document}: npm run ${script}`).toContain(script);
       }
       for (const [, option] of text.matchAll(/^(?:npm run --silent zooc -- .*?|zooc .*?)(--[a-z-]+)/gm)) {

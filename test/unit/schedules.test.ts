@@ -18,8 +18,8 @@ import {
   deviceClass,
   discreteProfile,
   lavapipeProfile,
-  subgroupMatrixFeature,
 } from '../../compiler/profile.ts';
+import { appleMatrixProfile, nvidiaProfile } from '../../compiler/profiles-matrix.ts';
 import { contestPlan, contestsOf } from '../../runtime/tune/contest.ts';
 
 /**
@@ -49,16 +49,12 @@ function choices(plan: VerifiedPlan) {
   return plan.steps.flatMap(({ schedule }) => (schedule === undefined ? [] : [schedule]));
 }
 
-const profiles = [
-  lavapipeProfile,
-  appleProfile,
-  discreteProfile,
-  { ...discreteProfile, features: [...discreteProfile.features, subgroupMatrixFeature] },
-];
+/** The last has subgroup matrices for the f32 of these graphs; the one before has them for halves alone. */
+const profiles = [lavapipeProfile, appleProfile, discreteProfile, nvidiaProfile, appleMatrixProfile];
 
 describe('schedules', () => {
   it('know four classes of devices', () => {
-    expect(profiles.map(deviceClass)).toEqual(['software', 'apple', 'staged', 'matrix']);
+    expect(profiles.map(deviceClass)).toEqual(['software', 'apple', 'staged', 'matrix', 'apple']);
   });
 
   it('have ids that are unique in their family, and a default that every device class allows', () => {
@@ -107,7 +103,8 @@ describe('schedules', () => {
     for (const profile of profiles) {
       const plain = planFor(profile);
       const [, repeated] = choices(plain);
-      const other = scheduleIds(profile, 'contract').find((id) => id !== repeated!.id)!;
+      const contest = contestsOf(planFor, profile).find(({ key }) => key === repeated!.key)!;
+      const other = contest.entrants.at(-1)!.id;
       const tuned = planFor({ ...profile, tuned: { [scheduleKey('contract', repeated!.key)]: other } });
       const expected = choices(plain).map((c) => (c.key === repeated!.key ? { ...c, id: other } : c));
       expect(choices(tuned)).toEqual(expected);

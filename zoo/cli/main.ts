@@ -99,7 +99,9 @@ program
   .option('--grad', 'also the gradient of the loss with respect to every trainable weight')
   .addOption(precisionOption())
   .addOption(
-    new Option('--profile <profile>', 'kind of device to plan for').choices(['cpu', 'gpu']).default('cpu'),
+    new Option('--profile <profile>', 'kind of device to plan for')
+      .choices(['cpu', 'gpu', 'nvidia', 'amd', 'intel', 'apple'])
+      .default('cpu'),
   )
   .option('--memory <gib>', 'refuse plans that need more device memory than this')
   .option('--dump-after <pass>', 'print the graph after this pass to stderr')

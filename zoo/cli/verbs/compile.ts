@@ -10,6 +10,12 @@ import { printGraph } from '../../../compiler/graph/print.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import type { Plan, VerifiedPlan } from '../../../compiler/plan/types.ts';
 import { type DeviceProfile, discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
+import {
+  amdProfile,
+  appleMatrixProfile,
+  intelProfile,
+  nvidiaProfile,
+} from '../../../compiler/profiles-matrix.ts';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { countSubmits, flopsPerSubmit } from '../../../runtime/submits.ts';
 import { planTraining } from '../../../runtime/train/plan.ts';
@@ -17,6 +23,16 @@ import { checkSupported } from '../../../runtime/train/supported.ts';
 import { compileFitting } from '../../entry.ts';
 import { loadModel, loadRecipe, parseCount, parseEntry } from '../models.ts';
 import { count, gigaflop, mebibytes, note, printJson, table, writeText } from '../output.ts';
+
+/** Devices that plans can be made for anywhere. */
+const profiles = {
+  cpu: lavapipeProfile,
+  gpu: discreteProfile,
+  nvidia: nvidiaProfile,
+  amd: amdProfile,
+  intel: intelProfile,
+  apple: appleMatrixProfile,
+} as const;
 
 interface CompileOptions {
   readonly entry?: string;
@@ -26,7 +42,7 @@ interface CompileOptions {
   readonly mode: 'eval' | 'train';
   readonly grad?: boolean;
   readonly precision?: Precision;
-  readonly profile: 'cpu' | 'gpu';
+  readonly profile: keyof typeof profiles;
   readonly memory?: string;
   readonly dumpAfter?: string;
   readonly out: string;
@@ -72,7 +88,7 @@ function memoryTable(plan: Plan): string {
 }
 
 function profileFor({ profile, memory }: CompileOptions): DeviceProfile {
-  const kind = profile === 'gpu' ? discreteProfile : lavapipeProfile;
+  const kind: DeviceProfile = profiles[profile];
   if (memory === undefined) return kind;
   const gibibytes = Number(memory);
   if (!(gibibytes > 0)) fail('Z703', `--memory ${memory}: expected a number of GiB above 0`, '--memory 24');
