@@ -13,6 +13,7 @@ import {
   type ResultPrinter,
   unitStride,
 } from './contraction.ts';
+import { printResultMoments, printRowNorm } from './normalised.ts';
 import type { WorkgroupTile } from './schedules-contract.ts';
 import { printPiece } from './walk.ts';
 import { leftPlace, rightPlace } from './walk-gpu.ts';
@@ -27,6 +28,8 @@ interface Staging {
   readonly bound: number;
   /** Statements that leave the address of element (`o`, `kk`) in `at`, and in `inside` whether there is one. */
   readonly place: readonly string[];
+  /** What is staged, over what was loaded as `raw`. */
+  readonly value: string;
 }
 
 /** Statements that leave element number `t` of the tile at `k0` in `into`, a 0 until then; and its place in `outer` and `depth`. */
@@ -38,7 +41,7 @@ function printElement(s: Staging, depth: number, k: number, into: string): strin
     `let o = ${s.first} + outer; let kk = k0 + depth;`,
     `if (o < ${s.bound}u && kk < ${k}u) {`,
     ...s.place,
-    `if (inside) { ${into} = ${s.source}[at]; }`,
+    `if (inside) { let raw = ${s.source}[at]; ${into} = ${s.value}; }`,
     '}',
   ];
 }
@@ -159,6 +162,9 @@ export function printWorkgroupTile(
   );
   lines.push(`let tx = lane % ${across}u;`, `let ty = lane / ${across}u;`);
   if (c.walk?.kind === 'pixels') lines.push(...printPiece(c.walk));
+  const lanes = { index: 'lane', count: invocations };
+  const norm = printRowNorm(c, tile.rows, 'm_tile', lanes);
+  lines.push(...norm.lines);
   for (const i of rows) for (const j of vectors) lines.push(`var c${i}_${j} = vec4<f32>();`);
   const a: Staging = {
     array: 'a_tile',
@@ -168,6 +174,9 @@ export function printWorkgroupTile(
     first: 'm_tile',
     bound: c.m,
     place: c.walk === undefined ? affinePlace(c.a) : leftPlace(c, c.walk),
+    value: c.normalise
+      ? `(raw - row_norm[outer].x) * row_norm[outer].y * gain[kk + ${c.normalise.weight.offset}u] + shift[kk + ${c.normalise.bias.offset}u]`
+      : 'raw',
   };
   const b: Staging = {
     array: 'b_tile',
@@ -177,6 +186,7 @@ export function printWorkgroupTile(
     first: 'n_tile',
     bound: c.n,
     place: c.walk?.kind === 'pixels' ? rightPlace(c, c.walk) : affinePlace(c.b),
+    value: 'raw',
   };
   const multiply = printMultiply(tile, across);
   if (tile.buffers === 2) lines.push(...printDoubleBuffered([a, b], tile, invocations, c.k, multiply));
@@ -194,9 +204,17 @@ export function printWorkgroupTile(
     for (const j of vectors) {
       lines.push(`{ let m = m_tile + ty * ${tile.rowsPerInvocation}u + ${i}u;`);
       lines.push(`let n = n_tile + tx * 4u + ${4 * across * j}u;`);
-      lines.push(`if (m < ${c.m}u && n < ${c.n}u) {`, ...printer.store(`c${i}_${j}`, 'm', 'n'), '}', '}');
+      lines.push(
+        `if (m < ${c.m}u && n < ${c.n}u) {`,
+        ...printer.columnValues('n'),
+        ...printer.store(`c${i}_${j}`, 'm', 'n'),
+        '}',
+        '}',
+      );
     }
-  return `var<workgroup> a_tile: array<f32, ${tile.buffers * tile.depth * (tile.rows + 4)}>;
+  const place = { rows: tile.rows, columns: tile.columns, m0: 'm_tile', n0: 'n_tile' };
+  lines.push(...printResultMoments(c, place, lanes, printer, (count) => `${count}u`));
+  return `${norm.head}var<workgroup> a_tile: array<f32, ${tile.buffers * tile.depth * (tile.rows + 4)}>;
 var<workgroup> b_tile: array<f32, ${tile.buffers * tile.depth * (tile.columns + 4)}>;
 @compute @workgroup_size(${invocations})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {

@@ -7,21 +7,26 @@
 import { alignUp } from '../graph/dims.ts';
 import type { NodeOf, Origin } from '../graph/types.ts';
 import { sizeOf } from '../graph/types.ts';
+import { operandCount } from '../ops/matmul.ts';
 import { printRegisterTile, registerTileGrid } from './contract-cpu.ts';
 import { printWorkgroupTile, workgroupTileGrid } from './contract-gpu.ts';
 import {
   type Contraction,
   type ImageStrides,
+  type Normalisation,
   type Operand,
   operandOf,
+  type ResultPrinter,
   resultPrinter,
   storesByColumns,
   unitStride,
   vectorAligned,
   vectorExtra,
+  vectorExtraDown,
 } from './contraction.ts';
 import { elementBytes } from './half.ts';
 import type { KernelArg, Lower, LowerContext } from './kernel.ts';
+import { foldNormalisation, momentsOfResult } from './normalised.ts';
 import { cutProduct, joinPieces, piecesOfProduct } from './pieces.ts';
 import { productSize } from './schedule-keys.ts';
 import { chooseSchedule } from './schedules.ts';
@@ -45,6 +50,7 @@ function contraction(ctx: LowerContext, node: NodeOf<'matmul'>): Contraction {
   const a = transposeA ? swapped(raw(0)) : raw(0); // [..., M, K]
   const b = transposeB ? swapped(raw(1)) : raw(1); // [..., K, N]
   const result = ctx.result(node);
+  const moments = momentsOfResult(ctx, node.id);
   const rank = result.shape.length;
   const batchShape = result.shape.slice(0, -2);
   const m = result.shape[rank - 2]!;
@@ -52,7 +58,9 @@ function contraction(ctx: LowerContext, node: NodeOf<'matmul'>): Contraction {
   const k = a.shape.at(-1)!;
   const fullA = expandView(a, [...batchShape, m, k]);
   const fullB = expandView(b, [...batchShape, k, n]);
-  const extras = node.inputs.slice(2).map((id) => expandView(ctx.view(id), result.shape));
+  const extras = node.inputs
+    .slice(operandCount(node.attrs))
+    .map((id) => expandView(ctx.view(id), result.shape));
   // Where no batch axis moves the right operand, batch axes are just more rows.
   const shared = fullB.strides.slice(0, -2).every((s, i) => s === 0 || batchShape[i] === 1);
   const batchAxes = shared ? 0 : rank - 2;
@@ -67,7 +75,31 @@ function contraction(ctx: LowerContext, node: NodeOf<'matmul'>): Contraction {
     result: operandOf(result, batchAxes, 'middle'),
     epilogue,
     extras: extras.map((view) => operandOf(view, batchAxes, 'middle')),
+    ...normalisation(ctx, node),
+    ...(moments ? { moments } : {}),
   };
+}
+
+function normalisation(
+  ctx: LowerContext,
+  { inputs, attrs }: NodeOf<'matmul'>,
+): { readonly normalise?: Normalisation } {
+  if (!attrs.normalise) return {};
+  const [moments, weight, bias] = inputs.slice(2, 5).map((id) => ctx.dense(id)) as [View, View, View];
+  return { normalise: { moments, weight, bias, eps: attrs.normalise.eps } };
+}
+
+/** Views of what a normalisation reads in the kernel, with the names of their bindings. */
+function normalisationOperands({ normalise }: Contraction): readonly (readonly [name: string, view: View])[] {
+  if (!normalise) return [];
+  const { moments, weight, bias, folded } = normalise;
+  const own = folded
+    ? []
+    : ([
+        ['gain', weight],
+        ['shift', bias],
+      ] as const);
+  return [['row_stats', moments], ...own];
 }
 
 /** The right operand dense along N, copied if it is not. */
@@ -81,9 +113,18 @@ function columnsDense(ctx: LowerContext, c: Contraction, origin: Origin): Contra
   return { ...c, b: operandOf(transposedCopy(ctx, view, origin), c.b.batch.shape.length, 'last') };
 }
 
-/** The left operand dense along M, where it is one row axis dense along K and the copy pays for itself. */
+/**
+ * The left operand dense along M, where it is one row axis dense along K and the copy pays for itself. On GPUs it does not: for
+ * 768 columns it moves 8 bytes to spare a tenth of 1536 FLOP, and is a launch.
+ */
 function rowsDense(ctx: LowerContext, c: Contraction, origin: Origin): Contraction {
-  const worth = c.n >= 512 && c.m % 4 === 0 && c.m >= 16 && c.batch === 1 && !unitStride(c.a.outer);
+  const worth =
+    ctx.profile.kind === 'cpu' &&
+    c.n >= 512 &&
+    c.m % 4 === 0 &&
+    c.m >= 16 &&
+    c.batch === 1 &&
+    !unitStride(c.a.outer);
   if (!worth) return c;
   const rows = collapseAxes(c.a.outer.shape, [c.a.outer.strides]);
   const view: View = {
@@ -118,7 +159,8 @@ function transposedCopy(ctx: LowerContext, view: View, origin: Origin): View {
 function sharedStorages(c: Contraction): ReadonlySet<number> {
   const seen = new Set<number>();
   const shared = new Set<number>();
-  for (const { view } of [c.a, c.b, ...c.extras]) {
+  const further = normalisationOperands(c).map(([, view]) => ({ view }));
+  for (const { view } of [c.a, c.b, ...c.extras, ...further]) {
     if (seen.has(view.storage.id)) shared.add(view.storage.id);
     seen.add(view.storage.id);
   }
@@ -126,7 +168,11 @@ function sharedStorages(c: Contraction): ReadonlySet<number> {
 }
 
 interface Bindings {
-  readonly names: { readonly a: string; readonly b: string; readonly extras: readonly string[] };
+  readonly names: {
+    readonly a: string;
+    readonly b: string;
+    readonly extras: readonly string[];
+  };
   readonly args: readonly KernelArg[];
 }
 
@@ -136,20 +182,21 @@ function bindOperands(
   vector: { a: boolean; b: boolean; extras: readonly boolean[] },
 ): Bindings {
   const args: KernelArg[] = [];
-  const bind = (view: View, name: string, isVector: boolean): string => {
+  const bind = (view: View, name: string, width: 1 | 2 | 4): string => {
     const known = args.find((arg) => arg.storage.id === view.storage.id);
     if (known) return known.name;
     args.push({
       name,
-      type: isVector ? 'array<vec4<f32>>' : 'array<f32>',
+      type: arrayType(width),
       storage: view.storage,
       access: 'read',
     });
     return name;
   };
-  const a = bind(c.a.view, 'a', vector.a);
-  const b = bind(c.b.view, 'b', vector.b);
-  const extras = c.extras.map((e, i) => bind(e.view, `extra${i}`, vector.extras[i]!));
+  const a = bind(c.a.view, 'a', vector.a ? 4 : 1);
+  const b = bind(c.b.view, 'b', vector.b ? 4 : 1);
+  const extras = c.extras.map((e, i) => bind(e.view, `extra${i}`, vector.extras[i] ? 4 : 1));
+  for (const [name, view] of normalisationOperands(c)) bind(view, name, name === 'row_stats' ? 2 : 1);
   return { names: { a, b, extras }, args };
 }
 
@@ -180,13 +227,32 @@ function loadModes(c: Contraction, storage: boolean, shared: ReadonlySet<number>
   };
 }
 
+/** What a product writes: its result, and the moments of that one's rows. */
+function resultArgs(c: Contraction, { resultVector }: ResultPrinter): KernelArg[] {
+  const written = (name: string, width: 1 | 2 | 4, { storage }: View): KernelArg => ({
+    name,
+    type: arrayType(width),
+    storage,
+    access: 'read_write',
+  });
+  return [
+    written('result', resultVector ? 4 : 1, c.result.view),
+    ...(c.moments ? [written('own_stats', 2, c.moments)] : []),
+  ];
+}
+
+function arrayType(width: 1 | 2 | 4): string {
+  return width === 1 ? 'array<f32>' : `array<vec${width}<f32>>`;
+}
+
 /** Emits the kernel of one product with the schedule of the device. `family` names it in profiles. */
 export function emitContraction(ctx: LowerContext, c: Contraction, family: string, origin: Origin): void {
   const shared = sharedStorages(c);
   const modes = loadModes(c, readsStorage(ctx.profile), shared);
   const { schedule: tile, choice } = chooseSchedule(ctx.profile, 'contract', productSize(c, modes));
   const byColumns = tile.kind === 'registers' && tile.rows % 4 === 0 && storesByColumns(c);
-  const extraVectors = c.extras.map((e) => !byColumns && !shared.has(e.view.storage.id) && vectorExtra(c, e));
+  const isVector = byColumns ? vectorExtraDown : vectorExtra;
+  const extraVectors = c.extras.map((e) => !shared.has(e.view.storage.id) && isVector(c, e));
   const bindings = bindOperands(c, { a: modes.aVector, b: modes.bVector, extras: extraVectors });
   const printer = resultPrinter(c, bindings.names.extras, extraVectors, byColumns);
   const body =
@@ -196,15 +262,7 @@ export function emitContraction(ctx: LowerContext, c: Contraction, family: strin
   const elements = c.batch * c.m * c.n;
   ctx.emit({
     name: `${family}_${tile.rows}x${tile.columns}`,
-    args: [
-      ...bindings.args,
-      {
-        name: 'result',
-        type: printer.resultVector ? 'array<vec4<f32>>' : 'array<f32>',
-        storage: c.result.view.storage,
-        access: 'read_write',
-      },
-    ],
+    args: [...bindings.args, ...resultArgs(c, printer)],
     body: (c.epilogue ? programHelpers(c.epilogue, 4) : '') + body,
     workgroups: tile.kind === 'registers' ? registerTileGrid(c, tile) : workgroupTileGrid(c, tile),
     origin,
@@ -218,7 +276,10 @@ export function emitContraction(ctx: LowerContext, c: Contraction, family: strin
 
 const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
   let c = contraction(ctx, node);
-  if (readsStorage(ctx.profile)) c = rowsDense(ctx, columnsDense(ctx, c, node.origin), node.origin);
+  if (readsStorage(ctx.profile)) {
+    if (c.normalise) c = foldNormalisation(ctx, c, node.origin);
+    c = rowsDense(ctx, columnsDense(ctx, c, node.origin), node.origin);
+  }
   const count = piecesOfProduct(ctx.profile, c, node.attrs.transposeA);
   if (count === 1) {
     emitContraction(ctx, c, 'matmul', node.origin);

@@ -43,7 +43,9 @@ export function productSize(c: Contraction, { aVector, bVector }: VectorLoads): 
     );
     parts.push(`epilogue:${[c.epilogue.instructions.length, ...extras].join('+')}`);
   }
-  return { key: parts.join(' '), batch, m, n, k, columnOperand: aVector };
+  if (c.normalise !== undefined) parts.push('normalised');
+  if (c.moments !== undefined) parts.push('moments');
+  return { key: parts.join(' '), batch, m, n, k, columnOperand: aVector, moments: c.moments !== undefined };
 }
 
 /** `layer_norm 400x768.v 3in 4steps`: other operands or steps mean that other arithmetic was joined to it. */

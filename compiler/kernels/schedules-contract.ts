@@ -5,6 +5,7 @@
  * where its defaults come from. Whatever the tile, an element is summed along K in order, so all give the same bits.
  */
 import { alignUp } from '../graph/dims.ts';
+import { momentColumns } from '../ops/group-moments.ts';
 import { type DeviceClass, type DeviceProfile, deviceClass } from '../profile.ts';
 import type { Schedule, SearchSpace, Work } from './schedules.ts';
 
@@ -46,6 +47,8 @@ export interface ProductSize extends Work {
   readonly k: number;
   /** Whether the left operand can be read as vec4 along M. */
   readonly columnOperand: boolean;
+  /** Whether moments of the result's rows are wanted: a tile must then hold whole groups of columns. */
+  readonly moments: boolean;
 }
 
 const registers = (
@@ -163,9 +166,14 @@ function allowed(tile: ContractTile, { limits }: DeviceProfile): boolean {
   );
 }
 
-/** Bytes of both staged tiles, whose lines are padded by one vec4. */
+/** Bytes of both staged tiles, whose lines are padded by one vec4, and of what normalises the rows. */
 export function workgroupBytes({ rows, columns, depth, buffers }: WorkgroupTile): number {
-  return 4 * buffers * depth * (rows + 4 + columns + 4);
+  return 4 * buffers * depth * (rows + 4 + columns + 4) + 8 * rows;
+}
+
+/** Columns of the result that one workgroup makes. */
+export function tileColumns(tile: ContractTile): number {
+  return tile.kind === 'registers' ? tile.columns * tile.lanes : tile.columns;
 }
 
 /** How often a plan's product is assumed to run: what its compilation is spread over. */
@@ -181,8 +189,9 @@ function estimate(tile: RegisterTile, { batch, m, n, k, columnOperand }: Product
 
 export const contractSpace: SearchSpace<ProductSize, ContractTile> = {
   schedules: (profile) => contractTiles[deviceClass(profile)].filter((tile) => allowed(tile, profile)),
-  fits: (tile, { columnOperand }) =>
-    tile.kind === 'workgroup' || !columnOperand || tile.rate.column !== undefined,
+  fits: (tile, { columnOperand, moments }) =>
+    (tile.kind === 'workgroup' || !columnOperand || tile.rate.column !== undefined) &&
+    (!moments || tileColumns(tile) % momentColumns === 0),
   /** Register tiles: the least estimated time. Workgroup tiles: the larger default that M fills at least half. */
   preferred: (fitting, work) => {
     const tiles = fitting.filter((tile) => tile.kind === 'registers');
