@@ -43,7 +43,7 @@ export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPl
   const kept = (name: string) => name === 'loss' || name.startsWith(movedPrefix);
   const forward = training ? builderFrom(traced).finish(traced.outputs.filter((o) => kept(o.name))) : traced;
   const graph = wrt.length === 0 ? forward : withGradients(forward, wrt, options);
-  const optimized = runPasses(graph, profile, options);
+  const optimized = runPasses(graph, profile, { ...options, fixedWeights: training === undefined });
   const places = new Map(optimized.outputs.map(({ name }) => [name, placeOf(name, training !== undefined)]));
   return makePlan({
     identity: options,

@@ -56,6 +56,28 @@ export const subgroupMatrixFeature = 'chromium-experimental-subgroup-matrix';
 /** Kernels that ask for a subgroup size. */
 export const subgroupSizeFeature = 'subgroup-size-control';
 
+/** What the operands of subgroup matrices are made of, in products. */
+export type MatrixElement = 'f16' | 'f32';
+
+/** A configuration that products may use. */
+export type ProductConfig = MatrixConfig & { readonly component: MatrixElement };
+
+/** The configuration for products of an element type, the largest that adds up in f32. */
+export function matrixConfig(
+  { matrixConfigs = [], features }: DeviceProfile,
+  element: MatrixElement,
+): ProductConfig | undefined {
+  if (!features.includes(subgroupMatrixFeature)) return undefined;
+  if (element === 'f16' && !features.includes('shader-f16')) return undefined;
+  const size = ({ m, n, k }: MatrixConfig) => m * n * k;
+  return matrixConfigs
+    .filter((c): c is ProductConfig => c.component === element && c.result === 'f32')
+    .reduce<ProductConfig | undefined>(
+      (best, c) => (best === undefined || size(c) > size(best) ? c : best),
+      undefined,
+    );
+}
+
 /**
  * What shipped schedules are made for. `software`: SIMD lanes of a CPU. `apple`: GPUs whose caches serve tiles better than
  * workgroup memory does. `staged`: GPUs that want tiles in workgroup memory. `matrix`: the same with subgroup matrices

@@ -8,7 +8,8 @@
  */
 import { alignUp } from '../graph/dims.ts';
 import { baseIndex, type Contraction, groupIndex, type ResultPrinter } from './contraction.ts';
-import type { RegisterTile } from './schedules-contract.ts';
+import { printResultMoments, printRowNorm } from './normalised.ts';
+import { type RegisterTile, tileColumns } from './schedules-contract.ts';
 import { type LoopNest, pixelLoop, tapLoop } from './walk-cpu.ts';
 import { hiddenBound } from './wgsl.ts';
 
@@ -32,18 +33,30 @@ export function printRegisterTile(
   const [across, down] = tile.order === 'across' ? ['x', 'y'] : ['y', 'x'];
   lines.push(`let n0 = (group.${across} * ${tile.lanes}u + lane.x) * ${tile.columns}u;`);
   lines.push(`let m0 = group.${down} * ${tile.rows}u;`, 'let batch = group.z;');
-  lines.push(`if (n0 >= ${c.n}u) { return; }`);
+  if (!meets(c)) lines.push(`if (n0 >= ${c.n}u) { return; }`);
+  const norm = printRowNorm(c, tile.rows, 'm0', { index: 'lane.x', count: tile.lanes });
+  lines.push(...norm.lines);
   lines.push(...printColumns(c, vectors, modes), ...printRows(c, tile, modes, nest));
   for (const i of rows) for (const j of vectors) lines.push(`var c${i}_${j} = vec4<f32>();`);
   lines.push(...nest.open, ...printStep(rows, vectors, modes, nest), '}'.repeat(nest.depth));
   lines.push(...(printer.byColumns ? keepColumns : keepRows)(c, tile, printer));
-  lines.push(...mapKept(c, tile, printer, zeroOf(c)));
-  return `@compute @workgroup_size(${tile.lanes})
+  lines.push(...mapKept(c, tile, printer, zeroOf(c)), ...momentsOfTile(c, tile, across, printer));
+  return `${norm.head}@compute @workgroup_size(${tile.lanes})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
   ${lines.join('\n  ')}
 }
 `;
 }
+
+/** Moments of the rows of the whole workgroup's tile. */
+function momentsOfTile(c: Contraction, tile: RegisterTile, across: string, printer: ResultPrinter): string[] {
+  const columns = tileColumns(tile);
+  const place = { rows: tile.rows, columns, m0: 'm0', n0: `group.${across} * ${columns}u` };
+  const lanes = { index: 'lane.x', count: tile.lanes };
+  return printResultMoments(c, place, lanes, printer, (count) => hiddenBound(count, zeroOf(c)));
+}
+
+const four = [0, 1, 2, 3];
 
 /** `statements`, on a condition that is left out where it always holds. */
 function guarded(always: boolean, condition: string, statements: readonly string[]): string[] {
@@ -107,27 +120,35 @@ function partsOf(tile: RegisterTile): {
 function mapKept(c: Contraction, tile: RegisterTile, printer: ResultPrinter, zero: string): string[] {
   if (!c.epilogue && !printer.byColumns) return [];
   const rows = `min(${hiddenBound(tile.rows, zero)}, ${c.m}u - m0)`;
-  const columns = `min(${hiddenBound(tile.columns, zero)}, ${c.n}u - n0)`;
+  const left = `${c.n}u - ${meets(c) ? `min(n0, ${c.n}u)` : 'n0'}`;
+  const columns = `min(${hiddenBound(tile.columns, zero)}, ${left})`;
   if (printer.byColumns)
     return [
       `for (var q = 0u; q < ${columns}; q += 4u) { let n = n0 + q;`,
+      ...four.flatMap((i) => printer.columnValuesDown(`(n + ${i}u)`, i)),
       `for (var r = 0u; r < ${rows}; r += 4u) { let m = m0 + r;`,
-      ...[0, 1, 2, 3].map((i) => `let row${i}_ = ${printer.placeDown('m', `(n + ${i}u)`)};`),
-      ...['x', 'y', 'z', 'w'].flatMap((part, i) => [
+      ...four.map((i) => `let row${i}_ = ${printer.placeDown('m', `(n + ${i}u)`)};`),
+      ...four.flatMap((i) => [
         `{ let column = n + ${i}u;`,
-        `let acc = vec4<f32>(${[0, 1, 2, 3].map((r) => `row${r}_.${part}`).join(', ')});`,
-        ...printer.storeDown('acc', 'm', 'column'),
+        `let acc = vec4<f32>(${four.map((r) => `row${r}_.${'xyzw'[i]}`).join(', ')});`,
+        ...printer.storeDown('acc', 'm', 'column', i),
         '}',
       ]),
       '} }',
     ];
   return [
-    `for (var r = 0u; r < ${rows}; r++) { let m = m0 + r;`,
     `for (var q = 0u; q < ${columns}; q += 4u) { let n = n0 + q;`,
+    ...printer.columnValues('n'),
+    `for (var r = 0u; r < ${rows}; r++) { let m = m0 + r;`,
     `let acc = ${printer.kept('m', 'n')};`,
     ...printer.store('acc', 'm', 'n'),
     '} }',
   ];
+}
+
+/** Whether all invocations of a workgroup must stay to its end, because they meet at a barrier. */
+function meets(c: Contraction): boolean {
+  return c.normalise !== undefined || c.moments !== undefined;
 }
 
 /** The z component of the workgroup's number is the batch, so this is 0; no compiler knows. */

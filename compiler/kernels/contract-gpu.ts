@@ -6,6 +6,7 @@
  * loaded while this one is multiplied.
  */
 import type { Contraction, ResultPrinter } from './contraction.ts';
+import { printResultMoments, printRowNorm } from './normalised.ts';
 import type { WorkgroupTile } from './schedules-contract.ts';
 import { halfOffset, printStagedLoop, type TileArray } from './staging.ts';
 import { printPiece } from './walk.ts';
@@ -76,6 +77,9 @@ export function printWorkgroupTile(
   );
   lines.push(`let tx = lane % ${across}u;`, `let ty = lane / ${across}u;`);
   if (c.walk?.kind === 'pixels') lines.push(...printPiece(c.walk));
+  const lanes = { index: 'lane', count: invocations };
+  const norm = printRowNorm(c, tile.rows, 'm_tile', lanes);
+  lines.push(...norm.lines);
   for (const i of rows) for (const j of vectors) lines.push(`var c${i}_${j} = vec4<f32>();`);
   const { a, b } = tileArrays(tile, names);
   const multiply = printMultiply(tile, { a, b }, across);
@@ -84,9 +88,17 @@ export function printWorkgroupTile(
     for (const j of vectors) {
       lines.push(`{ let m = m_tile + ty * ${tile.rowsPerInvocation}u + ${i}u;`);
       lines.push(`let n = n_tile + tx * 4u + ${4 * across * j}u;`);
-      lines.push(`if (m < ${c.m}u && n < ${c.n}u) {`, ...printer.store(`c${i}_${j}`, 'm', 'n'), '}', '}');
+      lines.push(
+        `if (m < ${c.m}u && n < ${c.n}u) {`,
+        ...printer.columnValues('n'),
+        ...printer.store(`c${i}_${j}`, 'm', 'n'),
+        '}',
+        '}',
+      );
     }
-  return `var<workgroup> a_tile: array<f32, ${tile.buffers * tile.depth * (tile.rows + 4)}>;
+  const place = { rows: tile.rows, columns: tile.columns, m0: 'm_tile', n0: 'n_tile' };
+  lines.push(...printResultMoments(c, place, lanes, printer, (count) => `${count}u`));
+  return `${norm.head}var<workgroup> a_tile: array<f32, ${tile.buffers * tile.depth * (tile.rows + 4)}>;
 var<workgroup> b_tile: array<f32, ${tile.buffers * tile.depth * (tile.columns + 4)}>;
 @compute @workgroup_size(${invocations})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {

@@ -171,6 +171,7 @@ function printStore({ c, tile, resultPitch, printer }: Printed): string {
     `let m = first + line / ${m}u * ${tile.rowsPerSubgroup}u + line % ${m}u; let n = n_tile + along;`,
     `if (m < ${c.m}u && n < ${c.n}u) {`,
     `let at = line * ${resultPitch}u + along; let sum = ${sum};`,
+    ...printer.columnValues('n'),
     ...printer.store('sum', 'm', 'n'),
     '}',
     '}',

@@ -7,13 +7,15 @@
 import { alignUp } from '../graph/dims.ts';
 import type { NodeOf, Origin } from '../graph/types.ts';
 import { sizeOf } from '../graph/types.ts';
-import type { DeviceProfile } from '../profile.ts';
+import { operandCount } from '../ops/matmul.ts';
+import type { DeviceProfile, MatrixElement } from '../profile.ts';
 import { printRegisterTile, registerTileGrid } from './contract-cpu.ts';
 import { printWorkgroupTile, workgroupTileGrid } from './contract-gpu.ts';
 import { matrixExtensions, matrixTileGrid, matrixVectors, printMatrixTile } from './contract-matrix.ts';
 import {
   type Contraction,
   type ImageStrides,
+  type Normalisation,
   type Operand,
   operandOf,
   type ResultPrinter,
@@ -22,14 +24,16 @@ import {
   unitStride,
   vectorAligned,
   vectorExtra,
+  vectorExtraDown,
 } from './contraction.ts';
 import { elementBytes } from './half.ts';
 import type { KernelArg, Lower, LowerContext } from './kernel.ts';
+import { foldNormalisation, momentsOfResult } from './normalised.ts';
 import { cutProduct, joinPieces, piecesOfProduct } from './pieces.ts';
 import { productSize } from './schedule-keys.ts';
 import { chooseSchedule } from './schedules.ts';
 import { type ContractTile, readsStorage } from './schedules-contract.ts';
-import { type MatrixElement, matrixElement } from './schedules-matrix.ts';
+import { matrixElement } from './schedules-matrix.ts';
 import { emitTransposedCopy } from './transpose.ts';
 import { denseView, type View } from './view.ts';
 import { collapseAxes, expandView } from './view-algebra.ts';
@@ -49,6 +53,7 @@ function contraction(ctx: LowerContext, node: NodeOf<'matmul'>): Contraction {
   const a = transposeA ? swapped(raw(0)) : raw(0); // [..., M, K]
   const b = transposeB ? swapped(raw(1)) : raw(1); // [..., K, N]
   const result = ctx.result(node);
+  const moments = momentsOfResult(ctx, node.id);
   const rank = result.shape.length;
   const batchShape = result.shape.slice(0, -2);
   const m = result.shape[rank - 2]!;
@@ -56,7 +61,9 @@ function contraction(ctx: LowerContext, node: NodeOf<'matmul'>): Contraction {
   const k = a.shape.at(-1)!;
   const fullA = expandView(a, [...batchShape, m, k]);
   const fullB = expandView(b, [...batchShape, k, n]);
-  const extras = node.inputs.slice(2).map((id) => expandView(ctx.view(id), result.shape));
+  const extras = node.inputs
+    .slice(operandCount(node.attrs))
+    .map((id) => expandView(ctx.view(id), result.shape));
   // Where no batch axis moves the right operand, batch axes are just more rows.
   const shared = fullB.strides.slice(0, -2).every((s, i) => s === 0 || batchShape[i] === 1);
   const batchAxes = shared ? 0 : rank - 2;
@@ -71,7 +78,31 @@ function contraction(ctx: LowerContext, node: NodeOf<'matmul'>): Contraction {
     result: operandOf(result, batchAxes, 'middle'),
     epilogue,
     extras: extras.map((view) => operandOf(view, batchAxes, 'middle')),
+    ...normalisation(ctx, node),
+    ...(moments ? { moments } : {}),
   };
+}
+
+function normalisation(
+  ctx: LowerContext,
+  { inputs, attrs }: NodeOf<'matmul'>,
+): { readonly normalise?: Normalisation } {
+  if (!attrs.normalise) return {};
+  const [moments, weight, bias] = inputs.slice(2, 5).map((id) => ctx.dense(id)) as [View, View, View];
+  return { normalise: { moments, weight, bias, eps: attrs.normalise.eps } };
+}
+
+/** Views of what a normalisation reads in the kernel, with the names of their bindings. */
+function normalisationOperands({ normalise }: Contraction): readonly (readonly [name: string, view: View])[] {
+  if (!normalise) return [];
+  const { moments, weight, bias, folded } = normalise;
+  const own = folded
+    ? []
+    : ([
+        ['gain', weight],
+        ['shift', bias],
+      ] as const);
+  return [['row_stats', moments], ...own];
 }
 
 /** The right operand dense along N, copied if it is not. */
@@ -85,9 +116,18 @@ function columnsDense(ctx: LowerContext, c: Contraction, origin: Origin): Contra
   return { ...c, b: operandOf(transposedCopy(ctx, view, origin), c.b.batch.shape.length, 'last') };
 }
 
-/** The left operand dense along M, where it is one row axis dense along K and the copy pays for itself. */
+/**
+ * The left operand dense along M, where it is one row axis dense along K and the copy pays for itself. On GPUs it does not: for
+ * 768 columns it moves 8 bytes to spare a tenth of 1536 FLOP, and is a launch.
+ */
 function rowsDense(ctx: LowerContext, c: Contraction, origin: Origin): Contraction {
-  const worth = c.n >= 512 && c.m % 4 === 0 && c.m >= 16 && c.batch === 1 && !unitStride(c.a.outer);
+  const worth =
+    ctx.profile.kind === 'cpu' &&
+    c.n >= 512 &&
+    c.m % 4 === 0 &&
+    c.m >= 16 &&
+    c.batch === 1 &&
+    !unitStride(c.a.outer);
   if (!worth) return c;
   const rows = collapseAxes(c.a.outer.shape, [c.a.outer.strides]);
   const view: View = {
@@ -122,7 +162,8 @@ function transposedCopy(ctx: LowerContext, view: View, origin: Origin): View {
 function sharedStorages(c: Contraction): ReadonlySet<number> {
   const seen = new Set<number>();
   const shared = new Set<number>();
-  for (const { view } of [c.a, c.b, ...c.extras]) {
+  const further = normalisationOperands(c).map(([, view]) => ({ view }));
+  for (const { view } of [c.a, c.b, ...c.extras, ...further]) {
     if (seen.has(view.storage.id)) shared.add(view.storage.id);
     seen.add(view.storage.id);
   }
@@ -130,7 +171,11 @@ function sharedStorages(c: Contraction): ReadonlySet<number> {
 }
 
 interface Bindings {
-  readonly names: { readonly a: string; readonly b: string; readonly extras: readonly string[] };
+  readonly names: {
+    readonly a: string;
+    readonly b: string;
+    readonly extras: readonly string[];
+  };
   readonly args: readonly KernelArg[];
 }
 
@@ -147,21 +192,21 @@ function bindOperands(
   native: (view: View) => boolean,
 ): Bindings {
   const args: KernelArg[] = [];
-  const bind = (view: View, name: string, isVector: boolean): string => {
+  const bind = (view: View, name: string, width: 1 | 2 | 4): string => {
     const known = args.find((arg) => arg.storage.id === view.storage.id);
     if (known) return known.name;
-    const element = native(view) ? 'f16' : 'f32';
     args.push({
       name,
-      type: isVector ? `array<vec4<${element}>>` : `array<${element}>`,
+      type: arrayType(width, native(view) ? 'f16' : 'f32'),
       storage: view.storage,
       access: 'read',
     });
     return name;
   };
-  const a = bind(c.a.view, 'a', aVector);
-  const b = bind(c.b.view, 'b', bVector);
-  const extras = c.extras.map((e, i) => bind(e.view, `extra${i}`, extraVectors[i]!));
+  const a = bind(c.a.view, 'a', aVector ? 4 : 1);
+  const b = bind(c.b.view, 'b', bVector ? 4 : 1);
+  const extras = c.extras.map((e, i) => bind(e.view, `extra${i}`, extraVectors[i] ? 4 : 1));
+  for (const [name, view] of normalisationOperands(c)) bind(view, name, name === 'row_stats' ? 2 : 1);
   return { names: { a, b, extras }, args };
 }
 
@@ -242,13 +287,32 @@ function printTile(
   }
 }
 
+/** What a product writes: its result, and the moments of that one's rows. */
+function resultArgs(c: Contraction, { resultVector }: ResultPrinter): KernelArg[] {
+  const written = (name: string, width: 1 | 2 | 4, { storage }: View): KernelArg => ({
+    name,
+    type: arrayType(width),
+    storage,
+    access: 'read_write',
+  });
+  return [
+    written('result', resultVector ? 4 : 1, c.result.view),
+    ...(c.moments ? [written('own_stats', 2, c.moments)] : []),
+  ];
+}
+
+function arrayType(width: 1 | 2 | 4, element: MatrixElement = 'f32'): string {
+  return width === 1 ? `array<${element}>` : `array<vec${width}<${element}>>`;
+}
+
 /** Emits the kernel of one product with the schedule of the device. `family` names it in profiles. */
 export function emitContraction(ctx: LowerContext, c: Contraction, family: string, origin: Origin): void {
   const shared = sharedStorages(c);
   const modes = loadsOf(ctx.profile, c, shared);
   const { schedule: tile, choice } = chooseSchedule(ctx.profile, 'contract', productSize(c, modes));
   const byColumns = tile.kind === 'registers' && tile.rows % 4 === 0 && storesByColumns(c);
-  const extraVectors = c.extras.map((e) => !byColumns && !shared.has(e.view.storage.id) && vectorExtra(c, e));
+  const isVector = byColumns ? vectorExtraDown : vectorExtra;
+  const extraVectors = c.extras.map((e) => !shared.has(e.view.storage.id) && isVector(c, e));
   // A storage that the epilogue reads as well is bound once, for it.
   const native = ({ storage }: View) =>
     modes.matrix === 'f16' &&
@@ -260,15 +324,7 @@ export function emitContraction(ctx: LowerContext, c: Contraction, family: strin
   const elements = c.batch * c.m * c.n;
   ctx.emit({
     name: `${family}_${tile.kind === 'matrix' ? 'matrix_' : ''}${tile.rows}x${tile.columns}`,
-    args: [
-      ...bindings.args,
-      {
-        name: 'result',
-        type: printer.resultVector ? 'array<vec4<f32>>' : 'array<f32>',
-        storage: c.result.view.storage,
-        access: 'read_write',
-      },
-    ],
+    args: [...bindings.args, ...resultArgs(c, printer)],
     body: (c.epilogue ? programHelpers(c.epilogue, 4) : '') + body,
     ...(enables === undefined ? {} : { enables }),
     workgroups: grid,
@@ -284,8 +340,10 @@ export function emitContraction(ctx: LowerContext, c: Contraction, family: strin
 const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
   let c = contraction(ctx, node);
   const staged = matrixElement(ctx.profile, c.a.view.storage, c.b.view.storage) !== undefined;
-  if (!staged && readsStorage(ctx.profile))
+  if (!staged && readsStorage(ctx.profile)) {
+    if (c.normalise) c = foldNormalisation(ctx, c, node.origin);
     c = rowsDense(ctx, columnsDense(ctx, c, node.origin), node.origin);
+  }
   const count = piecesOfProduct(ctx.profile, c, node.attrs.transposeA);
   if (count === 1) {
     emitContraction(ctx, c, 'matmul', node.origin);

@@ -5,6 +5,7 @@
  * a row number into an address by itself, so that slices, transposes and repeated position embeddings need no copy.
  */
 import { alignUp } from '../graph/dims.ts';
+import { sizeOf } from '../graph/types.ts';
 import type { MapProgram } from '../ops/map-program.ts';
 import { indexExpression } from './access.ts';
 import type { View } from './view.ts';
@@ -74,6 +75,18 @@ export interface PixelWalk extends SlidingWindow {
 
 export type Walk = TapWalk | PixelWalk;
 
+/** A layer norm of the left operand's rows, see normalised.ts. */
+export interface Normalisation {
+  /** [rows, groups, 2] */
+  readonly moments: View;
+  readonly eps: number;
+  /** [K] */
+  readonly weight: View;
+  readonly bias: View;
+  /** It is part of the right operand and of the epilogue, which gets mean and 1 / deviation of the row behind the product. */
+  readonly folded?: true;
+}
+
 export interface Contraction {
   readonly batch: number;
   readonly m: number;
@@ -86,6 +99,9 @@ export interface Contraction {
   readonly walk?: Walk;
   readonly epilogue: MapProgram | undefined;
   readonly extras: readonly Operand[];
+  readonly normalise?: Normalisation;
+  /** Where the moments of the result's rows go. */
+  readonly moments?: View;
 }
 
 /** Splits a view's axes into batch axes, the outer (row or column) axes and the innermost. */
@@ -139,11 +155,14 @@ export interface ResultPrinter {
   keep(acc: string, m: string, n: string): string[];
   /** The vec4 that was kept there (columns behind the edge repeat the last one). */
   kept(m: string, n: string): string;
+  /** Statements that load, once for all rows, what the epilogue reads of columns `n`..`n+3`; `Down`: of column `n`, the `q`th of four. */
+  columnValues(n: string): string[];
+  columnValuesDown(n: string, q: number): string[];
   /** Statements that map `acc` by the epilogue and store it. */
   store(acc: string, m: string, n: string): string[];
   /** By columns: the place of rows `m`..`m+3` of column `n`, and statements that map `acc` and store it there. */
   placeDown(m: string, n: string): string;
-  storeDown(acc: string, m: string, n: string): string[];
+  storeDown(acc: string, m: string, n: string, q: number): string[];
 }
 
 /** Whether an epilogue input (or the result) can be accessed as vec4 along N. */
@@ -152,6 +171,19 @@ export function vectorExtra(c: Contraction, operand: Operand): boolean {
 }
 
 const four = [0, 1, 2, 3];
+
+/** Whether an epilogue input can be accessed as vec4 along M, four rows at a time from a multiple of 4. */
+export function vectorExtraDown(c: Contraction, { view, batch, outer, inner }: Operand): boolean {
+  const rows = alignUp(c.m, 4);
+  return (
+    batch.shape.length === 0 &&
+    unitStride(outer) &&
+    view.offset % 4 === 0 &&
+    inner % 4 === 0 &&
+    inner >= rows &&
+    view.storage.elements >= view.offset + (c.n - 1) * inner + rows
+  );
+}
 
 /** Whether a register tile stores its result column by column: dense along the rows, in blocks of 4×4. */
 export function storesByColumns(c: Contraction): boolean {
@@ -184,17 +216,30 @@ export function resultPrinter(
     const at = (q: number) => `${rowOf(extra, m)} + min(${n} + ${q}u, ${c.n - 1}u) * ${extra.inner}u`;
     return `vec4<f32>(${four.map((q) => `${extras[i]}[${at(q)}]`).join(', ')})`;
   };
+  const isColumn = c.extras.map(
+    ({ outer, batch }) =>
+      sizeOf(batch.shape) === 1 && outer.strides.every((s, axis) => s === 0 || outer.shape[axis] === 1),
+  );
   const loadDown = (extra: Operand, i: number, m: string, n: string) => {
+    if (extraVectors[i]) return `${extras[i]}[(${rowOf(extra, m)} + ${n} * ${extra.inner}u) / 4u]`;
     const at = (row: string) => `${extras[i]}[${rowOf(extra, row)} + ${n} * ${extra.inner}u]`;
-    if (extra.outer.strides.every((s, axis) => s === 0 || extra.outer.shape[axis] === 1))
-      return `vec4<f32>(${at(m)})`;
+    if (isColumn[i]) return `vec4<f32>(${at(m)})`;
     return `vec4<f32>(${four.map((q) => at(`min(${m} + ${q}u, ${c.m - 1}u)`)).join(', ')})`;
   };
-  const map = (acc: string, loads: readonly string[]) => {
+  /** What an extra is called; `q` tells the columns of a block apart. */
+  const named = (i: number, q: number) => (isColumn[i] ? `e${i}_${q}` : `e${i}`);
+  /** Loads of the extras that are the same for all rows, or of the others. */
+  const lets = (columns: boolean, load: (extra: Operand, i: number) => string, q = 0) =>
+    c.extras.flatMap((extra, i) =>
+      isColumn[i] === columns ? [`let ${named(i, q)} = ${load(extra, i)};`] : [],
+    );
+  /** Mean and 1 / deviation of rows, where the epilogue normalises. */
+  const rowPair = (pick: (part: string) => string) => (c.normalise?.folded ? [pick('x'), pick('y')] : []);
+  const map = (acc: string, rows: readonly string[], loads: readonly string[], q = 0) => {
     if (!c.epilogue) return { lines: [], value: acc };
-    const lets = loads.map((load, i) => `let e${i} = ${load};`);
-    const { lines, result } = printProgram(c.epilogue, [acc, ...loads.map((_, i) => `e${i}`)], 4, 'p');
-    return { lines: [...lets, ...lines], value: result };
+    const values = [acc, ...rows, ...c.extras.map((_, i) => named(i, q))];
+    const { lines, result } = printProgram(c.epilogue, values, 4, 'p');
+    return { lines: [...loads, ...lines], value: result };
   };
   const keep = (acc: string, m: string, n: string): string[] => {
     if (along) return [`result[(${rowOf(c.result, m)} + ${n}) / 4u] = ${acc};`];
@@ -211,19 +256,30 @@ export function resultPrinter(
     kept: (m, n) =>
       along
         ? `result[(${rowOf(c.result, m)} + ${n}) / 4u]`
-        : `vec4<f32>(${four.map((q) => `result[${place(m, `min(${n} + ${q}u, ${c.n - 1}u)`)}]`).join(', ')})`,
+        : byColumns
+          ? `vec4<f32>(${four.map((q) => `${placeDown(m, `(${n} + ${q}u)`)}[${m} & 3u]`).join(', ')})`
+          : `vec4<f32>(${four.map((q) => `result[${place(m, `min(${n} + ${q}u, ${c.n - 1}u)`)}]`).join(', ')})`,
+    columnValues: (n) => lets(true, (extra, i) => loadAlong(extra, i, '0u', n)),
+    columnValuesDown: (n, q) => lets(true, (extra, i) => loadDown(extra, i, '0u', n), q),
     store(acc, m, n) {
+      const rows = rowPair((part) => `vec4<f32>(row_norm[${m} - m0].${part})`);
       const { lines, value } = map(
         acc,
-        c.extras.map((extra, i) => loadAlong(extra, i, m, n)),
+        rows,
+        lets(false, (extra, i) => loadAlong(extra, i, m, n)),
       );
       return [...lines, ...keep(value, m, n)];
     },
     placeDown,
-    storeDown(acc, m, n) {
+    storeDown(acc, m, n, q) {
+      const rows = rowPair(
+        (part) => `vec4<f32>(${four.map((r) => `row_norm[${m} - m0 + ${r}u].${part}`).join(', ')})`,
+      );
       const { lines, value } = map(
         acc,
-        c.extras.map((extra, i) => loadDown(extra, i, m, n)),
+        rows,
+        lets(false, (extra, i) => loadDown(extra, i, m, n)),
+        q,
       );
       return [...lines, `${placeDown(m, n)} = ${value};`];
     },

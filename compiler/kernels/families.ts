@@ -11,6 +11,7 @@ import type { LowerContext } from './kernel.ts';
 import { mapLowerings } from './map.ts';
 import { momentLowerings } from './moments.ts';
 import { moveLowerings } from './move.ts';
+import { normalisedLowerings } from './normalised.ts';
 import { normalizeLowerings } from './normalize.ts';
 import { poolLowerings } from './pool.ts';
 import { reduceLowerings } from './reduce.ts';
@@ -27,6 +28,7 @@ export const lowerings: Partial<Record<OpName, unknown>> = {
   ...reduceLowerings,
   ...softmaxLowerings,
   ...normalizeLowerings,
+  ...normalisedLowerings,
   ...attentionLowerings,
   ...moveLowerings,
   ...embeddingLowerings,

@@ -11,6 +11,7 @@ import { numericShape, sizeOf } from '../graph/types.ts';
 import { rootOf, viewOps } from '../graph/views.ts';
 import type { OpName } from '../ops/attributes.ts';
 import { elementwiseOps } from '../ops/map-program.ts';
+import { operandCount } from '../ops/matmul.ts';
 import { denseStrides } from './view.ts';
 
 const maps = new Set<OpName>([...elementwiseOps, 'map']);
@@ -128,7 +129,8 @@ export function columnOperands(
       found.set(node.id, [rows, width * pitch, 1, pitch]);
     } else if (node.op === 'layer_norm' || node.op === 'matmul' || (node.op === 'reshape' && last === 1)) {
       if (node.op === 'matmul' && !isFlatProduct(graph, node)) continue;
-      if (!feedsProduct(node, shape[last]!, only)) continue;
+      const readers = outputs.has(node.id) ? [] : consumers[node.id]!.map((id) => graph.nodes[id]!);
+      if (!feedsProduct(node, shape[last]!, only) && !feedsNormalised(node, readers)) continue;
       const rows = denseStrides(shape.slice(0, -1));
       found.set(node.id, [...rows, alignUp(sizeOf(shape.slice(0, -1)), 4)]);
     }
@@ -148,6 +150,17 @@ function feedsProduct(node: Node, width: number, only: (id: number) => Node | un
   if (user?.op === 'reshape' && user.type.shape.at(-1) === width) return feedsProduct(user, width, only);
   if (user === undefined || user.inputs.filter((id) => id === node.id).length > 1) return false;
   return isLeftOperand(node.id, user, 64);
+}
+
+/** Whether all that reads a product is products that normalise its rows, their moments, and products that add it to theirs. */
+function feedsNormalised({ id }: Node, readers: readonly Node[]): boolean {
+  const uses = readers.map((user) => {
+    if (user.op === 'group_moments') return 'moments';
+    if (user.op !== 'matmul' || user.inputs.filter((input) => input === id).length !== 1) return 'other';
+    if (isLeftOperand(id, user, 64)) return user.attrs.normalise ? 'normalised' : 'other';
+    return user.inputs.indexOf(id) >= operandCount(user.attrs) ? 'added' : 'other';
+  });
+  return uses.includes('normalised') && !uses.includes('other');
 }
 
 /** Whether a product reads a value as its left operand so often that a copy column by column pays. */

@@ -41,12 +41,12 @@ export function mostPieces({ limits }: DeviceProfile, size: number): number {
  * Into how many pieces (1: none) a product's K is cut.
  *
  * Only sums over samples (`transposeA`), or such that are far longer than the result is wide: the products of a forward pass
- * stay whole, because each cut costs a launch. Software adapters cut none:
+ * stay whole, because each cut costs a launch, and so do those that share a layer norm (normalised.ts). Software adapters cut none:
  * on two cores of llvmpipe pieces gain nothing (64×64×100000 in 8) and cost up to a quarter (768×768×400 in 4).
  */
 export function piecesOfProduct(profile: DeviceProfile, c: Contraction, transposeA: boolean): number {
   const { batch, m, n, k } = c;
-  if (profile.kind === 'cpu' || !isDense(c.result.view)) return 1;
+  if (profile.kind === 'cpu' || !isDense(c.result.view) || c.normalise || c.moments) return 1;
   if (!transposeA && k < 8 * Math.max(m, n)) return 1;
   // One less than fits: a remainder of K is a piece of its own.
   const most = Math.min(Math.floor(k / leastTerms), mostPieces(profile, batch * m * n) - 1);

@@ -54,7 +54,10 @@ export function productSize(c: Contraction, { aVector, bVector, matrix }: Operan
   }
   const halves = halvesOf(c);
   if (halves !== '') parts.push(`halves:${halves}`);
-  return { key: parts.join(' '), batch, m, n, k, columnOperand: aVector, matrix };
+  if (c.normalise !== undefined) parts.push('normalised');
+  if (c.moments !== undefined) parts.push('moments');
+  const moments = c.moments !== undefined;
+  return { key: parts.join(' '), batch, m, n, k, columnOperand: aVector, moments, matrix };
 }
 
 /** `layer_norm 400x768.v 3in 4steps`: other operands or steps mean that other arithmetic was joined to it. */

@@ -7,9 +7,10 @@
  * operands alone and is no choice.
  */
 import { alignUp } from '../graph/dims.ts';
-import { type DeviceClass, type DeviceProfile, deviceClass } from '../profile.ts';
+import { momentColumns } from '../ops/group-moments.ts';
+import { type DeviceClass, type DeviceProfile, deviceClass, type MatrixElement } from '../profile.ts';
 import type { Schedule, SearchSpace, Work } from './schedules.ts';
-import { type MatrixElement, type MatrixTile, matrixTiles, preferredMatrixTile } from './schedules-matrix.ts';
+import { type MatrixTile, matrixTiles, preferredMatrixTile } from './schedules-matrix.ts';
 
 export interface RegisterTile extends Schedule {
   readonly kind: 'registers';
@@ -49,6 +50,8 @@ export interface ProductSize extends Work {
   readonly k: number;
   /** Whether the left operand can be read as vec4 along M. */
   readonly columnOperand: boolean;
+  /** Whether moments of the result's rows are wanted: a tile must then hold whole groups of columns. */
+  readonly moments: boolean;
   /** By subgroup matrices of these elements; undefined where the operands and the device do not allow it. */
   readonly matrix?: MatrixElement | undefined;
 }
@@ -168,9 +171,14 @@ function allowed(tile: RegisterTile | WorkgroupTile, { limits }: DeviceProfile):
   );
 }
 
-/** Bytes of both staged tiles, whose lines are padded by one vec4. */
+/** Bytes of both staged tiles, whose lines are padded by one vec4, and of what normalises the rows. */
 export function workgroupBytes({ rows, columns, depth, buffers }: WorkgroupTile): number {
-  return 4 * buffers * depth * (rows + 4 + columns + 4);
+  return 4 * buffers * depth * (rows + 4 + columns + 4) + 8 * rows;
+}
+
+/** Columns of the result that one workgroup makes. */
+export function tileColumns(tile: RegisterTile | WorkgroupTile): number {
+  return tile.kind === 'registers' ? tile.columns * tile.lanes : tile.columns;
 }
 
 /** How often a plan's product is assumed to run: what its compilation is spread over. */
@@ -189,10 +197,11 @@ export const contractSpace: SearchSpace<ProductSize, ContractTile> = {
     ...matrixTiles(profile),
     ...contractTiles[deviceClass(profile)].filter((tile) => allowed(tile, profile)),
   ],
-  fits(tile, { matrix, columnOperand }) {
+  fits(tile, { matrix, columnOperand, moments }) {
     if (tile.kind === 'matrix' || matrix !== undefined)
       return tile.kind === 'matrix' && tile.config.component === matrix;
-    return tile.kind === 'workgroup' || !columnOperand || tile.rate.column !== undefined;
+    const reads = tile.kind === 'workgroup' || !columnOperand || tile.rate.column !== undefined;
+    return reads && (!moments || tileColumns(tile) % momentColumns === 0);
   },
   /**
    * Subgroup matrices: the larger default that keeps a GPU busy. Register tiles: the least estimated time. Workgroup tiles:

@@ -7,19 +7,17 @@
  */
 import {
   type DeviceProfile,
-  type MatrixConfig,
-  subgroupMatrixFeature,
+  type MatrixElement,
+  matrixConfig,
+  type ProductConfig,
   subgroupSizeFeature,
 } from '../profile.ts';
 import type { Schedule } from './schedules.ts';
 import type { Storage } from './view.ts';
 
-/** What the operands of subgroup matrices are made of. */
-export type MatrixElement = 'f16' | 'f32';
-
 export interface MatrixTile extends Schedule {
   readonly kind: 'matrix';
-  readonly config: MatrixConfig & { readonly component: MatrixElement };
+  readonly config: ProductConfig;
   /** Tile of the result one workgroup makes, and the depth staged through workgroup memory at a time. */
   readonly rows: number;
   readonly columns: number;
@@ -103,28 +101,12 @@ const workgroupsWanted = 64;
 
 function tileOf(
   s: Shape,
-  config: MatrixTile['config'],
+  config: ProductConfig,
   { subgroup, packed }: Pick<MatrixTile, 'subgroup' | 'packed'>,
 ): MatrixTile {
   const { rows, columns, depth, rowsPerSubgroup, columnsPerSubgroup } = s;
   const id = `m${rows}x${columns}x${depth}-${rowsPerSubgroup}x${columnsPerSubgroup}${s.buffers === 2 ? '-b2' : ''}-${config.component}`;
   return { ...s, id, kind: 'matrix', config, subgroup, packed, usual: defaults.includes(s) };
-}
-
-/** The configuration for products of an element type, the largest that adds up in f32. */
-export function matrixConfig(
-  { matrixConfigs = [], features }: DeviceProfile,
-  element: MatrixElement,
-): MatrixTile['config'] | undefined {
-  if (!features.includes(subgroupMatrixFeature)) return undefined;
-  if (element === 'f16' && !features.includes('shader-f16')) return undefined;
-  const size = ({ m, n, k }: MatrixConfig) => m * n * k;
-  return matrixConfigs
-    .filter((c): c is MatrixTile['config'] => c.component === element && c.result === 'f32')
-    .reduce<MatrixTile['config'] | undefined>(
-      (best, c) => (best === undefined || size(c) > size(best) ? c : best),
-      undefined,
-    );
 }
 
 /** Subgroups of a workgroup, down and across the tile. */

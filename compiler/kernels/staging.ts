@@ -6,6 +6,7 @@
  * (contract-matrix.ts), which differ in how the tile lies and what its elements are.
  */
 import { baseIndex, type Contraction, groupIndex, type Operand, unitStride } from './contraction.ts';
+import { normalisedValue } from './normalised.ts';
 import { leftPlace, rightPlace } from './walk-gpu.ts';
 
 /** One operand of a product, as it is staged. */
@@ -16,16 +17,18 @@ interface StagedOperand {
   readonly bound: number;
   /** Statements that leave the address of element (`o`, `kk`) in `at`, and in `inside` whether there is one. */
   readonly place: readonly string[];
+  /** What is staged, over what was loaded as `raw`. */
+  readonly value: string;
 }
 
 function stagedLeft(c: Contraction): StagedOperand {
   const place = c.walk === undefined ? affinePlace(c.a) : leftPlace(c, c.walk);
-  return { operand: c.a, first: 'm_tile', bound: c.m, place };
+  return { operand: c.a, first: 'm_tile', bound: c.m, place, value: normalisedValue(c) };
 }
 
 function stagedRight(c: Contraction): StagedOperand {
   const place = c.walk?.kind === 'pixels' ? rightPlace(c, c.walk) : affinePlace(c.b);
-  return { operand: c.b, first: 'n_tile', bound: c.n, place };
+  return { operand: c.b, first: 'n_tile', bound: c.n, place, value: 'raw' };
 }
 
 /** An element of an operand whose K is one axis. */
@@ -85,7 +88,7 @@ function printLoad(tile: TileArray, staged: StagedOperand, k: number, into: stri
     `let o = ${staged.first} + outer; let kk = k0 + depth;`,
     `if (o < ${staged.bound}u && kk < ${k}u) {`,
     ...staged.place,
-    `if (inside) { ${into} = ${value}; }`,
+    `if (inside) { let raw = ${value}; ${into} = ${staged.value}; }`,
     '}',
   ];
 }

@@ -86,6 +86,8 @@ export interface OpAttributes {
   // normalisation, last axis
   /** (x [..., W], weight [W], bias [W]); biased variance. */
   layer_norm: { readonly eps: number };
+  /** x [..., W] -> f32 [rows, W/64, 2]: mean and sum of squared deviations of every 64 columns of a row. */
+  group_moments: None;
   /** (x, weight, dy) -> dx */
   layer_norm_grad: { readonly eps: number };
   /** (x, dy) -> dweight [W] = sum over rows of dy * xhat. (dbias is an ordinary sum of dy.) */
@@ -99,12 +101,14 @@ export interface OpAttributes {
   /**
    * (a [..., M, K], b [..., K, N]) -> [..., M, N]; with `transposeA` a is [..., K, M], with `transposeB` b is [..., N, K].
    * Batch axes broadcast; b (or a) may be 2-D. `epilogue`, made by the fusion pass, maps (product, further inputs...)
-   * elementwise; inputs behind a and b broadcast to the result.
+   * elementwise; inputs behind a and b broadcast to the result. With `normalise`, also made by a pass, the left operand is
+   * layer_norm(a, weight [K], bias [K]) with inputs (a, b, group_moments of a, weight, bias, further inputs...) and b is 2-D.
    */
   matmul: {
     readonly transposeA: boolean;
     readonly transposeB: boolean;
     readonly epilogue?: MapProgram;
+    readonly normalise?: { readonly eps: number };
   };
   /** (x [B,C,H,W], w [O,C/groups,kh,kw]) -> [B,O,H',W']; no bias. `epilogue` as for matmul. */
   conv2d: Convolution & { readonly epilogue?: MapProgram };

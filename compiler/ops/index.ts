@@ -16,6 +16,7 @@ import { conv2d } from './conv2d.ts';
 import { conv2dGradInput, conv2dGradWeight } from './conv2d-grad.ts';
 import { embedding, embeddingGrad } from './embedding.ts';
 import { expand } from './expand.ts';
+import { groupMoments } from './group-moments.ts';
 import { l2Normalize, l2NormalizeGrad } from './l2-normalize.ts';
 import { layerNorm, layerNormGrad, layerNormGradWeight } from './layer-norm.ts';
 import { constant, input, iota, param } from './leaves.ts';
@@ -57,6 +58,7 @@ export const ops: { readonly [K in OpName]: OpDefinition<K> } = {
   log_softmax_grad: logSoftmaxGrad,
 
   layer_norm: layerNorm,
+  group_moments: groupMoments,
   layer_norm_grad: layerNormGrad,
   layer_norm_grad_weight: layerNormGradWeight,
   l2_normalize: l2Normalize,

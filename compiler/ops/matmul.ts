@@ -4,6 +4,7 @@
  * Gradients use the transpose flags and never move data: d op(A) = dy op(B)ᵀ and d op(B) = op(A)ᵀ dy. A weight shared by
  * a batch gets its gradient from one product over all rows of the batch, not from a sum of one product each.
  */
+import { multiplyDims } from '../graph/dims.ts';
 import {
   type Dim,
   formatDim,
@@ -11,6 +12,7 @@ import {
   type NodeOf,
   numericShape,
   sameDim,
+  sameShape,
   sizeOf,
   type TensorType,
 } from '../graph/types.ts';
@@ -18,6 +20,7 @@ import type { OpAttributes } from './attributes.ts';
 import { elements, traffic } from './costs.ts';
 import { epilogueShape } from './epilogue.ts';
 import { Expressions, madeByPasses } from './expressions.ts';
+import { joinMoments, momentColumns } from './group-moments.ts';
 import { defineOp, type RefTensor, type ShapeResult } from './op.ts';
 import { evaluateProgram, programFlops } from './scalar.ts';
 import { accept, broadcastShapes, firstOf, refuse, refuseIntegers, refuseMixed } from './shapes.ts';
@@ -70,6 +73,40 @@ function productShape(inputs: readonly TensorType[], attrs: Attributes): ShapeRe
   const [m] = matrixAxes(pair[0]!.shape, attrs.transposeA);
   const [, n] = matrixAxes(pair[1]!.shape, attrs.transposeB);
   return accept({ dtype: pair[0]!.dtype, shape: [...batch.shape, m, n] });
+}
+
+/** Inputs of the product itself; those behind them are the epilogue's. */
+export function operandCount({ normalise }: Attributes): number {
+  return normalise ? 5 : 2;
+}
+
+/** Refuses moments, weight and bias that do not belong to the left operand's rows. */
+function refuseNormalisation(inputs: readonly TensorType[], attrs: Attributes): ShapeResult | undefined {
+  if (!attrs.normalise) return undefined;
+  const [a, b, moments, weight, bias] = inputs.map(({ shape }) => shape);
+  if (!bias) return refuse(`a product of normalised rows has at least 5 inputs, not ${inputs.length}`);
+  const [rows, width] = [multiplyDims(a!.slice(0, -1)), a!.at(-1)!];
+  const groups = typeof width === 'number' ? width / momentColumns : 0;
+  const fits =
+    !attrs.transposeA &&
+    b!.length === 2 &&
+    rows !== undefined &&
+    sameShape(moments!, [rows, groups, 2]) &&
+    [weight!, bias].every((shape) => sameShape(shape, [width]));
+  if (fits) return undefined;
+  const shown = [moments!, weight!, bias].map(formatShape).join(', ');
+  return refuse(`cannot normalise the rows of ${formatShape(a!)} with moments, weight and bias of ${shown}`);
+}
+
+/** The left operand of a product with `normalise`. */
+function normalised(x: RefTensor, [moments, weight, bias]: readonly RefTensor[], eps: number): RefTensor {
+  const { mean, r } = joinMoments(moments!, eps);
+  const width = x.shape.at(-1)!;
+  const data = x.data.map((value, i) => {
+    const [row, column] = [Math.floor(i / width), i % width];
+    return (value - mean[row]!) * r[row]! * weight!.data[column]! + bias!.data[column]!;
+  });
+  return { shape: x.shape, data };
 }
 
 /** One M×N block of the result. `am` is the stride of a's rows, `ak` of its inner axis; the same for b. */
@@ -170,16 +207,26 @@ export const matmul = defineOp<'matmul'>({
   shape(inputs, attrs) {
     if (inputs.length < 2) return refuse(`a matrix product has 2 inputs, not ${inputs.length}`);
     const product = productShape(inputs, attrs);
-    return product.ok ? epilogueShape('a matrix product', inputs, attrs.epilogue, product.type) : product;
+    if (!product.ok) return product;
+    const further = [...inputs.slice(0, 2), ...inputs.slice(operandCount(attrs))];
+    return (
+      refuseNormalisation(inputs, attrs) ??
+      epilogueShape('a matrix product', further, attrs.epilogue, product.type)
+    );
   },
   gradient(b, node, dy, wanted) {
+    if (node.attrs.normalise) madeByPasses('a product of normalised rows');
     if (node.attrs.epilogue) madeByPasses('a matrix product with an epilogue');
     const e = new Expressions(b);
     return [wanted[0] ? gradientOfA(e, node, dy) : null, wanted[1] ? gradientOfB(e, node, dy) : null];
   },
-  reference([a, b, ...rest], { transposeA, transposeB, epilogue }, shape) {
-    const product = multiply(a!, b!, transposeA, transposeB, shape);
-    return epilogue ? evaluateProgram(epilogue, [product, ...rest], shape) : product;
+  reference(inputs, attrs, shape) {
+    const { transposeA, transposeB, epilogue, normalise } = attrs;
+    const [a, b] = inputs as readonly [RefTensor, RefTensor];
+    const left = normalise ? normalised(a, inputs.slice(2, 5), normalise.eps) : a;
+    const product = multiply(left, b, transposeA, transposeB, shape);
+    const further = inputs.slice(operandCount(attrs));
+    return epilogue ? evaluateProgram(epilogue, [product, ...further], shape) : product;
   },
   family: 'contract',
   cost(inputs, { transposeA, epilogue }, result) {

@@ -5,6 +5,7 @@
 import type { Graph, VerifiedGraph } from '../graph/types.ts';
 import { verify } from '../graph/verify.ts';
 import type { DeviceProfile } from '../profile.ts';
+import { foldLayerNorm } from './fold-layer-norm.ts';
 import { fuse } from './fuse.ts';
 import { lowerBatchNorm } from './lower-batch-norm.ts';
 import { lowerPatches } from './lower-patches.ts';
@@ -14,18 +15,25 @@ import { simplify } from './simplify.ts';
 /** Arithmetic of a plan: all in f32, or activations stored as f16 over f32 weights. */
 export type Precision = 'f32' | 'mixed';
 
-export type Pass = (graph: Graph, profile: DeviceProfile, precision: Precision) => Graph;
+/** What a pass is told of the plan. */
+export interface PassSettings {
+  readonly precision: Precision;
+  /** Weights stay the same from run to run, so that what depends on them alone is computed once. */
+  readonly fixedWeights: boolean;
+}
+
+export type Pass = (graph: Graph, profile: DeviceProfile, settings: PassSettings) => Graph;
 
 export const passes: readonly (readonly [name: string, pass: Pass])[] = [
   ['lower-batch-norm', lowerBatchNorm],
   ['lower-patches', lowerPatches],
   ['simplify', simplify],
   ['fuse', fuse],
+  ['fold-layer-norm', foldLayerNorm],
   ['precision', storeHalves],
 ];
 
-export interface PassOptions {
-  readonly precision?: Precision;
+export interface PassOptions extends Partial<PassSettings> {
   readonly observe?: (name: string, graph: VerifiedGraph) => void;
 }
 
@@ -33,11 +41,11 @@ export interface PassOptions {
 export function runPasses(
   graph: Graph,
   profile: DeviceProfile,
-  { precision = 'f32', observe = () => {} }: PassOptions = {},
+  { precision = 'f32', fixedWeights = false, observe = () => {} }: PassOptions = {},
 ): VerifiedGraph {
   let current = verify(graph);
   for (const [name, pass] of passes) {
-    current = verify(pass(current, profile, precision));
+    current = verify(pass(current, profile, { precision, fixedWeights }));
     observe(name, current);
   }
   return current;

@@ -9,14 +9,8 @@ import { readersOf } from '../graph/readers.ts';
 import type { Graph, NodeOf } from '../graph/types.ts';
 import { asChannels } from '../ops/batch-norm.ts';
 import { Expressions } from '../ops/expressions.ts';
+import { fromWeights } from './dependence.ts';
 import { rewrite } from './rewrite.ts';
-
-/** For each node whether it is computed from weights and constants alone. */
-function fromWeights(graph: Graph): boolean[] {
-  const known: boolean[] = [];
-  for (const { op, inputs } of graph.nodes) known.push(op !== 'input' && inputs.every((id) => known[id]));
-  return known;
-}
 
 function normalised(
   b: Builder,

@@ -47,7 +47,7 @@ const products: ReadonlySet<OpName> = new Set<OpName>([
 ]);
 
 /** The graph with f16 types where values are stored in half precision. */
-export const storeHalves: Pass = (graph, profile, precision) => {
+export const storeHalves: Pass = (graph, profile, { precision }) => {
   if (precision === 'f32') return graph;
   if (!profile.features.includes('shader-f16'))
     fail(

@@ -6,6 +6,7 @@
  */
 import { describe, test } from 'vitest';
 import type { Lower } from '../../compiler/kernels/kernel.ts';
+import { normalisedLowerings } from '../../compiler/kernels/normalised.ts';
 import { normalizeLowerings } from '../../compiler/kernels/normalize.ts';
 import { softmaxLowerings } from '../../compiler/kernels/softmax.ts';
 import type { OpAttributes } from '../../compiler/ops/attributes.ts';
@@ -14,6 +15,7 @@ import { checkOp, lengths, randomInput } from './check-op.ts';
 import { type Layout, openGpu, type TestGpu, type TestInput } from './harness.ts';
 
 const gpu = await openGpu();
+const moments = normalisedLowerings.group_moments;
 const lowerings = { ...softmaxLowerings, ...normalizeLowerings };
 type RowOp = keyof typeof lowerings;
 
@@ -105,5 +107,12 @@ describe.skipIf(gpu === undefined)('row kernels', () => {
     const rows = 70000;
     const x = randomInput([rows, 3], 9);
     await check(gpu!, 'softmax', [x], 3);
+  });
+
+  test('moments of groups of columns, where no product writes them', async () => {
+    for (const shape of [[64], [1, 128], [7, 192], [2, 5, 768]]) {
+      const x = randomInput(shape, shape.length, {}, { scale: 3, shift: 40 });
+      await checkOp({ gpu: gpu!, op: 'group_moments', lower: moments, attrs: {}, inputs: [x], terms: 64 });
+    }
   });
 });

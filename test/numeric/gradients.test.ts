@@ -161,6 +161,7 @@ const cases: { readonly [K in OpName]: Cases | string } = {
   maximum: Object.fromEntries(Object.entries(binary('maximum')).filter(([name]) => !name.includes('twice'))),
   equal: piecewiseConstant,
   map: 'made by passes behind differentiation',
+  group_moments: 'made by passes behind differentiation',
 
   sum: over('sum'),
   mean: over('mean'),

@@ -8,7 +8,6 @@ import { scheduleIds } from '../../compiler/kernels/schedules.ts';
 import {
   invocationsOf,
   matrixBytes,
-  matrixConfig,
   matrixElement,
   matrixTiles,
   preferredMatrixTile,
@@ -19,6 +18,7 @@ import {
   defaultLimits,
   discreteProfile,
   lavapipeProfile,
+  matrixConfig,
   subgroupSizeFeature,
 } from '../../compiler/profile.ts';
 import {

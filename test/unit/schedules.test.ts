@@ -116,7 +116,7 @@ describe('schedules', () => {
   });
 
   it('of another version of zooc, or that do not fit, count as unmeasured', () => {
-    const work = { key: 'k', batch: 1, m: 400, n: 512, k: 64, columnOperand: true };
+    const work = { key: 'k', batch: 1, m: 400, n: 512, k: 64, columnOperand: true, moments: false };
     const usual = chooseSchedule(lavapipeProfile, 'contract', work).schedule;
     for (const id of ['r1000x8x8', 'r13x8x8-down', 'w64x64x16-4x4']) {
       const tuned = { [scheduleKey('contract', 'k')]: id };
@@ -126,7 +126,7 @@ describe('schedules', () => {
 
   it('take fewer rows where a tile would be mostly empty', () => {
     const rowsFor = (m: number) => {
-      const work = { key: '', batch: 1, m, n: 3072, k: 768, columnOperand: m % 16 === 0 };
+      const work = { key: '', batch: 1, m, n: 3072, k: 768, columnOperand: m % 16 === 0, moments: false };
       const { schedule } = chooseSchedule(lavapipeProfile, 'contract', work);
       return schedule.rows;
     };
