@@ -10,6 +10,7 @@ import { alignUp } from '../graph/dims.ts';
 import { baseIndex, type Contraction, groupIndex, type ResultPrinter } from './contraction.ts';
 import { printResultMoments, printRowNorm } from './normalised.ts';
 import { type RegisterTile, tileColumns } from './schedules-contract.ts';
+import { layersOf, printTilePlace, tileGrid } from './tile-grid.ts';
 import { type LoopNest, pixelLoop, tapLoop } from './walk-cpu.ts';
 import { hiddenBound } from './wgsl.ts';
 
@@ -30,9 +31,9 @@ export function printRegisterTile(
   const { rows, vectors } = partsOf(tile);
   const nest = loopNest(c, tile);
   const lines: string[] = [];
-  const [across, down] = tile.order === 'across' ? ['x', 'y'] : ['y', 'x'];
+  const [across, down] = tile.order === 'across' ? (['x', 'y'] as const) : (['y', 'x'] as const);
   lines.push(`let n0 = (group.${across} * ${tile.lanes}u + lane.x) * ${tile.columns}u;`);
-  lines.push(`let m0 = group.${down} * ${tile.rows}u;`, 'let batch = group.z;');
+  lines.push(...printTilePlace(c, tile.rows, down, 'm0'));
   if (!meets(c)) lines.push(`if (n0 >= ${c.n}u) { return; }`);
   const norm = printRowNorm(c, tile.rows, 'm0', { index: 'lane.x', count: tile.lanes });
   lines.push(...norm.lines);
@@ -40,7 +41,7 @@ export function printRegisterTile(
   for (const i of rows) for (const j of vectors) lines.push(`var c${i}_${j} = vec4<f32>();`);
   lines.push(...nest.open, ...printStep(rows, vectors, modes, nest), '}'.repeat(nest.depth));
   lines.push(...(printer.byColumns ? keepColumns : keepRows)(c, tile, printer));
-  lines.push(...mapKept(c, tile, printer, zeroOf(c)), ...momentsOfTile(c, tile, across, printer));
+  lines.push(...mapKept(c, tile, printer, zeroOf(c, tile)), ...momentsOfTile(c, tile, across, printer));
   return `${norm.head}@compute @workgroup_size(${tile.lanes})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
   ${lines.join('\n  ')}
@@ -53,7 +54,7 @@ function momentsOfTile(c: Contraction, tile: RegisterTile, across: string, print
   const columns = tileColumns(tile);
   const place = { rows: tile.rows, columns, m0: 'm0', n0: `group.${across} * ${columns}u` };
   const lanes = { index: 'lane.x', count: tile.lanes };
-  return printResultMoments(c, place, lanes, printer, (count) => hiddenBound(count, zeroOf(c)));
+  return printResultMoments(c, place, lanes, printer, (count) => hiddenBound(count, zeroOf(c, tile)));
 }
 
 const four = [0, 1, 2, 3];
@@ -151,13 +152,14 @@ function meets(c: Contraction): boolean {
   return c.normalise !== undefined || c.moments !== undefined;
 }
 
-/** The z component of the workgroup's number is the batch, so this is 0; no compiler knows. */
-function zeroOf(c: Contraction): string {
-  return c.batch === 1 ? 'group.z' : `group.z / ${c.batch}u`;
+/** The z component of the workgroup's number is below their count, so this is 0; no compiler knows. */
+function zeroOf(c: Contraction, tile: RegisterTile): string {
+  const count = c.batch * layersOf(c, tile.rows);
+  return count === 1 ? 'group.z' : `group.z / ${count}u`;
 }
 
 function loopNest(c: Contraction, tile: RegisterTile): LoopNest {
-  const zero = zeroOf(c);
+  const zero = zeroOf(c, tile);
   const bound = (count: number) => (count > 64 ? `${count}u` : hiddenBound(count, zero));
   if (c.walk?.kind === 'taps') return tapLoop(c, c.walk, tile.rows, bound);
   if (c.walk?.kind === 'pixels') return pixelLoop(c.walk, bound);
@@ -243,6 +245,5 @@ function printStep(
 /** Workgroups of a register-tiled product. */
 export function registerTileGrid(c: Contraction, tile: RegisterTile): [number, number, number] {
   const across = Math.ceil(c.n / (tile.columns * tile.lanes));
-  const down = Math.ceil(c.m / tile.rows);
-  return tile.order === 'across' ? [across, down, c.batch] : [down, across, c.batch];
+  return tileGrid(c, tile.rows, across, tile.order === 'across' ? 'y' : 'x');
 }

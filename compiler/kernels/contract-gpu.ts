@@ -9,6 +9,7 @@ import type { Contraction, ResultPrinter } from './contraction.ts';
 import { printResultMoments, printRowNorm } from './normalised.ts';
 import type { WorkgroupTile } from './schedules-contract.ts';
 import { halfOffset, printStagedLoop, type TileArray } from './staging.ts';
+import { printTilePlace, tileGrid } from './tile-grid.ts';
 import { printPiece } from './walk.ts';
 
 /** Tiles lie line by line of K, so that an invocation's columns are side by side. */
@@ -70,11 +71,7 @@ export function printWorkgroupTile(
   const invocations = across * down;
   const { rows, vectors } = partsOf(tile);
   const lines: string[] = [];
-  lines.push(
-    'let batch = group.z;',
-    `let m_tile = group.y * ${tile.rows}u;`,
-    `let n_tile = group.x * ${tile.columns}u;`,
-  );
+  lines.push(...printTilePlace(c, tile.rows, 'y', 'm_tile'), `let n_tile = group.x * ${tile.columns}u;`);
   lines.push(`let tx = lane % ${across}u;`, `let ty = lane / ${across}u;`);
   if (c.walk?.kind === 'pixels') lines.push(...printPiece(c.walk));
   const lanes = { index: 'lane', count: invocations };
@@ -108,5 +105,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }
 
 export function workgroupTileGrid(c: Contraction, tile: WorkgroupTile): [number, number, number] {
-  return [Math.ceil(c.n / tile.columns), Math.ceil(c.m / tile.rows), c.batch];
+  return tileGrid(c, tile.rows, Math.ceil(c.n / tile.columns));
 }

@@ -15,6 +15,7 @@ import {
 } from './contraction.ts';
 import { arraySizes, invocationsOf, linePadding, type MatrixTile, subgroupGrid } from './schedules-matrix.ts';
 import { denseAxis, halfOffset, printStagedLoop, type TileArray } from './staging.ts';
+import { printTilePlace, tileGrid } from './tile-grid.ts';
 import { printPiece } from './walk.ts';
 
 /** WGSL extensions of these kernels; `f16` comes with the bindings. */
@@ -198,8 +199,8 @@ export function printMatrixTile(
   const [rows, columns] = matrixGrid(tile);
   const result = `subgroup_matrix_result<f32, ${config.n}, ${config.m}>`;
   const lines = [
-    'let batch = group.z;',
-    `let m_tile = group.y * ${tile.rows}u; let n_tile = group.x * ${tile.columns}u;`,
+    ...printTilePlace(c, tile.rows, 'y', 'm_tile'),
+    `let n_tile = group.x * ${tile.columns}u;`,
     `let row = subgroup / ${across}u * ${tile.rowsPerSubgroup}u;`,
     `let column = subgroup % ${across}u * ${tile.columnsPerSubgroup}u;`,
     ...(c.walk?.kind === 'pixels' ? printPiece(c.walk) : []),
@@ -221,5 +222,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }
 
 export function matrixTileGrid(c: Contraction, tile: MatrixTile): [number, number, number] {
-  return [Math.ceil(c.n / tile.columns), Math.ceil(c.m / tile.rows), c.batch];
+  return tileGrid(c, tile.rows, Math.ceil(c.n / tile.columns));
 }

@@ -55,6 +55,21 @@ describe.skipIf(!on)('matrix products with a fused epilogue equal the f64 refere
       }
   });
 
+  it('for more tiles than a dispatch takes workgroups in one dimension', async () => {
+    for (const [kind, m] of [
+      ['cpu', 16 * 65535 + 21],
+      ['gpu', 64 * 65535 + 85],
+    ] as const) {
+      const b = createBuilder();
+      const x = b.add('input', [], { name: 'x', dtype: 'f32', shape: [m, 1] });
+      const w = b.add('param', [], { name: 'w', shape: [1, 1], role: 'param' });
+      const product = b.add('matmul', [x, w], { transposeA: false, transposeB: false });
+      const { errors, plan } = await compare(on!, kind, b.finish([{ name: 'y', node: product }]));
+      expect(Math.max(...plan.steps.flatMap((s) => s.workgroups))).toBe(65535);
+      expect(errors.get('y')).toBeLessThan(tolerance);
+    }
+  });
+
   it('gives the same bits when run again', async () => {
     const graph = productGraph(wide);
     const first = await compare(on!, 'cpu', graph);
