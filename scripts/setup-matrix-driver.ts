@@ -148,22 +148,28 @@ function setUp(): void {
     return;
   }
   say('fetching a software driver with subgroup matrices (about 100 MB, once)');
-  const partial = `${folder}.${process.pid}`;
+  let complaint: string | undefined;
   try {
-    mkdirSync(partial, { recursive: true });
-    const complaint = fetchInto(partial, plan.sources);
-    if (complaint !== undefined) {
-      say(`left out: ${complaint}`);
-      return;
-    }
+    complaint = fetchTo(folder, plan.sources);
+  } catch (error) {
+    complaint = (error as Error).message;
+  }
+  say(complaint === undefined ? `ready: ${folder}` : `left out: ${complaint}`);
+}
+
+/** Brings the driver to `folder`, whole or not at all; a complaint if it cannot be had. */
+function fetchTo(folder: string, sources: string): string | undefined {
+  const partial = `${folder}.${process.pid}`;
+  mkdirSync(partial, { recursive: true });
+  try {
+    const complaint = fetchInto(partial, sources);
+    if (complaint !== undefined) return complaint;
     const library = join(folder, 'root', libraries, 'libvulkan_lvp.so');
     const icd = { file_format_version: '1.0.1', ICD: { api_version: '1.4.0', library_path: library } };
     writeFileSync(join(partial, 'icd.json'), JSON.stringify(icd));
     rmSync(folder, { recursive: true, force: true });
     renameSync(partial, folder);
-    say(`ready: ${folder}`);
-  } catch (error) {
-    say(`left out: ${(error as Error).message}`);
+    return undefined;
   } finally {
     rmSync(partial, { recursive: true, force: true });
   }
