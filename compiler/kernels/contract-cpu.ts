@@ -28,33 +28,70 @@ export function printRegisterTile(
   modes: LoadModes,
   printer: ResultPrinter,
 ): string {
-  const { rows, vectors } = partsOf(tile);
-  const nest = loopNest(c, tile);
-  const lines: string[] = [];
-  const [across, down] = tile.order === 'across' ? (['x', 'y'] as const) : (['y', 'x'] as const);
-  lines.push(`let n0 = (group.${across} * ${tile.lanes}u + lane.x) * ${tile.columns}u;`);
-  lines.push(...printTilePlace(c, tile.rows, down, 'm0'));
-  if (!meets(c)) lines.push(`if (n0 >= ${c.n}u) { return; }`);
-  const norm = printRowNorm(c, tile.rows, 'm0', { index: 'lane.x', count: tile.lanes });
-  lines.push(...norm.lines);
-  lines.push(...printColumns(c, vectors, modes), ...printRows(c, tile, modes, nest));
-  for (const i of rows) for (const j of vectors) lines.push(`var c${i}_${j} = vec4<f32>();`);
-  lines.push(...nest.open, ...printStep(rows, vectors, modes, nest), '}'.repeat(nest.depth));
-  lines.push(...(printer.byColumns ? keepColumns : keepRows)(c, tile, printer));
-  lines.push(...mapKept(c, tile, printer, zeroOf(c, tile)), ...momentsOfTile(c, tile, across, printer));
-  return `${norm.head}@compute @workgroup_size(${tile.lanes})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
-  ${lines.join('\n  ')}
+  const { head } = printRowNorm(c, tile.rows, 'm0', lanesOf(tile));
+  const main = `@compute @workgroup_size(${tile.lanes})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>)`;
+  const body = (part: TilePart) => `{
+  ${printPart(c, part, modes, printer).join('\n  ')}
+}
+`;
+  const rest = c.m % tile.rows;
+  if (tile.tail === undefined || rest === 0 || rest > tile.tail.rows)
+    return `${head}${main} ${body({ tile, step: tile.rows, whole: rest === 0 })}`;
+  const [, down] = axesOf(tile);
+  const parameters = '(group: vec3<u32>, lane: vec3<u32>)';
+  const last = { tile: { ...tile, rows: tile.tail.rows }, step: tile.rows, whole: rest === tile.tail.rows };
+  return `${head}fn whole_tile${parameters} ${body({ tile, step: tile.rows, whole: true })}fn last_tile${parameters} ${body(last)}${main} {
+  if (group.${down} < ${Math.floor(c.m / tile.rows)}u) { whole_tile(group, lane); } else { last_tile(group, lane); }
 }
 `;
 }
 
+/** The tile that a workgroup makes: all are alike, but for the last along the rows where the schedule has a smaller one for it. */
+interface TilePart {
+  readonly tile: RegisterTile;
+  /** Rows from tile to tile. */
+  readonly step: number;
+  /** Whether all its rows are rows of the result. */
+  readonly whole: boolean;
+}
+
+const lanesOf = ({ lanes }: RegisterTile) => ({ index: 'lane.x', count: lanes });
+
+/** The dimensions of a dispatch along which tiles are numbered across and down the result. */
+function axesOf({ order }: RegisterTile): readonly [across: 'x' | 'y', down: 'x' | 'y'] {
+  return order === 'across' ? ['x', 'y'] : ['y', 'x'];
+}
+
+function printPart(c: Contraction, part: TilePart, modes: LoadModes, printer: ResultPrinter): string[] {
+  const { tile, step } = part;
+  const { rows, vectors } = partsOf(tile);
+  const zero = zeroOf(c, step);
+  const nest = loopNest(c, tile, zero);
+  const [across, down] = axesOf(tile);
+  return [
+    `let n0 = (group.${across} * ${tile.lanes}u + lane.x) * ${tile.columns}u;`,
+    ...printTilePlace(c, step, down, 'm0'),
+    ...(meets(c) ? [] : [`if (n0 >= ${c.n}u) { return; }`]),
+    ...printRowNorm(c, tile.rows, 'm0', lanesOf(tile)).lines,
+    ...printColumns(c, vectors, modes),
+    ...printRows(c, tile, modes, nest),
+    ...rows.flatMap((i) => vectors.map((j) => `var c${i}_${j} = vec4<f32>();`)),
+    ...nest.open,
+    ...printStep(rows, vectors, modes, nest),
+    '}'.repeat(nest.depth),
+    ...(printer.byColumns ? keepColumns : keepRows)(c, part, printer),
+    ...mapKept(c, tile, printer, zero),
+    ...momentsOfTile(c, tile, zero, printer),
+  ];
+}
+
 /** Moments of the rows of the whole workgroup's tile. */
-function momentsOfTile(c: Contraction, tile: RegisterTile, across: string, printer: ResultPrinter): string[] {
+function momentsOfTile(c: Contraction, tile: RegisterTile, zero: string, printer: ResultPrinter): string[] {
   const columns = tileColumns(tile);
+  const [across] = axesOf(tile);
   const place = { rows: tile.rows, columns, m0: 'm0', n0: `group.${across} * ${columns}u` };
-  const lanes = { index: 'lane.x', count: tile.lanes };
-  return printResultMoments(c, place, lanes, printer, (count) => hiddenBound(count, zeroOf(c, tile)));
+  return printResultMoments(c, place, lanesOf(tile), printer, (count) => hiddenBound(count, zero));
 }
 
 const four = [0, 1, 2, 3];
@@ -65,11 +102,11 @@ function guarded(always: boolean, condition: string, statements: readonly string
 }
 
 /** The tile as vec4s along its columns, as it is. */
-function keepRows(c: Contraction, tile: RegisterTile, printer: ResultPrinter): string[] {
+function keepRows(c: Contraction, { tile, whole }: TilePart, printer: ResultPrinter): string[] {
   const { rows, vectors } = partsOf(tile);
-  const [wholeRows, wholeColumns] = [c.m % tile.rows === 0, c.n % (tile.columns * tile.lanes) === 0];
+  const wholeColumns = c.n % tileColumns(tile) === 0;
   return rows.flatMap((i) =>
-    guarded(wholeRows, `m0 + ${i}u < ${c.m}u`, [
+    guarded(whole, `m0 + ${i}u < ${c.m}u`, [
       `let m = m0 + ${i}u;`,
       ...vectors.flatMap((j) =>
         guarded(wholeColumns, `n0 + ${4 * j}u < ${c.n}u`, [
@@ -85,12 +122,12 @@ function keepRows(c: Contraction, tile: RegisterTile, printer: ResultPrinter): s
  * The tile in blocks of 4×4, each where its columns belong but still row by row: `mapKept` turns it. Turning it here, as any use of
  * the sums but to store them, would slow down the loop in front. Rows behind the last one go to the padding.
  */
-function keepColumns(c: Contraction, tile: RegisterTile, printer: ResultPrinter): string[] {
+function keepColumns(c: Contraction, { tile, whole }: TilePart, printer: ResultPrinter): string[] {
   const { rows, vectors } = partsOf(tile);
-  const [wholeRows, wholeColumns] = [c.m % tile.rows === 0, c.n % (tile.columns * tile.lanes) === 0];
+  const wholeColumns = c.n % tileColumns(tile) === 0;
   const blocks = rows.filter((i) => i % 4 === 0);
   return blocks.flatMap((first) =>
-    guarded(wholeRows, `m0 + ${first}u < ${c.m}u`, [
+    guarded(whole, `m0 + ${first}u < ${c.m}u`, [
       `let m = m0 + ${first}u;`,
       ...vectors.flatMap((j) =>
         guarded(
@@ -153,13 +190,12 @@ function meets(c: Contraction): boolean {
 }
 
 /** The z component of the workgroup's number is below their count, so this is 0; no compiler knows. */
-function zeroOf(c: Contraction, tile: RegisterTile): string {
-  const count = c.batch * layersOf(c, tile.rows);
+function zeroOf(c: Contraction, step: number): string {
+  const count = c.batch * layersOf(c, step);
   return count === 1 ? 'group.z' : `group.z / ${count}u`;
 }
 
-function loopNest(c: Contraction, tile: RegisterTile): LoopNest {
-  const zero = zeroOf(c, tile);
+function loopNest(c: Contraction, tile: RegisterTile, zero: string): LoopNest {
   const bound = (count: number) => (count > 64 ? `${count}u` : hiddenBound(count, zero));
   if (c.walk?.kind === 'taps') return tapLoop(c, c.walk, tile.rows, bound);
   if (c.walk?.kind === 'pixels') return pixelLoop(c.walk, bound);
