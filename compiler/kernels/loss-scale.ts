@@ -6,6 +6,8 @@
  * by the bits of stored values: shader compilers may assume that comparisons never see infinities.
  */
 import { type ScalerSlot, scalerSlots } from '../plan/types.ts';
+import type { KernelArg } from './kernel.ts';
+import type { MixedUpdate } from './update-spec.ts';
 import { literal } from './wgsl.ts';
 
 /** The graph's input that holds the scale. */
@@ -27,6 +29,10 @@ const growthInterval = 2000;
 export const nonFiniteBits = '0x7f800000u';
 
 export const scalerValue = (slot: ScalerSlot) => `scaler_data[${scalerSlots.indexOf(slot)}]`;
+
+export function scalerArg({ scaler }: MixedUpdate, access: KernelArg['access']): KernelArg {
+  return { name: 'scaler_data', type: 'array<f32>', storage: scaler, access };
+}
 
 /**
  * WGSL behind the sum of squares: moves the state on and leaves the norm of the unscaled gradients, which means nothing

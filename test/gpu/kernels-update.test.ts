@@ -2,7 +2,8 @@
  * The optimizer's kernels against PyTorch's AdamW written out in f64: norm, clipping, decay of a part, clamps, windows.
  */
 import { describe, expect, test } from 'vitest';
-import { type UpdateSpec, updateKernels } from '../../compiler/kernels/update.ts';
+import { updateKernels } from '../../compiler/kernels/update.ts';
+import type { UpdateSpec } from '../../compiler/kernels/update-spec.ts';
 import { hyperSlots } from '../../compiler/plan/types.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
 import { expectClose, kinds, randomInput } from './check-op.ts';
