@@ -9,58 +9,29 @@
  */
 import { describe, expect, test } from 'vitest';
 import { compileGraph } from '../../compiler/compile.ts';
-import { resolveModel, traceEntry } from '../../compiler/model/index.ts';
-import type { Result } from '../../compiler/model/types.ts';
-import type { DeviceKind } from '../../compiler/profile.ts';
 import { DeviceTrainSession } from '../../runtime/train/session.ts';
-import { trainLoop } from '../../runtime/train/trainer.ts';
-import type { MetricsRow, StateArray, TrainSession } from '../../runtime/train/types.ts';
-import { nodeHost } from '../../zoo/host.ts';
-import { device, profileFor } from '../gpu/compiled.ts';
-import { readGolden, relL2 } from '../support/golden.ts';
-import { type GoldenTraining, goldenSource, goldenTraining } from '../support/golden-training.ts';
+import type { StateArray, TrainSession } from '../../runtime/train/types.ts';
+import { device } from '../gpu/compiled.ts';
+import { relL2 } from '../support/golden.ts';
+import { type GoldenTraining, goldenLoop, goldenTraining } from '../support/golden-training.ts';
+import { runGolden } from './run-golden.ts';
 
 const on = await device();
 
-function unwrap<T>(result: Result<T>): T {
-  if (!result.ok) throw new Error(result.diagnostics.map((d) => d.message).join('\n'));
-  return result.value;
-}
-
-/** What a golden batch gives in mixed precision, by the names of the golden file. */
-async function runGolden(set: string, kind: DeviceKind, gradients: boolean) {
-  const golden = readGolden(`${set}.golden.safetensors`).tensors;
-  const weights = readGolden(`${set}.weights.safetensors`).tensors;
-  const model = unwrap(resolveModel(nodeHost(), `test/fixtures/models/tiny.zoo#${set}`));
-  const trainable = model.weights.filter((w) => w.kind === 'param').map((w) => w.name);
-  const batch = golden.get('in.images')!.shape[0]!;
-  const plan = compileGraph(unwrap(traceEntry(model, 'loss', { batch, training: gradients })), {
-    model: set,
-    entry: 'loss',
-    batch,
-    mode: gradients ? 'train' : 'eval',
-    profile: profileFor(on!, kind),
-    precision: 'mixed',
-    ...(gradients ? { gradients: trainable } : {}),
-  });
-  const session = await on!.open(plan);
-  for (const { name } of plan.weights) session.writeWeight(name, new Float32Array(weights.get(name)!.data));
-  session.writeInput('images', new Float32Array(golden.get('in.images')!.data));
-  session.writeInput('tokens', new Int32Array(golden.get('in.tokens')!.data));
-  session.run();
-  const found = new Map<string, Float64Array>();
-  for (const { name } of plan.outputs) found.set(name, Float64Array.from(await session.read(name)));
-  session.close();
-  return { found, trainable, want: (name: string) => golden.get(name)!.data };
-}
-
 const kinds = ['cpu', 'gpu'] as const;
+const backward = { mode: 'train', gradients: true, precision: 'mixed' } as const;
 
 describe.skipIf(!on)('a model in mixed precision', { timeout: 300_000 }, () => {
   test.each(['tiny_vit', 'tiny_rn'].flatMap((set) => kinds.map((kind) => [set, kind] as const)))(
     '%s with %s schedules stays near PyTorch forward',
     async (set, kind) => {
-      const { found, want } = await runGolden(set, kind, false);
+      const { found, want } = await runGolden(on!, {
+        set,
+        kind,
+        mode: 'eval',
+        gradients: false,
+        precision: 'mixed',
+      });
       for (const name of ['image_features', 'text_features'])
         expect(relL2(found.get(name)!, want(`eval.${name}`)), name).toBeLessThan(2.2e-3);
       expect(relL2(found.get('logits_per_image')!, want('eval.logits_per_image'))).toBeLessThan(4e-3);
@@ -69,13 +40,13 @@ describe.skipIf(!on)('a model in mixed precision', { timeout: 300_000 }, () => {
   );
 
   test.each(kinds)('tiny_vit with %s schedules stays near PyTorch backward', async (kind) => {
-    const { found, trainable, want } = await runGolden('tiny_vit', kind, true);
+    const { found, trainable, want } = await runGolden(on!, { ...backward, set: 'tiny_vit', kind });
     for (const name of trainable)
       expect(relL2(found.get(`grad.${name}`)!, want(`grad.${name}`)), name).toBeLessThan(1e-2);
   });
 
   test('tiny_rn in training mode keeps the direction of PyTorch', async () => {
-    const { found, trainable, want } = await runGolden('tiny_rn', 'gpu', true);
+    const { found, trainable, want } = await runGolden(on!, { ...backward, set: 'tiny_rn', kind: 'gpu' });
     expect(relL2(found.get('loss')!, want('train.loss'))).toBeLessThan(4e-3);
     let [dot, own, other] = [0, 0, 0];
     for (const name of trainable)
@@ -103,26 +74,9 @@ async function openTraining(
   return new DeviceTrainSession(await on!.open(plan));
 }
 
-/** Steps `[start, end)` over the golden batches. */
-async function steps(golden: GoldenTraining, session: TrainSession, start: number, end: number) {
-  const rows: MetricsRow[] = [];
-  const source = goldenSource(golden.train);
-  source.seek({ epoch: 0, batch: start, seed: 0 });
-  await trainLoop({
-    session,
-    source,
-    schedule: { kind: 'constant', lr: 5e-4, warmup: 0, total: end },
-    settings: golden.settings,
-    batch: golden.train.tensors.get('in.images')!.shape[1]!,
-    start,
-    end,
-    row: (row) => rows.push(row),
-    save: async () => {},
-    stopRequested: () => false,
-    now: () => performance.now(),
-  });
-  return rows;
-}
+/** Steps `[start, end)` over the golden batches, at one rate. */
+const steps = (golden: GoldenTraining, session: TrainSession, start: number, end: number) =>
+  goldenLoop(golden, session, { kind: 'constant', lr: 5e-4, warmup: 0, total: end }, { start, end });
 
 async function stateOf(session: TrainSession): Promise<Map<string, StateArray>> {
   const state = new Map<string, StateArray>();
@@ -141,20 +95,8 @@ describe.skipIf(!on)('training in mixed precision', { timeout: 300_000 }, () => 
     const golden = goldenTraining('tiny_vit');
     const session = await openTraining(golden, 256);
     begin(golden, session);
-    const rows: MetricsRow[] = [];
-    await trainLoop({
-      session,
-      source: goldenSource(golden.train),
-      schedule: { kind: 'cosine', lr: 5e-4, warmup: 2, total: 5 },
-      settings: golden.settings,
-      batch: golden.train.tensors.get('in.images')!.shape[1]!,
-      start: 0,
-      end: 5,
-      row: (row) => rows.push(row),
-      save: async () => {},
-      stopRequested: () => false,
-      now: () => performance.now(),
-    });
+    const schedule = { kind: 'cosine', lr: 5e-4, warmup: 2, total: 5 } as const;
+    const rows = await goldenLoop(golden, session, schedule, { start: 0, end: 5 });
     const want = golden.train.tensors.get('step.loss')!.data;
     // A step moves weights along gradients that are 1e-2 off at most: 5 steps, 5e-2 of what training changed (0.7).
     for (const [i, row] of rows.entries()) {

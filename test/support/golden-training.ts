@@ -9,6 +9,7 @@ import { expect } from 'vitest';
 import type { Graph } from '../../compiler/graph/types.ts';
 import { resolveModel, traceEntry } from '../../compiler/model/index.ts';
 import type { Batch, BatchSource } from '../../runtime/data/types.ts';
+import type { Schedule } from '../../runtime/train/schedule.ts';
 import { trainLoop } from '../../runtime/train/trainer.ts';
 import type { MetricsRow, TrainSession, UpdateSettings } from '../../runtime/train/types.ts';
 import { nodeHost } from '../../zoo/host.ts';
@@ -59,7 +60,7 @@ export function goldenTraining(set: string): GoldenTraining {
 }
 
 /** The golden batches, in order. */
-export function goldenSource(train: GoldenFile): BatchSource {
+function goldenSource(train: GoldenFile): BatchSource {
   const images = train.tensors.get('in.images')!;
   const tokens = train.tensors.get('in.tokens')!;
   const steps = images.shape[0]!;
@@ -84,6 +85,32 @@ export function goldenSource(train: GoldenFile): BatchSource {
   };
 }
 
+/** Steps `[start, end)` over the golden batches on `session`, which saves nothing. */
+export async function goldenLoop(
+  { train, settings }: Pick<GoldenTraining, 'train' | 'settings'>,
+  session: TrainSession,
+  schedule: Schedule,
+  { start, end }: { readonly start: number; readonly end: number },
+): Promise<MetricsRow[]> {
+  const rows: MetricsRow[] = [];
+  const source = goldenSource(train);
+  source.seek({ epoch: 0, batch: start, seed: 0 });
+  await trainLoop({
+    session,
+    source,
+    schedule,
+    settings,
+    batch: train.tensors.get('in.images')!.shape[1]!,
+    start,
+    end,
+    row: (row) => rows.push(row),
+    save: async () => {},
+    stopRequested: () => false,
+    now: () => performance.now(),
+  });
+  return rows;
+}
+
 /** Runs the five steps on `session` and compares; closes nothing. */
 export async function checkGoldenTraining(
   { weights, train, settings }: GoldenTraining,
@@ -92,20 +119,8 @@ export async function checkGoldenTraining(
 ): Promise<void> {
   const stored = [...weights.tensors].filter(([name]) => !name.endsWith('num_batches_tracked'));
   for (const [name, { data }] of stored) session.writeState(name, Float32Array.from(data));
-  const rows: MetricsRow[] = [];
-  await trainLoop({
-    session,
-    source: goldenSource(train),
-    schedule: { kind: 'cosine', lr: 5e-4, warmup: 2, total: 5 },
-    settings,
-    batch: train.tensors.get('in.images')!.shape[1]!,
-    start: 0,
-    end: 5,
-    row: (row) => rows.push(row),
-    save: async () => {},
-    stopRequested: () => false,
-    now: () => performance.now(),
-  });
+  const schedule = { kind: 'cosine', lr: 5e-4, warmup: 2, total: 5 } as const;
+  const rows = await goldenLoop({ train, settings }, session, schedule, { start: 0, end: 5 });
   const of = (name: string): Float64Array => train.tensors.get(name)!.data;
   for (const [i, row] of rows.entries()) {
     const loss = of('step.loss')[i]!;
