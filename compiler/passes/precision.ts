@@ -69,14 +69,19 @@ function halve(graph: Graph): Graph {
     nodes.push({ ...node, id, inputs, type } as Node);
     return id;
   };
-  /** A leaf, or views of one, as a half. */
+  /**
+   * A leaf, or views of one, as a half. All views of a weight share one cast of it, which is kept; an input is cast below the reshapes of what
+   * is seen of it, so that the cast is also the copy that those need (patches of a picture).
+   */
   const asHalf = (id: number): number => {
     const known = casts.get(id);
     if (known !== undefined) return known;
     const node = graph.nodes[id]!;
-    const made = viewOps.has(node.op)
-      ? add(node, [asHalf(node.inputs[0]!)], true)
-      : add({ ...node, op: 'cast', attrs: { to: 'f16' } } as Node, [renamed[id]!], true);
+    const ofWeight = graph.nodes[rootOf(graph, id)]!.op === 'param';
+    const made =
+      node.op === 'reshape' || (ofWeight && viewOps.has(node.op))
+        ? add(node, [asHalf(node.inputs[0]!)], true)
+        : add({ ...node, op: 'cast', attrs: { to: 'f16' } } as Node, [renamed[id]!], true);
     casts.set(id, made);
     return made;
   };
