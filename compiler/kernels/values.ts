@@ -278,7 +278,8 @@ export abstract class Values {
     switch (node.op) {
       case 'input':
       case 'param': {
-        if (node.attrs.name === lossScaleInput) return denseView(this.#scaler(), shape);
+        if (node.op === 'input' && node.attrs.name === lossScaleInput)
+          return denseView(this.#scaler(), shape);
         const input = this.#features.has(node.attrs.name) ? 'features' : 'input';
         const place = node.op === 'input' ? input : 'weights';
         const dtype = node.type.dtype;

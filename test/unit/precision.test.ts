@@ -132,6 +132,19 @@ describe('plans in mixed precision', () => {
     expect(plan.inputs.map((i) => i.name)).toEqual(['x']);
   });
 
+  it('leave a weight alone that is named as the scale is', () => {
+    const b = createBuilder();
+    const own = b.add('param', [], { name: 'loss_scale', shape: [3], role: 'param' });
+    const graph = b.finish([{ name: 'y', node: b.add('exp', [own], {}) }]);
+    const plan = compileGraph(graph, { ...identity, mode: 'eval' });
+    const [weight] = plan.weights;
+    const weights = plan.buffers.findIndex((buffer) => buffer.role === 'weights');
+    expect([weight!.name, weight!.buffer]).toEqual(['loss_scale', weights]);
+    expect(plan.setup.concat(plan.steps).some((s) => s.bindings.some((x) => x.buffer === weights))).toBe(
+      true,
+    );
+  });
+
   it('take less workspace than in f32', () => {
     const workspace = (precision: 'f32' | 'mixed') =>
       compileGraph(network(), { ...identity, mode: 'eval', precision }).memory.workspaceLowerBound;
