@@ -78,6 +78,14 @@ export function matrixConfig(
     );
 }
 
+/** Whether a device runs workgroups of so many invocations along x and bytes of workgroup memory. */
+export function fitsWorkgroup({ limits }: DeviceProfile, invocations: number, bytes: number): boolean {
+  return (
+    invocations <= Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX) &&
+    bytes <= limits.maxComputeWorkgroupStorageSize
+  );
+}
+
 /**
  * What shipped schedules are made for. `software`: SIMD lanes of a CPU. `apple`: GPUs whose caches serve tiles better than
  * workgroup memory does. `staged`: GPUs that want tiles in workgroup memory. `matrix`: the same with subgroup matrices

@@ -28,18 +28,21 @@ const withMatrices = (base: DeviceProfile): DeviceProfile => ({
   features: [...base.features, subgroupSizeFeature, subgroupMatrixFeature].sort(),
 });
 
-const discrete = withMatrices(discreteProfile);
+/** Discrete cards of all three vendors run workgroups of 1024. */
+const discrete = {
+  ...withMatrices(discreteProfile),
+  limits: {
+    ...discreteProfile.limits,
+    maxComputeInvocationsPerWorkgroup: 1024,
+    maxComputeWorkgroupSizeX: 1024,
+  },
+};
 
 export const nvidiaProfile: DeviceProfile = {
   ...discrete,
   name: 'NVIDIA GPU',
   vendor: 'nvidia',
-  limits: {
-    ...discrete.limits,
-    maxComputeInvocationsPerWorkgroup: 1024,
-    maxComputeWorkgroupSizeX: 1024,
-    maxComputeWorkgroupStorageSize: 49152,
-  },
+  limits: { ...discrete.limits, maxComputeWorkgroupStorageSize: 49152 },
   subgroupSize: { min: 32, max: 32 },
   matrixConfigs: [config(16, 16, 16, 'f16', 'f32'), config(16, 16, 16, 'f16', 'f16')],
 };
@@ -48,11 +51,6 @@ export const amdProfile: DeviceProfile = {
   ...discrete,
   name: 'AMD GPU',
   vendor: 'amd',
-  limits: {
-    ...discrete.limits,
-    maxComputeInvocationsPerWorkgroup: 1024,
-    maxComputeWorkgroupSizeX: 1024,
-  },
   subgroupSize: { min: 32, max: 64 },
   matrixConfigs: [config(16, 16, 16, 'f16', 'f32'), config(16, 16, 16, 'f16', 'f16')],
 };
@@ -61,11 +59,6 @@ export const intelProfile: DeviceProfile = {
   ...discrete,
   name: 'Intel GPU',
   vendor: 'intel',
-  limits: {
-    ...discrete.limits,
-    maxComputeInvocationsPerWorkgroup: 1024,
-    maxComputeWorkgroupSizeX: 1024,
-  },
   subgroupSize: { min: 16, max: 32 },
   matrixConfigs: [config(8, 16, 16, 'f16', 'f32'), config(8, 16, 16, 'f16', 'f16')],
 };

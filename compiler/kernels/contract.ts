@@ -171,11 +171,7 @@ function sharedStorages(c: Contraction): ReadonlySet<number> {
 }
 
 interface Bindings {
-  readonly names: {
-    readonly a: string;
-    readonly b: string;
-    readonly extras: readonly string[];
-  };
+  readonly names: { readonly a: string; readonly b: string; readonly extras: readonly string[] };
   readonly args: readonly KernelArg[];
 }
 

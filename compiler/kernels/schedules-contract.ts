@@ -8,7 +8,13 @@
  */
 import { alignUp } from '../graph/dims.ts';
 import { momentColumns } from '../ops/group-moments.ts';
-import { type DeviceClass, type DeviceProfile, deviceClass, type MatrixElement } from '../profile.ts';
+import {
+  type DeviceClass,
+  type DeviceProfile,
+  deviceClass,
+  fitsWorkgroup,
+  type MatrixElement,
+} from '../profile.ts';
 import type { Schedule, SearchSpace, Work } from './schedules.ts';
 import { type MatrixTile, matrixTiles, preferredMatrixTile } from './schedules-matrix.ts';
 
@@ -176,13 +182,10 @@ export function readsStorage(profile: DeviceProfile): boolean {
   return contractTiles[deviceClass(profile)].every(({ kind }) => kind === 'registers');
 }
 
-function allowed(tile: RegisterTile | WorkgroupTile, { limits }: DeviceProfile): boolean {
-  if (tile.kind === 'registers') return tile.lanes <= limits.maxComputeWorkgroupSizeX;
+function allowed(tile: RegisterTile | WorkgroupTile, profile: DeviceProfile): boolean {
+  if (tile.kind === 'registers') return tile.lanes <= profile.limits.maxComputeWorkgroupSizeX;
   const invocations = (tile.rows / tile.rowsPerInvocation) * (tile.columns / tile.columnsPerInvocation);
-  return (
-    invocations <= Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX) &&
-    workgroupBytes(tile) <= limits.maxComputeWorkgroupStorageSize
-  );
+  return fitsWorkgroup(profile, invocations, workgroupBytes(tile));
 }
 
 /** Bytes of both staged tiles, whose lines are padded by one vec4, and of what normalises the rows. */

@@ -7,6 +7,7 @@
  */
 import {
   type DeviceProfile,
+  fitsWorkgroup,
   type MatrixElement,
   matrixConfig,
   type ProductConfig,
@@ -147,7 +148,7 @@ export function matrixBytes(tile: MatrixTile): number {
   return operands * (tile.config.component === 'f16' ? 2 : 4) + byK.result * 4;
 }
 
-function allowed(tile: MatrixTile, { limits }: DeviceProfile): boolean {
+function allowed(tile: MatrixTile, profile: DeviceProfile): boolean {
   const { config, depth, rowsPerSubgroup, columnsPerSubgroup } = tile;
   const even = [tile.rows, tile.columns].every(
     (extent) => ((depth * extent) / 4) % invocationsOf(tile) === 0,
@@ -157,9 +158,7 @@ function allowed(tile: MatrixTile, { limits }: DeviceProfile): boolean {
     depth % config.k === 0 &&
     rowsPerSubgroup % config.m === 0 &&
     columnsPerSubgroup % config.n === 0 &&
-    invocationsOf(tile) <=
-      Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX) &&
-    matrixBytes(tile) <= limits.maxComputeWorkgroupStorageSize
+    fitsWorkgroup(profile, invocationsOf(tile), matrixBytes(tile))
   );
 }
 

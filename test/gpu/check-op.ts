@@ -13,7 +13,7 @@ import type { DeviceKind, DeviceProfile } from '../../compiler/profile.ts';
 import { profileOf, runOp, type TestGpu, type TestInput } from './harness.ts';
 import { excessOf } from './inputs.ts';
 
-export { randomIndices, randomInput, randomizer } from './inputs.ts';
+export { randomIndices, randomInput } from './inputs.ts';
 
 export const kinds: readonly DeviceKind[] = ['cpu', 'gpu'];
 /** Odd lengths, multiples of 4, and the sequence lengths of the published models. */

@@ -414,38 +414,3 @@ export async function runOp<K extends OpName>(
   const [values] = await runKernels(gpu, kernels, memory, [result.storage]);
   return gather(result, values!);
 }
-
-/** GPU time of the kernels in milliseconds, best of some runs; needs timestamps. Sleeps instead of polling. */
-export async function timeKernels(gpu: TestGpu, lowered: Lowered, repeats = 10): Promise<number> {
-  const { device, buffers, dispatches } = await prepare(gpu, lowered.kernels, lowered.memory);
-  const querySet = device.createQuerySet({ type: 'timestamp', count: 2 });
-  const usage = GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
-  const resolved = device.createBuffer({ size: 16, usage });
-  const staging = device.createBuffer({ size: 16, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-  let best = Number.POSITIVE_INFINITY;
-  let wait = 100;
-  for (let run = 0; run < repeats; run++) {
-    const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass({
-      timestampWrites: { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
-    });
-    for (const { pipeline, group, kernel } of dispatches) {
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, group);
-      pass.dispatchWorkgroups(...kernel.workgroups);
-    }
-    pass.end();
-    encoder.resolveQuerySet(querySet, 0, 2, resolved, 0);
-    encoder.copyBufferToBuffer(resolved, 0, staging, 0, 16);
-    device.queue.submit([encoder.finish()]);
-    await new Promise((done) => setTimeout(done, wait));
-    await staging.mapAsync(GPUMapMode.READ);
-    const [begin, end] = new BigUint64Array(staging.getMappedRange());
-    const took = Number(end! - begin!) / 1e6;
-    staging.unmap();
-    best = Math.min(best, took);
-    wait = Math.max(5, took * 1.5 + 5);
-  }
-  for (const buffer of buffers.values()) buffer.destroy();
-  return best;
-}

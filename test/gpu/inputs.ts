@@ -1,18 +1,7 @@
 /** Random operands of kernels and how far results are from what was expected; free of the test runner, for child processes. */
 import type { Tolerance } from '../../compiler/ops/op.ts';
+import { randomNumbers } from '../support/random.ts';
 import type { TestInput } from './harness.ts';
-
-/** A small generator (mulberry32), so that failures repeat. */
-export function randomizer(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** f32 values in [-1, 1) times `scale` plus `shift`. */
 export function randomInput(
@@ -21,7 +10,7 @@ export function randomInput(
   extra: Partial<TestInput> = {},
   { scale = 1, shift = 0 } = {},
 ): TestInput {
-  const next = randomizer(seed);
+  const next = randomNumbers(seed);
   const count = shape.reduce((a, b) => a * b, 1);
   const data = Float64Array.from({ length: count }, () => Math.fround((next() * 2 - 1) * scale + shift));
   return { shape, data, ...extra };
@@ -34,7 +23,7 @@ export function randomIndices(
   seed: number,
   extra: Partial<TestInput> = {},
 ): TestInput {
-  const next = randomizer(seed);
+  const next = randomNumbers(seed);
   const count = shape.reduce((a, b) => a * b, 1);
   const data = Float64Array.from({ length: count }, () => Math.floor(next() * below));
   return { shape, data, dtype: 'i32', ...extra };

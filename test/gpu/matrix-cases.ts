@@ -14,6 +14,7 @@ import { slide } from '../../compiler/ops/convolve.ts';
 import { opOf } from '../../compiler/ops/index.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
 import { narrowF16, widenF16 } from '../../runtime/data/half.ts';
+import { randomNumbers } from '../support/random.ts';
 import {
   gather,
   type Layout,
@@ -23,7 +24,7 @@ import {
   type TestGpu,
   type TestInput,
 } from './harness.ts';
-import { excessOf, randomInput, randomizer } from './inputs.ts';
+import { excessOf, randomInput } from './inputs.ts';
 
 export interface MatrixCase {
   readonly name: string;
@@ -121,7 +122,7 @@ export function productCase(p: ProductCase, seed = 1): MatrixCase {
 
 /** Sizes around tile edges, primes and 1; every transpose; drawn by a fixed generator. */
 export function randomProducts(count: number, seed = 5): MatrixCase[] {
-  const next = randomizer(seed);
+  const next = randomNumbers(seed);
   const sizes = [1, 2, 3, 5, 7, 8, 13, 16, 17, 31, 32, 33, 50, 64, 67, 77, 96, 131];
   const size = () => sizes[Math.floor(next() * sizes.length)]!;
   return Array.from({ length: count }, (_, i) =>

@@ -8,7 +8,7 @@
 import { describe, expect, it } from 'vitest';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import type { Graph } from '../../compiler/graph/types.ts';
-import { randomizer } from './check-op.ts';
+import { randomNumbers } from '../support/random.ts';
 import { compare, device } from './compiled.ts';
 import { casesOf, classProfiles, expectAllRan, type Tallies, tryAll } from './every-schedule.ts';
 
@@ -43,7 +43,7 @@ const chosen: readonly Heads[] = [
 
 /** Odd lengths and widths that are no multiple of 4 as well. */
 function drawn(count: number): Heads[] {
-  const next = randomizer(11);
+  const next = randomNumbers(11);
   const below = (n: number) => Math.floor(next() * n);
   return Array.from({ length: count }, () => {
     const causal = next() < 0.5;

@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import type { Graph } from '../../compiler/graph/types.ts';
-import { randomizer } from './check-op.ts';
+import { randomNumbers } from '../support/random.ts';
 import { compare, device } from './compiled.ts';
 import { casesOf, classProfiles, expectAllRan, type Tallies, tryAll } from './every-schedule.ts';
 
@@ -23,7 +23,7 @@ const chosen: readonly Size[] = [
 ];
 
 function drawn(count: number): Size[] {
-  const next = randomizer(23);
+  const next = randomNumbers(23);
   return Array.from({ length: count }, () => [1 + Math.floor(next() * 150), 1 + Math.floor(next() * 150)]);
 }
 

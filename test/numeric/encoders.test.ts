@@ -9,8 +9,9 @@ import { verify } from '../../compiler/graph/verify.ts';
 import { resolveModel, traceEntry } from '../../compiler/model/index.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import { memoryHost } from '../errors/report.ts';
-import { randomNumbers, randomTensor } from '../support/differences.ts';
+import { randomTensor } from '../support/differences.ts';
 import { type SmallEncoder, smallEncoder, smallEncoders } from '../support/encoders.ts';
+import { randomNumbers } from '../support/random.ts';
 
 const step = 1e-5;
 

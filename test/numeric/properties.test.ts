@@ -18,7 +18,8 @@ import {
 } from '../../compiler/ops/map-program.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import { isUnary } from '../../compiler/ops/scalar.ts';
-import { expectGradients, randomNumbers, randomTensor, weight } from '../support/differences.ts';
+import { expectGradients, randomTensor, weight } from '../support/differences.ts';
+import { randomNumbers } from '../support/random.ts';
 
 const settings = { seed: 20260128, numRuns: 60 };
 

@@ -14,7 +14,8 @@ import { ops } from '../../compiler/ops/index.ts';
 import { masked } from '../../compiler/ops/mask-future.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import { patchConvolution, patchGrid } from '../../compiler/ops/patches.ts';
-import { randomNumbers, randomTensor, weight } from '../support/differences.ts';
+import { randomTensor, weight } from '../support/differences.ts';
+import { randomNumbers } from '../support/random.ts';
 
 type Shapes = Readonly<Record<string, readonly number[]>>;
 type Build = (b: Builder, w: readonly number[]) => number;

@@ -12,18 +12,7 @@ import { executeReference } from '../../compiler/graph/reference.ts';
 import { type Graph, numericShape, sizeOf } from '../../compiler/graph/types.ts';
 import { verify } from '../../compiler/graph/verify.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
-
-/** Mulberry32: small, seeded, the same everywhere. */
-export function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { randomNumbers } from './random.ts';
 
 /** Values in [low, high). */
 export function randomTensor(shape: readonly number[], random: () => number, low = -1, high = 1): RefTensor {

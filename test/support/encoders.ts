@@ -8,7 +8,8 @@ import { resolveModel, traceEntry } from '../../compiler/model/index.ts';
 import type { Model, Result } from '../../compiler/model/types.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import { nodeHost } from '../../zoo/host.ts';
-import { randomNumbers, randomTensor } from './differences.ts';
+import { randomTensor } from './differences.ts';
+import { randomNumbers } from './random.ts';
 
 export const smallEncoders = ['gelu', 'siglip', 'gap', 'convnext', 'cbow'] as const;
 const batch = 3;
