@@ -162,8 +162,19 @@ function allowed(tile: MatrixTile, profile: DeviceProfile): boolean {
   );
 }
 
+/** Every product of a plan asks for them. */
+const tilesOf = new WeakMap<DeviceProfile, readonly MatrixTile[]>();
+
 /** All tiles of subgroup matrices that a device allows, those of halves first; none for software adapters. */
-export function matrixTiles(profile: DeviceProfile): MatrixTile[] {
+export function matrixTiles(profile: DeviceProfile): readonly MatrixTile[] {
+  const known = tilesOf.get(profile);
+  if (known !== undefined) return known;
+  const made = makeTiles(profile);
+  tilesOf.set(profile, made);
+  return made;
+}
+
+function makeTiles(profile: DeviceProfile): MatrixTile[] {
   const subgroup = subgroupOf(profile);
   if (profile.kind === 'cpu' || subgroup === undefined || !profile.features.includes('subgroups')) return [];
   // Vulkan says what matrices in arrays of vectors are; Metal's own loads know scalars alone.
