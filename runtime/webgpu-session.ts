@@ -11,10 +11,11 @@ import type {
   Plan,
   PlanSection,
   PlanStep,
+  ScalerInfo,
   Slot,
   StateSlot,
 } from '../compiler/plan/types.ts';
-import { hyperSlots, stateSlots } from '../compiler/plan/types.ts';
+import { hyperSlots, scalerSlots, stateSlots } from '../compiler/plan/types.ts';
 import { checkRun, flopsPerSubmit, type Span, slotBytes, submitSpans } from './submits.ts';
 import { type Clock, type Dispatch, runTimed, type TimedRun } from './timing/timed-run.ts';
 import type { HostArray, Session } from './types.ts';
@@ -94,6 +95,7 @@ export class WebGpuSession implements Session {
     this.#outputs = new Map(plan.outputs.map((s) => [s.name, s]));
     this.#hyper = new Float32Array(hyperSlots.length);
     this.#hyperBuffer = buffers[plan.buffers.findIndex((b) => b.role === 'hyper')];
+    if (plan.scaler) this.#write(plan.scaler, initialScaling(plan.scaler));
   }
 
   writeWeight(name: string, data: HostArray): void {
@@ -410,6 +412,11 @@ export class WebGpuSession implements Session {
     }
     return readback;
   }
+}
+
+/** The state of a loss scale before the first step. */
+function initialScaling({ initial }: ScalerInfo): Float32Array {
+  return Float32Array.from(scalerSlots, (slot) => (slot === 'scale' ? initial : 0));
 }
 
 function find<T>(slots: ReadonlyMap<string, T>, name: string, what: string): T {

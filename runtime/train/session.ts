@@ -4,13 +4,7 @@
  * A plan with sections (chunked training) is driven chunk by chunk: the batch stays on the host, one chunk is uploaded before each
  * repetition, and at most two are under way, which bounds the driver's staging memory.
  */
-import {
-  type Plan,
-  type PlanSection,
-  type ScalerInfo,
-  type ScalerSlot,
-  scalerSlots,
-} from '../../compiler/plan/types.ts';
+import { type Plan, type PlanSection, type ScalerSlot, scalerSlots } from '../../compiler/plan/types.ts';
 import type { Batch } from '../data/types.ts';
 import type { HostArray, Session } from '../types.ts';
 import type { LossScaling, StateArray, StateInfo, StepHyper, StepResult, TrainSession } from './types.ts';
@@ -44,7 +38,6 @@ export class DeviceTrainSession implements TrainSession {
         : []),
     ]);
     this.state = scaler ? [...states, { name: scaler.name, shape: scaler.shape, dtype: 'F32' }] : states;
-    if (scaler) session.writeWeight(scaler.name, initialScaling(scaler));
     this.#inputs = new Set(inputs.map((i) => i.name));
     const hasScale = weights.some((w) => w.name === logitScale);
     this.#scaler = scaler?.name;
@@ -142,11 +135,6 @@ export class DeviceTrainSession implements TrainSession {
   close(): void {
     this.#session.close();
   }
-}
-
-/** The state of a loss scale before the first step. */
-export function initialScaling({ initial }: ScalerInfo): Float32Array {
-  return Float32Array.from(scalerSlots, (slot) => (slot === 'scale' ? initial : 0));
 }
 
 function scalingOf(state: HostArray): LossScaling {

@@ -10,7 +10,6 @@ import type { EntryName, Model, ModuleHost } from '../../compiler/model/types.ts
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import { flopsPerSubmit, submitSpans } from '../../runtime/submits.ts';
-import { initialScaling } from '../../runtime/train/session.ts';
 import type { Device, HostArray, Session } from '../../runtime/types.ts';
 import { compileEntry, compileTrainingStep } from '../entry.ts';
 import { hashImages, hashTokens } from '../formats/hash-weights.ts';
@@ -118,8 +117,6 @@ async function fillSession(session: Session, model: Model, test: BenchCase): Pro
   }
   const names = session.plan.inputs.map((slot) => slot.name);
   for (const [name, data] of caseInputs(test, model, names)) session.writeInput(name, data);
-  const { scaler } = session.plan;
-  if (scaler) session.writeWeight(scaler.name, initialScaling(scaler));
   if (test.training) writeBenchHyper(session);
 }
 
