@@ -82,13 +82,13 @@ function unscaled(graph: Graph, scale: number): Graph {
   );
 }
 
-/** In mixed precision gradients are scaled: by the state that training keeps, or by a constant. */
+/** What gradients carry: the scale whose state training keeps, or, computed in mixed precision alone, a constant. */
 export function gradientScale({
   precision,
   training,
 }: Pick<CompileOptions, 'precision' | 'training'>): GradientScale {
-  if (precision !== 'mixed') return 1;
-  return training === undefined ? constantScale : { input: lossScaleInput };
+  if (training !== undefined) return training.lossScale === undefined ? 1 : { input: lossScaleInput };
+  return precision === 'mixed' ? constantScale : 1;
 }
 
 /** A training plan moves buffers where they lie; otherwise the host reads the new values. */

@@ -21,7 +21,7 @@ export interface UpdateOptions {
   readonly decayMinDims: number;
   /** Largest global gradient norm; the host writes it as `clip_norm` with the other hyper values. */
   readonly clip?: number;
-  /** Mixed precision: `dynamic`, or a scale that stays. */
+  /** The loss scale of mixed precision: `dynamic`, or one that stays. Without it gradients carry none. */
   readonly lossScale?: 'dynamic' | number;
   /** Bounds of scalar weights, applied behind each step. */
   readonly clamps: readonly { readonly weight: string; readonly min: number; readonly max: number }[];
