@@ -122,17 +122,14 @@ export function printProgram(
   return { lines, result: values.at(-1)! };
 }
 
-const arithmetic = new Set(['add', 'sub', 'mul', 'div', 'neg']);
-
-/** A program of plain arithmetic as one expression, right for scalars and vec4s alike; undefined for any other. */
-export function arithmeticExpression(program: MapProgram, inputs: readonly string[]): string | undefined {
+/** A program of plain arithmetic (`isArithmetic`) as one expression. */
+export function arithmeticExpression(program: MapProgram, inputs: readonly string[]): string {
   const values = [...inputs];
   for (const instruction of program.instructions) {
     if (instruction.op === 'constant') {
       values.push(literal(instruction.value));
       continue;
     }
-    if (!arithmetic.has(instruction.op)) return undefined;
     const [a, b] = instruction.args.map((i) => values[i]!);
     values.push(
       b === undefined
@@ -140,7 +137,7 @@ export function arithmeticExpression(program: MapProgram, inputs: readonly strin
         : binary[instruction.op as BinaryMapOp](a!, b, 1),
     );
   }
-  return values.at(-1);
+  return values.at(-1)!;
 }
 
 /** `offset + c0 * s0 + c1 * s1 ...` as u32 WGSL; zero strides vanish. */

@@ -47,3 +47,10 @@ export function programOf(node: Node): MapProgram | undefined {
     instructions: [{ op: node.op as ElementwiseOp, args: inputs.map((_, i) => i) }],
   };
 }
+
+const arithmetic = new Set<string>(['add', 'sub', 'mul', 'div', 'neg']);
+
+/** Whether a program is one expression of plain arithmetic, right for scalars and vec4s alike. */
+export function isArithmetic({ instructions }: MapProgram): boolean {
+  return instructions.every(({ op }) => op === 'constant' || arithmetic.has(op));
+}

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { CompileOptions as PlanOptions, Precision } from '../../../compiler/compile.ts';
 import { printGraph } from '../../../compiler/graph/print.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
+import { printJoins } from '../../../compiler/joins/print.ts';
 import type { Plan, VerifiedPlan } from '../../../compiler/plan/types.ts';
 import { type DeviceProfile, discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
 import {
@@ -155,18 +156,23 @@ function planRecipe(
 
 export async function compile(reference: string, options: CompileOptions): Promise<void> {
   const profile = profileFor(options);
-  const stages: string[] = [];
+  const stages = new Set<string>();
+  /** What kernels were made from: the graph behind the last pass with its joins, one for each graph of the plan. */
+  const lowered: string[] = [];
   const make = options.train === true ? planRecipe : planEntry;
-  const { graph, plan } = make(reference, options, profile, (stage, graph) => {
-    stages.push(stage);
-    if (stage === options.dumpAfter) note(printGraph(graph));
+  const { graph, plan } = make(reference, options, profile, (stage, graph, joins) => {
+    stages.add(stage);
+    const text = joins === undefined ? printGraph(graph) : `${printGraph(graph)}\n${printJoins(graph, joins)}`;
+    if (joins !== undefined) lowered.push(text);
+    if (stage === options.dumpAfter) note(text);
   });
-  if (options.dumpAfter !== undefined && !stages.includes(options.dumpAfter)) {
-    fail('Z703', `--dump-after ${options.dumpAfter}: no such pass`, `passes: ${stages.join(', ')}`);
+  if (options.dumpAfter !== undefined && !stages.has(options.dumpAfter)) {
+    fail('Z703', `--dump-after ${options.dumpAfter}: no such pass`, `passes: ${[...stages].join(', ')}`);
   }
   const submits = countSubmits(plan, flopsPerSubmit[profile.kind]);
   mkdirSync(options.out, { recursive: true });
-  await writeText(join(options.out, 'graph.txt'), printGraph(graph));
+  const graphs = [printGraph(graph), ...lowered.map((text) => `# as kernels, with joins\n${text}`)];
+  await writeText(join(options.out, 'graph.txt'), graphs.join('\n'));
   for (const pipeline of plan.pipelines) {
     await writeText(join(options.out, `${pipeline.label}.wgsl`), pipeline.wgsl);
   }

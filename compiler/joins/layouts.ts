@@ -3,16 +3,18 @@
  *
  * Filters that are computed (scaled by a batch norm) are written in the order in which products read them. A concatenation
  * needs no copy where every part is made by a kernel that can write any layout and is read by nothing else: the parts
- * are made in their places, as the gradients of query, key and value are.
+ * are made in their places, as the gradients of query, key and value are. Nodes whose operands or result a binding cannot
+ * hold are done in parts.
  */
 import { alignUp } from '../graph/dims.ts';
+import { readersOf } from '../graph/readers.ts';
 import type { Graph, Node, NodeOf } from '../graph/types.ts';
-import { numericShape, sizeOf } from '../graph/types.ts';
+import { denseStrides, numericShape, sizeOf } from '../graph/types.ts';
 import { rootOf, viewOps } from '../graph/views.ts';
 import type { OpName } from '../ops/attributes.ts';
 import { elementwiseOps } from '../ops/map-program.ts';
 import { operandCount } from '../ops/matmul.ts';
-import { denseStrides } from './view.ts';
+import { type DeviceProfile, elementsPerBinding } from '../profile.ts';
 
 const maps = new Set<OpName>([...elementwiseOps, 'map']);
 
@@ -24,8 +26,48 @@ const writesAnyLayout = new Set<OpName>([
   'attention_grad_v',
 ]);
 
+/** How the values of a graph lie in memory, and which nodes are done in parts. */
+export interface Layouts {
+  /** Strides of values that are written column by column. */
+  readonly columns: ReadonlyMap<number, readonly number[]>;
+  /** Nodes that only serve as filters, which products want in the order of taps. */
+  readonly filters: ReadonlySet<number>;
+  /** Places of nodes that are made inside a concatenation. */
+  readonly inside: ReadonlyMap<number, Inside>;
+  /** Nodes that are done slice by slice. */
+  readonly parts: ReadonlySet<number>;
+}
+
+export function planLayouts(graph: Graph, profile: DeviceProfile): Layouts {
+  const readers = readersOf(graph);
+  const inside = insideConcats(graph, readers);
+  return {
+    columns: profile.kind === 'cpu' ? columnOperands(graph, readers) : new Map(),
+    filters: filtersOnly(graph),
+    inside,
+    parts: nodesInParts(graph, inside, elementsPerBinding(profile)),
+  };
+}
+
+/** Nodes of which an operand's memory or the result is more than a binding holds. */
+function nodesInParts(graph: Graph, inside: ReadonlyMap<number, Inside>, most: number): Set<number> {
+  /** Elements of the memory in which a value lies. */
+  const memory: number[] = [];
+  const parts = new Set<number>();
+  for (const { id, op, inputs, type } of graph.nodes) {
+    const own = sizeOf(numericShape(type));
+    const place = inside.get(id);
+    const whole = place === undefined ? own : sizeOf(numericShape(graph.nodes[place.concat]!.type));
+    // A view's memory is that of what it shows, or a copy of its own.
+    memory.push(viewOps.has(op) ? Math.max(own, memory[inputs[0]!]!) : whole);
+    if (viewOps.has(op) || op === 'input' || op === 'param') continue;
+    if (own > most || inputs.some((input) => memory[input]! > most)) parts.add(id);
+  }
+  return parts;
+}
+
 /** The place of a part in a concatenation. */
-export interface Joined {
+export interface Inside {
   readonly concat: number;
   /** Strides of the whole, and of the part's own axes in it. */
   readonly whole: readonly number[];
@@ -35,10 +77,10 @@ export interface Joined {
 }
 
 /** The place of every node that is made inside a concatenation. */
-export function joinedParts(graph: Graph, consumers: readonly (readonly number[])[]): Map<number, Joined> {
+function insideConcats(graph: Graph, consumers: readonly (readonly number[])[]): Map<number, Inside> {
   const outputs = new Set(graph.outputs.map((o) => o.node));
   const only = (id: number) => consumers[id]!.length === 1 && !outputs.has(id);
-  const places = new Map<number, Joined>();
+  const places = new Map<number, Inside>();
   for (const node of graph.nodes) {
     if (node.op !== 'concat' || outputs.has(node.id) || new Set(node.inputs).size < node.inputs.length)
       continue;
@@ -91,7 +133,7 @@ function stridesOf(graph: Graph, node: NodeOf<'concat'>, users: readonly number[
 }
 
 /** Maps (filters scaled by a batch norm) and casts that feed nothing but convolutions, as their filters. */
-export function filtersOnly(graph: Graph): Set<number> {
+function filtersOnly(graph: Graph): Set<number> {
   const filters = new Set<number>();
   const others = new Set(graph.outputs.map((o) => o.node));
   for (const node of graph.nodes)
@@ -109,7 +151,7 @@ export function filtersOnly(graph: Graph): Set<number> {
  * A product of such an adapter is fastest where the left operand is dense along its rows (see contract-cpu.ts). The rows of a
  * column are padded to whole vec4s. Only where nothing else reads the value: other readers want rows.
  */
-export function columnOperands(
+function columnOperands(
   graph: Graph,
   consumers: readonly (readonly number[])[],
 ): Map<number, readonly number[]> {
@@ -139,7 +181,7 @@ export function columnOperands(
 }
 
 /** One product over all rows, not one for each of a batch. */
-function isFlatProduct(graph: Graph, node: NodeOf<'matmul'>): boolean {
+export function isFlatProduct(graph: Graph, node: NodeOf<'matmul'>): boolean {
   const [a, b] = node.inputs.map((id) => graph.nodes[id]!.type.shape.length) as [number, number];
   return b === 2 && (a === 2 || !node.attrs.transposeA);
 }
@@ -163,9 +205,15 @@ function feedsNormalised({ id }: Node, readers: readonly Node[]): boolean {
   return uses.includes('normalised') && !uses.includes('other');
 }
 
-/** Whether a product reads a value as its left operand so often that a copy column by column pays. */
-export function worthColumns(user: Node, id: number): boolean {
-  return isLeftOperand(id, user, 512);
+/** Whether a product reads a value as its left operand so often that a copy column by column, beside the value itself, pays. */
+export function wantsColumnCopy(node: Node, readers: readonly Node[], profile: DeviceProfile): boolean {
+  const shape = numericShape(node.type);
+  return (
+    profile.kind === 'cpu' &&
+    sizeOf(shape.slice(0, -1)) % 4 === 0 &&
+    sizeOf(shape) <= elementsPerBinding(profile) &&
+    readers.some((user) => isLeftOperand(node.id, user, 512))
+  );
 }
 
 /** Whether a product of at least 16 rows and `columns` columns reads a value as its left operand, row by row. */
