@@ -162,7 +162,8 @@ export async function compile(reference: string, options: CompileOptions): Promi
   const make = options.train === true ? planRecipe : planEntry;
   const { graph, plan } = make(reference, options, profile, (stage, graph, joins) => {
     stages.add(stage);
-    const text = joins === undefined ? printGraph(graph) : `${printGraph(graph)}\n${printJoins(graph, joins)}`;
+    const text =
+      joins === undefined ? printGraph(graph) : `${printGraph(graph)}\n${printJoins(graph, joins)}`;
     if (joins !== undefined) lowered.push(text);
     if (stage === options.dumpAfter) note(text);
   });
