@@ -5,7 +5,7 @@ import { cutAtGather, cutNames } from './autodiff/chunk.ts';
 import { type CompileOptions, gradientNorm, gradientScale, placeOf, resultsOf } from './compile.ts';
 import { type Graph, gradientPrefix, numericShape, sizeOf } from './graph/types.ts';
 import { lowerGraph, type OutputPlace } from './kernels/lower.ts';
-import { blocksMatching } from './model/globs.ts';
+import { blocksMatching } from './model/values/globs.ts';
 import { runPasses } from './passes/index.ts';
 import { makePlan } from './plan/make-plan.ts';
 import { type ChunkedPart, type CutTensor, chunkSections } from './plan/sections.ts';

@@ -7,7 +7,7 @@ import { builderFrom } from './graph/create-builder.ts';
 import { type Graph, gradientPrefix, movedPrefix, numericShape, type VerifiedGraph } from './graph/types.ts';
 import { constantScale, lossScaleInput } from './kernels/loss-scale.ts';
 import { lowerGraph, type OutputPlace } from './kernels/lower.ts';
-import { blocksMatching } from './model/globs.ts';
+import { blocksMatching } from './model/values/globs.ts';
 import { Expressions } from './ops/expressions.ts';
 import { type Precision, runPasses } from './passes/index.ts';
 import { makePlan, type ResultPlace } from './plan/make-plan.ts';

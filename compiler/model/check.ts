@@ -1,13 +1,13 @@
 /** `check`: everything that can be wrong with a file, in one run. */
 import type { SourceFile } from '../../grammar/source.ts';
-import { checkTexts } from './declarations.ts';
+import { evaluateModel } from './evaluate/variants.ts';
 import { checkUnused } from './generic.ts';
-import type { Module } from './imports.ts';
-import { checkNames } from './names.ts';
-import { evaluateRecipe } from './recipe.ts';
-import { buildModel, inSession } from './resolve.ts';
+import { checkTexts } from './inspect/declarations.ts';
+import type { Module } from './modules/imports.ts';
+import { checkNames } from './names/names.ts';
+import { evaluateRecipe } from './recipes/recipe.ts';
+import { buildModel, inSession } from './resolve/resolve.ts';
 import type { ModuleHost, Result } from './types.ts';
-import { evaluateModel } from './variants.ts';
 
 /** What a file declares, by name, once it is free of errors. */
 export interface CheckedFile {

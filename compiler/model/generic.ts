@@ -6,16 +6,16 @@
  */
 import type { BlockDecl, Callable, ParamDecl, TypeExpr } from '../../grammar/ast.ts';
 import type { Dim } from '../graph/types.ts';
-import { asDim, dimValue } from './arithmetic.ts';
-import { callInstance, callValue } from './calls.ts';
-import { forwardOf, instantiate } from './elaborate.ts';
-import { emit } from './emit.ts';
-import { evaluate } from './evaluate.ts';
-import type { Module } from './imports.ts';
-import { type Env, Scope } from './scope.ts';
-import type { Session } from './session.ts';
-import { Tracer } from './tracer.ts';
-import type { Value } from './values.ts';
+import { forwardOf, instantiate } from './build/elaborate.ts';
+import { callInstance, callValue } from './evaluate/calls.ts';
+import { evaluate } from './evaluate/evaluate.ts';
+import type { Module } from './modules/imports.ts';
+import { asDim, dimValue } from './nodes/arithmetic.ts';
+import { emit } from './nodes/emit.ts';
+import { Tracer } from './nodes/tracer.ts';
+import { type Env, Scope } from './values/scope.ts';
+import type { Session } from './values/session.ts';
+import type { Value } from './values/values.ts';
 
 /** Sizes for dimension variables: distinct, with many divisors, as sizes of pictures and tokens have. */
 const firstSize = 96;

@@ -1,14 +1,12 @@
 /** The model stage's interface: files are checked, models and recipes resolved, entries traced into graphs. */
 import type { Graph } from '../graph/types.ts';
-import { Session } from './session.ts';
-import { type Root, traceRoot } from './trace.ts';
-import type { TraceOptions } from './tracer.ts';
+import type { TraceOptions } from './nodes/tracer.ts';
+import { type Root, traceRoot } from './trace/trace.ts';
 import type { EntryName, Model, Result } from './types.ts';
+import { Session } from './values/session.ts';
 
 export { type CheckedFile, checkFile } from './check.ts';
-export { modelCodes } from './codes.ts';
-export { checkWeights, type TensorInfo, type WantedTensor } from './fit.ts';
-export { zooPackage } from './imports.ts';
+export { zooPackage } from './modules/imports.ts';
 export {
   type MappedName,
   mapName,
@@ -18,11 +16,13 @@ export {
   type NameRule,
   type NameTransform,
   nameRules,
-} from './names.ts';
-export { resolveRecipe } from './recipe.ts';
-export { resolveModel, type TextOverride } from './resolve.ts';
-export { type Definition, type Part, partsOf } from './structure.ts';
-export type { TraceOptions } from './tracer.ts';
+} from './names/names.ts';
+export type { TraceOptions } from './nodes/tracer.ts';
+export { resolveRecipe } from './recipes/recipe.ts';
+export { resolveModel, type TextOverride } from './resolve/resolve.ts';
+export { checkWeights, type TensorInfo, type WantedTensor } from './trace/fit.ts';
+export { type Definition, type Part, partsOf } from './trace/structure.ts';
+export { modelCodes } from './values/codes.ts';
 
 /**
  * The graph of one entry: numeric shapes with `batch`, otherwise open in `B`.

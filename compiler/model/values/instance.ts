@@ -1,0 +1,97 @@
+/** Block instances as the elaborator makes them, and walks over their tree: weights in order, children by name. */
+import type { Span } from '../../../grammar/source.ts';
+import type { Weight } from '../types.ts';
+import type { Scope } from './scope.ts';
+import type { AbsentValue, BlockValue, Value } from './values.ts';
+import { poison } from './values.ts';
+
+export interface ChildEntry {
+  readonly kind: 'child';
+  readonly name: string;
+  readonly inline: boolean;
+  readonly array: boolean;
+  readonly items: readonly Instance[];
+  /** Set where `when` was false; there are no items then. */
+  readonly absent?: AbsentValue;
+}
+
+export interface WeightEntry {
+  readonly kind: 'weight';
+  readonly weight: Weight;
+  readonly value: Value;
+}
+
+export interface Instance {
+  readonly kind: 'block' | 'seq' | 'fn';
+  /** As its parent calls it: `mlp`, `resblocks[3]`. */
+  readonly name: string;
+  /** Prefix of its weights: `visual.transformer.resblocks.3`. */
+  readonly path: string;
+  /** The child's value in the source. */
+  readonly span: Span;
+  /** The block and its arguments, of kind `block`. */
+  readonly block?: BlockValue;
+  /** The function, of kind `fn`. */
+  readonly fn?: Value;
+  /** Parameters, lets, weights and children by name. */
+  readonly scope: Scope;
+  /** Weights and children in order of declaration. */
+  readonly members: readonly (ChildEntry | WeightEntry)[];
+  /** Its parameters or a `require` failed: calls give poison. What else is wrong inside is poison by itself. */
+  readonly failed: boolean;
+}
+
+export function childValue(entry: ChildEntry): Value {
+  if (entry.absent !== undefined) return entry.absent;
+  if (entry.array) return { kind: 'array', name: entry.name, items: entry.items };
+  const [instance] = entry.items;
+  return instance === undefined ? poison : { kind: 'instance', instance };
+}
+
+/** A child or weight by name, and the names there are. */
+export function childNamed(
+  instance: Instance,
+  name: string,
+): { readonly value: Value | undefined; readonly known: string[] } {
+  const nameOf = (m: ChildEntry | WeightEntry) =>
+    m.kind === 'child' ? m.name : m.weight.name.split('.').pop()!;
+  const found = instance.members.find((m) => nameOf(m) === name);
+  const value = found === undefined ? undefined : found.kind === 'child' ? childValue(found) : found.value;
+  return { value, known: instance.members.map(nameOf) };
+}
+
+function* ownWeights(instance: Instance): Generator<Weight> {
+  for (const member of instance.members) {
+    if (member.kind === 'weight') yield member.weight;
+    else if (member.inline) for (const child of member.items) yield* ownWeights(child);
+  }
+}
+
+function* nestedWeights(instance: Instance): Generator<Weight> {
+  for (const member of instance.members) {
+    if (member.kind !== 'child') continue;
+    for (const child of member.items) {
+      if (member.inline) yield* nestedWeights(child);
+      else yield* weightsInOrder(child);
+    }
+  }
+}
+
+/**
+ * All weights of a tree as a state_dict lists them: a block's own params, then its own buffers (those of inline children
+ * count as its own), then its children in order of declaration.
+ */
+export function* weightsInOrder(instance: Instance): Generator<Weight> {
+  const own = [...ownWeights(instance)];
+  yield* own.filter((w) => w.kind === 'param');
+  yield* own.filter((w) => w.kind === 'buffer');
+  yield* nestedWeights(instance);
+}
+
+/** Every instance of a tree, parents first. */
+export function* instancesOf(instance: Instance): Generator<Instance> {
+  yield instance;
+  for (const member of instance.members) {
+    if (member.kind === 'child') for (const child of member.items) yield* instancesOf(child);
+  }
+}
