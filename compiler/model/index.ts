@@ -1,11 +1,13 @@
 /** The model stage's interface: files are checked, models and recipes resolved, entries traced into graphs. */
 
 import type { Graph } from '../graph/types.ts';
-import { type Root, traceRoot } from './trace/trace.ts';
+import { rootOf } from './build/tree.ts';
+import { traceRoot } from './trace/trace.ts';
 import type { EntryName, Model, Result } from './types.ts';
 import { Session } from './values/session.ts';
 import type { TraceOptions } from './values/tracer.ts';
 
+export { blocksOf, type Part, partsOf } from './build/structure.ts';
 export { type CheckedFile, checkFile } from './check.ts';
 export { zooPackage } from './modules/imports.ts';
 export {
@@ -21,7 +23,6 @@ export {
 export { resolveRecipe } from './recipes/recipe.ts';
 export { resolveModel, type TextOverride } from './resolve/resolve.ts';
 export { checkWeights, type TensorInfo, type WantedTensor } from './trace/fit.ts';
-export { type Definition, type Part, partsOf } from './trace/structure.ts';
 export { modelCodes } from './values/codes.ts';
 export type { TraceOptions } from './values/tracer.ts';
 
@@ -32,7 +33,7 @@ export type { TraceOptions } from './values/tracer.ts';
  */
 export function traceEntry(model: Model, entry: EntryName, options: TraceOptions = {}): Result<Graph> {
   const session = new Session();
-  const graph = session.guard(() => traceRoot(model.root as Root, entry, session, options));
+  const graph = session.guard(() => traceRoot(rootOf(model), entry, session, options));
   const { diagnostics } = session;
   return graph === undefined || session.hasErrors
     ? { ok: false, diagnostics }

@@ -6,33 +6,24 @@
  */
 
 import type { ForwardMember, ParamDecl, TypeExpr } from '../../../grammar/ast.ts';
-import type { Span } from '../../../grammar/source.ts';
 import { type Dim, type DType, type Graph, movedPrefix, type Output } from '../../graph/types.ts';
 import { forwardOf, inputTypeOf } from '../build/elaborate.ts';
 import { contextOf } from '../build/evaluator.ts';
+import type { Root } from '../build/tree.ts';
 import { callInstance, callValue } from '../evaluate/calls.ts';
 import { lookup } from '../modules/imports.ts';
 import { asDim, dimValue } from '../nodes/arithmetic.ts';
 import { emit } from '../nodes/emit.ts';
 import type { EntryName } from '../types.ts';
-import type { Module } from '../values/module.ts';
 import { type Env, evaluate, Scope, staticEnv } from '../values/scope.ts';
 import type { Session } from '../values/session.ts';
 import { type TraceOptions, Tracer } from '../values/tracer.ts';
-import type { Instance, RecordValue, TensorValue, Value } from '../values/values.ts';
+import type { RecordValue, TensorValue, Value } from '../values/values.ts';
 import { describe, poison } from '../values/values.ts';
 
 /** The loss of models that name none: SigLIP's where there is a bias of the logits, otherwise CLIP's. */
 export function defaultObjective(run: Run): string {
   return field(run, 'bias') === undefined ? 'contrastive' : 'sigmoid_loss';
-}
-
-/** The elaborated root of a model and the module whose names an objective may come from. */
-export interface Root {
-  readonly instance: Instance;
-  readonly module: Module;
-  /** Where the model is declared. */
-  readonly span: Span;
 }
 
 /** What the forward of a model gave: tensors by field, in one graph under construction. */

@@ -49,11 +49,3 @@ export function* weightsInOrder(instance: Instance): Generator<Weight> {
   yield* own.filter((w) => w.kind === 'buffer');
   yield* nestedWeights(instance);
 }
-
-/** Every instance of a tree, parents first. */
-export function* instancesOf(instance: Instance): Generator<Instance> {
-  yield instance;
-  for (const member of instance.members) {
-    if (member.kind === 'child') for (const child of member.items) yield* instancesOf(child);
-  }
-}
