@@ -1,8 +1,9 @@
 /**
  * Shape checks of what no model uses: blocks whose parameters all have defaults, functions and objectives.
  *
- * The first dimension variable of an argument stays open as the batch, every other one gets a size of its own, so that
- * two axes agree only if their types say so. What needs a static parameter without default waits for a model.
+ * The first dimension variable of an argument stays open as the batch, every other one gets a size of its
+ * own, so that two axes agree only if their types say so. What needs a static parameter without default waits
+ * for a model.
  */
 
 import type { BlockDecl, Callable, ParamDecl, TypeExpr } from '../../grammar/ast.ts';

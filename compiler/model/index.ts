@@ -1,4 +1,6 @@
-/** The model stage's interface: files are checked, models and recipes resolved, entries traced into graphs. */
+/**
+ * The model stage's interface: files are checked, models and recipes resolved, entries traced into graphs.
+ */
 
 import type { Graph } from '../graph/types.ts';
 import { rootOf } from './build/tree.ts';
@@ -8,7 +10,7 @@ import { Session } from './values/session.ts';
 import type { TraceOptions } from './values/tracer.ts';
 
 export { blocksOf, type Part, partsOf } from './build/structure.ts';
-export { type CheckedFile, checkFile } from './check.ts';
+export { checkFile } from './check.ts';
 export { zooPackage } from './modules/imports.ts';
 export {
   type MappedName,
@@ -16,20 +18,17 @@ export {
   mappedShape,
   mapWeights,
   type NameMap,
-  type NameRule,
-  type NameTransform,
   nameRules,
 } from './names/names.ts';
 export { resolveRecipe } from './recipes/recipe.ts';
 export { resolveModel, type TextOverride } from './resolve/resolve.ts';
 export { checkWeights, type TensorInfo, type WantedTensor } from './trace/fit.ts';
-export { modelCodes } from './values/codes.ts';
 export type { TraceOptions } from './values/tracer.ts';
 
 /**
- * The graph of one entry: numeric shapes with `batch`, otherwise open in `B`.
- * Inputs are `images` f32 [B, 3, R, R] and `tokens` i32 [B, context]; outputs `image_features`, `text_features`,
- * `logits_per_image`, `loss`, as far as the entry has them.
+ * The graph of one entry: numeric shapes with `batch`, otherwise open in `B`. Inputs are `images` f32 [B, 3,
+ * R, R] and `tokens` i32 [B, context]; outputs `image_features`, `text_features`, `logits_per_image`, `loss`,
+ * as far as the entry has them.
  */
 export function traceEntry(model: Model, entry: EntryName, options: TraceOptions = {}): Result<Graph> {
   const session = new Session();

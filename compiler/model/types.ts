@@ -1,8 +1,8 @@
 /**
  * The elaborated model: a tree of blocks with named weights, and recipes with every value evaluated.
  *
- * Static evaluation is over (all parameters are numbers, strings, blocks, functions); tensor shapes of weights are
- * numbers. `forward` bodies are evaluated later by the tracer, once per entry and batch.
+ * Static evaluation is over (all parameters are numbers, strings, blocks, functions); tensor shapes of
+ * weights are numbers. `forward` bodies are evaluated later by the tracer, once per entry and batch.
  */
 import type { Diagnostic } from '../../grammar/diagnostics.ts';
 import type { SourceFile, Span } from '../../grammar/source.ts';
@@ -81,7 +81,9 @@ export interface BlockNode {
   readonly kind: 'block' | 'seq' | 'fn';
   /** As its parent calls it: `mlp`, `resblocks[3]`; the model's name at the root. */
   readonly name: string;
-  /** Prefix of its weights' names: `visual.transformer.resblocks.3`; that of its parent where it is inline. */
+  /**
+   * Prefix of its weights' names: `visual.transformer.resblocks.3`; that of its parent where it is inline.
+   */
   readonly path: string;
   /** Where its parent declares it, the model's declaration at the root. */
   readonly span: Span;
@@ -97,7 +99,7 @@ export interface BlockNode {
   readonly children: readonly BlockNode[];
 }
 
-// ── recipes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── recipes ────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface Quantity {
   readonly value: number;
@@ -164,7 +166,10 @@ export interface Recipe {
 export interface ModuleHost {
   /** Text of a file, or undefined if there is none. */
   read(path: string): string | undefined;
-  /** Absolute path of `spec` as imported from file `from` (relative files and npm packages with a `zoo` entry). */
+  /**
+   * Absolute path of `spec` as imported from file `from` (relative files and npm packages with a `zoo`
+   * entry).
+   */
   resolve(spec: string, from: string): string | undefined;
   /** Text of a bundled package (`nn`, `losses`, `clip`). */
   bundled(name: string): SourceFile | undefined;

@@ -1,8 +1,9 @@
 /**
  * Elaboration: a block value becomes a tree of instances with numbers for every parameter and shape.
  *
- * Members are taken in order of declaration, so a `require` guards what follows it; when one fails, the rest of that
- * block stays silent. Overrides reach a parameter before its type, its default and every `require` see it.
+ * Members are taken in order of declaration, so a `require` guards what follows it; when one fails, the rest
+ * of that block stays silent. Overrides reach a parameter before its type, its default and every `require`
+ * see it.
  */
 import type {
   BlockDecl,
@@ -39,7 +40,7 @@ const maxArray = 4096;
 /** Steps that one instance counts for in the session's limit. */
 const instanceSteps = 20;
 
-// ── parameters ──────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── parameters ─────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Binds every parameter of a block: overrides, arguments, defaults. Undefined after a report. */
 function bindParameters(block: BlockValue, context: Context): Scope | undefined {
@@ -124,7 +125,7 @@ function applyInner(
   return session.report('Z212', first.span, message);
 }
 
-// ── instances ───────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── instances ──────────────────────────────────────────────────────────────────────────────────────────────
 
 interface Place {
   readonly name: string;
@@ -236,7 +237,8 @@ function declareArray(
   if (start.value < 0 || count < 0 || count > maxArray) {
     const code = count > maxArray ? 'Z314' : 'Z313';
     const limit = count > maxArray ? `at most ${maxArray}` : 'a range from 0 upwards';
-    const message = `\`${member.name.text}\` would run from ${start.value} to ${end.value}; it can be ${limit}`;
+    const range = `from ${start.value} to ${end.value}`;
+    const message = `\`${member.name.text}\` would run ${range}; it can be ${limit}`;
     env.session.report(code, array.range.span, message);
     return undefined;
   }
@@ -282,7 +284,7 @@ function sequence(seq: SeqExpr, place: Place, env: Env): Instance {
   return { kind: 'seq', ...place, scope: new Scope(), members, failed };
 }
 
-// ── input types ─────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── input types ────────────────────────────────────────────────────────────────────────────────────────────
 
 /** `vision.input`: the type of the first argument of the forward of the block that `vision` holds. */
 export function inputTypeOf(type: MemberTypeExpr, env: Env): InputType | undefined {

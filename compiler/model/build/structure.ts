@@ -1,4 +1,7 @@
-/** Walks over a model's tree of blocks: every block, the static values by path, the parts that exporters ask for. */
+/**
+ * Walks over a model's tree of blocks: every block, the static values by path, the parts that exporters ask
+ * for.
+ */
 import type { BlockNode, ConfigValue, Definition, Model, ParameterValue, StaticScalar } from '../types.ts';
 
 /** Every block of a tree, parents first. */
@@ -43,15 +46,18 @@ export interface Part {
   /** Path of the parameter: `vision`; empty for the root. */
   readonly path: string;
   /**
-   * Which block it is. Its name alone says little, since a user's file may define its own `VisionTransformer`; so every
-   * definition comes with its origin.
+   * Which block it is. Its name alone says little, since a user's file may define its own
+   * `VisionTransformer`; so every definition comes with its origin.
    */
   readonly block: Definition;
   /** Functions given to its parameters, by parameter: `act`. */
   readonly functions: ReadonlyMap<string, Definition>;
 }
 
-/** The parts that `model.config` has paths for, the root first: for exporters, whose formats know one family of them. */
+/**
+ * The parts that `model.config` has paths for, the root first: for exporters, whose formats know one family
+ * of them.
+ */
 export function partsOf({ root }: Model): Part[] {
   const parts = new Map<string, Part>();
   for (const { parameter, definition, parameters } of blocksOf(root)) {

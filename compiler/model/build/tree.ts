@@ -1,8 +1,8 @@
 /**
  * The tree of blocks that a `Model` shows to everyone, made from the instances that elaboration gave.
  *
- * The instances themselves, with scopes and values of the language, stay in this stage: the tracer finds them again by
- * the tree's root, so a copy of a model (`{ ...model, name }`) can be traced like the model itself.
+ * The instances themselves, with scopes and values of the language, stay in this stage: the tracer finds them
+ * again by the tree's root, so a copy of a model (`{ ...model, name }`) can be traced like the model itself.
  */
 import type { Span } from '../../../grammar/source.ts';
 import type { BlockNode, Definition, Model, ParameterValue } from '../types.ts';

@@ -1,4 +1,7 @@
-/** Built-ins over static numbers and lists, those that also work over tensors, and the initialisers of weights. */
+/**
+ * Built-ins over static numbers and lists, those that also work over tensors, and the initialisers of
+ * weights.
+ */
 
 import { checkedFloat, checkedInt } from '../nodes/arithmetic.ts';
 import type { Initializer } from '../types.ts';

@@ -1,4 +1,7 @@
-/** Built-ins over tensors: each row turns evaluated arguments into nodes. Pattern operations are in patterns.ts. */
+/**
+ * Built-ins over tensors: each row turns evaluated arguments into nodes. Pattern operations are in
+ * patterns.ts.
+ */
 import type { Dim } from '../../graph/types.ts';
 import { formatShape } from '../../graph/types.ts';
 import { asDim } from '../nodes/arithmetic.ts';
@@ -54,7 +57,7 @@ function unary(name: UnaryOp, about: string): BuiltinRow {
   return { name, about, parameters: [{ name: 'x', kind: 'tensor' }], apply: (call) => unaryNode(name, call) };
 }
 
-// ── axes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── axes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** An axis counted from the front, or undefined after a report. */
 function axisOf(call: BuiltinCall, axis: number, rank: number, shape: readonly Dim[]): number | undefined {
@@ -129,7 +132,7 @@ const axisDefaultLast: readonly BuiltinParameter[] = [
   { name: 'axis', kind: 'axis', optional: true },
 ];
 
-// ── extremes ────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── extremes ───────────────────────────────────────────────────────────────────────────────────────────────
 
 /** `max(a, b)` of numbers or tensors, `max(x, axis = ...)` over axes. */
 function extreme(name: 'max' | 'min', call: BuiltinCall): Value {
@@ -163,7 +166,7 @@ const pair: readonly BuiltinParameter[] = [
   { name: 'y', kind: 'value', optional: true },
 ];
 
-// ── moving ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── moving ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 function concat(call: BuiltinCall): Value {
   const parts: TensorValue[] = [];

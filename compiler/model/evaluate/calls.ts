@@ -1,5 +1,6 @@
 /**
- * Calls: functions and forwards run over values, blocks collect arguments, arrays and sequences chain their members.
+ * Calls: functions and forwards run over values, blocks collect arguments, arrays and sequences chain their
+ * members.
  *
  * A body that `fuses` a kernel is replaced by it while tracing, unless the tracer asks for bodies.
  */
@@ -75,7 +76,7 @@ export function callValue(
   }
 }
 
-// ── blocks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── blocks ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** `VisionTransformer(width = 768, ...)`: evaluates the arguments here; the rest happens at instantiation. */
 function callBlock(block: BlockValue, actuals: readonly Actual[], span: Span, env: Env): Value {
@@ -111,7 +112,7 @@ function provenanceOf(actual: Actual, name: string, value: Value, env: Env): Pro
   return { name, text: formatValue(value), span: actual.span };
 }
 
-// ── functions and forwards ──────────────────────────────────────────────────────────────────────────────────────────
+// ── functions and forwards ─────────────────────────────────────────────────────────────────────────────────
 
 function callFn(fn: FnValue, actuals: readonly Actual[], span: Span, env: Env): Value {
   const { decl, module } = fn;

@@ -1,7 +1,8 @@
 /**
  * Evaluates expressions in both worlds: static values when there is no tracer, graph nodes when there is one.
  *
- * Every function returns `poison` after reporting a mistake and stays silent about values that are poison already.
+ * Every function returns `poison` after reporting a mistake and stays silent about values that are poison
+ * already.
  */
 import type { ElvisExpr, Expr, IfExpr, MemberExpr, NameExpr, PipeExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
@@ -107,7 +108,7 @@ function evaluateName(expr: NameExpr, env: Env): Value {
   return unknownName(expr.text, expr.span, env);
 }
 
-export function declaredValue(declared: Declaration, span: Span, env: Env): Value {
+function declaredValue(declared: Declaration, span: Span, env: Env): Value {
   if (declared.kind === 'block') return blockNamed(declared, span);
   if (declared.kind === 'model') {
     const message = `model \`${declared.decl.name.text}\` is not a value`;

@@ -1,8 +1,9 @@
 /**
- * Decides whether a body that `fuses` a kernel says what the kernel computes: both are traced and must give one graph.
+ * Decides whether a body that `fuses` a kernel says what the kernel computes: both are traced and must give
+ * one graph.
  *
- * The definition of a kernel is the body in the bundled packages that names it. A user's body may use other words, but it
- * has to compute the same; otherwise it is compiled as it stands and a warning says so.
+ * The definition of a kernel is the body in the bundled packages that names it. A user's body may use other
+ * words, but it has to compute the same; otherwise it is compiled as it stands and a warning says so.
  */
 
 import type { Callable } from '../../../grammar/ast.ts';
@@ -22,7 +23,10 @@ interface Definition {
 
 const decisions = new WeakMap<Session, Map<Callable, Callable | undefined>>();
 
-/** What a kernel's definition says, where `callable` computes the same; undefined where its body has to be compiled. */
+/**
+ * What a kernel's definition says, where `callable` computes the same; undefined where its body has to be
+ * compiled.
+ */
 export function matchingDefinition(
   name: string,
   callable: Callable,
@@ -65,7 +69,10 @@ function definitionOf(name: string, from: Module): Definition | undefined {
   return undefined;
 }
 
-/** The graph of a body over the arguments that `env` binds, with fused kernels off; undefined if it has mistakes. */
+/**
+ * The graph of a body over the arguments that `env` binds, with fused kernels off; undefined if it has
+ * mistakes.
+ */
 function bodyGraph(
   { callable, module }: Definition,
   env: Env,

@@ -1,4 +1,6 @@
-/** `layers[0]`, `resblocks[i]`, `qkv[0]`, `x[:, 0]`, `t[:, 0:1]`: static lists, arrays of blocks, and tensors. */
+/**
+ * `layers[0]`, `resblocks[i]`, `qkv[0]`, `x[:, 0]`, `t[:, 0:1]`: static lists, arrays of blocks, and tensors.
+ */
 import type { Expr, IndexExpr, SliceSubscript } from '../../../grammar/ast.ts';
 import type { Dim } from '../../graph/types.ts';
 import { formatDim, formatShape } from '../../graph/types.ts';
@@ -50,7 +52,8 @@ interface Cut {
 function sliceTensor(expr: IndexExpr, tensor: TensorValue, env: Env): Value {
   const shape = shapeOf(tensor, env);
   if (expr.subscripts.length > shape.length) {
-    const message = `${expr.subscripts.length} subscripts for ${formatShape(shape)}, which has ${shape.length} axes`;
+    const has = `${formatShape(shape)}, which has ${shape.length} axes`;
+    const message = `${expr.subscripts.length} subscripts for ${has}`;
     return env.session.report('Z302', expr.span, message);
   }
   const cuts: Cut[] = [];

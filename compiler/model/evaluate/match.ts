@@ -1,7 +1,9 @@
 /**
- * Values against declared types: static kinds, and tensor shapes whose dimension variables are bound on first sight.
+ * Values against declared types: static kinds, and tensor shapes whose dimension variables are bound on first
+ * sight.
  *
- * A checked tensor takes on what the type says about its axes (`width = 768`), so that later messages can name it.
+ * A checked tensor takes on what the type says about its axes (`width = 768`), so that later messages can
+ * name it.
  */
 import type { Expr, StaticTypeExpr, TensorTypeExpr, TypeExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
@@ -79,7 +81,7 @@ function matchRecord(
   return { kind: 'record', fields };
 }
 
-// ── static ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── static ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Whether a value is of a static kind; an int is a float, initialisers are functions. */
 function hasKind(value: Value, name: StaticTypeExpr['name']): boolean {
@@ -132,7 +134,7 @@ export function coerceStatic(
   );
 }
 
-// ── tensors ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── tensors ────────────────────────────────────────────────────────────────────────────────────────────────
 
 function matchTensor(type: TensorTypeExpr, value: Value, env: Env, place: MatchPlace): Value {
   if (!isTensor(value) && !isNumber(value)) {
@@ -180,7 +182,7 @@ function elementFits(type: TensorTypeExpr, tensor: TensorValue, env: Env, place:
   return false;
 }
 
-export function typeText(type: TypeExpr): string {
+function typeText(type: TypeExpr): string {
   return sourceText(type.span);
 }
 
@@ -275,7 +277,8 @@ function conflict(
   });
   const user = labels.filter((l) => !isBundled(l.span));
   const primary = user.length === 2 ? user[1]!.span : place.span;
-  const message = `${name} cannot be both ${formatDim(known)} and ${formatDim(actual)}: ${side(first.source, known, first.origin)}, ${side(second, actual, origin)}`;
+  const fact = `${name} cannot be both ${formatDim(known)} and ${formatDim(actual)}`;
+  const message = `${fact}: ${side(first.source, known, first.origin)}, ${side(second, actual, origin)}`;
   env.session.report('Z307', primary, message, {
     ...(user.length === 2 ? { caption: user[1]!.text, labels: [user[0]!] } : { labels: user }),
   });
@@ -326,9 +329,11 @@ function wrongSize(
     provenance === undefined ? '' : ` (${provenance.name} = ${provenance.text}, ${placeOf(provenance.span)})`;
   const labels =
     origin?.giver === undefined ? [] : [{ span: origin.giver.span, text: `gives ${formatDim(actual)}` }];
-  const message = `${subject(place)} must be ${typeText(at.type)}, got ${formatShape(at.shape)}: axis ${at.axis} differs`;
+  const got = `got ${formatShape(at.shape)}: axis ${at.axis} differs`;
+  const given = `axis ${at.axis} is ${formatDim(actual)}${givenHere(origin)}`;
+  const message = `${subject(place)} must be ${typeText(at.type)}, ${got}`;
   env.session.report('Z309', place.span, message, {
-    caption: `axis ${at.axis} is ${formatDim(actual)}${givenHere(origin)}, wanted ${formatDim(wanted)}${expected}`,
+    caption: `${given}, wanted ${formatDim(wanted)}${expected}`,
     ...(labels.length === 0 ? {} : { labels }),
   });
 }

@@ -1,4 +1,7 @@
-/** Unary and binary operators over both worlds: two static values give a static one, a tensor on either side a node. */
+/**
+ * Unary and binary operators over both worlds: two static values give a static one, a tensor on either side a
+ * node.
+ */
 import type { BinaryExpr, Expr, UnaryExpr } from '../../../grammar/ast.ts';
 import { staticBinary } from '../nodes/arithmetic.ts';
 import { emit, toTensor } from '../nodes/emit.ts';

@@ -1,8 +1,9 @@
 /**
- * Models and their variants: `"ViT-L/14" with resolution = 336`, chains of `with`, and models with parameters.
+ * Models and their variants: `"ViT-L/14" with resolution = 336`, chains of `with`, and models with
+ * parameters.
  *
- * A model evaluates to a block value; overrides that name a model's parameter set it, the others travel to the block and
- * are applied when it is instantiated, later ones over earlier ones.
+ * A model evaluates to a block value; overrides that name a model's parameter set it, the others travel to
+ * the block and are applied when it is instantiated, later ones over earlier ones.
  */
 
 import type { Expr, ModelDecl, WithExpr } from '../../../grammar/ast.ts';

@@ -1,7 +1,9 @@
 /**
- * Checks every declaration of a file by its text: names, arguments, kinds, members, dimension variables, `fuses`.
+ * Checks every declaration of a file by its text: names, arguments, kinds, members, dimension variables,
+ * `fuses`.
  *
- * Runs for each file that a model or check reads, so that mistakes in blocks that no model uses are found as well.
+ * Runs for each file that a model or check reads, so that mistakes in blocks that no model uses are found as
+ * well.
  */
 
 import type {
@@ -73,7 +75,7 @@ function checkModelValue(expr: Expr, look: Look): void {
   }
 }
 
-// ── parameters and types ────────────────────────────────────────────────────────────────────────────────────────────
+// ── parameters and types ───────────────────────────────────────────────────────────────────────────────────
 
 /** Binds a name once; a second declaration is reported. */
 function declare(name: Identifier, kind: Kind, look: Look): void {
@@ -154,7 +156,7 @@ function checkDims(type: TensorTypeExpr, look: Look): void {
   }
 }
 
-// ── functions and forwards ──────────────────────────────────────────────────────────────────────────────────────────
+// ── functions and forwards ─────────────────────────────────────────────────────────────────────────────────
 
 function checkCallable(callable: Callable, name: string, outer: Look): void {
   const look: Look = { ...outer, scope: new KindScope(outer.scope), body: true };
@@ -194,7 +196,7 @@ function checkResult(callable: Callable, name: string, look: Look): void {
   }
 }
 
-// ── blocks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── blocks ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 function checkBlock(block: BlockDecl, look: Look): void {
   checkStaticParams(block.params, block.name.text, look);

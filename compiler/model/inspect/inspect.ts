@@ -1,7 +1,8 @@
 /**
  * Walks expressions without evaluating them: unknown names, wrong arguments, kinds that cannot meet.
  *
- * It reports with the codes, places and words that evaluation uses, so that a mistake found by both appears once.
+ * It reports with the codes, places and words that evaluation uses, so that a mistake found by both appears
+ * once.
  */
 
 import type {
@@ -237,7 +238,7 @@ function inspectWith(expr: Expr & { kind: 'with' }, look: Look): Kind {
   return { of: 'block' };
 }
 
-// ── calls ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── calls ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 function inspectPipe(expr: PipeExpr, look: Look): Kind {
   const piped = { kind: inspect(expr.left, look), span: expr.left.span };

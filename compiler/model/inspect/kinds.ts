@@ -1,6 +1,6 @@
 /**
- * What is known about an expression from the text alone: enough to find wrong names, arguments and kinds in blocks and
- * functions that no model uses. Sizes are left to elaboration and tracing.
+ * What is known about an expression from the text alone: enough to find wrong names, arguments and kinds in
+ * blocks and functions that no model uses. Sizes are left to elaboration and tracing.
  */
 
 import type { BlockDecl, Callable, StaticTypeExpr, TypeExpr } from '../../../grammar/ast.ts';

@@ -1,8 +1,8 @@
 /**
  * Arithmetic of the static world: exact integers, floats, comparisons, and dimensions that are still open.
  *
- * Integer `/` must be exact (Z306), integers stay within 2^53 and floats finite (Z313): a wrong configuration shows here,
- * not as a crash on the GPU.
+ * Integer `/` must be exact (Z306), integers stay within 2^53 and floats finite (Z313): a wrong configuration
+ * shows here, not as a crash on the GPU.
  */
 import type { BinaryExpr, BinaryOp } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';

@@ -1,9 +1,9 @@
 /**
  * Recipes: the settings of `train`, evaluated and validated against the model they train.
  *
- * `check` wants every setting that is there to be right; training also wants those that must be there (`data`, `batch`).
- * Settings may be overridden like parameters: `batch = 64`, `optimizer.lr = 1e-3`; paths that name no setting belong to the
- * model (`vision.layers = 2`).
+ * `check` wants every setting that is there to be right; training also wants those that must be there
+ * (`data`, `batch`). Settings may be overridden like parameters: `batch = 64`, `optimizer.lr = 1e-3`; paths
+ * that name no setting belong to the model (`vision.layers = 2`).
  */
 
 import type { Expr, TrainDecl } from '../../../grammar/ast.ts';
@@ -245,7 +245,7 @@ class RecipeReader {
   }
 }
 
-// ── values ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── values ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 function adamw(o: {
   lr: number;

@@ -1,4 +1,7 @@
-/** The statements of a recipe (`clamp`, `freeze`, `remat`, `init`, `checkpoint`, `evaluate`), checked against the model's tree. */
+/**
+ * The statements of a recipe (`clamp`, `freeze`, `remat`, `init`, `checkpoint`, `evaluate`), checked against
+ * the model's tree.
+ */
 import type { Expr, PathExpr, Setting, StringExpr, TrainDecl } from '../../../grammar/ast.ts';
 import { parseExpression } from '../../../grammar/parser.ts';
 import type { SourceFile } from '../../../grammar/source.ts';

@@ -26,7 +26,7 @@ export interface TextOverride {
   readonly value: string;
 }
 
-// ── references ──────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── references ─────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface Reference {
   readonly module: Module;
@@ -85,7 +85,7 @@ function listOf(names: readonly string[], noun: string): string | undefined {
 }
 
 /** The models that a reference to this module may name. */
-export function modelsOf(module: Module): Map<string, Declaration & { kind: 'model' }> {
+function modelsOf(module: Module): Map<string, Declaration & { kind: 'model' }> {
   if (module.bundled !== undefined) return bundledModels(module.loader);
   const models = new Map<string, Declaration & { kind: 'model' }>();
   for (const [name, d] of module.declarations) if (d.kind === 'model') models.set(name, d);
@@ -108,7 +108,7 @@ export function parseOverrides(texts: readonly TextOverride[], env: Env): Overri
   return overrides;
 }
 
-// ── models ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── models ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Runs `body` in a fresh session and turns its diagnostics and value into a result. */
 export function inSession<T>(

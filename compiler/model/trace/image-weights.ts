@@ -1,6 +1,6 @@
 /**
- * The weights that a model's picture features depend on. Positions of patches form a square, positions of a text a line:
- * only what belongs to pictures can be a grid, whatever its shape.
+ * The weights that a model's picture features depend on. Positions of patches form a square, positions of a
+ * text a line: only what belongs to pictures can be a grid, whatever its shape.
  */
 import { rootOf } from '../build/tree.ts';
 import type { Model } from '../types.ts';

@@ -1,8 +1,9 @@
 /**
  * Runs the root block's forward over symbolic inputs and cuts the graph of one entry out of it.
  *
- * `encode_image` and `encode_text` give features before their final `l2_normalize`, as OpenAI's methods of that name do;
- * `logits` and `loss` work on the normalised ones. Inputs of the graph are always called `images` and `tokens`.
+ * `encode_image` and `encode_text` give features before their final `l2_normalize`, as OpenAI's methods of
+ * that name do; `logits` and `loss` work on the normalised ones. Inputs of the graph are always called
+ * `images` and `tokens`.
  */
 
 import type { ForwardMember, ParamDecl, TypeExpr } from '../../../grammar/ast.ts';
@@ -66,7 +67,7 @@ function run(root: Root, forward: ForwardMember, env: Env, tracer: Tracer): Run 
   return { tracer, env, out, inputs: inputs.map(({ name, value }) => ({ name, node: value.node })) };
 }
 
-// ── inputs ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── inputs ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 interface Input {
   readonly name: 'images' | 'tokens';
@@ -160,7 +161,7 @@ function asRecord(result: Value, inputs: readonly Input[], root: Root, env: Env)
   return undefined;
 }
 
-// ── entries ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── entries ────────────────────────────────────────────────────────────────────────────────────────────────
 
 function field(run: Run, name: string): TensorValue | undefined {
   const value = run.out.fields.get(name);

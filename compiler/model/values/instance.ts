@@ -40,8 +40,8 @@ function* nestedWeights(instance: Instance): Generator<Weight> {
 }
 
 /**
- * All weights of a tree as a state_dict lists them: a block's own params, then its own buffers (those of inline children
- * count as its own), then its children in order of declaration.
+ * All weights of a tree as a state_dict lists them: a block's own params, then its own buffers (those of
+ * inline children count as its own), then its children in order of declaration.
  */
 export function* weightsInOrder(instance: Instance): Generator<Weight> {
   const own = [...ownWeights(instance)];

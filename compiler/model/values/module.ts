@@ -30,7 +30,9 @@ export interface Module {
   readonly maps: Map<string, NamesDecl>;
   /** Imported names; a name whose import failed is bound to nothing, so that its uses stay silent. */
   readonly imports: Map<string, Declaration | undefined>;
-  /** Declarations that syntax errors touch: what they lack is not known, so nothing is said about their uses. */
+  /**
+   * Declarations that syntax errors touch: what they lack is not known, so nothing is said about their uses.
+   */
   readonly damaged: ReadonlySet<Item>;
   /** Any syntax error: names may have been lost. */
   readonly broken: boolean;
