@@ -8,12 +8,12 @@
 
 import type { BlockDecl, Callable, ParamDecl, TypeExpr } from '../../grammar/ast.ts';
 import type { Dim } from '../graph/types.ts';
-import { forwardOf, instantiate } from './build/elaborate.ts';
+import { instantiate } from './build/elaborate.ts';
 import { contextOf } from './build/evaluator.ts';
 import { callInstance, callValue } from './evaluate/calls.ts';
 import { asDim, dimValue } from './nodes/arithmetic.ts';
 import { emit } from './nodes/emit.ts';
-import type { Module } from './values/module.ts';
+import { forwardOf, type Module } from './values/module.ts';
 import { type Env, evaluate, Scope, staticEnv } from './values/scope.ts';
 import type { Session } from './values/session.ts';
 import { Tracer } from './values/tracer.ts';

@@ -5,19 +5,15 @@
  * of that block stays silent. Overrides reach a parameter before its type, its default and every `require`
  * see it.
  */
-import type {
-  BlockDecl,
-  ChildMember,
-  Member,
-  MemberTypeExpr,
-  ParamDecl,
-  SeqExpr,
-} from '../../../grammar/ast.ts';
+
+import type { ChildMember, Member, MemberTypeExpr, ParamDecl, SeqExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { coerceStatic } from '../evaluate/match.ts';
 import { condition } from '../evaluate/operators.ts';
 import { formalsOf, reportMissing } from '../nodes/arguments.ts';
 import { childValue } from '../values/instance.ts';
+import * as mistakes from '../values/mistakes.ts';
+import { forwardOf } from '../values/module.ts';
 import { type Context, type Env, evaluate, type InputType, Scope, staticEnv } from '../values/scope.ts';
 import { type Session, sourceText } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
@@ -230,7 +226,7 @@ function declareArray(
   if (start.kind === 'poison' || end.kind === 'poison') return undefined;
   if (start.kind !== 'int' || end.kind !== 'int') {
     const wrong = start.kind === 'int' ? end : start;
-    env.session.report('Z209', array.range.span, `a range of children needs ints, got ${describe(wrong)}`);
+    mistakes.notARange(env.session, array.range.span, describe(wrong));
     return undefined;
   }
   const count = end.value - start.value;
@@ -267,8 +263,8 @@ function childInstance(value: ChildMember['value'], place: Place, env: Env): Ins
   if (evaluated.kind === 'fn' || evaluated.kind === 'builtin') {
     return { kind: 'fn', ...place, fn: evaluated, scope: new Scope(), members: [], failed: false };
   }
-  const message = `child \`${place.name}\` must be a block or a function, got ${describe(evaluated)}`;
-  env.session.report('Z209', value.span, message);
+  const what = `child \`${place.name}\``;
+  mistakes.wrongKind(env.session, value.span, what, 'a block or a function', describe(evaluated));
   return undefined;
 }
 
@@ -312,10 +308,6 @@ export function inputTypeOf(type: MemberTypeExpr, env: Env): InputType | undefin
   if (first !== undefined) return { type: first.type, scope: new Scope(scope), module: value.module };
   env.session.report('Z210', type.span, `${value.decl.name.text} takes no input`);
   return undefined;
-}
-
-export function forwardOf(decl: BlockDecl) {
-  return decl.members.find((m) => m.kind === 'forward');
 }
 
 /** Parameters and lets of a block, which its forward's types may name. */

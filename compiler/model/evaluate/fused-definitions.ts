@@ -8,7 +8,7 @@
 
 import type { Callable } from '../../../grammar/ast.ts';
 import { printGraph } from '../../graph/print.ts';
-import type { Module } from '../values/module.ts';
+import { forwardOf, type Module } from '../values/module.ts';
 import { type Env, Scope, staticEnv } from '../values/scope.ts';
 import { isBundled, Session } from '../values/session.ts';
 import { Tracer } from '../values/tracer.ts';
@@ -62,7 +62,7 @@ function definitionOf(name: string, from: Module): Definition | undefined {
     const module = from.loader.loadBundled(home);
     for (const { kind, decl } of module?.declarations.values() ?? []) {
       if (kind === 'model') continue;
-      const callable = kind === 'block' ? decl.members.find((m) => m.kind === 'forward') : decl;
+      const callable = kind === 'block' ? forwardOf(decl) : decl;
       if (callable?.fuses?.text === name) return { callable, module: module! };
     }
   }

@@ -5,6 +5,7 @@
  * A checked tensor takes on what the type says about its axes (`width = 768`), so that later messages can
  * name it.
  */
+
 import type { Expr, StaticTypeExpr, TensorTypeExpr, TypeExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import type { Dim } from '../../graph/types.ts';
@@ -12,6 +13,7 @@ import { formatDim, formatShape, sameDim } from '../../graph/types.ts';
 import { unknownName } from '../modules/imports.ts';
 import { asDim, dimValue, provenances } from '../nodes/arithmetic.ts';
 import { givenHere, shapeOf, toTensor } from '../nodes/emit.ts';
+import * as mistakes from '../values/mistakes.ts';
 import { type Binding, type Env, evaluate, type Scope } from '../values/scope.ts';
 import { isBundled, placeOf, type Session, sourceText } from '../values/session.ts';
 import type { AxisOrigin, Instance, Provenance, TensorValue, Value } from '../values/values.ts';
@@ -61,18 +63,13 @@ function matchRecord(
   place: MatchPlace,
 ): Value {
   if (value.kind !== 'record') {
-    const wanted = `{ ${type.fields.map((f) => f.name.text).join(', ')} }`;
-    return env.session.report(
-      'Z309',
-      place.span,
-      `${subject(place)} must be a record ${wanted}, got ${describe(value)}`,
-    );
+    return mistakes.notARecord(env.session, place.span, subject(place), type, describe(value));
   }
   const fields = new Map(value.fields);
   for (const { name, type: fieldType } of type.fields) {
     const field = value.fields.get(name.text);
     if (field === undefined) {
-      env.session.report('Z309', place.span, `${subject(place)} lacks the field \`${name.text}\``);
+      mistakes.lacksField(env.session, place.span, subject(place), name.text);
       fields.set(name.text, poison);
     } else {
       fields.set(name.text, matchType(fieldType, field, env, { ...place, name: name.text }));
@@ -114,42 +111,28 @@ export function coerceStatic(
   session: Session,
 ): Value {
   if (value.kind === 'poison' || type.kind === 'error-type') return poison;
-  if (type.kind !== 'static-type') {
-    return session.report(
-      'Z209',
-      type.span,
-      `${what} must have a static type: int, float, bool, string, fn or block`,
-    );
-  }
+  if (type.kind !== 'static-type') return mistakes.notStatic(session, type.span, what);
   if (type.list) {
     if (value.kind === 'list' && value.items.every((i) => hasKind(i, type.name))) return value;
-    return session.report('Z209', span, `${what} must be ${mustBe(type)}, got ${describeWithValue(value)}`);
+    return mistakes.wrongKind(session, span, what, mustBe(type), describeWithValue(value));
   }
   if (hasKind(value, type.name))
     return type.name === 'float' && isNumber(value) ? { ...value, kind: 'float' } : value;
-  return session.report(
-    'Z209',
-    span,
-    `${what} must be ${articles[type.name]}, got ${describeWithValue(value)}`,
-  );
+  return mistakes.wrongKind(session, span, what, mustBe(type), describeWithValue(value));
 }
 
 // ── tensors ────────────────────────────────────────────────────────────────────────────────────────────────
 
 function matchTensor(type: TensorTypeExpr, value: Value, env: Env, place: MatchPlace): Value {
   if (!isTensor(value) && !isNumber(value)) {
-    return env.session.report(
-      'Z209',
-      place.span,
-      `${subject(place)} must be a tensor, got ${describe(value)}`,
-    );
+    return mistakes.wrongKind(env.session, place.span, subject(place), 'a tensor', describe(value));
   }
   const tensor = toTensor(value, env, place.span);
   if (tensor === undefined) return poison;
   const shape = shapeOf(tensor, env);
   if (!elementFits(type, tensor, env, place)) return poison;
   const second = type.dims.filter((d) => d.kind === 'ellipsis')[1];
-  if (second !== undefined) return env.session.report('Z220', second.span, 'a type can have `...` once');
+  if (second !== undefined) return mistakes.secondEllipsis(env.session, second.span);
   const dots = type.dims.findIndex((d) => d.kind === 'ellipsis');
   const named = type.dims.length - (dots < 0 ? 0 : 1);
   if (dots < 0 ? shape.length !== named : shape.length < named) return wrongRank(type, shape, env, place);
@@ -303,7 +286,7 @@ function compareDim(
   if (declared.kind === 'poison') return false;
   const wanted = asDim(declared);
   if (wanted === undefined) {
-    env.session.report('Z209', expr.span, `a dimension must be an int, got ${describe(declared)}`);
+    mistakes.wrongKind(env.session, expr.span, 'a dimension', 'an int', describe(declared));
     return false;
   }
   if (!sameDim(wanted, actual)) {

@@ -10,6 +10,7 @@ import type { Expr, ModelDecl, WithExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { lookup, lookupModel, visibleModels } from '../modules/imports.ts';
 import { reportMissing } from '../nodes/arguments.ts';
+import * as mistakes from '../values/mistakes.ts';
 import type { Declaration, Module } from '../values/module.ts';
 import { type Context, type Env, evaluate, Scope, staticEnv } from '../values/scope.ts';
 import type { Session } from '../values/session.ts';
@@ -137,5 +138,5 @@ export function evaluateWith(expr: WithExpr, env: Env): Value {
 export function evaluateModelExpr(expr: Expr, overrides: readonly Override[], env: Env): Value {
   const value = varied(expr, overrides, env);
   if (value.kind === 'block' || value.kind === 'poison') return value as Value | Poison;
-  return env.session.report('Z209', expr.span, `a model must be a block, got ${describe(value)}`);
+  return mistakes.wrongKind(env.session, expr.span, 'a model', 'a block', describe(value));
 }

@@ -5,6 +5,7 @@
  * Axis origins travel along: each axis of a result keeps the origin of the operand axis it equals. That is
  * only for messages; shapes themselves are the builder's.
  */
+
 import type { Span } from '../../../grammar/source.ts';
 import { ShapeMismatch } from '../../graph/builder.ts';
 import type { Dim } from '../../graph/types.ts';
@@ -12,6 +13,7 @@ import { formatDim, sameDim } from '../../graph/types.ts';
 import type { OpAttributes, OpName } from '../../ops/attributes.ts';
 import type { ShapeError } from '../../ops/op.ts';
 import { type ModelCode, modelCodes } from '../values/codes.ts';
+import * as mistakes from '../values/mistakes.ts';
 import type { Env } from '../values/scope.ts';
 import { type Extras, placeOf } from '../values/session.ts';
 import type { AxisOrigin, Poison, TensorValue, Value } from '../values/values.ts';
@@ -185,7 +187,7 @@ export function toTensor(value: Value, env: Env, span: Span): TensorValue | unde
     return { kind: 'tensor', node, axes: [] };
   }
   if (value.kind === 'dim') return openSize(value.dim, env, span);
-  env.session.report('Z209', span, `a tensor belongs here, got ${describe(value)}`);
+  mistakes.notATensor(env.session, span, describe(value));
   return undefined;
 }
 

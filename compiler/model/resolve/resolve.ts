@@ -15,6 +15,7 @@ import { bundledModels, ModuleLoader, nameOf, zooPackages } from '../modules/imp
 import { defaultObjective, entriesOf, entryOutputs, type Run, runForward } from '../trace/trace.ts';
 import type { EntryInfo, EntryName, Model, ModuleHost, Result, Weight } from '../types.ts';
 import { weightsInOrder } from '../values/instance.ts';
+import * as mistakes from '../values/mistakes.ts';
 import type { Declaration, Loader, Module } from '../values/module.ts';
 import { type Env, evaluate, staticEnv } from '../values/scope.ts';
 import { Session } from '../values/session.ts';
@@ -152,8 +153,7 @@ export function buildModel(
 ): Model | undefined {
   const before = session.errorCount;
   if (value.kind !== 'block') {
-    if (value.kind !== 'poison')
-      session.report('Z209', span, `a model must be a block, got ${describe(value)}`);
+    if (value.kind !== 'poison') mistakes.wrongKind(session, span, 'a model', 'a block', describe(value));
     return undefined;
   }
   const instance = instantiate({ ...value, path: '' }, { name, path: '', span }, contextOf(session));

@@ -8,7 +8,7 @@
 
 import type { ForwardMember, ParamDecl, TypeExpr } from '../../../grammar/ast.ts';
 import { type Dim, type DType, type Graph, movedPrefix, type Output } from '../../graph/types.ts';
-import { forwardOf, inputTypeOf } from '../build/elaborate.ts';
+import { inputTypeOf } from '../build/elaborate.ts';
 import { contextOf } from '../build/evaluator.ts';
 import type { Root } from '../build/tree.ts';
 import { callInstance, callValue } from '../evaluate/calls.ts';
@@ -16,6 +16,7 @@ import { lookup } from '../modules/imports.ts';
 import { asDim, dimValue } from '../nodes/arithmetic.ts';
 import { emit } from '../nodes/emit.ts';
 import type { EntryName } from '../types.ts';
+import { forwardOf } from '../values/module.ts';
 import { type Env, evaluate, Scope, staticEnv } from '../values/scope.ts';
 import type { Session } from '../values/session.ts';
 import { type TraceOptions, Tracer } from '../values/tracer.ts';

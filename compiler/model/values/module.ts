@@ -2,6 +2,7 @@
 import type {
   BlockDecl,
   FnDecl,
+  ForwardMember,
   Item,
   ModelDecl,
   NamesDecl,
@@ -37,6 +38,11 @@ export interface Module {
   /** Any syntax error: names may have been lost. */
   readonly broken: boolean;
   readonly loader: Loader;
+}
+
+/** The `forward` of a block, if it has one. */
+export function forwardOf(decl: BlockDecl): ForwardMember | undefined {
+  return decl.members.find((m) => m.kind === 'forward');
 }
 
 /** The files and packages of one check, each read once. */

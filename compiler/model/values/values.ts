@@ -237,7 +237,8 @@ export function formatValue(value: Value): string {
   }
 }
 
-const nouns: Readonly<Record<Value['kind'], string>> = {
+/** What messages call a value, with the article. */
+export const nouns: Readonly<Record<Value['kind'], string>> = {
   int: 'an int',
   float: 'a float',
   dim: 'an open dimension',
