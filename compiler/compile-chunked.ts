@@ -7,7 +7,7 @@ import { type Graph, gradientPrefix, numericShape, sizeOf } from './graph/types.
 import { planJoins } from './joins/plan.ts';
 import { lowerGraph, type OutputPlace } from './kernels/lower.ts';
 import { Storages } from './kernels/view.ts';
-import { blocksMatching } from './model/globs.ts';
+import { blocksMatching } from './model/values/globs.ts';
 import { runPasses } from './passes/index.ts';
 import { makePlan } from './plan/make-plan.ts';
 import { type ChunkedPart, type CutTensor, chunkSections } from './plan/sections.ts';

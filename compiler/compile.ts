@@ -10,7 +10,7 @@ import type { VerifiedJoins } from './joins/types.ts';
 import { constantScale, lossScaleInput } from './kernels/loss-scale.ts';
 import { lowerGraph, type OutputPlace } from './kernels/lower.ts';
 import { Storages } from './kernels/view.ts';
-import { blocksMatching } from './model/globs.ts';
+import { blocksMatching } from './model/values/globs.ts';
 import { Expressions } from './ops/expressions.ts';
 import { type Precision, runPasses } from './passes/index.ts';
 import { makePlan, type ResultPlace } from './plan/make-plan.ts';

@@ -5,8 +5,8 @@
  * from the sample's own stream: what one sample gets depends on (seed, epoch, sample) and on nothing else.
  */
 import { z } from 'zod';
-import { didYouMean } from '../../compiler/model/suggest.ts';
 import type { StaticCall } from '../../compiler/model/types.ts';
+import { didYouMean } from '../../compiler/model/values/suggest.ts';
 import { failAt, parseOptions } from './options.ts';
 import { type RandomKey, randomBelow, randomUnit } from './random.ts';
 import { crop, resizeBicubic } from './resize.ts';

@@ -8,7 +8,7 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { CsvError, parse } from 'csv-parse';
-import { didYouMean } from '../../compiler/model/suggest.ts';
+import { didYouMean } from '../../compiler/model/values/suggest.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import { failSystem } from './atomic.ts';
 

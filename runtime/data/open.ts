@@ -6,8 +6,8 @@
  */
 import { existsSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
-import { didYouMean } from '../../compiler/model/suggest.ts';
 import type { StaticCall } from '../../compiler/model/types.ts';
+import { didYouMean } from '../../compiler/model/values/suggest.ts';
 import { openCsv } from './csv-source.ts';
 import { failAt } from './options.ts';
 import type { SourceContext } from './source-context.ts';

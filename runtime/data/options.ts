@@ -5,8 +5,8 @@
  * suggestion; wrong values name the option, what was found and what is wanted.
  */
 import { z } from 'zod';
-import { didYouMean } from '../../compiler/model/suggest.ts';
 import type { StaticCall, StaticValueData } from '../../compiler/model/types.ts';
+import { didYouMean } from '../../compiler/model/values/suggest.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import type { DataCode } from './codes.ts';
 

@@ -5,7 +5,7 @@
  * class token's row kept), which is PyTorch's kernel with a = -0.5, widened when shrinking. Filters go the same way and
  * are then scaled by the ratio of the areas, so that a flat picture gives the features that it gave before.
  */
-import { gridOf, gridShapes, resizable } from '../../compiler/model/grid.ts';
+import { gridOf, gridShapes, resizable } from '../../compiler/model/values/grid.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import { cubicTaps, type Taps } from './resize.ts';
 

@@ -6,9 +6,9 @@
 import { type CompileOptions, compileGraph, planFitting } from '../../compiler/compile.ts';
 import { compileChunked } from '../../compiler/compile-chunked.ts';
 import type { Graph } from '../../compiler/graph/types.ts';
-import { matchesGlob } from '../../compiler/model/globs.ts';
 import { traceEntry } from '../../compiler/model/index.ts';
 import type { Recipe } from '../../compiler/model/types.ts';
+import { matchesGlob } from '../../compiler/model/values/globs.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';

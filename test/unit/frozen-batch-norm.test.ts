@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { executeReference } from '../../compiler/graph/reference.ts';
 import type { Graph } from '../../compiler/graph/types.ts';
 import { verify } from '../../compiler/graph/verify.ts';
-import { matchesGlob } from '../../compiler/model/globs.ts';
 import { resolveModel, traceEntry } from '../../compiler/model/index.ts';
+import { matchesGlob } from '../../compiler/model/values/globs.ts';
 import { hashImages, hashWeight } from '../../zoo/formats/hash-weights.ts';
 import { memoryHost } from '../errors/report.ts';
 

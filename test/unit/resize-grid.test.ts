@@ -3,7 +3,7 @@
  * definition written out densely.
  */
 import { describe, expect, it } from 'vitest';
-import { gridOf, resizable } from '../../compiler/model/grid.ts';
+import { gridOf, resizable } from '../../compiler/model/values/grid.ts';
 import { resizeGrid } from '../../runtime/data/resize-grid.ts';
 import { randomNumbers } from '../support/random.ts';
 

@@ -6,8 +6,8 @@
  * whatever differs is an obstacle, and obstacles are reported together.
  */
 import { z } from 'zod';
-import { type Definition, type Part, partsOf, zooPackage } from '../../compiler/model/index.ts';
-import type { Model } from '../../compiler/model/types.ts';
+import { type Part, partsOf, zooPackage } from '../../compiler/model/index.ts';
+import type { Definition, Model } from '../../compiler/model/types.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 
 const positive = z.int().positive();

@@ -6,8 +6,8 @@
  * a `with` in the text, so the package says all that was built.
  */
 import { basename, resolve } from 'node:path';
-import { zooPackages } from '../../compiler/model/imports.ts';
-import type { TextOverride } from '../../compiler/model/resolve.ts';
+import { zooPackages } from '../../compiler/model/modules/imports.ts';
+import type { TextOverride } from '../../compiler/model/resolve/resolve.ts';
 import type { ModuleHost, Recipe } from '../../compiler/model/types.ts';
 import type { Program, TrainDecl } from '../../grammar/ast.ts';
 import { parse } from '../../grammar/parser.ts';
