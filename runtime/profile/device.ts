@@ -11,8 +11,8 @@ import { fail } from '../../grammar/diagnostics.ts';
 import { type TrustedClock, trustedClock } from '../timing/clock.ts';
 import type { Clock } from '../timing/timed-run.ts';
 import type { Device, HostArray, Session } from '../types.ts';
-import type { WebGpuDevice } from '../webgpu-device.ts';
-import type { WebGpuSession } from '../webgpu-session.ts';
+import type { WebGpuDevice } from '../webgpu/device.ts';
+import type { WebGpuSession } from '../webgpu/session.ts';
 import type { HostPhase, ProfileRecorder, SessionProfile } from './recorder.ts';
 
 export class ProfilingDevice implements Device {

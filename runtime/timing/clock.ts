@@ -5,8 +5,8 @@
  * a short and a long kernel in turn and looks whether order, ratio and sum fit what the host's clock saw.
  */
 import type { PlanStep } from '../../compiler/plan/types.ts';
-import { bufferUsage } from '../webgpu-constants.ts';
-import type { WebGpuDevice } from '../webgpu-device.ts';
+import { bufferUsage } from '../webgpu/constants.ts';
+import type { WebGpuDevice } from '../webgpu/device.ts';
 import { type Clock, type Dispatch, runTimed, type TimedRun } from './timed-run.ts';
 
 export interface TrustedClock {

@@ -6,8 +6,8 @@
  * its wait cost, so it is only for adapters without (or with wrong) timestamps.
  */
 import type { PlanStep } from '../../compiler/plan/types.ts';
-import { bufferUsage, mapMode } from '../webgpu-constants.ts';
-import type { WebGpuDevice } from '../webgpu-device.ts';
+import { bufferUsage, mapMode } from '../webgpu/constants.ts';
+import type { WebGpuDevice } from '../webgpu/device.ts';
 
 /** Whose clock: the device's timestamps, or the host's around submit and wait. */
 export type Clock = 'device' | 'host';

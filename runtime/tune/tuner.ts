@@ -9,8 +9,8 @@ import type { Plan } from '../../compiler/plan/types.ts';
 import type { TunedSchedules } from '../../compiler/profile.ts';
 import { trustedClock } from '../timing/clock.ts';
 import type { Clock } from '../timing/timed-run.ts';
-import type { WebGpuDevice } from '../webgpu-device.ts';
-import type { WebGpuSession } from '../webgpu-session.ts';
+import type { WebGpuDevice } from '../webgpu/device.ts';
+import type { WebGpuSession } from '../webgpu/session.ts';
 import { type CompileFor, type Contest, contestPlan, contestsOf } from './contest.ts';
 
 export interface TunedWork {

@@ -62,7 +62,7 @@ const allowed: Readonly<Record<(typeof stages)[number], readonly string[]>> = {
 
 /** Parts of the runtime that are Node's by nature: files, threads, signals, Dawn's bindings. */
 function isNodePart(file: string): boolean {
-  return /^runtime\/(data|eval|dist)\//.test(file) || /(^|[/-])node(-[a-z-]+)?\.ts$|\/node\//.test(file);
+  return /^runtime\/(data|eval|dist)\/|\/node\//.test(file);
 }
 
 function needsNode(target: string): boolean {

@@ -11,9 +11,9 @@ import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import { flopsPerSubmit, submitSpans } from '../../runtime/submits.ts';
 import type { Device, HostArray, Session } from '../../runtime/types.ts';
-import { compileEntry, compileTrainingStep } from '../entry.ts';
-import { hashImages, hashTokens } from '../formats/hash-weights.ts';
-import { openWeights } from '../weights.ts';
+import { compileEntry, compileTrainingStep } from '../run/entry.ts';
+import { hashImages, hashTokens } from '../weights/hash-weights.ts';
+import { openWeights } from '../weights/weights.ts';
 import { lowerBound, type Timing, timeRuns, writeBenchHyper } from './measure.ts';
 
 export interface BenchCase {
@@ -75,7 +75,7 @@ export function modelOf(host: ModuleHost, { model, overrides }: BenchCase): Mode
 }
 
 /** What the training case steps with, for the peers that do the same work. */
-export { stepOptimizer as benchOptimizer, stepScaleBounds as benchScaleBounds } from '../entry.ts';
+export { stepOptimizer as benchOptimizer, stepScaleBounds as benchScaleBounds } from '../run/entry.ts';
 
 /** Plans the case for a device; needs no GPU. */
 export function planCase(

@@ -6,7 +6,7 @@
  */
 import { type Diagnostic, DiagnosticError } from '../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../grammar/render.ts';
-import { systemReason } from '../../runtime/data/atomic.ts';
+import { systemReason } from '../../runtime/data/files/atomic.ts';
 import { note } from './output.ts';
 
 /** The diagnostics that an error stands for; none if it is a defect of ours. */

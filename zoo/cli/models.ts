@@ -5,7 +5,7 @@ import { entryNames } from '../../compiler/model/types.ts';
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../grammar/render.ts';
 import { nodeHost } from '../host.ts';
-import type { FloatChoice } from '../weights.ts';
+import type { FloatChoice } from '../weights/weights.ts';
 import { note } from './output.ts';
 
 export interface Override {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Model } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import { isPackage, loadPackage } from '../export/index.ts';
-import { openWeights, type WeightSource } from '../weights.ts';
+import { openWeights, type WeightSource } from '../weights/weights.ts';
 import { loadModel } from './models.ts';
 
 export interface LoadedModel {

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fail } from '../../grammar/diagnostics.ts';
-import { failSystem, syncDirectory } from '../../runtime/data/atomic.ts';
+import { failSystem, syncDirectory } from '../../runtime/data/files/atomic.ts';
 
 async function refuseExisting(out: string): Promise<void> {
   if (!existsSync(out)) return;

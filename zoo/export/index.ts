@@ -4,7 +4,7 @@
  */
 export { type Bundle, bundleModel, bundleRecipe } from './bundle.ts';
 export { type ExportRequest, exportPackage } from './export.ts';
-export { exportForeign, type ForeignExport, type ForeignFormat } from './foreign.ts';
+export { exportForeign, type ForeignExport, type ForeignFormat } from './foreign/foreign.ts';
 export {
   isPackage,
   type LoadedPackage,

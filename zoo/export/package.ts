@@ -11,7 +11,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { fail } from '../../grammar/diagnostics.ts';
-import { failSystem } from '../../runtime/data/atomic.ts';
+import { failSystem } from '../../runtime/data/files/atomic.ts';
 
 export const manifestName = 'model.json';
 export const weightsName = 'weights.safetensors';

@@ -9,8 +9,8 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
-import { failSystem, syncDirectory, writeAtomically, writeFully } from '../../data/atomic.ts';
-import { openSafetensors, type TensorToWrite, writeSafetensors } from '../../data/safetensors-file.ts';
+import { failSystem, syncDirectory, writeAtomically, writeFully } from '../../data/files/atomic.ts';
+import { openSafetensors, type TensorToWrite, writeSafetensors } from '../../data/safetensors/file.ts';
 import type { DataCursor } from '../../data/types.ts';
 import type { StateArray, TrainSession } from '../types.ts';
 

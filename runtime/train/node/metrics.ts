@@ -5,7 +5,7 @@
  * that the run goes on with, so a resumed file reads as if the run had never been cut.
  */
 import { type FileHandle, open } from 'node:fs/promises';
-import { failSystem } from '../../data/atomic.ts';
+import { failSystem } from '../../data/files/atomic.ts';
 import type { MetricsRow } from '../types.ts';
 
 /** Length in bytes of the leading rows whose step is below `step`; stops at the first other or unreadable line. */

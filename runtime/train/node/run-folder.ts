@@ -6,7 +6,7 @@
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail } from '../../../grammar/diagnostics.ts';
-import { failSystem } from '../../data/atomic.ts';
+import { failSystem } from '../../data/files/atomic.ts';
 import { writeText } from './checkpoints.ts';
 
 const marker = 'run.json';

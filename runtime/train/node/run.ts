@@ -6,7 +6,7 @@
  */
 import { join } from 'node:path';
 import type { Recipe, Weight } from '../../../compiler/model/types.ts';
-import { type TensorToWrite, writeSafetensors } from '../../data/safetensors-file.ts';
+import { type TensorToWrite, writeSafetensors } from '../../data/safetensors/file.ts';
 import type { BatchSource } from '../../data/types.ts';
 import { inSteps, type Schedule } from '../schedule.ts';
 import { trainLoop } from '../trainer.ts';

@@ -13,7 +13,7 @@ import { chunkByChunk, type StepComputation, wholeBatch } from '../../reference/
 import { ReferenceTrainSession } from '../../reference/session.ts';
 import type { CompileFor } from '../../tune/contest.ts';
 import type { Device } from '../../types.ts';
-import { formatBytes } from '../../webgpu-device.ts';
+import { formatBytes } from '../../webgpu/device.ts';
 import { batchCounters } from '../counters.ts';
 import { chunkSize, planTraining, traceLoss } from '../plan.ts';
 import { scheduleOf } from '../schedule.ts';

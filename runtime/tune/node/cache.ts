@@ -13,8 +13,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { scheduleKey } from '../../../compiler/kernels/schedules.ts';
 import type { TunedSchedules } from '../../../compiler/profile.ts';
-import type { AdapterReport } from '../../adapter.ts';
-import { failSystem, systemReason, writeAtomically, writeFully } from '../../data/atomic.ts';
+import { failSystem, systemReason, writeAtomically, writeFully } from '../../data/files/atomic.ts';
+import type { AdapterReport } from '../../webgpu/adapter.ts';
 import type { TunedWork } from '../tuner.ts';
 
 /** What a measurement holds for. */

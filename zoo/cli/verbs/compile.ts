@@ -20,7 +20,7 @@ import { fail } from '../../../grammar/diagnostics.ts';
 import { countSubmits, flopsPerSubmit } from '../../../runtime/submits.ts';
 import { planTraining } from '../../../runtime/train/plan.ts';
 import { checkSupported } from '../../../runtime/train/supported.ts';
-import { compileFitting } from '../../entry.ts';
+import { compileFitting } from '../../run/entry.ts';
 import { loadModel, loadRecipe, parseCount, parseEntry } from '../models.ts';
 import { count, gigaflop, mebibytes, note, printJson, table, writeText } from '../output.ts';
 

@@ -1,9 +1,9 @@
 /** `zooc import`: weights of other projects as a safetensors file under our names, which are OpenAI's. */
 import { existsSync } from 'node:fs';
 import { fail } from '../../../grammar/diagnostics.ts';
-import { writeSafetensors } from '../../formats/safetensors.ts';
-import type { NamingName } from '../../naming.ts';
-import { openWeights, weightsToWrite } from '../../weights.ts';
+import { writeSafetensors } from '../../weights/formats/safetensors.ts';
+import type { NamingName } from '../../weights/naming.ts';
+import { openWeights, weightsToWrite } from '../../weights/weights.ts';
 import { type DtypeOption, floatChoice, loadModel } from '../models.ts';
 import { count, note, print } from '../output.ts';
 
