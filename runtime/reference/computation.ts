@@ -11,7 +11,12 @@ import type { RefTensor } from '../../compiler/ops/op.ts';
 import type { Batch } from '../data/types.ts';
 import { movedBuffers } from '../train/counters.ts';
 import { chunkOf } from '../train/session.ts';
-import type { ReferenceWeight } from './session.ts';
+
+/** A weight as the reference needs to know it. */
+export interface ReferenceWeight {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
 
 type Tensors = Map<string, RefTensor>;
 

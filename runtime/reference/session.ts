@@ -15,13 +15,7 @@ import type {
   UpdateSettings,
 } from '../train/types.ts';
 import { type AdamState, adamwStep, clampWeight, clipFactor, globalNorm } from './adamw.ts';
-import type { StepComputation } from './computation.ts';
-
-/** A weight as the reference needs to know it. */
-export interface ReferenceWeight {
-  readonly name: string;
-  readonly shape: readonly number[];
-}
+import type { ReferenceWeight, StepComputation } from './computation.ts';
 
 /** Trains in f64. */
 export class ReferenceTrainSession implements TrainSession {

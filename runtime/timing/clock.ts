@@ -67,8 +67,8 @@ export async function trustedClock(device: WebGpuDevice): Promise<TrustedClock> 
   try {
     const [short, long] = [probe(device, buffer, 16), probe(device, buffer, 2048)];
     const options = { clock: 'device', budget: Number.POSITIVE_INFINITY } as const;
-    await runTimed(device, [short, long], options);
-    const reason = implausible(await runTimed(device, [short, long, short, long], options));
+    await runTimed(device.gpu, [short, long], options);
+    const reason = implausible(await runTimed(device.gpu, [short, long, short, long], options));
     if (reason === undefined) return { clock: 'device' };
     return {
       clock: 'host',

@@ -7,7 +7,6 @@
  */
 import type { PlanStep } from '../../compiler/plan/types.ts';
 import { bufferUsage, mapMode } from '../webgpu/constants.ts';
-import type { WebGpuDevice } from '../webgpu/device.ts';
 
 /** Whose clock: the device's timestamps, or the host's around submit and wait. */
 export type Clock = 'device' | 'host';
@@ -48,13 +47,13 @@ const queriesOfSet = 4096;
 
 /** Runs dispatches in order and waits for the end. */
 export function runTimed(
-  device: WebGpuDevice,
+  gpu: GPUDevice,
   dispatches: readonly Dispatch[],
   options: TimingOptions,
 ): Promise<TimedRun> {
   return options.clock === 'device'
-    ? runWithTimestamps(device, dispatches, options)
-    : runStepwise(device, dispatches, options);
+    ? runWithTimestamps(gpu, dispatches, options)
+    : runStepwise(gpu, dispatches, options);
 }
 
 function encodePass(
@@ -74,22 +73,22 @@ function encodePass(
 }
 
 async function runWithTimestamps(
-  device: WebGpuDevice,
+  gpu: GPUDevice,
   dispatches: readonly Dispatch[],
   { repeat = 1, budget }: TimingOptions,
 ): Promise<TimedRun> {
-  const { queue } = device.gpu;
-  const queries = new Timestamps(device, dispatches.length);
+  const { queue } = gpu;
+  const queries = new Timestamps(gpu, dispatches.length);
   try {
     const began = performance.now();
     const buffers: GPUCommandBuffer[] = [];
-    let encoder = device.gpu.createCommandEncoder();
+    let encoder = gpu.createCommandEncoder();
     let flops = 0;
     for (const [i, dispatch] of dispatches.entries()) {
       const next = dispatch.step.flops * repeat;
       if (flops > 0 && flops + next > budget) {
         buffers.push(encoder.finish());
-        encoder = device.gpu.createCommandEncoder();
+        encoder = gpu.createCommandEncoder();
         flops = 0;
       }
       flops += next;
@@ -120,7 +119,7 @@ class Timestamps {
   readonly #staging: GPUBuffer;
   readonly #count: number;
 
-  constructor({ gpu }: WebGpuDevice, passes: number) {
+  constructor(gpu: GPUDevice, passes: number) {
     this.#count = 2 * passes;
     for (let at = 0; at < this.#count; at += queriesOfSet)
       this.#sets.push(
@@ -162,7 +161,7 @@ class Timestamps {
 }
 
 async function runStepwise(
-  { gpu }: WebGpuDevice,
+  gpu: GPUDevice,
   dispatches: readonly Dispatch[],
   { repeat = 1 }: TimingOptions,
 ): Promise<TimedRun> {

@@ -10,7 +10,7 @@ import type { DeviceProfile, TunedSchedules } from '../../compiler/profile.ts';
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import type { Device } from '../types.ts';
 import { bufferUsage, shaderStage } from './constants.ts';
-import { WebGpuSession } from './session.ts';
+import { type SessionDevice, WebGpuSession } from './session.ts';
 
 const mebibyte = 2 ** 20;
 
@@ -47,7 +47,7 @@ function diagnosticOf(error: GPUError, doing: string): DiagnosticError {
   ]);
 }
 
-export class WebGpuDevice implements Device {
+export class WebGpuDevice implements Device, SessionDevice {
   readonly gpu: GPUDevice;
   readonly memory = { current: 0, peak: 0 };
   /** The first error that came outside of any scope, or the loss of the device. */

@@ -7,20 +7,19 @@
  */
 import type {
   BufferRange,
-  ChunkCopy,
   Plan,
   PlanSection,
-  PlanStep,
   ScalerInfo,
   Slot,
   StateSlot,
 } from '../../compiler/plan/types.ts';
 import { hyperSlots, scalerSlots, stateSlots } from '../../compiler/plan/types.ts';
+import type { DiagnosticError } from '../../grammar/diagnostics.ts';
 import { checkRun, flopsPerSubmit, type Span, slotBytes, submitSpans } from '../submits.ts';
 import { type Clock, type Dispatch, runTimed, type TimedRun } from '../timing/timed-run.ts';
-import type { HostArray, Session } from '../types.ts';
+import type { Device, HostArray, Session } from '../types.ts';
 import { bufferUsage, mapMode } from './constants.ts';
-import type { WebGpuDevice } from './device.ts';
+import { encodeCopy, encodePass, type Program } from './encode.ts';
 
 /** Largest single upload and readback: bounds the driver's staging memory. */
 const chunkBytes = 32 * 2 ** 20;
@@ -28,13 +27,6 @@ const chunkBytes = 32 * 2 ** 20;
 const smallBytes = 2 ** 18;
 /** Uploads after which the queue is told to start, so that staging memory is freed. */
 const uploadsPerSubmit = 8;
-/** Steps with a bind group each, cut into submits. */
-interface Program {
-  readonly steps: readonly PlanStep[];
-  readonly groups: readonly GPUBindGroup[];
-  readonly spans: readonly Span[];
-}
-
 /** A set of small results copied behind a run: where each lies in the staging buffer, and buffers to use again. */
 interface Readback {
   readonly slots: readonly { readonly name: string; readonly slot: Slot; readonly at: number }[];
@@ -42,9 +34,23 @@ interface Readback {
   readonly free: GPUBuffer[];
 }
 
+/** What a session asks of the device that opened it. */
+export interface SessionDevice extends Pick<Device, 'profile'> {
+  readonly gpu: GPUDevice;
+  /** The first error that nobody was there to catch; every later call throws it. */
+  failure: DiagnosticError | undefined;
+  /** Throws what went wrong on this device, if anything did. */
+  check(): void;
+  /** Creates a buffer and counts it. @param usage flags of `bufferUsage` */
+  createBuffer(label: string, size: number, usage: number): GPUBuffer;
+  destroyBuffer(buffer: GPUBuffer): void;
+  /** Runs `make` inside error scopes. @param doing what to name in an error */
+  scoped<T>(doing: string, make: () => T): Promise<Awaited<T>>;
+}
+
 export class WebGpuSession implements Session {
   readonly plan: Plan;
-  readonly #device: WebGpuDevice;
+  readonly #device: SessionDevice;
   readonly #buffers: readonly GPUBuffer[];
   readonly #pipelines: readonly GPUComputePipeline[];
   readonly #main: Program;
@@ -70,7 +76,7 @@ export class WebGpuSession implements Session {
   #closed = false;
 
   constructor(
-    device: WebGpuDevice,
+    device: SessionDevice,
     plan: Plan,
     buffers: readonly GPUBuffer[],
     pipelines: readonly GPUComputePipeline[],
@@ -169,7 +175,7 @@ export class WebGpuSession implements Session {
           )
         : order.map((i) => this.#dispatch(this.#main, i));
     const budget = flopsPerSubmit[this.#device.profile.kind];
-    const timed = await runTimed(this.#device, dispatches, { clock, repeat, budget });
+    const timed = await runTimed(this.#device.gpu, dispatches, { clock, repeat, budget });
     this.#check();
     return timed;
   }
@@ -279,46 +285,19 @@ export class WebGpuSession implements Session {
       const encoder = this.#device.gpu.createCommandEncoder();
       if (i === 0) {
         for (const id of section.clears) encoder.clearBuffer(this.#buffers[id]!);
-        for (const copy of section.before) this.#copy(encoder, copy, repetition);
+        for (const copy of section.before) encodeCopy(encoder, this.#buffers, copy, repetition);
       }
-      this.#encodePass(encoder, program, span, named);
-      if (i === last) for (const copy of section.after) this.#copy(encoder, copy, repetition);
+      encodePass(encoder, this.#pipelines, program, span, named);
+      if (i === last) for (const copy of section.after) encodeCopy(encoder, this.#buffers, copy, repetition);
       this.#pending.push(encoder.finish());
     }
     this.#alone = this.#pending.length - 1;
   }
 
-  #copy(encoder: GPUCommandEncoder, { from, to, bytes, advances }: ChunkCopy, repetition: number): void {
-    const [source, target] = [this.#buffers[from.buffer]!, this.#buffers[to.buffer]!];
-    const on = bytes * repetition;
-    const [read, write] = advances === 'from' ? [on, 0] : [0, on];
-    encoder.copyBufferToBuffer(source, from.offset + read, target, to.offset + write, bytes);
-  }
-
   #encode(program: Program, span: Span, named: boolean): GPUCommandBuffer {
     const encoder = this.#device.gpu.createCommandEncoder();
-    this.#encodePass(encoder, program, span, named);
+    encodePass(encoder, this.#pipelines, program, span, named);
     return encoder.finish();
-  }
-
-  #encodePass(
-    encoder: GPUCommandEncoder,
-    { steps, groups }: Program,
-    { start, end }: Span,
-    named: boolean,
-  ): void {
-    const pass = encoder.beginComputePass();
-    let current = -1;
-    for (let i = start; i < end; i++) {
-      const step = steps[i]!;
-      if (named) pass.pushDebugGroup(step.label);
-      if (step.pipeline !== current) pass.setPipeline(this.#pipelines[step.pipeline]!);
-      current = step.pipeline;
-      pass.setBindGroup(0, groups[i]!);
-      pass.dispatchWorkgroups(step.workgroups[0], step.workgroups[1], step.workgroups[2]);
-      if (named) pass.popDebugGroup();
-    }
-    pass.end();
   }
 
   #moments(name: string) {
