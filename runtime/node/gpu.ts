@@ -2,8 +2,7 @@
  * WebGPU in Node: Dawn through npm `webgpu`. The only part of the runtime's core that knows Node.
  *
  * Dawn's bindings need three things from us: the `GPU` object kept reachable while anything runs (else programs crash
- * at random), `XDG_RUNTIME_DIR` for software Vulkan, and patience. They look for finished work in a `setImmediate`
- * loop, which costs a core, so `throttlePolling` puts a millisecond between looks once some were fruitless.
+ * at random), `XDG_RUNTIME_DIR` for software Vulkan, and patience between looks at the device (`polling.ts`).
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir, totalmem } from 'node:os';
@@ -21,6 +20,8 @@ import {
   profileOf,
 } from '../webgpu/adapter.ts';
 import { WebGpuDevice } from '../webgpu/device.ts';
+import { throttlePolling } from './polling.ts';
+import { withoutLines } from './stderr.ts';
 
 /** GPU objects in use: Dawn's instance must not be collected while its devices live. */
 const reachable = new Set<GPU>();
@@ -54,54 +55,46 @@ function flags(unsafe: boolean, extra: readonly string[] = []): string[] {
   ];
 }
 
-/** What Dawn needs of a Node process: patience between looks, and a folder for software Vulkan that goes at the exit. */
-export function prepareProcess(): void {
-  throttlePolling();
+/** Software Vulkan wants a folder for its sockets; ours goes at the exit. */
+function ensureRuntimeFolder(): void {
   if (process.env.XDG_RUNTIME_DIR) return;
   const folder = mkdtempSync(join(tmpdir(), 'zooc-xdg-'));
   process.env.XDG_RUNTIME_DIR = folder;
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 }
 
-const looksBeforeWaiting = 64;
-const waitMilliseconds = 1;
-let throttled = false;
+/** What Dawn needs of a process that opens devices by itself: the folder, and patience until the process ends. */
+export function prepareProcess(): void {
+  ensureRuntimeFolder();
+  throttlePolling();
+}
+
+/** Keeps an instance reachable and Dawn patient; the result ends both. */
+function hold(gpu: GPU): () => void {
+  const resume = throttlePolling();
+  reachable.add(gpu);
+  return () => {
+    reachable.delete(gpu);
+    resume();
+  };
+}
 
 /**
- * Wraps `globalThis.setImmediate`, which Dawn's bindings call for each look at the device with a native function. A
- * chain of looks starts at full speed; from the 65th look on, a millisecond passes between two. Other callers are
- * passed through.
+ * What Dawn prints for every adapter whose driver offers more dynamic buffers than Dawn's own constants allow. Our plans
+ * use none.
  */
-export function throttlePolling(): void {
-  if (throttled) return;
-  throttled = true;
-  const original = globalThis.setImmediate;
-  let fruitless = 0;
-  let looking = false;
-  const wrapped = (callback: (...args: unknown[]) => void, ...args: unknown[]): unknown => {
-    const native = Function.prototype.toString.call(callback).includes('[native code]');
-    if (!native) return original(callback, ...args);
-    // A look that finds nothing asks for the next one from inside itself.
-    fruitless = looking ? fruitless + 1 : 0;
-    const look = (): void => {
-      looking = true;
-      try {
-        callback(...args);
-      } finally {
-        looking = false;
-      }
-    };
-    return fruitless < looksBeforeWaiting ? original(look) : setTimeout(look, waitMilliseconds);
-  };
-  Object.defineProperties(wrapped, Object.getOwnPropertyDescriptors(original));
-  globalThis.setImmediate = wrapped as typeof setImmediate;
+const reducedLimit =
+  /^Warning: maxDynamic(Uniform|Storage)BuffersPerPipelineLayout artificially reduced from \d+ to \d+ to fit /;
+
+function requestAdapter(gpu: GPU, options?: GPURequestAdapterOptions): Promise<GPUAdapter | null> {
+  return withoutLines(reducedLimit, () => gpu.requestAdapter(options));
 }
 
 /** Backends and names of all adapters: Dawn lists them when asked for one that cannot exist. */
 async function adapterNames(): Promise<{ backend: string; name: string }[]> {
   let message = '';
   try {
-    await create(flags(false, ['adapter=?'])).requestAdapter();
+    await requestAdapter(create(flags(false, ['adapter=?'])));
   } catch (error) {
     message = (error as Error).message;
   }
@@ -125,11 +118,11 @@ interface Found {
 }
 
 async function findAdapters(unsafe: boolean): Promise<Found[]> {
-  prepareProcess();
+  ensureRuntimeFolder();
   const found: Found[] = [];
   for (const { backend, name } of await adapterNames()) {
     const gpu = createGpu(backend, name, unsafe);
-    const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+    const adapter = await requestAdapter(gpu, { powerPreference: 'high-performance' });
     if (adapter) found.push({ gpu, adapter, report: describeAdapter(adapter, backend, name) });
   }
   return found;
@@ -166,16 +159,12 @@ export async function openGpu(options: NodeGpuOptions = {}): Promise<OpenedGpu> 
   const warn = options.warn ?? ((text: string) => process.stderr.write(`${text}\n`));
   const tuned = await loadTuned(identityOf(chosen.report), warn);
   const profile = { ...withMemory(profileOf(chosen.report)), tuned };
-  reachable.add(chosen.gpu);
+  const release = hold(chosen.gpu);
   try {
     const device = await openDevice(chosen.adapter, profile);
-    return {
-      device: new WebGpuDevice(device, profile, () => reachable.delete(chosen.gpu)),
-      report: chosen.report,
-      because,
-    };
+    return { device: new WebGpuDevice(device, profile, release), report: chosen.report, because };
   } catch (error) {
-    reachable.delete(chosen.gpu);
+    release();
     throw error;
   }
 }
@@ -189,14 +178,19 @@ function withMemory(profile: DeviceProfile): DeviceProfile {
 
 /** Opens Dawn's null backend: it executes nothing but checks every call and compiles WGSL, and needs no driver. */
 export async function openNullGpu(): Promise<WebGpuDevice> {
-  prepareProcess();
+  ensureRuntimeFolder();
   const gpu = create(flags(true, ['backend=null']));
-  const adapter = await gpu.requestAdapter();
+  const adapter = await requestAdapter(gpu);
   if (!adapter) failWithoutAdapter();
-  reachable.add(gpu);
   const report = describeAdapter(adapter, 'null', 'null backend');
   const profile: DeviceProfile = { ...profileOf(report), features: report.features };
-  return new WebGpuDevice(await openDevice(adapter, profile), profile, () => reachable.delete(gpu));
+  const release = hold(gpu);
+  try {
+    return new WebGpuDevice(await openDevice(adapter, profile), profile, release);
+  } catch (error) {
+    release();
+    throw error;
+  }
 }
 
 /**
