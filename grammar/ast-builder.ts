@@ -11,7 +11,7 @@ import type { Diagnostic } from './diagnostics.ts';
 import { joinSpans, type SourceFile, type Span } from './source.ts';
 
 /** Deepest expression that is built; longer chains are an error at their place. */
-export const maxDepth = 400;
+const maxDepth = 400;
 
 /** One piece of a flat operator chain: prefixes, an operand, and the infix operator in front of it. */
 export interface ChainLink {

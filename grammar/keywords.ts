@@ -22,7 +22,7 @@ export interface Brackets {
 
 export const noBrackets: Brackets = { closers: new Map(), around: new Map() };
 
-export interface Classified {
+interface Classified {
   readonly tokens: IToken[];
   readonly brackets: Brackets;
   /** The token at which the nesting became too deep; everything from there on was cut off. */

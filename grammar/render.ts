@@ -15,7 +15,7 @@
 import type { Diagnostic } from './diagnostics.ts';
 import { positionAt, type SourceFile, type Span } from './source.ts';
 
-export interface RenderOptions {
+interface RenderOptions {
   /** ANSI colours, for terminals. Off by default. */
   readonly color?: boolean;
 }
@@ -32,7 +32,7 @@ export function renderDiagnostics(diagnostics: readonly Diagnostic[], options: R
 }
 
 /** What `check --json` prints for each diagnostic. Lines and columns from 1, the end behind the last character. */
-export interface DiagnosticJson {
+interface DiagnosticJson {
   readonly code: string;
   readonly severity: Diagnostic['severity'];
   readonly message: string;

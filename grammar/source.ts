@@ -19,7 +19,7 @@ export interface Span {
   readonly end: number;
 }
 
-export interface Position {
+interface Position {
   readonly line: number;
   readonly column: number;
 }

@@ -130,7 +130,7 @@ const tokenImages: Record<string, string> = {
 };
 
 /** "`x`", "the string `"x"`", "the end of the file". */
-export function describeToken(token: IToken): string {
+function describeToken(token: IToken): string {
   if (token.tokenType === EOF) {
     return 'the end of the file';
   }

@@ -16,7 +16,7 @@ import type { SourceFile, Span } from './source.ts';
 const category = (name: string, ...categories: TokenType[]): TokenType =>
   createToken({ name, pattern: Lexer.NA, categories });
 
-export const Word = category('Word');
+const Word = category('Word');
 export const Name = category('Name', Word);
 export const Text = category('Text');
 export const Infix = category('Infix');
@@ -105,7 +105,7 @@ export const softWords = [
   'epochs',
 ] as const;
 
-export type HardWord = (typeof hardWords)[number];
+type HardWord = (typeof hardWords)[number];
 export type SoftWord = (typeof softWords)[number];
 
 function keywordTokens(): Record<HardWord | SoftWord, TokenType> {
@@ -144,13 +144,13 @@ export const DotDot = literal('DotDot', /\.\./);
 export const Dot = literal('Dot', /\./);
 export const Arrow = literal('Arrow', /->/);
 export const Pipe = literal('Pipe', /\|>/);
-export const Elvis = literal('Elvis', /\?:/, Infix);
-export const Comparison = literal('Comparison', /==|!=|<=|>=|<|>/, Infix);
+const Elvis = literal('Elvis', /\?:/, Infix);
+const Comparison = literal('Comparison', /==|!=|<=|>=|<|>/, Infix);
 export const Equals = literal('Equals', /=/);
-export const Plus = literal('Plus', /\+/, Infix);
+const Plus = literal('Plus', /\+/, Infix);
 export const Minus = literal('Minus', /-/, Infix);
-export const Times = literal('Times', /[*/%@]/, Infix);
-export const Power = literal('Power', /\^/, Infix);
+const Times = literal('Times', /[*/%@]/, Infix);
+const Power = literal('Power', /\^/, Infix);
 export const Colon = literal('Colon', /:/);
 export const Comma = literal('Comma', /,/);
 export const LParen = literal('LParen', /\(/);
@@ -201,7 +201,7 @@ const lexerMessages: ILexerErrorMessageProvider = {
 
 const lexer = new Lexer(allTokens, { positionTracking: 'onlyOffset', errorMessageProvider: lexerMessages });
 
-export interface Tokens {
+interface Tokens {
   readonly tokens: IToken[];
   readonly comments: readonly Comment[];
   readonly diagnostics: readonly Diagnostic[];

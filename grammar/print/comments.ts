@@ -51,7 +51,7 @@ interface Row {
   readonly comment: boolean;
 }
 
-export interface DelimitedOptions {
+interface DelimitedOptions {
   /** Inside the brackets of a flat list: `{ a }` has spaces, `(a)` none. */
   readonly padded?: boolean;
 }

@@ -70,7 +70,7 @@ function levelOf(expr: ast.Expr): number {
 const escapes: Record<string, string> = { '\n': '\\n', '\t': '\\t', '\r': '\\r', '"': '\\"', '\\': '\\\\' };
 
 /** A string literal for a text. */
-export function quote(text: string): string {
+function quote(text: string): string {
   const inner = Array.from(text, (character) => {
     const code = character.codePointAt(0)!;
     return escapes[character] ?? (isInvisible(code) ? `\\u{${code.toString(16)}}` : character);

@@ -17,7 +17,7 @@ export function normalizeRows(data: Float32Array, width: number): Float32Array {
 }
 
 /** A class: its name, or several names for the same thing. */
-export type ClassNames = string | readonly string[];
+type ClassNames = string | readonly string[];
 
 /**
  * One feature per class, [classes, width], each of length 1.

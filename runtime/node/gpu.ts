@@ -26,7 +26,7 @@ import { withoutLines } from './stderr.ts';
 /** GPU objects in use: Dawn's instance must not be collected while its devices live. */
 const reachable = new Set<GPU>();
 
-export interface NodeGpuOptions {
+interface NodeGpuOptions {
   /** Part of an adapter's name; `ZOOC_ADAPTER` by default. */
   readonly adapter?: string;
   /** Allows experimental WGSL (subgroup matrices), which is the default; the variable `ZOOC_UNSAFE=0` forbids it. */

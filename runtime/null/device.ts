@@ -40,7 +40,7 @@ export class NullDevice implements Device {
  * Checks that every range of a plan lies in its buffer and every reference exists. A violation is a defect of the
  * compiler, so it is thrown as a plain error that names the step or slot.
  */
-export function checkPlan(plan: Plan, profile: DeviceProfile): void {
+function checkPlan(plan: Plan, profile: DeviceProfile): void {
   const inRange = (what: string, { buffer, offset }: BufferRange, bytes: number): void => {
     const target = plan.buffers[buffer];
     if (!target || target.id !== buffer) throw new Error(`${what}: there is no buffer ${buffer}`);

@@ -13,7 +13,7 @@ export const hostPhases = ['state', 'upload', 'encode', 'wait'] as const;
 export type HostPhase = (typeof hostPhases)[number];
 
 /** A piece of the host's time, in milliseconds of `performance.now()`. */
-export interface HostSpan {
+interface HostSpan {
   readonly phase: HostPhase;
   readonly start: number;
   readonly end: number;
@@ -27,7 +27,7 @@ export interface RecordedRun {
   readonly spans: readonly StepSpan[];
 }
 
-export interface StepTotal {
+interface StepTotal {
   readonly step: PlanStep;
   /** Unique in the plan: family, schedule, number. */
   readonly kernel: string;

@@ -30,9 +30,9 @@ interface NameEvent {
   readonly args: { readonly name: string };
 }
 
-export type TraceEvent = SliceEvent | NameEvent;
+type TraceEvent = SliceEvent | NameEvent;
 
-export interface ChromeTrace {
+interface ChromeTrace {
   readonly displayTimeUnit: 'ms';
   readonly traceEvents: readonly TraceEvent[];
 }

@@ -23,7 +23,7 @@ type Tensors = Map<string, RefTensor>;
 /** Gives `loss`, `grad.<weight>` and `buffer.<name>` of a batch. */
 export type StepComputation = (batch: Batch, params: ReadonlyMap<string, RefTensor>) => Tensors;
 
-export function toReference(shape: readonly number[], data: ArrayLike<number>): RefTensor {
+function toReference(shape: readonly number[], data: ArrayLike<number>): RefTensor {
   return { shape, data: Float64Array.from(data) };
 }
 

@@ -34,7 +34,7 @@ export interface TimedRun {
   readonly wait: number;
 }
 
-export interface TimingOptions {
+interface TimingOptions {
   readonly clock: Clock;
   /** How often each step is dispatched in its pass; its time is divided by that. */
   readonly repeat?: number;

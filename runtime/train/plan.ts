@@ -27,7 +27,7 @@ export function chunkSize({ batch, chunk }: Pick<Recipe, 'batch' | 'chunk'>): nu
   return chunk !== undefined && chunk < batch ? chunk : undefined;
 }
 
-export interface TrainingPlan {
+interface TrainingPlan {
   /** The loss of the whole batch, as traced. */
   readonly graph: Graph;
   readonly plan: VerifiedPlan;

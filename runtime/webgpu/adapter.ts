@@ -35,7 +35,7 @@ export interface AdapterReport {
   readonly matrixConfigs?: readonly MatrixConfig[];
 }
 
-export interface AdapterChoice {
+interface AdapterChoice {
   /** Index into the list that was given. */
   readonly index: number;
   /** "the only adapter", "discrete GPUs come first", "ZOOC_ADAPTER=llvm names it", ... */
@@ -151,7 +151,7 @@ export function failWithoutAdapter(): never {
 }
 
 /** Software adapters get a CPU's schedules. */
-export function kindOf(type: AdapterType): DeviceKind {
+function kindOf(type: AdapterType): DeviceKind {
   return type === 'software' ? 'cpu' : 'gpu';
 }
 

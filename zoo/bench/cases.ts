@@ -120,7 +120,7 @@ async function fillSession(session: Session, model: Model, test: BenchCase): Pro
   if (test.training) writeBenchHyper(session);
 }
 
-export interface CaseOptions {
+interface CaseOptions {
   readonly runs: number;
   readonly precision?: Precision;
 }

@@ -10,7 +10,7 @@ import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import type { Device, Session } from '../../runtime/types.ts';
 import { fill, type MatmulShape, matmulPlan, timeOnce } from './measure.ts';
 
-export interface ConvolutionShape {
+interface ConvolutionShape {
   readonly channels: number;
   readonly filters: number;
   /** Rows and columns of the result. */

@@ -10,7 +10,7 @@ import { systemReason } from '../../runtime/data/files/atomic.ts';
 import { note } from './output.ts';
 
 /** The diagnostics that an error stands for; none if it is a defect of ours. */
-export function diagnosticsOf(error: unknown): readonly Diagnostic[] {
+function diagnosticsOf(error: unknown): readonly Diagnostic[] {
   if (error instanceof DiagnosticError) return error.diagnostics;
   const reason = systemReason(error);
   if (reason === undefined) return [];

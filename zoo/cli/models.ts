@@ -8,7 +8,7 @@ import { nodeHost } from '../host.ts';
 import type { FloatChoice } from '../weights/weights.ts';
 import { note } from './output.ts';
 
-export interface Override {
+interface Override {
   readonly path: string;
   readonly value: string;
 }
@@ -54,13 +54,6 @@ export function parseCount(option: string, text: string): number {
     fail('Z703', `${option} ${text}: expected a whole number above 0`);
   }
   return value;
-}
-
-/** One of a few words given as an option. */
-export function parseChoice<T extends string>(option: string, text: string, choices: readonly T[]): T {
-  const choice = choices.find((c) => c === text);
-  if (choice === undefined) fail('Z703', `${option} ${text}: expected one of ${choices.join(', ')}`);
-  return choice;
 }
 
 /** `--dtype`: how floats are written. */

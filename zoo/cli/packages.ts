@@ -9,7 +9,7 @@ import { isPackage, loadPackage } from '../export/index.ts';
 import { openWeights, type WeightSource } from '../weights/weights.ts';
 import { loadModel } from './models.ts';
 
-export interface LoadedModel {
+interface LoadedModel {
   readonly model: Model;
   readonly weights: WeightSource;
 }

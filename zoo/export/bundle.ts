@@ -14,7 +14,7 @@ import { parse } from '../../grammar/parser.ts';
 import type { SourceFile } from '../../grammar/source.ts';
 import { type Edit, isSetting, settingEdits } from './recipe-text.ts';
 
-export interface Bundle {
+interface Bundle {
   /** Texts by name, all in one folder; `model.zoo` among them. */
   readonly files: ReadonlyMap<string, string>;
   /** Name of the model that `model.zoo` stands for. */

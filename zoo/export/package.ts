@@ -79,7 +79,7 @@ export async function digestFile(path: string): Promise<FileDigest> {
   return { bytes, sha256: hash.digest('hex') };
 }
 
-export interface LoadedPackage {
+interface LoadedPackage {
   readonly manifest: Manifest;
   /** For `resolveModel`: DIR/model.zoo#NAME. */
   readonly reference: string;

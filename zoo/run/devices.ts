@@ -26,7 +26,7 @@ export type Executor =
     }
   | { readonly kind: 'reference'; readonly name: string; close(): void };
 
-export interface ExecutorOptions {
+interface ExecutorOptions {
   /** `--profile`: where to record the time of every step. */
   readonly profile?: ProfileRecorder;
   /** `--tune`; ZOOC_TUNE=1 asks for the same where there is something to tune. */

@@ -127,7 +127,7 @@ export async function openEncoder(executor: Executor, model: Model, weights: Wei
   };
 }
 
-export interface Prediction {
+interface Prediction {
   readonly label: string;
   readonly probability: number;
 }

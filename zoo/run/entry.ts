@@ -41,12 +41,12 @@ export interface ReadyEntry {
 }
 
 /** Names of the weights that have a gradient, in state_dict order. */
-export function trainableNames(model: Model): string[] {
+function trainableNames(model: Model): string[] {
   return model.weights.filter((w) => w.kind === 'param').map((w) => w.name);
 }
 
 /** The graph of one entry with numeric shapes. */
-export function traceGraph(model: Model, request: EntryRequest): Graph {
+function traceGraph(model: Model, request: EntryRequest): Graph {
   const traced = traceEntry(model, request.entry, {
     batch: request.batch,
     training: request.mode === 'train',

@@ -15,7 +15,7 @@ import { openStart } from '../weights/start-weights.ts';
 import type { WeightSource } from '../weights/weights.ts';
 import { type DeviceChoice, openExecutor } from './devices.ts';
 
-export interface TrainRequest {
+interface TrainRequest {
   readonly recipe: Recipe;
   /** The run folder. */
   readonly out: string;

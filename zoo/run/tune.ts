@@ -5,7 +5,7 @@ import type { CompileFor } from '../../runtime/tune/contest.ts';
 import { identityOf, storeTuned } from '../../runtime/tune/node/cache.ts';
 import { type TunedWork, type TuneOptions, tune } from '../../runtime/tune/tuner.ts';
 
-export interface Tuned {
+interface Tuned {
   readonly results: readonly TunedWork[];
   /** The cache file; absent where nothing needed a measurement. */
   readonly path?: string;

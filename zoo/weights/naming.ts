@@ -22,7 +22,7 @@ export const namingNames = ['openai', 'open_clip', 'hf'] as const;
 export type NamingName = (typeof namingNames)[number];
 
 /** One way to name the weights of one model. */
-export interface Naming {
+interface Naming {
   readonly name: NamingName;
   /** A weight's tensors, without a file's prefix. */
   stored(weight: Weight): MappedName;

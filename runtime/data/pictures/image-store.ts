@@ -11,7 +11,7 @@ import { DecodePool, type DecodeSettings } from './decode.ts';
 /** After so many unreadable pictures in a row the folder is wrong, not the pictures. */
 const mostInRow = 1000;
 
-export interface StoredImage {
+interface StoredImage {
   /** The index that it belongs to: another than asked for, if that one cannot be read. */
   readonly index: number;
   /** RGB [size, size, 3]; shared, not to be changed. */

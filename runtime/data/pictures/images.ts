@@ -14,10 +14,10 @@ export const clipMean = [0.48145466, 0.4578275, 0.40821073] as const;
 export const clipStd = [0.26862954, 0.26130258, 0.27577711] as const;
 
 /** Larger pictures are refused: they are decompression bombs more often than photographs. */
-export const maxPixels = 25_000_000;
+const maxPixels = 25_000_000;
 
 /** A decoded picture and whether its file had a palette. */
-export interface Decoded extends Pixels {
+interface Decoded extends Pixels {
   readonly palette: boolean;
 }
 

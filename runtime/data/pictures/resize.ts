@@ -15,7 +15,7 @@ export interface Pixels {
 }
 
 /** The size to resample to, and the part of the result that is wanted. */
-export interface Target {
+interface Target {
   readonly width: number;
   readonly height: number;
   readonly left: number;

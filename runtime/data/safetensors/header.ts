@@ -240,7 +240,7 @@ export function parseHeader(bytes: Uint8Array, dataBytes: number, source: string
 }
 
 /** One tensor's place in a header that is to be written. */
-export interface HeaderEntry {
+interface HeaderEntry {
   readonly name: string;
   readonly dtype: SafetensorsDType;
   readonly shape: readonly number[];

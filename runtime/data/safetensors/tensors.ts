@@ -37,7 +37,7 @@ export interface Tensor {
   readonly data: TensorData;
 }
 
-export interface Safetensors {
+interface Safetensors {
   /** In order of their bytes in the file. */
   readonly tensors: Map<string, Tensor>;
   readonly metadata: ReadonlyMap<string, string>;

@@ -12,7 +12,7 @@ import { didYouMean } from '../../../compiler/model/suggest.ts';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { failSystem } from '../files/atomic.ts';
 
-export interface CsvTable {
+interface CsvTable {
   /** Absolute paths. */
   readonly images: readonly string[];
   /** `captions[c][i]`: cell of the c-th caption column in row i. */

@@ -27,7 +27,7 @@ const sources: Readonly<Record<string, (call: StaticCall, context: SourceContext
       ),
   };
 
-export interface OpenOptions extends Omit<SourceContext, 'find'> {
+interface OpenOptions extends Omit<SourceContext, 'find'> {
   /** Folder of the recipe's file. */
   readonly folder: string;
 }

@@ -49,7 +49,7 @@ function byteCharacters(): string[] {
 }
 
 /** The tokenizer of a size as data, for other programs. */
-export interface Vocabulary {
+interface Vocabulary {
   /** By id; the last two are the marks of a text's start and end. */
   readonly words: readonly string[];
   /** `i n`, in order of precedence. */

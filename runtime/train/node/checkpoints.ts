@@ -43,7 +43,7 @@ export interface Checkpoint {
 }
 
 /** Tensors that are saved with the state but live outside the session: weights that no step uses. */
-export type CarriedWeights = readonly TensorToWrite[];
+type CarriedWeights = readonly TensorToWrite[];
 
 /** The checkpoints of one run folder. */
 export class CheckpointStore {

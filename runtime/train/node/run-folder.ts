@@ -13,7 +13,7 @@ const marker = 'run.json';
 /** What a kill leaves beside a file that was being written. */
 const halfWritten = /^\..*\.tmp$/;
 
-export interface RunFolder {
+interface RunFolder {
   /** The run began before; only then there is something to resume. */
   readonly begun: boolean;
 }

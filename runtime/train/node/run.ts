@@ -47,7 +47,7 @@ export interface TrainResult {
 export const defaultCheckpoint = { every: { value: 500, unit: 'steps' }, keep: 2 } as const;
 
 /** What a run works with. */
-export interface RunParts {
+interface RunParts {
   readonly session: TrainSession;
   readonly source: BatchSource;
   readonly schedule: Schedule;

@@ -25,9 +25,7 @@ import { defaultCheckpoint, Run, type RunOptions, type TrainResult } from './run
 import { beginRunFolder, examineRunFolder } from './run-folder.ts';
 import { listenForStop } from './signals.ts';
 
-export type { TrainResult } from './run.ts';
-
-export type TrainExecutor =
+type TrainExecutor =
   | {
       readonly kind: 'device';
       readonly device: Device;
@@ -37,7 +35,7 @@ export type TrainExecutor =
   /** Double precision, for checks. */
   | { readonly kind: 'reference' };
 
-export interface TrainOptions extends RunOptions {
+interface TrainOptions extends RunOptions {
   readonly recipe: Recipe;
   readonly executor: TrainExecutor;
   /** Go on from the newest checkpoint in `out`, or from the start if there is none yet. */
@@ -49,7 +47,7 @@ export interface TrainOptions extends RunOptions {
 }
 
 /** What a checkpoint must agree on: the computation of one step and the weights it updates. */
-export function modelHash(graph: Graph, settings: UpdateSettings): string {
+function modelHash(graph: Graph, settings: UpdateSettings): string {
   const nodes = graph.nodes.map(({ op, inputs, attrs, type }) => [op, inputs, attrs, type.dtype, type.shape]);
   const mixed = settings.lossScale === undefined ? [] : ['mixed'];
   return createHash('sha256')

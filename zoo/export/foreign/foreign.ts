@@ -22,7 +22,7 @@ const layouts = { openai: openaiLayout, open_clip: openClipLayout, hf: hfLayout 
 export type ForeignFormat = keyof typeof layouts;
 
 /** What was written. */
-export interface ForeignExport {
+interface ForeignExport {
   readonly format: ForeignFormat;
   readonly name: string;
   readonly parameters: number;

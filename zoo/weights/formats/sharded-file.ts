@@ -21,7 +21,7 @@ function broken(path: string, why: string): never {
 }
 
 /** Several files as one. */
-export class ShardedFile implements TensorFile {
+class ShardedFile implements TensorFile {
   readonly path: string;
   readonly infos: ReadonlyMap<string, StoredInfo>;
   readonly #shards: readonly TensorFile[];

@@ -86,7 +86,7 @@ class PickleWriter {
 }
 
 /** A tensor as far as a pickle describes it. */
-export type PickledTensor = StoredInfo & { readonly name: string };
+type PickledTensor = StoredInfo & { readonly name: string };
 
 /** Row-major strides, in elements. */
 function stridesOf(shape: readonly number[]): number[] {

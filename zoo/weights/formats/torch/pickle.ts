@@ -22,7 +22,7 @@ export interface PickleHost {
   call(global: string, args: readonly PickleValue[], refuse: Refuse): PickleValue;
 }
 
-export const pickleLimits = {
+const pickleLimits = {
   /** Values pushed onto the stack. A checkpoint of ViT-L/14 with its optimizer has some 100 000. */
   values: 2_000_000,
   /** Containers inside containers. */

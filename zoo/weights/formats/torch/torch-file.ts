@@ -74,7 +74,7 @@ function gather(bytes: Uint8Array, { shape, strides, dtype }: StoredTensor): Uin
 }
 
 /** An open checkpoint; close it when done. */
-export class TorchFile implements TensorFile {
+class TorchFile implements TensorFile {
   readonly path: string;
   readonly infos: ReadonlyMap<string, StoredTensor>;
   readonly #file: FileHandle;

@@ -163,7 +163,7 @@ function isModule(name: string): boolean {
 }
 
 /** The tensor that a value is, if it is one. */
-export function asTensor(value: PickleValue): StoredTensor | undefined {
+function asTensor(value: PickleValue): StoredTensor | undefined {
   return value !== null && typeof value === 'object' && value.kind === 'made' && value.what === 'a tensor'
     ? (value.value as StoredTensor)
     : undefined;
