@@ -16,7 +16,8 @@
  * | Z111 | `package` or `import` behind a declaration                         |
  * | Z112 | so many syntax errors that the rest is not shown                   |
  *
- * Chevrotain asks for texts through `errorMessages`; `toDiagnostic` adds places, help and the opening bracket.
+ * Chevrotain asks for texts through `errorMessages`; `toDiagnostic` adds places, help
+ * and the opening bracket.
  */
 import {
   EOF,
@@ -289,7 +290,7 @@ function helpFor(error: IRecognitionException & { previousToken?: IToken }): str
   return undefined;
 }
 
-// ── strays ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── strays ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 export type StrayPlace = 'file' | 'block' | 'seq' | 'train' | 'names';
 

@@ -1,8 +1,9 @@
 /**
  * WebGPU in Node: Dawn through npm `webgpu`. The only part of the runtime's core that knows Node.
  *
- * Dawn's bindings need three things from us: the `GPU` object kept reachable while anything runs (else programs crash
- * at random), `XDG_RUNTIME_DIR` for software Vulkan, and patience between looks at the device (`polling.ts`).
+ * Dawn's bindings need three things from us: the `GPU` object kept reachable while anything runs
+ * (else programs crash at random), `XDG_RUNTIME_DIR` for software Vulkan, and patience between looks
+ * at the device (`polling.ts`).
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir, totalmem } from 'node:os';
@@ -29,7 +30,10 @@ const reachable = new Set<GPU>();
 interface NodeGpuOptions {
   /** Part of an adapter's name; `ZOOC_ADAPTER` by default. */
   readonly adapter?: string;
-  /** Allows experimental WGSL (subgroup matrices), which is the default; the variable `ZOOC_UNSAFE=0` forbids it. */
+  /**
+   * Allows experimental WGSL (subgroup matrices), which is the default; the variable
+   * `ZOOC_UNSAFE=0` forbids it.
+   */
   readonly unsafe?: boolean;
   /** Remarks, such as a cache of measured schedules that cannot be read; stderr by default. */
   readonly warn?: (text: string) => void;
@@ -43,8 +47,8 @@ export interface ListedAdapter {
 }
 
 /**
- * Dawn flags: half floats on NVIDIA's Vulkan driver are hidden unless asked for when the instance is made; timestamps
- * are rounded to 65.5 µs, against spying web pages, unless that is switched off.
+ * Dawn flags: half floats on NVIDIA's Vulkan driver are hidden unless asked for when the instance is made;
+ * timestamps are rounded to 65.5 µs, against spying web pages, unless that is switched off.
  */
 function flags(unsafe: boolean, extra: readonly string[] = []): string[] {
   const toggles = ['vulkan_enable_f16_on_nvidia', ...(unsafe ? ['allow_unsafe_apis'] : [])];
@@ -63,7 +67,9 @@ function ensureRuntimeFolder(): void {
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 }
 
-/** What Dawn needs of a process that opens devices by itself: the folder, and patience until the process ends. */
+/**
+ * What Dawn needs of a process that opens devices by itself: the folder, and patience until the process ends.
+ */
 export function prepareProcess(): void {
   ensureRuntimeFolder();
   throttlePolling();
@@ -80,11 +86,11 @@ function hold(gpu: GPU): () => void {
 }
 
 /**
- * What Dawn prints for every adapter whose driver offers more dynamic buffers than Dawn's own constants allow. Our plans
- * use none.
+ * What Dawn prints for every adapter whose driver offers more dynamic buffers than Dawn's own constants
+ * allow. Our plans use none.
  */
 const reducedLimit =
-  /^Warning: maxDynamic(Uniform|Storage)BuffersPerPipelineLayout artificially reduced from \d+ to \d+ to fit /;
+  /^Warning: maxDynamic(Uniform|Storage)BuffersPerPipelineLayout artificially reduced from \d+ to \d+ /;
 
 function requestAdapter(gpu: GPU, options?: GPURequestAdapterOptions): Promise<GPUAdapter | null> {
   return withoutLines(reducedLimit, () => gpu.requestAdapter(options));
@@ -106,7 +112,10 @@ async function adapterNames(): Promise<{ backend: string; name: string }[]> {
   return found.filter((f, i) => f.backend !== 'null' && keys.indexOf(keys[i]!) === i);
 }
 
-/** A `GPU` that offers the named adapter alone, as `openGpu` uses it; keep it reachable while its devices live. */
+/**
+ * A `GPU` that offers the named adapter alone, as `openGpu` uses it; keep it
+ * reachable while its devices live.
+ */
 export function createGpu(backend: string, adapter: string, unsafe = false): GPU {
   return create(flags(unsafe, [`backend=${backend}`, `adapter=${adapter}`]));
 }
@@ -169,14 +178,20 @@ export async function openGpu(options: NodeGpuOptions = {}): Promise<OpenedGpu> 
   }
 }
 
-/** A software adapter's buffers lie in the host's memory, whose size is known: the machine's or the container's. */
+/**
+ * A software adapter's buffers lie in the host's memory, whose size is known: the
+ * machine's or the container's.
+ */
 function withMemory(profile: DeviceProfile): DeviceProfile {
   if (profile.kind !== 'cpu') return profile;
   const allowed = process.constrainedMemory() ?? 0;
   return { ...profile, memory: allowed > 0 ? Math.min(totalmem(), allowed) : totalmem() };
 }
 
-/** Opens Dawn's null backend: it executes nothing but checks every call and compiles WGSL, and needs no driver. */
+/**
+ * Opens Dawn's null backend: it executes nothing but checks every call and compiles
+ * WGSL, and needs no driver.
+ */
 export async function openNullGpu(): Promise<WebGpuDevice> {
   ensureRuntimeFolder();
   const gpu = create(flags(true, ['backend=null']));
@@ -194,7 +209,8 @@ export async function openNullGpu(): Promise<WebGpuDevice> {
 }
 
 /**
- * Compiles a plan's kernels on the null backend, whatever device it was made for; nothing is allocated or run.
+ * Compiles a plan's kernels on the null backend, whatever device it was made for;
+ * nothing is allocated or run.
  * @throws DiagnosticError Z604 naming the kernel
  */
 export async function validateWgsl(plan: VerifiedPlan): Promise<void> {

@@ -1,10 +1,11 @@
 /**
  * Patience between Dawn's looks at the device.
  *
- * Dawn's bindings for Node look for finished work in a loop of immediates, which takes a whole core. They have no option
- * for it and fetch `setImmediate` from the global object at every look (dawn/node's AsyncRunner), always that of the main
- * context: a wrapper on the global is the only way to come between two looks. So it is put there only while somebody
- * holds it, passes all callers but Dawn through, and leaves with its last holder.
+ * Dawn's bindings for Node look for finished work in a loop of immediates, which takes a whole core. They
+ * have no option for it and fetch `setImmediate` from the global object at every look (dawn/node's
+ * AsyncRunner), always that of the main context: a wrapper on the global is the only way to come between
+ * two looks. So it is put there only while somebody holds it, passes all callers but Dawn through, and
+ * leaves with its last holder.
  */
 
 const looksBeforeWaiting = 64;
@@ -40,7 +41,9 @@ function wrapImmediates(): () => void {
   };
 }
 
-/** Dawn's callbacks are native functions; one that finds nothing asks for the next look from inside itself. */
+/**
+ * Dawn's callbacks are native functions; one that finds nothing asks for the next look from inside itself.
+ */
 function patientImmediates(original: typeof setImmediate) {
   let fruitless = 0;
   let looking = false;

@@ -1,10 +1,11 @@
 /**
- * Harmless lines of native libraries kept off the terminal: what they write to file descriptor 2 during a call goes to a
- * temporary file, and all but the known lines is passed on as soon as the call returns.
+ * Harmless lines of native libraries kept off the terminal: what they write to file descriptor 2 during a
+ * call goes to a temporary file, and all but the known lines is passed on as soon as the call returns.
  *
- * Dawn writes remarks straight to descriptor 2, without an option or a callback, and Node cannot point a descriptor
- * elsewhere; so `dup` and `dup2` are called through koffi. Where that optional package does not load, and on Windows,
- * where every C library counts descriptors of its own, all lines appear. After a crash the file is still there.
+ * Dawn writes remarks straight to descriptor 2, without an option or a callback, and Node cannot point a
+ * descriptor elsewhere; so `dup` and `dup2` are called through koffi. Where that optional package does not
+ * load, and on Windows, where every C library counts descriptors of its own, all lines appear. After a crash
+ * the file is still there.
  */
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -57,7 +58,8 @@ function redirect({ dup, dup2 }: Descriptors): { restore(): string } | undefined
 }
 
 /**
- * Makes a call; lines that it writes to descriptor 2 before it returns its promise, and that `known` matches, are dropped.
+ * Makes a call; lines that it writes to descriptor 2 before it returns its promise, and that
+ * `known` matches, are dropped.
  * @param known tested on each line without its end
  */
 export async function withoutLines<T>(known: RegExp, call: () => Promise<T>): Promise<T> {

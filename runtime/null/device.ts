@@ -1,9 +1,9 @@
 /**
- * The null device: the session interface without a GPU. Nothing is executed; sizes, names and ranges are checked as on
- * a real device, weights and inputs are kept, outputs are zero.
+ * The null device: the session interface without a GPU. Nothing is executed; sizes, names and ranges are
+ * checked as on a real device, weights and inputs are kept, outputs are zero.
  *
- * Tests of everything around the GPU run on it, on any machine. Kernels are compile-checked by `validateWgsl` in
- * `runtime/node/gpu.ts`, on Dawn's null backend.
+ * Tests of everything around the GPU run on it, on any machine. Kernels are compile-checked by `validateWgsl`
+ * in `runtime/node/gpu.ts`, on Dawn's null backend.
  */
 import type { BufferRange, Plan, PlanSection, Slot, VerifiedPlan } from '../../compiler/plan/types.ts';
 import { hyperSlots, stateSlots } from '../../compiler/plan/types.ts';
@@ -37,8 +37,8 @@ export class NullDevice implements Device {
 }
 
 /**
- * Checks that every range of a plan lies in its buffer and every reference exists. A violation is a defect of the
- * compiler, so it is thrown as a plain error that names the step or slot.
+ * Checks that every range of a plan lies in its buffer and every reference exists. A violation is a defect of
+ * the compiler, so it is thrown as a plain error that names the step or slot.
  */
 function checkPlan(plan: Plan, profile: DeviceProfile): void {
   const inRange = (what: string, { buffer, offset }: BufferRange, bytes: number): void => {

@@ -1,7 +1,8 @@
 /**
  * What one training step computes before the update, in f64: loss, gradients of weights, moved buffers.
  *
- * Whole batches run one graph; chunked ones run the three graphs of the cut as a device does, chunk after chunk.
+ * Whole batches run one graph; chunked ones run the three graphs of the cut as a device
+ * does, chunk after chunk.
  */
 import { type ChunkedGraphs, cutNames } from '../../compiler/autodiff/chunk.ts';
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';

@@ -1,8 +1,9 @@
 /**
  * Whether an adapter's timestamps can be believed, found out with two kernels whose times must differ.
  *
- * Drivers exist that offer timestamps and write zeros, or the time of recording. So the first use on a device runs
- * a short and a long kernel in turn and looks whether order, ratio and sum fit what the host's clock saw.
+ * Drivers exist that offer timestamps and write zeros, or the time of recording. So the first use
+ * on a device runs a short and a long kernel in turn and looks whether order, ratio and sum fit
+ * what the host's clock saw.
  */
 import type { PlanStep } from '../../compiler/plan/types.ts';
 import { bufferUsage } from '../webgpu/constants.ts';

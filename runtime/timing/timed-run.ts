@@ -1,9 +1,9 @@
 /**
- * Steps with the time of each: a pass for every step between two timestamps of the device, or a submit for every step
- * timed by the host.
+ * Steps with the time of each: a pass for every step between two timestamps of the device, or a submit for
+ * every step timed by the host.
  *
- * Both are slower than a normal run, which has one pass for all steps. The host's clock includes what a submit and
- * its wait cost, so it is only for adapters without (or with wrong) timestamps.
+ * Both are slower than a normal run, which has one pass for all steps. The host's clock includes what a
+ * submit and its wait cost, so it is only for adapters without (or with wrong) timestamps.
  */
 import type { PlanStep } from '../../compiler/plan/types.ts';
 import { bufferUsage, mapMode } from '../webgpu/constants.ts';
@@ -28,7 +28,10 @@ export interface StepSpan {
 export interface TimedRun {
   readonly clock: Clock;
   readonly spans: readonly StepSpan[];
-  /** The host's time: when encoding began (`performance.now()`), seconds for encoding, and for waiting afterwards. */
+  /**
+   * The host's time: when encoding began (`performance.now()`), seconds for encoding,
+   * and for waiting afterwards.
+   */
   readonly began: number;
   readonly encode: number;
   readonly wait: number;

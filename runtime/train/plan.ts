@@ -35,8 +35,8 @@ interface TrainingPlan {
 
 /**
  * One optimizer step as a plan.
- * @throws DiagnosticError Z605 when the device cannot hold it, naming a batch or chunk that it can; Z614 (the objective
- * cannot be cut into chunks)
+ * @throws DiagnosticError Z605 when the device cannot hold it, naming a batch or chunk that it can; Z614 (the
+ * objective cannot be cut into chunks)
  */
 export function planTraining(
   recipe: Recipe,

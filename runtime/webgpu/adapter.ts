@@ -1,8 +1,8 @@
 /**
  * What an adapter is, which of several to use and why, and the device profile the compiler is told about.
  *
- * WebGPU hides most of the hardware; what it says (vendor, description, fallback flag) is enough to tell a software
- * adapter from a GPU, and a discrete GPU from an integrated one. No part of Node is used here.
+ * WebGPU hides most of the hardware; what it says (vendor, description, fallback flag) is enough to tell a
+ * software adapter from a GPU, and a discrete GPU from an integrated one. No part of Node is used here.
  */
 import {
   type DeviceKind,
@@ -114,8 +114,8 @@ export function describeAdapter(adapter: GPUAdapter, backend: string, name?: str
 const preference: readonly AdapterType[] = ['discrete', 'integrated', 'software'];
 
 /**
- * Picks one of the adapters: the one that `wanted` names, else discrete before integrated before software, and among
- * equals the first (backends list the preferred one first).
+ * Picks one of the adapters: the one that `wanted` names, else discrete before integrated before software,
+ * and among equals the first (backends list the preferred one first).
  * @param wanted a part of the name, vendor, driver or backend, in any case (the variable ZOOC_ADAPTER)
  * @throws DiagnosticError Z601 when the list is empty, Z602 when `wanted` names none
  */

@@ -1,7 +1,8 @@
 /**
  * The WebGPU specification's flag values that the runtime uses.
  *
- * Browsers offer them as globals (`GPUBufferUsage`, ...), Node does not; spelled out here, no global is needed.
+ * Browsers offer them as globals (`GPUBufferUsage`, ...), Node does not; spelled out
+ * here, no global is needed.
  */
 export const bufferUsage = {
   mapRead: 0x1,

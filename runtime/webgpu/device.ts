@@ -1,9 +1,9 @@
 /**
- * A WebGPU device that opens sessions: it shares pipelines of equal WGSL between plans, counts memory, and turns
- * WebGPU's errors into diagnostics.
+ * A WebGPU device that opens sessions: it shares pipelines of equal WGSL between plans, counts memory, and
+ * turns WebGPU's errors into diagnostics.
  *
- * WebGPU reports errors late and aside: error scopes around creation, an uncaptured error event, a lost device. All of
- * them end in one place, `failure`, and every later call of a session throws it.
+ * WebGPU reports errors late and aside: error scopes around creation, an uncaptured error event, a lost
+ * device. All of them end in one place, `failure`, and every later call of a session throws it.
  */
 import type { Plan, PlanPipeline, PlanStep, VerifiedPlan } from '../../compiler/plan/types.ts';
 import type { DeviceProfile, TunedSchedules } from '../../compiler/profile.ts';

@@ -1,5 +1,6 @@
 /**
- * Steps and copies of a plan as WebGPU commands: what a session records for every run, and nothing that it remembers.
+ * Steps and copies of a plan as WebGPU commands: what a session records for every run, and
+ * nothing that it remembers.
  */
 import type { ChunkCopy, PlanStep } from '../../compiler/plan/types.ts';
 import type { Span } from '../submits.ts';

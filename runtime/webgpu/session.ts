@@ -1,9 +1,9 @@
 /**
  * One plan's memory on a WebGPU device, and the loop that replays its steps.
  *
- * Everything is made when the session opens: a bind group a step, submits of bounded work, staging buffers that are
- * used again. `run` encodes and returns; its submit is held back until the next call or the end of the current task, so
- * that the copies of `readLater` ride in the same submit.
+ * Everything is made when the session opens: a bind group a step, submits of bounded work, staging buffers
+ * that are used again. `run` encodes and returns; its submit is held back until the next call or the end of
+ * the current task, so that the copies of `readLater` ride in the same submit.
  */
 import type {
   BufferRange,
@@ -23,11 +23,16 @@ import { encodeCopy, encodePass, type Program } from './encode.ts';
 
 /** Largest single upload and readback: bounds the driver's staging memory. */
 const chunkBytes = 32 * 2 ** 20;
-/** Largest result whose copy rides in the submit of its run, with a staging buffer of its own that is kept. */
+/**
+ * Largest result whose copy rides in the submit of its run, with a staging buffer of its own that is kept.
+ */
 const smallBytes = 2 ** 18;
 /** Uploads after which the queue is told to start, so that staging memory is freed. */
 const uploadsPerSubmit = 8;
-/** A set of small results copied behind a run: where each lies in the staging buffer, and buffers to use again. */
+/**
+ * A set of small results copied behind a run: where each lies in the staging buffer,
+ * and buffers to use again.
+ */
 interface Readback {
   readonly slots: readonly { readonly name: string; readonly slot: Slot; readonly at: number }[];
   readonly bytes: number;

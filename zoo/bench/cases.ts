@@ -1,8 +1,9 @@
 /**
- * What `zooc bench` runs: the towers of ViT-B/32, the image tower of RN50, and one step of training a small model.
+ * What `zooc bench` runs: the towers of ViT-B/32, the image tower of RN50, and one step
+ * of training a small model.
  *
- * The small model is ViT-B/32 with other sizes, so no further file is needed: vision width 192, 6 layers, 64 px, patch
- * 8; text width 192, 4 layers, context 32, vocabulary 4096; embedding 128.
+ * The small model is ViT-B/32 with other sizes, so no further file is needed: vision width 192, 6 layers, 64
+ * px, patch 8; text width 192, 4 layers, context 32, vocabulary 4096; embedding 128.
  */
 import type { Precision } from '../../compiler/compile.ts';
 import { resolveModel } from '../../compiler/model/index.ts';
@@ -57,7 +58,9 @@ export interface BenchResult extends Timing {
   /** Bytes of all buffers that the case made; none is freed before its end. */
   readonly peakMemory: number;
   readonly lowerBound: number;
-  /** Seconds to compile the plan, to open the session (pipelines and buffers), and the host's share of a run. */
+  /**
+   * Seconds to compile the plan, to open the session (pipelines and buffers), and the host's share of a run.
+   */
   readonly compileSeconds: number;
   readonly openSeconds: number;
   readonly hostSeconds: number;

@@ -1,8 +1,9 @@
 /**
  * The one place that turns whatever was thrown into words and an exit code.
  *
- * Diagnostics, and refusals of the operating system (no such file, disk full), are the user's to mend: rendered, exit
- * code 1. Anything else is a defect of zooc: one line, exit code 2, and the stack only when ZOOC_DEBUG=1 asks for it.
+ * Diagnostics, and refusals of the operating system (no such file, disk full), are the user's to mend:
+ * rendered, exit code 1. Anything else is a defect of zooc: one line, exit code 2, and the stack only when
+ * ZOOC_DEBUG=1 asks for it.
  */
 import { type Diagnostic, DiagnosticError } from '../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../grammar/render.ts';

@@ -2,8 +2,8 @@
 /**
  * The command line: which verbs there are, what each takes, and what its help says.
  *
- * A verb's code is loaded only when it is called, so that `zooc --help` and `zooc check` stay quick. Every error ends in
- * `failure.ts`, which chooses the exit code: 0 done, 1 the user's input, 2 a defect of ours.
+ * A verb's code is loaded only when it is called, so that `zooc --help` and `zooc check` stay quick. Every
+ * error ends in `failure.ts`, which chooses the exit code: 0 done, 1 the user's input, 2 a defect of ours.
  */
 import { Command, CommanderError, Option } from '@commander-js/extra-typings';
 import { fail } from '../../grammar/diagnostics.ts';

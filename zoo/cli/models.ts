@@ -1,4 +1,7 @@
-/** From what stands on the command line (`ViT-B/32`, `enc.zoo#mine`, `--set a=b`) to checked models and recipes. */
+/**
+ * From what stands on the command line (`ViT-B/32`, `enc.zoo#mine`, `--set a=b`) to
+ * checked models and recipes.
+ */
 import { resolveModel, resolveRecipe } from '../../compiler/model/index.ts';
 import type { EntryName, Model, Recipe, Result } from '../../compiler/model/types.ts';
 import { entryNames } from '../../compiler/model/types.ts';

@@ -1,4 +1,7 @@
-/** What an export says about its model: sizes, preprocessing, tokenizer, training; for the manifest and the model card. */
+/**
+ * What an export says about its model: sizes, preprocessing, tokenizer, training; for the
+ * manifest and the model card.
+ */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -38,7 +38,9 @@ export interface ExportRequest {
   readonly floats?: FloatChoice;
 }
 
-/** Weights under our names are copied as they are, so that their bytes stay the same; others are written out. */
+/**
+ * Weights under our names are copied as they are, so that their bytes stay the same; others are written out.
+ */
 async function writeWeights(
   { model, floats = 'stored' }: ExportRequest,
   weights: WeightSource,
@@ -95,8 +97,8 @@ async function fillFolder(request: ExportRequest, weights: WeightSource, folder:
 
 /**
  * Writes a package.
- * @throws DiagnosticError Z401 to Z411 when the weights are at fault, Z433 when they do not fit `floats`, Z431 when `out`
- * exists and is not empty, Z413 when it cannot be written
+ * @throws DiagnosticError Z401 to Z411 when the weights are at fault, Z433 when they do not fit `floats`,
+ * Z431 when `out` exists and is not empty, Z413 when it cannot be written
  */
 export async function exportPackage(request: ExportRequest): Promise<Manifest> {
   const weights = await openWeights(request.model, request.source);

@@ -1,6 +1,6 @@
 /**
- * Exports: `exportPackage` makes a package of our own, `loadPackage` verifies and opens one; `exportForeign` makes a folder
- * for another project's loader.
+ * Exports: `exportPackage` makes a package of our own, `loadPackage` verifies and opens one; `exportForeign`
+ * makes a folder for another project's loader.
  */
 export { bundleRecipe } from './bundle.ts';
 export { type ExportRequest, exportPackage } from './export.ts';

@@ -1,9 +1,9 @@
 /**
- * Packages: a folder with a model's text, its weights and `model.json`, which says what it is and what each file's
- * digest must be.
+ * Packages: a folder with a model's text, its weights and `model.json`, which says what it is and what
+ * each file's digest must be.
  *
- * Loading verifies the manifest's form and every digest first, so that a damaged or edited package is refused by name of
- * the file, not found out by wrong results.
+ * Loading verifies the manifest's form and every digest first, so that a damaged or edited package is refused
+ * by name of the file, not found out by wrong results.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';

@@ -1,7 +1,7 @@
 /**
- * Where graphs are executed: a device that runs plans (WebGPU, or the null device, which only checks), or the reference
- * executor in double precision. `--device` and `ZOOC_ADAPTER` decide. `--tune` or `ZOOC_TUNE=1` measures schedules that a
- * plan needs and nobody has measured yet, before the plan is compiled.
+ * Where graphs are executed: a device that runs plans (WebGPU, or the null device, which only checks), or the
+ * reference executor in double precision. `--device` and `ZOOC_ADAPTER` decide. `--tune` or `ZOOC_TUNE=1`
+ * measures schedules that a plan needs and nobody has measured yet, before the plan is compiled.
  */
 import { fail } from '../../grammar/diagnostics.ts';
 import { type OpenedGpu, openGpu } from '../../runtime/node/gpu.ts';
@@ -20,7 +20,9 @@ export type Executor =
       readonly kind: 'device';
       readonly name: string;
       readonly device: Device;
-      /** Where tuning was asked for: measures what this plan needs; the device's profile then has the results. */
+      /**
+       * Where tuning was asked for: measures what this plan needs; the device's profile then has the results.
+       */
       readonly tune?: (compile: CompileFor) => Promise<void>;
       close(): void;
     }
@@ -37,7 +39,8 @@ interface ExecutorOptions {
 
 /**
  * Opens what `choice` names; close it, or Node will not end.
- * @throws DiagnosticError Z6xx when there is no adapter or its device is refused, Z703 when it cannot do what is asked
+ * @throws DiagnosticError Z6xx when there is no adapter or its device is refused, Z703 when
+ * it cannot do what is asked
  */
 export async function openExecutor(choice: DeviceChoice, options: ExecutorOptions): Promise<Executor> {
   const asked = options.tune === true ? '--tune' : options.profile === undefined ? undefined : '--profile';

@@ -1,8 +1,8 @@
 /**
  * Pictures and texts to features of length 1, for classification, embedding and evaluation.
  *
- * Each tower is compiled once, for a batch that fits what is asked first; a last, incomplete batch is padded with zeros,
- * which change nothing because no operation of an encoder mixes samples.
+ * Each tower is compiled once, for a batch that fits what is asked first; a last, incomplete batch is padded
+ * with zeros, which change nothing because no operation of an encoder mixes samples.
  */
 import type { EntryName, Model } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
@@ -23,7 +23,9 @@ export interface Encoder {
   encodeImages(paths: readonly string[]): Promise<Float32Array>;
   /** Features of texts, [n, embed]. A text that exceeds the context is cut. */
   encodeTexts(texts: readonly string[]): Promise<Float32Array>;
-  /** One feature per label: the normalised mean over the templates, whose `{}` is the label. [labels, embed]. */
+  /**
+   * One feature per label: the normalised mean over the templates, whose `{}` is the label. [labels, embed].
+   */
   encodePrompts(labels: readonly string[], templates: readonly string[]): Promise<Float32Array>;
   close(): void;
 }

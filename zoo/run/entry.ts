@@ -1,7 +1,8 @@
 /**
  * One entry of a model, ready to run: traced, compiled for the executor, weights in place.
  *
- * The same call serves the command line, zero-shot evaluation and the benchmark, on a device or on the reference.
+ * The same call serves the command line, zero-shot evaluation and the benchmark, on a
+ * device or on the reference.
  */
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';
 import { type CompileOptions, compileGraph, type Precision, planFitting } from '../../compiler/compile.ts';
@@ -108,7 +109,9 @@ export const stepOptimizer = {
 /** Where it keeps the logarithm of the logits' scale. */
 export const stepScaleBounds = { min: 0, max: Math.log(100) } as const;
 
-/** The plan of one AdamW step of the contrastive loss with the usual settings, where no recipe says others. */
+/**
+ * The plan of one AdamW step of the contrastive loss with the usual settings, where no recipe says others.
+ */
 export function compileTrainingStep(
   model: Model,
   batch: number,

@@ -1,4 +1,6 @@
-/** From a checked recipe to a run folder: opens weights, data and device, and hands them to the training loop. */
+/**
+ * From a checked recipe to a run folder: opens weights, data and device, and hands them to the training loop.
+ */
 import { dirname } from 'node:path';
 import type { TextOverride } from '../../compiler/model/index.ts';
 import type { Recipe } from '../../compiler/model/types.ts';
@@ -24,7 +26,10 @@ interface TrainRequest {
   readonly tune?: boolean;
   /** Where to record the time of every step of the device; slower. */
   readonly profile?: ProfileRecorder;
-  /** Where the weights start; by default the file after `from`, or the model's own initialisers with the recipe's seed. */
+  /**
+   * Where the weights start; by default the file after `from`, or the model's own
+   * initialisers with the recipe's seed.
+   */
   readonly weights?: string;
   /** End before this step, counted from the run's beginning. */
   readonly steps?: number;

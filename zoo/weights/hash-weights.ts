@@ -1,9 +1,9 @@
 /**
- * The hash rule: full-size weights and inputs as a function of a name and a flat index, so that a model with 428 million
- * parameters can be compared with a reference run without storing either side.
+ * The hash rule: full-size weights and inputs as a function of a name and a flat index, so that a model with
+ * 428 million parameters can be compared with a reference run without storing either side.
  *
- * Integers are modulo 2^32, reals are doubles rounded once to float32 at the end. The rule is part of the project's
- * contract: a changed constant here makes every stored reference number wrong.
+ * Integers are modulo 2^32, reals are doubles rounded once to float32 at the end. The rule is part of the
+ * project's contract: a changed constant here makes every stored reference number wrong.
  */
 import { crc32 } from 'node:zlib';
 import { elementCount } from '../../runtime/data/safetensors/header.ts';
@@ -75,7 +75,9 @@ export function hashWeight(name: string, shape: readonly number[]): Float32Array
   return out;
 }
 
-/** Already normalised pixels [batch, 3, resolution, resolution]: a colour, an 8 x 8 block pattern and noise. */
+/**
+ * Already normalised pixels [batch, 3, resolution, resolution]: a colour, an 8 x 8 block pattern and noise.
+ */
 export function hashImages(batch: number, resolution: number): Float32Array {
   const out = new Float32Array(batch * 3 * resolution * resolution);
   const noise = crc32('input.image.noise');
@@ -94,7 +96,10 @@ export function hashImages(batch: number, resolution: number): Float32Array {
   return out;
 }
 
-/** Tokens [batch, context]: SOT, pseudo-random ids, EOT, zeros; the first row fills the whole context. Context >= 5. */
+/**
+ * Tokens [batch, context]: SOT, pseudo-random ids, EOT, zeros; the first row fills the
+ * whole context. Context >= 5.
+ */
 export function hashTokens(batch: number, context = 77, vocab = 49408): Int32Array {
   const out = new Int32Array(batch * context);
   for (let b = 0; b < batch; b++) {

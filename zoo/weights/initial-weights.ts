@@ -1,9 +1,9 @@
 /**
  * Weights as the model's own initialisers say, for `init:SEED` and for training from nothing.
  *
- * Each value is a function of (seed, weight name, index): adding a layer or changing another weight's shape leaves the
- * rest as it was. Normal values come in pairs by Box and Muller's transform in double precision, from the 32-bit
- * draws 2j and 2j+1 of the weight's stream.
+ * Each value is a function of (seed, weight name, index): adding a layer or changing another weight's shape
+ * leaves the rest as it was. Normal values come in pairs by Box and Muller's transform in double precision,
+ * from the 32-bit draws 2j and 2j+1 of the weight's stream.
  */
 import type { Initializer } from '../../compiler/model/types.ts';
 import { type RandomKey, randomBits, randomKey } from '../../runtime/data/random.ts';

@@ -1,9 +1,9 @@
 /**
  * Under which names a file holds a model's weights: OpenAI's (which are ours), open_clip's or Hugging Face's.
  *
- * The maps are written in the language (`names hf for CLIP` in the bundled `clip`). A file's naming is the one that finds
- * most of the model's weights in it; the check that follows demands all of them and nothing else, so a wrong guess can
- * only be reported, never used.
+ * The maps are written in the language (`names hf for CLIP` in the bundled `clip`). A file's naming is the
+ * one that finds most of the model's weights in it; the check that follows demands all of them and nothing
+ * else, so a wrong guess can only be reported, never used.
  */
 import {
   type MappedName,
@@ -58,7 +58,9 @@ function readMap(name: NamingName): NameMap {
   return rules.value;
 }
 
-/** The naming of a model's weights; undefined if it has no names for some (Hugging Face has none for ResNets). */
+/**
+ * The naming of a model's weights; undefined if it has no names for some (Hugging Face has none for ResNets).
+ */
 function namingOf(model: Model, name: NamingName): Naming | undefined {
   const map = readMap(name);
   const names = new Map<string, MappedName>();
@@ -89,8 +91,8 @@ function commonPrefix(names: readonly string[]): string {
 }
 
 /**
- * What published files hold beside weights: OpenAI's three numbers, the causal mask as a buffer, and the positions that
- * Hugging Face's embeddings count.
+ * What published files hold beside weights: OpenAI's three numbers, the causal mask as a buffer, and the
+ * positions that Hugging Face's embeddings count.
  */
 const beside = /^(input_resolution|context_length|vocab_size)$|(^|\.)attn_mask$|\.embeddings\.position_ids$/;
 
@@ -117,7 +119,8 @@ export function wantedTensors({ naming, prefix }: Detected): Map<string, WantedT
 }
 
 /**
- * The naming that finds most of the model's weights among a file's tensors; of equals the first of `namingNames`.
+ * The naming that finds most of the model's weights among a file's tensors; of equals
+ * the first of `namingNames`.
  * @param all try every naming, even behind one that finds every weight
  */
 export function detectNaming(model: Model, infos: ReadonlyMap<string, StoredInfo>, all = false): Detected {

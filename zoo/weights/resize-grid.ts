@@ -1,9 +1,11 @@
 /**
- * Grids inside weights at another size, so that a model can start from weights of another resolution or patch size.
+ * Grids inside weights at another size, so that a model can start from weights of another
+ * resolution or patch size.
  *
- * Positions are interpolated as open_clip does (resize_pos_embed: bicubic with antialiasing, pixel centres aligned, the
- * class token's row kept), which is PyTorch's kernel with a = -0.5, widened when shrinking. Filters go the same way and
- * are then scaled by the ratio of the areas, so that a flat picture gives the features that it gave before.
+ * Positions are interpolated as open_clip does (resize_pos_embed: bicubic with antialiasing, pixel centres
+ * aligned, the class token's row kept), which is PyTorch's kernel with a = -0.5, widened when shrinking.
+ * Filters go the same way and are then scaled by the ratio of the areas, so that a flat picture gives the
+ * features that it gave before.
  */
 import { gridOf, gridShapes, resizable } from '../../compiler/model/grid.ts';
 import { fail } from '../../grammar/diagnostics.ts';

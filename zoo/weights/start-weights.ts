@@ -1,8 +1,8 @@
 /**
  * What training starts from: the weights that the user names, with what the recipe changes about them.
  *
- * `from "M"` says whose weights they are, `init W = ...` what becomes of single ones: resized grids, or fresh values.
- * Whatever does not fit is found by shapes, before a value is read.
+ * `from "M"` says whose weights they are, `init W = ...` what becomes of single ones: resized grids, or fresh
+ * values. Whatever does not fit is found by shapes, before a value is read.
  */
 import { dirname, resolve } from 'node:path';
 import { checkWeights, type TensorInfo } from '../../compiler/model/index.ts';
@@ -12,7 +12,9 @@ import { initialWeight } from './initial-weights.ts';
 import { checkResize, resizeGrid } from './resize-grid.ts';
 import { openWeights, type WeightSource } from './weights.ts';
 
-/** The weights to open: those named on the command line, or the recipe's file; undefined if there are none. */
+/**
+ * The weights to open: those named on the command line, or the recipe's file; undefined if there are none.
+ */
 function startSpec({ from, source }: Recipe, given: string | undefined): string | undefined {
   if (given !== undefined) return given;
   return from?.kind === 'file' ? resolve(dirname(source.path), from.path) : undefined;
@@ -21,7 +23,8 @@ function startSpec({ from, source }: Recipe, given: string | undefined): string 
 /**
  * Opens what the weights of a recipe's model start from.
  * @param given the weights named on the command line
- * @throws DiagnosticError Z401 where they do not fit, Z402 where they are missing or cannot be resized, Z403, Z410, Z411
+ * @throws DiagnosticError Z401 where they do not fit, Z402 where they are missing or cannot be
+ * resized, Z403, Z410, Z411
  */
 export async function openStart(recipe: Recipe, given: string | undefined): Promise<WeightSource> {
   const { model, from, init, seed } = recipe;

@@ -1,9 +1,10 @@
 /**
- * Weights from what the user names: a file in any format that CLIP's weights come in, a folder that holds one (an export,
- * a train run, a download), `init:SEED`, or `hash`.
+ * Weights from what the user names: a file in any format that CLIP's weights come in, a folder that holds one
+ * (an export, a train run, a download), `init:SEED`, or `hash`.
  *
- * A file is compared with the model by its names and shapes before a value is read: every missing, extra or misshapen
- * tensor is reported at once. Values are then read one tensor at a time, so a 1.7 GB file never lies in memory twice.
+ * A file is compared with the model by its names and shapes before a value is read: every missing, extra
+ * or misshapen tensor is reported at once. Values are then read one tensor at a time, so a 1.7 GB file
+ * never lies in memory twice.
  */
 import { checkWeights } from '../../compiler/model/index.ts';
 import type { Model, Weight } from '../../compiler/model/types.ts';
@@ -29,13 +30,18 @@ export interface WeightSource {
   readonly description: string;
   /** The names that the weights' file uses; undefined for weights by rule. */
   readonly naming?: NamingName;
-  /** A safetensors file that holds the weights under our names, so that copying it is as good as reading it. */
+  /**
+   * A safetensors file that holds the weights under our names, so that copying it is as good as reading it.
+   */
   readonly copyable?: string;
   /** The shape that it has a weight in; undefined for what it does not have. */
   storedShape(weight: Weight): readonly number[] | undefined;
   /** One weight of the model, row-major in the shape that the source has it in. */
   read(weight: Weight): Promise<Float32Array>;
-  /** The element type that the source keeps the weight in; what is made by rule, not stored, is F32 (counters I64). */
+  /**
+   * The element type that the source keeps the weight in; what is made by rule, not
+   * stored, is F32 (counters I64).
+   */
   storedDtype(weight: Weight): SafetensorsDType;
   close(): Promise<void>;
 }
@@ -146,8 +152,8 @@ function fileWeights(file: TensorFile, { naming, prefix }: Detected): WeightSour
  * Opens the weights that `spec` names for `model`.
  * @param format insists on a file with these names
  * @param replaced weights that the caller makes itself: a file may lack them or have them in another shape
- * @throws DiagnosticError Z403 for a malformed spec, Z41x and Z42x for a file that cannot be read, Z401 and Z424 for one
- * that does not fit
+ * @throws DiagnosticError Z403 for a malformed spec, Z41x and Z42x for a file that cannot be read, Z401 and
+ * Z424 for one that does not fit
  */
 export async function openWeights(
   model: Model,
@@ -190,8 +196,8 @@ function checkRange(name: string, values: Float32Array): void {
 }
 
 /**
- * All weights as tensors to write under our names, in state_dict order; each is read when its turn comes, and refused
- * with Z433 where F16 would make a number infinite.
+ * All weights as tensors to write under our names, in state_dict order; each is read when its turn comes, and
+ * refused with Z433 where F16 would make a number infinite.
  */
 export function weightsToWrite(
   model: Model,

@@ -1,8 +1,9 @@
 /**
- * Files that are either old or new, never half: write beside, flush to the disk, rename over, flush the directory.
+ * Files that are either old or new, never half: write beside, flush to the disk, rename
+ * over, flush the directory.
  *
- * On any failure the temporary file is removed and what was there before stays. System errors (no space, no permission,
- * no such folder) become diagnostics with the reason in words.
+ * On any failure the temporary file is removed and what was there before stays. System errors (no space, no
+ * permission, no such folder) become diagnostics with the reason in words.
  */
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
@@ -33,7 +34,10 @@ export function systemReason(error: unknown): string | undefined {
   return reasons[code] ?? code;
 }
 
-/** Turns a system error into a diagnostic (`cannot read PATH: no such file or folder`); anything else is thrown as it is. */
+/**
+ * Turns a system error into a diagnostic (`cannot read PATH: no such file or folder`); anything
+ * else is thrown as it is.
+ */
 export function failSystem(code: string, doing: string, error: unknown): never {
   if (error instanceof DiagnosticError) throw error;
   const reason = systemReason(error);

@@ -1,4 +1,7 @@
-/** Reading a range of a file whole: a single read may be short, and is limited to what the system takes at once. */
+/**
+ * Reading a range of a file whole: a single read may be short, and is limited to what
+ * the system takes at once.
+ */
 import type { FileHandle } from 'node:fs/promises';
 import { fail } from '../../../grammar/diagnostics.ts';
 

@@ -1,8 +1,10 @@
 /**
- * Random changes to training pictures: `augment = [shift(3), flip(), scale(0.8), color_jitter(0.2)]`, in that order.
+ * Random changes to training pictures:
+ * `augment = [shift(3), flip(), scale(0.8), color_jitter(0.2)]`, in that order.
  *
- * They work on the fitted picture's bytes, so that decoding stays cached. Each draws a fixed number of random values
- * from the sample's own stream: what one sample gets depends on (seed, epoch, sample) and on nothing else.
+ * They work on the fitted picture's bytes, so that decoding stays cached. Each draws a fixed number
+ * of random values from the sample's own stream: what one sample gets depends on (seed, epoch,
+ * sample) and on nothing else.
  */
 import { z } from 'zod';
 import { didYouMean } from '../../../compiler/model/suggest.ts';
@@ -49,7 +51,9 @@ function flip(probability: number): Augmentation {
   };
 }
 
-/** Cuts out a square whose side is drawn from [smallest, 1] of the picture's, anywhere, and enlarges it again. */
+/**
+ * Cuts out a square whose side is drawn from [smallest, 1] of the picture's, anywhere, and enlarges it again.
+ */
 function scale(smallest: number): Augmentation {
   return (bytes, size, key) => {
     const side = Math.max(1, Math.round(size * (smallest + (1 - smallest) * randomUnit(key, 0))));

@@ -1,8 +1,8 @@
 /**
  * Picture files to fitted bytes in worker threads, a few at a time.
  *
- * A file that cannot be read is an answer, not an error: the data source decides what to do about it. Workers keep the
- * process alive only while they have work.
+ * A file that cannot be read is an answer, not an error: the data source decides what to do about it. Workers
+ * keep the process alive only while they have work.
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';

@@ -1,9 +1,9 @@
 /**
  * The fitted pictures of a data set by index: decoded by the workers, kept in memory as far as they fit.
  *
- * What fits is kept for good and the rest is decoded every epoch: under a random order no other policy does better.
- * A picture that cannot be read is replaced by the next readable one in the table's order, which depends on the files
- * alone and not on timing.
+ * What fits is kept for good and the rest is decoded every epoch: under a random order no other policy does
+ * better. A picture that cannot be read is replaced by the next readable one in the table's order, which
+ * depends on the files alone and not on timing.
  */
 import { fail } from '../../../grammar/diagnostics.ts';
 import { DecodePool, type DecodeSettings } from './decode.ts';

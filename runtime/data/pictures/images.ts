@@ -1,10 +1,10 @@
 /**
  * CLIP's image preprocessing: a picture file to normalised pixels.
  *
- * sharp decodes (JPEG, PNG, WebP, GIF, AVIF, TIFF, SVG); the rest is as CLIP's own transform on Pillow does it: the
- * short side to the model's resolution (bicubic, palette images nearest), centre crop, RGB, mean and deviation. Colour
- * profiles and EXIF orientation are ignored, as there. Transparency is dropped after a resize with premultiplied alpha,
- * as there, unless a background is given to put the picture on.
+ * sharp decodes (JPEG, PNG, WebP, GIF, AVIF, TIFF, SVG); the rest is as CLIP's own transform on Pillow does
+ * it: the short side to the model's resolution (bicubic, palette images nearest), centre crop, RGB, mean and
+ * deviation. Colour profiles and EXIF orientation are ignored, as there. Transparency is dropped after a
+ * resize with premultiplied alpha, as there, unless a background is given to put the picture on.
  */
 import { readFile } from 'node:fs/promises';
 import sharp, { type Sharp } from 'sharp';

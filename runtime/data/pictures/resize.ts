@@ -1,9 +1,10 @@
 /**
  * Image resampling with Pillow's results: bicubic with antialiasing in fixed point, and nearest neighbour.
  *
- * Preprocessing is part of a CLIP model: another resampler moves every feature. So the arithmetic here is Pillow's (its
- * `Resample.c`): a cubic kernel with a = -0.5, widened when shrinking, weights rounded to 22 fractional bits, one
- * rounding to 8 bits after the horizontal pass and one after the vertical. Pixels are interleaved bytes.
+ * Preprocessing is part of a CLIP model: another resampler moves every feature. So the arithmetic here
+ * is Pillow's (its `Resample.c`): a cubic kernel with a = -0.5, widened when shrinking, weights rounded
+ * to 22 fractional bits, one rounding to 8 bits after the horizontal pass and one after the vertical.
+ * Pixels are interleaved bytes.
  */
 
 /** Interleaved 8-bit samples, row by row. */
@@ -36,7 +37,10 @@ function cubic(x: number): number {
   return 0;
 }
 
-/** For each wanted output position: the first input position that contributes, and the weights, whose sum is 1. */
+/**
+ * For each wanted output position: the first input position that contributes, and the
+ * weights, whose sum is 1.
+ */
 export interface Taps<W = Float64Array> {
   readonly first: Int32Array;
   readonly count: Int32Array;
@@ -45,7 +49,9 @@ export interface Taps<W = Float64Array> {
   readonly stride: number;
 }
 
-/** Taps of output positions `from .. from + wanted - 1` of `outSize`: the kernel is widened when shrinking. */
+/**
+ * Taps of output positions `from .. from + wanted - 1` of `outSize`: the kernel is widened when shrinking.
+ */
 export function cubicTaps(inSize: number, outSize: number, from: number, wanted: number): Taps {
   const scale = inSize / outSize;
   const filterScale = Math.max(scale, 1);

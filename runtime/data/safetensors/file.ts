@@ -1,5 +1,6 @@
 /**
- * Safetensors files on disk: opened by their header alone and read tensor by tensor; written as a stream, atomically.
+ * Safetensors files on disk: opened by their header alone and read tensor by tensor; written
+ * as a stream, atomically.
  *
  * ViT-L/14 is 1.7 GB: at no time does this file hold more than one tensor, whatever the size of the whole.
  */

@@ -1,8 +1,9 @@
 /**
  * Half-precision storage formats to and from float32.
  *
- * Published checkpoints hold most weights in IEEE binary16, some in bfloat16. Both widen to float32 exactly; narrowing
- * rounds to nearest, ties to even. Values are moved as bits, so that every NaN stays a NaN and signed zeros survive.
+ * Published checkpoints hold most weights in IEEE binary16, some in bfloat16. Both widen to float32
+ * exactly; narrowing rounds to nearest, ties to even. Values are moved as bits, so that every NaN stays a
+ * NaN and signed zeros survive.
  */
 
 const f32 = new Float32Array(1);
@@ -10,7 +11,9 @@ const u32 = new Uint32Array(f32.buffer);
 
 let table: Float32Array | undefined;
 
-/** All 65 536 binary16 values, made at the first use: a look-up is several times faster than the arithmetic. */
+/**
+ * All 65 536 binary16 values, made at the first use: a look-up is several times faster than the arithmetic.
+ */
 function halfTable(): Float32Array {
   if (table !== undefined) return table;
   table = new Float32Array(65536);

@@ -1,9 +1,10 @@
 /**
  * The safetensors header: what it may say, and every way it can be wrong.
  *
- * Format: little-endian u64 N (at most 100 000 000), N bytes of UTF-8 JSON, then the data. Weights come from
- * strangers, so nothing is believed: keys are scanned by hand for duplicates (JSON.parse keeps the last one silently),
- * sizes are multiplied as BigInt, and tensors must tile the data without hole or overlap. Pure: no files here.
+ * Format: little-endian u64 N (at most 100 000 000), N bytes of UTF-8 JSON, then the data. Weights come
+ * from strangers, so nothing is believed: keys are scanned by hand for duplicates (JSON.parse keeps the
+ * last one silently), sizes are multiplied as BigInt, and tensors must tile the data without hole or
+ * overlap. Pure: no files here.
  */
 import { z } from 'zod';
 import { alignUp } from '../../../compiler/graph/dims.ts';
@@ -108,8 +109,8 @@ function takeKey(text: string, object: Open, source: string): void {
 
 /**
  * Rejects duplicate keys at any depth, numbers that are not plain non-negative integers, and absurd nesting.
- * Runs before JSON.parse, which would take minutes over a hundred million brackets; whatever else is wrong with the
- * text is left to it.
+ * Runs before JSON.parse, which would take minutes over a hundred million brackets; whatever else is wrong
+ * with the text is left to it.
  */
 function scanJson(text: string, source: string): void {
   const open: Open[] = [];
@@ -252,8 +253,8 @@ export function elementCount(shape: readonly number[]): number {
 }
 
 /**
- * Prefix and header for tensors in this order, padded with spaces to a multiple of 8; metadata keys are sorted.
- * The same arguments give the same bytes.
+ * Prefix and header for tensors in this order, padded with spaces to a multiple of 8; metadata keys are
+ * sorted. The same arguments give the same bytes.
  */
 export function encodeHeader(
   entries: readonly HeaderEntry[],

@@ -2,8 +2,9 @@
  * Tensors in safetensors form: from bytes, and to bytes. Files are `file.ts`; the header's rules are
  * `header.ts`.
  *
- * F16 and BF16 arrive as Float32Array (exactly widened) and are narrowed again on writing; the `dtype` field keeps the
- * name of the stored type. F8 types stay raw bytes. Data is little-endian, as are all hosts Node.js runs on.
+ * F16 and BF16 arrive as Float32Array (exactly widened) and are narrowed again on writing; the
+ * `dtype` field keeps the name of the stored type. F8 types stay raw bytes. Data is little-endian, as
+ * are all hosts Node.js runs on.
  */
 import { narrowBF16, narrowF16, widenBF16, widenF16 } from './half.ts';
 import {

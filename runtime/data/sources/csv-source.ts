@@ -1,9 +1,9 @@
 /**
  * `csv("FILE", ...)`: pictures and captions listed in a table, in a new random order each epoch.
  *
- * A sample's caption is drawn from one or more columns (whose cells may hold several, separated by `|`) and put into
- * one of the templates. Order, caption, template and augmentation are functions of (seed, epoch, row). An incomplete
- * last batch is dropped, as open_clip does in training.
+ * A sample's caption is drawn from one or more columns (whose cells may hold several, separated by `|`) and
+ * put into one of the templates. Order, caption, template and augmentation are functions of (seed, epoch,
+ * row). An incomplete last batch is dropped, as open_clip does in training.
  */
 import { z } from 'zod';
 import type { StaticCall } from '../../../compiler/model/types.ts';

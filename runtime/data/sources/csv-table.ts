@@ -1,8 +1,9 @@
 /**
- * Tables of picture paths and captions, as open_clip's CSV data sets are: a header line, tab-separated by default.
+ * Tables of picture paths and captions, as open_clip's CSV data sets are: a header line,
+ * tab-separated by default.
  *
- * Read as a stream, keeping only the columns asked for: a table of three million captions fits in memory, its file need
- * not fit in one string.
+ * Read as a stream, keeping only the columns asked for: a table of three million captions fits in memory, its
+ * file need not fit in one string.
  */
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';

@@ -1,8 +1,8 @@
 /**
  * The data of a recipe: which sources there are, and where their files are looked for.
  *
- * A file named by a recipe is meant relative to the recipe's own folder; where there is none, relative to the working
- * folder.
+ * A file named by a recipe is meant relative to the recipe's own folder; where there is none,
+ * relative to the working folder.
  */
 import { existsSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';

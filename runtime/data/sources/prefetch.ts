@@ -1,8 +1,8 @@
 /**
  * Batches made ahead of their use: the order, the cursor and the queue that every data source shares.
  *
- * A source only says how to make batch b of epoch e; because that is a function of (seed, e, b), reading ahead and
- * seeking cannot change what comes out.
+ * A source only says how to make batch b of epoch e; because that is a function of (seed, e, b), reading
+ * ahead and seeking cannot change what comes out.
  */
 import { fail } from '../../../grammar/diagnostics.ts';
 import type { Batch, BatchSource, DataCursor } from '../types.ts';

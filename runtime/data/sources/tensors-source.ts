@@ -1,8 +1,8 @@
 /**
  * `tensors("FILE")`: ready-made batches from a safetensors file, in order, for exact comparisons.
  *
- * `images` F32 [S, B, 3, R, R] and `tokens` I32 or I64 [S, B, context]: batch s is used at step s, and after the last
- * comes the first. Token ids are checked, because a GPU reads past a table without telling.
+ * `images` F32 [S, B, 3, R, R] and `tokens` I32 or I64 [S, B, context]: batch s is used at step s, and after
+ * the last comes the first. Token ids are checked, because a GPU reads past a table without telling.
  */
 import { z } from 'zod';
 import type { StaticCall } from '../../../compiler/model/types.ts';

@@ -1,9 +1,11 @@
 /**
- * Captions as CLIP's tokenizer wants them: repaired, HTML entities resolved twice, white space collapsed, lower case.
+ * Captions as CLIP's tokenizer wants them: repaired, HTML entities resolved twice, white
+ * space collapsed, lower case.
  *
- * The original runs ftfy first. Its plain repairs are here: curly quotes, ligatures, full-width forms, C1 controls read
- * as windows-1252, line ends, control characters, NFC. Of its guesses at wrongly decoded text only the sure one is made:
- * a text whose characters are all of windows-1252 and whose bytes there are well-formed UTF-8 ("Ã¼ber") was UTF-8.
+ * The original runs ftfy first. Its plain repairs are here: curly quotes, ligatures, full-width forms, C1
+ * controls read as windows-1252, line ends, control characters, NFC. Of its guesses at wrongly decoded text
+ * only the sure one is made: a text whose characters are all of windows-1252 and whose bytes there are
+ * well-formed UTF-8 ("Ã¼ber") was UTF-8.
  */
 import { decodeHTML } from 'entities';
 
@@ -42,7 +44,9 @@ function readC1(c: string): string {
   return decodeHTML(`&#${c.charCodeAt(0)};`);
 }
 
-/** Byte in windows-1252 of each of its characters above 0x7f; bytes it leaves undefined stand for themselves. */
+/**
+ * Byte in windows-1252 of each of its characters above 0x7f; bytes it leaves undefined stand for themselves.
+ */
 const windows1252 = new Map(
   Array.from({ length: 128 }, (_, i) => {
     const c = String.fromCharCode(0x80 + i);

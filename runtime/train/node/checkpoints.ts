@@ -1,9 +1,10 @@
 /**
- * Checkpoints on disk: `checkpoints/step-NNNNNNNN.safetensors` with the whole state and, in its metadata, where the run
- * stands; `latest.json` names the newest one.
+ * Checkpoints on disk: `checkpoints/step-NNNNNNNN.safetensors` with the whole state and, in its metadata,
+ * where the run stands; `latest.json` names the newest one.
  *
- * Each file is written beside, flushed, renamed, and the directory flushed, so at any moment a kill leaves the old
- * checkpoint or the new one. An older one is removed only after `latest.json` names the newer one durably.
+ * Each file is written beside, flushed, renamed, and the directory flushed, so at any moment a
+ * kill leaves the old checkpoint or the new one. An older one is removed only after `latest.json`
+ * names the newer one durably.
  */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,7 +1,8 @@
 /**
  * The folder of a training run: whether it may be used, and the small files that say what was trained.
  *
- * `run.json` is the first file written and marks the folder as a run. A folder with anything else in it is never touched.
+ * `run.json` is the first file written and marks the folder as a run. A folder with anything
+ * else in it is never touched.
  */
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';

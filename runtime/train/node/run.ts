@@ -1,8 +1,8 @@
 /**
  * One process's share of a training run: from the first weights or a checkpoint to the final weights.
  *
- * Works on any `TrainSession` and `BatchSource`. The order on disk is what makes a kill harmless: metrics durable,
- * checkpoint durable, `latest.json` durable, older checkpoints removed; the final weights last.
+ * Works on any `TrainSession` and `BatchSource`. The order on disk is what makes a kill harmless: metrics
+ * durable, checkpoint durable, `latest.json` durable, older checkpoints removed; the final weights last.
  */
 import { join } from 'node:path';
 import type { Recipe, Weight } from '../../../compiler/model/types.ts';

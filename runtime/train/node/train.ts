@@ -1,6 +1,6 @@
 /**
- * Trains a recipe into a run folder: `metrics.jsonl`, `checkpoints/`, `model.zoo`, `recipe.zoo` and, at the end,
- * `weights.safetensors`.
+ * Trains a recipe into a run folder: `metrics.jsonl`, `checkpoints/`, `model.zoo`, `recipe.zoo` and, at the
+ * end, `weights.safetensors`.
  *
  * Everything that can be refused is refused before anything is written or allocated.
  */

@@ -1,5 +1,6 @@
 /**
- * `zooc compile`: the plan of one entry or of a training step as files, planned for a kind of device and so without one.
+ * `zooc compile`: the plan of one entry or of a training step as files, planned for a kind of
+ * device and so without one.
  *
  * The memory table and the counts that decide speed go to stderr, or to stdout as JSON.
  */

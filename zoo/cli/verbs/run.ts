@@ -1,7 +1,8 @@
 /**
  * `zooc run`: one entry on tensors from a file.
  *
- * Everything about the input file is checked before a device is opened; nothing is written unless all went well.
+ * Everything about the input file is checked before a device is opened; nothing is
+ * written unless all went well.
  */
 
 import type { Precision } from '../../../compiler/compile.ts';

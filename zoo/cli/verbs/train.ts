@@ -1,4 +1,7 @@
-/** `zooc train`: a recipe into a run folder. The loop and its promises (exact resume, signals) are `runtime/train`. */
+/**
+ * `zooc train`: a recipe into a run folder. The loop and its promises (exact resume,
+ * signals) are `runtime/train`.
+ */
 import { fail } from '../../../grammar/diagnostics.ts';
 import type { DeviceChoice } from '../../run/devices.ts';
 import { trainFile } from '../../run/train.ts';

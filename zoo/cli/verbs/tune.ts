@@ -1,4 +1,7 @@
-/** `zooc tune`: measures every schedule of a model's kernels on the adapter and keeps the best in the user's cache. */
+/**
+ * `zooc tune`: measures every schedule of a model's kernels on the adapter and keeps the
+ * best in the user's cache.
+ */
 import { type Precision, planFitting } from '../../../compiler/compile.ts';
 import { scheduleKey } from '../../../compiler/kernels/schedules.ts';
 import type { EntryName, Model } from '../../../compiler/model/types.ts';

@@ -1,9 +1,9 @@
 /**
- * A model as the family of architectures that other projects' loaders know: CLIP with a vision transformer or a modified
- * ResNet and a text transformer.
+ * A model as the family of architectures that other projects' loaders know: CLIP with a vision transformer or
+ * a modified ResNet and a text transformer.
  *
- * Those loaders rebuild a model from a few numbers. So it must be made of the very blocks of the bundled package `clip`;
- * whatever differs is an obstacle, and obstacles are reported together.
+ * Those loaders rebuild a model from a few numbers. So it must be made of the very blocks of the bundled
+ * package `clip`; whatever differs is an obstacle, and obstacles are reported together.
  */
 import { z } from 'zod';
 import { type Definition, type Part, partsOf, zooPackage } from '../../../compiler/model/index.ts';

@@ -1,7 +1,9 @@
 /**
- * `zooc export --format openai | open_clip | hf`: a folder in the layout that another project's own loader reads.
+ * `zooc export --format openai | open_clip | hf`: a folder in the layout that another
+ * project's own loader reads.
  *
- * The format says first whether it can express the model; only then is anything written, and a failure leaves nothing.
+ * The format says first whether it can express the model; only then is anything written, and
+ * a failure leaves nothing.
  */
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -41,8 +43,9 @@ async function fillFolder(request: ExportRequest, layout: Layout, folder: string
 
 /**
  * Writes a model in another project's format.
- * @throws DiagnosticError Z401 to Z411 when the weights are at fault, Z432 when the format cannot express the model, Z433
- * when the weights do not fit `floats`, Z431 when `out` exists and is not empty, Z413 when it cannot be written
+ * @throws DiagnosticError Z401 to Z411 when the weights are at fault, Z432 when the format cannot express
+ * the model, Z433 when the weights do not fit `floats`, Z431 when `out` exists and is not empty, Z413
+ * when it cannot be written
  */
 export async function exportForeign(request: ExportRequest, format: ForeignFormat): Promise<ForeignExport> {
   const { model, out, floats } = request;

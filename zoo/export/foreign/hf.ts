@@ -1,9 +1,9 @@
 /**
- * Hugging Face transformers: a `CLIPModel` with its processor. Names come from the map `names hf for CLIP` of the package
- * `clip`, which import reads the other way.
+ * Hugging Face transformers: a `CLIPModel` with its processor. Names come from the map `names hf for CLIP` of
+ * the package `clip`, which import reads the other way.
  *
- * Ends of texts: transformers takes the feature at the first `eos_token_id`, ours is the largest id, which only the end
- * has; it pads with that mark, ours with zeros, and neither is seen through the causal mask.
+ * Ends of texts: transformers takes the feature at the first `eos_token_id`, ours is the largest id, which
+ * only the end has; it pads with that mark, ours with zeros, and neither is seen through the causal mask.
  * Source: github.com/huggingface/transformers, src/transformers/models/clip/.
  */
 import { type MappedName, mapWeights, nameRules, zooPackage } from '../../../compiler/model/index.ts';

@@ -1,4 +1,7 @@
-/** What the folder of another project's format consists of: each format's file makes one of these from a model. */
+/**
+ * What the folder of another project's format consists of: each format's file makes
+ * one of these from a model.
+ */
 import type { Model } from '../../../compiler/model/types.ts';
 import type { LazyTensor } from '../../weights/formats/tensor-file.ts';
 import type { CardParts } from '../model-card.ts';

@@ -1,6 +1,6 @@
 /**
- * One of our tensors under the names of a map, transposed and cut as its rule says: the way out of what `zoo/weights/naming.ts`
- * undoes on the way in.
+ * One of our tensors under the names of a map, transposed and cut as its rule says: the way out of what
+ * `zoo/weights/naming.ts` undoes on the way in.
  */
 import type { MappedName } from '../../../compiler/model/index.ts';
 import type { TensorData } from '../../weights/formats/safetensors.ts';
@@ -34,7 +34,10 @@ interface Step {
   apply(values: Float32Array, index: number): Float32Array;
 }
 
-/** What a rule does to a tensor of this shape; in the order written, since each works on what the last one gave. */
+/**
+ * What a rule does to a tensor of this shape; in the order written, since each works
+ * on what the last one gave.
+ */
 function stepsOf({ ours, theirs, transforms }: MappedName, shape: readonly number[]): Step[] {
   const steps: Step[] = [];
   let before = shape;
@@ -59,7 +62,10 @@ function stepsOf({ ours, theirs, transforms }: MappedName, shape: readonly numbe
   return steps;
 }
 
-/** One of our tensors as those that a name map makes of it. A tensor cut into several is read once for all of them. */
+/**
+ * One of our tensors as those that a name map makes of it. A tensor cut into several is
+ * read once for all of them.
+ */
 export function mapTensor(tensor: LazyTensor, mapped: MappedName): LazyTensor[] {
   const steps = stepsOf(mapped, tensor.shape);
   const shape = steps.at(-1)?.shape ?? tensor.shape;

@@ -1,9 +1,9 @@
 /**
  * open_clip: `open_clip_config.json` and `open_clip_model.safetensors`, whose names are our own.
  *
- * Its tokenizer is CLIP's with all ids; a model with fewer brings the tokenizer files of `hf` along, which open_clip
- * reads from the folder when the configuration names a tokenizer.
- * Source: github.com/mlfoundations/open_clip, src/open_clip/{factory,model,transform,push_to_hf_hub}.py.
+ * Its tokenizer is CLIP's with all ids; a model with fewer brings the tokenizer files of `hf` along, which
+ * open_clip reads from the folder when the configuration names a tokenizer. Source:
+ * github.com/mlfoundations/open_clip, src/open_clip/{factory,model,transform,push_to_hf_hub}.py.
  */
 import type { Model } from '../../../compiler/model/types.ts';
 import { clipMean, clipStd } from '../../../runtime/data/pictures/images.ts';
@@ -66,7 +66,8 @@ function configOf({ embed, vision, text }: ClipArchitecture): Record<string, unk
         width: text.width,
         heads: text.heads,
         layers: text.layers,
-        // Any name makes it read the tokenizer from this folder (`local-dir:`); in a hub it must be the repository's.
+        // Any name makes it read the tokenizer from this folder (`local-dir:`); in a hub it
+        // must be the repository's.
         ...(bringsTokenizer(text.vocab) ? { hf_tokenizer_name: '.' } : {}),
       },
     },

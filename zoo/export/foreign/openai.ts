@@ -1,8 +1,8 @@
 /**
  * OpenAI's CLIP: one `model.pt` with a state_dict, whose names are our own.
  *
- * `clip.model.build_model` has no configuration: it infers every size from shapes, takes 64 channels a head, and always
- * uses quick_gelu. Published checkpoints carry three integers beside the weights; so does this.
+ * `clip.model.build_model` has no configuration: it infers every size from shapes, takes 64 channels a head,
+ * and always uses quick_gelu. Published checkpoints carry three integers beside the weights; so does this.
  * Source: github.com/openai/CLIP, clip/clip.py and clip/model.py.
  */
 import type { Model } from '../../../compiler/model/types.ts';

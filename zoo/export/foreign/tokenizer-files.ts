@@ -1,9 +1,11 @@
 /**
- * CLIP's tokenizer as the files that `CLIPTokenizer` and `CLIPTokenizerFast` read, for a vocabulary of any size.
+ * CLIP's tokenizer as the files that `CLIPTokenizer` and `CLIPTokenizerFast` read, for
+ * a vocabulary of any size.
  *
- * `tokenizer.json` describes the steps of the fast one as its converter does: NFC, white space, lower case; words; bytes;
- * merges; marks around the text. Ours also repairs broken Unicode and HTML before that, as OpenAI's does.
- * Source: github.com/huggingface/transformers, models/clip/tokenization_clip.py, convert_slow_tokenizer.py.
+ * `tokenizer.json` describes the steps of the fast one as its converter does: NFC, white space, lower case;
+ * words; bytes; merges; marks around the text. Ours also repairs broken Unicode and HTML before that, as
+ * OpenAI's does. Source: github.com/huggingface/transformers, models/clip/tokenization_clip.py,
+ * convert_slow_tokenizer.py.
  */
 import { clipVocabulary } from '../../../runtime/data/texts/tokenizer.ts';
 import { jsonText } from './layout.ts';

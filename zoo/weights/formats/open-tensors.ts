@@ -1,6 +1,6 @@
 /**
- * Which format a file of weights has, told from its first bytes (its name may say anything), and which file of a folder
- * is meant.
+ * Which format a file of weights has, told from its first bytes (its name may say anything), and which
+ * file of a folder is meant.
  */
 import { existsSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -14,7 +14,10 @@ import { openSharded } from './sharded-file.ts';
 import type { TensorFile } from './tensor-file.ts';
 import { openTorch } from './torch/torch-file.ts';
 
-/** Files that a folder may hold, the first that is there is meant: ours, then those of other projects and exports. */
+/**
+ * Files that a folder may hold, the first that is there is meant: ours, then those of
+ * other projects and exports.
+ */
 const folderFiles = [
   'weights.safetensors',
   'model.safetensors',
@@ -106,7 +109,8 @@ async function openAny(path: string): Promise<TensorFile | undefined> {
 
 /**
  * Opens a file of weights.
- * @throws DiagnosticError Z410 when it cannot be read, Z411 and Z421 to Z423 when it is malformed, Z420 for other formats
+ * @throws DiagnosticError Z410 when it cannot be read, Z411 and Z421 to Z423 when it is
+ * malformed, Z420 for other formats
  */
 export async function openTensors(path: string): Promise<TensorFile> {
   return (await openAny(path)) ?? (await openSharded(path, openPlain));

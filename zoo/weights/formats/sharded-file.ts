@@ -1,6 +1,6 @@
 /**
- * Weights in several files, as Hugging Face cuts large models: an index (`model.safetensors.index.json`) says which file
- * beside it holds which tensor.
+ * Weights in several files, as Hugging Face cuts large models: an index (`model.safetensors.index.json`) says
+ * which file beside it holds which tensor.
  *
  * Every tensor of the index must be in its file, and every tensor of a file in the index.
  */

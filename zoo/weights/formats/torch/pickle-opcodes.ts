@@ -1,8 +1,8 @@
 /**
  * The opcodes of Python's pickle format, protocols 0 to 5: numbers and names as `pickletools` has them.
  *
- * The reader executes those that `torch.save` and TorchScript write. All are listed, so that a refusal can say which one
- * it met.
+ * The reader executes those that `torch.save` and TorchScript write. All are listed, so that a refusal
+ * can say which one it met.
  */
 
 /** Those that the reader executes. */

@@ -1,4 +1,7 @@
-/** The values that a pickle can make here: scalars, containers, names of globals, and what a host makes of them. */
+/**
+ * The values that a pickle can make here: scalars, containers, names of globals, and
+ * what a host makes of them.
+ */
 
 export type PickleKey = null | boolean | number | bigint | string;
 

@@ -1,9 +1,11 @@
 /**
- * Writes the pickle (protocol 2) of a PyTorch state_dict: an OrderedDict from names to tensors whose storages lie beside it.
+ * Writes the pickle (protocol 2) of a PyTorch state_dict: an OrderedDict from names to tensors
+ * whose storages lie beside it.
  *
- * Only what that takes is here: it is the same code that `torch.save` writes, so `torch.load` reads it also with
- * `weights_only=True`, which knows no more. Opcodes: Python's `pickletools`; the form of a tensor (`_rebuild_tensor_v2`
- * over a persistent id `("storage", type, key, "cpu", elements)`): torch/_utils.py and torch/serialization.py.
+ * Only what that takes is here: it is the same code that `torch.save` writes, so `torch.load` reads it also
+ * with `weights_only=True`, which knows no more. Opcodes: Python's `pickletools`; the form of a tensor
+ * (`_rebuild_tensor_v2` over a persistent id `("storage", type, key, "cpu", elements)`): torch/_utils.py
+ * and torch/serialization.py.
  */
 
 import type { StoredInfo } from '../tensor-file.ts';

@@ -1,10 +1,10 @@
 /**
- * A reader of Python pickles that runs nothing: values go onto a stack, globals are names, and calls go to a host that
- * knows a short list of them.
+ * A reader of Python pickles that runs nothing: values go onto a stack, globals are names, and calls go to a
+ * host that knows a short list of them.
  *
- * Checkpoints come from strangers, and a pickle is a program. Whatever is not on the lists (an opcode, a global, a call)
- * is refused by its name and its byte. Values, nesting and marks are counted, and no step copies what a reference
- * shares, so time and memory follow the length of the file.
+ * Checkpoints come from strangers, and a pickle is a program. Whatever is not on the lists (an opcode, a
+ * global, a call) is refused by its name and its byte. Values, nesting and marks are counted, and no step
+ * copies what a reference shares, so time and memory follow the length of the file.
  */
 import { fail } from '../../../../grammar/diagnostics.ts';
 import { opcodes as op, refusedOpcode } from './pickle-opcodes.ts';
@@ -78,7 +78,7 @@ class Unpickler {
     return this.#stack[0]!;
   }
 
-  // ── bytes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── bytes ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Takes `length` bytes; returns where they begin. */
   #advance(length: number): number {
@@ -122,7 +122,7 @@ class Unpickler {
     return Number.isSafeInteger(small) ? small : value;
   }
 
-  // ── stack ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── stack ────────────────────────────────────────────────────────────────────────────────────────────────
 
   #spend(values: number): void {
     this.#spent += values;
@@ -175,7 +175,7 @@ class Unpickler {
     return deepest;
   }
 
-  // ── opcodes ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── opcodes ──────────────────────────────────────────────────────────────────────────────────────────────
 
   #execute(code: number): void {
     const done =

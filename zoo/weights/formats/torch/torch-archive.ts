@@ -1,9 +1,11 @@
 /**
- * Writes tensors as `torch.save(state_dict)` does: a zip archive with a pickle and one stored entry per tensor.
+ * Writes tensors as `torch.save(state_dict)` does: a zip archive with a pickle and one
+ * stored entry per tensor.
  *
- * Entries are written as a stream, one tensor at a time, in zip64 where sizes need it. `torch.save` pads its entries so
- * that data begins at multiples of 64; the zip library has no such padding, and `torch.load` needs none: it finds data
- * through each entry's header and copies it into memory of its own. The same tensors give the same bytes.
+ * Entries are written as a stream, one tensor at a time, in zip64 where sizes need it. `torch.save` pads its
+ * entries so that data begins at multiples of 64; the zip library has no such padding, and `torch.load`
+ * needs none: it finds data through each entry's header and copies it into memory of its own. The same
+ * tensors give the same bytes.
  */
 import { type PassThrough, Readable } from 'node:stream';
 import { ZipFile } from 'yazl';

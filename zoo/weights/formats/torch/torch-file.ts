@@ -1,9 +1,10 @@
 /**
- * PyTorch checkpoints since version 1.6: a zip archive with `NAME/data.pkl`, which describes the tensors, and one stored
- * entry `NAME/data/KEY` per storage. `torch.save` and TorchScript (OpenAI's published `.pt` files) share this layout.
+ * PyTorch checkpoints since version 1.6: a zip archive with `NAME/data.pkl`, which describes the tensors,
+ * and one stored entry `NAME/data/KEY` per storage. `torch.save` and TorchScript (OpenAI's published `.pt`
+ * files) share this layout.
  *
- * The pickle is read by `pickle.ts`, which runs nothing. A tensor's bytes are read from the file when it is asked for,
- * and only the span that its view covers.
+ * The pickle is read by `pickle.ts`, which runs nothing. A tensor's bytes are read from the file when it is
+ * asked for, and only the span that its view covers.
  */
 import type { FileHandle } from 'node:fs/promises';
 import { fail } from '../../../../grammar/diagnostics.ts';

@@ -1,9 +1,10 @@
 /**
- * What `torch.save` and TorchScript put into a pickle, as plain descriptions: which tensors there are, and where in which
- * storage each lies. No value of a tensor is touched here.
+ * What `torch.save` and TorchScript put into a pickle, as plain descriptions: which tensors there are, and
+ * where in which storage each lies. No value of a tensor is touched here.
  *
- * The list of globals is what weights need: tensors, parameters, storages, ordered dicts, and TorchScript's modules
- * (classes under `__torch__`), whose attributes are the weights. Everything else is refused by `pickle.ts`.
+ * The list of globals is what weights need: tensors, parameters, storages, ordered dicts, and
+ * TorchScript's modules (classes under `__torch__`), whose attributes are the weights. Everything else
+ * is refused by `pickle.ts`.
  */
 import type { SafetensorsDType } from '../../../../runtime/data/safetensors/header.ts';
 import type { PickleHost, Refuse } from './pickle.ts';
@@ -169,7 +170,7 @@ function asTensor(value: PickleValue): StoredTensor | undefined {
     : undefined;
 }
 
-// ── state ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── state ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 const maxModuleDepth = 64;
 const maxTensors = 100_000;
@@ -201,8 +202,8 @@ function moduleTensors(root: PickleValue, refuse: Refuse): Map<string, StoredTen
 }
 
 /**
- * The tensors of a checkpoint by name: a state_dict, one under `state_dict` as training tools save it, or a TorchScript
- * module.
+ * The tensors of a checkpoint by name: a state_dict, one under `state_dict` as training tools save it,
+ * or a TorchScript module.
  */
 export function stateTensors(root: PickleValue, refuse: Refuse): Map<string, StoredTensor> {
   if (root !== null && typeof root === 'object') {

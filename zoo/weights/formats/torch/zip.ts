@@ -1,9 +1,10 @@
 /**
  * Zip archives for random access: where each stored entry's bytes lie in the file.
  *
- * The container's rules are yauzl's; on top come checks for archives made to deceive: two entries of one name, entries
- * that share bytes or reach into the directory, names that differ between directory and entry, absurd counts.
- * Nothing is ever written under an entry's name, and nothing is decompressed: PyTorch stores tensors as they are.
+ * The container's rules are yauzl's; on top come checks for archives made to deceive: two entries of one
+ * name, entries that share bytes or reach into the directory, names that differ between directory and
+ * entry, absurd counts. Nothing is ever written under an entry's name, and nothing is decompressed: PyTorch
+ * stores tensors as they are.
  */
 import type { FileHandle } from 'node:fs/promises';
 import yauzl from 'yauzl';
@@ -98,7 +99,10 @@ function checkOverlap(
   }
 }
 
-/** Where the directory begins: yauzl's cursor before the first entry is read, which its published types call a boolean. */
+/**
+ * Where the directory begins: yauzl's cursor before the first entry is read, which its
+ * published types call a boolean.
+ */
 function directoryStart(zip: yauzl.ZipFile): number {
   const cursor: unknown = zip.readEntryCursor;
   if (typeof cursor !== 'number') throw new TypeError('yauzl does not say where the directory begins');
