@@ -67,7 +67,7 @@ const commaLists = new Set([
 ]);
 
 /** What each rule's names name. */
-const named: Record<string, string> = {
+const named = {
   block: 'a name for the block',
   fn: 'a name for the function',
   objective: 'a name for the objective',
@@ -86,6 +86,7 @@ const named: Record<string, string> = {
   axisItem: 'an axis: a name, a group such as `(h d)`, or `1`',
   type: 'a type such as `int`, `block` or `[B, width]`',
 };
+const namedByRule: Readonly<Record<string, string>> = named;
 
 /** Purpose of a token within a rule, where "expected `x`" alone would not say it. */
 const purposes: Record<string, string> = {
@@ -143,7 +144,7 @@ function expectedToken(type: TokenType, rule: string, actual: IToken): string {
   const image = tokenImages[type.name];
   const purpose = purposes[`${rule}/${tokenLabel(type)}`] ?? '';
   if (type === t.Name || type === t.KeyName || type === t.LabelName) {
-    return named[rule] ?? 'a name';
+    return namedByRule[rule] ?? 'a name';
   }
   if (type === t.Text || type === t.StringLiteral) {
     return `a string${purpose}`;
@@ -185,12 +186,12 @@ const alternatives: Record<string, string> = {
   primary: operandWanted,
   subscript: 'an index or a slice such as `0:2`',
   dim: 'a length of the shape, or `...`',
-  type: named.type!,
+  type: named.type,
   body: 'a body: `{ ... }` or `= expression`',
-  axisItem: named.axisItem!,
-  segment: named.segment!,
-  anyName: named.anyName!,
-  weight: named.weight!,
+  axisItem: named.axisItem,
+  segment: named.segment,
+  anyName: named.anyName,
+  weight: named.weight,
   child: 'a child such as `conv1: Conv2d(3, 64)`',
 };
 
