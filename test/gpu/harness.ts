@@ -22,8 +22,8 @@ import {
   subgroupMatrixFeature,
   subgroupSizeFeature,
 } from '../../compiler/profile.ts';
-import { narrowF16, widenF16 } from '../../runtime/data/half.ts';
-import { prepareProcess } from '../../runtime/node-gpu.ts';
+import { narrowF16, widenF16 } from '../../runtime/data/safetensors/half.ts';
+import { prepareProcess } from '../../runtime/node/gpu.ts';
 
 prepareProcess();
 Object.assign(globalThis, globals);

@@ -1,5 +1,6 @@
 /**
- * `zooc compile`: the plan of one entry or of a training step as files, planned for a kind of device and so without one.
+ * `zooc compile`: the plan of one entry or of a training step as files, planned for a kind of
+ * device and so without one.
  *
  * The memory table and the counts that decide speed go to stderr, or to stdout as JSON.
  */
@@ -21,7 +22,7 @@ import { fail } from '../../../grammar/diagnostics.ts';
 import { countSubmits, flopsPerSubmit } from '../../../runtime/submits.ts';
 import { planTraining } from '../../../runtime/train/plan.ts';
 import { checkSupported } from '../../../runtime/train/supported.ts';
-import { compileFitting } from '../../entry.ts';
+import { compileFitting } from '../../run/entry.ts';
 import { loadModel, loadRecipe, parseCount, parseEntry } from '../models.ts';
 import { count, gigaflop, mebibytes, note, printJson, table, writeText } from '../output.ts';
 
