@@ -5,16 +5,17 @@
  * A value that no view can express is copied just before its consumer. A node too large for the device's bindings is
  * lowered slice by slice: while that goes on, its operands and its result look like the slice.
  */
-import { fail } from '../../grammar/diagnostics.ts';
 import { alignUp } from '../graph/dims.ts';
 import type { Node, NodeOf } from '../graph/types.ts';
 import { numericShape, sizeOf } from '../graph/types.ts';
 import { viewOps } from '../graph/views.ts';
+import { isKernelNode, isLeaf, type KernelNode } from '../ops/index.ts';
+import type { Split } from '../ops/traits.ts';
 import { emitAccumulate } from './accumulate.ts';
-import { type AnyLower, lowerings } from './families.ts';
+import { lowerWith } from './families.ts';
 import type { LowerContext } from './kernel.ts';
 import { worthColumns } from './layouts.ts';
-import { bareOf, type Part, partOf, type Split, slicePart, splitOf } from './parts.ts';
+import { bareOf, type Part, partOf, slicePart, splitOf } from './parts.ts';
 import { joinPieces } from './pieces.ts';
 import { type OutputPlace, Values } from './values.ts';
 import { denseStrides, denseView, isDense, type Storage, type View } from './view.ts';
@@ -57,8 +58,7 @@ export class Lowering extends Values implements LowerContext {
   }
 
   isLowered(id: number): boolean {
-    const { op } = this.graph.nodes[id]!;
-    return this.values.has(id) || op === 'input' || op === 'param';
+    return this.values.has(id) || isLeaf(this.graph.nodes[id]!.op);
   }
 
   claim(node: Node, strides?: readonly number[]): View | undefined {
@@ -119,25 +119,20 @@ export class Lowering extends Values implements LowerContext {
   lowerNode(node: Node): void {
     // What is computed again must not hold on to copies (transposed weights) from long before.
     if (node.op === 'recompute') this.forgetCopies();
-    if (node.op === 'input' || node.op === 'param' || viewOps.has(node.op)) return;
+    if (!isKernelNode(node)) {
+      if (isLeaf(node.op) || viewOps.has(node.op)) return;
+      throw new Error(`${node.op} has no kernel: a pass has to rewrite it before nodes are lowered`);
+    }
     // A concatenation with a value has had its parts made in place.
     if (this.#claimed.has(node.id) || (node.op === 'concat' && this.values.has(node.id))) return;
-    const lower = lowerings[node.op] as AnyLower | undefined;
-    if (!lower) {
-      fail(
-        'Z603',
-        `${node.op} at ${node.origin.path || 'the top level'} has no kernel in this version`,
-        'use --device reference to evaluate it on the CPU',
-      );
-    }
     const split = this.#splitFor(node);
     if (split && node.op === 'concat') this.#concatInParts(node);
-    else if (split) this.#lowerInParts(node, lower, split);
-    else lower(this, node);
+    else if (split) this.#lowerInParts(node, split);
+    else lowerWith(this, node);
   }
 
   /** How a node is done whose operands or result a binding cannot hold; undefined where all is well. */
-  #splitFor(node: Node): (Split & { readonly count: number }) | undefined {
+  #splitFor(node: KernelNode): (Split & { readonly count: number }) | undefined {
     const { most } = this.windows;
     const inputs = node.inputs.map((id) => this.whole(id));
     const size = sizeOf(numericShape(node.type));
@@ -167,9 +162,8 @@ export class Lowering extends Values implements LowerContext {
   }
 
   #lowerInParts(
-    node: Node,
-    lower: AnyLower,
-    { sliced, join, count }: Split & { readonly count: number },
+    node: KernelNode,
+    { sliced, join, ownWindows, count }: Split & { readonly count: number },
   ): void {
     const shape = numericShape(node.type);
     const partial = join && count > 1 ? this.#partials(node, count, shape) : undefined;
@@ -181,10 +175,10 @@ export class Lowering extends Values implements LowerContext {
         count,
         sliced: new Set(count === 1 ? [] : sliced.map((i) => node.inputs[i]!)),
         inputs: node.inputs,
-        ownWindows: node.op === 'embedding',
+        ownWindows: ownWindows === true,
         results,
       };
-      lower(this, partOf(partial ? bareOf(node) : node, length));
+      lowerWith(this, partOf(partial ? bareOf(node) : node, length));
     }
     this.#part = undefined;
     if (partial) this.#joinParts(node, join!, partial);

@@ -6,13 +6,23 @@ import { free } from './costs.ts';
 import { defineOp } from './op.ts';
 import { accept, refuseRank } from './shapes.ts';
 
-export const allGather = defineOp<'all_gather'>({
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** Features of all chunks and ranks, [B, E] -> [N, E]. With one chunk on one device the identity with N = B. */
+    all_gather: None;
+  }
+}
+
+export const allGather = defineOp<'all_gather', 'view'>({
   name: 'all_gather',
   arity: 1,
   shape: (inputs) => refuseRank('gather', inputs, 0, '[B, E]') ?? accept(inputs[0]!),
   gradient: (_b, _node, dy, wanted) => [wanted[0] ? dy : null],
   reference: ([x], _attrs, shape) => ({ shape, data: x!.data }),
-  family: 'view',
+  traits: {
+    role: 'view',
+    strips: (cut, { inputs }) => cut.b.add('all_gather', [cut.strip(inputs[0]!, cut.axis)], {}),
+  },
   cost: free,
   tolerance: { rtol: 0, atol: 0 },
 });

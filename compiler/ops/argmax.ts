@@ -4,6 +4,14 @@ import { sizeOf } from '../graph/types.ts';
 import { perInputElement } from './costs.ts';
 import { defineOp } from './op.ts';
 import { accept, reducedShape, refuseAxes } from './shapes.ts';
+import { besideAxis } from './slices.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** i32; the first of equal values; the axis is dropped. */
+    argmax: { readonly axis: number };
+  }
+}
 
 export const argmax = defineOp<'argmax'>({
   name: 'argmax',
@@ -27,7 +35,14 @@ export const argmax = defineOp<'argmax'>({
     }
     return { shape, data };
   },
-  family: 'reduce',
+  traits: {
+    role: 'kernel',
+    slices: besideAxis,
+    half: 'full',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
   cost: perInputElement(1),
   tolerance: { rtol: 0, atol: 0 },
 });

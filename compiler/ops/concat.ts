@@ -1,10 +1,18 @@
 /** Joins tensors along one axis; all other axes are equal. */
+
 import { addDims } from '../graph/dims.ts';
 import { type Dim, denseStrides, formatShape, sameDim, sizeOf } from '../graph/types.ts';
 import { perElement } from './costs.ts';
 import { defineOp } from './op.ts';
 import { accept, firstOf, refuse, refuseAxes, refuseMixed } from './shapes.ts';
+import { unsliced } from './slices.ts';
 import { walk } from './tensors.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    concat: { readonly axis: number };
+  }
+}
 
 export const concat = defineOp<'concat'>({
   name: 'concat',
@@ -71,7 +79,14 @@ export const concat = defineOp<'concat'>({
     }
     return { shape, data };
   },
-  family: 'move',
+  traits: {
+    role: 'kernel',
+    slices: unsliced,
+    half: 'activation',
+    layout: 'dense',
+    behind: true,
+    strips: 'none',
+  },
   cost: perElement(0),
   tolerance: { rtol: 0, atol: 0 },
 });

@@ -3,11 +3,22 @@
  *
  * Both are bilinear and their own gradients are convolutions again, so derivatives of any order exist.
  */
+
 import { formatShape, numericShape, type TensorType } from '../graph/types.ts';
 import { type ConvolutionAttributes, slide, walkConvolution } from './convolve.ts';
 import { elements, traffic } from './costs.ts';
 import { type Cost, defineOp, type ShapeResult } from './op.ts';
 import { accept, firstOf, refuse, refuseIntegers, refuseMixed, refuseRank } from './shapes.ts';
+import { samplewise, summing } from './slices.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** (dy [B,O,H',W'], w) -> dx [B,C,rows,columns] */
+    conv2d_grad_input: ConvolutionAttributes & { readonly rows: number; readonly columns: number };
+    /** (x, dy) -> dw [O,C/groups,kh,kw] */
+    conv2d_grad_weight: ConvolutionAttributes & { readonly kernel: readonly [kh: number, kw: number] };
+  }
+}
 
 function refuseOperands(inputs: readonly TensorType[], second: string): ShapeResult | undefined {
   return firstOf(
@@ -59,7 +70,14 @@ export const conv2dGradInput = defineOp<'conv2d_grad_input'>({
     });
     return { shape, data };
   },
-  family: 'convolution',
+  traits: {
+    role: 'kernel',
+    slices: samplewise({ whole: [1] }),
+    half: 'product',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
   cost: (inputs, _attrs, result): Cost => ({
     flops: productsOf(inputs[0]!, numericShape(inputs[1]!)),
     bytes: traffic(inputs, result),
@@ -99,7 +117,14 @@ export const conv2dGradWeight = defineOp<'conv2d_grad_weight'>({
     });
     return { shape, data };
   },
-  family: 'convolution',
+  traits: {
+    role: 'kernel',
+    slices: summing,
+    half: 'full product',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
   cost: (inputs, _attrs, result): Cost => ({
     flops: productsOf(inputs[1]!, numericShape(result)),
     bytes: traffic(inputs, result),

@@ -2,16 +2,26 @@
  * 2-D convolution without bias: x [B, C, H, W], w [O, C / groups, kh, kw] -> [B, O, H', W'],
  * H' = floor((H + 2 padding - kh) / stride) + 1, and optionally a fused elementwise epilogue.
  */
+
 import { formatDim, formatShape, numericShape, type TensorType } from '../graph/types.ts';
 import type { OpAttributes } from './attributes.ts';
 import { type ConvolutionAttributes, slide, walkConvolution } from './convolve.ts';
 import { elements, traffic } from './costs.ts';
 import { epilogueShape } from './epilogue.ts';
 import { Expressions, madeByPasses } from './expressions.ts';
+import type { MapProgram } from './map-program.ts';
 import { defineOp, type RefTensor, type ShapeResult } from './op.ts';
 import { filterMatrix, fromPatches, patchGrid, toPatches, toPixels } from './patches.ts';
 import { evaluateProgram, programFlops } from './scalar.ts';
 import { accept, firstOf, refuse, refuseIntegers, refuseMixed, refuseRank } from './shapes.ts';
+import { samplewise } from './slices.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** (x [B,C,H,W], w [O,C/groups,kh,kw]) -> [B,O,H',W']; no bias. `epilogue` as for matmul. */
+    conv2d: ConvolutionAttributes & { readonly epilogue?: MapProgram };
+  }
+}
 
 function refuseChannels(inputs: readonly TensorType[], groups: number): ShapeResult | undefined {
   const [x, w] = [inputs[0]!.shape, inputs[1]!.shape];
@@ -104,7 +114,14 @@ export const conv2d = defineOp<'conv2d'>({
     const product = convolve(x!, w!, attrs, shape);
     return attrs.epilogue ? evaluateProgram(attrs.epilogue, [product, ...rest], shape) : product;
   },
-  family: 'convolution',
+  traits: {
+    role: 'kernel',
+    slices: samplewise({ whole: [1] }),
+    half: 'product',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
   cost(inputs, { epilogue }: OpAttributes['conv2d'], result) {
     const [, channels, kh, kw] = numericShape(inputs[1]!) as [number, number, number, number];
     const each = 2 * channels * kh * kw + (epilogue ? programFlops(epilogue) : 0);

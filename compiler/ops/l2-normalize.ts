@@ -1,10 +1,21 @@
 /**
  * x / |x| along the last axis, without epsilon as in OpenAI's code, and its gradient (dy - y (y·dy)) / |x|.
  */
+
 import { perElement } from './costs.ts';
-import { noSecondDerivative } from './expressions.ts';
 import { defineOp } from './op.ts';
 import { mapRows, rowGradientShape, rowShape } from './rows.ts';
+import { samplewise } from './slices.ts';
+import { rowStrips } from './strips.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** x / |x|; no epsilon, as OpenAI's code. */
+    l2_normalize: None;
+    /** (x, dy) -> dx */
+    l2_normalize_grad: None;
+  }
+}
 
 function norm(x: Float64Array): number {
   return Math.sqrt(x.reduce((a, v) => a + v * v, 0));
@@ -24,7 +35,14 @@ export const l2Normalize = defineOp<'l2_normalize'>({
         out[i] = v / length;
       });
     }),
-  family: 'reduce',
+  traits: {
+    role: 'kernel',
+    slices: samplewise(),
+    half: 'full',
+    layout: 'dense',
+    behind: true,
+    strips: rowStrips,
+  },
   cost: perElement(3),
   tolerance: { rtol: 5e-6, atol: 1e-7 },
 });
@@ -33,7 +51,7 @@ export const l2NormalizeGrad = defineOp<'l2_normalize_grad'>({
   name: 'l2_normalize_grad',
   arity: 2,
   shape: (inputs) => rowGradientShape('l2_normalize_grad', inputs),
-  gradient: noSecondDerivative('l2_normalize_grad'),
+  gradient: 'made by gradients',
   reference: ([x, dy]) =>
     mapRows([x!, dy!], (rows, out) => {
       const [x, dy] = [rows[0]!, rows[1]!];
@@ -42,7 +60,14 @@ export const l2NormalizeGrad = defineOp<'l2_normalize_grad'>({
       for (let i = 0; i < x.length; i++) dot += (x[i]! / length) * dy[i]!;
       for (let i = 0; i < x.length; i++) out[i] = (dy[i]! - (x[i]! / length) * dot) / length;
     }),
-  family: 'reduce',
+  traits: {
+    role: 'kernel',
+    slices: samplewise(),
+    half: 'full',
+    layout: 'dense',
+    behind: true,
+    strips: 'none',
+  },
   cost: perElement(7),
   tolerance: { rtol: 1e-5, atol: 1e-6, perSqrtK: true },
 });

@@ -8,6 +8,14 @@ import { perElement } from './costs.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp } from './op.ts';
 import { accept, refuse, refuseIntegers } from './shapes.ts';
+import { samplewise } from './slices.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** `[..., T, S]`: entries with j > i + (S - T) become -3e38, finite because WGSL may assume no infinities. */
+    mask_future: None;
+  }
+}
 
 export const masked = -3e38;
 
@@ -41,7 +49,14 @@ export const maskFuture = defineOp<'mask_future'>({
     });
     return { shape, data };
   },
-  family: 'map',
+  traits: {
+    role: 'kernel',
+    slices: samplewise(),
+    half: 'full',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
   cost: perElement(1),
   tolerance: { rtol: 0, atol: 0 },
 });

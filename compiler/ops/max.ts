@@ -2,7 +2,19 @@
 import { perInputElement } from './costs.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp } from './op.ts';
-import { reduceAxes, reductionShape } from './reductions.ts';
+import {
+  type Reduction,
+  reduceAxes,
+  reductionShape,
+  reductionSlices,
+  reductionStrips,
+} from './reductions.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    max: Reduction;
+  }
+}
 
 export const max = defineOp<'max'>({
   name: 'max',
@@ -19,7 +31,14 @@ export const max = defineOp<'max'>({
     return [e.mul(largest, share)];
   },
   reference: ([x], { axes }, shape) => reduceAxes(x!, axes, shape, Number.NEGATIVE_INFINITY, Math.max),
-  family: 'reduce',
+  traits: {
+    role: 'kernel',
+    slices: reductionSlices,
+    half: 'full',
+    layout: 'dense',
+    behind: false,
+    strips: reductionStrips,
+  },
   cost: perInputElement(1),
   tolerance: { rtol: 0, atol: 0 },
 });

@@ -2,7 +2,19 @@
 import { perInputElement } from './costs.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp } from './op.ts';
-import { reduceAxes, reductionShape } from './reductions.ts';
+import {
+  type Reduction,
+  reduceAxes,
+  reductionShape,
+  reductionSlices,
+  reductionStrips,
+} from './reductions.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    mean: Reduction;
+  }
+}
 
 export const mean = defineOp<'mean'>({
   name: 'mean',
@@ -20,7 +32,14 @@ export const mean = defineOp<'mean'>({
     const count = x!.data.length / total.data.length;
     return { shape, data: total.data.map((v) => v / count) };
   },
-  family: 'reduce',
+  traits: {
+    role: 'kernel',
+    slices: reductionSlices,
+    half: 'full',
+    layout: 'dense',
+    behind: false,
+    strips: reductionStrips,
+  },
   cost: perInputElement(1),
   tolerance: { rtol: 1e-6, atol: 1e-6, perSqrtK: true },
 });

@@ -7,13 +7,20 @@ import { free } from './costs.ts';
 import { defineOp } from './op.ts';
 import { accept } from './shapes.ts';
 
-export const recompute = defineOp<'recompute'>({
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** The same value, kept apart: consumers are never shared with those of the input. */
+    recompute: None;
+  }
+}
+
+export const recompute = defineOp<'recompute', 'view'>({
   name: 'recompute',
   arity: 1,
   shape: (inputs) => accept(inputs[0]!),
   gradient: (_b, _node, dy, wanted) => [wanted[0] ? dy : null],
   reference: ([x], _attrs, shape) => ({ shape, data: x!.data }),
-  family: 'view',
+  traits: { role: 'view', strips: 'none' },
   cost: free,
   tolerance: { rtol: 0, atol: 0 },
 });

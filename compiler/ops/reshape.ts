@@ -1,12 +1,30 @@
 /** The same elements, in row-major order, under another shape. */
+
 import { sameElements } from '../graph/dims.ts';
-import { formatShape } from '../graph/types.ts';
+import { type Dim, formatShape, type NodeOf, numericShape } from '../graph/types.ts';
 import { free } from './costs.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp } from './op.ts';
 import { accept, refuse } from './shapes.ts';
+import type { Cut } from './strips.ts';
 
-export const reshape = defineOp<'reshape'>({
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** Same elements in row-major order. */
+    reshape: { readonly shape: readonly Dim[] };
+  }
+}
+
+/** Where the axis and all before it stay as they are. */
+function reshapeStrips(cut: Cut, node: NodeOf<'reshape'>): number | undefined {
+  const from = cut.shape(node.inputs[0]!);
+  const to = numericShape(node.type);
+  if (to.slice(0, cut.axis + 1).some((n, i) => n !== from[i])) return undefined;
+  const shape = to.map((n, axis) => (axis === cut.axis ? cut.length : n));
+  return cut.b.add('reshape', [cut.strip(node.inputs[0]!, cut.axis)], { shape });
+}
+
+export const reshape = defineOp<'reshape', 'view'>({
   name: 'reshape',
   arity: 1,
   shape([x], { shape }) {
@@ -23,7 +41,7 @@ export const reshape = defineOp<'reshape'>({
     return [wanted[0] ? e.reshape(dy, e.shape(node.inputs[0]!)) : null];
   },
   reference: ([x], _attrs, shape) => ({ shape, data: x!.data }),
-  family: 'view',
+  traits: { role: 'view', strips: reshapeStrips },
   cost: free,
   tolerance: { rtol: 0, atol: 0 },
 });

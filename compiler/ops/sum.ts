@@ -2,7 +2,19 @@
 import { perInputElement } from './costs.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp } from './op.ts';
-import { reduceAxes, reductionShape } from './reductions.ts';
+import {
+  type Reduction,
+  reduceAxes,
+  reductionShape,
+  reductionSlices,
+  reductionStrips,
+} from './reductions.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    sum: Reduction;
+  }
+}
 
 export const sum = defineOp<'sum'>({
   name: 'sum',
@@ -14,7 +26,14 @@ export const sum = defineOp<'sum'>({
     return [e.unreduce(dy, node.attrs.axes, e.shape(node.inputs[0]!))];
   },
   reference: ([x], { axes }, shape) => reduceAxes(x!, axes, shape, 0, (a, v) => a + v),
-  family: 'reduce',
+  traits: {
+    role: 'kernel',
+    slices: reductionSlices,
+    half: 'full',
+    layout: 'dense',
+    behind: false,
+    strips: reductionStrips,
+  },
   cost: perInputElement(1),
   tolerance: { rtol: 1e-6, atol: 2e-6, perSqrtK: true },
 });

@@ -2,17 +2,35 @@
  * One position of an axis, chosen for each element of the axes before it: x[b, index[b], ...]. The text tower takes the
  * end-of-text feature so, and cross-entropy the score of the right class. The gradient puts dy back among zeros.
  */
-import { formatShape, sizeOf } from '../graph/types.ts';
+
+import { formatShape, type NodeOf, sizeOf } from '../graph/types.ts';
 import { byteSize } from './costs.ts';
 import { refuseIndex } from './embedding.ts';
-import { noSecondDerivative } from './expressions.ts';
 import { defineOp } from './op.ts';
 import { accept, firstOf, reducedShape, refuse, refuseAxes, refuseShape } from './shapes.ts';
+import { besideAxis } from './slices.ts';
+import type { Cut } from './strips.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** (x, index i32 = x.shape[..axis]) -> x without `axis`: x[b, index[b], ...]. */
+    take: { readonly axis: number };
+    /** (index, dy) -> zeros with dy at the taken places; `size` is the length of the taken axis. */
+    take_grad: { readonly axis: number; readonly size: number };
+  }
+}
 
 function checked(index: number, size: number): number {
   if (!Number.isInteger(index) || index < 0 || index >= size)
     throw new Error(`index ${index} is outside an axis of ${size}`);
   return index;
+}
+
+function takeStrips(cut: Cut, { inputs, attrs }: NodeOf<'take'>): number {
+  const [x, index] = inputs as [number, number];
+  const before = cut.axis < attrs.axis;
+  const picked = before ? cut.strip(index, cut.axis) : cut.whole(index);
+  return cut.b.add('take', [cut.strip(x, before ? cut.axis : cut.axis + 1), picked], attrs);
 }
 
 export const take = defineOp<'take'>({
@@ -47,7 +65,14 @@ export const take = defineOp<'take'>({
     });
     return { shape, data };
   },
-  family: 'move',
+  traits: {
+    role: 'kernel',
+    slices: besideAxis,
+    half: 'activation',
+    layout: 'dense',
+    behind: false,
+    strips: takeStrips,
+  },
   cost: (inputs, _attrs, result) => ({ flops: 0, bytes: 2 * byteSize(result) + byteSize(inputs[1]!) }),
   tolerance: { rtol: 0, atol: 0 },
 });
@@ -66,7 +91,7 @@ export const takeGrad = defineOp<'take_grad'>({
     const shape = [...dy.shape.slice(0, axis), size, ...dy.shape.slice(axis)];
     return refusal ?? accept({ dtype: dy.dtype, shape });
   },
-  gradient: noSecondDerivative('take_grad'),
+  gradient: 'made by gradients',
   reference([index, dy], { axis, size }, shape) {
     const inner = sizeOf(shape.slice(axis + 1));
     const data = new Float64Array(sizeOf(shape));
@@ -78,7 +103,14 @@ export const takeGrad = defineOp<'take_grad'>({
     });
     return { shape, data };
   },
-  family: 'move',
+  traits: {
+    role: 'kernel',
+    slices: besideAxis,
+    half: 'activation',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
   cost: (inputs, _attrs, result) => ({
     flops: 0,
     bytes: byteSize(inputs[0]!) + byteSize(inputs[1]!) + byteSize(result),

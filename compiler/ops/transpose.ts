@@ -6,6 +6,13 @@ import { defineOp } from './op.ts';
 import { accept, refuse, refuseAxes } from './shapes.ts';
 import { gatherView } from './tensors.ts';
 
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** Result axis i is input axis perm[i]. */
+    transpose: { readonly perm: readonly number[] };
+  }
+}
+
 /** The permutation that undoes `perm`. */
 function inversePermutation(perm: readonly number[]): number[] {
   const inverse = new Array<number>(perm.length);
@@ -13,7 +20,7 @@ function inversePermutation(perm: readonly number[]): number[] {
   return inverse;
 }
 
-export const transpose = defineOp<'transpose'>({
+export const transpose = defineOp<'transpose', 'view'>({
   name: 'transpose',
   arity: 1,
   shape([x], { perm }) {
@@ -39,7 +46,11 @@ export const transpose = defineOp<'transpose'>({
       perm.map((p) => strides[p]!),
     );
   },
-  family: 'view',
+  traits: {
+    role: 'view',
+    strips: (cut, { inputs, attrs }) =>
+      cut.b.add('transpose', [cut.strip(inputs[0]!, attrs.perm[cut.axis]!)], attrs),
+  },
   cost: free,
   tolerance: { rtol: 0, atol: 0 },
 });
