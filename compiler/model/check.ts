@@ -1,13 +1,15 @@
 /** `check`: everything that can be wrong with a file, in one run. */
+
 import type { SourceFile } from '../../grammar/source.ts';
+import { contextOf } from './build/evaluator.ts';
 import { evaluateModel } from './evaluate/variants.ts';
 import { checkUnused } from './generic.ts';
 import { checkTexts } from './inspect/declarations.ts';
-import type { Module } from './modules/imports.ts';
 import { checkNames } from './names/names.ts';
 import { evaluateRecipe } from './recipes/recipe.ts';
 import { buildModel, inSession } from './resolve/resolve.ts';
 import type { ModuleHost, Result } from './types.ts';
+import type { Module } from './values/module.ts';
 
 /** What a file declares, by name, once it is free of errors. */
 export interface CheckedFile {
@@ -45,7 +47,7 @@ function checkModels(module: Module): void {
     // A model whose parameters have no defaults is checked where a variant gives them.
     if (declared.decl.params.some((p) => p.default === undefined)) continue;
     session.guard(() => {
-      const value = evaluateModel(declared, [], session);
+      const value = evaluateModel(declared, [], contextOf(session));
       buildModel(declared.decl.name.text, value, declared.decl.value.span, module, session);
     });
   }

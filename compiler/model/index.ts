@@ -1,9 +1,10 @@
 /** The model stage's interface: files are checked, models and recipes resolved, entries traced into graphs. */
+
 import type { Graph } from '../graph/types.ts';
-import type { TraceOptions } from './nodes/tracer.ts';
 import { type Root, traceRoot } from './trace/trace.ts';
 import type { EntryName, Model, Result } from './types.ts';
 import { Session } from './values/session.ts';
+import type { TraceOptions } from './values/tracer.ts';
 
 export { type CheckedFile, checkFile } from './check.ts';
 export { zooPackage } from './modules/imports.ts';
@@ -17,12 +18,12 @@ export {
   type NameTransform,
   nameRules,
 } from './names/names.ts';
-export type { TraceOptions } from './nodes/tracer.ts';
 export { resolveRecipe } from './recipes/recipe.ts';
 export { resolveModel, type TextOverride } from './resolve/resolve.ts';
 export { checkWeights, type TensorInfo, type WantedTensor } from './trace/fit.ts';
 export { type Definition, type Part, partsOf } from './trace/structure.ts';
 export { modelCodes } from './values/codes.ts';
+export type { TraceOptions } from './values/tracer.ts';
 
 /**
  * The graph of one entry: numeric shapes with `batch`, otherwise open in `B`.

@@ -11,19 +11,25 @@ import type {
   MemberTypeExpr,
   ParamDecl,
   SeqExpr,
-  TypeExpr,
 } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
-import { evaluate } from '../evaluate/evaluate.ts';
 import { coerceStatic } from '../evaluate/match.ts';
 import { condition } from '../evaluate/operators.ts';
-import type { Module } from '../modules/imports.ts';
 import { formalsOf, reportMissing } from '../nodes/arguments.ts';
-import { type ChildEntry, childValue, type Instance, type WeightEntry } from '../values/instance.ts';
-import { type Env, Scope } from '../values/scope.ts';
+import { childValue } from '../values/instance.ts';
+import { type Context, type Env, evaluate, type InputType, Scope, staticEnv } from '../values/scope.ts';
 import { type Session, sourceText } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
-import type { AbsentValue, BlockValue, BoundArgument, Override, Value } from '../values/values.ts';
+import type {
+  AbsentValue,
+  BlockValue,
+  BoundArgument,
+  ChildEntry,
+  Instance,
+  Override,
+  Value,
+  WeightEntry,
+} from '../values/values.ts';
 import { describe, formatValue, poison } from '../values/values.ts';
 import { checkRequire } from './require.ts';
 import { declareWeight } from './weights.ts';
@@ -36,10 +42,11 @@ const instanceSteps = 20;
 // ── parameters ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Binds every parameter of a block: overrides, arguments, defaults. Undefined after a report. */
-export function bindParameters(block: BlockValue, session: Session): Scope | undefined {
+function bindParameters(block: BlockValue, context: Context): Scope | undefined {
+  const { session } = context;
   const { decl, module } = block;
   const scope = new Scope();
-  const env: Env = { session, module, scope, path: '' };
+  const env = staticEnv(context, module, scope);
   let ok = knownOverrides(block, session);
   const missing: ParamDecl[] = [];
   for (const param of decl.params) {
@@ -126,20 +133,22 @@ interface Place {
 }
 
 /** The instance tree of a block value. Mistakes are reported and leave `failed` instances. */
-export function instantiate(block: BlockValue, place: Place, session: Session): Instance {
+export function instantiate(block: BlockValue, place: Place, context: Context): Instance {
+  const { session } = context;
   session.spend(place.span, instanceSteps);
-  return session.within(place.span, () => session.within(block.span, () => build(block, place, session)));
+  return session.within(place.span, () => session.within(block.span, () => build(block, place, context)));
 }
 
-function build(block: BlockValue, place: Place, session: Session): Instance {
+function build(block: BlockValue, place: Place, context: Context): Instance {
+  const { session } = context;
   const sound = !block.module.damaged.has(block.decl) && !session.cyclic.has(block.decl);
-  const scope = sound ? bindParameters(block, session) : undefined;
+  const scope = sound ? bindParameters(block, context) : undefined;
   session.instantiated.add(block.decl);
   if (scope === undefined) {
-    if (sound) checkArguments(block, place, session);
+    if (sound) checkArguments(block, place, context);
     return { kind: 'block', ...place, block, scope: new Scope(), members: [], failed: true };
   }
-  const env: Env = { session, module: block.module, scope, path: place.path };
+  const env: Env = { ...staticEnv(context, block.module, scope), path: place.path };
   const members: (ChildEntry | WeightEntry)[] = [];
   let failed = false;
   for (const member of block.decl.members) {
@@ -152,10 +161,10 @@ function build(block: BlockValue, place: Place, session: Session): Instance {
 }
 
 /** Blocks handed to a block that cannot be instantiated still tell their own mistakes. */
-function checkArguments(block: BlockValue, place: Place, session: Session): void {
+function checkArguments(block: BlockValue, place: Place, context: Context): void {
   for (const [name, { value }] of block.args) {
     const overridden = block.overrides.some((o) => o.path[0] === name);
-    if (value.kind === 'block' && !overridden) instantiate(value, { ...place, name, path: name }, session);
+    if (value.kind === 'block' && !overridden) instantiate(value, { ...place, name, path: name }, context);
   }
 }
 
@@ -252,7 +261,7 @@ function childInstance(value: ChildMember['value'], place: Place, env: Env): Ins
   if (value.kind === 'seq') return sequence(value, place, env);
   const evaluated = evaluate(value, env);
   if (evaluated.kind === 'poison') return undefined;
-  if (evaluated.kind === 'block') return instantiate(evaluated, place, env.session);
+  if (evaluated.kind === 'block') return instantiate(evaluated, place, env);
   if (evaluated.kind === 'fn' || evaluated.kind === 'builtin') {
     return { kind: 'fn', ...place, fn: evaluated, scope: new Scope(), members: [], failed: false };
   }
@@ -275,12 +284,6 @@ function sequence(seq: SeqExpr, place: Place, env: Env): Instance {
 
 // ── input types ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-export interface InputType {
-  readonly type: TypeExpr;
-  readonly scope: Scope;
-  readonly module: Module;
-}
-
 /** `vision.input`: the type of the first argument of the forward of the block that `vision` holds. */
 export function inputTypeOf(type: MemberTypeExpr, env: Env): InputType | undefined {
   const found = env.scope.find(type.object.text)?.value;
@@ -300,7 +303,7 @@ export function inputTypeOf(type: MemberTypeExpr, env: Env): InputType | undefin
     });
     return undefined;
   }
-  const scope = child?.scope ?? scopeOfTypes(value, env.session);
+  const scope = child?.scope ?? scopeOfTypes(value, env);
   const forward = forwardOf(value.decl);
   if (scope === undefined || forward === undefined) return undefined;
   const [first] = forward.params;
@@ -314,10 +317,10 @@ export function forwardOf(decl: BlockDecl) {
 }
 
 /** Parameters and lets of a block, which its forward's types may name. */
-function scopeOfTypes(block: BlockValue, session: Session): Scope | undefined {
-  const scope = bindParameters(block, session);
+function scopeOfTypes(block: BlockValue, context: Context): Scope | undefined {
+  const scope = bindParameters(block, context);
   if (scope === undefined) return undefined;
-  const env: Env = { session, module: block.module, scope, path: '' };
+  const env = staticEnv(context, block.module, scope);
   for (const member of block.decl.members) {
     if (member.kind === 'let') scope.bind(member.name.text, { value: evaluate(member.value, env) });
   }

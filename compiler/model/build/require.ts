@@ -6,10 +6,10 @@
  */
 import type { BinaryExpr, Expr, RequireMember, StringExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
-import { evaluate, unknownName } from '../evaluate/evaluate.ts';
 import { condition } from '../evaluate/operators.ts';
+import { unknownName } from '../modules/imports.ts';
 import { provenances } from '../nodes/arithmetic.ts';
-import type { Env } from '../values/scope.ts';
+import { type Env, evaluate } from '../values/scope.ts';
 import { isBundled, placeOf, sourceText } from '../values/session.ts';
 import type { Provenance } from '../values/values.ts';
 import { formatValue } from '../values/values.ts';

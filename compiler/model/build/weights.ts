@@ -2,15 +2,13 @@
 import type { Expr, WeightMember } from '../../../grammar/ast.ts';
 import type { DType } from '../../graph/types.ts';
 import { formatShape } from '../../graph/types.ts';
-import { evaluate } from '../evaluate/evaluate.ts';
 import { asDim, provenances } from '../nodes/arithmetic.ts';
 import { maxAxis } from '../nodes/emit.ts';
 import type { Initializer, Weight } from '../types.ts';
-import type { WeightEntry } from '../values/instance.ts';
-import type { Env } from '../values/scope.ts';
+import { type Env, evaluate } from '../values/scope.ts';
 import { sourceText } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
-import type { AxisOrigin, Value } from '../values/values.ts';
+import type { AxisOrigin, Value, WeightEntry } from '../values/values.ts';
 import { describe } from '../values/values.ts';
 
 /** Elements of one weight: far above any model, far below where sums of sizes lose exactness. */

@@ -5,79 +5,29 @@
  * static world also exist for tensors where that makes sense (`exp`, `max`).
  */
 import type { Span } from '../../../grammar/source.ts';
-import { actualValue } from '../evaluate/calls.ts';
-import { type Actual, bindArguments, type Formal } from '../nodes/arguments.ts';
+import { type Actual, actualValue, bindArguments, type Formal } from '../nodes/arguments.ts';
+import type { Builtin, BuiltinParameter, ParameterKind } from '../values/builtin.ts';
 import type { Env } from '../values/scope.ts';
 import { describe, isNumber, poison, type Value } from '../values/values.ts';
+import { imageBuiltins } from './image-builtins.ts';
+import type { BuiltinRow } from './row.ts';
 import { staticBuiltins } from './static-builtins.ts';
 import { tensorBuiltins } from './tensor-builtins.ts';
 
-/** What a parameter takes. `value`: a tensor or a static number. */
-export type ParameterKind =
-  | 'tensor'
-  | 'value'
-  | 'number'
-  | 'int'
-  | 'bool'
-  | 'string'
-  | 'axis'
-  | 'axes'
-  | 'dim'
-  | 'shape'
-  | 'list'
-  | 'pattern';
-
-export interface BuiltinParameter {
-  readonly name: string;
-  readonly kind: ParameterKind;
-  readonly optional?: boolean;
-}
-
-/** The evaluated arguments of one call; none is poison. */
-export interface BuiltinCall {
-  readonly env: Env;
-  readonly span: Span;
-  readonly name: string;
-  readonly values: ReadonlyMap<string, Value>;
-  /** Place of each argument. */
-  readonly spans: ReadonlyMap<string, Span>;
-  /** Leading arguments of a variadic built-in. */
-  readonly leading: readonly { readonly value: Value; readonly span: Span }[];
-}
-
-export interface Builtin {
-  readonly name: string;
-  readonly parameters: readonly BuiltinParameter[];
-  /** One line for the reference page. */
-  readonly about: string;
-  readonly variadic?: boolean;
-  /** Always gives a tensor. */
-  readonly world?: 'tensor';
-  /** Takes sizes of axes by name (`rearrange`). */
-  readonly openNames?: boolean;
-  /** The constant that it starts a weight from, if it is an initialiser. */
-  readonly initial?: number;
-  readonly apply: (call: BuiltinCall) => Value;
-}
-
-const table = new Map<string, Builtin>();
-
-/** The table is filled on first use: the modules of built-ins and this one need each other. */
-function builtins(): Map<string, Builtin> {
-  if (table.size === 0) {
-    for (const b of staticBuiltins) table.set(b.name, b);
-    for (const b of tensorBuiltins)
-      table.set(b.name, b.name === 'max' || b.name === 'min' ? b : { ...b, world: 'tensor' });
-  }
-  return table;
-}
+/** Those over tensors that take numbers too (`max`) give a number for numbers, all others always a tensor. */
+const overTensors = [...tensorBuiltins, ...imageBuiltins].map((row): BuiltinRow => {
+  const takesNumbers = row.parameters.some((p) => p.kind === 'value');
+  return takesNumbers ? row : { ...row, world: 'tensor' };
+});
+const rows: readonly BuiltinRow[] = [...staticBuiltins, ...overTensors];
+const table = new Map(rows.map((row) => [row.name, row]));
 
 export function builtinNamed(name: string): Builtin | undefined {
-  return builtins().get(name);
+  return table.get(name);
 }
 
 export function builtinNames(): string[] {
-  return [...builtins().keys()];
+  return [...table.keys()];
 }
 
 /** Parameters for argument binding and messages. */
@@ -110,7 +60,7 @@ export function callBuiltin(builtin: Builtin, actuals: readonly Actual[], span: 
     if (value.kind === 'poison') ok = false;
     return { value, span: actual.span };
   });
-  return ok ? builtin.apply({ env, span, name, values, spans, leading }) : poison;
+  return ok ? table.get(name)!.apply({ env, span, name, values, spans, leading }) : poison;
 }
 
 function checkKind(builtin: Builtin, parameter: BuiltinParameter, value: Value, span: Span, env: Env): Value {

@@ -11,8 +11,9 @@ import { momentsOf } from '../../ops/batch-norm.ts';
 import { Expressions } from '../../ops/expressions.ts';
 import { emit, shapeOf } from '../nodes/emit.ts';
 import type { Weight } from '../types.ts';
+import type { BuiltinParameter } from '../values/builtin.ts';
 import { isNumber, poison, type TensorValue, type Value } from '../values/values.ts';
-import type { Builtin, BuiltinCall, BuiltinParameter } from './builtins.ts';
+import type { BuiltinCall, BuiltinRow } from './row.ts';
 import { staticInt, tensorArgument } from './tensor-builtins.ts';
 
 /** An int of at least `least`, or undefined after a report. */
@@ -138,7 +139,7 @@ function trackBatch(
 
 const x: BuiltinParameter = { name: 'x', kind: 'tensor' };
 
-export const imageBuiltins: readonly Builtin[] = [
+export const imageBuiltins: readonly BuiltinRow[] = [
   {
     name: 'conv2d',
     about: 'two-dimensional convolution, NCHW',

@@ -10,13 +10,13 @@ import { divideDims, multiplyDims } from '../../graph/dims.ts';
 import { einsum } from '../../graph/einsum.ts';
 import type { Dim } from '../../graph/types.ts';
 import { formatDim, formatShape, sameDim } from '../../graph/types.ts';
-import { evaluate } from '../evaluate/evaluate.ts';
 import { asDim } from '../nodes/arithmetic.ts';
 import { emit, refuse, shapeOf, toTensor } from '../nodes/emit.ts';
+import { evaluate } from '../values/scope.ts';
 import { sourceText } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
 import { type AxisOrigin, poison, type TensorValue, type Value } from '../values/values.ts';
-import type { BuiltinCall } from './builtins.ts';
+import type { BuiltinCall } from './row.ts';
 
 /** Names of one axis of a pattern: none for a literal 1, several for a group. */
 export function namesOf(item: AxisItem): readonly Identifier[] {

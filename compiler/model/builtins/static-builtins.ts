@@ -3,12 +3,12 @@
 import { checkedFloat, checkedInt } from '../nodes/arithmetic.ts';
 import type { Initializer } from '../types.ts';
 import { float, int, isNumber, type Value } from '../values/values.ts';
-import type { Builtin, BuiltinCall } from './builtins.ts';
+import type { BuiltinCall, BuiltinRow } from './row.ts';
 import type { UnaryOp } from './tensor-builtins.ts';
 import { castNode, unaryNode } from './tensor-builtins.ts';
 
 /** A function of one number that is also an elementwise operation. */
-function unary(name: UnaryOp, about: string, compute: (x: number) => number): Builtin {
+function unary(name: UnaryOp, about: string, compute: (x: number) => number): BuiltinRow {
   return {
     name,
     about,
@@ -24,7 +24,7 @@ function unary(name: UnaryOp, about: string, compute: (x: number) => number): Bu
 }
 
 /** `floor`, `ceil`, `round`: a float to an int. */
-function rounding(name: string, about: string, compute: (x: number) => number): Builtin {
+function rounding(name: string, about: string, compute: (x: number) => number): BuiltinRow {
   return {
     name,
     about,
@@ -42,7 +42,7 @@ function initializer(
   about: string,
   make: (value: number) => Initializer,
   valid: (value: number) => boolean = () => true,
-): Builtin {
+): BuiltinRow {
   return {
     name,
     about,
@@ -64,7 +64,7 @@ function initial(
   return call.env.session.report('Z313', call.spans.get(parameter) ?? call.span, message);
 }
 
-function constant(name: string, value: number): Builtin {
+function constant(name: string, value: number): BuiltinRow {
   return {
     name,
     about: `initialiser: every element is ${value}`,
@@ -86,7 +86,7 @@ function asFloat(call: BuiltinCall): Value {
 
 const notNegative = (value: number) => value >= 0;
 
-export const staticBuiltins: readonly Builtin[] = [
+export const staticBuiltins: readonly BuiltinRow[] = [
   unary('exp', 'e to the power of x', Math.exp),
   unary('ln', 'natural logarithm', Math.log),
   unary('sqrt', 'square root', Math.sqrt),

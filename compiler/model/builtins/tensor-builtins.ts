@@ -3,10 +3,10 @@ import type { Dim } from '../../graph/types.ts';
 import { formatShape } from '../../graph/types.ts';
 import { asDim } from '../nodes/arithmetic.ts';
 import { emit, shapeOf, toTensor } from '../nodes/emit.ts';
+import type { BuiltinParameter } from '../values/builtin.ts';
 import { type AxisOrigin, bool, isNumber, poison, type TensorValue, type Value } from '../values/values.ts';
-import type { Builtin, BuiltinCall, BuiltinParameter } from './builtins.ts';
-import { imageBuiltins } from './image-builtins.ts';
 import { einsumCall, rearrangeCall } from './patterns.ts';
+import type { BuiltinCall, BuiltinRow } from './row.ts';
 
 const unaryOps = [
   'exp',
@@ -50,7 +50,7 @@ export function castNode(call: BuiltinCall): Value {
   return emit(call.env, 'cast', [x], { to: 'f32' }, call.span, { axes: x.axes });
 }
 
-function unary(name: UnaryOp, about: string): Builtin {
+function unary(name: UnaryOp, about: string): BuiltinRow {
   return { name, about, parameters: [{ name: 'x', kind: 'tensor' }], apply: (call) => unaryNode(name, call) };
 }
 
@@ -248,7 +248,7 @@ function gather(call: BuiltinCall): Value {
 
 const x: BuiltinParameter = { name: 'x', kind: 'tensor' };
 
-export const tensorBuiltins: readonly Builtin[] = [
+export const tensorBuiltins: readonly BuiltinRow[] = [
   unary('tanh', 'hyperbolic tangent'),
   unary('erf', 'error function'),
   unary('rsqrt', '1 / sqrt(x)'),
@@ -320,5 +320,4 @@ export const tensorBuiltins: readonly Builtin[] = [
     apply: embedding,
   },
   { name: 'gather', about: 'features of all chunks and ranks', parameters: [x], apply: gather },
-  ...imageBuiltins,
 ];

@@ -6,13 +6,20 @@
 import type { Argument, Callable, CallExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { callBuiltin } from '../builtins/builtins.ts';
-import { type Actual, bindArguments, formalsOf } from '../nodes/arguments.ts';
-import type { Instance } from '../values/instance.ts';
-import { type Binding, type Env, inScope, Scope } from '../values/scope.ts';
+import { type Actual, actualValue, bindArguments, formalsOf } from '../nodes/arguments.ts';
+import { type Binding, type Env, evaluate, Scope } from '../values/scope.ts';
 import { isBundled, sourceText } from '../values/session.ts';
-import type { BlockValue, BoundArgument, FnValue, Provenance, TensorValue, Value } from '../values/values.ts';
+import type {
+  BlockValue,
+  BoundArgument,
+  FnValue,
+  Instance,
+  Provenance,
+  TensorValue,
+  Value,
+} from '../values/values.ts';
 import { describe, formatValue, poison } from '../values/values.ts';
-import { evaluate } from './evaluate.ts';
+import { runBody } from './body.ts';
 import { fusedBody } from './fuse.ts';
 import { coerceStatic, type MatchPlace, matchType, poisonDimensions } from './match.ts';
 
@@ -66,11 +73,6 @@ export function callValue(
     default:
       return env.session.report('Z210', span, `\`${text}\` is ${describe(callee)} and cannot be called`);
   }
-}
-
-export function actualValue(actual: Actual, env: Env): Value {
-  if (actual.value !== undefined) return actual.value;
-  return actual.expr === undefined ? poison : evaluate(actual.expr, env);
 }
 
 // ── blocks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -243,11 +245,4 @@ function argumentBinding(
   return param.type.kind === 'static-type'
     ? { value, provenance: provenanceOf(actual, name, value, outer) }
     : { value };
-}
-
-export function runBody(callable: Callable, env: Env): Value {
-  for (const item of callable.body.lets) {
-    env.scope.bind(item.name.text, { value: evaluate(item.value, env) });
-  }
-  return evaluate(callable.body.result, inScope(env, env.scope));
 }

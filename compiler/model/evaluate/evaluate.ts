@@ -5,12 +5,13 @@
  */
 import type { ElvisExpr, Expr, IfExpr, MemberExpr, NameExpr, PipeExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
-import { builtinNamed, builtinNames } from '../builtins/builtins.ts';
-import { type Declaration, lookup, packageWithBlock, visibleNames } from '../modules/imports.ts';
+import { builtinNamed } from '../builtins/builtins.ts';
+import { lookup, unknownName } from '../modules/imports.ts';
 import { checkedFloat, checkedInt, dimValue } from '../nodes/arithmetic.ts';
 import { emit, toTensor } from '../nodes/emit.ts';
 import { childNamed } from '../values/instance.ts';
-import type { Env } from '../values/scope.ts';
+import type { Declaration } from '../values/module.ts';
+import { type Env, evaluate } from '../values/scope.ts';
 import { didYouMean } from '../values/suggest.ts';
 import type { BlockValue, Value } from '../values/values.ts';
 import { bool, describe, poison } from '../values/values.ts';
@@ -19,7 +20,7 @@ import { evaluateIndex } from './indexing.ts';
 import { condition, evaluateBinary, evaluateUnary, isTensor } from './operators.ts';
 import { evaluateWith } from './variants.ts';
 
-export function evaluate(expr: Expr, env: Env): Value {
+export function evaluateExpr(expr: Expr, env: Env): Value {
   env.session.spend(expr.span);
   return env.session.deeper(expr.span, () => dispatch(expr, env));
 }
@@ -124,27 +125,6 @@ function blockNamed(declared: Declaration & { kind: 'block' }, span: Span): Bloc
     overrides: [],
     span,
   };
-}
-
-/** Reports a name that nothing declares, with the nearest that something does. */
-export function unknownName(name: string, span: Span, env: Env): Value {
-  const { session, module } = env;
-  if (module.broken) return nearInScope(name, span, env);
-  const home = packageWithBlock(module.loader, name);
-  if (home !== undefined && home !== module.bundled) {
-    return session.report('Z206', span, `unknown block \`${name}\`; it is in package ${home}`, {
-      help: `import ${home} { ${name} }`,
-    });
-  }
-  const known = [...env.scope.names(), ...visibleNames(module), ...builtinNames()];
-  const hint = didYouMean(name, known);
-  return session.report('Z200', span, `unknown name \`${name}\`${hint}`);
-}
-
-/** In a file with syntax errors declarations may be lost, so only slips of local names are said. */
-function nearInScope(name: string, span: Span, env: Env): Value {
-  const hint = didYouMean(name, env.scope.names());
-  return hint === '' ? poison : env.session.report('Z200', span, `unknown name \`${name}\`${hint}`);
 }
 
 function evaluateMember(expr: MemberExpr, env: Env): Value {

@@ -8,9 +8,8 @@
 import type { Callable } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { emit, shapeOf, toTensor } from '../nodes/emit.ts';
-import type { Instance } from '../values/instance.ts';
 import { type Env, inScope, Scope } from '../values/scope.ts';
-import { isNumber, type TensorValue, type Value } from '../values/values.ts';
+import { type Instance, isNumber, type TensorValue, type Value } from '../values/values.ts';
 import { matchingDefinition } from './fused-definitions.ts';
 
 /** Kernels by name: `true` has one, `false` compiles the body for now. */

@@ -4,15 +4,15 @@
  * The definition of a kernel is the body in the bundled packages that names it. A user's body may use other words, but it
  * has to compute the same; otherwise it is compiled as it stands and a warning says so.
  */
+
 import type { Callable } from '../../../grammar/ast.ts';
 import { printGraph } from '../../graph/print.ts';
-import type { Module } from '../modules/imports.ts';
-import { Tracer } from '../nodes/tracer.ts';
-import type { Instance } from '../values/instance.ts';
-import { type Env, Scope } from '../values/scope.ts';
+import type { Module } from '../values/module.ts';
+import { type Env, Scope, staticEnv } from '../values/scope.ts';
 import { isBundled, Session } from '../values/session.ts';
-import type { Value } from '../values/values.ts';
-import { runBody } from './calls.ts';
+import { Tracer } from '../values/tracer.ts';
+import type { Instance, Value } from '../values/values.ts';
+import { runBody } from './body.ts';
 import { matchType } from './match.ts';
 
 interface Definition {
@@ -75,7 +75,7 @@ function bodyGraph(
   const session = new Session();
   const tracer = new Tracer({ fuse: false, training: env.tracer!.training });
   const scope = new Scope(instance?.scope);
-  const inner: Env = { session, module, scope, tracer, path: '' };
+  const inner: Env = { ...staticEnv({ session, evaluator: env.evaluator }, module, scope), tracer };
   const result = session.guard(() => {
     for (const [i, param] of callable.params.entries()) {
       const theirs = given.params[i]?.name.text;

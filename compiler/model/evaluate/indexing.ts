@@ -4,10 +4,9 @@ import type { Dim } from '../../graph/types.ts';
 import { formatDim, formatShape } from '../../graph/types.ts';
 import { asDim } from '../nodes/arithmetic.ts';
 import { emit, shapeOf, toTensor } from '../nodes/emit.ts';
-import type { Env } from '../values/scope.ts';
+import { type Env, evaluate } from '../values/scope.ts';
 import type { TensorValue, Value } from '../values/values.ts';
 import { describe, poison } from '../values/values.ts';
-import { evaluate } from './evaluate.ts';
 import { isTensor } from './operators.ts';
 
 export function evaluateIndex(expr: IndexExpr, env: Env): Value {

@@ -7,15 +7,13 @@ import type { Expr, StaticTypeExpr, TensorTypeExpr, TypeExpr } from '../../../gr
 import type { Span } from '../../../grammar/source.ts';
 import type { Dim } from '../../graph/types.ts';
 import { formatDim, formatShape, sameDim } from '../../graph/types.ts';
-import { inputTypeOf } from '../build/elaborate.ts';
+import { unknownName } from '../modules/imports.ts';
 import { asDim, dimValue, provenances } from '../nodes/arithmetic.ts';
 import { givenHere, shapeOf, toTensor } from '../nodes/emit.ts';
-import type { Instance } from '../values/instance.ts';
-import type { Binding, Env, Scope } from '../values/scope.ts';
+import { type Binding, type Env, evaluate, type Scope } from '../values/scope.ts';
 import { isBundled, placeOf, type Session, sourceText } from '../values/session.ts';
-import type { AxisOrigin, Provenance, TensorValue, Value } from '../values/values.ts';
+import type { AxisOrigin, Instance, Provenance, TensorValue, Value } from '../values/values.ts';
 import { describe, describeWithValue, isNumber, poison } from '../values/values.ts';
-import { evaluate, unknownName } from './evaluate.ts';
 import { isTensor } from './operators.ts';
 
 /** Which value is checked: an argument `name` of `of`, or the result of `of`. */
@@ -47,7 +45,7 @@ export function matchType(type: TypeExpr, value: Value, env: Env, place: MatchPl
     case 'record-type':
       return matchRecord(type, value, env, place);
     case 'member-type': {
-      const input = inputTypeOf(type, env);
+      const input = env.evaluator.inputTypeOf(type, env);
       if (input === undefined) return poison;
       return matchType(input.type, value, { ...env, module: input.module, scope: input.scope }, place);
     }

@@ -2,10 +2,9 @@
 import type { BinaryExpr, Expr, UnaryExpr } from '../../../grammar/ast.ts';
 import { staticBinary } from '../nodes/arithmetic.ts';
 import { emit, toTensor } from '../nodes/emit.ts';
-import type { Env } from '../values/scope.ts';
+import { type Env, evaluate } from '../values/scope.ts';
 import type { TensorValue, Value } from '../values/values.ts';
 import { bool, describe, isNumber, poison } from '../values/values.ts';
-import { evaluate } from './evaluate.ts';
 
 export function evaluateUnary(expr: UnaryExpr, env: Env): Value {
   const operand = evaluate(expr.operand, env);

@@ -4,16 +4,17 @@
  * A model evaluates to a block value; overrides that name a model's parameter set it, the others travel to the block and
  * are applied when it is instantiated, later ones over earlier ones.
  */
+
 import type { Expr, ModelDecl, WithExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
-import { type Declaration, lookup, lookupModel, type Module, visibleModels } from '../modules/imports.ts';
+import { lookup, lookupModel, visibleModels } from '../modules/imports.ts';
 import { reportMissing } from '../nodes/arguments.ts';
-import { type Env, Scope } from '../values/scope.ts';
+import type { Declaration, Module } from '../values/module.ts';
+import { type Context, type Env, evaluate, Scope, staticEnv } from '../values/scope.ts';
 import type { Session } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
 import type { Override, Poison, Value } from '../values/values.ts';
 import { describe, formatValue, poison } from '../values/values.ts';
-import { evaluate } from './evaluate.ts';
 import { coerceStatic } from './match.ts';
 
 type ModelDeclaration = Declaration & { readonly kind: 'model' };
@@ -24,8 +25,9 @@ const underWay = new WeakMap<Session, ModelDecl[]>();
 export function evaluateModel(
   model: ModelDeclaration,
   overrides: readonly Override[],
-  session: Session,
+  context: Context,
 ): Value {
+  const { session } = context;
   const stack = underWay.get(session) ?? [];
   underWay.set(session, stack);
   if (stack.includes(model.decl)) {
@@ -34,15 +36,16 @@ export function evaluateModel(
   }
   stack.push(model.decl);
   try {
-    return session.within(model.decl.value.span, () => inParameters(model, overrides, session));
+    return session.within(model.decl.value.span, () => inParameters(model, overrides, context));
   } finally {
     stack.pop();
   }
 }
 
-function inParameters(model: ModelDeclaration, overrides: readonly Override[], session: Session): Value {
+function inParameters(model: ModelDeclaration, overrides: readonly Override[], context: Context): Value {
+  const { session } = context;
   const scope = new Scope();
-  const env: Env = { session, module: model.module, scope, path: '' };
+  const env = staticEnv(context, model.module, scope);
   const names = model.decl.params.map((p) => p.name.text);
   const forMe = (o: Override) => o.path.length === 1 && names.includes(o.path[0]!);
   for (const param of model.decl.params) {
@@ -84,7 +87,7 @@ function varied(expr: Expr, overrides: readonly Override[], env: Env): Value {
   }
   const base = baseModel(expr, env);
   if (base === null) return poison;
-  if (base !== undefined) return evaluateModel(base, overrides, env.session);
+  if (base !== undefined) return evaluateModel(base, overrides, env);
   const value = evaluate(expr, env);
   if (value.kind === 'poison' || overrides.length === 0) return value;
   if (value.kind === 'block') return { ...value, overrides: [...value.overrides, ...overrides] };

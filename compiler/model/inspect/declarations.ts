@@ -3,6 +3,7 @@
  *
  * Runs for each file that a model or check reads, so that mistakes in blocks that no model uses are found as well.
  */
+
 import type {
   BlockDecl,
   Callable,
@@ -18,12 +19,12 @@ import type {
   WeightMember,
 } from '../../../grammar/ast.ts';
 import { holesOf } from '../build/require.ts';
-import { unknownName } from '../evaluate/evaluate.ts';
 import { fusedNames } from '../evaluate/fuse.ts';
 import { mustBe } from '../evaluate/match.ts';
 import { findBlockCycles } from '../modules/cycles.ts';
-import type { Loader, Module } from '../modules/imports.ts';
+import { unknownName } from '../modules/imports.ts';
 import { formalsOf, reportMissing } from '../nodes/arguments.ts';
+import type { Loader, Module } from '../values/module.ts';
 import type { Session } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
 import { inspect, inspectCondition, KindScope, type Look } from './inspect.ts';
@@ -129,8 +130,7 @@ function checkType(type: TypeExpr, look: Look): void {
     for (const field of type.fields) checkType(field.type, look);
   } else if (type.kind === 'member-type') {
     const kind = look.scope.find(type.object.text);
-    if (kind === undefined)
-      unknownName(type.object.text, type.object.span, { ...look, scope: look.scope.asScope(), path: '' });
+    if (kind === undefined) unknownName(type.object.text, type.object.span, look);
   } else if (type.kind === 'tensor-type') {
     const name = type.element?.text;
     if (name !== undefined && !elementNames.includes(name)) {
@@ -237,8 +237,7 @@ function checkRequireText(member: RequireMember, look: Look): void {
   inspectCondition(member.condition, '`require`', look);
   if (member.message === undefined) return;
   for (const { name, span } of holesOf(member.message)) {
-    if (look.scope.find(name) === undefined)
-      unknownName(name, span, { ...look, scope: look.scope.asScope(), path: '' });
+    if (look.scope.find(name) === undefined) unknownName(name, span, look);
   }
 }
 

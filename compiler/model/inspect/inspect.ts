@@ -3,6 +3,7 @@
  *
  * It reports with the codes, places and words that evaluation uses, so that a mistake found by both appears once.
  */
+
 import type {
   Argument,
   BinaryExpr,
@@ -17,12 +18,11 @@ import type { Span } from '../../../grammar/source.ts';
 import { forwardOf } from '../build/elaborate.ts';
 import { builtinFormals, builtinNamed } from '../builtins/builtins.ts';
 import { einsumFault, patternFault } from '../builtins/patterns.ts';
-import { unknownName } from '../evaluate/evaluate.ts';
 import { coerceStatic, mustBe } from '../evaluate/match.ts';
 import { findModel } from '../evaluate/variants.ts';
-import { lookup, type Module } from '../modules/imports.ts';
+import { lookup, unknownName } from '../modules/imports.ts';
 import { type Actual, bindArguments, formalsOf } from '../nodes/arguments.ts';
-import { Scope } from '../values/scope.ts';
+import type { Module } from '../values/module.ts';
 import { type Session, sourceText } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
 import { poison } from '../values/values.ts';
@@ -49,11 +49,9 @@ export class KindScope {
     this.#kinds.set(name, kind);
   }
 
-  /** As a scope of values, for suggestions. */
-  asScope(): Scope {
-    const scope = this.parent === undefined ? new Scope() : this.parent.asScope();
-    for (const name of this.#kinds.keys()) scope.bind(name, { value: poison });
-    return scope;
+  /** Outermost first, for suggestions. */
+  names(): string[] {
+    return [...(this.parent?.names() ?? []), ...this.#kinds.keys()];
   }
 }
 
@@ -130,7 +128,7 @@ function inspectName(name: string, span: Span, look: Look): Kind {
   const builtin = builtinNamed(name);
   if (builtin !== undefined) return { of: 'builtin', builtin };
   if (name === 'N' && look.body) return any;
-  unknownName(name, span, { ...look, scope: look.scope.asScope(), path: '' });
+  unknownName(name, span, look);
   return any;
 }
 

@@ -5,48 +5,17 @@
  * file), and last in the prelude: the functions and objectives of `nn` and `losses`, which need no import. Blocks do,
  * so that a file says what it is built from. Model names also reach the bundled zoo.
  */
-import type {
-  BlockDecl,
-  FnDecl,
-  ImportDecl,
-  Item,
-  ModelDecl,
-  NamesDecl,
-  ObjectiveDecl,
-  Program,
-  TrainDecl,
-} from '../../../grammar/ast.ts';
+import type { ImportDecl, Item, Program } from '../../../grammar/ast.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { type ParseResult, parse } from '../../../grammar/parser.ts';
 import type { SourceFile, Span } from '../../../grammar/source.ts';
+import { builtinNames } from '../builtins/builtins.ts';
 import type { ModuleHost } from '../types.ts';
-import { treeTooDeep } from '../values/depth.ts';
+import type { Declaration, Loader, Module } from '../values/module.ts';
+import { type Poison, poison } from '../values/poison.ts';
 import type { Session } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
-
-export type Declaration =
-  | { readonly kind: 'block'; readonly decl: BlockDecl; readonly module: Module }
-  | { readonly kind: 'fn'; readonly decl: FnDecl; readonly module: Module }
-  | { readonly kind: 'objective'; readonly decl: ObjectiveDecl; readonly module: Module }
-  | { readonly kind: 'model'; readonly decl: ModelDecl; readonly module: Module };
-
-export interface Module {
-  readonly file: SourceFile;
-  readonly program: Program;
-  /** Name of the bundled package this is, if it is one. */
-  readonly bundled?: string;
-  /** Blocks, functions, objectives and models by name. */
-  readonly declarations: Map<string, Declaration>;
-  readonly recipes: Map<string, TrainDecl>;
-  readonly maps: Map<string, NamesDecl>;
-  /** Imported names; a name whose import failed is bound to nothing, so that its uses stay silent. */
-  readonly imports: Map<string, Declaration | undefined>;
-  /** Declarations that syntax errors touch: what they lack is not known, so nothing is said about their uses. */
-  readonly damaged: ReadonlySet<Item>;
-  /** Any syntax error: names may have been lost. */
-  readonly broken: boolean;
-  readonly loader: Loader;
-}
+import { treeTooDeep } from './depth.ts';
 
 const preludePackages = ['nn', 'losses'] as const;
 /** The home of CLIP's blocks and of the maps of their weights' names. */
@@ -65,7 +34,7 @@ function parseBundled(file: SourceFile): ParseResult {
   return result;
 }
 
-export class Loader {
+export class ModuleLoader implements Loader {
   readonly host: ModuleHost;
   readonly session: Session;
   readonly #modules = new Map<string, Module | undefined>();
@@ -295,4 +264,32 @@ export function packageWithBlock(loader: Loader, name: string): string | undefin
   return loader.host
     .bundledNames()
     .find((p) => loader.loadBundled(p)?.declarations.get(name)?.kind === 'block');
+}
+
+/** Where a name is looked for. */
+interface Place {
+  readonly session: Session;
+  readonly module: Module;
+  readonly scope: { names(): string[] };
+}
+
+/** Reports a name that nothing declares, with the nearest that something does. */
+export function unknownName(name: string, span: Span, at: Place): Poison {
+  const { session, module } = at;
+  if (module.broken) return nearInScope(name, span, at);
+  const home = packageWithBlock(module.loader, name);
+  if (home !== undefined && home !== module.bundled) {
+    return session.report('Z206', span, `unknown block \`${name}\`; it is in package ${home}`, {
+      help: `import ${home} { ${name} }`,
+    });
+  }
+  const known = [...at.scope.names(), ...visibleNames(module), ...builtinNames()];
+  const hint = didYouMean(name, known);
+  return session.report('Z200', span, `unknown name \`${name}\`${hint}`);
+}
+
+/** In a file with syntax errors declarations may be lost, so only slips of local names are said. */
+function nearInScope(name: string, span: Span, at: Place): Poison {
+  const hint = didYouMean(name, at.scope.names());
+  return hint === '' ? poison : at.session.report('Z200', span, `unknown name \`${name}\`${hint}`);
 }

@@ -4,12 +4,15 @@
  * `{i}` stands for one part of a name without dots, `{q,k,v}` on the right for several tensors in a row (with `split(axis)`,
  * which cuts ours into that many). Every variable stands on both sides, so each rule can be read either way.
  */
+
 import type { Expr, NameRule as NameRuleExpr, StringExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
-import { evaluate } from '../evaluate/evaluate.ts';
-import { lookup, type Module } from '../modules/imports.ts';
-import { inSession, openReference, pick, staticEnv } from '../resolve/resolve.ts';
+import { contextOf } from '../build/evaluator.ts';
+import { lookup } from '../modules/imports.ts';
+import { inSession, openReference, pick } from '../resolve/resolve.ts';
 import type { Model, ModuleHost, Result } from '../types.ts';
+import type { Module } from '../values/module.ts';
+import { evaluate, staticEnv } from '../values/scope.ts';
 import type { Session } from '../values/session.ts';
 import { describe } from '../values/values.ts';
 
@@ -242,7 +245,7 @@ function evaluateTransform(expr: Expr, module: Module, session: Session): NameTr
   if (expr.kind === 'name' && expr.text === 'transpose') return { kind: 'transpose' };
   const [argument, ...more] = expr.kind === 'call' ? expr.args : [];
   if (callee.kind === 'name' && callee.text === 'split' && argument !== undefined && more.length === 0) {
-    const axis = evaluate(argument.value, staticEnv(module, session));
+    const axis = evaluate(argument.value, staticEnv(contextOf(session), module));
     if (axis.kind === 'int' && axis.value >= 0) return { kind: 'split', axis: axis.value };
     if (axis.kind !== 'poison')
       session.report('Z218', argument.span, `split needs an axis, got ${describe(axis)}`);

@@ -1,9 +1,10 @@
 /** Which argument goes to which parameter: one rule for blocks, functions, forwards, built-ins and models. */
 import type { Expr, Identifier, ParamDecl } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
+import { type Env, evaluate } from '../values/scope.ts';
 import { placeOf, type Session, sourceText } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
-import type { Value } from '../values/values.ts';
+import { poison, type Value } from '../values/values.ts';
 
 export interface Formal {
   readonly name: string;
@@ -46,6 +47,12 @@ export function formalsOf(params: readonly ParamDecl[]): Formal[] {
     required: p.default === undefined,
     span: p.span,
   }));
+}
+
+/** The value of an argument, evaluated where it was written. */
+export function actualValue(actual: Actual, env: Env): Value {
+  if (actual.value !== undefined) return actual.value;
+  return actual.expr === undefined ? poison : evaluate(actual.expr, env);
 }
 
 /** Assigns arguments; `partial` allows required ones to be missing, `taken` were given before. */

@@ -7,9 +7,8 @@
 import type { CallExpr, Expr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { staticBuiltins } from '../builtins/static-builtins.ts';
-import { evaluate } from '../evaluate/evaluate.ts';
 import type { Quantity, StaticCall, StaticValueData } from '../types.ts';
-import type { Env } from '../values/scope.ts';
+import { type Env, evaluate } from '../values/scope.ts';
 import { describe } from '../values/values.ts';
 
 const numeric = new Set([

@@ -5,23 +5,25 @@
  * Settings may be overridden like parameters: `batch = 64`, `optimizer.lr = 1e-3`; paths that name no setting belong to the
  * model (`vision.layers = 2`).
  */
+
 import type { Expr, TrainDecl } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
+import { contextOf } from '../build/evaluator.ts';
 import { evaluateModelExpr } from '../evaluate/variants.ts';
 import { checkTexts } from '../inspect/declarations.ts';
-import { lookup, lookupModel, type Module, visibleModels, visibleNames } from '../modules/imports.ts';
+import { lookup, lookupModel, visibleModels, visibleNames } from '../modules/imports.ts';
 import {
   buildModel,
   inSession,
   openReference,
   parseOverrides,
   pick,
-  staticEnv,
   type TextOverride,
 } from '../resolve/resolve.ts';
 import { type Root, traceRoot } from '../trace/trace.ts';
 import type { Model, ModuleHost, Recipe, Result } from '../types.ts';
-import type { Env } from '../values/scope.ts';
+import type { Module } from '../values/module.ts';
+import { type Env, staticEnv } from '../values/scope.ts';
 import { sourceText } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
 import { assignmentsOf, isSettingPath, type Key, withoutPrefix } from './assignments.ts';
@@ -61,7 +63,7 @@ export function evaluateRecipe(
   complete: boolean,
 ): Recipe | undefined {
   const { session } = module.loader;
-  const env = staticEnv(module, session);
+  const env = staticEnv(contextOf(session), module);
   const mine = overrides.filter((o) => isSettingPath(o.path));
   const theirs = overrides.filter((o) => !isSettingPath(o.path));
   const forModel = parseOverrides(theirs.map(withoutPrefix), env);

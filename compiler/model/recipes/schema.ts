@@ -7,9 +7,8 @@
 import { z } from 'zod';
 import type { CallExpr, Expr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
-import { evaluate } from '../evaluate/evaluate.ts';
 import type { Quantity, StaticCall, StaticValueData } from '../types.ts';
-import type { Env } from '../values/scope.ts';
+import { type Env, evaluate } from '../values/scope.ts';
 import { didYouMean } from '../values/suggest.ts';
 import { callData, formatData, toData } from './data.ts';
 

@@ -3,7 +3,6 @@ import type { Expr, PathExpr, Setting, StringExpr, TrainDecl } from '../../../gr
 import { parseExpression } from '../../../grammar/parser.ts';
 import type { SourceFile } from '../../../grammar/source.ts';
 import { formatShape } from '../../graph/types.ts';
-import { evaluate } from '../evaluate/evaluate.ts';
 import type { TextOverride } from '../resolve/resolve.ts';
 import { imageWeights } from '../trace/image-weights.ts';
 import type { Root } from '../trace/trace.ts';
@@ -11,7 +10,7 @@ import type { Model, Recipe, StartValue } from '../types.ts';
 import { matchesGlob } from '../values/globs.ts';
 import { gridOf, gridShapes } from '../values/grid.ts';
 import { instancesOf } from '../values/instance.ts';
-import type { Env } from '../values/scope.ts';
+import { type Env, evaluate } from '../values/scope.ts';
 import { didYouMean } from '../values/suggest.ts';
 import { describe, isNumber } from '../values/values.ts';
 import {

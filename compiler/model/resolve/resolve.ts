@@ -1,21 +1,15 @@
 /**
  * From a reference (`ViT-B/32`, `mine.zoo#mine`) and overrides to an elaborated, shape-checked `Model`.
  */
+
 import { parseExpression } from '../../../grammar/parser.ts';
 import type { SourceFile, Span } from '../../../grammar/source.ts';
 import { formatShape } from '../../graph/types.ts';
 import { instantiate } from '../build/elaborate.ts';
-import { evaluate } from '../evaluate/evaluate.ts';
+import { contextOf } from '../build/evaluator.ts';
 import { evaluateModel } from '../evaluate/variants.ts';
 import { checkTexts } from '../inspect/declarations.ts';
-import {
-  bundledModels,
-  type Declaration,
-  Loader,
-  type Module,
-  nameOf,
-  zooPackages,
-} from '../modules/imports.ts';
+import { bundledModels, ModuleLoader, nameOf, zooPackages } from '../modules/imports.ts';
 import {
   defaultObjective,
   entriesOf,
@@ -34,11 +28,12 @@ import type {
   StaticScalar,
   Weight,
 } from '../types.ts';
-import { type Instance, instancesOf, weightsInOrder } from '../values/instance.ts';
-import { type Env, Scope } from '../values/scope.ts';
+import { instancesOf, weightsInOrder } from '../values/instance.ts';
+import type { Declaration, Loader, Module } from '../values/module.ts';
+import { type Env, evaluate, staticEnv } from '../values/scope.ts';
 import { Session } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
-import { describe, type Override, type Value } from '../values/values.ts';
+import { describe, type Instance, type Override, type Value } from '../values/values.ts';
 
 export interface TextOverride {
   readonly path: string;
@@ -129,17 +124,13 @@ export function parseOverrides(texts: readonly TextOverride[], env: Env): Overri
 
 // ── models ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-export function staticEnv(module: Module, session: Session): Env {
-  return { session, module, scope: new Scope(), path: '' };
-}
-
 /** Runs `body` in a fresh session and turns its diagnostics and value into a result. */
 export function inSession<T>(
   host: ModuleHost,
   body: (loader: Loader, session: Session) => T | undefined,
 ): Result<T> {
   const session = new Session();
-  const loader = new Loader(host, session);
+  const loader = new ModuleLoader(host, session);
   const value = session.guard(() => body(loader, session));
   const { diagnostics } = session;
   return value === undefined || session.hasErrors
@@ -158,9 +149,9 @@ export function resolveModel(
     checkTexts(loader);
     const declared = pick(loader, opened, 'model', modelsOf(opened.module));
     if (declared === undefined) return undefined;
-    const parsed = parseOverrides(overrides, staticEnv(opened.module, session));
+    const parsed = parseOverrides(overrides, staticEnv(contextOf(session), opened.module));
     if (parsed === undefined) return undefined;
-    const value = evaluateModel(declared, parsed, session);
+    const value = evaluateModel(declared, parsed, contextOf(session));
     return buildModel(declared.decl.name.text, value, declared.decl.value.span, opened.module, session);
   });
 }
@@ -179,7 +170,7 @@ export function buildModel(
       session.report('Z209', span, `a model must be a block, got ${describe(value)}`);
     return undefined;
   }
-  const instance = instantiate({ ...value, path: '' }, { name, path: '', span }, session);
+  const instance = instantiate({ ...value, path: '' }, { name, path: '', span }, contextOf(session));
   const root: Root = { instance, module, span };
   const weights = uniqueWeights(instance, session);
   const run = runForward(root, session, {});

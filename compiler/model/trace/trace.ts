@@ -4,21 +4,22 @@
  * `encode_image` and `encode_text` give features before their final `l2_normalize`, as OpenAI's methods of that name do;
  * `logits` and `loss` work on the normalised ones. Inputs of the graph are always called `images` and `tokens`.
  */
+
 import type { ForwardMember, ParamDecl, TypeExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { type Dim, type DType, type Graph, movedPrefix, type Output } from '../../graph/types.ts';
 import { forwardOf, inputTypeOf } from '../build/elaborate.ts';
+import { contextOf } from '../build/evaluator.ts';
 import { callInstance, callValue } from '../evaluate/calls.ts';
-import { evaluate } from '../evaluate/evaluate.ts';
-import { lookup, type Module } from '../modules/imports.ts';
+import { lookup } from '../modules/imports.ts';
 import { asDim, dimValue } from '../nodes/arithmetic.ts';
 import { emit } from '../nodes/emit.ts';
-import { type TraceOptions, Tracer } from '../nodes/tracer.ts';
 import type { EntryName } from '../types.ts';
-import type { Instance } from '../values/instance.ts';
-import { type Env, Scope } from '../values/scope.ts';
+import type { Module } from '../values/module.ts';
+import { type Env, evaluate, Scope, staticEnv } from '../values/scope.ts';
 import type { Session } from '../values/session.ts';
-import type { RecordValue, TensorValue, Value } from '../values/values.ts';
+import { type TraceOptions, Tracer } from '../values/tracer.ts';
+import type { Instance, RecordValue, TensorValue, Value } from '../values/values.ts';
 import { describe, poison } from '../values/values.ts';
 
 /** The loss of models that name none: SigLIP's where there is a bias of the logits, otherwise CLIP's. */
@@ -59,7 +60,7 @@ export function runForward(root: Root, session: Session, options: TraceOptions):
     return undefined;
   }
   const tracer = new Tracer(options);
-  const env: Env = { session, module: root.module, scope: new Scope(), tracer, path: '' };
+  const env: Env = { ...staticEnv(contextOf(session), root.module), tracer };
   return session.guard(() => session.within(root.span, () => run(root, forward, env, tracer)));
 }
 

@@ -1,45 +1,7 @@
-/** Block instances as the elaborator makes them, and walks over their tree: weights in order, children by name. */
-import type { Span } from '../../../grammar/source.ts';
+/** Walks over the tree of block instances: weights in order, children by name. */
 import type { Weight } from '../types.ts';
-import type { Scope } from './scope.ts';
-import type { AbsentValue, BlockValue, Value } from './values.ts';
-import { poison } from './values.ts';
-
-export interface ChildEntry {
-  readonly kind: 'child';
-  readonly name: string;
-  readonly inline: boolean;
-  readonly array: boolean;
-  readonly items: readonly Instance[];
-  /** Set where `when` was false; there are no items then. */
-  readonly absent?: AbsentValue;
-}
-
-export interface WeightEntry {
-  readonly kind: 'weight';
-  readonly weight: Weight;
-  readonly value: Value;
-}
-
-export interface Instance {
-  readonly kind: 'block' | 'seq' | 'fn';
-  /** As its parent calls it: `mlp`, `resblocks[3]`. */
-  readonly name: string;
-  /** Prefix of its weights: `visual.transformer.resblocks.3`. */
-  readonly path: string;
-  /** The child's value in the source. */
-  readonly span: Span;
-  /** The block and its arguments, of kind `block`. */
-  readonly block?: BlockValue;
-  /** The function, of kind `fn`. */
-  readonly fn?: Value;
-  /** Parameters, lets, weights and children by name. */
-  readonly scope: Scope;
-  /** Weights and children in order of declaration. */
-  readonly members: readonly (ChildEntry | WeightEntry)[];
-  /** Its parameters or a `require` failed: calls give poison. What else is wrong inside is poison by itself. */
-  readonly failed: boolean;
-}
+import { poison } from './poison.ts';
+import type { ChildEntry, Instance, Value, WeightEntry } from './values.ts';
 
 export function childValue(entry: ChildEntry): Value {
   if (entry.absent !== undefined) return entry.absent;

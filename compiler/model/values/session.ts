@@ -10,7 +10,7 @@ import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { DiagnosticError } from '../../../grammar/diagnostics.ts';
 import { positionAt, type Span } from '../../../grammar/source.ts';
 import type { ModelCode } from './codes.ts';
-import { type Poison, poison } from './values.ts';
+import { type Poison, poison } from './poison.ts';
 
 /** Expressions evaluated in one check; ViT-L/14 with its loss takes some 20 000. */
 const maxSteps = 600_000;

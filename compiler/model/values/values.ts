@@ -8,10 +8,12 @@
 import type { ArrowExpr, BlockDecl, FnDecl, ObjectiveDecl } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import type { SymbolicDim } from '../../graph/types.ts';
-import type { Builtin } from '../builtins/builtins.ts';
-import type { Module } from '../modules/imports.ts';
 import type { Initializer, Weight } from '../types.ts';
-import type { Instance } from './instance.ts';
+import type { Builtin } from './builtin.ts';
+import type { Module } from './module.ts';
+import type { Poison } from './poison.ts';
+
+export { type Poison, poison } from './poison.ts';
 
 /** Where a static value was written. */
 export interface Provenance {
@@ -105,10 +107,6 @@ export interface AbsentValue {
   readonly name: string;
   readonly condition: string;
 }
-export interface Poison {
-  readonly kind: 'poison';
-}
-
 export type Value =
   | NumberValue
   | DimValue
@@ -128,7 +126,67 @@ export type Value =
   | TensorValue
   | Poison;
 
-export const poison: Poison = { kind: 'poison' };
+// ── what values are bound to ────────────────────────────────────────────────────────────────────────────────────────
+
+export interface Binding {
+  readonly value: Value;
+  /** Where a static parameter's value was written. */
+  readonly provenance?: Provenance;
+  /** Set for dimension variables: which tensor fixed the size. */
+  readonly dimension?: {
+    readonly source: string;
+    readonly origin: AxisOrigin | undefined;
+    readonly span: Span;
+  };
+}
+
+/** Names in reach; `Scope` is where they are bound. */
+export interface Names {
+  /** The innermost binding of a name. */
+  find(name: string): Binding | undefined;
+  /** Innermost first. */
+  names(): string[];
+}
+
+// ── block instances, as the elaborator makes them ───────────────────────────────────────────────────────────────────
+
+export interface ChildEntry {
+  readonly kind: 'child';
+  readonly name: string;
+  readonly inline: boolean;
+  readonly array: boolean;
+  readonly items: readonly Instance[];
+  /** Set where `when` was false; there are no items then. */
+  readonly absent?: AbsentValue;
+}
+
+export interface WeightEntry {
+  readonly kind: 'weight';
+  readonly weight: Weight;
+  readonly value: Value;
+}
+
+export interface Instance {
+  readonly kind: 'block' | 'seq' | 'fn';
+  /** As its parent calls it: `mlp`, `resblocks[3]`. */
+  readonly name: string;
+  /** Prefix of its weights: `visual.transformer.resblocks.3`. */
+  readonly path: string;
+  /** The child's value in the source. */
+  readonly span: Span;
+  /** The block and its arguments, of kind `block`. */
+  readonly block?: BlockValue;
+  /** The function, of kind `fn`. */
+  readonly fn?: Value;
+  /** Parameters, lets, weights and children by name. */
+  readonly scope: Names;
+  /** Weights and children in order of declaration. */
+  readonly members: readonly (ChildEntry | WeightEntry)[];
+  /** Its parameters or a `require` failed: calls give poison. What else is wrong inside is poison by itself. */
+  readonly failed: boolean;
+}
+
+// ── making and showing ──────────────────────────────────────────────────────────────────────────────────────────────
 
 export function int(value: number): NumberValue {
   return { kind: 'int', value };

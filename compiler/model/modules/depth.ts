@@ -1,6 +1,6 @@
 /** A guard against text nested so deeply that walking its tree would exhaust the stack. */
 import type { Program } from '../../../grammar/ast.ts';
-import type { Session } from './session.ts';
+import type { Session } from '../values/session.ts';
 
 /** Levels of the syntax tree, counted in objects: some 60 parentheses within each other. */
 const maxLevels = 400;
