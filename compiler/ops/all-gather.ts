@@ -2,7 +2,10 @@
  * Features of all chunks of all ranks, [B, E] -> [N, E]. In the graph of one chunk on one device it is the identity:
  * the chunked and the distributed plans cut the graph here.
  */
+
 import { free } from './costs.ts';
+import { floats } from './examples.ts';
+import { axesBut } from './language.ts';
 import { defineOp } from './op.ts';
 import { accept, refuseRank } from './shapes.ts';
 
@@ -23,6 +26,16 @@ export const allGather = defineOp<'all_gather', 'view'>({
     role: 'view',
     strips: (cut, { inputs }) => cut.b.add('all_gather', [cut.strip(inputs[0]!, cut.axis)], {}),
   },
+  language: {
+    word: {
+      name: 'gather',
+      about: 'features of all chunks and ranks',
+      operands: ['x'],
+      settings: {},
+      sources: ([x]) => axesBut(x!),
+    },
+  },
+  examples: [{ name: 'one chunk', inputs: [floats([3, 5])], attrs: {} }],
   cost: free,
   tolerance: { rtol: 0, atol: 0 },
 });

@@ -8,6 +8,7 @@
 import type { TensorType } from '../graph/types.ts';
 import { type AttentionAttributes, attentionFlops, headsOf, refuseHeads, scoresOf } from './attention.ts';
 import { traffic } from './costs.ts';
+import { floats } from './examples.ts';
 import { defineOp, type OpDefinition, type RefTensor, type ShapeResult } from './op.ts';
 import { accept, firstOf, refuseShape } from './shapes.ts';
 import { samplewise } from './slices.ts';
@@ -95,6 +96,33 @@ function attentionGradient<K extends Target>(
       behind: false,
       strips: 'none',
     },
+    language: 'none',
+    examples: [
+      {
+        name: 'all keys',
+        inputs: [
+          floats([2, 2, 3, 3]),
+          floats([2, 2, 5, 3]),
+          floats([2, 2, 5, 3]),
+          floats([2, 2, 3, 3]),
+          floats([2, 2, 3], 1, 2),
+          floats([2, 2, 3]),
+        ],
+        attrs: { causal: false, scale: 0.7 },
+      },
+      {
+        name: 'causal with a past',
+        inputs: [
+          floats([2, 2, 2, 3]),
+          floats([2, 2, 5, 3]),
+          floats([2, 2, 5, 3]),
+          floats([2, 2, 2, 3]),
+          floats([2, 2, 2], 1, 2),
+          floats([2, 2, 2]),
+        ],
+        attrs: { causal: true, scale: 0.7 },
+      },
+    ],
     cost: (inputs, attrs, result) => ({
       flops: attentionFlops(inputs, attrs, products),
       bytes: traffic(inputs, result),

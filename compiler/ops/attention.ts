@@ -7,6 +7,7 @@
 
 import { type Dim, formatShape, numericShape, sameDim, type TensorType } from '../graph/types.ts';
 import { traffic } from './costs.ts';
+import { floats } from './examples.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp, type RefTensor, type ShapeResult } from './op.ts';
 import { accept, firstOf, refuse, refuseIntegers, refuseMixed, refuseRank } from './shapes.ts';
@@ -184,6 +185,29 @@ export const attention = defineOp<'attention'>({
     behind: false,
     strips: 'none',
   },
+  language: { fuses: 'flash_attention' },
+  examples: [
+    {
+      name: 'all keys',
+      inputs: [floats([2, 2, 3, 3]), floats([2, 2, 5, 3]), floats([2, 2, 5, 3])],
+      attrs: { causal: false, scale: 0.7 },
+    },
+    {
+      name: 'causal',
+      inputs: [floats([2, 2, 4, 3]), floats([2, 2, 4, 3]), floats([2, 2, 4, 3])],
+      attrs: { causal: true, scale: 0.7 },
+    },
+    {
+      name: 'causal with a past',
+      inputs: [floats([2, 2, 2, 3]), floats([2, 2, 5, 3]), floats([2, 2, 5, 3])],
+      attrs: { causal: true, scale: 0.7 },
+    },
+    {
+      name: 'one query',
+      inputs: [floats([2, 2, 1, 3]), floats([2, 2, 7, 3]), floats([2, 2, 7, 3])],
+      attrs: { causal: false, scale: 0.7 },
+    },
+  ],
   cost: (inputs, attrs, result) => ({
     flops: attentionFlops(inputs, attrs, 2),
     bytes: traffic(inputs, result),
@@ -215,6 +239,19 @@ export const attentionLse = defineOp<'attention_lse'>({
     behind: false,
     strips: 'none',
   },
+  language: 'none',
+  examples: [
+    {
+      name: 'all keys',
+      inputs: [floats([2, 2, 3, 3]), floats([2, 2, 5, 3])],
+      attrs: { causal: false, scale: 0.7 },
+    },
+    {
+      name: 'causal with a past',
+      inputs: [floats([2, 2, 2, 3]), floats([2, 2, 5, 3])],
+      attrs: { causal: true, scale: 0.7 },
+    },
+  ],
   cost: (inputs, attrs, result) => ({
     flops: attentionFlops(inputs, attrs, 1),
     bytes: traffic(inputs, result),

@@ -9,6 +9,7 @@
 
 import { type Dim, formatShape, sizeOf } from '../graph/types.ts';
 import { perElement, perInputElement } from './costs.ts';
+import { floats } from './examples.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp, type RefTensor } from './op.ts';
 import { accept, firstOf, refuse, refuseIntegers, refuseMixed, refuseRank, refuseShape } from './shapes.ts';
@@ -99,6 +100,16 @@ export const batchNorm = defineOp<'batch_norm', 'rewritten'>({
     return { shape, data };
   },
   traits: { role: 'rewritten', half: 'activation', strips: 'none' },
+  language: {
+    written: (operands, { eps }) => `batch_norm(${operands.join(', ')}, eps = ${eps})`,
+  },
+  examples: [
+    {
+      name: 'given statistics',
+      inputs: [floats([2, 3, 2, 3]), floats([3]), floats([3]), floats([3]), floats([3], 0.2, 1.5)],
+      attrs: { eps: 1e-5 },
+    },
+  ],
   cost: perElement(4),
   tolerance: { rtol: 5e-6, atol: 5e-6 },
 });
@@ -141,6 +152,8 @@ export const batchMoments = defineOp<'batch_moments'>({
     behind: false,
     strips: 'none',
   },
+  language: 'none',
+  examples: [{ name: 'images', inputs: [floats([2, 3, 2, 3])], attrs: {} }],
   cost: perInputElement(4),
   tolerance: { rtol: 5e-6, atol: 5e-6 },
 });
@@ -178,6 +191,10 @@ export const batchNormSums = defineOp<'batch_norm_sums'>({
     behind: false,
     strips: 'none',
   },
+  language: 'none',
+  examples: [
+    { name: 'images', inputs: [floats([2, 3, 2, 3]), floats([2, 3, 2, 3]), floats([3])], attrs: {} },
+  ],
   cost: perInputElement(4),
   // Sums of signed terms: judged against the sum of their sizes.
   tolerance: { rtol: 5e-6, atol: 5e-6, perSqrtK: true },

@@ -4,9 +4,11 @@
  *
  * At ties `maximum` gives half of the gradient to each input, as PyTorch does.
  */
-import type { BinaryMapOp } from './attributes.ts';
+import type { BinaryMapOp, None } from './attributes.ts';
 import { perElement } from './costs.ts';
+import { cases, floats } from './examples.ts';
 import { Expressions } from './expressions.ts';
+import type { Language } from './language.ts';
 import { defineOp, type OpDefinition, type Tolerance } from './op.ts';
 import { accept, broadcastShapes, isFloat, refuseIntegers, refuseMixed } from './shapes.ts';
 import { samplewise } from './slices.ts';
@@ -30,12 +32,19 @@ export interface BinaryRow {
   /** Floating-point operations for each element. */
   readonly flops: number;
   readonly tolerance: Tolerance;
+  /** Values of both operands that examples are made of, where the function is smooth all but surely. */
+  readonly domain: readonly [low: number, high: number];
   /** Reference in f64. */
   readonly f64: (a: number, b: number) => number;
   /** The expression in WGSL; operands are names or in parentheses. */
   readonly wgsl: (a: string, b: string, lane: Lane) => string;
   /** From (x, y, result, dy), or that there are none because the function is constant but for jumps. */
   readonly derivative: ((e: Expressions, x: Id, y: Id, result: Id, dy: Id) => Gradients) | 'none';
+  /** The operator between two tensors that means it, or how else it is written. */
+  readonly language:
+    | { readonly operator: string }
+    | { readonly written: (a: string, b: string) => string }
+    | 'none';
   /** Takes i32 too, and gives i32 or f32. */
   readonly integers?: 'i32' | 'f32';
   /** Plain arithmetic: its WGSL is right for scalars and vec4s alike, whichever it is printed for. */
@@ -64,14 +73,19 @@ function maximumRule(e: Expressions, x: Id, y: Id, dy: Id): Id {
 const exact: Tolerance = { rtol: 0, atol: 0 };
 const rounded = (rtol: number): Tolerance => ({ rtol, atol: 1e-30 });
 
+const around0 = [-2, 2] as const;
+const awayFrom0 = [0.5, 2] as const;
+
 const table = {
   add: {
     verb: 'add',
     flops: 1,
     tolerance: rounded(2e-7),
+    domain: around0,
     f64: (a, b) => a + b,
     wgsl: (a, b) => `(${a} + ${b})`,
     derivative: (_e, _x, _y, _r, dy): Gradients => [() => dy, () => dy],
+    language: { operator: '+' },
     integers: 'i32',
     plain: true,
     neutral: { left: 0, right: 0 },
@@ -80,9 +94,11 @@ const table = {
     verb: 'subtract',
     flops: 1,
     tolerance: rounded(2e-7),
+    domain: around0,
     f64: (a, b) => a - b,
     wgsl: (a, b) => `(${a} - ${b})`,
     derivative: (e, _x, _y, _r, dy): Gradients => [() => dy, () => e.neg(dy)],
+    language: { operator: '-' },
     integers: 'i32',
     plain: true,
     neutral: { right: 0 },
@@ -91,9 +107,11 @@ const table = {
     verb: 'multiply',
     flops: 1,
     tolerance: rounded(2e-7),
+    domain: around0,
     f64: (a, b) => a * b,
     wgsl: (a, b) => `(${a} * ${b})`,
     derivative: (e, x, y, _r, dy): Gradients => [() => e.mul(dy, y), () => e.mul(dy, x)],
+    language: { operator: '*' },
     integers: 'i32',
     plain: true,
     neutral: { left: 1, right: 1 },
@@ -102,12 +120,14 @@ const table = {
     verb: 'divide',
     flops: 1,
     tolerance: rounded(4e-7),
+    domain: awayFrom0,
     f64: (a, b) => a / b,
     wgsl: (a, b) => `(${a} / ${b})`,
     derivative: (e, _x, y, result, dy): Gradients => [
       () => e.div(dy, y),
       () => e.neg(e.div(e.mul(dy, result), y)),
     ],
+    language: { operator: '/' },
     plain: true,
     neutral: { right: 1 },
   },
@@ -115,24 +135,28 @@ const table = {
     verb: 'take the power of',
     flops: 16,
     tolerance: rounded(2e-5),
+    domain: awayFrom0,
     f64: (a, b) => a ** b,
     wgsl: (a, b) => `pow(${a}, ${b})`,
     derivative: (e, x, y, result, dy): Gradients => [
       () => powerRule(e, x, y, dy),
       () => e.mul(dy, e.mul(result, e.unary('ln', x))),
     ],
+    language: { operator: '^' },
     neutral: { right: 1 },
   },
   maximum: {
     verb: 'take the maximum of',
     flops: 1,
     tolerance: exact,
+    domain: around0,
     f64: Math.max,
     wgsl: (a, b) => `max(${a}, ${b})`,
     derivative: (e, x, y, _r, dy): Gradients => [
       () => maximumRule(e, x, y, dy),
       () => maximumRule(e, y, x, dy),
     ],
+    language: { written: (a, b) => `max(${a}, ${b})` },
     integers: 'i32',
   },
   /** 1 where equal, else 0, as f32 (the derivative of max). */
@@ -140,9 +164,11 @@ const table = {
     verb: 'compare',
     flops: 1,
     tolerance: exact,
+    domain: around0,
     f64: (a, b) => (a === b ? 1 : 0),
     wgsl: (a, b, { of }) => `select(${of('0.0')}, ${of('1.0')}, ${a} == ${b})`,
     derivative: 'none',
+    language: 'none',
     integers: 'f32',
   },
 } satisfies Readonly<Record<string, BinaryRow>>;
@@ -151,8 +177,24 @@ const table = {
 export const binaryTable: Readonly<Record<BinaryMapOp, BinaryRow>> = table;
 export const binaryMapOps = Object.keys(table) as readonly BinaryMapOp[];
 
+/** Ops by the operator that means them. */
+export const binaryOperators: ReadonlyMap<string, BinaryMapOp> = new Map(
+  binaryMapOps.flatMap((name) => {
+    const { language } = binaryTable[name];
+    return language !== 'none' && 'operator' in language ? [[language.operator, name] as const] : [];
+  }),
+);
+
+function languageOf({ language }: BinaryRow): Language<None> {
+  if (language === 'none') return 'none';
+  if ('written' in language) return { written: ([a, b]) => language.written(a!, b!) };
+  return { written: ([a, b]) => `${a} ${language.operator} ${b}` };
+}
+
 function binary<K extends BinaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
-  const { verb, f64, flops, tolerance, derivative, integers } = binaryTable[name];
+  const row = binaryTable[name];
+  const { verb, f64, flops, tolerance, derivative, integers, domain } = row;
+  const of = (...shapes: (readonly number[])[]) => shapes.map((shape) => floats(shape, ...domain));
   return defineOp<K>({
     name,
     arity: 2,
@@ -189,6 +231,16 @@ function binary<K extends BinaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
       behind: false,
       strips: elementwiseStrips,
     },
+    language: languageOf(row),
+    examples: cases(
+      {},
+      {
+        'equal shapes': of([2, 3, 7], [2, 3, 7]),
+        'a row': of([2, 3, 5], [5]),
+        'a scalar on the left': of([], [3, 1]),
+        'both grow': of([2, 1, 3], [4, 1]),
+      },
+    ),
   });
 }
 

@@ -5,6 +5,7 @@
 
 import type { DType } from '../graph/types.ts';
 import { perElement } from './costs.ts';
+import { floats, integers } from './examples.ts';
 import { defineOp } from './op.ts';
 import { accept, isFloat } from './shapes.ts';
 import { samplewise } from './slices.ts';
@@ -34,6 +35,14 @@ export const cast = defineOp<'cast'>({
     behind: false,
     strips: elementwiseStrips,
   },
+  language: {
+    written: ([x], { to }, [from]) => (to === 'f32' && !isFloat(from!) ? `float(${x})` : undefined),
+  },
+  examples: [
+    { name: 'integers to f32', inputs: [integers([2, 3, 5], 9)], attrs: { to: 'f32' } },
+    { name: 'f32 to integers', inputs: [floats([7], -4, 4)], attrs: { to: 'i32' } },
+    { name: 'nothing to do', inputs: [floats([7])], attrs: { to: 'f32' } },
+  ],
   cost: perElement(1),
   // Rounding to f16 storage: half a unit of 11 bits.
   tolerance: { rtol: 5e-4, atol: 6e-8 },

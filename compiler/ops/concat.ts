@@ -3,6 +3,7 @@
 import { addDims } from '../graph/dims.ts';
 import { type Dim, denseStrides, formatShape, sameDim, sizeOf } from '../graph/types.ts';
 import { perElement } from './costs.ts';
+import { floats } from './examples.ts';
 import { defineOp } from './op.ts';
 import { accept, firstOf, refuse, refuseAxes, refuseMixed } from './shapes.ts';
 import { unsliced } from './slices.ts';
@@ -87,6 +88,15 @@ export const concat = defineOp<'concat'>({
     behind: true,
     strips: 'none',
   },
+  language: { written: (operands, { axis }) => `concat(${operands.join(', ')}, axis = ${axis})` },
+  examples: [
+    {
+      name: 'three pieces',
+      inputs: [floats([2, 1, 3]), floats([2, 4, 3]), floats([2, 2, 3])],
+      attrs: { axis: 1 },
+    },
+    { name: 'along the last axis', inputs: [floats([2, 3, 4]), floats([2, 3, 8])], attrs: { axis: 2 } },
+  ],
   cost: perElement(0),
   tolerance: { rtol: 0, atol: 0 },
 });

@@ -7,6 +7,7 @@
 import { formatShape, numericShape, type TensorType } from '../graph/types.ts';
 import { type ConvolutionAttributes, slide, walkConvolution } from './convolve.ts';
 import { elements, traffic } from './costs.ts';
+import { floats } from './examples.ts';
 import { type Cost, defineOp, type ShapeResult } from './op.ts';
 import { accept, firstOf, refuse, refuseIntegers, refuseMixed, refuseRank } from './shapes.ts';
 import { samplewise, summing } from './slices.ts';
@@ -78,6 +79,19 @@ export const conv2dGradInput = defineOp<'conv2d_grad_input'>({
     behind: false,
     strips: 'none',
   },
+  language: 'none',
+  examples: [
+    {
+      name: 'stride 2, two groups',
+      inputs: [floats([2, 4, 2, 3]), floats([4, 2, 3, 3])],
+      attrs: { stride: 2, padding: 1, groups: 2, rows: 4, columns: 6 },
+    },
+    {
+      name: 'stride 1',
+      inputs: [floats([2, 3, 4, 5]), floats([3, 2, 3, 3])],
+      attrs: { stride: 1, padding: 1, groups: 1, rows: 4, columns: 5 },
+    },
+  ],
   cost: (inputs, _attrs, result): Cost => ({
     flops: productsOf(inputs[0]!, numericShape(inputs[1]!)),
     bytes: traffic(inputs, result),
@@ -125,6 +139,19 @@ export const conv2dGradWeight = defineOp<'conv2d_grad_weight'>({
     behind: false,
     strips: 'none',
   },
+  language: 'none',
+  examples: [
+    {
+      name: 'stride 2, two groups',
+      inputs: [floats([2, 4, 4, 6]), floats([2, 4, 2, 3])],
+      attrs: { stride: 2, padding: 1, groups: 2, kernel: [3, 3] },
+    },
+    {
+      name: 'stride 1',
+      inputs: [floats([2, 2, 4, 5]), floats([2, 3, 4, 5])],
+      attrs: { stride: 1, padding: 1, groups: 1, kernel: [3, 3] },
+    },
+  ],
   cost: (inputs, _attrs, result): Cost => ({
     flops: productsOf(inputs[1]!, numericShape(result)),
     bytes: traffic(inputs, result),

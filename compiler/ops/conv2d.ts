@@ -8,6 +8,7 @@ import type { OpAttributes } from './attributes.ts';
 import { type ConvolutionAttributes, slide, walkConvolution } from './convolve.ts';
 import { elements, traffic } from './costs.ts';
 import { epilogueShape } from './epilogue.ts';
+import { floats } from './examples.ts';
 import { Expressions, madeByPasses } from './expressions.ts';
 import type { MapProgram } from './map-program.ts';
 import { defineOp, type RefTensor, type ShapeResult } from './op.ts';
@@ -122,6 +123,75 @@ export const conv2d = defineOp<'conv2d'>({
     behind: false,
     strips: 'none',
   },
+  language: {
+    word: {
+      about: 'two-dimensional convolution, NCHW',
+      operands: ['x', 'weight'],
+      settings: {
+        stride: { kind: 'int', least: 1, default: 1 },
+        padding: { kind: 'int', least: 0, default: 0 },
+        groups: { kind: 'int', least: 1, default: 1 },
+      },
+      sources: () => [[0, 0], [1, 0], undefined, undefined],
+    },
+  },
+  examples: [
+    {
+      name: 'windows that tile',
+      inputs: [floats([2, 3, 6, 4]), floats([5, 3, 2, 2])],
+      attrs: { stride: 2, padding: 0, groups: 1 },
+    },
+    {
+      name: 'stride 1, padded',
+      inputs: [floats([2, 2, 4, 5]), floats([3, 2, 3, 3])],
+      attrs: { stride: 1, padding: 1, groups: 1 },
+    },
+    {
+      name: 'stride 1, narrow window',
+      inputs: [floats([2, 2, 4, 5]), floats([3, 2, 1, 3])],
+      attrs: { stride: 1, padding: 0, groups: 1 },
+    },
+    {
+      name: 'stride 2, padded',
+      inputs: [floats([2, 3, 5, 5]), floats([2, 3, 3, 3])],
+      attrs: { stride: 2, padding: 1, groups: 1 },
+    },
+    {
+      name: 'stride 2, rest behind the last window',
+      inputs: [floats([1, 2, 6, 7]), floats([2, 2, 3, 3])],
+      attrs: { stride: 2, padding: 1, groups: 1 },
+    },
+    {
+      name: 'stride 3 over windows of 2',
+      inputs: [floats([1, 2, 7, 7]), floats([3, 2, 2, 2])],
+      attrs: { stride: 3, padding: 0, groups: 1 },
+    },
+    {
+      name: '1 by 1',
+      inputs: [floats([2, 3, 3, 5]), floats([4, 3, 1, 1])],
+      attrs: { stride: 1, padding: 0, groups: 1 },
+    },
+    {
+      name: '1 by 1, stride 2',
+      inputs: [floats([2, 3, 3, 5]), floats([4, 3, 1, 1])],
+      attrs: { stride: 2, padding: 0, groups: 1 },
+    },
+    {
+      name: 'padded by a whole window',
+      inputs: [floats([1, 1, 3, 3]), floats([1, 1, 2, 2])],
+      attrs: { stride: 1, padding: 2, groups: 1 },
+    },
+    {
+      name: 'two groups',
+      inputs: [floats([2, 4, 4, 3]), floats([6, 2, 3, 3])],
+      attrs: { stride: 1, padding: 1, groups: 2 },
+    },
+    {
+      name: 'depthwise',
+      inputs: [floats([2, 3, 4, 5]), floats([3, 1, 3, 3])],
+      attrs: { stride: 2, padding: 1, groups: 3 },
+    },
+  ],
   cost(inputs, { epilogue }: OpAttributes['conv2d'], result) {
     const [, channels, kh, kw] = numericShape(inputs[1]!) as [number, number, number, number];
     const each = 2 * channels * kh * kw + (epilogue ? programFlops(epilogue) : 0);

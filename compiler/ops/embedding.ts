@@ -5,6 +5,7 @@
 
 import { formatShape, sizeOf, type TensorType } from '../graph/types.ts';
 import { byteSize, elements } from './costs.ts';
+import { floats, integers } from './examples.ts';
 import { defineOp, type ShapeResult } from './op.ts';
 import { accept, firstOf, isFloat, refuse, refuseRank, refuseShape } from './shapes.ts';
 import { summing } from './slices.ts';
@@ -72,6 +73,15 @@ export const embedding = defineOp<'embedding'>({
     behind: false,
     strips: 'none',
   },
+  language: {
+    word: {
+      about: 'rows of a table by ids',
+      operands: ['table', 'ids'],
+      settings: {},
+      sources: ([, ids]) => [...ids!.shape.map((_, axis) => [1, axis] as const), [0, 1]],
+    },
+  },
+  examples: [{ name: 'repeated ids', inputs: [floats([5, 3]), integers([2, 4], 5)], attrs: {} }],
   // Only the rows that are named move.
   cost: (inputs, _attrs, result) => ({ flops: 0, bytes: 2 * byteSize(result) + byteSize(inputs[1]!) }),
   tolerance: { rtol: 0, atol: 0 },
@@ -109,6 +119,8 @@ export const embeddingGrad = defineOp<'embedding_grad'>({
     behind: false,
     strips: 'none',
   },
+  language: 'none',
+  examples: [{ name: 'repeated ids', inputs: [integers([2, 4], 5), floats([2, 4, 3])], attrs: { rows: 5 } }],
   cost: (inputs, _attrs, result) => ({
     flops: elements(inputs[1]!),
     bytes: byteSize(inputs[0]!) + byteSize(inputs[1]!) + byteSize(result),

@@ -2,6 +2,7 @@
 
 import { type Dim, formatShape, type NodeOf, sameDim } from '../graph/types.ts';
 import { free } from './costs.ts';
+import { floats } from './examples.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp } from './op.ts';
 import { accept, refuse } from './shapes.ts';
@@ -37,6 +38,8 @@ export const expand = defineOp<'expand', 'view'>({
   },
   reference: ([x], _attrs, shape) => broadcastTo(x!, shape),
   traits: { role: 'view', strips: expandStrips },
+  language: { written: ([x], { shape }) => `expand(${x}, shape = ${formatShape(shape)})` },
+  examples: [{ name: 'two axes', inputs: [floats([1, 3, 1])], attrs: { shape: [2, 3, 5] } }],
   cost: free,
   tolerance: { rtol: 0, atol: 0 },
 });

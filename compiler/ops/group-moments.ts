@@ -9,6 +9,7 @@
 import { multiplyDims } from '../graph/dims.ts';
 import { formatShape, sizeOf } from '../graph/types.ts';
 import { perInputElement } from './costs.ts';
+import { floats } from './examples.ts';
 import { defineOp, type RefTensor } from './op.ts';
 import { accept, refuse, refuseIntegers } from './shapes.ts';
 import { unsliced } from './slices.ts';
@@ -76,6 +77,8 @@ export const groupMoments = defineOp<'group_moments'>({
     behind: false,
     strips: 'none',
   },
+  language: 'none',
+  examples: [{ name: 'two groups', inputs: [floats([2, 3, 128])], attrs: {} }],
   cost: perInputElement(4),
   tolerance: { rtol: 5e-6, atol: 5e-6 },
 });

@@ -3,6 +3,7 @@
  */
 
 import { perElement } from './costs.ts';
+import { floats } from './examples.ts';
 import { defineOp } from './op.ts';
 import { mapRows, rowGradientShape, rowShape } from './rows.ts';
 import { samplewise } from './slices.ts';
@@ -43,6 +44,12 @@ export const l2Normalize = defineOp<'l2_normalize'>({
     behind: true,
     strips: rowStrips,
   },
+  language: { fuses: 'l2_normalize' },
+  examples: [
+    { name: 'odd rows', inputs: [floats([3, 7])], attrs: {} },
+    { name: 'three axes', inputs: [floats([2, 3, 5])], attrs: {} },
+    { name: 'one row', inputs: [floats([4])], attrs: {} },
+  ],
   cost: perElement(3),
   tolerance: { rtol: 5e-6, atol: 1e-7 },
 });
@@ -68,6 +75,11 @@ export const l2NormalizeGrad = defineOp<'l2_normalize_grad'>({
     behind: true,
     strips: 'none',
   },
+  language: 'none',
+  examples: [
+    { name: 'odd rows', inputs: [floats([3, 7]), floats([3, 7])], attrs: {} },
+    { name: 'three axes', inputs: [floats([2, 3, 5]), floats([2, 3, 5])], attrs: {} },
+  ],
   cost: perElement(7),
   tolerance: { rtol: 1e-5, atol: 1e-6, perSqrtK: true },
 });

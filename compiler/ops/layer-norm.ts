@@ -7,6 +7,7 @@
 
 import { formatShape, type TensorType } from '../graph/types.ts';
 import { perElement, perInputElement } from './costs.ts';
+import { floats } from './examples.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp, type ShapeResult } from './op.ts';
 import { mapRows, rowGradientShape, rowShape } from './rows.ts';
@@ -90,6 +91,12 @@ export const layerNorm = defineOp<'layer_norm'>({
     behind: true,
     strips: 'none',
   },
+  language: { fuses: 'layer_norm' },
+  examples: [
+    { name: 'odd rows', inputs: [floats([3, 7]), floats([7]), floats([7])], attrs: { eps: 1e-5 } },
+    { name: 'three axes', inputs: [floats([2, 3, 5]), floats([5]), floats([5])], attrs: { eps: 1e-5 } },
+    { name: 'one row', inputs: [floats([7]), floats([7]), floats([7])], attrs: { eps: 1e-5 } },
+  ],
   cost: perElement(8),
   tolerance: { rtol: 5e-6, atol: 5e-6 },
 });
@@ -126,6 +133,11 @@ export const layerNormGrad = defineOp<'layer_norm_grad'>({
     behind: true,
     strips: 'none',
   },
+  language: 'none',
+  examples: [
+    { name: 'odd rows', inputs: [floats([3, 7]), floats([7]), floats([3, 7])], attrs: { eps: 1e-5 } },
+    { name: 'three axes', inputs: [floats([2, 3, 5]), floats([5]), floats([2, 3, 5])], attrs: { eps: 1e-5 } },
+  ],
   cost: perElement(14),
   tolerance: { rtol: 1e-5, atol: 1e-5 },
 });
@@ -156,6 +168,11 @@ export const layerNormGradWeight = defineOp<'layer_norm_grad_weight'>({
     behind: false,
     strips: 'none',
   },
+  language: 'none',
+  examples: [
+    { name: 'odd rows', inputs: [floats([3, 7]), floats([3, 7])], attrs: { eps: 1e-5 } },
+    { name: 'three axes', inputs: [floats([2, 3, 5]), floats([2, 3, 5])], attrs: { eps: 1e-5 } },
+  ],
   cost: perInputElement(9),
   tolerance: { rtol: 5e-6, atol: 5e-6, perSqrtK: true },
 });

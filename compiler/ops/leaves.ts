@@ -4,7 +4,7 @@
 
 import { leastOf } from '../graph/dims.ts';
 import type { Dim, DType } from '../graph/types.ts';
-import { formatShape } from '../graph/types.ts';
+import { formatDim, formatShape } from '../graph/types.ts';
 import { free } from './costs.ts';
 import { defineOp, type RefTensor } from './op.ts';
 import { accept, refuse } from './shapes.ts';
@@ -45,6 +45,8 @@ export const input = defineOp<'input', 'leaf'>({
   gradient: () => [],
   reference: (_inputs, { name }) => fed('input', name),
   traits: { role: 'leaf' },
+  language: 'none',
+  examples: [{ name: 'a picture', inputs: [], attrs: { name: 'x', dtype: 'f32', shape: [2, 3, 5] } }],
   cost: free,
   tolerance: exact,
 });
@@ -56,6 +58,8 @@ export const param = defineOp<'param', 'leaf'>({
   gradient: () => [],
   reference: (_inputs, { name }) => fed('param', name),
   traits: { role: 'leaf' },
+  language: 'none',
+  examples: [{ name: 'a weight', inputs: [], attrs: { name: 'w', shape: [2, 3, 5], role: 'param' } }],
   cost: free,
   tolerance: exact,
 });
@@ -74,6 +78,11 @@ export const constant = defineOp<'constant'>({
     behind: false,
     strips: 'none',
   },
+  language: { written: (_operands, { value }) => String(value) },
+  examples: [
+    { name: 'one number', inputs: [], attrs: { value: 0.5, dtype: 'f32', shape: [] } },
+    { name: 'one number everywhere', inputs: [], attrs: { value: -1.5, dtype: 'f32', shape: [2, 3, 5] } },
+  ],
   cost: free,
   tolerance: exact,
 });
@@ -95,6 +104,8 @@ export const iota = defineOp<'iota'>({
     behind: false,
     strips: 'none',
   },
+  language: { written: (_operands, { length }) => `iota(${formatDim(length)})` },
+  examples: [{ name: 'five', inputs: [], attrs: { length: 5 } }],
   cost: free,
   tolerance: exact,
 });

@@ -3,6 +3,7 @@
  */
 
 import { perElement } from './costs.ts';
+import { floats } from './examples.ts';
 import { defineOp } from './op.ts';
 import { mapRows, rowGradientShape, rowShape } from './rows.ts';
 import { samplewise } from './slices.ts';
@@ -38,6 +39,14 @@ export const logSoftmax = defineOp<'log_softmax'>({
     behind: true,
     strips: rowStrips,
   },
+  language: {
+    word: { about: 'logarithm of softmax along an axis', operands: ['x'], settings: {}, anyAxis: true },
+  },
+  examples: [
+    { name: 'odd rows', inputs: [floats([3, 7])], attrs: {} },
+    { name: 'three axes', inputs: [floats([2, 3, 5])], attrs: {} },
+    { name: 'one row', inputs: [floats([4])], attrs: {} },
+  ],
   cost: perElement(12),
   tolerance: { rtol: 2e-6, atol: 2e-6 },
 });
@@ -61,6 +70,11 @@ export const logSoftmaxGrad = defineOp<'log_softmax_grad'>({
     behind: true,
     strips: 'none',
   },
+  language: 'none',
+  examples: [
+    { name: 'odd rows', inputs: [floats([3, 7]), floats([3, 7])], attrs: {} },
+    { name: 'three axes', inputs: [floats([2, 3, 5]), floats([2, 3, 5])], attrs: {} },
+  ],
   cost: perElement(10),
   tolerance: { rtol: 1e-5, atol: 1e-6, perSqrtK: true },
 });

@@ -4,6 +4,7 @@
 
 import { type Dim, sameShape } from '../graph/types.ts';
 import { elements, traffic } from './costs.ts';
+import { floats } from './examples.ts';
 import type { MapProgram } from './map-program.ts';
 import { defineOp } from './op.ts';
 import { evaluateProgram, programFault, programFlops } from './scalar.ts';
@@ -39,6 +40,25 @@ export const map = defineOp<'map'>({
     behind: false,
     strips: 'none',
   },
+  language: 'none',
+  examples: [
+    {
+      name: 'a product and a sum',
+      inputs: [floats([2, 3, 7]), floats([7])],
+      attrs: {
+        shape: [2, 3, 7],
+        program: {
+          inputs: 2,
+          instructions: [
+            { op: 'mul', args: [0, 1] },
+            { op: 'constant', args: [], value: 0.5 },
+            { op: 'add', args: [2, 3] },
+            { op: 'tanh', args: [4] },
+          ],
+        },
+      },
+    },
+  ],
   cost: (inputs, { program }, result) => ({
     flops: programFlops(program) * elements(result),
     bytes: traffic(inputs, result),

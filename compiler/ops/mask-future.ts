@@ -5,6 +5,7 @@
 
 import { formatShape } from '../graph/types.ts';
 import { perElement } from './costs.ts';
+import { floats } from './examples.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp } from './op.ts';
 import { accept, refuse, refuseIntegers } from './shapes.ts';
@@ -57,6 +58,17 @@ export const maskFuture = defineOp<'mask_future'>({
     behind: false,
     strips: 'none',
   },
+  language: {
+    word: {
+      about: '[..., T, S]: entries with j > i + (S - T) become very negative',
+      operands: ['x'],
+      settings: {},
+    },
+  },
+  examples: [
+    { name: 'more keys than queries', inputs: [floats([2, 3, 5])], attrs: {} },
+    { name: 'a square', inputs: [floats([4, 4])], attrs: {} },
+  ],
   cost: perElement(1),
   tolerance: { rtol: 0, atol: 0 },
 });

@@ -20,6 +20,7 @@ import {
 import type { OpAttributes } from './attributes.ts';
 import { elements, traffic } from './costs.ts';
 import { epilogueShape } from './epilogue.ts';
+import { floats } from './examples.ts';
 import { Expressions, madeByPasses } from './expressions.ts';
 import { joinMoments, momentColumns } from './group-moments.ts';
 import type { MapProgram } from './map-program.ts';
@@ -284,6 +285,69 @@ export const matmul = defineOp<'matmul'>({
     behind: false,
     strips: productStrips,
   },
+  language: {
+    written: ([a, b], { transposeA, transposeB }, inputs) =>
+      inputs.every(({ shape }, i) => shape.length === 2 || ![transposeA, transposeB][i])
+        ? `${a}${transposeA ? '.T' : ''} @ ${b}${transposeB ? '.T' : ''}`
+        : undefined,
+  },
+  examples: [
+    {
+      name: 'plain',
+      inputs: [floats([3, 7]), floats([7, 5])],
+      attrs: { transposeA: false, transposeB: false },
+    },
+    {
+      name: 'a transposed',
+      inputs: [floats([7, 3]), floats([7, 5])],
+      attrs: { transposeA: true, transposeB: false },
+    },
+    {
+      name: 'b transposed',
+      inputs: [floats([3, 7]), floats([5, 7])],
+      attrs: { transposeA: false, transposeB: true },
+    },
+    {
+      name: 'both transposed',
+      inputs: [floats([7, 3]), floats([5, 7])],
+      attrs: { transposeA: true, transposeB: true },
+    },
+    {
+      name: 'shared weight',
+      inputs: [floats([2, 3, 7]), floats([7, 5])],
+      attrs: { transposeA: false, transposeB: false },
+    },
+    {
+      name: 'shared transposed weight',
+      inputs: [floats([2, 1, 3, 7]), floats([5, 7])],
+      attrs: { transposeA: false, transposeB: true },
+    },
+    {
+      name: 'shared weight, a transposed',
+      inputs: [floats([2, 7, 3]), floats([7, 5])],
+      attrs: { transposeA: true, transposeB: false },
+    },
+    {
+      name: 'shared on the left',
+      inputs: [floats([3, 7]), floats([2, 7, 5])],
+      attrs: { transposeA: false, transposeB: false },
+    },
+    {
+      name: 'batches of products',
+      inputs: [floats([2, 3, 4]), floats([2, 5, 4])],
+      attrs: { transposeA: false, transposeB: true },
+    },
+    {
+      name: 'batches that broadcast',
+      inputs: [floats([2, 1, 3, 4]), floats([3, 4, 1])],
+      attrs: { transposeA: false, transposeB: false },
+    },
+    {
+      name: 'one row, one column',
+      inputs: [floats([1, 1]), floats([1, 1])],
+      attrs: { transposeA: false, transposeB: false },
+    },
+  ],
   cost(inputs, { transposeA, epilogue }, result) {
     const k = numericShape(inputs[0]!).at(transposeA ? -2 : -1)!;
     const each = 2 * k + (epilogue ? programFlops(epilogue) : 0);

@@ -8,6 +8,8 @@
 import type { Builder } from '../graph/builder.ts';
 import type { Dim, NodeOf, TensorType } from '../graph/types.ts';
 import type { OpAttributes, OpName } from './attributes.ts';
+import type { Examples } from './examples.ts';
+import type { Language } from './language.ts';
 import type { Role, TraitsOf } from './traits.ts';
 
 /** Why a shape rule refuses its inputs; the caller adds span and origins and makes a `Diagnostic` of it. */
@@ -68,6 +70,9 @@ export interface OpDefinition<K extends OpName, R extends Role = Role> {
   cost(inputs: readonly TensorType[], attrs: OpAttributes[K], result: TensorType): Cost;
   readonly tolerance: Tolerance;
   readonly traits: TraitsOf<K>[R];
+  /** How it is said in the language. */
+  readonly language: Language<OpAttributes[K]>;
+  readonly examples: Examples<OpAttributes[K]>;
 }
 
 /** Fixes the types of a definition; `R` where the result is not made by a kernel. */

@@ -22,6 +22,13 @@ export function reductionSlices<K extends ReductionOp>({ op, attrs }: NodeOf<K>)
   return attrs.axes.includes(0) ? { sliced: [0], join: op } : { sliced: [0] };
 }
 
+/** Axes that stay are the input's own. */
+export function reductionSources([x]: readonly TensorType[], { axes, keep }: Reduction) {
+  return x!.shape.flatMap((_, axis) =>
+    axes.includes(axis) ? (keep ? [undefined] : []) : [[0, axis] as const],
+  );
+}
+
 /** A strip of an axis that stays is the reduction of the input's strip. */
 export function reductionStrips<K extends ReductionOp>(cut: Cut, node: NodeOf<K>): number | undefined {
   const axis = reducedFrom(cut.axis, node.attrs);

@@ -1,9 +1,11 @@
 /** The same elements, in row-major order, under another shape. */
 
 import { sameElements } from '../graph/dims.ts';
-import { type Dim, formatShape, type NodeOf, numericShape } from '../graph/types.ts';
+import { type Dim, formatShape, type NodeOf, numericShape, sameShape } from '../graph/types.ts';
 import { free } from './costs.ts';
+import { floats } from './examples.ts';
 import { Expressions } from './expressions.ts';
+import { axisNames } from './language.ts';
 import { defineOp } from './op.ts';
 import { accept, refuse } from './shapes.ts';
 import type { Cut } from './strips.ts';
@@ -42,6 +44,20 @@ export const reshape = defineOp<'reshape', 'view'>({
   },
   reference: ([x], _attrs, shape) => ({ shape, data: x!.data }),
   traits: { role: 'view', strips: reshapeStrips },
+  language: {
+    // The leading axes of the input are merged into one.
+    written: ([x], { shape }, [from]) => {
+      const names = axisNames(from!.shape.length);
+      const merged = from!.shape.length - shape.length + 1;
+      if (merged < 1 || !sameShape(from!.shape.slice(merged), shape.slice(1))) return undefined;
+      const pattern = [`(${names.slice(0, merged).join(' ')})`, ...names.slice(merged)];
+      return `rearrange(${x}, [${names.join(', ')}] -> [${pattern.join(', ')}])`;
+    },
+  },
+  examples: [
+    { name: 'merged axes', inputs: [floats([2, 3, 5])], attrs: { shape: [6, 5] } },
+    { name: 'another grid', inputs: [floats([2, 3, 4])], attrs: { shape: [4, 6] } },
+  ],
   cost: free,
   tolerance: { rtol: 0, atol: 0 },
 });

@@ -13,6 +13,7 @@ import {
   sizeOf,
 } from '../graph/types.ts';
 import { free, perElement } from './costs.ts';
+import { floats } from './examples.ts';
 import { defineOp, type ShapeResult } from './op.ts';
 import { accept, refuse } from './shapes.ts';
 import { gatherView, walk } from './tensors.ts';
@@ -83,6 +84,18 @@ export const slice = defineOp<'slice', 'view'>({
     );
   },
   traits: { role: 'view', strips: 'none' },
+  language: {
+    written: ([x], { starts, ends }) =>
+      `${x}[${starts.map((start, axis) => `${start}:${formatDim(ends[axis]!)}`).join(', ')}]`,
+  },
+  examples: [
+    { name: 'a box', inputs: [floats([3, 5])], attrs: { starts: [1, 2], ends: [3, 4] } },
+    {
+      name: 'a box of three axes',
+      inputs: [floats([2, 3, 5])],
+      attrs: { starts: [0, 1, 0], ends: [2, 3, 5] },
+    },
+  ],
   cost: free,
   tolerance: { rtol: 0, atol: 0 },
 });
@@ -145,6 +158,11 @@ export const pad = defineOp<'pad'>({
     behind: false,
     strips: 'none',
   },
+  language: 'none',
+  examples: [
+    { name: 'both ends', inputs: [floats([2, 3])], attrs: { before: [1, 0], after: [2, 1] } },
+    { name: 'three axes', inputs: [floats([2, 3, 5])], attrs: { before: [0, 1, 2], after: [0, 0, 1] } },
+  ],
   cost: perElement(0),
   tolerance: { rtol: 0, atol: 0 },
 });

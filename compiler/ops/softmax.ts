@@ -3,6 +3,7 @@
  */
 
 import { perElement } from './costs.ts';
+import { floats } from './examples.ts';
 import { defineOp } from './op.ts';
 import { mapRows, rowGradientShape, rowShape } from './rows.ts';
 import { samplewise } from './slices.ts';
@@ -41,6 +42,12 @@ export const softmax = defineOp<'softmax'>({
     behind: true,
     strips: rowStrips,
   },
+  language: { word: { about: 'softmax along an axis', operands: ['x'], settings: {}, anyAxis: true } },
+  examples: [
+    { name: 'odd rows', inputs: [floats([3, 7])], attrs: {} },
+    { name: 'three axes', inputs: [floats([2, 3, 5])], attrs: {} },
+    { name: 'one row', inputs: [floats([4])], attrs: {} },
+  ],
   cost: perElement(12),
   tolerance: { rtol: 1e-5, atol: 1e-7 },
 });
@@ -65,6 +72,11 @@ export const softmaxGrad = defineOp<'softmax_grad'>({
     behind: true,
     strips: 'none',
   },
+  language: 'none',
+  examples: [
+    { name: 'odd rows', inputs: [floats([3, 7]), floats([3, 7])], attrs: {} },
+    { name: 'three axes', inputs: [floats([2, 3, 5]), floats([2, 3, 5])], attrs: {} },
+  ],
   cost: perElement(4),
   tolerance: { rtol: 1e-5, atol: 1e-6, perSqrtK: true },
 });

@@ -6,6 +6,8 @@
 import { formatShape, type NodeOf, sizeOf } from '../graph/types.ts';
 import { byteSize } from './costs.ts';
 import { refuseIndex } from './embedding.ts';
+import { floats, integers } from './examples.ts';
+import { axesBut } from './language.ts';
 import { defineOp } from './op.ts';
 import { accept, firstOf, reducedShape, refuse, refuseAxes, refuseShape } from './shapes.ts';
 import { besideAxis } from './slices.ts';
@@ -73,6 +75,19 @@ export const take = defineOp<'take'>({
     behind: false,
     strips: takeStrips,
   },
+  language: {
+    word: {
+      about: 'the entry of an axis that an index names, for each element before it',
+      operands: ['x', 'index'],
+      settings: { axis: { kind: 'axis' } },
+      sources: ([x], { axis }) => axesBut(x!, axis),
+    },
+  },
+  examples: [
+    { name: 'middle axis', inputs: [floats([3, 5, 2]), integers([3], 5)], attrs: { axis: 1 } },
+    { name: 'last axis', inputs: [floats([3, 4]), integers([3], 4)], attrs: { axis: 1 } },
+    { name: 'of four axes', inputs: [floats([2, 3, 5, 4]), integers([2, 3], 5)], attrs: { axis: 2 } },
+  ],
   cost: (inputs, _attrs, result) => ({ flops: 0, bytes: 2 * byteSize(result) + byteSize(inputs[1]!) }),
   tolerance: { rtol: 0, atol: 0 },
 });
@@ -111,6 +126,11 @@ export const takeGrad = defineOp<'take_grad'>({
     behind: false,
     strips: 'none',
   },
+  language: 'none',
+  examples: [
+    { name: 'middle axis', inputs: [integers([3], 5), floats([3, 2])], attrs: { axis: 1, size: 5 } },
+    { name: 'of four axes', inputs: [integers([2, 3], 5), floats([2, 3, 4])], attrs: { axis: 2, size: 5 } },
+  ],
   cost: (inputs, _attrs, result) => ({
     flops: 0,
     bytes: byteSize(inputs[0]!) + byteSize(inputs[1]!) + byteSize(result),

@@ -7,10 +7,12 @@
  * Tolerances follow WGSL's accuracy rules (correctly rounded negation; exp within 3 + 2|x| units in the last place; ln
  * 2^-21 absolute near 1; tanh through exp; erf is our own polynomial).
  */
-import type { UnaryMapOp } from './attributes.ts';
+import type { None, UnaryMapOp } from './attributes.ts';
 import { perElement } from './costs.ts';
 import { erf, erfSource } from './erf.ts';
+import { cases, floats } from './examples.ts';
 import { Expressions } from './expressions.ts';
+import type { Language } from './language.ts';
 import { defineOp, type OpDefinition, type Tolerance } from './op.ts';
 import { accept, isFloat, refuseIntegers } from './shapes.ts';
 import { samplewise } from './slices.ts';
@@ -29,6 +31,8 @@ export interface UnaryRow {
   /** Floating-point operations for each element. */
   readonly flops: number;
   readonly tolerance: Tolerance;
+  /** Values that examples are made of, where the function is smooth all but surely. */
+  readonly domain: readonly [low: number, high: number];
   /** Reference in f64. */
   readonly f64: (x: number) => number;
   /** The expression in WGSL; `x` is a name or in parentheses. */
@@ -37,6 +41,11 @@ export interface UnaryRow {
   readonly helper?: (lane: Lane) => string;
   /** dx from (x, y, dy), or that there is none because the function is constant but for jumps. */
   readonly derivative: ((e: Expressions, x: Id, y: Id, dy: Id) => Id) | 'none';
+  /** The word for it, of the op's name, and whether it is one of static numbers as well; or how else it is written. */
+  readonly language:
+    | { readonly about: string; readonly numbers?: true }
+    | { readonly written: (x: string) => string }
+    | 'none';
   /** Takes i32 too. */
   readonly integers?: true;
   /** Plain arithmetic: its WGSL is right for scalars and vec4s alike, whichever it is printed for. */
@@ -46,90 +55,115 @@ export interface UnaryRow {
 const exact: Tolerance = { rtol: 0, atol: 0 };
 const rounded = (rtol: number, atol = 1e-30): Tolerance => ({ rtol, atol });
 
+const around0 = [-2, 2] as const;
+const positive = [0.2, 3] as const;
+
 const table = {
   neg: {
     flops: 1,
     tolerance: exact,
+    domain: around0,
     f64: (x) => -x,
     wgsl: (x) => `-(${x})`,
     derivative: (e, _x, _y, dy): Id => e.neg(dy),
+    language: { written: (x) => `-${x}` },
     integers: true,
     plain: true,
   },
   exp: {
     flops: 8,
     tolerance: rounded(5e-6),
+    domain: around0,
     f64: Math.exp,
     wgsl: (x) => `exp(${x})`,
     derivative: (e, _x, y, dy): Id => e.mul(dy, y),
+    language: { about: 'e to the power of x', numbers: true },
   },
   ln: {
     flops: 8,
     tolerance: rounded(5e-7, 5e-7),
+    domain: positive,
     f64: Math.log,
     wgsl: (x) => `log(${x})`,
     derivative: (e, x, _y, dy): Id => e.div(dy, x),
+    language: { about: 'natural logarithm', numbers: true },
   },
   tanh: {
     flops: 12,
     tolerance: rounded(1e-5, 1e-6),
+    domain: around0,
     f64: Math.tanh,
     // tanh overflows in some implementations for large arguments; its value there is ±1.
     wgsl: (x, { of }) => `tanh(clamp(${x}, ${of('-15.0')}, ${of('15.0')}))`,
     derivative: (e, _x, y, dy): Id => e.mul(dy, e.sub(e.scalar(y, 1), e.mul(y, y))),
+    language: { about: 'hyperbolic tangent' },
   },
   erf: {
     flops: 20,
     tolerance: rounded(2e-6, 1e-6),
+    domain: around0,
     f64: erf,
     wgsl: (x, { lanes }) => `erf_${lanes}(${x})`,
     helper: erfSource,
     derivative: (e, x, _y, dy): Id =>
       e.mul(dy, e.scale(e.unary('exp', e.neg(e.mul(x, x))), 2 / Math.sqrt(Math.PI))),
+    language: { about: 'error function' },
   },
   sqrt: {
     flops: 2,
     tolerance: rounded(1e-6),
+    domain: positive,
     f64: Math.sqrt,
     wgsl: (x) => `sqrt(${x})`,
     derivative: (e, _x, y, dy): Id => e.div(e.scale(dy, 0.5), y),
+    language: { about: 'square root', numbers: true },
   },
   rsqrt: {
     flops: 2,
     tolerance: rounded(5e-7),
+    domain: positive,
     f64: (x) => 1 / Math.sqrt(x),
     wgsl: (x) => `inverseSqrt(${x})`,
     derivative: (e, _x, y, dy): Id => e.mul(e.scale(dy, -0.5), e.mul(y, e.mul(y, y))),
+    language: { about: '1 / sqrt(x)' },
   },
   sigmoid: {
     flops: 10,
     tolerance: rounded(5e-6),
+    domain: around0,
     f64: (x) => 1 / (1 + Math.exp(-x)),
     wgsl: (x) => `(1.0 / (1.0 + exp(-(${x}))))`,
     derivative: (e, _x, y, dy): Id => e.mul(dy, e.mul(y, e.sub(e.scalar(y, 1), y))),
+    language: { about: '1 / (1 + exp(-x))' },
   },
   relu: {
     flops: 1,
     tolerance: exact,
+    domain: around0,
     f64: (x) => Math.max(x, 0),
     wgsl: (x, { of }) => `max(${x}, ${of('0.0')})`,
     derivative: (e, _x, y, dy): Id => e.mul(dy, e.unary('step', y)),
+    language: { about: 'max(x, 0)' },
   },
   abs: {
     flops: 1,
     tolerance: exact,
+    domain: around0,
     f64: Math.abs,
     wgsl: (x) => `abs(${x})`,
     derivative: (e, x, _y, dy): Id => e.mul(dy, e.sub(e.unary('step', x), e.unary('step', e.neg(x)))),
+    language: { about: 'absolute value', numbers: true },
     integers: true,
   },
   /** 1 where x > 0, else 0 (the derivative of relu). */
   step: {
     flops: 1,
     tolerance: exact,
+    domain: around0,
     f64: (x) => (x > 0 ? 1 : 0),
     wgsl: (x, { of }) => `select(${of('0.0')}, ${of('1.0')}, ${x} > ${of('0.0')})`,
     derivative: 'none',
+    language: 'none',
   },
 } satisfies Readonly<Record<string, UnaryRow>>;
 
@@ -137,8 +171,16 @@ const table = {
 export const unaryTable: Readonly<Record<UnaryMapOp, UnaryRow>> = table;
 export const unaryMapOps = Object.keys(table) as readonly UnaryMapOp[];
 
+function languageOf({ language, f64, integers }: UnaryRow): Language<None> {
+  if (language === 'none') return 'none';
+  if ('written' in language) return { written: ([x]) => language.written(x!) };
+  const numbers = language.numbers ? { numbers: { of: f64, ints: integers === true } } : {};
+  return { word: { about: language.about, operands: ['x'], settings: {}, ...numbers } };
+}
+
 function unary<K extends UnaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
-  const { f64, flops, tolerance, derivative, integers } = unaryTable[name];
+  const row = unaryTable[name];
+  const { f64, flops, tolerance, derivative, integers, domain } = row;
   return defineOp<K>({
     name,
     arity: 1,
@@ -163,6 +205,11 @@ function unary<K extends UnaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
       behind: false,
       strips: elementwiseStrips,
     },
+    language: languageOf(row),
+    examples: cases(
+      {},
+      { 'odd size': [floats([3, 7], ...domain)], 'three axes': [floats([2, 3, 5], ...domain)] },
+    ),
   });
 }
 
