@@ -11,20 +11,10 @@ import { readersOf } from '../graph/readers.ts';
 import type { Graph, Node, NodeOf } from '../graph/types.ts';
 import { denseStrides, numericShape, sizeOf } from '../graph/types.ts';
 import { rootOf, viewOps } from '../graph/views.ts';
-import type { OpName } from '../ops/attributes.ts';
-import { elementwiseOps } from '../ops/map-program.ts';
+import { isLeaf, writesAnyLayout } from '../ops/index.ts';
+import { isMap } from '../ops/map-program.ts';
 import { operandCount } from '../ops/matmul.ts';
 import { type DeviceProfile, elementsPerBinding } from '../profile.ts';
-
-const maps = new Set<OpName>([...elementwiseOps, 'map']);
-
-/** Ops whose kernels write any layout. */
-const writesAnyLayout = new Set<OpName>([
-  ...maps,
-  'attention_grad_q',
-  'attention_grad_k',
-  'attention_grad_v',
-]);
 
 /** How the values of a graph lie in memory, and which nodes are done in parts. */
 export interface Layouts {
@@ -60,7 +50,7 @@ function nodesInParts(graph: Graph, inside: ReadonlyMap<number, Inside>, most: n
     const whole = place === undefined ? own : sizeOf(numericShape(graph.nodes[place.concat]!.type));
     // A view's memory is that of what it shows, or a copy of its own.
     memory.push(viewOps.has(op) ? Math.max(own, memory[inputs[0]!]!) : whole);
-    if (viewOps.has(op) || op === 'input' || op === 'param') continue;
+    if (viewOps.has(op) || isLeaf(op)) continue;
     if (own > most || inputs.some((input) => memory[input]! > most)) parts.add(id);
   }
   return parts;
@@ -107,13 +97,13 @@ function makerOf(
   only: (id: number) => boolean,
 ): { readonly node: number; readonly axes: readonly number[] } | undefined {
   const part = graph.nodes[id]!;
-  if (writesAnyLayout.has(part.op)) return { node: id, axes: part.type.shape.map((_, axis) => axis) };
+  if (writesAnyLayout(part.op)) return { node: id, axes: part.type.shape.map((_, axis) => axis) };
   if (part.op !== 'reshape') return undefined;
   const from = graph.nodes[part.inputs[0]!]!;
   const kept = part.type.shape.map((n, axis) => ({ n, axis })).filter(({ n }) => n !== 1);
   const own = from.type.shape;
   const inserted = own.length === kept.length && own.every((n, i) => n === kept[i]!.n);
-  return inserted && only(from.id) && writesAnyLayout.has(from.op)
+  return inserted && only(from.id) && writesAnyLayout(from.op)
     ? { node: from.id, axes: kept.map(({ axis }) => axis) }
     : undefined;
 }
@@ -140,7 +130,7 @@ function filtersOnly(graph: Graph): Set<number> {
     for (const [i, id] of node.inputs.entries()) {
       const asFilter = i === 1 && node.op === 'conv2d' && node.attrs.groups === 1;
       const { op } = graph.nodes[id]!;
-      (asFilter && (maps.has(op) || op === 'cast') ? filters : others).add(id);
+      (asFilter && (isMap(op) || op === 'cast') ? filters : others).add(id);
     }
   return new Set([...filters].filter((id) => !others.has(id)));
 }
@@ -231,7 +221,7 @@ export function isReadAlone(graph: Graph, consumers: readonly (readonly number[]
   const root = rootOf(graph, view);
   const readers = readersBehindViews(graph, consumers, view);
   const behind = readers.flatMap((id) => readersBehindViews(graph, consumers, id));
-  const near = new Set([...readers, ...behind.filter((id) => maps.has(graph.nodes[id]!.op))]);
+  const near = new Set([...readers, ...behind.filter((id) => isMap(graph.nodes[id]!.op))]);
   const others = [...near]
     .flatMap((id) => graph.nodes[id]!.inputs)
     .filter((id) => rootOf(graph, id) === root);

@@ -6,9 +6,8 @@
  * that executes a plan with its joins (execute.ts) differs from the one that executes the graph.
  */
 import { type Node, type NodeOf, numericShape, sameShape, type TensorType } from '../graph/types.ts';
-import type { OpName } from '../ops/attributes.ts';
 import { momentColumns } from '../ops/group-moments.ts';
-import { opOf } from '../ops/index.ts';
+import { isKernelNode, kernelTraits, opOf } from '../ops/index.ts';
 import { isArithmetic, programOf } from '../ops/map-program.ts';
 import type { RefTensor } from '../ops/op.ts';
 import { evaluateProgram } from '../ops/scalar.ts';
@@ -31,19 +30,6 @@ export interface JoinRule<C extends Node = Node> {
   meaning(producer: Node, consumer: Node, value: ValueOf): RefTensor;
 }
 
-/** Ops whose kernels do the arithmetic behind them: rows, and concatenation. */
-const withEpilogue = new Set<OpName>([
-  'softmax',
-  'softmax_grad',
-  'log_softmax',
-  'log_softmax_grad',
-  'layer_norm',
-  'layer_norm_grad',
-  'l2_normalize',
-  'l2_normalize_grad',
-  'concat',
-]);
-
 const isFloat = ({ dtype }: TensorType) => dtype !== 'i32';
 
 /** `[0, 1, ... rank - 2]`: all axes but the last. */
@@ -53,7 +39,8 @@ const epilogue: JoinRule = {
   keepsProducer: false,
   chains: false,
   find(producer, around) {
-    if (!withEpilogue.has(producer.op) || around.isMadeInside(producer)) return undefined;
+    if (!isKernelNode(producer) || !kernelTraits(producer.op).behind || around.isMadeInside(producer))
+      return undefined;
     const user = around.soleReader(producer);
     const program = user && programOf(user);
     if (!user || !program || !isArithmetic(program) || !sameShape(user.type.shape, producer.type.shape))

@@ -7,7 +7,7 @@
 import type { VerifiedGraph } from '../graph/types.ts';
 import { viewOps } from '../graph/views.ts';
 import type { VerifiedJoins } from '../joins/types.ts';
-import type { OpName } from '../ops/attributes.ts';
+import { isLeaf } from '../ops/index.ts';
 import type { DeviceProfile } from '../profile.ts';
 import type { Kernel, KernelArg } from './kernel.ts';
 import { Lowering } from './lowering.ts';
@@ -69,13 +69,12 @@ export function lowerGraph(
   const { places, hoist = false } = options;
   const placed = new Map<number, OutputPlace>();
   const sums = new Map<number, OutputPlace[]>();
-  const leaves = new Set<OpName>(['input', 'param']);
   for (const { name, node } of graph.outputs) {
     const place = places.get(name);
     if (place?.accumulate === true) sums.set(node, [...(sums.get(node) ?? []), place]);
     const { op } = graph.nodes[node]!;
     // Only a map may overwrite what it reads.
-    const possible = place?.place === 'weights' ? op === 'map' : !viewOps.has(op) && !leaves.has(op);
+    const possible = place?.place === 'weights' ? op === 'map' : !viewOps.has(op) && !isLeaf(op);
     if (place && !place.accumulate && possible && !placed.has(node)) placed.set(node, place);
   }
   const lowering = new Lowering(graph, joins, profile, placed, options);

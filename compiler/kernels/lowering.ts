@@ -10,12 +10,14 @@ import { numericShape, sizeOf } from '../graph/types.ts';
 import { viewOps } from '../graph/views.ts';
 import { JoinIndex } from '../joins/plan.ts';
 import type { VerifiedJoins } from '../joins/types.ts';
+import { isKernelNode, isLeaf, type KernelNode } from '../ops/index.ts';
+import type { Split } from '../ops/traits.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { emitAccumulate } from './accumulate.ts';
 import { PartContext, WholeContext } from './contexts.ts';
-import { type AnyLower, lowerings } from './families.ts';
+import { lowerWith } from './families.ts';
 import type { Kernel } from './kernel.ts';
-import { bareOf, type Part, partOf, type Split, splitOf } from './parts.ts';
+import { bareOf, type Part, partOf, splitOf } from './parts.ts';
 import { joinPieces } from './pieces.ts';
 import { type LoweringOptions, type OutputPlace, Values } from './values.ts';
 import { denseStrides, denseView, isDense, type View } from './view.ts';
@@ -52,7 +54,10 @@ export class Lowering {
   lowerNode(node: Node): void {
     // What is computed again must not hold on to copies (transposed weights) from long before.
     if (node.op === 'recompute') this.#values.forgetCopies();
-    if (node.op === 'input' || node.op === 'param' || viewOps.has(node.op)) return;
+    if (!isKernelNode(node)) {
+      if (isLeaf(node.op) || viewOps.has(node.op)) return;
+      throw new Error(`${node.op} has no kernel: a pass has to rewrite it before nodes are lowered`);
+    }
     if (this.#joins.isMade(node.id)) {
       if (!this.#values.has(node.id))
         throw new Error(`no kernel made %${node.id} ${node.op}, as was planned`);
@@ -60,14 +65,13 @@ export class Lowering {
     }
     // A concatenation with a value has had its parts made in place.
     if (node.op === 'concat' && this.#values.has(node.id)) return;
-    const lower = lowerings[node.op] as AnyLower;
-    if (!this.#plan.layouts.parts.has(node.id)) lower(this.#whole, node);
+    if (!this.#plan.layouts.parts.has(node.id)) lowerWith(this.#whole, node);
     else if (node.op === 'concat') this.#concatInParts(node);
-    else this.#lowerInParts(node, lower, this.#splitFor(node));
+    else this.#lowerInParts(node, this.#splitFor(node));
   }
 
   /** How a node is done whose operands or result a binding cannot hold. */
-  #splitFor(node: Node): CountedSplit {
+  #splitFor(node: KernelNode): CountedSplit {
     const inputs = node.inputs.map((id) => this.#values.view(id));
     const types = node.inputs.map((id) => this.#values.node(id).type);
     const split = splitOf(node, types);
@@ -91,7 +95,7 @@ export class Lowering {
     }
   }
 
-  #lowerInParts(node: Node, lower: AnyLower, { sliced, join, count }: CountedSplit): void {
+  #lowerInParts(node: KernelNode, { sliced, join, ownWindows, count }: CountedSplit): void {
     const shape = numericShape(node.type);
     const partial = join && count > 1 ? this.#partials(node, count, shape) : undefined;
     const results: Part['results'] = partial ? { partial } : {};
@@ -102,10 +106,10 @@ export class Lowering {
         count,
         sliced: new Set(count === 1 ? [] : sliced.map((i) => node.inputs[i]!)),
         inputs: node.inputs,
-        ownWindows: node.op === 'embedding',
+        ownWindows: ownWindows === true,
         results,
       });
-      lower(context, partOf(partial ? bareOf(node) : node, length));
+      lowerWith(context, partOf(partial ? bareOf(node) : node, length));
     }
     if (partial) this.#joinParts(node, join!, partial);
   }

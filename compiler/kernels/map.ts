@@ -7,8 +7,8 @@
 
 import type { Node, Origin } from '../graph/types.ts';
 import { numericShape, sizeOf } from '../graph/types.ts';
-import type { ElementwiseOp, MapProgram } from '../ops/map-program.ts';
-import { elementwiseOps, programOf } from '../ops/map-program.ts';
+import type { ElementwiseOp } from '../ops/attributes.ts';
+import { elementwiseOps, type MapProgram, programOf } from '../ops/map-program.ts';
 import { bytesOf, flatMain } from './access.ts';
 import { computeType, elementBytes } from './half.ts';
 import { type Emitter, gridOf, type KernelArg, type Lower, type LowerContext } from './kernel.ts';
