@@ -65,19 +65,14 @@ export function printProgram(
   return { lines, result: values.at(-1)! };
 }
 
-function isPlain(op: ElementwiseOp): boolean {
-  return (isUnary(op) ? unaryTable[op] : binaryTable[op]).plain === true;
-}
-
-/** A program of plain arithmetic as one expression, right for scalars and vec4s alike; undefined for any other. */
-export function arithmeticExpression(program: MapProgram, inputs: readonly string[]): string | undefined {
+/** A program of plain arithmetic (`isArithmetic`) as one expression. */
+export function arithmeticExpression(program: MapProgram, inputs: readonly string[]): string {
   const values = [...inputs];
   for (const instruction of program.instructions) {
     if (instruction.op === 'constant') {
       values.push(literal(instruction.value));
       continue;
     }
-    if (!isPlain(instruction.op)) return undefined;
     const printed = printInstruction(
       instruction,
       instruction.args.map((i) => values[i]!),
@@ -85,7 +80,7 @@ export function arithmeticExpression(program: MapProgram, inputs: readonly strin
     );
     values.push(isUnary(instruction.op) ? `(${printed})` : printed);
   }
-  return values.at(-1);
+  return values.at(-1)!;
 }
 
 /** `offset + c0 * s0 + c1 * s1 ...` as u32 WGSL; zero strides vanish. */

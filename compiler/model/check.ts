@@ -23,7 +23,10 @@ export interface CheckedFile {
   readonly maps: readonly string[];
 }
 
-/** Checks a file and what it imports: syntax, names, kinds, and the shapes of every model and recipe it declares. */
+/**
+ * Checks a file and what it imports: syntax, names, kinds, and the shapes of every model and recipe it
+ * declares.
+ */
 export function checkFile(host: ModuleHost, path: string): Result<CheckedFile> {
   return inSession(host, (loader) => {
     const module = loader.loadFile(path);

@@ -1,18 +1,19 @@
 /**
  * Shape checks of what no model uses: blocks whose parameters all have defaults, functions and objectives.
  *
- * The first dimension variable of an argument stays open as the batch, every other one gets a size of its own, so that
- * two axes agree only if their types say so. What needs a static parameter without default waits for a model.
+ * The first dimension variable of an argument stays open as the batch, every other one gets a size of its
+ * own, so that two axes agree only if their types say so. What needs a static parameter without default waits
+ * for a model.
  */
 
 import type { BlockDecl, Callable, ParamDecl, TypeExpr } from '../../grammar/ast.ts';
 import type { Dim } from '../graph/types.ts';
-import { forwardOf, instantiate } from './build/elaborate.ts';
+import { instantiate } from './build/elaborate.ts';
 import { contextOf } from './build/evaluator.ts';
 import { callInstance, callValue } from './evaluate/calls.ts';
 import { asDim, dimValue } from './nodes/arithmetic.ts';
 import { emit } from './nodes/emit.ts';
-import type { Module } from './values/module.ts';
+import { forwardOf, type Module } from './values/module.ts';
 import { type Env, evaluate, Scope, staticEnv } from './values/scope.ts';
 import type { Session } from './values/session.ts';
 import { Tracer } from './values/tracer.ts';

@@ -93,7 +93,7 @@ function attentionGradient<K extends Target>(
       slices: samplewise({ rank: 3 }),
       half: 'activation',
       layout: 'any',
-      behind: false,
+      epilogue: false,
       strips: 'none',
     },
     language: 'none',

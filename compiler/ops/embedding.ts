@@ -70,7 +70,7 @@ export const embedding = defineOp<'embedding'>({
     slices: () => ({ sliced: [1], ownWindows: true }),
     half: 'activation',
     layout: 'dense',
-    behind: false,
+    epilogue: false,
     strips: 'none',
   },
   language: {
@@ -116,7 +116,7 @@ export const embeddingGrad = defineOp<'embedding_grad'>({
     slices: summing,
     half: 'full',
     layout: 'dense',
-    behind: false,
+    epilogue: false,
     strips: 'none',
   },
   language: 'none',

@@ -74,7 +74,7 @@ export const groupMoments = defineOp<'group_moments'>({
     slices: unsliced,
     half: 'full',
     layout: 'dense',
-    behind: false,
+    epilogue: false,
     strips: 'none',
   },
   language: 'none',

@@ -37,7 +37,7 @@ export const map = defineOp<'map'>({
     slices: samplewise(),
     half: 'elementwise',
     layout: 'any',
-    behind: false,
+    epilogue: false,
     strips: 'none',
   },
   language: 'none',

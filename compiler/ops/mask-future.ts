@@ -18,7 +18,8 @@ declare module './attributes.ts' {
   }
 }
 
-export const masked = -3e38;
+/** As f32, so that kernels give the very number. */
+export const masked = Math.fround(-3e38);
 
 export const maskFuture = defineOp<'mask_future'>({
   name: 'mask_future',
@@ -55,7 +56,7 @@ export const maskFuture = defineOp<'mask_future'>({
     slices: samplewise(),
     half: 'full',
     layout: 'dense',
-    behind: false,
+    epilogue: false,
     strips: 'none',
   },
   language: {

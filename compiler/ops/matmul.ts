@@ -282,7 +282,7 @@ export const matmul = defineOp<'matmul'>({
     slices: productSlices,
     half: 'product',
     layout: 'dense',
-    behind: false,
+    epilogue: false,
     strips: productStrips,
   },
   language: {

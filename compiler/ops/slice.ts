@@ -155,7 +155,7 @@ export const pad = defineOp<'pad'>({
     slices: padSlices,
     half: 'activation',
     layout: 'dense',
-    behind: false,
+    epilogue: false,
     strips: 'none',
   },
   language: 'none',

@@ -11,7 +11,7 @@ import type { Precision } from '../../compiler/compile.ts';
 import { lowerings } from '../../compiler/kernels/families.ts';
 import type { Lower } from '../../compiler/kernels/kernel.ts';
 import type { OpName } from '../../compiler/ops/attributes.ts';
-import { halfOf, isKernelOp } from '../../compiler/ops/index.ts';
+import { halfOf, isKernelOp, opOf } from '../../compiler/ops/index.ts';
 import { isElementwise } from '../../compiler/ops/map-program.ts';
 import { jointGraph, type OpCase, oneOfEach, opCases, operandName, weightsOf } from '../support/op-cases.ts';
 import { checkOp, kinds } from './check-op.ts';
@@ -60,11 +60,13 @@ function errorsOf({ errors }: Comparison, c: OpCase): [name: string, error: numb
   return own.map((name) => [name, errors.get(name) ?? Number.NaN]);
 }
 
+/** Ops that become part of a map. */
+const joinsMaps = (op: OpName) => isElementwise(op) || opOf(op).traits.role === 'rewritten';
+
 /** Whether the op's own result is among what a plan stores as halves: by itself, or in the map that it became part of. */
 function storesHalf({ lowered }: Comparison, op: OpName): boolean {
   return lowered.nodes.some(
-    (n) =>
-      n.type.dtype === 'f16' && (n.op === op || (n.op === 'map' && (isElementwise(op) || op === 'cast'))),
+    (n) => n.type.dtype === 'f16' && (n.op === op || (n.op === 'map' && joinsMaps(op))),
   );
 }
 

@@ -92,7 +92,8 @@ export function oneOfEach(): OpCase[] {
 
 /**
  * Many ops in one graph: outputs `y OP`, each op's result, and `loss`, in which every element of all results counts differently.
- * @param halved operands are halved first and results are doubled: in mixed precision what lies between is stored as f16
+ * @param halved in mixed precision operands and results are stored as f16: operands are multiplied by a half first, and `y OP` is
+ * the result's sum along rows, since results of a plan are f32
  */
 export function jointGraph(cases: readonly OpCase[], halved: boolean): Graph {
   const b = createBuilder();
@@ -110,7 +111,8 @@ export function jointGraph(cases: readonly OpCase[], halved: boolean): Graph {
     const losses = [sumOf(b, b.add('mul', [bounded(b, y), r], {}))];
     // Every weight has a gradient, if only 0.
     for (const x of operands) if (isFloat(x)) losses.push(scaled(sumOf(b, x), 0));
-    return { name: `y ${c.op}`, node: halved && isFloat(y) ? scaled(y, 2) : y, losses };
+    const seen = halved && isFloat(y) ? b.add('sum', [y], { axes: [-1], keep: true }) : y;
+    return { name: `y ${c.op}`, node: seen, losses };
   });
   const loss = results.flatMap(({ losses }) => losses).reduce((sum, x) => b.add('add', [sum, x], {}));
   return b.finish([...results.map(({ name, node }) => ({ name, node })), { name: 'loss', node: loss }]);

@@ -1,22 +1,19 @@
 /**
  * Elaboration: a block value becomes a tree of instances with numbers for every parameter and shape.
  *
- * Members are taken in order of declaration, so a `require` guards what follows it; when one fails, the rest of that
- * block stays silent. Overrides reach a parameter before its type, its default and every `require` see it.
+ * Members are taken in order of declaration, so a `require` guards what follows it; when one fails, the rest
+ * of that block stays silent. Overrides reach a parameter before its type, its default and every `require`
+ * see it.
  */
-import type {
-  BlockDecl,
-  ChildMember,
-  Member,
-  MemberTypeExpr,
-  ParamDecl,
-  SeqExpr,
-} from '../../../grammar/ast.ts';
+
+import type { ChildMember, Member, MemberTypeExpr, ParamDecl, SeqExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { coerceStatic } from '../evaluate/match.ts';
 import { condition } from '../evaluate/operators.ts';
 import { formalsOf, reportMissing } from '../nodes/arguments.ts';
 import { childValue } from '../values/instance.ts';
+import * as mistakes from '../values/mistakes.ts';
+import { forwardOf } from '../values/module.ts';
 import { type Context, type Env, evaluate, type InputType, Scope, staticEnv } from '../values/scope.ts';
 import { type Session, sourceText } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
@@ -39,7 +36,7 @@ const maxArray = 4096;
 /** Steps that one instance counts for in the session's limit. */
 const instanceSteps = 20;
 
-// ── parameters ──────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── parameters ─────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Binds every parameter of a block: overrides, arguments, defaults. Undefined after a report. */
 function bindParameters(block: BlockValue, context: Context): Scope | undefined {
@@ -124,7 +121,7 @@ function applyInner(
   return session.report('Z212', first.span, message);
 }
 
-// ── instances ───────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── instances ──────────────────────────────────────────────────────────────────────────────────────────────
 
 interface Place {
   readonly name: string;
@@ -229,14 +226,15 @@ function declareArray(
   if (start.kind === 'poison' || end.kind === 'poison') return undefined;
   if (start.kind !== 'int' || end.kind !== 'int') {
     const wrong = start.kind === 'int' ? end : start;
-    env.session.report('Z209', array.range.span, `a range of children needs ints, got ${describe(wrong)}`);
+    mistakes.notARange(env.session, array.range.span, describe(wrong));
     return undefined;
   }
   const count = end.value - start.value;
   if (start.value < 0 || count < 0 || count > maxArray) {
     const code = count > maxArray ? 'Z314' : 'Z313';
     const limit = count > maxArray ? `at most ${maxArray}` : 'a range from 0 upwards';
-    const message = `\`${member.name.text}\` would run from ${start.value} to ${end.value}; it can be ${limit}`;
+    const range = `from ${start.value} to ${end.value}`;
+    const message = `\`${member.name.text}\` would run ${range}; it can be ${limit}`;
     env.session.report(code, array.range.span, message);
     return undefined;
   }
@@ -265,8 +263,8 @@ function childInstance(value: ChildMember['value'], place: Place, env: Env): Ins
   if (evaluated.kind === 'fn' || evaluated.kind === 'builtin') {
     return { kind: 'fn', ...place, fn: evaluated, scope: new Scope(), members: [], failed: false };
   }
-  const message = `child \`${place.name}\` must be a block or a function, got ${describe(evaluated)}`;
-  env.session.report('Z209', value.span, message);
+  const what = `child \`${place.name}\``;
+  mistakes.wrongKind(env.session, value.span, what, 'a block or a function', describe(evaluated));
   return undefined;
 }
 
@@ -282,7 +280,7 @@ function sequence(seq: SeqExpr, place: Place, env: Env): Instance {
   return { kind: 'seq', ...place, scope: new Scope(), members, failed };
 }
 
-// ── input types ─────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── input types ────────────────────────────────────────────────────────────────────────────────────────────
 
 /** `vision.input`: the type of the first argument of the forward of the block that `vision` holds. */
 export function inputTypeOf(type: MemberTypeExpr, env: Env): InputType | undefined {
@@ -310,10 +308,6 @@ export function inputTypeOf(type: MemberTypeExpr, env: Env): InputType | undefin
   if (first !== undefined) return { type: first.type, scope: new Scope(scope), module: value.module };
   env.session.report('Z210', type.span, `${value.decl.name.text} takes no input`);
   return undefined;
-}
-
-export function forwardOf(decl: BlockDecl) {
-  return decl.members.find((m) => m.kind === 'forward');
 }
 
 /** Parameters and lets of a block, which its forward's types may name. */

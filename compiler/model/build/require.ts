@@ -1,8 +1,9 @@
 /**
  * `require COND else "text with {holes}"`: the static conditions of a block.
  *
- * A failed condition is shown where the offending number was written. For `a % b == 0` the remainder is spelled out and the
- * nearest numbers that work are named: sizes (Z304), or divisors where the message speaks of divisibility (Z305).
+ * A failed condition is shown where the offending number was written. For `a % b == 0` the nearest numbers
+ * that work are named. Which of the two is to change only the author knows, and says it in the message: what
+ * is no multiple changes itself (Z304), what is not divisible by b wants another b (Z305).
  */
 import type { BinaryExpr, Expr, RequireMember, StringExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
@@ -23,8 +24,8 @@ export function checkRequire(member: RequireMember, env: Env): boolean {
   const division = remainder(member.condition, env);
   const origins = provenances(member.condition, env);
   if (division === undefined) report('Z308', member, message, origins, env, {});
-  else if (/divi[sd]/.test(message)) {
-    const help = divisorsNear(division.dividend, division.divisor, division.divisorName);
+  else if (member.message !== undefined && blamesDivisor(member.message)) {
+    const help = divisorsNear(division, member.message);
     const at = provenances(division.expr.right, env);
     report('Z305', member, message, [...at, ...origins], env, help);
   } else {
@@ -34,6 +35,11 @@ export function checkRequire(member: RequireMember, env: Env): boolean {
     report('Z304', member, message, origins, env, { caption, ...help });
   }
   return false;
+}
+
+/** Judged by the words as written, whatever the values in their holes are called. */
+function blamesDivisor(message: StringExpr): boolean {
+  return /divi[sd]/.test(message.value);
 }
 
 function report(
@@ -87,20 +93,23 @@ function multiplesNear(a: number, b: number): { help: string } {
   return { help: `nearest sizes that work: ${near.join(', ')}` };
 }
 
-function divisorsNear(a: number, b: number, name: string): { help?: string } {
+/** With the divisor's name, unless the message tells it. */
+function divisorsNear(division: Division, message: StringExpr): { help?: string } {
+  const { dividend: a, divisor: b, divisorName: name } = division;
   if (a > 1e7) return {};
   let below = Math.min(b, a);
   while (a % below !== 0) below--;
   let above = b;
   while (above <= a && a % above !== 0) above++;
   const near = above <= a ? [below, above] : [below];
-  return { help: `divisors near ${b}: ${near.join(', ')}${name === 'heads' ? '' : ` (${name})`}` };
+  const told = holesOf(message).some((h) => h.name === name);
+  return { help: `divisors near ${b}: ${near.join(', ')}${told ? '' : ` (${name})`}` };
 }
 
 const hole = /\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 
 /** The message with `{name}` replaced by values; `{` that opens no name stays. */
-export function fillHoles(message: StringExpr, env: Env): string {
+function fillHoles(message: StringExpr, env: Env): string {
   return message.value.replace(hole, (text, name: string) => {
     const bound = env.scope.find(name);
     if (bound !== undefined) return formatValue(bound.value);

@@ -1,10 +1,12 @@
 /** Weights of a block: their shapes as numbers, and how they start. */
+
 import type { Expr, WeightMember } from '../../../grammar/ast.ts';
 import type { DType } from '../../graph/types.ts';
 import { formatShape } from '../../graph/types.ts';
 import { asDim, provenances } from '../nodes/arithmetic.ts';
 import { maxAxis } from '../nodes/emit.ts';
 import type { Initializer, Weight } from '../types.ts';
+import * as mistakes from '../values/mistakes.ts';
 import { type Env, evaluate } from '../values/scope.ts';
 import { sourceText } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
@@ -20,8 +22,7 @@ export function declareWeight(member: WeightMember, env: Env): WeightEntry | und
   const axes: (AxisOrigin | undefined)[] = [];
   for (const dim of member.type.dims) {
     const size = dim.kind === 'ellipsis' ? undefined : dimension(dim, env);
-    if (dim.kind === 'ellipsis')
-      env.session.report('Z209', dim.span, 'a weight needs a number for every axis');
+    if (dim.kind === 'ellipsis') mistakes.openAxis(env.session, dim.span);
     if (size === undefined || dim.kind === 'ellipsis') return undefined;
     shape.push(size);
     axes.push(axisOrigin(dim, size, env));
@@ -47,7 +48,7 @@ function dimension(expr: Expr, env: Env): number | undefined {
   if (value.kind === 'poison') return undefined;
   const size = asDim(value);
   if (typeof size !== 'number') {
-    env.session.report('Z209', expr.span, `an axis of a weight must be an int, got ${describe(value)}`);
+    mistakes.wrongKind(env.session, expr.span, 'an axis of a weight', 'an int', describe(value));
     return undefined;
   }
   if (size >= 1 && size <= maxAxis) return size;

@@ -1,9 +1,9 @@
 /**
  * Built-ins over images [B, C, H, W]: convolution, pooling, batch normalisation.
  *
- * Batch normalisation is the one built-in that means something else in training: it normalises by the batch's own moments
- * and moves its running statistics, which the tracer collects as results of the graph. Frozen ones keep to the
- * running statistics (open_clip's `freeze_bn_stats`).
+ * Batch normalisation is the one built-in that means something else in training: it normalises by the batch's
+ * own moments and moves its running statistics, which the tracer collects as results of the graph. Frozen
+ * ones keep to the running statistics (open_clip's `freeze_bn_stats`).
  */
 import { type Dim, formatShape, sizeOf } from '../../graph/types.ts';
 import { momentsOf } from '../../ops/batch-norm.ts';
@@ -58,7 +58,10 @@ function valuesPerChannel(shape: readonly Dim[]): number | undefined {
   return others.every((d) => typeof d === 'number') ? sizeOf(others) : undefined;
 }
 
-/** Emits the batch's moments and the moved statistics: old + momentum (batch - old), with the unbiased variance. */
+/**
+ * Emits the batch's moments and the moved statistics: old + momentum (batch - old), with the unbiased
+ * variance.
+ */
 function trackBatch(
   call: BuiltinCall,
   x: TensorValue,

@@ -1,5 +1,6 @@
 /**
- * Axis patterns: `rearrange(x, [b, t, (h d)] -> [b, h, t, d], h = heads)` and `einsum(q[b, i, d], k[b, j, d] -> [b, i, j])`.
+ * Axis patterns: `rearrange(x, [b, t, (h d)] -> [b, h, t, d], h = heads)` and `einsum(q[b, i, d], k[b, j, d]
+ * -> [b, i, j])`.
  *
  * A rearrangement becomes at most a reshape (splitting groups), a transpose and a reshape (merging groups).
  */
@@ -19,7 +20,7 @@ import { type AxisOrigin, poison, type TensorValue, type Value } from '../values
 import type { BuiltinCall } from './row.ts';
 
 /** Names of one axis of a pattern: none for a literal 1, several for a group. */
-export function namesOf(item: AxisItem): readonly Identifier[] {
+function namesOf(item: AxisItem): readonly Identifier[] {
   if (item.kind === 'one') return [];
   return item.kind === 'axis' ? [item.name] : item.names;
 }
@@ -52,7 +53,7 @@ export function patternFault(
   };
 }
 
-// ── rearrange ───────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── rearrange ──────────────────────────────────────────────────────────────────────────────────────────────
 
 export function rearrangeCall(call: BuiltinCall): Value {
   const pattern = call.values.get('pattern');
@@ -86,7 +87,8 @@ function unknownSizes(call: BuiltinCall, from: AxisPattern): { span: Span; messa
 function axisSizes(call: BuiltinCall, from: AxisPattern, x: TensorValue): Map<string, Dim> | undefined {
   const shape = shapeOf(x, call.env);
   if (from.axes.length !== shape.length) {
-    const message = `the pattern ${sourceText(from.span)} has ${from.axes.length} axes, the tensor ${formatShape(shape)} has ${shape.length}`;
+    const pattern = `the pattern ${sourceText(from.span)} has ${from.axes.length} axes`;
+    const message = `${pattern}, the tensor ${formatShape(shape)} has ${shape.length}`;
     call.env.session.report('Z302', from.span, message);
     return undefined;
   }
@@ -178,7 +180,7 @@ function sameShapes(a: readonly Dim[], b: readonly Dim[]): boolean {
   return a.length === b.length && a.every((d, i) => sameDim(d, b[i]!));
 }
 
-// ── einsum ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── einsum ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 export function einsumCall(call: BuiltinCall): Value {
   const pattern = call.values.get('pattern');

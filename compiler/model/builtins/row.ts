@@ -1,4 +1,7 @@
-/** A row of the tables of built-ins: what is known of a built-in from outside, and what it does to evaluated arguments. */
+/**
+ * A row of the tables of built-ins: what is known of a built-in from outside, and what it does to evaluated
+ * arguments.
+ */
 import type { Span } from '../../../grammar/source.ts';
 import type { Builtin } from '../values/builtin.ts';
 import type { Env } from '../values/scope.ts';

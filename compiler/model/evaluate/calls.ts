@@ -1,12 +1,16 @@
 /**
- * Calls: functions and forwards run over values, blocks collect arguments, arrays and sequences chain their members.
+ * Calls: functions and forwards run over values, blocks collect arguments, arrays and sequences chain their
+ * members.
  *
  * A body that `fuses` a kernel is replaced by it while tracing, unless the tracer asks for bodies.
  */
+
 import type { Argument, Callable, CallExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { callBuiltin } from '../builtins/builtins.ts';
 import { type Actual, actualValue, bindArguments, formalsOf } from '../nodes/arguments.ts';
+import * as mistakes from '../values/mistakes.ts';
+import { forwardOf } from '../values/module.ts';
 import { type Binding, type Env, evaluate, Scope } from '../values/scope.ts';
 import { isBundled, sourceText } from '../values/session.ts';
 import type {
@@ -71,11 +75,11 @@ export function callValue(
         help: `(${callee.name} ?: identity)(...)`,
       });
     default:
-      return env.session.report('Z210', span, `\`${text}\` is ${describe(callee)} and cannot be called`);
+      return mistakes.notCallable(env.session, span, text, describe(callee));
   }
 }
 
-// ── blocks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── blocks ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** `VisionTransformer(width = 768, ...)`: evaluates the arguments here; the rest happens at instantiation. */
 function callBlock(block: BlockValue, actuals: readonly Actual[], span: Span, env: Env): Value {
@@ -111,7 +115,7 @@ function provenanceOf(actual: Actual, name: string, value: Value, env: Env): Pro
   return { name, text: formatValue(value), span: actual.span };
 }
 
-// ── functions and forwards ──────────────────────────────────────────────────────────────────────────────────────────
+// ── functions and forwards ─────────────────────────────────────────────────────────────────────────────────
 
 function callFn(fn: FnValue, actuals: readonly Actual[], span: Span, env: Env): Value {
   const { decl, module } = fn;
@@ -138,12 +142,8 @@ export function callInstance(instance: Instance, actuals: readonly Actual[], spa
   if (instance.kind === 'fn') return callValue(instance.fn ?? poison, actuals, span, env, instance.name);
   if (instance.kind === 'seq') return callSequence(instance, actuals, span, env);
   const { decl, module } = instance.block!;
-  const forward = decl.members.find((m) => m.kind === 'forward');
-  if (forward === undefined) {
-    return env.session.report('Z215', span, `${decl.name.text} has no \`forward\``, {
-      labels: [{ span: decl.name.span, text: 'declared here' }],
-    });
-  }
+  const forward = forwardOf(decl);
+  if (forward === undefined) return mistakes.noForward(env.session, span, decl);
   if (env.tracer === undefined) {
     return env.session.report('Z217', span, `\`${instance.name}\` can only be called inside \`forward\``);
   }

@@ -1,8 +1,10 @@
 /**
  * Evaluates expressions in both worlds: static values when there is no tracer, graph nodes when there is one.
  *
- * Every function returns `poison` after reporting a mistake and stays silent about values that are poison already.
+ * Every function returns `poison` after reporting a mistake and stays silent about values that are poison
+ * already.
  */
+
 import type { ElvisExpr, Expr, IfExpr, MemberExpr, NameExpr, PipeExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { builtinNamed } from '../builtins/builtins.ts';
@@ -10,9 +12,9 @@ import { lookup, unknownName } from '../modules/imports.ts';
 import { checkedFloat, checkedInt, dimValue } from '../nodes/arithmetic.ts';
 import { emit, toTensor } from '../nodes/emit.ts';
 import { childNamed } from '../values/instance.ts';
+import * as mistakes from '../values/mistakes.ts';
 import type { Declaration } from '../values/module.ts';
 import { type Env, evaluate } from '../values/scope.ts';
-import { didYouMean } from '../values/suggest.ts';
 import type { BlockValue, Value } from '../values/values.ts';
 import { bool, describe, poison } from '../values/values.ts';
 import { evaluateCall } from './calls.ts';
@@ -64,16 +66,11 @@ function dispatch(expr: Expr, env: Env): Value {
     case 'group':
       return evaluate(expr.inner, env);
     case 'range':
-      return misplaced(expr.span, env, 'a range belongs in `name[i in 0..n]` or `clamp`');
     case 'quantity':
-      return misplaced(expr.span, env, '`steps` and `epochs` belong in `train`');
+      return mistakes.misplaced(env.session, expr);
     case 'error':
       return poison;
   }
-}
-
-function misplaced(span: Span, env: Env, message: string): Value {
-  return env.session.report('Z220', span, message);
 }
 
 function evaluateList(items: readonly Expr[], env: Env): Value {
@@ -107,7 +104,7 @@ function evaluateName(expr: NameExpr, env: Env): Value {
   return unknownName(expr.text, expr.span, env);
 }
 
-export function declaredValue(declared: Declaration, span: Span, env: Env): Value {
+function declaredValue(declared: Declaration, span: Span, env: Env): Value {
   if (declared.kind === 'block') return blockNamed(declared, span);
   if (declared.kind === 'model') {
     const message = `model \`${declared.decl.name.text}\` is not a value`;
@@ -135,34 +132,22 @@ function evaluateMember(expr: MemberExpr, env: Env): Value {
   if (object.kind === 'record') {
     const field = object.fields.get(name);
     if (field !== undefined) return field;
-    const known = [...object.fields.keys()];
-    return env.session.report(
-      'Z210',
-      expr.member.span,
-      `there is no field \`${name}\`${didYouMean(name, known)}`,
-      {
-        help: `fields: ${known.join(', ')}`,
-      },
-    );
+    return mistakes.noField(env.session, expr.member.span, name, object.fields.keys());
   }
   if (object.kind === 'instance') {
     const found = childNamed(object.instance, name);
     if (found.value !== undefined) return found.value;
-    const message = `\`${object.instance.name}\` has no child or weight \`${name}\``;
-    return env.session.report('Z210', expr.member.span, message + didYouMean(name, found.known));
+    return mistakes.noChild(env.session, expr.member.span, object.instance.name, name, found.known);
   }
-  return env.session.report('Z210', expr.member.span, `${describe(object)} has no member \`${name}\``);
+  return mistakes.noMember(env.session, expr.member.span, describe(object), name);
 }
 
 /** `x.T` */
 function tensorMember(expr: MemberExpr, object: Value, env: Env): Value {
   const tensor = toTensor(object, env, expr.object.span);
   if (tensor === undefined) return poison;
-  if (expr.member.text !== 'T') {
-    return env.session.report('Z210', expr.member.span, `a tensor has no member \`${expr.member.text}\``, {
-      help: 'x.T transposes a matrix',
-    });
-  }
+  const { text: name, span } = expr.member;
+  if (name !== 'T') return mistakes.noMemberOfTensor(env.session, span, name);
   const rank = tensor.axes.length;
   if (rank !== 2) {
     return env.session.report('Z302', expr.span, `\`.T\` needs 2 axes, this tensor has ${rank}`, {

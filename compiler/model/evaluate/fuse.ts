@@ -1,9 +1,10 @@
 /**
  * `fuses NAME`: the body is the meaning, a fused operation may stand for it.
  *
- * The operations here have kernels of their own; names known without one (`clip_loss`) compile their bodies. Bodies in the
- * bundled packages are trusted to say what the kernel computes (tests compare them); a user's body is traced beside the
- * bundled one and fused only if both give the same graph, so that `fuses` never changes what a model computes.
+ * The operations here have kernels of their own; names known without one (`clip_loss`) compile their bodies.
+ * Bodies in the bundled packages are trusted to say what the kernel computes (tests compare them); a user's
+ * body is traced beside the bundled one and fused only if both give the same graph, so that `fuses` never
+ * changes what a model computes.
  */
 import type { Callable } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';

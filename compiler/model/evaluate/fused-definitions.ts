@@ -1,13 +1,14 @@
 /**
- * Decides whether a body that `fuses` a kernel says what the kernel computes: both are traced and must give one graph.
+ * Decides whether a body that `fuses` a kernel says what the kernel computes: both are traced and must give
+ * one graph.
  *
- * The definition of a kernel is the body in the bundled packages that names it. A user's body may use other words, but it
- * has to compute the same; otherwise it is compiled as it stands and a warning says so.
+ * The definition of a kernel is the body in the bundled packages that names it. A user's body may use other
+ * words, but it has to compute the same; otherwise it is compiled as it stands and a warning says so.
  */
 
 import type { Callable } from '../../../grammar/ast.ts';
 import { printGraph } from '../../graph/print.ts';
-import type { Module } from '../values/module.ts';
+import { forwardOf, type Module } from '../values/module.ts';
 import { type Env, Scope, staticEnv } from '../values/scope.ts';
 import { isBundled, Session } from '../values/session.ts';
 import { Tracer } from '../values/tracer.ts';
@@ -22,7 +23,10 @@ interface Definition {
 
 const decisions = new WeakMap<Session, Map<Callable, Callable | undefined>>();
 
-/** What a kernel's definition says, where `callable` computes the same; undefined where its body has to be compiled. */
+/**
+ * What a kernel's definition says, where `callable` computes the same; undefined where its body has to be
+ * compiled.
+ */
 export function matchingDefinition(
   name: string,
   callable: Callable,
@@ -58,14 +62,17 @@ function definitionOf(name: string, from: Module): Definition | undefined {
     const module = from.loader.loadBundled(home);
     for (const { kind, decl } of module?.declarations.values() ?? []) {
       if (kind === 'model') continue;
-      const callable = kind === 'block' ? decl.members.find((m) => m.kind === 'forward') : decl;
+      const callable = kind === 'block' ? forwardOf(decl) : decl;
       if (callable?.fuses?.text === name) return { callable, module: module! };
     }
   }
   return undefined;
 }
 
-/** The graph of a body over the arguments that `env` binds, with fused kernels off; undefined if it has mistakes. */
+/**
+ * The graph of a body over the arguments that `env` binds, with fused kernels off; undefined if it has
+ * mistakes.
+ */
 function bodyGraph(
   { callable, module }: Definition,
   env: Env,

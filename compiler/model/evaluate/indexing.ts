@@ -1,9 +1,13 @@
-/** `layers[0]`, `resblocks[i]`, `qkv[0]`, `x[:, 0]`, `t[:, 0:1]`: static lists, arrays of blocks, and tensors. */
+/**
+ * `layers[0]`, `resblocks[i]`, `qkv[0]`, `x[:, 0]`, `t[:, 0:1]`: static lists, arrays of blocks, and tensors.
+ */
+
 import type { Expr, IndexExpr, SliceSubscript } from '../../../grammar/ast.ts';
 import type { Dim } from '../../graph/types.ts';
 import { formatDim, formatShape } from '../../graph/types.ts';
 import { asDim } from '../nodes/arithmetic.ts';
 import { emit, shapeOf, toTensor } from '../nodes/emit.ts';
+import * as mistakes from '../values/mistakes.ts';
 import { type Env, evaluate } from '../values/scope.ts';
 import type { TensorValue, Value } from '../values/values.ts';
 import { describe, poison } from '../values/values.ts';
@@ -21,7 +25,7 @@ export function evaluateIndex(expr: IndexExpr, env: Env): Value {
     const items = object.items.map((instance): Value => ({ kind: 'instance', instance }));
     return listItem(expr, items, `\`${object.name}\``, env);
   }
-  return env.session.report('Z210', expr.span, `${describe(object)} cannot be indexed`);
+  return mistakes.noIndex(env.session, expr.span, describe(object));
 }
 
 function listItem(expr: IndexExpr, items: readonly Value[], what: string, env: Env): Value {
@@ -50,7 +54,8 @@ interface Cut {
 function sliceTensor(expr: IndexExpr, tensor: TensorValue, env: Env): Value {
   const shape = shapeOf(tensor, env);
   if (expr.subscripts.length > shape.length) {
-    const message = `${expr.subscripts.length} subscripts for ${formatShape(shape)}, which has ${shape.length} axes`;
+    const has = `${formatShape(shape)}, which has ${shape.length} axes`;
+    const message = `${expr.subscripts.length} subscripts for ${has}`;
     return env.session.report('Z302', expr.span, message);
   }
   const cuts: Cut[] = [];

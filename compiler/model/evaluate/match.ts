@@ -1,8 +1,11 @@
 /**
- * Values against declared types: static kinds, and tensor shapes whose dimension variables are bound on first sight.
+ * Values against declared types: static kinds, and tensor shapes whose dimension variables are bound on first
+ * sight.
  *
- * A checked tensor takes on what the type says about its axes (`width = 768`), so that later messages can name it.
+ * A checked tensor takes on what the type says about its axes (`width = 768`), so that later messages can
+ * name it.
  */
+
 import type { Expr, StaticTypeExpr, TensorTypeExpr, TypeExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import type { Dim } from '../../graph/types.ts';
@@ -10,6 +13,7 @@ import { formatDim, formatShape, sameDim } from '../../graph/types.ts';
 import { unknownName } from '../modules/imports.ts';
 import { asDim, dimValue, provenances } from '../nodes/arithmetic.ts';
 import { givenHere, shapeOf, toTensor } from '../nodes/emit.ts';
+import * as mistakes from '../values/mistakes.ts';
 import { type Binding, type Env, evaluate, type Scope } from '../values/scope.ts';
 import { isBundled, placeOf, type Session, sourceText } from '../values/session.ts';
 import type { AxisOrigin, Instance, Provenance, TensorValue, Value } from '../values/values.ts';
@@ -59,18 +63,13 @@ function matchRecord(
   place: MatchPlace,
 ): Value {
   if (value.kind !== 'record') {
-    const wanted = `{ ${type.fields.map((f) => f.name.text).join(', ')} }`;
-    return env.session.report(
-      'Z309',
-      place.span,
-      `${subject(place)} must be a record ${wanted}, got ${describe(value)}`,
-    );
+    return mistakes.notARecord(env.session, place.span, subject(place), type, describe(value));
   }
   const fields = new Map(value.fields);
   for (const { name, type: fieldType } of type.fields) {
     const field = value.fields.get(name.text);
     if (field === undefined) {
-      env.session.report('Z309', place.span, `${subject(place)} lacks the field \`${name.text}\``);
+      mistakes.lacksField(env.session, place.span, subject(place), name.text);
       fields.set(name.text, poison);
     } else {
       fields.set(name.text, matchType(fieldType, field, env, { ...place, name: name.text }));
@@ -79,7 +78,7 @@ function matchRecord(
   return { kind: 'record', fields };
 }
 
-// ── static ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── static ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Whether a value is of a static kind; an int is a float, initialisers are functions. */
 function hasKind(value: Value, name: StaticTypeExpr['name']): boolean {
@@ -112,42 +111,28 @@ export function coerceStatic(
   session: Session,
 ): Value {
   if (value.kind === 'poison' || type.kind === 'error-type') return poison;
-  if (type.kind !== 'static-type') {
-    return session.report(
-      'Z209',
-      type.span,
-      `${what} must have a static type: int, float, bool, string, fn or block`,
-    );
-  }
+  if (type.kind !== 'static-type') return mistakes.notStatic(session, type.span, what);
   if (type.list) {
     if (value.kind === 'list' && value.items.every((i) => hasKind(i, type.name))) return value;
-    return session.report('Z209', span, `${what} must be ${mustBe(type)}, got ${describeWithValue(value)}`);
+    return mistakes.wrongKind(session, span, what, mustBe(type), describeWithValue(value));
   }
   if (hasKind(value, type.name))
     return type.name === 'float' && isNumber(value) ? { ...value, kind: 'float' } : value;
-  return session.report(
-    'Z209',
-    span,
-    `${what} must be ${articles[type.name]}, got ${describeWithValue(value)}`,
-  );
+  return mistakes.wrongKind(session, span, what, mustBe(type), describeWithValue(value));
 }
 
-// ── tensors ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── tensors ────────────────────────────────────────────────────────────────────────────────────────────────
 
 function matchTensor(type: TensorTypeExpr, value: Value, env: Env, place: MatchPlace): Value {
   if (!isTensor(value) && !isNumber(value)) {
-    return env.session.report(
-      'Z209',
-      place.span,
-      `${subject(place)} must be a tensor, got ${describe(value)}`,
-    );
+    return mistakes.wrongKind(env.session, place.span, subject(place), 'a tensor', describe(value));
   }
   const tensor = toTensor(value, env, place.span);
   if (tensor === undefined) return poison;
   const shape = shapeOf(tensor, env);
   if (!elementFits(type, tensor, env, place)) return poison;
   const second = type.dims.filter((d) => d.kind === 'ellipsis')[1];
-  if (second !== undefined) return env.session.report('Z220', second.span, 'a type can have `...` once');
+  if (second !== undefined) return mistakes.secondEllipsis(env.session, second.span);
   const dots = type.dims.findIndex((d) => d.kind === 'ellipsis');
   const named = type.dims.length - (dots < 0 ? 0 : 1);
   if (dots < 0 ? shape.length !== named : shape.length < named) return wrongRank(type, shape, env, place);
@@ -180,7 +165,7 @@ function elementFits(type: TensorTypeExpr, tensor: TensorValue, env: Env, place:
   return false;
 }
 
-export function typeText(type: TypeExpr): string {
+function typeText(type: TypeExpr): string {
   return sourceText(type.span);
 }
 
@@ -275,7 +260,8 @@ function conflict(
   });
   const user = labels.filter((l) => !isBundled(l.span));
   const primary = user.length === 2 ? user[1]!.span : place.span;
-  const message = `${name} cannot be both ${formatDim(known)} and ${formatDim(actual)}: ${side(first.source, known, first.origin)}, ${side(second, actual, origin)}`;
+  const fact = `${name} cannot be both ${formatDim(known)} and ${formatDim(actual)}`;
+  const message = `${fact}: ${side(first.source, known, first.origin)}, ${side(second, actual, origin)}`;
   env.session.report('Z307', primary, message, {
     ...(user.length === 2 ? { caption: user[1]!.text, labels: [user[0]!] } : { labels: user }),
   });
@@ -300,7 +286,7 @@ function compareDim(
   if (declared.kind === 'poison') return false;
   const wanted = asDim(declared);
   if (wanted === undefined) {
-    env.session.report('Z209', expr.span, `a dimension must be an int, got ${describe(declared)}`);
+    mistakes.wrongKind(env.session, expr.span, 'a dimension', 'an int', describe(declared));
     return false;
   }
   if (!sameDim(wanted, actual)) {
@@ -326,9 +312,11 @@ function wrongSize(
     provenance === undefined ? '' : ` (${provenance.name} = ${provenance.text}, ${placeOf(provenance.span)})`;
   const labels =
     origin?.giver === undefined ? [] : [{ span: origin.giver.span, text: `gives ${formatDim(actual)}` }];
-  const message = `${subject(place)} must be ${typeText(at.type)}, got ${formatShape(at.shape)}: axis ${at.axis} differs`;
+  const got = `got ${formatShape(at.shape)}: axis ${at.axis} differs`;
+  const given = `axis ${at.axis} is ${formatDim(actual)}${givenHere(origin)}`;
+  const message = `${subject(place)} must be ${typeText(at.type)}, ${got}`;
   env.session.report('Z309', place.span, message, {
-    caption: `axis ${at.axis} is ${formatDim(actual)}${givenHere(origin)}, wanted ${formatDim(wanted)}${expected}`,
+    caption: `${given}, wanted ${formatDim(wanted)}${expected}`,
     ...(labels.length === 0 ? {} : { labels }),
   });
 }

@@ -1,8 +1,13 @@
-/** Unary and binary operators over both worlds: two static values give a static one, a tensor on either side a node. */
+/**
+ * Unary and binary operators over both worlds: two static values give a static one, a tensor on either side a
+ * node.
+ */
+
 import type { BinaryExpr, Expr, UnaryExpr } from '../../../grammar/ast.ts';
 import { binaryOperators } from '../../ops/binary.ts';
 import { staticBinary } from '../nodes/arithmetic.ts';
 import { emit, toTensor } from '../nodes/emit.ts';
+import * as mistakes from '../values/mistakes.ts';
 import { type Env, evaluate } from '../values/scope.ts';
 import type { TensorValue, Value } from '../values/values.ts';
 import { bool, describe, isNumber, poison } from '../values/values.ts';
@@ -12,7 +17,7 @@ export function evaluateUnary(expr: UnaryExpr, env: Env): Value {
   if (operand.kind === 'poison') return poison;
   if (expr.op === 'not') {
     if (operand.kind === 'bool') return bool(!operand.value);
-    return env.session.report('Z209', expr.span, `\`not\` needs a bool, got ${describe(operand)}`);
+    return mistakes.notABool(env.session, expr.span, '`not`', describe(operand), isTensor(operand));
   }
   if (isNumber(operand)) return { kind: operand.kind, value: operand.value === 0 ? 0 : -operand.value };
   const tensor = toTensor(operand, env, expr.operand.span);
@@ -45,8 +50,7 @@ export function condition(expr: Expr, env: Env, what: string): boolean | undefin
   const value = evaluate(expr, env);
   if (value.kind === 'bool') return value.value;
   if (value.kind !== 'poison') {
-    const help = isTensor(value) ? { help: 'conditions are static: they cannot depend on tensors' } : {};
-    env.session.report('Z209', expr.span, `${what} needs a bool, got ${describe(value)}`, help);
+    mistakes.notABool(env.session, expr.span, what, describe(value), isTensor(value));
   }
   return undefined;
 }

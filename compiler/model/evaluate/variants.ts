@@ -1,14 +1,16 @@
 /**
- * Models and their variants: `"ViT-L/14" with resolution = 336`, chains of `with`, and models with parameters.
+ * Models and their variants: `"ViT-L/14" with resolution = 336`, chains of `with`, and models with
+ * parameters.
  *
- * A model evaluates to a block value; overrides that name a model's parameter set it, the others travel to the block and
- * are applied when it is instantiated, later ones over earlier ones.
+ * A model evaluates to a block value; overrides that name a model's parameter set it, the others travel to
+ * the block and are applied when it is instantiated, later ones over earlier ones.
  */
 
 import type { Expr, ModelDecl, WithExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { lookup, lookupModel, visibleModels } from '../modules/imports.ts';
 import { reportMissing } from '../nodes/arguments.ts';
+import * as mistakes from '../values/mistakes.ts';
 import type { Declaration, Module } from '../values/module.ts';
 import { type Context, type Env, evaluate, Scope, staticEnv } from '../values/scope.ts';
 import type { Session } from '../values/session.ts';
@@ -136,5 +138,5 @@ export function evaluateWith(expr: WithExpr, env: Env): Value {
 export function evaluateModelExpr(expr: Expr, overrides: readonly Override[], env: Env): Value {
   const value = varied(expr, overrides, env);
   if (value.kind === 'block' || value.kind === 'poison') return value as Value | Poison;
-  return env.session.report('Z209', expr.span, `a model must be a block, got ${describe(value)}`);
+  return mistakes.wrongKind(env.session, expr.span, 'a model', 'a block', describe(value));
 }

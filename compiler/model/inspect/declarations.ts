@@ -1,7 +1,9 @@
 /**
- * Checks every declaration of a file by its text: names, arguments, kinds, members, dimension variables, `fuses`.
+ * Checks every declaration of a file by its text: names, arguments, kinds, members, dimension variables,
+ * `fuses`.
  *
- * Runs for each file that a model or check reads, so that mistakes in blocks that no model uses are found as well.
+ * Runs for each file that a model or check reads, so that mistakes in blocks that no model uses are found as
+ * well.
  */
 
 import type {
@@ -24,6 +26,7 @@ import { mustBe } from '../evaluate/match.ts';
 import { findBlockCycles } from '../modules/cycles.ts';
 import { unknownName } from '../modules/imports.ts';
 import { formalsOf, reportMissing } from '../nodes/arguments.ts';
+import * as mistakes from '../values/mistakes.ts';
 import type { Loader, Module } from '../values/module.ts';
 import type { Session } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
@@ -69,11 +72,11 @@ function checkModelValue(expr: Expr, look: Look): void {
   else {
     const kind = inspect(expr, look);
     if (kind.of === 'any' || kind.of === 'block') return;
-    look.session.report('Z209', expr.span, `a model must be a block, got ${nounOf(kind)}`);
+    mistakes.wrongKind(look.session, expr.span, 'a model', 'a block', nounOf(kind));
   }
 }
 
-// ── parameters and types ────────────────────────────────────────────────────────────────────────────────────────────
+// ── parameters and types ───────────────────────────────────────────────────────────────────────────────────
 
 /** Binds a name once; a second declaration is reported. */
 function declare(name: Identifier, kind: Kind, look: Look): void {
@@ -88,10 +91,9 @@ function checkDefault(param: ParamDecl, what: string, look: Look): void {
   const kind = inspect(param.default, look);
   const { type } = param;
   if (type.kind === 'static-type' && !fitsStatic(kind, type)) {
-    const message = `${what} must be ${mustBe(type)}, got ${nounOf(kind)}`;
-    look.session.report('Z209', param.default.span, message);
+    mistakes.wrongKind(look.session, param.default.span, what, mustBe(type), nounOf(kind));
   } else if (type.kind === 'tensor-type' && !fitsTensor(kind)) {
-    look.session.report('Z209', param.default.span, `${what} must be a tensor, got ${nounOf(kind)}`);
+    mistakes.wrongKind(look.session, param.default.span, what, 'a tensor', nounOf(kind));
   }
 }
 
@@ -100,8 +102,7 @@ function checkStaticParams(params: readonly ParamDecl[], owner: string, look: Lo
   for (const param of params) {
     const what = `\`${param.name.text}\` of ${owner}`;
     if (param.type.kind !== 'static-type' && param.type.kind !== 'error-type') {
-      const message = `${what} must have a static type: int, float, bool, string, fn or block`;
-      look.session.report('Z209', param.type.span, message);
+      mistakes.notStatic(look.session, param.type.span, what);
     }
     checkDefault(param, `the default of ${what}`, look);
     const { type } = param;
@@ -145,16 +146,16 @@ function checkType(type: TypeExpr, look: Look): void {
 
 function checkDims(type: TensorTypeExpr, look: Look): void {
   const dots = type.dims.filter((d) => d.kind === 'ellipsis');
-  if (dots.length > 1) look.session.report('Z220', dots[1]!.span, 'a type can have `...` once');
+  if (dots[1] !== undefined) mistakes.secondEllipsis(look.session, dots[1].span);
   for (const dim of type.dims) {
     if (dim.kind === 'ellipsis') continue;
     const kind = inspect(dim, look);
     if (kind.of === 'int' || kind.of === 'any') continue;
-    look.session.report('Z209', dim.span, `a dimension must be an int, got ${nounOf(kind)}`);
+    mistakes.wrongKind(look.session, dim.span, 'a dimension', 'an int', nounOf(kind));
   }
 }
 
-// ── functions and forwards ──────────────────────────────────────────────────────────────────────────────────────────
+// ── functions and forwards ─────────────────────────────────────────────────────────────────────────────────
 
 function checkCallable(callable: Callable, name: string, outer: Look): void {
   const look: Look = { ...outer, scope: new KindScope(outer.scope), body: true };
@@ -181,20 +182,18 @@ function checkResult(callable: Callable, name: string, look: Look): void {
   bindDimensions(result, look);
   checkType(result, look);
   const at = callable.body.result.span;
+  const what = `the result of ${name}`;
   if (result.kind === 'tensor-type' && !fitsTensor(kind)) {
-    look.session.report('Z209', at, `the result of ${name} must be a tensor, got ${nounOf(kind)}`);
+    mistakes.wrongKind(look.session, at, what, 'a tensor', nounOf(kind));
   } else if (result.kind === 'record-type' && kind.of !== 'record' && kind.of !== 'any') {
-    const wanted = `{ ${result.fields.map((f) => f.name.text).join(', ')} }`;
-    look.session.report('Z309', at, `the result of ${name} must be a record ${wanted}, got ${nounOf(kind)}`);
+    mistakes.notARecord(look.session, at, what, result, nounOf(kind));
   } else if (result.kind === 'record-type' && kind.of === 'record') {
     const missing = result.fields.find((f) => kind.fields?.has(f.name.text) === false);
-    if (missing !== undefined) {
-      look.session.report('Z309', at, `the result of ${name} lacks the field \`${missing.name.text}\``);
-    }
+    if (missing !== undefined) mistakes.lacksField(look.session, at, what, missing.name.text);
   }
 }
 
-// ── blocks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── blocks ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 function checkBlock(block: BlockDecl, look: Look): void {
   checkStaticParams(block.params, block.name.text, look);
@@ -244,12 +243,12 @@ function checkRequireText(member: RequireMember, look: Look): void {
 function checkWeight(member: WeightMember, look: Look): void {
   for (const dim of member.type.dims) {
     if (dim.kind === 'ellipsis') {
-      look.session.report('Z209', dim.span, 'a weight needs a number for every axis');
+      mistakes.openAxis(look.session, dim.span);
       continue;
     }
     const kind = inspect(dim, look);
     if (kind.of === 'int' || kind.of === 'any') continue;
-    look.session.report('Z209', dim.span, `an axis of a weight must be an int, got ${nounOf(kind)}`);
+    mistakes.wrongKind(look.session, dim.span, 'an axis of a weight', 'an int', nounOf(kind));
   }
   if (member.init !== undefined) inspect(member.init, look);
   declareMember(member.name, { of: 'tensor' }, look);
@@ -267,7 +266,7 @@ function childKind(member: ChildMember, look: Look): Kind {
   for (const end of [range.start, range.end]) {
     const kind = inspect(end, look);
     if (kind.of !== 'int' && kind.of !== 'any') {
-      look.session.report('Z209', range.span, `a range of children needs ints, got ${nounOf(kind)}`);
+      mistakes.notARange(look.session, range.span, nounOf(kind));
     }
   }
   const inner: Look = { ...look, scope: new KindScope(look.scope) };
@@ -287,11 +286,7 @@ function valueKind(value: Expr | SeqExpr, name: string, look: Look): Kind {
   }
   if (kind.of === 'any' || kind.of === 'fn' || kind.of === 'builtin')
     return kind.of === 'any' ? { of: 'child', name } : kind;
-  look.session.report(
-    'Z209',
-    value.span,
-    `child \`${name}\` must be a block or a function, got ${nounOf(kind)}`,
-  );
+  mistakes.wrongKind(look.session, value.span, `child \`${name}\``, 'a block or a function', nounOf(kind));
   return { of: 'child', name };
 }
 

@@ -1,7 +1,8 @@
 /**
  * Walks expressions without evaluating them: unknown names, wrong arguments, kinds that cannot meet.
  *
- * It reports with the codes, places and words that evaluation uses, so that a mistake found by both appears once.
+ * It reports with the codes, places and words that evaluation uses, so that a mistake found by both appears
+ * once.
  */
 
 import type {
@@ -15,16 +16,15 @@ import type {
   PipeExpr,
 } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
-import { forwardOf } from '../build/elaborate.ts';
 import { builtinFormals, builtinNamed } from '../builtins/builtins.ts';
 import { einsumFault, patternFault } from '../builtins/patterns.ts';
 import { coerceStatic, mustBe } from '../evaluate/match.ts';
 import { findModel } from '../evaluate/variants.ts';
 import { lookup, unknownName } from '../modules/imports.ts';
 import { type Actual, bindArguments, formalsOf } from '../nodes/arguments.ts';
-import type { Module } from '../values/module.ts';
+import * as mistakes from '../values/mistakes.ts';
+import { forwardOf, type Module } from '../values/module.ts';
 import { type Session, sourceText } from '../values/session.ts';
-import { didYouMean } from '../values/suggest.ts';
 import { poison } from '../values/values.ts';
 import { any, commonKind, fitsStatic, fitsTensor, type Kind, kindOfType, nounOf } from './kinds.ts';
 
@@ -103,10 +103,8 @@ export function inspect(expr: Expr, look: Look): Kind {
     case 'group':
       return inspect(expr.inner, look);
     case 'range':
-      look.session.report('Z220', expr.span, 'a range belongs in `name[i in 0..n]` or `clamp`');
-      return any;
     case 'quantity':
-      look.session.report('Z220', expr.span, '`steps` and `epochs` belong in `train`');
+      mistakes.misplaced(look.session, expr);
       return any;
     case 'error':
       return any;
@@ -139,7 +137,7 @@ function inspectUnary(expr: Expr & { kind: 'unary' }, look: Look): Kind {
   }
   const kind = inspect(expr.operand, look);
   if (fitsTensor(kind)) return kind;
-  look.session.report('Z209', expr.operand.span, `a tensor belongs here, got ${nounOf(kind)}`);
+  mistakes.notATensor(look.session, expr.operand.span, nounOf(kind));
   return any;
 }
 
@@ -147,8 +145,7 @@ function inspectUnary(expr: Expr & { kind: 'unary' }, look: Look): Kind {
 export function inspectCondition(expr: Expr, what: string, look: Look, at: Span = expr.span): void {
   const kind = inspect(expr, look);
   if (kind.of === 'any' || kind.of === 'bool') return;
-  const help = kind.of === 'tensor' ? { help: 'conditions are static: they cannot depend on tensors' } : {};
-  look.session.report('Z209', at, `${what} needs a bool, got ${nounOf(kind)}`, help);
+  mistakes.notABool(look.session, at, what, nounOf(kind), kind.of === 'tensor');
 }
 
 function inspectBinary(expr: BinaryExpr, look: Look): Kind {
@@ -164,9 +161,7 @@ function inspectBinary(expr: BinaryExpr, look: Look): Kind {
   const wrong = [left, right].find((k) => !fitsTensor(k));
   if (wrong !== undefined) {
     const shown = `${sourceText(expr.left.span)} ${op} ${sourceText(expr.right.span)}`;
-    look.session.report('Z209', expr.span, `\`${op}\` needs numbers, got ${nounOf(wrong)}`, {
-      caption: shown,
-    });
+    mistakes.notNumbers(look.session, expr.span, op, nounOf(wrong), shown);
     return any;
   }
   if (op === '<' || op === '<=' || op === '>' || op === '>=') return { of: 'bool' };
@@ -182,19 +177,17 @@ function inspectMember(expr: MemberExpr, look: Look): Kind {
   if (object.of === 'any') return any;
   if (object.of === 'tensor') {
     if (name === 'T') return object;
-    session.report('Z210', span, `a tensor has no member \`${name}\``, { help: 'x.T transposes a matrix' });
+    mistakes.noMemberOfTensor(session, span, name);
     return any;
   }
   if (object.of === 'record') {
     const field = object.fields?.get(name);
     if (field !== undefined || object.fields === undefined) return field ?? any;
-    const known = [...object.fields.keys()];
-    const help = { help: `fields: ${known.join(', ')}` };
-    session.report('Z210', span, `there is no field \`${name}\`${didYouMean(name, known)}`, help);
+    mistakes.noField(session, span, name, object.fields.keys());
     return any;
   }
   if (object.of === 'child') return childMember(object, name, span, look);
-  session.report('Z210', span, `${nounOf(object)} has no member \`${name}\``);
+  mistakes.noMember(session, span, nounOf(object), name);
   return any;
 }
 
@@ -208,11 +201,7 @@ function childMember(child: Kind & { of: 'child' }, name: string, span: Span, lo
   if (member?.kind === 'weight') return { of: 'tensor' };
   if (member !== undefined) return any;
   const known = [...(parts?.keys() ?? []), ...members.map((m) => m.name.text)];
-  look.session.report(
-    'Z210',
-    span,
-    `\`${child.name}\` has no child or weight \`${name}\`${didYouMean(name, known)}`,
-  );
+  mistakes.noChild(look.session, span, child.name, name, known);
   return any;
 }
 
@@ -225,7 +214,7 @@ function inspectIndex(expr: IndexExpr, look: Look): Kind {
   if (object.of === 'tensor') return object;
   if (object.of === 'array') return object.item;
   if (object.of !== 'any' && object.of !== 'list') {
-    look.session.report('Z210', expr.span, `${nounOf(object)} cannot be indexed`);
+    mistakes.noIndex(look.session, expr.span, nounOf(object));
   }
   return any;
 }
@@ -237,7 +226,7 @@ function inspectWith(expr: Expr & { kind: 'with' }, look: Look): Kind {
   return { of: 'block' };
 }
 
-// ── calls ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── calls ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 function inspectPipe(expr: PipeExpr, look: Look): Kind {
   const piped = { kind: inspect(expr.left, look), span: expr.left.span };
@@ -280,11 +269,7 @@ function inspectCall(expr: CallExpr, look: Look, piped?: PipedKind): Kind {
     case 'block':
       return callBlockKind(callee, call);
     default:
-      look.session.report(
-        'Z210',
-        expr.span,
-        `\`${sourceText(expr.callee.span)}\` is ${nounOf(callee)} and cannot be called`,
-      );
+      mistakes.notCallable(look.session, expr.span, sourceText(expr.callee.span), nounOf(callee));
       return any;
   }
 }
@@ -338,7 +323,7 @@ function callCallable(name: string, callable: Callable, call: CallCase): Kind {
     const what = `argument \`${param.name.text}\` of ${name}`;
     if (param.type.kind === 'static-type') requireStatic(what, kind, param.type, actual, session);
     else if (param.type.kind === 'tensor-type' && !fitsTensor(kind)) {
-      session.report('Z209', actual.span, `${what} must be a tensor, got ${nounOf(kind)}`);
+      mistakes.wrongKind(session, actual.span, what, 'a tensor', nounOf(kind));
     }
   }
   return callable.result === undefined ? any : kindOfType(callable.result);
@@ -366,7 +351,7 @@ function requireStatic(
       actual.span,
       session,
     );
-  } else session.report('Z209', actual.span, `${what} must be ${mustBe(type)}, got ${nounOf(kind)}`);
+  } else mistakes.wrongKind(session, actual.span, what, mustBe(type), nounOf(kind));
 }
 
 function callChild(child: Kind & { of: 'child' }, call: CallCase): Kind {
@@ -374,9 +359,7 @@ function callChild(child: Kind & { of: 'child' }, call: CallCase): Kind {
   if (child.decl === undefined) return any;
   const forward = forwardOf(child.decl);
   if (forward !== undefined) return callCallable(child.name, forward, call);
-  session.report('Z215', call.expr.span, `${child.decl.name.text} has no \`forward\``, {
-    labels: [{ span: child.decl.name.span, text: 'declared here' }],
-  });
+  mistakes.noForward(session, call.expr.span, child.decl);
   return any;
 }
 

@@ -1,11 +1,12 @@
 /**
- * What is known about an expression from the text alone: enough to find wrong names, arguments and kinds in blocks and
- * functions that no model uses. Sizes are left to elaboration and tracing.
+ * What is known about an expression from the text alone: enough to find wrong names, arguments and kinds in
+ * blocks and functions that no model uses. Sizes are left to elaboration and tracing.
  */
 
 import type { BlockDecl, Callable, StaticTypeExpr, TypeExpr } from '../../../grammar/ast.ts';
 import type { Builtin } from '../values/builtin.ts';
 import type { Module } from '../values/module.ts';
+import { nouns } from '../values/values.ts';
 
 export type Kind =
   | { readonly of: 'any' | 'int' | 'float' | 'bool' | 'string' | 'list' | 'tensor' | 'pattern' }
@@ -30,25 +31,10 @@ export type Kind =
 
 export const any: Kind = { of: 'any' };
 
-const nouns: Readonly<Record<Kind['of'], string>> = {
-  any: 'something',
-  int: 'an int',
-  float: 'a float',
-  bool: 'a bool',
-  string: 'a string',
-  list: 'a list',
-  tensor: 'a tensor',
-  pattern: 'an axis pattern',
-  record: 'a record',
-  fn: 'a function',
-  builtin: 'a function',
-  block: 'a block',
-  child: 'a child block',
-  array: 'an array of blocks',
-};
-
+/** As evaluation calls values of this kind. */
 export function nounOf(kind: Kind): string {
-  return nouns[kind.of];
+  if (kind.of === 'any') return 'something';
+  return nouns[kind.of === 'child' ? 'instance' : kind.of];
 }
 
 /** The kind of a declared type. */

@@ -1,9 +1,9 @@
 /**
  * Files and packages as modules: what each declares, imports and can see.
  *
- * A name is looked up in the file, in its imports, in the bundled package the file continues (`package nn` in a user's
- * file), and last in the prelude: the functions and objectives of `nn` and `losses`, which need no import. Blocks do,
- * so that a file says what it is built from. Model names also reach the bundled zoo.
+ * A name is looked up in the file, in its imports, in the bundled package the file continues (`package nn` in
+ * a user's file), and last in the prelude: the functions and objectives of `nn` and `losses`, which need no
+ * import. Blocks do, so that a file says what it is built from. Model names also reach the bundled zoo.
  */
 import type { ImportDecl, Item, Program } from '../../../grammar/ast.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
@@ -156,7 +156,10 @@ export class ModuleLoader implements Loader {
   }
 }
 
-/** The path under which an imported file is read and shown; relative imports stay relative to what the user typed. */
+/**
+ * The path under which an imported file is read and shown; relative imports stay relative to what the user
+ * typed.
+ */
 function displayPath(spec: string, from: string, host: ModuleHost): string | undefined {
   const resolved = host.resolve(spec, from);
   if (resolved === undefined || !/^\.{1,2}\//.test(spec)) return resolved;
@@ -260,7 +263,7 @@ export function visibleModels(module: Module): string[] {
 }
 
 /** The bundled packages that declare a block of this name. */
-export function packageWithBlock(loader: Loader, name: string): string | undefined {
+function packageWithBlock(loader: Loader, name: string): string | undefined {
   return loader.host
     .bundledNames()
     .find((p) => loader.loadBundled(p)?.declarations.get(name)?.kind === 'block');

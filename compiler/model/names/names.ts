@@ -1,8 +1,9 @@
 /**
  * `names` maps: bijective rules between our weight names and another format's.
  *
- * `{i}` stands for one part of a name without dots, `{q,k,v}` on the right for several tensors in a row (with `split(axis)`,
- * which cuts ours into that many). Every variable stands on both sides, so each rule can be read either way.
+ * `{i}` stands for one part of a name without dots, `{q,k,v}` on the right for several tensors in a row (with
+ * `split(axis)`, which cuts ours into that many). Every variable stands on both sides, so each rule can be
+ * read either way.
  */
 
 import type { Expr, NameRule as NameRuleExpr, StringExpr } from '../../../grammar/ast.ts';
@@ -17,17 +18,15 @@ import type { Session } from '../values/session.ts';
 import { describe } from '../values/values.ts';
 
 /** Applied to our tensor on export, undone on import. */
-export type NameTransform =
-  | { readonly kind: 'transpose' }
-  | { readonly kind: 'split'; readonly axis: number };
+type NameTransform = { readonly kind: 'transpose' } | { readonly kind: 'split'; readonly axis: number };
 
 /** A name as literal text, variables and alternatives. */
-export type NamePart =
+type NamePart =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'variable'; readonly name: string }
   | { readonly kind: 'alternatives'; readonly choices: readonly string[] };
 
-export interface NameRule {
+interface NameRule {
   readonly from: readonly NamePart[];
   readonly to: readonly NamePart[];
   readonly transforms: readonly NameTransform[];
@@ -45,7 +44,7 @@ export interface MappedName {
   readonly transforms: readonly NameTransform[];
 }
 
-// ── applying ────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── applying ───────────────────────────────────────────────────────────────────────────────────────────────
 
 function literally(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
@@ -104,7 +103,9 @@ export function mapWeights(
   return { mapped, unmapped };
 }
 
-/** The shape of each of a weight's tensors under a map; undefined where the transforms do not fit the weight. */
+/**
+ * The shape of each of a weight's tensors under a map; undefined where the transforms do not fit the weight.
+ */
 export function mappedShape(mapped: MappedName, ours: readonly number[]): readonly number[] | undefined {
   let shape = [...ours];
   for (const transform of mapped.transforms) {
@@ -120,9 +121,12 @@ export function mappedShape(mapped: MappedName, ours: readonly number[]): readon
   return shape;
 }
 
-// ── evaluating ──────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── evaluating ─────────────────────────────────────────────────────────────────────────────────────────────
 
-/** A `names` map by reference: `clip.zoo#anything` or a bundled model's name gives the file, `map` the declaration. */
+/**
+ * A `names` map by reference: `clip.zoo#anything` or a bundled model's name gives the file, `map` the
+ * declaration.
+ */
 export function nameRules(host: ModuleHost, reference: string, map: string): Result<NameMap> {
   return inSession(host, (loader, session) => {
     const opened = openReference(loader, reference);

@@ -143,7 +143,7 @@ export function reportMissing(session: Session, name: string, missing: readonly 
 }
 
 /** `(width: int, heads: int)` */
-export function signature(callee: Callee): string {
+function signature(callee: Callee): string {
   const shown = callee.formals.map((f) => `${f.name}: ${f.type}${f.required ? '' : ' = ...'}`);
   return shown.length === 0 ? 'no arguments' : `(${shown.join(', ')})`;
 }

@@ -1,14 +1,16 @@
 /**
  * Arithmetic of the static world: exact integers, floats, comparisons, and dimensions that are still open.
  *
- * Integer `/` must be exact (Z306), integers stay within 2^53 and floats finite (Z313): a wrong configuration shows here,
- * not as a crash on the GPU.
+ * Integer `/` must be exact (Z306), integers stay within 2^53 and floats finite (Z313): a wrong configuration
+ * shows here, not as a crash on the GPU.
  */
+
 import type { BinaryExpr, BinaryOp } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { addDims, divideDims, multiplyDims, subtractDims } from '../../graph/dims.ts';
 import type { Dim } from '../../graph/types.ts';
 import { sameDim } from '../../graph/types.ts';
+import * as mistakes from '../values/mistakes.ts';
 import type { Env } from '../values/scope.ts';
 import { placeOf, type Session } from '../values/session.ts';
 import type { Provenance, Value } from '../values/values.ts';
@@ -61,9 +63,8 @@ export function staticBinary(expr: BinaryExpr, left: Value, right: Value, env: E
   if (left.kind === 'dim' || right.kind === 'dim') return openArithmetic(expr, left, right, env);
   if (!isNumber(left) || !isNumber(right)) {
     const wrong = isNumber(left) ? right : left;
-    return env.session.report('Z209', expr.span, `\`${op}\` needs numbers, got ${describe(wrong)}`, {
-      caption: `${formatValue(left)} ${op} ${formatValue(right)}`,
-    });
+    const shown = `${formatValue(left)} ${op} ${formatValue(right)}`;
+    return mistakes.notNumbers(env.session, expr.span, op, describe(wrong), shown);
   }
   if (op === '<' || op === '<=' || op === '>' || op === '>=')
     return bool(compare(op, left.value, right.value));

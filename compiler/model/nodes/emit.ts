@@ -1,9 +1,11 @@
 /**
- * Adds graph nodes for expressions, and turns a shape rule's refusal into a diagnostic that says where each side came from.
+ * Adds graph nodes for expressions, and turns a shape rule's refusal into a diagnostic that says where each
+ * side came from.
  *
- * Axis origins travel along: each axis of a result keeps the origin of the operand axis it equals. That is only for
- * messages; shapes themselves are the builder's.
+ * Axis origins travel along: each axis of a result keeps the origin of the operand axis it equals. That is
+ * only for messages; shapes themselves are the builder's.
  */
+
 import type { Span } from '../../../grammar/source.ts';
 import { ShapeMismatch } from '../../graph/builder.ts';
 import type { Dim } from '../../graph/types.ts';
@@ -11,6 +13,7 @@ import { formatDim, sameDim } from '../../graph/types.ts';
 import type { OpAttributes, OpName } from '../../ops/attributes.ts';
 import type { ShapeError } from '../../ops/op.ts';
 import { type ModelCode, modelCodes } from '../values/codes.ts';
+import * as mistakes from '../values/mistakes.ts';
 import type { Env } from '../values/scope.ts';
 import { type Extras, placeOf } from '../values/session.ts';
 import type { AxisOrigin, Poison, TensorValue, Value } from '../values/values.ts';
@@ -63,7 +66,9 @@ function fitAxes(axes: readonly (AxisOrigin | undefined)[] | undefined, rank: nu
   return axes?.length === rank ? axes : undefined;
 }
 
-/** Aligned at the last axis: an axis takes the origin of the first input whose axis there has the same size. */
+/**
+ * Aligned at the last axis: an axis takes the origin of the first input whose axis there has the same size.
+ */
 function guessAxes(
   env: Env,
   inputs: readonly TensorValue[],
@@ -139,7 +144,10 @@ function isInside(origin: AxisOrigin | undefined): boolean {
   return span.file === giver.span.file && span.start >= giver.span.start && span.end <= giver.span.end;
 }
 
-/** The block call that gave one side, with the number replaced by the other side's name: `Linear(3072, width)`. */
+/**
+ * The block call that gave one side, with the number replaced by the other side's name: `Linear(3072,
+ * width)`.
+ */
 function repair(sides: readonly { origin: AxisOrigin | undefined; dim: Dim }[]): string | undefined {
   for (const [i, { origin }] of sides.entries()) {
     const other = sides[1 - i]?.origin?.provenance;
@@ -179,7 +187,7 @@ export function toTensor(value: Value, env: Env, span: Span): TensorValue | unde
     return { kind: 'tensor', node, axes: [] };
   }
   if (value.kind === 'dim') return openSize(value.dim, env, span);
-  env.session.report('Z209', span, `a tensor belongs here, got ${describe(value)}`);
+  mistakes.notATensor(env.session, span, describe(value));
   return undefined;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The assignments of a recipe by key, with `--set` overrides applied to their texts: `batch=64` replaces a setting,
- * `optimizer.lr=1e-3` one argument of it. Values are evaluated afterwards, whatever they came from.
+ * The assignments of a recipe by key, with `--set` overrides applied to their texts: `batch=64` replaces a
+ * setting, `optimizer.lr=1e-3` one argument of it. Values are evaluated afterwards, whatever they came from.
  */
 import type { Expr, Setting, TrainDecl } from '../../../grammar/ast.ts';
 import { parseExpression } from '../../../grammar/parser.ts';

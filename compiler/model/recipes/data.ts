@@ -1,8 +1,10 @@
 /**
- * Values of a recipe as plain data: numbers, texts, quantities (`2000 steps`) and calls (`csv("x.csv", image = "jpg")`).
+ * Values of a recipe as plain data: numbers, texts, quantities (`2000 steps`) and calls (`csv("x.csv", image
+ * = "jpg")`).
  *
- * A bare word that nothing binds is a text (`dynamic`, `bicubic`, `f16`), so that options need no quotes; numeric
- * functions (`ln(100)`) are evaluated. Which words and calls a setting accepts is the schema's business.
+ * A bare word that nothing binds is a text (`dynamic`, `bicubic`, `f16`), so that options need no quotes;
+ * numeric functions (`ln(100)`) are evaluated. Which words and calls a setting accepts is the schema's
+ * business.
  */
 import type { CallExpr, Expr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
@@ -95,11 +97,11 @@ export function callData(expr: CallExpr, env: Env): StaticCall | undefined {
   return ok ? { name: expr.callee.text, args, named: { ...named }, span: expr.span } : undefined;
 }
 
-export function isCall(data: StaticValueData): data is StaticCall {
+function isCall(data: StaticValueData): data is StaticCall {
   return typeof data === 'object' && !Array.isArray(data) && 'args' in data;
 }
 
-export function isQuantity(data: StaticValueData): data is Quantity {
+function isQuantity(data: StaticValueData): data is Quantity {
   return typeof data === 'object' && !Array.isArray(data) && 'unit' in data;
 }
 

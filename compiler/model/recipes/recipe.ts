@@ -1,14 +1,15 @@
 /**
  * Recipes: the settings of `train`, evaluated and validated against the model they train.
  *
- * `check` wants every setting that is there to be right; training also wants those that must be there (`data`, `batch`).
- * Settings may be overridden like parameters: `batch = 64`, `optimizer.lr = 1e-3`; paths that name no setting belong to the
- * model (`vision.layers = 2`).
+ * `check` wants every setting that is there to be right; training also wants those that must be there
+ * (`data`, `batch`). Settings may be overridden like parameters: `batch = 64`, `optimizer.lr = 1e-3`; paths
+ * that name no setting belong to the model (`vision.layers = 2`).
  */
 
 import type { Expr, TrainDecl } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { contextOf } from '../build/evaluator.ts';
+import { rootOf } from '../build/tree.ts';
 import { evaluateModelExpr } from '../evaluate/variants.ts';
 import { checkTexts } from '../inspect/declarations.ts';
 import { lookup, lookupModel, visibleModels, visibleNames } from '../modules/imports.ts';
@@ -20,7 +21,7 @@ import {
   pick,
   type TextOverride,
 } from '../resolve/resolve.ts';
-import { type Root, traceRoot } from '../trace/trace.ts';
+import { traceRoot } from '../trace/trace.ts';
 import type { Model, ModuleHost, Recipe, Result } from '../types.ts';
 import type { Module } from '../values/module.ts';
 import { type Env, staticEnv } from '../values/scope.ts';
@@ -222,7 +223,7 @@ class RecipeReader {
       return undefined;
     }
     const before = session.errorCount;
-    traceRoot({ ...(model.root as Root), span }, 'loss', session, { objective: name, training: true });
+    traceRoot({ ...rootOf(model), span }, 'loss', session, { objective: name, training: true });
     return session.errorCount > before ? undefined : name;
   }
 
@@ -244,7 +245,7 @@ class RecipeReader {
   }
 }
 
-// ── values ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── values ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 function adamw(o: {
   lr: number;

@@ -1,8 +1,9 @@
 /**
  * What each setting of a recipe accepts, as zod schemas with the words of the error beside them.
  *
- * A call such as `adamw(lr = 5e-4)` is one of a setting's forms: its arguments are validated as one object, defaults (those
- * of open_clip for CLIP) filled in, and every issue becomes a diagnostic at the argument that caused it.
+ * A call such as `adamw(lr = 5e-4)` is one of a setting's forms: its arguments are validated as one object,
+ * defaults (those of open_clip for CLIP) filled in, and every issue becomes a diagnostic at the argument that
+ * caused it.
  */
 import { z } from 'zod';
 import type { CallExpr, Expr } from '../../../grammar/ast.ts';
@@ -43,7 +44,7 @@ export const settings = {
 } as const;
 
 /** A call that a setting accepts: names of arguments in order, and what each must be. */
-export interface Form<T> {
+interface Form<T> {
   readonly positional: readonly string[];
   readonly fields: Readonly<Record<string, Wanted>>;
   readonly schema: z.ZodType<T>;
@@ -109,7 +110,7 @@ export const initialisations = {
   uniform: form(['bound'], { bound: notNegative }),
 };
 
-// ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── reading ────────────────────────────────────────────────────────────────────────────────────────────────
 
 function wrong(env: Env, span: Span, what: string, want: string, data: StaticValueData): undefined {
   env.session.report('Z502', span, `${what} must be ${want}, got ${formatData(data)}`);
@@ -134,7 +135,10 @@ export type Reading<F extends Forms> = {
   [K in keyof F]: { kind: K; value: z.output<F[K]['schema']> };
 }[keyof F];
 
-/** A setting that is one of some calls (`adamw(...)`); a bare word is a call without arguments. Undefined after a report. */
+/**
+ * A setting that is one of some calls (`adamw(...)`); a bare word is a call without arguments. Undefined
+ * after a report.
+ */
 export function readForm<F extends Forms>(
   expr: Expr,
   key: string,

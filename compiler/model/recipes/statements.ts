@@ -1,15 +1,17 @@
-/** The statements of a recipe (`clamp`, `freeze`, `remat`, `init`, `checkpoint`, `evaluate`), checked against the model's tree. */
+/**
+ * The statements of a recipe (`clamp`, `freeze`, `remat`, `init`, `checkpoint`, `evaluate`), checked against
+ * the model's tree.
+ */
 import type { Expr, PathExpr, Setting, StringExpr, TrainDecl } from '../../../grammar/ast.ts';
 import { parseExpression } from '../../../grammar/parser.ts';
 import type { SourceFile } from '../../../grammar/source.ts';
 import { formatShape } from '../../graph/types.ts';
+import { blocksOf } from '../build/structure.ts';
 import type { TextOverride } from '../resolve/resolve.ts';
 import { imageWeights } from '../trace/image-weights.ts';
-import type { Root } from '../trace/trace.ts';
 import type { Model, Recipe, StartValue } from '../types.ts';
 import { matchesGlob } from '../values/globs.ts';
 import { gridOf, gridShapes } from '../values/grid.ts';
-import { instancesOf } from '../values/instance.ts';
 import { type Env, evaluate } from '../values/scope.ts';
 import { didYouMean } from '../values/suggest.ts';
 import { describe, isNumber } from '../values/values.ts';
@@ -177,8 +179,7 @@ export class StatementReader {
   private readPatterns(patterns: readonly StringExpr[], kind: 'freeze' | 'remat'): string[] {
     const { model } = this;
     if (model === undefined) return [];
-    const root = model.root as Root;
-    const blocks = kind === 'remat' ? [...instancesOf(root.instance)].map((i) => i.path) : [];
+    const blocks = kind === 'remat' ? [...blocksOf(model.root)].map((b) => b.path) : [];
     const params = model.weights.filter((w) => w.kind === 'param').map((w) => w.name);
     const paths = kind === 'remat' ? blocks.filter((p) => p !== '') : params;
     for (const { value, span } of patterns) {

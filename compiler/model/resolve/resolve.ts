@@ -7,28 +7,15 @@ import type { SourceFile, Span } from '../../../grammar/source.ts';
 import { formatShape } from '../../graph/types.ts';
 import { instantiate } from '../build/elaborate.ts';
 import { contextOf } from '../build/evaluator.ts';
+import { configOf } from '../build/structure.ts';
+import { type Root, treeOf } from '../build/tree.ts';
 import { evaluateModel } from '../evaluate/variants.ts';
 import { checkTexts } from '../inspect/declarations.ts';
 import { bundledModels, ModuleLoader, nameOf, zooPackages } from '../modules/imports.ts';
-import {
-  defaultObjective,
-  entriesOf,
-  entryOutputs,
-  type Root,
-  type Run,
-  runForward,
-} from '../trace/trace.ts';
-import type {
-  ConfigValue,
-  EntryInfo,
-  EntryName,
-  Model,
-  ModuleHost,
-  Result,
-  StaticScalar,
-  Weight,
-} from '../types.ts';
-import { instancesOf, weightsInOrder } from '../values/instance.ts';
+import { defaultObjective, entriesOf, entryOutputs, type Run, runForward } from '../trace/trace.ts';
+import type { EntryInfo, EntryName, Model, ModuleHost, Result, Weight } from '../types.ts';
+import { weightsInOrder } from '../values/instance.ts';
+import * as mistakes from '../values/mistakes.ts';
 import type { Declaration, Loader, Module } from '../values/module.ts';
 import { type Env, evaluate, staticEnv } from '../values/scope.ts';
 import { Session } from '../values/session.ts';
@@ -40,7 +27,7 @@ export interface TextOverride {
   readonly value: string;
 }
 
-// ── references ──────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── references ─────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface Reference {
   readonly module: Module;
@@ -99,7 +86,7 @@ function listOf(names: readonly string[], noun: string): string | undefined {
 }
 
 /** The models that a reference to this module may name. */
-export function modelsOf(module: Module): Map<string, Declaration & { kind: 'model' }> {
+function modelsOf(module: Module): Map<string, Declaration & { kind: 'model' }> {
   if (module.bundled !== undefined) return bundledModels(module.loader);
   const models = new Map<string, Declaration & { kind: 'model' }>();
   for (const [name, d] of module.declarations) if (d.kind === 'model') models.set(name, d);
@@ -122,7 +109,7 @@ export function parseOverrides(texts: readonly TextOverride[], env: Env): Overri
   return overrides;
 }
 
-// ── models ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── models ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Runs `body` in a fresh session and turns its diagnostics and value into a result. */
 export function inSession<T>(
@@ -166,8 +153,7 @@ export function buildModel(
 ): Model | undefined {
   const before = session.errorCount;
   if (value.kind !== 'block') {
-    if (value.kind !== 'poison')
-      session.report('Z209', span, `a model must be a block, got ${describe(value)}`);
+    if (value.kind !== 'poison') mistakes.wrongKind(session, span, 'a model', 'a block', describe(value));
     return undefined;
   }
   const instance = instantiate({ ...value, path: '' }, { name, path: '', span }, contextOf(session));
@@ -182,16 +168,17 @@ export function buildModel(
   }
   const infos = entries.flatMap((entry) => entryInfo(entry, run, root) ?? []);
   if (session.errorCount > before) return undefined;
+  const tree = treeOf(root);
   return {
     name,
     weights,
     parameters: weights.reduce((sum, w) => sum + (w.kind === 'param' ? elements(w) : 0), 0),
-    config: configOf(instance),
+    config: configOf(tree),
     entries: infos,
     ...(entries.includes('loss') ? { objective: defaultObjective(run) } : {}),
     ...sizesOf(run),
     sources: module.loader.modules().flatMap((m) => (m.bundled === undefined ? [m.file] : [])),
-    root,
+    root: tree,
   };
 }
 
@@ -257,41 +244,4 @@ function sizesOf(run: Run): { resolution?: number; context?: number; vocab?: num
     embed: axis(first?.kind === 'tensor' ? first.node : undefined, -1),
   };
   return Object.fromEntries(Object.entries(sizes).filter(([, v]) => v !== undefined));
-}
-
-/** Static values of the root's parameters and of the blocks handed to them, by path. */
-function configOf(instance: Instance): Map<string, ConfigValue> {
-  const config = new Map<string, ConfigValue>();
-  for (const inner of instancesOf(instance)) {
-    const { block } = inner;
-    if (block?.path === undefined) continue;
-    for (const param of block.decl.params) {
-      const value = inner.scope.find(param.name.text)?.value;
-      const path = block.path === '' ? param.name.text : `${block.path}.${param.name.text}`;
-      const plain = value === undefined ? undefined : configValue(value);
-      if (plain !== undefined && !config.has(path)) config.set(path, plain);
-    }
-  }
-  return config;
-}
-
-function configValue(value: Value): ConfigValue | undefined {
-  switch (value.kind) {
-    case 'int':
-    case 'float':
-    case 'bool':
-    case 'string':
-      return value.value;
-    case 'fn':
-    case 'block':
-      return value.decl.name.text;
-    case 'builtin':
-      return value.builtin.name;
-    case 'list': {
-      const items = value.items.map(configValue);
-      return items.every((i) => i !== undefined && !Array.isArray(i)) ? (items as StaticScalar[]) : undefined;
-    }
-    default:
-      return undefined;
-  }
 }

@@ -28,9 +28,11 @@ function ownTensors(model: Model): Map<string, WantedTensor> {
 }
 
 /**
- * Every way in which a file's tensors miss the model: missing, extra, misshapen, of the wrong element type; one diagnostic.
+ * Every way in which a file's tensors miss the model: missing, extra, misshapen, of the wrong element type;
+ * one diagnostic.
  * @param wanted what the file must hold; by default the weights under their own names
- * @param replaced weights that get other values anyway, so that the file need not have them, nor in their shape
+ * @param replaced weights that get other values anyway, so that the file need not have them, nor in their
+ * shape
  */
 export function checkWeights(
   model: Model,
@@ -80,7 +82,9 @@ function sameNumbers(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((n, i) => n === b[i]);
 }
 
-/** `visual.positional_embedding is [50, 768] in the file, [145, 768] in the model (vision.resolution = 384)` */
+/**
+ * `visual.positional_embedding is [50, 768] in the file, [145, 768] in the model (vision.resolution = 384)`
+ */
 function misfit(
   name: string,
   weight: Weight,

@@ -1,38 +1,31 @@
 /**
  * Runs the root block's forward over symbolic inputs and cuts the graph of one entry out of it.
  *
- * `encode_image` and `encode_text` give features before their final `l2_normalize`, as OpenAI's methods of that name do;
- * `logits` and `loss` work on the normalised ones. Inputs of the graph are always called `images` and `tokens`.
+ * `encode_image` and `encode_text` give features before their final `l2_normalize`, as OpenAI's methods of
+ * that name do; `logits` and `loss` work on the normalised ones. Inputs of the graph are always called
+ * `images` and `tokens`.
  */
 
 import type { ForwardMember, ParamDecl, TypeExpr } from '../../../grammar/ast.ts';
-import type { Span } from '../../../grammar/source.ts';
 import { type Dim, type DType, type Graph, movedPrefix, type Output } from '../../graph/types.ts';
-import { forwardOf, inputTypeOf } from '../build/elaborate.ts';
+import { inputTypeOf } from '../build/elaborate.ts';
 import { contextOf } from '../build/evaluator.ts';
+import type { Root } from '../build/tree.ts';
 import { callInstance, callValue } from '../evaluate/calls.ts';
 import { lookup } from '../modules/imports.ts';
 import { asDim, dimValue } from '../nodes/arithmetic.ts';
 import { emit } from '../nodes/emit.ts';
 import type { EntryName } from '../types.ts';
-import type { Module } from '../values/module.ts';
+import { forwardOf } from '../values/module.ts';
 import { type Env, evaluate, Scope, staticEnv } from '../values/scope.ts';
 import type { Session } from '../values/session.ts';
 import { type TraceOptions, Tracer } from '../values/tracer.ts';
-import type { Instance, RecordValue, TensorValue, Value } from '../values/values.ts';
+import type { RecordValue, TensorValue, Value } from '../values/values.ts';
 import { describe, poison } from '../values/values.ts';
 
 /** The loss of models that name none: SigLIP's where there is a bias of the logits, otherwise CLIP's. */
 export function defaultObjective(run: Run): string {
   return field(run, 'bias') === undefined ? 'contrastive' : 'sigmoid_loss';
-}
-
-/** The elaborated root of a model and the module whose names an objective may come from. */
-export interface Root {
-  readonly instance: Instance;
-  readonly module: Module;
-  /** Where the model is declared. */
-  readonly span: Span;
 }
 
 /** What the forward of a model gave: tensors by field, in one graph under construction. */
@@ -75,7 +68,7 @@ function run(root: Root, forward: ForwardMember, env: Env, tracer: Tracer): Run 
   return { tracer, env, out, inputs: inputs.map(({ name, value }) => ({ name, node: value.node })) };
 }
 
-// ── inputs ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── inputs ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 interface Input {
   readonly name: 'images' | 'tokens';
@@ -169,7 +162,7 @@ function asRecord(result: Value, inputs: readonly Input[], root: Root, env: Env)
   return undefined;
 }
 
-// ── entries ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── entries ────────────────────────────────────────────────────────────────────────────────────────────────
 
 function field(run: Run, name: string): TensorValue | undefined {
   const value = run.out.fields.get(name);

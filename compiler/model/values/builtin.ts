@@ -1,4 +1,7 @@
-/** What is known of a built-in function from outside: its value carries this; what it does is its row in `builtins/`. */
+/**
+ * What is known of a built-in function from outside: its value carries this; what it does is its row in
+ * `builtins/`.
+ */
 
 /** What a parameter takes. `value`: a tensor or a static number. */
 export type ParameterKind =

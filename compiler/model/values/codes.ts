@@ -1,7 +1,8 @@
 /**
- * Every error code of the model stage with its meaning in one line: the reference page of errors is made from this.
+ * Every error code of the model stage with its meaning in one line; `docs/errors.md` says the same.
  *
- * A code never changes its meaning; a new mistake gets a new code. Z1xx belong to the grammar, Z6xx and Z7xx to running.
+ * A code never changes its meaning; a new mistake gets a new code. Z1xx belong to the grammar, Z6xx and Z7xx
+ * to running.
  */
 
 export const modelCodes = {
@@ -40,7 +41,7 @@ export const modelCodes = {
   Z313: 'a number outside the range that its place allows',
   Z314: 'a model too large to elaborate',
   Z315: 'a model without the inputs or outputs that an entry needs',
-  Z401: 'weights that do not fit the model',
+  Z401: 'weights that do not fit the model: a tensor is missing, alien, or has another shape or type',
   Z501: 'an unknown setting of a recipe',
   Z502: 'a setting with a wrong value',
   Z503: 'a setting that training needs and the recipe lacks',

@@ -1,4 +1,7 @@
-/** Patterns over dotted weight and block paths: `*` stands for a part of one segment, `**` for any number of segments. */
+/**
+ * Patterns over dotted weight and block paths: `*` stands for a part of one segment, `**` for any number of
+ * segments.
+ */
 
 /** Longest pattern; nobody writes more, and matching stays cheap. */
 const maxLength = 400;
@@ -38,7 +41,10 @@ export function matchesGlob(pattern: string, path: string): boolean {
   return reachable[given.length]!;
 }
 
-/** Tells of a block path which block that fits one of the patterns holds it; of blocks within each other the outermost. */
+/**
+ * Tells of a block path which block that fits one of the patterns holds it; of blocks within each other the
+ * outermost.
+ */
 export function blocksMatching(patterns: readonly string[]): (path: string) => string | undefined {
   const known = new Map<string, string | undefined>();
   const find = (path: string): string | undefined => {

@@ -1,8 +1,8 @@
 /**
  * Grids inside weights, which `resize_grid` brings to another size: positions of patches and square filters.
  *
- * Positions are [g * g, width] or, behind the row of a class token, [g * g + 1, width], with leading axes of 1. The
- * number of rows decides which: g * g and g * g + 1 are never both squares of a grid.
+ * Positions are [g * g, width] or, behind the row of a class token, [g * g + 1, width], with leading axes of
+ * 1. The number of rows decides which: g * g and g * g + 1 are never both squares of a grid.
  */
 
 export interface Grid {

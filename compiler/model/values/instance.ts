@@ -40,20 +40,12 @@ function* nestedWeights(instance: Instance): Generator<Weight> {
 }
 
 /**
- * All weights of a tree as a state_dict lists them: a block's own params, then its own buffers (those of inline children
- * count as its own), then its children in order of declaration.
+ * All weights of a tree as a state_dict lists them: a block's own params, then its own buffers (those of
+ * inline children count as its own), then its children in order of declaration.
  */
 export function* weightsInOrder(instance: Instance): Generator<Weight> {
   const own = [...ownWeights(instance)];
   yield* own.filter((w) => w.kind === 'param');
   yield* own.filter((w) => w.kind === 'buffer');
   yield* nestedWeights(instance);
-}
-
-/** Every instance of a tree, parents first. */
-export function* instancesOf(instance: Instance): Generator<Instance> {
-  yield instance;
-  for (const member of instance.members) {
-    if (member.kind === 'child') for (const child of member.items) yield* instancesOf(child);
-  }
 }

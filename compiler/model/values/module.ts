@@ -2,6 +2,7 @@
 import type {
   BlockDecl,
   FnDecl,
+  ForwardMember,
   Item,
   ModelDecl,
   NamesDecl,
@@ -30,11 +31,18 @@ export interface Module {
   readonly maps: Map<string, NamesDecl>;
   /** Imported names; a name whose import failed is bound to nothing, so that its uses stay silent. */
   readonly imports: Map<string, Declaration | undefined>;
-  /** Declarations that syntax errors touch: what they lack is not known, so nothing is said about their uses. */
+  /**
+   * Declarations that syntax errors touch: what they lack is not known, so nothing is said about their uses.
+   */
   readonly damaged: ReadonlySet<Item>;
   /** Any syntax error: names may have been lost. */
   readonly broken: boolean;
   readonly loader: Loader;
+}
+
+/** The `forward` of a block, if it has one. */
+export function forwardOf(decl: BlockDecl): ForwardMember | undefined {
+  return decl.members.find((m) => m.kind === 'forward');
 }
 
 /** The files and packages of one check, each read once. */

@@ -1,8 +1,9 @@
 /**
  * Names in reach while one block or function is evaluated, and the environment that evaluation runs in.
  *
- * A forward's scope holds its arguments, lets and dimension variables; its parent is the block's own scope (parameters,
- * lets, weights, children). Declarations of files are not in scopes; `lookup` in imports.ts finds them.
+ * A forward's scope holds its arguments, lets and dimension variables; its parent is the block's own scope
+ * (parameters, lets, weights, children). Declarations of files are not in scopes; `lookup` in imports.ts
+ * finds them.
  */
 import type { Expr, MemberTypeExpr, TypeExpr } from '../../../grammar/ast.ts';
 import type { Module } from './module.ts';
@@ -46,8 +47,8 @@ export interface InputType {
 }
 
 /**
- * What evaluation needs of rooms above its own: an expression may hold any other kind of expression, and a type the input
- * of a block that has to be elaborated first. Made once, in `build/evaluator.ts`.
+ * What evaluation needs of rooms above its own: an expression may hold any other kind of expression, and a
+ * type the input of a block that has to be elaborated first. Made once, in `build/evaluator.ts`.
  */
 export interface Evaluator {
   evaluate(expr: Expr, env: Env): Value;

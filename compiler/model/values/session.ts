@@ -1,9 +1,10 @@
 /**
- * What one check shares: the diagnostics found so far, the chain of calls that led here, and the limits of evaluation.
+ * What one check shares: the diagnostics found so far, the chain of calls that led here, and the limits of
+ * evaluation.
  *
- * `report` never throws, it returns `poison`, so the caller goes on and finds independent errors. Errors inside a bundled
- * package are moved to the place in the user's file that led there, with a note about the library line. One place is
- * reported once, however many layers run into it.
+ * `report` never throws, it returns `poison`, so the caller goes on and finds independent errors. Errors
+ * inside a bundled package are moved to the place in the user's file that led there, with a note about the
+ * library line. One place is reported once, however many layers run into it.
  */
 import type { BlockDecl } from '../../../grammar/ast.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';

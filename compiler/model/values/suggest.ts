@@ -1,7 +1,8 @@
 /**
  * "Did you mean": the nearest of some known names, if it is near enough to be a slip of the pen.
  *
- * Distance is optimal string alignment (insert, delete, replace, swap neighbours), which is what typing errors are made of.
+ * Distance is optimal string alignment (insert, delete, replace, swap neighbours), which is what typing
+ * errors are made of.
  */
 
 function distance(a: string, b: string, limit: number): number {
@@ -27,7 +28,7 @@ function distance(a: string, b: string, limit: number): number {
 const beginning = 1.5;
 
 /** The nearest known name: at most a third of its letters wrong, or a beginning of at least two letters. */
-export function nearest(name: string, known: Iterable<string>): string | undefined {
+function nearest(name: string, known: Iterable<string>): string | undefined {
   if (name.length > 60) return undefined;
   const lower = name.toLowerCase();
   let best: string | undefined;

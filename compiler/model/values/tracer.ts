@@ -1,4 +1,7 @@
-/** What one trace accumulates: the graph under construction, the batch, and which fused kernels may stand for bodies. */
+/**
+ * What one trace accumulates: the graph under construction, the batch, and which fused kernels may stand for
+ * bodies.
+ */
 import type { Span } from '../../../grammar/source.ts';
 import type { Builder } from '../../graph/builder.ts';
 import { createBuilder } from '../../graph/create-builder.ts';
@@ -24,7 +27,9 @@ export class Tracer {
   readonly training: boolean;
   readonly fuse: boolean;
   readonly frozen: (name: string) => boolean;
-  /** Moved statistics by buffer name: the node of the new value, and the batch's mean that stands for its use. */
+  /**
+   * Moved statistics by buffer name: the node of the new value, and the batch's mean that stands for its use.
+   */
   readonly statistics = new Map<string, { readonly node: number; readonly from: number }>();
 
   constructor(options: TraceOptions) {

@@ -1,9 +1,10 @@
 /**
  * The values of the language's two worlds and where they came from.
  *
- * Static values (numbers, strings, lists, functions, blocks) exist while a model is elaborated; tensor values stand for
- * graph nodes while a `forward` is traced. Both carry provenance: which argument gave a number, which block gave an axis,
- * so that an error can name the place a person has to edit. `poison` marks a value for which an error was reported.
+ * Static values (numbers, strings, lists, functions, blocks) exist while a model is elaborated; tensor values
+ * stand for graph nodes while a `forward` is traced. Both carry provenance: which argument gave a number,
+ * which block gave an axis, so that an error can name the place a person has to edit. `poison` marks a value
+ * for which an error was reported.
  */
 import type { ArrowExpr, BlockDecl, FnDecl, ObjectiveDecl } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
@@ -27,8 +28,11 @@ export interface Provenance {
   readonly span: Span;
 }
 
-/** The block call that made a tensor: the child's name as its parent calls it, and where the child is declared. */
-export interface Giver {
+/**
+ * The block call that made a tensor: the child's name as its parent calls it, and where the child is
+ * declared.
+ */
+interface Giver {
   readonly name: string;
   readonly span: Span;
 }
@@ -82,7 +86,7 @@ export interface NumberValue {
   readonly kind: 'int' | 'float';
   readonly value: number;
 }
-export interface DimValue {
+interface DimValue {
   readonly kind: 'dim';
   readonly dim: SymbolicDim;
 }
@@ -90,11 +94,11 @@ export interface BoolValue {
   readonly kind: 'bool';
   readonly value: boolean;
 }
-export interface StringValue {
+interface StringValue {
   readonly kind: 'string';
   readonly value: string;
 }
-export interface ListValue {
+interface ListValue {
   readonly kind: 'list';
   readonly items: readonly Value[];
 }
@@ -126,7 +130,7 @@ export type Value =
   | TensorValue
   | Poison;
 
-// ── what values are bound to ────────────────────────────────────────────────────────────────────────────────────────
+// ── what values are bound to ───────────────────────────────────────────────────────────────────────────────
 
 export interface Binding {
   readonly value: Value;
@@ -148,7 +152,7 @@ export interface Names {
   names(): string[];
 }
 
-// ── block instances, as the elaborator makes them ───────────────────────────────────────────────────────────────────
+// ── block instances, as the elaborator makes them ──────────────────────────────────────────────────────────
 
 export interface ChildEntry {
   readonly kind: 'child';
@@ -182,11 +186,13 @@ export interface Instance {
   readonly scope: Names;
   /** Weights and children in order of declaration. */
   readonly members: readonly (ChildEntry | WeightEntry)[];
-  /** Its parameters or a `require` failed: calls give poison. What else is wrong inside is poison by itself. */
+  /**
+   * Its parameters or a `require` failed: calls give poison. What else is wrong inside is poison by itself.
+   */
   readonly failed: boolean;
 }
 
-// ── making and showing ──────────────────────────────────────────────────────────────────────────────────────────────
+// ── making and showing ─────────────────────────────────────────────────────────────────────────────────────
 
 export function int(value: number): NumberValue {
   return { kind: 'int', value };
@@ -231,7 +237,8 @@ export function formatValue(value: Value): string {
   }
 }
 
-const nouns: Readonly<Record<Value['kind'], string>> = {
+/** What messages call a value, with the article. */
+export const nouns: Readonly<Record<Value['kind'], string>> = {
   int: 'an int',
   float: 'a float',
   dim: 'an open dimension',
