@@ -42,7 +42,7 @@ export const argmax = defineOp<'argmax'>({
     slices: besideAxis,
     half: 'full',
     layout: 'dense',
-    epilogue: false,
+    behind: false,
     strips: 'none',
   },
   language: {

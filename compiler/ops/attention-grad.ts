@@ -93,7 +93,7 @@ function attentionGradient<K extends Target>(
       slices: samplewise({ rank: 3 }),
       half: 'activation',
       layout: 'any',
-      epilogue: false,
+      behind: false,
       strips: 'none',
     },
     language: 'none',

@@ -63,7 +63,7 @@ export const avgPool = defineOp<'avg_pool'>({
     slices: samplewise(),
     half: 'activation',
     layout: 'dense',
-    epilogue: false,
+    behind: false,
     strips: 'none',
   },
   language: {
@@ -109,7 +109,7 @@ export const avgPoolGrad = defineOp<'avg_pool_grad'>({
     slices: samplewise(),
     half: 'activation',
     layout: 'dense',
-    epilogue: false,
+    behind: false,
     strips: 'none',
   },
   language: 'none',

@@ -228,7 +228,7 @@ function binary<K extends BinaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
       slices: samplewise(),
       half: 'elementwise',
       layout: 'any',
-      epilogue: false,
+      behind: false,
       strips: elementwiseStrips,
     },
     language: languageOf(row),

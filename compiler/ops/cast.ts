@@ -32,7 +32,7 @@ export const cast = defineOp<'cast'>({
     slices: samplewise(),
     half: 'elementwise',
     layout: 'dense',
-    epilogue: false,
+    behind: false,
     strips: elementwiseStrips,
   },
   language: {

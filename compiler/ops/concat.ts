@@ -85,7 +85,7 @@ export const concat = defineOp<'concat'>({
     slices: unsliced,
     half: 'activation',
     layout: 'dense',
-    epilogue: true,
+    behind: true,
     strips: 'none',
   },
   language: { written: (operands, { axis }) => `concat(${operands.join(', ')}, axis = ${axis})` },

@@ -120,7 +120,7 @@ export const conv2d = defineOp<'conv2d'>({
     slices: samplewise({ whole: [1] }),
     half: 'product',
     layout: 'dense',
-    epilogue: false,
+    behind: false,
     strips: 'none',
   },
   language: {

@@ -70,7 +70,7 @@ export const embedding = defineOp<'embedding'>({
     slices: () => ({ sliced: [1], ownWindows: true }),
     half: 'activation',
     layout: 'dense',
-    epilogue: false,
+    behind: false,
     strips: 'none',
   },
   language: {
@@ -116,7 +116,7 @@ export const embeddingGrad = defineOp<'embedding_grad'>({
     slices: summing,
     half: 'full',
     layout: 'dense',
-    epilogue: false,
+    behind: false,
     strips: 'none',
   },
   language: 'none',

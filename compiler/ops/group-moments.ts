@@ -74,7 +74,7 @@ export const groupMoments = defineOp<'group_moments'>({
     slices: unsliced,
     half: 'full',
     layout: 'dense',
-    epilogue: false,
+    behind: false,
     strips: 'none',
   },
   language: 'none',

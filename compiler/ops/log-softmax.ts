@@ -36,7 +36,7 @@ export const logSoftmax = defineOp<'log_softmax'>({
     slices: samplewise(),
     half: 'full',
     layout: 'dense',
-    epilogue: true,
+    behind: true,
     strips: rowStrips,
   },
   language: {
@@ -67,7 +67,7 @@ export const logSoftmaxGrad = defineOp<'log_softmax_grad'>({
     slices: samplewise(),
     half: 'full',
     layout: 'dense',
-    epilogue: true,
+    behind: true,
     strips: 'none',
   },
   language: 'none',

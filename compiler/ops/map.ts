@@ -37,7 +37,7 @@ export const map = defineOp<'map'>({
     slices: samplewise(),
     half: 'elementwise',
     layout: 'any',
-    epilogue: false,
+    behind: false,
     strips: 'none',
   },
   language: 'none',

@@ -56,7 +56,7 @@ export const maskFuture = defineOp<'mask_future'>({
     slices: samplewise(),
     half: 'full',
     layout: 'dense',
-    epilogue: false,
+    behind: false,
     strips: 'none',
   },
   language: {

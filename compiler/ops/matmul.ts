@@ -282,7 +282,7 @@ export const matmul = defineOp<'matmul'>({
     slices: productSlices,
     half: 'product',
     layout: 'dense',
-    epilogue: false,
+    behind: false,
     strips: productStrips,
   },
   language: {

@@ -38,7 +38,7 @@ export const max = defineOp<'max'>({
     slices: reductionSlices,
     half: 'full',
     layout: 'dense',
-    epilogue: false,
+    behind: false,
     strips: reductionStrips,
   },
   language: {

@@ -40,7 +40,7 @@ export const mean = defineOp<'mean'>({
     slices: reductionSlices,
     half: 'full',
     layout: 'dense',
-    epilogue: false,
+    behind: false,
     strips: reductionStrips,
   },
   language: {

@@ -155,7 +155,7 @@ export const pad = defineOp<'pad'>({
     slices: padSlices,
     half: 'activation',
     layout: 'dense',
-    epilogue: false,
+    behind: false,
     strips: 'none',
   },
   language: 'none',

@@ -34,7 +34,7 @@ export const sum = defineOp<'sum'>({
     slices: reductionSlices,
     half: 'full',
     layout: 'dense',
-    epilogue: false,
+    behind: false,
     strips: reductionStrips,
   },
   language: {

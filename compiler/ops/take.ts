@@ -72,7 +72,7 @@ export const take = defineOp<'take'>({
     slices: besideAxis,
     half: 'activation',
     layout: 'dense',
-    epilogue: false,
+    behind: false,
     strips: takeStrips,
   },
   language: {
@@ -123,7 +123,7 @@ export const takeGrad = defineOp<'take_grad'>({
     slices: besideAxis,
     half: 'activation',
     layout: 'dense',
-    epilogue: false,
+    behind: false,
     strips: 'none',
   },
   language: 'none',

@@ -51,7 +51,7 @@ export interface TraitsOf<K extends OpName> {
     /** Whether the kernel writes its result in any order of axes, or row-major alone. */
     readonly layout: 'any' | 'dense';
     /** Whether the kernel can do the plain arithmetic that alone reads its result. */
-    readonly epilogue: boolean;
+    readonly behind: boolean;
   };
 }
 

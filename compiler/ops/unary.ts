@@ -202,7 +202,7 @@ function unary<K extends UnaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
       slices: samplewise(),
       half: 'elementwise',
       layout: 'any',
-      epilogue: false,
+      behind: false,
       strips: elementwiseStrips,
     },
     language: languageOf(row),
