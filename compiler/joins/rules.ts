@@ -7,7 +7,7 @@
  */
 import { type Node, type NodeOf, numericShape, sameShape, type TensorType } from '../graph/types.ts';
 import { momentColumns } from '../ops/group-moments.ts';
-import { opOf, takesEpilogue } from '../ops/index.ts';
+import { isKernelNode, kernelTraits, opOf } from '../ops/index.ts';
 import { isArithmetic, programOf } from '../ops/map-program.ts';
 import type { RefTensor } from '../ops/op.ts';
 import { evaluateProgram } from '../ops/scalar.ts';
@@ -39,7 +39,8 @@ const epilogue: JoinRule = {
   keepsProducer: false,
   chains: false,
   find(producer, around) {
-    if (!takesEpilogue(producer.op) || around.isMadeInside(producer)) return undefined;
+    if (!isKernelNode(producer) || !kernelTraits(producer.op).behind || around.isMadeInside(producer))
+      return undefined;
     const user = around.soleReader(producer);
     const program = user && programOf(user);
     if (!user || !program || !isArithmetic(program) || !sameShape(user.type.shape, producer.type.shape))

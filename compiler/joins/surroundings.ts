@@ -3,6 +3,7 @@ import { readersOf } from '../graph/readers.ts';
 import type { Graph, Node, NodeOf } from '../graph/types.ts';
 import { rootOf } from '../graph/views.ts';
 import type { OpName } from '../ops/attributes.ts';
+import { isLeaf } from '../ops/index.ts';
 import type { DeviceProfile } from '../profile.ts';
 import type { Layouts } from './layouts.ts';
 import type { Join } from './types.ts';
@@ -74,7 +75,6 @@ export class Surroundings {
   /** Whether a value is in memory in `producer`'s turn; views are followed to what they show. */
   isReady(id: number, producer: Node): boolean {
     const root = rootOf(this.graph, id);
-    const { op } = this.node(root);
-    return op === 'input' || op === 'param' || this.turnOf(root) < this.turnOf(producer.id);
+    return isLeaf(this.node(root).op) || this.turnOf(root) < this.turnOf(producer.id);
   }
 }

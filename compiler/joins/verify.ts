@@ -5,6 +5,7 @@
 import { readersOf } from '../graph/readers.ts';
 import type { Graph } from '../graph/types.ts';
 import { rootOf } from '../graph/views.ts';
+import { isLeaf } from '../ops/index.ts';
 import { joinRules } from './rules.ts';
 import type { Join, JoinPlan, VerifiedJoins } from './types.ts';
 
@@ -44,8 +45,7 @@ function faultOf(
   const own = new Set(graph.nodes[producer]!.inputs);
   const missing = graph.nodes[consumer]!.inputs.find((id) => {
     const root = rootOf(graph, id);
-    const { op } = graph.nodes[root]!;
-    const ready = op === 'input' || op === 'param' || turnOf(root) < turn;
+    const ready = isLeaf(graph.nodes[root]!.op) || turnOf(root) < turn;
     return id !== producer && !own.has(id) && !ready;
   });
   return missing === undefined ? undefined : `%${missing} is not there yet`;

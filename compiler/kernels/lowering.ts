@@ -54,9 +54,10 @@ export class Lowering {
   lowerNode(node: Node): void {
     // What is computed again must not hold on to copies (transposed weights) from long before.
     if (node.op === 'recompute') this.#values.forgetCopies();
-    if (isLeaf(node.op) || viewOps.has(node.op)) return;
-    if (!isKernelNode(node))
+    if (!isKernelNode(node)) {
+      if (isLeaf(node.op) || viewOps.has(node.op)) return;
       throw new Error(`${node.op} has no kernel: a pass has to rewrite it before nodes are lowered`);
+    }
     if (this.#joins.isMade(node.id)) {
       if (!this.#values.has(node.id))
         throw new Error(`no kernel made %${node.id} ${node.op}, as was planned`);

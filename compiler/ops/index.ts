@@ -154,12 +154,6 @@ export function halfOf(op: OpName): Half {
   return 'half' in traits ? traits.half : 'full';
 }
 
-/** Whether the kernel of an op does the plain arithmetic behind it. */
-export function takesEpilogue(op: OpName): boolean {
-  const { traits } = ops[op];
-  return traits.role === 'kernel' && traits.epilogue;
-}
-
 /** Whether the kernel of an op writes its result in any order of axes. */
 export function writesAnyLayout(op: OpName): boolean {
   const { traits } = ops[op];

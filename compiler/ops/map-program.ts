@@ -47,11 +47,9 @@ export function programOf(node: Node): MapProgram | undefined {
   return { inputs: inputs.length, instructions: [{ op: node.op, args: inputs.map((_, i) => i) }] };
 }
 
-function isPlain(op: ElementwiseOp): boolean {
-  return (isUnary(op) ? unaryTable[op] : binaryTable[op]).plain === true;
-}
-
 /** Whether a program is one expression of plain arithmetic, right for scalars and vec4s alike. */
 export function isArithmetic({ instructions }: MapProgram): boolean {
-  return instructions.every(({ op }) => op === 'constant' || isPlain(op));
+  return instructions.every(
+    ({ op }) => op === 'constant' || (isUnary(op) ? unaryTable[op] : binaryTable[op]).plain === true,
+  );
 }
