@@ -40,6 +40,8 @@ export function fill(size: number, seed: number): Float64Array {
 
 export interface Comparison {
   readonly plan: Plan;
+  /** What was lowered: the graph behind all passes. */
+  readonly lowered: Graph;
   /** Largest |gpu - reference| / max|reference| of each output. */
   readonly errors: ReadonlyMap<string, number>;
   readonly values: ReadonlyMap<string, Float32Array | Int32Array>;
@@ -66,6 +68,8 @@ export async function compare(
     integersBelow?: number;
     least?: number;
     precision?: Precision;
+    /** Values of inputs and weights by name, in place of made up ones. */
+    feeds?: ReadonlyMap<string, Float64Array>;
   } = {},
 ): Promise<Comparison> {
   const { gradients, precision = 'f32' } = options;
@@ -90,11 +94,11 @@ export async function compare(
   for (const node of graph.nodes) {
     if (node.op !== 'input' && node.op !== 'param') continue;
     const shape = numericShape(node.type);
+    const given = options.feeds?.get(node.attrs.name);
     const data = fill(sizeOf(shape), node.id + 1);
     const integers = node.type.dtype === 'i32';
-    const values = integers
-      ? data.map((x) => Math.floor(((x + 1) / 2) * (options.integersBelow ?? 8)))
-      : data;
+    const values =
+      given ?? (integers ? data.map((x) => Math.floor(((x + 1) / 2) * (options.integersBelow ?? 8))) : data);
     (node.op === 'input' ? inputs : params).set(node.attrs.name, { shape, data: values });
   }
   const variant = JSON.stringify([gradients, options.integersBelow]);
@@ -122,7 +126,7 @@ export async function compare(
       errors.set(name, got.every((x: number) => Number.isFinite(x)) ? worst : Number.NaN);
       values.set(name, got);
     }
-    return { plan, errors, values };
+    return { plan, lowered: last!, errors, values };
   } finally {
     session.close();
   }

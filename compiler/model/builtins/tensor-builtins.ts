@@ -36,7 +36,7 @@ const reduction: readonly BuiltinParameter[] = [
   { name: 'keep', kind: 'bool', optional: true },
 ];
 
-// ── extremes ────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── extremes ───────────────────────────────────────────────────────────────────────────────────────────────
 
 /** `max(a, b)` of numbers or tensors, `max(x, axis = ...)` over axes. */
 function extreme(name: 'max' | 'min', call: BuiltinCall): Value {
@@ -70,7 +70,7 @@ const pair: readonly BuiltinParameter[] = [
   { name: 'y', kind: 'value', optional: true },
 ];
 
-// ── moving ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── moving ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 function concat(call: BuiltinCall): Value {
   const parts: TensorValue[] = [];
