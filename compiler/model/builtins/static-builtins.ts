@@ -2,7 +2,6 @@
  * Built-ins over static numbers and lists, those that also work over tensors, and the initialisers of
  * weights.
  */
-
 import { checkedFloat, checkedInt } from '../nodes/arithmetic.ts';
 import type { Initializer } from '../types.ts';
 import { float, int, isNumber, type Value } from '../values/values.ts';

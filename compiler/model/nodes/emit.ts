@@ -5,7 +5,6 @@
  * Axis origins travel along: each axis of a result keeps the origin of the operand axis it equals. That is
  * only for messages; shapes themselves are the builder's.
  */
-
 import type { Span } from '../../../grammar/source.ts';
 import { ShapeMismatch } from '../../graph/builder.ts';
 import type { Dim } from '../../graph/types.ts';
