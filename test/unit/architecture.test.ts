@@ -80,11 +80,11 @@ const mayBeFull = ['compiler/ops', 'compiler/kernels', 'runtime/data'];
 
 /** Parts of the runtime that are Node's by nature: files, threads, signals, Dawn's bindings. */
 function isNodePart(file: string): boolean {
-  return /^runtime\/(data|eval|dist)\//.test(file) || /(^|[/-])node(-[a-z-]+)?\.ts$|\/node\//.test(file);
+  return /^runtime\/(data|eval|dist)\/|\/node\//.test(file);
 }
 
 function needsNode(target: string): boolean {
-  const packages = ['sharp', 'webgpu', 'cli-progress', 'commander', 'csv-parse'];
+  const packages = ['sharp', 'webgpu', 'cli-progress', '@commander-js', 'csv-parse'];
   const name = target.replace(/^node:/, '').split('/')[0]!;
   return target.startsWith('node:') || builtinModules.includes(target) || packages.includes(name);
 }

@@ -5,7 +5,7 @@ import type { Graph } from '../../compiler/graph/types.ts';
 import { verify } from '../../compiler/graph/verify.ts';
 import { resolveModel, traceEntry } from '../../compiler/model/index.ts';
 import { matchesGlob } from '../../compiler/model/values/globs.ts';
-import { hashImages, hashWeight } from '../../zoo/formats/hash-weights.ts';
+import { hashImages, hashWeight } from '../../zoo/weights/hash-weights.ts';
 import { memoryHost } from '../errors/report.ts';
 
 const program = `

@@ -1,8 +1,8 @@
 /**
  * Built-in functions: what each takes, and what it gives over static values or tensors.
  *
- * A row of the tables is all that the checker, the tracer and the reference page know about a built-in. Those
- * of the static world also exist for tensors where that makes sense (`exp`, `max`).
+ * A row of the tables is all that the checker, the tracer and the reference page know about a built-in. Most words over
+ * tensors come from the ops themselves (words.ts); some of the static world also exist for tensors (`exp`, `max`).
  */
 import type { Span } from '../../../grammar/source.ts';
 import { type Actual, actualValue, bindArguments, type Formal } from '../nodes/arguments.ts';
@@ -13,9 +13,10 @@ import { imageBuiltins } from './image-builtins.ts';
 import type { BuiltinRow } from './row.ts';
 import { staticBuiltins } from './static-builtins.ts';
 import { tensorBuiltins } from './tensor-builtins.ts';
+import { words } from './words.ts';
 
 /** Those over tensors that take numbers too (`max`) give a number for numbers, all others always a tensor. */
-const overTensors = [...tensorBuiltins, ...imageBuiltins].map((row): BuiltinRow => {
+const overTensors = [...words, ...tensorBuiltins, ...imageBuiltins].map((row): BuiltinRow => {
   const takesNumbers = row.parameters.some((p) => p.kind === 'value');
   return takesNumbers ? row : { ...row, world: 'tensor' };
 });

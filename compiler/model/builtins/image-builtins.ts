@@ -5,59 +5,17 @@
  * own moments and moves its running statistics, which the tracer collects as results of the graph. Frozen
  * ones keep to the running statistics (open_clip's `freeze_bn_stats`).
  */
-import type { Span } from '../../../grammar/source.ts';
 import { type Dim, formatShape, sizeOf } from '../../graph/types.ts';
 import { momentsOf } from '../../ops/batch-norm.ts';
 import { Expressions } from '../../ops/expressions.ts';
 import { emit, shapeOf } from '../nodes/emit.ts';
 import type { Weight } from '../types.ts';
 import type { BuiltinParameter } from '../values/builtin.ts';
-import { isNumber, poison, type TensorValue, type Value } from '../values/values.ts';
+import { poison, type TensorValue, type Value } from '../values/values.ts';
+import { number, tensorArgument } from './call.ts';
 import type { BuiltinCall, BuiltinRow } from './row.ts';
-import { staticInt, tensorArgument } from './tensor-builtins.ts';
-
-/** An int of at least `least`, or undefined after a report. */
-function atLeast(call: BuiltinCall, name: string, least: number, otherwise: number): number | undefined {
-  const value = staticInt(call, name) ?? otherwise;
-  if (value >= least && value <= 2 ** 16) return value;
-  const span: Span = call.spans.get(name) ?? call.span;
-  call.env.session.report(
-    'Z313',
-    span,
-    `\`${name}\` of ${call.name} must be from ${least} to ${2 ** 16}, got ${value}`,
-  );
-  return undefined;
-}
-
-function conv2d(call: BuiltinCall): Value {
-  const x = tensorArgument(call, 'x');
-  const weight = tensorArgument(call, 'weight');
-  const stride = atLeast(call, 'stride', 1, 1);
-  const padding = atLeast(call, 'padding', 0, 0);
-  const groups = atLeast(call, 'groups', 1, 1);
-  if (x === undefined || weight === undefined) return poison;
-  if (stride === undefined || padding === undefined || groups === undefined) return poison;
-  const axes = [x.axes[0], weight.axes[0], undefined, undefined];
-  const names = ['`x`', '`weight`'];
-  return emit(call.env, 'conv2d', [x, weight], { stride, padding, groups }, call.span, { axes, names });
-}
-
-function avgPool(call: BuiltinCall): Value {
-  const x = tensorArgument(call, 'x');
-  const kernel = atLeast(call, 'kernel', 1, 1);
-  if (x === undefined || kernel === undefined) return poison;
-  if (kernel === 1) return x;
-  return emit(call.env, 'avg_pool', [x], { kernel }, call.span, {
-    axes: [x.axes[0], x.axes[1], undefined, undefined],
-  });
-}
 
 const normParameters = ['x', 'weight', 'bias', 'running_mean', 'running_var'];
-
-function number(call: BuiltinCall, name: string, otherwise: number): number {
-  const value = call.values.get(name);
-  return value !== undefined && isNumber(value) ? value.value : otherwise;
-}
 
 function batchNorm(call: BuiltinCall): Value {
   const inputs = normParameters.map((n) => tensorArgument(call, n));
@@ -143,24 +101,6 @@ function trackBatch(
 const x: BuiltinParameter = { name: 'x', kind: 'tensor' };
 
 export const imageBuiltins: readonly BuiltinRow[] = [
-  {
-    name: 'conv2d',
-    about: 'two-dimensional convolution, NCHW',
-    parameters: [
-      x,
-      { name: 'weight', kind: 'tensor' },
-      { name: 'stride', kind: 'int', optional: true },
-      { name: 'padding', kind: 'int', optional: true },
-      { name: 'groups', kind: 'int', optional: true },
-    ],
-    apply: conv2d,
-  },
-  {
-    name: 'avg_pool',
-    about: 'mean over squares',
-    parameters: [x, { name: 'kernel', kind: 'int' }],
-    apply: avgPool,
-  },
   {
     name: 'batch_norm',
     about: 'batch normalisation over all axes but the channels',

@@ -1,29 +1,9 @@
-/**
- * Built-ins over static numbers and lists, those that also work over tensors, and the initialisers of
- * weights.
- */
-import { checkedFloat, checkedInt } from '../nodes/arithmetic.ts';
+/** Built-ins over static numbers and lists, and the initialisers of weights. */
+import { checkedInt } from '../nodes/arithmetic.ts';
 import type { Initializer } from '../types.ts';
 import { float, int, isNumber, type Value } from '../values/values.ts';
 import type { BuiltinCall, BuiltinRow } from './row.ts';
-import type { UnaryOp } from './tensor-builtins.ts';
-import { castNode, unaryNode } from './tensor-builtins.ts';
-
-/** A function of one number that is also an elementwise operation. */
-function unary(name: UnaryOp, about: string, compute: (x: number) => number): BuiltinRow {
-  return {
-    name,
-    about,
-    parameters: [{ name: 'x', kind: 'value' }],
-    apply: (call) => {
-      const x = call.values.get('x')!;
-      if (!isNumber(x)) return unaryNode(name, call);
-      const y = compute(x.value);
-      if (name === 'abs' && x.kind === 'int') return int(y);
-      return checkedFloat(call.env.session, call.span, y);
-    },
-  };
-}
+import { castNode } from './tensor-builtins.ts';
 
 /** `floor`, `ceil`, `round`: a float to an int. */
 function rounding(name: string, about: string, compute: (x: number) => number): BuiltinRow {
@@ -89,10 +69,6 @@ function asFloat(call: BuiltinCall): Value {
 const notNegative = (value: number) => value >= 0;
 
 export const staticBuiltins: readonly BuiltinRow[] = [
-  unary('exp', 'e to the power of x', Math.exp),
-  unary('ln', 'natural logarithm', Math.log),
-  unary('sqrt', 'square root', Math.sqrt),
-  unary('abs', 'absolute value', Math.abs),
   rounding('floor', 'largest int not above x', Math.floor),
   rounding('ceil', 'smallest int not below x', Math.ceil),
   rounding('round', 'nearest int', Math.round),

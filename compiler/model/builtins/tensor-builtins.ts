@@ -1,50 +1,15 @@
 /**
- * Built-ins over tensors: each row turns evaluated arguments into nodes. Pattern operations are in
- * patterns.ts.
+ * Built-ins over tensors that mean more than one node or choose between several: each row turns evaluated arguments into
+ * nodes. Those that mean one node are words of their ops (words.ts), pattern operations are in patterns.ts.
  */
-import type { Dim } from '../../graph/types.ts';
 import { formatShape } from '../../graph/types.ts';
 import { asDim } from '../nodes/arithmetic.ts';
 import { emit, shapeOf, toTensor } from '../nodes/emit.ts';
 import type { BuiltinParameter } from '../values/builtin.ts';
-import { type AxisOrigin, bool, isNumber, poison, type TensorValue, type Value } from '../values/values.ts';
+import { type AxisOrigin, isNumber, poison, type TensorValue, type Value } from '../values/values.ts';
+import { axesOf, axisOf, flag, staticInt, tensorArgument } from './call.ts';
 import { einsumCall, rearrangeCall } from './patterns.ts';
 import type { BuiltinCall, BuiltinRow } from './row.ts';
-
-const unaryOps = [
-  'exp',
-  'ln',
-  'sqrt',
-  'abs',
-  'tanh',
-  'erf',
-  'rsqrt',
-  'sigmoid',
-  'relu',
-  'mask_future',
-] as const;
-export type UnaryOp = (typeof unaryOps)[number];
-
-/** The argument as a tensor, or undefined after a report. */
-export function tensorArgument(call: BuiltinCall, name: string): TensorValue | undefined {
-  const value = call.values.get(name);
-  return value === undefined ? undefined : toTensor(value, call.env, call.spans.get(name) ?? call.span);
-}
-
-export function staticInt(call: BuiltinCall, name: string): number | undefined {
-  const value = call.values.get(name);
-  return value?.kind === 'int' ? value.value : undefined;
-}
-
-function flag(call: BuiltinCall, name: string): boolean {
-  const value = call.values.get(name) ?? bool(false);
-  return value.kind === 'bool' && value.value;
-}
-
-export function unaryNode(op: UnaryOp, call: BuiltinCall): Value {
-  const x = tensorArgument(call, 'x');
-  return x === undefined ? poison : emit(call.env, op, [x], {}, call.span, { names: ['it'] });
-}
 
 /** Integers as f32; what is floating stays. */
 export function castNode(call: BuiltinCall): Value {
@@ -53,46 +18,16 @@ export function castNode(call: BuiltinCall): Value {
   return emit(call.env, 'cast', [x], { to: 'f32' }, call.span, { axes: x.axes });
 }
 
-function unary(name: UnaryOp, about: string): BuiltinRow {
-  return { name, about, parameters: [{ name: 'x', kind: 'tensor' }], apply: (call) => unaryNode(name, call) };
-}
-
-// ── axes ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** An axis counted from the front, or undefined after a report. */
-function axisOf(call: BuiltinCall, axis: number, rank: number, shape: readonly Dim[]): number | undefined {
-  const at = axis < 0 ? axis + rank : axis;
-  if (at >= 0 && at < rank) return at;
-  const count = rank === 1 ? '1 axis' : `${rank} axes`;
-  const message = `there is no axis ${axis} in ${formatShape(shape)}, which has ${count}`;
-  call.env.session.report('Z302', call.spans.get('axis') ?? call.span, message);
-  return undefined;
-}
-
-/** The axes to reduce: all of them without `axis`. */
-function reducedAxes(call: BuiltinCall, shape: readonly Dim[]): number[] | undefined {
-  const value = call.values.get('axis');
-  if (value === undefined) return shape.map((_, i) => i);
-  const wanted = value.kind === 'list' ? value.items : [value];
-  const axes = new Set<number>();
-  for (const item of wanted) {
-    const axis = item.kind === 'int' ? axisOf(call, item.value, shape.length, shape) : undefined;
-    if (axis === undefined) return undefined;
-    axes.add(axis);
-  }
-  return [...axes].sort((a, b) => a - b);
-}
-
-function reduce(op: 'sum' | 'mean' | 'max', call: BuiltinCall): Value {
+/** The largest over axes; a tensor without axes is its own. */
+function largestOver(call: BuiltinCall): Value {
   const x = tensorArgument(call, 'x');
   if (x === undefined) return poison;
-  const shape = shapeOf(x, call.env);
-  const axes = reducedAxes(call, shape);
+  const axes = axesOf(call, 'axis', shapeOf(x, call.env));
   if (axes === undefined) return poison;
   if (axes.length === 0) return x;
   const keep = flag(call, 'keep');
   const origins = x.axes.flatMap((o, i) => (axes.includes(i) ? (keep ? [undefined] : []) : [o]));
-  return emit(call.env, op, [x], { axes, keep }, call.span, { axes: origins });
+  return emit(call.env, 'max', [x], { axes, keep }, call.span, { axes: origins });
 }
 
 const reduction: readonly BuiltinParameter[] = [
@@ -101,45 +36,14 @@ const reduction: readonly BuiltinParameter[] = [
   { name: 'keep', kind: 'bool', optional: true },
 ];
 
-function argmax(call: BuiltinCall): Value {
-  const x = tensorArgument(call, 'x');
-  if (x === undefined) return poison;
-  const shape = shapeOf(x, call.env);
-  const axis = axisOf(call, staticInt(call, 'axis') ?? -1, shape.length, shape);
-  if (axis === undefined) return poison;
-  return emit(call.env, 'argmax', [x], { axis }, call.span, { axes: x.axes.filter((_, i) => i !== axis) });
-}
-
-/** Along any axis: the op knows the last one, others are exchanged with it and back. */
-function alongAxis(op: 'softmax' | 'log_softmax', call: BuiltinCall): Value {
-  const x = tensorArgument(call, 'x');
-  if (x === undefined) return poison;
-  const shape = shapeOf(x, call.env);
-  const axis = axisOf(call, staticInt(call, 'axis') ?? -1, shape.length, shape);
-  if (axis === undefined) return poison;
-  const last = shape.length - 1;
-  if (axis === last) return emit(call.env, op, [x], {}, call.span);
-  const perm = shape.map((_, i) => (i === axis ? last : i === last ? axis : i));
-  const moved = emit(call.env, 'transpose', [x], { perm }, call.span);
-  if (moved.kind === 'poison') return poison;
-  const result = emit(call.env, op, [moved], {}, call.span);
-  if (result.kind === 'poison') return poison;
-  return emit(call.env, 'transpose', [result], { perm }, call.span, { axes: x.axes });
-}
-
-const axisDefaultLast: readonly BuiltinParameter[] = [
-  { name: 'x', kind: 'tensor' },
-  { name: 'axis', kind: 'axis', optional: true },
-];
-
-// ── extremes ───────────────────────────────────────────────────────────────────────────────────────────────
+// ── extremes ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** `max(a, b)` of numbers or tensors, `max(x, axis = ...)` over axes. */
 function extreme(name: 'max' | 'min', call: BuiltinCall): Value {
   const x = call.values.get('x')!;
   const y = call.values.get('y');
   if (y === undefined) {
-    if (!isNumber(x) && name === 'max') return reduce('max', call);
+    if (!isNumber(x) && name === 'max') return largestOver(call);
     const message = `${name} of ${isNumber(x) ? 'one number' : 'a tensor over axes'} has no meaning`;
     return call.env.session.report('Z209', call.span, message, { help: `${name}(a, b)` });
   }
@@ -166,7 +70,7 @@ const pair: readonly BuiltinParameter[] = [
   { name: 'y', kind: 'value', optional: true },
 ];
 
-// ── moving ─────────────────────────────────────────────────────────────────────────────────────────────────
+// ── moving ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function concat(call: BuiltinCall): Value {
   const parts: TensorValue[] = [];
@@ -179,7 +83,7 @@ function concat(call: BuiltinCall): Value {
   if (first === undefined)
     return call.env.session.report('Z202', call.span, 'concat needs at least one tensor');
   const shape = shapeOf(first, call.env);
-  const axis = axisOf(call, staticInt(call, 'axis')!, shape.length, shape);
+  const axis = axisOf(call, staticInt(call, 'axis')!, shape);
   if (axis === undefined) return poison;
   const axes: (AxisOrigin | undefined)[] = first.axes.map((o, i) => (i === axis ? undefined : o));
   return emit(call.env, 'concat', parts, { axis }, call.span, { axes });
@@ -209,17 +113,6 @@ function expand(call: BuiltinCall): Value {
     : emit(call.env, 'expand', [padded], { shape }, call.span, { axes });
 }
 
-function take(call: BuiltinCall): Value {
-  const x = tensorArgument(call, 'x');
-  const index = tensorArgument(call, 'index');
-  if (x === undefined || index === undefined) return poison;
-  const shape = shapeOf(x, call.env);
-  const axis = axisOf(call, staticInt(call, 'axis') ?? 0, shape.length, shape);
-  if (axis === undefined) return poison;
-  const axes = x.axes.filter((_, i) => i !== axis);
-  return emit(call.env, 'take', [x, index], { axis }, call.span, { axes, names: ['`x`', '`index`'] });
-}
-
 function iota(call: BuiltinCall): Value {
   const length = asDim(call.values.get('length')!);
   if (length === undefined) return poison;
@@ -236,30 +129,9 @@ function iota(call: BuiltinCall): Value {
   return emit(call.env, 'iota', [], { length }, call.span);
 }
 
-function embedding(call: BuiltinCall): Value {
-  const table = tensorArgument(call, 'table');
-  const ids = tensorArgument(call, 'ids');
-  if (table === undefined || ids === undefined) return poison;
-  const axes = [...ids.axes, table.axes[1]];
-  return emit(call.env, 'embedding', [table, ids], {}, call.span, { axes, names: ['`table`', '`ids`'] });
-}
-
-function gather(call: BuiltinCall): Value {
-  const x = tensorArgument(call, 'x');
-  return x === undefined ? poison : emit(call.env, 'all_gather', [x], {}, call.span, { axes: x.axes });
-}
-
 const x: BuiltinParameter = { name: 'x', kind: 'tensor' };
 
 export const tensorBuiltins: readonly BuiltinRow[] = [
-  unary('tanh', 'hyperbolic tangent'),
-  unary('erf', 'error function'),
-  unary('rsqrt', '1 / sqrt(x)'),
-  unary('sigmoid', '1 / (1 + exp(-x))'),
-  unary('relu', 'max(x, 0)'),
-  unary('mask_future', '[..., T, S]: entries with j > i + (S - T) become very negative'),
-  { name: 'sum', about: 'sum over axes', parameters: reduction, apply: (call) => reduce('sum', call) },
-  { name: 'mean', about: 'mean over axes', parameters: reduction, apply: (call) => reduce('mean', call) },
   {
     name: 'max',
     about: 'larger of two values, or largest over axes',
@@ -267,19 +139,6 @@ export const tensorBuiltins: readonly BuiltinRow[] = [
     apply: (call) => extreme('max', call),
   },
   { name: 'min', about: 'smaller of two values', parameters: pair, apply: (call) => extreme('min', call) },
-  { name: 'argmax', about: 'position of the largest entry', parameters: axisDefaultLast, apply: argmax },
-  {
-    name: 'softmax',
-    about: 'softmax along an axis',
-    parameters: axisDefaultLast,
-    apply: (c) => alongAxis('softmax', c),
-  },
-  {
-    name: 'log_softmax',
-    about: 'logarithm of softmax along an axis',
-    parameters: axisDefaultLast,
-    apply: (call) => alongAxis('log_softmax', call),
-  },
   {
     name: 'einsum',
     about: 'sum of products over named axes',
@@ -306,21 +165,5 @@ export const tensorBuiltins: readonly BuiltinRow[] = [
     parameters: [x, { name: 'shape', kind: 'shape' }],
     apply: expand,
   },
-  {
-    name: 'take',
-    about: 'the entry of an axis that an index names, for each element before it',
-    parameters: [x, { name: 'index', kind: 'tensor' }, { name: 'axis', kind: 'axis' }],
-    apply: take,
-  },
   { name: 'iota', about: '0, 1, 2, ... as i32', parameters: [{ name: 'length', kind: 'dim' }], apply: iota },
-  {
-    name: 'embedding',
-    about: 'rows of a table by ids',
-    parameters: [
-      { name: 'table', kind: 'tensor' },
-      { name: 'ids', kind: 'tensor' },
-    ],
-    apply: embedding,
-  },
-  { name: 'gather', about: 'features of all chunks and ranks', parameters: [x], apply: gather },
 ];

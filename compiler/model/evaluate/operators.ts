@@ -3,6 +3,7 @@
  * node.
  */
 import type { BinaryExpr, Expr, UnaryExpr } from '../../../grammar/ast.ts';
+import { binaryOperators } from '../../ops/binary.ts';
 import { staticBinary } from '../nodes/arithmetic.ts';
 import { emit, toTensor } from '../nodes/emit.ts';
 import * as mistakes from '../values/mistakes.ts';
@@ -53,8 +54,6 @@ export function condition(expr: Expr, env: Env, what: string): boolean | undefin
   return undefined;
 }
 
-const elementwise = { '+': 'add', '-': 'sub', '*': 'mul', '/': 'div', '^': 'pow' } as const;
-
 function tensorBinary(expr: BinaryExpr, left: Value, right: Value, env: Env): Value {
   if (env.tracer === undefined) {
     return env.session.report('Z217', expr.span, 'tensors can only be computed with inside `forward`');
@@ -64,7 +63,7 @@ function tensorBinary(expr: BinaryExpr, left: Value, right: Value, env: Env): Va
   const b = toTensor(right, env, expr.right.span);
   if (a === undefined || b === undefined) return poison;
   if (expr.op === '@') return matrixProduct(expr, a, b, env);
-  const op = elementwise[expr.op as keyof typeof elementwise];
+  const op = binaryOperators.get(expr.op);
   if (op === undefined) {
     return env.session.report('Z209', expr.span, `\`${expr.op}\` compares static values, not tensors`);
   }
