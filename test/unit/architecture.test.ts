@@ -75,8 +75,8 @@ const rooms = [
   'names',
 ];
 
-/** One file an operation; the other two wait for rooms of their own. */
-const mayBeFull = ['compiler/ops', 'compiler/kernels', 'runtime/data'];
+/** One file an operation; the kernels wait for rooms of their own. */
+const mayBeFull = ['compiler/ops', 'compiler/kernels'];
 
 /** Parts of the runtime that are Node's by nature: files, threads, signals, Dawn's bindings. */
 function isNodePart(file: string): boolean {

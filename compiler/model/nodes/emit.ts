@@ -5,12 +5,13 @@
  * Axis origins travel along: each axis of a result keeps the origin of the operand axis it equals. That is
  * only for messages; shapes themselves are the builder's.
  */
+
 import type { Span } from '../../../grammar/source.ts';
 import { ShapeMismatch } from '../../graph/builder.ts';
+import type { ShapeError } from '../../graph/shape-error.ts';
 import type { Dim } from '../../graph/types.ts';
 import { formatDim, sameDim } from '../../graph/types.ts';
 import type { OpAttributes, OpName } from '../../ops/attributes.ts';
-import type { ShapeError } from '../../ops/op.ts';
 import { type ModelCode, modelCodes } from '../values/codes.ts';
 import * as mistakes from '../values/mistakes.ts';
 import type { Env } from '../values/scope.ts';
