@@ -1,6 +1,7 @@
 /**
  * The whole pipeline behind the model, top to bottom: gradients, passes, kernels, memory, plan.
  */
+
 import { differentiate, type GradientScale } from './autodiff/differentiate.ts';
 import { rematerialize } from './autodiff/rematerialize.ts';
 import { builderFrom } from './graph/create-builder.ts';
@@ -13,13 +14,13 @@ import { constantScale, lossScaleInput } from './kernels/update/loss-scale.ts';
 import { blocksMatching } from './model/values/globs.ts';
 import { Expressions } from './ops/expressions.ts';
 import { runPasses } from './passes/index.ts';
-import type { Precision } from './passes/types.ts';
+import type { Precision } from './passes/pass.ts';
 import { makePlan, type ResultPlace } from './plan/make-plan.ts';
 import type { VerifiedPlan } from './plan/types.ts';
 import type { UpdateOptions } from './plan/update.ts';
 import type { DeviceProfile } from './profile.ts';
 
-export type { Precision } from './passes/types.ts';
+export type { Precision } from './passes/pass.ts';
 export { planFitting } from './plan/fit.ts';
 export type { UpdateOptions } from './plan/update.ts';
 

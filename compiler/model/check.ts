@@ -1,5 +1,4 @@
 /** `check`: everything that can be wrong with a file, in one run. */
-
 import type { SourceFile } from '../../grammar/source.ts';
 import { contextOf } from './build/evaluator.ts';
 import { evaluateModel } from './evaluate/variants.ts';

@@ -5,7 +5,8 @@
  * a reference, a cost or one of its traits is a compile error. How an op becomes WGSL is in `kernels/`, where `lowerings`
  * has to have a line for every op whose role is `kernel`.
  */
-import type { Builder, ShapeError } from '../graph/builder.ts';
+import type { Builder } from '../graph/builder.ts';
+import type { ShapeError } from '../graph/shape-error.ts';
 import type { NodeOf, TensorType } from '../graph/types.ts';
 import type { OpAttributes, OpName } from './attributes.ts';
 import type { Examples } from './examples.ts';

@@ -9,9 +9,9 @@ import { foldLayerNorm } from './fold-layer-norm.ts';
 import { fuse } from './fuse.ts';
 import { lowerBatchNorm } from './lower-batch-norm.ts';
 import { lowerPatches } from './lower-patches.ts';
+import type { Pass, PassSettings } from './pass.ts';
 import { storeHalves } from './precision.ts';
 import { simplify } from './simplify.ts';
-import type { Pass, PassSettings } from './types.ts';
 
 export const passes: readonly (readonly [name: string, pass: Pass])[] = [
   ['lower-batch-norm', lowerBatchNorm],

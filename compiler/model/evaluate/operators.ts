@@ -2,7 +2,6 @@
  * Unary and binary operators over both worlds: two static values give a static one, a tensor on either side a
  * node.
  */
-
 import type { BinaryExpr, Expr, UnaryExpr } from '../../../grammar/ast.ts';
 import { binaryOperators } from '../../ops/binary.ts';
 import { staticBinary } from '../nodes/arithmetic.ts';

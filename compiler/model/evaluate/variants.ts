@@ -5,7 +5,6 @@
  * A model evaluates to a block value; overrides that name a model's parameter set it, the others travel to
  * the block and are applied when it is instantiated, later ones over earlier ones.
  */
-
 import type { Expr, ModelDecl, WithExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { lookup, lookupModel, visibleModels } from '../modules/imports.ts';

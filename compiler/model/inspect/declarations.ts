@@ -5,7 +5,6 @@
  * Runs for each file that a model or check reads, so that mistakes in blocks that no model uses are found as
  * well.
  */
-
 import type {
   BlockDecl,
   Callable,

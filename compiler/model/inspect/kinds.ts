@@ -2,7 +2,6 @@
  * What is known about an expression from the text alone: enough to find wrong names, arguments and kinds in
  * blocks and functions that no model uses. Sizes are left to elaboration and tracing.
  */
-
 import type { BlockDecl, Callable, StaticTypeExpr, TypeExpr } from '../../../grammar/ast.ts';
 import type { Builtin } from '../values/builtin.ts';
 import type { Module } from '../values/module.ts';

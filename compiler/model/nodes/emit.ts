@@ -7,8 +7,8 @@
  */
 
 import type { Span } from '../../../grammar/source.ts';
-import type { ShapeError } from '../../graph/builder.ts';
 import { ShapeMismatch } from '../../graph/builder.ts';
+import type { ShapeError } from '../../graph/shape-error.ts';
 import type { Dim } from '../../graph/types.ts';
 import { formatDim, sameDim } from '../../graph/types.ts';
 import type { OpAttributes, OpName } from '../../ops/attributes.ts';

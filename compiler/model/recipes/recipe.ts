@@ -5,7 +5,6 @@
  * (`data`, `batch`). Settings may be overridden like parameters: `batch = 64`, `optimizer.lr = 1e-3`; paths
  * that name no setting belong to the model (`vision.layers = 2`).
  */
-
 import type { Expr, TrainDecl } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { contextOf } from '../build/evaluator.ts';

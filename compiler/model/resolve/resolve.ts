@@ -1,7 +1,6 @@
 /**
  * From a reference (`ViT-B/32`, `mine.zoo#mine`) and overrides to an elaborated, shape-checked `Model`.
  */
-
 import { parseExpression } from '../../../grammar/parser.ts';
 import type { SourceFile, Span } from '../../../grammar/source.ts';
 import { formatShape } from '../../graph/types.ts';

@@ -5,7 +5,6 @@
  * that name do; `logits` and `loss` work on the normalised ones. Inputs of the graph are always called
  * `images` and `tokens`.
  */
-
 import type { ForwardMember, ParamDecl, TypeExpr } from '../../../grammar/ast.ts';
 import { type Dim, type DType, type Graph, movedPrefix, type Output } from '../../graph/types.ts';
 import { inputTypeOf } from '../build/elaborate.ts';

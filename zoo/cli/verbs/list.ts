@@ -1,5 +1,4 @@
 /** `zooc list`: the bundled models. */
-
 import { resolveModel } from '../../../compiler/model/index.ts';
 import { zooPackages } from '../../../compiler/model/modules/imports.ts';
 import type { Model, ModuleHost } from '../../../compiler/model/types.ts';
