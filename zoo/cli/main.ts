@@ -5,6 +5,8 @@
  * A verb's code is loaded only when it is called, so that `zooc --help` and `zooc check` stay quick. Every error ends in
  * `failure.ts`, which chooses the exit code: 0 done, 1 the user's input, 2 a defect of ours.
  */
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
 import { fail } from '../../grammar/diagnostics.ts';
 import { report } from './failure.ts';
@@ -257,14 +259,21 @@ async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-// A reader that closes the pipe early (`zooc list | head -1`) is not an error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(0);
-});
+/** One call of the command line; `argv` as Node gives it. Sets `process.exitCode`. */
+export async function runCli(argv: readonly string[]): Promise<void> {
+  try {
+    await main(argv);
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+}
 
-try {
-  await main(process.argv);
-} catch (error) {
-  process.exitCode = report(error);
+// A command that npm installs is a link to this file.
+if (realpathSync(process.argv[1] ?? '.') === fileURLToPath(import.meta.url)) {
+  // A reader that closes the pipe early (`zooc list | head -1`) is not an error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(0);
+  });
+  await runCli(process.argv);
 }
