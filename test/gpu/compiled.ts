@@ -14,17 +14,15 @@ import type { Plan } from '../../compiler/plan/types.ts';
 import type { DeviceKind, DeviceProfile } from '../../compiler/profile.ts';
 import { openGpu } from '../../runtime/node/gpu.ts';
 import type { Device } from '../../runtime/types.ts';
+import { skipFor } from '../support/needs.ts';
 
 let opened: Promise<Device | undefined> | undefined;
 
-/** The device of this test process, or undefined with one visible line. */
+/** The device of this test process; undefined where tests that need one may be skipped (said once on stderr). */
 export function device(): Promise<Device | undefined> {
   opened ??= openGpu().then(
     (gpu) => gpu.device,
-    (error: Error) => {
-      console.error(`no WebGPU adapter: GPU tests skipped (${error.message})`);
-      return undefined;
-    },
+    (error: Error) => skipFor(`no WebGPU adapter (${error.message})`),
   );
   return opened;
 }

@@ -100,7 +100,7 @@ describe('rematerialisation', () => {
   it.each([
     ['tiny_vit', ['**.resblocks.*']],
     ['pairs.zoo#mini_resnet', ['visual.layer*.*']],
-  ])('leaves the gradients of %s as they are', { timeout: 240_000 }, async (name, remat) => {
+  ])('leaves the gradients of %s as they are', async (name, remat) => {
     const plain = await train(name, 4, {});
     const again = await train(name, 4, { remat });
     expect(Math.max(...plain.gradients.get('visual.conv1.weight')!)).toBeGreaterThan(0);
@@ -109,7 +109,7 @@ describe('rematerialisation', () => {
 });
 
 describe('chunks', () => {
-  it('give the gradients and steps of the whole batch', { timeout: 240_000 }, async () => {
+  it('give the gradients and steps of the whole batch', async () => {
     const whole = await train('tiny_vit', 16, {}, 3);
     for (const chunk of [8, 2]) {
       const parts = await train('tiny_vit', 16, { chunk }, 3);
@@ -119,14 +119,14 @@ describe('chunks', () => {
     }
   });
 
-  it('give the gradients of the whole batch in mixed precision', { timeout: 240_000 }, async () => {
+  it('give the gradients of the whole batch in mixed precision', async () => {
     // Rows are rounded alike whatever the chunk, features and their gradients stay f32.
     const whole = await train('pairs.zoo#mini', 8, { precision: 'mixed' });
     const parts = await train('pairs.zoo#mini', 8, { chunk: 4, precision: 'mixed' });
     expect(worst(parts, whole)).toBeLessThan(1e-5);
   });
 
-  it('combine with rematerialisation', { timeout: 240_000 }, async () => {
+  it('combine with rematerialisation', async () => {
     const whole = await train('pairs.zoo#mini', 8, {});
     const parts = await train('pairs.zoo#mini', 8, { chunk: 4, remat: ['**.resblocks.*'] });
     expect(worst(parts, whole)).toBeLessThan(1e-5);
@@ -135,14 +135,14 @@ describe('chunks', () => {
   it.each([
     ['pairs.zoo#mini', 'contrastive', 192, 64],
     ['pairs.zoo#mini_sigmoid', 'sigmoid_loss', 201, 67],
-  ])('compute the loss of %s in strips', { timeout: 240_000 }, async (name, objective, pairs, chunk) => {
+  ])('compute the loss of %s in strips', async (name, objective, pairs, chunk) => {
     const whole = await train(name, pairs, { objective });
     const strips = await train(name, pairs, { objective, chunk, strips: pairs * 70 });
     expect(worst(strips, whole)).toBeLessThan(2e-5);
     expect(Math.abs(strips.losses[0]! / whole.losses[0]! - 1)).toBeLessThan(1e-6);
   });
 
-  it('give the same bits on every run', { timeout: 240_000 }, async () => {
+  it('give the same bits on every run', async () => {
     const runs = [
       await train('pairs.zoo#mini_resnet', 4, { chunk: 2 }, 2),
       await train('pairs.zoo#mini_resnet', 4, { chunk: 2 }, 2),

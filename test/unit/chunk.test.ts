@@ -91,7 +91,7 @@ describe('training in chunks', () => {
     ['mini', 'contrastive'],
     ['mini', 'centred'],
     ['mini_sigmoid', 'sigmoid_loss'],
-  ])('takes the steps of the whole batch: %s with %s', { timeout: 60_000 }, async (name, objective) => {
+  ])('takes the steps of the whole batch: %s with %s', async (name, objective) => {
     const model = fixtureModel(`pairs.zoo#${name}`);
     const whole = await train(model, 16, 16, objective);
     expect(whole.reported.every((x) => Number.isFinite(x) && x !== 0)).toBe(true);

@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 /**
  * The command line: which verbs there are, what each takes, and what its help says.
  *
@@ -256,14 +258,21 @@ async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-// A reader that closes the pipe early (`zooc list | head -1`) is not an error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(0);
-});
+/** One call of the command line; `argv` as Node gives it. Sets `process.exitCode`. */
+export async function runCli(argv: readonly string[]): Promise<void> {
+  try {
+    await main(argv);
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+}
 
-try {
-  await main(process.argv);
-} catch (error) {
-  process.exitCode = report(error);
+// A command that npm installs is a link to this file.
+if (realpathSync(process.argv[1] ?? '.') === fileURLToPath(import.meta.url)) {
+  // A reader that closes the pipe early (`zooc list | head -1`) is not an error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(0);
+  });
+  await runCli(process.argv);
 }
