@@ -3,7 +3,7 @@
  *
  * Nothing happens here between two requests, so that the contestants do not disturb each other.
  */
-import { listAdapters, openGpu } from '../runtime/node-gpu.ts';
+import { listAdapters, openGpu } from '../runtime/node/gpu.ts';
 import { type Ceiling, measureCeiling } from '../zoo/bench/measure.ts';
 import { type Contestant, type ContestantName, jobOf, type Runner } from './contestants/contestant.ts';
 import { counts, installGpu } from './gpu.ts';

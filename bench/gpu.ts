@@ -6,7 +6,7 @@
  * of its own passes them by.
  */
 import { globals } from 'webgpu';
-import { createGpu, prepareProcess } from '../runtime/node-gpu.ts';
+import { createGpu, prepareProcess } from '../runtime/node/gpu.ts';
 
 export interface Counts {
   dispatches: number;

@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { ListedAdapter } from '../runtime/node-gpu.ts';
+import type { ListedAdapter } from '../runtime/node/gpu.ts';
 import type { Ceiling } from '../zoo/bench/measure.ts';
 import { note, print, writeText } from '../zoo/cli/output.ts';
 import { type ContestantName, contestantNames } from './contestants/contestant.ts';

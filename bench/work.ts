@@ -7,8 +7,8 @@
  */
 import type { Model } from '../compiler/model/types.ts';
 import { type BenchCase, caseInputs, modelOf } from '../zoo/bench/cases.ts';
-import { hashWeight } from '../zoo/formats/hash-weights.ts';
 import { nodeHost } from '../zoo/host.ts';
+import { hashWeight } from '../zoo/weights/hash-weights.ts';
 import type { ProductRow } from './rows.ts';
 
 export interface HostTensor {

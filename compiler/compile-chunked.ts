@@ -4,8 +4,10 @@
 import { cutAtGather, cutNames } from './autodiff/chunk.ts';
 import { type CompileOptions, gradientNorm, gradientScale, placeOf, resultsOf } from './compile.ts';
 import { type Graph, gradientPrefix, numericShape, sizeOf } from './graph/types.ts';
+import { planJoins } from './joins/plan.ts';
 import { lowerGraph, type OutputPlace } from './kernels/lower.ts';
-import { blocksMatching } from './model/globs.ts';
+import { Storages } from './kernels/view.ts';
+import { blocksMatching } from './model/values/globs.ts';
 import { runPasses } from './passes/index.ts';
 import { makePlan } from './plan/make-plan.ts';
 import { type ChunkedPart, type CutTensor, chunkSections } from './plan/sections.ts';
@@ -19,9 +21,6 @@ export interface ChunkedCompileOptions extends CompileOptions {
   /** Elements of a matrix of pairs from which the loss is computed in strips. */
   readonly strips?: number;
 }
-
-/** Storages of one graph; more than any has. */
-const storagesPerGraph = 1e7;
 
 /**
  * Compiles one training step: the features of all chunks, the loss over them, each chunk's gradients, the update.
@@ -45,15 +44,18 @@ export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompi
     ['loss', cut.loss],
     ['backward', cut.backward],
   ];
-  const parts = sections.flatMap(([name, cutGraph], i) => {
+  const storages = new Storages();
+  const parts = sections.flatMap(([name, cutGraph]) => {
     if (cutGraph === undefined) return [];
     const graph = runPasses(cutGraph, profile, options);
+    const joins = planJoins(graph, profile);
+    options.observe?.('joins', graph, joins);
     const places = new Map(graph.outputs.map((o) => [o.name, chunkedPlaceOf(o.name, shared)]));
-    const { setup, kernels } = lowerGraph(graph, profile, {
+    const { setup, kernels } = lowerGraph(graph, joins, profile, {
+      storages,
       places,
       keepHalves: training.lossScale !== undefined,
       features: shared,
-      firstStorage: i * storagesPerGraph,
     });
     return [{ name, graph, places, setup, kernels }];
   });
@@ -66,6 +68,7 @@ export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompi
     identity: options,
     profile,
     graphs: parts.map((p) => p.graph),
+    storages,
     lowered: { setup: parts.flatMap((p) => p.setup), kernels: parts.flatMap((p) => p.kernels) },
     wrt,
     training: { ...training, trainable: wrt },

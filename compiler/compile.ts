@@ -5,9 +5,12 @@ import { differentiate, type GradientScale } from './autodiff/differentiate.ts';
 import { rematerialize } from './autodiff/rematerialize.ts';
 import { builderFrom } from './graph/create-builder.ts';
 import { type Graph, gradientPrefix, movedPrefix, numericShape, type VerifiedGraph } from './graph/types.ts';
+import { planJoins } from './joins/plan.ts';
+import type { VerifiedJoins } from './joins/types.ts';
 import { constantScale, lossScaleInput } from './kernels/loss-scale.ts';
 import { lowerGraph, type OutputPlace } from './kernels/lower.ts';
-import { blocksMatching } from './model/globs.ts';
+import { Storages } from './kernels/view.ts';
+import { blocksMatching } from './model/values/globs.ts';
 import { Expressions } from './ops/expressions.ts';
 import { type Precision, runPasses } from './passes/index.ts';
 import { makePlan, type ResultPlace } from './plan/make-plan.ts';
@@ -18,6 +21,8 @@ import type { DeviceProfile } from './profile.ts';
 export type { Precision } from './passes/index.ts';
 export { planFitting } from './plan/fit.ts';
 export type { UpdateOptions } from './plan/update.ts';
+
+export type Observer = (stage: string, graph: VerifiedGraph, joins?: VerifiedJoins) => void;
 
 export interface CompileOptions {
   readonly model: string;
@@ -32,8 +37,8 @@ export interface CompileOptions {
   readonly training?: UpdateOptions;
   /** Patterns of block paths whose activations are computed again in the backward pass. */
   readonly remat?: readonly string[];
-  /** Sees the graph behind differentiation and behind every pass. */
-  readonly observe?: (stage: string, graph: VerifiedGraph) => void;
+  /** Sees the graph behind every pass, and in the end (stage `joins`) with its join plan. */
+  readonly observe?: Observer;
 }
 
 /** Compiles a traced graph (numeric shapes) for a device. Throws `DiagnosticError` where the device cannot hold it. */
@@ -44,12 +49,17 @@ export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPl
   const forward = training ? builderFrom(traced).finish(traced.outputs.filter((o) => kept(o.name))) : traced;
   const graph = wrt.length === 0 ? forward : withGradients(forward, wrt, options);
   const optimized = runPasses(graph, profile, { ...options, fixedWeights: training === undefined });
+  const joins = planJoins(optimized, profile);
+  options.observe?.('joins', optimized, joins);
   const places = new Map(optimized.outputs.map(({ name }) => [name, placeOf(name, training !== undefined)]));
+  const storages = new Storages();
   return makePlan({
     identity: options,
     profile,
     graphs: [optimized],
-    lowered: lowerGraph(optimized, profile, {
+    storages,
+    lowered: lowerGraph(optimized, joins, profile, {
+      storages,
       places,
       hoist: training === undefined,
       keepHalves: training?.lossScale !== undefined,

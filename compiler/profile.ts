@@ -78,6 +78,10 @@ export function matrixConfig(
     );
 }
 
+/** Elements of four bytes that one binding can hold. */
+export const elementsPerBinding = ({ limits }: Pick<DeviceProfile, 'limits'>) =>
+  Math.floor(limits.maxStorageBufferBindingSize / 4);
+
 /** Whether a device runs workgroups of so many invocations along x and bytes of workgroup memory. */
 export function fitsWorkgroup({ limits }: DeviceProfile, invocations: number, bytes: number): boolean {
   return (

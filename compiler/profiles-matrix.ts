@@ -3,7 +3,7 @@
  * Apple and of Mesa 26's software driver.
  *
  * The configurations are from Dawn's and the drivers' documentation, but for the software driver's, which were read from the
- * adapter. A real adapter's own come with `profileOf` (runtime/adapter.ts).
+ * adapter. A real adapter's own come with `profileOf` (runtime/webgpu/adapter.ts).
  */
 import {
   appleProfile,

@@ -1,9 +1,9 @@
 /**
  * Makes AST nodes out of what the grammar rules found, and checks what a context-free rule cannot.
  *
- * The rules in `rules/` only say what follows what. Here are precedence (flat operator chains are folded), literals and
- * their escapes, axis patterns (read as lists first, since only the `->` behind tells), and the bound on the depth of
- * expressions, so that every later stage may recurse. Codes: see `syntax-errors.ts`.
+ * The rules in `rules/` only say what follows what. Here are precedence (flat operator chains are folded),
+ * literals and their escapes, axis patterns (read as lists first, since only the `->` behind tells), and the
+ * bound on the depth of expressions, so that every later stage may recurse. Codes: see `syntax-errors.ts`.
  */
 import type { IToken } from 'chevrotain';
 import type * as ast from './ast.ts';
@@ -11,7 +11,7 @@ import type { Diagnostic } from './diagnostics.ts';
 import { joinSpans, type SourceFile, type Span } from './source.ts';
 
 /** Deepest expression that is built; longer chains are an error at their place. */
-export const maxDepth = 400;
+const maxDepth = 400;
 
 /** One piece of a flat operator chain: prefixes, an operand, and the infix operator in front of it. */
 export interface ChainLink {
@@ -87,7 +87,7 @@ export class AstBuilder {
     return { file: this.file, start: token.startOffset, end: token.startOffset + token.image.length };
   }
 
-  // ── literals ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── literals ─────────────────────────────────────────────────────────────────────────────────────────────
 
   int(token: IToken): ast.Expr {
     const span = this.tokenSpan(token);
@@ -136,7 +136,7 @@ export class AstBuilder {
     );
   }
 
-  // ── operators ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── operators ────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Folds a flat chain by precedence: `a + b * -c ^ d`. `^` is right associative, all others left. */
   fold(links: readonly ChainLink[]): ast.Expr {
@@ -157,7 +157,7 @@ export class AstBuilder {
     return prefix === undefined ? link.operand.span : this.tokenSpan(prefix);
   }
 
-  // ── axis patterns ─────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── axis patterns ────────────────────────────────────────────────────────────────────────────────────────
 
   /** `(n h d)` in an expression's place: an error node for now, a group if a `->` follows. */
   axisGroup(first: ast.Expr, more: readonly ast.Identifier[], span: Span): ast.Expr {
@@ -235,7 +235,7 @@ export class AstBuilder {
     }
   }
 
-  // ── types ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── types ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** A type that is one word: `int`, `block`, ... */
   namedType(name: ast.Identifier): ast.TypeExpr {

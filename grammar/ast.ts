@@ -1,9 +1,9 @@
 /**
  * The abstract syntax tree: what the parser makes and the printer, the checker and the elaborator read.
  *
- * Plain immutable data. Every node has a span; a node that error recovery had to invent is an `ErrorExpr`, for which a
- * diagnostic exists already, so later stages stay silent about it. Comments live beside the tree (`Program.comments`)
- * and are re-attached by position when printing.
+ * Plain immutable data. Every node has a span; a node that error recovery had to invent is an `ErrorExpr`,
+ * for which a diagnostic exists already, so later stages stay silent about it. Comments live beside the tree
+ * (`Program.comments`) and are re-attached by position when printing.
  */
 import type { SourceFile, Span } from './source.ts';
 
@@ -40,7 +40,7 @@ export interface ImportDecl {
 
 export type Item = BlockDecl | FnDecl | ModelDecl | ObjectiveDecl | NamesDecl | TrainDecl;
 
-// ── declarations ────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── declarations ───────────────────────────────────────────────────────────────────────────────────────────
 
 export interface BlockDecl {
   readonly kind: 'block';
@@ -85,7 +85,10 @@ export interface WeightMember {
   readonly span: Span;
 }
 
-/** `conv1: Conv2d(...)`, `inline text: text`, `resblocks[i in 0..layers]: Block(...)`, `mlp: seq { ... } when COND` */
+/**
+ * `conv1: Conv2d(...)`, `inline text: text`, `resblocks[i in 0..layers]: Block(...)`,
+ * `mlp: seq { ... } when COND`
+ */
 export interface ChildMember {
   readonly kind: 'child';
   readonly name: Identifier;
@@ -186,7 +189,7 @@ export interface PathExpr {
   readonly span: Span;
 }
 
-// ── types ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── types ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 export type TypeExpr = StaticTypeExpr | TensorTypeExpr | RecordTypeExpr | MemberTypeExpr | ErrorTypeExpr;
 
@@ -231,7 +234,7 @@ export interface ErrorTypeExpr {
   readonly span: Span;
 }
 
-// ── expressions ─────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── expressions ────────────────────────────────────────────────────────────────────────────────────────────
 
 export type Expr =
   | IntExpr

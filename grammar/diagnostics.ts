@@ -1,9 +1,10 @@
 /**
- * Diagnostics are data: what is wrong, where, both values with their origins, and one line of help phrased as an edit.
+ * Diagnostics are data: what is wrong, where, both values with their origins, and one line of
+ * help phrased as an edit.
  *
- * Nothing in the language throws for a user's mistake; stages return or collect diagnostics. `render.ts` is the one
- * renderer. Codes: Z1xx syntax, Z2xx names and arguments, Z3xx shapes and values, Z4xx weights and data files,
- * Z5xx recipes, Z6xx devices and running. `docs/errors.md` lists them all.
+ * Nothing in the language throws for a user's mistake; stages return or collect diagnostics. `render.ts` is
+ * the one renderer. Codes: Z1xx syntax, Z2xx names and arguments, Z3xx shapes and values, Z4xx weights and
+ * data files, Z5xx recipes, Z6xx devices and running. `docs/errors.md` lists them all.
  */
 import type { Span } from './source.ts';
 
@@ -38,7 +39,10 @@ export interface Diagnostic {
   readonly fix?: Fix;
 }
 
-/** Thrown by code that cannot continue, caught at the stage's edge; carries data, never shown as a stack trace. */
+/**
+ * Thrown by code that cannot continue, caught at the stage's edge; carries data,
+ * never shown as a stack trace.
+ */
 export class DiagnosticError extends Error {
   readonly diagnostics: readonly Diagnostic[];
   constructor(diagnostics: readonly Diagnostic[]) {

@@ -1,10 +1,11 @@
 /**
  * Soft keywords: which words are keywords here, and which are names.
  *
- * Almost every keyword may also name an argument, a weight or a path segment (`text = ...`, `train.batch`, `init: Linear()`).
- * One pass over the tokens decides by the neighbours and the enclosing bracket, so that the grammar itself stays LL(1) and
- * a soft keyword seen by the parser always is one. The same pass marks names that open a member (`LabelName`) or a setting
- * (`KeyName`), which is where error recovery starts again, pairs the brackets, and bounds the depth of nesting.
+ * Almost every keyword may also name an argument, a weight or a path segment (`text = ...`, `train.batch`,
+ * `init: Linear()`). One pass over the tokens decides by the neighbours and the enclosing bracket, so that
+ * the grammar itself stays LL(1) and a soft keyword seen by the parser always is one. The same pass marks
+ * names that open a member (`LabelName`) or a setting (`KeyName`), which is where error recovery starts
+ * again, pairs the brackets, and bounds the depth of nesting.
  */
 import type { IToken, TokenType } from 'chevrotain';
 import * as t from './tokens.ts';
@@ -22,7 +23,7 @@ export interface Brackets {
 
 export const noBrackets: Brackets = { closers: new Map(), around: new Map() };
 
-export interface Classified {
+interface Classified {
   readonly tokens: IToken[];
   readonly brackets: Brackets;
   /** The token at which the nesting became too deep; everything from there on was cut off. */
@@ -280,8 +281,8 @@ function isKeyword(
   if (rule.role === 'joint') {
     return (behindOperand || is(previous, t.keyword.checkpoint)) && (!inBrackets || rule === unit);
   }
-  // Where an operand is due, or inside round or square brackets, a word is taken for a keyword only if it begins its line
-  // and nothing else makes sense: then an operand or a bracket was forgotten above it.
+  // Where an operand is due, or inside round or square brackets, a word is taken for a keyword only if it
+  // begins its line and nothing else makes sense: then an operand or a bracket was forgotten above it.
   const operandDue = previous !== undefined && !behindOperand && !is(previous, t.LBrace);
   return (
     (!inBrackets && !operandDue) ||

@@ -1,9 +1,10 @@
 /**
  * Text to AST: the one entry of the grammar.
  *
- * lexer (`tokens.ts`) → contextual keywords (`keywords.ts`) → Chevrotain rules (`rules/`) → nodes (`ast-builder.ts`). The
- * parser is one singleton, made when this module loads. Nothing here throws for any text: every mistake is a diagnostic
- * with a code Z1xx (table in `syntax-errors.ts`), and the program holds whatever could be read around it.
+ * lexer (`tokens.ts`) → contextual keywords (`keywords.ts`) → Chevrotain rules (`rules/`) → nodes
+ * (`ast-builder.ts`). The parser is one singleton, made when this module loads. Nothing here throws for any
+ * text: every mistake is a diagnostic with a code Z1xx (table in `syntax-errors.ts`), and the program holds
+ * whatever could be read around it.
  */
 import type { IToken } from 'chevrotain';
 import type * as ast from './ast.ts';
@@ -85,7 +86,10 @@ function read<T>(file: SourceFile, rule: () => T, fallback: T): Reading<T> {
   return { value: value ?? fallback, comments: lexed.comments, diagnostics };
 }
 
-/** Drops what only follows from another mistake: a gap left by a bad character, a brace too many behind a bracket error. */
+/**
+ * Drops what only follows from another mistake: a gap left by a bad character, a brace too
+ * many behind a bracket error.
+ */
 function withoutEchoes(diagnostics: readonly Diagnostic[], file: SourceFile): Diagnostic[] {
   const sorted = sort(diagnostics);
   return sorted.filter((d, i) => {

@@ -1,9 +1,9 @@
 /**
  * The formatter: prints a program in the canonical form.
  *
- * 110 columns, two spaces, one member per line, at most one blank line between two, declarations with bodies apart from
- * their neighbours. Comments stay where they were (`print/comments.ts` says how). Formatting what was formatted changes
- * nothing, and the formatted text parses to the same tree up to spans.
+ * 110 columns, two spaces, one member per line, at most one blank line between two, declarations with bodies
+ * apart from their neighbours. Comments stay where they were (`print/comments.ts` says how). Formatting what
+ * was formatted changes nothing, and the formatted text parses to the same tree up to spans.
  */
 import type { Program } from './ast.ts';
 import { Comments } from './print/comments.ts';

@@ -15,7 +15,7 @@
 import type { Diagnostic } from './diagnostics.ts';
 import { positionAt, type SourceFile, type Span } from './source.ts';
 
-export interface RenderOptions {
+interface RenderOptions {
   /** ANSI colours, for terminals. Off by default. */
   readonly color?: boolean;
 }
@@ -23,7 +23,10 @@ export interface RenderOptions {
 /** Longest part of a source line that is shown. */
 const maxColumns = 100;
 
-/** Renders diagnostics sorted by file and position, exact duplicates once, a blank line between two; no final newline. */
+/**
+ * Renders diagnostics sorted by file and position, exact duplicates once, a blank line
+ * between two; no final newline.
+ */
 export function renderDiagnostics(diagnostics: readonly Diagnostic[], options: RenderOptions = {}): string {
   const paint = options.color === true ? ansi : plain;
   return ordered(diagnostics)
@@ -31,8 +34,11 @@ export function renderDiagnostics(diagnostics: readonly Diagnostic[], options: R
     .join('\n\n');
 }
 
-/** What `check --json` prints for each diagnostic. Lines and columns from 1, the end behind the last character. */
-export interface DiagnosticJson {
+/**
+ * What `check --json` prints for each diagnostic. Lines and columns from 1, the end
+ * behind the last character.
+ */
+interface DiagnosticJson {
   readonly code: string;
   readonly severity: Diagnostic['severity'];
   readonly message: string;
@@ -83,7 +89,7 @@ function compareSpans(a: Span | undefined, b: Span | undefined): number {
   return a.start - b.start || a.end - b.end;
 }
 
-// ── one diagnostic ──────────────────────────────────────────────────────────────────────────────────────────────────
+// ── one diagnostic ─────────────────────────────────────────────────────────────────────────────────────────
 
 type Style = 'error' | 'warning' | 'frame' | 'label' | 'strong';
 type Paint = (style: Style, text: string) => string;
@@ -191,9 +197,12 @@ function lineText(file: SourceFile, line: number): string {
   return (file.text.split('\n')[line - 1] ?? '').replace(/\r$/, '');
 }
 
-// ── columns ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── columns ────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** A line as shown: tabs are single spaces; `columns[i]` is the screen column of offset i, one more entry for the end. */
+/**
+ * A line as shown: tabs are single spaces; `columns[i]` is the screen column of offset i,
+ * one more entry for the end.
+ */
 interface DisplayLine {
   readonly text: string;
   readonly columns: readonly number[];
@@ -226,7 +235,10 @@ function movesCursor(code: number): boolean {
 const wide =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
 
-/** Columns that a terminal gives a character: two for East Asian wide ones and emoji, none for combining marks. */
+/**
+ * Columns that a terminal gives a character: two for East Asian wide ones and emoji,
+ * none for combining marks.
+ */
 function screenWidth(character: string): number {
   if (/\p{Mn}|\u200d|\ufe0f/u.test(character)) {
     return 0;

@@ -1,8 +1,9 @@
 /**
  * Source text and places in it.
  *
- * Every later value (AST node, weight, graph node, kernel) keeps a `Span`, so that an error found late still names a line
- * of a `.zoo` file. Offsets are UTF-16 code units as JavaScript strings count them; lines and columns start at 1.
+ * Every later value (AST node, weight, graph node, kernel) keeps a `Span`, so that an error found late
+ * still names a line of a `.zoo` file. Offsets are UTF-16 code units as JavaScript strings count them;
+ * lines and columns start at 1.
  */
 
 export interface SourceFile {
@@ -19,7 +20,7 @@ export interface Span {
   readonly end: number;
 }
 
-export interface Position {
+interface Position {
   readonly line: number;
   readonly column: number;
 }

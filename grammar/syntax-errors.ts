@@ -16,7 +16,8 @@
  * | Z111 | `package` or `import` behind a declaration                         |
  * | Z112 | so many syntax errors that the rest is not shown                   |
  *
- * Chevrotain asks for texts through `errorMessages`; `toDiagnostic` adds places, help and the opening bracket.
+ * Chevrotain asks for texts through `errorMessages`; `toDiagnostic` adds places, help
+ * and the opening bracket.
  */
 import {
   EOF,
@@ -66,7 +67,7 @@ const commaLists = new Set([
 ]);
 
 /** What each rule's names name. */
-const named: Record<string, string> = {
+const named = {
   block: 'a name for the block',
   fn: 'a name for the function',
   objective: 'a name for the objective',
@@ -85,6 +86,7 @@ const named: Record<string, string> = {
   axisItem: 'an axis: a name, a group such as `(h d)`, or `1`',
   type: 'a type such as `int`, `block` or `[B, width]`',
 };
+const namedByRule: Readonly<Record<string, string>> = named;
 
 /** Purpose of a token within a rule, where "expected `x`" alone would not say it. */
 const purposes: Record<string, string> = {
@@ -130,7 +132,7 @@ const tokenImages: Record<string, string> = {
 };
 
 /** "`x`", "the string `"x"`", "the end of the file". */
-export function describeToken(token: IToken): string {
+function describeToken(token: IToken): string {
   if (token.tokenType === EOF) {
     return 'the end of the file';
   }
@@ -142,7 +144,7 @@ function expectedToken(type: TokenType, rule: string, actual: IToken): string {
   const image = tokenImages[type.name];
   const purpose = purposes[`${rule}/${tokenLabel(type)}`] ?? '';
   if (type === t.Name || type === t.KeyName || type === t.LabelName) {
-    return named[rule] ?? 'a name';
+    return namedByRule[rule] ?? 'a name';
   }
   if (type === t.Text || type === t.StringLiteral) {
     return `a string${purpose}`;
@@ -184,12 +186,12 @@ const alternatives: Record<string, string> = {
   primary: operandWanted,
   subscript: 'an index or a slice such as `0:2`',
   dim: 'a length of the shape, or `...`',
-  type: named.type!,
+  type: named.type,
   body: 'a body: `{ ... }` or `= expression`',
-  axisItem: named.axisItem!,
-  segment: named.segment!,
-  anyName: named.anyName!,
-  weight: named.weight!,
+  axisItem: named.axisItem,
+  segment: named.segment,
+  anyName: named.anyName,
+  weight: named.weight,
   child: 'a child such as `conv1: Conv2d(3, 64)`',
 };
 
@@ -289,7 +291,7 @@ function helpFor(error: IRecognitionException & { previousToken?: IToken }): str
   return undefined;
 }
 
-// ── strays ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── strays ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 export type StrayPlace = 'file' | 'block' | 'seq' | 'train' | 'names';
 

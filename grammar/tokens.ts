@@ -1,12 +1,12 @@
 /**
  * Tokens and the lexer.
  *
- * Words are lexed as what they look like; `keywords.ts` then decides by context which of the soft ones are names. Comments
- * (`#` to the end of the line) are kept beside the tokens. Malformed strings and numbers are tokens of their own, so that
- * the lexer can say exactly what is wrong and the parser can go on.
+ * Words are lexed as what they look like; `keywords.ts` then decides by context which of the soft ones are
+ * names. Comments (`#` to the end of the line) are kept beside the tokens. Malformed strings and numbers are
+ * tokens of their own, so that the lexer can say exactly what is wrong and the parser can go on.
  *
- * Categories: `Word` is any word, `Name` what may stand for a value or a declaration, `Text` any string, `Infix` any infix
- * operator; the stray ones serve error recovery.
+ * Categories: `Word` is any word, `Name` what may stand for a value or a declaration, `Text` any string,
+ * `Infix` any infix operator; the stray ones serve error recovery.
  */
 import { createToken, type ILexerErrorMessageProvider, type IToken, Lexer, type TokenType } from 'chevrotain';
 import type { Comment } from './ast.ts';
@@ -16,12 +16,12 @@ import type { SourceFile, Span } from './source.ts';
 const category = (name: string, ...categories: TokenType[]): TokenType =>
   createToken({ name, pattern: Lexer.NA, categories });
 
-export const Word = category('Word');
+const Word = category('Word');
 export const Name = category('Name', Word);
 export const Text = category('Text');
 export const Infix = category('Infix');
 
-// ── strays: tokens that cannot start an element of a list of statements, and end none either ───────────────────────
+// ── strays: tokens that cannot start an element of a list of statements, and end none either ───────────────
 
 export const StrayItem = category('StrayItem');
 export const StrayMember = category('StrayMember');
@@ -45,7 +45,7 @@ function strays(name: string): TokenType[] {
   return lists.flatMap(([stray, starts]) => (starts.includes(name) ? [] : [stray]));
 }
 
-// ── words ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── words ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 export const Identifier = createToken({
   name: 'Identifier',
@@ -74,7 +74,9 @@ export const hardWords = [
   'return',
   'require',
 ] as const;
-/** Words that open a declaration, a member or a setting, or join parts of one, and are names anywhere else. */
+/**
+ * Words that open a declaration, a member or a setting, or join parts of one, and are names anywhere else.
+ */
 export const softWords = [
   'package',
   'import',
@@ -105,7 +107,7 @@ export const softWords = [
   'epochs',
 ] as const;
 
-export type HardWord = (typeof hardWords)[number];
+type HardWord = (typeof hardWords)[number];
 export type SoftWord = (typeof softWords)[number];
 
 function keywordTokens(): Record<HardWord | SoftWord, TokenType> {
@@ -124,7 +126,7 @@ function keywordTokens(): Record<HardWord | SoftWord, TokenType> {
 
 export const keyword = keywordTokens();
 
-// ── literals ────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── literals ───────────────────────────────────────────────────────────────────────────────────────────────
 
 const literal = (name: string, pattern: RegExp, ...categories: TokenType[]): TokenType =>
   createToken({ name, pattern, categories: [...categories, ...strays(name)] });
@@ -137,20 +139,20 @@ export const StringLiteral = literal('StringLiteral', /"[^"\\\n\r]*(?:\\[^\n\r][
 export const StringLabel = category('StringLabel', Text, ...strays('StringLabel'));
 export const OpenString = literal('OpenString', /"[^\n\r]*/, Text);
 
-// ── punctuation, longest first ──────────────────────────────────────────────────────────────────────────────────────
+// ── punctuation, longest first ─────────────────────────────────────────────────────────────────────────────
 
 export const Ellipsis = literal('Ellipsis', /\.\.\./);
 export const DotDot = literal('DotDot', /\.\./);
 export const Dot = literal('Dot', /\./);
 export const Arrow = literal('Arrow', /->/);
 export const Pipe = literal('Pipe', /\|>/);
-export const Elvis = literal('Elvis', /\?:/, Infix);
-export const Comparison = literal('Comparison', /==|!=|<=|>=|<|>/, Infix);
+const Elvis = literal('Elvis', /\?:/, Infix);
+const Comparison = literal('Comparison', /==|!=|<=|>=|<|>/, Infix);
 export const Equals = literal('Equals', /=/);
-export const Plus = literal('Plus', /\+/, Infix);
+const Plus = literal('Plus', /\+/, Infix);
 export const Minus = literal('Minus', /-/, Infix);
-export const Times = literal('Times', /[*/%@]/, Infix);
-export const Power = literal('Power', /\^/, Infix);
+const Times = literal('Times', /[*/%@]/, Infix);
+const Power = literal('Power', /\^/, Infix);
 export const Colon = literal('Colon', /:/);
 export const Comma = literal('Comma', /,/);
 export const LParen = literal('LParen', /\(/);
@@ -190,7 +192,7 @@ export const allTokens: TokenType[] = [
   ...categories,
 ];
 
-// ── lexing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── lexing ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Chevrotain wants messages as texts; `tokenize` makes the diagnostics, from the offsets. */
 const lexerMessages: ILexerErrorMessageProvider = {
@@ -201,7 +203,7 @@ const lexerMessages: ILexerErrorMessageProvider = {
 
 const lexer = new Lexer(allTokens, { positionTracking: 'onlyOffset', errorMessageProvider: lexerMessages });
 
-export interface Tokens {
+interface Tokens {
   readonly tokens: IToken[];
   readonly comments: readonly Comment[];
   readonly diagnostics: readonly Diagnostic[];

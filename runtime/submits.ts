@@ -1,11 +1,13 @@
 /**
- * How a run is cut into submits, and what a run may be asked of a plan. Shared by devices that execute and the one that only checks.
+ * How a run is cut into submits, and what a run may be asked of a plan. Shared by devices that execute and
+ * the one that only checks.
  */
 import type { Plan, PlanSection } from '../compiler/plan/types.ts';
 
 /**
- * Work in one submit, so that it stays below about a second (drivers kill longer ones): 2e11 FLOPs take 1 s on a slow
- * integrated GPU and 10 ms on a fast card. Software adapters have no watchdog, and a submit costs them more.
+ * Work in one submit, so that it stays below about a second (drivers kill longer ones): 2e11 FLOPs
+ * take 1 s on a slow integrated GPU and 10 ms on a fast card. Software adapters have no watchdog, and
+ * a submit costs them more.
  */
 export const flopsPerSubmit = { gpu: 2e11, cpu: 1e13 } as const;
 
@@ -15,7 +17,10 @@ export interface Span {
   readonly end: number;
 }
 
-/** Throws where a run does not fit a plan: a plan with sections runs by them, and none runs past its repetitions. */
+/**
+ * Throws where a run does not fit a plan: a plan with sections runs by them, and none
+ * runs past its repetitions.
+ */
 export function checkRun(plan: Plan, section: PlanSection | undefined, repetition: number): void {
   if ((plan.sections === undefined) !== (section === undefined))
     throw new Error(plan.sections ? 'the plan runs by sections' : 'the plan has no sections');

@@ -1,7 +1,9 @@
 /**
- * The runtime's own interfaces: a device that runs verified plans, and a session that holds one plan's memory.
+ * The runtime's own interfaces: a device that runs verified plans, and a session that
+ * holds one plan's memory.
  *
- * The same interface is served by WebGPU (Dawn in Node, a browser) and by the null device, which executes nothing.
+ * The same interface is served by WebGPU (Dawn in Node, a browser) and by the null
+ * device, which executes nothing.
  */
 import type { Plan, PlanSection, VerifiedPlan } from '../compiler/plan/types.ts';
 import type { DeviceProfile } from '../compiler/profile.ts';
@@ -10,7 +12,10 @@ export type HostArray = Float32Array | Int32Array;
 
 export interface Device {
   readonly profile: DeviceProfile;
-  /** Compiles the pipelines (in parallel) and allocates the buffers; errors are readable `DiagnosticError`s (Z6xx). */
+  /**
+   * Compiles the pipelines (in parallel) and allocates the buffers; errors are readable
+   * `DiagnosticError`s (Z6xx).
+   */
   open(plan: VerifiedPlan): Promise<Session>;
   /** Bytes now allocated on the device, and the most there ever were. */
   readonly memory: { readonly current: number; readonly peak: number };
@@ -29,7 +34,8 @@ export interface Session {
   /** Values of `hyperSlots`, before a training step. */
   writeHyper(values: readonly number[]): void;
   /**
-   * Encodes every step, or those of one section, and returns at once. A plan with sections runs by sections only.
+   * Encodes every step, or those of one section, and returns at once. A plan with
+   * sections runs by sections only.
    * @param repetition which chunk, from 0
    */
   run(section?: PlanSection, repetition?: number): void;

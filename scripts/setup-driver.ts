@@ -99,7 +99,7 @@ function findAdapter(): string | undefined {
 }
 
 async function probe(): Promise<number> {
-  const { listAdapters } = await import('../runtime/node-gpu.ts');
+  const { listAdapters } = await import('../runtime/node/gpu.ts');
   const used = (await listAdapters({ adapter: '' })).find((a) => a.used);
   if (used === undefined) return 1;
   console.log(used.report.name);

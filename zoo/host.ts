@@ -1,6 +1,6 @@
 /**
- * How the model stage reads files under Node: the file system, npm packages with a `zoo` entry, and the bundled
- * packages, which lie beside this program in `zoo/lib`.
+ * How the model stage reads files under Node: the file system, npm packages with a `zoo` entry, and the
+ * bundled packages, which lie beside this program in `zoo/lib`.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -19,7 +19,10 @@ function readText(path: string): string | undefined {
     : undefined;
 }
 
-/** The file that `spec` names when imported from `from`: `./enc.zoo`, or an npm package found as Node finds them. */
+/**
+ * The file that `spec` names when imported from `from`: `./enc.zoo`, or an npm package
+ * found as Node finds them.
+ */
 function resolveImport(spec: string, from: string): string | undefined {
   const folder = dirname(resolve(from));
   if (/^\.{0,2}\//.test(spec)) {

@@ -2,7 +2,7 @@
 import { compileGraph } from '../../compiler/compile.ts';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
-import { openGpu } from '../../runtime/node-gpu.ts';
+import { openGpu } from '../../runtime/node/gpu.ts';
 import type { Device, HostArray, Session } from '../../runtime/types.ts';
 import { caseInputs, modelOf, planCase } from '../../zoo/bench/cases.ts';
 import { writeBenchHyper } from '../../zoo/bench/measure.ts';

@@ -19,6 +19,7 @@ import {
   type Output,
   sameShape,
 } from '../graph/types.ts';
+import { madeByPasses } from '../ops/expressions.ts';
 import { opOf } from '../ops/index.ts';
 
 export interface DifferentiateOptions {
@@ -129,7 +130,11 @@ function inputGradients<K extends Node['op']>(
 ): (number | null)[] {
   if (node.inputs.length === 0) return [];
   const asked = node.inputs.map((i) => wanted[i]!);
-  const gradients = opOf(node.op).gradient(b, node, dy, asked);
+  const { gradient: rule } = opOf(node.op);
+  if (rule === 'made by gradients')
+    throw new Error(`second derivatives are not supported: ${node.op} is itself part of a gradient`);
+  if (rule === 'made by passes') madeByPasses(node.op);
+  const gradients = rule(b, node, dy, asked);
   return node.inputs.map((input, i) => {
     const gradient = gradients[i] ?? null;
     if (gradient === null || !asked[i]) return null;

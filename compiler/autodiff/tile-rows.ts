@@ -10,8 +10,8 @@
 import type { Builder } from '../graph/builder.ts';
 import { createBuilder } from '../graph/create-builder.ts';
 import { type Graph, type Node, type NodeOf, numericShape, sizeOf } from '../graph/types.ts';
-import type { OpName } from '../ops/attributes.ts';
-import { elementwiseOps } from '../ops/map-program.ts';
+import { stripsOf } from '../ops/index.ts';
+import type { Cut } from '../ops/strips.ts';
 
 /** Elements up to which a value is stored whole: 64 MiB, half of what one binding may hold by default. */
 export const stripElements = 2 ** 24;
@@ -30,9 +30,6 @@ interface Range {
 
 /** Thrown inside where an operation cannot be cut into strips. */
 class NoStrips extends Error {}
-
-const elementwise = new Set<OpName>([...elementwiseOps, 'cast']);
-const alongLast = new Set<OpName>(['softmax', 'log_softmax', 'l2_normalize']);
 
 /**
  * The graph with values of more than `limit` elements, and more than any input, cut into strips of rows; the same graph
@@ -183,78 +180,20 @@ class Tiling {
     return own < 0 || shape[own] === 1 ? this.#entire(id) : this.#strip(id, own, range);
   }
 
-  /** The operation done on strips of its inputs. */
+  /** The operation done on strips of its inputs, as its traits say. */
   #push(node: Node, axis: number, range: Range): number {
-    const b = this.#b;
-    const rank = node.type.shape.length;
-    const first = node.inputs[0]!;
-    const input = (own: number) => this.#strip(first, own, range);
-    if (elementwise.has(node.op)) {
-      const inputs = node.inputs.map((id) => this.#operand(id, rank, axis, range));
-      return b.add(node.op, inputs, node.attrs);
-    }
-    if (alongLast.has(node.op) && axis < rank - 1) return b.add(node.op, [input(axis)], node.attrs);
-    switch (node.op) {
-      case 'transpose':
-        return b.add('transpose', [input(node.attrs.perm[axis]!)], node.attrs);
-      case 'all_gather':
-        return b.add('all_gather', [input(axis)], {});
-      case 'matmul':
-        return this.#product(node, axis, range);
-      case 'sum':
-      case 'mean':
-      case 'max':
-        return b.add(node.op, [input(reducedFrom(axis, node.attrs))], node.attrs);
-      case 'take': {
-        const before = axis < node.attrs.axis;
-        const index = node.inputs[1]!;
-        const picked = before ? this.#strip(index, axis, range) : this.#entire(index);
-        return b.add('take', [input(before ? axis : axis + 1), picked], node.attrs);
-      }
-      case 'expand': {
-        const shape = node.attrs.shape.map((n, i) => (i === axis ? range.end - range.start : n));
-        return b.add('expand', [this.#operand(first, rank, axis, range)], { shape });
-      }
-      case 'reshape':
-        return this.#reshaped(node, axis, range);
-      default:
-        throw new NoStrips();
-    }
+    const strips = stripsOf(node.op);
+    const cut: Cut = {
+      b: this.#b,
+      axis,
+      length: range.end - range.start,
+      strip: (id, own) => this.#strip(id, own, range),
+      whole: (id) => this.#entire(id),
+      operand: (id, rank) => this.#operand(id, rank, axis, range),
+      shape: (id) => numericShape(this.#graph.nodes[id]!.type),
+    };
+    const made = strips === 'none' ? undefined : strips(cut, node);
+    if (made === undefined) throw new NoStrips();
+    return made;
   }
-
-  /** Rows of a product are rows of the left side, columns are columns of the right. */
-  #product(node: NodeOf<'matmul'>, axis: number, range: Range): number {
-    const [left, right] = node.inputs as [number, number];
-    const shapes = [left, right].map((id) => this.#graph.nodes[id]!.type.shape.length);
-    if (node.attrs.epilogue !== undefined || shapes.some((rank) => rank !== 2)) throw new NoStrips();
-    const { transposeA, transposeB } = node.attrs;
-    const inputs =
-      axis === 0
-        ? [this.#strip(left, transposeA ? 1 : 0, range), this.#entire(right)]
-        : [this.#entire(left), this.#strip(right, transposeB ? 0 : 1, range)];
-    return this.#b.add('matmul', inputs, node.attrs);
-  }
-
-  /** Reshapes that leave the axis and all before it as they are. */
-  #reshaped(node: NodeOf<'reshape'>, axis: number, range: Range): number {
-    const from = numericShape(this.#graph.nodes[node.inputs[0]!]!.type);
-    const to = numericShape(node.type);
-    if (to.slice(0, axis + 1).some((n, i) => n !== from[i])) throw new NoStrips();
-    const shape = to.map((n, i) => (i === axis ? range.end - range.start : n));
-    return this.#b.add('reshape', [this.#strip(node.inputs[0]!, axis, range)], { shape });
-  }
-}
-
-/** The input's axis that a reduction's result axis comes from. */
-function reducedFrom(
-  axis: number,
-  { axes, keep }: { readonly axes: readonly number[]; readonly keep: boolean },
-) {
-  if (keep) {
-    if (axes.includes(axis)) throw new NoStrips();
-    return axis;
-  }
-  let own = axis;
-  for (const reduced of [...axes].sort((a, b) => a - b)) if (reduced <= own) own++;
-  return own;
 }

@@ -7,7 +7,15 @@
 import { opOf } from '../ops/index.ts';
 import type { RefTensor } from '../ops/op.ts';
 import { roundToHalf } from './half.ts';
-import { formatShape, type Graph, type Node, type NodeOf, numericShape, sizeOf } from './types.ts';
+import {
+  formatShape,
+  type Graph,
+  type Node,
+  type NodeOf,
+  numericShape,
+  sizeOf,
+  type TensorType,
+} from './types.ts';
 
 export interface Feeds {
   readonly inputs: ReadonlyMap<string, RefTensor>;
@@ -21,7 +29,7 @@ export function executeReference(graph: Graph, feeds: Feeds): Map<string, RefTen
   const values: (RefTensor | undefined)[] = [];
   const outputs = new Map<string, RefTensor>();
   for (const node of graph.nodes) {
-    values[node.id] = evaluate(
+    values[node.id] = evaluateNode(
       node,
       node.inputs.map((i) => values[i]!),
       feeds,
@@ -39,7 +47,8 @@ function lastUses(graph: Graph): number[] {
   return last;
 }
 
-function evaluate(node: Node, inputs: readonly RefTensor[], feeds: Feeds): RefTensor {
+/** The value of one node from those of its inputs. */
+export function evaluateNode(node: Node, inputs: readonly RefTensor[], feeds: Feeds): RefTensor {
   const shape = numericShape(node.type);
   if (node.op === 'input') return fed(feeds.inputs, 'input', node.attrs.name, shape);
   if (node.op === 'param') return fed(feeds.params, 'weight', node.attrs.name, shape);
@@ -51,8 +60,12 @@ function apply<K extends Node['op']>(
   inputs: readonly RefTensor[],
   shape: number[],
 ): RefTensor {
-  const value = opOf(node.op).reference(inputs, node.attrs, shape);
-  return node.type.dtype === 'f16' ? { shape, data: value.data.map(roundToHalf) } : value;
+  return asStored(node.type, opOf(node.op).reference(inputs, node.attrs, shape));
+}
+
+/** A value as memory of a type holds it. */
+export function asStored({ dtype }: TensorType, { shape, data }: RefTensor): RefTensor {
+  return { shape, data: dtype === 'f16' ? data.map(roundToHalf) : data };
 }
 
 function fed(

@@ -6,13 +6,13 @@
 import type { Origin } from '../graph/types.ts';
 import { sizeOf } from '../graph/types.ts';
 import { flatMain, flatWorkgroup } from './access.ts';
-import { gridOf, type LowerContext } from './kernel.ts';
+import { type Emitter, gridOf } from './kernel.ts';
 import { emitMap } from './map.ts';
 import { isDense, type View } from './view.ts';
 import { windowArg, windowsOf } from './windows.ts';
 
 /** Emits `to += from`; `to` is dense. */
-export function emitAccumulate(ctx: LowerContext, from: View, to: View, origin: Origin): void {
+export function emitAccumulate(ctx: Emitter, from: View, to: View, origin: Origin): void {
   if (!isDense(from) || from.offset !== 0) {
     const program = { inputs: 2, instructions: [{ op: 'add', args: [0, 1] }] } as const;
     emitMap(ctx, { name: 'accumulate', program, inputs: [to, from], result: to, origin });

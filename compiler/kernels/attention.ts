@@ -206,8 +206,9 @@ function lowerAttention(
   if (kind.startsWith('grad')) scalars.set('lse', ctx.view(node.inputs[4]!));
   if (kind === 'grad_q' || kind === 'grad_k') scalars.set('delta', ctx.view(node.inputs[5]!));
   const shape = numericShape(node.type);
-  const logSum = kind === 'forward' ? claimLogSum(ctx, node) : undefined;
-  if (logSum) scalars.set('log_sum', logSum);
+  // The gradients want the log-sum-exp of the same scores: the forward pass has it at hand.
+  const logSum = ctx.joined(node, 'log-sum-exp');
+  if (logSum) scalars.set('log_sum', ctx.result(logSum));
   if (kind === 'lse') scalars.set('out', ctx.result(node));
   else views.set('out', ctx.result(node, headsInside(shape)));
   const work: AttentionWork = {
@@ -225,25 +226,6 @@ function lowerAttention(
   };
   const print = ctx.profile.kind === 'cpu' ? cpuAttention : gpuAttention;
   ctx.emit(print(work, ctx, node.origin));
-}
-
-/** The log-sum-exp that the gradients want of the same scores: the forward pass has it at hand. */
-function claimLogSum(
-  ctx: LowerContext,
-  node: Node & { readonly attrs: OpAttributes['attention'] },
-): View | undefined {
-  const [q, k] = node.inputs;
-  const wanted = ctx
-    .consumers(q!)
-    .find(
-      (user) =>
-        user.op === 'attention_lse' &&
-        user.inputs[0] === q &&
-        user.inputs[1] === k &&
-        user.attrs.causal === node.attrs.causal &&
-        user.attrs.scale === node.attrs.scale,
-    );
-  return wanted && ctx.claim(wanted);
 }
 
 /** Strides of [B, H, T, D] for values that lie as [B, T, H, D]. */

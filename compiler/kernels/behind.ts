@@ -1,7 +1,7 @@
 /**
  * Plain arithmetic that alone reads a kernel's result, done where the result is stored: residuals, embeddings of positions.
  */
-import { type Node, numericShape, sameShape } from '../graph/types.ts';
+import { type Node, numericShape } from '../graph/types.ts';
 import { programOf } from '../ops/map-program.ts';
 import type { LowerContext } from './kernel.ts';
 import type { RowInput } from './rows.ts';
@@ -18,18 +18,15 @@ export interface Behind {
   readonly output: View;
 }
 
-/** What the only reader of `node` does with its value `own`, claimed; undefined where that is more than plain arithmetic. */
+/** What the plan wants done with the value `own` of `node`; undefined where it is to be stored as it is. */
 export function arithmeticBehind(ctx: LowerContext, node: Node, own: string): Behind | undefined {
-  const user = ctx.soleConsumer(node.id);
-  if (user === undefined || !sameShape(user.type.shape, node.type.shape)) return undefined;
-  const program = programOf(user);
+  const user = ctx.joined(node, 'epilogue');
+  const program = user && programOf(user);
+  if (!user || !program) return undefined;
   const others = user.inputs.filter((id) => id !== node.id);
-  if (program === undefined || !others.every((id) => ctx.isLowered(id))) return undefined;
   const names = user.inputs.map((id) => (id === node.id ? `(${own})` : `extra${others.indexOf(id)}`));
-  const value = arithmeticExpression(program, names);
-  const output = value === undefined ? undefined : ctx.claim(user);
-  if (value === undefined || output === undefined) return undefined;
+  const output = ctx.result(user);
   const shape = numericShape(node.type);
   const extras = others.map((id, i) => ({ role: `extra${i}`, view: expandView(ctx.view(id), shape) }));
-  return { value, extras, output };
+  return { value: arithmeticExpression(program, names), extras, output };
 }

@@ -28,7 +28,7 @@ import {
 } from './contraction.ts';
 import { elementBytes } from './half.ts';
 import type { KernelArg, Lower, LowerContext } from './kernel.ts';
-import { foldNormalisation, momentsOfResult } from './normalised.ts';
+import { foldNormalisation } from './normalised.ts';
 import { cutProduct, joinPieces, piecesOfProduct } from './pieces.ts';
 import { productSize } from './schedule-keys.ts';
 import { chooseSchedule } from './schedules.ts';
@@ -53,7 +53,7 @@ function contraction(ctx: LowerContext, node: NodeOf<'matmul'>): Contraction {
   const a = transposeA ? swapped(raw(0)) : raw(0); // [..., M, K]
   const b = transposeB ? swapped(raw(1)) : raw(1); // [..., K, N]
   const result = ctx.result(node);
-  const moments = momentsOfResult(ctx, node.id);
+  const moments = ctx.joined(node, 'row-moments');
   const rank = result.shape.length;
   const batchShape = result.shape.slice(0, -2);
   const m = result.shape[rank - 2]!;
@@ -79,7 +79,7 @@ function contraction(ctx: LowerContext, node: NodeOf<'matmul'>): Contraction {
     epilogue,
     extras: extras.map((view) => operandOf(view, batchAxes, 'middle')),
     ...normalisation(ctx, node),
-    ...(moments ? { moments } : {}),
+    ...(moments ? { moments: ctx.result(moments) } : {}),
   };
 }
 

@@ -5,7 +5,8 @@
  * depends on which buffer its storage ends up in (one buffer must not be bound both ways in a dispatch). Equal text
  * means one pipeline, so bodies hold shapes and strides but never ids, paths or arena offsets.
  */
-import type { Graph, Node, NodeOf, Origin } from '../graph/types.ts';
+import type { Node, NodeOf, Origin } from '../graph/types.ts';
+import type { JoinConsumers, JoinKind } from '../joins/types.ts';
 import type { OpName } from '../ops/attributes.ts';
 import type { DeviceProfile } from '../profile.ts';
 import type { ScheduleChoice } from './schedules.ts';
@@ -43,10 +44,14 @@ export function extensionFeature(extension: string): string {
   return extension === 'f16' ? 'shader-f16' : extension.replaceAll('_', '-');
 }
 
-/** What a lowering rule works with. */
-export interface LowerContext {
-  readonly graph: Graph;
+/** What prints kernels: enough for copies and fills. */
+export interface Emitter {
   readonly profile: DeviceProfile;
+  emit(kernel: Kernel): void;
+}
+
+/** What a lowering rule works with. */
+export interface LowerContext extends Emitter {
   node(id: number): Node;
   /** The value of a node as its producer left it: any strides. */
   view(id: number): View;
@@ -59,17 +64,11 @@ export interface LowerContext {
   rows(id: number, axis: number): View;
   /** Allocates the node's result, dense unless `strides` are given (a permutation of dense strides), and makes it the node's value. */
   result(node: Node, strides?: readonly number[]): View;
-  /** The nodes that read a value; empty where what they are may not matter (a slice of a node is being lowered). */
-  consumers(id: number): readonly Node[];
-  /** The only reader of a value that is no output of the graph. */
-  soleConsumer(id: number): Node | undefined;
-  /** Whether a node's value is there already. */
-  isLowered(id: number): boolean;
   /**
-   * The result of another node, which the kernel at hand makes along with its own; undefined where that node has been lowered. The
-   * node is passed over when its turn comes.
+   * The node whose result the plan wants of `producer`'s kernel as well; undefined where it wants none. The kernel must make it:
+   * that node has no kernel of its own.
    */
-  claim(node: Node, strides?: readonly number[]): View | undefined;
+  joined<K extends JoinKind>(producer: Node, kind: K): JoinConsumers[K] | undefined;
   /**
    * For a dense result that others read by rows while a product reads it by columns: a place, in the result's shape, where the
    * kernel writes it a second time. Undefined where nothing wants it.
@@ -81,7 +80,6 @@ export interface LowerContext {
   scratch(elements: number, dtype: Storage['dtype'], label: string): Storage;
   /** A derived view made once for each source view, such as a transposed copy two products share. */
   cached(source: View, make: () => View): View;
-  emit(kernel: Kernel): void;
 }
 
 /** Emits the kernels of one node and sets its result. */

@@ -1,12 +1,13 @@
 /**
- * Graph to kernels: walks the nodes in order, follows views for free, and asks each op's family for its kernels.
+ * Graph to kernels: walks the nodes in order as the join plan says, follows views for free, and asks each op's family for its kernels.
  *
  * Results that leave the graph (outputs, gradients) are produced in place where the producer can, else copied at the end.
  * Kernels whose operands are weights alone are set apart (`setup`), since an inference plan needs them once.
  */
 import type { VerifiedGraph } from '../graph/types.ts';
 import { viewOps } from '../graph/views.ts';
-import type { OpName } from '../ops/attributes.ts';
+import type { VerifiedJoins } from '../joins/types.ts';
+import { isLeaf } from '../ops/index.ts';
 import type { DeviceProfile } from '../profile.ts';
 import type { Kernel, KernelArg } from './kernel.ts';
 import { Lowering } from './lowering.ts';
@@ -59,20 +60,24 @@ function separateHalves(kernels: readonly Kernel[]): Lowered {
 }
 
 /** Kernels of a graph for a device. */
-export function lowerGraph(graph: VerifiedGraph, profile: DeviceProfile, options: LowerOptions): Lowered {
+export function lowerGraph(
+  graph: VerifiedGraph,
+  joins: VerifiedJoins,
+  profile: DeviceProfile,
+  options: LowerOptions,
+): Lowered {
   const { places, hoist = false } = options;
   const placed = new Map<number, OutputPlace>();
   const sums = new Map<number, OutputPlace[]>();
-  const leaves = new Set<OpName>(['input', 'param']);
   for (const { name, node } of graph.outputs) {
     const place = places.get(name);
     if (place?.accumulate === true) sums.set(node, [...(sums.get(node) ?? []), place]);
     const { op } = graph.nodes[node]!;
     // Only a map may overwrite what it reads.
-    const possible = place?.place === 'weights' ? op === 'map' : !viewOps.has(op) && !leaves.has(op);
+    const possible = place?.place === 'weights' ? op === 'map' : !viewOps.has(op) && !isLeaf(op);
     if (place && !place.accumulate && possible && !placed.has(node)) placed.set(node, place);
   }
-  const lowering = new Lowering(graph, profile, placed, options);
+  const lowering = new Lowering(graph, joins, profile, placed, options);
   for (const node of graph.nodes) {
     lowering.lowerNode(node);
     for (const place of sums.get(node.id) ?? []) lowering.accumulate(node.id, place);

@@ -6,12 +6,12 @@
  */
 
 import type { Node, Origin } from '../graph/types.ts';
-import { numericShape, sameShape, sizeOf } from '../graph/types.ts';
-import type { ElementwiseOp, MapProgram } from '../ops/map-program.ts';
-import { elementwiseOps, programOf } from '../ops/map-program.ts';
+import { numericShape, sizeOf } from '../graph/types.ts';
+import type { ElementwiseOp } from '../ops/attributes.ts';
+import { elementwiseOps, type MapProgram, programOf } from '../ops/map-program.ts';
 import { bytesOf, flatMain } from './access.ts';
 import { computeType, elementBytes } from './half.ts';
-import { gridOf, type KernelArg, type Lower, type LowerContext } from './kernel.ts';
+import { type Emitter, gridOf, type KernelArg, type Lower, type LowerContext } from './kernel.ts';
 import { rowKernel } from './rows.ts';
 import { denseView, isDense, type View } from './view.ts';
 import { collapseAxes, expandView } from './view-algebra.ts';
@@ -57,7 +57,7 @@ interface MapKernel {
 }
 
 /** Emits `result = program(inputs...)`; inputs broadcast to the result's shape. */
-export function emitMap(ctx: LowerContext, kernel: MapKernel): void {
+export function emitMap(ctx: Emitter, kernel: MapKernel): void {
   const { program, result } = kernel;
   const operands = kernel.inputs.map((view) => expandView(view, result.shape));
   const { shape, strides } = collapseAxes(result.shape, [...operands.map((v) => v.strides), result.strides]);
@@ -139,12 +139,12 @@ export function emitMap(ctx: LowerContext, kernel: MapKernel): void {
 const identity: MapProgram = { inputs: 1, instructions: [] };
 
 /** Copies a view into another of the same shape (a transpose, a slice made dense ...). */
-export function emitCopy(ctx: LowerContext, from: View, to: View, origin: Origin): void {
+export function emitCopy(ctx: Emitter, from: View, to: View, origin: Origin): void {
   emitMap(ctx, { name: 'copy', program: identity, inputs: [from], result: to, origin });
 }
 
 /** Fills a view with one value, or with 0, 1, 2, ... (`iota`, one axis). */
-export function emitFill(ctx: LowerContext, to: View, value: number | 'iota', origin: Origin): void {
+export function emitFill(ctx: Emitter, to: View, value: number | 'iota', origin: Origin): void {
   const element = computeType(to.storage);
   const { shape, strides } = collapseAxes(to.shape, [to.strides]);
   const count = sizeOf(shape);
@@ -168,33 +168,31 @@ export function emitFill(ctx: LowerContext, to: View, value: number | 'iota', or
 
 function lowerElementwise(ctx: LowerContext, node: Node): void {
   const program = programOf(node)!;
-  if (joinRowSum(ctx, node, program)) return;
+  const sum = ctx.joined(node, 'row-sum');
+  if (sum) {
+    emitRowSum(ctx, node, program, sum);
+    return;
+  }
   const inputs = node.inputs.map((id) => ctx.view(id));
   const result = ctx.result(node, sharedLayout(inputs, numericShape(node.type)));
   emitMap(ctx, { name: 'map', program, inputs, result, origin: node.origin });
 }
 
 /** Where plain arithmetic serves a sum along its rows only (attention's sum of dout · out), the sum's kernel does it all. */
-function joinRowSum(ctx: LowerContext, node: Node, program: MapProgram): boolean {
-  const user = ctx.soleConsumer(node.id);
-  const { shape } = node.type;
-  if (user?.op !== 'sum' || user.attrs.axes.join() !== `${shape.length - 1}`) return false;
-  if (!node.inputs.every((id) => sameShape(ctx.node(id).type.shape, shape))) return false;
+function emitRowSum(ctx: LowerContext, node: Node, program: MapProgram, sum: Node): void {
   const roles = node.inputs.map((_, i) => `x${i}`);
-  const value = arithmeticExpression(program, roles);
-  const claimed = value === undefined ? undefined : ctx.claim(user);
-  if (value === undefined || claimed === undefined) return false;
   const inputs = node.inputs.map((id, i) => ({ role: roles[i]!, view: ctx.view(id) }));
+  const result = ctx.result(sum);
   const lead = numericShape(node.type).slice(0, -1);
+  const value = arithmeticExpression(program, roles);
   const spec = {
     name: 'row_sum',
     inputs,
-    output: denseView(claimed.storage, lead, claimed.offset),
+    output: denseView(result.storage, lead, result.offset),
     steps: [{ reduce: [{ op: 'sum' as const, name: 'total', value }] }, { put: 'total' }],
     flops: sizeOf(numericShape(node.type)) * (program.instructions.length + 1),
   };
   ctx.emit(rowKernel(spec, ctx.profile, node.origin));
-  return true;
 }
 
 /** Strides of the first input of the result's shape that fills its memory in another order (channels last), to be kept. */

@@ -201,7 +201,7 @@ const lowerConcat: Lower<'concat'> = (ctx, node) => {
   const { axis } = node.attrs;
   const views = node.inputs.map((id) => ctx.view(id));
   const most = ctx.profile.limits.maxStorageBuffersPerShaderStage - 2;
-  const behind = views.length < most ? arithmeticBehind(ctx, node, 'value') : undefined;
+  const behind = arithmeticBehind(ctx, node, 'value');
   if (behind) {
     emitConcat(ctx, node, views, axis, behind.output, behind);
     return;

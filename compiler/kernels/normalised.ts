@@ -39,12 +39,6 @@ const lowerGroupMoments: Lower<'group_moments'> = (ctx, node) => {
 
 export const normalisedLowerings = { group_moments: lowerGroupMoments };
 
-/** The place for the moments of a product's result, where a node of the graph is that. */
-export function momentsOfResult(ctx: LowerContext, product: number): View | undefined {
-  const node = ctx.consumers(product).find(({ op }) => op === 'group_moments');
-  return node && ctx.claim(node);
-}
-
 /** A product of x instead of normalised rows: other weights, and an epilogue that puts the sums right. */
 export function foldNormalisation(ctx: LowerContext, c: Contraction, origin: Origin): Contraction {
   const { weight, bias } = c.normalise!;

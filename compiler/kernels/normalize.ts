@@ -36,15 +36,12 @@ const lowerLayerNorm: Lower<'layer_norm'> = (ctx, node) => {
 
 /** dx = rstd * (g - mean(g) - xhat * mean(g * xhat)) with g = dy * weight. */
 const lowerLayerNormGrad: Lower<'layer_norm_grad'> = (ctx, node) => {
-  const [x, , dy] = node.inputs as [number, number, number];
-  const view = ctx.view(x);
+  const view = ctx.view(node.inputs[0]!);
   const length = view.shape.at(-1)!;
   const count = literal(length);
   // The weight's gradient needs the statistics that this kernel has at hand.
-  const weight = ctx.consumers(dy).find((user): user is NodeOf<'layer_norm_grad_weight'> => {
-    return user.op === 'layer_norm_grad_weight' && user.inputs[0] === x && user.attrs.eps === node.attrs.eps;
-  });
-  const dweight = weight && ctx.claim(weight);
+  const weight = ctx.joined(node, 'weight-gradient');
+  const dweight = weight && ctx.result(weight);
   const kept = dweight && scratchStatistics(ctx, view);
   lowerRows(ctx, node, ['x', 'weight', 'dy'], 18, [
     ...statistics(length, node.attrs.eps),
@@ -98,12 +95,9 @@ function sumWeightGradient(
     { role: 'rstd', view: alongRow(rstd) },
   ];
   const axes = x.shape.slice(0, -1).map((_, axis) => axis);
-  const bias = ctx
-    .consumers(node.inputs[1]!)
-    .find(({ op, attrs, type }) => op === 'sum' && !attrs.keep && type.shape.length === 1);
-  const along = bias && ctx.claim(bias);
-  const values = ['dy * ((x - mean) * rstd)', ...(along ? ['dy'] : [])];
-  const outputs = [result, ...(along ? [along] : [])];
+  const bias = ctx.joined(node, 'bias-gradient');
+  const values = ['dy * ((x - mean) * rstd)', ...(bias ? ['dy'] : [])];
+  const outputs = [result, ...(bias ? [ctx.result(bias)] : [])];
   columnReduction(ctx, node, { inputs, axes, op: 'sum', values, flops: 5 }, outputs);
 }
 

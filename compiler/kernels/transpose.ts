@@ -6,7 +6,7 @@
  */
 import type { Origin } from '../graph/types.ts';
 import { flatMain } from './access.ts';
-import { gridOf, type LowerContext } from './kernel.ts';
+import { type Emitter, gridOf } from './kernel.ts';
 import { emitCopy } from './map.ts';
 import type { View } from './view.ts';
 import { collapseAxes } from './view-algebra.ts';
@@ -15,7 +15,7 @@ import { affine, printCoordinates } from './wgsl.ts';
 const workgroup = 64;
 
 /** Copies `from` to `to` (equal shapes, any strides), in blocks where one axis is dense in `from` and another in `to`. */
-export function emitTransposedCopy(ctx: LowerContext, from: View, to: View, origin: Origin): void {
+export function emitTransposedCopy(ctx: Emitter, from: View, to: View, origin: Origin): void {
   const { shape, strides } = collapseAxes(from.shape, [from.strides, to.strides]);
   const [fromStrides, toStrides] = strides as [readonly number[], readonly number[]];
   const column = toStrides.indexOf(1);

@@ -8,17 +8,17 @@ import { alignUp } from '../graph/dims.ts';
 import { readersOf } from '../graph/readers.ts';
 import type { Node, NodeOf, Origin, VerifiedGraph } from '../graph/types.ts';
 import { numericShape, sizeOf } from '../graph/types.ts';
+import { type Inside, isReadAlone, type Layouts, wantsColumnCopy } from '../joins/layouts.ts';
 import type { OpName } from '../ops/attributes.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { tapStrides } from './convolution.ts';
 import { withHalfStorage } from './half.ts';
-import type { Kernel, LowerContext } from './kernel.ts';
-import { columnOperands, filtersOnly, isReadAlone, type Joined, joinedParts } from './layouts.ts';
+import type { Emitter, Kernel } from './kernel.ts';
 import { lossScaleInput, scalerElements, scalerName } from './loss-scale.ts';
 import { emitCopy } from './map.ts';
 import { equalParts, furthestAxis, slicePart } from './parts.ts';
 import { emitTransposedCopy } from './transpose.ts';
-import { denseStrides, denseView, isDense, type Storage, type View } from './view.ts';
+import { denseStrides, denseView, isDense, type Storage, type Storages, type View } from './view.ts';
 import { expandView, reshapeView, sliceView, transposeView } from './view-algebra.ts';
 import { bindingStart, extent, startOf, Windows } from './windows.ts';
 
@@ -34,68 +34,70 @@ export interface OutputPlace {
 }
 
 export interface LoweringOptions {
+  /** Where storages come from: one source for all graphs of a plan. */
+  readonly storages: Storages;
   /** Inputs that lie among the features of the whole batch. */
   readonly features?: ReadonlySet<string>;
-  /** The first number for storages, so that those of several graphs do not meet. */
-  readonly firstStorage?: number;
   /** Casts of weights to f16 lie in an arena of their own, which the optimizer keeps. */
   readonly keepHalves?: boolean;
 }
 
-export abstract class Values {
+export class Values implements Emitter {
   readonly kernels: Kernel[] = [];
   readonly graph: VerifiedGraph;
   readonly profile: DeviceProfile;
+  readonly windows: Windows;
+  readonly #layouts: Layouts;
   /** Views of the nodes that have a value. */
-  protected readonly values = new Map<number, View>();
-  protected readonly outputs: ReadonlySet<number>;
+  readonly #views = new Map<number, View>();
   /** Nodes that read each node. */
-  protected readonly readers: readonly (readonly number[])[];
-  protected readonly windows: Windows;
+  readonly #readers: readonly (readonly number[])[];
   readonly #copies = new Map<string, View>();
   readonly #placed: ReadonlyMap<number, OutputPlace>;
-  /** Nodes that only serve as filters, which products want in the order of taps. */
-  readonly #filters: ReadonlySet<number>;
-  readonly #joined: ReadonlyMap<number, Joined>;
   readonly #features: ReadonlySet<string>;
   readonly #keepHalves: boolean;
-  #storages: number;
-  /** Strides of left operands that are written column by column. */
-  protected readonly columns: ReadonlyMap<number, readonly number[]>;
+  readonly #storages: Storages;
 
   constructor(
     graph: VerifiedGraph,
     profile: DeviceProfile,
+    layouts: Layouts,
     placed: ReadonlyMap<number, OutputPlace>,
-    { features = new Set(), firstStorage = 0, keepHalves = false }: LoweringOptions,
+    { storages, features = new Set(), keepHalves = false }: LoweringOptions,
   ) {
     this.graph = graph;
+    this.#layouts = layouts;
     this.#features = features;
     this.#keepHalves = keepHalves;
-    this.#storages = firstStorage;
+    this.#storages = storages;
     this.profile = profile;
     this.#placed = placed;
-    this.#filters = filtersOnly(graph);
-    this.outputs = new Set(graph.outputs.map((o) => o.node));
-    this.readers = readersOf(graph);
-    this.#joined = joinedParts(graph, this.readers);
-    this.columns = profile.kind === 'cpu' ? columnOperands(graph, this.readers) : new Map();
-    this.windows = new Windows(profile, () => this.#storages++);
+    this.#readers = readersOf(graph);
+    this.windows = new Windows(profile, storages);
   }
 
-  /** What kernels of copies are emitted through. */
-  protected abstract context(): LowerContext;
-
-  window(view: View): View {
-    return this.windows.within(view);
+  node(id: number): Node {
+    return this.graph.nodes[id]!;
   }
 
-  protected whole(id: number): View {
-    const known = this.values.get(id);
+  /** Whether a node's value has its place. */
+  has(id: number): boolean {
+    return this.#views.has(id);
+  }
+
+  /** The value of a node, however large; views are followed to what they show. */
+  view(id: number): View {
+    const known = this.#views.get(id);
     if (known) return known;
-    const view = this.viewOf(this.graph.nodes[id]!);
-    this.values.set(id, view);
+    const view = this.#resolve(this.node(id));
+    this.#views.set(id, view);
     return view;
+  }
+
+  /** The value as a dense view, copied if it is not one. */
+  dense(id: number): View {
+    const view = this.view(id);
+    return isDense(view) ? view : this.copy(view, this.node(id));
   }
 
   copy(view: View, node: Node): View {
@@ -110,9 +112,9 @@ export abstract class Values {
   }
 
   /** The copy that a reshape needs: row by row, or column by column where its only reader wants a matrix so. */
-  protected copyReshaped(from: View, node: Node, shape: readonly number[]): View {
+  #copyReshaped(from: View, node: Node, shape: readonly number[]): View {
     const rows = from.shape.findIndex((_, axis) => sizeOf(from.shape.slice(0, axis)) === shape[0]);
-    const columns = rows > 0 ? this.columnsOf(node, shape) : undefined;
+    const columns = rows > 0 ? this.#columnsOf(node, shape) : undefined;
     if (!columns) return denseView(this.copy(from, node).storage, shape);
     const pitch = columns.strides[1]!;
     const strides = [
@@ -124,13 +126,13 @@ export abstract class Values {
   }
 
   /** Copies between equal shapes; cut along the axis that reaches furthest, again and again, until a binding holds each side. */
-  protected move(from: View, to: View, origin: Origin): void {
+  move(from: View, to: View, origin: Origin): void {
     const large = [from, to].find((view) => !this.windows.holds(view));
     const axis = large === undefined ? -1 : furthestAxis(large);
     if (axis < 0) {
-      const [a, b] = [this.window(from), this.window(to)];
-      if (from.storage.dtype === 'i32') emitCopy(this.context(), a, b, origin);
-      else emitTransposedCopy(this.context(), a, b, origin);
+      const [a, b] = [this.windows.within(from), this.windows.within(to)];
+      if (from.storage.dtype === 'i32') emitCopy(this, a, b, origin);
+      else emitTransposedCopy(this, a, b, origin);
       return;
     }
     const count = equalParts(from.shape[axis]!, 2);
@@ -138,11 +140,12 @@ export abstract class Values {
       this.move(slicePart(from, { index, count }, axis), slicePart(to, { index, count }, axis), origin);
   }
 
-  /** Equal parts of `length` entries of a first axis, such that a binding holds each. */
-  protected partsFor(views: readonly View[], length: number): number {
+  /** Equal parts of `length` entries of a first axis, such that a binding holds each of `views` and of a dense result of `size`. */
+  partsFor(views: readonly View[], length: number, size: number): number {
     const { most } = this.windows;
-    const large = views.filter((view) => view.storage.elements > most && !this.windows.holds(view));
-    const wanted = large.map((view) => Math.ceil(extent(view) / Math.max(1, most - bindingStart)));
+    const large = views.filter((view) => !this.windows.holds(view)).map((view) => extent(view));
+    if (size > most) large.push(size);
+    const wanted = large.map((elements) => Math.ceil(elements / Math.max(1, most - bindingStart)));
     return equalParts(length, Math.max(1, ...wanted));
   }
 
@@ -156,36 +159,33 @@ export abstract class Values {
   }
 
   /** The result of a node as a part of the concatenation that alone reads it. */
-  protected placeInside(
-    node: Node,
-    shape: readonly number[],
-    { concat, whole, strides, offset }: Joined,
-  ): View {
-    if (!this.values.has(concat)) {
-      const { type } = this.graph.nodes[concat]!;
+  #placeInside(node: Node, shape: readonly number[], { concat, whole, strides, offset }: Inside): View {
+    if (!this.has(concat)) {
+      const { type } = this.node(concat);
       const all = numericShape(type);
       const storage = this.scratch(sizeOf(all), type.dtype, `%${concat} concat`);
-      this.values.set(concat, { storage, shape: all, strides: whole, offset: 0 });
+      this.#views.set(concat, { storage, shape: all, strides: whole, offset: 0 });
     }
-    const view = { storage: this.values.get(concat)!.storage, shape, strides, offset };
-    this.values.set(node.id, view);
+    const view = { storage: this.view(concat).storage, shape, strides, offset };
+    this.#views.set(node.id, view);
     return view;
   }
 
-  protected allocateResult(node: Node, wanted?: readonly number[]): View {
+  /** Makes room for a node's result: where the plan places it, else dense or with the strides wanted. */
+  allocateResult(node: Node, wanted?: readonly number[]): View {
     const shape = numericShape(node.type);
     const half = this.#halfOf(node);
     if (half) return half;
-    const joined = this.#joined.get(node.id);
-    if (joined) return this.placeInside(node, shape, joined);
-    const columns = this.columnsOf(node, shape);
+    const inside = this.#layouts.inside.get(node.id);
+    if (inside) return this.#placeInside(node, shape, inside);
+    const columns = this.#columnsOf(node, shape);
     if (columns) return columns;
-    const strides = wanted ?? (this.#filters.has(node.id) ? tapStrides(shape) : undefined);
+    const strides = wanted ?? (this.#layouts.filters.has(node.id) ? tapStrides(shape) : undefined);
     const place = this.#placed.get(node.id);
     const inPlace = place !== undefined && strides === undefined;
     const storage =
       inPlace && place.place === 'weights'
-        ? this.weight(place.name)
+        ? this.#weight(place.name)
         : this.allocate(
             sizeOf(shape),
             node.type.dtype,
@@ -194,7 +194,7 @@ export abstract class Values {
             inPlace ? place.name : undefined,
           );
     const view: View = { storage, shape, strides: strides ?? denseStrides(shape), offset: 0 };
-    this.values.set(node.id, view);
+    this.#views.set(node.id, view);
     return view;
   }
 
@@ -205,26 +205,41 @@ export abstract class Values {
     const { name } = source.attrs;
     const shape = numericShape(node.type);
     const view = denseView(this.allocate(sizeOf(shape), 'f16', `half of ${name}`, 'halves', name), shape);
-    this.values.set(node.id, view);
+    this.#views.set(node.id, view);
     return view;
   }
 
   /** The result of a node whose reader wants it column by column, unless a binding cannot hold it. */
-  protected columnsOf(node: Node, shape: readonly number[]): View | undefined {
-    const strides = this.columns.get(node.id);
+  #columnsOf(node: Node, shape: readonly number[]): View | undefined {
+    const strides = this.#layouts.columns.get(node.id);
     if (!strides) return undefined;
     const elements = alignUp(extent({ shape, strides }), 4);
     if (elements > this.windows.most) return undefined;
     const storage = this.scratch(elements, node.type.dtype, `%${node.id} ${node.op} by columns`);
     const view: View = { storage, shape, strides, offset: 0 };
-    this.values.set(node.id, view);
+    this.#views.set(node.id, view);
     return view;
   }
 
   /** The storage of a weight that the graph reads: a map that makes its new value writes over the old one. */
-  protected weight(name: string): Storage {
+  #weight(name: string): Storage {
     const node = this.graph.nodes.find((n) => n.op === 'param' && n.attrs.name === name)!;
-    return this.whole(node.id).storage;
+    return this.view(node.id).storage;
+  }
+
+  /** For a dense result that a product reads by columns as well: a second place, in the result's shape; see `LowerContext`. */
+  columnCopy(node: Node): View | undefined {
+    const readers = this.#readers[node.id]!.map((id) => this.node(id));
+    if (this.#layouts.columns.has(node.id) || !wantsColumnCopy(node, readers, this.profile)) return undefined;
+    const shape = numericShape(node.type);
+    const [rows, width] = [sizeOf(shape.slice(0, -1)), shape.at(-1)!];
+    const copy = denseView(this.scratch(rows * width, node.type.dtype, `%${node.id} ${node.op} by columns`), [
+      width,
+      rows,
+    ]);
+    const { storage, offset } = this.view(node.id);
+    this.cached({ storage, offset, shape: [width, rows], strides: [1, width] }, () => copy);
+    return { ...copy, shape, strides: [...denseStrides(shape.slice(0, -1)), rows] };
   }
 
   scratch(elements: number, dtype: Storage['dtype'], label: string): Storage {
@@ -232,7 +247,7 @@ export abstract class Values {
   }
 
   /** Copies made so far serve nothing that is lowered from here on. */
-  protected forgetCopies(): void {
+  forgetCopies(): void {
     this.#copies.clear();
   }
 
@@ -240,7 +255,7 @@ export abstract class Values {
   #rows(node: Node, view: View): View {
     const whole = view.storage.elements <= this.windows.most;
     const starts = isDense(view) && view.offset > 0 && view.offset % startOf(view.storage) === 0;
-    return whole && starts && isReadAlone(this.graph, this.readers, node.id)
+    return whole && starts && isReadAlone(this.graph, this.#readers, node.id)
       ? this.windows.alone(view)
       : view;
   }
@@ -250,22 +265,20 @@ export abstract class Values {
     this.kernels.push(withHalfStorage({ ...kernel, args }));
   }
 
-  protected allocate(
+  allocate(
     elements: number,
     dtype: Storage['dtype'],
     label: string,
     place: Storage['place'],
     name?: string,
   ): Storage {
-    const id = this.#storages++;
-    return {
-      id,
+    return this.#storages.make({
       dtype,
       elements: Math.max(1, elements),
       label,
       place,
       ...(name === undefined ? {} : { name }),
-    };
+    });
   }
 
   /** Begins with the scale. */
@@ -273,7 +286,7 @@ export abstract class Values {
     return this.allocate(scalerElements, 'f32', 'loss scale', 'scaler', scalerName);
   }
 
-  protected viewOf(node: Node): View {
+  #resolve(node: Node): View {
     const shape = numericShape(node.type);
     switch (node.op) {
       case 'input':
@@ -289,20 +302,20 @@ export abstract class Values {
         );
       }
       case 'transpose':
-        return transposeView(this.whole(node.inputs[0]!), node.attrs.perm);
+        return transposeView(this.view(node.inputs[0]!), node.attrs.perm);
       case 'slice':
         return this.#rows(
           node,
-          sliceView(this.whole(node.inputs[0]!), node.attrs.starts, node.attrs.ends.map(Number)),
+          sliceView(this.view(node.inputs[0]!), node.attrs.starts, node.attrs.ends.map(Number)),
         );
       case 'expand':
-        return expandView(this.whole(node.inputs[0]!), shape);
+        return expandView(this.view(node.inputs[0]!), shape);
       case 'all_gather':
       case 'recompute':
-        return this.whole(node.inputs[0]!);
+        return this.view(node.inputs[0]!);
       case 'reshape': {
-        const from = this.whole(node.inputs[0]!);
-        return reshapeView(from, shape) ?? this.copyReshaped(from, node, shape);
+        const from = this.view(node.inputs[0]!);
+        return reshapeView(from, shape) ?? this.#copyReshaped(from, node, shape);
       }
       default:
         throw new Error(`%${node.id} ${(node as NodeOf<OpName>).op} was used before it was lowered`);

@@ -32,6 +32,15 @@ export interface Storage {
   readonly name?: string;
 }
 
+/** Makes storages. One for all graphs of a plan and its update, so that no two storages are taken for one. */
+export class Storages {
+  #count = 0;
+
+  make(storage: Omit<Storage, 'id'>): Storage {
+    return { ...storage, id: this.#count++ };
+  }
+}
+
 export interface View {
   readonly storage: Storage;
   readonly shape: readonly number[];

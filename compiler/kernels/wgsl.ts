@@ -1,81 +1,18 @@
 /**
  * Pieces of WGSL that several kernel families print: constants, map programs, index arithmetic.
  *
- * A map program is printed either for scalars or for vec4 values; both from one table of expressions, so that a fused
+ * A map program is printed either for scalars or for vec4 values; both from the expressions of the ops, so that a fused
  * chain and its vectorised form cannot differ.
  */
-import type { BinaryMapOp, MapProgram, UnaryMapOp } from '../ops/map-program.ts';
+import type { ElementwiseOp } from '../ops/attributes.ts';
+import { binaryTable } from '../ops/binary.ts';
+import { isUnary, type MapInstruction, type MapProgram } from '../ops/map-program.ts';
+import { unaryMapOps, unaryTable } from '../ops/unary.ts';
+import { type Lane, type Lanes, literal, scalarLane, vectorLane } from '../ops/wgsl.ts';
 
-export type Lanes = 1 | 4;
+export { type Lanes, literal };
 
-/** An f32 literal that reads back to the same number. */
-export function literal(value: number): string {
-  if (!Number.isFinite(value)) throw new Error(`no WGSL literal for ${value}`);
-  const text = String(Math.fround(value));
-  return `${/[.e]/.test(text) ? text : `${text}.0`}f`;
-}
-
-const floatType = (lanes: Lanes) => (lanes === 4 ? 'vec4<f32>' : 'f32');
-const splat = (lanes: Lanes, value: string) => (lanes === 4 ? `vec4<f32>(${value})` : value);
-
-const unary: Record<UnaryMapOp, (x: string, lanes: Lanes) => string> = {
-  neg: (x) => `-(${x})`,
-  exp: (x) => `exp(${x})`,
-  ln: (x) => `log(${x})`,
-  // tanh overflows in some implementations for large arguments; its value there is ±1.
-  tanh: (x, lanes) => `tanh(clamp(${x}, ${splat(lanes, '-15.0')}, ${splat(lanes, '15.0')}))`,
-  erf: (x, lanes) => `erf_${lanes}(${x})`,
-  sqrt: (x) => `sqrt(${x})`,
-  rsqrt: (x) => `inverseSqrt(${x})`,
-  sigmoid: (x) => `(1.0 / (1.0 + exp(-(${x}))))`,
-  relu: (x, lanes) => `max(${x}, ${splat(lanes, '0.0')})`,
-  abs: (x) => `abs(${x})`,
-  step: (x, lanes) => `select(${splat(lanes, '0.0')}, ${splat(lanes, '1.0')}, ${x} > ${splat(lanes, '0.0')})`,
-};
-
-const binary: Record<BinaryMapOp, (a: string, b: string, lanes: Lanes) => string> = {
-  add: (a, b) => `(${a} + ${b})`,
-  sub: (a, b) => `(${a} - ${b})`,
-  mul: (a, b) => `(${a} * ${b})`,
-  div: (a, b) => `(${a} / ${b})`,
-  pow: (a, b) => `pow(${a}, ${b})`,
-  maximum: (a, b) => `max(${a}, ${b})`,
-  equal: (a, b, lanes) => `select(${splat(lanes, '0.0')}, ${splat(lanes, '1.0')}, ${a} == ${b})`,
-};
-
-/**
- * erf to about 1 ULP of 1 (absolute 1.2e-7): below 1 its Maclaurin series (12 terms), above the continued
- * Chebyshev fit of erfc with fractional error 1.2e-7 (Numerical Recipes, section 6.2, `erfcc`).
- */
-const erfSource = (lanes: Lanes) => {
-  const t = floatType(lanes);
-  const series: string[] = [];
-  let factorial = 1;
-  const coefficients: number[] = [];
-  for (let n = 0; n <= 11; n++) {
-    if (n > 0) factorial *= n;
-    coefficients.push((n % 2 === 0 ? 1 : -1) / (factorial * (2 * n + 1)));
-  }
-  series.push(`var p = ${t}(${literal(coefficients[11]!)});`);
-  for (let n = 10; n >= 0; n--) series.push(`p = p * x2 + ${literal(coefficients[n]!)};`);
-  const fit = [
-    -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587,
-    -0.82215223, 0.17087277,
-  ];
-  const tail = [`var q = ${t}(${literal(fit[9]!)});`];
-  for (let n = 8; n >= 0; n--) tail.push(`q = q * k + ${literal(fit[n]!)};`);
-  return `fn erf_${lanes}(x: ${t}) -> ${t} {
-  let x2 = x * x;
-  ${series.join('\n  ')}
-  let near = x * p * ${literal(2 / Math.sqrt(Math.PI))};
-  let z = min(abs(x), ${t}(10.0));
-  let k = 1.0 / (1.0 + 0.5 * z);
-  ${tail.join('\n  ')}
-  let far = sign(x) * (1.0 - k * exp(-z * z + q));
-  return select(far, near, abs(x) < ${t}(1.0));
-}
-`;
-};
+const laneOf = (lanes: Lanes): Lane => (lanes === 4 ? vectorLane : scalarLane);
 
 /**
  * A loop bound that no shader compiler can see through: `zero` is an expression that is 0 in every dispatch, such as the z component
@@ -91,7 +28,17 @@ export function hiddenBound(count: number, zero: string): string {
 
 /** Helper functions a program needs, to be printed before `main`. */
 export function programHelpers(program: MapProgram, lanes: Lanes): string {
-  return program.instructions.some((i) => i.op === 'erf') ? erfSource(lanes) : '';
+  const used = unaryMapOps.filter((name) => program.instructions.some(({ op }) => op === name));
+  return used.map((name) => unaryTable[name].helper?.(laneOf(lanes)) ?? '').join('');
+}
+
+/** One instruction over its arguments. */
+function printInstruction(
+  { op }: MapInstruction & { op: ElementwiseOp },
+  args: readonly string[],
+  lane: Lane,
+): string {
+  return isUnary(op) ? unaryTable[op].wgsl(args[0]!, lane) : binaryTable[op].wgsl(args[0]!, args[1]!, lane);
 }
 
 /**
@@ -103,44 +50,37 @@ export function printProgram(
   lanes: Lanes,
   prefix: string,
 ): { lines: string[]; result: string } {
+  const lane = laneOf(lanes);
   const lines: string[] = [];
   const values = [...inputs];
   program.instructions.forEach((instruction, i) => {
     const args = instruction.args.map((a) => values[a]!);
     if (instruction.op === 'constant') {
-      values.push(splat(lanes, literal(instruction.value)));
+      values.push(lane.of(literal(instruction.value)));
       return;
     }
-    const [a, b] = args;
-    const expression =
-      b === undefined
-        ? unary[instruction.op as UnaryMapOp](a!, lanes)
-        : binary[instruction.op as BinaryMapOp](a!, b, lanes);
-    lines.push(`let ${prefix}${i} = ${expression};`);
+    lines.push(`let ${prefix}${i} = ${printInstruction(instruction, args, lane)};`);
     values.push(`${prefix}${i}`);
   });
   return { lines, result: values.at(-1)! };
 }
 
-const arithmetic = new Set(['add', 'sub', 'mul', 'div', 'neg']);
-
-/** A program of plain arithmetic as one expression, right for scalars and vec4s alike; undefined for any other. */
-export function arithmeticExpression(program: MapProgram, inputs: readonly string[]): string | undefined {
+/** A program of plain arithmetic (`isArithmetic`) as one expression. */
+export function arithmeticExpression(program: MapProgram, inputs: readonly string[]): string {
   const values = [...inputs];
   for (const instruction of program.instructions) {
     if (instruction.op === 'constant') {
       values.push(literal(instruction.value));
       continue;
     }
-    if (!arithmetic.has(instruction.op)) return undefined;
-    const [a, b] = instruction.args.map((i) => values[i]!);
-    values.push(
-      b === undefined
-        ? `(${unary[instruction.op as UnaryMapOp](a!, 1)})`
-        : binary[instruction.op as BinaryMapOp](a!, b, 1),
+    const printed = printInstruction(
+      instruction,
+      instruction.args.map((i) => values[i]!),
+      scalarLane,
     );
+    values.push(isUnary(instruction.op) ? `(${printed})` : printed);
   }
-  return values.at(-1);
+  return values.at(-1)!;
 }
 
 /** `offset + c0 * s0 + c1 * s1 ...` as u32 WGSL; zero strides vanish. */

@@ -4,10 +4,10 @@
  * ViT-L/14's token embedding takes 144.75 MiB where the default limit of a binding is 128 MiB. Windows start at multiples of
  * 64 elements (`bindingStart`) and, for tables, at whole rows.
  */
-import type { DeviceProfile } from '../profile.ts';
+import { type DeviceProfile, elementsPerBinding } from '../profile.ts';
 import { elementBytes } from './half.ts';
 import type { KernelArg } from './kernel.ts';
-import type { Storage, View } from './view.ts';
+import type { Storage, Storages, View } from './view.ts';
 
 /** Numbers of four bytes (256 bytes) at whose multiples a binding may start on any device. */
 export const bindingStart = 64;
@@ -22,7 +22,7 @@ export interface Window {
 
 /** Cuts `[start, start + elements)` into the fewest windows that a binding can hold; `row` elements stay together. */
 export function windowsOf(elements: number, row: number, profile: DeviceProfile): Window[] {
-  const most = Math.floor(profile.limits.maxStorageBufferBindingSize / 4);
+  const most = elementsPerBinding(profile);
   const step = leastCommonMultiple(row, bindingStart);
   const length = elements <= most ? elements : Math.floor(most / step) * step;
   if (length === 0) throw new Error(`a row of ${row} elements passes the binding limit of ${most} elements`);
@@ -65,11 +65,11 @@ export class Windows {
   readonly most: number;
   readonly #parts = new Map<string, Storage>();
   readonly #origins = new Map<number, { readonly base: Storage; readonly start: number }>();
-  readonly #newId: () => number;
+  readonly #storages: Storages;
 
-  constructor(profile: DeviceProfile, newId: () => number) {
-    this.most = Math.floor(profile.limits.maxStorageBufferBindingSize / 4);
-    this.#newId = newId;
+  constructor(profile: DeviceProfile, storages: Storages) {
+    this.most = elementsPerBinding(profile);
+    this.#storages = storages;
   }
 
   /** Whether everything that a view touches could lie in one binding, wherever it starts. */
@@ -101,7 +101,7 @@ export class Windows {
     const key = `${storage.id}:${start}:${end}`;
     let part = this.#parts.get(key);
     if (!part) {
-      part = { ...storage, id: this.#newId(), elements: end - start };
+      part = this.#storages.make({ ...storage, elements: end - start });
       this.#parts.set(key, part);
       this.#origins.set(part.id, { base: storage, start });
     }

@@ -1,13 +1,15 @@
 /** `check`: everything that can be wrong with a file, in one run. */
+
 import type { SourceFile } from '../../grammar/source.ts';
-import { checkTexts } from './declarations.ts';
+import { contextOf } from './build/evaluator.ts';
+import { evaluateModel } from './evaluate/variants.ts';
 import { checkUnused } from './generic.ts';
-import type { Module } from './imports.ts';
-import { checkNames } from './names.ts';
-import { evaluateRecipe } from './recipe.ts';
-import { buildModel, inSession } from './resolve.ts';
+import { checkTexts } from './inspect/declarations.ts';
+import { checkNames } from './names/names.ts';
+import { evaluateRecipe } from './recipes/recipe.ts';
+import { buildModel, inSession } from './resolve/resolve.ts';
 import type { ModuleHost, Result } from './types.ts';
-import { evaluateModel } from './variants.ts';
+import type { Module } from './values/module.ts';
 
 /** What a file declares, by name, once it is free of errors. */
 export interface CheckedFile {
@@ -21,7 +23,10 @@ export interface CheckedFile {
   readonly maps: readonly string[];
 }
 
-/** Checks a file and what it imports: syntax, names, kinds, and the shapes of every model and recipe it declares. */
+/**
+ * Checks a file and what it imports: syntax, names, kinds, and the shapes of every model and recipe it
+ * declares.
+ */
 export function checkFile(host: ModuleHost, path: string): Result<CheckedFile> {
   return inSession(host, (loader) => {
     const module = loader.loadFile(path);
@@ -45,7 +50,7 @@ function checkModels(module: Module): void {
     // A model whose parameters have no defaults is checked where a variant gives them.
     if (declared.decl.params.some((p) => p.default === undefined)) continue;
     session.guard(() => {
-      const value = evaluateModel(declared, [], session);
+      const value = evaluateModel(declared, [], contextOf(session));
       buildModel(declared.decl.name.text, value, declared.decl.value.span, module, session);
     });
   }

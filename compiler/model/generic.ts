@@ -1,21 +1,23 @@
 /**
  * Shape checks of what no model uses: blocks whose parameters all have defaults, functions and objectives.
  *
- * The first dimension variable of an argument stays open as the batch, every other one gets a size of its own, so that
- * two axes agree only if their types say so. What needs a static parameter without default waits for a model.
+ * The first dimension variable of an argument stays open as the batch, every other one gets a size of its
+ * own, so that two axes agree only if their types say so. What needs a static parameter without default waits
+ * for a model.
  */
+
 import type { BlockDecl, Callable, ParamDecl, TypeExpr } from '../../grammar/ast.ts';
 import type { Dim } from '../graph/types.ts';
-import { asDim, dimValue } from './arithmetic.ts';
-import { callInstance, callValue } from './calls.ts';
-import { forwardOf, instantiate } from './elaborate.ts';
-import { emit } from './emit.ts';
-import { evaluate } from './evaluate.ts';
-import type { Module } from './imports.ts';
-import { type Env, Scope } from './scope.ts';
-import type { Session } from './session.ts';
-import { Tracer } from './tracer.ts';
-import type { Value } from './values.ts';
+import { instantiate } from './build/elaborate.ts';
+import { contextOf } from './build/evaluator.ts';
+import { callInstance, callValue } from './evaluate/calls.ts';
+import { asDim, dimValue } from './nodes/arithmetic.ts';
+import { emit } from './nodes/emit.ts';
+import { forwardOf, type Module } from './values/module.ts';
+import { type Env, evaluate, Scope, staticEnv } from './values/scope.ts';
+import type { Session } from './values/session.ts';
+import { Tracer } from './values/tracer.ts';
+import type { Value } from './values/values.ts';
 
 /** Sizes for dimension variables: distinct, with many divisors, as sizes of pictures and tokens have. */
 const firstSize = 96;
@@ -40,7 +42,7 @@ function checkBlock(block: BlockDecl, module: Module, session: Session): void {
   if (block.params.some((p) => p.default === undefined)) return;
   const { span, text: name } = block.name;
   const value = { kind: 'block' as const, decl: block, module, args: new Map(), overrides: [], span };
-  const instance = instantiate(value, { name, path: '', span }, session);
+  const instance = instantiate(value, { name, path: '', span }, contextOf(session));
   const forward = forwardOf(block);
   if (instance.failed || forward === undefined) return;
   run(forward, module, session, new Scope(instance.scope), (args, env) => {
@@ -58,7 +60,7 @@ function run(
   call: (args: Arguments, env: Env) => void,
 ): void {
   const tracer = new Tracer({});
-  const env: Env = { session, module, scope, tracer, path: '' };
+  const env: Env = { ...staticEnv(contextOf(session), module, scope), tracer };
   const inventor = new Inventor(env, tracer);
   const args: Arguments = [];
   for (const param of callable.params) {

@@ -1,37 +1,38 @@
-/** The model stage's interface: files are checked, models and recipes resolved, entries traced into graphs. */
-import type { Graph } from '../graph/types.ts';
-import { Session } from './session.ts';
-import { type Root, traceRoot } from './trace.ts';
-import type { TraceOptions } from './tracer.ts';
-import type { EntryName, Model, Result } from './types.ts';
+/**
+ * The model stage's interface: files are checked, models and recipes resolved, entries traced into graphs.
+ */
 
-export { type CheckedFile, checkFile } from './check.ts';
-export { modelCodes } from './codes.ts';
-export { checkWeights, type TensorInfo, type WantedTensor } from './fit.ts';
-export { zooPackage } from './imports.ts';
+import type { Graph } from '../graph/types.ts';
+import { rootOf } from './build/tree.ts';
+import { traceRoot } from './trace/trace.ts';
+import type { EntryName, Model, Result } from './types.ts';
+import { Session } from './values/session.ts';
+import type { TraceOptions } from './values/tracer.ts';
+
+export { blocksOf, type Part, partsOf } from './build/structure.ts';
+export { checkFile } from './check.ts';
+export { zooPackage } from './modules/imports.ts';
 export {
   type MappedName,
   mapName,
   mappedShape,
   mapWeights,
   type NameMap,
-  type NameRule,
-  type NameTransform,
   nameRules,
-} from './names.ts';
-export { resolveRecipe } from './recipe.ts';
-export { resolveModel, type TextOverride } from './resolve.ts';
-export { type Definition, type Part, partsOf } from './structure.ts';
-export type { TraceOptions } from './tracer.ts';
+} from './names/names.ts';
+export { resolveRecipe } from './recipes/recipe.ts';
+export { resolveModel, type TextOverride } from './resolve/resolve.ts';
+export { checkWeights, type TensorInfo, type WantedTensor } from './trace/fit.ts';
+export type { TraceOptions } from './values/tracer.ts';
 
 /**
- * The graph of one entry: numeric shapes with `batch`, otherwise open in `B`.
- * Inputs are `images` f32 [B, 3, R, R] and `tokens` i32 [B, context]; outputs `image_features`, `text_features`,
- * `logits_per_image`, `loss`, as far as the entry has them.
+ * The graph of one entry: numeric shapes with `batch`, otherwise open in `B`. Inputs are `images` f32 [B, 3,
+ * R, R] and `tokens` i32 [B, context]; outputs `image_features`, `text_features`, `logits_per_image`, `loss`,
+ * as far as the entry has them.
  */
 export function traceEntry(model: Model, entry: EntryName, options: TraceOptions = {}): Result<Graph> {
   const session = new Session();
-  const graph = session.guard(() => traceRoot(model.root as Root, entry, session, options));
+  const graph = session.guard(() => traceRoot(rootOf(model), entry, session, options));
   const { diagnostics } = session;
   return graph === undefined || session.hasErrors
     ? { ok: false, diagnostics }

@@ -1,8 +1,8 @@
 /**
  * The elaborated model: a tree of blocks with named weights, and recipes with every value evaluated.
  *
- * Static evaluation is over (all parameters are numbers, strings, blocks, functions); tensor shapes of weights are
- * numbers. `forward` bodies are evaluated later by the tracer, once per entry and batch.
+ * Static evaluation is over (all parameters are numbers, strings, blocks, functions); tensor shapes of
+ * weights are numbers. `forward` bodies are evaluated later by the tracer, once per entry and batch.
  */
 import type { Diagnostic } from '../../grammar/diagnostics.ts';
 import type { SourceFile, Span } from '../../grammar/source.ts';
@@ -58,11 +58,48 @@ export interface Model {
   readonly embed?: number;
   /** Sources the model was made from (user files, not bundled ones), for self-contained exports. */
   readonly sources: readonly SourceFile[];
-  /** Opaque to everyone but the tracer: the elaborated block tree. */
-  readonly root: unknown;
+  /** The model as a tree: its block, the block's children, and so on down to functions. */
+  readonly root: BlockNode;
 }
 
-// ── recipes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+/** A block or function by name, and where it is defined. */
+export interface Definition {
+  readonly kind: 'block' | 'fn' | 'builtin';
+  readonly name: string;
+  /** The bundled package that holds it (`clip`), `builtin`, or the path of the user's file. */
+  readonly origin: string;
+  /** Its name where it is declared; absent for built-ins. */
+  readonly span?: Span;
+}
+
+/** What a parameter of a block was given. */
+export type ParameterValue = StaticScalar | Definition | Initializer | readonly ParameterValue[];
+
+/** One block of a model, as its parent declares it. */
+export interface BlockNode {
+  /** `seq`: children that run one after another; `fn`: a function in a block's place. */
+  readonly kind: 'block' | 'seq' | 'fn';
+  /** As its parent calls it: `mlp`, `resblocks[3]`; the model's name at the root. */
+  readonly name: string;
+  /**
+   * Prefix of its weights' names: `visual.transformer.resblocks.3`; that of its parent where it is inline.
+   */
+  readonly path: string;
+  /** Where its parent declares it, the model's declaration at the root. */
+  readonly span: Span;
+  /** What it is an instance of; a `seq` is of nothing. */
+  readonly definition?: Definition;
+  /** Path of the parameter that it was handed to, as `config` spells it (`vision`); empty at the root. */
+  readonly parameter?: string;
+  /** Values of its parameters, in order of declaration. */
+  readonly parameters: ReadonlyMap<string, ParameterValue>;
+  /** Its own params and buffers with their shapes, in order of declaration. */
+  readonly weights: readonly Weight[];
+  /** In order of declaration, arrays item by item; a child that is absent under its `when` has no node. */
+  readonly children: readonly BlockNode[];
+}
+
+// ── recipes ────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface Quantity {
   readonly value: number;
@@ -129,7 +166,10 @@ export interface Recipe {
 export interface ModuleHost {
   /** Text of a file, or undefined if there is none. */
   read(path: string): string | undefined;
-  /** Absolute path of `spec` as imported from file `from` (relative files and npm packages with a `zoo` entry). */
+  /**
+   * Absolute path of `spec` as imported from file `from` (relative files and npm packages with a `zoo`
+   * entry).
+   */
   resolve(spec: string, from: string): string | undefined;
   /** Text of a bundled package (`nn`, `losses`, `clip`). */
   bundled(name: string): SourceFile | undefined;

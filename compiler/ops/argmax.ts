@@ -2,8 +2,18 @@
 
 import { sizeOf } from '../graph/types.ts';
 import { perInputElement } from './costs.ts';
+import { floats } from './examples.ts';
+import { axesBut } from './language.ts';
 import { defineOp } from './op.ts';
 import { accept, reducedShape, refuseAxes } from './shapes.ts';
+import { besideAxis } from './slices.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** i32; the first of equal values; the axis is dropped. */
+    argmax: { readonly axis: number };
+  }
+}
 
 export const argmax = defineOp<'argmax'>({
   name: 'argmax',
@@ -27,7 +37,26 @@ export const argmax = defineOp<'argmax'>({
     }
     return { shape, data };
   },
-  family: 'reduce',
+  traits: {
+    role: 'kernel',
+    slices: besideAxis,
+    half: 'full',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
+  language: {
+    word: {
+      about: 'position of the largest entry',
+      operands: ['x'],
+      settings: { axis: { kind: 'axis', default: -1 } },
+      sources: ([x], { axis }) => axesBut(x!, axis),
+    },
+  },
+  examples: [
+    { name: 'last axis', inputs: [floats([2, 3, 7])], attrs: { axis: 2 } },
+    { name: 'first axis', inputs: [floats([3, 7])], attrs: { axis: 0 } },
+  ],
   cost: perInputElement(1),
   tolerance: { rtol: 0, atol: 0 },
 });

@@ -4,12 +4,23 @@
  * With p_ij = exp(s_ij - lse_i) and ds_ij = p_ij (dout_i · v_j - delta_i): dq_i = scale Σ_j ds_ij k_j,
  * dk_j = scale Σ_i ds_ij q_i, dv_j = Σ_i p_ij dout_i (FlashAttention, Dao et al. 2022, appendix B).
  */
+
 import type { TensorType } from '../graph/types.ts';
 import { type AttentionAttributes, attentionFlops, headsOf, refuseHeads, scoresOf } from './attention.ts';
 import { traffic } from './costs.ts';
-import { noSecondDerivative } from './expressions.ts';
+import { floats } from './examples.ts';
 import { defineOp, type OpDefinition, type RefTensor, type ShapeResult } from './op.ts';
 import { accept, firstOf, refuseShape } from './shapes.ts';
+import { samplewise } from './slices.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** (q, k, v, dout, lse, delta) -> dq; delta [B,H,T] = sum(dout * out, last axis) */
+    attention_grad_q: AttentionAttributes;
+    attention_grad_k: AttentionAttributes;
+    attention_grad_v: AttentionAttributes;
+  }
+}
 
 type Target = 'attention_grad_q' | 'attention_grad_k' | 'attention_grad_v';
 
@@ -67,7 +78,7 @@ function attentionGradient<K extends Target>(
     name,
     arity: 6,
     shape: (inputs, attrs) => shapeOf(inputs, attrs, like),
-    gradient: noSecondDerivative(name),
+    gradient: 'made by gradients',
     reference(inputs, attrs, shape) {
       const data = new Float64Array(inputs[like]!.data.length);
       const rows = inputs[source]!.data;
@@ -77,7 +88,41 @@ function attentionGradient<K extends Target>(
       });
       return { shape, data };
     },
-    family: 'attention',
+    traits: {
+      role: 'kernel',
+      slices: samplewise({ rank: 3 }),
+      half: 'activation',
+      layout: 'any',
+      behind: false,
+      strips: 'none',
+    },
+    language: 'none',
+    examples: [
+      {
+        name: 'all keys',
+        inputs: [
+          floats([2, 2, 3, 3]),
+          floats([2, 2, 5, 3]),
+          floats([2, 2, 5, 3]),
+          floats([2, 2, 3, 3]),
+          floats([2, 2, 3], 1, 2),
+          floats([2, 2, 3]),
+        ],
+        attrs: { causal: false, scale: 0.7 },
+      },
+      {
+        name: 'causal with a past',
+        inputs: [
+          floats([2, 2, 2, 3]),
+          floats([2, 2, 5, 3]),
+          floats([2, 2, 5, 3]),
+          floats([2, 2, 2, 3]),
+          floats([2, 2, 2], 1, 2),
+          floats([2, 2, 2]),
+        ],
+        attrs: { causal: true, scale: 0.7 },
+      },
+    ],
     cost: (inputs, attrs, result) => ({
       flops: attentionFlops(inputs, attrs, products),
       bytes: traffic(inputs, result),

@@ -4,14 +4,29 @@
  * q [B, H, T, D], k and v [B, H, S, D]. The gradient recomputes probabilities from lse instead of keeping T×S of them
  * (FlashAttention, Dao et al. 2022): it needs lse and delta = sum(dout · out).
  */
+
 import { type Dim, formatShape, numericShape, sameDim, type TensorType } from '../graph/types.ts';
-import type { OpAttributes } from './attributes.ts';
 import { traffic } from './costs.ts';
-import { Expressions, noSecondDerivative } from './expressions.ts';
+import { floats } from './examples.ts';
+import { Expressions } from './expressions.ts';
 import { defineOp, type RefTensor, type ShapeResult } from './op.ts';
 import { accept, firstOf, refuse, refuseIntegers, refuseMixed, refuseRank } from './shapes.ts';
+import { samplewise } from './slices.ts';
 
-export type AttentionAttributes = OpAttributes['attention'];
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** q [B,H,T,D], k and v [B,H,S,D]; never stores T×S for the whole batch. */
+    attention: AttentionAttributes;
+    /** (q, k) -> log-sum-exp of each query's scores, [B,H,T] */
+    attention_lse: AttentionAttributes;
+  }
+}
+
+/** Scores are `scale * q·k`; with `causal`, query i sees keys j <= i + (S - T). */
+export interface AttentionAttributes {
+  readonly causal: boolean;
+  readonly scale: number;
+}
 
 /** Checks q, k and optionally v, which are the first inputs of every attention op. */
 export function refuseHeads(
@@ -162,7 +177,37 @@ export const attention = defineOp<'attention'>({
       }
     return { shape, data };
   },
-  family: 'attention',
+  traits: {
+    role: 'kernel',
+    slices: samplewise({ rank: 3 }),
+    half: 'activation',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
+  language: { fuses: 'flash_attention' },
+  examples: [
+    {
+      name: 'all keys',
+      inputs: [floats([2, 2, 3, 3]), floats([2, 2, 5, 3]), floats([2, 2, 5, 3])],
+      attrs: { causal: false, scale: 0.7 },
+    },
+    {
+      name: 'causal',
+      inputs: [floats([2, 2, 4, 3]), floats([2, 2, 4, 3]), floats([2, 2, 4, 3])],
+      attrs: { causal: true, scale: 0.7 },
+    },
+    {
+      name: 'causal with a past',
+      inputs: [floats([2, 2, 2, 3]), floats([2, 2, 5, 3]), floats([2, 2, 5, 3])],
+      attrs: { causal: true, scale: 0.7 },
+    },
+    {
+      name: 'one query',
+      inputs: [floats([2, 2, 1, 3]), floats([2, 2, 7, 3]), floats([2, 2, 7, 3])],
+      attrs: { causal: false, scale: 0.7 },
+    },
+  ],
   cost: (inputs, attrs, result) => ({
     flops: attentionFlops(inputs, attrs, 2),
     bytes: traffic(inputs, result),
@@ -176,7 +221,7 @@ export const attentionLse = defineOp<'attention_lse'>({
   shape: (inputs, attrs) =>
     refuseHeads(inputs, attrs) ??
     accept({ dtype: inputs[0]!.dtype, shape: inputs[0]!.shape.slice(0, 3) as Dim[] }),
-  gradient: noSecondDerivative('attention_lse'),
+  gradient: 'made by gradients',
   reference([q, k], attrs, shape) {
     const sizes = headsOf(q!, k!);
     const data = new Float64Array(sizes.heads * sizes.queries);
@@ -186,7 +231,27 @@ export const attentionLse = defineOp<'attention_lse'>({
     }
     return { shape, data };
   },
-  family: 'attention',
+  traits: {
+    role: 'kernel',
+    slices: samplewise({ rank: 3 }),
+    half: 'full',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
+  language: 'none',
+  examples: [
+    {
+      name: 'all keys',
+      inputs: [floats([2, 2, 3, 3]), floats([2, 2, 5, 3])],
+      attrs: { causal: false, scale: 0.7 },
+    },
+    {
+      name: 'causal with a past',
+      inputs: [floats([2, 2, 2, 3]), floats([2, 2, 5, 3])],
+      attrs: { causal: true, scale: 0.7 },
+    },
+  ],
   cost: (inputs, attrs, result) => ({
     flops: attentionFlops(inputs, attrs, 1),
     bytes: traffic(inputs, result),

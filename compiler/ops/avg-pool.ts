@@ -1,11 +1,23 @@
 /**
  * Mean over non-overlapping windows: [B, C, H, W] -> [B, C, H / kernel, W / kernel]; the division must be exact.
  */
+
 import { divideDims, multiplyDims } from '../graph/dims.ts';
 import { type Dim, formatDim, formatShape } from '../graph/types.ts';
 import { perElement, perInputElement } from './costs.ts';
+import { floats } from './examples.ts';
 import { defineOp } from './op.ts';
 import { accept, firstOf, refuse, refuseIntegers, refuseRank } from './shapes.ts';
+import { samplewise } from './slices.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** [B,C,H,W], kernel = stride. */
+    avg_pool: { readonly kernel: number };
+    /** dy -> dx */
+    avg_pool_grad: { readonly kernel: number };
+  }
+}
 
 export const avgPool = defineOp<'avg_pool'>({
   name: 'avg_pool',
@@ -46,7 +58,24 @@ export const avgPool = defineOp<'avg_pool'>({
     }
     return { shape, data };
   },
-  family: 'reduce',
+  traits: {
+    role: 'kernel',
+    slices: samplewise(),
+    half: 'activation',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
+  language: {
+    word: {
+      about: 'mean over squares',
+      operands: ['x'],
+      settings: { kernel: { kind: 'int', least: 1 } },
+      idle: ({ kernel }) => kernel === 1,
+      sources: () => [[0, 0], [0, 1], undefined, undefined],
+    },
+  },
+  examples: [{ name: 'windows of 2', inputs: [floats([2, 3, 4, 6])], attrs: { kernel: 2 } }],
   cost: perInputElement(1),
   tolerance: { rtol: 1e-6, atol: 1e-6 },
 });
@@ -75,7 +104,16 @@ export const avgPoolGrad = defineOp<'avg_pool_grad'>({
     }
     return { shape, data };
   },
-  family: 'map',
+  traits: {
+    role: 'kernel',
+    slices: samplewise(),
+    half: 'activation',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
+  language: 'none',
+  examples: [{ name: 'windows of 3', inputs: [floats([2, 3, 2, 1])], attrs: { kernel: 3 } }],
   cost: perElement(1),
   tolerance: { rtol: 1e-6, atol: 1e-6 },
 });

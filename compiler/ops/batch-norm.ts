@@ -6,11 +6,25 @@
  * channel, with r = 1 / sqrt(variance + eps): dx = dy weight r, dweight = r P, dbias = S, dmean = -weight r S,
  * dvariance = -weight r³ P / 2. What the batch's own statistics add to dx comes through the gradient of `batch_moments`.
  */
+
 import { type Dim, formatShape, sizeOf } from '../graph/types.ts';
 import { perElement, perInputElement } from './costs.ts';
-import { Expressions, noSecondDerivative } from './expressions.ts';
+import { floats } from './examples.ts';
+import { Expressions } from './expressions.ts';
 import { defineOp, type RefTensor } from './op.ts';
 import { accept, firstOf, refuse, refuseIntegers, refuseMixed, refuseRank, refuseShape } from './shapes.ts';
+import { unsliced } from './slices.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** (x [B,C,H,W], weight, bias, mean, variance), all but x `[C]`. */
+    batch_norm: { readonly eps: number };
+    /** x [B,C,H,W] -> [2,C]: mean and biased variance of each channel. */
+    batch_moments: None;
+    /** (dy, x, mean [C]) -> [2,C]: sums over a channel of dy, and of dy (x - mean). */
+    batch_norm_sums: None;
+  }
+}
 
 const vectors = ['weight', 'bias', 'mean', 'variance'];
 
@@ -40,7 +54,7 @@ export function asChannels(e: Expressions, x: number): number {
   return e.reshape(x, [e.shape(x)[0]!, 1, 1]);
 }
 
-export const batchNorm = defineOp<'batch_norm'>({
+export const batchNorm = defineOp<'batch_norm', 'rewritten'>({
   name: 'batch_norm',
   arity: 5,
   shape(inputs) {
@@ -85,7 +99,17 @@ export const batchNorm = defineOp<'batch_norm'>({
     });
     return { shape, data };
   },
-  family: 'map',
+  traits: { role: 'rewritten', half: 'activation', strips: 'none' },
+  language: {
+    written: (operands, { eps }) => `batch_norm(${operands.join(', ')}, eps = ${eps})`,
+  },
+  examples: [
+    {
+      name: 'given statistics',
+      inputs: [floats([2, 3, 2, 3]), floats([3]), floats([3]), floats([3]), floats([3], 0.2, 1.5)],
+      attrs: { eps: 1e-5 },
+    },
+  ],
   cost: perElement(4),
   tolerance: { rtol: 5e-6, atol: 5e-6 },
 });
@@ -120,7 +144,16 @@ export const batchMoments = defineOp<'batch_moments'>({
     });
     return { shape, data };
   },
-  family: 'reduce',
+  traits: {
+    role: 'kernel',
+    slices: unsliced,
+    half: 'full',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
+  language: 'none',
+  examples: [{ name: 'images', inputs: [floats([2, 3, 2, 3])], attrs: {} }],
   cost: perInputElement(4),
   tolerance: { rtol: 5e-6, atol: 5e-6 },
 });
@@ -140,7 +173,7 @@ export const batchNormSums = defineOp<'batch_norm_sums'>({
       ) ?? accept({ dtype: x.dtype, shape: [2, ...channels] })
     );
   },
-  gradient: noSecondDerivative('batch_norm_sums'),
+  gradient: 'made by gradients',
   reference([dy, x, mean], _attrs, shape) {
     const channels = shape[1]!;
     const data = new Float64Array(2 * channels);
@@ -150,7 +183,18 @@ export const batchNormSums = defineOp<'batch_norm_sums'>({
     });
     return { shape, data };
   },
-  family: 'reduce',
+  traits: {
+    role: 'kernel',
+    slices: unsliced,
+    half: 'full',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
+  language: 'none',
+  examples: [
+    { name: 'images', inputs: [floats([2, 3, 2, 3]), floats([2, 3, 2, 3]), floats([3])], attrs: {} },
+  ],
   cost: perInputElement(4),
   // Sums of signed terms: judged against the sum of their sizes.
   tolerance: { rtol: 5e-6, atol: 5e-6, perSqrtK: true },

@@ -1,77 +1,60 @@
 /**
- * Elementwise ops with two inputs that broadcast. A gradient is summed back over what broadcasting repeated.
+ * Elementwise ops with two inputs that broadcast, each one entry of the table here and nothing anywhere else, as in
+ * unary.ts. A gradient is summed back over what broadcasting repeated.
  *
  * At ties `maximum` gives half of the gradient to each input, as PyTorch does.
  */
+import type { BinaryMapOp, None } from './attributes.ts';
 import { perElement } from './costs.ts';
+import { cases, floats } from './examples.ts';
 import { Expressions } from './expressions.ts';
-import type { BinaryMapOp } from './map-program.ts';
+import type { Language } from './language.ts';
 import { defineOp, type OpDefinition, type Tolerance } from './op.ts';
-import { binaryFunctions } from './scalar.ts';
 import { accept, broadcastShapes, isFloat, refuseIntegers, refuseMixed } from './shapes.ts';
+import { samplewise } from './slices.ts';
+import { elementwiseStrips } from './strips.ts';
 import { broadcastTo } from './tensors.ts';
+import type { Lane } from './wgsl.ts';
 
-/** Unsummed gradients of both inputs, made only when asked for; `null` = none. */
-type Derivative = (
-  e: Expressions,
-  x: number,
-  y: number,
-  result: number,
-  dy: number,
-) => readonly [() => number | null, () => number | null];
+declare module './attributes.ts' {
+  interface BinaryAttributes extends Record<keyof typeof table, None> {}
+}
 
-const verbs: Readonly<Record<BinaryMapOp, string>> = {
-  add: 'add',
-  sub: 'subtract',
-  mul: 'multiply',
-  div: 'divide',
-  pow: 'take the power of',
-  maximum: 'take the maximum of',
-  equal: 'compare',
-};
-const worksOnIntegers: readonly BinaryMapOp[] = ['add', 'sub', 'mul', 'maximum', 'equal'];
+/** A node of the graph. */
+type Id = number;
+/** Unsummed gradients of both inputs, made only when asked for. */
+type Gradients = readonly [left: () => Id, right: () => Id];
 
-function binary<K extends BinaryMapOp>(
-  name: K,
-  flops: number,
-  tolerance: Tolerance,
-  derivative: Derivative,
-): OpDefinition<K> {
-  const f = binaryFunctions[name];
-  return defineOp<K>({
-    name,
-    arity: 2,
-    shape(inputs) {
-      const mixed = refuseMixed(verbs[name], inputs);
-      if (mixed) return mixed;
-      const first = inputs[0]!;
-      if (!isFloat(first) && !worksOnIntegers.includes(name)) return refuseIntegers(verbs[name], inputs)!;
-      const result = broadcastShapes(verbs[name], inputs);
-      if ('refusal' in result) return result.refusal;
-      const dtype = name === 'equal' && first.dtype === 'i32' ? 'f32' : first.dtype;
-      return accept({ dtype, shape: result.shape });
-    },
-    gradient(b, node, dy, wanted) {
-      const e = new Expressions(b);
-      const [x, y] = [node.inputs[0]!, node.inputs[1]!];
-      return derivative(e, x, y, node.id, dy).map((make, i) => {
-        const whole = wanted[i] ? make() : null;
-        return whole === null ? null : e.sumTo(whole, e.shape(node.inputs[i]!));
-      });
-    },
-    reference([x, y], _attrs, shape) {
-      const a = broadcastTo(x!, shape).data;
-      const b = broadcastTo(y!, shape).data;
-      return { shape, data: a.map((v, i) => f(v, b[i]!)) };
-    },
-    family: 'map',
-    cost: perElement(flops),
-    tolerance,
-  });
+/** What makes one binary op. */
+export interface BinaryRow {
+  /** As a refusal says it: "cannot add [2] and [3]". */
+  readonly verb: string;
+  /** Floating-point operations for each element. */
+  readonly flops: number;
+  readonly tolerance: Tolerance;
+  /** Values of both operands that examples are made of, where the function is smooth all but surely. */
+  readonly domain: readonly [low: number, high: number];
+  /** Reference in f64. */
+  readonly f64: (a: number, b: number) => number;
+  /** The expression in WGSL; operands are names or in parentheses. */
+  readonly wgsl: (a: string, b: string, lane: Lane) => string;
+  /** From (x, y, result, dy), or that there are none because the function is constant but for jumps. */
+  readonly derivative: ((e: Expressions, x: Id, y: Id, result: Id, dy: Id) => Gradients) | 'none';
+  /** The operator between two tensors that means it, or how else it is written. */
+  readonly language:
+    | { readonly operator: string }
+    | { readonly written: (a: string, b: string) => string }
+    | 'none';
+  /** Takes i32 too, and gives i32 or f32. */
+  readonly integers?: 'i32' | 'f32';
+  /** Plain arithmetic: its WGSL is right for scalars and vec4s alike, whichever it is printed for. */
+  readonly plain?: true;
+  /** What changes nothing on that side: x + 0 = x. */
+  readonly neutral?: { readonly left?: number; readonly right: number };
 }
 
 /** d(x^y)/dx = y x^(y-1); for a constant exponent without a power where a product will do. */
-function powerRule(e: Expressions, x: number, y: number, dy: number): number {
+function powerRule(e: Expressions, x: Id, y: Id, dy: Id): Id {
   const exponent = e.b.node(y);
   if (exponent.op === 'constant') {
     const c = exponent.attrs.value;
@@ -82,29 +65,185 @@ function powerRule(e: Expressions, x: number, y: number, dy: number): number {
   return e.mul(dy, e.mul(y, e.binary('pow', x, e.sub(y, e.scalar(y, 1)))));
 }
 
-function maximumRule(e: Expressions, x: number, y: number, dy: number): number {
+function maximumRule(e: Expressions, x: Id, y: Id, dy: Id): Id {
   const tie = e.scale(e.binary('equal', x, y), 0.5);
   return e.mul(dy, e.add(e.unary('step', e.sub(x, y)), tie));
 }
 
-const none = () => null;
+const exact: Tolerance = { rtol: 0, atol: 0 };
 const rounded = (rtol: number): Tolerance => ({ rtol, atol: 1e-30 });
 
-export const binaryOps: { readonly [K in BinaryMapOp]: OpDefinition<K> } = {
-  add: binary('add', 1, rounded(2e-7), (_e, _x, _y, _r, dy) => [() => dy, () => dy]),
-  sub: binary('sub', 1, rounded(2e-7), (e, _x, _y, _r, dy) => [() => dy, () => e.neg(dy)]),
-  mul: binary('mul', 1, rounded(2e-7), (e, x, y, _r, dy) => [() => e.mul(dy, y), () => e.mul(dy, x)]),
-  div: binary('div', 1, rounded(4e-7), (e, _x, y, result, dy) => [
-    () => e.div(dy, y),
-    () => e.neg(e.div(e.mul(dy, result), y)),
-  ]),
-  pow: binary('pow', 16, rounded(2e-5), (e, x, y, result, dy) => [
-    () => powerRule(e, x, y, dy),
-    () => e.mul(dy, e.mul(result, e.unary('ln', x))),
-  ]),
-  maximum: binary('maximum', 1, { rtol: 0, atol: 0 }, (e, x, y, _r, dy) => [
-    () => maximumRule(e, x, y, dy),
-    () => maximumRule(e, y, x, dy),
-  ]),
-  equal: binary('equal', 1, { rtol: 0, atol: 0 }, () => [none, none]),
+const around0 = [-2, 2] as const;
+const awayFrom0 = [0.5, 2] as const;
+
+const table = {
+  add: {
+    verb: 'add',
+    flops: 1,
+    tolerance: rounded(2e-7),
+    domain: around0,
+    f64: (a, b) => a + b,
+    wgsl: (a, b) => `(${a} + ${b})`,
+    derivative: (_e, _x, _y, _r, dy): Gradients => [() => dy, () => dy],
+    language: { operator: '+' },
+    integers: 'i32',
+    plain: true,
+    neutral: { left: 0, right: 0 },
+  },
+  sub: {
+    verb: 'subtract',
+    flops: 1,
+    tolerance: rounded(2e-7),
+    domain: around0,
+    f64: (a, b) => a - b,
+    wgsl: (a, b) => `(${a} - ${b})`,
+    derivative: (e, _x, _y, _r, dy): Gradients => [() => dy, () => e.neg(dy)],
+    language: { operator: '-' },
+    integers: 'i32',
+    plain: true,
+    neutral: { right: 0 },
+  },
+  mul: {
+    verb: 'multiply',
+    flops: 1,
+    tolerance: rounded(2e-7),
+    domain: around0,
+    f64: (a, b) => a * b,
+    wgsl: (a, b) => `(${a} * ${b})`,
+    derivative: (e, x, y, _r, dy): Gradients => [() => e.mul(dy, y), () => e.mul(dy, x)],
+    language: { operator: '*' },
+    integers: 'i32',
+    plain: true,
+    neutral: { left: 1, right: 1 },
+  },
+  div: {
+    verb: 'divide',
+    flops: 1,
+    tolerance: rounded(4e-7),
+    domain: awayFrom0,
+    f64: (a, b) => a / b,
+    wgsl: (a, b) => `(${a} / ${b})`,
+    derivative: (e, _x, y, result, dy): Gradients => [
+      () => e.div(dy, y),
+      () => e.neg(e.div(e.mul(dy, result), y)),
+    ],
+    language: { operator: '/' },
+    plain: true,
+    neutral: { right: 1 },
+  },
+  pow: {
+    verb: 'take the power of',
+    flops: 16,
+    tolerance: rounded(2e-5),
+    domain: awayFrom0,
+    f64: (a, b) => a ** b,
+    wgsl: (a, b) => `pow(${a}, ${b})`,
+    derivative: (e, x, y, result, dy): Gradients => [
+      () => powerRule(e, x, y, dy),
+      () => e.mul(dy, e.mul(result, e.unary('ln', x))),
+    ],
+    language: { operator: '^' },
+    neutral: { right: 1 },
+  },
+  maximum: {
+    verb: 'take the maximum of',
+    flops: 1,
+    tolerance: exact,
+    domain: around0,
+    f64: Math.max,
+    wgsl: (a, b) => `max(${a}, ${b})`,
+    derivative: (e, x, y, _r, dy): Gradients => [
+      () => maximumRule(e, x, y, dy),
+      () => maximumRule(e, y, x, dy),
+    ],
+    language: { written: (a, b) => `max(${a}, ${b})` },
+    integers: 'i32',
+  },
+  /** 1 where equal, else 0, as f32 (the derivative of max). */
+  equal: {
+    verb: 'compare',
+    flops: 1,
+    tolerance: exact,
+    domain: around0,
+    f64: (a, b) => (a === b ? 1 : 0),
+    wgsl: (a, b, { of }) => `select(${of('0.0')}, ${of('1.0')}, ${a} == ${b})`,
+    derivative: 'none',
+    language: 'none',
+    integers: 'f32',
+  },
+} satisfies Readonly<Record<string, BinaryRow>>;
+
+/** The table by name. */
+export const binaryTable: Readonly<Record<BinaryMapOp, BinaryRow>> = table;
+export const binaryMapOps = Object.keys(table) as readonly BinaryMapOp[];
+
+/** Ops by the operator that means them. */
+export const binaryOperators: ReadonlyMap<string, BinaryMapOp> = new Map(
+  binaryMapOps.flatMap((name) => {
+    const { language } = binaryTable[name];
+    return language !== 'none' && 'operator' in language ? [[language.operator, name] as const] : [];
+  }),
+);
+
+function languageOf({ language }: BinaryRow): Language<None> {
+  if (language === 'none') return 'none';
+  if ('written' in language) return { written: ([a, b]) => language.written(a!, b!) };
+  return { written: ([a, b]) => `${a} ${language.operator} ${b}` };
+}
+
+function binary<K extends BinaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
+  const row = binaryTable[name];
+  const { verb, f64, flops, tolerance, derivative, integers, domain } = row;
+  const of = (...shapes: (readonly number[])[]) => shapes.map((shape) => floats(shape, ...domain));
+  return defineOp<K>({
+    name,
+    arity: 2,
+    shape(inputs) {
+      const mixed = refuseMixed(verb, inputs);
+      if (mixed) return mixed;
+      const first = inputs[0]!;
+      if (!isFloat(first) && integers === undefined) return refuseIntegers(verb, inputs)!;
+      const result = broadcastShapes(verb, inputs);
+      if ('refusal' in result) return result.refusal;
+      const dtype = isFloat(first) ? first.dtype : (integers ?? first.dtype);
+      return accept({ dtype, shape: result.shape });
+    },
+    gradient(b, node, dy, wanted) {
+      if (derivative === 'none') return [null, null];
+      const e = new Expressions(b);
+      const [x, y] = [node.inputs[0]!, node.inputs[1]!];
+      return derivative(e, x, y, node.id, dy).map((make, i) =>
+        wanted[i] ? e.sumTo(make(), e.shape(node.inputs[i]!)) : null,
+      );
+    },
+    reference([x, y], _attrs, shape) {
+      const a = broadcastTo(x!, shape).data;
+      const b = broadcastTo(y!, shape).data;
+      return { shape, data: a.map((v, i) => f64(v, b[i]!)) };
+    },
+    cost: perElement(flops),
+    tolerance,
+    traits: {
+      role: 'kernel',
+      slices: samplewise(),
+      half: 'elementwise',
+      layout: 'any',
+      behind: false,
+      strips: elementwiseStrips,
+    },
+    language: languageOf(row),
+    examples: cases(
+      {},
+      {
+        'equal shapes': of([2, 3, 7], [2, 3, 7]),
+        'a row': of([2, 3, 5], [5]),
+        'a scalar on the left': of([], [3, 1]),
+        'both grow': of([2, 1, 3], [4, 1]),
+      },
+    ),
+  });
+}
+
+export const binaryOps = Object.fromEntries(binaryMapOps.map((name) => [name, binary(name)])) as unknown as {
+  readonly [K in BinaryMapOp]: OpDefinition<K, 'kernel'>;
 };

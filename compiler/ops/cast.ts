@@ -2,9 +2,20 @@
  * Conversion between element types. The reference computes in f64 throughout: only conversion to integers changes a
  * value (truncation towards zero, as WGSL converts).
  */
+
+import type { DType } from '../graph/types.ts';
 import { perElement } from './costs.ts';
+import { floats, integers } from './examples.ts';
 import { defineOp } from './op.ts';
 import { accept, isFloat } from './shapes.ts';
+import { samplewise } from './slices.ts';
+import { elementwiseStrips } from './strips.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    cast: { readonly to: DType };
+  }
+}
 
 export const cast = defineOp<'cast'>({
   name: 'cast',
@@ -16,7 +27,22 @@ export const cast = defineOp<'cast'>({
     return [b.add('cast', [dy], { to: from.dtype })];
   },
   reference: ([x], { to }, shape) => ({ shape, data: to === 'i32' ? x!.data.map(Math.trunc) : x!.data }),
-  family: 'map',
+  traits: {
+    role: 'kernel',
+    slices: samplewise(),
+    half: 'elementwise',
+    layout: 'dense',
+    behind: false,
+    strips: elementwiseStrips,
+  },
+  language: {
+    written: ([x], { to }, [from]) => (to === 'f32' && !isFloat(from!) ? `float(${x})` : undefined),
+  },
+  examples: [
+    { name: 'integers to f32', inputs: [integers([2, 3, 5], 9)], attrs: { to: 'f32' } },
+    { name: 'f32 to integers', inputs: [floats([7], -4, 4)], attrs: { to: 'i32' } },
+    { name: 'nothing to do', inputs: [floats([7])], attrs: { to: 'f32' } },
+  ],
   cost: perElement(1),
   // Rounding to f16 storage: half a unit of 11 bits.
   tolerance: { rtol: 5e-4, atol: 6e-8 },

@@ -1,10 +1,19 @@
 /** Joins tensors along one axis; all other axes are equal. */
+
 import { addDims } from '../graph/dims.ts';
 import { type Dim, denseStrides, formatShape, sameDim, sizeOf } from '../graph/types.ts';
 import { perElement } from './costs.ts';
+import { floats } from './examples.ts';
 import { defineOp } from './op.ts';
 import { accept, firstOf, refuse, refuseAxes, refuseMixed } from './shapes.ts';
+import { unsliced } from './slices.ts';
 import { walk } from './tensors.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    concat: { readonly axis: number };
+  }
+}
 
 export const concat = defineOp<'concat'>({
   name: 'concat',
@@ -71,7 +80,23 @@ export const concat = defineOp<'concat'>({
     }
     return { shape, data };
   },
-  family: 'move',
+  traits: {
+    role: 'kernel',
+    slices: unsliced,
+    half: 'activation',
+    layout: 'dense',
+    behind: true,
+    strips: 'none',
+  },
+  language: { written: (operands, { axis }) => `concat(${operands.join(', ')}, axis = ${axis})` },
+  examples: [
+    {
+      name: 'three pieces',
+      inputs: [floats([2, 1, 3]), floats([2, 4, 3]), floats([2, 2, 3])],
+      attrs: { axis: 1 },
+    },
+    { name: 'along the last axis', inputs: [floats([2, 3, 4]), floats([2, 3, 8])], attrs: { axis: 2 } },
+  ],
   cost: perElement(0),
   tolerance: { rtol: 0, atol: 0 },
 });

@@ -3,11 +3,23 @@
  *
  * Both are bilinear and their own gradients are convolutions again, so derivatives of any order exist.
  */
+
 import { formatShape, numericShape, type TensorType } from '../graph/types.ts';
 import { type ConvolutionAttributes, slide, walkConvolution } from './convolve.ts';
 import { elements, traffic } from './costs.ts';
+import { floats } from './examples.ts';
 import { type Cost, defineOp, type ShapeResult } from './op.ts';
 import { accept, firstOf, refuse, refuseIntegers, refuseMixed, refuseRank } from './shapes.ts';
+import { samplewise, summing } from './slices.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** (dy [B,O,H',W'], w) -> dx [B,C,rows,columns] */
+    conv2d_grad_input: ConvolutionAttributes & { readonly rows: number; readonly columns: number };
+    /** (x, dy) -> dw [O,C/groups,kh,kw] */
+    conv2d_grad_weight: ConvolutionAttributes & { readonly kernel: readonly [kh: number, kw: number] };
+  }
+}
 
 function refuseOperands(inputs: readonly TensorType[], second: string): ShapeResult | undefined {
   return firstOf(
@@ -59,7 +71,27 @@ export const conv2dGradInput = defineOp<'conv2d_grad_input'>({
     });
     return { shape, data };
   },
-  family: 'convolution',
+  traits: {
+    role: 'kernel',
+    slices: samplewise({ whole: [1] }),
+    half: 'product',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
+  language: 'none',
+  examples: [
+    {
+      name: 'stride 2, two groups',
+      inputs: [floats([2, 4, 2, 3]), floats([4, 2, 3, 3])],
+      attrs: { stride: 2, padding: 1, groups: 2, rows: 4, columns: 6 },
+    },
+    {
+      name: 'stride 1',
+      inputs: [floats([2, 3, 4, 5]), floats([3, 2, 3, 3])],
+      attrs: { stride: 1, padding: 1, groups: 1, rows: 4, columns: 5 },
+    },
+  ],
   cost: (inputs, _attrs, result): Cost => ({
     flops: productsOf(inputs[0]!, numericShape(inputs[1]!)),
     bytes: traffic(inputs, result),
@@ -99,7 +131,27 @@ export const conv2dGradWeight = defineOp<'conv2d_grad_weight'>({
     });
     return { shape, data };
   },
-  family: 'convolution',
+  traits: {
+    role: 'kernel',
+    slices: summing,
+    half: 'full product',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
+  language: 'none',
+  examples: [
+    {
+      name: 'stride 2, two groups',
+      inputs: [floats([2, 4, 4, 6]), floats([2, 4, 2, 3])],
+      attrs: { stride: 2, padding: 1, groups: 2, kernel: [3, 3] },
+    },
+    {
+      name: 'stride 1',
+      inputs: [floats([2, 2, 4, 5]), floats([2, 3, 4, 5])],
+      attrs: { stride: 1, padding: 1, groups: 1, kernel: [3, 3] },
+    },
+  ],
   cost: (inputs, _attrs, result): Cost => ({
     flops: productsOf(inputs[1]!, numericShape(result)),
     bytes: traffic(inputs, result),

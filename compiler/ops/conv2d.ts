@@ -2,16 +2,27 @@
  * 2-D convolution without bias: x [B, C, H, W], w [O, C / groups, kh, kw] -> [B, O, H', W'],
  * H' = floor((H + 2 padding - kh) / stride) + 1, and optionally a fused elementwise epilogue.
  */
+
 import { formatDim, formatShape, numericShape, type TensorType } from '../graph/types.ts';
 import type { OpAttributes } from './attributes.ts';
 import { type ConvolutionAttributes, slide, walkConvolution } from './convolve.ts';
 import { elements, traffic } from './costs.ts';
 import { epilogueShape } from './epilogue.ts';
+import { floats } from './examples.ts';
 import { Expressions, madeByPasses } from './expressions.ts';
+import type { MapProgram } from './map-program.ts';
 import { defineOp, type RefTensor, type ShapeResult } from './op.ts';
 import { filterMatrix, fromPatches, patchGrid, toPatches, toPixels } from './patches.ts';
 import { evaluateProgram, programFlops } from './scalar.ts';
 import { accept, firstOf, refuse, refuseIntegers, refuseMixed, refuseRank } from './shapes.ts';
+import { samplewise } from './slices.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** (x [B,C,H,W], w [O,C/groups,kh,kw]) -> [B,O,H',W']; no bias. `epilogue` as for matmul. */
+    conv2d: ConvolutionAttributes & { readonly epilogue?: MapProgram };
+  }
+}
 
 function refuseChannels(inputs: readonly TensorType[], groups: number): ShapeResult | undefined {
   const [x, w] = [inputs[0]!.shape, inputs[1]!.shape];
@@ -104,7 +115,83 @@ export const conv2d = defineOp<'conv2d'>({
     const product = convolve(x!, w!, attrs, shape);
     return attrs.epilogue ? evaluateProgram(attrs.epilogue, [product, ...rest], shape) : product;
   },
-  family: 'convolution',
+  traits: {
+    role: 'kernel',
+    slices: samplewise({ whole: [1] }),
+    half: 'product',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
+  language: {
+    word: {
+      about: 'two-dimensional convolution, NCHW',
+      operands: ['x', 'weight'],
+      settings: {
+        stride: { kind: 'int', least: 1, default: 1 },
+        padding: { kind: 'int', least: 0, default: 0 },
+        groups: { kind: 'int', least: 1, default: 1 },
+      },
+      sources: () => [[0, 0], [1, 0], undefined, undefined],
+    },
+  },
+  examples: [
+    {
+      name: 'windows that tile',
+      inputs: [floats([2, 3, 6, 4]), floats([5, 3, 2, 2])],
+      attrs: { stride: 2, padding: 0, groups: 1 },
+    },
+    {
+      name: 'stride 1, padded',
+      inputs: [floats([2, 2, 4, 5]), floats([3, 2, 3, 3])],
+      attrs: { stride: 1, padding: 1, groups: 1 },
+    },
+    {
+      name: 'stride 1, narrow window',
+      inputs: [floats([2, 2, 4, 5]), floats([3, 2, 1, 3])],
+      attrs: { stride: 1, padding: 0, groups: 1 },
+    },
+    {
+      name: 'stride 2, padded',
+      inputs: [floats([2, 3, 5, 5]), floats([2, 3, 3, 3])],
+      attrs: { stride: 2, padding: 1, groups: 1 },
+    },
+    {
+      name: 'stride 2, rest behind the last window',
+      inputs: [floats([1, 2, 6, 7]), floats([2, 2, 3, 3])],
+      attrs: { stride: 2, padding: 1, groups: 1 },
+    },
+    {
+      name: 'stride 3 over windows of 2',
+      inputs: [floats([1, 2, 7, 7]), floats([3, 2, 2, 2])],
+      attrs: { stride: 3, padding: 0, groups: 1 },
+    },
+    {
+      name: '1 by 1',
+      inputs: [floats([2, 3, 3, 5]), floats([4, 3, 1, 1])],
+      attrs: { stride: 1, padding: 0, groups: 1 },
+    },
+    {
+      name: '1 by 1, stride 2',
+      inputs: [floats([2, 3, 3, 5]), floats([4, 3, 1, 1])],
+      attrs: { stride: 2, padding: 0, groups: 1 },
+    },
+    {
+      name: 'padded by a whole window',
+      inputs: [floats([1, 1, 3, 3]), floats([1, 1, 2, 2])],
+      attrs: { stride: 1, padding: 2, groups: 1 },
+    },
+    {
+      name: 'two groups',
+      inputs: [floats([2, 4, 4, 3]), floats([6, 2, 3, 3])],
+      attrs: { stride: 1, padding: 1, groups: 2 },
+    },
+    {
+      name: 'depthwise',
+      inputs: [floats([2, 3, 4, 5]), floats([3, 1, 3, 3])],
+      attrs: { stride: 2, padding: 1, groups: 3 },
+    },
+  ],
   cost(inputs, { epilogue }: OpAttributes['conv2d'], result) {
     const [, channels, kh, kw] = numericShape(inputs[1]!) as [number, number, number, number];
     const each = 2 * channels * kh * kw + (epilogue ? programFlops(epilogue) : 0);

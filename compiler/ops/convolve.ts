@@ -6,9 +6,12 @@
  * gradients of each are the two others.
  */
 import type { Dim } from '../graph/types.ts';
-import type { OpAttributes } from './attributes.ts';
 
-export type ConvolutionAttributes = Pick<OpAttributes['conv2d'], 'stride' | 'padding' | 'groups'>;
+export interface ConvolutionAttributes {
+  readonly stride: number;
+  readonly padding: number;
+  readonly groups: number;
+}
 
 /** Length of an axis behind the convolution, or `undefined` where the window does not fit. */
 export function slide(

@@ -2,11 +2,22 @@
  * Rows of a table by number, and the gradient: rows of dy added where they were read. An id outside the table is an
  * error of the data, checked where data enters; the reference refuses it too.
  */
+
 import { formatShape, sizeOf, type TensorType } from '../graph/types.ts';
 import { byteSize, elements } from './costs.ts';
-import { noSecondDerivative } from './expressions.ts';
+import { floats, integers } from './examples.ts';
 import { defineOp, type ShapeResult } from './op.ts';
 import { accept, firstOf, isFloat, refuse, refuseRank, refuseShape } from './shapes.ts';
+import { summing } from './slices.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** (table [V, W], ids i32 [...]) -> [..., W] */
+    embedding: None;
+    /** (ids, dy [..., W]) -> [V, W], deterministic. */
+    embedding_grad: { readonly rows: number };
+  }
+}
 
 /** Refuses numbers that are not integers where rows or positions are named. */
 export function refuseIndex(
@@ -54,7 +65,23 @@ export const embedding = defineOp<'embedding'>({
     });
     return { shape, data };
   },
-  family: 'move',
+  traits: {
+    role: 'kernel',
+    slices: () => ({ sliced: [1], ownWindows: true }),
+    half: 'activation',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
+  language: {
+    word: {
+      about: 'rows of a table by ids',
+      operands: ['table', 'ids'],
+      settings: {},
+      sources: ([, ids]) => [...ids!.shape.map((_, axis) => [1, axis] as const), [0, 1]],
+    },
+  },
+  examples: [{ name: 'repeated ids', inputs: [floats([5, 3]), integers([2, 4], 5)], attrs: {} }],
   // Only the rows that are named move.
   cost: (inputs, _attrs, result) => ({ flops: 0, bytes: 2 * byteSize(result) + byteSize(inputs[1]!) }),
   tolerance: { rtol: 0, atol: 0 },
@@ -74,7 +101,7 @@ export const embeddingGrad = defineOp<'embedding_grad'>({
       accept({ dtype: dy.dtype, shape: [rows, width] })
     );
   },
-  gradient: noSecondDerivative('embedding_grad'),
+  gradient: 'made by gradients',
   reference([ids, dy], { rows }, shape) {
     const width = shape[1]!;
     const data = new Float64Array(rows * width);
@@ -84,7 +111,16 @@ export const embeddingGrad = defineOp<'embedding_grad'>({
     });
     return { shape, data };
   },
-  family: 'move',
+  traits: {
+    role: 'kernel',
+    slices: summing,
+    half: 'full',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
+  language: 'none',
+  examples: [{ name: 'repeated ids', inputs: [integers([2, 4], 5), floats([2, 4, 3])], attrs: { rows: 5 } }],
   cost: (inputs, _attrs, result) => ({
     flops: elements(inputs[1]!),
     bytes: byteSize(inputs[0]!) + byteSize(inputs[1]!) + byteSize(result),

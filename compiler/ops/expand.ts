@@ -1,12 +1,27 @@
 /** Explicit broadcasting: axes of length 1 repeat up to `shape`; the number of axes stays. */
-import { formatShape, sameDim } from '../graph/types.ts';
+
+import { type Dim, formatShape, type NodeOf, sameDim } from '../graph/types.ts';
 import { free } from './costs.ts';
+import { floats } from './examples.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp } from './op.ts';
 import { accept, refuse } from './shapes.ts';
+import type { Cut } from './strips.ts';
 import { broadcastTo } from './tensors.ts';
 
-export const expand = defineOp<'expand'>({
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** Broadcast to `shape`: equal rank; axes of 1 grow. */
+    expand: { readonly shape: readonly Dim[] };
+  }
+}
+
+function expandStrips(cut: Cut, node: NodeOf<'expand'>): number {
+  const shape = node.attrs.shape.map((n, axis) => (axis === cut.axis ? cut.length : n));
+  return cut.b.add('expand', [cut.operand(node.inputs[0]!, shape.length)], { shape });
+}
+
+export const expand = defineOp<'expand', 'view'>({
   name: 'expand',
   arity: 1,
   shape([x], { shape }) {
@@ -22,7 +37,9 @@ export const expand = defineOp<'expand'>({
     return [wanted[0] ? e.sumTo(dy, e.shape(node.inputs[0]!)) : null];
   },
   reference: ([x], _attrs, shape) => broadcastTo(x!, shape),
-  family: 'view',
+  traits: { role: 'view', strips: expandStrips },
+  language: { written: ([x], { shape }) => `expand(${x}, shape = ${formatShape(shape)})` },
+  examples: [{ name: 'two axes', inputs: [floats([1, 3, 1])], attrs: { shape: [2, 3, 5] } }],
   cost: free,
   tolerance: { rtol: 0, atol: 0 },
 });

@@ -6,7 +6,7 @@
 import type { Builder } from '../graph/builder.ts';
 import { multiplyDims } from '../graph/dims.ts';
 import { type Dim, formatShape, numericShape, sameDim, sameShape } from '../graph/types.ts';
-import type { BinaryMapOp, UnaryMapOp } from './map-program.ts';
+import type { BinaryMapOp, UnaryMapOp } from './attributes.ts';
 
 export class Expressions {
   readonly b: Builder;
@@ -96,14 +96,7 @@ export class Expressions {
   }
 }
 
-/** The gradient of an op that only gradients make. */
-export function noSecondDerivative(op: string): () => never {
-  return () => {
-    throw new Error(`second derivatives are not supported: ${op} is itself part of a gradient`);
-  };
-}
-
-/** The gradient of what passes make: differentiation comes before them. */
+/** Refuses to differentiate what passes make: differentiation comes before them. */
 export function madeByPasses(op: string): never {
   throw new Error(`${op} is made by passes, which run behind differentiation: it has no gradient rule`);
 }

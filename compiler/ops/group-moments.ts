@@ -5,12 +5,21 @@
  * no pass over x of its own. Pairs of this kind are joined without cancellation (Chan, Golub and LeVeque 1979): with groups of
  * c columns, M2 = sum of M2_t + c sum of (mean_t - mean)².
  */
+
 import { multiplyDims } from '../graph/dims.ts';
 import { formatShape, sizeOf } from '../graph/types.ts';
 import { perInputElement } from './costs.ts';
-import { madeByPasses } from './expressions.ts';
+import { floats } from './examples.ts';
 import { defineOp, type RefTensor } from './op.ts';
 import { accept, refuse, refuseIntegers } from './shapes.ts';
+import { unsliced } from './slices.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** x [..., W] -> f32 [rows, W/64, 2]: mean and sum of squared deviations of every 64 columns of a row. */
+    group_moments: None;
+  }
+}
 
 /** Columns of a group: what every schedule's tile of a product holds whole, so that all give the same bits. */
 export const momentColumns = 64;
@@ -53,14 +62,23 @@ export const groupMoments = defineOp<'group_moments'>({
       accept({ dtype: 'f32', shape: [rows, width / momentColumns, 2] })
     );
   },
-  gradient: () => madeByPasses('group_moments'),
+  gradient: 'made by passes',
   reference([x], _attrs, shape) {
     const data = new Float64Array(sizeOf(shape));
     for (let i = 0; i < data.length / 2; i++)
       data.set(momentsOf(x!.data.subarray(i * momentColumns, (i + 1) * momentColumns)), 2 * i);
     return { shape, data };
   },
-  family: 'reduce',
+  traits: {
+    role: 'kernel',
+    slices: unsliced,
+    half: 'full',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
+  language: 'none',
+  examples: [{ name: 'two groups', inputs: [floats([2, 3, 128])], attrs: {} }],
   cost: perInputElement(4),
   tolerance: { rtol: 5e-6, atol: 5e-6 },
 });

@@ -2,6 +2,7 @@
  * All operations in one table. Its type makes a name without a definition, or a definition under another name, a
  * compile error; nothing registers itself by being imported.
  */
+import type { Node, NodeOf } from '../graph/types.ts';
 import { allGather } from './all-gather.ts';
 import { argmax } from './argmax.ts';
 import { attention, attentionLse } from './attention.ts';
@@ -31,12 +32,14 @@ import { recompute } from './recompute.ts';
 import { reshape } from './reshape.ts';
 import { pad, slice } from './slice.ts';
 import { softmax, softmaxGrad } from './softmax.ts';
+import type { Strips } from './strips.ts';
 import { sum } from './sum.ts';
 import { take, takeGrad } from './take.ts';
+import type { Half, Role, TraitsOf } from './traits.ts';
 import { transpose } from './transpose.ts';
 import { unaryOps } from './unary.ts';
 
-export const ops: { readonly [K in OpName]: OpDefinition<K> } = {
+const definitions = {
   input,
   param,
   constant,
@@ -92,7 +95,65 @@ export const ops: { readonly [K in OpName]: OpDefinition<K> } = {
   take_grad: takeGrad,
   all_gather: allGather,
   recompute,
-};
+} satisfies { readonly [K in OpName]: OpDefinition<K> };
+
+export const ops: { readonly [K in OpName]: OpDefinition<K> } = definitions;
+
+/** The ops of a role, by name. */
+export type OpsOf<R extends Role> = {
+  [K in OpName]: (typeof definitions)[K] extends OpDefinition<K, R> ? K : never;
+}[OpName];
+
+function isOf<R extends Role>(op: OpName, role: R): op is OpsOf<R> {
+  return ops[op].traits.role === role;
+}
+
+/** The names of all ops, or of those of a role. */
+export const opNames = Object.keys(definitions) as readonly OpName[];
+
+export function opsOf<R extends Role>(role: R): OpsOf<R>[] {
+  return opNames.filter((op): op is OpsOf<R> => isOf(op, role));
+}
+
+/** Ops with a kernel of their own. */
+export type KernelOp = OpsOf<'kernel'>;
+
+export type KernelNode = { [K in KernelOp]: NodeOf<K> }[KernelOp];
+
+/** Whether a node is made by a kernel. */
+export function isKernelNode(node: Node): node is KernelNode {
+  return isOf(node.op, 'kernel');
+}
+
+const kernels: { readonly [K in KernelOp]: OpDefinition<K, 'kernel'> } = definitions;
+
+/** What is known of an op with a kernel. */
+export function kernelTraits<K extends KernelOp>(op: K): TraitsOf<K>['kernel'] {
+  return kernels[op].traits;
+}
+
+/** Whether a value of this op is fed from outside. */
+export function isLeaf(op: OpName): boolean {
+  return isOf(op, 'leaf');
+}
+
+/** How strips of an op's result are made of strips of its inputs. */
+export function stripsOf<K extends OpName>(op: K): Strips<K> | 'none' {
+  const { traits } = opOf(op);
+  return 'strips' in traits ? traits.strips : 'none';
+}
+
+/** What mixed precision makes of an op; of views and leaves nothing. */
+export function halfOf(op: OpName): Half {
+  const { traits } = ops[op];
+  return 'half' in traits ? traits.half : 'full';
+}
+
+/** Whether the kernel of an op writes its result in any order of axes. */
+export function writesAnyLayout(op: OpName): boolean {
+  const { traits } = ops[op];
+  return traits.role === 'kernel' && traits.layout === 'any';
+}
 
 /** The definition of an op. */
 export function opOf<K extends OpName>(name: K): OpDefinition<K> {

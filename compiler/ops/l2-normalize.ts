@@ -1,10 +1,22 @@
 /**
  * x / |x| along the last axis, without epsilon as in OpenAI's code, and its gradient (dy - y (y·dy)) / |x|.
  */
+
 import { perElement } from './costs.ts';
-import { noSecondDerivative } from './expressions.ts';
+import { floats } from './examples.ts';
 import { defineOp } from './op.ts';
 import { mapRows, rowGradientShape, rowShape } from './rows.ts';
+import { samplewise } from './slices.ts';
+import { rowStrips } from './strips.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** x / |x|; no epsilon, as OpenAI's code. */
+    l2_normalize: None;
+    /** (x, dy) -> dx */
+    l2_normalize_grad: None;
+  }
+}
 
 function norm(x: Float64Array): number {
   return Math.sqrt(x.reduce((a, v) => a + v * v, 0));
@@ -24,7 +36,20 @@ export const l2Normalize = defineOp<'l2_normalize'>({
         out[i] = v / length;
       });
     }),
-  family: 'reduce',
+  traits: {
+    role: 'kernel',
+    slices: samplewise(),
+    half: 'full',
+    layout: 'dense',
+    behind: true,
+    strips: rowStrips,
+  },
+  language: { fuses: 'l2_normalize' },
+  examples: [
+    { name: 'odd rows', inputs: [floats([3, 7])], attrs: {} },
+    { name: 'three axes', inputs: [floats([2, 3, 5])], attrs: {} },
+    { name: 'one row', inputs: [floats([4])], attrs: {} },
+  ],
   cost: perElement(3),
   tolerance: { rtol: 5e-6, atol: 1e-7 },
 });
@@ -33,7 +58,7 @@ export const l2NormalizeGrad = defineOp<'l2_normalize_grad'>({
   name: 'l2_normalize_grad',
   arity: 2,
   shape: (inputs) => rowGradientShape('l2_normalize_grad', inputs),
-  gradient: noSecondDerivative('l2_normalize_grad'),
+  gradient: 'made by gradients',
   reference: ([x, dy]) =>
     mapRows([x!, dy!], (rows, out) => {
       const [x, dy] = [rows[0]!, rows[1]!];
@@ -42,7 +67,19 @@ export const l2NormalizeGrad = defineOp<'l2_normalize_grad'>({
       for (let i = 0; i < x.length; i++) dot += (x[i]! / length) * dy[i]!;
       for (let i = 0; i < x.length; i++) out[i] = (dy[i]! - (x[i]! / length) * dot) / length;
     }),
-  family: 'reduce',
+  traits: {
+    role: 'kernel',
+    slices: samplewise(),
+    half: 'full',
+    layout: 'dense',
+    behind: true,
+    strips: 'none',
+  },
+  language: 'none',
+  examples: [
+    { name: 'odd rows', inputs: [floats([3, 7]), floats([3, 7])], attrs: {} },
+    { name: 'three axes', inputs: [floats([2, 3, 5]), floats([2, 3, 5])], attrs: {} },
+  ],
   cost: perElement(7),
   tolerance: { rtol: 1e-5, atol: 1e-6, perSqrtK: true },
 });

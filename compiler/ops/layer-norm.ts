@@ -4,13 +4,32 @@
  * With xhat = (x - mean) r, r = 1 / sqrt(var + eps) and g = dy weight:
  * dx = r (g - mean(g) - xhat mean(g xhat)), dweight = sum over rows of dy xhat, dbias = sum over rows of dy.
  */
+
 import { formatShape, type TensorType } from '../graph/types.ts';
 import { perElement, perInputElement } from './costs.ts';
-import { Expressions, noSecondDerivative } from './expressions.ts';
+import { floats } from './examples.ts';
+import { Expressions } from './expressions.ts';
 import { defineOp, type ShapeResult } from './op.ts';
 import { mapRows, rowGradientShape, rowShape } from './rows.ts';
 import { accept, firstOf, refuse, refuseMixed, refuseShape } from './shapes.ts';
+import { samplewise, summing } from './slices.ts';
 import { rowsOf } from './tensors.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** (x [..., W], weight [W], bias [W]); biased variance. */
+    layer_norm: Normalisation;
+    /** (x, weight, dy) -> dx */
+    layer_norm_grad: Normalisation;
+    /** (x, dy) -> dweight [W] = sum over rows of dy * xhat. (dbias is an ordinary sum of dy.) */
+    layer_norm_grad_weight: Normalisation;
+  }
+}
+
+/** Added to the variance. */
+interface Normalisation {
+  readonly eps: number;
+}
 
 /** Refuses a weight or bias that is not one value for each column of x. */
 function refuseVector(inputs: readonly TensorType[], input: number, what: string): ShapeResult | undefined {
@@ -64,7 +83,20 @@ export const layerNorm = defineOp<'layer_norm'>({
       const { mean, r } = statistics(x, eps);
       for (let i = 0; i < x.length; i++) out[i] = (x[i]! - mean) * r * weight!.data[i]! + bias!.data[i]!;
     }),
-  family: 'reduce',
+  traits: {
+    role: 'kernel',
+    slices: samplewise(),
+    half: 'activation',
+    layout: 'dense',
+    behind: true,
+    strips: 'none',
+  },
+  language: { fuses: 'layer_norm' },
+  examples: [
+    { name: 'odd rows', inputs: [floats([3, 7]), floats([7]), floats([7])], attrs: { eps: 1e-5 } },
+    { name: 'three axes', inputs: [floats([2, 3, 5]), floats([5]), floats([5])], attrs: { eps: 1e-5 } },
+    { name: 'one row', inputs: [floats([7]), floats([7]), floats([7])], attrs: { eps: 1e-5 } },
+  ],
   cost: perElement(8),
   tolerance: { rtol: 5e-6, atol: 5e-6 },
 });
@@ -77,7 +109,7 @@ export const layerNormGrad = defineOp<'layer_norm_grad'>({
     const result = rowGradientShape('layer_norm_grad', [x!, dy!]);
     return result.ok ? (refuseVector(inputs, 1, 'weight') ?? result) : result;
   },
-  gradient: noSecondDerivative('layer_norm_grad'),
+  gradient: 'made by gradients',
   reference: ([x, weight, dy], { eps }) =>
     mapRows([x!, dy!], (rows, out) => {
       const [x, dy] = [rows[0]!, rows[1]!];
@@ -93,7 +125,19 @@ export const layerNormGrad = defineOp<'layer_norm_grad'>({
       for (let i = 0; i < width; i++)
         out[i] = r * (dy[i]! * weight!.data[i]! - meanG - (x[i]! - mean) * r * meanGX);
     }),
-  family: 'reduce',
+  traits: {
+    role: 'kernel',
+    slices: samplewise(),
+    half: 'activation',
+    layout: 'dense',
+    behind: true,
+    strips: 'none',
+  },
+  language: 'none',
+  examples: [
+    { name: 'odd rows', inputs: [floats([3, 7]), floats([7]), floats([3, 7])], attrs: { eps: 1e-5 } },
+    { name: 'three axes', inputs: [floats([2, 3, 5]), floats([5]), floats([2, 3, 5])], attrs: { eps: 1e-5 } },
+  ],
   cost: perElement(14),
   tolerance: { rtol: 1e-5, atol: 1e-5 },
 });
@@ -105,7 +149,7 @@ export const layerNormGradWeight = defineOp<'layer_norm_grad_weight'>({
     const result = rowGradientShape('layer_norm_grad_weight', inputs);
     return result.ok ? accept({ ...result.type, shape: result.type.shape.slice(-1) }) : result;
   },
-  gradient: noSecondDerivative('layer_norm_grad_weight'),
+  gradient: 'made by gradients',
   reference([x, dy], { eps }, shape) {
     const { rows, width } = rowsOf(x!.shape);
     const data = new Float64Array(width);
@@ -116,7 +160,19 @@ export const layerNormGradWeight = defineOp<'layer_norm_grad_weight'>({
     }
     return { shape, data };
   },
-  family: 'reduce',
+  traits: {
+    role: 'kernel',
+    slices: summing,
+    half: 'full',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
+  language: 'none',
+  examples: [
+    { name: 'odd rows', inputs: [floats([3, 7]), floats([3, 7])], attrs: { eps: 1e-5 } },
+    { name: 'three axes', inputs: [floats([2, 3, 5]), floats([2, 3, 5])], attrs: { eps: 1e-5 } },
+  ],
   cost: perInputElement(9),
   tolerance: { rtol: 5e-6, atol: 5e-6, perSqrtK: true },
 });

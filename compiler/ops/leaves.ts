@@ -1,13 +1,27 @@
 /**
  * Leaves: what a graph starts from. Inputs and weights are fed by name; constants and `iota` are values of their own.
  */
+
 import { leastOf } from '../graph/dims.ts';
-import type { Dim } from '../graph/types.ts';
-import { formatShape } from '../graph/types.ts';
+import type { Dim, DType } from '../graph/types.ts';
+import { formatDim, formatShape } from '../graph/types.ts';
 import { free } from './costs.ts';
 import { defineOp, type RefTensor } from './op.ts';
 import { accept, refuse } from './shapes.ts';
+import { samplewise, unsliced } from './slices.ts';
 import { filled } from './tensors.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    input: { readonly name: string; readonly dtype: DType; readonly shape: readonly Dim[] };
+    /** A weight (`role: param`) or a buffer of the model. */
+    param: { readonly name: string; readonly shape: readonly Dim[]; readonly role: 'param' | 'buffer' };
+    /** Every element is `value`. */
+    constant: { readonly value: number; readonly dtype: DType; readonly shape: readonly Dim[] };
+    /** i32 `[length]`: 0, 1, 2, ... */
+    iota: { readonly length: Dim };
+  }
+}
 
 const exact = { rtol: 0, atol: 0 };
 
@@ -24,24 +38,28 @@ function fed(op: string, name: string): RefTensor {
   throw new Error(`the value of ${op} ${name} is fed by the executor`);
 }
 
-export const input = defineOp<'input'>({
+export const input = defineOp<'input', 'leaf'>({
   name: 'input',
   arity: 0,
   shape: (_inputs, { name, shape, dtype }) => leaf(`input ${name}`, shape, dtype),
   gradient: () => [],
   reference: (_inputs, { name }) => fed('input', name),
-  family: 'leaf',
+  traits: { role: 'leaf' },
+  language: 'none',
+  examples: [{ name: 'a picture', inputs: [], attrs: { name: 'x', dtype: 'f32', shape: [2, 3, 5] } }],
   cost: free,
   tolerance: exact,
 });
 
-export const param = defineOp<'param'>({
+export const param = defineOp<'param', 'leaf'>({
   name: 'param',
   arity: 0,
   shape: (_inputs, { name, shape }) => leaf(`weight ${name}`, shape, 'f32'),
   gradient: () => [],
   reference: (_inputs, { name }) => fed('param', name),
-  family: 'leaf',
+  traits: { role: 'leaf' },
+  language: 'none',
+  examples: [{ name: 'a weight', inputs: [], attrs: { name: 'w', shape: [2, 3, 5], role: 'param' } }],
   cost: free,
   tolerance: exact,
 });
@@ -52,7 +70,19 @@ export const constant = defineOp<'constant'>({
   shape: (_inputs, { shape, dtype }) => leaf('a constant', shape, dtype),
   gradient: () => [],
   reference: (_inputs, { value }, shape) => filled(shape, value),
-  family: 'leaf',
+  traits: {
+    role: 'kernel',
+    slices: samplewise(),
+    half: 'full',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
+  language: { written: (_operands, { value }) => String(value) },
+  examples: [
+    { name: 'one number', inputs: [], attrs: { value: 0.5, dtype: 'f32', shape: [] } },
+    { name: 'one number everywhere', inputs: [], attrs: { value: -1.5, dtype: 'f32', shape: [2, 3, 5] } },
+  ],
   cost: free,
   tolerance: exact,
 });
@@ -66,7 +96,16 @@ export const iota = defineOp<'iota'>({
     shape,
     data: Float64Array.from({ length: shape[0]! }, (_, i) => i),
   }),
-  family: 'leaf',
+  traits: {
+    role: 'kernel',
+    slices: unsliced,
+    half: 'full',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
+  language: { written: (_operands, { length }) => `iota(${formatDim(length)})` },
+  examples: [{ name: 'five', inputs: [], attrs: { length: 5 } }],
   cost: free,
   tolerance: exact,
 });

@@ -5,26 +5,9 @@
  * The reference executor interprets it, the kernel writer prints it as WGSL.
  */
 import type { Node } from '../graph/types.ts';
-
-export const unaryMapOps = [
-  'neg',
-  'exp',
-  'ln',
-  'tanh',
-  'erf',
-  'sqrt',
-  'rsqrt',
-  'sigmoid',
-  'relu',
-  'abs',
-  'step',
-] as const;
-export const binaryMapOps = ['add', 'sub', 'mul', 'div', 'pow', 'maximum', 'equal'] as const;
-/** All ops that compute each element from the elements at its place. */
-export const elementwiseOps = [...unaryMapOps, ...binaryMapOps] as const;
-export type UnaryMapOp = (typeof unaryMapOps)[number];
-export type BinaryMapOp = (typeof binaryMapOps)[number];
-export type ElementwiseOp = (typeof elementwiseOps)[number];
+import type { BinaryMapOp, ElementwiseOp, OpName, UnaryMapOp } from './attributes.ts';
+import { binaryMapOps, binaryTable } from './binary.ts';
+import { unaryMapOps, unaryTable } from './unary.ts';
 
 export type MapInstruction =
   | { readonly op: ElementwiseOp; readonly args: readonly number[] }
@@ -35,15 +18,38 @@ export interface MapProgram {
   readonly instructions: readonly MapInstruction[];
 }
 
-const elementwise = new Set<string>(elementwiseOps);
+/** All ops that compute each element from the elements at its place by one function. */
+export const elementwiseOps: readonly ElementwiseOp[] = [...unaryMapOps, ...binaryMapOps];
+
+export function isUnary(op: string): op is UnaryMapOp {
+  return Object.hasOwn(unaryTable, op);
+}
+
+export function isBinary(op: string): op is BinaryMapOp {
+  return Object.hasOwn(binaryTable, op);
+}
+
+/** Whether an op computes each element from the elements at its place by one function. */
+export function isElementwise(op: string): op is ElementwiseOp {
+  return isUnary(op) || isBinary(op);
+}
+
+/** An elementwise op or a fused chain of such: what `programOf` gives a program for. */
+export function isMap(op: OpName): op is ElementwiseOp | 'map' {
+  return op === 'map' || isElementwise(op);
+}
 
 /** An elementwise node, fused or not, as a program over its inputs; undefined for any other node. */
 export function programOf(node: Node): MapProgram | undefined {
   if (node.op === 'map') return node.attrs.program;
-  if (!elementwise.has(node.op)) return undefined;
+  if (!isElementwise(node.op)) return undefined;
   const { inputs } = node;
-  return {
-    inputs: inputs.length,
-    instructions: [{ op: node.op as ElementwiseOp, args: inputs.map((_, i) => i) }],
-  };
+  return { inputs: inputs.length, instructions: [{ op: node.op, args: inputs.map((_, i) => i) }] };
+}
+
+/** Whether a program is one expression of plain arithmetic, right for scalars and vec4s alike. */
+export function isArithmetic({ instructions }: MapProgram): boolean {
+  return instructions.every(
+    ({ op }) => op === 'constant' || (isUnary(op) ? unaryTable[op] : binaryTable[op]).plain === true,
+  );
 }

@@ -2,12 +2,21 @@
  * A fused elementwise chain. The fusion pass makes these behind differentiation, so there is no gradient rule.
  */
 
-import { sameShape } from '../graph/types.ts';
+import { type Dim, sameShape } from '../graph/types.ts';
 import { elements, traffic } from './costs.ts';
-import { madeByPasses } from './expressions.ts';
+import { floats } from './examples.ts';
+import type { MapProgram } from './map-program.ts';
 import { defineOp } from './op.ts';
 import { evaluateProgram, programFault, programFlops } from './scalar.ts';
 import { accept, broadcastShapes, isFloat, refuse, refuseShape } from './shapes.ts';
+import { samplewise } from './slices.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** A fused chain made by the fusion pass: any number of inputs, broadcasting, one result. */
+    map: { readonly program: MapProgram; readonly shape: readonly Dim[] };
+  }
+}
 
 export const map = defineOp<'map'>({
   name: 'map',
@@ -21,9 +30,35 @@ export const map = defineOp<'map'>({
       return refuseShape('the result of map', [{ dtype: 'f32', shape: joint.shape }], 0, shape)!;
     return accept({ dtype: inputs.find(isFloat)?.dtype ?? 'f32', shape });
   },
-  gradient: () => madeByPasses('map'),
+  gradient: 'made by passes',
   reference: (inputs, { program }, shape) => evaluateProgram(program, inputs, shape),
-  family: 'map',
+  traits: {
+    role: 'kernel',
+    slices: samplewise(),
+    half: 'elementwise',
+    layout: 'any',
+    behind: false,
+    strips: 'none',
+  },
+  language: 'none',
+  examples: [
+    {
+      name: 'a product and a sum',
+      inputs: [floats([2, 3, 7]), floats([7])],
+      attrs: {
+        shape: [2, 3, 7],
+        program: {
+          inputs: 2,
+          instructions: [
+            { op: 'mul', args: [0, 1] },
+            { op: 'constant', args: [], value: 0.5 },
+            { op: 'add', args: [2, 3] },
+            { op: 'tanh', args: [4] },
+          ],
+        },
+      },
+    },
+  ],
   cost: (inputs, { program }, result) => ({
     flops: programFlops(program) * elements(result),
     bytes: traffic(inputs, result),

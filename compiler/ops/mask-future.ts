@@ -5,9 +5,18 @@
 
 import { formatShape } from '../graph/types.ts';
 import { perElement } from './costs.ts';
+import { floats } from './examples.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp } from './op.ts';
 import { accept, refuse, refuseIntegers } from './shapes.ts';
+import { samplewise } from './slices.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** `[..., T, S]`: entries with j > i + (S - T) become -3e38, finite because WGSL may assume no infinities. */
+    mask_future: None;
+  }
+}
 
 export const masked = -3e38;
 
@@ -41,7 +50,25 @@ export const maskFuture = defineOp<'mask_future'>({
     });
     return { shape, data };
   },
-  family: 'map',
+  traits: {
+    role: 'kernel',
+    slices: samplewise(),
+    half: 'full',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
+  language: {
+    word: {
+      about: '[..., T, S]: entries with j > i + (S - T) become very negative',
+      operands: ['x'],
+      settings: {},
+    },
+  },
+  examples: [
+    { name: 'more keys than queries', inputs: [floats([2, 3, 5])], attrs: {} },
+    { name: 'a square', inputs: [floats([4, 4])], attrs: {} },
+  ],
   cost: perElement(1),
   tolerance: { rtol: 0, atol: 0 },
 });

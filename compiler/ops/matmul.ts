@@ -4,6 +4,7 @@
  * Gradients use the transpose flags and never move data: d op(A) = dy op(B)ᵀ and d op(B) = op(A)ᵀ dy. A weight shared by
  * a batch gets its gradient from one product over all rows of the batch, not from a sum of one product each.
  */
+
 import { multiplyDims } from '../graph/dims.ts';
 import {
   type Dim,
@@ -19,12 +20,34 @@ import {
 import type { OpAttributes } from './attributes.ts';
 import { elements, traffic } from './costs.ts';
 import { epilogueShape } from './epilogue.ts';
+import { floats } from './examples.ts';
 import { Expressions, madeByPasses } from './expressions.ts';
 import { joinMoments, momentColumns } from './group-moments.ts';
+import type { MapProgram } from './map-program.ts';
 import { defineOp, type RefTensor, type ShapeResult } from './op.ts';
 import { evaluateProgram, programFlops } from './scalar.ts';
 import { accept, broadcastShapes, firstOf, refuse, refuseIntegers, refuseMixed } from './shapes.ts';
+import { samplewise } from './slices.ts';
+import type { Cut } from './strips.ts';
 import { broadcastStrides, walk } from './tensors.ts';
+import type { Split } from './traits.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /**
+     * (a [..., M, K], b [..., K, N]) -> [..., M, N]; with `transposeA` a is [..., K, M], with `transposeB` b is [..., N, K].
+     * Batch axes broadcast; b (or a) may be 2-D. `epilogue`, made by the fusion pass, maps (product, further inputs...)
+     * elementwise; inputs behind a and b broadcast to the result. With `normalise`, also made by a pass, the left operand is
+     * layer_norm(a, weight [K], bias [K]) with inputs (a, b, group_moments of a, weight, bias, further inputs...) and b is 2-D.
+     */
+    matmul: {
+      readonly transposeA: boolean;
+      readonly transposeB: boolean;
+      readonly epilogue?: MapProgram;
+      readonly normalise?: { readonly eps: number };
+    };
+  }
+}
 
 type Attributes = OpAttributes['matmul'];
 
@@ -201,6 +224,32 @@ function gradientOfB(e: Expressions, node: NodeOf<'matmul'>, dy: number): number
   return e.sumTo(whole, e.shape(b));
 }
 
+function productSlices(node: NodeOf<'matmul'>, inputs: readonly TensorType[]): Split | undefined {
+  const { transposeA, transposeB } = node.attrs;
+  const rank = node.type.shape.length;
+  const extras = samplewise({ whole: [0, 1] })(node, inputs).sliced;
+  const [a, b] = inputs as [TensorType, TensorType];
+  if (rank > 2) {
+    const batched = [a, b].flatMap(({ shape }, i) => (shape.length === rank && shape[0] !== 1 ? [i] : []));
+    return { sliced: [...batched, ...extras] };
+  }
+  if (!transposeA) return { sliced: [0, ...extras] };
+  // K is the first axis of a; of b too, unless that is transposed.
+  return transposeB ? undefined : { sliced: [0, 1], join: 'sum' };
+}
+
+/** Rows of a product are rows of the left side, columns are columns of the right. */
+function productStrips(cut: Cut, { inputs, attrs }: NodeOf<'matmul'>): number | undefined {
+  const [left, right] = inputs as [number, number];
+  if (attrs.epilogue !== undefined || [left, right].some((id) => cut.shape(id).length !== 2))
+    return undefined;
+  const operands =
+    cut.axis === 0
+      ? [cut.strip(left, attrs.transposeA ? 1 : 0), cut.whole(right)]
+      : [cut.whole(left), cut.strip(right, attrs.transposeB ? 0 : 1)];
+  return cut.b.add('matmul', operands, attrs);
+}
+
 export const matmul = defineOp<'matmul'>({
   name: 'matmul',
   arity: 'any',
@@ -228,7 +277,77 @@ export const matmul = defineOp<'matmul'>({
     const further = inputs.slice(operandCount(attrs));
     return epilogue ? evaluateProgram(epilogue, [product, ...further], shape) : product;
   },
-  family: 'contract',
+  traits: {
+    role: 'kernel',
+    slices: productSlices,
+    half: 'product',
+    layout: 'dense',
+    behind: false,
+    strips: productStrips,
+  },
+  language: {
+    written: ([a, b], { transposeA, transposeB }, inputs) =>
+      inputs.every(({ shape }, i) => shape.length === 2 || ![transposeA, transposeB][i])
+        ? `${a}${transposeA ? '.T' : ''} @ ${b}${transposeB ? '.T' : ''}`
+        : undefined,
+  },
+  examples: [
+    {
+      name: 'plain',
+      inputs: [floats([3, 7]), floats([7, 5])],
+      attrs: { transposeA: false, transposeB: false },
+    },
+    {
+      name: 'a transposed',
+      inputs: [floats([7, 3]), floats([7, 5])],
+      attrs: { transposeA: true, transposeB: false },
+    },
+    {
+      name: 'b transposed',
+      inputs: [floats([3, 7]), floats([5, 7])],
+      attrs: { transposeA: false, transposeB: true },
+    },
+    {
+      name: 'both transposed',
+      inputs: [floats([7, 3]), floats([5, 7])],
+      attrs: { transposeA: true, transposeB: true },
+    },
+    {
+      name: 'shared weight',
+      inputs: [floats([2, 3, 7]), floats([7, 5])],
+      attrs: { transposeA: false, transposeB: false },
+    },
+    {
+      name: 'shared transposed weight',
+      inputs: [floats([2, 1, 3, 7]), floats([5, 7])],
+      attrs: { transposeA: false, transposeB: true },
+    },
+    {
+      name: 'shared weight, a transposed',
+      inputs: [floats([2, 7, 3]), floats([7, 5])],
+      attrs: { transposeA: true, transposeB: false },
+    },
+    {
+      name: 'shared on the left',
+      inputs: [floats([3, 7]), floats([2, 7, 5])],
+      attrs: { transposeA: false, transposeB: false },
+    },
+    {
+      name: 'batches of products',
+      inputs: [floats([2, 3, 4]), floats([2, 5, 4])],
+      attrs: { transposeA: false, transposeB: true },
+    },
+    {
+      name: 'batches that broadcast',
+      inputs: [floats([2, 1, 3, 4]), floats([3, 4, 1])],
+      attrs: { transposeA: false, transposeB: false },
+    },
+    {
+      name: 'one row, one column',
+      inputs: [floats([1, 1]), floats([1, 1])],
+      attrs: { transposeA: false, transposeB: false },
+    },
+  ],
   cost(inputs, { transposeA, epilogue }, result) {
     const k = numericShape(inputs[0]!).at(transposeA ? -2 : -1)!;
     const each = 2 * k + (epilogue ? programFlops(epilogue) : 0);

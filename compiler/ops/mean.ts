@@ -1,8 +1,23 @@
 /** Mean over axes. */
+
 import { perInputElement } from './costs.ts';
+import { floats } from './examples.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp } from './op.ts';
-import { reduceAxes, reductionShape } from './reductions.ts';
+import {
+  type Reduction,
+  reduceAxes,
+  reductionShape,
+  reductionSlices,
+  reductionSources,
+  reductionStrips,
+} from './reductions.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    mean: Reduction;
+  }
+}
 
 export const mean = defineOp<'mean'>({
   name: 'mean',
@@ -20,7 +35,29 @@ export const mean = defineOp<'mean'>({
     const count = x!.data.length / total.data.length;
     return { shape, data: total.data.map((v) => v / count) };
   },
-  family: 'reduce',
+  traits: {
+    role: 'kernel',
+    slices: reductionSlices,
+    half: 'full',
+    layout: 'dense',
+    behind: false,
+    strips: reductionStrips,
+  },
+  language: {
+    word: {
+      about: 'mean over axes',
+      operands: ['x'],
+      settings: { axes: { as: 'axis', kind: 'axes' }, keep: { kind: 'bool', default: false } },
+      idle: ({ axes }) => axes.length === 0,
+      sources: reductionSources,
+    },
+  },
+  examples: [
+    { name: 'last axis', inputs: [floats([2, 3, 7])], attrs: { axes: [2], keep: false } },
+    { name: 'middle axis kept', inputs: [floats([2, 3, 7])], attrs: { axes: [1], keep: true } },
+    { name: 'outer axes', inputs: [floats([2, 3, 7])], attrs: { axes: [0, 1], keep: false } },
+    { name: 'everything', inputs: [floats([2, 3, 7])], attrs: { axes: [0, 1, 2], keep: false } },
+  ],
   cost: perInputElement(1),
   tolerance: { rtol: 1e-6, atol: 1e-6, perSqrtK: true },
 });

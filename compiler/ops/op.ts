@@ -2,11 +2,15 @@
  * What the compiler knows about an operation: one file and one object each.
  *
  * `defineOp` only fixes the types; `ops/index.ts` gathers the objects over a mapped type, so that an op without a gradient,
- * a reference or a cost is a compile error. How an op becomes WGSL is in `kernels/` (by kernel family, `lower` names it).
+ * a reference, a cost or one of its traits is a compile error. How an op becomes WGSL is in `kernels/`, where `lowerings`
+ * has to have a line for every op whose role is `kernel`.
  */
 import type { Builder } from '../graph/builder.ts';
 import type { Dim, NodeOf, TensorType } from '../graph/types.ts';
 import type { OpAttributes, OpName } from './attributes.ts';
+import type { Examples } from './examples.ts';
+import type { Language } from './language.ts';
+import type { Role, TraitsOf } from './traits.ts';
 
 /** Why a shape rule refuses its inputs; the caller adds span and origins and makes a `Diagnostic` of it. */
 export interface ShapeError {
@@ -29,10 +33,6 @@ export interface RefTensor {
   readonly data: Float64Array;
 }
 
-export type KernelFamily =
-  /** No kernel: a leaf, or a view that its consumers index through (materialised by a copy where they cannot). */
-  'leaf' | 'view' | 'map' | 'reduce' | 'contract' | 'convolution' | 'attention' | 'move';
-
 export interface Cost {
   readonly flops: number;
   /** Fewest bytes that must move: each input once and the result once. */
@@ -46,24 +46,38 @@ export interface Tolerance {
   readonly perSqrtK?: boolean;
 }
 
-export interface OpDefinition<K extends OpName> {
+/**
+ * Gradient nodes for each input, built with `b`; `null` where an input has no gradient (indices, or not `wanted`).
+ * `node` is the forward node, `dy` the id of its result's gradient.
+ */
+export type GradientRule<K extends OpName> = (
+  b: Builder,
+  node: NodeOf<K>,
+  dy: number,
+  wanted: readonly boolean[],
+) => (number | null)[];
+
+export interface OpDefinition<K extends OpName, R extends Role = Role> {
   readonly name: K;
   /** Number of inputs, or 'any'. */
   readonly arity: number | 'any';
   /** Result type from input types (may be symbolic), or why not. */
   shape(inputs: readonly TensorType[], attrs: OpAttributes[K]): ShapeResult;
-  /**
-   * Gradient nodes for each input, built with `b`; `null` where an input has no gradient (indices, or not `wanted`).
-   * `node` is the forward node, `dy` the id of its result's gradient.
-   */
-  gradient(b: Builder, node: NodeOf<K>, dy: number, wanted: readonly boolean[]): (number | null)[];
+  /** The rule, or who alone makes such nodes, so that none is needed: second derivatives are not supported. */
+  readonly gradient: GradientRule<K> | 'made by gradients' | 'made by passes';
   /** Plain f64 evaluation: the oracle. `shape` is the numeric result shape. */
   reference(inputs: readonly RefTensor[], attrs: OpAttributes[K], shape: readonly number[]): RefTensor;
-  readonly family: KernelFamily;
   cost(inputs: readonly TensorType[], attrs: OpAttributes[K], result: TensorType): Cost;
   readonly tolerance: Tolerance;
+  readonly traits: TraitsOf<K>[R];
+  /** How it is said in the language. */
+  readonly language: Language<OpAttributes[K]>;
+  readonly examples: Examples<OpAttributes[K]>;
 }
 
-export function defineOp<K extends OpName>(definition: OpDefinition<K>): OpDefinition<K> {
+/** Fixes the types of a definition; `R` where the result is not made by a kernel. */
+export function defineOp<K extends OpName, R extends Role = 'kernel'>(
+  definition: OpDefinition<K, R>,
+): OpDefinition<K, R> {
   return definition;
 }

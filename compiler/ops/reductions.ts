@@ -1,14 +1,48 @@
 /**
  * What the reductions over axes share: the shape rule and the walk over groups.
  */
-import { denseStrides, sizeOf, type TensorType } from '../graph/types.ts';
+import { denseStrides, type NodeOf, sizeOf, type TensorType } from '../graph/types.ts';
 import type { RefTensor, ShapeResult } from './op.ts';
 import { accept, firstOf, reducedShape, refuseAxes, refuseIntegers } from './shapes.ts';
+import type { Cut } from './strips.ts';
 import { walk } from './tensors.ts';
+import type { Split } from './traits.ts';
 
+/** Attributes of a reduction. */
 export interface Reduction {
   readonly axes: readonly number[];
+  /** Keep reduced axes as 1. */
   readonly keep: boolean;
+}
+
+type ReductionOp = 'sum' | 'mean' | 'max';
+
+/** A reduction over the first axis joins the results of slices as it joins elements. */
+export function reductionSlices<K extends ReductionOp>({ op, attrs }: NodeOf<K>): Split {
+  return attrs.axes.includes(0) ? { sliced: [0], join: op } : { sliced: [0] };
+}
+
+/** Axes that stay are the input's own. */
+export function reductionSources([x]: readonly TensorType[], { axes, keep }: Reduction) {
+  return x!.shape.flatMap((_, axis) =>
+    axes.includes(axis) ? (keep ? [undefined] : []) : [[0, axis] as const],
+  );
+}
+
+/** A strip of an axis that stays is the reduction of the input's strip. */
+export function reductionStrips<K extends ReductionOp>(cut: Cut, node: NodeOf<K>): number | undefined {
+  const axis = reducedFrom(cut.axis, node.attrs);
+  return axis === undefined
+    ? undefined
+    : cut.b.add<ReductionOp>(node.op, [cut.strip(node.inputs[0]!, axis)], node.attrs);
+}
+
+/** The input's axis that a reduction's result axis comes from; none where it was reduced to 1. */
+function reducedFrom(axis: number, { axes, keep }: Reduction): number | undefined {
+  if (keep) return axes.includes(axis) ? undefined : axis;
+  let own = axis;
+  for (const reduced of [...axes].sort((a, b) => a - b)) if (reduced <= own) own++;
+  return own;
 }
 
 export function reductionShape(

@@ -1,12 +1,32 @@
 /** The same elements, in row-major order, under another shape. */
+
 import { sameElements } from '../graph/dims.ts';
-import { formatShape } from '../graph/types.ts';
+import { type Dim, formatShape, type NodeOf, numericShape, sameShape } from '../graph/types.ts';
 import { free } from './costs.ts';
+import { floats } from './examples.ts';
 import { Expressions } from './expressions.ts';
+import { axisNames } from './language.ts';
 import { defineOp } from './op.ts';
 import { accept, refuse } from './shapes.ts';
+import type { Cut } from './strips.ts';
 
-export const reshape = defineOp<'reshape'>({
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** Same elements in row-major order. */
+    reshape: { readonly shape: readonly Dim[] };
+  }
+}
+
+/** Where the axis and all before it stay as they are. */
+function reshapeStrips(cut: Cut, node: NodeOf<'reshape'>): number | undefined {
+  const from = cut.shape(node.inputs[0]!);
+  const to = numericShape(node.type);
+  if (to.slice(0, cut.axis + 1).some((n, i) => n !== from[i])) return undefined;
+  const shape = to.map((n, axis) => (axis === cut.axis ? cut.length : n));
+  return cut.b.add('reshape', [cut.strip(node.inputs[0]!, cut.axis)], { shape });
+}
+
+export const reshape = defineOp<'reshape', 'view'>({
   name: 'reshape',
   arity: 1,
   shape([x], { shape }) {
@@ -23,7 +43,21 @@ export const reshape = defineOp<'reshape'>({
     return [wanted[0] ? e.reshape(dy, e.shape(node.inputs[0]!)) : null];
   },
   reference: ([x], _attrs, shape) => ({ shape, data: x!.data }),
-  family: 'view',
+  traits: { role: 'view', strips: reshapeStrips },
+  language: {
+    // The leading axes of the input are merged into one.
+    written: ([x], { shape }, [from]) => {
+      const names = axisNames(from!.shape.length);
+      const merged = from!.shape.length - shape.length + 1;
+      if (merged < 1 || !sameShape(from!.shape.slice(merged), shape.slice(1))) return undefined;
+      const pattern = [`(${names.slice(0, merged).join(' ')})`, ...names.slice(merged)];
+      return `rearrange(${x}, [${names.join(', ')}] -> [${pattern.join(', ')}])`;
+    },
+  },
+  examples: [
+    { name: 'merged axes', inputs: [floats([2, 3, 5])], attrs: { shape: [6, 5] } },
+    { name: 'another grid', inputs: [floats([2, 3, 4])], attrs: { shape: [4, 6] } },
+  ],
   cost: free,
   tolerance: { rtol: 0, atol: 0 },
 });

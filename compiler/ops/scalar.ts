@@ -1,58 +1,15 @@
 /**
- * The elementwise functions on f64 numbers, and the interpreter of fused chains made of them.
+ * The interpreter of fused chains on f64 numbers.
  *
- * The same table serves the ops' references, `map` nodes and matrix product epilogues, so that fusing cannot change
+ * The ops' own functions serve their references, `map` nodes and matrix product epilogues, so that fusing cannot change
  * the meaning of a chain.
  */
 import { sizeOf } from '../graph/types.ts';
-import type { BinaryMapOp, MapProgram, UnaryMapOp } from './map-program.ts';
-import { unaryMapOps } from './map-program.ts';
+import { binaryTable } from './binary.ts';
+import { isUnary, type MapProgram } from './map-program.ts';
 import type { RefTensor } from './op.ts';
 import { broadcastTo } from './tensors.ts';
-
-/**
- * The error function to about 1e-15: erf x = 2/sqrt(pi) exp(-x²) Σ 2ⁿ x^(2n+1) / (1·3·…·(2n+1)) (Abramowitz and
- * Stegun 7.1.6), a series of positive terms; beyond 6 it is 1 in f64.
- */
-export function erf(x: number): number {
-  const a = Math.abs(x);
-  if (a >= 6) return Math.sign(x);
-  let term = a;
-  let sum = a;
-  for (let n = 1; term > sum * 1e-17; n++) {
-    term *= (2 * a * a) / (2 * n + 1);
-    sum += term;
-  }
-  return Math.sign(x) * (2 / Math.sqrt(Math.PI)) * Math.exp(-a * a) * sum;
-}
-
-export const unaryFunctions: Readonly<Record<UnaryMapOp, (x: number) => number>> = {
-  neg: (x) => -x,
-  exp: Math.exp,
-  ln: Math.log,
-  tanh: Math.tanh,
-  erf,
-  sqrt: Math.sqrt,
-  rsqrt: (x) => 1 / Math.sqrt(x),
-  sigmoid: (x) => 1 / (1 + Math.exp(-x)),
-  relu: (x) => Math.max(x, 0),
-  abs: Math.abs,
-  step: (x) => (x > 0 ? 1 : 0),
-};
-
-export const binaryFunctions: Readonly<Record<BinaryMapOp, (a: number, b: number) => number>> = {
-  add: (a, b) => a + b,
-  sub: (a, b) => a - b,
-  mul: (a, b) => a * b,
-  div: (a, b) => a / b,
-  pow: (a, b) => a ** b,
-  maximum: Math.max,
-  equal: (a, b) => (a === b ? 1 : 0),
-};
-
-export function isUnary(op: string): op is UnaryMapOp {
-  return (unaryMapOps as readonly string[]).includes(op);
-}
+import { unaryTable } from './unary.ts';
 
 /** Runs a fused chain over inputs that broadcast to `shape`. */
 export function evaluateProgram(
@@ -66,11 +23,11 @@ export function evaluateProgram(
     const out = new Float64Array(size);
     if (step.op === 'constant') out.fill(step.value);
     else if (isUnary(step.op)) {
-      const f = unaryFunctions[step.op];
+      const f = unaryTable[step.op].f64;
       const x = values[step.args[0]!]!;
       for (let i = 0; i < size; i++) out[i] = f(x[i]!);
     } else {
-      const f = binaryFunctions[step.op];
+      const f = binaryTable[step.op].f64;
       const a = values[step.args[0]!]!;
       const b = values[step.args[1]!]!;
       for (let i = 0; i < size; i++) out[i] = f(a[i]!, b[i]!);

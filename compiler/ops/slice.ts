@@ -1,12 +1,32 @@
 /**
  * A box of a tensor, half-open on every axis, and its gradient: the box with zeros around.
  */
+
 import { addDims, leastOf, subtractDims } from '../graph/dims.ts';
-import { type Dim, denseStrides, formatDim, formatShape, sameDim, sizeOf } from '../graph/types.ts';
+import {
+  type Dim,
+  denseStrides,
+  formatDim,
+  formatShape,
+  type NodeOf,
+  sameDim,
+  sizeOf,
+} from '../graph/types.ts';
 import { free, perElement } from './costs.ts';
+import { floats } from './examples.ts';
 import { defineOp, type ShapeResult } from './op.ts';
 import { accept, refuse } from './shapes.ts';
 import { gatherView, walk } from './tensors.ts';
+import type { Split } from './traits.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** Half-open `[starts, ends)` on every axis. */
+    slice: { readonly starts: readonly number[]; readonly ends: readonly Dim[] };
+    /** Zeros around: the gradient of slice. */
+    pad: { readonly before: readonly number[]; readonly after: readonly Dim[] };
+  }
+}
 
 /** Length of `[start, end)` on an axis of length `dim`, or why there is none. A symbol is at least 1. */
 function sliceDim(dim: Dim, start: number, end: Dim): Dim | undefined {
@@ -24,7 +44,7 @@ function refuseRanks(what: string, shape: readonly Dim[], given: number): ShapeR
   });
 }
 
-export const slice = defineOp<'slice'>({
+export const slice = defineOp<'slice', 'view'>({
   name: 'slice',
   arity: 1,
   shape([x], { starts, ends }) {
@@ -63,10 +83,27 @@ export const slice = defineOp<'slice'>({
       starts.reduce((at, s, axis) => at + s * strides[axis]!, 0),
     );
   },
-  family: 'view',
+  traits: { role: 'view', strips: 'none' },
+  language: {
+    written: ([x], { starts, ends }) =>
+      `${x}[${starts.map((start, axis) => `${start}:${formatDim(ends[axis]!)}`).join(', ')}]`,
+  },
+  examples: [
+    { name: 'a box', inputs: [floats([3, 5])], attrs: { starts: [1, 2], ends: [3, 4] } },
+    {
+      name: 'a box of three axes',
+      inputs: [floats([2, 3, 5])],
+      attrs: { starts: [0, 1, 0], ends: [2, 3, 5] },
+    },
+  ],
   cost: free,
   tolerance: { rtol: 0, atol: 0 },
 });
+
+/** Where nothing is added along the first axis. */
+function padSlices({ attrs: { before, after } }: NodeOf<'pad'>): Split | undefined {
+  return before[0] === 0 && after[0] === 0 ? { sliced: [0] } : undefined;
+}
 
 export const pad = defineOp<'pad'>({
   name: 'pad',
@@ -113,7 +150,19 @@ export const pad = defineOp<'pad'>({
     );
     return { shape, data };
   },
-  family: 'move',
+  traits: {
+    role: 'kernel',
+    slices: padSlices,
+    half: 'activation',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
+  language: 'none',
+  examples: [
+    { name: 'both ends', inputs: [floats([2, 3])], attrs: { before: [1, 0], after: [2, 1] } },
+    { name: 'three axes', inputs: [floats([2, 3, 5])], attrs: { before: [0, 1, 2], after: [0, 0, 1] } },
+  ],
   cost: perElement(0),
   tolerance: { rtol: 0, atol: 0 },
 });

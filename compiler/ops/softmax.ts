@@ -1,10 +1,22 @@
 /**
  * Softmax along the last axis, and its gradient: dx = y (dy - sum(y dy)).
  */
+
 import { perElement } from './costs.ts';
-import { noSecondDerivative } from './expressions.ts';
+import { floats } from './examples.ts';
 import { defineOp } from './op.ts';
 import { mapRows, rowGradientShape, rowShape } from './rows.ts';
+import { samplewise } from './slices.ts';
+import { rowStrips } from './strips.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** Along the last axis. */
+    softmax: None;
+    /** (y, dy) -> dx, y = softmax(x), last axis. */
+    softmax_grad: None;
+  }
+}
 
 export const softmax = defineOp<'softmax'>({
   name: 'softmax',
@@ -22,7 +34,20 @@ export const softmax = defineOp<'softmax'>({
       }
       for (let i = 0; i < x.length; i++) out[i] = out[i]! / total;
     }),
-  family: 'reduce',
+  traits: {
+    role: 'kernel',
+    slices: samplewise(),
+    half: 'activation',
+    layout: 'dense',
+    behind: true,
+    strips: rowStrips,
+  },
+  language: { word: { about: 'softmax along an axis', operands: ['x'], settings: {}, anyAxis: true } },
+  examples: [
+    { name: 'odd rows', inputs: [floats([3, 7])], attrs: {} },
+    { name: 'three axes', inputs: [floats([2, 3, 5])], attrs: {} },
+    { name: 'one row', inputs: [floats([4])], attrs: {} },
+  ],
   cost: perElement(12),
   tolerance: { rtol: 1e-5, atol: 1e-7 },
 });
@@ -31,7 +56,7 @@ export const softmaxGrad = defineOp<'softmax_grad'>({
   name: 'softmax_grad',
   arity: 2,
   shape: (inputs) => rowGradientShape('softmax_grad', inputs),
-  gradient: noSecondDerivative('softmax_grad'),
+  gradient: 'made by gradients',
   reference: ([y, dy]) =>
     mapRows([y!, dy!], (rows, out) => {
       const [y, dy] = [rows[0]!, rows[1]!];
@@ -39,7 +64,19 @@ export const softmaxGrad = defineOp<'softmax_grad'>({
       for (let i = 0; i < y.length; i++) dot += y[i]! * dy[i]!;
       for (let i = 0; i < y.length; i++) out[i] = y[i]! * (dy[i]! - dot);
     }),
-  family: 'reduce',
+  traits: {
+    role: 'kernel',
+    slices: samplewise(),
+    half: 'activation',
+    layout: 'dense',
+    behind: true,
+    strips: 'none',
+  },
+  language: 'none',
+  examples: [
+    { name: 'odd rows', inputs: [floats([3, 7]), floats([3, 7])], attrs: {} },
+    { name: 'three axes', inputs: [floats([2, 3, 5]), floats([2, 3, 5])], attrs: {} },
+  ],
   cost: perElement(4),
   tolerance: { rtol: 1e-5, atol: 1e-6, perSqrtK: true },
 });

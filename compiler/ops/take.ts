@@ -2,17 +2,37 @@
  * One position of an axis, chosen for each element of the axes before it: x[b, index[b], ...]. The text tower takes the
  * end-of-text feature so, and cross-entropy the score of the right class. The gradient puts dy back among zeros.
  */
-import { formatShape, sizeOf } from '../graph/types.ts';
+
+import { formatShape, type NodeOf, sizeOf } from '../graph/types.ts';
 import { byteSize } from './costs.ts';
 import { refuseIndex } from './embedding.ts';
-import { noSecondDerivative } from './expressions.ts';
+import { floats, integers } from './examples.ts';
+import { axesBut } from './language.ts';
 import { defineOp } from './op.ts';
 import { accept, firstOf, reducedShape, refuse, refuseAxes, refuseShape } from './shapes.ts';
+import { besideAxis } from './slices.ts';
+import type { Cut } from './strips.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** (x, index i32 = x.shape[..axis]) -> x without `axis`: x[b, index[b], ...]. */
+    take: { readonly axis: number };
+    /** (index, dy) -> zeros with dy at the taken places; `size` is the length of the taken axis. */
+    take_grad: { readonly axis: number; readonly size: number };
+  }
+}
 
 function checked(index: number, size: number): number {
   if (!Number.isInteger(index) || index < 0 || index >= size)
     throw new Error(`index ${index} is outside an axis of ${size}`);
   return index;
+}
+
+function takeStrips(cut: Cut, { inputs, attrs }: NodeOf<'take'>): number {
+  const [x, index] = inputs as [number, number];
+  const before = cut.axis < attrs.axis;
+  const picked = before ? cut.strip(index, cut.axis) : cut.whole(index);
+  return cut.b.add('take', [cut.strip(x, before ? cut.axis : cut.axis + 1), picked], attrs);
 }
 
 export const take = defineOp<'take'>({
@@ -47,7 +67,27 @@ export const take = defineOp<'take'>({
     });
     return { shape, data };
   },
-  family: 'move',
+  traits: {
+    role: 'kernel',
+    slices: besideAxis,
+    half: 'activation',
+    layout: 'dense',
+    behind: false,
+    strips: takeStrips,
+  },
+  language: {
+    word: {
+      about: 'the entry of an axis that an index names, for each element before it',
+      operands: ['x', 'index'],
+      settings: { axis: { kind: 'axis' } },
+      sources: ([x], { axis }) => axesBut(x!, axis),
+    },
+  },
+  examples: [
+    { name: 'middle axis', inputs: [floats([3, 5, 2]), integers([3], 5)], attrs: { axis: 1 } },
+    { name: 'last axis', inputs: [floats([3, 4]), integers([3], 4)], attrs: { axis: 1 } },
+    { name: 'of four axes', inputs: [floats([2, 3, 5, 4]), integers([2, 3], 5)], attrs: { axis: 2 } },
+  ],
   cost: (inputs, _attrs, result) => ({ flops: 0, bytes: 2 * byteSize(result) + byteSize(inputs[1]!) }),
   tolerance: { rtol: 0, atol: 0 },
 });
@@ -66,7 +106,7 @@ export const takeGrad = defineOp<'take_grad'>({
     const shape = [...dy.shape.slice(0, axis), size, ...dy.shape.slice(axis)];
     return refusal ?? accept({ dtype: dy.dtype, shape });
   },
-  gradient: noSecondDerivative('take_grad'),
+  gradient: 'made by gradients',
   reference([index, dy], { axis, size }, shape) {
     const inner = sizeOf(shape.slice(axis + 1));
     const data = new Float64Array(sizeOf(shape));
@@ -78,7 +118,19 @@ export const takeGrad = defineOp<'take_grad'>({
     });
     return { shape, data };
   },
-  family: 'move',
+  traits: {
+    role: 'kernel',
+    slices: besideAxis,
+    half: 'activation',
+    layout: 'dense',
+    behind: false,
+    strips: 'none',
+  },
+  language: 'none',
+  examples: [
+    { name: 'middle axis', inputs: [integers([3], 5), floats([3, 2])], attrs: { axis: 1, size: 5 } },
+    { name: 'of four axes', inputs: [integers([2, 3], 5), floats([2, 3, 4])], attrs: { axis: 2, size: 5 } },
+  ],
   cost: (inputs, _attrs, result) => ({
     flops: 0,
     bytes: byteSize(inputs[0]!) + byteSize(inputs[1]!) + byteSize(result),

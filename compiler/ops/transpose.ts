@@ -1,10 +1,20 @@
 /** Permutes axes: result axis i is input axis perm[i]. */
+
 import { denseStrides, formatShape } from '../graph/types.ts';
 import { free } from './costs.ts';
+import { floats } from './examples.ts';
 import { Expressions } from './expressions.ts';
+import { axisNames } from './language.ts';
 import { defineOp } from './op.ts';
 import { accept, refuse, refuseAxes } from './shapes.ts';
 import { gatherView } from './tensors.ts';
+
+declare module './attributes.ts' {
+  interface OpAttributes {
+    /** Result axis i is input axis perm[i]. */
+    transpose: { readonly perm: readonly number[] };
+  }
+}
 
 /** The permutation that undoes `perm`. */
 function inversePermutation(perm: readonly number[]): number[] {
@@ -13,7 +23,7 @@ function inversePermutation(perm: readonly number[]): number[] {
   return inverse;
 }
 
-export const transpose = defineOp<'transpose'>({
+export const transpose = defineOp<'transpose', 'view'>({
   name: 'transpose',
   arity: 1,
   shape([x], { perm }) {
@@ -39,7 +49,18 @@ export const transpose = defineOp<'transpose'>({
       perm.map((p) => strides[p]!),
     );
   },
-  family: 'view',
+  traits: {
+    role: 'view',
+    strips: (cut, { inputs, attrs }) =>
+      cut.b.add('transpose', [cut.strip(inputs[0]!, attrs.perm[cut.axis]!)], attrs),
+  },
+  language: {
+    written: ([x], { perm }) => {
+      const names = axisNames(perm.length);
+      return `rearrange(${x}, [${names.join(', ')}] -> [${perm.map((axis) => names[axis]).join(', ')}])`;
+    },
+  },
+  examples: [{ name: 'three axes', inputs: [floats([2, 3, 5])], attrs: { perm: [2, 0, 1] } }],
   cost: free,
   tolerance: { rtol: 0, atol: 0 },
 });

@@ -1,72 +1,218 @@
 /**
- * Elementwise ops with one input. They differ in their function (scalar.ts), derivative and accuracy only, so each is
- * one line here; where it is cheaper, a derivative is written in the result y rather than in x.
+ * Elementwise ops with one input. They differ in a few facts only, so each is one entry of the table here and nothing
+ * anywhere else: its name, type, kernel, word and tests follow from it.
  *
+ * Where it is cheaper, a derivative is written in the result y rather than in x. Its return type has to be written out
+ * (`: Id`): names of ops come from this table, so `tsc` must be able to type it without looking into bodies that use them.
  * Tolerances follow WGSL's accuracy rules (correctly rounded negation; exp within 3 + 2|x| units in the last place; ln
  * 2^-21 absolute near 1; tanh through exp; erf is our own polynomial).
  */
+import type { None, UnaryMapOp } from './attributes.ts';
 import { perElement } from './costs.ts';
+import { erf, erfSource } from './erf.ts';
+import { cases, floats } from './examples.ts';
 import { Expressions } from './expressions.ts';
-import type { UnaryMapOp } from './map-program.ts';
+import type { Language } from './language.ts';
 import { defineOp, type OpDefinition, type Tolerance } from './op.ts';
-import { unaryFunctions } from './scalar.ts';
 import { accept, isFloat, refuseIntegers } from './shapes.ts';
+import { samplewise } from './slices.ts';
+import { elementwiseStrips } from './strips.ts';
+import type { Lane } from './wgsl.ts';
 
-/** dx from (x, y, dy). */
-type Derivative = (e: Expressions, x: number, y: number, dy: number) => number;
+declare module './attributes.ts' {
+  interface UnaryAttributes extends Record<keyof typeof table, None> {}
+}
 
-const worksOnIntegers: readonly UnaryMapOp[] = ['neg', 'abs'];
+/** A node of the graph. */
+type Id = number;
 
-function unary<K extends UnaryMapOp>(
-  name: K,
-  flops: number,
-  tolerance: Tolerance,
-  derivative: Derivative,
-): OpDefinition<K> {
-  const f = unaryFunctions[name];
-  return defineOp<K>({
-    name,
-    arity: 1,
-    shape(inputs) {
-      const x = inputs[0]!;
-      if (!isFloat(x) && !worksOnIntegers.includes(name)) return refuseIntegers(`take ${name} of`, inputs)!;
-      return accept(x);
-    },
-    gradient: (b, node, dy, wanted) => [
-      wanted[0] ? derivative(new Expressions(b), node.inputs[0]!, node.id, dy) : null,
-    ],
-    reference: ([x], _attrs, shape) => ({ shape, data: x!.data.map((v) => f(v)) }),
-    family: 'map',
-    cost: perElement(flops),
-    tolerance,
-  });
+/** What makes one unary op. */
+export interface UnaryRow {
+  /** Floating-point operations for each element. */
+  readonly flops: number;
+  readonly tolerance: Tolerance;
+  /** Values that examples are made of, where the function is smooth all but surely. */
+  readonly domain: readonly [low: number, high: number];
+  /** Reference in f64. */
+  readonly f64: (x: number) => number;
+  /** The expression in WGSL; `x` is a name or in parentheses. */
+  readonly wgsl: (x: string, lane: Lane) => string;
+  /** A function in WGSL that the expression calls. */
+  readonly helper?: (lane: Lane) => string;
+  /** dx from (x, y, dy), or that there is none because the function is constant but for jumps. */
+  readonly derivative: ((e: Expressions, x: Id, y: Id, dy: Id) => Id) | 'none';
+  /** The word for it, of the op's name, and whether it is one of static numbers as well; or how else it is written. */
+  readonly language:
+    | { readonly about: string; readonly numbers?: true }
+    | { readonly written: (x: string) => string }
+    | 'none';
+  /** Takes i32 too. */
+  readonly integers?: true;
+  /** Plain arithmetic: its WGSL is right for scalars and vec4s alike, whichever it is printed for. */
+  readonly plain?: true;
 }
 
 const exact: Tolerance = { rtol: 0, atol: 0 };
 const rounded = (rtol: number, atol = 1e-30): Tolerance => ({ rtol, atol });
 
-export const unaryOps: { readonly [K in UnaryMapOp]: OpDefinition<K> } = {
-  neg: unary('neg', 1, exact, (e, _x, _y, dy) => e.neg(dy)),
-  exp: unary('exp', 8, rounded(5e-6), (e, _x, y, dy) => e.mul(dy, y)),
-  ln: unary('ln', 8, rounded(5e-7, 5e-7), (e, x, _y, dy) => e.div(dy, x)),
-  tanh: unary('tanh', 12, rounded(1e-5, 1e-6), (e, _x, y, dy) =>
-    e.mul(dy, e.sub(e.scalar(y, 1), e.mul(y, y))),
-  ),
-  erf: unary('erf', 20, rounded(2e-6, 1e-6), (e, x, _y, dy) =>
-    e.mul(dy, e.scale(e.unary('exp', e.neg(e.mul(x, x))), 2 / Math.sqrt(Math.PI))),
-  ),
-  sqrt: unary('sqrt', 2, rounded(1e-6), (e, _x, y, dy) => e.div(e.scale(dy, 0.5), y)),
-  rsqrt: unary('rsqrt', 2, rounded(5e-7), (e, _x, y, dy) => e.mul(e.scale(dy, -0.5), e.mul(y, e.mul(y, y)))),
-  sigmoid: unary('sigmoid', 10, rounded(5e-6), (e, _x, y, dy) =>
-    e.mul(dy, e.mul(y, e.sub(e.scalar(y, 1), y))),
-  ),
-  relu: unary('relu', 1, exact, (e, _x, y, dy) => e.mul(dy, e.unary('step', y))),
-  abs: unary('abs', 1, exact, (e, x, _y, dy) =>
-    e.mul(dy, e.sub(e.unary('step', x), e.unary('step', e.neg(x)))),
-  ),
-  step: {
-    ...unary('step', 1, exact, (_e, _x, _y, dy) => dy),
-    // Constant on either side of 0.
-    gradient: () => [null],
+const around0 = [-2, 2] as const;
+const positive = [0.2, 3] as const;
+
+const table = {
+  neg: {
+    flops: 1,
+    tolerance: exact,
+    domain: around0,
+    f64: (x) => -x,
+    wgsl: (x) => `-(${x})`,
+    derivative: (e, _x, _y, dy): Id => e.neg(dy),
+    language: { written: (x) => `-${x}` },
+    integers: true,
+    plain: true,
   },
+  exp: {
+    flops: 8,
+    tolerance: rounded(5e-6),
+    domain: around0,
+    f64: Math.exp,
+    wgsl: (x) => `exp(${x})`,
+    derivative: (e, _x, y, dy): Id => e.mul(dy, y),
+    language: { about: 'e to the power of x', numbers: true },
+  },
+  ln: {
+    flops: 8,
+    tolerance: rounded(5e-7, 5e-7),
+    domain: positive,
+    f64: Math.log,
+    wgsl: (x) => `log(${x})`,
+    derivative: (e, x, _y, dy): Id => e.div(dy, x),
+    language: { about: 'natural logarithm', numbers: true },
+  },
+  tanh: {
+    flops: 12,
+    tolerance: rounded(1e-5, 1e-6),
+    domain: around0,
+    f64: Math.tanh,
+    // tanh overflows in some implementations for large arguments; its value there is ±1.
+    wgsl: (x, { of }) => `tanh(clamp(${x}, ${of('-15.0')}, ${of('15.0')}))`,
+    derivative: (e, _x, y, dy): Id => e.mul(dy, e.sub(e.scalar(y, 1), e.mul(y, y))),
+    language: { about: 'hyperbolic tangent' },
+  },
+  erf: {
+    flops: 20,
+    tolerance: rounded(2e-6, 1e-6),
+    domain: around0,
+    f64: erf,
+    wgsl: (x, { lanes }) => `erf_${lanes}(${x})`,
+    helper: erfSource,
+    derivative: (e, x, _y, dy): Id =>
+      e.mul(dy, e.scale(e.unary('exp', e.neg(e.mul(x, x))), 2 / Math.sqrt(Math.PI))),
+    language: { about: 'error function' },
+  },
+  sqrt: {
+    flops: 2,
+    tolerance: rounded(1e-6),
+    domain: positive,
+    f64: Math.sqrt,
+    wgsl: (x) => `sqrt(${x})`,
+    derivative: (e, _x, y, dy): Id => e.div(e.scale(dy, 0.5), y),
+    language: { about: 'square root', numbers: true },
+  },
+  rsqrt: {
+    flops: 2,
+    tolerance: rounded(5e-7),
+    domain: positive,
+    f64: (x) => 1 / Math.sqrt(x),
+    wgsl: (x) => `inverseSqrt(${x})`,
+    derivative: (e, _x, y, dy): Id => e.mul(e.scale(dy, -0.5), e.mul(y, e.mul(y, y))),
+    language: { about: '1 / sqrt(x)' },
+  },
+  sigmoid: {
+    flops: 10,
+    tolerance: rounded(5e-6),
+    domain: around0,
+    f64: (x) => 1 / (1 + Math.exp(-x)),
+    wgsl: (x) => `(1.0 / (1.0 + exp(-(${x}))))`,
+    derivative: (e, _x, y, dy): Id => e.mul(dy, e.mul(y, e.sub(e.scalar(y, 1), y))),
+    language: { about: '1 / (1 + exp(-x))' },
+  },
+  relu: {
+    flops: 1,
+    tolerance: exact,
+    domain: around0,
+    f64: (x) => Math.max(x, 0),
+    wgsl: (x, { of }) => `max(${x}, ${of('0.0')})`,
+    derivative: (e, _x, y, dy): Id => e.mul(dy, e.unary('step', y)),
+    language: { about: 'max(x, 0)' },
+  },
+  abs: {
+    flops: 1,
+    tolerance: exact,
+    domain: around0,
+    f64: Math.abs,
+    wgsl: (x) => `abs(${x})`,
+    derivative: (e, x, _y, dy): Id => e.mul(dy, e.sub(e.unary('step', x), e.unary('step', e.neg(x)))),
+    language: { about: 'absolute value', numbers: true },
+    integers: true,
+  },
+  /** 1 where x > 0, else 0 (the derivative of relu). */
+  step: {
+    flops: 1,
+    tolerance: exact,
+    domain: around0,
+    f64: (x) => (x > 0 ? 1 : 0),
+    wgsl: (x, { of }) => `select(${of('0.0')}, ${of('1.0')}, ${x} > ${of('0.0')})`,
+    derivative: 'none',
+    language: 'none',
+  },
+} satisfies Readonly<Record<string, UnaryRow>>;
+
+/** The table by name. */
+export const unaryTable: Readonly<Record<UnaryMapOp, UnaryRow>> = table;
+export const unaryMapOps = Object.keys(table) as readonly UnaryMapOp[];
+
+function languageOf({ language, f64, integers }: UnaryRow): Language<None> {
+  if (language === 'none') return 'none';
+  if ('written' in language) return { written: ([x]) => language.written(x!) };
+  const numbers = language.numbers ? { numbers: { of: f64, ints: integers === true } } : {};
+  return { word: { about: language.about, operands: ['x'], settings: {}, ...numbers } };
+}
+
+function unary<K extends UnaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
+  const row = unaryTable[name];
+  const { f64, flops, tolerance, derivative, integers, domain } = row;
+  return defineOp<K>({
+    name,
+    arity: 1,
+    shape(inputs) {
+      const x = inputs[0]!;
+      if (!isFloat(x) && !integers) return refuseIntegers(`take ${name} of`, inputs)!;
+      return accept(x);
+    },
+    gradient: (b, node, dy, wanted) => [
+      wanted[0] && derivative !== 'none'
+        ? derivative(new Expressions(b), node.inputs[0]!, node.id, dy)
+        : null,
+    ],
+    reference: ([x], _attrs, shape) => ({ shape, data: x!.data.map((v) => f64(v)) }),
+    cost: perElement(flops),
+    tolerance,
+    traits: {
+      role: 'kernel',
+      slices: samplewise(),
+      half: 'elementwise',
+      layout: 'any',
+      behind: false,
+      strips: elementwiseStrips,
+    },
+    language: languageOf(row),
+    examples: cases(
+      {},
+      { 'odd size': [floats([3, 7], ...domain)], 'three axes': [floats([2, 3, 5], ...domain)] },
+    ),
+  });
+}
+
+export const unaryOps = Object.fromEntries(unaryMapOps.map((name) => [name, unary(name)])) as unknown as {
+  readonly [K in UnaryMapOp]: OpDefinition<K, 'kernel'>;
 };

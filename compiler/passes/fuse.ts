@@ -10,19 +10,14 @@ import type { Builder } from '../graph/builder.ts';
 import { createBuilder } from '../graph/create-builder.ts';
 import { readersOf } from '../graph/readers.ts';
 import { type Graph, type Node, type NodeOf, numericShape, sameShape, sizeOf } from '../graph/types.ts';
+import type { ElementwiseOp } from '../ops/attributes.ts';
 import { isDepthwise } from '../ops/convolve.ts';
-import {
-  type ElementwiseOp,
-  elementwiseOps,
-  type MapInstruction,
-  type MapProgram,
-} from '../ops/map-program.ts';
+import { isElementwise, type MapInstruction, type MapProgram } from '../ops/map-program.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { constantValue } from './simplify.ts';
 
 type ElementwiseNode = NodeOf<ElementwiseOp>;
 
-const elementwise = new Set<string>(elementwiseOps);
 /** Instructions and stored operands up to which recomputing beats storing. */
 const cheap = { instructions: 6, operands: 2 };
 
@@ -54,7 +49,7 @@ class Fusion {
   isElementwise(id: number): boolean {
     const node = this.node(id);
     const floats = [node.type, ...node.inputs.map((i) => this.node(i).type)].every((t) => t.dtype === 'f32');
-    return elementwise.has(node.op) && floats;
+    return isElementwise(node.op) && floats;
   }
 
   constant(id: number): number | undefined {

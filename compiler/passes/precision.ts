@@ -11,40 +11,14 @@
 import { fail } from '../../grammar/diagnostics.ts';
 import type { Graph, Node } from '../graph/types.ts';
 import { rootOf, viewOps } from '../graph/views.ts';
-import type { OpName } from '../ops/attributes.ts';
-import { elementwiseOps } from '../ops/map-program.ts';
+import { halfOf } from '../ops/index.ts';
+import type { Half } from '../ops/traits.ts';
 import type { Pass } from './index.ts';
 
-const elementwise: ReadonlySet<OpName> = new Set<OpName>(['map', 'cast', ...elementwiseOps]);
-const moves: readonly OpName[] = ['concat', 'pad', 'take', 'take_grad', 'embedding'];
-
-/** Ops whose results are activations or gradients of activations. */
-const activations: ReadonlySet<OpName> = new Set<OpName>([
-  ...elementwise,
-  ...moves,
-  'matmul',
-  'conv2d',
-  'conv2d_grad_input',
-  'avg_pool',
-  'avg_pool_grad',
-  'batch_norm',
-  'layer_norm',
-  'layer_norm_grad',
-  'softmax',
-  'softmax_grad',
-  'attention',
-  'attention_grad_q',
-  'attention_grad_k',
-  'attention_grad_v',
-]);
-
-/** Ops that multiply their first two inputs. */
-const products: ReadonlySet<OpName> = new Set<OpName>([
-  'matmul',
-  'conv2d',
-  'conv2d_grad_input',
-  'conv2d_grad_weight',
-]);
+/** Facts of ops whose results are activations or gradients of activations. */
+const stored: readonly Half[] = ['activation', 'elementwise', 'product'];
+/** Facts of ops that multiply their first two inputs. */
+const multiplied: readonly Half[] = ['product', 'full product'];
 
 /** The graph with f16 types where values are stored in half precision. */
 export const storeHalves: Pass = (graph, profile, { precision }) => {
@@ -96,7 +70,7 @@ function halve(graph: Graph): Graph {
 
 /** Whether both operands of a product are halves or leaves that may be read as such, and not both are weights. */
 function multipliesHalves(graph: Graph, node: Node, halved: readonly boolean[]): boolean {
-  if (!products.has(node.op)) return false;
+  if (!multiplied.includes(halfOf(node.op))) return false;
   const kinds = node.inputs
     .slice(0, 2)
     .map((id) => (halved[id] ? 'half' : graph.nodes[rootOf(graph, id)]!.op));
@@ -113,7 +87,7 @@ function halvedNodes(graph: Graph): boolean[] {
     halved.push(
       viewOps.has(op)
         ? halved[inputs[0]!]!
-        : type.dtype === 'f32' && activations.has(op) && deep[id]! && !full[id],
+        : type.dtype === 'f32' && stored.includes(halfOf(op)) && deep[id]! && !full[id],
     );
   return halved;
 }
@@ -123,7 +97,8 @@ function fullNodes(graph: Graph): boolean[] {
   const full = new Array<boolean>(graph.nodes.length).fill(false);
   for (const { node } of graph.outputs) full[node] = true;
   for (const { id, op, inputs } of graph.nodes.toReversed())
-    if (full[id] && (elementwise.has(op) || viewOps.has(op))) for (const input of inputs) full[input] = true;
+    if (full[id] && (halfOf(op) === 'elementwise' || viewOps.has(op)))
+      for (const input of inputs) full[input] = true;
   return full;
 }
 

@@ -3,6 +3,8 @@
  */
 import type { Builder } from '../graph/builder.ts';
 import { type Graph, type Node, sameShape } from '../graph/types.ts';
+import { binaryTable } from '../ops/binary.ts';
+import { isBinary } from '../ops/map-program.ts';
 import { rewrite } from './rewrite.ts';
 
 /** The value of a constant node (through views of one), or undefined. */
@@ -15,20 +17,16 @@ export function constantValue(node: (id: number) => Node, id: number): number | 
   return undefined;
 }
 
-const neutralRight = { add: 0, sub: 0, mul: 1, div: 1, pow: 1 } as const;
-const neutralLeft = { add: 0, mul: 1 } as const;
-
 function simplifyArithmetic(b: Builder, node: Node, inputs: readonly number[]): number | undefined {
+  const { op } = node;
+  if (!isBinary(op)) return undefined;
+  const { neutral } = binaryTable[op];
   const [left, right] = inputs as [number, number];
   const value = (id: number) => constantValue((i) => b.node(i), id);
   const keeps = (id: number) =>
     sameShape(b.type(id).shape, node.type.shape) && b.type(id).dtype === node.type.dtype;
-  if (node.op in neutralRight && keeps(left)) {
-    if (value(right) === neutralRight[node.op as keyof typeof neutralRight]) return left;
-  }
-  if (node.op in neutralLeft && keeps(right)) {
-    if (value(left) === neutralLeft[node.op as keyof typeof neutralLeft]) return right;
-  }
+  if (neutral !== undefined && keeps(left) && value(right) === neutral.right) return left;
+  if (neutral?.left !== undefined && keeps(right) && value(left) === neutral.left) return right;
   return undefined;
 }
 

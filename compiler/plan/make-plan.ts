@@ -6,7 +6,7 @@ import { gradientPrefix, numericShape, sizeOf } from '../graph/types.ts';
 import { extensionFeature } from '../kernels/kernel.ts';
 import { initialScale, lossScaleInput, scalerElements, scalerName } from '../kernels/loss-scale.ts';
 import type { Lowered } from '../kernels/lower.ts';
-import type { Storage } from '../kernels/view.ts';
+import type { Storage, Storages } from '../kernels/view.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { type Arenas, type Assembled, assemble } from './assemble.ts';
 import { checkMemory } from './fit.ts';
@@ -42,6 +42,8 @@ export interface PlanRequest {
   /** All graphs of the plan: weights and host inputs are theirs. */
   readonly graphs: readonly VerifiedGraph[];
   readonly lowered: Lowered;
+  /** Where the storages of `lowered` came from. */
+  readonly storages: Storages;
   /** Weights with a gradient. */
   readonly wrt: readonly string[];
   readonly training?: UpdateOptions;
@@ -56,12 +58,12 @@ export interface PlanRequest {
 
 /** @throws DiagnosticError Z604, Z605 where the device cannot hold it */
 export function makePlan(request: PlanRequest): VerifiedPlan {
-  const { profile, training, lowered, graphs } = request;
+  const { profile, training, lowered, graphs, storages } = request;
   const weights = weightsOf(graphs, new Set(training?.trainable ?? []));
   const arenas = arenasOf(weights, request);
   const outside = new Set([lossScaleInput, ...(request.features ?? []).map((f) => f.name)]);
-  const inputs = inputStorages(graphs).filter((s) => !outside.has(s.name!));
-  const complete = training ? appendUpdate(lowered, training, weights, arenas, profile) : lowered;
+  const inputs = inputStorages(graphs, storages).filter((s) => !outside.has(s.name!));
+  const complete = training ? appendUpdate(lowered, training, weights, arenas, profile, storages) : lowered;
   const assembled = assemble(complete, profile, arenas, inputs);
   const features = featuresOf(complete);
   const plan = verifyPlan(planOf(request, assembled, weights, features), profile);
@@ -141,15 +143,16 @@ function scalerOf(lossScale: 'dynamic' | number, { locate }: Assembled): ScalerI
   };
 }
 
-function inputStorages(graphs: readonly Graph[]): Storage[] {
-  return leavesOf(graphs, 'input').map((node) => ({
-    id: -1 - node.id,
-    dtype: node.type.dtype,
-    elements: sizeOf(numericShape(node.type)),
-    label: `input ${node.attrs.name}`,
-    place: 'input',
-    name: node.attrs.name,
-  }));
+function inputStorages(graphs: readonly Graph[], storages: Storages): Storage[] {
+  return leavesOf(graphs, 'input').map(({ attrs, type }) =>
+    storages.make({
+      dtype: type.dtype,
+      elements: sizeOf(numericShape(type)),
+      label: `input ${attrs.name}`,
+      place: 'input',
+      name: attrs.name,
+    }),
+  );
 }
 
 function planOf(

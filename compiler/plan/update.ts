@@ -4,7 +4,7 @@ import { type DType, gradientPrefix } from '../graph/types.ts';
 import { scalerElements } from '../kernels/loss-scale.ts';
 import type { Lowered } from '../kernels/lower.ts';
 import { updateKernels } from '../kernels/update.ts';
-import type { Storage } from '../kernels/view.ts';
+import type { Storage, Storages } from '../kernels/view.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { type Arenas, mebibytes } from './assemble.ts';
 import type { WeightInfo } from './layout.ts';
@@ -27,15 +27,13 @@ export interface UpdateOptions {
   readonly clamps: readonly { readonly weight: string; readonly min: number; readonly max: number }[];
 }
 
-/** Ids far above the graph's storages, which count from 0. */
-const firstId = 1e9;
-
 export function appendUpdate(
   lowered: Lowered,
   options: UpdateOptions,
   weights: readonly WeightInfo[],
   arenas: Arenas,
   profile: DeviceProfile,
+  storages: Storages,
 ): Lowered {
   const gradients = arenas.get('gradients')!;
   const bytes = gradients.parts.reduce((a, b) => a + b, 0);
@@ -47,14 +45,8 @@ export function appendUpdate(
     );
   }
   const elements = bytes / 4;
-  let id = firstId;
-  const arena = (role: BufferRole & Storage['place'], size: number, dtype: DType = 'f32'): Storage => ({
-    id: id++,
-    dtype,
-    elements: size,
-    label: role,
-    place: role,
-  });
+  const arena = (role: BufferRole & Storage['place'], size: number, dtype: DType = 'f32'): Storage =>
+    storages.make({ dtype, elements: size, label: role, place: role });
   const decaying = new Set(
     weights
       .filter((w) => w.trainable && w.shape.length >= options.decayMinDims)
@@ -91,9 +83,15 @@ export function appendUpdate(
       min,
       max,
     })),
-    normOut: { id: id++, dtype: 'f32', elements: 1, label: 'grad_norm', place: 'output', name: 'grad_norm' },
+    normOut: storages.make({
+      dtype: 'f32',
+      elements: 1,
+      label: 'grad_norm',
+      place: 'output',
+      name: 'grad_norm',
+    }),
     profile,
-    scratch: (size, dtype, label) => ({ id: id++, dtype, elements: size, label, place: 'workspace' }),
+    scratch: (elements, dtype, label) => storages.make({ dtype, elements, label, place: 'workspace' }),
   });
   return { setup: lowered.setup, kernels: [...lowered.kernels, ...kernels] };
 }

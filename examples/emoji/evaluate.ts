@@ -6,7 +6,7 @@
  */
 import { join } from 'node:path';
 import { topAccuracy, trueRanks } from '../../runtime/eval/zeroshot.ts';
-import { type Encoder, predict } from '../../zoo/encoder.ts';
+import { type Encoder, predict } from '../../zoo/run/encoder.ts';
 import type { EmojiData, Row } from './prepare.ts';
 
 /** One line of the table. */

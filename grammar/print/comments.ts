@@ -1,10 +1,10 @@
 /**
  * Puts comments back: they live beside the tree and are attached by position while printing.
  *
- * Every list with one element per line, or that may be broken so (members, settings, arguments, fields), is a place for
- * comments: on a line of their own in front of an element, behind it on its line, behind the opening bracket, or in front
- * of the closing one. A comment anywhere else, inside an expression say, moves in front of the innermost element of a list
- * around it. So printing what was printed changes nothing.
+ * Every list with one element per line, or that may be broken so (members, settings, arguments, fields), is a
+ * place for comments: on a line of their own in front of an element, behind it on its line, behind the
+ * opening bracket, or in front of the closing one. A comment anywhere else, inside an expression say, moves
+ * in front of the innermost element of a list around it. So printing what was printed changes nothing.
  */
 import type { Comment } from '../ast.ts';
 import type { SourceFile, Span } from '../source.ts';
@@ -51,7 +51,7 @@ interface Row {
   readonly comment: boolean;
 }
 
-export interface DelimitedOptions {
+interface DelimitedOptions {
   /** Inside the brackets of a flat list: `{ a }` has spaces, `(a)` none. */
   readonly padded?: boolean;
 }
@@ -137,7 +137,7 @@ export class Comments {
     return this.stack([...opening, ...this.rows(list)]);
   }
 
-  // ── attaching ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── attaching ────────────────────────────────────────────────────────────────────────────────────────────
 
   private attach(elements: readonly Element[], range: Range): List {
     let opening: Comment | undefined;
@@ -195,7 +195,7 @@ export class Comments {
     return low;
   }
 
-  // ── rows ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   private commentRow(comment: Comment, start: number): Row {
     return {

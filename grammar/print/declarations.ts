@@ -54,7 +54,7 @@ export class DeclarationPrinter extends ExpressionPrinter {
     return concat(`import ${identifier(decl.from)} `, names);
   }
 
-  // ── blocks ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── blocks ───────────────────────────────────────────────────────────────────────────────────────────────
 
   private block(decl: ast.BlockDecl): Doc {
     let header = decl.name.span.end;
@@ -144,7 +144,7 @@ export class DeclarationPrinter extends ExpressionPrinter {
     return this.comments.braces([...lets, result], between(body.span.start + 1, body.span.end - 1));
   }
 
-  // ── maps of names, recipes ────────────────────────────────────────────────────────────────────────────────────────
+  // ── maps of names, recipes ───────────────────────────────────────────────────────────────────────────────
 
   private names(decl: ast.NamesDecl): Doc {
     const elements = decl.rules.map(

@@ -1,8 +1,9 @@
 /**
- * A small layout algebra in the manner of Wadler and Prettier: a document says where it may break, the width decides.
+ * A small layout algebra in the manner of Wadler and Prettier: a document says where it may
+ * break, the width decides.
  *
- * A group is printed flat if it fits on the line, else each of its own lines becomes a newline. Hard lines, and comments
- * that run to the end of their line (`suffix`), break every group around them.
+ * A group is printed flat if it fits on the line, else each of its own lines becomes a newline. Hard lines,
+ * and comments that run to the end of their line (`suffix`), break every group around them.
  */
 
 export type Doc = string | Concat | Indent | Group | Line | Suffix;

@@ -1,9 +1,10 @@
 /**
- * Prints expressions and types. Parentheses that the user wrote are kept (`group` nodes); where a tree made by a program
- * needs others, they are added.
+ * Prints expressions and types. Parentheses that the user wrote are kept (`group` nodes); where a tree made
+ * by a program needs others, they are added.
  *
- * Long calls, lists and records break one element per line; operator chains break in front of their operators. An operand
- * never starts a line behind `=`: a name such as `param` at the start of a line would be read as a keyword.
+ * Long calls, lists and records break one element per line; operator chains break in front of their
+ * operators. An operand never starts a line behind `=`: a name such as `param` at the start of a line
+ * would be read as a keyword.
  */
 import type * as ast from '../ast.ts';
 import { between, type Comments, type Element, inside, type Range } from './comments.ts';
@@ -70,7 +71,7 @@ function levelOf(expr: ast.Expr): number {
 const escapes: Record<string, string> = { '\n': '\\n', '\t': '\\t', '\r': '\\r', '"': '\\"', '\\': '\\\\' };
 
 /** A string literal for a text. */
-export function quote(text: string): string {
+function quote(text: string): string {
   const inner = Array.from(text, (character) => {
     const code = character.codePointAt(0)!;
     return escapes[character] ?? (isInvisible(code) ? `\\u{${code.toString(16)}}` : character);
@@ -245,7 +246,7 @@ export class ExpressionPrinter {
     return concat(this.item(expr.start), simple && !spaced ? '..' : ' .. ', this.item(expr.end));
   }
 
-  // ── types ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── types ────────────────────────────────────────────────────────────────────────────────────────────────
 
   type(type: ast.TypeExpr): Doc {
     switch (type.kind) {

@@ -1,9 +1,10 @@
 /**
  * What all grammar rules share: the builder of the file being read, spans, and error recovery.
  *
- * Recovery starts again at the next statement, never inside an expression: rules for statements resynchronise, all others
- * pass the error on. The search for the next statement steps over whole brackets, so that a mistake in the head of a
- * `forward` does not make its body's `let`s look like members of the block.
+ * Recovery starts again at the next statement, never inside an expression: rules for statements
+ * resynchronise, all others pass the error on. The search for the next statement steps over whole
+ * brackets, so that a mistake in the head of a `forward` does not make its body's `let`s look
+ * like members of the block.
  */
 import { EmbeddedActionsParser, EOF, type IToken, type TokenType, tokenMatcher } from 'chevrotain';
 import type * as ast from '../ast.ts';
@@ -31,7 +32,7 @@ export abstract class BaseRules extends EmbeddedActionsParser {
     this.input = tokens;
   }
 
-  // ── spans ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── spans ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Offset at which the next token starts. */
   protected here(): number {
@@ -66,9 +67,12 @@ export abstract class BaseRules extends EmbeddedActionsParser {
     return this.builder.error({ file: this.builder.file, start, end: start });
   }
 
-  // ── recovery (these override Chevrotain's recovery trait) ─────────────────────────────────────────────────────────
+  // ── recovery (these override Chevrotain's recovery trait) ────────────────────────────────────────────────
 
-  /** Only punctuation and declared names are made up, and only where what follows cannot be what was forgotten. */
+  /**
+   * Only punctuation and declared names are made up, and only where what follows
+   * cannot be what was forgotten.
+   */
   protected override canTokenTypeBeInsertedInRecovery(type: TokenType): boolean {
     if (!insertable.has(type) || tokenMatcher(this.LA(2), type)) {
       return false;
@@ -146,7 +150,9 @@ export abstract class BaseRules extends EmbeddedActionsParser {
 /** They start no statement, so recovery must not stop at them. */
 const strayTypes = new Set<TokenType>([t.StrayItem, t.StrayMember, t.StraySetting, t.StrayRule]);
 
-/** The part of Chevrotain's recovery that has no public type: the tokens at which some open rule could go on. */
+/**
+ * The part of Chevrotain's recovery that has no public type: the tokens at which some open rule could go on.
+ */
 interface RecoveryTrait {
   flattenFollowSet(): TokenType[];
 }

@@ -1,8 +1,9 @@
 /**
- * Blocks and everything callable: members, children, `seq`, and the bodies that `forward`, `fn` and `objective` share.
+ * Blocks and everything callable: members, children, `seq`, and the bodies that `forward`,
+ * `fn` and `objective` share.
  *
- * A member is where recovery starts again. What cannot start a member is read by `strayMember`, which reports it and steps
- * to the next one, so that one mistake costs one member and not the block.
+ * A member is where recovery starts again. What cannot start a member is read by `strayMember`, which reports
+ * it and steps to the next one, so that one mistake costs one member and not the block.
  */
 import type { IToken, ParserMethod } from 'chevrotain';
 import type * as ast from '../ast.ts';

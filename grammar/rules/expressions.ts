@@ -1,9 +1,10 @@
 /**
  * Expressions: `with`, `|>`, `if`, operator chains, and operands with their calls, subscripts and members.
  *
- * From loosest to tightest: with, |>, if, ?:, or, and, not, comparisons, + -, * / % @, unary -, ^, postfix. Operators are
- * read as one flat chain and folded by the builder, which keeps the call stack short. `with` lists overrides separated by
- * commas, so inside lists of arguments, fields and items it needs parentheses (`pipeline` is an expression without it).
+ * From loosest to tightest: with, |>, if, ?:, or, and, not, comparisons, + -, * / % @, unary -, ^, postfix.
+ * Operators are read as one flat chain and folded by the builder, which keeps the call stack short. `with`
+ * lists overrides separated by commas, so inside lists of arguments, fields and items it needs parentheses
+ * (`pipeline` is an expression without it).
  */
 import type { IToken, ParserMethod } from 'chevrotain';
 import type * as ast from '../ast.ts';

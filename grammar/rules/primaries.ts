@@ -1,5 +1,6 @@
 /**
- * Primaries, and what stands in brackets: argument lists, subscripts, axis patterns, literals, groups, lists and records.
+ * Primaries, and what stands in brackets: argument lists, subscripts, axis patterns, literals,
+ * groups, lists and records.
  */
 import type { IToken, ParserMethod } from 'chevrotain';
 import type * as ast from '../ast.ts';

@@ -1,5 +1,6 @@
 /**
- * A whole file: the package, imports, and declarations in any order. The last and complete layer of the grammar's rules.
+ * A whole file: the package, imports, and declarations in any order. The last and complete
+ * layer of the grammar's rules.
  */
 import { EOF, type ParserMethod } from 'chevrotain';
 import type * as ast from '../ast.ts';

@@ -1,6 +1,6 @@
 /**
- * Types and parameter lists: `int`, `[int]`, `[B, T, width]`, `i32[B, 77]`, `[..., width]`, `{ image: [B, E] }`,
- * `vision.input`.
+ * Types and parameter lists: `int`, `[int]`, `[B, T, width]`, `i32[B, 77]`, `[..., width]`,
+ * `{ image: [B, E] }`, `vision.input`.
  */
 import type { IToken, ParserMethod } from 'chevrotain';
 import type * as ast from '../ast.ts';

@@ -1,5 +1,6 @@
 /**
- * Every error code of the data layer with its meaning in one line: the reference page of errors is made from this.
+ * Every error code of the data layer with its meaning in one line: the reference page of
+ * errors is made from this.
  */
 
 export const dataCodes = {

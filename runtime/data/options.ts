@@ -1,12 +1,13 @@
 /**
- * Options of data sources and augmentations: a call of the recipe against a zod schema, with errors at the call.
+ * Options of data sources and augmentations: a call of the recipe against a zod schema,
+ * with errors at the call.
  *
- * Positional arguments are named first, so a schema sees one flat object. Unknown names get the nearest known one as a
- * suggestion; wrong values name the option, what was found and what is wanted.
+ * Positional arguments are named first, so a schema sees one flat object. Unknown names get the nearest known
+ * one as a suggestion; wrong values name the option, what was found and what is wanted.
  */
 import { z } from 'zod';
-import { didYouMean } from '../../compiler/model/suggest.ts';
 import type { StaticCall, StaticValueData } from '../../compiler/model/types.ts';
+import { didYouMean } from '../../compiler/model/values/suggest.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import type { DataCode } from './codes.ts';
 

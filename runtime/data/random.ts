@@ -1,9 +1,9 @@
 /**
  * Random numbers as a function of a key and an index, never of when they are asked for.
  *
- * Initial weights, the order of an epoch and every augmentation are drawn this way, so a run can be cut, resumed and
- * spread over any number of workers and still see the same numbers. The generator is two rounds of the murmur3
- * finaliser around a 64-bit key; for one key it is a permutation of the 32-bit indices.
+ * Initial weights, the order of an epoch and every augmentation are drawn this way, so a run can be cut,
+ * resumed and spread over any number of workers and still see the same numbers. The generator is two rounds
+ * of the murmur3 finaliser around a 64-bit key; for one key it is a permutation of the 32-bit indices.
  */
 import { crc32 } from 'node:zlib';
 

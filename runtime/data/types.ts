@@ -1,9 +1,10 @@
 /**
- * What the training loop asks of a data source: batches in a fixed order, and a cursor that names a place in it.
+ * What the training loop asks of a data source: batches in a fixed order, and a cursor
+ * that names a place in it.
  *
- * A source is deterministic: the same seed and the same cursor give the same batches, whatever the number of workers and
- * however often the run was cut. It may decode ahead of the consumer; `cursor()` speaks of what was handed out, not of
- * what was read ahead.
+ * A source is deterministic: the same seed and the same cursor give the same batches, whatever the number of
+ * workers and however often the run was cut. It may decode ahead of the consumer; `cursor()` speaks of what
+ * was handed out, not of what was read ahead.
  */
 
 /** A place in the stream of batches, as plain JSON: the batch that `next()` would hand out now. */
@@ -28,7 +29,10 @@ export interface Batch {
 export interface BatchSource {
   /** Batches in one epoch (an incomplete last batch is dropped); absent for endless sources. */
   readonly batchesPerEpoch?: number;
-  /** The next batch. Arrays belong to the caller until the following call of `next`. Errors are `DiagnosticError`s. */
+  /**
+   * The next batch. Arrays belong to the caller until the following call of `next`.
+   * Errors are `DiagnosticError`s.
+   */
   next(): Promise<Batch>;
   /** The place of the batch that the next `next()` returns. */
   cursor(): DataCursor;

@@ -1,8 +1,9 @@
 /**
- * Zero-shot classification: a class is the mean of its prompts' text features, a picture belongs to the nearest class.
+ * Zero-shot classification: a class is the mean of its prompts' text features, a picture
+ * belongs to the nearest class.
  *
- * As in CLIP's paper (section 3.1.4): every prompt's feature is normalised, the mean over templates (and over the names
- * of a class with several) is normalised again. Pure arithmetic; encoders come as functions.
+ * As in CLIP's paper (section 3.1.4): every prompt's feature is normalised, the mean over templates (and over
+ * the names of a class with several) is normalised again. Pure arithmetic; encoders come as functions.
  */
 
 /** Divides every row by its length, in place; a row of zeros stays. */
@@ -17,7 +18,7 @@ export function normalizeRows(data: Float32Array, width: number): Float32Array {
 }
 
 /** A class: its name, or several names for the same thing. */
-export type ClassNames = string | readonly string[];
+type ClassNames = string | readonly string[];
 
 /**
  * One feature per class, [classes, width], each of length 1.
@@ -48,8 +49,8 @@ export async function classFeatures(
 }
 
 /**
- * Rank (0 = best) of each picture's true class by cosine. Ties rank the truth last: a model that says the same for
- * everything gets no credit.
+ * Rank (0 = best) of each picture's true class by cosine. Ties rank the truth last: a model that says the
+ * same for everything gets no credit.
  * @param images [n, width] and `classes` [m, width], rows of length 1
  * @param truth index of each picture's class
  */

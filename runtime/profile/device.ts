@@ -1,8 +1,9 @@
 /**
- * A device whose sessions time every step. Everything that uses a device can be profiled by giving it this one.
+ * A device whose sessions time every step. Everything that uses a device can be
+ * profiled by giving it this one.
  *
- * Runs are slower than normal ones: each step has a pass of its own, and each call waits until the one before is done,
- * so that the host's time can be told from the device's. Results are the same.
+ * Runs are slower than normal ones: each step has a pass of its own, and each call waits until the one before
+ * is done, so that the host's time can be told from the device's. Results are the same.
  */
 
 import type { Plan, VerifiedPlan } from '../../compiler/plan/types.ts';
@@ -11,8 +12,8 @@ import { fail } from '../../grammar/diagnostics.ts';
 import { type TrustedClock, trustedClock } from '../timing/clock.ts';
 import type { Clock } from '../timing/timed-run.ts';
 import type { Device, HostArray, Session } from '../types.ts';
-import type { WebGpuDevice } from '../webgpu-device.ts';
-import type { WebGpuSession } from '../webgpu-session.ts';
+import type { WebGpuDevice } from '../webgpu/device.ts';
+import type { WebGpuSession } from '../webgpu/session.ts';
 import type { HostPhase, ProfileRecorder, SessionProfile } from './recorder.ts';
 
 export class ProfilingDevice implements Device {
@@ -56,7 +57,10 @@ export class ProfilingDevice implements Device {
   }
 }
 
-/** Calls become tasks of one queue, in order. What a task without a result throws is thrown by the next that has one. */
+/**
+ * Calls become tasks of one queue, in order. What a task without a result throws is thrown
+ * by the next that has one.
+ */
 class ProfilingSession implements Session {
   readonly #inner: WebGpuSession;
   readonly #clock: Clock;

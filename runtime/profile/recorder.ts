@@ -1,19 +1,22 @@
 /**
- * What a profile collects: for every session the time of each step, summed over its runs, and the host's share; the first
- * runs whole, for a trace.
+ * What a profile collects: for every session the time of each step, summed over its runs, and the host's
+ * share; the first runs whole, for a trace.
  *
- * Drivers compile some kernels when they first run them, so the first run of a session is kept apart; it counts only
- * where it stays the only one.
+ * Drivers compile some kernels when they first run them, so the first run of a session is kept apart; it
+ * counts only where it stays the only one.
  */
 import type { Plan, PlanStep } from '../../compiler/plan/types.ts';
 import type { StepSpan, TimedRun } from '../timing/timed-run.ts';
 
-/** What the host does: around a run it writes inputs, encodes and waits for results; `state` is reading and writing weights. */
+/**
+ * What the host does: around a run it writes inputs, encodes and waits for results; `state` is
+ * reading and writing weights.
+ */
 export const hostPhases = ['state', 'upload', 'encode', 'wait'] as const;
 export type HostPhase = (typeof hostPhases)[number];
 
 /** A piece of the host's time, in milliseconds of `performance.now()`. */
-export interface HostSpan {
+interface HostSpan {
   readonly phase: HostPhase;
   readonly start: number;
   readonly end: number;
@@ -27,7 +30,7 @@ export interface RecordedRun {
   readonly spans: readonly StepSpan[];
 }
 
-export interface StepTotal {
+interface StepTotal {
   readonly step: PlanStep;
   /** Unique in the plan: family, schedule, number. */
   readonly kernel: string;

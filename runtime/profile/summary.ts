@@ -5,7 +5,10 @@ import { type HostPhase, hostPhases, type ProfileRecorder, type SessionProfile }
 export interface KernelRow {
   /** The pipeline: family, schedule, number. */
   readonly kernel: string;
-  /** What it computes where that has a name (the key of its schedule), else where in the model it stands first. */
+  /**
+   * What it computes where that has a name (the key of its schedule), else where in
+   * the model it stands first.
+   */
   readonly work: string;
   /** Dispatches, over all runs. */
   readonly count: number;

@@ -1,9 +1,9 @@
 /**
  * A profile as a Chrome trace (JSON object format), for chrome://tracing and Perfetto.
  *
- * One process for the host and one for each session's steps. Steps stand in lanes by the first names of their block path;
- * within a lane deeper blocks enclose their steps. The device's clock has its own zero, so a run's first step is
- * drawn where its encoding ended.
+ * One process for the host and one for each session's steps. Steps stand in lanes by the first names of their
+ * block path; within a lane deeper blocks enclose their steps. The device's clock has its own zero, so a
+ * run's first step is drawn where its encoding ended.
  */
 import type { PlanStep } from '../../compiler/plan/types.ts';
 import type { StepSpan } from '../timing/timed-run.ts';
@@ -30,9 +30,9 @@ interface NameEvent {
   readonly args: { readonly name: string };
 }
 
-export type TraceEvent = SliceEvent | NameEvent;
+type TraceEvent = SliceEvent | NameEvent;
 
-export interface ChromeTrace {
+interface ChromeTrace {
   readonly displayTimeUnit: 'ms';
   readonly traceEvents: readonly TraceEvent[];
 }
@@ -59,7 +59,9 @@ function stepArguments({ flops, bytes, workgroups, schedule }: PlanStep): SliceE
   };
 }
 
-/** Slices of the blocks below the lane's own name, from the first to the last of consecutive steps in each. */
+/**
+ * Slices of the blocks below the lane's own name, from the first to the last of consecutive steps in each.
+ */
 function blockSlices(
   spans: readonly StepSpan[],
   place: (seconds: number) => number,

@@ -1,8 +1,8 @@
 /**
  * AdamW in f64: the oracle for the optimizer kernels.
  *
- * Decoupled weight decay (Loshchilov and Hutter 2019) in PyTorch's order: decay, moments, then the step with bias
- * correction, epsilon outside of the square root. Gradients are clipped by their global norm first, as
+ * Decoupled weight decay (Loshchilov and Hutter 2019) in PyTorch's order: decay, moments, then the step with
+ * bias correction, epsilon outside of the square root. Gradients are clipped by their global norm first, as
  * `clip_grad_norm_` does; bounds are applied to the weight alone, never to the moments.
  */
 import type { StepHyper, UpdateSettings } from '../train/types.ts';

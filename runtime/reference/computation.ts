@@ -1,7 +1,8 @@
 /**
  * What one training step computes before the update, in f64: loss, gradients of weights, moved buffers.
  *
- * Whole batches run one graph; chunked ones run the three graphs of the cut as a device does, chunk after chunk.
+ * Whole batches run one graph; chunked ones run the three graphs of the cut as a device
+ * does, chunk after chunk.
  */
 import { type ChunkedGraphs, cutNames } from '../../compiler/autodiff/chunk.ts';
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';
@@ -11,14 +12,19 @@ import type { RefTensor } from '../../compiler/ops/op.ts';
 import type { Batch } from '../data/types.ts';
 import { movedBuffers } from '../train/counters.ts';
 import { chunkOf } from '../train/session.ts';
-import type { ReferenceWeight } from './session.ts';
+
+/** A weight as the reference needs to know it. */
+export interface ReferenceWeight {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
 
 type Tensors = Map<string, RefTensor>;
 
 /** Gives `loss`, `grad.<weight>` and `buffer.<name>` of a batch. */
 export type StepComputation = (batch: Batch, params: ReadonlyMap<string, RefTensor>) => Tensors;
 
-export function toReference(shape: readonly number[], data: ArrayLike<number>): RefTensor {
+function toReference(shape: readonly number[], data: ArrayLike<number>): RefTensor {
   return { shape, data: Float64Array.from(data) };
 }
 

@@ -15,13 +15,7 @@ import type {
   UpdateSettings,
 } from '../train/types.ts';
 import { type AdamState, adamwStep, clampWeight, clipFactor, globalNorm } from './adamw.ts';
-import type { StepComputation } from './computation.ts';
-
-/** A weight as the reference needs to know it. */
-export interface ReferenceWeight {
-  readonly name: string;
-  readonly shape: readonly number[];
-}
+import type { ReferenceWeight, StepComputation } from './computation.ts';
 
 /** Trains in f64. */
 export class ReferenceTrainSession implements TrainSession {
@@ -49,7 +43,7 @@ export class ReferenceTrainSession implements TrainSession {
   async step(batch: Batch, hyper: StepHyper): Promise<StepResult> {
     const outputs = this.#compute(
       batch,
-      new Map(this.#weights.map(({ name, shape }) => [name, { shape, data: this.#values.get(name)! }])),
+      new Map(this.#weights.map(({ name, shape }) => [name, { shape, data: this.#find(name) }])),
     );
     const gradient = (name: string): Float64Array => outputs.get(gradientPrefix + name)!.data;
     const { trainable, clamps } = this.#settings;
@@ -57,8 +51,8 @@ export class ReferenceTrainSession implements TrainSession {
     const scale = clipFactor(gradNorm, hyper.clipNorm);
     for (const name of trainable) adamwStep(this.#adam(name), gradient(name), scale, hyper, this.#settings);
     for (const [name, { data }] of outputs)
-      if (name.startsWith(movedPrefix)) this.#values.get(name.slice(movedPrefix.length))!.set(data);
-    for (const { weight, min, max } of clamps) clampWeight(this.#values.get(weight)!, min, max);
+      if (name.startsWith(movedPrefix)) this.#find(name.slice(movedPrefix.length)).set(data);
+    for (const { weight, min, max } of clamps) clampWeight(this.#find(weight), min, max);
     const logitScale = this.#values.get('logit_scale')?.[0];
     const loss = outputs.get('loss')!.data[0]!;
     return { loss, gradNorm, ...(logitScale === undefined ? {} : { logitScale }) };

@@ -1,12 +1,13 @@
 /**
  * Whether an adapter's timestamps can be believed, found out with two kernels whose times must differ.
  *
- * Drivers exist that offer timestamps and write zeros, or the time of recording. So the first use on a device runs
- * a short and a long kernel in turn and looks whether order, ratio and sum fit what the host's clock saw.
+ * Drivers exist that offer timestamps and write zeros, or the time of recording. So the first use
+ * on a device runs a short and a long kernel in turn and looks whether order, ratio and sum fit
+ * what the host's clock saw.
  */
 import type { PlanStep } from '../../compiler/plan/types.ts';
-import { bufferUsage } from '../webgpu-constants.ts';
-import type { WebGpuDevice } from '../webgpu-device.ts';
+import { bufferUsage } from '../webgpu/constants.ts';
+import type { WebGpuDevice } from '../webgpu/device.ts';
 import { type Clock, type Dispatch, runTimed, type TimedRun } from './timed-run.ts';
 
 export interface TrustedClock {
@@ -67,8 +68,8 @@ export async function trustedClock(device: WebGpuDevice): Promise<TrustedClock> 
   try {
     const [short, long] = [probe(device, buffer, 16), probe(device, buffer, 2048)];
     const options = { clock: 'device', budget: Number.POSITIVE_INFINITY } as const;
-    await runTimed(device, [short, long], options);
-    const reason = implausible(await runTimed(device, [short, long, short, long], options));
+    await runTimed(device.gpu, [short, long], options);
+    const reason = implausible(await runTimed(device.gpu, [short, long, short, long], options));
     if (reason === undefined) return { clock: 'device' };
     return {
       clock: 'host',

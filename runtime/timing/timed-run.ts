@@ -1,13 +1,12 @@
 /**
- * Steps with the time of each: a pass for every step between two timestamps of the device, or a submit for every step
- * timed by the host.
+ * Steps with the time of each: a pass for every step between two timestamps of the device, or a submit for
+ * every step timed by the host.
  *
- * Both are slower than a normal run, which has one pass for all steps. The host's clock includes what a submit and
- * its wait cost, so it is only for adapters without (or with wrong) timestamps.
+ * Both are slower than a normal run, which has one pass for all steps. The host's clock includes what a
+ * submit and its wait cost, so it is only for adapters without (or with wrong) timestamps.
  */
 import type { PlanStep } from '../../compiler/plan/types.ts';
-import { bufferUsage, mapMode } from '../webgpu-constants.ts';
-import type { WebGpuDevice } from '../webgpu-device.ts';
+import { bufferUsage, mapMode } from '../webgpu/constants.ts';
 
 /** Whose clock: the device's timestamps, or the host's around submit and wait. */
 export type Clock = 'device' | 'host';
@@ -29,13 +28,16 @@ export interface StepSpan {
 export interface TimedRun {
   readonly clock: Clock;
   readonly spans: readonly StepSpan[];
-  /** The host's time: when encoding began (`performance.now()`), seconds for encoding, and for waiting afterwards. */
+  /**
+   * The host's time: when encoding began (`performance.now()`), seconds for encoding,
+   * and for waiting afterwards.
+   */
   readonly began: number;
   readonly encode: number;
   readonly wait: number;
 }
 
-export interface TimingOptions {
+interface TimingOptions {
   readonly clock: Clock;
   /** How often each step is dispatched in its pass; its time is divided by that. */
   readonly repeat?: number;
@@ -48,13 +50,13 @@ const queriesOfSet = 4096;
 
 /** Runs dispatches in order and waits for the end. */
 export function runTimed(
-  device: WebGpuDevice,
+  gpu: GPUDevice,
   dispatches: readonly Dispatch[],
   options: TimingOptions,
 ): Promise<TimedRun> {
   return options.clock === 'device'
-    ? runWithTimestamps(device, dispatches, options)
-    : runStepwise(device, dispatches, options);
+    ? runWithTimestamps(gpu, dispatches, options)
+    : runStepwise(gpu, dispatches, options);
 }
 
 function encodePass(
@@ -74,22 +76,22 @@ function encodePass(
 }
 
 async function runWithTimestamps(
-  device: WebGpuDevice,
+  gpu: GPUDevice,
   dispatches: readonly Dispatch[],
   { repeat = 1, budget }: TimingOptions,
 ): Promise<TimedRun> {
-  const { queue } = device.gpu;
-  const queries = new Timestamps(device, dispatches.length);
+  const { queue } = gpu;
+  const queries = new Timestamps(gpu, dispatches.length);
   try {
     const began = performance.now();
     const buffers: GPUCommandBuffer[] = [];
-    let encoder = device.gpu.createCommandEncoder();
+    let encoder = gpu.createCommandEncoder();
     let flops = 0;
     for (const [i, dispatch] of dispatches.entries()) {
       const next = dispatch.step.flops * repeat;
       if (flops > 0 && flops + next > budget) {
         buffers.push(encoder.finish());
-        encoder = device.gpu.createCommandEncoder();
+        encoder = gpu.createCommandEncoder();
         flops = 0;
       }
       flops += next;
@@ -120,7 +122,7 @@ class Timestamps {
   readonly #staging: GPUBuffer;
   readonly #count: number;
 
-  constructor({ gpu }: WebGpuDevice, passes: number) {
+  constructor(gpu: GPUDevice, passes: number) {
     this.#count = 2 * passes;
     for (let at = 0; at < this.#count; at += queriesOfSet)
       this.#sets.push(
@@ -162,7 +164,7 @@ class Timestamps {
 }
 
 async function runStepwise(
-  { gpu }: WebGpuDevice,
+  gpu: GPUDevice,
   dispatches: readonly Dispatch[],
   { repeat = 1 }: TimingOptions,
 ): Promise<TimedRun> {

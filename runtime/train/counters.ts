@@ -1,8 +1,8 @@
 /**
  * Batches seen by batch norm: integers that no kernel touches, so the host counts along.
  *
- * PyTorch's state_dict has `num_batches_tracked` beside every pair of running statistics. An i64 buffer counts
- * when floating-point buffers of the same block are moved by the graph (its outputs `buffer.<name>`).
+ * PyTorch's state_dict has `num_batches_tracked` beside every pair of running statistics. An i64 buffer
+ * counts when floating-point buffers of the same block are moved by the graph (its outputs `buffer.<name>`).
  */
 import { type Graph, movedPrefix } from '../../compiler/graph/types.ts';
 import type { Weight } from '../../compiler/model/types.ts';

@@ -6,9 +6,9 @@
 import { type CompileOptions, compileGraph, planFitting } from '../../compiler/compile.ts';
 import { compileChunked } from '../../compiler/compile-chunked.ts';
 import type { Graph } from '../../compiler/graph/types.ts';
-import { matchesGlob } from '../../compiler/model/globs.ts';
 import { traceEntry } from '../../compiler/model/index.ts';
 import type { Recipe } from '../../compiler/model/types.ts';
+import { matchesGlob } from '../../compiler/model/values/globs.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
@@ -27,7 +27,7 @@ export function chunkSize({ batch, chunk }: Pick<Recipe, 'batch' | 'chunk'>): nu
   return chunk !== undefined && chunk < batch ? chunk : undefined;
 }
 
-export interface TrainingPlan {
+interface TrainingPlan {
   /** The loss of the whole batch, as traced. */
   readonly graph: Graph;
   readonly plan: VerifiedPlan;
@@ -35,8 +35,8 @@ export interface TrainingPlan {
 
 /**
  * One optimizer step as a plan.
- * @throws DiagnosticError Z605 when the device cannot hold it, naming a batch or chunk that it can; Z614 (the objective
- * cannot be cut into chunks)
+ * @throws DiagnosticError Z605 when the device cannot hold it, naming a batch or chunk that it can; Z614 (the
+ * objective cannot be cut into chunks)
  */
 export function planTraining(
   recipe: Recipe,

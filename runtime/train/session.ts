@@ -1,8 +1,8 @@
 /**
  * Training on a device: a `Session` with a training plan, seen as a `TrainSession`.
  *
- * A plan with sections (chunked training) is driven chunk by chunk: the batch stays on the host, one chunk is uploaded before each
- * repetition, and at most two are under way, which bounds the driver's staging memory.
+ * A plan with sections (chunked training) is driven chunk by chunk: the batch stays on the host, one chunk is
+ * uploaded before each repetition, and at most two are under way, which bounds the driver's staging memory.
  */
 import { type Plan, type PlanSection, type ScalerSlot, scalerSlots } from '../../compiler/plan/types.ts';
 import type { Batch } from '../data/types.ts';

@@ -1,8 +1,9 @@
 /**
  * What this version can train, checked before anything is allocated, and which weights a recipe trains.
  */
-import { matchesGlob } from '../../compiler/model/globs.ts';
+
 import type { Recipe } from '../../compiler/model/types.ts';
+import { matchesGlob } from '../../compiler/model/values/globs.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import type { UpdateSettings } from './types.ts';
 

@@ -1,9 +1,10 @@
 /**
  * The training loop: batches in, steps out, metrics late, checkpoints in between.
  *
- * The loop never waits for the device but to read the numbers of a step two behind, which also bounds the work in
- * flight. Before a checkpoint everything is drained, so no checkpoint ever holds the result of a step whose loss was
- * not finite. Nothing here touches files; what to do with rows and checkpoints is given by the caller.
+ * The loop never waits for the device but to read the numbers of a step two behind, which also bounds
+ * the work in flight. Before a checkpoint everything is drained, so no checkpoint ever holds the
+ * result of a step whose loss was not finite. Nothing here touches files; what to do with rows and
+ * checkpoints is given by the caller.
  */
 import { fail } from '../../grammar/diagnostics.ts';
 import type { BatchSource, DataCursor } from '../data/types.ts';

@@ -1,8 +1,9 @@
 /**
- * What the training loop knows about the thing it trains: steps, the numbers they give back, and state by name.
+ * What the training loop knows about the thing it trains: steps, the numbers they give
+ * back, and state by name.
  *
- * Two sessions serve it: a WebGPU session with a training plan, and the f64 reference. Checkpoints copy the state, so
- * what is listed here is everything that persists between steps.
+ * Two sessions serve it: a WebGPU session with a training plan, and the f64 reference. Checkpoints copy the
+ * state, so what is listed here is everything that persists between steps.
  */
 import type { UpdateOptions } from '../../compiler/compile.ts';
 import type { Batch } from '../data/types.ts';
@@ -52,8 +53,8 @@ export interface TrainSession {
   /** Everything that persists between steps. */
   readonly state: readonly StateInfo[];
   /**
-   * Starts one step and resolves when its numbers are known; the next may be started before that, once the batch was
-   * `taken`.
+   * Starts one step and resolves when its numbers are known; the next may be started before that,
+   * once the batch was `taken`.
    */
   step(batch: Batch, hyper: StepHyper): Promise<StepResult>;
   /** Resolves when the arrays of the last batch are no longer needed; at once for sessions without it. */

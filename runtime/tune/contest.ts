@@ -1,8 +1,9 @@
 /**
- * A contest: all schedules of one piece of work in one small plan, so that they are measured in turn on the same buffers.
+ * A contest: all schedules of one piece of work in one small plan, so that they are measured in
+ * turn on the same buffers.
  *
- * The steps are taken from plans of the whole model, compiled once for each schedule, so layouts, transposes and
- * epilogues are those of the model. Only the bytes they bind are allocated.
+ * The steps are taken from plans of the whole model, compiled once for each schedule, so layouts, transposes
+ * and epilogues are those of the model. Only the bytes they bind are allocated.
  */
 import { alignUp } from '../../compiler/graph/dims.ts';
 import {
@@ -93,7 +94,10 @@ function variants(profile: DeviceProfile, contests: readonly Contest[]): TunedSc
   );
 }
 
-/** A plan whose step `i` is the contest's entrant `i`. Every range that entrants bind is a buffer of its own, and an input. */
+/**
+ * A plan whose step `i` is the contest's entrant `i`. Every range that entrants bind is a buffer
+ * of its own, and an input.
+ */
 export function contestPlan(contest: Contest, profile: DeviceProfile): VerifiedPlan {
   const sizes: number[] = [];
   const steps = contest.entrants.map(({ step }, pipeline): PlanStep => {

@@ -1,16 +1,18 @@
 /**
- * The measuring half of the tuner: every schedule of every distinct piece of work of a plan, timed on the device itself.
+ * The measuring half of the tuner: every schedule of every distinct piece of work of a plan,
+ * timed on the device itself.
  *
- * Candidates take turns, so that a machine that drifts slows all of them, and those far behind the best drop out. The lower
- * quartile decides: interruptions only ever add time. A winner must beat the default by more than the noise.
+ * Candidates take turns, so that a machine that drifts slows all of them, and those far behind the best
+ * drop out. The lower quartile decides: interruptions only ever add time. A winner must beat the
+ * default by more than the noise.
  */
 import { type ScheduleFamily, scheduleKey } from '../../compiler/kernels/schedules.ts';
 import type { Plan } from '../../compiler/plan/types.ts';
 import type { TunedSchedules } from '../../compiler/profile.ts';
 import { trustedClock } from '../timing/clock.ts';
 import type { Clock } from '../timing/timed-run.ts';
-import type { WebGpuDevice } from '../webgpu-device.ts';
-import type { WebGpuSession } from '../webgpu-session.ts';
+import type { WebGpuDevice } from '../webgpu/device.ts';
+import type { WebGpuSession } from '../webgpu/session.ts';
 import { type CompileFor, type Contest, contestPlan, contestsOf } from './contest.ts';
 
 export interface TunedWork {

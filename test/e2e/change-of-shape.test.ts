@@ -2,10 +2,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resolveModel } from '../../compiler/model/index.ts';
-import { resizeGrid } from '../../runtime/data/resize-grid.ts';
-import { encodeSafetensors, readSafetensors } from '../../zoo/formats/safetensors.ts';
 import { nodeHost } from '../../zoo/host.ts';
-import { openWeights } from '../../zoo/weights.ts';
+import { encodeSafetensors, readSafetensors } from '../../zoo/weights/formats/safetensors.ts';
+import { resizeGrid } from '../../zoo/weights/resize-grid.ts';
+import { openWeights } from '../../zoo/weights/weights.ts';
 import { tinyZoo, Workspace } from './harness.ts';
 
 const workspace = new Workspace();

@@ -3,9 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { resolveModel } from '../../compiler/model/index.ts';
-import { initialWeight } from '../../zoo/formats/initial-weights.ts';
-import { encodeSafetensors, readSafetensors, type Tensor } from '../../zoo/formats/safetensors.ts';
 import { nodeHost } from '../../zoo/host.ts';
+import { encodeSafetensors, readSafetensors, type Tensor } from '../../zoo/weights/formats/safetensors.ts';
+import { initialWeight } from '../../zoo/weights/initial-weights.ts';
 import { torchFile } from '../support/torch-writer.ts';
 import { commandLine, tinyZoo, Workspace } from './harness.ts';
 

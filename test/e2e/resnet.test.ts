@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeSafetensors, readSafetensors, type Tensor } from '../../zoo/formats/safetensors.ts';
+import { encodeSafetensors, readSafetensors, type Tensor } from '../../zoo/weights/formats/safetensors.ts';
 import { Workspace } from './harness.ts';
 
 const workspace = new Workspace();

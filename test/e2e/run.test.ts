@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { encodeSafetensors, readSafetensors, type Tensor } from '../../zoo/formats/safetensors.ts';
+import { encodeSafetensors, readSafetensors, type Tensor } from '../../zoo/weights/formats/safetensors.ts';
 import { commandLine, tinyZoo, Workspace } from './harness.ts';
 
 const workspace = new Workspace();

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeSafetensors } from '../../zoo/formats/safetensors.ts';
+import { encodeSafetensors } from '../../zoo/weights/formats/safetensors.ts';
 import { tinyZoo, Workspace } from './harness.ts';
 
 const workspace = new Workspace();

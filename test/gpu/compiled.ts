@@ -12,7 +12,7 @@ import { verify } from '../../compiler/graph/verify.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import type { Plan } from '../../compiler/plan/types.ts';
 import type { DeviceKind, DeviceProfile } from '../../compiler/profile.ts';
-import { openGpu } from '../../runtime/node-gpu.ts';
+import { openGpu } from '../../runtime/node/gpu.ts';
 import type { Device } from '../../runtime/types.ts';
 
 let opened: Promise<Device | undefined> | undefined;

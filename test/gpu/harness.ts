@@ -7,7 +7,7 @@
  */
 import { create, globals } from 'webgpu';
 import { alignUp } from '../../compiler/graph/dims.ts';
-import type { DType, Graph, Node, NodeOf, TensorType } from '../../compiler/graph/types.ts';
+import type { DType, Node, NodeOf, TensorType } from '../../compiler/graph/types.ts';
 import { numericShape, sizeOf } from '../../compiler/graph/types.ts';
 import { elementBytes, withHalfStorage } from '../../compiler/kernels/half.ts';
 import type { Kernel, Lower, LowerContext } from '../../compiler/kernels/kernel.ts';
@@ -22,8 +22,8 @@ import {
   subgroupMatrixFeature,
   subgroupSizeFeature,
 } from '../../compiler/profile.ts';
-import { narrowF16, widenF16 } from '../../runtime/data/half.ts';
-import { prepareProcess } from '../../runtime/node-gpu.ts';
+import { narrowF16, widenF16 } from '../../runtime/data/safetensors/half.ts';
+import { prepareProcess } from '../../runtime/node/gpu.ts';
 
 prepareProcess();
 Object.assign(globalThis, globals);
@@ -355,7 +355,6 @@ export function lowerOne<K extends OpName>(
     origin: { path: 'test' },
   };
   const nodes = [...leaves, node as unknown as Node];
-  const graph: Graph = { nodes, outputs: [{ name: 'result', node: node.id }] };
   const kernels: Kernel[] = [];
   let result: View | undefined;
   const dense = (id: number): View => {
@@ -366,7 +365,6 @@ export function lowerOne<K extends OpName>(
     return denseView(memory.storage(typed, `copy of input ${id}`, view.storage.dtype), view.shape);
   };
   const context: LowerContext = {
-    graph,
     profile,
     node: (id) => nodes[id]!,
     view: (id) => views[id]!,
@@ -384,10 +382,7 @@ export function lowerOne<K extends OpName>(
       return result;
     },
     scratch: (elements, dtype, label) => memory.scratch(elements, dtype, label),
-    consumers: () => [],
-    soleConsumer: () => undefined,
-    isLowered: () => true,
-    claim: () => undefined,
+    joined: () => undefined,
     columnCopy: () => undefined,
     window: (view) => view,
     cached: (_source, make) => make(),

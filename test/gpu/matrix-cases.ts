@@ -13,7 +13,7 @@ import type { OpName } from '../../compiler/ops/attributes.ts';
 import { slide } from '../../compiler/ops/convolve.ts';
 import { opOf } from '../../compiler/ops/index.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
-import { narrowF16, widenF16 } from '../../runtime/data/half.ts';
+import { narrowF16, widenF16 } from '../../runtime/data/safetensors/half.ts';
 import { randomNumbers } from '../support/random.ts';
 import {
   gather,

@@ -4,8 +4,8 @@
  */
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
-import { describeAdapter, profileOf } from '../../runtime/adapter.ts';
-import { openGpu as openDevice } from '../../runtime/node-gpu.ts';
+import { openGpu as openDevice } from '../../runtime/node/gpu.ts';
+import { describeAdapter, profileOf } from '../../runtime/webgpu/adapter.ts';
 import { compare } from './compiled.ts';
 import { openGpu, type TestGpu } from './harness.ts';
 import { executedCases, runCase, scheduledCases } from './matrix-cases.ts';

@@ -6,9 +6,9 @@ import { describe, expect, test } from 'vitest';
 import { resolveModel } from '../../compiler/model/index.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import type { DeviceKind } from '../../compiler/profile.ts';
-import { compileEntry, type EntryRequest } from '../../zoo/entry.ts';
-import { hashImages, hashTokens, hashWeight } from '../../zoo/formats/hash-weights.ts';
 import { nodeHost } from '../../zoo/host.ts';
+import { compileEntry, type EntryRequest } from '../../zoo/run/entry.ts';
+import { hashImages, hashTokens, hashWeight } from '../../zoo/weights/hash-weights.ts';
 import { relL2 } from '../support/golden.ts';
 import { device, profileFor } from './compiled.ts';
 

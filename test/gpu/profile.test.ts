@@ -3,7 +3,7 @@ import { compileGraph } from '../../compiler/compile.ts';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
-import { openGpu } from '../../runtime/node-gpu.ts';
+import { openGpu } from '../../runtime/node/gpu.ts';
 import { ProfilingDevice } from '../../runtime/profile/device.ts';
 import { ProfileRecorder } from '../../runtime/profile/recorder.ts';
 import { summarize } from '../../runtime/profile/summary.ts';

@@ -8,11 +8,11 @@
 import { describe, expect, test } from 'vitest';
 import { resolveModel } from '../../compiler/model/index.ts';
 import type { Model } from '../../compiler/model/types.ts';
-import type { Executor } from '../../zoo/devices.ts';
-import { openEntry } from '../../zoo/entry.ts';
-import { hashImages } from '../../zoo/formats/hash-weights.ts';
 import { nodeHost } from '../../zoo/host.ts';
-import { openWeights } from '../../zoo/weights.ts';
+import type { Executor } from '../../zoo/run/devices.ts';
+import { openEntry } from '../../zoo/run/entry.ts';
+import { hashImages } from '../../zoo/weights/hash-weights.ts';
+import { openWeights } from '../../zoo/weights/weights.ts';
 import { relMax } from '../support/golden.ts';
 import { device } from './compiled.ts';
 

@@ -4,11 +4,11 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compileGraph } from '../../compiler/compile.ts';
-import { openGpu } from '../../runtime/node-gpu.ts';
+import { openGpu } from '../../runtime/node/gpu.ts';
 import { DeviceTrainSession } from '../../runtime/train/session.ts';
 import { hyperAt } from '../../runtime/train/trainer.ts';
 import type { StateArray, TrainSession } from '../../runtime/train/types.ts';
-import type { WebGpuDevice } from '../../runtime/webgpu-device.ts';
+import type { WebGpuDevice } from '../../runtime/webgpu/device.ts';
 import { goldenPath } from '../support/golden.ts';
 import {
   checkGoldenTraining,

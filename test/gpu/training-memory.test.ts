@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CompileOptions, compileGraph, type Precision } from '../../compiler/compile.ts';
 import { compileChunked } from '../../compiler/compile-chunked.ts';
-import { openGpu } from '../../runtime/node-gpu.ts';
+import { openGpu } from '../../runtime/node/gpu.ts';
 import { DeviceTrainSession } from '../../runtime/train/session.ts';
 import type { StateArray } from '../../runtime/train/types.ts';
 import type { Session } from '../../runtime/types.ts';
-import type { WebGpuDevice } from '../../runtime/webgpu-device.ts';
+import type { WebGpuDevice } from '../../runtime/webgpu/device.ts';
 import {
   batchValues,
   fixtureModel,

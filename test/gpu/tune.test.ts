@@ -5,7 +5,7 @@ import type { Graph } from '../../compiler/graph/types.ts';
 import { scheduleKey } from '../../compiler/kernels/schedules.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
-import { openGpu } from '../../runtime/node-gpu.ts';
+import { openGpu } from '../../runtime/node/gpu.ts';
 import { implausible, trustedClock } from '../../runtime/timing/clock.ts';
 import type { StepSpan, TimedRun } from '../../runtime/timing/timed-run.ts';
 import { tune, tunedSchedules } from '../../runtime/tune/tuner.ts';

@@ -6,10 +6,9 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { Builder } from '../../compiler/graph/builder.ts';
-import type { OpAttributes, OpName } from '../../compiler/ops/attributes.ts';
+import type { BinaryMapOp, OpAttributes, OpName, UnaryMapOp } from '../../compiler/ops/attributes.ts';
 import { momentsOf } from '../../compiler/ops/batch-norm.ts';
 import { Expressions } from '../../compiler/ops/expressions.ts';
-import type { BinaryMapOp, UnaryMapOp } from '../../compiler/ops/map-program.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import { expectGradients, type GradientCase, gradientAt } from '../support/differences.ts';
 

@@ -10,14 +10,10 @@ import { type EinsumOperand, einsum } from '../../compiler/graph/einsum.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
 import { denseStrides, numericShape, sizeOf } from '../../compiler/graph/types.ts';
 import { verify } from '../../compiler/graph/verify.ts';
-import {
-  binaryMapOps,
-  type MapInstruction,
-  type MapProgram,
-  unaryMapOps,
-} from '../../compiler/ops/map-program.ts';
+import { binaryMapOps } from '../../compiler/ops/binary.ts';
+import { isUnary, type MapInstruction, type MapProgram } from '../../compiler/ops/map-program.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
-import { isUnary } from '../../compiler/ops/scalar.ts';
+import { unaryMapOps } from '../../compiler/ops/unary.ts';
 import { expectGradients, randomTensor, weight } from '../support/differences.ts';
 import { randomNumbers } from '../support/random.ts';
 

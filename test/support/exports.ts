@@ -8,9 +8,9 @@ import { afterAll, beforeAll } from 'vitest';
 import { resolveModel } from '../../compiler/model/index.ts';
 import type { Model } from '../../compiler/model/types.ts';
 import { exportForeign, type ForeignFormat } from '../../zoo/export/index.ts';
-import { readSafetensors, type Tensor, writeSafetensors } from '../../zoo/formats/safetensors.ts';
 import { nodeHost } from '../../zoo/host.ts';
-import { type FloatChoice, openWeights } from '../../zoo/weights.ts';
+import { readSafetensors, type Tensor, writeSafetensors } from '../../zoo/weights/formats/safetensors.ts';
+import { type FloatChoice, openWeights } from '../../zoo/weights/weights.ts';
 
 const tiny = `import clip { CLIP, VisionTransformer, TextTransformer, ModifiedResNet }
 import nn { Linear, gelu, silu }

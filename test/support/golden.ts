@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RefTensor } from '../../compiler/ops/op.ts';
-import { readSafetensors, type Tensor } from '../../runtime/data/safetensors.ts';
+import { readSafetensors, type Tensor } from '../../runtime/data/safetensors/tensors.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const folders = [join(here, '../fixtures/golden'), join(here, '../../../shared/golden')];

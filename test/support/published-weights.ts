@@ -10,11 +10,11 @@ import { resolveModel } from '../../compiler/model/index.ts';
 import type { Model } from '../../compiler/model/types.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../grammar/render.ts';
-import { narrowF16, widenF16 } from '../../runtime/data/half.ts';
-import { hashWeight } from '../../zoo/formats/hash-weights.ts';
-import type { Tensor } from '../../zoo/formats/safetensors.ts';
+import { narrowF16, widenF16 } from '../../runtime/data/safetensors/half.ts';
 import { nodeHost } from '../../zoo/host.ts';
-import type { WeightSource } from '../../zoo/weights.ts';
+import type { Tensor } from '../../zoo/weights/formats/safetensors.ts';
+import { hashWeight } from '../../zoo/weights/hash-weights.ts';
+import type { WeightSource } from '../../zoo/weights/weights.ts';
 
 function load(name: string): Model {
   const result = resolveModel(nodeHost(), `test/fixtures/models/tiny.zoo#${name}`);

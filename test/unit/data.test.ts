@@ -5,8 +5,7 @@ import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { StaticCall, StaticValueData } from '../../compiler/model/types.ts';
 import type { Diagnostic } from '../../grammar/diagnostics.ts';
-import { makeAugmentation } from '../../runtime/data/augment.ts';
-import { findFile, openBatchSource } from '../../runtime/data/open.ts';
+import { makeAugmentation } from '../../runtime/data/pictures/augment.ts';
 import {
   randomBelow,
   randomChoice,
@@ -14,9 +13,10 @@ import {
   randomPermutation,
   randomUnit,
 } from '../../runtime/data/random.ts';
-import { createTokenizer } from '../../runtime/data/tokenizer.ts';
+import { findFile, openBatchSource } from '../../runtime/data/sources/open.ts';
+import { createTokenizer } from '../../runtime/data/texts/tokenizer.ts';
 import type { Batch, BatchSource } from '../../runtime/data/types.ts';
-import { writeSafetensors } from '../../zoo/formats/safetensors.ts';
+import { writeSafetensors } from '../../zoo/weights/formats/safetensors.ts';
 
 const vocab = 1000;
 const context = 24;

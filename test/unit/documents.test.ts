@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { modelCodes } from '../../compiler/model/values/codes.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
@@ -31,6 +32,12 @@ describe('documents', () => {
       .flatMap((text) => [...text.matchAll(/\bZ\d{3}\b(?=['":])/g)].map((m) => m[0]));
     const listed = [...read('docs/errors.md').matchAll(/^\| (Z\d{3}) \|/gm)].map((m) => m[1]!);
     expect(listed).toEqual([...new Set(used)].sort());
+  });
+
+  it('say of each code of the model stage what the compiler says', () => {
+    const rows = [...read('docs/errors.md').matchAll(/^\| (Z\d{3}) \| (.*) \|$/gm)];
+    const meanings = new Map(rows.map(([, code, meaning]) => [code, meaning]));
+    for (const [code, meaning] of Object.entries(modelCodes)) expect(meanings.get(code), code).toBe(meaning);
   });
 
   it('show only verbs, scripts and options that exist', () => {

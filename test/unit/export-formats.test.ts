@@ -5,13 +5,13 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
-import { narrowF16 } from '../../runtime/data/half.ts';
+import { narrowF16 } from '../../runtime/data/safetensors/half.ts';
+import { mapTensor } from '../../zoo/export/foreign/map-tensor.ts';
 import { exportPackage } from '../../zoo/export/index.ts';
-import { mapTensor } from '../../zoo/export/map-tensor.ts';
-import { pickleStateDict } from '../../zoo/formats/pickle-writer.ts';
-import { readSafetensors, writeSafetensors } from '../../zoo/formats/safetensors.ts';
-import { writeTorchArchive } from '../../zoo/formats/torch-archive.ts';
-import { openWeights } from '../../zoo/weights.ts';
+import { readSafetensors, writeSafetensors } from '../../zoo/weights/formats/safetensors.ts';
+import { pickleStateDict } from '../../zoo/weights/formats/torch/pickle-writer.ts';
+import { writeTorchArchive } from '../../zoo/weights/formats/torch/torch-archive.ts';
+import { openWeights } from '../../zoo/weights/weights.ts';
 import { bytesOf, ExportFolder } from '../support/exports.ts';
 import { readTorch, unpickle } from '../support/torch-reader.ts';
 

@@ -7,8 +7,8 @@ import { Tokenizer as FastTokenizer } from '@huggingface/tokenizers';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
-import { createTokenizer } from '../../runtime/data/tokenizer.ts';
-import { readSafetensors } from '../../zoo/formats/safetensors.ts';
+import { createTokenizer } from '../../runtime/data/texts/tokenizer.ts';
+import { readSafetensors } from '../../zoo/weights/formats/safetensors.ts';
 import { ExportFolder, shapesOf, tokenizerFiles } from '../support/exports.ts';
 
 const fixture = new ExportFolder();

@@ -4,7 +4,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { readSafetensors } from '../../zoo/formats/safetensors.ts';
+import { readSafetensors } from '../../zoo/weights/formats/safetensors.ts';
 import { bytesOf, ExportFolder, openaiNames, shapesOf, tokenizerFiles } from '../support/exports.ts';
 
 const fixture = new ExportFolder();

@@ -13,9 +13,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resolveModel, resolveRecipe, type TextOverride } from '../../compiler/model/index.ts';
 import type { Model, Recipe } from '../../compiler/model/types.ts';
 import { bundleRecipe, exportPackage, isPackage, loadPackage } from '../../zoo/export/index.ts';
-import { openSafetensors, writeSafetensors } from '../../zoo/formats/safetensors.ts';
 import { nodeHost } from '../../zoo/host.ts';
-import { openWeights } from '../../zoo/weights.ts';
+import { openSafetensors, writeSafetensors } from '../../zoo/weights/formats/safetensors.ts';
+import { openWeights } from '../../zoo/weights/weights.ts';
 
 const single = `import clip { CLIP, VisionTransformer, TextTransformer }
 import losses { contrastive }

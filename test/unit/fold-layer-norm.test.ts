@@ -7,8 +7,8 @@ import type { RefTensor } from '../../compiler/ops/op.ts';
 import { runPasses } from '../../compiler/passes/index.ts';
 import { appleProfile, discreteProfile, lavapipeProfile } from '../../compiler/profile.ts';
 import { benchCases, modelOf, planCase } from '../../zoo/bench/cases.ts';
-import { compileEntry } from '../../zoo/entry.ts';
 import { nodeHost } from '../../zoo/host.ts';
+import { compileEntry } from '../../zoo/run/entry.ts';
 
 const profiles = [lavapipeProfile, appleProfile, discreteProfile];
 const vision = benchCases.find((c) => c.name === 'image-b8')!;

@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { executeReference } from '../../compiler/graph/reference.ts';
 import type { Graph } from '../../compiler/graph/types.ts';
 import { verify } from '../../compiler/graph/verify.ts';
-import { matchesGlob } from '../../compiler/model/globs.ts';
 import { resolveModel, traceEntry } from '../../compiler/model/index.ts';
-import { hashImages, hashWeight } from '../../zoo/formats/hash-weights.ts';
+import { matchesGlob } from '../../compiler/model/values/globs.ts';
+import { hashImages, hashWeight } from '../../zoo/weights/hash-weights.ts';
 import { memoryHost } from '../errors/report.ts';
 
 const program = `

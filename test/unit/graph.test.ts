@@ -8,7 +8,7 @@ import { printGraph } from '../../compiler/graph/print.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
 import { formatType, type Graph, type Node } from '../../compiler/graph/types.ts';
 import { verify } from '../../compiler/graph/verify.ts';
-import { erf } from '../../compiler/ops/scalar.ts';
+import { erf } from '../../compiler/ops/erf.ts';
 import { weight } from '../support/differences.ts';
 
 const mm = { transposeA: false, transposeB: false };

@@ -1,7 +1,7 @@
 /** Weights from initialisers: their distributions, and that nothing but (seed, name, index) decides a value. */
 import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { initialWeight } from '../../zoo/formats/initial-weights.ts';
+import { initialWeight } from '../../zoo/weights/initial-weights.ts';
 
 const n = 200_000;
 const normal = (seed: number, name: string, count = n) =>

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { fmix32 } from '../../runtime/data/random.ts';
-import { hash, hashImages, hashTokens, hashUnit, hashWeight } from '../../zoo/formats/hash-weights.ts';
+import { hash, hashImages, hashTokens, hashUnit, hashWeight } from '../../zoo/weights/hash-weights.ts';
 
 /** Name, shape and CRC-32 of the float32 bytes, from the run that made the reference numbers. */
 const reference = JSON.parse(

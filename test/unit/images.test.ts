@@ -4,9 +4,15 @@ import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { decodeImage, fitImage, loadImage, normalizeInto, shortSideSize } from '../../runtime/data/images.ts';
-import { resizeBicubic, resizeNearest } from '../../runtime/data/resize.ts';
-import { readSafetensors } from '../../runtime/data/safetensors.ts';
+import {
+  decodeImage,
+  fitImage,
+  loadImage,
+  normalizeInto,
+  shortSideSize,
+} from '../../runtime/data/pictures/images.ts';
+import { resizeBicubic, resizeNearest } from '../../runtime/data/pictures/resize.ts';
+import { readSafetensors } from '../../runtime/data/safetensors/tensors.ts';
 
 const folder = fileURLToPath(new URL('../fixtures/preprocess/', import.meta.url));
 /** Made by openai/CLIP's transform on Pillow 9.4. */

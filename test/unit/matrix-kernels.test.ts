@@ -28,8 +28,8 @@ import {
   lavapipeMatrixProfile,
   nvidiaProfile,
 } from '../../compiler/profiles-matrix.ts';
-import { openNullGpu } from '../../runtime/node-gpu.ts';
-import type { WebGpuDevice } from '../../runtime/webgpu-device.ts';
+import { openNullGpu } from '../../runtime/node/gpu.ts';
+import type { WebGpuDevice } from '../../runtime/webgpu/device.ts';
 import { moduleText } from '../gpu/harness.ts';
 import { convolutionCases, lowerCase, type MatrixCase, matrixIds, productCase } from '../gpu/matrix-cases.ts';
 

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { formatShape } from '../../compiler/graph/types.ts';
 import {
+  blocksOf,
   checkFile,
   mapWeights,
   nameRules,
@@ -11,8 +12,15 @@ import {
   type TextOverride,
   traceEntry,
 } from '../../compiler/model/index.ts';
-import { entryNames, type Model, type Result } from '../../compiler/model/types.ts';
+import {
+  type BlockNode,
+  entryNames,
+  type Model,
+  type ParameterValue,
+  type Result,
+} from '../../compiler/model/types.ts';
 import { renderDiagnostics } from '../../grammar/render.ts';
+import type { Span } from '../../grammar/source.ts';
 import { nodeHost } from '../../zoo/host.ts';
 import { memoryHost } from '../errors/report.ts';
 import { samplePrograms } from '../fixtures/fuzz.ts';
@@ -27,6 +35,11 @@ function unwrap<T>(result: Result<T>): T {
 
 function model(reference: string, settings: readonly TextOverride[] = []): Model {
   return unwrap(resolveModel(host, reference, settings));
+}
+
+/** What a span covers. */
+function textAt({ file, start, end }: Span): string {
+  return file.text.slice(start, end);
 }
 
 /** `visual.proj [768, 512]`, with element type and role where they are not the usual ones. */
@@ -89,6 +102,90 @@ describe('what a model says about itself', () => {
         { name: 'loss', shape: '[]' },
       ],
     });
+  });
+
+  it('its blocks as a tree, with paths, places, parameters and weights', () => {
+    const m = model('ViT-B/32');
+    const blocks = [...blocksOf(m.root)];
+    const counts: Record<string, number> = {};
+    for (const { definition, kind } of blocks) {
+      const name = definition?.name ?? kind;
+      counts[name] = (counts[name] ?? 0) + 1;
+    }
+    expect(counts).toEqual({
+      CLIP: 1,
+      VisionTransformer: 1,
+      TextTransformer: 1,
+      Conv2d: 1,
+      Embedding: 1,
+      Transformer: 2,
+      ResidualAttentionBlock: 24,
+      MultiheadAttention: 24,
+      LayerNorm: 2 * 24 + 3,
+      Linear: 3 * 24,
+      Bias: 3 * 24,
+      seq: 24,
+      quick_gelu: 24,
+    });
+    expect(blocks.flatMap((b) => b.weights)).toHaveLength(m.weights.length);
+    expect(new Set(blocks.flatMap((b) => b.weights))).toEqual(new Set(m.weights));
+
+    const vision = blocks.find((b) => b.parameter === 'vision')!;
+    expect([vision.name, vision.path]).toEqual(['visual', 'visual']);
+    expect(vision.definition).toMatchObject({ kind: 'block', name: 'VisionTransformer', origin: 'clip' });
+    expect(textAt(vision.definition!.span!)).toBe('VisionTransformer');
+    expect(vision.parameters.get('layers')).toBe(12);
+    expect(vision.parameters.get('act')).toMatchObject({ kind: 'fn', name: 'quick_gelu', origin: 'nn' });
+    expect(vision.weights.map((w) => [w.name, w.shape])).toEqual([
+      ['visual.class_embedding', [768]],
+      ['visual.positional_embedding', [50, 768]],
+      ['visual.proj', [768, 512]],
+    ]);
+    const [layer] = vision.children.find((b) => b.name === 'transformer')!.children;
+    expect([layer!.name, layer!.path]).toEqual(['resblocks[0]', 'visual.transformer.resblocks.0']);
+    expect(textAt(layer!.span)).toMatch(/^ResidualAttentionBlock\(width, heads,/);
+  });
+
+  it('a tree whose arrays, sequences and absent children are as the text has them', () => {
+    const text = `
+import nn { Linear, LayerNorm }
+block Tower(width: int, deep: bool, layers: int) {
+  extra: Linear(width, width) when deep
+  body[i in 0..layers]: seq {
+    norm: LayerNorm(width)
+    act: quick_gelu
+  }
+  start: Scaled(normal(0.5))
+  forward(image: [B, 3, 8, 8]) -> [B, width] { return image |> rearrange([b, c, h, w] -> [b, (c h w)]) |> body |> start }
+}
+block Scaled(from: fn) {
+  param weight: [] = from
+  forward(x: [B, W]) -> [B, W] { return x * weight }
+}
+model wide = Tower(width = 192, deep = false, layers = 2)
+`;
+    const found = resolveModel(memoryHost({ 'wide.zoo': text }), 'wide.zoo#wide');
+    const names = (node: BlockNode): unknown => [node.name, ...node.children.map(names)];
+    const { root } = unwrap(found);
+    expect(names(root)).toEqual([
+      'wide',
+      ['body[0]', ['norm'], ['act']],
+      ['body[1]', ['norm'], ['act']],
+      ['start'],
+    ]);
+    expect(root.parameters).toEqual(
+      new Map<string, ParameterValue>([
+        ['width', 192],
+        ['deep', false],
+        ['layers', 2],
+      ]),
+    );
+    expect(root.children.at(-1)!.parameters.get('from')).toEqual({ kind: 'normal', std: 0.5 });
+  });
+
+  it('a copy of a model can be traced', () => {
+    const copy = { ...model(`${tiny}#tiny_vit2`), name: 'copy' };
+    expect(traceEntry(copy, 'encode_image').ok).toBe(true);
   });
 
   it('weights start as OpenAI starts them', () => {

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { resolveModel } from '../../compiler/model/index.ts';
 import type { Model } from '../../compiler/model/types.ts';
 import { type DeviceProfile, lavapipeProfile } from '../../compiler/profile.ts';
-import { compileEntry, compileFitting, type EntryRequest } from '../../zoo/entry.ts';
 import { nodeHost } from '../../zoo/host.ts';
+import { compileEntry, compileFitting, type EntryRequest } from '../../zoo/run/entry.ts';
 
 const host = nodeHost();
 

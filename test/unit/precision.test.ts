@@ -9,7 +9,7 @@ import { withHalfStorage } from '../../compiler/kernels/half.ts';
 import type { Kernel, KernelArg } from '../../compiler/kernels/kernel.ts';
 import { runPasses } from '../../compiler/passes/index.ts';
 import { discreteProfile, lavapipeProfile } from '../../compiler/profile.ts';
-import { narrowF16, widenF16 } from '../../runtime/data/half.ts';
+import { narrowF16, widenF16 } from '../../runtime/data/safetensors/half.ts';
 
 describe('rounding to halves', () => {
   it('is that of IEEE binary16', () => {

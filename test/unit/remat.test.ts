@@ -8,7 +8,7 @@ import { printGraph } from '../../compiler/graph/print.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
 import { type Graph, numericShape } from '../../compiler/graph/types.ts';
 import { verify } from '../../compiler/graph/verify.ts';
-import { blocksMatching } from '../../compiler/model/globs.ts';
+import { blocksMatching } from '../../compiler/model/values/globs.ts';
 import type { Plan } from '../../compiler/plan/types.ts';
 import { type DeviceProfile, discreteProfile, lavapipeProfile } from '../../compiler/profile.ts';
 import {

@@ -3,8 +3,8 @@
  * definition written out densely.
  */
 import { describe, expect, it } from 'vitest';
-import { gridOf, resizable } from '../../compiler/model/grid.ts';
-import { resizeGrid } from '../../runtime/data/resize-grid.ts';
+import { gridOf, resizable } from '../../compiler/model/values/grid.ts';
+import { resizeGrid } from '../../zoo/weights/resize-grid.ts';
 import { randomNumbers } from '../support/random.ts';
 
 const name = 'visual.positional_embedding';

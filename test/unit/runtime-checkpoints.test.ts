@@ -15,7 +15,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { openSafetensors } from '../../runtime/data/safetensors-file.ts';
+import { openSafetensors } from '../../runtime/data/safetensors/file.ts';
 import { CheckpointStore, checkSameRun, restoreState } from '../../runtime/train/node/checkpoints.ts';
 import { keptBytes } from '../../runtime/train/node/metrics.ts';
 import { formatDuration, showProgress } from '../../runtime/train/node/progress.ts';

@@ -2,15 +2,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { defaultLimits, lavapipeProfile } from '../../compiler/profile.ts';
+import { NullDevice } from '../../runtime/null/device.ts';
+import { submitSpans } from '../../runtime/submits.ts';
 import {
   type AdapterReport,
   type AdapterType,
   adapterType,
   chooseAdapter,
   profileOf,
-} from '../../runtime/adapter.ts';
-import { NullDevice } from '../../runtime/null-device.ts';
-import { submitSpans } from '../../runtime/submits.ts';
+} from '../../runtime/webgpu/adapter.ts';
 import { addPlan, withFields } from '../support/plans.ts';
 
 function report(name: string, type: AdapterType): AdapterReport {

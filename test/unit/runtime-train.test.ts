@@ -1,7 +1,7 @@
 /** The training loop's parts that need neither files nor a device: schedules, settings, the loop, AdamW. */
 import { describe, expect, it } from 'vitest';
-import { matchesGlob } from '../../compiler/model/globs.ts';
 import type { Recipe } from '../../compiler/model/types.ts';
+import { matchesGlob } from '../../compiler/model/values/globs.ts';
 import { adamwStep, clipFactor, globalNorm } from '../../runtime/reference/adamw.ts';
 import { inSteps, learningRate, type Schedule, scheduleOf } from '../../runtime/train/schedule.ts';
 import { checkHostBatch, checkSupported, updateSettings } from '../../runtime/train/supported.ts';

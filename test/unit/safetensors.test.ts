@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
-import { writeAtomically } from '../../runtime/data/atomic.ts';
-import { narrowBF16, narrowF16, widenF16 } from '../../runtime/data/half.ts';
+import { writeAtomically } from '../../runtime/data/files/atomic.ts';
+import { narrowBF16, narrowF16, widenF16 } from '../../runtime/data/safetensors/half.ts';
 import {
   encodeSafetensors,
   openSafetensors,
@@ -14,7 +14,7 @@ import {
   type Tensor,
   type TensorData,
   writeSafetensors,
-} from '../../zoo/formats/safetensors.ts';
+} from '../../zoo/weights/formats/safetensors.ts';
 
 let folder: string;
 beforeAll(() => {

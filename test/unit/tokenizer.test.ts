@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { cleanText } from '../../runtime/data/clean-text.ts';
-import { createTokenizer, type Tokenizer } from '../../runtime/data/tokenizer.ts';
+import { cleanText } from '../../runtime/data/texts/clean-text.ts';
+import { createTokenizer, type Tokenizer } from '../../runtime/data/texts/tokenizer.ts';
 
 interface Case {
   category: string;

@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
-import { openTensors } from '../../zoo/formats/open-tensors.ts';
-import { unpickle } from '../../zoo/formats/pickle.ts';
-import { opcodes } from '../../zoo/formats/pickle-opcodes.ts';
-import { encodeSafetensors, type Tensor } from '../../zoo/formats/safetensors.ts';
-import { stateTensors, torchHost } from '../../zoo/formats/torch-pickle.ts';
+import { openTensors } from '../../zoo/weights/formats/open-tensors.ts';
+import { encodeSafetensors, type Tensor } from '../../zoo/weights/formats/safetensors.ts';
+import { unpickle } from '../../zoo/weights/formats/torch/pickle.ts';
+import { opcodes } from '../../zoo/weights/formats/torch/pickle-opcodes.ts';
+import { stateTensors, torchHost } from '../../zoo/weights/formats/torch/torch-pickle.ts';
 import { type Layout, torchFile } from '../support/torch-writer.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'zooc-fuzz-'));

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
-import { openTensors } from '../../zoo/formats/open-tensors.ts';
+import { openTensors } from '../../zoo/weights/formats/open-tensors.ts';
 import { PickleWriter, type Py, rawPickle } from '../support/pickle-writer.ts';
 import { archive, tensorOn } from '../support/torch-writer.ts';
 import { fields, writeZip, type ZipEnd, type ZipEntryToWrite } from '../support/zip-writer.ts';

@@ -5,10 +5,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openTensors } from '../../zoo/formats/open-tensors.ts';
-import { encodeSafetensors, type Tensor } from '../../zoo/formats/safetensors.ts';
-import { namingNames } from '../../zoo/naming.ts';
-import { openWeights } from '../../zoo/weights.ts';
+import { openTensors } from '../../zoo/weights/formats/open-tensors.ts';
+import { encodeSafetensors, type Tensor } from '../../zoo/weights/formats/safetensors.ts';
+import { namingNames } from '../../zoo/weights/naming.ts';
+import { openWeights } from '../../zoo/weights/weights.ts';
 import { PickleWriter } from '../support/pickle-writer.ts';
 import {
   customText,

@@ -3,9 +3,9 @@
  * what is written.
  */
 import { describe, expect, it } from 'vitest';
-import { encodeSafetensors } from '../../zoo/formats/safetensors.ts';
-import { namingNames } from '../../zoo/naming.ts';
-import { openWeights, weightsToWrite } from '../../zoo/weights.ts';
+import { encodeSafetensors } from '../../zoo/weights/formats/safetensors.ts';
+import { namingNames } from '../../zoo/weights/naming.ts';
+import { openWeights, weightsToWrite } from '../../zoo/weights/weights.ts';
 import {
   diagnosticsOf,
   expectValues,

@@ -1,8 +1,9 @@
 /**
- * What `zooc bench` runs: the towers of ViT-B/32, the image tower of RN50, and one step of training a small model.
+ * What `zooc bench` runs: the towers of ViT-B/32, the image tower of RN50, and one step
+ * of training a small model.
  *
- * The small model is ViT-B/32 with other sizes, so no further file is needed: vision width 192, 6 layers, 64 px, patch
- * 8; text width 192, 4 layers, context 32, vocabulary 4096; embedding 128.
+ * The small model is ViT-B/32 with other sizes, so no further file is needed: vision width 192, 6 layers, 64
+ * px, patch 8; text width 192, 4 layers, context 32, vocabulary 4096; embedding 128.
  */
 import type { Precision } from '../../compiler/compile.ts';
 import { resolveModel } from '../../compiler/model/index.ts';
@@ -11,9 +12,9 @@ import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import { flopsPerSubmit, submitSpans } from '../../runtime/submits.ts';
 import type { Device, HostArray, Session } from '../../runtime/types.ts';
-import { compileEntry, compileTrainingStep } from '../entry.ts';
-import { hashImages, hashTokens } from '../formats/hash-weights.ts';
-import { openWeights } from '../weights.ts';
+import { compileEntry, compileTrainingStep } from '../run/entry.ts';
+import { hashImages, hashTokens } from '../weights/hash-weights.ts';
+import { openWeights } from '../weights/weights.ts';
 import { lowerBound, type Timing, timeRuns, writeBenchHyper } from './measure.ts';
 
 export interface BenchCase {
@@ -57,7 +58,9 @@ export interface BenchResult extends Timing {
   /** Bytes of all buffers that the case made; none is freed before its end. */
   readonly peakMemory: number;
   readonly lowerBound: number;
-  /** Seconds to compile the plan, to open the session (pipelines and buffers), and the host's share of a run. */
+  /**
+   * Seconds to compile the plan, to open the session (pipelines and buffers), and the host's share of a run.
+   */
   readonly compileSeconds: number;
   readonly openSeconds: number;
   readonly hostSeconds: number;
@@ -75,7 +78,7 @@ export function modelOf(host: ModuleHost, { model, overrides }: BenchCase): Mode
 }
 
 /** What the training case steps with, for the peers that do the same work. */
-export { stepOptimizer as benchOptimizer, stepScaleBounds as benchScaleBounds } from '../entry.ts';
+export { stepOptimizer as benchOptimizer, stepScaleBounds as benchScaleBounds } from '../run/entry.ts';
 
 /** Plans the case for a device; needs no GPU. */
 export function planCase(
@@ -120,7 +123,7 @@ async function fillSession(session: Session, model: Model, test: BenchCase): Pro
   if (test.training) writeBenchHyper(session);
 }
 
-export interface CaseOptions {
+interface CaseOptions {
   readonly runs: number;
   readonly precision?: Precision;
 }

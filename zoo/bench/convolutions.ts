@@ -1,8 +1,9 @@
 /**
  * The 3×3 convolutions of RN50 beside matrix products of equal size: what it costs that nothing is unfolded.
  *
- * A convolution is a product of [pixels, 9 × channels] and [9 × channels, filters] whose left operand is never made. Both
- * take turns, so that a machine's drift meets both alike, and the fastest runs count, since interruptions only add time.
+ * A convolution is a product of [pixels, 9 × channels] and [9 × channels, filters] whose left operand is
+ * never made. Both take turns, so that a machine's drift meets both alike, and the fastest runs count, since
+ * interruptions only add time.
  */
 import { compileGraph } from '../../compiler/compile.ts';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
@@ -10,7 +11,7 @@ import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import type { Device, Session } from '../../runtime/types.ts';
 import { fill, type MatmulShape, matmulPlan, timeOnce } from './measure.ts';
 
-export interface ConvolutionShape {
+interface ConvolutionShape {
   readonly channels: number;
   readonly filters: number;
   /** Rows and columns of the result. */
@@ -21,7 +22,10 @@ export interface ConvolutionShape {
 /** The name by which `--only` picks them. */
 export const convolutionsName = 'convolutions';
 
-/** Every distinct 3×3 convolution of RN50 at 224 px: the three of the stem, then those of the four layers, which pool behind them. */
+/**
+ * Every distinct 3×3 convolution of RN50 at 224 px: the three of the stem, then those of the four
+ * layers, which pool behind them.
+ */
 export const convolutionShapes: readonly ConvolutionShape[] = [
   { channels: 3, filters: 32, side: 112, stride: 2 },
   { channels: 32, filters: 32, side: 112, stride: 1 },
@@ -37,7 +41,10 @@ export const convolutionShapes: readonly ConvolutionShape[] = [
 
 const batch = 8;
 
-/** The convolution alone, over images as the model has them: pictures by channels, features with channels innermost. */
+/**
+ * The convolution alone, over images as the model has them: pictures by channels, features
+ * with channels innermost.
+ */
 export function convolutionPlan(
   { channels, filters, side, stride }: ConvolutionShape,
   profile: Device['profile'],

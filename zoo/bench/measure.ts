@@ -1,8 +1,8 @@
 /**
  * Timing of plans on an open device: the median over several runs, each from encoding to the last result.
  *
- * A machine drifts, so a time alone says little; every case is judged as a ratio to the matrix-product ceiling that is
- * measured in the same process, with our own kernel, over a few shapes.
+ * A machine drifts, so a time alone says little; every case is judged as a ratio to the matrix-product
+ * ceiling that is measured in the same process, with our own kernel, over a few shapes.
  */
 import { compileGraph, type Precision } from '../../compiler/compile.ts';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
@@ -108,7 +108,9 @@ export async function measureCeiling(
 /** Floats of the copy that measures bandwidth: larger than any cache. */
 const copied = 2 ** 24;
 
-/** GB/s of a kernel that only reads and writes, the median run: the ceiling of kernels that hardly compute. */
+/**
+ * GB/s of a kernel that only reads and writes, the median run: the ceiling of kernels that hardly compute.
+ */
 export async function measureBandwidth(device: Device, runs: number): Promise<number> {
   const b = createBuilder();
   const x = b.add('input', [], { name: 'x', dtype: 'f32', shape: [copied] });

@@ -1,6 +1,6 @@
 /** Resources of a verb, closed in reverse order however it ends, so that Node can end, too. */
 
-export interface Closable {
+interface Closable {
   close(): void | Promise<void>;
 }
 

@@ -1,16 +1,17 @@
 /**
  * The one place that turns whatever was thrown into words and an exit code.
  *
- * Diagnostics, and refusals of the operating system (no such file, disk full), are the user's to mend: rendered, exit
- * code 1. Anything else is a defect of zooc: one line, exit code 2, and the stack only when ZOOC_DEBUG=1 asks for it.
+ * Diagnostics, and refusals of the operating system (no such file, disk full), are the user's to mend:
+ * rendered, exit code 1. Anything else is a defect of zooc: one line, exit code 2, and the stack only when
+ * ZOOC_DEBUG=1 asks for it.
  */
 import { type Diagnostic, DiagnosticError } from '../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../grammar/render.ts';
-import { systemReason } from '../../runtime/data/atomic.ts';
+import { systemReason } from '../../runtime/data/files/atomic.ts';
 import { note } from './output.ts';
 
 /** The diagnostics that an error stands for; none if it is a defect of ours. */
-export function diagnosticsOf(error: unknown): readonly Diagnostic[] {
+function diagnosticsOf(error: unknown): readonly Diagnostic[] {
   if (error instanceof DiagnosticError) return error.diagnostics;
   const reason = systemReason(error);
   if (reason === undefined) return [];

@@ -2,10 +2,10 @@
 /**
  * The command line: which verbs there are, what each takes, and what its help says.
  *
- * A verb's code is loaded only when it is called, so that `zooc --help` and `zooc check` stay quick. Every error ends in
- * `failure.ts`, which chooses the exit code: 0 done, 1 the user's input, 2 a defect of ours.
+ * A verb's code is loaded only when it is called, so that `zooc --help` and `zooc check` stay quick. Every
+ * error ends in `failure.ts`, which chooses the exit code: 0 done, 1 the user's input, 2 a defect of ours.
  */
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, Option } from '@commander-js/extra-typings';
 import { fail } from '../../grammar/diagnostics.ts';
 import { report } from './failure.ts';
 import { version } from './version.ts';
@@ -16,30 +16,29 @@ function collect(value: string, before: readonly string[]): string[] {
   return [...before, value];
 }
 
-function setOption(): Option {
-  return new Option('--set <path=value>', 'override a parameter, as `with` does; repeatable')
+const setOption = () =>
+  new Option('--set <path=value>', 'override a parameter, as `with` does; repeatable')
     .argParser(collect)
     .default([], 'none');
-}
 
-const jsonOption = (): Option => new Option('--json', 'print one JSON document');
-const weightsOption = (): Option =>
+const jsonOption = () => new Option('--json', 'print one JSON document');
+const weightsOption = () =>
   new Option('--weights <weights>', 'file or folder of weights, init:SEED, or hash');
-const dtypeOption = (): Option =>
+const dtypeOption = () =>
   new Option('--dtype <dtype>', 'element type of floats (default: as they are stored)').choices([
     'f32',
     'f16',
   ]);
-const deviceOption = (): Option =>
+const deviceOption = () =>
   new Option('--device <device>', 'what executes the plan')
     .choices(['webgpu', 'reference', 'null'])
     .default('webgpu');
 
-const profileOption = (): Option =>
+const profileOption = () =>
   new Option('--profile [file]', 'time every kernel; with a file, also write a Chrome trace');
-const precisionOption = (): Option =>
+const precisionOption = () =>
   new Option('--precision <precision>', 'arithmetic (default: f32)').choices(['f32', 'mixed']);
-const tuneOption = (): Option =>
+const tuneOption = () =>
   new Option(
     '--tune',
     'measure schedules for this adapter first, as far as it was not done (also ZOOC_TUNE=1)',

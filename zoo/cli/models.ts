@@ -1,14 +1,17 @@
-/** From what stands on the command line (`ViT-B/32`, `enc.zoo#mine`, `--set a=b`) to checked models and recipes. */
+/**
+ * From what stands on the command line (`ViT-B/32`, `enc.zoo#mine`, `--set a=b`) to
+ * checked models and recipes.
+ */
 import { resolveModel, resolveRecipe } from '../../compiler/model/index.ts';
 import type { EntryName, Model, Recipe, Result } from '../../compiler/model/types.ts';
 import { entryNames } from '../../compiler/model/types.ts';
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../grammar/render.ts';
 import { nodeHost } from '../host.ts';
-import type { FloatChoice } from '../weights.ts';
+import type { FloatChoice } from '../weights/weights.ts';
 import { note } from './output.ts';
 
-export interface Override {
+interface Override {
   readonly path: string;
   readonly value: string;
 }
@@ -54,13 +57,6 @@ export function parseCount(option: string, text: string): number {
     fail('Z703', `${option} ${text}: expected a whole number above 0`);
   }
   return value;
-}
-
-/** One of a few words given as an option. */
-export function parseChoice<T extends string>(option: string, text: string, choices: readonly T[]): T {
-  const choice = choices.find((c) => c === text);
-  if (choice === undefined) fail('Z703', `${option} ${text}: expected one of ${choices.join(', ')}`);
-  return choice;
 }
 
 /** `--dtype`: how floats are written. */

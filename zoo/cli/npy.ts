@@ -1,4 +1,7 @@
-/** NumPy's .npy format, version 1.0: float32, C order, little-endian; header padded so that data starts at 64 bytes. */
+/**
+ * NumPy's .npy format, version 1.0: float32, C order, little-endian; header padded so that
+ * data starts at 64 bytes.
+ */
 
 import { alignUp } from '../../compiler/graph/dims.ts';
 

@@ -3,7 +3,7 @@
  *
  * Verbs never touch `process.stdout` themselves, so that stdout stays parseable.
  */
-import { writeAtomically, writeFully } from '../../runtime/data/atomic.ts';
+import { writeAtomically, writeFully } from '../../runtime/data/files/atomic.ts';
 
 /** A result: stdout. */
 export function print(text: string): void {

@@ -1,20 +1,24 @@
 /**
- * MODEL and `--weights` together: an exported folder is a model with its weights, everything else needs `--weights`.
+ * MODEL and `--weights` together: an exported folder is a model with its weights,
+ * everything else needs `--weights`.
  */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Model } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import { isPackage, loadPackage } from '../export/index.ts';
-import { openWeights, type WeightSource } from '../weights.ts';
+import { openWeights, type WeightSource } from '../weights/weights.ts';
 import { loadModel } from './models.ts';
 
-export interface LoadedModel {
+interface LoadedModel {
   readonly model: Model;
   readonly weights: WeightSource;
 }
 
-/** What to load for a folder: a verified package's model, or the model of a run folder; undefined for any other reference. */
+/**
+ * What to load for a folder: a verified package's model, or the model of a run folder; undefined
+ * for any other reference.
+ */
 async function folderModel(reference: string): Promise<string | undefined> {
   if (statSync(reference, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined;
   if (isPackage(reference)) return (await loadPackage(reference)).reference;

@@ -10,7 +10,7 @@ import { count, note, table, writeText } from './output.ts';
 /** As commander gives it: the option alone, or with a file. */
 export type ProfileOption = true | string | undefined;
 
-export interface Profiling {
+interface Profiling {
   readonly recorder: ProfileRecorder;
   /** Prints the tables and writes the trace; gives the numbers for `--json`. */
   report(): Promise<ProfileSummary>;

@@ -1,4 +1,7 @@
-/** Lists of texts on the command line: a file (one a line, or a JSON array of strings), or words between commas. */
+/**
+ * Lists of texts on the command line: a file (one a line, or a JSON array of strings),
+ * or words between commas.
+ */
 import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import { fail } from '../../grammar/diagnostics.ts';

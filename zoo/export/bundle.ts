@@ -1,20 +1,20 @@
 /**
  * A model's source text as files that need nothing but the bundled packages: for exports and run folders.
  *
- * One file with one model stays as it is, without its recipes. Anything else becomes a `model.zoo` that imports the one
- * model from copies of the user's files beside it, whose imports are rewritten to each other. Overrides (`--set`) become
- * a `with` in the text, so the package says all that was built.
+ * One file with one model stays as it is, without its recipes. Anything else becomes a `model.zoo` that
+ * imports the one model from copies of the user's files beside it, whose imports are rewritten to each other.
+ * Overrides (`--set`) become a `with` in the text, so the package says all that was built.
  */
 import { basename, resolve } from 'node:path';
-import { zooPackages } from '../../compiler/model/imports.ts';
-import type { TextOverride } from '../../compiler/model/resolve.ts';
+import { zooPackages } from '../../compiler/model/modules/imports.ts';
+import type { TextOverride } from '../../compiler/model/resolve/resolve.ts';
 import type { ModuleHost, Recipe } from '../../compiler/model/types.ts';
 import type { Program, TrainDecl } from '../../grammar/ast.ts';
 import { parse } from '../../grammar/parser.ts';
 import type { SourceFile } from '../../grammar/source.ts';
 import { type Edit, isSetting, settingEdits } from './recipe-text.ts';
 
-export interface Bundle {
+interface Bundle {
   /** Texts by name, all in one folder; `model.zoo` among them. */
   readonly files: ReadonlyMap<string, string>;
   /** Name of the model that `model.zoo` stands for. */
@@ -189,8 +189,8 @@ function baseOf(recipe: TrainDecl, text: string): { name: string; overrides: Tex
 }
 
 /**
- * What a run trains, as texts for its folder: `recipe.zoo` with this recipe alone, `model.zoo` with its model, and copies
- * of the files they import. Data files stay where they are.
+ * What a run trains, as texts for its folder: `recipe.zoo` with this recipe alone, `model.zoo` with its
+ * model, and copies of the files they import. Data files stay where they are.
  * @param overrides the ones the recipe was loaded with; they become part of its text
  */
 export function bundleRecipe(

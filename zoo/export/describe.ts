@@ -1,11 +1,14 @@
-/** What an export says about its model: sizes, preprocessing, tokenizer, training; for the manifest and the model card. */
+/**
+ * What an export says about its model: sizes, preprocessing, tokenizer, training; for the
+ * manifest and the model card.
+ */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Model } from '../../compiler/model/types.ts';
-import { clipMean, clipStd } from '../../runtime/data/images.ts';
-import { hasTokenizer } from '../../runtime/data/tokenizer.ts';
+import { clipMean, clipStd } from '../../runtime/data/pictures/images.ts';
+import { hasTokenizer } from '../../runtime/data/texts/tokenizer.ts';
 import type { Manifest, TrainingSummary } from './package.ts';
 
 /** The manifest without what it says about files. */

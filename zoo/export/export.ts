@@ -6,9 +6,9 @@ import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { resolveModel, type TextOverride } from '../../compiler/model/index.ts';
 import type { Model, ModuleHost } from '../../compiler/model/types.ts';
-import { writeSafetensors } from '../formats/safetensors.ts';
 import { nodeHost } from '../host.ts';
-import { type FloatChoice, openWeights, type WeightSource, weightsToWrite } from '../weights.ts';
+import { writeSafetensors } from '../weights/formats/safetensors.ts';
+import { type FloatChoice, openWeights, type WeightSource, weightsToWrite } from '../weights/weights.ts';
 import { bundleModel } from './bundle.ts';
 import { describe, readTraining } from './describe.ts';
 import { makeFolder } from './folder.ts';
@@ -38,7 +38,9 @@ export interface ExportRequest {
   readonly floats?: FloatChoice;
 }
 
-/** Weights under our names are copied as they are, so that their bytes stay the same; others are written out. */
+/**
+ * Weights under our names are copied as they are, so that their bytes stay the same; others are written out.
+ */
 async function writeWeights(
   { model, floats = 'stored' }: ExportRequest,
   weights: WeightSource,
@@ -95,8 +97,8 @@ async function fillFolder(request: ExportRequest, weights: WeightSource, folder:
 
 /**
  * Writes a package.
- * @throws DiagnosticError Z401 to Z411 when the weights are at fault, Z433 when they do not fit `floats`, Z431 when `out`
- * exists and is not empty, Z413 when it cannot be written
+ * @throws DiagnosticError Z401 to Z411 when the weights are at fault, Z433 when they do not fit `floats`,
+ * Z431 when `out` exists and is not empty, Z413 when it cannot be written
  */
 export async function exportPackage(request: ExportRequest): Promise<Manifest> {
   const weights = await openWeights(request.model, request.source);

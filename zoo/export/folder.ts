@@ -1,12 +1,13 @@
 /**
- * A folder that appears complete or not at all: filled under a temporary name beside its place, flushed, renamed.
+ * A folder that appears complete or not at all: filled under a temporary name beside its
+ * place, flushed, renamed.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fail } from '../../grammar/diagnostics.ts';
-import { failSystem, syncDirectory } from '../../runtime/data/atomic.ts';
+import { failSystem, syncDirectory } from '../../runtime/data/files/atomic.ts';
 
 async function refuseExisting(out: string): Promise<void> {
   if (!existsSync(out)) return;
@@ -31,7 +32,10 @@ async function syncFolder(folder: string): Promise<void> {
   await syncDirectory(folder);
 }
 
-/** Removes a folder, and the parents up to `first` that were made for it unless something else lies in them by now. */
+/**
+ * Removes a folder, and the parents up to `first` that were made for it unless something
+ * else lies in them by now.
+ */
 async function removeFolder(folder: string, first: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   for (let parent = dirname(folder); parent.length >= first.length; parent = dirname(parent))

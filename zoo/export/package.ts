@@ -1,9 +1,9 @@
 /**
- * Packages: a folder with a model's text, its weights and `model.json`, which says what it is and what each file's
- * digest must be.
+ * Packages: a folder with a model's text, its weights and `model.json`, which says what it is and what
+ * each file's digest must be.
  *
- * Loading verifies the manifest's form and every digest first, so that a damaged or edited package is refused by name of
- * the file, not found out by wrong results.
+ * Loading verifies the manifest's form and every digest first, so that a damaged or edited package is refused
+ * by name of the file, not found out by wrong results.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { fail } from '../../grammar/diagnostics.ts';
-import { failSystem } from '../../runtime/data/atomic.ts';
+import { failSystem } from '../../runtime/data/files/atomic.ts';
 
 export const manifestName = 'model.json';
 export const weightsName = 'weights.safetensors';
@@ -79,7 +79,7 @@ export async function digestFile(path: string): Promise<FileDigest> {
   return { bytes, sha256: hash.digest('hex') };
 }
 
-export interface LoadedPackage {
+interface LoadedPackage {
   readonly manifest: Manifest;
   /** For `resolveModel`: DIR/model.zoo#NAME. */
   readonly reference: string;

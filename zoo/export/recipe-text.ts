@@ -1,8 +1,9 @@
 /**
  * Settings of an evaluated recipe written in the language again.
  *
- * `--set optimizer.lr=1e-3` changes a recipe without changing its text; a run's `recipe.zoo` must say what was run. So
- * every setting that was overridden is written out in full from its value, in place of the original.
+ * `--set optimizer.lr=1e-3` changes a recipe without changing its text; a run's `recipe.zoo` must
+ * say what was run. So every setting that was overridden is written out in full from its value,
+ * in place of the original.
  */
 import type { Quantity, Recipe, StaticCall, StaticValueData } from '../../compiler/model/types.ts';
 import type { TrainDecl } from '../../grammar/ast.ts';

@@ -1,16 +1,17 @@
 /**
- * Checkpoints on disk: `checkpoints/step-NNNNNNNN.safetensors` with the whole state and, in its metadata, where the run
- * stands; `latest.json` names the newest one.
+ * Checkpoints on disk: `checkpoints/step-NNNNNNNN.safetensors` with the whole state and, in its metadata,
+ * where the run stands; `latest.json` names the newest one.
  *
- * Each file is written beside, flushed, renamed, and the directory flushed, so at any moment a kill leaves the old
- * checkpoint or the new one. An older one is removed only after `latest.json` names the newer one durably.
+ * Each file is written beside, flushed, renamed, and the directory flushed, so at any moment a
+ * kill leaves the old checkpoint or the new one. An older one is removed only after `latest.json`
+ * names the newer one durably.
  */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
-import { failSystem, syncDirectory, writeAtomically, writeFully } from '../../data/atomic.ts';
-import { openSafetensors, type TensorToWrite, writeSafetensors } from '../../data/safetensors-file.ts';
+import { failSystem, syncDirectory, writeAtomically, writeFully } from '../../data/files/atomic.ts';
+import { openSafetensors, type TensorToWrite, writeSafetensors } from '../../data/safetensors/file.ts';
 import type { DataCursor } from '../../data/types.ts';
 import type { StateArray, TrainSession } from '../types.ts';
 
@@ -43,7 +44,7 @@ export interface Checkpoint {
 }
 
 /** Tensors that are saved with the state but live outside the session: weights that no step uses. */
-export type CarriedWeights = readonly TensorToWrite[];
+type CarriedWeights = readonly TensorToWrite[];
 
 /** The checkpoints of one run folder. */
 export class CheckpointStore {

@@ -1,14 +1,17 @@
 /**
  * `metrics.jsonl`: one line a step, appended as steps report, flushed to the disk before each checkpoint.
  *
- * After a kill the file may hold rows beyond the checkpoint, the last one torn. `open` keeps the rows before the step
- * that the run goes on with, so a resumed file reads as if the run had never been cut.
+ * After a kill the file may hold rows beyond the checkpoint, the last one torn. `open` keeps the rows before
+ * the step that the run goes on with, so a resumed file reads as if the run had never been cut.
  */
 import { type FileHandle, open } from 'node:fs/promises';
-import { failSystem } from '../../data/atomic.ts';
+import { failSystem } from '../../data/files/atomic.ts';
 import type { MetricsRow } from '../types.ts';
 
-/** Length in bytes of the leading rows whose step is below `step`; stops at the first other or unreadable line. */
+/**
+ * Length in bytes of the leading rows whose step is below `step`; stops at the first
+ * other or unreadable line.
+ */
 export function keptBytes(content: Uint8Array, step: number): number {
   let kept = 0;
   for (;;) {

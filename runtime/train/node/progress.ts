@@ -4,7 +4,7 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { MetricsRow } from '../types.ts';
 
-export interface Progress {
+interface Progress {
   row(row: MetricsRow): void;
   end(): void;
 }

@@ -1,19 +1,20 @@
 /**
  * The folder of a training run: whether it may be used, and the small files that say what was trained.
  *
- * `run.json` is the first file written and marks the folder as a run. A folder with anything else in it is never touched.
+ * `run.json` is the first file written and marks the folder as a run. A folder with anything
+ * else in it is never touched.
  */
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail } from '../../../grammar/diagnostics.ts';
-import { failSystem } from '../../data/atomic.ts';
+import { failSystem } from '../../data/files/atomic.ts';
 import { writeText } from './checkpoints.ts';
 
 const marker = 'run.json';
 /** What a kill leaves beside a file that was being written. */
 const halfWritten = /^\..*\.tmp$/;
 
-export interface RunFolder {
+interface RunFolder {
   /** The run began before; only then there is something to resume. */
   readonly begun: boolean;
 }

@@ -1,12 +1,12 @@
 /**
  * One process's share of a training run: from the first weights or a checkpoint to the final weights.
  *
- * Works on any `TrainSession` and `BatchSource`. The order on disk is what makes a kill harmless: metrics durable,
- * checkpoint durable, `latest.json` durable, older checkpoints removed; the final weights last.
+ * Works on any `TrainSession` and `BatchSource`. The order on disk is what makes a kill harmless: metrics
+ * durable, checkpoint durable, `latest.json` durable, older checkpoints removed; the final weights last.
  */
 import { join } from 'node:path';
 import type { Recipe, Weight } from '../../../compiler/model/types.ts';
-import { type TensorToWrite, writeSafetensors } from '../../data/safetensors-file.ts';
+import { type TensorToWrite, writeSafetensors } from '../../data/safetensors/file.ts';
 import type { BatchSource } from '../../data/types.ts';
 import { inSteps, type Schedule } from '../schedule.ts';
 import { trainLoop } from '../trainer.ts';
@@ -47,7 +47,7 @@ export interface TrainResult {
 export const defaultCheckpoint = { every: { value: 500, unit: 'steps' }, keep: 2 } as const;
 
 /** What a run works with. */
-export interface RunParts {
+interface RunParts {
   readonly session: TrainSession;
   readonly source: BatchSource;
   readonly schedule: Schedule;

@@ -1,6 +1,6 @@
 /**
- * SIGINT and SIGTERM ask a run to finish its step, save and end well; schedulers preempt with them. A second SIGINT ends
- * at once: what was saved before stays.
+ * SIGINT and SIGTERM ask a run to finish its step, save and end well; schedulers preempt with them. A second
+ * SIGINT ends at once: what was saved before stays.
  */
 const signals = ['SIGINT', 'SIGTERM'] as const;
 

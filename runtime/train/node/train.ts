@@ -1,6 +1,6 @@
 /**
- * Trains a recipe into a run folder: `metrics.jsonl`, `checkpoints/`, `model.zoo`, `recipe.zoo` and, at the end,
- * `weights.safetensors`.
+ * Trains a recipe into a run folder: `metrics.jsonl`, `checkpoints/`, `model.zoo`, `recipe.zoo` and, at the
+ * end, `weights.safetensors`.
  *
  * Everything that can be refused is refused before anything is written or allocated.
  */
@@ -13,7 +13,7 @@ import { chunkByChunk, type StepComputation, wholeBatch } from '../../reference/
 import { ReferenceTrainSession } from '../../reference/session.ts';
 import type { CompileFor } from '../../tune/contest.ts';
 import type { Device } from '../../types.ts';
-import { formatBytes } from '../../webgpu-device.ts';
+import { formatBytes } from '../../webgpu/device.ts';
 import { batchCounters } from '../counters.ts';
 import { chunkSize, planTraining, traceLoss } from '../plan.ts';
 import { scheduleOf } from '../schedule.ts';
@@ -25,9 +25,7 @@ import { defaultCheckpoint, Run, type RunOptions, type TrainResult } from './run
 import { beginRunFolder, examineRunFolder } from './run-folder.ts';
 import { listenForStop } from './signals.ts';
 
-export type { TrainResult } from './run.ts';
-
-export type TrainExecutor =
+type TrainExecutor =
   | {
       readonly kind: 'device';
       readonly device: Device;
@@ -37,7 +35,7 @@ export type TrainExecutor =
   /** Double precision, for checks. */
   | { readonly kind: 'reference' };
 
-export interface TrainOptions extends RunOptions {
+interface TrainOptions extends RunOptions {
   readonly recipe: Recipe;
   readonly executor: TrainExecutor;
   /** Go on from the newest checkpoint in `out`, or from the start if there is none yet. */
@@ -49,7 +47,7 @@ export interface TrainOptions extends RunOptions {
 }
 
 /** What a checkpoint must agree on: the computation of one step and the weights it updates. */
-export function modelHash(graph: Graph, settings: UpdateSettings): string {
+function modelHash(graph: Graph, settings: UpdateSettings): string {
   const nodes = graph.nodes.map(({ op, inputs, attrs, type }) => [op, inputs, attrs, type.dtype, type.shape]);
   const mixed = settings.lossScale === undefined ? [] : ['mixed'];
   return createHash('sha256')

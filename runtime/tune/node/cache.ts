@@ -1,9 +1,10 @@
 /**
- * Measured schedules on disk: one file for each adapter, driver and version of Dawn, in the user's cache folder.
+ * Measured schedules on disk: one file for each adapter, driver and version of Dawn, in
+ * the user's cache folder.
  *
- * The folder is `ZOOC_CACHE`, else `zooc` in `XDG_CACHE_HOME` or `~/.cache`. Files are replaced whole, so a reader sees the
- * old or the new one. What cannot be read or understood is told once and counts as nothing measured; it is never an
- * error, since everything runs without.
+ * The folder is `ZOOC_CACHE`, else `zooc` in `XDG_CACHE_HOME` or `~/.cache`. Files are replaced whole, so a
+ * reader sees the old or the new one. What cannot be read or understood is told once and counts as nothing
+ * measured; it is never an error, since everything runs without.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
@@ -13,8 +14,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { scheduleKey } from '../../../compiler/kernels/schedules.ts';
 import type { TunedSchedules } from '../../../compiler/profile.ts';
-import type { AdapterReport } from '../../adapter.ts';
-import { failSystem, systemReason, writeAtomically, writeFully } from '../../data/atomic.ts';
+import { failSystem, systemReason, writeAtomically, writeFully } from '../../data/files/atomic.ts';
+import type { AdapterReport } from '../../webgpu/adapter.ts';
 import type { TunedWork } from '../tuner.ts';
 
 /** What a measurement holds for. */
@@ -52,7 +53,9 @@ export function identityOf({ name, backend, driver }: AdapterReport): TuneIdenti
   return { adapter: `${name} (${backend})`, driver, dawn: version };
 }
 
-/** `schedules-llvmpipe-llvm-15-0-6-256-bits-vulkan-1a2b3c4d.json`: readable, and different for every identity. */
+/**
+ * `schedules-llvmpipe-llvm-15-0-6-256-bits-vulkan-1a2b3c4d.json`: readable, and different for every identity.
+ */
 export function cachePath(identity: TuneIdentity, folder: string = cacheFolder()): string {
   const { adapter, driver, dawn } = identity;
   const hash = createHash('sha256')

@@ -1,7 +1,7 @@
 /** `zooc bench`: the benchmark cases beside the adapter's own matrix-product ceiling, all from one run. */
 import type { Precision } from '../../../compiler/compile.ts';
 import { fail } from '../../../grammar/diagnostics.ts';
-import { openGpu } from '../../../runtime/node-gpu.ts';
+import { openGpu } from '../../../runtime/node/gpu.ts';
 import { ProfilingDevice } from '../../../runtime/profile/device.ts';
 import { type BenchResult, benchCases, runCase } from '../../bench/cases.ts';
 import { type ConvolutionRate, convolutionsName, measureConvolutions } from '../../bench/convolutions.ts';

@@ -1,6 +1,6 @@
 /** `zooc classify`: zero-shot classification, by the cosine of an image's feature with each label's. */
-import { type DeviceChoice, openExecutor } from '../../devices.ts';
-import { openEncoder, predict } from '../../encoder.ts';
+import { type DeviceChoice, openExecutor } from '../../run/devices.ts';
+import { openEncoder, predict } from '../../run/encoder.ts';
 import { closing } from '../closing.ts';
 import { parseCount } from '../models.ts';
 import { note, print, printJson } from '../output.ts';

@@ -1,5 +1,6 @@
 /**
- * `zooc compile`: the plan of one entry or of a training step as files, planned for a kind of device and so without one.
+ * `zooc compile`: the plan of one entry or of a training step as files, planned for a kind of
+ * device and so without one.
  *
  * The memory table and the counts that decide speed go to stderr, or to stdout as JSON.
  */
@@ -8,6 +9,7 @@ import { join } from 'node:path';
 import type { CompileOptions as PlanOptions, Precision } from '../../../compiler/compile.ts';
 import { printGraph } from '../../../compiler/graph/print.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
+import { printJoins } from '../../../compiler/joins/print.ts';
 import type { Plan, VerifiedPlan } from '../../../compiler/plan/types.ts';
 import { type DeviceProfile, discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
 import {
@@ -20,7 +22,7 @@ import { fail } from '../../../grammar/diagnostics.ts';
 import { countSubmits, flopsPerSubmit } from '../../../runtime/submits.ts';
 import { planTraining } from '../../../runtime/train/plan.ts';
 import { checkSupported } from '../../../runtime/train/supported.ts';
-import { compileFitting } from '../../entry.ts';
+import { compileFitting } from '../../run/entry.ts';
 import { loadModel, loadRecipe, parseCount, parseEntry } from '../models.ts';
 import { count, gigaflop, mebibytes, note, printJson, table, writeText } from '../output.ts';
 
@@ -155,18 +157,24 @@ function planRecipe(
 
 export async function compile(reference: string, options: CompileOptions): Promise<void> {
   const profile = profileFor(options);
-  const stages: string[] = [];
+  const stages = new Set<string>();
+  /** What kernels were made from: the graph behind the last pass with its joins, one for each graph of the plan. */
+  const lowered: string[] = [];
   const make = options.train === true ? planRecipe : planEntry;
-  const { graph, plan } = make(reference, options, profile, (stage, graph) => {
-    stages.push(stage);
-    if (stage === options.dumpAfter) note(printGraph(graph));
+  const { graph, plan } = make(reference, options, profile, (stage, graph, joins) => {
+    stages.add(stage);
+    const text =
+      joins === undefined ? printGraph(graph) : `${printGraph(graph)}\n${printJoins(graph, joins)}`;
+    if (joins !== undefined) lowered.push(text);
+    if (stage === options.dumpAfter) note(text);
   });
-  if (options.dumpAfter !== undefined && !stages.includes(options.dumpAfter)) {
-    fail('Z703', `--dump-after ${options.dumpAfter}: no such pass`, `passes: ${stages.join(', ')}`);
+  if (options.dumpAfter !== undefined && !stages.has(options.dumpAfter)) {
+    fail('Z703', `--dump-after ${options.dumpAfter}: no such pass`, `passes: ${[...stages].join(', ')}`);
   }
   const submits = countSubmits(plan, flopsPerSubmit[profile.kind]);
   mkdirSync(options.out, { recursive: true });
-  await writeText(join(options.out, 'graph.txt'), printGraph(graph));
+  const graphs = [printGraph(graph), ...lowered.map((text) => `# as kernels, with joins\n${text}`)];
+  await writeText(join(options.out, 'graph.txt'), graphs.join('\n'));
   for (const pipeline of plan.pipelines) {
     await writeText(join(options.out, `${pipeline.label}.wgsl`), pipeline.wgsl);
   }

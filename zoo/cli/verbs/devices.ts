@@ -1,8 +1,8 @@
 /** `zooc devices`: every adapter that can be had, which one is used and why. */
 
-import { type AdapterReport, failWithoutAdapter } from '../../../runtime/adapter.ts';
-import type { ListedAdapter } from '../../../runtime/node-gpu.ts';
-import { listAdapters } from '../../../runtime/node-gpu.ts';
+import type { ListedAdapter } from '../../../runtime/node/gpu.ts';
+import { listAdapters } from '../../../runtime/node/gpu.ts';
+import { type AdapterReport, failWithoutAdapter } from '../../../runtime/webgpu/adapter.ts';
 import { mebibytes, print, printJson } from '../output.ts';
 
 /** `subgroup matrices (subgroups of 32): 16×16×16 f16 > f32, ...` */

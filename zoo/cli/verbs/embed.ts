@@ -1,10 +1,10 @@
 /** `zooc embed`: normalised features of images and texts, as .npy or safetensors. */
 
 import { fail } from '../../../grammar/diagnostics.ts';
-import { writeAtomically, writeFully } from '../../../runtime/data/atomic.ts';
-import { type DeviceChoice, openExecutor } from '../../devices.ts';
-import { openEncoder } from '../../encoder.ts';
-import { writeSafetensors } from '../../formats/safetensors.ts';
+import { writeAtomically, writeFully } from '../../../runtime/data/files/atomic.ts';
+import { type DeviceChoice, openExecutor } from '../../run/devices.ts';
+import { openEncoder } from '../../run/encoder.ts';
+import { writeSafetensors } from '../../weights/formats/safetensors.ts';
 import { closing } from '../closing.ts';
 import { encodeNpy } from '../npy.ts';
 import { note, printJson } from '../output.ts';

@@ -1,9 +1,9 @@
 /** `zooc import`: weights of other projects as a safetensors file under our names, which are OpenAI's. */
 import { existsSync } from 'node:fs';
 import { fail } from '../../../grammar/diagnostics.ts';
-import { writeSafetensors } from '../../formats/safetensors.ts';
-import type { NamingName } from '../../naming.ts';
-import { openWeights, weightsToWrite } from '../../weights.ts';
+import { writeSafetensors } from '../../weights/formats/safetensors.ts';
+import type { NamingName } from '../../weights/naming.ts';
+import { openWeights, weightsToWrite } from '../../weights/weights.ts';
 import { type DtypeOption, floatChoice, loadModel } from '../models.ts';
 import { count, note, print } from '../output.ts';
 
@@ -20,11 +20,7 @@ export async function importWeights(path: string, options: ImportOptions): Promi
   const model = loadModel(options.model, options.set);
   // `./` keeps a file that is called `hash` from being taken for the rule of that name.
   const file = /^(hash$|init:)/.test(path) ? `./${path}` : path;
-  const weights = await openWeights(
-    model,
-    file,
-    options.format === undefined ? {} : { format: options.format },
-  );
+  const weights = await openWeights(model, file, { format: options.format });
   try {
     await writeSafetensors(options.out, weightsToWrite(model, weights, floatChoice(options.dtype)));
     const names = model.weights.length;

@@ -1,6 +1,7 @@
 /** `zooc list`: the bundled models. */
-import { zooPackages } from '../../../compiler/model/imports.ts';
+
 import { resolveModel } from '../../../compiler/model/index.ts';
+import { zooPackages } from '../../../compiler/model/modules/imports.ts';
 import type { Model, ModuleHost } from '../../../compiler/model/types.ts';
 import { parse } from '../../../grammar/parser.ts';
 import { nodeHost } from '../../host.ts';

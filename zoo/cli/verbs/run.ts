@@ -1,7 +1,8 @@
 /**
  * `zooc run`: one entry on tensors from a file.
  *
- * Everything about the input file is checked before a device is opened; nothing is written unless all went well.
+ * Everything about the input file is checked before a device is opened; nothing is
+ * written unless all went well.
  */
 
 import type { Precision } from '../../../compiler/compile.ts';
@@ -9,9 +10,8 @@ import { movedPrefix } from '../../../compiler/graph/types.ts';
 import type { EntryName, Model } from '../../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
 import type { HostArray } from '../../../runtime/types.ts';
-import { type DeviceChoice, openExecutor } from '../../devices.ts';
-import { type NamedTensor, openEntry } from '../../entry.ts';
-import { hashImages, hashTokens } from '../../formats/hash-weights.ts';
+import { type DeviceChoice, openExecutor } from '../../run/devices.ts';
+import { type NamedTensor, openEntry } from '../../run/entry.ts';
 import {
   openSafetensors,
   type SafetensorsFile,
@@ -19,8 +19,9 @@ import {
   type TensorInfo,
   type TensorToWrite,
   writeSafetensors,
-} from '../../formats/safetensors.ts';
-import { openWeights } from '../../weights.ts';
+} from '../../weights/formats/safetensors.ts';
+import { hashImages, hashTokens } from '../../weights/hash-weights.ts';
+import { openWeights } from '../../weights/weights.ts';
 import { closing } from '../closing.ts';
 import { loadModel, parseCount, parseEntry } from '../models.ts';
 import { note, printJson } from '../output.ts';

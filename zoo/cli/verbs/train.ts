@@ -1,7 +1,10 @@
-/** `zooc train`: a recipe into a run folder. The loop and its promises (exact resume, signals) are `runtime/train`. */
+/**
+ * `zooc train`: a recipe into a run folder. The loop and its promises (exact resume,
+ * signals) are `runtime/train`.
+ */
 import { fail } from '../../../grammar/diagnostics.ts';
-import type { DeviceChoice } from '../../devices.ts';
-import { trainFile } from '../../train.ts';
+import type { DeviceChoice } from '../../run/devices.ts';
+import { trainFile } from '../../run/train.ts';
 import { loadRecipe, parseCount, parseOverrides } from '../models.ts';
 import { note, print, printJson } from '../output.ts';
 import { type ProfileOption, startProfiling } from '../profile-report.ts';

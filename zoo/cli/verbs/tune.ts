@@ -1,13 +1,16 @@
-/** `zooc tune`: measures every schedule of a model's kernels on the adapter and keeps the best in the user's cache. */
+/**
+ * `zooc tune`: measures every schedule of a model's kernels on the adapter and keeps the
+ * best in the user's cache.
+ */
 import { type Precision, planFitting } from '../../../compiler/compile.ts';
 import { scheduleKey } from '../../../compiler/kernels/schedules.ts';
 import type { EntryName, Model } from '../../../compiler/model/types.ts';
-import { openGpu } from '../../../runtime/node-gpu.ts';
+import { openGpu } from '../../../runtime/node/gpu.ts';
 import type { CompileFor } from '../../../runtime/tune/contest.ts';
 import type { TunedWork } from '../../../runtime/tune/tuner.ts';
 import { measureBandwidth, measureCeiling } from '../../bench/measure.ts';
-import { compileFitting, compileTrainingStep } from '../../entry.ts';
-import { tuneAndStore } from '../../tune.ts';
+import { compileFitting, compileTrainingStep } from '../../run/entry.ts';
+import { tuneAndStore } from '../../run/tune.ts';
 import { closing } from '../closing.ts';
 import { loadModel, parseCount, parseEntry } from '../models.ts';
 import { note, print, printJson, table } from '../output.ts';

@@ -1,0 +1,177 @@
+/**
+ * When two nodes are joined, and what the joined kernel computes for the second: one rule for each kind.
+ *
+ * `find` is exact: it asks for everything that the kernel takes for granted (which axes, which inputs, who else reads). `meaning`
+ * is what the kernel really computes, read off the kernel and not off the consumer: where the two differ, the reference
+ * that executes a plan with its joins (execute.ts) differs from the one that executes the graph.
+ */
+import { type Node, type NodeOf, numericShape, sameShape, type TensorType } from '../graph/types.ts';
+import { momentColumns } from '../ops/group-moments.ts';
+import { isKernelNode, kernelTraits, opOf } from '../ops/index.ts';
+import { isArithmetic, programOf } from '../ops/map-program.ts';
+import type { RefTensor } from '../ops/op.ts';
+import { evaluateProgram } from '../ops/scalar.ts';
+import { matrixConfig } from '../profile.ts';
+import { isFlatProduct } from './layouts.ts';
+import type { Surroundings } from './surroundings.ts';
+import type { JoinConsumers, JoinKind } from './types.ts';
+
+/** The values of the nodes that a meaning may use, by id. */
+export type ValueOf = (id: number) => RefTensor;
+
+export interface JoinRule<C extends Node = Node> {
+  /** Whether the producer's own result is stored as well. */
+  readonly keepsProducer: boolean;
+  /** Whether the producer may itself come with another node's kernel. */
+  readonly chains: boolean;
+  /** The node that `producer`'s kernel can make as well. */
+  find(producer: Node, around: Surroundings): C | undefined;
+  /** What the kernel computes for the consumer, in f64. */
+  meaning(producer: Node, consumer: Node, value: ValueOf): RefTensor;
+}
+
+const isFloat = ({ dtype }: TensorType) => dtype !== 'i32';
+
+/** `[0, 1, ... rank - 2]`: all axes but the last. */
+const leadingAxes = ({ shape }: TensorType) => shape.slice(0, -1).map((_, axis) => axis);
+
+const epilogue: JoinRule = {
+  keepsProducer: false,
+  chains: false,
+  find(producer, around) {
+    if (!isKernelNode(producer) || !kernelTraits(producer.op).behind || around.isMadeInside(producer))
+      return undefined;
+    const user = around.soleReader(producer);
+    const program = user && programOf(user);
+    if (!user || !program || !isArithmetic(program) || !sameShape(user.type.shape, producer.type.shape))
+      return undefined;
+    const others = user.inputs.filter((id) => id !== producer.id);
+    const floats = [producer, user, ...others.map((id) => around.node(id))].every(({ type }) =>
+      isFloat(type),
+    );
+    // The result, and the statistics that a gradient keeps.
+    const bindings = producer.inputs.length + others.length + (producer.op === 'layer_norm_grad' ? 2 : 1);
+    const ready = others.every((id) => around.isReady(id, producer));
+    return floats && ready && bindings <= around.mostBindings ? user : undefined;
+  },
+  meaning(producer, consumer, value) {
+    const inputs = consumer.inputs.map(value);
+    return evaluateProgram(programOf(consumer)!, inputs, numericShape(producer.type));
+  },
+};
+
+const rowSum: JoinRule<JoinConsumers['row-sum']> = {
+  keepsProducer: false,
+  chains: false,
+  find(producer, around) {
+    const program = programOf(producer);
+    const user = around.soleReader(producer);
+    if (!program || !isArithmetic(program) || user?.op !== 'sum') return undefined;
+    const { shape } = producer.type;
+    const inputs = producer.inputs.map((id) => around.node(id).type);
+    const whole = inputs.every((type) => sameShape(type.shape, shape));
+    const floats = [producer.type, user.type, ...inputs].every(isFloat);
+    return whole && floats && user.attrs.axes.join() === `${shape.length - 1}` ? user : undefined;
+  },
+  meaning(producer, _consumer, value) {
+    const shape = numericShape(producer.type);
+    const lead = shape.slice(0, -1);
+    return opOf('sum').reference([value(producer.id)], { axes: [lead.length], keep: false }, lead);
+  },
+};
+
+const logSumExp: JoinRule<JoinConsumers['log-sum-exp']> = {
+  keepsProducer: true,
+  chains: false,
+  find(producer, around) {
+    if (producer.op !== 'attention') return undefined;
+    const { attrs, inputs } = producer;
+    const [q, k] = inputs as [number, number];
+    return around
+      .readers(q, 'attention_lse')
+      .find(
+        (user) =>
+          user.inputs[0] === q &&
+          user.inputs[1] === k &&
+          user.attrs.causal === attrs.causal &&
+          user.attrs.scale === attrs.scale,
+      );
+  },
+  meaning(producer, _consumer, value) {
+    const { attrs, inputs, type } = producer as NodeOf<'attention'>;
+    const queries = numericShape(type).slice(0, -1);
+    return opOf('attention_lse').reference(inputs.slice(0, 2).map(value), attrs, queries);
+  },
+};
+
+const rowMoments: JoinRule<JoinConsumers['row-moments']> = {
+  keepsProducer: true,
+  chains: false,
+  find(producer, around) {
+    if (producer.op !== 'matmul') return undefined;
+    const user = around.readers(producer.id, 'group_moments')[0];
+    const types = [producer.type, ...producer.inputs.slice(0, 2).map((id) => around.node(id).type)];
+    const possible =
+      isFlatProduct(around.graph, producer) &&
+      types.every(({ dtype }) => dtype === 'f32') &&
+      numericShape(producer.type).at(-1)! % momentColumns === 0 &&
+      // Elements of subgroup matrices are seen by no kernel.
+      matrixConfig(around.profile, 'f32') === undefined &&
+      producer.inputs.length + 2 <= around.mostBindings;
+    return possible ? user : undefined;
+  },
+  meaning(producer, _consumer, value) {
+    const shape = numericShape(producer.type);
+    const width = shape.at(-1)!;
+    const rows = shape.slice(0, -1).reduce((a, b) => a * b, 1);
+    return opOf('group_moments').reference([value(producer.id)], {}, [rows, width / momentColumns, 2]);
+  },
+};
+
+const weightGradient: JoinRule<JoinConsumers['weight-gradient']> = {
+  keepsProducer: true,
+  chains: false,
+  find(producer, around) {
+    if (producer.op !== 'layer_norm_grad') return undefined;
+    const [x, , dy] = producer.inputs as [number, number, number];
+    return around
+      .readers(dy, 'layer_norm_grad_weight')
+      .find((user) => user.inputs[0] === x && user.inputs[1] === dy && user.attrs.eps === producer.attrs.eps);
+  },
+  meaning(producer, _consumer, value) {
+    const { attrs, inputs, type } = producer as NodeOf<'layer_norm_grad'>;
+    const [x, , dy] = inputs as [number, number, number];
+    const width = numericShape(type).slice(-1);
+    return opOf('layer_norm_grad_weight').reference([value(x), value(dy)], attrs, width);
+  },
+};
+
+const biasGradient: JoinRule<JoinConsumers['bias-gradient']> = {
+  keepsProducer: true,
+  chains: true,
+  find(producer, around) {
+    if (producer.op !== 'layer_norm_grad_weight') return undefined;
+    const dy = around.node(producer.inputs[1]!);
+    const lead = leadingAxes(dy.type).join();
+    return around
+      .readers(dy.id, 'sum')
+      .find((user) => !user.attrs.keep && user.attrs.axes.join() === lead && isFloat(user.type));
+  },
+  meaning(producer, _consumer, value) {
+    const dy = value(producer.inputs[1]!);
+    const axes = dy.shape.slice(0, -1).map((_, axis) => axis);
+    return opOf('sum').reference([dy], { axes, keep: false }, dy.shape.slice(-1));
+  },
+};
+
+/** In the order in which a producer's joins are sought. */
+export const joinRules: { readonly [K in JoinKind]: JoinRule<JoinConsumers[K]> } = {
+  'row-sum': rowSum,
+  'log-sum-exp': logSumExp,
+  'row-moments': rowMoments,
+  'weight-gradient': weightGradient,
+  epilogue,
+  'bias-gradient': biasGradient,
+};
+
+export const joinKinds = Object.keys(joinRules) as JoinKind[];

@@ -1,0 +1,111 @@
+/**
+ * Built-in functions: what each takes, and what it gives over static values or tensors.
+ *
+ * A row of the tables is all that the checker, the tracer and the reference page know about a built-in. Most words over
+ * tensors come from the ops themselves (words.ts); some of the static world also exist for tensors (`exp`, `max`).
+ */
+import type { Span } from '../../../grammar/source.ts';
+import { type Actual, actualValue, bindArguments, type Formal } from '../nodes/arguments.ts';
+import type { Builtin, BuiltinParameter, ParameterKind } from '../values/builtin.ts';
+import type { Env } from '../values/scope.ts';
+import { describe, isNumber, poison, type Value } from '../values/values.ts';
+import { imageBuiltins } from './image-builtins.ts';
+import type { BuiltinRow } from './row.ts';
+import { staticBuiltins } from './static-builtins.ts';
+import { tensorBuiltins } from './tensor-builtins.ts';
+import { words } from './words.ts';
+
+/** Those over tensors that take numbers too (`max`) give a number for numbers, all others always a tensor. */
+const overTensors = [...words, ...tensorBuiltins, ...imageBuiltins].map((row): BuiltinRow => {
+  const takesNumbers = row.parameters.some((p) => p.kind === 'value');
+  return takesNumbers ? row : { ...row, world: 'tensor' };
+});
+const rows: readonly BuiltinRow[] = [...staticBuiltins, ...overTensors];
+const table = new Map(rows.map((row) => [row.name, row]));
+
+export function builtinNamed(name: string): Builtin | undefined {
+  return table.get(name);
+}
+
+export function builtinNames(): string[] {
+  return [...table.keys()];
+}
+
+/** Parameters for argument binding and messages. */
+export function builtinFormals(builtin: Builtin): Formal[] {
+  const shown = builtin.variadic === true ? builtin.parameters.slice(1) : builtin.parameters;
+  return shown.map((p) => ({ name: p.name, type: p.kind, required: p.optional !== true }));
+}
+
+export function callBuiltin(builtin: Builtin, actuals: readonly Actual[], span: Span, env: Env): Value {
+  const { name } = builtin;
+  const callee = {
+    name,
+    formals: builtinFormals(builtin),
+    variadic: builtin.variadic === true,
+    openNames: builtin.openNames === true,
+  };
+  const bound = bindArguments(env.session, callee, actuals, span);
+  const values = new Map<string, Value>();
+  const spans = new Map<string, Span>();
+  let ok = bound.ok;
+  for (const [key, actual] of bound.byName) {
+    const parameter = builtin.parameters.find((p) => p.name === key) ?? { name: key, kind: 'dim' as const };
+    const value = checkKind(builtin, parameter, actualValue(actual, env), actual.span, env);
+    if (value.kind === 'poison') ok = false;
+    values.set(key, value);
+    spans.set(key, actual.span);
+  }
+  const leading = bound.leading.map((actual) => {
+    const value = checkKind(builtin, builtin.parameters[0]!, actualValue(actual, env), actual.span, env);
+    if (value.kind === 'poison') ok = false;
+    return { value, span: actual.span };
+  });
+  return ok ? table.get(name)!.apply({ env, span, name, values, spans, leading }) : poison;
+}
+
+function checkKind(builtin: Builtin, parameter: BuiltinParameter, value: Value, span: Span, env: Env): Value {
+  if (value.kind === 'poison' || fits(parameter.kind, value)) return value;
+  const wanted = wantedText[parameter.kind];
+  const what = `\`${parameter.name}\` of ${builtin.name}`;
+  const pattern = parameter.kind === 'pattern' ? { help: '[b, c, h, w] -> [b, (h w), c]' } : {};
+  return env.session.report('Z209', span, `${what} must be ${wanted}, got ${describe(value)}`, pattern);
+}
+
+const wantedText: Readonly<Record<ParameterKind, string>> = {
+  tensor: 'a tensor',
+  value: 'a tensor or a number',
+  number: 'a number',
+  int: 'an int',
+  bool: 'a bool',
+  string: 'a string',
+  axis: 'an axis (an int)',
+  axes: 'an axis or a list of axes',
+  dim: 'an int',
+  shape: 'a list of sizes',
+  list: 'a list',
+  pattern: 'an axis pattern',
+};
+
+function fits(kind: ParameterKind, value: Value): boolean {
+  const tensor = value.kind === 'tensor' || value.kind === 'weight';
+  const size = value.kind === 'int' || value.kind === 'dim';
+  switch (kind) {
+    case 'tensor':
+      return tensor;
+    case 'value':
+      return tensor || isNumber(value) || value.kind === 'dim';
+    case 'number':
+      return isNumber(value);
+    case 'axis':
+      return value.kind === 'int';
+    case 'axes':
+      return value.kind === 'int' || (value.kind === 'list' && value.items.every((i) => i.kind === 'int'));
+    case 'dim':
+      return size;
+    case 'shape':
+      return value.kind === 'list' && value.items.every((i) => i.kind === 'int' || i.kind === 'dim');
+    default:
+      return value.kind === kind;
+  }
+}

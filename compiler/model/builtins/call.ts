@@ -1,0 +1,72 @@
+/** The evaluated arguments of a call to a built-in, as what rows need: tensors, numbers, flags, axes. */
+import type { Dim } from '../../graph/types.ts';
+import { formatShape } from '../../graph/types.ts';
+import { toTensor } from '../nodes/emit.ts';
+import { bool, isNumber, type TensorValue } from '../values/values.ts';
+import type { BuiltinCall } from './row.ts';
+
+/** The argument as a tensor, or undefined after a report. */
+export function tensorArgument(call: BuiltinCall, name: string): TensorValue | undefined {
+  const value = call.values.get(name);
+  return value === undefined ? undefined : toTensor(value, call.env, call.spans.get(name) ?? call.span);
+}
+
+export function staticInt(call: BuiltinCall, name: string): number | undefined {
+  const value = call.values.get(name);
+  return value?.kind === 'int' ? value.value : undefined;
+}
+
+/** A number, `otherwise` where none is given. */
+export function number(call: BuiltinCall, name: string, otherwise: number): number {
+  const value = call.values.get(name);
+  return value !== undefined && isNumber(value) ? value.value : otherwise;
+}
+
+export function flag(call: BuiltinCall, name: string): boolean {
+  const value = call.values.get(name) ?? bool(false);
+  return value.kind === 'bool' && value.value;
+}
+
+const mostInt = 2 ** 16;
+
+/** An int of at least `least` that kernels can count to, or undefined after a report. */
+export function intBetween(
+  call: BuiltinCall,
+  name: string,
+  least: number,
+  otherwise: number,
+): number | undefined {
+  const value = staticInt(call, name) ?? otherwise;
+  if (value >= least && value <= mostInt) return value;
+  call.env.session.report(
+    'Z313',
+    call.spans.get(name) ?? call.span,
+    `\`${name}\` of ${call.name} must be from ${least} to ${mostInt}, got ${value}`,
+  );
+  return undefined;
+}
+
+/** An axis counted from the front, or undefined after a report. */
+export function axisOf(call: BuiltinCall, axis: number, shape: readonly Dim[]): number | undefined {
+  const rank = shape.length;
+  const at = axis < 0 ? axis + rank : axis;
+  if (at >= 0 && at < rank) return at;
+  const count = rank === 1 ? '1 axis' : `${rank} axes`;
+  const message = `there is no axis ${axis} in ${formatShape(shape)}, which has ${count}`;
+  call.env.session.report('Z302', call.spans.get('axis') ?? call.span, message);
+  return undefined;
+}
+
+/** The axes that an argument names, sorted: all of them without it; undefined after a report. */
+export function axesOf(call: BuiltinCall, name: string, shape: readonly Dim[]): number[] | undefined {
+  const value = call.values.get(name);
+  if (value === undefined) return shape.map((_, i) => i);
+  const wanted = value.kind === 'list' ? value.items : [value];
+  const axes = new Set<number>();
+  for (const item of wanted) {
+    const axis = item.kind === 'int' ? axisOf(call, item.value, shape) : undefined;
+    if (axis === undefined) return undefined;
+    axes.add(axis);
+  }
+  return [...axes].sort((a, b) => a - b);
+}

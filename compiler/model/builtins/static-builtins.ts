@@ -1,0 +1,103 @@
+/** Built-ins over static numbers and lists, and the initialisers of weights. */
+
+import { checkedInt } from '../nodes/arithmetic.ts';
+import type { Initializer } from '../types.ts';
+import { float, int, isNumber, type Value } from '../values/values.ts';
+import type { BuiltinCall, BuiltinRow } from './row.ts';
+import { castNode } from './tensor-builtins.ts';
+
+/** `floor`, `ceil`, `round`: a float to an int. */
+function rounding(name: string, about: string, compute: (x: number) => number): BuiltinRow {
+  return {
+    name,
+    about,
+    parameters: [{ name: 'x', kind: 'number' }],
+    apply: (call) => {
+      const x = call.values.get('x')!;
+      return isNumber(x) ? checkedInt(call.env.session, call.span, compute(x.value)) : x;
+    },
+  };
+}
+
+function initializer(
+  name: string,
+  parameter: string,
+  about: string,
+  make: (value: number) => Initializer,
+  valid: (value: number) => boolean = () => true,
+): BuiltinRow {
+  return {
+    name,
+    about,
+    parameters: [{ name: parameter, kind: 'number' }],
+    apply: (call) => initial(call, parameter, make, valid),
+  };
+}
+
+function initial(
+  call: BuiltinCall,
+  parameter: string,
+  make: (value: number) => Initializer,
+  valid: (value: number) => boolean,
+): Value {
+  const value = call.values.get(parameter)!;
+  if (!isNumber(value)) return value;
+  if (valid(value.value)) return { kind: 'initializer', init: make(value.value) };
+  const message = `\`${parameter}\` of ${call.name} must not be negative, got ${value.value}`;
+  return call.env.session.report('Z313', call.spans.get(parameter) ?? call.span, message);
+}
+
+function constant(name: string, value: number): BuiltinRow {
+  return {
+    name,
+    about: `initialiser: every element is ${value}`,
+    parameters: [],
+    initial: value,
+    apply: () => ({ kind: 'initializer', init: { kind: 'const', value } }),
+  };
+}
+
+function length(call: BuiltinCall): Value {
+  const list = call.values.get('list')!;
+  return list.kind === 'list' ? int(list.items.length) : list;
+}
+
+function asFloat(call: BuiltinCall): Value {
+  const x = call.values.get('x')!;
+  return isNumber(x) ? float(x.value) : castNode(call);
+}
+
+const notNegative = (value: number) => value >= 0;
+
+export const staticBuiltins: readonly BuiltinRow[] = [
+  rounding('floor', 'largest int not above x', Math.floor),
+  rounding('ceil', 'smallest int not below x', Math.ceil),
+  rounding('round', 'nearest int', Math.round),
+  {
+    name: 'float',
+    about: 'an int, or a tensor of ints, as floats',
+    parameters: [{ name: 'x', kind: 'value' }],
+    apply: asFloat,
+  },
+  { name: 'len', about: 'length of a list', parameters: [{ name: 'list', kind: 'list' }], apply: length },
+  constant('zeros', 0),
+  constant('ones', 1),
+  initializer('const', 'value', 'initialiser: every element is `value`', (value) => ({
+    kind: 'const',
+    value,
+  })),
+  initializer(
+    'normal',
+    'std',
+    'initialiser: normal around 0',
+    (std) => ({ kind: 'normal', std }),
+    notNegative,
+  ),
+  initializer(
+    'uniform',
+    'bound',
+    'initialiser: uniform in [-bound, bound)',
+    (bound) => ({ kind: 'uniform', bound }),
+    notNegative,
+  ),
+];

@@ -1,0 +1,248 @@
+/**
+ * Calls: functions and forwards run over values, blocks collect arguments, arrays and sequences chain their
+ * members.
+ *
+ * A body that `fuses` a kernel is replaced by it while tracing, unless the tracer asks for bodies.
+ */
+
+import type { Argument, Callable, CallExpr } from '../../../grammar/ast.ts';
+import type { Span } from '../../../grammar/source.ts';
+import { callBuiltin } from '../builtins/builtins.ts';
+import { type Actual, actualValue, bindArguments, formalsOf } from '../nodes/arguments.ts';
+import * as mistakes from '../values/mistakes.ts';
+import { forwardOf } from '../values/module.ts';
+import { type Binding, type Env, evaluate, Scope } from '../values/scope.ts';
+import { isBundled, sourceText } from '../values/session.ts';
+import type {
+  BlockValue,
+  BoundArgument,
+  FnValue,
+  Instance,
+  Provenance,
+  TensorValue,
+  Value,
+} from '../values/values.ts';
+import { describe, formatValue, poison } from '../values/values.ts';
+import { runBody } from './body.ts';
+import { fusedBody } from './fuse.ts';
+import { coerceStatic, type MatchPlace, matchType, poisonDimensions } from './match.ts';
+
+/** Calls of one function within each other. */
+const maxRecursion = 50;
+
+/** A value that a pipe hands on as the first argument. */
+interface Piped {
+  readonly value: Value;
+  readonly span: Span;
+}
+
+export function evaluateCall(expr: CallExpr, env: Env, piped?: Piped): Value {
+  const callee = evaluate(expr.callee, env);
+  const written = expr.args.map(actualOf);
+  const actuals: Actual[] = piped === undefined ? written : [piped, ...written];
+  return callValue(callee, actuals, expr.span, env, sourceText(expr.callee.span));
+}
+
+function actualOf(argument: Argument): Actual {
+  const { name, value: expr, span } = argument;
+  return name === undefined ? { expr, span } : { name, expr, span };
+}
+
+/** Calls any callable value; `text` is how the source names it. */
+export function callValue(
+  callee: Value,
+  actuals: readonly Actual[],
+  span: Span,
+  env: Env,
+  text: string,
+): Value {
+  switch (callee.kind) {
+    case 'builtin':
+      return callBuiltin(callee.builtin, actuals, span, env);
+    case 'fn':
+      return callee.module.damaged.has(callee.decl) ? poison : callFn(callee, actuals, span, env);
+    case 'instance':
+      return callInstance(callee.instance, actuals, span, env);
+    case 'array':
+      return callChain(callee.items, callee.name, actuals, span, env);
+    case 'block':
+      return callee.module.damaged.has(callee.decl) ? poison : callBlock(callee, actuals, span, env);
+    case 'poison':
+      for (const actual of actuals) actualValue(actual, env);
+      return poison;
+    case 'absent':
+      return env.session.report('Z211', span, `\`${callee.name}\` exists only when ${callee.condition}`, {
+        help: `(${callee.name} ?: identity)(...)`,
+      });
+    default:
+      return mistakes.notCallable(env.session, span, text, describe(callee));
+  }
+}
+
+// ── blocks ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** `VisionTransformer(width = 768, ...)`: evaluates the arguments here; the rest happens at instantiation. */
+function callBlock(block: BlockValue, actuals: readonly Actual[], span: Span, env: Env): Value {
+  const callee = { name: block.decl.name.text, formals: formalsOf(block.decl.params) };
+  const taken = new Set(block.args.keys());
+  const bound = bindArguments(env.session, callee, actuals, span, { partial: true, taken });
+  const args = new Map<string, BoundArgument>(block.args);
+  for (const param of block.decl.params) {
+    const actual = bound.byName.get(param.name.text);
+    if (actual === undefined) continue;
+    const value = actualValue(actual, env);
+    const checked = coerceStatic(
+      value,
+      param.type,
+      `\`${param.name.text}\` of ${callee.name}`,
+      actual.span,
+      env.session,
+    );
+    args.set(param.name.text, {
+      value: checked,
+      provenance: provenanceOf(actual, param.name.text, checked, env),
+    });
+  }
+  return bound.ok ? { ...block, args, span } : poison;
+}
+
+/** A name passes its own provenance on, so that messages lead to the number a person wrote. */
+function provenanceOf(actual: Actual, name: string, value: Value, env: Env): Provenance {
+  let expr = actual.expr;
+  while (expr?.kind === 'group') expr = expr.inner;
+  const passed = expr?.kind === 'name' ? env.scope.find(expr.text)?.provenance : undefined;
+  if (passed !== undefined) return passed;
+  return { name, text: formatValue(value), span: actual.span };
+}
+
+// ── functions and forwards ─────────────────────────────────────────────────────────────────────────────────
+
+function callFn(fn: FnValue, actuals: readonly Actual[], span: Span, env: Env): Value {
+  const { decl, module } = fn;
+  env.session.instantiated.add(decl);
+  const inner: Env = { ...env, module, scope: new Scope() };
+  const active = env.session.activeCalls.get(decl) ?? 0;
+  if (active >= maxRecursion) {
+    const message = `${decl.name.text} calls itself more than ${maxRecursion} levels deep`;
+    return env.session.report('Z216', span, message, {
+      help: 'an `if` on a static value has to end the recursion',
+    });
+  }
+  env.session.activeCalls.set(decl, active + 1);
+  try {
+    return env.session.within(span, () => runCallable(decl, decl.name.text, actuals, span, env, inner));
+  } finally {
+    env.session.activeCalls.set(decl, active);
+  }
+}
+
+export function callInstance(instance: Instance, actuals: readonly Actual[], span: Span, env: Env): Value {
+  if (instance.failed) return poison;
+  env.session.spend(span);
+  if (instance.kind === 'fn') return callValue(instance.fn ?? poison, actuals, span, env, instance.name);
+  if (instance.kind === 'seq') return callSequence(instance, actuals, span, env);
+  const { decl, module } = instance.block!;
+  const forward = forwardOf(decl);
+  if (forward === undefined) return mistakes.noForward(env.session, span, decl);
+  if (env.tracer === undefined) {
+    return env.session.report('Z217', span, `\`${instance.name}\` can only be called inside \`forward\``);
+  }
+  const inner: Env = { ...env, module, scope: new Scope(instance.scope), path: instance.path };
+  const result = env.session.within(isBundled(instance.span) ? span : instance.span, () =>
+    env.session.within(span, () => runCallable(forward, instance.name, actuals, span, env, inner, instance)),
+  );
+  return isBundled(instance.span) || result.kind !== 'tensor' ? result : givenBy(instance, result);
+}
+
+/** Sizes that a block inside a package gave are the doing of the user's child around it. */
+function givenBy(instance: Instance, result: TensorValue): TensorValue {
+  const giver = { name: instance.name, span: instance.span };
+  const axes = result.axes.map((o) =>
+    o?.giver !== undefined && isBundled(o.giver.span) ? { ...o, giver } : o,
+  );
+  return { ...result, axes };
+}
+
+function callSequence(instance: Instance, actuals: readonly Actual[], span: Span, env: Env): Value {
+  const items = instance.members.flatMap((m) => (m.kind === 'child' ? m.items : []));
+  return callChain(items, instance.name, actuals, span, env);
+}
+
+/** Each member takes what the one before gave. */
+function callChain(
+  items: readonly Instance[],
+  name: string,
+  actuals: readonly Actual[],
+  span: Span,
+  env: Env,
+): Value {
+  const [first, ...more] = actuals;
+  if (first === undefined || more.length > 0 || first.name !== undefined) {
+    const message = `\`${name}\` takes 1 argument, which runs through its members, got ${actuals.length}`;
+    return env.session.report('Z208', span, message);
+  }
+  let value = actualValue(first, env);
+  for (const item of items) {
+    if (value.kind === 'poison') return poison;
+    value = callInstance(item, [{ value, span: first.span }], span, env);
+  }
+  return value;
+}
+
+/** Binds and checks arguments, runs the body (or its fused kernel), checks the result. */
+function runCallable(
+  callable: Callable,
+  name: string,
+  actuals: readonly Actual[],
+  span: Span,
+  outer: Env,
+  inner: Env,
+  instance?: Instance,
+): Value {
+  const bound = bindArguments(outer.session, { name, formals: formalsOf(callable.params) }, actuals, span);
+  let ok = bound.ok;
+  for (const param of callable.params) {
+    const actual = bound.byName.get(param.name.text);
+    const binding =
+      actual === undefined
+        ? defaultBinding(param, inner)
+        : argumentBinding(param, actual, name, outer, inner, instance);
+    if (binding.value.kind === 'poison') {
+      ok = false;
+      poisonDimensions(param.type, inner.scope);
+    }
+    inner.scope.bind(param.name.text, binding);
+  }
+  // Behind a wrong argument the body still runs, for the mistakes that do not depend on it.
+  if (!ok) {
+    if (bound.ok) runBody(callable, inner);
+    return poison;
+  }
+  const value = fusedBody(callable, inner, span, instance) ?? runBody(callable, inner);
+  if (callable.result === undefined || value.kind === 'poison') return value;
+  const place: MatchPlace = { role: 'result', of: name, span: callable.body.result.span, instance };
+  return matchType(callable.result, value, inner, place);
+}
+
+function defaultBinding(param: Callable['params'][number], inner: Env): Binding {
+  const value = param.default === undefined ? poison : evaluate(param.default, inner);
+  const place: MatchPlace = { role: 'argument', name: param.name.text, of: 'its default', span: param.span };
+  return { value: matchType(param.type, value, inner, place) };
+}
+
+function argumentBinding(
+  param: Callable['params'][number],
+  actual: Actual,
+  of: string,
+  outer: Env,
+  inner: Env,
+  instance: Instance | undefined,
+): Binding {
+  const given = actualValue(actual, outer);
+  const name = param.name.text;
+  const place: MatchPlace = { role: 'argument', name, of, span: actual.span, instance, expr: actual.expr };
+  const value = matchType(param.type, given, inner, place);
+  return param.type.kind === 'static-type'
+    ? { value, provenance: provenanceOf(actual, name, value, outer) }
+    : { value };
+}

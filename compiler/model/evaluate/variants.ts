@@ -1,0 +1,142 @@
+/**
+ * Models and their variants: `"ViT-L/14" with resolution = 336`, chains of `with`, and models with
+ * parameters.
+ *
+ * A model evaluates to a block value; overrides that name a model's parameter set it, the others travel to
+ * the block and are applied when it is instantiated, later ones over earlier ones.
+ */
+
+import type { Expr, ModelDecl, WithExpr } from '../../../grammar/ast.ts';
+import type { Span } from '../../../grammar/source.ts';
+import { lookup, lookupModel, visibleModels } from '../modules/imports.ts';
+import { reportMissing } from '../nodes/arguments.ts';
+import * as mistakes from '../values/mistakes.ts';
+import type { Declaration, Module } from '../values/module.ts';
+import { type Context, type Env, evaluate, Scope, staticEnv } from '../values/scope.ts';
+import type { Session } from '../values/session.ts';
+import { didYouMean } from '../values/suggest.ts';
+import type { Override, Poison, Value } from '../values/values.ts';
+import { describe, formatValue, poison } from '../values/values.ts';
+import { coerceStatic } from './match.ts';
+
+type ModelDeclaration = Declaration & { readonly kind: 'model' };
+
+const underWay = new WeakMap<Session, ModelDecl[]>();
+
+/** The block value of a model under overrides, or poison after a report. */
+export function evaluateModel(
+  model: ModelDeclaration,
+  overrides: readonly Override[],
+  context: Context,
+): Value {
+  const { session } = context;
+  const stack = underWay.get(session) ?? [];
+  underWay.set(session, stack);
+  if (stack.includes(model.decl)) {
+    const names = [...stack.slice(stack.indexOf(model.decl)), model.decl].map((d) => d.name.text);
+    return session.report('Z203', model.decl.name.span, `model cycle: ${names.join(' -> ')}`);
+  }
+  stack.push(model.decl);
+  try {
+    return session.within(model.decl.value.span, () => inParameters(model, overrides, context));
+  } finally {
+    stack.pop();
+  }
+}
+
+function inParameters(model: ModelDeclaration, overrides: readonly Override[], context: Context): Value {
+  const { session } = context;
+  const scope = new Scope();
+  const env = staticEnv(context, model.module, scope);
+  const names = model.decl.params.map((p) => p.name.text);
+  const forMe = (o: Override) => o.path.length === 1 && names.includes(o.path[0]!);
+  for (const param of model.decl.params) {
+    const { text: name } = param.name;
+    const override = overrides.findLast((o) => forMe(o) && o.path[0] === name);
+    const what = `\`${name}\` of model ${model.decl.name.text}`;
+    const given = override?.value ?? (param.default === undefined ? undefined : evaluate(param.default, env));
+    const span = override?.span ?? param.default?.span ?? param.span;
+    if (given === undefined) {
+      reportMissing(
+        session,
+        `model ${model.decl.name.text}`,
+        [{ name, type: paramType(param), required: true }],
+        param.span,
+      );
+      return poison;
+    }
+    const value = coerceStatic(given, param.type, what, span, session);
+    if (value.kind === 'poison') return poison;
+    scope.bind(name, { value, provenance: { name, text: formatValue(value), path: name, span } });
+  }
+  return varied(
+    model.decl.value,
+    overrides.filter((o) => !forMe(o)),
+    env,
+  );
+}
+
+function paramType(param: ModelDecl['params'][number]): string {
+  return param.type.kind === 'static-type' ? param.type.name : 'value';
+}
+
+/** The value of an expression under overrides; chains of `with` reach the model at their base. */
+function varied(expr: Expr, overrides: readonly Override[], env: Env): Value {
+  if (expr.kind === 'group') return varied(expr.inner, overrides, env);
+  if (expr.kind === 'with') {
+    const own = ownOverrides(expr, env);
+    return own === undefined ? poison : varied(expr.base, [...own, ...overrides], env);
+  }
+  const base = baseModel(expr, env);
+  if (base === null) return poison;
+  if (base !== undefined) return evaluateModel(base, overrides, env);
+  const value = evaluate(expr, env);
+  if (value.kind === 'poison' || overrides.length === 0) return value;
+  if (value.kind === 'block') return { ...value, overrides: [...value.overrides, ...overrides] };
+  return env.session.report('Z212', expr.span, `\`with\` varies a model or a block, not ${describe(value)}`);
+}
+
+/** The model that an expression names; `null` after a report, undefined if it names none. */
+function baseModel(expr: Expr, env: Env): ModelDeclaration | null | undefined {
+  if (expr.kind === 'string') return findModel(env.module, expr.value, expr.span, env.session) ?? null;
+  if (expr.kind !== 'name' || env.scope.find(expr.text) !== undefined) return undefined;
+  const found = lookup(env.module, expr.text);
+  return found?.kind === 'model' ? found : undefined;
+}
+
+/** A model by name, or a report with the nearest name. */
+export function findModel(
+  module: Module,
+  name: string,
+  span: Span,
+  session: Session,
+): ModelDeclaration | undefined {
+  const found = lookupModel(module, name);
+  if (found?.kind === 'model') return found;
+  if (found === null || (found === undefined && module.broken)) return undefined;
+  const hint = didYouMean(name, visibleModels(module));
+  if (found !== undefined) session.report('Z213', span, `\`${name}\` is a ${found.kind}, not a model`);
+  else session.report('Z213', span, `there is no model "${name}"${hint}`);
+  return undefined;
+}
+
+function ownOverrides(expr: WithExpr, env: Env): Override[] | undefined {
+  const overrides: Override[] = [];
+  for (const { path, value, span } of expr.overrides) {
+    const evaluated = evaluate(value, env);
+    if (evaluated.kind === 'poison') return undefined;
+    overrides.push({ path: path.segments.map((s) => s.text), value: evaluated, span });
+  }
+  return overrides;
+}
+
+export function evaluateWith(expr: WithExpr, env: Env): Value {
+  return varied(expr, [], env);
+}
+
+/** The model or block that a model-valued expression stands for (`of "x" with ...`, `model a = ...`). */
+export function evaluateModelExpr(expr: Expr, overrides: readonly Override[], env: Env): Value {
+  const value = varied(expr, overrides, env);
+  if (value.kind === 'block' || value.kind === 'poison') return value as Value | Poison;
+  return mistakes.wrongKind(env.session, expr.span, 'a model', 'a block', describe(value));
+}

@@ -1,0 +1,380 @@
+/**
+ * Walks expressions without evaluating them: unknown names, wrong arguments, kinds that cannot meet.
+ *
+ * It reports with the codes, places and words that evaluation uses, so that a mistake found by both appears
+ * once.
+ */
+
+import type {
+  Argument,
+  BinaryExpr,
+  Callable,
+  CallExpr,
+  Expr,
+  IndexExpr,
+  MemberExpr,
+  PipeExpr,
+} from '../../../grammar/ast.ts';
+import type { Span } from '../../../grammar/source.ts';
+import { builtinFormals, builtinNamed } from '../builtins/builtins.ts';
+import { einsumFault, patternFault } from '../builtins/patterns.ts';
+import { coerceStatic, mustBe } from '../evaluate/match.ts';
+import { findModel } from '../evaluate/variants.ts';
+import { lookup, unknownName } from '../modules/imports.ts';
+import { type Actual, bindArguments, formalsOf } from '../nodes/arguments.ts';
+import * as mistakes from '../values/mistakes.ts';
+import { forwardOf, type Module } from '../values/module.ts';
+import { type Session, sourceText } from '../values/session.ts';
+import { poison } from '../values/values.ts';
+import { any, commonKind, fitsStatic, fitsTensor, type Kind, kindOfType, nounOf } from './kinds.ts';
+
+/** Kinds of the names in reach. */
+export class KindScope {
+  readonly parent: KindScope | undefined;
+  readonly #kinds = new Map<string, Kind>();
+
+  constructor(parent?: KindScope) {
+    this.parent = parent;
+  }
+
+  find(name: string): Kind | undefined {
+    return this.#kinds.get(name) ?? this.parent?.find(name);
+  }
+
+  own(name: string): Kind | undefined {
+    return this.#kinds.get(name);
+  }
+
+  bind(name: string, kind: Kind): void {
+    this.#kinds.set(name, kind);
+  }
+
+  /** Outermost first, for suggestions. */
+  names(): string[] {
+    return [...(this.parent?.names() ?? []), ...this.#kinds.keys()];
+  }
+}
+
+export interface Look {
+  readonly session: Session;
+  readonly module: Module;
+  readonly scope: KindScope;
+  /** Inside a body, where `N` is the size of the whole batch. */
+  readonly body: boolean;
+}
+
+export function inspect(expr: Expr, look: Look): Kind {
+  switch (expr.kind) {
+    case 'int':
+    case 'float':
+    case 'string':
+    case 'bool':
+      return { of: expr.kind };
+    case 'name':
+      return inspectName(expr.text, expr.span, look);
+    case 'list':
+      for (const item of expr.items) inspect(item, look);
+      return { of: 'list' };
+    case 'record':
+      return { of: 'record', fields: new Map(expr.fields.map((f) => [f.name.text, inspect(f.value, look)])) };
+    case 'call':
+      return inspectCall(expr, look);
+    case 'member':
+      return inspectMember(expr, look);
+    case 'index':
+      return inspectIndex(expr, look);
+    case 'unary':
+      return inspectUnary(expr, look);
+    case 'binary':
+      return inspectBinary(expr, look);
+    case 'if':
+      inspectCondition(expr.condition, '`if`', look);
+      return commonKind(inspect(expr.then, look), inspect(expr.else, look));
+    case 'pipe':
+      return inspectPipe(expr, look);
+    case 'elvis':
+      inspect(expr.left, look);
+      inspect(expr.right, look);
+      return any;
+    case 'with':
+      return inspectWith(expr, look);
+    case 'arrow':
+      return { of: 'pattern' };
+    case 'group':
+      return inspect(expr.inner, look);
+    case 'range':
+    case 'quantity':
+      mistakes.misplaced(look.session, expr);
+      return any;
+    case 'error':
+      return any;
+  }
+}
+
+function inspectName(name: string, span: Span, look: Look): Kind {
+  const known = look.scope.find(name);
+  if (known !== undefined) return known;
+  const declared = lookup(look.module, name);
+  if (declared === null) return any;
+  if (declared !== undefined) {
+    const { decl, module } = declared;
+    if (declared.kind === 'model') return any;
+    if (module.damaged.has(decl)) return any;
+    if (declared.kind === 'block') return { of: 'block', decl: declared.decl, module };
+    return { of: 'fn', name, callable: declared.decl, module };
+  }
+  const builtin = builtinNamed(name);
+  if (builtin !== undefined) return { of: 'builtin', builtin };
+  if (name === 'N' && look.body) return any;
+  unknownName(name, span, look);
+  return any;
+}
+
+function inspectUnary(expr: Expr & { kind: 'unary' }, look: Look): Kind {
+  if (expr.op === 'not') {
+    inspectCondition(expr.operand, '`not`', look, expr.span);
+    return { of: 'bool' };
+  }
+  const kind = inspect(expr.operand, look);
+  if (fitsTensor(kind)) return kind;
+  mistakes.notATensor(look.session, expr.operand.span, nounOf(kind));
+  return any;
+}
+
+/** A condition must be a bool. */
+export function inspectCondition(expr: Expr, what: string, look: Look, at: Span = expr.span): void {
+  const kind = inspect(expr, look);
+  if (kind.of === 'any' || kind.of === 'bool') return;
+  mistakes.notABool(look.session, at, what, nounOf(kind), kind.of === 'tensor');
+}
+
+function inspectBinary(expr: BinaryExpr, look: Look): Kind {
+  const { op } = expr;
+  if (op === 'and' || op === 'or') {
+    inspectCondition(expr.left, `\`${op}\``, look);
+    inspectCondition(expr.right, `\`${op}\``, look);
+    return { of: 'bool' };
+  }
+  const left = inspect(expr.left, look);
+  const right = inspect(expr.right, look);
+  if (op === '==' || op === '!=') return { of: 'bool' };
+  const wrong = [left, right].find((k) => !fitsTensor(k));
+  if (wrong !== undefined) {
+    const shown = `${sourceText(expr.left.span)} ${op} ${sourceText(expr.right.span)}`;
+    mistakes.notNumbers(look.session, expr.span, op, nounOf(wrong), shown);
+    return any;
+  }
+  if (op === '<' || op === '<=' || op === '>' || op === '>=') return { of: 'bool' };
+  if (left.of === 'tensor' || right.of === 'tensor') return { of: 'tensor' };
+  if (op === '^' || left.of === 'any' || right.of === 'any') return any;
+  return left.of === 'int' && right.of === 'int' ? { of: 'int' } : { of: 'float' };
+}
+
+function inspectMember(expr: MemberExpr, look: Look): Kind {
+  const object = inspect(expr.object, look);
+  const { text: name, span } = expr.member;
+  const { session } = look;
+  if (object.of === 'any') return any;
+  if (object.of === 'tensor') {
+    if (name === 'T') return object;
+    mistakes.noMemberOfTensor(session, span, name);
+    return any;
+  }
+  if (object.of === 'record') {
+    const field = object.fields?.get(name);
+    if (field !== undefined || object.fields === undefined) return field ?? any;
+    mistakes.noField(session, span, name, object.fields.keys());
+    return any;
+  }
+  if (object.of === 'child') return childMember(object, name, span, look);
+  mistakes.noMember(session, span, nounOf(object), name);
+  return any;
+}
+
+function childMember(child: Kind & { of: 'child' }, name: string, span: Span, look: Look): Kind {
+  const part = child.parts?.get(name);
+  if (part !== undefined) return part;
+  const { decl, parts } = child;
+  if (decl === undefined && parts === undefined) return any;
+  const members = decl?.members.filter((m) => m.kind === 'child' || m.kind === 'weight') ?? [];
+  const member = members.find((m) => m.name.text === name);
+  if (member?.kind === 'weight') return { of: 'tensor' };
+  if (member !== undefined) return any;
+  const known = [...(parts?.keys() ?? []), ...members.map((m) => m.name.text)];
+  mistakes.noChild(look.session, span, child.name, name, known);
+  return any;
+}
+
+function inspectIndex(expr: IndexExpr, look: Look): Kind {
+  const object = inspect(expr.object, look);
+  for (const subscript of expr.subscripts) {
+    if (subscript.kind !== 'slice') inspect(subscript, look);
+    else for (const end of [subscript.start, subscript.end]) if (end !== undefined) inspect(end, look);
+  }
+  if (object.of === 'tensor') return object;
+  if (object.of === 'array') return object.item;
+  if (object.of !== 'any' && object.of !== 'list') {
+    mistakes.noIndex(look.session, expr.span, nounOf(object));
+  }
+  return any;
+}
+
+function inspectWith(expr: Expr & { kind: 'with' }, look: Look): Kind {
+  if (expr.base.kind === 'string') findModel(look.module, expr.base.value, expr.base.span, look.session);
+  else inspect(expr.base, look);
+  for (const { value } of expr.overrides) inspect(value, look);
+  return { of: 'block' };
+}
+
+// ── calls ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+function inspectPipe(expr: PipeExpr, look: Look): Kind {
+  const piped = { kind: inspect(expr.left, look), span: expr.left.span };
+  let right = expr.right;
+  while (right.kind === 'group' && right.inner.kind !== 'elvis') right = right.inner;
+  if (right.kind === 'call') return inspectCall(right, look, piped);
+  return inspectCall({ kind: 'call', callee: right, args: [], span: right.span }, look, piped);
+}
+
+interface PipedKind {
+  readonly kind: Kind;
+  readonly span: Span;
+}
+
+function inspectCall(expr: CallExpr, look: Look, piped?: PipedKind): Kind {
+  const callee = inspect(expr.callee, look);
+  const given = expr.args.map((argument) => ({ argument, kind: inspect(argument.value, look) }));
+  inspectPatterns(callee, expr.args, look);
+  const actuals: Actual[] = expr.args.map((a: Argument) =>
+    a.name === undefined ? { expr: a.value, span: a.span } : { name: a.name, expr: a.value, span: a.span },
+  );
+  const kinds = new Map<Actual, Kind>(actuals.map((a, i) => [a, given[i]!.kind]));
+  if (piped !== undefined) {
+    const first: Actual = { value: poison, span: piped.span };
+    actuals.unshift(first);
+    kinds.set(first, piped.kind);
+  }
+  const call = { expr, actuals, kinds, look };
+  switch (callee.of) {
+    case 'any':
+      return any;
+    case 'builtin':
+      return callBuiltinKind(callee.builtin, call);
+    case 'fn':
+      return callee.callable === undefined ? any : callCallable(callee.name ?? '', callee.callable, call);
+    case 'child':
+      return callChild(callee, call);
+    case 'array':
+      return { of: 'tensor' };
+    case 'block':
+      return callBlockKind(callee, call);
+    default:
+      mistakes.notCallable(look.session, expr.span, sourceText(expr.callee.span), nounOf(callee));
+      return any;
+  }
+}
+
+/** Axis names of `rearrange` and `einsum`, and the operands inside the pattern. */
+function inspectPatterns(callee: Kind, args: readonly Argument[], look: Look): void {
+  for (const { value } of args) {
+    if (value.kind !== 'arrow') continue;
+    for (const operand of value.operands) inspect(operand.value, look);
+    const name = callee.of === 'builtin' ? callee.builtin.name : '';
+    const { from, to } = value;
+    const fault =
+      name === 'einsum'
+        ? einsumFault(value)
+        : name === 'rearrange' && from !== undefined
+          ? patternFault(from, to)
+          : undefined;
+    if (fault !== undefined) look.session.report('Z310', fault.span, fault.message);
+  }
+}
+
+interface CallCase {
+  readonly expr: CallExpr;
+  readonly actuals: readonly Actual[];
+  readonly kinds: ReadonlyMap<Actual, Kind>;
+  readonly look: Look;
+}
+
+function callBuiltinKind(builtin: Parameters<typeof builtinFormals>[0], call: CallCase): Kind {
+  const { name, variadic = false, openNames = false } = builtin;
+  const callee = { name, formals: builtinFormals(builtin), variadic, openNames };
+  bindArguments(call.look.session, callee, call.actuals, call.expr.span);
+  const [first] = call.actuals;
+  const kind = first === undefined ? any : (call.kinds.get(first) ?? any);
+  if (builtin.world === 'tensor' || kind.of === 'tensor') return { of: 'tensor' };
+  return any;
+}
+
+function callCallable(name: string, callable: Callable, call: CallCase): Kind {
+  const { session } = call.look;
+  const bound = bindArguments(
+    session,
+    { name, formals: formalsOf(callable.params) },
+    call.actuals,
+    call.expr.span,
+  );
+  for (const param of callable.params) {
+    const actual = bound.byName.get(param.name.text);
+    if (actual === undefined) continue;
+    const kind = call.kinds.get(actual) ?? any;
+    const what = `argument \`${param.name.text}\` of ${name}`;
+    if (param.type.kind === 'static-type') requireStatic(what, kind, param.type, actual, session);
+    else if (param.type.kind === 'tensor-type' && !fitsTensor(kind)) {
+      mistakes.wrongKind(session, actual.span, what, 'a tensor', nounOf(kind));
+    }
+  }
+  return callable.result === undefined ? any : kindOfType(callable.result);
+}
+
+/** A literal is judged by its value, so that the message shows it; anything else by its kind. */
+function requireStatic(
+  what: string,
+  kind: Kind,
+  type: Parameters<typeof fitsStatic>[1],
+  actual: Actual,
+  session: Session,
+): void {
+  if (fitsStatic(kind, type)) return;
+  const { expr } = actual;
+  const literal = expr !== undefined && ['int', 'float', 'string', 'bool'].includes(expr.kind);
+  if (
+    literal &&
+    (expr.kind === 'string' || expr.kind === 'bool' || expr.kind === 'int' || expr.kind === 'float')
+  ) {
+    coerceStatic(
+      { kind: expr.kind, value: expr.value } as Parameters<typeof coerceStatic>[0],
+      type,
+      what,
+      actual.span,
+      session,
+    );
+  } else mistakes.wrongKind(session, actual.span, what, mustBe(type), nounOf(kind));
+}
+
+function callChild(child: Kind & { of: 'child' }, call: CallCase): Kind {
+  const { session } = call.look;
+  if (child.decl === undefined) return any;
+  const forward = forwardOf(child.decl);
+  if (forward !== undefined) return callCallable(child.name, forward, call);
+  mistakes.noForward(session, call.expr.span, child.decl);
+  return any;
+}
+
+function callBlockKind(block: Kind & { of: 'block' }, call: CallCase): Kind {
+  const { decl, module } = block;
+  if (decl === undefined || module === undefined) return { of: 'block' };
+  const { session } = call.look;
+  const callee = { name: decl.name.text, formals: formalsOf(decl.params) };
+  const taken = block.given ?? new Set<string>();
+  const bound = bindArguments(session, callee, call.actuals, call.expr.span, { partial: true, taken });
+  for (const param of decl.params) {
+    const actual = bound.byName.get(param.name.text);
+    if (actual === undefined || param.type.kind !== 'static-type') continue;
+    const what = `\`${param.name.text}\` of ${decl.name.text}`;
+    requireStatic(what, call.kinds.get(actual) ?? any, param.type, actual, session);
+  }
+  return bound.ok ? { ...block, given: new Set([...taken, ...bound.byName.keys()]) } : any;
+}

@@ -1,0 +1,298 @@
+/**
+ * Files and packages as modules: what each declares, imports and can see.
+ *
+ * A name is looked up in the file, in its imports, in the bundled package the file continues (`package nn` in
+ * a user's file), and last in the prelude: the functions and objectives of `nn` and `losses`, which need no
+ * import. Blocks do, so that a file says what it is built from. Model names also reach the bundled zoo.
+ */
+import type { ImportDecl, Item, Program } from '../../../grammar/ast.ts';
+import type { Diagnostic } from '../../../grammar/diagnostics.ts';
+import { type ParseResult, parse } from '../../../grammar/parser.ts';
+import type { SourceFile, Span } from '../../../grammar/source.ts';
+import { builtinNames } from '../builtins/builtins.ts';
+import type { ModuleHost } from '../types.ts';
+import type { Declaration, Loader, Module } from '../values/module.ts';
+import { type Poison, poison } from '../values/poison.ts';
+import type { Session } from '../values/session.ts';
+import { didYouMean } from '../values/suggest.ts';
+import { treeTooDeep } from './depth.ts';
+
+const preludePackages = ['nn', 'losses'] as const;
+/** The home of CLIP's blocks and of the maps of their weights' names. */
+export const zooPackage = 'clip';
+/** Where models without a path are looked up, in this order. */
+export const zooPackages = [zooPackage, 'open_clip'] as const;
+
+/** Bundled packages are parsed once: their trees are immutable and the same for every check. */
+const bundledPrograms = new Map<string, { readonly text: string; readonly result: ParseResult }>();
+
+function parseBundled(file: SourceFile): ParseResult {
+  const known = bundledPrograms.get(file.path);
+  if (known?.text === file.text) return known.result;
+  const result = parse(file);
+  bundledPrograms.set(file.path, { text: file.text, result });
+  return result;
+}
+
+export class ModuleLoader implements Loader {
+  readonly host: ModuleHost;
+  readonly session: Session;
+  readonly #modules = new Map<string, Module | undefined>();
+  readonly #loading: string[] = [];
+
+  constructor(host: ModuleHost, session: Session) {
+    this.host = host;
+    this.session = session;
+  }
+
+  /** A file by path; undefined (and a diagnostic, if `from` says who asked) when it cannot be read. */
+  loadFile(path: string): Module | undefined {
+    if (this.#modules.has(path)) return this.#modules.get(path);
+    const text = this.host.read(path);
+    return text === undefined ? undefined : this.#load(path, { path, text });
+  }
+
+  loadBundled(name: string): Module | undefined {
+    const key = `zooc:${name}`;
+    if (this.#modules.has(key)) return this.#modules.get(key);
+    const file = this.host.bundled(name);
+    return file === undefined ? undefined : this.#load(key, file, name);
+  }
+
+  /** Every module read so far. */
+  modules(): Module[] {
+    return [...this.#modules.values()].filter((m) => m !== undefined);
+  }
+
+  #load(key: string, file: SourceFile, bundled?: string): Module {
+    const { program, diagnostics } = bundled === undefined ? parse(file) : parseBundled(file);
+    this.session.adopt(diagnostics);
+    const module: Module = {
+      file,
+      program: treeTooDeep(program, this.session) ? { ...program, imports: [], items: [] } : program,
+      declarations: new Map(),
+      recipes: new Map(),
+      maps: new Map(),
+      imports: new Map(),
+      damaged: damagedItems(program, diagnostics),
+      broken: diagnostics.some((d) => d.severity === 'error'),
+      loader: this,
+      ...(bundled === undefined ? {} : { bundled }),
+    };
+    this.#modules.set(key, module);
+    this.#loading.push(key);
+    declareItems(module, this.session);
+    for (const item of module.program.imports) this.#import(module, item);
+    this.#loading.pop();
+    return module;
+  }
+
+  #import(module: Module, item: ImportDecl): void {
+    const target = this.#target(module, item);
+    for (const name of item.names) {
+      const declared = module.declarations.get(name.text);
+      if (declared !== undefined || module.imports.has(name.text)) {
+        this.session.report(
+          'Z207',
+          name.span,
+          `\`${name.text}\` is already ${declared ? 'declared' : 'imported'} here`,
+        );
+        continue;
+      }
+      const found = target?.declarations.get(name.text);
+      module.imports.set(name.text, found);
+      if (target !== undefined && found === undefined && !target.broken) {
+        const known = [...target.declarations.keys()];
+        this.session.report(
+          'Z205',
+          name.span,
+          `${nameOf(target)} exports no \`${name.text}\`${didYouMean(name.text, known)}`,
+        );
+      }
+    }
+  }
+
+  #target(module: Module, item: ImportDecl): Module | undefined {
+    const spec = item.from.text;
+    const at = item.from.span;
+    if (!item.from.quoted) {
+      const found = this.#cycle(`zooc:${spec}`, at) ? undefined : this.loadBundled(spec);
+      if (found === undefined && this.host.bundled(spec) === undefined) this.#noPackage(spec, at);
+      return found;
+    }
+    const path = displayPath(spec, module.file.path, this.host);
+    if (path === undefined) {
+      const relative = /^\.{0,2}\//.test(spec);
+      const help = relative
+        ? undefined
+        : 'install it with npm, or write "./file.zoo" for a file beside this one';
+      const what = relative
+        ? `there is no file ${spec}`
+        : `there is no npm package "${spec}" with a \`zoo\` entry`;
+      this.session.report('Z205', at, what, help === undefined ? {} : { help });
+      return undefined;
+    }
+    if (this.#cycle(path, at)) return undefined;
+    const found = this.loadFile(path);
+    if (found === undefined) this.session.report('Z205', at, `cannot read ${path}`);
+    return found;
+  }
+
+  #noPackage(spec: string, at: Span): void {
+    const known = this.host.bundledNames();
+    this.session.report('Z205', at, `there is no package \`${spec}\`${didYouMean(spec, known)}`, {
+      help: `packages that come with zooc: ${known.join(', ')}; a file is imported as "./${spec}.zoo"`,
+    });
+  }
+
+  #cycle(key: string, at: Span): boolean {
+    const start = this.#loading.indexOf(key);
+    if (start < 0) return false;
+    const names = [...this.#loading.slice(start), key].map((k) => k.replace(/^zooc:/, ''));
+    this.session.report('Z204', at, `import cycle: ${names.join(' -> ')}`, {
+      help: 'move what both files need into a third one',
+    });
+    return true;
+  }
+}
+
+/**
+ * The path under which an imported file is read and shown; relative imports stay relative to what the user
+ * typed.
+ */
+function displayPath(spec: string, from: string, host: ModuleHost): string | undefined {
+  const resolved = host.resolve(spec, from);
+  if (resolved === undefined || !/^\.{1,2}\//.test(spec)) return resolved;
+  const parts = [...from.split('/').slice(0, -1)];
+  for (const part of spec.split('/')) {
+    if (part === '.' || part === '') continue;
+    if (part === '..' && parts.length > 0 && parts.at(-1) !== '..') parts.pop();
+    else parts.push(part);
+  }
+  const path = parts.join('/');
+  return host.read(path) === undefined ? resolved : path;
+}
+
+function damagedItems(program: Program, diagnostics: readonly Diagnostic[]): Set<Item> {
+  const touches = (item: Item) => (d: Diagnostic) =>
+    d.span !== undefined && d.span.start <= item.span.end && d.span.end >= item.span.start;
+  return new Set(program.items.filter((item) => diagnostics.some(touches(item))));
+}
+
+function declareItems(module: Module, session: Session): void {
+  for (const item of module.program.items) {
+    const target: Map<string, unknown> =
+      item.kind === 'train' ? module.recipes : item.kind === 'names' ? module.maps : module.declarations;
+    const { text, span } = item.name;
+    if (text === '') continue;
+    if (target.has(text)) {
+      session.report('Z207', span, `\`${text}\` is declared twice`, {
+        labels: firstPlace(module, text, item.kind),
+      });
+      continue;
+    }
+    if (item.kind === 'train') module.recipes.set(text, item);
+    else if (item.kind === 'names') module.maps.set(text, item);
+    else module.declarations.set(text, { kind: item.kind, decl: item, module } as Declaration);
+  }
+}
+
+function firstPlace(module: Module, name: string, kind: string) {
+  const separate = kind === 'train' || kind === 'names';
+  const first = module.program.items.find((i) => i.name.text === name && (separate ? i.kind === kind : true));
+  return first === undefined ? [] : [{ span: first.name.span, text: 'first here' }];
+}
+
+export function nameOf(module: Module): string {
+  return module.bundled === undefined ? module.file.path : `package ${module.bundled}`;
+}
+
+/** The bundled package that a user's `package nn` file continues. */
+function continued(module: Module): Module | undefined {
+  const name = module.program.package?.text;
+  if (name === undefined || module.bundled !== undefined) return undefined;
+  return module.loader.loadBundled(name);
+}
+
+/** `undefined` if nothing declares the name; `null` if it is bound to something that failed to load. */
+export function lookup(module: Module, name: string): Declaration | null | undefined {
+  const own = module.declarations.get(name);
+  if (own !== undefined) return own;
+  if (module.imports.has(name)) return module.imports.get(name) ?? null;
+  const inPackage = continued(module)?.declarations.get(name);
+  if (inPackage !== undefined) return inPackage;
+  for (const prelude of preludePackages) {
+    if (module.bundled === prelude) continue;
+    const found = module.loader.loadBundled(prelude)?.declarations.get(name);
+    if (found?.kind === 'fn' || found?.kind === 'objective') return found;
+  }
+  return undefined;
+}
+
+/** A model by name: of the file, imported, or bundled. */
+export function lookupModel(module: Module, name: string): Declaration | null | undefined {
+  const found = lookup(module, name);
+  if (found !== undefined) return found;
+  return bundledModels(module.loader).get(name);
+}
+
+/** The models that need no path, by name. */
+export function bundledModels(loader: Loader): Map<string, Declaration & { kind: 'model' }> {
+  const models = new Map<string, Declaration & { kind: 'model' }>();
+  for (const name of zooPackages)
+    for (const [key, d] of loader.loadBundled(name)?.declarations ?? [])
+      if (d.kind === 'model') models.set(key, d);
+  return models;
+}
+
+/** Names that `lookup` would find, for suggestions. */
+export function visibleNames(module: Module): string[] {
+  const names = [...module.declarations.keys(), ...module.imports.keys()];
+  names.push(...(continued(module)?.declarations.keys() ?? []));
+  for (const prelude of preludePackages) {
+    for (const [name, d] of module.loader.loadBundled(prelude)?.declarations ?? []) {
+      if (d.kind === 'fn' || d.kind === 'objective') names.push(name);
+    }
+  }
+  return names;
+}
+
+export function visibleModels(module: Module): string[] {
+  const own = [...module.declarations].filter(([, d]) => d.kind === 'model').map(([name]) => name);
+  return [...own, ...bundledModels(module.loader).keys()];
+}
+
+/** The bundled packages that declare a block of this name. */
+function packageWithBlock(loader: Loader, name: string): string | undefined {
+  return loader.host
+    .bundledNames()
+    .find((p) => loader.loadBundled(p)?.declarations.get(name)?.kind === 'block');
+}
+
+/** Where a name is looked for. */
+interface Place {
+  readonly session: Session;
+  readonly module: Module;
+  readonly scope: { names(): string[] };
+}
+
+/** Reports a name that nothing declares, with the nearest that something does. */
+export function unknownName(name: string, span: Span, at: Place): Poison {
+  const { session, module } = at;
+  if (module.broken) return nearInScope(name, span, at);
+  const home = packageWithBlock(module.loader, name);
+  if (home !== undefined && home !== module.bundled) {
+    return session.report('Z206', span, `unknown block \`${name}\`; it is in package ${home}`, {
+      help: `import ${home} { ${name} }`,
+    });
+  }
+  const known = [...at.scope.names(), ...visibleNames(module), ...builtinNames()];
+  const hint = didYouMean(name, known);
+  return session.report('Z200', span, `unknown name \`${name}\`${hint}`);
+}
+
+/** In a file with syntax errors declarations may be lost, so only slips of local names are said. */
+function nearInScope(name: string, span: Span, at: Place): Poison {
+  const hint = didYouMean(name, at.scope.names());
+  return hint === '' ? poison : at.session.report('Z200', span, `unknown name \`${name}\`${hint}`);
+}

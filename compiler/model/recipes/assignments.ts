@@ -1,0 +1,129 @@
+/**
+ * The assignments of a recipe by key, with `--set` overrides applied to their texts: `batch=64` replaces a
+ * setting, `optimizer.lr=1e-3` one argument of it. Values are evaluated afterwards, whatever they came from.
+ */
+import type { Expr, Setting, TrainDecl } from '../../../grammar/ast.ts';
+import { parseExpression } from '../../../grammar/parser.ts';
+import type { SourceFile, Span } from '../../../grammar/source.ts';
+import type { TextOverride } from '../resolve/resolve.ts';
+import type { Session } from '../values/session.ts';
+import { didYouMean } from '../values/suggest.ts';
+import { clippings, optimizers, schedules } from './schema.ts';
+
+type Assign = Extract<Setting, { kind: 'assign' }>;
+
+const assignable = [
+  'data',
+  'objective',
+  'batch',
+  'chunk',
+  'optimizer',
+  'schedule',
+  'precision',
+  'grad_clip',
+  'seed',
+  'steps',
+] as const;
+export type Key = (typeof assignable)[number];
+/** Settings that are not assignments, for suggestions. */
+const statements = ['clamp', 'freeze', 'remat', 'init', 'checkpoint', 'evaluate'];
+
+function isKey(name: string): name is Key {
+  return (assignable as readonly string[]).includes(name);
+}
+
+/** Whether an override is about the recipe and not about its model. */
+export function isSettingPath(path: string): boolean {
+  const [first = ''] = path.split('.');
+  return isKey(first) || first === 'checkpoint';
+}
+
+/** `model.vision.layers` says the same as `vision.layers`. */
+export function withoutPrefix(override: TextOverride): TextOverride {
+  return override.path.startsWith('model.')
+    ? { ...override, path: override.path.slice('model.'.length) }
+    : override;
+}
+
+/** Every assignment, overrides applied. */
+export function assignmentsOf(
+  decl: TrainDecl,
+  overrides: readonly TextOverride[],
+  session: Session,
+): Map<Key, Expr> {
+  const assigned = new Map<Key, Expr>();
+  for (const setting of decl.settings) if (setting.kind === 'assign') assign(setting, assigned, session);
+  if (assigned.has('steps') && mentionsTotal(assigned.get('schedule'))) {
+    const { span } = assigned.get('steps')!;
+    session.report('Z505', span, 'the length is given twice: `steps` and `total` of the schedule');
+  }
+  for (const override of overrides) applyOverride(override, assigned, session);
+  return assigned;
+}
+
+function assign({ key, value }: Assign, assigned: Map<Key, Expr>, session: Session): void {
+  if (!isKey(key.text)) {
+    const hint = didYouMean(key.text, [...assignable, ...statements]);
+    const help = hint === '' ? { help: `settings: ${[...assignable, ...statements].join(', ')}` } : {};
+    session.report('Z501', key.span, `a recipe has no setting \`${key.text}\`${hint}`, help);
+  } else if (assigned.has(key.text)) {
+    session.report('Z505', key.span, `\`${key.text}\` is set twice`);
+  } else assigned.set(key.text, value);
+}
+
+/** `batch=64` replaces a setting, `optimizer.lr=1e-3` one argument of it. */
+function applyOverride(
+  { path, value: text }: TextOverride,
+  assigned: Map<Key, Expr>,
+  session: Session,
+): void {
+  const [key = '', argument, ...deeper] = path.split('.');
+  if (!isKey(key)) return;
+  const file: SourceFile = { path: `--set ${path}`, text };
+  const { expression, diagnostics } = parseExpression(file);
+  session.adopt(diagnostics);
+  if (argument === undefined) {
+    assigned.set(key, expression);
+    return;
+  }
+  const span: Span = { file, start: 0, end: text.length };
+  if (deeper.length > 0) session.report('Z501', span, `\`${path}\` is no setting of a recipe`);
+  else assigned.set(key, withArgument(key, assigned.get(key), argument, expression, span));
+}
+
+function mentionsTotal(schedule: Expr | undefined): boolean {
+  return (
+    schedule?.kind === 'call' &&
+    schedule.args.some((a, i) => a.name?.text === 'total' || (a.name === undefined && i === 1))
+  );
+}
+
+const positions: Partial<Record<Key, readonly string[]>> = {
+  optimizer: optimizers.adamw.positional,
+  schedule: schedules.cosine.positional,
+  grad_clip: clippings.norm.positional,
+};
+const defaultCalls: Partial<Record<Key, string>> = {
+  optimizer: 'adamw',
+  schedule: 'constant',
+  precision: 'mixed',
+  grad_clip: 'norm',
+};
+
+/** The call of a setting with one argument replaced or added. */
+function withArgument(key: Key, before: Expr | undefined, name: string, value: Expr, span: Span): Expr {
+  const callee: Expr =
+    before?.kind === 'call'
+      ? before.callee
+      : (before ?? { kind: 'name', text: defaultCalls[key] ?? key, span });
+  const args = before?.kind === 'call' ? before.args : [];
+  const kept = args.filter((a, i) => (a.name?.text ?? positions[key]?.[i]) !== name);
+  const named = kept.map((a) => {
+    const position = positions[key]?.[args.indexOf(a)];
+    return a.name !== undefined || position === undefined
+      ? a
+      : { ...a, name: { text: position, span: a.span, quoted: false } };
+  });
+  const added = { name: { text: name, span, quoted: false }, value, span };
+  return { kind: 'call', callee, args: [...named, added], span: before?.span ?? span };
+}

@@ -1,0 +1,284 @@
+/**
+ * Recipes: the settings of `train`, evaluated and validated against the model they train.
+ *
+ * `check` wants every setting that is there to be right; training also wants those that must be there
+ * (`data`, `batch`). Settings may be overridden like parameters: `batch = 64`, `optimizer.lr = 1e-3`; paths
+ * that name no setting belong to the model (`vision.layers = 2`).
+ */
+
+import type { Expr, TrainDecl } from '../../../grammar/ast.ts';
+import type { Span } from '../../../grammar/source.ts';
+import { contextOf } from '../build/evaluator.ts';
+import { rootOf } from '../build/tree.ts';
+import { evaluateModelExpr } from '../evaluate/variants.ts';
+import { checkTexts } from '../inspect/declarations.ts';
+import { lookup, lookupModel, visibleModels, visibleNames } from '../modules/imports.ts';
+import {
+  buildModel,
+  inSession,
+  openReference,
+  parseOverrides,
+  pick,
+  type TextOverride,
+} from '../resolve/resolve.ts';
+import { traceRoot } from '../trace/trace.ts';
+import type { Model, ModuleHost, Recipe, Result } from '../types.ts';
+import type { Module } from '../values/module.ts';
+import { type Env, staticEnv } from '../values/scope.ts';
+import { sourceText } from '../values/session.ts';
+import { didYouMean } from '../values/suggest.ts';
+import { assignmentsOf, isSettingPath, type Key, withoutPrefix } from './assignments.ts';
+import {
+  clippings,
+  dataSources,
+  optimizers,
+  precisions,
+  readCall,
+  readForm,
+  readPlain,
+  schedules,
+  settings,
+} from './schema.ts';
+import { StatementReader } from './statements.ts';
+
+/** A recipe by reference (`path.zoo#recipe`), ready to train. */
+export function resolveRecipe(
+  host: ModuleHost,
+  reference: string,
+  overrides: readonly TextOverride[] = [],
+): Result<Recipe> {
+  return inSession(host, (loader) => {
+    const opened = openReference(loader, reference);
+    if (opened === undefined) return undefined;
+    checkTexts(loader);
+    const decl = pick(loader, opened, 'recipe', opened.module.recipes);
+    return decl === undefined ? undefined : evaluateRecipe(decl, opened.module, overrides, true);
+  });
+}
+
+/** Evaluates a recipe; with `complete` it must have all that training needs. Undefined after a report. */
+export function evaluateRecipe(
+  decl: TrainDecl,
+  module: Module,
+  overrides: readonly TextOverride[],
+  complete: boolean,
+): Recipe | undefined {
+  const { session } = module.loader;
+  const env = staticEnv(contextOf(session), module);
+  const mine = overrides.filter((o) => isSettingPath(o.path));
+  const theirs = overrides.filter((o) => !isSettingPath(o.path));
+  const forModel = parseOverrides(theirs.map(withoutPrefix), env);
+  if (forModel === undefined) return undefined;
+  const before = session.errorCount;
+  const value = evaluateModelExpr(decl.of, forModel, env);
+  const name = modelName(decl.of);
+  const model = buildModel(name, value, modelPlace(decl.of, module), module, session);
+  const reader = new RecipeReader(decl, module, env, model, complete);
+  const recipe = reader.read(mine);
+  return session.errorCount > before ? undefined : recipe;
+}
+
+/** Mistakes of a named model belong to its declaration, where they may have been reported already. */
+function modelPlace(expr: Expr, module: Module): Span {
+  const found = expr.kind === 'string' ? lookupModel(module, expr.value) : undefined;
+  return found?.kind === 'model' && found.module.bundled === undefined ? found.decl.value.span : expr.span;
+}
+
+function modelName(expr: Expr): string {
+  if (expr.kind === 'string') return expr.value;
+  if (expr.kind === 'with') return modelName(expr.base);
+  return expr.kind === 'group' ? modelName(expr.inner) : sourceText(expr.span);
+}
+
+class RecipeReader {
+  private readonly decl: TrainDecl;
+  private readonly module: Module;
+  private readonly env: Env;
+  private readonly model: Model | undefined;
+  private readonly complete: boolean;
+
+  constructor(decl: TrainDecl, module: Module, env: Env, model: Model | undefined, complete: boolean) {
+    this.decl = decl;
+    this.module = module;
+    this.env = env;
+    this.model = model;
+    this.complete = complete;
+  }
+
+  read(overrides: readonly TextOverride[]): Recipe | undefined {
+    const from = this.readFrom();
+    const assigned = assignmentsOf(this.decl, overrides, this.session);
+    const fixed = this.readAssigned(assigned);
+    const statements = new StatementReader(this.decl, this.env, this.model).read(overrides);
+    const { model } = this;
+    if (model === undefined || fixed === undefined) return undefined;
+    return {
+      name: this.decl.name.text,
+      model,
+      ...(from === undefined ? {} : { from }),
+      ...fixed,
+      ...statements,
+      source: this.module.file,
+    };
+  }
+
+  private get session() {
+    return this.env.session;
+  }
+
+  /** A model by name or with overrides of its own, or a file of weights. */
+  private readFrom(): Recipe['from'] {
+    const { from } = this.decl;
+    if (from === undefined || from.kind === 'error') return undefined;
+    const name = modelName(from);
+    const found = lookupModel(this.module, name);
+    if (found === null) return undefined;
+    if (found?.kind === 'model') {
+      const value = evaluateModelExpr(from, [], this.env);
+      const model = buildModel(name, value, modelPlace(from, this.module), this.module, this.session);
+      return model === undefined ? undefined : { kind: 'model', model };
+    }
+    if (from.kind === 'string' && /\.safetensors$|^\.{0,2}\//.test(name)) return { kind: 'file', path: name };
+    const hint = didYouMean(name, visibleModels(this.module));
+    this.session.report('Z213', from.span, `there is no model "${name}"${hint}`, {
+      help: 'from takes a model or a file: "weights.safetensors"',
+    });
+    return undefined;
+  }
+
+  private readAssigned(assigned: ReadonlyMap<Key, Expr>) {
+    const { env } = this;
+    const read = <T>(key: Key, reader: (expr: Expr) => T): T | undefined => {
+      const expr = assigned.get(key);
+      return expr === undefined || expr.kind === 'error' ? undefined : reader(expr);
+    };
+    const data = read('data', (expr) => readCall(expr, 'data', dataSources, env));
+    const objective =
+      read('objective', (expr) => this.readObjective(expr)) ?? this.model?.objective ?? 'contrastive';
+    const batch = read('batch', (expr) => readPlain(expr, 'batch', settings.batch, env));
+    const chunk = read('chunk', (expr) => this.readChunk(expr, batch));
+    const optimizer = read('optimizer', (expr) => readForm(expr, 'optimizer', optimizers, env));
+    const schedule = read('schedule', (expr) => readForm(expr, 'schedule', schedules, env));
+    const precision = read('precision', (expr) => readForm(expr, 'precision', precisions, env));
+    const clip = read('grad_clip', (expr) => this.readClip(expr));
+    const seed = read('seed', (expr) => readPlain(expr, 'seed', settings.seed, env)) ?? 0;
+    const steps = read('steps', (expr) => readPlain(expr, 'steps', settings.steps, env));
+    if (!assigned.has('objective')) this.checkObjective(objective, this.decl.of.span);
+    const whole = this.requireSettings(assigned);
+    if (!whole || data === undefined || batch === undefined) return undefined;
+    return {
+      data,
+      objective,
+      batch,
+      ...(chunk === undefined ? {} : { chunk }),
+      optimizer: adamw(optimizer?.value ?? optimizers.adamw.schema.parse({})),
+      schedule: scheduled(schedule, steps),
+      precision: mixedOr32(precision),
+      ...(clip === undefined ? {} : { gradClip: clip }),
+      seed,
+    };
+  }
+
+  /** Missing `data` or `batch`: an error where training starts, a warning where the file is only checked. */
+  private requireSettings(assigned: ReadonlyMap<Key, Expr>): boolean {
+    const missing = (['data', 'batch'] as const).filter((key) => !assigned.has(key));
+    if (missing.length === 0) return true;
+    const { name } = this.decl;
+    const message = `recipe ${name.text} has no ${missing.map((k) => `\`${k}\``).join(' and no ')}`;
+    const help = missing[0] === 'data' ? 'data = csv("pairs.csv")' : 'batch = 256';
+    if (this.complete) this.session.report('Z503', name.span, message, { help });
+    else
+      this.session.warn('Z503', name.span, `${message}: it cannot be trained before that is set`, { help });
+    return false;
+  }
+
+  private readObjective(expr: Expr): string | undefined {
+    const name = expr.kind === 'name' ? expr.text : expr.kind === 'string' ? expr.value : undefined;
+    if (name === undefined) {
+      this.session.report(
+        'Z502',
+        expr.span,
+        '`objective` must be the name of an objective: objective = contrastive',
+      );
+      return undefined;
+    }
+    const found = lookup(this.module, name);
+    if (found === null) return undefined;
+    if (found?.kind === 'objective' || found?.kind === 'fn') return this.checkObjective(name, expr.span);
+    const hint = didYouMean(name, visibleNames(this.module));
+    this.session.report('Z200', expr.span, `there is no objective \`${name}\`${hint}`);
+    return undefined;
+  }
+
+  /** Traces the loss, so that its shapes are checked with this model. */
+  private checkObjective(name: string, span: Span): string | undefined {
+    const { model, session } = this;
+    if (model === undefined) return name;
+    if (!model.entries.some((e) => e.name === 'loss')) {
+      session.report(
+        'Z315',
+        this.decl.of.span,
+        `${model.name} gives no \`image\`, \`text\` and \`scale\` to train on`,
+      );
+      return undefined;
+    }
+    const before = session.errorCount;
+    traceRoot({ ...rootOf(model), span }, 'loss', session, { objective: name, training: true });
+    return session.errorCount > before ? undefined : name;
+  }
+
+  private readChunk(expr: Expr, batch: number | undefined): number | undefined {
+    const chunk = readPlain(expr, 'chunk', settings.chunk, this.env);
+    if (chunk === undefined || batch === undefined || batch % chunk === 0) return chunk;
+    const near = nearestDivisors(batch, chunk);
+    this.session.report('Z502', expr.span, `batch ${batch} is not a multiple of chunk ${chunk}`, {
+      help: `chunks that work: ${near.join(', ')}`,
+    });
+    return undefined;
+  }
+
+  private readClip(expr: Expr): number | undefined {
+    if (expr.kind === 'int' || expr.kind === 'float') {
+      return readPlain(expr, 'grad_clip', clippings.norm.fields.max, this.env) as number | undefined;
+    }
+    return readForm(expr, 'grad_clip', clippings, this.env)?.value.max;
+  }
+}
+
+// ── values ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+function adamw(o: {
+  lr: number;
+  beta1: number;
+  beta2: number;
+  eps: number;
+  weight_decay: number;
+  decay_when: number;
+}): Recipe['optimizer'] {
+  const { lr, beta1, beta2, eps, weight_decay: weightDecay, decay_when: decayMinDims } = o;
+  return { kind: 'adamw', lr, beta1, beta2, eps, weightDecay, decayMinDims };
+}
+
+type ScheduleReading = ReturnType<typeof readForm<typeof schedules>>;
+
+/** Constant without a `schedule`; `steps` is its length. */
+function scheduled(reading: ScheduleReading, steps: number | undefined): Recipe['schedule'] {
+  const { warmup, total } = reading?.value ?? schedules.constant.schema.parse({});
+  const length = steps === undefined ? total : { value: steps, unit: 'steps' as const };
+  return { kind: reading?.kind ?? 'constant', warmup, ...(length === undefined ? {} : { total: length }) };
+}
+
+function mixedOr32(reading: ReturnType<typeof readForm<typeof precisions>>): Recipe['precision'] {
+  if (reading?.kind !== 'mixed') return { kind: 'f32' };
+  return { kind: 'mixed', lossScale: reading.value.loss_scale };
+}
+
+function nearestDivisors(batch: number, chunk: number): number[] {
+  if (batch > 1e7) return [1, batch];
+  const found: number[] = [];
+  for (let below = Math.min(chunk, batch); below >= 1 && found.length < 1; below--)
+    if (batch % below === 0) found.push(below);
+  for (let above = chunk; above <= batch && found.length < 2; above++)
+    if (batch % above === 0) found.push(above);
+  return found;
+}

@@ -1,0 +1,274 @@
+/**
+ * What each setting of a recipe accepts, as zod schemas with the words of the error beside them.
+ *
+ * A call such as `adamw(lr = 5e-4)` is one of a setting's forms: its arguments are validated as one object,
+ * defaults (those of open_clip for CLIP) filled in, and every issue becomes a diagnostic at the argument that
+ * caused it.
+ */
+import { z } from 'zod';
+import type { CallExpr, Expr } from '../../../grammar/ast.ts';
+import type { Span } from '../../../grammar/source.ts';
+import type { Quantity, StaticCall, StaticValueData } from '../types.ts';
+import { type Env, evaluate } from '../values/scope.ts';
+import { didYouMean } from '../values/suggest.ts';
+import { callData, formatData, toData } from './data.ts';
+
+/** A schema and what it wants in words: "a number above 0". */
+export interface Wanted<S extends z.ZodType = z.ZodType> {
+  readonly schema: S;
+  readonly wanted: string;
+}
+
+function wanted<S extends z.ZodType>(schema: S, text: string): Wanted<S> {
+  return { schema, wanted: text };
+}
+
+const positive = z.number().positive();
+const count = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
+/** A bare number counts steps. */
+const duration = z
+  .union([z.number(), z.object({ value: z.number(), unit: z.enum(['steps', 'epochs']) })])
+  .transform((q): Quantity => (typeof q === 'number' ? { value: q, unit: 'steps' } : q))
+  .refine(
+    (q) => Number.isFinite(q.value) && q.value >= 0 && (q.unit === 'epochs' || Number.isInteger(q.value)),
+  );
+const longDuration = duration.refine((q) => q.value > 0);
+
+export const settings = {
+  batch: wanted(count, 'a whole number above 0'),
+  chunk: wanted(count, 'a whole number above 0'),
+  seed: wanted(z.number().int().min(0).max(Number.MAX_SAFE_INTEGER), 'a whole number from 0 to 2^53 - 1'),
+  steps: wanted(count, 'a whole number above 0'),
+  duration: wanted(longDuration, 'a number of steps or epochs, as in 1000 steps'),
+  keep: wanted(count, 'a whole number above 0'),
+} as const;
+
+/** A call that a setting accepts: names of arguments in order, and what each must be. */
+interface Form<T> {
+  readonly positional: readonly string[];
+  readonly fields: Readonly<Record<string, Wanted>>;
+  readonly schema: z.ZodType<T>;
+}
+
+function form<F extends Record<string, Wanted>>(positional: readonly string[], fields: F) {
+  const shape = Object.fromEntries(Object.entries(fields).map(([k, f]) => [k, f.schema])) as {
+    [K in keyof F]: F[K]['schema'];
+  };
+  return { positional, fields, schema: z.object(shape) };
+}
+
+const fraction = 'a number from 0 to below 1';
+export const optimizers = {
+  adamw: form(['lr'], {
+    lr: wanted(positive.max(1e3).default(5e-4), 'a number above 0'),
+    beta1: wanted(z.number().min(0).lt(1).default(0.9), fraction),
+    beta2: wanted(z.number().min(0).lt(1).default(0.98), fraction),
+    eps: wanted(positive.default(1e-6), 'a number above 0'),
+    weight_decay: wanted(z.number().min(0).default(0.2), 'a number of at least 0'),
+    decay_when: wanted(z.number().int().min(0).default(2), '`ndim >= N`'),
+  }),
+};
+
+export const schedules = {
+  cosine: form(['warmup', 'total'], {
+    warmup: wanted(duration.default({ value: 0, unit: 'steps' }), 'a number of steps or epochs'),
+    total: wanted(longDuration.optional(), 'a number of steps or epochs above 0'),
+  }),
+  constant: form(['warmup', 'total'], {
+    warmup: wanted(duration.default({ value: 0, unit: 'steps' }), 'a number of steps or epochs'),
+    total: wanted(longDuration.optional(), 'a number of steps or epochs above 0'),
+  }),
+};
+
+export const precisions = {
+  f32: form([], {}),
+  mixed: form([], {
+    compute: wanted(z.literal('f16').default('f16'), 'f16'),
+    master: wanted(z.literal('f32').default('f32'), 'f32'),
+    loss_scale: wanted(
+      z.union([z.literal('dynamic'), positive]).default('dynamic'),
+      '`dynamic` or a number above 0',
+    ),
+  }),
+};
+
+export const clippings = {
+  norm: form(['max'], { max: wanted(positive, 'a number above 0') }),
+};
+
+/** Names of data sources; their options are checked where the data is opened. */
+export const dataSources = ['csv', 'tensors', 'webdataset'] as const;
+const finite = wanted(z.number(), 'a number');
+const notNegative = wanted(z.number().min(0), 'a number of at least 0');
+/** How a weight may be changed before training. */
+export const initialisations = {
+  resize_grid: form(['method'], { method: wanted(z.literal('bicubic').default('bicubic'), 'bicubic') }),
+  zeros: form([], {}),
+  ones: form([], {}),
+  const: form(['value'], { value: finite }),
+  normal: form(['std'], { std: notNegative }),
+  uniform: form(['bound'], { bound: notNegative }),
+};
+
+// ── reading ────────────────────────────────────────────────────────────────────────────────────────────────
+
+function wrong(env: Env, span: Span, what: string, want: string, data: StaticValueData): undefined {
+  env.session.report('Z502', span, `${what} must be ${want}, got ${formatData(data)}`);
+  return undefined;
+}
+
+/** A plain setting (`batch = 256`); undefined after a report. */
+export function readPlain<S extends z.ZodType>(
+  expr: Expr,
+  key: string,
+  want: Wanted<S>,
+  env: Env,
+): z.output<S> | undefined {
+  const data = toData(expr, env);
+  if (data === undefined) return undefined;
+  const parsed = want.schema.safeParse(data);
+  return parsed.success ? parsed.data : wrong(env, expr.span, `\`${key}\``, want.wanted, data);
+}
+
+type Forms = Readonly<Record<string, Form<unknown>>>;
+export type Reading<F extends Forms> = {
+  [K in keyof F]: { kind: K; value: z.output<F[K]['schema']> };
+}[keyof F];
+
+/**
+ * A setting that is one of some calls (`adamw(...)`); a bare word is a call without arguments. Undefined
+ * after a report.
+ */
+export function readForm<F extends Forms>(
+  expr: Expr,
+  key: string,
+  forms: F,
+  env: Env,
+): Reading<F> | undefined {
+  let inner = expr;
+  while (inner.kind === 'group') inner = inner.inner;
+  const callee = inner.kind === 'call' ? inner.callee : inner;
+  const names = Object.keys(forms);
+  if (callee.kind !== 'name') {
+    if (callee.kind !== 'error') {
+      env.session.report(
+        'Z502',
+        expr.span,
+        `\`${key}\` must be one of: ${names.map((n) => `${n}(...)`).join(', ')}`,
+      );
+    }
+    return undefined;
+  }
+  const chosen = Object.hasOwn(forms, callee.text) ? forms[callee.text] : undefined;
+  if (chosen === undefined) {
+    const hint = didYouMean(callee.text, names);
+    env.session.report('Z502', callee.span, `\`${key}\` cannot be \`${callee.text}\`${hint}`, {
+      help: `${key} can be: ${names.map((n) => `${n}(...)`).join(', ')}`,
+    });
+    return undefined;
+  }
+  const value = readArguments(
+    inner.kind === 'call' ? inner : undefined,
+    callee.text,
+    chosen,
+    callee.span,
+    env,
+  );
+  return value === undefined ? undefined : ({ kind: callee.text, value } as Reading<F>);
+}
+
+function readArguments(
+  call: CallExpr | undefined,
+  name: string,
+  form: Form<unknown>,
+  span: Span,
+  env: Env,
+): unknown {
+  const known = Object.keys(form.fields);
+  const given = new Map<string, { data: StaticValueData; span: Span }>();
+  let ok = true;
+  let position = 0;
+  for (const argument of call?.args ?? []) {
+    const field = argument.name?.text ?? form.positional[position++];
+    if (field === undefined || !known.includes(field)) {
+      unknownArgument(name, argument.name?.text, known, argument.name?.span ?? argument.span, env);
+      ok = false;
+      continue;
+    }
+    const data = field === 'decay_when' ? decayWhen(argument.value, env) : toData(argument.value, env);
+    if (data === undefined) ok = false;
+    else if (given.has(field))
+      env.session.report('Z505', argument.span, `\`${field}\` of ${name} is given twice`);
+    else given.set(field, { data, span: argument.span });
+  }
+  const object = Object.fromEntries([...given].map(([field, { data }]) => [field, data]));
+  const parsed = form.schema.safeParse(object);
+  if (parsed.success) return ok ? parsed.data : undefined;
+  for (const field of new Set(parsed.error.issues.map((issue) => String(issue.path[0])))) {
+    const found = given.get(field);
+    const want = form.fields[field]!.wanted;
+    if (found !== undefined) wrong(env, found.span, `\`${field}\` of ${name}`, want, found.data);
+    else if (ok) env.session.report('Z503', call?.span ?? span, `${name} needs \`${field}\`: ${want}`);
+  }
+  return undefined;
+}
+
+function unknownArgument(
+  name: string,
+  given: string | undefined,
+  known: readonly string[],
+  span: Span,
+  env: Env,
+): void {
+  if (given === undefined) {
+    env.session.report('Z502', span, `${name} has too many arguments without a name`, {
+      help: `name them: ${known.join(', ')}`,
+    });
+    return;
+  }
+  const hint = didYouMean(given, known);
+  const help = hint === '' ? { help: `it takes: ${known.length === 0 ? 'nothing' : known.join(', ')}` } : {};
+  env.session.report('Z501', span, `${name} has no option \`${given}\`${hint}`, help);
+}
+
+/** `ndim >= 2` as 2. */
+function decayWhen(expr: Expr, env: Env): StaticValueData | undefined {
+  let inner = expr;
+  while (inner.kind === 'group') inner = inner.inner;
+  if (inner.kind === 'binary' && inner.left.kind === 'name' && inner.left.text === 'ndim') {
+    const bound = evaluate(inner.right, env);
+    if (bound.kind === 'poison') return undefined;
+    if (bound.kind === 'int' && inner.op === '>=') return bound.value;
+    if (bound.kind === 'int' && inner.op === '>') return bound.value + 1;
+  }
+  env.session.report('Z502', expr.span, '`decay_when` must be `ndim >= N`', {
+    help: 'decay_when = ndim >= 2',
+  });
+  return undefined;
+}
+
+/** `1000 steps`, or a bare number of steps. */
+export function readDuration(expr: Expr, key: string, env: Env): Quantity | undefined {
+  return readPlain(expr, key, settings.duration, env);
+}
+
+/** A setting that is a call of one of these names, with its arguments as data; undefined after a report. */
+export function readCall(
+  expr: Expr,
+  key: string,
+  known: readonly string[],
+  env: Env,
+): StaticCall | undefined {
+  const call = expr.kind === 'call' ? callData(expr, env) : undefined;
+  if (expr.kind !== 'call') {
+    const examples = known.slice(0, 3).map((n) => `${n}(...)`);
+    env.session.report('Z502', expr.span, `\`${key}\` must be a call: ${examples.join(', ')}`);
+  } else if (call !== undefined && !known.includes(call.name)) {
+    const hint = didYouMean(call.name, known);
+    env.session.report('Z502', expr.callee.span, `\`${key}\` cannot be \`${call.name}\`${hint}`, {
+      help: `${key} can be: ${known.map((n) => `${n}(...)`).join(', ')}`,
+    });
+    return undefined;
+  }
+  return call;
+}

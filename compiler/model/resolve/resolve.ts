@@ -1,0 +1,247 @@
+/**
+ * From a reference (`ViT-B/32`, `mine.zoo#mine`) and overrides to an elaborated, shape-checked `Model`.
+ */
+
+import { parseExpression } from '../../../grammar/parser.ts';
+import type { SourceFile, Span } from '../../../grammar/source.ts';
+import { formatShape } from '../../graph/types.ts';
+import { instantiate } from '../build/elaborate.ts';
+import { contextOf } from '../build/evaluator.ts';
+import { configOf } from '../build/structure.ts';
+import { type Root, treeOf } from '../build/tree.ts';
+import { evaluateModel } from '../evaluate/variants.ts';
+import { checkTexts } from '../inspect/declarations.ts';
+import { bundledModels, ModuleLoader, nameOf, zooPackages } from '../modules/imports.ts';
+import { defaultObjective, entriesOf, entryOutputs, type Run, runForward } from '../trace/trace.ts';
+import type { EntryInfo, EntryName, Model, ModuleHost, Result, Weight } from '../types.ts';
+import { weightsInOrder } from '../values/instance.ts';
+import * as mistakes from '../values/mistakes.ts';
+import type { Declaration, Loader, Module } from '../values/module.ts';
+import { type Env, evaluate, staticEnv } from '../values/scope.ts';
+import { Session } from '../values/session.ts';
+import { didYouMean } from '../values/suggest.ts';
+import { describe, type Instance, type Override, type Value } from '../values/values.ts';
+
+export interface TextOverride {
+  readonly path: string;
+  readonly value: string;
+}
+
+// ── references ─────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface Reference {
+  readonly module: Module;
+  readonly name: string | undefined;
+}
+
+/** The file and the name of `path.zoo#name`, or of a bundled name; undefined after a report. */
+export function openReference(loader: Loader, reference: string): Reference | undefined {
+  const { session } = loader;
+  const hash = reference.indexOf('#');
+  const path = hash < 0 ? reference : reference.slice(0, hash);
+  if (!path.endsWith('.zoo')) {
+    const module = loader.loadBundled(zooPackages[0]);
+    if (module !== undefined) return { module, name: reference };
+    session.adopt([
+      { code: 'Z205', severity: 'error', message: `package ${zooPackages[0]} is not installed` },
+    ]);
+    return undefined;
+  }
+  const module = loader.loadFile(path);
+  if (module !== undefined) return { module, name: hash < 0 ? undefined : reference.slice(hash + 1) };
+  session.adopt([{ code: 'Z205', severity: 'error', message: `cannot read ${path}` }]);
+  return undefined;
+}
+
+/** Picks a declaration by name, or the only one. `noun`: "model". */
+export function pick<T>(
+  loader: Loader,
+  reference: Reference,
+  noun: string,
+  known: ReadonlyMap<string, T>,
+): T | undefined {
+  const { name, module } = reference;
+  const names = [...known.keys()];
+  const report = (message: string, help?: string) =>
+    loader.session.adopt([
+      { code: 'Z213', severity: 'error', message, ...(help === undefined ? {} : { help }) },
+    ]);
+  if (name !== undefined) {
+    const found = known.get(name);
+    if (found === undefined) {
+      const where = module.bundled === undefined ? ` in ${nameOf(module)}` : '';
+      report(`there is no ${noun} "${name}"${where}${didYouMean(name, names)}`, listOf(names, noun));
+    }
+    return found;
+  }
+  if (names.length === 1) return known.get(names[0]!);
+  if (names.length === 0) report(`${nameOf(module)} defines no ${noun}`);
+  else
+    report(`${nameOf(module)} defines ${names.length} ${noun}s; say which`, `${nameOf(module)}#${names[0]}`);
+  return undefined;
+}
+
+function listOf(names: readonly string[], noun: string): string | undefined {
+  return names.length === 0 ? undefined : `${noun}s: ${names.join(', ')}`;
+}
+
+/** The models that a reference to this module may name. */
+function modelsOf(module: Module): Map<string, Declaration & { kind: 'model' }> {
+  if (module.bundled !== undefined) return bundledModels(module.loader);
+  const models = new Map<string, Declaration & { kind: 'model' }>();
+  for (const [name, d] of module.declarations) if (d.kind === 'model') models.set(name, d);
+  for (const [name, d] of module.imports) if (d?.kind === 'model' && !models.has(name)) models.set(name, d);
+  return models;
+}
+
+/** `--set path=value` texts as overrides; the value is an expression of the language, or else a bare word. */
+export function parseOverrides(texts: readonly TextOverride[], env: Env): Override[] | undefined {
+  const overrides: Override[] = [];
+  for (const { path, value: text } of texts) {
+    const file: SourceFile = { path: `--set ${path}`, text };
+    const { expression, diagnostics } = parseExpression(file);
+    env.session.adopt(diagnostics);
+    const span: Span = { file, start: 0, end: text.length };
+    const value = diagnostics.length > 0 ? undefined : evaluate(expression, env);
+    if (value === undefined || value.kind === 'poison') return undefined;
+    overrides.push({ path: path.split('.'), value, span });
+  }
+  return overrides;
+}
+
+// ── models ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Runs `body` in a fresh session and turns its diagnostics and value into a result. */
+export function inSession<T>(
+  host: ModuleHost,
+  body: (loader: Loader, session: Session) => T | undefined,
+): Result<T> {
+  const session = new Session();
+  const loader = new ModuleLoader(host, session);
+  const value = session.guard(() => body(loader, session));
+  const { diagnostics } = session;
+  return value === undefined || session.hasErrors
+    ? { ok: false, diagnostics }
+    : { ok: true, value, diagnostics };
+}
+
+export function resolveModel(
+  host: ModuleHost,
+  reference: string,
+  overrides: readonly TextOverride[] = [],
+): Result<Model> {
+  return inSession(host, (loader, session) => {
+    const opened = openReference(loader, reference);
+    if (opened === undefined) return undefined;
+    checkTexts(loader);
+    const declared = pick(loader, opened, 'model', modelsOf(opened.module));
+    if (declared === undefined) return undefined;
+    const parsed = parseOverrides(overrides, staticEnv(contextOf(session), opened.module));
+    if (parsed === undefined) return undefined;
+    const value = evaluateModel(declared, parsed, contextOf(session));
+    return buildModel(declared.decl.name.text, value, declared.decl.value.span, opened.module, session);
+  });
+}
+
+/** Elaborates and shape-checks the block of a model; undefined after a report. */
+export function buildModel(
+  name: string,
+  value: Value,
+  span: Span,
+  module: Module,
+  session: Session,
+): Model | undefined {
+  const before = session.errorCount;
+  if (value.kind !== 'block') {
+    if (value.kind !== 'poison') mistakes.wrongKind(session, span, 'a model', 'a block', describe(value));
+    return undefined;
+  }
+  const instance = instantiate({ ...value, path: '' }, { name, path: '', span }, contextOf(session));
+  const root: Root = { instance, module, span };
+  const weights = uniqueWeights(instance, session);
+  const run = runForward(root, session, {});
+  if (run === undefined || weights === undefined || session.errorCount > before) return undefined;
+  const entries = entriesOf(run);
+  if (entries.length === 0) {
+    session.report('Z315', span, 'the forward of a model must give `image` or `text` features');
+    return undefined;
+  }
+  const infos = entries.flatMap((entry) => entryInfo(entry, run, root) ?? []);
+  if (session.errorCount > before) return undefined;
+  const tree = treeOf(root);
+  return {
+    name,
+    weights,
+    parameters: weights.reduce((sum, w) => sum + (w.kind === 'param' ? elements(w) : 0), 0),
+    config: configOf(tree),
+    entries: infos,
+    ...(entries.includes('loss') ? { objective: defaultObjective(run) } : {}),
+    ...sizesOf(run),
+    sources: module.loader.modules().flatMap((m) => (m.bundled === undefined ? [m.file] : [])),
+    root: tree,
+  };
+}
+
+function elements(weight: Weight): number {
+  return weight.shape.reduce((a, b) => a * b, 1);
+}
+
+/** Weights in order; undefined if two share a path. */
+function uniqueWeights(instance: Instance, session: Session): Weight[] | undefined {
+  const weights = [...weightsInOrder(instance)];
+  const seen = new Map<string, Weight>();
+  for (const weight of weights) {
+    const first = seen.get(weight.name);
+    if (first !== undefined) {
+      session.report('Z219', weight.span, `two weights are called ${weight.name}`, {
+        labels: [{ span: first.span, text: 'the other one' }],
+      });
+      return undefined;
+    }
+    seen.set(weight.name, weight);
+  }
+  return weights;
+}
+
+function entryInfo(entry: EntryName, run: Run, root: Root): EntryInfo | undefined {
+  // A model of another shape than CLIP's (with a bias, say) has its own objective, which its recipe names.
+  const wanted = entry === 'loss' ? 'logits' : entry;
+  const outputs = entryOutputs(run, wanted, root, '');
+  if (outputs === undefined) return undefined;
+  const { builder } = run.tracer;
+  const text = (node: number) => formatShape(builder.type(node).shape);
+  const used = run.inputs.filter(
+    (i) => entry === 'logits' || entry === 'loss' || (entry === 'encode_image') === (i.name === 'images'),
+  );
+  const results = outputs.map(({ name, node }) => ({ name, shape: text(node) }));
+  return {
+    name: entry,
+    inputs: used.map(({ name, node }) => ({ name, shape: text(node) })),
+    outputs: entry === 'loss' ? [...results, { name: 'loss', shape: '[]' }] : results,
+  };
+}
+
+/** Resolution, context, vocabulary and embedding width, read off the traced graph. */
+function sizesOf(run: Run): { resolution?: number; context?: number; vocab?: number; embed?: number } {
+  const { builder } = run.tracer;
+  const axis = (node: number | undefined, at: number) => {
+    const dim = node === undefined ? undefined : builder.type(node).shape.at(at);
+    return typeof dim === 'number' ? dim : undefined;
+  };
+  const images = run.inputs.find((i) => i.name === 'images')?.node;
+  const tokens = run.inputs.find((i) => i.name === 'tokens')?.node;
+  const first = [...run.out.fields.values()].find((v) => v.kind === 'tensor' && v.axes.length === 2);
+  const outputs = [...run.out.fields].flatMap(([name, v]) =>
+    v.kind === 'tensor' ? [{ name, node: v.node }] : [],
+  );
+  const { nodes } = builder.finish(outputs);
+  const lookups = nodes.filter((n) => n.op === 'embedding' && nodes[n.inputs[1]!]?.op === 'input');
+  const vocab = lookups.map((n) => nodes[n.inputs[0]!]!.type.shape[0]).find((d) => typeof d === 'number');
+  const sizes = {
+    resolution: axis(images, 2),
+    context: axis(tokens, 1),
+    vocab,
+    embed: axis(first?.kind === 'tensor' ? first.node : undefined, -1),
+  };
+  return Object.fromEntries(Object.entries(sizes).filter(([, v]) => v !== undefined));
+}

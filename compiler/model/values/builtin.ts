@@ -1,0 +1,39 @@
+/**
+ * What is known of a built-in function from outside: its value carries this; what it does is its row in
+ * `builtins/`.
+ */
+
+/** What a parameter takes. `value`: a tensor or a static number. */
+export type ParameterKind =
+  | 'tensor'
+  | 'value'
+  | 'number'
+  | 'int'
+  | 'bool'
+  | 'string'
+  | 'axis'
+  | 'axes'
+  | 'dim'
+  | 'shape'
+  | 'list'
+  | 'pattern';
+
+export interface BuiltinParameter {
+  readonly name: string;
+  readonly kind: ParameterKind;
+  readonly optional?: boolean;
+}
+
+export interface Builtin {
+  readonly name: string;
+  readonly parameters: readonly BuiltinParameter[];
+  /** One line for the reference page. */
+  readonly about: string;
+  readonly variadic?: boolean;
+  /** Always gives a tensor. */
+  readonly world?: 'tensor';
+  /** Takes sizes of axes by name (`rearrange`). */
+  readonly openNames?: boolean;
+  /** The constant that it starts a weight from, if it is an initialiser. */
+  readonly initial?: number;
+}

@@ -1,0 +1,51 @@
+/** Walks over the tree of block instances: weights in order, children by name. */
+import type { Weight } from '../types.ts';
+import { poison } from './poison.ts';
+import type { ChildEntry, Instance, Value, WeightEntry } from './values.ts';
+
+export function childValue(entry: ChildEntry): Value {
+  if (entry.absent !== undefined) return entry.absent;
+  if (entry.array) return { kind: 'array', name: entry.name, items: entry.items };
+  const [instance] = entry.items;
+  return instance === undefined ? poison : { kind: 'instance', instance };
+}
+
+/** A child or weight by name, and the names there are. */
+export function childNamed(
+  instance: Instance,
+  name: string,
+): { readonly value: Value | undefined; readonly known: string[] } {
+  const nameOf = (m: ChildEntry | WeightEntry) =>
+    m.kind === 'child' ? m.name : m.weight.name.split('.').pop()!;
+  const found = instance.members.find((m) => nameOf(m) === name);
+  const value = found === undefined ? undefined : found.kind === 'child' ? childValue(found) : found.value;
+  return { value, known: instance.members.map(nameOf) };
+}
+
+function* ownWeights(instance: Instance): Generator<Weight> {
+  for (const member of instance.members) {
+    if (member.kind === 'weight') yield member.weight;
+    else if (member.inline) for (const child of member.items) yield* ownWeights(child);
+  }
+}
+
+function* nestedWeights(instance: Instance): Generator<Weight> {
+  for (const member of instance.members) {
+    if (member.kind !== 'child') continue;
+    for (const child of member.items) {
+      if (member.inline) yield* nestedWeights(child);
+      else yield* weightsInOrder(child);
+    }
+  }
+}
+
+/**
+ * All weights of a tree as a state_dict lists them: a block's own params, then its own buffers (those of
+ * inline children count as its own), then its children in order of declaration.
+ */
+export function* weightsInOrder(instance: Instance): Generator<Weight> {
+  const own = [...ownWeights(instance)];
+  yield* own.filter((w) => w.kind === 'param');
+  yield* own.filter((w) => w.kind === 'buffer');
+  yield* nestedWeights(instance);
+}

@@ -1,0 +1,125 @@
+/**
+ * The words of mistakes that are found twice: from the text alone (`inspect/`) and when values are there.
+ *
+ * Both report with the same code, place and words, so that the session shows one mistake once. `got` is a noun with its
+ * article: "an int", "a tensor".
+ */
+import type { BlockDecl, QuantityExpr, RangeExpr, RecordTypeExpr } from '../../../grammar/ast.ts';
+import type { Span } from '../../../grammar/source.ts';
+import type { Poison } from './poison.ts';
+import type { Session } from './session.ts';
+import { didYouMean } from './suggest.ts';
+
+/** "a dimension must be an int, got a string" */
+export function wrongKind(session: Session, span: Span, what: string, wanted: string, got: string): Poison {
+  return session.report('Z209', span, `${what} must be ${wanted}, got ${got}`);
+}
+
+/** Of a parameter of a block or model. */
+export function notStatic(session: Session, span: Span, what: string): Poison {
+  return wrongType(session, span, `${what} must have a static type: int, float, bool, string, fn or block`);
+}
+
+/** `what` is the construct with the condition: "`if`". */
+export function notABool(session: Session, span: Span, what: string, got: string, isTensor: boolean): Poison {
+  const help = isTensor ? { help: 'conditions are static: they cannot depend on tensors' } : {};
+  return session.report('Z209', span, `${what} needs a bool, got ${got}`, help);
+}
+
+export function notATensor(session: Session, span: Span, got: string): Poison {
+  return wrongType(session, span, `a tensor belongs here, got ${got}`);
+}
+
+/** `caption` shows both sides. */
+export function notNumbers(session: Session, span: Span, op: string, got: string, caption: string): Poison {
+  return session.report('Z209', span, `\`${op}\` needs numbers, got ${got}`, { caption });
+}
+
+export function notARange(session: Session, span: Span, got: string): Poison {
+  return wrongType(session, span, `a range of children needs ints, got ${got}`);
+}
+
+export function openAxis(session: Session, span: Span): Poison {
+  return wrongType(session, span, 'a weight needs a number for every axis');
+}
+
+function wrongType(session: Session, span: Span, message: string): Poison {
+  return session.report('Z209', span, message);
+}
+
+// ── members, indices, calls ───────────────────────────────────────────────────────────────────────────────
+
+export function noMember(session: Session, span: Span, got: string, name: string): Poison {
+  return session.report('Z210', span, `${got} has no member \`${name}\``);
+}
+
+export function noMemberOfTensor(session: Session, span: Span, name: string): Poison {
+  return session.report('Z210', span, `a tensor has no member \`${name}\``, {
+    help: 'x.T transposes a matrix',
+  });
+}
+
+export function noField(session: Session, span: Span, name: string, fields: Iterable<string>): Poison {
+  const known = [...fields];
+  return session.report('Z210', span, `there is no field \`${name}\`${didYouMean(name, known)}`, {
+    help: `fields: ${known.join(', ')}`,
+  });
+}
+
+export function noChild(
+  session: Session,
+  span: Span,
+  parent: string,
+  name: string,
+  known: readonly string[],
+): Poison {
+  const message = `\`${parent}\` has no child or weight \`${name}\``;
+  return session.report('Z210', span, message + didYouMean(name, known));
+}
+
+export function noIndex(session: Session, span: Span, got: string): Poison {
+  return session.report('Z210', span, `${got} cannot be indexed`);
+}
+
+/** `text` is how the source names it. */
+export function notCallable(session: Session, span: Span, text: string, got: string): Poison {
+  return session.report('Z210', span, `\`${text}\` is ${got} and cannot be called`);
+}
+
+export function noForward(session: Session, span: Span, { name }: BlockDecl): Poison {
+  return session.report('Z215', span, `${name.text} has no \`forward\``, {
+    labels: [{ span: name.span, text: 'declared here' }],
+  });
+}
+
+// ── results, types, places ────────────────────────────────────────────────────────────────────────────────
+
+/** `what`: "the result of f". */
+export function notARecord(
+  session: Session,
+  span: Span,
+  what: string,
+  type: RecordTypeExpr,
+  got: string,
+): Poison {
+  const wanted = `{ ${type.fields.map((f) => f.name.text).join(', ')} }`;
+  return session.report('Z309', span, `${what} must be a record ${wanted}, got ${got}`);
+}
+
+export function lacksField(session: Session, span: Span, what: string, name: string): Poison {
+  return session.report('Z309', span, `${what} lacks the field \`${name}\``);
+}
+
+/** `...` for the second time. */
+export function secondEllipsis(session: Session, span: Span): Poison {
+  return session.report('Z220', span, 'a type can have `...` once');
+}
+
+/** A range or quantity where a value belongs. */
+export function misplaced(session: Session, { kind, span }: RangeExpr | QuantityExpr): Poison {
+  const message =
+    kind === 'range'
+      ? 'a range belongs in `name[i in 0..n]` or `clamp`'
+      : '`steps` and `epochs` belong in `train`';
+  return session.report('Z220', span, message);
+}

@@ -1,0 +1,58 @@
+/** What a file or package declares and imports, as `modules/` loads it and every later room reads it. */
+import type {
+  BlockDecl,
+  FnDecl,
+  ForwardMember,
+  Item,
+  ModelDecl,
+  NamesDecl,
+  ObjectiveDecl,
+  Program,
+  TrainDecl,
+} from '../../../grammar/ast.ts';
+import type { SourceFile } from '../../../grammar/source.ts';
+import type { ModuleHost } from '../types.ts';
+import type { Session } from './session.ts';
+
+export type Declaration =
+  | { readonly kind: 'block'; readonly decl: BlockDecl; readonly module: Module }
+  | { readonly kind: 'fn'; readonly decl: FnDecl; readonly module: Module }
+  | { readonly kind: 'objective'; readonly decl: ObjectiveDecl; readonly module: Module }
+  | { readonly kind: 'model'; readonly decl: ModelDecl; readonly module: Module };
+
+export interface Module {
+  readonly file: SourceFile;
+  readonly program: Program;
+  /** Name of the bundled package this is, if it is one. */
+  readonly bundled?: string;
+  /** Blocks, functions, objectives and models by name. */
+  readonly declarations: Map<string, Declaration>;
+  readonly recipes: Map<string, TrainDecl>;
+  readonly maps: Map<string, NamesDecl>;
+  /** Imported names; a name whose import failed is bound to nothing, so that its uses stay silent. */
+  readonly imports: Map<string, Declaration | undefined>;
+  /**
+   * Declarations that syntax errors touch: what they lack is not known, so nothing is said about their uses.
+   */
+  readonly damaged: ReadonlySet<Item>;
+  /** Any syntax error: names may have been lost. */
+  readonly broken: boolean;
+  readonly loader: Loader;
+}
+
+/** The `forward` of a block, if it has one. */
+export function forwardOf(decl: BlockDecl): ForwardMember | undefined {
+  return decl.members.find((m) => m.kind === 'forward');
+}
+
+/** The files and packages of one check, each read once. */
+export interface Loader {
+  readonly host: ModuleHost;
+  readonly session: Session;
+  /** A file by path; undefined when it cannot be read. */
+  loadFile(path: string): Module | undefined;
+  /** A bundled package by name; undefined if there is none. */
+  loadBundled(name: string): Module | undefined;
+  /** Every module read so far. */
+  modules(): Module[];
+}

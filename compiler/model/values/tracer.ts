@@ -1,0 +1,52 @@
+/**
+ * What one trace accumulates: the graph under construction, the batch, and which fused kernels may stand for
+ * bodies.
+ */
+import type { Span } from '../../../grammar/source.ts';
+import type { Builder } from '../../graph/builder.ts';
+import { createBuilder } from '../../graph/create-builder.ts';
+import type { Dim } from '../../graph/types.ts';
+import type { Weight } from '../types.ts';
+
+export interface TraceOptions {
+  /** Rows of the batch; open (`B`) when absent. */
+  readonly batch?: number;
+  /** Batch norm uses the batch's own statistics and moves its running ones (outputs `buffer.<name>`). */
+  readonly training?: boolean;
+  /** Buffers that training leaves alone, by weight name: their batch norms keep to the running statistics. */
+  readonly frozen?: (name: string) => boolean;
+  /** Objective of the `loss` entry by name; the model's own by default. */
+  readonly objective?: string;
+  /** Replace bodies by fused kernels (default); `false` compiles the bodies, for comparison. */
+  readonly fuse?: boolean;
+}
+
+export class Tracer {
+  readonly builder: Builder = createBuilder();
+  readonly batch: Dim;
+  readonly training: boolean;
+  readonly fuse: boolean;
+  readonly frozen: (name: string) => boolean;
+  /**
+   * Moved statistics by buffer name: the node of the new value, and the batch's mean that stands for its use.
+   */
+  readonly statistics = new Map<string, { readonly node: number; readonly from: number }>();
+
+  constructor(options: TraceOptions) {
+    this.batch = options.batch ?? { symbol: 'B', mul: 1 };
+    this.training = options.training ?? false;
+    this.fuse = options.fuse ?? true;
+    this.frozen = options.frozen ?? (() => false);
+  }
+
+  /** The node of a weight or buffer. */
+  weight(weight: Weight, path: string, span: Span): number {
+    const attrs = { name: weight.name, shape: weight.shape, role: weight.kind };
+    return this.builder.add('param', [], attrs, { path, span });
+  }
+
+  /** The latest value of a running statistic: a block that is called twice moves it twice. */
+  statistic(buffer: Weight, path: string, span: Span): number {
+    return this.statistics.get(buffer.name)?.node ?? this.weight(buffer, path, span);
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * Files that are either old or new, never half: write beside, flush to the disk, rename
+ * over, flush the directory.
+ *
+ * On any failure the temporary file is removed and what was there before stays. System errors (no space, no
+ * permission, no such folder) become diagnostics with the reason in words.
+ */
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or folder',
+  EACCES: 'permission denied',
+  EPERM: 'not permitted',
+  EISDIR: 'it is a folder',
+  ENOTDIR: 'a part of the path is not a folder',
+  ENOSPC: 'no space left on the device',
+  EDQUOT: 'the disk quota is used up',
+  EFBIG: 'the file would be too large for this file system',
+  EROFS: 'the file system is read-only',
+  EMFILE: 'too many open files',
+  EIO: 'input/output error of the device',
+  EEXIST: 'it exists already',
+  ENOTEMPTY: 'the folder is not empty',
+  ENAMETOOLONG: 'the name is too long',
+};
+
+/** The reason of a system error in words; undefined for errors that are no system errors. */
+export function systemReason(error: unknown): string | undefined {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  if (typeof code !== 'string' || !/^E[A-Z0-9]+$/.test(code)) return undefined;
+  return reasons[code] ?? code;
+}
+
+/**
+ * Turns a system error into a diagnostic (`cannot read PATH: no such file or folder`); anything
+ * else is thrown as it is.
+ */
+export function failSystem(code: string, doing: string, error: unknown): never {
+  if (error instanceof DiagnosticError) throw error;
+  const reason = systemReason(error);
+  if (reason === undefined) throw error;
+  fail(code, `${doing}: ${reason}`);
+}
+
+/** Flushes a directory's entries, so that a rename in it survives a power cut. */
+export async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Writes every byte at the current position (a single write may be short). */
+export async function writeFully(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.byteLength; ) {
+    const length = Math.min(bytes.byteLength - at, 64 * 1024 * 1024);
+    const { bytesWritten } = await file.write(bytes, at, length);
+    at += bytesWritten;
+  }
+}
+
+/**
+ * Replaces `path` by what `write` puts into a new file.
+ * @throws DiagnosticError Z413 when the file cannot be written; then nothing has changed
+ */
+export async function writeAtomically(
+  path: string,
+  write: (file: FileHandle) => Promise<void>,
+): Promise<void> {
+  const folder = dirname(path);
+  const temporary = join(folder, `.${basename(path)}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`);
+  let created = false;
+  try {
+    // A rename would replace a device (/dev/null) or a pipe by a file.
+    const old = await stat(path).catch(() => undefined);
+    if (old !== undefined && !old.isFile()) fail('Z413', `cannot write ${path}: it is not a file`);
+    const file = await open(temporary, 'wx');
+    created = true;
+    try {
+      await write(file);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    created = false;
+    await syncDirectory(folder);
+  } catch (error) {
+    if (created) await rm(temporary, { force: true });
+    failSystem('Z413', `cannot write ${path}`, error);
+  }
+}

@@ -1,0 +1,16 @@
+/**
+ * The worker thread that decodes and fits pictures, so that neither holds up the thread that feeds the GPU.
+ *
+ * In: `{ id, path }`. Out: `{ id, bytes }` (RGB, moved, not copied) or `{ id, reason }`. Size and background
+ * come as `workerData` and never change.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { type DecodeRequest, type DecodeSettings, decodeAndFit } from './decode.ts';
+
+const settings = workerData as DecodeSettings;
+const port = parentPort!;
+
+port.on('message', async ({ id, path }: DecodeRequest) => {
+  const result = await decodeAndFit(path, settings);
+  port.postMessage({ id, ...result }, 'bytes' in result ? [result.bytes.buffer as ArrayBuffer] : []);
+});

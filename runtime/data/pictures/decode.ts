@@ -1,0 +1,133 @@
+/**
+ * Picture files to fitted bytes in worker threads, a few at a time.
+ *
+ * A file that cannot be read is an answer, not an error: the data source decides what to do about it. Workers
+ * keep the process alive only while they have work.
+ */
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { systemReason } from '../files/atomic.ts';
+import { type Colour, decodeImage, fitImage } from './images.ts';
+
+export interface DecodeSettings {
+  /** Side of the result in pixels. */
+  readonly size: number;
+  readonly background?: Colour;
+}
+
+export interface DecodeRequest {
+  readonly id: number;
+  readonly path: string;
+}
+
+/** RGB bytes [size, size, 3], or why there are none. */
+type DecodeResult = { readonly bytes: Uint8Array } | { readonly reason: string };
+
+/** Decodes on the calling thread. */
+export async function decodeAndFit(path: string, settings: DecodeSettings): Promise<DecodeResult> {
+  try {
+    return { bytes: fitImage(await decodeImage(path), settings.size, settings.background) };
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    return { reason: systemReason(error) ?? text.split('\n', 1)[0]! };
+  }
+}
+
+/** One core is left to the thread that drives the GPU. */
+export function defaultWorkers(): number {
+  return Math.max(1, Math.min(8, availableParallelism() - 1));
+}
+
+/** Run from source, a thread has to learn TypeScript first: it does not inherit that from its parent. */
+const sourceLoader = `
+const { workerData } = require('node:worker_threads');
+import(workerData.loader).then((tsx) => {
+  tsx.register();
+  return import(workerData.program);
+});
+`;
+
+/** The worker's program: this folder's source, or its compiled form. */
+function startWorker(settings: DecodeSettings): Worker {
+  if (!import.meta.url.endsWith('.ts'))
+    return new Worker(new URL('./decode-worker.js', import.meta.url), { workerData: settings });
+  const loader = import.meta.resolve('tsx/esm/api');
+  const program = new URL('./decode-worker.ts', import.meta.url).href;
+  return new Worker(sourceLoader, { eval: true, execArgv: [], workerData: { ...settings, loader, program } });
+}
+
+/** Enough to keep a worker's file reads and sharp's own threads busy. */
+const requestsPerWorker = 4;
+
+interface Waiting {
+  readonly path: string;
+  readonly resolve: (result: DecodeResult) => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface Slot {
+  readonly worker: Worker;
+  readonly pending: Map<number, Waiting>;
+}
+
+export class DecodePool {
+  readonly #slots: Slot[];
+  readonly #queue: Waiting[] = [];
+  #next = 0;
+  #failure: Error | undefined;
+
+  /** @param workers number of threads, at least 1 */
+  constructor(settings: DecodeSettings, workers: number) {
+    this.#slots = Array.from({ length: workers }, () => this.#makeSlot(settings));
+  }
+
+  /** Rejects only when a worker itself breaks or the pool is closed. */
+  decode(path: string): Promise<DecodeResult> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ path, resolve, reject });
+      this.#dispatch();
+    });
+  }
+
+  /** Ends the threads; what is under way is rejected. */
+  async close(): Promise<void> {
+    this.#fail(new Error('the decoder was closed'));
+    await Promise.all(this.#slots.map((slot) => slot.worker.terminate()));
+  }
+
+  #makeSlot(settings: DecodeSettings): Slot {
+    const slot: Slot = { worker: startWorker(settings), pending: new Map() };
+    slot.worker.unref();
+    slot.worker.on('message', (message: { id: number } & DecodeResult) => {
+      const waiting = slot.pending.get(message.id);
+      slot.pending.delete(message.id);
+      if (slot.pending.size === 0) slot.worker.unref();
+      waiting?.resolve(message);
+      this.#dispatch();
+    });
+    slot.worker.on('error', (error) => this.#fail(error instanceof Error ? error : new Error(String(error))));
+    return slot;
+  }
+
+  #dispatch(): void {
+    while (this.#queue.length > 0) {
+      const slot = this.#slots.reduce((a, b) => (b.pending.size < a.pending.size ? b : a));
+      if (slot.pending.size >= requestsPerWorker) return;
+      const waiting = this.#queue.shift()!;
+      const id = this.#next++;
+      slot.pending.set(id, waiting);
+      slot.worker.ref();
+      slot.worker.postMessage({ id, path: waiting.path } satisfies DecodeRequest);
+    }
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    for (const waiting of this.#queue.splice(0)) waiting.reject(this.#failure);
+    for (const slot of this.#slots) {
+      for (const waiting of slot.pending.values()) waiting.reject(this.#failure);
+      slot.pending.clear();
+    }
+  }
+}

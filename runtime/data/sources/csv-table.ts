@@ -1,0 +1,85 @@
+/**
+ * Tables of picture paths and captions, as open_clip's CSV data sets are: a header line,
+ * tab-separated by default.
+ *
+ * Read as a stream, keeping only the columns asked for: a table of three million captions fits in memory, its
+ * file need not fit in one string.
+ */
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { CsvError, parse } from 'csv-parse';
+import { didYouMean } from '../../../compiler/model/values/suggest.ts';
+import { fail } from '../../../grammar/diagnostics.ts';
+import { failSystem } from '../files/atomic.ts';
+
+interface CsvTable {
+  /** Absolute paths. */
+  readonly images: readonly string[];
+  /** `captions[c][i]`: cell of the c-th caption column in row i. */
+  readonly captions: readonly (readonly string[])[];
+}
+
+/** The separator of a file, from its first line: a tab if there is one, else a comma. */
+async function detectSeparator(path: string): Promise<string> {
+  const file = await open(path, 'r');
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(65536), 0, 65536, 0);
+    const line = buffer.toString('utf8', 0, bytesRead).split(/\r?\n/, 1)[0]!;
+    return line.includes('\t') || !line.includes(',') ? '\t' : ',';
+  } finally {
+    await file.close();
+  }
+}
+
+function columnIndex(header: readonly string[], name: string, path: string): number {
+  const index = header.indexOf(name);
+  if (index < 0)
+    fail(
+      'Z415',
+      `${path} has no column \`${name}\`${didYouMean(name, header)}`,
+      `its columns are ${header.map((h) => `\`${h}\``).join(', ')}`,
+    );
+  return index;
+}
+
+/**
+ * Reads a table.
+ * @param options.separator found in the header line if absent
+ * @throws DiagnosticError Z415 when the file cannot be read, is malformed, or lacks a column
+ */
+export async function readCsvTable(
+  path: string,
+  options: { readonly image: string; readonly captions: readonly string[]; readonly separator?: string },
+): Promise<CsvTable> {
+  const images: string[] = [];
+  const captions: string[][] = options.captions.map(() => []);
+  const folder = dirname(resolve(path));
+  let header: string[] | undefined;
+  let imageColumn = 0;
+  let captionColumns: number[] = [];
+  try {
+    const delimiter = options.separator ?? (await detectSeparator(path));
+    const rows = createReadStream(path).pipe(
+      parse({ delimiter, bom: true, relax_quotes: true, skip_empty_lines: true }),
+    );
+    for await (const row of rows as AsyncIterable<string[]>) {
+      if (header === undefined) {
+        header = row;
+        imageColumn = columnIndex(header, options.image, path);
+        captionColumns = options.captions.map((name) => columnIndex(row, name, path));
+        continue;
+      }
+      images.push(resolve(folder, row[imageColumn]!));
+      captionColumns.forEach((column, c) => {
+        captions[c]!.push(row[column]!);
+      });
+    }
+  } catch (error) {
+    if (error instanceof CsvError) fail('Z415', `${path} is not a well-formed table: ${error.message}`);
+    failSystem('Z415', `cannot read ${path}`, error);
+  }
+  if (header === undefined)
+    fail('Z415', `${path} is empty: a header line with the names of the columns is wanted`);
+  return { images, captions };
+}

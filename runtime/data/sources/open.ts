@@ -1,0 +1,58 @@
+/**
+ * The data of a recipe: which sources there are, and where their files are looked for.
+ *
+ * A file named by a recipe is meant relative to the recipe's own folder; where there is none,
+ * relative to the working folder.
+ */
+import { existsSync } from 'node:fs';
+import { isAbsolute, resolve } from 'node:path';
+import type { StaticCall } from '../../../compiler/model/types.ts';
+import { didYouMean } from '../../../compiler/model/values/suggest.ts';
+import { failAt } from '../options.ts';
+import type { BatchSource } from '../types.ts';
+import { openCsv } from './csv-source.ts';
+import type { SourceContext } from './source-context.ts';
+import { openTensors } from './tensors-source.ts';
+
+const sources: Readonly<Record<string, (call: StaticCall, context: SourceContext) => Promise<BatchSource>>> =
+  {
+    csv: openCsv,
+    tensors: openTensors,
+    webdataset: async (call) =>
+      failAt(
+        call,
+        'Z523',
+        'webdataset(...) comes with a later version',
+        'csv("FILE", image = "filepath", text = "title") over the unpacked pictures',
+      ),
+  };
+
+interface OpenOptions extends Omit<SourceContext, 'find'> {
+  /** Folder of the recipe's file. */
+  readonly folder: string;
+}
+
+/** Where a file named by a recipe lies; the recipe's folder, if it is nowhere. */
+export function findFile(name: string, folder: string): string {
+  if (isAbsolute(name)) return name;
+  const beside = resolve(folder, name);
+  const here = resolve(name);
+  return existsSync(beside) || !existsSync(here) ? beside : here;
+}
+
+/**
+ * Opens the data source of a recipe (`recipe.data`). Close it when done.
+ * @throws DiagnosticError Z41x when the data is at fault, Z52x when the call is
+ */
+export async function openBatchSource(call: StaticCall, options: OpenOptions): Promise<BatchSource> {
+  const names = Object.keys(sources);
+  if (!Object.hasOwn(sources, call.name))
+    failAt(
+      call,
+      'Z520',
+      `there is no data source \`${call.name}\`${didYouMean(call.name, names)}`,
+      `use one of ${names.map((n) => `${n}("FILE")`).join(', ')}`,
+    );
+  const { folder, ...context } = options;
+  return sources[call.name]!(call, { ...context, find: (name) => findFile(name, folder) });
+}

@@ -1,0 +1,94 @@
+/**
+ * Batches made ahead of their use: the order, the cursor and the queue that every data source shares.
+ *
+ * A source only says how to make batch b of epoch e; because that is a function of (seed, e, b), reading
+ * ahead and seeking cannot change what comes out.
+ */
+import { fail } from '../../../grammar/diagnostics.ts';
+import type { Batch, BatchSource, DataCursor } from '../types.ts';
+
+export interface BatchMaker {
+  readonly batchesPerEpoch: number;
+  /** Batch `batch` of epoch `epoch`; calls may overlap. */
+  make(epoch: number, batch: number): Promise<Batch>;
+  /** The arrays of a batch that nobody uses any more. */
+  recycle?(batch: Batch): void;
+  close(): Promise<void>;
+}
+
+interface Coming {
+  readonly epoch: number;
+  readonly batch: number;
+  readonly made: Promise<Batch>;
+}
+
+export class PrefetchedSource implements BatchSource {
+  readonly batchesPerEpoch: number;
+  readonly #maker: BatchMaker;
+  readonly #seed: number;
+  readonly #ahead: number;
+  #queue: Coming[] = [];
+  #epoch = 0;
+  #batch = 0;
+  #lent: Batch | undefined;
+
+  /** @param ahead batches to make while one is in use */
+  constructor(maker: BatchMaker, seed: number, ahead: number) {
+    this.batchesPerEpoch = maker.batchesPerEpoch;
+    this.#maker = maker;
+    this.#seed = seed;
+    this.#ahead = ahead;
+  }
+
+  async next(): Promise<Batch> {
+    if (this.#lent !== undefined) this.#maker.recycle?.(this.#lent);
+    this.#lent = undefined;
+    this.#fill();
+    const batch = await this.#queue.shift()!.made;
+    [this.#epoch, this.#batch] = this.#after(this.#epoch, this.#batch);
+    this.#lent = batch;
+    this.#fill();
+    return batch;
+  }
+
+  cursor(): DataCursor {
+    return { epoch: this.#epoch, batch: this.#batch, seed: this.#seed };
+  }
+
+  /** @throws DiagnosticError Z524 when the cursor is not one of this data and seed */
+  seek(cursor: DataCursor): void {
+    const { epoch, batch, seed } = cursor;
+    const inside = Number.isSafeInteger(epoch) && epoch >= 0 && Number.isSafeInteger(batch) && batch >= 0;
+    if (seed !== this.#seed)
+      fail('Z524', `the place in the data is of a run with seed ${seed}, this one has seed ${this.#seed}`);
+    if (!inside || batch >= this.batchesPerEpoch)
+      fail(
+        'Z524',
+        `the data has no batch ${batch} in epoch ${epoch}: an epoch has ${this.batchesPerEpoch} batches`,
+      );
+    this.#queue = [];
+    this.#epoch = epoch;
+    this.#batch = batch;
+  }
+
+  async close(): Promise<void> {
+    this.#queue = [];
+    await this.#maker.close();
+  }
+
+  #after(epoch: number, batch: number): [number, number] {
+    return batch + 1 < this.batchesPerEpoch ? [epoch, batch + 1] : [epoch + 1, 0];
+  }
+
+  #fill(): void {
+    while (this.#queue.length < this.#ahead) {
+      const last = this.#queue.at(-1);
+      const [epoch, batch] =
+        last === undefined ? [this.#epoch, this.#batch] : this.#after(last.epoch, last.batch);
+      const made = this.#maker.make(epoch, batch);
+      // A failure is told to whoever takes the batch; one that was dropped by `seek` or `close` tells nobody.
+      made.catch(() => {});
+      this.#queue.push({ epoch, batch, made });
+    }
+  }
+}

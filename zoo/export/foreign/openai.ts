@@ -1,0 +1,92 @@
+/**
+ * OpenAI's CLIP: one `model.pt` with a state_dict, whose names are our own.
+ *
+ * `clip.model.build_model` has no configuration: it infers every size from shapes, takes 64 channels a head,
+ * and always uses quick_gelu. Published checkpoints carry three integers beside the weights; so does this.
+ * Source: github.com/openai/CLIP, clip/clip.py and clip/model.py.
+ */
+import type { Model } from '../../../compiler/model/types.ts';
+import { clipVocab } from '../../../runtime/data/texts/tokenizer.ts';
+import type { LazyTensor } from '../../weights/formats/tensor-file.ts';
+import { writeTorchArchive } from '../../weights/formats/torch/torch-archive.ts';
+import { type ClipArchitecture, clipArchitecture, type FormatLimits, mlpRatio } from './architecture.ts';
+import type { Layout } from './layout.ts';
+
+const headWidth = 64;
+
+const limits: FormatLimits = {
+  format: 'openai',
+  help: 'open_clip and hf state activation and heads, --format zoo takes every model',
+  check({ vision, text }) {
+    const obstacles: string[] = [];
+    const heads = (tower: string, found: number, width: number) => {
+      if (found * headWidth !== width)
+        obstacles.push(
+          `${tower}.heads is ${found} for ${width} channels; its loader takes one head for every ${headWidth}`,
+        );
+    };
+    const act = (tower: string, found: string) => {
+      if (found !== 'quick_gelu') obstacles.push(`${tower}.act is ${found}; its code has quick_gelu only`);
+    };
+    if (vision.kind === 'vit') {
+      heads('vision', vision.heads, vision.width);
+      act('vision', vision.act);
+      if (vision.hidden !== mlpRatio * vision.width)
+        obstacles.push(
+          `vision.hidden is ${vision.hidden} for ${vision.width} channels; its loader takes ${mlpRatio} times the width`,
+        );
+    } else heads('vision', vision.heads, vision.width * 32);
+    heads('text', text.heads, text.width);
+    act('text', text.act);
+    return obstacles;
+  },
+};
+
+/** The integers as 0-dimensional tensors, behind the root's own weights as a state_dict has buffers. */
+function withIntegers(
+  tensors: readonly LazyTensor[],
+  { vision, text }: ClipArchitecture,
+): readonly LazyTensor[] {
+  const integer = (name: string, value: number): LazyTensor => ({
+    name,
+    dtype: 'I64',
+    shape: [],
+    data: async () => BigInt64Array.of(BigInt(value)),
+  });
+  const own = tensors.findIndex(({ name }) => name.includes('.'));
+  return [
+    ...tensors.slice(0, own),
+    integer('input_resolution', vision.resolution),
+    integer('context_length', text.context),
+    integer('vocab_size', text.vocab),
+    ...tensors.slice(own),
+  ];
+}
+
+function useText({ text }: ClipArchitecture): string {
+  const tokenizing =
+    text.vocab === clipVocab
+      ? `\`clip.tokenize(texts${text.context === 77 ? '' : `, context_length=${text.context}`})\` makes its tokens.`
+      : `\`clip.tokenize\` has ${clipVocab} ids and does not fit this vocabulary of ${text.vocab}: take the tokenizer that \`zooc export --format hf\` writes.`;
+  return `\`\`\`python
+import torch
+from clip.clip import _transform
+from clip.model import build_model
+
+model = build_model(torch.load("model.pt", map_location="cpu")).float()
+preprocess = _transform(model.visual.input_resolution)
+\`\`\`
+
+${tokenizing} \`clip.load("model.pt")\` does the same where it can: present versions try TorchScript first and then read on from the end of
+the file ([issue 396](https://github.com/openai/CLIP/issues/396)), so that they load no state_dict at all.`;
+}
+
+export async function openaiLayout(model: Model, tensors: readonly LazyTensor[]): Promise<Layout> {
+  const architecture = clipArchitecture(model, limits);
+  const all = withIntegers(tensors, architecture);
+  return {
+    texts: new Map(),
+    weights: { name: 'model.pt', write: (path) => writeTorchArchive(path, all) },
+    card: { use: useText(architecture) },
+  };
+}

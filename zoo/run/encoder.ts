@@ -1,0 +1,155 @@
+/**
+ * Pictures and texts to features of length 1, for classification, embedding and evaluation.
+ *
+ * Each tower is compiled once, for a batch that fits what is asked first; a last, incomplete batch is padded
+ * with zeros, which change nothing because no operation of an encoder mixes samples.
+ */
+import type { EntryName, Model } from '../../compiler/model/types.ts';
+import { fail } from '../../grammar/diagnostics.ts';
+import { loadImage } from '../../runtime/data/pictures/images.ts';
+import { createTokenizer } from '../../runtime/data/texts/tokenizer.ts';
+import { classFeatures, normalizeRows } from '../../runtime/eval/zeroshot.ts';
+import type { HostArray } from '../../runtime/types.ts';
+import type { WeightSource } from '../weights/weights.ts';
+import type { Executor } from './devices.ts';
+import { openEntry, type ReadyEntry } from './entry.ts';
+
+export interface Encoder {
+  /** Length of a feature. */
+  readonly embed: number;
+  /** exp(logit_scale): probabilities are softmax(scale × cosine). */
+  readonly scale: number;
+  /** Features of image files, [n, embed] row-major. */
+  encodeImages(paths: readonly string[]): Promise<Float32Array>;
+  /** Features of texts, [n, embed]. A text that exceeds the context is cut. */
+  encodeTexts(texts: readonly string[]): Promise<Float32Array>;
+  /**
+   * One feature per label: the normalised mean over the templates, whose `{}` is the label. [labels, embed].
+   */
+  encodePrompts(labels: readonly string[], templates: readonly string[]): Promise<Float32Array>;
+  close(): void;
+}
+
+/** Enough rows to keep a device busy, few enough that a batch of ViT-L/14 fits beside its weights. */
+const mostRows = 64;
+
+/** One tower, compiled when first used. */
+class Tower {
+  readonly #open: (batch: number) => Promise<ReadyEntry>;
+  readonly #input: 'images' | 'tokens';
+  readonly #embed: number;
+  #ready: { readonly entry: ReadyEntry; readonly batch: number } | undefined;
+
+  constructor(input: 'images' | 'tokens', embed: number, open: (batch: number) => Promise<ReadyEntry>) {
+    this.#open = open;
+    this.#input = input;
+    this.#embed = embed;
+  }
+
+  /** `fill` writes row `i` of `count` into the batch it is given; `rowSize` values a row. */
+  async encode<T extends HostArray>(
+    count: number,
+    allocate: (rows: number) => T,
+    fill: (row: T, i: number) => Promise<void> | void,
+  ): Promise<Float32Array> {
+    const features = new Float32Array(count * this.#embed);
+    if (count === 0) return features;
+    if (this.#ready === undefined) {
+      const rows = Math.min(count, mostRows);
+      this.#ready = { entry: await this.#open(rows), batch: rows };
+    }
+    const { entry, batch } = this.#ready;
+    const rowSize = allocate(1).length;
+    for (let start = 0; start < count; start += batch) {
+      const values = allocate(batch);
+      const rows = Math.min(batch, count - start);
+      await Promise.all(
+        Array.from({ length: rows }, (_, i) =>
+          fill(values.subarray(i * rowSize, (i + 1) * rowSize) as T, start + i),
+        ),
+      );
+      const outputs = await entry.run(new Map([[this.#input, values]]));
+      const [result] = outputs.values();
+      features.set(result!.data.subarray(0, rows * this.#embed), start * this.#embed);
+    }
+    return normalizeRows(features, this.#embed);
+  }
+
+  close(): void {
+    this.#ready?.entry.close();
+  }
+}
+
+async function readImage(path: string, resolution: number): Promise<Float32Array> {
+  try {
+    return await loadImage(path, resolution);
+  } catch (error) {
+    fail('Z405', `${path} cannot be read as an image: ${(error as Error).message}`);
+  }
+}
+
+/** @throws DiagnosticError Z704 when the model is no pair of towers */
+export async function openEncoder(executor: Executor, model: Model, weights: WeightSource): Promise<Encoder> {
+  const { resolution, context, vocab, embed } = model;
+  if (resolution === undefined || context === undefined || vocab === undefined || embed === undefined) {
+    fail('Z704', `${model.name} has no image and text tower with a shared embedding`);
+  }
+  const tower = (input: 'images' | 'tokens', entry: EntryName): Tower =>
+    new Tower(input, embed, (batch) =>
+      openEntry(executor, model, weights, { entry, batch, mode: 'eval', gradients: false }),
+    );
+  const images = tower('images', 'encode_image');
+  const texts = tower('tokens', 'encode_text');
+  const tokenizer = await createTokenizer({ vocab, context });
+  const logitScale = model.weights.find((w) => w.name === 'logit_scale');
+  const scale = logitScale === undefined ? 1 : Math.exp((await weights.read(logitScale))[0]!);
+  const encodeTexts = (list: readonly string[]): Promise<Float32Array> =>
+    texts.encode(
+      list.length,
+      (rows) => new Int32Array(rows * context),
+      (row, i) => {
+        tokenizer.encodeInto(row, list[i]!);
+      },
+    );
+  return {
+    embed,
+    scale,
+    encodeImages: (paths) =>
+      images.encode(
+        paths.length,
+        (rows) => new Float32Array(rows * 3 * resolution * resolution),
+        async (row, i) => row.set(await readImage(paths[i]!, resolution)),
+      ),
+    encodeTexts,
+    encodePrompts: (labels, templates) => classFeatures(encodeTexts, labels, templates, embed),
+    close() {
+      images.close();
+      texts.close();
+    },
+  };
+}
+
+interface Prediction {
+  readonly label: string;
+  readonly probability: number;
+}
+
+/**
+ * softmax(scale × cosine) of one picture over labels, best first.
+ * @param image one feature; `features` has one of the same width per label, rows of length 1
+ */
+export function predict(
+  image: Float32Array,
+  labels: readonly string[],
+  features: Float32Array,
+  scale: number,
+): Prediction[] {
+  const width = image.length;
+  const scores = labels.map((_, l) => image.reduce((sum, x, i) => sum + x * features[l * width + i]!, 0));
+  const best = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const weights = scores.map((s) => Math.exp(scale * (s - best)));
+  const total = weights.reduce((a, b) => a + b, 0);
+  return labels
+    .map((label, l) => ({ label, probability: weights[l]! / total }))
+    .sort((a, b) => b.probability - a.probability);
+}

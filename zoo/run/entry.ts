@@ -1,0 +1,230 @@
+/**
+ * One entry of a model, ready to run: traced, compiled for the executor, weights in place.
+ *
+ * The same call serves the command line, zero-shot evaluation and the benchmark, on a
+ * device or on the reference.
+ */
+import { differentiate } from '../../compiler/autodiff/differentiate.ts';
+import { type CompileOptions, compileGraph, type Precision, planFitting } from '../../compiler/compile.ts';
+import { executeReference } from '../../compiler/graph/reference.ts';
+import { type Graph, movedPrefix } from '../../compiler/graph/types.ts';
+import { traceEntry } from '../../compiler/model/index.ts';
+import type { EntryName, Model } from '../../compiler/model/types.ts';
+import type { RefTensor } from '../../compiler/ops/op.ts';
+import type { VerifiedPlan } from '../../compiler/plan/types.ts';
+import { DiagnosticError } from '../../grammar/diagnostics.ts';
+import { batchCounters } from '../../runtime/train/counters.ts';
+import type { Device, HostArray, Session } from '../../runtime/types.ts';
+import type { WeightSource } from '../weights/weights.ts';
+import type { Executor } from './devices.ts';
+
+export interface EntryRequest {
+  readonly entry: EntryName;
+  /** Pairs per run; every input has this many rows. */
+  readonly batch: number;
+  readonly mode: 'eval' | 'train';
+  /** Also `grad.<weight>` for every trainable weight; only for entry `loss`. */
+  readonly gradients: boolean;
+  readonly precision?: Precision;
+}
+
+export interface NamedTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+export interface ReadyEntry {
+  /** Absent on the reference. */
+  readonly session?: Session;
+  /** Runs once. `inputs` are `images` [B,3,R,R] and `tokens` [B,context] as far as the entry takes them. */
+  run(inputs: ReadonlyMap<string, HostArray>): Promise<Map<string, NamedTensor>>;
+  close(): void;
+}
+
+/** Names of the weights that have a gradient, in state_dict order. */
+function trainableNames(model: Model): string[] {
+  return model.weights.filter((w) => w.kind === 'param').map((w) => w.name);
+}
+
+/** The graph of one entry with numeric shapes. */
+function traceGraph(model: Model, request: EntryRequest): Graph {
+  const traced = traceEntry(model, request.entry, {
+    batch: request.batch,
+    training: request.mode === 'train',
+  });
+  if (!traced.ok) throw new DiagnosticError(traced.diagnostics);
+  return traced.value;
+}
+
+/** The plan of one entry for a device with this profile; `observe` sees the graph behind every pass. */
+export function compileEntry(
+  model: Model,
+  request: EntryRequest,
+  profile: Device['profile'],
+  observe?: CompileOptions['observe'],
+): VerifiedPlan {
+  return compileTraced(model, traceGraph(model, request), request, profile, observe);
+}
+
+/** The same with its graph; where the batch is too large for the device, the message names one that fits. */
+export function compileFitting(
+  model: Model,
+  request: EntryRequest,
+  profile: Device['profile'],
+  observe?: CompileOptions['observe'],
+): { graph: Graph; plan: VerifiedPlan } {
+  return planFitting(request.batch, (batch) => {
+    const graph = traceGraph(model, { ...request, batch });
+    return { graph, plan: compileTraced(model, graph, { ...request, batch }, profile, observe) };
+  });
+}
+
+function compileTraced(
+  model: Model,
+  graph: Graph,
+  request: EntryRequest,
+  profile: Device['profile'],
+  observe?: CompileOptions['observe'],
+): VerifiedPlan {
+  return compileGraph(graph, {
+    model: model.name,
+    entry: request.entry,
+    batch: request.batch,
+    mode: request.mode,
+    profile,
+    ...(request.precision === undefined ? {} : { precision: request.precision }),
+    ...(observe === undefined ? {} : { observe }),
+    ...(request.gradients ? { gradients: trainableNames(model) } : {}),
+  });
+}
+
+/** The optimizer of a training step without a recipe: AdamW with the defaults of open_clip. */
+export const stepOptimizer = {
+  beta1: 0.9,
+  beta2: 0.98,
+  eps: 1e-6,
+  weightDecay: 0.2,
+  decayMinDims: 2,
+} as const;
+/** Where it keeps the logarithm of the logits' scale. */
+export const stepScaleBounds = { min: 0, max: Math.log(100) } as const;
+
+/**
+ * The plan of one AdamW step of the contrastive loss with the usual settings, where no recipe says others.
+ */
+export function compileTrainingStep(
+  model: Model,
+  batch: number,
+  profile: Device['profile'],
+  precision: Precision = 'f32',
+): VerifiedPlan {
+  const request = { entry: 'loss', batch, mode: 'train', gradients: false } as const;
+  return compileGraph(traceGraph(model, request), {
+    model: model.name,
+    entry: request.entry,
+    batch,
+    mode: request.mode,
+    profile,
+    precision,
+    training: {
+      trainable: trainableNames(model),
+      ...stepOptimizer,
+      ...(precision === 'mixed' ? { lossScale: 'dynamic' as const } : {}),
+      clamps: [{ weight: 'logit_scale', ...stepScaleBounds }],
+    },
+  });
+}
+
+/** Adds the counters of batches beside the statistics that `graph` moves, one more than stored. */
+async function counted(
+  graph: Graph,
+  model: Model,
+  weights: WeightSource,
+): Promise<(results: Map<string, NamedTensor>) => Map<string, NamedTensor>> {
+  const names = batchCounters(graph, model.weights);
+  const counters = new Map<string, NamedTensor>();
+  for (const weight of model.weights.filter((w) => names.has(w.name)))
+    counters.set(movedPrefix + weight.name, {
+      shape: weight.shape,
+      data: (await weights.read(weight)).map((count) => count + 1),
+    });
+  return (results) => new Map([...results, ...counters]);
+}
+
+async function openOnDevice(
+  { device, tune }: Extract<Executor, { kind: 'device' }>,
+  model: Model,
+  weights: WeightSource,
+  request: EntryRequest,
+): Promise<ReadyEntry> {
+  await tune?.((profile) => compileFitting(model, request, profile).plan);
+  const { graph, plan } = compileFitting(model, request, device.profile);
+  const withCounters = await counted(graph, model, weights);
+  const session = await device.open(plan);
+  try {
+    const byName = new Map(model.weights.map((w) => [w.name, w]));
+    for (const slot of plan.weights)
+      session.writeWeight(slot.name, await weights.read(byName.get(slot.name)!));
+  } catch (error) {
+    session.close();
+    throw error;
+  }
+  return {
+    session,
+    async run(inputs) {
+      for (const slot of plan.inputs) session.writeInput(slot.name, inputs.get(slot.name)!);
+      session.run();
+      const results = new Map<string, NamedTensor>();
+      for (const { name, shape } of plan.outputs) {
+        results.set(name, { shape, data: (await session.read(name)) as Float32Array });
+      }
+      return withCounters(results);
+    },
+    close: () => session.close(),
+  };
+}
+
+async function openOnReference(
+  model: Model,
+  weights: WeightSource,
+  request: EntryRequest,
+): Promise<ReadyEntry> {
+  const traced = traceGraph(model, request);
+  const withCounters = await counted(traced, model, weights);
+  const graph = request.gradients
+    ? differentiate(traced, { loss: 'loss', wrt: trainableNames(model) })
+    : traced;
+  const params = new Map<string, RefTensor>();
+  for (const weight of model.weights) {
+    params.set(weight.name, { shape: weight.shape, data: Float64Array.from(await weights.read(weight)) });
+  }
+  const shapes = new Map<string, readonly number[]>([
+    ['images', [request.batch, 3, model.resolution ?? 0, model.resolution ?? 0]],
+    ['tokens', [request.batch, model.context ?? 0]],
+  ]);
+  return {
+    async run(inputs) {
+      const feeds = new Map<string, RefTensor>();
+      for (const [name, data] of inputs) {
+        feeds.set(name, { shape: shapes.get(name)!, data: Float64Array.from(data) });
+      }
+      const outputs = executeReference(graph, { inputs: feeds, params });
+      return withCounters(
+        new Map([...outputs].map(([name, t]) => [name, { shape: t.shape, data: Float32Array.from(t.data) }])),
+      );
+    },
+    close: () => {},
+  };
+}
+
+/** Compiles one entry for `executor` and writes the weights. Close it when done. */
+export function openEntry(
+  executor: Executor,
+  model: Model,
+  weights: WeightSource,
+  request: EntryRequest,
+): Promise<ReadyEntry> {
+  return executor.kind === 'device'
+    ? openOnDevice(executor, model, weights, request)
+    : openOnReference(model, weights, request);
+}

@@ -1,0 +1,98 @@
+/**
+ * From a checked recipe to a run folder: opens weights, data and device, and hands them to the training loop.
+ */
+import { dirname } from 'node:path';
+import type { TextOverride } from '../../compiler/model/index.ts';
+import type { Recipe } from '../../compiler/model/types.ts';
+import { fail } from '../../grammar/diagnostics.ts';
+import { renderDiagnostics } from '../../grammar/render.ts';
+import { openBatchSource } from '../../runtime/data/sources/open.ts';
+import type { BatchSource } from '../../runtime/data/types.ts';
+import type { ProfileRecorder } from '../../runtime/profile/recorder.ts';
+import type { TrainResult } from '../../runtime/train/node/run.ts';
+import { trainRecipe } from '../../runtime/train/node/train.ts';
+import { bundleRecipe } from '../export/index.ts';
+import { nodeHost } from '../host.ts';
+import { openStart } from '../weights/start-weights.ts';
+import type { WeightSource } from '../weights/weights.ts';
+import { type DeviceChoice, openExecutor } from './devices.ts';
+
+interface TrainRequest {
+  readonly recipe: Recipe;
+  /** The run folder. */
+  readonly out: string;
+  readonly device: DeviceChoice;
+  /** Measure schedules first, as far as this adapter's are not known. */
+  readonly tune?: boolean;
+  /** Where to record the time of every step of the device; slower. */
+  readonly profile?: ProfileRecorder;
+  /**
+   * Where the weights start; by default the file after `from`, or the model's own
+   * initialisers with the recipe's seed.
+   */
+  readonly weights?: string;
+  /** End before this step, counted from the run's beginning. */
+  readonly steps?: number;
+  readonly resume: boolean;
+  /** Overrides (`--set`) that the recipe was loaded with. */
+  readonly overrides?: readonly TextOverride[];
+  /** Remarks and warnings. */
+  notify(text: string): void;
+}
+
+function openSource(recipe: Recipe, notify: (text: string) => void): Promise<BatchSource> {
+  const { model, batch, seed } = recipe;
+  const { resolution, context, vocab } = model;
+  if (resolution === undefined || context === undefined || vocab === undefined) {
+    fail('Z704', `${model.name} has no image and text tower, so there is nothing to train`);
+  }
+  return openBatchSource(recipe.data, {
+    folder: dirname(recipe.source.path),
+    batch,
+    resolution,
+    context,
+    vocab,
+    seed,
+    warn: (diagnostic) => notify(renderDiagnostics([diagnostic])),
+  });
+}
+
+/**
+ * Trains until the recipe's end, `steps`, or a signal.
+ * @throws DiagnosticError Z4xx (weights, data, disk), Z5xx (the recipe), Z6xx (device, run folder)
+ */
+export async function trainFile(request: TrainRequest): Promise<TrainResult> {
+  const { recipe, out, steps, resume, notify } = request;
+  let opened: Promise<WeightSource> | undefined;
+  const start = (): Promise<WeightSource> => {
+    opened ??= openStart(recipe, request.weights);
+    return opened;
+  };
+  // A run that goes on from a checkpoint needs no weights to start from.
+  if (!resume) await start();
+  try {
+    const executor = await openExecutor(request.device, {
+      tune: request.tune === true,
+      ...(request.profile === undefined ? {} : { profile: request.profile }),
+      notify,
+    });
+    try {
+      return await trainRecipe({
+        recipe,
+        out,
+        executor,
+        resume,
+        ...(steps === undefined ? {} : { steps }),
+        openSource: () => openSource(recipe, notify),
+        files: bundleRecipe(nodeHost(), recipe, request.overrides ?? []),
+        initialWeight: async (weight) => (await start()).read(weight),
+        notify,
+        progress: true,
+      });
+    } finally {
+      executor.close();
+    }
+  } finally {
+    await (await opened)?.close();
+  }
+}

@@ -1,0 +1,232 @@
+/**
+ * What `torch.save` and TorchScript put into a pickle, as plain descriptions: which tensors there are, and
+ * where in which storage each lies. No value of a tensor is touched here.
+ *
+ * The list of globals is what weights need: tensors, parameters, storages, ordered dicts, and
+ * TorchScript's modules (classes under `__torch__`), whose attributes are the weights. Everything else
+ * is refused by `pickle.ts`.
+ */
+import type { SafetensorsDType } from '../../../../runtime/data/safetensors/header.ts';
+import type { PickleHost, Refuse } from './pickle.ts';
+import { describePickle, type PickleValue } from './pickle-values.ts';
+
+/** A view into a storage, in elements. */
+export interface StoredTensor {
+  readonly dtype: SafetensorsDType;
+  /** The storage's name in the archive. */
+  readonly storage: string;
+  readonly storageElements: number;
+  readonly offset: number;
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+}
+
+/** Storage classes by name. */
+export const storages: Readonly<Record<string, SafetensorsDType>> = {
+  'torch.FloatStorage': 'F32',
+  'torch.HalfStorage': 'F16',
+  'torch.BFloat16Storage': 'BF16',
+  'torch.DoubleStorage': 'F64',
+  'torch.LongStorage': 'I64',
+  'torch.IntStorage': 'I32',
+  'torch.ShortStorage': 'I16',
+  'torch.CharStorage': 'I8',
+  'torch.ByteStorage': 'U8',
+  'torch.BoolStorage': 'BOOL',
+};
+
+/** Calls by the name of their global. */
+const calls: Readonly<Record<string, (args: readonly PickleValue[], refuse: Refuse) => PickleValue>> = {
+  'torch._utils._rebuild_tensor_v2': rebuildTensor,
+  'torch._utils._rebuild_parameter': ([data = null], refuse) =>
+    asTensor(data) === undefined ? refuse(`a parameter of ${describePickle(data)}`) : data,
+  'collections.OrderedDict': orderedDict,
+  'torch.device': () => ({ kind: 'made', what: 'a device', value: undefined }),
+  'torch.Size': () => ({ kind: 'made', what: 'a size', value: undefined }),
+  'torch.jit._pickle.build_intlist': first,
+  'torch.jit._pickle.build_doublelist': first,
+  'torch.jit._pickle.build_boollist': first,
+  'torch.jit._pickle.build_tensorlist': first,
+  'torch.jit._pickle.restore_type_tag': first,
+};
+
+/** Names of element types: an optimizer's state may hold them. */
+const plain = new Set(
+  ['float64', 'float32', 'float16', 'bfloat16', 'int64', 'int32', 'bool'].map((t) => `torch.${t}`),
+);
+
+const maxRank = 32;
+
+function first([value = null]: readonly PickleValue[]): PickleValue {
+  return value;
+}
+
+/** `OrderedDict()` or, as Python 2 wrote it, `OrderedDict([[key, value], ...])`. */
+function orderedDict([pairs]: readonly PickleValue[], refuse: Refuse): PickleValue {
+  const entries = new Map<string, PickleValue>();
+  if (pairs === undefined) return { kind: 'dict', entries, depth: 1 };
+  if (pairs === null || typeof pairs !== 'object' || pairs.kind !== 'list')
+    return refuse(`an OrderedDict of ${describePickle(pairs)}`);
+  for (const pair of pairs.items) {
+    const [key, value] =
+      pair !== null && typeof pair === 'object' && (pair.kind === 'list' || pair.kind === 'tuple')
+        ? pair.items
+        : [];
+    if (typeof key !== 'string' || value === undefined) return refuse('an OrderedDict without pairs');
+    entries.set(key, value);
+  }
+  return { kind: 'dict', entries, depth: pairs.depth };
+}
+
+interface Storage {
+  readonly dtype: SafetensorsDType;
+  readonly key: string;
+  readonly elements: number;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** `('storage', torch.FloatStorage, '0', 'cpu', 1024)` */
+function storage(id: PickleValue, refuse: Refuse): PickleValue {
+  const items = id !== null && typeof id === 'object' && id.kind === 'tuple' ? id.items : [];
+  const [word, type, key, , elements] = items;
+  const dtype =
+    type !== null && typeof type === 'object' && type.kind === 'global' ? storages[type.name] : undefined;
+  if (items.length !== 5 || word !== 'storage' || dtype === undefined || typeof key !== 'string')
+    return refuse('a persistent id that is not that of a storage');
+  if (!isCount(elements)) return refuse(`a storage of ${describePickle(elements ?? null)} elements`);
+  const value: Storage = { dtype, key, elements };
+  return { kind: 'made', what: 'a storage', value };
+}
+
+function counts(value: PickleValue | undefined, what: string, refuse: Refuse): number[] {
+  if (value === null || typeof value !== 'object' || value.kind !== 'tuple' || !value.items.every(isCount))
+    return refuse(`the ${what} of a tensor must be a tuple of whole numbers from 0 up`);
+  if (value.items.length > maxRank) return refuse(`a tensor with ${value.items.length} axes`);
+  return value.items as number[];
+}
+
+/** Reading a tensor must not take more memory than its storage: no element may be used twice. */
+function checkView(tensor: StoredTensor, refuse: Refuse): void {
+  const { shape, strides, offset, storageElements } = tensor;
+  if (strides.length !== shape.length)
+    refuse(`a tensor with ${shape.length} axes and ${strides.length} strides`);
+  const elements = shape.reduce((a, b) => a * b, 1);
+  if (elements === 0) return;
+  const last = shape.reduce((at, n, i) => at + (n - 1) * strides[i]!, offset);
+  if (!(last < storageElements))
+    refuse(
+      `a tensor reaches element ${last} of a storage with ${storageElements} (shape [${shape.join(', ')}], strides [${strides.join(', ')}], offset ${offset})`,
+    );
+  if (elements > storageElements)
+    refuse(`a tensor [${shape.join(', ')}] on a storage of ${storageElements} elements`);
+}
+
+function rebuildTensor(args: readonly PickleValue[], refuse: Refuse): PickleValue {
+  const [from, offset, size, stride] = args;
+  const metadata = args[6] ?? null;
+  if (args.length < 6 || args.length > 7) return refuse(`a tensor of ${args.length} arguments`);
+  if (from === null || typeof from !== 'object' || from.kind !== 'made' || from.what !== 'a storage')
+    return refuse(`a tensor on ${describePickle(from ?? null)}`);
+  if (!isCount(offset)) return refuse(`a tensor at ${describePickle(offset ?? null)}`);
+  if (
+    metadata !== null &&
+    !(typeof metadata === 'object' && metadata.kind === 'dict' && metadata.entries.size === 0)
+  )
+    return refuse('a tensor with conjugate or negative bit');
+  const { dtype, key, elements } = from.value as Storage;
+  const tensor: StoredTensor = {
+    dtype,
+    storage: key,
+    storageElements: elements,
+    offset,
+    shape: counts(size, 'shape', refuse),
+    strides: counts(stride, 'strides', refuse),
+  };
+  checkView(tensor, refuse);
+  return { kind: 'made', what: 'a tensor', value: tensor };
+}
+
+/** What weights may ask for. */
+export const torchHost: PickleHost = {
+  allows: (name) =>
+    Object.hasOwn(calls, name) || Object.hasOwn(storages, name) || plain.has(name) || isModule(name),
+  constructs: isModule,
+  persistent: storage,
+  call: (name, args, refuse) =>
+    Object.hasOwn(calls, name) ? calls[name]!(args, refuse) : refuse(`a call of ${name}`),
+};
+
+function isModule(name: string): boolean {
+  return name.startsWith('__torch__.');
+}
+
+/** The tensor that a value is, if it is one. */
+function asTensor(value: PickleValue): StoredTensor | undefined {
+  return value !== null && typeof value === 'object' && value.kind === 'made' && value.what === 'a tensor'
+    ? (value.value as StoredTensor)
+    : undefined;
+}
+
+// ── state ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+const maxModuleDepth = 64;
+const maxTensors = 100_000;
+const maxName = 1000;
+
+function checkName(name: string, refuse: Refuse): void {
+  if (name.length > maxName) refuse(`a name of ${name.length} characters`);
+}
+
+/** Tensors of a TorchScript module by their paths. A module that stands at many places counts at each. */
+function moduleTensors(root: PickleValue, refuse: Refuse): Map<string, StoredTensor> {
+  const tensors = new Map<string, StoredTensor>();
+  let visited = 0;
+  const visit = (value: PickleValue, path: string, depth: number): void => {
+    if (value === null || typeof value !== 'object' || value.kind !== 'object') return;
+    if (depth > maxModuleDepth) refuse(`modules nest deeper than ${maxModuleDepth} levels`);
+    for (const [key, child] of value.state?.entries ?? []) {
+      if (++visited > maxTensors)
+        refuse(`more than ${maxTensors.toLocaleString('en-US')} attributes of modules`);
+      const name = path === '' ? String(key) : `${path}.${String(key)}`;
+      checkName(name, refuse);
+      const tensor = asTensor(child);
+      if (tensor !== undefined) tensors.set(name, tensor);
+      else visit(child, name, depth + 1);
+    }
+  };
+  visit(root, '', 0);
+  return tensors;
+}
+
+/**
+ * The tensors of a checkpoint by name: a state_dict, one under `state_dict` as training tools save it,
+ * or a TorchScript module.
+ */
+export function stateTensors(root: PickleValue, refuse: Refuse): Map<string, StoredTensor> {
+  if (root !== null && typeof root === 'object') {
+    if (root.kind === 'object') return moduleTensors(root, refuse);
+    if (root.kind === 'dict') {
+      const inner = root.entries.get('state_dict');
+      const dict =
+        inner !== null && typeof inner === 'object' && inner.kind === 'dict' ? inner.entries : root.entries;
+      const tensors = new Map<string, StoredTensor>();
+      for (const [key, value] of dict) {
+        const tensor = asTensor(value);
+        if (tensor === undefined) continue;
+        checkName(String(key), refuse);
+        tensors.set(String(key), tensor);
+      }
+      if (tensors.size > 0) return tensors;
+      return refuse(`a dict without tensors or state_dict; its keys: ${keysOf(dict)}`);
+    }
+  }
+  return refuse(`${describePickle(root)} where a state_dict belongs`);
+}
+
+function keysOf(dict: ReadonlyMap<unknown, unknown>): string {
+  const keys = [...dict.keys()].slice(0, 8).map((key) => String(key).slice(0, 60));
+  return keys.length === 0 ? 'none' : keys.join(', ') + (dict.size > keys.length ? ', ...' : '');
+}

@@ -1,0 +1,189 @@
+/**
+ * Under which names a file holds a model's weights: OpenAI's (which are ours), open_clip's or Hugging Face's.
+ *
+ * The maps are written in the language (`names hf for CLIP` in the bundled `clip`). A file's naming is the
+ * one that finds most of the model's weights in it; the check that follows demands all of them and nothing
+ * else, so a wrong guess can only be reported, never used.
+ */
+import {
+  type MappedName,
+  mapName,
+  mappedShape,
+  type NameMap,
+  nameRules,
+  type WantedTensor,
+} from '../../compiler/model/index.ts';
+import type { Model, Weight } from '../../compiler/model/types.ts';
+import { DiagnosticError } from '../../grammar/diagnostics.ts';
+import { nodeHost } from '../host.ts';
+import type { StoredInfo } from './formats/tensor-file.ts';
+
+export const namingNames = ['openai', 'open_clip', 'hf'] as const;
+export type NamingName = (typeof namingNames)[number];
+
+/** One way to name the weights of one model. */
+interface Naming {
+  readonly name: NamingName;
+  /** A weight's tensors, without a file's prefix. */
+  stored(weight: Weight): MappedName;
+  /** Every tensor by its name. */
+  readonly wanted: ReadonlyMap<string, WantedTensor>;
+}
+
+/** A naming, and how much of it a file has. */
+export interface Candidate {
+  readonly naming: Naming;
+  readonly found: number;
+}
+
+/** What a file's names say. */
+export interface Detected extends Candidate {
+  /** What every name of the file begins with: `module.` of data-parallel training, or nothing. */
+  readonly prefix: string;
+  /** The namings that can hold the model, as far as they were tried. */
+  readonly tried: readonly Candidate[];
+}
+
+const identity: NameMap = { name: 'openai', rules: [] };
+
+/** Maps that were read: the bundled package does not change while we run. */
+const maps = new Map<NamingName, NameMap>([['openai', identity]]);
+
+function readMap(name: NamingName): NameMap {
+  const known = maps.get(name);
+  if (known !== undefined) return known;
+  const rules = nameRules(nodeHost(), 'clip', name);
+  if (!rules.ok) throw new DiagnosticError(rules.diagnostics);
+  maps.set(name, rules.value);
+  return rules.value;
+}
+
+/**
+ * The naming of a model's weights; undefined if it has no names for some (Hugging Face has none for ResNets).
+ */
+function namingOf(model: Model, name: NamingName): Naming | undefined {
+  const map = readMap(name);
+  const names = new Map<string, MappedName>();
+  const wanted = new Map<string, WantedTensor>();
+  for (const weight of model.weights) {
+    const mapped =
+      map === identity
+        ? { ours: weight.name, theirs: [weight.name], transforms: [] }
+        : mapName(map, weight.name);
+    const shape = mapped === undefined ? undefined : mappedShape(mapped, weight.shape);
+    if (mapped === undefined || shape === undefined) return undefined;
+    names.set(weight.name, mapped);
+    for (const theirs of mapped.theirs) wanted.set(theirs, { weight, shape, dtype: weight.dtype });
+  }
+  return { name, wanted, stored: (weight) => names.get(weight.name)! };
+}
+
+/** Wrappers of PyTorch leave their name in front of every weight's. */
+function commonPrefix(names: readonly string[]): string {
+  let prefix = '';
+  for (;;) {
+    const next = ['module.', '_orig_mod.'].find((p) =>
+      names.every((name) => name.startsWith(p, prefix.length)),
+    );
+    if (names.length === 0 || next === undefined) return prefix;
+    prefix += next;
+  }
+}
+
+/**
+ * What published files hold beside weights: OpenAI's three numbers, the causal mask as a buffer, and the
+ * positions that Hugging Face's embeddings count.
+ */
+const beside = /^(input_resolution|context_length|vocab_size)$|(^|\.)attn_mask$|\.embeddings\.position_ids$/;
+
+/** Tensors of a file that should be weights, under the names that a naming gives them. */
+export function weightTensors(
+  infos: ReadonlyMap<string, StoredInfo>,
+  { naming, prefix }: Detected,
+): Map<string, StoredInfo> {
+  const tensors = new Map<string, StoredInfo>();
+  for (const [full, info] of infos) {
+    const name = full.slice(prefix.length);
+    const wanted = naming.wanted.get(name);
+    if (wanted === undefined && beside.test(name)) continue;
+    // Some training code keeps the one number of logit_scale as a list of one.
+    const scalar = wanted?.shape.length === 0 && info.shape.length === 1 && info.shape[0] === 1;
+    tensors.set(full, scalar ? { ...info, shape: [] } : info);
+  }
+  return tensors;
+}
+
+/** What the file must hold, by the file's own names. */
+export function wantedTensors({ naming, prefix }: Detected): Map<string, WantedTensor> {
+  return new Map([...naming.wanted].map(([name, tensor]) => [prefix + name, tensor]));
+}
+
+/**
+ * The naming that finds most of the model's weights among a file's tensors; of equals
+ * the first of `namingNames`.
+ * @param all try every naming, even behind one that finds every weight
+ */
+export function detectNaming(model: Model, infos: ReadonlyMap<string, StoredInfo>, all = false): Detected {
+  const prefix = commonPrefix([...infos.keys()]);
+  const tried: Candidate[] = [];
+  for (const name of namingNames) {
+    const naming = namingOf(model, name);
+    if (naming === undefined) continue;
+    const found = [...naming.wanted.keys()].filter((theirs) => infos.has(prefix + theirs)).length;
+    tried.push({ naming, found });
+    if (found === naming.wanted.size && !all) break;
+  }
+  const best = tried.reduce((a, b) => (b.found > a.found ? b : a));
+  return { ...best, prefix, tried };
+}
+
+/** `openai (302 of 302), open_clip (154 of 302), hf (1 of 398)` */
+export function describeTried({ tried }: Detected): string {
+  return tried.map(({ naming, found }) => `${naming.name} (${found} of ${naming.wanted.size})`).join(', ');
+}
+
+interface Part {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+function transpose({ shape, data }: Part): Part {
+  const [rows, columns] = shape as [number, number];
+  const out = new Float32Array(data.length);
+  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[c * rows + r] = data[r * columns + c]!;
+  return { shape: [columns, rows], data: out };
+}
+
+/** Parts side by side along an axis. */
+function join(parts: readonly Part[], axis: number): Part {
+  const [{ shape }] = parts as [Part];
+  const inner = shape.slice(axis).reduce((a, b) => a * b, 1);
+  const outer = shape.slice(0, axis).reduce((a, b) => a * b, 1);
+  const data = new Float32Array(outer * inner * parts.length);
+  for (let o = 0; o < outer; o++)
+    for (const [i, part] of parts.entries())
+      data.set(part.data.subarray(o * inner, (o + 1) * inner), (o * parts.length + i) * inner);
+  return { shape: shape.with(axis, shape[axis]! * parts.length), data };
+}
+
+/** One weight from its tensors: what the map's transforms did, undone. */
+export function undoTransforms({ transforms }: MappedName, tensors: readonly Part[]): Float32Array {
+  let parts = tensors;
+  for (const transform of [...transforms].reverse())
+    parts = transform.kind === 'split' ? [join(parts, transform.axis)] : parts.map(transpose);
+  return parts[0]!.data;
+}
+
+/** The shape of one weight from those of its tensors. */
+export function undoShapes(
+  { transforms }: MappedName,
+  tensors: readonly (readonly number[])[],
+): readonly number[] {
+  let shapes = tensors;
+  for (const transform of [...transforms].reverse())
+    shapes =
+      transform.kind === 'split'
+        ? [shapes[0]!.with(transform.axis, shapes[0]![transform.axis]! * shapes.length)]
+        : shapes.map((shape) => [...shape].reverse());
+  return shapes[0]!;
+}

@@ -1,0 +1,88 @@
+/**
+ * What training starts from: the weights that the user names, with what the recipe changes about them.
+ *
+ * `from "M"` says whose weights they are, `init W = ...` what becomes of single ones: resized grids, or fresh
+ * values. Whatever does not fit is found by shapes, before a value is read.
+ */
+import { dirname, resolve } from 'node:path';
+import { checkWeights, type TensorInfo } from '../../compiler/model/index.ts';
+import type { Model, Recipe, StartValue, Weight } from '../../compiler/model/types.ts';
+import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
+import { initialWeight } from './initial-weights.ts';
+import { checkResize, resizeGrid } from './resize-grid.ts';
+import { openWeights, type WeightSource } from './weights.ts';
+
+/**
+ * The weights to open: those named on the command line, or the recipe's file; undefined if there are none.
+ */
+function startSpec({ from, source }: Recipe, given: string | undefined): string | undefined {
+  if (given !== undefined) return given;
+  return from?.kind === 'file' ? resolve(dirname(source.path), from.path) : undefined;
+}
+
+/**
+ * Opens what the weights of a recipe's model start from.
+ * @param given the weights named on the command line
+ * @throws DiagnosticError Z401 where they do not fit, Z402 where they are missing or cannot be
+ * resized, Z403, Z410, Z411
+ */
+export async function openStart(recipe: Recipe, given: string | undefined): Promise<WeightSource> {
+  const { model, from, init, seed } = recipe;
+  const spec = startSpec(recipe, given);
+  const changes = new Map(init.map(({ weight, how }) => [weight, how]));
+  if (spec === undefined) refuseNothing(recipe);
+  const base = from?.kind === 'model' ? from.model : model;
+  const replaced = new Set(changes.keys());
+  const source = await openWeights(base, spec ?? `init:${seed}`, base === model ? { replaced } : {});
+  try {
+    if (base !== model) {
+      const problems = checkWeights(model, tensorsOf(base), undefined, replaced);
+      const notes = [`the file is taken as weights of ${base.name}, which the recipe trains from`];
+      if (problems.length > 0)
+        throw new DiagnosticError(problems.map((d) => ({ ...d, notes: [...(d.notes ?? []), ...notes] })));
+    }
+    for (const weight of model.weights) checkChange(weight, changes.get(weight.name), source);
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+  return { ...source, read: (weight) => startOf(weight, changes.get(weight.name), source, seed) };
+}
+
+/** The weights of a model as the tensors of a file that fits it. */
+function tensorsOf(model: Model): Map<string, TensorInfo> {
+  return new Map(
+    model.weights.map(({ name, shape, dtype }) => [name, { shape, dtype: dtype.toUpperCase() }]),
+  );
+}
+
+/** Without weights there is nothing that `from` or `resize_grid` could mean. */
+function refuseNothing({ name, from, init }: Recipe): void {
+  const help = 'zooc train ... --weights FILE';
+  if (from?.kind === 'model')
+    fail('Z402', `recipe ${name} starts from the weights of ${from.model.name}, and none are given`, help);
+  const resized = init.find(({ how }) => how.kind === 'resize_grid');
+  if (resized !== undefined)
+    fail('Z402', `recipe ${name} resizes ${resized.weight}, and no weights are given to start from`, help);
+}
+
+function checkChange(weight: Weight, how: StartValue | undefined, source: WeightSource): void {
+  if (how?.kind !== 'resize_grid') return;
+  const found = source.storedShape(weight);
+  if (found === undefined)
+    fail('Z402', `there is no ${weight.name} in ${source.description} that could be resized`);
+  checkResize(weight.name, found, weight.shape);
+}
+
+async function startOf(
+  weight: Weight,
+  how: StartValue | undefined,
+  source: WeightSource,
+  seed: number,
+): Promise<Float32Array> {
+  const { name, shape } = weight;
+  if (how === undefined) return source.read(weight);
+  if (how.kind !== 'resize_grid') return initialWeight(seed, name, shape, how);
+  const from = source.storedShape(weight)!;
+  return resizeGrid(name, await source.read({ ...weight, shape: from }), from, shape);
+}
