@@ -6,12 +6,15 @@
  */
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';
 import { compileGraph } from '../../compiler/compile.ts';
-import type { Graph } from '../../compiler/graph/types.ts';
+import type { Graph, VerifiedGraph } from '../../compiler/graph/types.ts';
+import type { VerifiedJoins } from '../../compiler/joins/types.ts';
+import { type ScheduleFamily, scheduleIds } from '../../compiler/kernels/schedules.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import { type DeviceProfile, discreteProfile, lavapipeProfile } from '../../compiler/profile.ts';
 import { lavapipeMatrixProfile } from '../../compiler/profiles-matrix.ts';
 import type { Device, HostArray } from '../../runtime/types.ts';
-import { type CaseFeeds, type FuzzCase, feedsOf } from './fuzz-case.ts';
+import { Draw } from './draw.ts';
+import { type CaseFeeds, type Deviation, type FuzzCase, feedsOf, hashOf } from './fuzz-case.ts';
 import { compareOutput, Expectation, type Mismatch, type Verdict } from './noise.ts';
 import { PlanRun } from './wgsl/run-plan.ts';
 
@@ -26,14 +29,34 @@ const profiles: Readonly<Record<ScheduleKind, DeviceProfile>> = {
 };
 
 /** The profile of a kind; on a device its own limits and features with the schedules of that kind. */
-export function profileOf(kind: ScheduleKind, device?: Device): DeviceProfile {
-  return device === undefined ? profiles[kind] : { ...device.profile, kind: profiles[kind].kind };
+export function profileOf(kind: ScheduleKind, deviation: Deviation = {}, device?: Device): DeviceProfile {
+  const base = device === undefined ? profiles[kind] : { ...device.profile, kind: profiles[kind].kind };
+  const { schedules, binding = base.limits.maxStorageBufferBindingSize } = deviation;
+  const limited = { ...base, limits: { ...base.limits, maxStorageBufferBindingSize: binding } };
+  return schedules === undefined ? limited : { ...limited, tuned: drawnSchedules(limited, schedules) };
+}
+
+/** A table of measured schedules in which every key is found, with a random one. */
+function drawnSchedules(profile: DeviceProfile, seed: number): Readonly<Record<string, string>> {
+  const ids = new Map<string, readonly string[]>();
+  return new Proxy<Record<string, string>>(
+    {},
+    {
+      get(_table, key) {
+        const family = String(key).split(' ')[0]!;
+        if (!ids.has(family)) ids.set(family, scheduleIds(profile, family as ScheduleFamily));
+        const choices = ids.get(family)!;
+        return choices.length === 0 ? undefined : new Draw(seed + hashOf(String(key))).pick(choices);
+      },
+    },
+  );
 }
 
 export interface Compiled {
   readonly plan: VerifiedPlan;
   /** Behind the last pass. */
   readonly graph: Graph;
+  readonly joins: VerifiedJoins;
 }
 
 export interface Outcome {
@@ -52,7 +75,7 @@ const optimizer = {
 } as const;
 
 export function compileCase(c: FuzzCase, profile: DeviceProfile): Compiled {
-  let last: Graph = c.graph;
+  let seen: { readonly graph: VerifiedGraph; readonly joins: VerifiedJoins } | undefined;
   const { training, wrt, precision, remat } = c;
   const plan = compileGraph(c.graph, {
     model: 'fuzz',
@@ -62,12 +85,12 @@ export function compileCase(c: FuzzCase, profile: DeviceProfile): Compiled {
     profile,
     precision,
     remat,
-    observe: (_pass, graph) => {
-      last = graph;
+    observe: (_stage, graph, joins) => {
+      if (joins) seen = { graph, joins };
     },
     ...(training ? { training: { trainable: wrt, ...optimizer } } : { gradients: wrt }),
   });
-  return { plan, graph: last };
+  return { plan, ...seen! };
 }
 
 /** The case as a kind of schedules takes it. */
@@ -104,7 +127,7 @@ export async function runCase(
   kind: ScheduleKind,
   device?: Device,
 ): Promise<Outcome> {
-  const profile = profileOf(kind, device);
+  const profile = profileOf(kind, c.deviation, device);
   const compiled = compileCase(caseFor(c, kind), profile);
   const { plan } = compiled;
   const found = device ? await runOnDevice(device, plan, judge.feeds) : runText(plan, judge.feeds, profile);

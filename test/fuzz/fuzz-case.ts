@@ -21,6 +21,15 @@ export interface FuzzCase {
   readonly remat: readonly string[];
   /** One run with its results, or a training step, whose gradients are read. */
   readonly training: boolean;
+  readonly deviation: Deviation;
+}
+
+/** How a case deviates from the defaults of a kind of schedules. */
+export interface Deviation {
+  /** Draws a schedule for every kernel that has a choice, as if it had been measured to be the best; by this number. */
+  readonly schedules?: number;
+  /** Bytes of the largest binding: larger values are done in parts. */
+  readonly binding?: number;
 }
 
 export interface CaseFeeds {
@@ -29,7 +38,7 @@ export interface CaseFeeds {
 }
 
 /** FNV-1a. */
-function hashOf(text: string): number {
+export function hashOf(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return hash >>> 0;

@@ -13,6 +13,7 @@ import { roundToHalf } from '../../compiler/graph/half.ts';
 import type { Feeds } from '../../compiler/graph/reference.ts';
 import { type Graph, type Node, numericShape } from '../../compiler/graph/types.ts';
 import { opOf } from '../../compiler/ops/index.ts';
+import { isMap } from '../../compiler/ops/map-program.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import { Draw } from './draw.ts';
 
@@ -29,10 +30,9 @@ function isExact(node: Node): boolean {
   return rtol === 0 && atol === 0;
 }
 
-/** Ops whose result is the sum of many terms, each of which is rounded on its way. */
-function accumulates({ op }: Node): boolean {
-  const { family, tolerance } = opOf(op);
-  return tolerance.perSqrtK === true || (family !== 'map' && family !== 'move' && tolerance.rtol > 0);
+/** Ops whose result is made of many terms, each of which is rounded on its way. */
+function accumulates(node: Node): boolean {
+  return !isExact(node) && !isMap(node.op);
 }
 
 function moved(x: RefTensor, draw: Draw, relative: number, absolute = 0): RefTensor {

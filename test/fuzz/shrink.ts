@@ -80,6 +80,7 @@ function* candidates(c: FuzzCase): Generator<() => FuzzCase> {
         withGraph(c, rebuilt({ ...graph, outputs: graph.outputs.filter((o) => o !== output) }, new Map()));
   for (const name of c.wrt) yield () => ({ ...c, wrt: c.wrt.filter((w) => w !== name) });
   if (c.remat.length > 0) yield () => ({ ...c, remat: [] });
+  if (Object.keys(c.deviation).length > 0) yield () => ({ ...c, deviation: {} });
   if (c.training) yield () => ({ ...c, training: false });
   if (c.precision === 'mixed') yield () => ({ ...c, precision: 'f32' });
   const found = new Set(graph.nodes.flatMap((n) => n.type.shape as readonly Dim[]) as number[]);

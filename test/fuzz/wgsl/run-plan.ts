@@ -8,7 +8,7 @@
  */
 import { roundToHalf } from '../../../compiler/graph/half.ts';
 import type { Plan, PlanBinding, PlanStep, Slot } from '../../../compiler/plan/types.ts';
-import { narrowF16, widenF16 } from '../../../runtime/data/half.ts';
+import { narrowF16, widenF16 } from '../../../runtime/data/safetensors/half.ts';
 import type { HostArray } from '../../../runtime/types.ts';
 import { initialScaling } from './scaling.ts';
 import { Translator } from './translate.ts';

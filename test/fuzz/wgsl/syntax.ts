@@ -61,7 +61,8 @@ export type Stmt =
       readonly body: readonly Stmt[];
     }
   | { readonly kind: 'return'; readonly value?: Expr }
-  | { readonly kind: 'break' | 'continue' }
+  | { readonly kind: 'break' }
+  | { readonly kind: 'continue' }
   | { readonly kind: 'block'; readonly body: readonly Stmt[] };
 
 export interface Param {

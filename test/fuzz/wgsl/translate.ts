@@ -176,13 +176,16 @@ return function run($buffers, [$nx, $ny, $nz], $backwards) {
     else if (s.kind === 'call') this.#callStatement(s.call);
     else if (s.kind === 'for') this.#for(s);
     else if (s.kind === 'break' || s.kind === 'continue') this.#lines.push(`${s.kind};`);
-    else if (s.kind === 'return') {
+    else if (s.kind === 'if') this.#if(s);
+    else {
       const parts = s.value ? this.#value(s.value).parts : [];
       this.#lines.push(parts.length > 1 ? `return [${parts.join(', ')}];` : `return ${parts[0] ?? ''};`);
-    } else {
-      this.#block(s.then, `if (${this.#value(s.condition).parts[0]}) `);
-      if (s.else) this.#block(s.else, 'else ');
     }
+  }
+
+  #if(s: Extract<Stmt, { kind: 'if' }>): void {
+    this.#block(s.then, `if (${this.#value(s.condition).parts[0]}) `);
+    if (s.else) this.#block(s.else, 'else ');
   }
 
   #declaration({ name, mutable, type: given, value }: Extract<Stmt, { kind: 'declare' }>): void {
