@@ -1,0 +1,68 @@
+/**
+ * What a run of the fuzzers has reached: kinds of joins, schedules, ops, by kind of device. The lists of all there are come from
+ * the compiler, so that a new join, schedule or op that no random case reaches is named.
+ */
+import { joinKinds } from '../../compiler/joins/rules.ts';
+import { type ScheduleFamily, scheduleIds, searchSpaces } from '../../compiler/kernels/schedules.ts';
+import { ops } from '../../compiler/ops/index.ts';
+import { type Outcome, profileOf, type ScheduleKind, scheduleKinds } from './execute.ts';
+
+/** Plain data, so that processes can send it. */
+export interface Tally {
+  readonly counts: Record<string, number>;
+}
+
+export const emptyTally = (): Tally => ({ counts: {} });
+
+function add({ counts }: Tally, key: string, times = 1): void {
+  counts[key] = (counts[key] ?? 0) + times;
+}
+
+export function merge(into: Tally, from: Tally): void {
+  for (const [key, times] of Object.entries(from.counts)) add(into, key, times);
+}
+
+/** Notes a case that was compared by the schedules of a kind. */
+export function note(tally: Tally, kind: ScheduleKind, { compiled, verdicts }: Outcome): void {
+  const { joins, plan, graph } = compiled;
+  add(tally, `cases ${kind}`);
+  for (const verdict of verdicts) add(tally, `outputs ${verdict}`);
+  for (const { kind: join } of joins.joins) add(tally, `join ${kind} ${join}`);
+  const { columns, filters, inside, parts } = joins.layouts;
+  for (const [name, nodes] of Object.entries({ columns, filters, inside, parts }))
+    add(tally, `layout ${kind} ${name}`, nodes.size);
+  for (const { schedule } of [...plan.setup, ...plan.steps])
+    if (schedule) add(tally, `schedule ${kind} ${schedule.family} ${schedule.id}`);
+  for (const op of new Set(graph.nodes.map((n) => n.op))) add(tally, `op ${kind} ${op}`);
+}
+
+/** Everything that a long run should reach. */
+export function wanted(): string[] {
+  const schedules = scheduleKinds.flatMap((kind) =>
+    (Object.keys(searchSpaces) as ScheduleFamily[]).flatMap((family) =>
+      scheduleIds(profileOf(kind), family).map((id) => `schedule ${kind} ${family} ${id}`),
+    ),
+  );
+  const joins = joinKinds.map((kind) => `join * ${kind}`);
+  const layouts = ['columns', 'filters', 'inside', 'parts'].map((name) => `layout * ${name}`);
+  return [...joins, ...layouts, ...schedules, ...Object.keys(ops).map((op) => `op * ${op}`)];
+}
+
+/** What was not reached, of `wanted`; `*` stands for any kind of schedules. */
+export function missing({ counts }: Tally): string[] {
+  return wanted().filter((key) => scheduleKinds.every((kind) => (counts[key.replace('*', kind)] ?? 0) === 0));
+}
+
+/** A line for each group of counts. */
+export function report({ counts }: Tally): string {
+  const groups = new Map<string, string[]>();
+  for (const [key, times] of Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const [what, kind, ...rest] = key.split(' ') as [string, string, ...string[]];
+    const group = rest.length === 0 ? what : `${what}s, ${kind}`;
+    groups.set(group, [
+      ...(groups.get(group) ?? []),
+      `${rest.length === 0 ? kind : rest.join(' ')} ${times}`,
+    ]);
+  }
+  return [...groups].map(([group, entries]) => `${group}: ${entries.join(', ')}`).join('\n');
+}

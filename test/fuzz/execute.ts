@@ -1,0 +1,181 @@
+/**
+ * Compiles a case for a kind of schedules, runs it and compares every result and gradient with the reference.
+ *
+ * In f32 the reference evaluates the graph as it was written (and differentiated), so passes are judged along with kernels. In mixed
+ * precision it evaluates what the passes left, rounding where the plan does.
+ */
+import { differentiate } from '../../compiler/autodiff/differentiate.ts';
+import { compileGraph } from '../../compiler/compile.ts';
+import type { Graph, VerifiedGraph } from '../../compiler/graph/types.ts';
+import type { VerifiedJoins } from '../../compiler/joins/types.ts';
+import { type ScheduleFamily, scheduleIds } from '../../compiler/kernels/schedules.ts';
+import type { VerifiedPlan } from '../../compiler/plan/types.ts';
+import { type DeviceProfile, discreteProfile, lavapipeProfile } from '../../compiler/profile.ts';
+import { lavapipeMatrixProfile } from '../../compiler/profiles-matrix.ts';
+import type { Device, HostArray } from '../../runtime/types.ts';
+import { Draw } from './draw.ts';
+import { type CaseFeeds, type Deviation, type FuzzCase, feedsOf, hashOf } from './fuzz-case.ts';
+import { compareOutput, Expectation, type Mismatch, type Verdict } from './noise.ts';
+import { PlanRun } from './wgsl/run-plan.ts';
+
+/** `matrix` are the schedules of subgroup matrices, which want operands in halves: cases are compiled in mixed precision. */
+export const scheduleKinds = ['cpu', 'gpu', 'matrix'] as const;
+export type ScheduleKind = (typeof scheduleKinds)[number];
+
+const profiles: Readonly<Record<ScheduleKind, DeviceProfile>> = {
+  cpu: lavapipeProfile,
+  gpu: { ...discreteProfile, subgroupSize: { min: 32, max: 32 } },
+  matrix: { ...lavapipeMatrixProfile, kind: 'gpu' },
+};
+
+/** The profile of a kind; on a device its own limits and features with the schedules of that kind. */
+export function profileOf(kind: ScheduleKind, deviation: Deviation = {}, device?: Device): DeviceProfile {
+  const base = device === undefined ? profiles[kind] : { ...device.profile, kind: profiles[kind].kind };
+  const { schedules, binding = base.limits.maxStorageBufferBindingSize } = deviation;
+  const limited = { ...base, limits: { ...base.limits, maxStorageBufferBindingSize: binding } };
+  return schedules === undefined ? limited : { ...limited, tuned: drawnSchedules(limited, schedules) };
+}
+
+/** A table of measured schedules in which every key is found, with a random one. */
+function drawnSchedules(profile: DeviceProfile, seed: number): Readonly<Record<string, string>> {
+  const ids = new Map<string, readonly string[]>();
+  return new Proxy<Record<string, string>>(
+    {},
+    {
+      get(_table, key) {
+        const family = String(key).split(' ')[0]!;
+        if (!ids.has(family)) ids.set(family, scheduleIds(profile, family as ScheduleFamily));
+        const choices = ids.get(family)!;
+        return choices.length === 0 ? undefined : new Draw(seed + hashOf(String(key))).pick(choices);
+      },
+    },
+  );
+}
+
+export interface Compiled {
+  readonly plan: VerifiedPlan;
+  /** Behind the last pass. */
+  readonly graph: Graph;
+  readonly joins: VerifiedJoins;
+}
+
+export interface Outcome {
+  readonly mismatches: readonly Mismatch[];
+  readonly verdicts: readonly Verdict[];
+  readonly compiled: Compiled;
+}
+
+const optimizer = {
+  beta1: 0.9,
+  beta2: 0.98,
+  eps: 1e-6,
+  weightDecay: 0.2,
+  decayMinDims: 2,
+  clamps: [],
+} as const;
+
+export function compileCase(c: FuzzCase, profile: DeviceProfile): Compiled {
+  let seen: { readonly graph: VerifiedGraph; readonly joins: VerifiedJoins } | undefined;
+  const { training, wrt, precision, remat } = c;
+  const plan = compileGraph(c.graph, {
+    model: 'fuzz',
+    entry: 'loss',
+    batch: 1,
+    mode: training ? 'train' : 'eval',
+    profile,
+    precision,
+    remat,
+    observe: (_stage, graph, joins) => {
+      if (joins) seen = { graph, joins };
+    },
+    ...(training ? { training: { trainable: wrt, ...optimizer } } : { gradients: wrt }),
+  });
+  return { plan, ...seen! };
+}
+
+/** The case as a kind of schedules takes it. */
+export function caseFor(c: FuzzCase, kind: ScheduleKind): FuzzCase {
+  return kind === 'matrix' ? { ...c, precision: 'mixed' } : c;
+}
+
+/** Reference values, made once for all kinds of schedules. */
+export class Judge {
+  readonly #case: FuzzCase;
+  readonly feeds: CaseFeeds;
+  #written: Expectation | undefined;
+
+  constructor(c: FuzzCase) {
+    this.#case = c;
+    this.feeds = feedsOf(c.graph);
+  }
+
+  of(kind: ScheduleKind, { graph }: Compiled): Expectation {
+    const { graph: traced, wrt, precision } = caseFor(this.#case, kind);
+    if (precision === 'mixed') return new Expectation(graph, this.feeds);
+    this.#written ??= new Expectation(
+      wrt.length === 0 ? traced : differentiate(traced, { loss: 'loss', wrt }),
+      this.feeds,
+    );
+    return this.#written;
+  }
+}
+
+/** Runs a case by the schedules of one kind: on `device`, or by the translated text of its kernels. */
+export async function runCase(
+  c: FuzzCase,
+  judge: Judge,
+  kind: ScheduleKind,
+  device?: Device,
+): Promise<Outcome> {
+  const profile = profileOf(kind, c.deviation, device);
+  const compiled = compileCase(caseFor(c, kind), profile);
+  const { plan } = compiled;
+  const found = device ? await runOnDevice(device, plan, judge.feeds) : runText(plan, judge.feeds, profile);
+  const expectation = judge.of(kind, compiled);
+  const verdicts: Verdict[] = [];
+  const mismatches: Mismatch[] = [];
+  for (const [name, values] of found) {
+    const { verdict, mismatch } = compareOutput(expectation, name, values);
+    verdicts.push(verdict);
+    if (mismatch) mismatches.push(mismatch);
+  }
+  return { mismatches: mismatches.sort((a, b) => b.share - a.share), verdicts, compiled };
+}
+
+/** A training step of rate 0: its gradients are what is compared. */
+const still = [0, 1, 1, 0];
+
+function resultsOf(plan: VerifiedPlan) {
+  return plan.outputs.filter(({ name }) => name !== 'grad_norm');
+}
+
+function runText(plan: VerifiedPlan, feeds: CaseFeeds, profile: DeviceProfile): Map<string, HostArray> {
+  const run = new PlanRun(plan, profile.subgroupSize!.max);
+  for (const slot of plan.weights) run.write(slot, feeds.params.get(slot.name)!.data);
+  for (const slot of plan.inputs) run.write(slot, feeds.inputs.get(slot.name)!.data);
+  if (plan.buffers.some((b) => b.role === 'hyper')) run.writeHyper(still);
+  run.setup();
+  run.run();
+  return new Map(resultsOf(plan).map((slot) => [slot.name, run.read(slot)]));
+}
+
+async function runOnDevice(
+  device: Device,
+  plan: VerifiedPlan,
+  feeds: CaseFeeds,
+): Promise<Map<string, HostArray>> {
+  const session = await device.open(plan);
+  try {
+    for (const { name } of plan.weights)
+      session.writeWeight(name, Float32Array.from(feeds.params.get(name)!.data));
+    for (const { name, dtype } of plan.inputs) {
+      const { data } = feeds.inputs.get(name)!;
+      session.writeInput(name, dtype === 'i32' ? Int32Array.from(data) : Float32Array.from(data));
+    }
+    if (plan.buffers.some((b) => b.role === 'hyper')) session.writeHyper(still);
+    session.run();
+    return await session.readLater(resultsOf(plan).map((o) => o.name));
+  } finally {
+    session.close();
+  }
+}

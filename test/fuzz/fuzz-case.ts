@@ -1,0 +1,100 @@
+/**
+ * What a fuzzer compiles and compares: a graph with a scalar output `loss`, and how it is to be compiled.
+ *
+ * Plain data, so that the shrinker can take it apart. Values of leaves follow from their names alone (see `feedsOf`), so a graph keeps
+ * its numbers while other nodes are removed.
+ */
+import type { Precision } from '../../compiler/compile.ts';
+import { type Graph, numericShape, sizeOf } from '../../compiler/graph/types.ts';
+import { viewOps } from '../../compiler/graph/views.ts';
+import type { RefTensor } from '../../compiler/ops/op.ts';
+import { randomNumbers } from '../support/random.ts';
+
+export interface FuzzCase {
+  /** `graph 17`: what to ask for to see it again. */
+  readonly name: string;
+  readonly graph: Graph;
+  /** Weights whose gradients are compared; the others are frozen. */
+  readonly wrt: readonly string[];
+  readonly precision: Precision;
+  /** Patterns of block paths that are computed again in the backward pass. */
+  readonly remat: readonly string[];
+  /** One run with its results, or a training step, whose gradients are read. */
+  readonly training: boolean;
+  readonly deviation: Deviation;
+}
+
+/** How a case deviates from the defaults of a kind of schedules. */
+export interface Deviation {
+  /** Draws a schedule for every kernel that has a choice, as if it had been measured to be the best; by this number. */
+  readonly schedules?: number;
+  /** Bytes of the largest binding: larger values are done in parts. */
+  readonly binding?: number;
+}
+
+export interface CaseFeeds {
+  readonly inputs: ReadonlyMap<string, RefTensor>;
+  readonly params: ReadonlyMap<string, RefTensor>;
+}
+
+/** FNV-1a. */
+export function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
+
+/** What the values of a float leaf look like; the first word of its name says which. */
+const ranges: Readonly<
+  Record<string, (size: number, shape: readonly number[]) => readonly [number, number]>
+> = {
+  // As far from 0 as a variance or a divisor should be.
+  positive: () => [0.5, 1.5],
+  gain: () => [0.7, 1.3],
+  // Products of matrices keep the size of what they multiply.
+  matrix: (size, shape) => {
+    const reach = 1.7 * (size / Math.max(...shape.slice(0, 1), 1)) ** -0.5;
+    return [-reach, reach];
+  },
+};
+
+/** Values for every leaf: floats that f32 holds exactly, integers that are rows of every table they are looked up in. */
+export function feedsOf(graph: Graph): CaseFeeds {
+  const bounds = integerBounds(graph);
+  const inputs = new Map<string, RefTensor>();
+  const params = new Map<string, RefTensor>();
+  for (const node of graph.nodes) {
+    if (node.op !== 'input' && node.op !== 'param') continue;
+    const { name } = node.attrs;
+    const shape = numericShape(node.type);
+    const size = sizeOf(shape);
+    const random = randomNumbers(hashOf(name));
+    const [low, high] = (ranges[/^[a-z]*/.exec(name)![0]] ?? (() => [-1, 1] as const))(size, shape);
+    const data = Float64Array.from({ length: size }, () =>
+      node.type.dtype === 'i32'
+        ? Math.floor(random() * bounds[node.id]!)
+        : Math.fround(low + (high - low) * random()),
+    );
+    (node.op === 'input' ? inputs : params).set(name, { shape, data });
+  }
+  return { inputs, params };
+}
+
+/** For each i32 value the numbers below which it may lie: the rows of the tables that are read by it. */
+function integerBounds(graph: Graph): number[] {
+  const bounds = graph.nodes.map(() => 1000);
+  const lower = (id: number, bound: number) => {
+    bounds[id] = Math.min(bounds[id]!, bound);
+  };
+  for (const node of graph.nodes.toReversed()) {
+    const size = (id: number, axis: number) => numericShape(graph.nodes[id]!.type)[axis]!;
+    const [first, second] = node.inputs as [number, number];
+    if (node.op === 'embedding') lower(second, size(first, 0));
+    else if (node.op === 'take') lower(second, size(first, node.attrs.axis));
+    else if (node.op === 'embedding_grad') lower(first, node.attrs.rows);
+    else if (node.op === 'take_grad') lower(first, node.attrs.size);
+    else if (viewOps.has(node.op) || node.op === 'concat' || node.op === 'pad')
+      for (const input of node.inputs) lower(input, bounds[node.id]!);
+  }
+  return bounds;
+}

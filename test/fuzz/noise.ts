@@ -1,0 +1,191 @@
+/**
+ * How far a result may lie from the f64 reference: measured on the very graph, by evaluating it again with errors put in.
+ *
+ * A fixed tolerance is too wide for what is exact and too narrow for what cancels. So the reference runs a few times over with every
+ * op's result moved by random errors of the size that the op's own definition allows (its `tolerance`), and with the terms of every sum
+ * moved by half a unit of f32, as their rounding would; how far the outputs then move is what rounding can do to them. That covers
+ * cancellation, deep chains and kinks (a sign of relu, a largest element) without a word about any of them. Errors are put in `boost`
+ * times too large, so that a kink close by is crossed in few runs, and the spread is doubled; for results stored as f16 the reference
+ * rounds as the plan does. A wrong kernel is wrong by far more: by the size of the result itself.
+ */
+
+import { roundToHalf } from '../../compiler/graph/half.ts';
+import type { Feeds } from '../../compiler/graph/reference.ts';
+import { type Graph, type Node, numericShape } from '../../compiler/graph/types.ts';
+import { opOf } from '../../compiler/ops/index.ts';
+import { isMap } from '../../compiler/ops/map-program.ts';
+import type { RefTensor } from '../../compiler/ops/op.ts';
+import { Draw } from './draw.ts';
+
+/** Errors are put in so many times larger than an op may make them. */
+const boost = 6;
+/** Half a unit in the last place of f32. */
+const half = 2 ** -24;
+/** Runs with errors: a few, and so many before a result is called wrong. */
+export const runs = { few: 2, many: 40 } as const;
+
+/** Ops that only move values, compare or choose: they make no error. */
+function isExact(node: Node): boolean {
+  const { rtol, atol } = opOf(node.op).tolerance;
+  return rtol === 0 && atol === 0;
+}
+
+/** Ops whose result is made of many terms, each of which is rounded on its way. */
+function accumulates(node: Node): boolean {
+  return !isExact(node) && !isMap(node.op);
+}
+
+function moved(x: RefTensor, draw: Draw, relative: number, absolute = 0): RefTensor {
+  const data = x.data.map((v) => v + (2 * draw.unit() - 1) * boost * (relative * Math.abs(v) + absolute));
+  return { shape: x.shape, data };
+}
+
+const largestOf = ({ data }: RefTensor) => data.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+
+/**
+ * The size of the terms whose difference a gradient along rows is. They may cancel for any operands (in rows of two, a layer norm's
+ * gradient nearly vanishes), so errors put into operands do not show it.
+ */
+function innerSize(node: Node, inputs: readonly RefTensor[]): number {
+  const [x, second, third] = inputs as [RefTensor, RefTensor, RefTensor];
+  const width = x.shape.at(-1) ?? 1;
+  const rows = Array.from({ length: x.data.length / width }, (_, i) =>
+    x.data.subarray(i * width, (i + 1) * width),
+  );
+  if (node.op === 'layer_norm_grad') {
+    const deviations = rows.map((row) => {
+      const mean = row.reduce((a, v) => a + v, 0) / width;
+      return Math.sqrt(row.reduce((a, v) => a + (v - mean) ** 2, 0) / width + node.attrs.eps);
+    });
+    return (largestOf(second) * largestOf(third)) / Math.min(...deviations);
+  }
+  if (node.op === 'softmax_grad') return largestOf(x) * largestOf(second);
+  if (node.op === 'log_softmax_grad') return width * largestOf(second);
+  if (node.op === 'l2_normalize_grad')
+    return largestOf(second) / Math.min(...rows.map((row) => Math.hypot(...row)));
+  return 0;
+}
+
+/** What an op may be off: relative to each element, and (for results below 1 less) absolute. */
+function allowed(
+  node: Node,
+  inputs: readonly RefTensor[],
+  result: RefTensor,
+): { relative: number; absolute: number } {
+  const { rtol, atol } = opOf(node.op).tolerance;
+  return {
+    relative: Math.max(rtol, half),
+    absolute: atol * Math.min(1, largestOf(result)) + 2 * half * innerSize(node, inputs),
+  };
+}
+
+/** Values of all outputs; without `draw` exactly, as the reference computes them. */
+export function evaluate(graph: Graph, feeds: Feeds, draw?: Draw): Map<string, RefTensor> {
+  const values: RefTensor[] = [];
+  for (const node of graph.nodes) {
+    const shape = numericShape(node.type);
+    if (node.op === 'input' || node.op === 'param') {
+      const fed = (node.op === 'input' ? feeds.inputs : feeds.params).get(node.attrs.name);
+      if (fed === undefined) throw new Error(`${node.attrs.name} was not fed`);
+      values.push({ shape, data: fed.data });
+      continue;
+    }
+    const inputs = node.inputs.map((id) => values[id]!);
+    const terms =
+      draw && accumulates(node)
+        ? inputs.map((x, i) => (isInteger(graph, node.inputs[i]!) ? x : moved(x, draw, half)))
+        : inputs;
+    const exact = opOf(node.op).reference(terms, node.attrs as never, shape);
+    const errs = draw !== undefined && !isExact(node) && node.type.dtype !== 'i32' && node.inputs.length > 0;
+    const { relative, absolute } = errs ? allowed(node, inputs, exact) : { relative: 0, absolute: 0 };
+    const value = errs ? moved(exact, draw, relative, absolute) : exact;
+    values.push(node.type.dtype === 'f16' ? { shape, data: value.data.map(roundToHalf) } : value);
+  }
+  return new Map(graph.outputs.map(({ name, node }) => [name, values[node]!]));
+}
+
+function isInteger(graph: Graph, id: number): boolean {
+  return graph.nodes[id]!.type.dtype === 'i32';
+}
+
+/** What the reference says of a graph, and how far its outputs may be off; more runs are made as they are asked for. */
+export class Expectation {
+  readonly graph: Graph;
+  readonly values: ReadonlyMap<string, RefTensor>;
+  readonly #feeds: Feeds;
+  readonly #spreads = new Map<string, Float64Array>();
+  readonly #draw: Draw;
+  #runs = 0;
+
+  constructor(graph: Graph, feeds: Feeds) {
+    this.graph = graph;
+    this.#feeds = feeds;
+    this.#draw = new Draw(graph.nodes.length);
+    this.values = evaluate(graph, feeds);
+    for (const [name, { data }] of this.values) this.#spreads.set(name, new Float64Array(data.length));
+  }
+
+  /** Largest deviation of each element of an output in at least `count` runs with errors. */
+  spread(name: string, count: number): Float64Array {
+    for (; this.#runs < count; this.#runs++)
+      for (const [output, { data }] of evaluate(this.graph, this.#feeds, this.#draw)) {
+        const spread = this.#spreads.get(output)!;
+        const exact = this.values.get(output)!.data;
+        for (let i = 0; i < data.length; i++) {
+          const deviation = Math.abs(data[i]! - exact[i]!);
+          spread[i] = Math.max(spread[i]!, Number.isNaN(deviation) ? Number.POSITIVE_INFINITY : deviation);
+        }
+      }
+    return this.#spreads.get(name)!;
+  }
+}
+
+export interface Mismatch {
+  readonly output: string;
+  readonly element: number;
+  readonly found: number;
+  readonly expected: number;
+  readonly tolerance: number;
+  /** Of the largest element of the output. */
+  readonly share: number;
+}
+
+/** Whether anything could be found wrong: a tolerance of more than a tenth of the result says nothing. */
+export type Verdict = 'compared' | 'vague' | 'undefined';
+
+/** Compares one output; the mismatch that is the largest against its tolerance, if there is one. */
+export function compareOutput(
+  expectation: Expectation,
+  output: string,
+  found: ArrayLike<number>,
+): { readonly verdict: Verdict; readonly mismatch?: Mismatch } {
+  const { data } = expectation.values.get(output)!;
+  if (!data.every(Number.isFinite)) return { verdict: 'undefined' };
+  const largest = data.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+  for (const count of [runs.few, 8, runs.many]) {
+    const spread = expectation.spread(output, count);
+    const typical = Math.sqrt(spread.reduce((sum, s) => sum + s * s, 0) / Math.max(1, spread.length));
+    const tolerance = (i: number) => 2 * Math.max(spread[i]!, typical) + 1e-7 * largest + 1e-30;
+    const vague = typical > 0.1 * largest && largest > 0;
+    let worst: Mismatch | undefined;
+    let excess = 1;
+    for (let element = 0; element < data.length; element++) {
+      const error = Math.abs(found[element]! - data[element]!);
+      const over = Number.isNaN(error) ? Number.POSITIVE_INFINITY : error / tolerance(element);
+      if (over <= excess) continue;
+      excess = over;
+      const share = error / Math.max(largest, 1e-30);
+      worst = {
+        output,
+        element,
+        found: found[element]!,
+        expected: data[element]!,
+        tolerance: tolerance(element),
+        share,
+      };
+    }
+    if (worst === undefined) return { verdict: vague ? 'vague' : 'compared' };
+    if (count === runs.many) return { verdict: 'compared', mismatch: worst };
+  }
+  throw new Error('unreachable');
+}

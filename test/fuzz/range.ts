@@ -1,0 +1,109 @@
+/** Runs numbered cases by all kinds of schedules, counts what they reach, and makes small what fails. */
+import { printGraph } from '../../compiler/graph/print.ts';
+import { printJoins } from '../../compiler/joins/print.ts';
+import type { Device } from '../../runtime/types.ts';
+import { emptyTally, note, type Tally } from './coverage.ts';
+import { caseFor, Judge, runCase, type ScheduleKind, scheduleKinds } from './execute.ts';
+import type { FuzzCase } from './fuzz-case.ts';
+import { randomGraph } from './graphs.ts';
+import type { Mismatch } from './noise.ts';
+import { shrink, sizeOfCase } from './shrink.ts';
+
+/** Where cases come from, by the word that names one: `graph 17`. */
+export const sources = { graph: randomGraph } as const satisfies Record<string, (n: number) => FuzzCase>;
+export type Source = keyof typeof sources;
+
+export interface Failure {
+  /** `graph 17, cpu` */
+  readonly name: string;
+  /** Nodes that compute something, before and after it was made small. */
+  readonly nodes: readonly [before: number, after: number];
+  /** Everything that a reader needs: the graph, its joins, what differs. */
+  readonly text: string;
+}
+
+export interface RangeResult {
+  readonly tally: Tally;
+  readonly failures: readonly Failure[];
+}
+
+export interface RangeOptions {
+  readonly source: Source;
+  readonly numbers: Iterable<number>;
+  readonly kinds?: readonly ScheduleKind[];
+  /** Runs on this adapter instead of by translated text. */
+  readonly device?: Device;
+  /** Failures after which to stop. */
+  readonly most?: number;
+  /** Called behind every case. */
+  readonly progress?: (n: number) => void;
+}
+
+export async function runRange(options: RangeOptions): Promise<RangeResult> {
+  const { source, numbers, kinds = scheduleKinds, device, most = 5, progress = () => {} } = options;
+  const tally = emptyTally();
+  const failures: Failure[] = [];
+  for (const n of numbers) {
+    const c = sources[source](n);
+    const judge = new Judge(c);
+    for (const kind of kinds) {
+      const failed = await failureOf(c, judge, kind, device, tally);
+      if (failed !== undefined) failures.push(await explain(c, kind, device));
+      if (failures.length >= most) return { tally, failures };
+    }
+    progress(n);
+  }
+  return { tally, failures };
+}
+
+/** How a case fails, without numbers: `mismatch`, or the message of an error; undefined where all is well. */
+async function failureOf(
+  c: FuzzCase,
+  judge: Judge,
+  kind: ScheduleKind,
+  device: Device | undefined,
+  tally?: Tally,
+): Promise<string | undefined> {
+  try {
+    const outcome = await runCase(c, judge, kind, device);
+    if (tally) note(tally, kind, outcome);
+    return outcome.mismatches.length > 0 ? 'mismatch' : undefined;
+  } catch (error) {
+    return withoutNumbers(error as Error);
+  }
+}
+
+function withoutNumbers({ message }: Error): string {
+  return message.split('\n')[0]!.replace(/\d+/g, '#').slice(0, 80);
+}
+
+async function explain(c: FuzzCase, kind: ScheduleKind, device: Device | undefined): Promise<Failure> {
+  const small = await shrink(caseFor(c, kind), async (next) => {
+    try {
+      return await failureOf(next, new Judge(next), kind, device);
+    } catch {
+      return undefined;
+    }
+  });
+  const name = `${c.name}, ${kind}`;
+  const { wrt, precision, remat, training, deviation } = small;
+  const settings = JSON.stringify({ wrt, precision, remat, training, deviation });
+  const text = `${name}\n${printGraph(small.graph)}${settings}\n${await details(small, kind, device)}`;
+  return { name, nodes: [sizeOfCase(c), sizeOfCase(small)], text };
+}
+
+/** What differs and which joins there are, or the error. */
+async function details(c: FuzzCase, kind: ScheduleKind, device: Device | undefined): Promise<string> {
+  try {
+    const { mismatches, compiled } = await runCase(c, new Judge(c), kind, device);
+    const steps = compiled.plan.steps.map((s) => s.label).join(', ');
+    return `${printJoins(compiled.graph, compiled.joins)}kernels: ${steps}\n${mismatches.map(describe).join('\n')}\n`;
+  } catch (error) {
+    return `${(error as Error).message.split('\n')[0]}\n`;
+  }
+}
+
+function describe({ output, element, found, expected, tolerance, share }: Mismatch): string {
+  const percent = `${(100 * share).toPrecision(3)} % of the largest`;
+  return `${output}[${element}] is ${found}, expected ${expected} ± ${tolerance.toExponential(1)} (off by ${percent})`;
+}
