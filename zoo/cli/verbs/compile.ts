@@ -17,10 +17,11 @@ import {
   nvidiaProfile,
 } from '../../../compiler/profiles-matrix.ts';
 import { fail } from '../../../grammar/diagnostics.ts';
+import { renderDiagnostics } from '../../../grammar/render.ts';
 import { countSubmits, flopsPerSubmit } from '../../../runtime/submits.ts';
 import { planTraining } from '../../../runtime/train/plan.ts';
-import { checkSupported } from '../../../runtime/train/supported.ts';
-import { compileFitting } from '../../entry.ts';
+import { checkSupported, unreadWarning } from '../../../runtime/train/supported.ts';
+import { compileFitting, unreadNames } from '../../entry.ts';
 import { loadModel, loadRecipe, parseCount, parseEntry } from '../models.ts';
 import { count, gigaflop, mebibytes, note, printJson, table, writeText } from '../output.ts';
 
@@ -107,6 +108,8 @@ interface Planned {
   /** As traced, before gradients. */
   readonly graph: Graph;
   readonly plan: VerifiedPlan;
+  /** Trainable weights that the loss does not read. */
+  readonly unread: readonly string[];
 }
 
 function planEntry(
@@ -131,7 +134,8 @@ function planEntry(
     gradients: options.grad === true,
     precision: options.precision ?? 'f32',
   };
-  return compileFitting(model, request, profile, observe);
+  const planned = compileFitting(model, request, profile, observe);
+  return { ...planned, unread: unreadNames(model, planned.graph, request) };
 }
 
 /** A recipe says everything itself: `--set batch=64` changes it. */
@@ -157,13 +161,14 @@ export async function compile(reference: string, options: CompileOptions): Promi
   const profile = profileFor(options);
   const stages: string[] = [];
   const make = options.train === true ? planRecipe : planEntry;
-  const { graph, plan } = make(reference, options, profile, (stage, graph) => {
+  const { graph, plan, unread } = make(reference, options, profile, (stage, graph) => {
     stages.push(stage);
     if (stage === options.dumpAfter) note(printGraph(graph));
   });
   if (options.dumpAfter !== undefined && !stages.includes(options.dumpAfter)) {
     fail('Z703', `--dump-after ${options.dumpAfter}: no such pass`, `passes: ${stages.join(', ')}`);
   }
+  for (const warning of unreadWarning(plan.model, unread)) note(renderDiagnostics([warning]));
   const submits = countSubmits(plan, flopsPerSubmit[profile.kind]);
   mkdirSync(options.out, { recursive: true });
   await writeText(join(options.out, 'graph.txt'), printGraph(graph));
