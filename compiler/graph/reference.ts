@@ -51,7 +51,7 @@ function apply<K extends Node['op']>(
   inputs: readonly RefTensor[],
   shape: number[],
 ): RefTensor {
-  const value = opOf(node.op).reference(inputs, node.attrs, shape);
+  const value = opOf(node.op).reference(inputs, node.attrs, shape, node.type.dtype);
   return node.type.dtype === 'f16' ? { shape, data: value.data.map(roundToHalf) } : value;
 }
 

@@ -4,7 +4,15 @@
  * A map program is printed either for scalars or for vec4 values; both from one table of expressions, so that a fused
  * chain and its vectorised form cannot differ.
  */
-import type { BinaryMapOp, MapProgram, UnaryMapOp } from '../ops/map-program.ts';
+import type {
+  BinaryMapOp,
+  ElementwiseOp,
+  FloatBinaryOp,
+  MapInstruction,
+  MapProgram,
+  UnaryMapOp,
+} from '../ops/map-program.ts';
+import { isUnary } from '../ops/scalar.ts';
 
 export type Lanes = 1 | 4;
 
@@ -33,14 +41,44 @@ const unary: Record<UnaryMapOp, (x: string, lanes: Lanes) => string> = {
   step: (x, lanes) => `select(${splat(lanes, '0.0')}, ${splat(lanes, '1.0')}, ${x} > ${splat(lanes, '0.0')})`,
 };
 
-const binary: Record<BinaryMapOp, (a: string, b: string, lanes: Lanes) => string> = {
+const binary: Record<FloatBinaryOp, (a: string, b: string, lanes: Lanes) => string> = {
   add: (a, b) => `(${a} + ${b})`,
   sub: (a, b) => `(${a} - ${b})`,
   mul: (a, b) => `(${a} * ${b})`,
   div: (a, b) => `(${a} / ${b})`,
   pow: (a, b) => `pow(${a}, ${b})`,
   maximum: (a, b) => `max(${a}, ${b})`,
+  minimum: (a, b) => `min(${a}, ${b})`,
   equal: (a, b, lanes) => `select(${splat(lanes, '0.0')}, ${splat(lanes, '1.0')}, ${a} == ${b})`,
+};
+
+/** i32 operations: those of WGSL wrap around; quotients and remainders are made to floor. */
+const integer: Partial<Record<UnaryMapOp | BinaryMapOp, (a: string, b: string, lanes: Lanes) => string>> = {
+  neg: (x) => `-(${x})`,
+  abs: (x) => `abs(${x})`,
+  add: (a, b) => `(${a} + ${b})`,
+  sub: (a, b) => `(${a} - ${b})`,
+  mul: (a, b) => `(${a} * ${b})`,
+  div: (a, b, lanes) => `floor_div_${lanes}(${a}, ${b})`,
+  mod: (a, b, lanes) => `floor_mod_${lanes}(${a}, ${b})`,
+  maximum: (a, b) => `max(${a}, ${b})`,
+  minimum: (a, b) => `min(${a}, ${b})`,
+};
+
+/** WGSL divides towards zero; x / 0 is x there and x % 0 is 0. */
+const floorSource = (lanes: Lanes) => {
+  const t = lanes === 4 ? 'vec4<i32>' : 'i32';
+  const apart = `(r != ${t}(0)) & ((r < ${t}(0)) != (b < ${t}(0)))`;
+  return `fn floor_div_${lanes}(a: ${t}, b: ${t}) -> ${t} {
+  let q = a / b;
+  let r = a - q * b;
+  return select(q - select(${t}(0), ${t}(1), ${apart}), ${t}(0), b == ${t}(0));
+}
+fn floor_mod_${lanes}(a: ${t}, b: ${t}) -> ${t} {
+  let r = a % b;
+  return select(r, r + b, ${apart});
+}
+`;
 };
 
 /**
@@ -91,7 +129,26 @@ export function hiddenBound(count: number, zero: string): string {
 
 /** Helper functions a program needs, to be printed before `main`. */
 export function programHelpers(program: MapProgram, lanes: Lanes): string {
-  return program.instructions.some((i) => i.op === 'erf') ? erfSource(lanes) : '';
+  const uses = (...names: MapInstruction['op'][]) => program.instructions.some((i) => names.includes(i.op));
+  if (program.element === 'i32') return uses('div', 'mod') ? floorSource(lanes) : '';
+  return uses('erf') ? erfSource(lanes) : '';
+}
+
+/** An operation over printed arguments, in the program's element type. */
+function printOperation(
+  { element }: MapProgram,
+  op: ElementwiseOp,
+  args: readonly string[],
+  lanes: Lanes,
+): string {
+  const [a, b] = args as readonly [string, string];
+  if (element === 'i32') {
+    const print = integer[op];
+    if (print === undefined) throw new Error(`${op} has no form in i32`);
+    return print(a, b, lanes);
+  }
+  if (op === 'mod') throw new Error('mod has no form in f32');
+  return isUnary(op) ? unary[op](a, lanes) : binary[op](a, b, lanes);
 }
 
 /**
@@ -111,11 +168,7 @@ export function printProgram(
       values.push(splat(lanes, literal(instruction.value)));
       return;
     }
-    const [a, b] = args;
-    const expression =
-      b === undefined
-        ? unary[instruction.op as UnaryMapOp](a!, lanes)
-        : binary[instruction.op as BinaryMapOp](a!, b, lanes);
+    const expression = printOperation(program, instruction.op, args, lanes);
     lines.push(`let ${prefix}${i} = ${expression};`);
     values.push(`${prefix}${i}`);
   });
@@ -124,8 +177,9 @@ export function printProgram(
 
 const arithmetic = new Set(['add', 'sub', 'mul', 'div', 'neg']);
 
-/** A program of plain arithmetic as one expression, right for scalars and vec4s alike; undefined for any other. */
+/** An f32 program of plain arithmetic as one expression, right for scalars and vec4s alike; undefined for any other. */
 export function arithmeticExpression(program: MapProgram, inputs: readonly string[]): string | undefined {
+  if (program.element === 'i32') return undefined;
   const values = [...inputs];
   for (const instruction of program.instructions) {
     if (instruction.op === 'constant') {
@@ -137,7 +191,7 @@ export function arithmeticExpression(program: MapProgram, inputs: readonly strin
     values.push(
       b === undefined
         ? `(${unary[instruction.op as UnaryMapOp](a!, 1)})`
-        : binary[instruction.op as BinaryMapOp](a!, b, 1),
+        : binary[instruction.op as FloatBinaryOp](a!, b, 1),
     );
   }
   return values.at(-1);

@@ -64,6 +64,9 @@ export interface OpAttributes {
   div: None;
   pow: None;
   maximum: None;
+  minimum: None;
+  /** i32 alone: the remainder with the divisor's sign, 0 where that is 0. */
+  mod: None;
   /** 1 where equal, else 0, as f32 (the derivative of max). */
   equal: None;
   /** A fused chain made by the fusion pass: any number of inputs, broadcasting, one result. */

@@ -1,14 +1,15 @@
 /**
  * Elementwise ops with two inputs that broadcast. A gradient is summed back over what broadcasting repeated.
  *
- * At ties `maximum` gives half of the gradient to each input, as PyTorch does.
+ * At ties `maximum` and `minimum` give half of the gradient to each input, as PyTorch does.
  */
+import { formatType, type TensorType } from '../graph/types.ts';
 import { perElement } from './costs.ts';
 import { Expressions } from './expressions.ts';
-import type { BinaryMapOp } from './map-program.ts';
-import { defineOp, type OpDefinition, type Tolerance } from './op.ts';
-import { binaryFunctions } from './scalar.ts';
-import { accept, broadcastShapes, isFloat, refuseIntegers, refuseMixed } from './shapes.ts';
+import type { BinaryMapOp, FloatBinaryOp } from './map-program.ts';
+import { defineOp, type OpDefinition, type ShapeResult, type Tolerance } from './op.ts';
+import { binaryFunctions, integerBinaryFunctions } from './scalar.ts';
+import { accept, broadcastShapes, isFloat, refuse, refuseIntegers, refuseMixed } from './shapes.ts';
 import { broadcastTo } from './tensors.ts';
 
 /** Unsummed gradients of both inputs, made only when asked for; `null` = none. */
@@ -27,9 +28,10 @@ const verbs: Readonly<Record<BinaryMapOp, string>> = {
   div: 'divide',
   pow: 'take the power of',
   maximum: 'take the maximum of',
+  minimum: 'take the minimum of',
+  mod: 'take the remainder of',
   equal: 'compare',
 };
-const worksOnIntegers: readonly BinaryMapOp[] = ['add', 'sub', 'mul', 'maximum', 'equal'];
 
 function binary<K extends BinaryMapOp>(
   name: K,
@@ -37,7 +39,7 @@ function binary<K extends BinaryMapOp>(
   tolerance: Tolerance,
   derivative: Derivative,
 ): OpDefinition<K> {
-  const f = binaryFunctions[name];
+  const integer = integerBinaryFunctions[name];
   return defineOp<K>({
     name,
     arity: 2,
@@ -45,11 +47,11 @@ function binary<K extends BinaryMapOp>(
       const mixed = refuseMixed(verbs[name], inputs);
       if (mixed) return mixed;
       const first = inputs[0]!;
-      if (!isFloat(first) && !worksOnIntegers.includes(name)) return refuseIntegers(verbs[name], inputs)!;
+      if (!isFloat(first) && integer === undefined) return refuseIntegers(verbs[name], inputs)!;
+      if (isFloat(first) && name === 'mod') return refuseFloats(verbs[name], inputs);
       const result = broadcastShapes(verbs[name], inputs);
       if ('refusal' in result) return result.refusal;
-      const dtype = name === 'equal' && first.dtype === 'i32' ? 'f32' : first.dtype;
-      return accept({ dtype, shape: result.shape });
+      return accept({ dtype: first.dtype, shape: result.shape });
     },
     gradient(b, node, dy, wanted) {
       const e = new Expressions(b);
@@ -59,7 +61,8 @@ function binary<K extends BinaryMapOp>(
         return whole === null ? null : e.sumTo(whole, e.shape(node.inputs[i]!));
       });
     },
-    reference([x, y], _attrs, shape) {
+    reference([x, y], _attrs, shape, dtype) {
+      const f = dtype === 'i32' ? integer! : binaryFunctions[name as FloatBinaryOp];
       const a = broadcastTo(x!, shape).data;
       const b = broadcastTo(y!, shape).data;
       return { shape, data: a.map((v, i) => f(v, b[i]!)) };
@@ -67,6 +70,14 @@ function binary<K extends BinaryMapOp>(
     family: 'map',
     cost: perElement(flops),
     tolerance,
+  });
+}
+
+function refuseFloats(what: string, inputs: readonly TensorType[]): ShapeResult {
+  const [x, y] = inputs.map(formatType);
+  return refuse(`cannot ${what} ${x} and ${y}: only integers have one`, {
+    code: 'Z303',
+    blame: [{ input: 0 }, { input: 1 }],
   });
 }
 
@@ -85,6 +96,11 @@ function powerRule(e: Expressions, x: number, y: number, dy: number): number {
 function maximumRule(e: Expressions, x: number, y: number, dy: number): number {
   const tie = e.scale(e.binary('equal', x, y), 0.5);
   return e.mul(dy, e.add(e.unary('step', e.sub(x, y)), tie));
+}
+
+function minimumRule(e: Expressions, x: number, y: number, dy: number): number {
+  const tie = e.scale(e.binary('equal', x, y), 0.5);
+  return e.mul(dy, e.add(e.unary('step', e.sub(y, x)), tie));
 }
 
 const none = () => null;
@@ -106,5 +122,10 @@ export const binaryOps: { readonly [K in BinaryMapOp]: OpDefinition<K> } = {
     () => maximumRule(e, x, y, dy),
     () => maximumRule(e, y, x, dy),
   ]),
+  minimum: binary('minimum', 1, { rtol: 0, atol: 0 }, (e, x, y, _r, dy) => [
+    () => minimumRule(e, x, y, dy),
+    () => minimumRule(e, y, x, dy),
+  ]),
+  mod: binary('mod', 1, { rtol: 0, atol: 0 }, () => [none, none]),
   equal: binary('equal', 1, { rtol: 0, atol: 0 }, () => [none, none]),
 };

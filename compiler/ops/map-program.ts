@@ -19,11 +19,14 @@ export const unaryMapOps = [
   'abs',
   'step',
 ] as const;
-export const binaryMapOps = ['add', 'sub', 'mul', 'div', 'pow', 'maximum', 'equal'] as const;
+export const binaryMapOps = ['add', 'sub', 'mul', 'div', 'pow', 'maximum', 'minimum', 'equal'] as const;
+/** Ops with two inputs that integers alone have. */
+export const integerMapOps = ['mod'] as const;
 /** All ops that compute each element from the elements at its place. */
-export const elementwiseOps = [...unaryMapOps, ...binaryMapOps] as const;
+export const elementwiseOps = [...unaryMapOps, ...binaryMapOps, ...integerMapOps] as const;
 export type UnaryMapOp = (typeof unaryMapOps)[number];
-export type BinaryMapOp = (typeof binaryMapOps)[number];
+export type FloatBinaryOp = (typeof binaryMapOps)[number];
+export type BinaryMapOp = FloatBinaryOp | (typeof integerMapOps)[number];
 export type ElementwiseOp = (typeof elementwiseOps)[number];
 
 export type MapInstruction =
@@ -32,6 +35,8 @@ export type MapInstruction =
 
 export interface MapProgram {
   readonly inputs: number;
+  /** What all its values are: integers that wrap around, or floating-point numbers (the default). */
+  readonly element?: 'i32';
   readonly instructions: readonly MapInstruction[];
 }
 
@@ -44,6 +49,7 @@ export function programOf(node: Node): MapProgram | undefined {
   const { inputs } = node;
   return {
     inputs: inputs.length,
+    ...(node.type.dtype === 'i32' ? { element: 'i32' } : {}),
     instructions: [{ op: node.op as ElementwiseOp, args: inputs.map((_, i) => i) }],
   };
 }

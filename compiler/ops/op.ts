@@ -5,7 +5,7 @@
  * a reference or a cost is a compile error. How an op becomes WGSL is in `kernels/` (by kernel family, `lower` names it).
  */
 import type { Builder } from '../graph/builder.ts';
-import type { Dim, NodeOf, TensorType } from '../graph/types.ts';
+import type { Dim, DType, NodeOf, TensorType } from '../graph/types.ts';
 import type { OpAttributes, OpName } from './attributes.ts';
 
 /** Why a shape rule refuses its inputs; the caller adds span and origins and makes a `Diagnostic` of it. */
@@ -57,8 +57,13 @@ export interface OpDefinition<K extends OpName> {
    * `node` is the forward node, `dy` the id of its result's gradient.
    */
   gradient(b: Builder, node: NodeOf<K>, dy: number, wanted: readonly boolean[]): (number | null)[];
-  /** Plain f64 evaluation: the oracle. `shape` is the numeric result shape. */
-  reference(inputs: readonly RefTensor[], attrs: OpAttributes[K], shape: readonly number[]): RefTensor;
+  /** Plain f64 evaluation: the oracle. `shape` is the numeric result shape, `dtype` the result's (f32 by default). */
+  reference(
+    inputs: readonly RefTensor[],
+    attrs: OpAttributes[K],
+    shape: readonly number[],
+    dtype?: DType,
+  ): RefTensor;
   readonly family: KernelFamily;
   cost(inputs: readonly TensorType[], attrs: OpAttributes[K], result: TensorType): Cost;
   readonly tolerance: Tolerance;

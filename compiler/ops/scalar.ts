@@ -5,7 +5,7 @@
  * the meaning of a chain.
  */
 import { sizeOf } from '../graph/types.ts';
-import type { BinaryMapOp, MapProgram, UnaryMapOp } from './map-program.ts';
+import type { BinaryMapOp, FloatBinaryOp, MapProgram, UnaryMapOp } from './map-program.ts';
 import { unaryMapOps } from './map-program.ts';
 import type { RefTensor } from './op.ts';
 import { broadcastTo } from './tensors.ts';
@@ -40,14 +40,34 @@ export const unaryFunctions: Readonly<Record<UnaryMapOp, (x: number) => number>>
   step: (x) => (x > 0 ? 1 : 0),
 };
 
-export const binaryFunctions: Readonly<Record<BinaryMapOp, (a: number, b: number) => number>> = {
+export const binaryFunctions: Readonly<Record<FloatBinaryOp, (a: number, b: number) => number>> = {
   add: (a, b) => a + b,
   sub: (a, b) => a - b,
   mul: (a, b) => a * b,
   div: (a, b) => a / b,
   pow: (a, b) => a ** b,
   maximum: Math.max,
+  minimum: Math.min,
   equal: (a, b) => (a === b ? 1 : 0),
+};
+
+/** The same on i32, for the ops that integers have: sums and products wrap around as the device's do. */
+export const integerUnaryFunctions: Readonly<Partial<Record<UnaryMapOp, (x: number) => number>>> = {
+  neg: (x) => -x | 0,
+  abs: (x) => Math.abs(x) | 0,
+};
+
+export const integerBinaryFunctions: Readonly<
+  Partial<Record<BinaryMapOp, (a: number, b: number) => number>>
+> = {
+  add: (a, b) => (a + b) | 0,
+  sub: (a, b) => (a - b) | 0,
+  mul: Math.imul,
+  // Towards minus infinity, and 0 where the divisor is 0, as NumPy has it.
+  div: (a, b) => (b === 0 ? 0 : Math.floor(a / b) | 0),
+  mod: (a, b) => (b === 0 ? 0 : (((a % b) + b) % b) | 0),
+  maximum: Math.max,
+  minimum: Math.min,
 };
 
 export function isUnary(op: string): op is UnaryMapOp {
@@ -70,6 +90,7 @@ export function evaluateProgram(
       const x = values[step.args[0]!]!;
       for (let i = 0; i < size; i++) out[i] = f(x[i]!);
     } else {
+      if (step.op === 'mod') throw new Error('mod is an op of integers, which are not fused');
       const f = binaryFunctions[step.op];
       const a = values[step.args[0]!]!;
       const b = values[step.args[1]!]!;

@@ -9,13 +9,11 @@ import { perElement } from './costs.ts';
 import { Expressions } from './expressions.ts';
 import type { UnaryMapOp } from './map-program.ts';
 import { defineOp, type OpDefinition, type Tolerance } from './op.ts';
-import { unaryFunctions } from './scalar.ts';
+import { integerUnaryFunctions, unaryFunctions } from './scalar.ts';
 import { accept, isFloat, refuseIntegers } from './shapes.ts';
 
 /** dx from (x, y, dy). */
 type Derivative = (e: Expressions, x: number, y: number, dy: number) => number;
-
-const worksOnIntegers: readonly UnaryMapOp[] = ['neg', 'abs'];
 
 function unary<K extends UnaryMapOp>(
   name: K,
@@ -23,19 +21,22 @@ function unary<K extends UnaryMapOp>(
   tolerance: Tolerance,
   derivative: Derivative,
 ): OpDefinition<K> {
-  const f = unaryFunctions[name];
   return defineOp<K>({
     name,
     arity: 1,
     shape(inputs) {
       const x = inputs[0]!;
-      if (!isFloat(x) && !worksOnIntegers.includes(name)) return refuseIntegers(`take ${name} of`, inputs)!;
+      if (!isFloat(x) && integerUnaryFunctions[name] === undefined)
+        return refuseIntegers(`take ${name} of`, inputs)!;
       return accept(x);
     },
     gradient: (b, node, dy, wanted) => [
       wanted[0] ? derivative(new Expressions(b), node.inputs[0]!, node.id, dy) : null,
     ],
-    reference: ([x], _attrs, shape) => ({ shape, data: x!.data.map((v) => f(v)) }),
+    reference([x], _attrs, shape, dtype) {
+      const f = dtype === 'i32' ? integerUnaryFunctions[name]! : unaryFunctions[name];
+      return { shape, data: x!.data.map((v) => f(v)) };
+    },
     family: 'map',
     cost: perElement(flops),
     tolerance,

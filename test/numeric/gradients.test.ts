@@ -159,6 +159,8 @@ const cases: { readonly [K in OpName]: Cases | string } = {
     ),
   },
   maximum: Object.fromEntries(Object.entries(binary('maximum')).filter(([name]) => !name.includes('twice'))),
+  minimum: Object.fromEntries(Object.entries(binary('minimum')).filter(([name]) => !name.includes('twice'))),
+  mod: 'of integers alone',
   equal: piecewiseConstant,
   map: 'made by passes behind differentiation',
   group_moments: 'made by passes behind differentiation',
