@@ -46,7 +46,7 @@ const binary: Record<FloatBinaryOp, (a: string, b: string, lanes: Lanes) => stri
   sub: (a, b) => `(${a} - ${b})`,
   mul: (a, b) => `(${a} * ${b})`,
   div: (a, b) => `(${a} / ${b})`,
-  pow: (a, b) => `pow(${a}, ${b})`,
+  pow: (a, b, lanes) => `power_${lanes}(${a}, ${b})`,
   maximum: (a, b) => `max(${a}, ${b})`,
   minimum: (a, b) => `min(${a}, ${b})`,
   equal: (a, b, lanes) => `select(${splat(lanes, '0.0')}, ${splat(lanes, '1.0')}, ${a} == ${b})`,
@@ -77,6 +77,47 @@ const floorSource = (lanes: Lanes) => {
 fn floor_mod_${lanes}(a: ${t}, b: ${t}) -> ${t} {
   let r = a % b;
   return select(r, r + b, ${apart});
+}
+`;
+};
+
+/** Exponents up to this are products. */
+const mostFactors = 1024;
+
+/** The exponent of a `pow` where it is a whole number known here. */
+function staticExponent(
+  { inputs, instructions }: MapProgram,
+  { op, args }: MapInstruction,
+): number | undefined {
+  const exponent = op === 'pow' ? instructions[args[1]! - inputs] : undefined;
+  if (exponent?.op !== 'constant' || !Number.isInteger(exponent.value)) return undefined;
+  return Math.abs(exponent.value) <= mostFactors ? exponent.value : undefined;
+}
+
+/** x^n by repeated squaring, for any sign of x and n; x^0 is 1. Squares become `let`s in `lines`. */
+function printStaticPower(x: string, n: number, lanes: Lanes, name: string, lines: string[]): string {
+  const factors: string[] = [];
+  let square = x;
+  for (let rest = Math.abs(n); rest > 0; rest = Math.floor(rest / 2)) {
+    if (rest % 2 === 1) factors.push(square);
+    if (rest < 2) break;
+    const next = `${name}_${lines.length}`;
+    lines.push(`let ${next} = ${square} * ${square};`);
+    square = next;
+  }
+  const power = factors.length === 0 ? splat(lanes, '1.0') : factors.join(' * ');
+  return n < 0 ? `(${splat(lanes, '1.0')} / (${power}))` : `(${power})`;
+}
+
+/** x^y: WGSL's own, which knows positive x alone, for whole y of either sign of x; anything to the power of 0 is 1. */
+const powerSource = (lanes: Lanes) => {
+  const t = floatType(lanes);
+  return `fn power_${lanes}(x: ${t}, y: ${t}) -> ${t} {
+  let size = pow(abs(x), y);
+  let odd = fract(y * 0.5) != ${t}(0.0);
+  let negative = (x < ${t}(0.0)) & (fract(y) == ${t}(0.0));
+  let signed = select(select(pow(x, y), size, (x >= ${t}(0.0)) | negative), -size, negative & odd);
+  return select(signed, ${t}(1.0), y == ${t}(0.0));
 }
 `;
 };
@@ -131,7 +172,8 @@ export function hiddenBound(count: number, zero: string): string {
 export function programHelpers(program: MapProgram, lanes: Lanes): string {
   const uses = (...names: MapInstruction['op'][]) => program.instructions.some((i) => names.includes(i.op));
   if (program.element === 'i32') return uses('div', 'mod') ? floorSource(lanes) : '';
-  return uses('erf') ? erfSource(lanes) : '';
+  const power = program.instructions.some((i) => i.op === 'pow' && staticExponent(program, i) === undefined);
+  return (uses('erf') ? erfSource(lanes) : '') + (power ? powerSource(lanes) : '');
 }
 
 /** An operation over printed arguments, in the program's element type. */
@@ -168,7 +210,11 @@ export function printProgram(
       values.push(splat(lanes, literal(instruction.value)));
       return;
     }
-    const expression = printOperation(program, instruction.op, args, lanes);
+    const exponent = staticExponent(program, instruction);
+    const expression =
+      exponent === undefined
+        ? printOperation(program, instruction.op, args, lanes)
+        : printStaticPower(args[0]!, exponent, lanes, `${prefix}${i}`, lines);
     lines.push(`let ${prefix}${i} = ${expression};`);
     values.push(`${prefix}${i}`);
   });

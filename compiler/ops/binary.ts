@@ -81,16 +81,22 @@ function refuseFloats(what: string, inputs: readonly TensorType[]): ShapeResult 
   });
 }
 
-/** d(x^y)/dx = y x^(y-1); for a constant exponent without a power where a product will do. */
-function powerRule(e: Expressions, x: number, y: number, dy: number): number {
-  const exponent = e.b.node(y);
-  if (exponent.op === 'constant') {
-    const c = exponent.attrs.value;
-    if (c === 1) return dy;
-    const rest = c === 2 ? x : e.binary('pow', x, e.scalar(x, c - 1));
-    return e.mul(dy, e.scale(rest, c));
-  }
-  return e.mul(dy, e.mul(y, e.binary('pow', x, e.sub(y, e.scalar(y, 1)))));
+/** The number that a node holds everywhere, seen through views. */
+function constantOf(e: Expressions, id: number): number | undefined {
+  const node = e.b.node(id);
+  if (node.op === 'constant') return node.attrs.value;
+  const view =
+    node.op === 'reshape' || node.op === 'expand' || node.op === 'transpose' || node.op === 'slice';
+  return view ? constantOf(e, node.inputs[0]!) : undefined;
+}
+
+/** d(x^y)/dx = y x^(y-1), for constant exponents right at x = 0 as well: x^0 has no gradient, that of x^1 is 1. */
+function powerRule(e: Expressions, x: number, y: number, dy: number): number | null {
+  const c = constantOf(e, y);
+  if (c === undefined) return e.mul(dy, e.mul(y, e.binary('pow', x, e.sub(y, e.scalar(y, 1)))));
+  if (c === 0) return null;
+  const rest = c === 1 ? undefined : c === 2 ? x : e.binary('pow', x, e.scalar(x, c - 1));
+  return rest === undefined ? dy : e.mul(dy, e.scale(rest, c));
 }
 
 function maximumRule(e: Expressions, x: number, y: number, dy: number): number {

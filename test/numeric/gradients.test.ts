@@ -157,6 +157,19 @@ const cases: { readonly [K in OpName]: Cases | string } = {
         } satisfies GradientCase,
       ]),
     ),
+    ...Object.fromEntries(
+      [-3, -2, -1, 1, 2, 3, 5].map((value) => [
+        `constant exponent ${value} of negative numbers`,
+        {
+          weights: { x: [7] },
+          range: [-2, -0.5],
+          build: (b: Builder, [x]: readonly number[]) => {
+            const exponent = b.add('constant', [], { value, dtype: 'f32', shape: [1] });
+            return b.add('pow', [x!, b.add('expand', [exponent], { shape: [7] })], {});
+          },
+        } satisfies GradientCase,
+      ]),
+    ),
   },
   maximum: Object.fromEntries(Object.entries(binary('maximum')).filter(([name]) => !name.includes('twice'))),
   minimum: Object.fromEntries(Object.entries(binary('minimum')).filter(([name]) => !name.includes('twice'))),
