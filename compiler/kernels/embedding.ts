@@ -9,6 +9,7 @@
 import { type Node, sizeOf } from '../graph/types.ts';
 import type { OpName } from '../ops/attributes.ts';
 import { bytesOf, flatMain, flatWorkgroup, indexExpression, vectorizable } from './access.ts';
+import { computeType } from './half.ts';
 import { gridOf, type Kernel, type KernelArg, type Lower, type LowerContext } from './kernel.ts';
 import type { Storage, View } from './view.ts';
 import { hiddenBound } from './wgsl.ts';
@@ -41,7 +42,8 @@ function lookUp(
 ): Kernel {
   const [vocabulary, width] = table.shape as [number, number];
   const unit = vectorizable(table) && vectorizable(output) ? 4 : 1;
-  const type = unit === 4 ? 'array<vec4<f32>>' : 'array<f32>';
+  const element = computeType(table.storage);
+  const type = unit === 4 ? `array<vec4<${element}>>` : `array<${element}>`;
   const columns = width / unit;
   const total = sizeOf(ids.shape) * columns;
   const size = flatWorkgroup(ctx.profile);
