@@ -7,18 +7,19 @@ import { builderFrom } from './graph/create-builder.ts';
 import { type Graph, gradientPrefix, movedPrefix, numericShape, type VerifiedGraph } from './graph/types.ts';
 import { planJoins } from './joins/plan.ts';
 import type { VerifiedJoins } from './joins/types.ts';
-import { constantScale, lossScaleInput } from './kernels/loss-scale.ts';
-import { lowerGraph, type OutputPlace } from './kernels/lower.ts';
-import { Storages } from './kernels/view.ts';
+import { lowerGraph, type OutputPlace } from './kernels/lowering/lower.ts';
+import { Storages } from './kernels/text/view.ts';
+import { constantScale, lossScaleInput } from './kernels/update/loss-scale.ts';
 import { blocksMatching } from './model/values/globs.ts';
 import { Expressions } from './ops/expressions.ts';
-import { type Precision, runPasses } from './passes/index.ts';
+import { runPasses } from './passes/index.ts';
+import type { Precision } from './passes/types.ts';
 import { makePlan, type ResultPlace } from './plan/make-plan.ts';
 import type { VerifiedPlan } from './plan/types.ts';
 import type { UpdateOptions } from './plan/update.ts';
 import type { DeviceProfile } from './profile.ts';
 
-export type { Precision } from './passes/index.ts';
+export type { Precision } from './passes/types.ts';
 export { planFitting } from './plan/fit.ts';
 export type { UpdateOptions } from './plan/update.ts';
 

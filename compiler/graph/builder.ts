@@ -5,8 +5,18 @@
  * subexpressions), except that origins of the first maker win.
  */
 import type { OpAttributes, OpName } from '../ops/attributes.ts';
-import type { ShapeError } from '../ops/op.ts';
-import type { Graph, Node, Origin, Output, TensorType } from './types.ts';
+import type { Dim, Graph, Node, Origin, Output, TensorType } from './types.ts';
+
+/** Why a shape rule refuses its inputs; the caller adds span and origins and makes a `Diagnostic` of it. */
+export interface ShapeError {
+  /** "cannot add [B, 50, 768] and [B, 50, 512]: axis 2 differs" */
+  readonly message: string;
+  /** Z301 by default: shapes disagree. */
+  readonly code?: string;
+  /** Which inputs the fact is about, and the axis of each, so that the caller can name where the value came from. */
+  readonly blame?: readonly { readonly input: number; readonly axis?: number; readonly dim?: Dim }[];
+  readonly help?: string;
+}
 
 /** A shape rule said no; the tracer turns it into a diagnostic with spans. In passes and gradients it is our defect. */
 export class ShapeMismatch extends Error {

@@ -7,7 +7,7 @@
  * orders of axes within the groups are chosen so that the fewest elements are moved.
  */
 import { Expressions } from '../ops/expressions.ts';
-import type { ShapeError } from '../ops/op.ts';
+import type { ShapeError } from './builder.ts';
 import { type Builder, ShapeMismatch } from './builder.ts';
 import { elementsOf, multiplyDims } from './dims.ts';
 import { type Dim, formatDim, formatShape, sameDim } from './types.ts';

@@ -5,23 +5,12 @@
  * a reference, a cost or one of its traits is a compile error. How an op becomes WGSL is in `kernels/`, where `lowerings`
  * has to have a line for every op whose role is `kernel`.
  */
-import type { Builder } from '../graph/builder.ts';
-import type { Dim, DType, NodeOf, TensorType } from '../graph/types.ts';
+import type { Builder, ShapeError } from '../graph/builder.ts';
+import type { DType, NodeOf, TensorType } from '../graph/types.ts';
 import type { OpAttributes, OpName } from './attributes.ts';
 import type { Examples } from './examples.ts';
 import type { Language } from './language.ts';
 import type { Role, TraitsOf } from './traits.ts';
-
-/** Why a shape rule refuses its inputs; the caller adds span and origins and makes a `Diagnostic` of it. */
-export interface ShapeError {
-  /** "cannot add [B, 50, 768] and [B, 50, 512]: axis 2 differs" */
-  readonly message: string;
-  /** Z301 by default: shapes disagree. */
-  readonly code?: string;
-  /** Which inputs the fact is about, and the axis of each, so that the caller can name where the value came from. */
-  readonly blame?: readonly { readonly input: number; readonly axis?: number; readonly dim?: Dim }[];
-  readonly help?: string;
-}
 
 export type ShapeResult =
   | { readonly ok: true; readonly type: TensorType }

@@ -12,8 +12,8 @@ import { momentColumns } from '../ops/group-moments.ts';
 import { operandCount } from '../ops/matmul.ts';
 import { type DeviceProfile, matrixConfig } from '../profile.ts';
 import { fromWeights } from './dependence.ts';
-import type { PassSettings } from './index.ts';
 import { rewrite } from './rewrite.ts';
+import type { PassSettings } from './types.ts';
 
 /** Inputs that the normalisation adds to a product, and bindings beside a product's inputs: its result, and that one's moments. */
 const added = 3;

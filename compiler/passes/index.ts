@@ -11,18 +11,7 @@ import { lowerBatchNorm } from './lower-batch-norm.ts';
 import { lowerPatches } from './lower-patches.ts';
 import { storeHalves } from './precision.ts';
 import { simplify } from './simplify.ts';
-
-/** Arithmetic of a plan: all in f32, or activations stored as f16 over f32 weights. */
-export type Precision = 'f32' | 'mixed';
-
-/** What a pass is told of the plan. */
-export interface PassSettings {
-  readonly precision: Precision;
-  /** Weights stay the same from run to run, so that what depends on them alone is computed once. */
-  readonly fixedWeights: boolean;
-}
-
-export type Pass = (graph: Graph, profile: DeviceProfile, settings: PassSettings) => Graph;
+import type { Pass, PassSettings } from './types.ts';
 
 export const passes: readonly (readonly [name: string, pass: Pass])[] = [
   ['lower-batch-norm', lowerBatchNorm],

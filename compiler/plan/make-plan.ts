@@ -3,25 +3,17 @@
  */
 import type { Graph, NodeOf, VerifiedGraph } from '../graph/types.ts';
 import { gradientPrefix, numericShape, sizeOf } from '../graph/types.ts';
-import { extensionFeature } from '../kernels/kernel.ts';
-import { initialScale, lossScaleInput, scalerElements, scalerName } from '../kernels/loss-scale.ts';
-import type { Lowered } from '../kernels/lower.ts';
-import type { Storage, Storages } from '../kernels/view.ts';
+import type { Lowered } from '../kernels/lowering/lower.ts';
+import { extensionFeature } from '../kernels/text/kernel.ts';
+import type { Storage, Storages } from '../kernels/text/view.ts';
+import { initialScale, lossScaleInput, scalerElements, scalerName } from '../kernels/update/loss-scale.ts';
 import type { DeviceProfile } from '../profile.ts';
+import { scalerSlots } from '../slots.ts';
 import { type Arenas, type Assembled, assemble } from './assemble.ts';
 import { checkMemory } from './fit.ts';
 import { type ArenaLayout, arenaOrder, layOut, type Place, type WeightInfo, weightBytes } from './layout.ts';
 import { memoryTable } from './memory.ts';
-import {
-  type BufferRole,
-  type Plan,
-  type PlanSection,
-  type ScalerInfo,
-  type Slot,
-  scalerSlots,
-  type VerifiedPlan,
-  type WeightSlot,
-} from './types.ts';
+import type { BufferRole, Plan, PlanSection, ScalerInfo, Slot, VerifiedPlan, WeightSlot } from './types.ts';
 import { appendUpdate, type UpdateOptions } from './update.ts';
 import { verifyPlan } from './verify.ts';
 

@@ -5,7 +5,7 @@
  * number of terms that were added, as rounding errors of a sum do.
  */
 import { expect } from 'vitest';
-import type { Lower } from '../../compiler/kernels/kernel.ts';
+import type { Lower } from '../../compiler/kernels/text/kernel.ts';
 import type { OpAttributes, OpName } from '../../compiler/ops/attributes.ts';
 import { opOf } from '../../compiler/ops/index.ts';
 import type { Tolerance } from '../../compiler/ops/op.ts';

@@ -8,8 +8,8 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Precision } from '../../compiler/compile.ts';
-import { lowerings } from '../../compiler/kernels/families.ts';
-import type { Lower } from '../../compiler/kernels/kernel.ts';
+import { lowerings } from '../../compiler/kernels/lowering/families.ts';
+import type { Lower } from '../../compiler/kernels/text/kernel.ts';
 import type { OpName } from '../../compiler/ops/attributes.ts';
 import { halfOf, isKernelOp, opOf } from '../../compiler/ops/index.ts';
 import { isElementwise } from '../../compiler/ops/map-program.ts';

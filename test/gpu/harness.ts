@@ -9,10 +9,16 @@ import { create, globals } from 'webgpu';
 import { alignUp } from '../../compiler/graph/dims.ts';
 import type { DType, Node, NodeOf, TensorType } from '../../compiler/graph/types.ts';
 import { numericShape, sizeOf } from '../../compiler/graph/types.ts';
-import { elementBytes, withHalfStorage } from '../../compiler/kernels/half.ts';
-import type { Kernel, Lower, LowerContext } from '../../compiler/kernels/kernel.ts';
-import { denseStrides, denseView, isDense, type Storage, type View } from '../../compiler/kernels/view.ts';
-import { bindingStart } from '../../compiler/kernels/windows.ts';
+import { elementBytes, withHalfStorage } from '../../compiler/kernels/text/half.ts';
+import type { Kernel, Lower, LowerContext } from '../../compiler/kernels/text/kernel.ts';
+import {
+  denseStrides,
+  denseView,
+  isDense,
+  type Storage,
+  type View,
+} from '../../compiler/kernels/text/view.ts';
+import { bindingStart } from '../../compiler/kernels/text/windows.ts';
 import type { OpAttributes, OpName } from '../../compiler/ops/attributes.ts';
 import {
   type DeviceKind,

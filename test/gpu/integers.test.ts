@@ -5,9 +5,9 @@
 import { describe, expect, test } from 'vitest';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
-import { embeddingLowerings } from '../../compiler/kernels/embedding.ts';
-import type { Lower } from '../../compiler/kernels/kernel.ts';
-import { mapLowerings } from '../../compiler/kernels/map.ts';
+import { embeddingLowerings } from '../../compiler/kernels/moves/embedding.ts';
+import { mapLowerings } from '../../compiler/kernels/moves/map.ts';
+import type { Lower } from '../../compiler/kernels/text/kernel.ts';
 import { opOf } from '../../compiler/ops/index.ts';
 import { elementwiseOps } from '../../compiler/ops/map-program.ts';
 import { checkOp, kinds } from './check-op.ts';

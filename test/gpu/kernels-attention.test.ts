@@ -6,8 +6,8 @@
  * adapters seconds of compiling, so gradients are checked at few of the lengths.
  */
 import { describe, expect, test } from 'vitest';
-import { attentionLowerings } from '../../compiler/kernels/attention.ts';
-import type { Lower } from '../../compiler/kernels/kernel.ts';
+import { attentionLowerings } from '../../compiler/kernels/attention/attention.ts';
+import type { Lower } from '../../compiler/kernels/text/kernel.ts';
 import { opOf } from '../../compiler/ops/index.ts';
 import { checkOp, kinds, randomInput } from './check-op.ts';
 import { type Layout, openGpu, profileOf, runOp, type TestInput } from './harness.ts';

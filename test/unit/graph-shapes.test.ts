@@ -2,6 +2,7 @@
  * Shape rules: what they refuse and in which words, and arithmetic with open dimensions.
  */
 import { describe, expect, test } from 'vitest';
+import type { ShapeError } from '../../compiler/graph/builder.ts';
 import { ShapeMismatch } from '../../compiler/graph/builder.ts';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import { addDims, divideDims, multiplyDims, sameElements, subtractDims } from '../../compiler/graph/dims.ts';
@@ -9,7 +10,6 @@ import { einsum } from '../../compiler/graph/einsum.ts';
 import { type Dim, formatShape } from '../../compiler/graph/types.ts';
 import type { OpAttributes, OpName } from '../../compiler/ops/attributes.ts';
 import { ops } from '../../compiler/ops/index.ts';
-import type { ShapeError } from '../../compiler/ops/op.ts';
 
 const B: Dim = { symbol: 'B', mul: 1 };
 const b = createBuilder();

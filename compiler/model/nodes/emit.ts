@@ -7,11 +7,11 @@
  */
 
 import type { Span } from '../../../grammar/source.ts';
+import type { ShapeError } from '../../graph/builder.ts';
 import { ShapeMismatch } from '../../graph/builder.ts';
 import type { Dim } from '../../graph/types.ts';
 import { formatDim, sameDim } from '../../graph/types.ts';
 import type { OpAttributes, OpName } from '../../ops/attributes.ts';
-import type { ShapeError } from '../../ops/op.ts';
 import { type ModelCode, modelCodes } from '../values/codes.ts';
 import * as mistakes from '../values/mistakes.ts';
 import type { Env } from '../values/scope.ts';

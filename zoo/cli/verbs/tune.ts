@@ -3,7 +3,7 @@
  * best in the user's cache.
  */
 import { type Precision, planFitting } from '../../../compiler/compile.ts';
-import { scheduleKey } from '../../../compiler/kernels/schedules.ts';
+import { scheduleKey } from '../../../compiler/kernels/schedules/schedules.ts';
 import type { EntryName, Model } from '../../../compiler/model/types.ts';
 import { openGpu } from '../../../runtime/node/gpu.ts';
 import type { CompileFor } from '../../../runtime/tune/contest.ts';
