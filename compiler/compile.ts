@@ -1,8 +1,7 @@
 /**
  * The whole pipeline behind the model, top to bottom: gradients, passes, kernels, memory, plan.
  */
-
-import { differentiate, type GradientScale } from './autodiff/differentiate.ts';
+import { differentiate, type GradientScale, type Variable, variableName } from './autodiff/differentiate.ts';
 import { rematerialize } from './autodiff/rematerialize.ts';
 import { builderFrom } from './graph/create-builder.ts';
 import { type Graph, gradientPrefix, movedPrefix, numericShape, type VerifiedGraph } from './graph/types.ts';
@@ -33,8 +32,8 @@ export interface CompileOptions {
   readonly mode: 'eval' | 'train';
   readonly profile: DeviceProfile;
   readonly precision?: Precision;
-  /** Weights whose gradients of `loss` become outputs `grad.<name>`. */
-  readonly gradients?: readonly string[];
+  /** Weights whose gradients of `loss` become outputs `grad.<name>`: zeros where the loss does not read one. */
+  readonly gradients?: readonly Variable[];
   /** Makes a training plan: every run is one AdamW step on these weights. */
   readonly training?: UpdateOptions;
   /** Patterns of block paths whose activations are computed again in the backward pass. */
@@ -46,7 +45,7 @@ export interface CompileOptions {
 /** Compiles a traced graph (numeric shapes) for a device. Throws `DiagnosticError` where the device cannot hold it. */
 export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPlan {
   const { profile, training } = options;
-  const wrt = training?.trainable ?? options.gradients ?? [];
+  const wrt: readonly Variable[] = training?.trainable ?? options.gradients ?? [];
   const kept = (name: string) => name === 'loss' || name.startsWith(movedPrefix);
   const forward = training ? builderFrom(traced).finish(traced.outputs.filter((o) => kept(o.name))) : traced;
   const graph = wrt.length === 0 ? forward : withGradients(forward, wrt, options);
@@ -66,7 +65,7 @@ export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPl
       hoist: training === undefined,
       keepHalves: training?.lossScale !== undefined,
     }),
-    wrt,
+    wrt: wrt.map(variableName),
     ...(training ? { training } : {}),
     results: [...resultsOf(optimized, places), ...(training ? [gradientNorm] : [])],
   });
@@ -74,7 +73,7 @@ export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPl
 
 function withGradients(
   forward: Graph,
-  wrt: readonly string[],
+  wrt: readonly Variable[],
   { remat = [], ...options }: CompileOptions,
 ): Graph {
   const scale = gradientScale(options);

@@ -7,7 +7,7 @@
  */
 import type { Builder } from '../graph/builder.ts';
 import type { ShapeError } from '../graph/shape-error.ts';
-import type { NodeOf, TensorType } from '../graph/types.ts';
+import type { DType, NodeOf, TensorType } from '../graph/types.ts';
 import type { OpAttributes, OpName } from './attributes.ts';
 import type { Examples } from './examples.ts';
 import type { Language } from './language.ts';
@@ -55,8 +55,13 @@ export interface OpDefinition<K extends OpName, R extends Role = Role> {
   shape(inputs: readonly TensorType[], attrs: OpAttributes[K]): ShapeResult;
   /** The rule, or who alone makes such nodes, so that none is needed: second derivatives are not supported. */
   readonly gradient: GradientRule<K> | 'made by gradients' | 'made by passes';
-  /** Plain f64 evaluation: the oracle. `shape` is the numeric result shape. */
-  reference(inputs: readonly RefTensor[], attrs: OpAttributes[K], shape: readonly number[]): RefTensor;
+  /** Plain f64 evaluation: the oracle. `shape` is the numeric result shape, `dtype` the result's (f32 by default). */
+  reference(
+    inputs: readonly RefTensor[],
+    attrs: OpAttributes[K],
+    shape: readonly number[],
+    dtype?: DType,
+  ): RefTensor;
   cost(inputs: readonly TensorType[], attrs: OpAttributes[K], result: TensorType): Cost;
   readonly tolerance: Tolerance;
   readonly traits: TraitsOf<K>[R];

@@ -94,7 +94,7 @@ function arenasOf(weights: readonly WeightInfo[], request: PlanRequest): Arenas 
   const alignment = minStorageBufferOffsetAlignment * (mixed ? 2 : 1);
   const ordered = arenaOrder(weights, (w) => w.shape.length >= (training?.decayMinDims ?? 0));
   const wanted = new Set(wrt);
-  const lay = (list: readonly WeightInfo[], prefix = ''): ArenaLayout =>
+  const lay = (list: readonly Pick<WeightInfo, 'name' | 'shape'>[], prefix = ''): ArenaLayout =>
     layOut(
       list.map((w) => ({ name: prefix + w.name, bytes: weightBytes(w) })),
       alignment,
@@ -102,7 +102,7 @@ function arenasOf(weights: readonly WeightInfo[], request: PlanRequest): Arenas 
     );
   const trained = ordered.filter((w) => wanted.has(w.name));
   const arenas = new Map<BufferRole, ArenaLayout>([['weights', lay(ordered)]]);
-  if (wrt.length > 0) arenas.set('gradients', lay(trained, gradientPrefix));
+  if (wrt.length > 0) arenas.set('gradients', lay([...trained, ...unread(weights, request)], gradientPrefix));
   if (training) {
     arenas.set('moment1', lay(trained));
     arenas.set('moment2', lay(trained));
@@ -114,6 +114,17 @@ function arenasOf(weights: readonly WeightInfo[], request: PlanRequest): Arenas 
   }
   if (features.length > 0) arenas.set('features', layOut(features, alignment, limit));
   return arenas;
+}
+
+/** Weights with a gradient that no graph reads: zeros that the host may read lie behind the others. */
+function unread(
+  weights: readonly WeightInfo[],
+  { results }: PlanRequest,
+): Pick<WeightInfo, 'name' | 'shape'>[] {
+  const read = new Set(weights.map((w) => gradientPrefix + w.name));
+  return results
+    .filter(({ name, role }) => role === 'gradients' && !read.has(name))
+    .map(({ name, shape }) => ({ name: name.slice(gradientPrefix.length), shape }));
 }
 
 /** The same layout in half the bytes. */

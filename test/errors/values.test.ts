@@ -139,4 +139,58 @@ model "c" = C()
       "
     `);
   });
+
+  it('Z303, Z313: arithmetic that integers do not have', () => {
+    const source = `
+block A {
+  param w: [4] = ones
+  forward(tokens: i32[B, 4]) -> i32[B, 4] {
+    let a = tokens / 0
+    let b = tokens + 1.5
+    let c = w % 2
+    let d = tokens * 3000000000
+    let e = exp(tokens)
+    let f = tokens ^ -1
+    return max(tokens % 7, -2) ^ 3
+  }
+}
+model "a" = A()
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z313]: an integer / 0 has no value
+        --> main.zoo:4:13
+       4 |     let a = tokens / 0
+         |             ^^^^^^^^^^
+
+      error[Z303]: cannot add i32[B, 4] and f32[]: element types differ
+        --> main.zoo:5:13
+       5 |     let b = tokens + 1.5
+         |             ^^^^^^^^^^^^
+         = help: float(...) turns integers into f32
+
+      error[Z303]: cannot take the remainder of f32[4] and f32[]: only integers have one
+        --> main.zoo:6:13
+       6 |     let c = w % 2
+         |             ^^^^^
+
+      error[Z313]: 3000000000 does not fit into an i32
+        --> main.zoo:7:22
+       7 |     let d = tokens * 3000000000
+         |                      ^^^^^^^^^^
+
+      error[Z303]: cannot take exp of i32[B, 4]: it holds integers
+        --> main.zoo:8:13
+       8 |     let e = exp(tokens)
+         |             ^^^^^^^^^^^
+         = help: float(...) turns integers into f32
+
+      error[Z303]: cannot take the power of i32[B, 4] and f32[]: element types differ
+        --> main.zoo:9:13
+       9 |     let f = tokens ^ -1
+         |             ^^^^^^^^^^^
+         = help: float(...) turns integers into f32
+      "
+    `);
+  });
 });

@@ -29,6 +29,8 @@ interface Way extends Partial<CompileOptions> {
   /** Elements from which the loss is computed in strips. */
   readonly strips?: number;
   readonly objective?: string;
+  /** Weights that are not trained. */
+  readonly frozen?: RegExp;
   readonly precision?: Precision;
 }
 
@@ -43,7 +45,7 @@ interface Trained {
 /** Trains from the fixture's weights. */
 async function train(name: string, pairs: number, way: Way, steps = 1): Promise<Trained> {
   const model = fixtureModel(name);
-  const trainable = trainableOf(model);
+  const trainable = trainableOf(model).filter((weight) => way.frozen?.test(weight) !== true);
   const options = {
     model: name,
     entry: 'loss',
@@ -109,6 +111,18 @@ describe('rematerialisation', () => {
 });
 
 describe('chunks', () => {
+  it.each([
+    ['pairs.zoo#mini', 'contrastive', /^visual/],
+    ['pairs.zoo#mini', 'contrastive', /^(?!visual|logit_scale)/],
+    ['pairs.zoo#mini', 'contrastive', /^(?!logit_scale)/],
+    ['pairs.zoo#mini_counted', 'counted', undefined],
+  ])('give the gradients of %s with %s, frozen %s', async (name, objective, frozen) => {
+    const way = { objective, ...(frozen === undefined ? {} : { frozen }) };
+    const whole = await train(name, 8, way);
+    expect(Math.abs(whole.gradients.get('logit_scale')![0]!)).toBeGreaterThan(0);
+    expect(worst(await train(name, 8, { ...way, chunk: 4 }), whole)).toBeLessThan(1e-5);
+  });
+
   it('give the gradients and steps of the whole batch', async () => {
     const whole = await train('tiny_vit', 16, {}, 3);
     for (const chunk of [8, 2]) {

@@ -28,7 +28,7 @@ describe('references give what shape rules say', () => {
     if (definition.traits.role === 'leaf') continue;
     test(c.label, () => {
       const shape = type.shape as number[];
-      const found = definition.reference(operands, example.attrs, shape);
+      const found = definition.reference(operands, example.attrs, shape, type.dtype);
       expect(found.shape).toEqual(shape);
       expect(found.data).toHaveLength(sizeOf(shape));
       for (const value of found.data) {

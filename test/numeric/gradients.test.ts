@@ -16,10 +16,10 @@ function integers(shape: number[], values: number[]): RefTensor {
 }
 
 const cases: Readonly<Record<string, GradientCase>> = {
-  // At x = x maximum and equal are not smooth.
+  // At x = x maximum, minimum and equal are not smooth.
   ...Object.fromEntries(
     binaryMapOps
-      .filter((op) => op !== 'maximum' && op !== 'equal')
+      .filter((op) => !['maximum', 'minimum', 'equal'].includes(op) && binaryTable[op].f64 !== 'none')
       .map((op): [string, GradientCase] => [
         `${op} of the same value twice`,
         {
@@ -36,6 +36,19 @@ const cases: Readonly<Record<string, GradientCase>> = {
         weights: { x: [7] },
         range: [0.5, 2],
         build: (b, [x]) => b.add('pow', [x!, b.add('constant', [], { value, dtype: 'f32', shape: [] })], {}),
+      },
+    ]),
+  ),
+  ...Object.fromEntries(
+    [-3, -2, -1, 1, 2, 3, 5].map((value): [string, GradientCase] => [
+      `pow of negative numbers with the constant exponent ${value}, behind a view`,
+      {
+        weights: { x: [7] },
+        range: [-2, -0.5],
+        build: (b, [x]) => {
+          const exponent = b.add('constant', [], { value, dtype: 'f32', shape: [1] });
+          return b.add('pow', [x!, b.add('expand', [exponent], { shape: [7] })], {});
+        },
       },
     ]),
   ),

@@ -108,7 +108,9 @@ export function jointGraph(cases: readonly OpCase[], halved: boolean): Graph {
       operands.map((x) => (halved && isFloat(x) ? scaled(x, 0.5) : x)),
     );
     const r = b.add('input', [], { name: `${c.op}.r`, dtype: 'f32', shape: numericShape(b.type(y)) });
-    const losses = [sumOf(b, b.add('mul', [bounded(b, y), r], {}))];
+    // A softmax keeps the elementwise arithmetic of gradients, which are f32, away from y.
+    const counted = halved ? b.add('softmax', [y], {}) : bounded(b, y);
+    const losses = [sumOf(b, b.add('mul', [counted, r], {}))];
     // Every weight has a gradient, if only 0.
     for (const x of operands) if (isFloat(x)) losses.push(scaled(sumOf(b, x), 0));
     const seen = halved && isFloat(y) ? b.add('sum', [y], { axes: [-1], keep: true }) : y;

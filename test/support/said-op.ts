@@ -95,7 +95,12 @@ export function sayOp(c: OpCase): boolean {
     inputs: new Map([['tokens', { shape: [1, 2], data: new Float64Array(2) }]]),
     params: new Map(weights.map((w, i) => [`w${i}`, w])),
   });
-  const { data } = c.definition.reference(c.operands, c.example.attrs, c.type.shape as number[]);
+  const { data } = c.definition.reference(
+    c.operands,
+    c.example.attrs,
+    c.type.shape as number[],
+    c.type.dtype,
+  );
   expect(graph.outputs.map(({ name }) => name)).toEqual(['text_features']);
   expect([...results.get('text_features')!.data], program).toEqual([...data]);
   return true;

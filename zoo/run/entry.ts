@@ -4,7 +4,7 @@
  * The same call serves the command line, zero-shot evaluation and the benchmark, on a
  * device or on the reference.
  */
-import { differentiate } from '../../compiler/autodiff/differentiate.ts';
+import { differentiate, reachedNames, type Variable } from '../../compiler/autodiff/differentiate.ts';
 import { type CompileOptions, compileGraph, type Precision, planFitting } from '../../compiler/compile.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
 import { type Graph, movedPrefix } from '../../compiler/graph/types.ts';
@@ -34,6 +34,8 @@ export interface NamedTensor {
 }
 
 export interface ReadyEntry {
+  /** Trainable weights that the loss does not read, where gradients were asked for: theirs are zero. */
+  readonly unread: readonly string[];
   /** Absent on the reference. */
   readonly session?: Session;
   /** Runs once. `inputs` are `images` [B,3,R,R] and `tokens` [B,context] as far as the entry takes them. */
@@ -44,6 +46,19 @@ export interface ReadyEntry {
 /** Names of the weights that have a gradient, in state_dict order. */
 function trainableNames(model: Model): string[] {
   return model.weights.filter((w) => w.kind === 'param').map((w) => w.name);
+}
+
+/** The same with their shapes, which say what gradient a weight has that the loss does not read. */
+function trainableVariables(model: Model): Variable[] {
+  return model.weights.filter((w) => w.kind === 'param').map(({ name, shape }) => ({ name, shape }));
+}
+
+/** Trainable weights that a request for gradients gets zeros for. */
+export function unreadNames(model: Model, graph: Graph, { gradients }: EntryRequest): string[] {
+  if (!gradients) return [];
+  const names = trainableNames(model);
+  const reached = reachedNames(graph, 'loss', names);
+  return names.filter((name) => !reached.has(name));
 }
 
 /** The graph of one entry with numeric shapes. */
@@ -94,7 +109,7 @@ function compileTraced(
     profile,
     ...(request.precision === undefined ? {} : { precision: request.precision }),
     ...(observe === undefined ? {} : { observe }),
-    ...(request.gradients ? { gradients: trainableNames(model) } : {}),
+    ...(request.gradients ? { gradients: trainableVariables(model) } : {}),
   });
 }
 
@@ -119,7 +134,9 @@ export function compileTrainingStep(
   precision: Precision = 'f32',
 ): VerifiedPlan {
   const request = { entry: 'loss', batch, mode: 'train', gradients: false } as const;
-  return compileGraph(traceGraph(model, request), {
+  const graph = traceGraph(model, request);
+  const reached = reachedNames(graph, 'loss', trainableNames(model));
+  return compileGraph(graph, {
     model: model.name,
     entry: request.entry,
     batch,
@@ -127,10 +144,10 @@ export function compileTrainingStep(
     profile,
     precision,
     training: {
-      trainable: trainableNames(model),
+      trainable: trainableNames(model).filter((name) => reached.has(name)),
       ...stepOptimizer,
       ...(precision === 'mixed' ? { lossScale: 'dynamic' as const } : {}),
-      clamps: [{ weight: 'logit_scale', ...stepScaleBounds }],
+      clamps: reached.has('logit_scale') ? [{ weight: 'logit_scale', ...stepScaleBounds }] : [],
     },
   });
 }
@@ -170,6 +187,7 @@ async function openOnDevice(
     throw error;
   }
   return {
+    unread: unreadNames(model, graph, request),
     session,
     async run(inputs) {
       for (const slot of plan.inputs) session.writeInput(slot.name, inputs.get(slot.name)!);
@@ -192,7 +210,7 @@ async function openOnReference(
   const traced = traceGraph(model, request);
   const withCounters = await counted(traced, model, weights);
   const graph = request.gradients
-    ? differentiate(traced, { loss: 'loss', wrt: trainableNames(model) })
+    ? differentiate(traced, { loss: 'loss', wrt: trainableVariables(model) })
     : traced;
   const params = new Map<string, RefTensor>();
   for (const weight of model.weights) {
@@ -203,6 +221,7 @@ async function openOnReference(
     ['tokens', [request.batch, model.context ?? 0]],
   ]);
   return {
+    unread: unreadNames(model, traced, request),
     async run(inputs) {
       const feeds = new Map<string, RefTensor>();
       for (const [name, data] of inputs) {

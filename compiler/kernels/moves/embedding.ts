@@ -6,9 +6,11 @@
  * is n² comparisons of integers, far below the model's own work for every batch. Then runs of equal tokens are
  * summed in that order, cut into pieces of 32 so that no invocation walks a long run (padding tokens) alone.
  */
+
 import { type Node, sizeOf } from '../../graph/types.ts';
 import type { OpName } from '../../ops/attributes.ts';
 import { bytesOf, flatMain, flatWorkgroup, indexExpression, vectorizable } from '../text/access.ts';
+import { computeType } from '../text/half.ts';
 import { gridOf, type Kernel, type KernelArg, type Lower, type LowerContext } from '../text/kernel.ts';
 import type { Storage, View } from '../text/view.ts';
 import { hiddenBound } from '../text/wgsl.ts';
@@ -41,7 +43,8 @@ function lookUp(
 ): Kernel {
   const [vocabulary, width] = table.shape as [number, number];
   const unit = vectorizable(table) && vectorizable(output) ? 4 : 1;
-  const type = unit === 4 ? 'array<vec4<f32>>' : 'array<f32>';
+  const element = computeType(table.storage);
+  const type = unit === 4 ? `array<vec4<${element}>>` : `array<${element}>`;
   const columns = width / unit;
   const total = sizeOf(ids.shape) * columns;
   const size = flatWorkgroup(ctx.profile);

@@ -99,7 +99,7 @@ export function emitMap(ctx: Emitter, kernel: MapKernel): void {
     const isVector = vector && vectorInputs[i]!;
     const element = `${names[i]}[${index(v.offset, inputStrides[i]!, isVector)}]`;
     const value = vector && !isVector ? `vec4<${computeType(v.storage)}>(${element})` : element;
-    return `let v${i} = ${v.storage.dtype === 'i32' && program.instructions.length > 0 ? `${vector ? 'vec4<f32>' : 'f32'}(${value})` : value};`;
+    return `let v${i} = ${value};`;
   });
   const { lines, result: value } = printProgram(
     program,
@@ -148,7 +148,7 @@ export function emitFill(ctx: Emitter, to: View, value: number | 'iota', origin:
   const element = computeType(to.storage);
   const { shape, strides } = collapseAxes(to.shape, [to.strides]);
   const count = sizeOf(shape);
-  const constant = element === 'i32' ? `${value}i` : value === 'iota' ? '' : literal(value);
+  const constant = element === 'i32' ? `i32(${value})` : value === 'iota' ? '' : literal(value);
   ctx.emit({
     name: 'fill',
     args: [{ name: 'out', type: `array<${element}>`, storage: to.storage, access: 'read_write' }],

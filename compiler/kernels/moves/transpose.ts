@@ -4,8 +4,10 @@
  * A plain strided copy moves one scalar at a time and a cache line for each; matrix products on software adapters need
  * their right operand row-major along N, so this copy stands in front of many of them.
  */
+
 import type { Origin } from '../../graph/types.ts';
 import { flatMain } from '../text/access.ts';
+import { computeType } from '../text/half.ts';
 import { type Emitter, gridOf } from '../text/kernel.ts';
 import type { View } from '../text/view.ts';
 import { collapseAxes } from '../text/view-algebra.ts';
@@ -46,17 +48,18 @@ export function emitTransposedCopy(ctx: Emitter, from: View, to: View, origin: O
       ]),
     );
   const four = [0, 1, 2, 3];
+  const vector = `vec4<${computeType(from.storage)}>`;
   ctx.emit({
     name: 'transpose',
     args: [
-      { name: 'x', type: 'array<vec4<f32>>', storage: from.storage, access: 'read' },
-      { name: 'out', type: 'array<vec4<f32>>', storage: to.storage, access: 'read_write' },
+      { name: 'x', type: `array<${vector}>`, storage: from.storage, access: 'read' },
+      { name: 'out', type: `array<${vector}>`, storage: to.storage, access: 'read_write' },
     ],
     body: `${flatMain(workgroup, count)}  ${printCoordinates('index', blocks, 'x').join('\n  ')}
   let source = ${index(from.offset, fromStrides, row)};
   let target_ = ${index(to.offset, toStrides, column)};
   ${four.map((c) => `let r${c} = x[source + ${(c * fromStrides[column]!) / 4}u];`).join('\n  ')}
-  ${four.map((r) => `out[target_ + ${(r * toStrides[row]!) / 4}u] = vec4<f32>(${four.map((c) => `r${c}[${r}]`).join(', ')});`).join('\n  ')}
+  ${four.map((r) => `out[target_ + ${(r * toStrides[row]!) / 4}u] = ${vector}(${four.map((c) => `r${c}[${r}]`).join(', ')});`).join('\n  ')}
 }
 `,
     workgroups: gridOf(Math.ceil(count / workgroup), ctx.profile),

@@ -4,15 +4,13 @@
  * A map program is printed either for scalars or for vec4 values; both from the expressions of the ops, so that a fused
  * chain and its vectorised form cannot differ.
  */
-import type { ElementwiseOp } from '../../ops/attributes.ts';
-import { binaryTable } from '../../ops/binary.ts';
+import type { BinaryMapOp } from '../../ops/attributes.ts';
+import { type BinaryRow, binaryTable } from '../../ops/binary.ts';
 import { isUnary, type MapInstruction, type MapProgram } from '../../ops/map-program.ts';
-import { unaryMapOps, unaryTable } from '../../ops/unary.ts';
-import { type Lane, type Lanes, literal, scalarLane, vectorLane } from '../../ops/wgsl.ts';
+import { unaryTable } from '../../ops/unary.ts';
+import { type Lane, type Lanes, laneOf, literal } from '../../ops/wgsl.ts';
 
 export { type Lanes, literal };
-
-const laneOf = (lanes: Lanes): Lane => (lanes === 4 ? vectorLane : scalarLane);
 
 /**
  * A loop bound that no shader compiler can see through: `zero` is an expression that is 0 in every dispatch, such as the z component
@@ -26,19 +24,56 @@ export function hiddenBound(count: number, zero: string): string {
   return `max(${count}u, ${zero})`;
 }
 
-/** Helper functions a program needs, to be printed before `main`. */
-export function programHelpers(program: MapProgram, lanes: Lanes): string {
-  const used = unaryMapOps.filter((name) => program.instructions.some(({ op }) => op === name));
-  return used.map((name) => unaryTable[name].helper?.(laneOf(lanes)) ?? '').join('');
+type Operation = Exclude<MapInstruction, { op: 'constant' }>;
+
+/** How a program's element type has an operation of two operands. */
+function binaryForm({ element }: MapProgram, op: BinaryMapOp): Pick<BinaryRow, 'wgsl' | 'helper'> {
+  const row = binaryTable[op];
+  if (element === 'i32') {
+    if (row.integers === undefined) throw new Error(`${op} has no form in i32`);
+    return { wgsl: row.wgsl, ...row.integers };
+  }
+  if (row.f64 === 'none') throw new Error(`${op} has no form in f32`);
+  return row;
 }
 
-/** One instruction over its arguments. */
+/** The constant on an instruction's right side, where the op prints that in a form of its own. */
+function constantOperand({ inputs, instructions }: MapProgram, { op, args }: MapInstruction) {
+  if (op === 'constant' || isUnary(op) || binaryTable[op].byConstant === undefined) return undefined;
+  const right = instructions[args[1]! - inputs];
+  return right?.op === 'constant' ? right.value : undefined;
+}
+
+/** One instruction over its arguments, and the helper functions that it calls. Statements before it are added to `lines`. */
 function printInstruction(
-  { op }: MapInstruction & { op: ElementwiseOp },
+  program: MapProgram,
+  instruction: Operation,
   args: readonly string[],
   lane: Lane,
-): string {
-  return isUnary(op) ? unaryTable[op].wgsl(args[0]!, lane) : binaryTable[op].wgsl(args[0]!, args[1]!, lane);
+  name = '',
+  lines: string[] = [],
+): { readonly text: string; readonly helper?: ((lane: Lane) => string) | undefined } {
+  const { op } = instruction;
+  const [a, b] = args as readonly [string, string];
+  if (isUnary(op)) {
+    const { wgsl, helper, integers } = unaryTable[op];
+    if (program.element === 'i32' && integers === undefined) throw new Error(`${op} has no form in i32`);
+    return { text: wgsl(a, lane), helper };
+  }
+  const { wgsl, helper } = binaryForm(program, op);
+  const constant = program.element === 'i32' ? undefined : constantOperand(program, instruction);
+  const special =
+    constant === undefined ? undefined : binaryTable[op].byConstant?.(a, constant, lane, name, lines);
+  return special === undefined ? { text: wgsl(a, b, lane), helper } : { text: special };
+}
+
+/** Helper functions a program needs, to be printed before `main`. */
+export function programHelpers(program: MapProgram, lanes: Lanes): string {
+  const lane = laneOf(lanes, program.element);
+  const used = program.instructions.map((instruction) =>
+    instruction.op === 'constant' ? undefined : printInstruction(program, instruction, ['', ''], lane).helper,
+  );
+  return [...new Set(used)].map((helper) => helper?.(lane) ?? '').join('');
 }
 
 /**
@@ -50,17 +85,19 @@ export function printProgram(
   lanes: Lanes,
   prefix: string,
 ): { lines: string[]; result: string } {
-  const lane = laneOf(lanes);
+  const lane = laneOf(lanes, program.element);
   const lines: string[] = [];
   const values = [...inputs];
   program.instructions.forEach((instruction, i) => {
-    const args = instruction.args.map((a) => values[a]!);
     if (instruction.op === 'constant') {
       values.push(lane.of(literal(instruction.value)));
       return;
     }
-    lines.push(`let ${prefix}${i} = ${printInstruction(instruction, args, lane)};`);
-    values.push(`${prefix}${i}`);
+    const name = `${prefix}${i}`;
+    const args = instruction.args.map((a) => values[a]!);
+    const { text } = printInstruction(program, instruction, args, lane, name, lines);
+    lines.push(`let ${name} = ${text};`);
+    values.push(name);
   });
   return { lines, result: values.at(-1)! };
 }
@@ -73,12 +110,9 @@ export function arithmeticExpression(program: MapProgram, inputs: readonly strin
       values.push(literal(instruction.value));
       continue;
     }
-    const printed = printInstruction(
-      instruction,
-      instruction.args.map((i) => values[i]!),
-      scalarLane,
-    );
-    values.push(isUnary(instruction.op) ? `(${printed})` : printed);
+    const args = instruction.args.map((i) => values[i]!);
+    const { text } = printInstruction(program, instruction, args, laneOf(1));
+    values.push(isUnary(instruction.op) ? `(${text})` : text);
   }
   return values.at(-1)!;
 }

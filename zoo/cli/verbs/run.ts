@@ -9,6 +9,8 @@ import type { Precision } from '../../../compiler/compile.ts';
 import { movedPrefix } from '../../../compiler/graph/types.ts';
 import type { EntryName, Model } from '../../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
+import { renderDiagnostics } from '../../../grammar/render.ts';
+import { unreadWarning } from '../../../runtime/train/supported.ts';
 import type { HostArray } from '../../../runtime/types.ts';
 import { type DeviceChoice, openExecutor } from '../../run/devices.ts';
 import { type NamedTensor, openEntry } from '../../run/entry.ts';
@@ -196,6 +198,7 @@ export async function run(reference: string, options: RunOptions): Promise<void>
     const { mode, precision = 'f32' } = options;
     const request = { entry, batch: inputs.batch, mode, gradients, precision };
     const ready = keep(await openEntry(executor, model, weights, request));
+    for (const warning of unreadWarning(model.name, ready.unread)) note(renderDiagnostics([warning]));
     const results = await ready.run(inputs.values);
     const tensors = [...results].map(([name, t]) => toStored(model, name, t));
     await writeSafetensors(options.out, tensors);
