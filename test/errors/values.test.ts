@@ -193,4 +193,48 @@ model "a" = A()
       "
     `);
   });
+
+  it('Z313: ids that may leave their table', () => {
+    const source = `
+block A {
+  param table: [16, 4] = ones
+  forward(tokens: i32[B, 8]) -> { text: [B, 4] } {
+    let before = embedding(table, tokens - 1)
+    let places = embedding(table, iota(20))
+    let length = embedding(table, tokens - tokens[:, 0:1])
+    let entry = take(before, argmax(tokens, axis = 1) + 1, axis = 1)
+    let fine = embedding(table, max(tokens[:, 1:] % 8 + tokens[:, 0:1] / 2, 0))
+    return { text = entry + sum(fine, axis = 1) + sum(length, axis = 1) + sum(places, axis = 0) }
+  }
+}
+model "a" = A()
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z313]: the ids of embedding can be -1 to 16, the table has rows 0 to 15
+        --> main.zoo:4:18
+       4 |     let before = embedding(table, tokens - 1)
+         |                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+         = help: keep the ids inside: max(min(ids, 15), 0), or ids % 16
+
+      error[Z313]: the ids of embedding can be 0 to 19, the table has rows 0 to 15
+        --> main.zoo:5:18
+       5 |     let places = embedding(table, iota(20))
+         |                  ^^^^^^^^^^^^^^^^^^^^^^^^^^
+         = help: keep the ids inside: max(min(ids, 15), 0), or ids % 16
+
+      error[Z313]: the ids of embedding can be -17 to 17, the table has rows 0 to 15
+        --> main.zoo:6:18
+       6 |     let length = embedding(table, tokens - tokens[:, 0:1])
+         |                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+         = help: keep the ids inside: max(min(ids, 15), 0), or ids % 16
+
+      error[Z313]: the index of take can be 1 to 8, the axis has positions 0 to 7
+        --> main.zoo:7:17
+       7 |     let entry = take(before, argmax(tokens, axis = 1) + 1, axis = 1)
+         |                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+         = help: keep the index inside: max(min(index, 7), 0), or index % 8
+      "
+    `);
+  });
 });

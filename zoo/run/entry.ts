@@ -6,13 +6,14 @@
  */
 import { differentiate, reachedNames, type Variable } from '../../compiler/autodiff/differentiate.ts';
 import { type CompileOptions, compileGraph, type Precision, planFitting } from '../../compiler/compile.ts';
+import { idRange } from '../../compiler/graph/index-ranges.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
 import { type Graph, movedPrefix } from '../../compiler/graph/types.ts';
 import { traceEntry } from '../../compiler/model/index.ts';
 import type { EntryName, Model } from '../../compiler/model/types.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
-import { DiagnosticError } from '../../grammar/diagnostics.ts';
+import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import { batchCounters } from '../../runtime/train/counters.ts';
 import type { Device, HostArray, Session } from '../../runtime/types.ts';
 import type { WeightSource } from '../weights/weights.ts';
@@ -168,6 +169,21 @@ async function counted(
   return (results) => new Map([...results, ...counters]);
 }
 
+/**
+ * Checks ids before anything runs: a GPU would read another row without a word.
+ * @throws DiagnosticError Z404
+ */
+function checkIds(graph: Graph, { vocab }: Model): (inputs: ReadonlyMap<string, HostArray>) => void {
+  const range = idRange(graph, 'tokens');
+  const most = Math.min(range?.max ?? Number.POSITIVE_INFINITY, (vocab ?? Number.POSITIVE_INFINITY) - 1);
+  return (inputs) => {
+    const tokens = inputs.get('tokens');
+    const bad = Number.isFinite(most) ? (tokens?.findIndex((id) => id < 0 || id > most) ?? -1) : -1;
+    if (bad >= 0)
+      fail('Z404', `tokens has id ${tokens![bad]} at position ${bad}, the vocabulary has 0 to ${most}`);
+  };
+}
+
 async function openOnDevice(
   { device, tune }: Extract<Executor, { kind: 'device' }>,
   model: Model,
@@ -177,6 +193,7 @@ async function openOnDevice(
   await tune?.((profile) => compileFitting(model, request, profile).plan);
   const { graph, plan } = compileFitting(model, request, device.profile);
   const withCounters = await counted(graph, model, weights);
+  const check = checkIds(graph, model);
   const session = await device.open(plan);
   try {
     const byName = new Map(model.weights.map((w) => [w.name, w]));
@@ -190,6 +207,7 @@ async function openOnDevice(
     unread: unreadNames(model, graph, request),
     session,
     async run(inputs) {
+      check(inputs);
       for (const slot of plan.inputs) session.writeInput(slot.name, inputs.get(slot.name)!);
       session.run();
       const results = new Map<string, NamedTensor>();
@@ -209,6 +227,7 @@ async function openOnReference(
 ): Promise<ReadyEntry> {
   const traced = traceGraph(model, request);
   const withCounters = await counted(traced, model, weights);
+  const check = checkIds(traced, model);
   const graph = request.gradients
     ? differentiate(traced, { loss: 'loss', wrt: trainableVariables(model) })
     : traced;
@@ -223,6 +242,7 @@ async function openOnReference(
   return {
     unread: unreadNames(model, traced, request),
     async run(inputs) {
+      check(inputs);
       const feeds = new Map<string, RefTensor>();
       for (const [name, data] of inputs) {
         feeds.set(name, { shape: shapes.get(name)!, data: Float64Array.from(data) });

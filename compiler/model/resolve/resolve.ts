@@ -11,7 +11,16 @@ import { type Root, treeOf } from '../build/tree.ts';
 import { evaluateModel } from '../evaluate/variants.ts';
 import { checkTexts } from '../inspect/declarations.ts';
 import { bundledModels, ModuleLoader, nameOf, zooPackages } from '../modules/imports.ts';
-import { defaultObjective, entriesOf, entryOutputs, type Run, runForward } from '../trace/trace.ts';
+import {
+  checkIndices,
+  defaultObjective,
+  entriesOf,
+  entryOutputs,
+  forwardGraph,
+  type Run,
+  runForward,
+  tokenRange,
+} from '../trace/trace.ts';
 import type { EntryInfo, EntryName, Model, ModuleHost, Result, Weight } from '../types.ts';
 import { weightsInOrder } from '../values/instance.ts';
 import * as mistakes from '../values/mistakes.ts';
@@ -166,6 +175,7 @@ export function buildModel(
     return undefined;
   }
   const infos = entries.flatMap((entry) => entryInfo(entry, run, root) ?? []);
+  checkIndices(forwardGraph(run), run, root);
   if (session.errorCount > before) return undefined;
   const tree = treeOf(root);
   return {
@@ -230,16 +240,11 @@ function sizesOf(run: Run): { resolution?: number; context?: number; vocab?: num
   const images = run.inputs.find((i) => i.name === 'images')?.node;
   const tokens = run.inputs.find((i) => i.name === 'tokens')?.node;
   const first = [...run.out.fields.values()].find((v) => v.kind === 'tensor' && v.axes.length === 2);
-  const outputs = [...run.out.fields].flatMap(([name, v]) =>
-    v.kind === 'tensor' ? [{ name, node: v.node }] : [],
-  );
-  const { nodes } = builder.finish(outputs);
-  const lookups = nodes.filter((n) => n.op === 'embedding' && nodes[n.inputs[1]!]?.op === 'input');
-  const vocab = lookups.map((n) => nodes[n.inputs[0]!]!.type.shape[0]).find((d) => typeof d === 'number');
+  const ids = tokenRange(run);
   const sizes = {
     resolution: axis(images, 2),
     context: axis(tokens, 1),
-    vocab,
+    vocab: ids === undefined ? undefined : ids.max + 1,
     embed: axis(first?.kind === 'tensor' ? first.node : undefined, -1),
   };
   return Object.fromEntries(Object.entries(sizes).filter(([, v]) => v !== undefined));

@@ -6,6 +6,7 @@
  * `images` and `tokens`.
  */
 import type { ForwardMember, ParamDecl, TypeExpr } from '../../../grammar/ast.ts';
+import { anyId, idRange, indexFaults, type Range } from '../../graph/index-ranges.ts';
 import { type Dim, type DType, type Graph, movedPrefix, type Output } from '../../graph/types.ts';
 import { inputTypeOf } from '../build/elaborate.ts';
 import { contextOf } from '../build/evaluator.ts';
@@ -269,7 +270,39 @@ export function traceRoot(
   if (run === undefined) return undefined;
   const outputs = entryOutputs(run, entry, root, options.objective ?? defaultObjective(run));
   if (outputs === undefined || session.hasErrors) return undefined;
-  return run.tracer.builder.finish([...outputs, ...movedStatistics(run, outputs)]);
+  const graph = run.tracer.builder.finish([...outputs, ...movedStatistics(run, outputs)]);
+  checkIndices(graph, run, root);
+  return session.hasErrors ? undefined : graph;
+}
+
+/** The graph of everything that the forward gives. */
+export function forwardGraph({ tracer, out }: Run): Graph {
+  const outputs = [...out.fields].flatMap(([name, v]) =>
+    v.kind === 'tensor' ? [{ name, node: v.node }] : [],
+  );
+  return tracer.builder.finish(outputs);
+}
+
+/** The ids that the tokens of a model may hold, from the tables that they index; undefined where none bounds them. */
+export function tokenRange(run: Run): Range | undefined {
+  return idRange(forwardGraph(run), 'tokens');
+}
+
+/** Reports indices that may leave their tables: a GPU would read something else without a word. */
+export function checkIndices(graph: Graph, run: Run, root: Root): void {
+  const { session } = run.env;
+  const range = tokenRange(run) ?? idRange(graph, 'tokens') ?? anyId;
+  for (const { node, range: found, size } of indexFaults(graph, new Map([['tokens', range]]))) {
+    const [what, where] =
+      node.op === 'embedding' ? ['ids', 'the table has rows'] : ['index', 'the axis has positions'];
+    const last = size - 1;
+    session.report(
+      'Z313',
+      node.origin.span ?? root.span,
+      `the ${what} of ${node.op} can be ${found.min} to ${found.max}, ${where} 0 to ${last}`,
+      { help: `keep the ${what} inside: max(min(${what}, ${last}), 0), or ${what} % ${size}` },
+    );
+  }
 }
 
 /** The running statistics that the part of the model behind `outputs` moves, as `buffer.<name>`. */

@@ -6,6 +6,7 @@
  */
 
 import type { Precision } from '../../../compiler/compile.ts';
+import { anyId } from '../../../compiler/graph/index-ranges.ts';
 import { movedPrefix } from '../../../compiler/graph/types.ts';
 import type { EntryName, Model } from '../../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
@@ -126,15 +127,16 @@ function checkInputs(
 
 /** Token ids as int32, each within the vocabulary (a wrong index would be read silently on a GPU). */
 function toTokens(path: string, data: TensorData, vocab: number): Int32Array {
-  const tokens = Int32Array.from(data as ArrayLike<number | bigint>, Number);
-  const bad = tokens.findIndex((id) => id < 0 || id >= vocab);
+  // As doubles first: an I64 id beyond 32 bits must not wrap around into the vocabulary.
+  const ids = Float64Array.from(data as ArrayLike<number | bigint>, Number);
+  const bad = ids.findIndex((id) => id < 0 || id >= vocab);
   if (bad >= 0) {
     fail(
       'Z404',
-      `${path}: tokens has id ${tokens[bad]} at position ${bad}, the vocabulary has 0 to ${vocab - 1}`,
+      `${path}: tokens has id ${ids[bad]} at position ${bad}, the vocabulary has 0 to ${vocab - 1}`,
     );
   }
-  return tokens;
+  return Int32Array.from(ids);
 }
 
 async function readInputs(
@@ -151,7 +153,10 @@ async function readInputs(
     const values = new Map<string, HostArray>();
     for (const { name } of wanted) {
       const { data } = await file.read(name);
-      values.set(name, name === 'images' ? (data as Float32Array) : toTokens(path, data, model.vocab!));
+      values.set(
+        name,
+        name === 'images' ? (data as Float32Array) : toTokens(path, data, model.vocab ?? anyId.max + 1),
+      );
     }
     return { batch, values };
   } finally {
