@@ -19,7 +19,16 @@ import { builtinFormals, builtinNamed } from './builtins.ts';
 import { forwardOf } from './elaborate.ts';
 import { unknownName } from './evaluate.ts';
 import { lookup, type Module } from './imports.ts';
-import { any, commonKind, fitsStatic, fitsTensor, type Kind, kindOfType, nounOf } from './kinds.ts';
+import {
+  any,
+  chainKind,
+  commonKind,
+  fitsStatic,
+  fitsTensor,
+  type Kind,
+  kindOfType,
+  nounOf,
+} from './kinds.ts';
 import { coerceStatic, mustBe } from './match.ts';
 import { einsumFault, patternFault } from './patterns.ts';
 import { Scope } from './scope.ts';
@@ -278,7 +287,9 @@ function inspectCall(expr: CallExpr, look: Look, piped?: PipedKind): Kind {
     case 'child':
       return callChild(callee, call);
     case 'array':
-      return { of: 'tensor' };
+      return chainKind(
+        callee.item.of === 'child' && callee.item.decl ? forwardOf(callee.item.decl) : undefined,
+      );
     case 'block':
       return callBlockKind(callee, call);
     default:
