@@ -35,7 +35,7 @@ export interface NamedTensor {
 export interface ReadyEntry {
   /** Absent on the reference. */
   readonly session?: Session;
-  /** Runs once. `inputs` are `images` [B,3,R,R] and `tokens` [B,context] as far as the entry takes them. */
+  /** Runs once. `inputs` are `images` and `tokens` in the shapes of `model.inputs`, as far as the entry takes them. */
   run(inputs: ReadonlyMap<string, HostArray>): Promise<Map<string, NamedTensor>>;
   close(): void;
 }
@@ -195,10 +195,9 @@ async function openOnReference(
   for (const weight of model.weights) {
     params.set(weight.name, { shape: weight.shape, data: Float64Array.from(await weights.read(weight)) });
   }
-  const shapes = new Map<string, readonly number[]>([
-    ['images', [request.batch, 3, model.resolution ?? 0, model.resolution ?? 0]],
-    ['tokens', [request.batch, model.context ?? 0]],
-  ]);
+  const shapes = new Map<string, readonly number[]>(
+    model.inputs.map(({ name, sizes }) => [name, [request.batch, ...sizes]]),
+  );
   return {
     async run(inputs) {
       const feeds = new Map<string, RefTensor>();

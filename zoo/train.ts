@@ -37,16 +37,16 @@ export interface TrainRequest {
 
 function openSource(recipe: Recipe, notify: (text: string) => void): Promise<BatchSource> {
   const { model, batch, seed } = recipe;
-  const { resolution, context, vocab } = model;
-  if (resolution === undefined || context === undefined || vocab === undefined) {
-    fail('Z704', `${model.name} has no image and text tower, so there is nothing to train`);
-  }
+  const { inputs, resolution, context, vocab } = model;
+  if (context !== undefined && vocab === undefined)
+    fail('Z704', `the vocabulary of ${model.name}'s tokens is not known, so they cannot be checked`);
   return openBatchSource(recipe.data, {
     folder: dirname(recipe.source.path),
     batch,
-    resolution,
-    context,
-    vocab,
+    inputs,
+    ...(resolution === undefined ? {} : { resolution }),
+    ...(context === undefined ? {} : { context }),
+    ...(vocab === undefined ? {} : { vocab }),
     seed,
     warn: (diagnostic) => notify(renderDiagnostics([diagnostic])),
   });

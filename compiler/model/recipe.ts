@@ -14,6 +14,7 @@ import {
   clippings,
   dataSources,
   optimizers,
+  pairSources,
   precisions,
   readCall,
   readForm,
@@ -35,7 +36,7 @@ import type { Env } from './scope.ts';
 import { sourceText } from './session.ts';
 import { didYouMean } from './suggest.ts';
 import { type Root, traceRoot } from './trace.ts';
-import type { Model, ModuleHost, Recipe, Result } from './types.ts';
+import type { Model, ModuleHost, Recipe, Result, StaticCall } from './types.ts';
 import { evaluateModelExpr } from './variants.ts';
 
 /** A recipe by reference (`path.zoo#recipe`), ready to train. */
@@ -149,7 +150,7 @@ class RecipeReader {
       const expr = assigned.get(key);
       return expr === undefined || expr.kind === 'error' ? undefined : reader(expr);
     };
-    const data = read('data', (expr) => readCall(expr, 'data', dataSources, env));
+    const data = read('data', (expr) => this.readData(expr));
     const objective =
       read('objective', (expr) => this.readObjective(expr)) ?? this.model?.objective ?? 'contrastive';
     const batch = read('batch', (expr) => readPlain(expr, 'batch', settings.batch, env));
@@ -174,6 +175,20 @@ class RecipeReader {
       ...(clip === undefined ? {} : { gradClip: clip }),
       seed,
     };
+  }
+
+  /** Tables give pictures with captions: a model must take such. */
+  private readData(expr: Expr): StaticCall | undefined {
+    const data = readCall(expr, 'data', dataSources, this.env);
+    const { model } = this;
+    if (data === undefined || model === undefined || !pairSources.has(data.name)) return data;
+    if (model.resolution !== undefined && model.context !== undefined) return data;
+    const taken = model.inputs.map(({ name, sizes }) => `${name} [B, ${sizes.join(', ')}]`);
+    const message = `${data.name} gives pictures [B, 3, R, R] and tokens [B, T]; ${model.name} takes ${taken.join(' and ')}`;
+    this.session.report('Z315', expr.span, message, {
+      help: 'data = tensors("FILE.safetensors") feeds inputs of any shape',
+    });
+    return undefined;
   }
 
   /** Missing `data` or `batch`: an error where training starts, a warning where the file is only checked. */

@@ -18,6 +18,7 @@ import type {
   EntryInfo,
   EntryName,
   Model,
+  ModelInput,
   ModuleHost,
   Result,
   StaticScalar,
@@ -184,6 +185,7 @@ export function buildModel(
     config: configOf(instance),
     entries: infos,
     ...(entries.includes('loss') ? { objective: defaultObjective(run) } : {}),
+    inputs: run.inputs.map(({ name, dtype, sizes }) => ({ name, dtype, sizes })),
     ...sizesOf(run),
     sources: module.loader.modules().flatMap((m) => (m.bundled === undefined ? [m.file] : [])),
     root,
@@ -236,8 +238,9 @@ function sizesOf(run: Run): { resolution?: number; context?: number; vocab?: num
     const dim = node === undefined ? undefined : builder.type(node).shape.at(at);
     return typeof dim === 'number' ? dim : undefined;
   };
-  const images = run.inputs.find((i) => i.name === 'images')?.node;
-  const tokens = run.inputs.find((i) => i.name === 'tokens')?.node;
+  const sizesBehind = (name: ModelInput['name']) => run.inputs.find((i) => i.name === name)?.sizes;
+  const [channels, height, width] = sizesBehind('images') ?? [];
+  const pictures = channels === 3 && height === width && sizesBehind('images')?.length === 3;
   const first = [...run.out.fields.values()].find((v) => v.kind === 'tensor' && v.axes.length === 2);
   const outputs = [...run.out.fields].flatMap(([name, v]) =>
     v.kind === 'tensor' ? [{ name, node: v.node }] : [],
@@ -246,8 +249,8 @@ function sizesOf(run: Run): { resolution?: number; context?: number; vocab?: num
   const lookups = nodes.filter((n) => n.op === 'embedding' && nodes[n.inputs[1]!]?.op === 'input');
   const vocab = lookups.map((n) => nodes[n.inputs[0]!]!.type.shape[0]).find((d) => typeof d === 'number');
   const sizes = {
-    resolution: axis(images, 2),
-    context: axis(tokens, 1),
+    resolution: pictures ? height : undefined,
+    context: sizesBehind('tokens')?.[0],
     vocab,
     embed: axis(first?.kind === 'tensor' ? first.node : undefined, -1),
   };

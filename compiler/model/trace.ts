@@ -6,7 +6,7 @@
  */
 import type { ForwardMember, ParamDecl, TypeExpr } from '../../grammar/ast.ts';
 import type { Span } from '../../grammar/source.ts';
-import { type Dim, type DType, type Graph, movedPrefix, type Output } from '../graph/types.ts';
+import { type Dim, type Graph, movedPrefix, type Output, sameDim } from '../graph/types.ts';
 import { asDim, dimValue } from './arithmetic.ts';
 import { callInstance, callValue } from './calls.ts';
 import { forwardOf, inputTypeOf } from './elaborate.ts';
@@ -17,7 +17,7 @@ import type { Instance } from './instance.ts';
 import { type Env, Scope } from './scope.ts';
 import type { Session } from './session.ts';
 import { type TraceOptions, Tracer } from './tracer.ts';
-import type { EntryName } from './types.ts';
+import type { EntryName, ModelInput } from './types.ts';
 import type { RecordValue, TensorValue, Value } from './values.ts';
 import { describe, poison } from './values.ts';
 
@@ -39,7 +39,7 @@ export interface Run {
   readonly tracer: Tracer;
   readonly env: Env;
   readonly out: RecordValue;
-  readonly inputs: readonly { readonly name: 'images' | 'tokens'; readonly node: number }[];
+  readonly inputs: readonly (ModelInput & { readonly node: number })[];
 }
 
 /** Traces the whole forward once; undefined after a report. */
@@ -71,15 +71,18 @@ function run(root: Root, forward: ForwardMember, env: Env, tracer: Tracer): Run 
   if (result.kind === 'poison' || inputs.length < made.length) return undefined;
   const out = asRecord(result, inputs, root, env);
   if (out === undefined) return undefined;
-  return { tracer, env, out, inputs: inputs.map(({ name, value }) => ({ name, node: value.node })) };
+  const fed = inputs.map(({ value, ...input }) => ({ ...input, node: value.node }));
+  return { tracer, env, out, inputs: fed };
 }
 
 // ── inputs ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-interface Input {
-  readonly name: 'images' | 'tokens';
+interface Input extends ModelInput {
   readonly value: TensorValue;
 }
+
+/** What can be fed, for messages. */
+const feedable = 'images [B, ...] or tokens i32[B, T]';
 
 /** One entry a parameter; undefined where a report was made. */
 function makeInputs(root: Root, forward: ForwardMember, env: Env, tracer: Tracer): (Input | undefined)[] {
@@ -95,8 +98,7 @@ function makeInputs(root: Root, forward: ForwardMember, env: Env, tracer: Tracer
     inputs.push(second ? undefined : input);
   }
   if (inputs.length === 0) {
-    const message = 'a model takes images [B, 3, R, R] or tokens i32[B, T]; this one takes nothing';
-    env.session.report('Z315', root.span, message);
+    env.session.report('Z315', root.span, `a model takes ${feedable}; this one takes nothing`);
   }
   return inputs;
 }
@@ -113,34 +115,30 @@ function makeInput(
     if (found === undefined) return undefined;
     return makeInput(param, found.type, root, { ...env, module: found.module, scope: found.scope }, tracer);
   }
-  const shape = type.kind === 'tensor-type' ? inputShape(type.dims, env, tracer) : undefined;
-  if (type.kind !== 'tensor-type' || shape === undefined) {
+  const sizes = type.kind === 'tensor-type' ? inputSizes(type.dims, env, tracer) : undefined;
+  if (type.kind !== 'tensor-type' || sizes === undefined) {
     if (type.kind !== 'error-type') notAnInput(param, root, env);
     return undefined;
   }
-  const element = type.element?.text;
-  const name =
-    element === 'i32' && shape.length === 2
-      ? 'tokens'
-      : element !== 'i32' && shape.length === 4
-        ? 'images'
-        : undefined;
-  if (name === undefined) return notAnInput(param, root, env);
-  const dtype: DType = name === 'tokens' ? 'i32' : 'f32';
+  const dtype = type.element?.text ?? 'f32';
+  if ((dtype !== 'f32' && dtype !== 'i32') || (dtype === 'i32' && sizes.length !== 1))
+    return notAnInput(param, root, env);
+  const name = dtype === 'i32' ? 'tokens' : 'images';
+  const shape = [tracer.batch, ...sizes];
   const value = emit(env, 'input', [], { name, dtype, shape }, root.span, {
     axes: shape.map(() => undefined),
   });
-  return value.kind === 'poison' ? undefined : { name, value };
+  return value.kind === 'poison' ? undefined : { name, dtype, sizes, value };
 }
 
 function notAnInput(param: ParamDecl, root: Root, env: Env): undefined {
-  const message = `\`${param.name.text}\` cannot be fed: a model takes images [B, 3, R, R] or tokens i32[B, T] with fixed R and T`;
+  const message = `\`${param.name.text}\` cannot be fed: a model takes ${feedable}, the batch first and all other sizes fixed`;
   env.session.report('Z315', root.span, message, { labels: [{ span: param.span, text: 'declared here' }] });
   return undefined;
 }
 
-/** The first axis may be a dimension variable, which becomes the batch; the others must have numbers. */
-function inputShape(dims: readonly TypeDim[], env: Env, tracer: Tracer): Dim[] | undefined {
+/** Sizes behind the batch, which is the first axis: a dimension variable. The others have numbers. */
+function inputSizes(dims: readonly TypeDim[], env: Env, tracer: Tracer): number[] | undefined {
   const shape: Dim[] = [];
   for (const [axis, dim] of dims.entries()) {
     if (dim.kind === 'ellipsis') return undefined;
@@ -151,7 +149,9 @@ function inputShape(dims: readonly TypeDim[], env: Env, tracer: Tracer): Dim[] |
     if (size === undefined) return undefined;
     shape.push(size);
   }
-  return shape;
+  const [first, ...sizes] = shape;
+  if (first === undefined || !sameDim(first, tracer.batch)) return undefined;
+  return sizes.every((size) => typeof size === 'number' && size > 0) ? (sizes as number[]) : undefined;
 }
 
 type TypeDim = (TypeExpr & { kind: 'tensor-type' })['dims'][number];

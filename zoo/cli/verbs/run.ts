@@ -6,7 +6,7 @@
 
 import type { Precision } from '../../../compiler/compile.ts';
 import { movedPrefix } from '../../../compiler/graph/types.ts';
-import type { EntryName, Model } from '../../../compiler/model/types.ts';
+import type { EntryName, Model, ModelInput } from '../../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
 import type { HostArray } from '../../../runtime/types.ts';
 import { type DeviceChoice, openExecutor } from '../../devices.ts';
@@ -47,30 +47,21 @@ interface Inputs {
   readonly values: ReadonlyMap<string, HostArray>;
 }
 
-/** An input of an entry: sizes behind the batch, and the element types that a file may have. */
-interface Wanted {
-  readonly name: 'images' | 'tokens';
-  readonly rest: readonly number[];
-  readonly dtypes: readonly string[];
+/** The inputs that an entry takes. */
+function wantedInputs(model: Model, entry: EntryName): ModelInput[] {
+  const { inputs } = model.entries.find((e) => e.name === entry)!;
+  return model.inputs.filter(({ name }) => inputs.some((i) => i.name === name));
 }
 
-function wantedInputs(model: Model, entry: EntryName): Wanted[] {
-  const names = model.entries.find((e) => e.name === entry)!.inputs.map((i) => i.name);
-  return names.map((name) =>
-    name === 'images'
-      ? { name, rest: [3, model.resolution!, model.resolution!], dtypes: ['F32'] }
-      : { name, rest: [model.context!], dtypes: ['I32', 'I64'] },
-  );
-}
+/** Element types that a file may hold an input in. */
+const storedAs = { f32: ['F32'], i32: ['I32', 'I64'] } as const;
 
-function hashInputs(model: Model, wanted: readonly Wanted[], batchText: string | undefined): Inputs {
+function hashInputs(model: Model, wanted: readonly ModelInput[], batchText: string | undefined): Inputs {
   if (batchText === undefined) fail('Z703', '--inputs hash needs --batch N', '--batch 4');
   const batch = parseCount('--batch', batchText);
-  const make = (name: Wanted['name']): HostArray =>
-    name === 'images'
-      ? hashImages(batch, model.resolution!)
-      : hashTokens(batch, model.context!, model.vocab!);
-  return { batch, values: new Map(wanted.map(({ name }) => [name, make(name)])) };
+  const make = ({ name, sizes }: ModelInput): HostArray =>
+    name === 'images' ? hashImages([batch, ...sizes]) : hashTokens(batch, sizes[0], model.vocab!);
+  return { batch, values: new Map(wanted.map((input) => [input.name, make(input)])) };
 }
 
 function describe(shape: readonly (number | string)[]): string {
@@ -80,13 +71,14 @@ function describe(shape: readonly (number | string)[]): string {
 /** What is wrong with the tensor of one input; `batch` 0 means that no sensible one is known. */
 function inputProblem(
   info: TensorInfo | undefined,
-  { name, rest, dtypes }: Wanted,
+  { name, sizes, dtype }: ModelInput,
   batch: number,
 ): string | undefined {
-  const want = `${dtypes.join(' or ')} ${describe([batch === 0 ? 'B' : batch, ...rest])}`;
+  const dtypes: readonly string[] = storedAs[dtype];
+  const want = `${dtypes.join(' or ')} ${describe([batch === 0 ? 'B' : batch, ...sizes])}`;
   if (info === undefined) return `${name} is missing, wanted is ${want}`;
   const fits =
-    dtypes.includes(info.dtype) && batch > 0 && describe(info.shape) === describe([batch, ...rest]);
+    dtypes.includes(info.dtype) && batch > 0 && describe(info.shape) === describe([batch, ...sizes]);
   return fits ? undefined : `${name} is ${info.dtype} ${describe(info.shape)}, wanted is ${want}`;
 }
 
@@ -97,7 +89,7 @@ function inputProblem(
 function checkInputs(
   file: SafetensorsFile,
   entry: EntryName,
-  wanted: readonly Wanted[],
+  wanted: readonly ModelInput[],
   asked: number | undefined,
 ): number {
   const found = wanted.flatMap(({ name }) => file.infos.get(name)?.shape.slice(0, 1) ?? []);
@@ -137,7 +129,7 @@ function toTokens(path: string, data: TensorData, vocab: number): Int32Array {
 async function readInputs(
   model: Model,
   entry: EntryName,
-  wanted: readonly Wanted[],
+  wanted: readonly ModelInput[],
   path: string,
   batchText: string | undefined,
 ): Promise<Inputs> {
