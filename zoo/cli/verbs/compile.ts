@@ -21,8 +21,9 @@ import { countSubmits, flopsPerSubmit } from '../../../runtime/submits.ts';
 import { planTraining } from '../../../runtime/train/plan.ts';
 import { checkSupported } from '../../../runtime/train/supported.ts';
 import { compileFitting } from '../../entry.ts';
-import { loadModel, loadRecipe, parseCount, parseEntry } from '../models.ts';
+import { loadRecipe, parseCount, parseEntry } from '../models.ts';
 import { count, gigaflop, mebibytes, note, printJson, table, writeText } from '../output.ts';
+import { loadModel } from '../packages.ts';
 
 /** Devices that plans can be made for anywhere. */
 const profiles = {
@@ -109,13 +110,13 @@ interface Planned {
   readonly plan: VerifiedPlan;
 }
 
-function planEntry(
+async function planEntry(
   reference: string,
   options: CompileOptions,
   profile: DeviceProfile,
   observe: PlanOptions['observe'],
-): Planned {
-  const model = loadModel(reference, options.set);
+): Promise<Planned> {
+  const model = await loadModel(reference, options.set);
   if (options.entry === undefined || options.batch === undefined)
     fail(
       'Z703',
@@ -157,7 +158,7 @@ export async function compile(reference: string, options: CompileOptions): Promi
   const profile = profileFor(options);
   const stages: string[] = [];
   const make = options.train === true ? planRecipe : planEntry;
-  const { graph, plan } = make(reference, options, profile, (stage, graph) => {
+  const { graph, plan } = await make(reference, options, profile, (stage, graph) => {
     stages.push(stage);
     if (stage === options.dumpAfter) note(printGraph(graph));
   });

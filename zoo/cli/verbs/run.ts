@@ -20,15 +20,15 @@ import {
   type TensorToWrite,
   writeSafetensors,
 } from '../../formats/safetensors.ts';
-import { openWeights } from '../../weights.ts';
 import { closing } from '../closing.ts';
-import { loadModel, parseCount, parseEntry } from '../models.ts';
+import { parseCount, parseEntry } from '../models.ts';
 import { note, printJson } from '../output.ts';
+import { loadModelWithWeights } from '../packages.ts';
 import { type ProfileOption, startProfiling } from '../profile-report.ts';
 
 interface RunOptions {
   readonly entry: string;
-  readonly weights: string;
+  readonly weights?: string;
   readonly inputs: string;
   readonly out: string;
   readonly mode: 'eval' | 'train';
@@ -156,23 +156,26 @@ function toStored(model: Model, name: string, { shape, data }: NamedTensor): Ten
     : { name, shape, dtype: 'F32', data };
 }
 
-export async function run(reference: string, options: RunOptions): Promise<void> {
-  const model = loadModel(reference, options.set);
-  const entry = parseEntry(model, options.entry);
-  const gradients = options.grad === true;
-  if (gradients && entry !== 'loss') {
+/** Refuses what the options contradict, before anything is opened. */
+function checkOptions({ entry, grad, precision, device }: RunOptions): void {
+  if (grad === true && entry !== 'loss')
     fail('Z704', `--grad needs the entry loss, not ${entry}`, `--entry loss --grad`);
-  }
-  if (options.precision === 'mixed' && options.device === 'reference')
+  if (precision === 'mixed' && device === 'reference')
     fail(
       'Z703',
       '--precision mixed: the reference computes in double precision',
       '--device webgpu, or leave --precision out',
     );
-  const wanted = wantedInputs(model, entry);
+}
+
+export async function run(reference: string, options: RunOptions): Promise<void> {
+  checkOptions(options);
   const profiling = startProfiling(options.profile);
   await closing(async (keep) => {
-    const weights = keep(await openWeights(model, options.weights));
+    const { model, weights } = await loadModelWithWeights(reference, options.weights, options.set);
+    keep(weights);
+    const entry = parseEntry(model, options.entry);
+    const wanted = wantedInputs(model, entry);
     const inputs =
       options.inputs === 'hash'
         ? hashInputs(model, wanted, options.batch)
@@ -184,7 +187,7 @@ export async function run(reference: string, options: RunOptions): Promise<void>
         notify: note,
       }),
     );
-    const { mode, precision = 'f32' } = options;
+    const { mode, grad: gradients = false, precision = 'f32' } = options;
     const request = { entry, batch: inputs.batch, mode, gradients, precision };
     const ready = keep(await openEntry(executor, model, weights, request));
     const results = await ready.run(inputs.values);
