@@ -220,9 +220,11 @@ function entryInfo(entry: EntryName, run: Run, root: Root): EntryInfo | undefine
   if (outputs === undefined) return undefined;
   const { builder } = run.tracer;
   const text = (node: number) => formatShape(builder.type(node).shape);
-  const used = run.inputs.filter(
-    (i) => entry === 'logits' || entry === 'loss' || (entry === 'encode_image') === (i.name === 'images'),
-  );
+  const read = builder.finish(outputs).nodes.flatMap((n) => (n.op === 'input' ? [n.attrs.name] : []));
+  // Features of a picture may depend on the text as well; an input of an entry's own stays one if nothing reads it.
+  const own = (name: string) =>
+    entry === 'logits' || entry === 'loss' || (entry === 'encode_image') === (name === 'images');
+  const used = run.inputs.filter(({ name }) => own(name) || read.includes(name));
   const results = outputs.map(({ name, node }) => ({ name, shape: text(node) }));
   return {
     name: entry,

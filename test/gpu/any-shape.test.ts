@@ -78,6 +78,7 @@ describe('inputs of any shape', () => {
     [`${zoo}#pair`, 'loss', 'inputs.safetensors'],
     [`${zoo}#pair`, 'encode_text', 'hash'],
     [`${zoo}#vector`, 'encode_image', 'hash'],
+    [`${zoo}#fused`, 'encode_image', 'hash'],
     [join(programs, 'not-square.zoo'), 'encode_image', 'hash'],
     [join(programs, 'record-array.zoo'), 'encode_text', 'hash'],
   ])('%s %s on %s: the same on every device', async (model, entry, inputs) => {

@@ -83,11 +83,12 @@ function inputProblem(
 }
 
 /**
- * The batch of a file whose tensors are exactly the inputs of the entry.
+ * The batch of a file that holds the inputs of the entry. Other inputs of the model may lie beside them.
  * @throws DiagnosticError one Z404 per tensor that is missing, alien, or of another type or shape
  */
 function checkInputs(
   file: SafetensorsFile,
+  model: Model,
   entry: EntryName,
   wanted: readonly ModelInput[],
   asked: number | undefined,
@@ -95,7 +96,7 @@ function checkInputs(
   const found = wanted.flatMap(({ name }) => file.infos.get(name)?.shape.slice(0, 1) ?? []);
   const batch = asked ?? found[0] ?? 0;
   const names = wanted.map((w) => w.name);
-  const aliens = [...file.infos].filter(([name]) => !names.some((n) => n === name));
+  const aliens = [...file.infos].filter(([name]) => !model.inputs.some((input) => input.name === name));
   const problems = [
     ...wanted.flatMap((w) => inputProblem(file.infos.get(w.name), w, batch) ?? []),
     ...aliens.map(
@@ -136,7 +137,7 @@ async function readInputs(
   const file = await openSafetensors(path);
   try {
     const asked = batchText === undefined ? undefined : parseCount('--batch', batchText);
-    const batch = checkInputs(file, entry, wanted, asked);
+    const batch = checkInputs(file, model, entry, wanted, asked);
     const values = new Map<string, HostArray>();
     for (const { name } of wanted) {
       const { data } = await file.read(name);
