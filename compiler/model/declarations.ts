@@ -18,10 +18,11 @@ import type {
   WeightMember,
 } from '../../grammar/ast.ts';
 import { formalsOf, reportMissing } from './arguments.ts';
+import { builtinNamed } from './builtins.ts';
 import { findBlockCycles } from './cycles.ts';
 import { unknownName } from './evaluate.ts';
 import { fusedNames } from './fuse.ts';
-import type { Loader, Module } from './imports.ts';
+import { inPrelude, type Loader, type Module } from './imports.ts';
 import { inspect, inspectCondition, KindScope, type Look } from './inspect.ts';
 import { any, fitsStatic, fitsTensor, type Kind, kindOfType, nounOf } from './kinds.ts';
 import { mustBe } from './match.ts';
@@ -39,8 +40,26 @@ export function checkTexts(loader: Loader): void {
 
 function checkDeclarations(module: Module, session: Session): void {
   for (const item of module.program.items) {
-    if (!module.damaged.has(item)) session.guard(() => checkItem(item, module, session));
+    if (module.damaged.has(item)) continue;
+    warnOfHiding(item, module, session);
+    session.guard(() => checkItem(item, module, session));
   }
+}
+
+/** A file's own declarations go before what needs no import, which must not pass without a word. */
+function warnOfHiding({ kind, name }: Item, module: Module, session: Session): void {
+  if (kind !== 'block' && kind !== 'fn' && kind !== 'objective') return;
+  const library = inPrelude(module, name.text);
+  const hidden =
+    library !== undefined
+      ? `the ${library.kind === 'objective' ? 'objective' : 'function'} of package ${library.module.bundled}`
+      : builtinNamed(name.text) !== undefined
+        ? 'the built-in function'
+        : undefined;
+  if (hidden === undefined) return;
+  session.warn('Z207', name.span, `\`${name.text}\` hides ${hidden} in this file`, {
+    help: 'another name keeps both in reach',
+  });
 }
 
 function checkItem(item: Item, module: Module, session: Session): void {

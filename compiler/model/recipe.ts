@@ -151,8 +151,7 @@ class RecipeReader {
       return expr === undefined || expr.kind === 'error' ? undefined : reader(expr);
     };
     const data = read('data', (expr) => this.readData(expr));
-    const objective =
-      read('objective', (expr) => this.readObjective(expr)) ?? this.model?.objective ?? 'contrastive';
+    const objective = read('objective', (expr) => this.readObjective(expr));
     const batch = read('batch', (expr) => readPlain(expr, 'batch', settings.batch, env));
     const chunk = read('chunk', (expr) => this.readChunk(expr, batch));
     const optimizer = read('optimizer', (expr) => readForm(expr, 'optimizer', optimizers, env));
@@ -161,12 +160,12 @@ class RecipeReader {
     const clip = read('grad_clip', (expr) => this.readClip(expr));
     const seed = read('seed', (expr) => readPlain(expr, 'seed', settings.seed, env)) ?? 0;
     const steps = read('steps', (expr) => readPlain(expr, 'steps', settings.steps, env));
-    if (!assigned.has('objective')) this.checkObjective(objective, this.decl.of.span);
+    if (!assigned.has('objective')) this.checkObjective(undefined, this.decl.of.span);
     const whole = this.requireSettings(assigned);
     if (!whole || data === undefined || batch === undefined) return undefined;
     return {
       data,
-      objective,
+      ...(objective === undefined ? {} : { objective }),
       batch,
       ...(chunk === undefined ? {} : { chunk }),
       optimizer: adamw(optimizer?.value ?? optimizers.adamw.schema.parse({})),
@@ -223,7 +222,7 @@ class RecipeReader {
   }
 
   /** Traces the loss, so that its shapes are checked with this model. */
-  private checkObjective(name: string, span: Span): string | undefined {
+  private checkObjective(name: string | undefined, span: Span): string | undefined {
     const { model, session } = this;
     if (model === undefined) return name;
     if (!model.entries.some((e) => e.name === 'loss')) {
@@ -235,7 +234,8 @@ class RecipeReader {
       return undefined;
     }
     const before = session.errorCount;
-    traceRoot({ ...(model.root as Root), span }, 'loss', session, { objective: name, training: true });
+    const objective = name === undefined ? {} : { objective: name };
+    traceRoot({ ...(model.root as Root), span }, 'loss', session, { ...objective, training: true });
     return session.errorCount > before ? undefined : name;
   }
 

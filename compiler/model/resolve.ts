@@ -7,7 +7,7 @@ import { formatShape } from '../graph/types.ts';
 import { checkTexts } from './declarations.ts';
 import { instantiate } from './elaborate.ts';
 import { evaluate } from './evaluate.ts';
-import { bundledModels, type Declaration, Loader, type Module, nameOf, zooPackages } from './imports.ts';
+import { bundledModels, Loader, type ModelDeclaration, type Module, nameOf, zooPackages } from './imports.ts';
 import { type Instance, instancesOf, weightsInOrder } from './instance.ts';
 import { type Env, Scope } from './scope.ts';
 import { Session } from './session.ts';
@@ -91,12 +91,12 @@ function listOf(names: readonly string[], noun: string): string | undefined {
 }
 
 /** The models that a reference to this module may name. */
-export function modelsOf(module: Module): Map<string, Declaration & { kind: 'model' }> {
+export function modelsOf(module: Module): Map<string, ModelDeclaration> {
   if (module.bundled !== undefined) return bundledModels(module.loader);
-  const models = new Map<string, Declaration & { kind: 'model' }>();
-  for (const [name, d] of module.declarations) if (d.kind === 'model') models.set(name, d);
-  for (const [name, d] of module.imports) if (d?.kind === 'model' && !models.has(name)) models.set(name, d);
-  return models;
+  const imported = [...module.importedModels].flatMap(([name, d]) =>
+    d?.kind === 'model' ? [[name, d] as const] : [],
+  );
+  return new Map([...module.models, ...imported]);
 }
 
 /** `--set path=value` texts as overrides; the value is an expression of the language, or else a bare word. */
@@ -216,7 +216,7 @@ function uniqueWeights(instance: Instance, session: Session): Weight[] | undefin
 function entryInfo(entry: EntryName, run: Run, root: Root): EntryInfo | undefined {
   // A model of another shape than CLIP's (with a bias, say) has its own objective, which its recipe names.
   const wanted = entry === 'loss' ? 'logits' : entry;
-  const outputs = entryOutputs(run, wanted, root, '');
+  const outputs = entryOutputs(run, wanted, root);
   if (outputs === undefined) return undefined;
   const { builder } = run.tracer;
   const text = (node: number) => formatShape(builder.type(node).shape);

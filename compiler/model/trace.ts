@@ -12,7 +12,7 @@ import { callInstance, callValue } from './calls.ts';
 import { forwardOf, inputTypeOf } from './elaborate.ts';
 import { emit } from './emit.ts';
 import { evaluate } from './evaluate.ts';
-import { lookup, type Module } from './imports.ts';
+import { type Declaration, lookup, type Module } from './imports.ts';
 import type { Instance } from './instance.ts';
 import { type Env, Scope } from './scope.ts';
 import type { Session } from './session.ts';
@@ -211,7 +211,7 @@ export function entryOutputs(
   run: Run,
   entry: EntryName,
   root: Root,
-  objective: string,
+  objective?: string,
 ): Output[] | undefined {
   const image = features(run, 'image');
   const text = features(run, 'text');
@@ -228,12 +228,8 @@ export function entryOutputs(
     return undefined;
   }
   if (entry === 'encode_image' || entry === 'encode_text') return outputs;
-  const logits = callLibrary(
-    'logits',
-    [field(run, 'image')!, field(run, 'text')!, field(run, 'scale')!],
-    run,
-    root,
-  );
+  const given = [field(run, 'image')!, field(run, 'text')!, field(run, 'scale')!];
+  const logits = callNamed('logits', fromLibrary('logits', root), given, run, root);
   if (logits.kind !== 'tensor') return undefined;
   const bias = field(run, 'bias');
   const { builder } = run.tracer;
@@ -243,15 +239,26 @@ export function entryOutputs(
       : builder.add('add', [logits.node, bias.node], {}, builder.node(logits.node).origin);
   outputs.push({ name: 'logits_per_image', node: biased });
   if (entry === 'logits') return outputs;
-  const loss = callLibrary(objective, [run.out], run, root);
+  const name = objective ?? defaultObjective(run);
+  const found = objective === undefined ? fromLibrary(name, root) : lookup(root.module, name);
+  const loss = callNamed(name, found, [run.out], run, root);
   if (loss.kind !== 'tensor') return undefined;
   return [...outputs, { name: 'loss', node: loss.node }];
 }
 
-/** A function or objective by name, as the model's file sees it. */
-function callLibrary(name: string, values: readonly Value[], run: Run, root: Root): Value {
+/** What entries mean by themselves is the library's, whatever a file declares under the same name. */
+function fromLibrary(name: string, root: Root): Declaration | undefined {
+  return root.module.loader.loadBundled('losses')?.declarations.get(name);
+}
+
+function callNamed(
+  name: string,
+  found: Declaration | null | undefined,
+  values: readonly Value[],
+  run: Run,
+  root: Root,
+): Value {
   const { session } = run.env;
-  const found = lookup(root.module, name);
   if (found?.kind !== 'fn' && found?.kind !== 'objective') {
     if (found !== null) session.report('Z200', root.span, `there is no objective \`${name}\``);
     return poison;
@@ -274,7 +281,7 @@ export function traceRoot(
 ): Graph | undefined {
   const run = runForward(root, session, options);
   if (run === undefined) return undefined;
-  const outputs = entryOutputs(run, entry, root, options.objective ?? defaultObjective(run));
+  const outputs = entryOutputs(run, entry, root, options.objective);
   if (outputs === undefined || session.hasErrors) return undefined;
   return run.tracer.builder.finish([...outputs, ...movedStatistics(run, outputs)]);
 }

@@ -8,15 +8,13 @@ import type { Expr, ModelDecl, WithExpr } from '../../grammar/ast.ts';
 import type { Span } from '../../grammar/source.ts';
 import { reportMissing } from './arguments.ts';
 import { evaluate } from './evaluate.ts';
-import { type Declaration, lookup, lookupModel, type Module, visibleModels } from './imports.ts';
+import { lookup, lookupModel, type ModelDeclaration, type Module, visibleModels } from './imports.ts';
 import { coerceStatic } from './match.ts';
 import { type Env, Scope } from './scope.ts';
 import type { Session } from './session.ts';
 import { didYouMean } from './suggest.ts';
 import type { Override, Poison, Value } from './values.ts';
 import { describe, formatValue, poison } from './values.ts';
-
-type ModelDeclaration = Declaration & { readonly kind: 'model' };
 
 const underWay = new WeakMap<Session, ModelDecl[]>();
 
@@ -99,6 +97,8 @@ function baseModel(expr: Expr, env: Env): ModelDeclaration | null | undefined {
   return found?.kind === 'model' ? found : undefined;
 }
 
+const nouns = { block: 'a block', fn: 'a function', objective: 'an objective' } as const;
+
 /** A model by name, or a report with the nearest name. */
 export function findModel(
   module: Module,
@@ -110,7 +110,7 @@ export function findModel(
   if (found?.kind === 'model') return found;
   if (found === null || (found === undefined && module.broken)) return undefined;
   const hint = didYouMean(name, visibleModels(module));
-  if (found !== undefined) session.report('Z213', span, `\`${name}\` is a ${found.kind}, not a model`);
+  if (found !== undefined) session.report('Z213', span, `\`${name}\` is ${nouns[found.kind]}, not a model`);
   else session.report('Z213', span, `there is no model "${name}"${hint}`);
   return undefined;
 }

@@ -133,7 +133,9 @@ function copySource(source: SourceFile, names: ReadonlyMap<string, string>, host
 
 /** Where a file imports a model from. */
 function importOf(program: Program, model: string): Identifier | undefined {
-  return program.imports.find((i) => i.names.some((n) => n.text === model))?.from;
+  const importing = (quoted: boolean) =>
+    program.imports.find((i) => i.names.some((n) => n.text === model && n.quoted === quoted));
+  return (importing(true) ?? importing(false))?.from;
 }
 
 /**
@@ -224,7 +226,7 @@ export function bundleRecipe(
   if (ofModel.length > 0) edits.push({ start, end, text: withClause(name, [...own, ...ofModel]) });
   edits.push(...settingEdits(decl, recipe, overrides.map((o) => o.path).filter(isSetting)));
   const here = program.items.some((i) => i.kind === 'model' && i.name.text === name);
-  const imported = program.imports.some((i) => i.names.some((n) => n.text === name));
+  const imported = importOf(program, name) !== undefined;
   const reference = here || imported ? `${source.path}#${name}` : name;
   const bundle = bundleModel(host, reference, model.sources, [...own, ...ofModel]);
   const files = new Map(bundle.files);
