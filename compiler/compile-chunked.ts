@@ -7,6 +7,7 @@ import { type Graph, gradientPrefix, numericShape, sizeOf } from './graph/types.
 import { lowerGraph, type OutputPlace } from './kernels/lower.ts';
 import { blocksMatching } from './model/globs.ts';
 import { runPasses } from './passes/index.ts';
+import { checkInputsAndResults } from './plan/fit.ts';
 import { makePlan } from './plan/make-plan.ts';
 import { type ChunkedPart, type CutTensor, chunkSections } from './plan/sections.ts';
 import type { VerifiedPlan } from './plan/types.ts';
@@ -38,6 +39,7 @@ export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompi
     scale: gradientScale(options),
   });
   const repeat = options.batch / options.chunk;
+  for (const graph of [cut.encode, cut.loss]) checkInputsAndResults(graph, profile);
   const tensors = cutTensors(cut.encode);
   const shared = new Set(tensors.flatMap((t) => [t.gathered, t.gatheredGradient]));
   const sections: readonly (readonly [ChunkedPart['name'], Graph | undefined])[] = [

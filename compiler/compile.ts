@@ -10,6 +10,7 @@ import { lowerGraph, type OutputPlace } from './kernels/lower.ts';
 import { blocksMatching } from './model/globs.ts';
 import { Expressions } from './ops/expressions.ts';
 import { type Precision, runPasses } from './passes/index.ts';
+import { checkInputsAndResults } from './plan/fit.ts';
 import { makePlan, type ResultPlace } from './plan/make-plan.ts';
 import type { VerifiedPlan } from './plan/types.ts';
 import type { UpdateOptions } from './plan/update.ts';
@@ -39,6 +40,7 @@ export interface CompileOptions {
 /** Compiles a traced graph (numeric shapes) for a device. Throws `DiagnosticError` where the device cannot hold it. */
 export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPlan {
   const { profile, training } = options;
+  checkInputsAndResults(traced, profile);
   const wrt = training?.trainable ?? options.gradients ?? [];
   const kept = (name: string) => name === 'loss' || name.startsWith(movedPrefix);
   const forward = training ? builderFrom(traced).finish(traced.outputs.filter((o) => kept(o.name))) : traced;

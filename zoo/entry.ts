@@ -3,15 +3,16 @@
  *
  * The same call serves the command line, zero-shot evaluation and the benchmark, on a device or on the reference.
  */
+import { totalmem } from 'node:os';
 import { differentiate } from '../compiler/autodiff/differentiate.ts';
 import { type CompileOptions, compileGraph, type Precision, planFitting } from '../compiler/compile.ts';
 import { executeReference } from '../compiler/graph/reference.ts';
-import { type Graph, movedPrefix } from '../compiler/graph/types.ts';
+import { type Graph, movedPrefix, numericShape, sizeOf } from '../compiler/graph/types.ts';
 import { traceEntry } from '../compiler/model/index.ts';
 import type { EntryName, Model } from '../compiler/model/types.ts';
 import type { RefTensor } from '../compiler/ops/op.ts';
 import type { VerifiedPlan } from '../compiler/plan/types.ts';
-import { DiagnosticError } from '../grammar/diagnostics.ts';
+import { DiagnosticError, fail } from '../grammar/diagnostics.ts';
 import { batchCounters } from '../runtime/train/counters.ts';
 import type { Device, HostArray, Session } from '../runtime/types.ts';
 import type { Executor } from './devices.ts';
@@ -181,12 +182,33 @@ async function openOnDevice(
   };
 }
 
+/**
+ * Refuses a graph whose inputs, weights and largest value alone, in double precision, are more than the machine has.
+ * @throws DiagnosticError Z605
+ */
+function checkHostMemory({ nodes }: Graph): void {
+  const bytes = (node: Graph['nodes'][number]) => 8 * sizeOf(numericShape(node.type));
+  const given = nodes.filter((n) => n.inputs.length === 0).reduce((sum, n) => sum + bytes(n), 0);
+  const needed = given + nodes.reduce((most, n) => Math.max(most, bytes(n)), 0);
+  const gibibytes = (n: number) => `${(n / 2 ** 30).toFixed(1)} GiB`;
+  if (needed > totalmem())
+    fail(
+      'Z605',
+      `the reference needs at least ${gibibytes(needed)}, this machine has ${gibibytes(totalmem())}`,
+      'use a smaller batch',
+    );
+}
+
 async function openOnReference(
   model: Model,
   weights: WeightSource,
   request: EntryRequest,
 ): Promise<ReadyEntry> {
-  const traced = traceGraph(model, request);
+  const traced = planFitting(request.batch, (batch) => {
+    const graph = traceGraph(model, { ...request, batch });
+    checkHostMemory(graph);
+    return graph;
+  });
   const withCounters = await counted(traced, model, weights);
   const graph = request.gradients
     ? differentiate(traced, { loss: 'loss', wrt: trainableNames(model) })

@@ -44,7 +44,8 @@ interface RunOptions {
 
 interface Inputs {
   readonly batch: number;
-  readonly values: ReadonlyMap<string, HostArray>;
+  /** Asked for once the entry is open: a batch that no device holds is refused before the host makes it. */
+  values(): ReadonlyMap<string, HostArray>;
 }
 
 /** The inputs that an entry takes. */
@@ -61,7 +62,7 @@ function hashInputs(model: Model, wanted: readonly ModelInput[], batchText: stri
   const batch = parseCount('--batch', batchText);
   const make = ({ name, sizes }: ModelInput): HostArray =>
     name === 'images' ? hashImages([batch, ...sizes]) : hashTokens(batch, sizes[0], model.vocab!);
-  return { batch, values: new Map(wanted.map((input) => [input.name, make(input)])) };
+  return { batch, values: () => new Map(wanted.map((input) => [input.name, make(input)])) };
 }
 
 function describe(shape: readonly (number | string)[]): string {
@@ -143,7 +144,7 @@ async function readInputs(
       const { data } = await file.read(name);
       values.set(name, name === 'images' ? (data as Float32Array) : toTokens(path, data, model.vocab!));
     }
-    return { batch, values };
+    return { batch, values: () => values };
   } finally {
     await file.close();
   }
@@ -191,7 +192,7 @@ export async function run(reference: string, options: RunOptions): Promise<void>
     const { mode, grad: gradients = false, precision = 'f32' } = options;
     const request = { entry, batch: inputs.batch, mode, gradients, precision };
     const ready = keep(await openEntry(executor, model, weights, request));
-    const results = await ready.run(inputs.values);
+    const results = await ready.run(inputs.values());
     const tensors = [...results].map(([name, t]) => toStored(model, name, t));
     await writeSafetensors(options.out, tensors);
     const profile = await profiling?.report();
