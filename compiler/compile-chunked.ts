@@ -9,6 +9,7 @@ import { lowerGraph, type OutputPlace } from './kernels/lowering/lower.ts';
 import { Storages } from './kernels/text/view.ts';
 import { blocksMatching } from './model/values/globs.ts';
 import { runPasses } from './passes/index.ts';
+import { checkInputsAndResults } from './plan/fit.ts';
 import { makePlan } from './plan/make-plan.ts';
 import { type ChunkedPart, type CutTensor, chunkSections } from './plan/sections.ts';
 import type { VerifiedPlan } from './plan/types.ts';
@@ -37,6 +38,7 @@ export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompi
     scale: gradientScale(options),
   });
   const repeat = options.batch / options.chunk;
+  for (const graph of [cut.encode, cut.loss]) checkInputsAndResults(graph, profile);
   const tensors = cutTensors(cut);
   const backwards = tensors.flatMap((t) => t.backward ?? []);
   const shared = new Set([...tensors.map((t) => t.gathered), ...backwards.map((t) => t.gradient)]);

@@ -14,6 +14,7 @@ import { blocksMatching } from './model/values/globs.ts';
 import { Expressions } from './ops/expressions.ts';
 import { runPasses } from './passes/index.ts';
 import type { Precision } from './passes/pass.ts';
+import { checkInputsAndResults } from './plan/fit.ts';
 import { makePlan, type ResultPlace } from './plan/make-plan.ts';
 import type { VerifiedPlan } from './plan/types.ts';
 import type { UpdateOptions } from './plan/update.ts';
@@ -45,6 +46,7 @@ export interface CompileOptions {
 /** Compiles a traced graph (numeric shapes) for a device. Throws `DiagnosticError` where the device cannot hold it. */
 export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPlan {
   const { profile, training } = options;
+  checkInputsAndResults(traced, profile);
   const wrt: readonly Variable[] = training?.trainable ?? options.gradients ?? [];
   const kept = (name: string) => name === 'loss' || name.startsWith(movedPrefix);
   const forward = training ? builderFrom(traced).finish(traced.outputs.filter((o) => kept(o.name))) : traced;

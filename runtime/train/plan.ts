@@ -17,7 +17,8 @@ import { settingsFor } from './supported.ts';
 /** The loss of a whole batch, as trained: numeric shapes, no gradients yet. */
 export function traceLoss({ model, batch, objective, freeze }: Recipe): Graph {
   const frozen = (name: string) => freeze.some((pattern) => matchesGlob(pattern, name));
-  const traced = traceEntry(model, 'loss', { batch, training: true, frozen, objective });
+  const named = objective === undefined ? {} : { objective };
+  const traced = traceEntry(model, 'loss', { batch, training: true, frozen, ...named });
   if (!traced.ok) throw new DiagnosticError(traced.diagnostics);
   return traced.value;
 }

@@ -105,15 +105,17 @@ export function updateSettings(recipe: Recipe): UpdateSettings {
 const hostArray = 2 ** 32 - 1;
 
 /**
- * Whether the pictures of a batch fit one array: with chunks, batches may grow past what the host can hold.
+ * Whether each input of a batch fits one array: with chunks, batches may grow past what the host can hold.
  * @throws DiagnosticError Z607
  */
-export function checkHostBatch({ name, batch, model: { resolution = 1 } }: Recipe): void {
-  const most = Math.floor(hostArray / (3 * resolution * resolution));
-  if (batch <= most) return;
-  fail(
-    'Z607',
-    `recipe ${name}: batch = ${batch} pictures of ${resolution} x ${resolution} pixels is not supported by this version`,
-    `batch = ${most} is the most that one array holds`,
-  );
+export function checkHostBatch({ name, batch, model: { inputs } }: Recipe): void {
+  for (const input of inputs) {
+    const most = Math.floor(hostArray / input.sizes.reduce((a, b) => a * b, 1));
+    if (batch <= most) continue;
+    fail(
+      'Z607',
+      `recipe ${name}: batch = ${batch} rows of ${input.name} [${input.sizes.join(', ')}] is not supported by this version`,
+      `batch = ${most} is the most that one array holds`,
+    );
+  }
 }

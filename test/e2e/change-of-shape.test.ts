@@ -6,7 +6,7 @@ import { nodeHost } from '../../zoo/host.ts';
 import { encodeSafetensors, readSafetensors } from '../../zoo/weights/formats/safetensors.ts';
 import { resizeGrid } from '../../zoo/weights/resize-grid.ts';
 import { openWeights } from '../../zoo/weights/weights.ts';
-import { tinyZoo, Workspace } from './harness.ts';
+import { type Outcome, tinyZoo, Workspace } from './harness.ts';
 
 const workspace = new Workspace();
 afterAll(() => workspace.remove());

@@ -89,7 +89,7 @@ describe('run', () => {
     }
   });
 
-  it('takes I64 tokens and one input alone', async () => {
+  it('takes I64 tokens, and the input of its entry alone or beside the other', async () => {
     const wide: Tensor = { dtype: 'I64', shape: tokens.shape, data: BigInt64Array.from(rows.flat(), BigInt) };
     const options = { device: 'reference', out: 'text.safetensors' };
     const first = await workspace.call(
@@ -100,6 +100,8 @@ describe('run', () => {
     await workspace.call(runArgs('encode_text', { ...options, inputs: file('i32.safetensors', { tokens }) }));
     expect(readFileSync(workspace.path('text.safetensors'))).toEqual(wideBytes);
     expect([...read('text.safetensors').keys()]).toEqual(['text_features']);
+    await workspace.call(runArgs('encode_text', { ...options, inputs: 'both.safetensors' }));
+    expect(readFileSync(workspace.path('text.safetensors'))).toEqual(wideBytes);
   });
 
   it('computes nothing, but checks everything, on the null device', async () => {
@@ -131,7 +133,7 @@ describe('run', () => {
       ],
     ],
     ['loss', { images, tokens: two }, ['tokens is I32 [2, 8], wanted is I32 or I64 [3, 8]']],
-    ['encode_image', { images, tokens }, ['tokens is I32 [3, 8], but encode_image takes only images']],
+    ['encode_image', { images, text: tokens }, ['text is I32 [3, 8], but encode_image takes only images']],
     ['encode_text', { tokens: beyond }, ['tokens has id 9999 at position 2, the vocabulary has 0 to 519']],
   ])('names wrong inputs of %s: %#', async (entry, tensors, messages) => {
     const inputs = file('wrong.safetensors', tensors);

@@ -116,25 +116,34 @@ block B { param w: [2000000000, 2000000000] = ones }
   it('Z315: forwards that are no models', () => {
     const source = `
 import nn { Linear }
-block A { fc: Linear(4, 4)  forward(x: [B, 4]) -> [B, 4] = fc(x) }
+block A { fc: Linear(4, 4)  forward(x: [8, 4]) -> [8, 4] = fc(x) }
 block C { forward(image: [B, 3, H, H]) -> [B, 3] = mean(image, axis = [2, 3]) }
+block D { forward(image: [B, B]) -> [B, B] = image }
 model "a" = A()
 model "c" = C()
+model "d" = D()
 `;
     expect(check(source)).toMatchInlineSnapshot(`
       "
-      error[Z315]: \`x\` cannot be fed: a model takes images [B, 3, R, R] or tokens i32[B, T] with fixed R and T
-        --> main.zoo:4:13
-       2 | block A { fc: Linear(4, 4)  forward(x: [B, 4]) -> [B, 4] = fc(x) }
+      error[Z315]: \`x\` cannot be fed: a model takes images [B, ...] or tokens i32[B, T], the batch first and all other sizes fixed
+        --> main.zoo:5:13
+       2 | block A { fc: Linear(4, 4)  forward(x: [8, 4]) -> [8, 4] = fc(x) }
          |                                     --------- declared here
-       4 | model "a" = A()
+       5 | model "a" = A()
          |             ^^^
 
-      error[Z315]: \`image\` cannot be fed: a model takes images [B, 3, R, R] or tokens i32[B, T] with fixed R and T
-        --> main.zoo:5:13
+      error[Z315]: \`image\` cannot be fed: a model takes images [B, ...] or tokens i32[B, T], the batch first and all other sizes fixed
+        --> main.zoo:6:13
        3 | block C { forward(image: [B, 3, H, H]) -> [B, 3] = mean(image, axis = [2, 3]) }
          |                   ------------------- declared here
-       5 | model "c" = C()
+       6 | model "c" = C()
+         |             ^^^
+
+      error[Z315]: \`image\` cannot be fed: a model takes images [B, ...] or tokens i32[B, T], the batch first and all other sizes fixed
+        --> main.zoo:7:13
+       4 | block D { forward(image: [B, B]) -> [B, B] = image }
+         |                   ------------- declared here
+       7 | model "d" = D()
          |             ^^^
       "
     `);

@@ -90,7 +90,7 @@ function hashInputs(
   const batch = Number(metadata.get('batch'));
   const steps = part === 'train' ? Number(metadata.get('steps')) : 1;
   const leading = part === 'train' ? [steps, batch] : [batch];
-  const images = Float64Array.from(hashImages(steps * batch, resolution!));
+  const images = Float64Array.from(hashImages([steps * batch, 3, resolution!, resolution!]));
   const tokens = Float64Array.from(hashTokens(steps * batch, context!, vocab!));
   return [
     ['in.images', { shape: [...leading, 3, resolution!, resolution!], data: images }],

@@ -12,7 +12,7 @@ import { fail } from '../../grammar/diagnostics.ts';
 import { report } from './failure.ts';
 import { version } from './version.ts';
 
-const modelHelp = 'a bundled model ("ViT-B/32") or file.zoo#name';
+const modelHelp = 'a bundled model ("ViT-B/32"), file.zoo#name, or a folder that export or train wrote';
 
 function collect(value: string, before: readonly string[]): string[] {
   return [...before, value];
@@ -116,7 +116,7 @@ program
   .description('run one entry on tensors from a file')
   .argument('<model>', modelHelp)
   .requiredOption('--entry <entry>', 'encode_image, encode_text, logits or loss')
-  .addOption(weightsOption().makeOptionMandatory())
+  .addOption(weightsOption())
   .requiredOption('--inputs <inputs>', 'safetensors file with `images` and / or `tokens`, or hash')
   .requiredOption('--out <file>', 'safetensors file to write')
   .addOption(
@@ -183,7 +183,7 @@ program
 program
   .command('classify')
   .description('zero-shot classification: label and probability per image')
-  .argument('<model>', `${modelHelp}, or an exported folder`)
+  .argument('<model>', modelHelp)
   .argument('<images...>', 'image files')
   .addOption(weightsOption())
   .requiredOption('--labels <labels>', 'file (one label a line, or a JSON array) or comma-separated list')
@@ -203,7 +203,7 @@ program
 program
   .command('embed')
   .description('normalised features of images and / or texts, as .npy or safetensors')
-  .argument('<model>', `${modelHelp}, or an exported folder`)
+  .argument('<model>', modelHelp)
   .addOption(weightsOption())
   .option('--images <files...>', 'image files')
   .option('--texts <texts...>', 'texts; @file for one a line')

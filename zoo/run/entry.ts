@@ -4,11 +4,13 @@
  * The same call serves the command line, zero-shot evaluation and the benchmark, on a
  * device or on the reference.
  */
+
+import { totalmem } from 'node:os';
 import { differentiate, reachedNames, type Variable } from '../../compiler/autodiff/differentiate.ts';
 import { type CompileOptions, compileGraph, type Precision, planFitting } from '../../compiler/compile.ts';
 import { idRange } from '../../compiler/graph/index-ranges.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
-import { type Graph, movedPrefix } from '../../compiler/graph/types.ts';
+import { type Graph, movedPrefix, numericShape, sizeOf } from '../../compiler/graph/types.ts';
 import { traceEntry } from '../../compiler/model/index.ts';
 import type { EntryName, Model } from '../../compiler/model/types.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
@@ -39,7 +41,7 @@ export interface ReadyEntry {
   readonly unread: readonly string[];
   /** Absent on the reference. */
   readonly session?: Session;
-  /** Runs once. `inputs` are `images` [B,3,R,R] and `tokens` [B,context] as far as the entry takes them. */
+  /** Runs once. `inputs` are `images` and `tokens` in the shapes of `model.inputs`, as far as the entry takes them. */
   run(inputs: ReadonlyMap<string, HostArray>): Promise<Map<string, NamedTensor>>;
   close(): void;
 }
@@ -220,12 +222,33 @@ async function openOnDevice(
   };
 }
 
+/**
+ * Refuses a graph whose inputs, weights and largest value alone, in double precision, are more than the machine has.
+ * @throws DiagnosticError Z605
+ */
+function checkHostMemory({ nodes }: Graph): void {
+  const bytes = (node: Graph['nodes'][number]) => 8 * sizeOf(numericShape(node.type));
+  const given = nodes.filter((n) => n.inputs.length === 0).reduce((sum, n) => sum + bytes(n), 0);
+  const needed = given + nodes.reduce((most, n) => Math.max(most, bytes(n)), 0);
+  const gibibytes = (n: number) => `${(n / 2 ** 30).toFixed(1)} GiB`;
+  if (needed > totalmem())
+    fail(
+      'Z605',
+      `the reference needs at least ${gibibytes(needed)}, this machine has ${gibibytes(totalmem())}`,
+      'use a smaller batch',
+    );
+}
+
 async function openOnReference(
   model: Model,
   weights: WeightSource,
   request: EntryRequest,
 ): Promise<ReadyEntry> {
-  const traced = traceGraph(model, request);
+  const traced = planFitting(request.batch, (batch) => {
+    const graph = traceGraph(model, { ...request, batch });
+    checkHostMemory(graph);
+    return graph;
+  });
   const withCounters = await counted(traced, model, weights);
   const check = checkIds(traced, model);
   const graph = request.gradients
@@ -235,10 +258,9 @@ async function openOnReference(
   for (const weight of model.weights) {
     params.set(weight.name, { shape: weight.shape, data: Float64Array.from(await weights.read(weight)) });
   }
-  const shapes = new Map<string, readonly number[]>([
-    ['images', [request.batch, 3, model.resolution ?? 0, model.resolution ?? 0]],
-    ['tokens', [request.batch, model.context ?? 0]],
-  ]);
+  const shapes = new Map<string, readonly number[]>(
+    model.inputs.map(({ name, sizes }) => [name, [request.batch, ...sizes]]),
+  );
   return {
     unread: unreadNames(model, traced, request),
     async run(inputs) {

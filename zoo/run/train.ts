@@ -49,12 +49,9 @@ function lossVocabulary(recipe: Recipe): number {
 
 function openSource(recipe: Recipe, notify: (text: string) => void): Promise<BatchSource> {
   const { model, batch, seed } = recipe;
-  const { resolution, context, vocab } = model;
-  if (resolution === undefined || context === undefined) {
-    fail('Z704', `${model.name} has no image and text tower, so there is nothing to train`);
-  }
+  const { inputs, resolution, context, vocab } = model;
   const ready = recipe.data.name === 'tensors';
-  if (vocab === undefined && !ready)
+  if (context !== undefined && vocab === undefined && !ready)
     fail(
       'Z704',
       `${model.name} has no vocabulary: its tokens index no table, so no tokenizer fits them`,
@@ -63,9 +60,9 @@ function openSource(recipe: Recipe, notify: (text: string) => void): Promise<Bat
   return openBatchSource(recipe.data, {
     folder: dirname(recipe.source.path),
     batch,
-    resolution,
-    context,
-    vocab: vocab ?? lossVocabulary(recipe),
+    inputs,
+    ...(resolution === undefined ? {} : { resolution }),
+    ...(context === undefined ? {} : { context, vocab: vocab ?? lossVocabulary(recipe) }),
     seed,
     warn: (diagnostic) => notify(renderDiagnostics([diagnostic])),
   });

@@ -27,7 +27,16 @@ import * as mistakes from '../values/mistakes.ts';
 import { forwardOf, type Module } from '../values/module.ts';
 import { type Session, sourceText } from '../values/session.ts';
 import { poison, type Value } from '../values/values.ts';
-import { any, commonKind, fitsStatic, fitsTensor, type Kind, kindOfType, nounOf } from './kinds.ts';
+import {
+  any,
+  chainKind,
+  commonKind,
+  fitsStatic,
+  fitsTensor,
+  type Kind,
+  kindOfType,
+  nounOf,
+} from './kinds.ts';
 
 /** Kinds of the names in reach. */
 export class KindScope {
@@ -261,7 +270,9 @@ function inspectCall(expr: CallExpr, look: Look, piped?: PipedKind): Kind {
     case 'child':
       return callChild(callee, call);
     case 'array':
-      return { of: 'tensor' };
+      return chainKind(
+        callee.item.of === 'child' && callee.item.decl ? forwardOf(callee.item.decl) : undefined,
+      );
     case 'block':
       return callBlockKind(callee, call);
     default:

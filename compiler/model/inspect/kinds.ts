@@ -50,6 +50,13 @@ export function kindOfType(type: TypeExpr): Kind {
   }
 }
 
+/** What an array of blocks with this forward gives: what one link gives, where links also take that; it may be empty. */
+export function chainKind(link: Callable | undefined): Kind {
+  const [first] = link?.params ?? [];
+  if (link?.result === undefined || first?.type.kind !== link.result.kind) return any;
+  return kindOfType(link.result);
+}
+
 /** Whether a value of this kind can be given for a static type. */
 export function fitsStatic(kind: Kind, type: StaticTypeExpr): boolean {
   if (kind.of === 'any') return true;

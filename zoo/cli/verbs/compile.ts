@@ -24,8 +24,9 @@ import { countSubmits, flopsPerSubmit } from '../../../runtime/submits.ts';
 import { planTraining } from '../../../runtime/train/plan.ts';
 import { checkSupported, unreadWarning } from '../../../runtime/train/supported.ts';
 import { compileFitting, unreadNames } from '../../run/entry.ts';
-import { loadModel, loadRecipe, parseCount, parseEntry } from '../models.ts';
+import { loadRecipe, parseCount, parseEntry } from '../models.ts';
 import { count, gigaflop, mebibytes, note, printJson, table, writeText } from '../output.ts';
+import { loadModel } from '../packages.ts';
 
 /** Devices that plans can be made for anywhere. */
 const profiles = {
@@ -114,13 +115,13 @@ interface Planned {
   readonly unread: readonly string[];
 }
 
-function planEntry(
+async function planEntry(
   reference: string,
   options: CompileOptions,
   profile: DeviceProfile,
   observe: PlanOptions['observe'],
-): Planned {
-  const model = loadModel(reference, options.set);
+): Promise<Planned> {
+  const model = await loadModel(reference, options.set);
   if (options.entry === undefined || options.batch === undefined)
     fail(
       'Z703',
@@ -165,7 +166,7 @@ export async function compile(reference: string, options: CompileOptions): Promi
   /** What kernels were made from: the graph behind the last pass with its joins, one for each graph of the plan. */
   const lowered: string[] = [];
   const make = options.train === true ? planRecipe : planEntry;
-  const { graph, plan, unread } = make(reference, options, profile, (stage, graph, joins) => {
+  const { graph, plan, unread } = await make(reference, options, profile, (stage, graph, joins) => {
     stages.add(stage);
     const text =
       joins === undefined ? printGraph(graph) : `${printGraph(graph)}\n${printJoins(graph, joins)}`;

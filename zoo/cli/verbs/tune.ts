@@ -12,8 +12,9 @@ import { measureBandwidth, measureCeiling } from '../../bench/measure.ts';
 import { compileFitting, compileTrainingStep } from '../../run/entry.ts';
 import { tuneAndStore } from '../../run/tune.ts';
 import { closing } from '../closing.ts';
-import { loadModel, parseCount, parseEntry } from '../models.ts';
+import { parseCount, parseEntry } from '../models.ts';
 import { note, print, printJson, table } from '../output.ts';
+import { loadModel } from '../packages.ts';
 
 interface TuneOptions {
   readonly entry?: readonly string[];
@@ -104,7 +105,7 @@ function totals(results: readonly TunedWork[]): { before: number; after: number 
 }
 
 export async function tune(reference: string, options: TuneOptions): Promise<void> {
-  const model = loadModel(reference, options.set);
+  const model = await loadModel(reference, options.set);
   const jobs = jobsOf(model, options);
   await closing(async (keep) => {
     const opened = await openGpu({ warn: note });
