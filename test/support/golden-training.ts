@@ -42,9 +42,13 @@ export interface GoldenTraining {
 export function goldenTraining(set: string): GoldenTraining {
   const weights = readGolden(`${set}.weights.safetensors`);
   const train = readGolden(`${set}.train.safetensors`);
+  return { ...tinyTraining(set, train.tensors.get('in.images')!.shape[1]!), weights, train };
+}
+
+/** The loss of a model of `tiny.zoo` and its optimizer, without data. */
+export function tinyTraining(set: string, batch: number): Pick<GoldenTraining, 'graph' | 'settings'> {
   const model = resolveModel(nodeHost(), `test/fixtures/models/tiny.zoo#${set}`);
   if (!model.ok) throw new Error(model.diagnostics.map((d) => d.message).join('\n'));
-  const batch = train.tensors.get('in.images')!.shape[1]!;
   const settings: UpdateSettings = {
     trainable: model.value.weights.filter((w) => w.kind === 'param').map((w) => w.name),
     beta1: 0.9,
@@ -56,7 +60,7 @@ export function goldenTraining(set: string): GoldenTraining {
   };
   const traced = traceEntry(model.value, 'loss', { batch, training: true });
   if (!traced.ok) throw new Error(traced.diagnostics.map((d) => d.message).join('\n'));
-  return { graph: traced.value, weights, train, settings };
+  return { graph: traced.value, settings };
 }
 
 /** The golden batches, in order. */
