@@ -8,6 +8,7 @@
 import { expect } from 'vitest';
 import type { Graph } from '../../compiler/graph/types.ts';
 import { traceEntry } from '../../compiler/model/index.ts';
+import type { Model } from '../../compiler/model/types.ts';
 import type { Batch, BatchSource } from '../../runtime/data/types.ts';
 import type { Schedule } from '../../runtime/train/schedule.ts';
 import { trainLoop } from '../../runtime/train/trainer.ts';
@@ -39,9 +40,13 @@ export interface GoldenTraining {
 
 export function goldenTraining(set: string): GoldenTraining {
   const train = goldenSet(set, 'train');
-  const batch = train.tensors.get('in.images')!.shape[1]!;
+  return { ...tinyTraining(train.model, train.tensors.get('in.images')!.shape[1]!), train };
+}
+
+/** The loss of a tiny model and its optimizer, without data. */
+export function tinyTraining(model: Model, batch: number): Omit<GoldenTraining, 'train'> {
   const settings: UpdateSettings = {
-    trainable: train.model.weights.filter((w) => w.kind === 'param').map((w) => w.name),
+    trainable: model.weights.filter((w) => w.kind === 'param').map((w) => w.name),
     beta1: 0.9,
     beta2: 0.98,
     eps: 1e-6,
@@ -49,9 +54,9 @@ export function goldenTraining(set: string): GoldenTraining {
     decayMinDims: 2,
     clamps: [{ weight: 'logit_scale', min: 0, max: Math.log(100) }],
   };
-  const traced = traceEntry(train.model, 'loss', { batch, training: true });
+  const traced = traceEntry(model, 'loss', { batch, training: true });
   if (!traced.ok) throw new Error(traced.diagnostics.map((d) => d.message).join('\n'));
-  return { graph: traced.value, train, settings };
+  return { graph: traced.value, settings };
 }
 
 /** The golden batches, in order. */

@@ -12,7 +12,7 @@ import { hiddenBound } from '../text/wgsl.ts';
 import { baseIndex, type Contraction, groupIndex, type ResultPrinter } from './contraction.ts';
 import { printResultMoments, printRowNorm } from './normalised.ts';
 import { layersOf, printTilePlace, tileGrid } from './tile-grid.ts';
-import { type LoopNest, pixelLoop, tapLoop } from './walk-cpu.ts';
+import { type LoopNest, pixelLoop, plainLoop, tapLoop } from './walk-cpu.ts';
 
 /** Names of the operands' bindings, and whether their loads are vec4: `a` along M, `b` along N. */
 export interface LoadModes {
@@ -68,6 +68,8 @@ function printPart(c: Contraction, part: TilePart, modes: LoadModes, printer: Re
   const { rows, vectors } = partsOf(tile);
   const zero = zeroOf(c, step);
   const nest = loopNest(c, tile, zero);
+  const { apart, depth } = nest;
+  const sums = rows.flatMap((i) => vectors.map((j) => `${i}_${j}`));
   const [across, down] = axesOf(tile);
   return [
     `let n0 = (group.${across} * ${tile.lanes}u + lane.x) * ${tile.columns}u;`,
@@ -76,10 +78,14 @@ function printPart(c: Contraction, part: TilePart, modes: LoadModes, printer: Re
     ...printRowNorm(c, tile.rows, 'm0', lanesOf(tile)).lines,
     ...printColumns(c, vectors, modes),
     ...printRows(c, tile, modes, nest),
-    ...rows.flatMap((i) => vectors.map((j) => `var c${i}_${j} = vec4<f32>();`)),
+    ...sums.map((c) => `var c${c} = vec4<f32>();`),
+    ...(apart === 0 ? [] : sums.map((c) => `var total${c} = vec4<f32>();`)),
     ...nest.open,
     ...printStep(rows, vectors, modes, nest),
-    '}'.repeat(nest.depth),
+    '}'.repeat(apart),
+    ...(apart === 0 ? [] : sums.map((c) => `total${c} += c${c}; c${c} = vec4<f32>();`)),
+    '}'.repeat(depth - apart),
+    ...(apart === 0 ? [] : sums.map((c) => `c${c} = total${c};`)),
     ...(printer.byColumns ? keepColumns : keepRows)(c, part, printer),
     ...mapKept(c, tile, printer, zero),
     ...momentsOfTile(c, tile, zero, printer),
@@ -199,13 +205,7 @@ function loopNest(c: Contraction, tile: RegisterTile, zero: string): LoopNest {
   const bound = (count: number) => (count > 64 ? `${count}u` : hiddenBound(count, zero));
   if (c.walk?.kind === 'taps') return tapLoop(c, c.walk, tile.rows, bound);
   if (c.walk?.kind === 'pixels') return pixelLoop(c.walk, bound);
-  return {
-    setup: [],
-    open: [`for (var k = 0u; k < ${bound(c.k)}; k++) {`],
-    depth: 1,
-    a: { inner: c.a.inner },
-    b: { inner: c.b.inner },
-  };
+  return { ...plainLoop(c, bound), setup: [], a: { inner: c.a.inner }, b: { inner: c.b.inner } };
 }
 
 /** Addresses of the tile's columns in the right operand. */

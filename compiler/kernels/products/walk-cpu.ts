@@ -24,6 +24,8 @@ export interface LoopNest {
   readonly open: readonly string[];
   /** Loops (and blocks) to close. */
   readonly depth: number;
+  /** Of these, counted from the innermost, those whose sum is taken apart and then added to the total; 0 where K is one short sum. */
+  readonly apart: number;
   /** With `rows`, each row of the left tile has an address of its own and a condition on which it counts. */
   readonly a: Side & { readonly rows?: readonly { readonly at: string; readonly valid: string }[] };
   readonly b: Side;
@@ -31,6 +33,23 @@ export interface LoopNest {
 
 /** The loop bound for a count, hidden from unrollers where it is short. */
 type Bound = (count: number) => string;
+
+/**
+ * Steps of K that are summed before the sum joins a total. A chain of n terms of either sign is off by √(n / 2) roundings: one of
+ * 1152 by 24, 18 of 64 by 6. Joining costs about as much as a step and a half of K does.
+ */
+const shortSum = 64;
+
+/** K along one axis. */
+export function plainLoop({ k }: Contraction, bound: Bound): Pick<LoopNest, 'open' | 'depth' | 'apart'> {
+  if (k < 2 * shortSum) return { open: [`for (var k = 0u; k < ${bound(k)}; k++) {`], depth: 1, apart: 0 };
+  const open = [
+    `for (var short = 0u; short < ${k}u; short += ${shortSum}u) {`,
+    `let short_end = min(short + ${shortSum}u, ${k}u);`,
+    'for (var k = short; k < short_end; k++) {',
+  ];
+  return { open, depth: 2, apart: 1 };
+}
 
 /** Rows are pixels; K = taps × channels. */
 export function tapLoop(c: Contraction, walk: TapWalk, rows: number, bound: Bound): LoopNest {
@@ -64,6 +83,7 @@ export function tapLoop(c: Contraction, walk: TapWalk, rows: number, bound: Boun
     setup,
     open,
     depth: 3,
+    apart: channels >= shortSum ? 1 : kernel[1] * channels >= shortSum ? 2 : 0,
     a: { inner: c.a.inner, rows: places },
     b: { inner: c.b.inner, shift: 'tap' },
   };
@@ -101,6 +121,7 @@ export function pixelLoop(walk: PixelWalk, bound: Bound): LoopNest {
     setup,
     open,
     depth: 2,
+    apart: grid[1] >= shortSum ? 1 : 0,
     a: { inner: image.column * stride, shift: 'left' },
     b: { inner: right.column, shift: 'right' },
   };
