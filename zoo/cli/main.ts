@@ -1,12 +1,12 @@
 #!/usr/bin/env node
-import { realpathSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 /**
  * The command line: which verbs there are, what each takes, and what its help says.
  *
  * A verb's code is loaded only when it is called, so that `zooc --help` and `zooc check` stay quick. Every
  * error ends in `failure.ts`, which chooses the exit code: 0 done, 1 the user's input, 2 a defect of ours.
  */
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from '@commander-js/extra-typings';
 import { fail } from '../../grammar/diagnostics.ts';
 import { report } from './failure.ts';
