@@ -79,8 +79,8 @@ const rooms = {
   kernels: ['text', 'schedules', 'rows', 'moves', 'attention', 'products', 'update', 'lowering'],
 } as const;
 
-/** One file an operation; the kernels wait for rooms of their own. */
-const mayBeFull = ['compiler/ops', 'compiler/kernels'];
+/** One file an operation. */
+const mayBeFull = ['compiler/ops'];
 
 /** Parts of the runtime that are Node's by nature: files, threads, signals, Dawn's bindings. */
 function isNodePart(file: string): boolean {
