@@ -1,9 +1,9 @@
 /**
- * WebGPU for a contestant's process: the chosen adapter as `navigator.gpu`, polling as patient as zooc's own, and counts
- * of what goes through Dawn's bindings.
+ * WebGPU for a contestant's process: the chosen adapter as `navigator.gpu`, polling as patient as zooc's own,
+ * and counts of what goes through Dawn's bindings.
  *
- * The counts are taken at the prototypes, so they are the same measure for every library; a library that brings a Dawn
- * of its own passes them by.
+ * The counts are taken at the prototypes, so they are the same measure for every library; a library that
+ * brings a Dawn of its own passes them by.
  */
 import { globals } from 'webgpu';
 import { createGpu, prepareProcess } from '../runtime/node/gpu.ts';
@@ -66,7 +66,10 @@ function countCalls(): void {
 /** Dawn's instance must not be collected while its devices live. */
 let reachable: GPU | undefined;
 
-/** Makes this process look like a page with WebGPU that offers the one adapter. Call once, before a library loads. */
+/**
+ * Makes this process look like a page with WebGPU that offers the one adapter. Call once, before a library
+ * loads.
+ */
 export function installGpu(adapter: { readonly backend: string; readonly name: string }): void {
   prepareProcess();
   countCalls();

@@ -1,7 +1,8 @@
 /**
  * Measures zooc beside other WebGPU libraries on one adapter; see README.md.
  *
- * A run over all rows and libraries leaves its table in `results/`, one file per adapter; a part of it is only printed.
+ * A run over all rows and libraries leaves its table in `results/`, one file per adapter; a part of it is
+ * only printed.
  */
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';

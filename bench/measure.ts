@@ -1,8 +1,8 @@
 /**
  * One row: a fresh process per contestant, opened one after the other, then run in turns.
  *
- * A round runs every contestant once, starting with another one each time, so that a machine that gets slower does so
- * for all of them. Ratios are taken within a round.
+ * A round runs every contestant once, starting with another one each time, so that a machine that gets slower
+ * does so for all of them. Ratios are taken within a round.
  */
 import type { Adapter, Closed, Opened, Ran } from './child.ts';
 import type { ContestantName } from './contestants/contestant.ts';

@@ -1,7 +1,9 @@
 /**
- * A child process from its parent's side: one process group each, requests one at a time, a limit on every answer.
+ * A child process from its parent's side: one process group each, requests one at a time, a limit on every
+ * answer.
  *
- * A library that hangs or crashes costs its own cells of the table and nothing else: the whole group is ended.
+ * A library that hangs or crashes costs its own cells of the table and nothing else: the whole group is
+ * ended.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

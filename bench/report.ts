@@ -1,4 +1,6 @@
-/** Numbers to words: medians and quartiles, ratios within rounds, one table in Markdown, the whole as JSON. */
+/**
+ * Numbers to words: medians and quartiles, ratios within rounds, one table in Markdown, the whole as JSON.
+ */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Ceiling } from '../zoo/bench/measure.ts';

@@ -1,9 +1,9 @@
 /**
  * What is measured: chains of matrix products, and the cases of `zooc bench` (towers, one training step).
  *
- * A single product ends too soon on a fast card for its time to be more than that of the copies around it, and one
- * library can only take its operands from the host. So each product is run in a chain, inside one graph: [m, k] times
- * [k, n], the result times [n, k], and so on; both cost the same FLOPs.
+ * A single product ends too soon on a fast card for its time to be more than that of the copies around it,
+ * and one library can only take its operands from the host. So each product is run in a chain, inside one
+ * graph: [m, k] times [k, n], the result times [n, k], and so on; both cost the same FLOPs.
  */
 import { lavapipeProfile } from '../compiler/profile.ts';
 import { type BenchCase, benchCases, planCase } from '../zoo/bench/cases.ts';
@@ -30,12 +30,17 @@ export const rows: readonly Row[] = [
   ...benchCases.map((test): ModelRow => ({ kind: 'model', name: test.name, test })),
 ];
 
-/** Products in a chain, an even number; as many as hide the copies on a card, few where a product takes long. */
+/**
+ * Products in a chain, an even number; as many as hide the copies on a card, few where a product takes long.
+ */
 export function chainLength(kind: 'cpu' | 'gpu'): number {
   return kind === 'gpu' ? 64 : 4;
 }
 
-/** Largest difference from zooc's result over its largest value; all compute in float32, in orders of their own. */
+/**
+ * Largest difference from zooc's result over its largest value; all compute in float32, in orders of their
+ * own.
+ */
 export const tolerance = 1e-3;
 
 /** GFLOP of one call, as zooc counts its plan: the same number for every library and device. */

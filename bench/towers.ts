@@ -1,6 +1,6 @@
 /**
- * CLIP's towers as a sequence of operations, written once for all peers: each library implements `Ops` with the best
- * it offers, so all of them do the same work.
+ * CLIP's towers as a sequence of operations, written once for all peers: each library implements `Ops` with
+ * the best it offers, so all of them do the same work.
  *
  * Sizes are read off the weights. All published models have heads of width 64.
  */

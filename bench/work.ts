@@ -1,9 +1,10 @@
 /**
- * The same weights and inputs for every library, by the project's hash rule, in the layout that suits the peers.
+ * The same weights and inputs for every library, by the project's hash rule, in the layout that suits the
+ * peers.
  *
- * Linear layers are [in, out], the picture tower's patch convolution is a matrix, and batch norm is folded into the
- * convolution before it: what a careful user of those libraries would do once, ahead of time. zooc starts from the
- * published layout and does this itself when its session opens.
+ * Linear layers are [in, out], the picture tower's patch convolution is a matrix, and batch norm is folded
+ * into the convolution before it: what a careful user of those libraries would do once, ahead of time. zooc
+ * starts from the published layout and does this itself when its session opens.
  */
 import type { Model } from '../compiler/model/types.ts';
 import { type BenchCase, caseInputs, modelOf } from '../zoo/bench/cases.ts';

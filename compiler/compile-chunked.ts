@@ -1,5 +1,6 @@
 /**
- * The pipeline for one training step over chunks: three graphs, cut at `gather`, in one plan whose sections repeat.
+ * The pipeline for one training step over chunks: three graphs, cut at `gather`, in one plan whose sections
+ * repeat.
  */
 import { type ChunkedGraphs, cutAtGather, cutNames } from './autodiff/chunk.ts';
 import { type CompileOptions, gradientNorm, gradientScale, placeOf, resultsOf } from './compile.ts';
@@ -24,7 +25,8 @@ export interface ChunkedCompileOptions extends CompileOptions {
 }
 
 /**
- * Compiles one training step: the features of all chunks, the loss over them, each chunk's gradients, the update.
+ * Compiles one training step: the features of all chunks, the loss over them, each chunk's gradients, the
+ * update.
  * @param whole the loss traced for the batch
  * @param chunk the same traced for a chunk
  * @throws DiagnosticError Z604, Z605 (the device cannot hold it), Z614 (the objective cannot be cut)

@@ -33,7 +33,9 @@ export interface CompileOptions {
   readonly mode: 'eval' | 'train';
   readonly profile: DeviceProfile;
   readonly precision?: Precision;
-  /** Weights whose gradients of `loss` become outputs `grad.<name>`: zeros where the loss does not read one. */
+  /**
+   * Weights whose gradients of `loss` become outputs `grad.<name>`: zeros where the loss does not read one.
+   */
   readonly gradients?: readonly Variable[];
   /** Makes a training plan: every run is one AdamW step on these weights. */
   readonly training?: UpdateOptions;
@@ -43,7 +45,10 @@ export interface CompileOptions {
   readonly observe?: Observer;
 }
 
-/** Compiles a traced graph (numeric shapes) for a device. Throws `DiagnosticError` where the device cannot hold it. */
+/**
+ * Compiles a traced graph (numeric shapes) for a device. Throws `DiagnosticError` where the device cannot
+ * hold it.
+ */
 export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPlan {
   const { profile, training } = options;
   checkInputsAndResults(traced, profile);
@@ -95,7 +100,10 @@ function unscaled(graph: Graph, scale: number): Graph {
   );
 }
 
-/** What gradients carry: the scale whose state training keeps, or, computed in mixed precision alone, a constant. */
+/**
+ * What gradients carry: the scale whose state training keeps, or, computed in mixed precision alone, a
+ * constant.
+ */
 export function gradientScale({
   precision,
   training,

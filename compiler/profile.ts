@@ -1,7 +1,8 @@
 /**
  * What the compiler is told about a device: limits, features and which schedules to use.
  *
- * Plans for any device can be made and tested anywhere, since this is plain data; the runtime fills one from a real adapter.
+ * Plans for any device can be made and tested anywhere, since this is plain data; the runtime fills one from
+ * a real adapter.
  */
 export interface DeviceLimits {
   readonly maxBufferSize: number;
@@ -14,10 +15,15 @@ export interface DeviceLimits {
   readonly minStorageBufferOffsetAlignment: number;
 }
 
-/** Which kernels fit: `cpu` = software adapters (no workgroup memory), `gpu` = discrete and integrated GPUs. */
+/**
+ * Which kernels fit: `cpu` = software adapters (no workgroup memory), `gpu` = discrete and integrated GPUs.
+ */
 export type DeviceKind = 'cpu' | 'gpu';
 
-/** Measured choices: from `scheduleKey` (kernel family and shape) to the id of a schedule in that family's search space. */
+/**
+ * Measured choices: from `scheduleKey` (kernel family and shape) to the id of a schedule in that family's
+ * search space.
+ */
 export type TunedSchedules = Readonly<Record<string, string>>;
 
 /** Element types of subgroup matrices, as WGSL names them. */
@@ -91,9 +97,9 @@ export function fitsWorkgroup({ limits }: DeviceProfile, invocations: number, by
 }
 
 /**
- * What shipped schedules are made for. `software`: SIMD lanes of a CPU. `apple`: GPUs whose caches serve tiles better than
- * workgroup memory does. `staged`: GPUs that want tiles in workgroup memory. `matrix`: the same with subgroup matrices
- * (which Apple's GPUs may have as well).
+ * What shipped schedules are made for. `software`: SIMD lanes of a CPU. `apple`: GPUs whose caches serve
+ * tiles better than workgroup memory does. `staged`: GPUs that want tiles in workgroup memory. `matrix`: the
+ * same with subgroup matrices (which Apple's GPUs may have as well).
  */
 export type DeviceClass = 'software' | 'apple' | 'staged' | 'matrix';
 
@@ -103,7 +109,10 @@ export function deviceClass({ kind, vendor, matrixConfigs = [] }: DeviceProfile)
   return matrixConfigs.length > 0 ? 'matrix' : 'staged';
 }
 
-/** The WebGPU specification's default limits, with a CPU's schedules: what `compile` plans for when no adapter is asked. */
+/**
+ * The WebGPU specification's default limits, with a CPU's schedules: what `compile` plans for when no adapter
+ * is asked.
+ */
 export const defaultLimits: DeviceLimits = {
   maxBufferSize: 256 * 2 ** 20,
   maxStorageBufferBindingSize: 128 * 2 ** 20,
@@ -131,7 +140,9 @@ export const lavapipeProfile: DeviceProfile = {
   subgroupSize: { min: 8, max: 8 },
 };
 
-/** What GPUs of today offer at least: common on discrete cards, and part of what Dawn gives all of Apple's. */
+/**
+ * What GPUs of today offer at least: common on discrete cards, and part of what Dawn gives all of Apple's.
+ */
 const gpuLimits: DeviceLimits = {
   ...defaultLimits,
   maxBufferSize: 2 * 2 ** 30,

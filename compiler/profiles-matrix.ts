@@ -1,9 +1,9 @@
 /**
- * Profiles of devices with subgroup matrices, for plans and tests without such a device: what Dawn tells of NVIDIA, AMD, Intel,
- * Apple and of Mesa 26's software driver.
+ * Profiles of devices with subgroup matrices, for plans and tests without such a device: what Dawn tells of
+ * NVIDIA, AMD, Intel, Apple and of Mesa 26's software driver.
  *
- * The configurations are from Dawn's and the drivers' documentation, but for the software driver's, which were read from the
- * adapter. A real adapter's own come with `profileOf` (runtime/webgpu/adapter.ts).
+ * The configurations are from Dawn's and the drivers' documentation, but for the software driver's, which
+ * were read from the adapter. A real adapter's own come with `profileOf` (runtime/webgpu/adapter.ts).
  */
 import {
   appleProfile,

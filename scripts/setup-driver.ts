@@ -1,9 +1,10 @@
 /**
- * `npm run setup:driver`: gives a machine without a GPU a software Vulkan driver (Mesa's lavapipe), through the system's
- * own package manager.
+ * `npm run setup:driver`: gives a machine without a GPU a software Vulkan driver (Mesa's lavapipe), through
+ * the system's own package manager.
  *
- * Does nothing where an adapter exists already, so it may run before every test. Dawn refuses Mesa 22, which Debian 12
- * carries; there the package comes from the distribution's backports. Says what it does and why it cannot.
+ * Does nothing where an adapter exists already, so it may run before every test. Dawn refuses Mesa 22, which
+ * Debian 12 carries; there the package comes from the distribution's backports. Says what it does and why it
+ * cannot.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -85,7 +86,10 @@ function readSystem(): System {
   };
 }
 
-/** The name of the adapter that would be used; asked in a process of its own, since a driver is loaded only once. */
+/**
+ * The name of the adapter that would be used; asked in a process of its own, since a driver is loaded only
+ * once.
+ */
 function findAdapter(): string | undefined {
   const probe = spawnSync(
     process.execPath,

@@ -1,11 +1,12 @@
 /**
- * `npm run setup:matrix-driver`: a newer software Vulkan driver beside the system's own, so that kernels of subgroup matrices can be
- * run and checked without a GPU. Nothing is installed and no root is needed.
+ * `npm run setup:matrix-driver`: a newer software Vulkan driver beside the system's own, so that kernels of
+ * subgroup matrices can be run and checked without a GPU. Nothing is installed and no root is needed.
  *
- * Mesa offers subgroup matrices on the CPU from version 26 on, which is newer than what stable systems carry. Debian's packages
- * of it, and of the C library they want, are downloaded with the system's own apt from the mirror that it uses already and
- * unpacked into the user's cache; a program runs under them through the loader unpacked there. Where that cannot be done
- * one line says why and the tests that need it say that they are skipped.
+ * Mesa offers subgroup matrices on the CPU from version 26 on, which is newer than what stable systems carry.
+ * Debian's packages of it, and of the C library they want, are downloaded with the system's own apt from the
+ * mirror that it uses already and unpacked into the user's cache; a program runs under them through the
+ * loader unpacked there. Where that cannot be done one line says why and the tests that need it say that they
+ * are skipped.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,6 @@
-/** What a library has to offer to be measured; one file of this folder each, loaded only in its own process. */
+/**
+ * What a library has to offer to be measured; one file of this folder each, loaded only in its own process.
+ */
 import type { ProductRow, Row } from '../rows.ts';
 import { modelWork, type productOperands, type Work } from '../work.ts';
 

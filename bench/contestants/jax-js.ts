@@ -1,9 +1,10 @@
 /**
  * jax-js: every row is one jitted function.
  *
- * Its arrays are owned by whom they are given to, so each use of a tensor takes a reference of its own. The gradient of
- * its embedding lookup did not end within 100 s, so the training step looks up by a product with one-hot rows. Its einsum
- * needs iterator helpers, which Node has from version 22 on; core-js brings them to older ones.
+ * Its arrays are owned by whom they are given to, so each use of a tensor takes a reference of its own. The
+ * gradient of its embedding lookup did not end within 100 s, so the training step looks up by a product with
+ * one-hot rows. Its einsum needs iterator helpers, which Node has from version 22 on; core-js brings them to
+ * older ones.
  */
 import 'core-js/actual/iterator/index.js';
 import {

@@ -1,9 +1,9 @@
 /**
- * onnxruntime-node with its WebGPU provider: every row is one ONNX graph of standard operators, which the library
- * optimises on its own at its highest level.
+ * onnxruntime-node with its WebGPU provider: every row is one ONNX graph of standard operators, which the
+ * library optimises on its own at its highest level.
  *
- * It brings a Dawn of its own and chooses the adapter itself, so neither the counts of gpu.ts nor its patience apply; it
- * waits for the device in native code. It cannot train.
+ * It brings a Dawn of its own and chooses the adapter itself, so neither the counts of gpu.ts nor its
+ * patience apply; it waits for the device in native code. It cannot train.
  */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { OnnxGraph } from '../onnx/graph.ts';

@@ -1,8 +1,8 @@
 /**
  * TensorFlow.js with its WebGPU backend: operations run as they are called, without a graph.
  *
- * Its convolutions are made for NHWC, so pictures are turned around on the device and filters on the host ahead of time.
- * The backend looks for a `window` before it registers.
+ * Its convolutions are made for NHWC, so pictures are turned around on the device and filters on the host
+ * ahead of time. The backend looks for a `window` before it registers.
  */
 import { createRequire } from 'node:module';
 import type * as TensorFlow from '@tensorflow/tfjs';

@@ -1,4 +1,6 @@
-/** Writes an ONNX graph node by node; tensors are names. Every result is named after the node that makes it. */
+/**
+ * Writes an ONNX graph node by node; tensors are names. Every result is named after the node that makes it.
+ */
 import type { HostTensor } from '../work.ts';
 import { attributeType, elementType, model } from './schema.ts';
 

@@ -1,6 +1,6 @@
 /**
- * The part of ONNX's protobuf schema that a graph with constant weights needs, after onnx.proto3 of the ONNX project
- * (field names and numbers are the format), and the encoder made from it.
+ * The part of ONNX's protobuf schema that a graph with constant weights needs, after onnx.proto3 of the ONNX
+ * project (field names and numbers are the format), and the encoder made from it.
  */
 import protobuf from 'protobufjs';
 

@@ -1,10 +1,11 @@
 /**
  * Training on batches larger than memory: the cut of a loss at `gather(...)` (Gao et al. 2021, "GradCache").
  *
- * Encoders run chunk by chunk without keeping activations; the loss runs once over the features of all chunks and gives their
- * gradients; then each chunk is encoded again and the gradients of its features go on into the weights. Gradients of
- * weights are linear in those of the features, so this is the gradient of the whole batch, up to the order of sums.
- * Everything before the cut is traced for one chunk, everything behind it for the whole batch.
+ * Encoders run chunk by chunk without keeping activations; the loss runs once over the features of all chunks
+ * and gives their gradients; then each chunk is encoded again and the gradients of its features go on into
+ * the weights. Gradients of weights are linear in those of the features, so this is the gradient of the whole
+ * batch, up to the order of sums. Everything before the cut is traced for one chunk, everything behind it for
+ * the whole batch.
  */
 import { fail } from '../../grammar/diagnostics.ts';
 import { builderFrom, createBuilder } from '../graph/create-builder.ts';
@@ -36,8 +37,8 @@ export interface ChunkedGraphs {
   /** How many tensors cross the cut. */
   readonly cuts: number;
   /**
-   * Which of them have a gradient that goes on: the loss reads them and trained weights stand behind them. The others
-   * (features of a frozen encoder, counts of tokens) cross forwards only.
+   * Which of them have a gradient that goes on: the loss reads them and trained weights stand behind them.
+   * The others (features of a frozen encoder, counts of tokens) cross forwards only.
    */
   readonly trained: ReadonlySet<number>;
   /** A chunk's inputs to its features. */
@@ -45,8 +46,8 @@ export interface ChunkedGraphs {
   /** All features to `loss`, their gradients, and gradients of weights behind the cut. */
   readonly loss: Graph;
   /**
-   * A chunk's inputs and its features' gradients to gradients of weights before the cut and moved buffers. Absent where
-   * nothing before the cut is trained or moves.
+   * A chunk's inputs and its features' gradients to gradients of weights before the cut and moved buffers.
+   * Absent where nothing before the cut is trained or moves.
    */
   readonly backward?: Graph;
 }
@@ -150,7 +151,8 @@ function lossOf(whole: Graph, { strips = stripElements }: ChunkOptions): Graph {
 }
 
 /**
- * The vector-Jacobian product of the encoders: the gradient of sum(features * seeds), whose own value nobody wants.
+ * The vector-Jacobian product of the encoders: the gradient of sum(features * seeds), whose own value nobody
+ * wants.
  * @param features undefined where the loss does not read the value
  */
 function backwardOf(

@@ -1,10 +1,11 @@
 /**
- * Reverse-mode differentiation as graph rewriting: every op's gradient rule adds nodes behind the forward graph.
+ * Reverse-mode differentiation as graph rewriting: every op's gradient rule adds nodes behind the forward
+ * graph.
  *
- * Nodes are visited from the loss backwards; a value's gradient is the sum of what its consumers contributed, in the
- * order in which they are visited, so that the same graph always gives the same sums. Each contribution is added as it comes,
- * so that two are never alive at once. Slices that tile a value (q, k and v of one projection) contribute
- * zero-padded pieces; those become one concatenation instead of a sum.
+ * Nodes are visited from the loss backwards; a value's gradient is the sum of what its consumers contributed,
+ * in the order in which they are visited, so that the same graph always gives the same sums. Each
+ * contribution is added as it comes, so that two are never alive at once. Slices that tile a value (q, k and
+ * v of one projection) contribute zero-padded pieces; those become one concatenation instead of a sum.
  */
 import type { Builder } from '../graph/builder.ts';
 import { builderFrom } from '../graph/create-builder.ts';
@@ -57,8 +58,9 @@ export function differentiate(graph: Graph, { loss, wrt, scale = 1 }: Differenti
 }
 
 /**
- * Those of `names` that a gradient of the scalar output `loss` reaches. The others the graph does not read, or only where
- * nothing can be differentiated (the position of a maximum): their gradient is zero whatever the values.
+ * Those of `names` that a gradient of the scalar output `loss` reaches. The others the graph does not read,
+ * or only where nothing can be differentiated (the position of a maximum): their gradient is zero whatever
+ * the values.
  */
 export function reachedNames(graph: Graph, loss: string, names: readonly string[]): Set<string> {
   return new Set(gradientsOf(builderFrom(graph), graph, loss, names, 1).keys());

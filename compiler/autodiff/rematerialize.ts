@@ -1,11 +1,11 @@
 /**
- * Rematerialisation (gradient checkpointing; Chen et al. 2016): activations of chosen regions are computed again in the
- * backward pass instead of being kept for it.
+ * Rematerialisation (gradient checkpointing; Chen et al. 2016): activations of chosen regions are computed
+ * again in the backward pass instead of being kept for it.
  *
- * A region's results, which nodes elsewhere read, stay stored; everything inside that the backward pass reads is cloned from
- * the region's inputs, node by node, each just before its first use. The order of nodes is the order of kernels, so the originals
- * die within the forward pass. Clones start from `recompute` views, which keeps later passes from sharing them
- * with the originals.
+ * A region's results, which nodes elsewhere read, stay stored; everything inside that the backward pass reads
+ * is cloned from the region's inputs, node by node, each just before its first use. The order of nodes is the
+ * order of kernels, so the originals die within the forward pass. Clones start from `recompute` views, which
+ * keeps later passes from sharing them with the originals.
  */
 import type { Builder } from '../graph/builder.ts';
 import { createBuilder } from '../graph/create-builder.ts';
@@ -52,7 +52,10 @@ function addAgain(b: Builder, node: Node, inputs: readonly number[]): number {
   return b.add(node.op, inputs, node.attrs, { ...node.origin, path: `${node.origin.path} (again)` });
 }
 
-/** Nodes of the forward pass that only their own region reads there, and that depend on data: those not to keep. */
+/**
+ * Nodes of the forward pass that only their own region reads there, and that depend on data: those not to
+ * keep.
+ */
 function interior(graph: Graph, forward: number, regionOf: RegionOf): boolean[] {
   const dependsOnData = dataDependent(graph);
   const region = graph.nodes.map((n) => (n.id < forward ? regionOf(n.origin.path) : undefined));

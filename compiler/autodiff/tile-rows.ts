@@ -1,11 +1,12 @@
 /**
  * Large matrices of pairs in strips: a loss over N pictures and N texts never stores N x N.
  *
- * Reductions over a large value (a row of similarities to one number) are computed strip by strip of rows: a slice of the
- * result is pushed through the operations above it, down to what is small enough to be stored, where it is an
- * ordinary slice. Similarities of a strip are a product of a slice of the features; of a transposed matrix they are
- * another product. Strip by strip also in the order of nodes, and each strip's nodes carry a path of their own, so that
- * rematerialisation can compute them again in the backward pass. What cannot be cut so is left as it is.
+ * Reductions over a large value (a row of similarities to one number) are computed strip by strip of rows: a
+ * slice of the result is pushed through the operations above it, down to what is small enough to be stored,
+ * where it is an ordinary slice. Similarities of a strip are a product of a slice of the features; of a
+ * transposed matrix they are another product. Strip by strip also in the order of nodes, and each strip's
+ * nodes carry a path of their own, so that rematerialisation can compute them again in the backward pass.
+ * What cannot be cut so is left as it is.
  */
 import { fail } from '../../grammar/diagnostics.ts';
 import type { Builder } from '../graph/builder.ts';
@@ -33,8 +34,8 @@ interface Range {
 class NoStrips extends Error {}
 
 /**
- * The graph with values of more than `limit` elements, and more than any input, cut into strips of rows; the same graph
- * where there are none, or where they are no matter of rows.
+ * The graph with values of more than `limit` elements, and more than any input, cut into strips of rows; the
+ * same graph where there are none, or where they are no matter of rows.
  */
 export function tileRows(graph: Graph, limit = stripElements): Graph {
   const sizes = graph.nodes.map((n) => sizeOf(numericShape(n.type)));

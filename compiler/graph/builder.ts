@@ -1,15 +1,18 @@
 /**
  * Builds graphs: the only way nodes come into being, so every node's type is what its op's `shape` says.
  *
- * Used by the tracer (from the model), by gradients and by passes. Structurally equal nodes are shared (common
- * subexpressions), except that origins of the first maker win.
+ * Used by the tracer (from the model), by gradients and by passes. Structurally equal nodes are shared
+ * (common subexpressions), except that origins of the first maker win.
  */
 
 import type { OpAttributes, OpName } from '../ops/attributes.ts';
 import type { ShapeError } from './shape-error.ts';
 import type { Graph, Node, Origin, Output, TensorType } from './types.ts';
 
-/** A shape rule said no; the tracer turns it into a diagnostic with spans. In passes and gradients it is our defect. */
+/**
+ * A shape rule said no; the tracer turns it into a diagnostic with spans. In passes and gradients it is our
+ * defect.
+ */
 export class ShapeMismatch extends Error {
   readonly error: ShapeError;
   constructor(error: ShapeError) {

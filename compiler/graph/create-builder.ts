@@ -1,8 +1,8 @@
 /**
  * The builder: types each node by its op's shape rule and shares structurally equal nodes.
  *
- * `builderFrom` starts with the nodes of a graph under their own ids, so that gradients and passes can append to it.
- * Negative axes in attributes count from the end of the first input and are resolved here.
+ * `builderFrom` starts with the nodes of a graph under their own ids, so that gradients and passes can append
+ * to it. Negative axes in attributes count from the end of the first input and are resolved here.
  */
 import type { OpAttributes, OpName } from '../ops/attributes.ts';
 import { opOf } from '../ops/index.ts';
@@ -99,7 +99,9 @@ function resolveAxes<K extends OpName>(attrs: OpAttributes[K], rank: number): Op
   return resolved;
 }
 
-/** Text that is equal for equal nodes only. Keys are sorted; numbers that JSON cannot write are spelled out. */
+/**
+ * Text that is equal for equal nodes only. Keys are sorted; numbers that JSON cannot write are spelled out.
+ */
 function structuralKey(op: OpName, inputs: readonly number[], attrs: OpAttributes[OpName]): string {
   return `${op}(${inputs.join(',')})${stableText(attrs)}`;
 }

@@ -1,9 +1,10 @@
 /**
  * Arithmetic on dimensions that may still be symbolic.
  *
- * A `Dim` can hold one symbol times a number, so a product of two symbols or a sum of unlike terms has no dimension;
- * the functions then return `undefined` and the shape rule that asked says why. Sizes of whole shapes are compared as
- * monomials (a coefficient and a multiset of symbols), so `[B, 4, 7]` reshapes to `[4*B, 7]` and back.
+ * A `Dim` can hold one symbol times a number, so a product of two symbols or a sum of unlike terms has no
+ * dimension; the functions then return `undefined` and the shape rule that asked says why. Sizes of whole
+ * shapes are compared as monomials (a coefficient and a multiset of symbols), so `[B, 4, 7]` reshapes to
+ * `[4*B, 7]` and back.
  */
 import type { Dim } from './types.ts';
 
@@ -57,7 +58,9 @@ export function divideDims(a: Dim, b: Dim): Dim | undefined {
   return top.symbols[0] === bottom.symbols[0] ? quotient : undefined;
 }
 
-/** `a + b` of like terms (two numbers, or multiples of one symbol), else `undefined`. Adding 0 always works. */
+/**
+ * `a + b` of like terms (two numbers, or multiples of one symbol), else `undefined`. Adding 0 always works.
+ */
 export function addDims(a: Dim, b: Dim): Dim | undefined {
   if (a === 0) return b;
   if (b === 0) return a;

@@ -1,10 +1,11 @@
 /**
  * Einstein sums of one or two operands, lowered to products with as few copies as possible.
  *
- * Axes fall into four groups: batch (in both operands and the result), rows (first operand and result), columns (second
- * operand and result), inner (both operands, summed). Each group becomes one axis of a matrix product. Whether an
- * operand is stored rows-first or inner-first costs nothing (transpose flags); anything else costs a transpose, and the
- * orders of axes within the groups are chosen so that the fewest elements are moved.
+ * Axes fall into four groups: batch (in both operands and the result), rows (first operand and result),
+ * columns (second operand and result), inner (both operands, summed). Each group becomes one axis of a matrix
+ * product. Whether an operand is stored rows-first or inner-first costs nothing (transpose flags); anything
+ * else costs a transpose, and the orders of axes within the groups are chosen so that the fewest elements are
+ * moved.
  */
 
 import { Expressions } from '../ops/expressions.ts';
@@ -20,8 +21,8 @@ export interface EinsumOperand {
 }
 
 /**
- * The sum over all axes that are not in `out`. Throws `ShapeMismatch` if sizes disagree, an axis is repeated within an
- * operand, or `out` names an axis that no operand has; blamed inputs are numbers of operands.
+ * The sum over all axes that are not in `out`. Throws `ShapeMismatch` if sizes disagree, an axis is repeated
+ * within an operand, or `out` names an axis that no operand has; blamed inputs are numbers of operands.
  */
 export function einsum(b: Builder, operands: readonly EinsumOperand[], out: readonly string[]): number {
   const sizes = axisSizes(b, operands, out);

@@ -1,9 +1,10 @@
 /**
  * Which numbers may name rows: the ids that an input may hold, and indices that could leave their table.
  *
- * A GPU reads past a table without telling, so every index has to lie inside before anything runs. Integers are followed by
- * interval arithmetic from the input through views, joins and arithmetic to the tables; what depends on no input is
- * computed. The ids of an input are the numbers from 0 up to the largest with which every index stays inside.
+ * A GPU reads past a table without telling, so every index has to lie inside before anything runs. Integers
+ * are followed by interval arithmetic from the input through views, joins and arithmetic to the tables; what
+ * depends on no input is computed. The ids of an input are the numbers from 0 up to the largest with which
+ * every index stays inside.
  */
 import { opOf } from '../ops/index.ts';
 import { type Graph, type Node, type NodeOf, numericShape, sizeOf } from './types.ts';
@@ -53,7 +54,8 @@ export function idRange(graph: Graph, name: string): Range | undefined {
 }
 
 /**
- * Indices that may leave their tables; sizes that are still open are left for the graph in which they have numbers.
+ * Indices that may leave their tables; sizes that are still open are left for the graph in which they have
+ * numbers.
  * @param inputs what inputs of integers may hold; any number by default
  */
 export function indexFaults(graph: Graph, inputs: ReadonlyMap<string, Range>): IndexFault[] {

@@ -1,8 +1,8 @@
 /**
  * The reference executor: evaluates a graph in f64 with each op's own reference rule, one node after another.
  *
- * Slow and plain on purpose: it is the oracle for kernels, passes and gradients. Values are dropped behind their last
- * use, so memory is that of the live set. Values that are stored as f16 are rounded to it.
+ * Slow and plain on purpose: it is the oracle for kernels, passes and gradients. Values are dropped behind
+ * their last use, so memory is that of the live set. Values that are stored as f16 are rounded to it.
  */
 import { opOf } from '../ops/index.ts';
 import type { RefTensor } from '../ops/op.ts';

@@ -7,7 +7,10 @@ export interface ShapeError {
   readonly message: string;
   /** Z301 by default: shapes disagree. */
   readonly code?: string;
-  /** Which inputs the fact is about, and the axis of each, so that the caller can name where the value came from. */
+  /**
+   * Which inputs the fact is about, and the axis of each, so that the caller can name where the value came
+   * from.
+   */
   readonly blame?: readonly { readonly input: number; readonly axis?: number; readonly dim?: Dim }[];
   readonly help?: string;
 }

@@ -1,10 +1,10 @@
 /**
  * The tensor graph: the value every stage after the model reads and writes.
  *
- * A graph is an immutable list of nodes in topological order; a node's id is its index, so inputs always have smaller
- * ids. Every node has exactly one result. Views (reshape, transpose, slice, expand) are ordinary nodes; whether they
- * cost anything is decided when kernels are made. Leaves are `input` (fed at every run), `param` (a weight or buffer of
- * the model, under its state_dict name), `constant` and `iota`.
+ * A graph is an immutable list of nodes in topological order; a node's id is its index, so inputs always have
+ * smaller ids. Every node has exactly one result. Views (reshape, transpose, slice, expand) are ordinary
+ * nodes; whether they cost anything is decided when kernels are made. Leaves are `input` (fed at every run),
+ * `param` (a weight or buffer of the model, under its state_dict name), `constant` and `iota`.
  */
 import type { Span } from '../../grammar/source.ts';
 import type { OpAttributes, OpName } from '../ops/attributes.ts';
@@ -13,8 +13,8 @@ import type { OpAttributes, OpName } from '../ops/attributes.ts';
 export type DType = 'f32' | 'f16' | 'i32';
 
 /**
- * A dimension: a number, or `mul` times a symbol (`B`, `N`) that stays open until the plan is made.
- * Checking traces with symbols; everything behind `trace` with a batch has numbers only (the verifier demands it).
+ * A dimension: a number, or `mul` times a symbol (`B`, `N`) that stays open until the plan is made. Checking
+ * traces with symbols; everything behind `trace` with a batch has numbers only (the verifier demands it).
  */
 export type Dim = number | SymbolicDim;
 export interface SymbolicDim {

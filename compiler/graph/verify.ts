@@ -1,11 +1,11 @@
 /**
- * Checks everything later stages rely on. A failure is a defect of the compiler, never the user's: it names the node and
- * the block it came from.
+ * Checks everything later stages rely on. A failure is a defect of the compiler, never the user's: it names
+ * the node and the block it came from.
  *
- * Checked: ids are indices and inputs come first; arities; shapes are numbers; each type is what the op's shape rule
- * gives; inputs and weights have one node per name; outputs exist under different names. Rules compute in f32: any
- * float result but a leaf may be stored as f16, and rules do not see that their inputs are. Views are of one type with
- * what they show.
+ * Checked: ids are indices and inputs come first; arities; shapes are numbers; each type is what the op's
+ * shape rule gives; inputs and weights have one node per name; outputs exist under different names. Rules
+ * compute in f32: any float result but a leaf may be stored as f16, and rules do not see that their inputs
+ * are. Views are of one type with what they show.
  */
 import { opOf } from '../ops/index.ts';
 import {

@@ -1,8 +1,8 @@
 /**
  * The reference executor of a graph with its joins: what joined kernels compute, in f64.
  *
- * Differs from `executeReference` of the graph alone exactly where a join is wrong; and, where results are stored as f16, by
- * the rounding that a result which is not stored escapes.
+ * Differs from `executeReference` of the graph alone exactly where a join is wrong; and, where results are
+ * stored as f16, by the rounding that a result which is not stored escapes.
  */
 import { asStored, evaluateNode, type Feeds } from '../graph/reference.ts';
 import type { Graph, Node } from '../graph/types.ts';

@@ -1,10 +1,10 @@
 /**
  * Layouts that readers ask of makers, found by looking ahead in the graph.
  *
- * Filters that are computed (scaled by a batch norm) are written in the order in which products read them. A concatenation
- * needs no copy where every part is made by a kernel that can write any layout and is read by nothing else: the parts
- * are made in their places, as the gradients of query, key and value are. Nodes whose operands or result a binding cannot
- * hold are done in parts.
+ * Filters that are computed (scaled by a batch norm) are written in the order in which products read them. A
+ * concatenation needs no copy where every part is made by a kernel that can write any layout and is read by
+ * nothing else: the parts are made in their places, as the gradients of query, key and value are. Nodes whose
+ * operands or result a binding cannot hold are done in parts.
  */
 import { alignUp } from '../graph/dims.ts';
 import { readersOf } from '../graph/readers.ts';
@@ -90,7 +90,10 @@ function insideConcats(graph: Graph, consumers: readonly (readonly number[])[]):
   return places;
 }
 
-/** The node that makes a part: itself, or what it reshapes by inserting axes of 1; `axes` are the part's that remain. */
+/**
+ * The node that makes a part: itself, or what it reshapes by inserting axes of 1; `axes` are the part's that
+ * remain.
+ */
 function makerOf(
   graph: Graph,
   id: number,
@@ -138,8 +141,9 @@ function filtersOnly(graph: Graph): Set<number> {
 /**
  * Left operands that software adapters read four rows at a time, written so by their makers: strides by node.
  *
- * A product of such an adapter is fastest where the left operand is dense along its rows (see contract-cpu.ts). The rows of a
- * column are padded to whole vec4s. Only where nothing else reads the value: other readers want rows.
+ * A product of such an adapter is fastest where the left operand is dense along its rows (see
+ * contract-cpu.ts). The rows of a column are padded to whole vec4s. Only where nothing else reads the value:
+ * other readers want rows.
  */
 function columnOperands(
   graph: Graph,
@@ -176,7 +180,10 @@ export function isFlatProduct(graph: Graph, node: NodeOf<'matmul'>): boolean {
   return b === 2 && (a === 2 || !node.attrs.transposeA);
 }
 
-/** Whether a value with `width` columns ends, through reshapes of its rows, as the left operand of a large enough product. */
+/**
+ * Whether a value with `width` columns ends, through reshapes of its rows, as the left operand of a large
+ * enough product.
+ */
 function feedsProduct(node: Node, width: number, only: (id: number) => Node | undefined): boolean {
   const user = only(node.id);
   if (user?.op === 'reshape' && user.type.shape.at(-1) === width) return feedsProduct(user, width, only);
@@ -184,7 +191,10 @@ function feedsProduct(node: Node, width: number, only: (id: number) => Node | un
   return isLeftOperand(node.id, user, 64);
 }
 
-/** Whether all that reads a product is products that normalise its rows, their moments, and products that add it to theirs. */
+/**
+ * Whether all that reads a product is products that normalise its rows, their moments, and products that add
+ * it to theirs.
+ */
 function feedsNormalised({ id }: Node, readers: readonly Node[]): boolean {
   const uses = readers.map((user) => {
     if (user.op === 'group_moments') return 'moments';
@@ -195,7 +205,10 @@ function feedsNormalised({ id }: Node, readers: readonly Node[]): boolean {
   return uses.includes('normalised') && !uses.includes('other');
 }
 
-/** Whether a product reads a value as its left operand so often that a copy column by column, beside the value itself, pays. */
+/**
+ * Whether a product reads a value as its left operand so often that a copy column by column, beside the value
+ * itself, pays.
+ */
 export function wantsColumnCopy(node: Node, readers: readonly Node[], profile: DeviceProfile): boolean {
   const shape = numericShape(node.type);
   return (
@@ -206,7 +219,9 @@ export function wantsColumnCopy(node: Node, readers: readonly Node[], profile: D
   );
 }
 
-/** Whether a product of at least 16 rows and `columns` columns reads a value as its left operand, row by row. */
+/**
+ * Whether a product of at least 16 rows and `columns` columns reads a value as its left operand, row by row.
+ */
 function isLeftOperand(id: number, user: Node, columns: number): boolean {
   if (user.op !== 'matmul' || user.attrs.transposeA || user.inputs[0] !== id) return false;
   const shape = numericShape(user.type);
@@ -214,8 +229,8 @@ function isLeftOperand(id: number, user: Node, columns: number): boolean {
 }
 
 /**
- * Whether no kernel that reads a view can read anything else of the same memory: bindings of one dispatch must not overlap.
- * Kernels may do the arithmetic behind them as well, so its operands count.
+ * Whether no kernel that reads a view can read anything else of the same memory: bindings of one dispatch
+ * must not overlap. Kernels may do the arithmetic behind them as well, so its operands count.
  */
 export function isReadAlone(graph: Graph, consumers: readonly (readonly number[])[], view: number): boolean {
   const root = rootOf(graph, view);

@@ -1,5 +1,6 @@
 /**
- * Graph to join plan: goes through the nodes in the order in which they are lowered and asks each kind's rule.
+ * Graph to join plan: goes through the nodes in the order in which they are lowered and asks each kind's
+ * rule.
  *
  * A node is made once, so the first join that finds it has it. Nodes done in parts are joined with nothing.
  */
@@ -43,7 +44,9 @@ export class JoinIndex {
     this.#made = new Set(joins.map(({ consumer }) => consumer));
   }
 
-  /** The node that `producer`'s kernel makes as well; each kind's rule finds only what `JoinConsumers` says. */
+  /**
+   * The node that `producer`'s kernel makes as well; each kind's rule finds only what `JoinConsumers` says.
+   */
   consumerOf<K extends JoinKind>(producer: number, kind: K): JoinConsumers[K] | undefined {
     return this.#consumers.get(`${kind} ${producer}`) as JoinConsumers[K] | undefined;
   }

@@ -1,4 +1,7 @@
-/** The text form of a join plan: a line for each join, stable for goldens. `%3 layer_norm + %4 add : epilogue`. */
+/**
+ * The text form of a join plan: a line for each join, stable for goldens. `%3 layer_norm + %4 add :
+ * epilogue`.
+ */
 import type { Graph } from '../graph/types.ts';
 import type { JoinPlan } from './types.ts';
 

@@ -1,9 +1,10 @@
 /**
  * When two nodes are joined, and what the joined kernel computes for the second: one rule for each kind.
  *
- * `find` is exact: it asks for everything that the kernel takes for granted (which axes, which inputs, who else reads). `meaning`
- * is what the kernel really computes, read off the kernel and not off the consumer: where the two differ, the reference
- * that executes a plan with its joins (execute.ts) differs from the one that executes the graph.
+ * `find` is exact: it asks for everything that the kernel takes for granted (which axes, which inputs, who
+ * else reads). `meaning` is what the kernel really computes, read off the kernel and not off the consumer:
+ * where the two differ, the reference that executes a plan with its joins (execute.ts) differs from the one
+ * that executes the graph.
  */
 import { type Node, type NodeOf, numericShape, sameShape, type TensorType } from '../graph/types.ts';
 import { momentColumns } from '../ops/group-moments.ts';

@@ -1,4 +1,6 @@
-/** What rules of joins ask about a graph: who reads a value, and whether it is in memory when a kernel runs. */
+/**
+ * What rules of joins ask about a graph: who reads a value, and whether it is in memory when a kernel runs.
+ */
 import { readersOf } from '../graph/readers.ts';
 import type { Graph, Node, NodeOf } from '../graph/types.ts';
 import { rootOf } from '../graph/views.ts';

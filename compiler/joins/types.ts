@@ -1,13 +1,16 @@
 /**
  * Joins: pairs of nodes whose results one kernel makes, planned before any kernel is printed.
  *
- * A plan is data: `--dump-after joins` and `graph.txt` print it, `verifyJoins` checks it, the reference executes it
- * (`execute.ts`), and lowering does what it says and nothing else.
+ * A plan is data: `--dump-after joins` and `graph.txt` print it, `verifyJoins` checks it, the reference
+ * executes it (`execute.ts`), and lowering does what it says and nothing else.
  */
 import type { Node, NodeOf } from '../graph/types.ts';
 import type { Layouts } from './layouts.ts';
 
-/** What the producer's kernel does for the consumer, by kind, and what the consumer is. One rule each in rules.ts. */
+/**
+ * What the producer's kernel does for the consumer, by kind, and what the consumer is. One rule each in
+ * rules.ts.
+ */
 export interface JoinConsumers {
   /** Plain arithmetic on the result, done where it is stored; the result itself is not stored. */
   epilogue: Node;

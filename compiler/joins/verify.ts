@@ -1,6 +1,7 @@
 /**
- * Checks a join plan against its graph, from the plan alone: whatever rule found a join, the order and the readers must be right.
- * A failure is a defect of the compiler. That a join means what its nodes mean is for execute.ts to show.
+ * Checks a join plan against its graph, from the plan alone: whatever rule found a join, the order and the
+ * readers must be right. A failure is a defect of the compiler. That a join means what its nodes mean is for
+ * execute.ts to show.
  */
 import { readersOf } from '../graph/readers.ts';
 import type { Graph } from '../graph/types.ts';

@@ -139,7 +139,10 @@ export interface Recipe {
     | { readonly kind: 'file'; readonly path: string };
   /** `csv(...)`, `tensors(...)`; validated against each source's schema by the data layer. */
   readonly data: StaticCall;
-  /** As the recipe's file sees the name; absent where the recipe names none: the model's own, from the library. */
+  /**
+   * As the recipe's file sees the name; absent where the recipe names none: the model's own, from the
+   * library.
+   */
   readonly objective?: string;
   readonly batch: number;
   readonly chunk?: number;

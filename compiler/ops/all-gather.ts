@@ -1,6 +1,6 @@
 /**
- * Features of all chunks of all ranks, [B, E] -> [N, E]. In the graph of one chunk on one device it is the identity:
- * the chunked and the distributed plans cut the graph here.
+ * Features of all chunks of all ranks, [B, E] -> [N, E]. In the graph of one chunk on one device it is the
+ * identity: the chunked and the distributed plans cut the graph here.
  */
 
 import { free } from './costs.ts';
@@ -11,7 +11,10 @@ import { accept, refuseRank } from './shapes.ts';
 
 declare module './attributes.ts' {
   interface OpAttributes {
-    /** Features of all chunks and ranks, [B, E] -> [N, E]. With one chunk on one device the identity with N = B. */
+    /**
+     * Features of all chunks and ranks, [B, E] -> [N, E]. With one chunk on one device the identity with N =
+     * B.
+     */
     all_gather: None;
   }
 }

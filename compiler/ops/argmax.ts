@@ -1,4 +1,7 @@
-/** Index of the largest value along one axis, the first of equal ones; works on integers too (the end-of-text token). */
+/**
+ * Index of the largest value along one axis, the first of equal ones; works on integers too (the end-of-text
+ * token).
+ */
 
 import { sizeOf } from '../graph/types.ts';
 import { perInputElement } from './costs.ts';

@@ -1,8 +1,8 @@
 /**
  * Scaled dot-product attention, softmax(scale q kᵀ) v, and the log-sum-exp of each query's scores.
  *
- * q [B, H, T, D], k and v [B, H, S, D]. The gradient recomputes probabilities from lse instead of keeping T×S of them
- * (FlashAttention, Dao et al. 2022): it needs lse and delta = sum(dout · out).
+ * q [B, H, T, D], k and v [B, H, S, D]. The gradient recomputes probabilities from lse instead of keeping T×S
+ * of them (FlashAttention, Dao et al. 2022): it needs lse and delta = sum(dout · out).
  */
 
 import { type Dim, formatShape, numericShape, sameDim, type TensorType } from '../graph/types.ts';

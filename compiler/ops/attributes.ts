@@ -1,10 +1,10 @@
 /**
  * The vocabulary of the graph: every operation's name and its static attributes.
  *
- * The table is open and has no list here: each op's file adds its own entry (`declare module './attributes.ts'`), the
- * elementwise ops add theirs by the tables in unary.ts and binary.ts. `ops/index.ts` maps each name to its definition; a
- * name without one does not compile. Axes are non-negative here (the builder resolves -1). "Broadcasting" means
- * aligned at the last axis, each pair equal or 1.
+ * The table is open and has no list here: each op's file adds its own entry (`declare module
+ * './attributes.ts'`), the elementwise ops add theirs by the tables in unary.ts and binary.ts. `ops/index.ts`
+ * maps each name to its definition; a name without one does not compile. Axes are non-negative here (the
+ * builder resolves -1). "Broadcasting" means aligned at the last axis, each pair equal or 1.
  */
 
 /** No attributes. */

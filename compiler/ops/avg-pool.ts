@@ -1,5 +1,6 @@
 /**
- * Mean over non-overlapping windows: [B, C, H, W] -> [B, C, H / kernel, W / kernel]; the division must be exact.
+ * Mean over non-overlapping windows: [B, C, H, W] -> [B, C, H / kernel, W / kernel]; the division must be
+ * exact.
  */
 
 import { divideDims, multiplyDims } from '../graph/dims.ts';
@@ -80,7 +81,10 @@ export const avgPool = defineOp<'avg_pool'>({
   tolerance: { rtol: 1e-6, atol: 1e-6 },
 });
 
-/** The gradient of avg_pool, [B, C, H, W] -> [B, C, H kernel, W kernel]: each pixel's share of its window. Linear, with avg_pool as its transpose. */
+/**
+ * The gradient of avg_pool, [B, C, H, W] -> [B, C, H kernel, W kernel]: each pixel's share of its window.
+ * Linear, with avg_pool as its transpose.
+ */
 export const avgPoolGrad = defineOp<'avg_pool_grad'>({
   name: 'avg_pool_grad',
   arity: 1,

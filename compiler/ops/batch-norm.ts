@@ -1,10 +1,12 @@
 /**
- * Batch normalisation of x [B, C, H, W] over each channel (Ioffe and Szegedy 2015): y = (x - mean) / sqrt(variance + eps) weight + bias.
+ * Batch normalisation of x [B, C, H, W] over each channel (Ioffe and Szegedy 2015): y = (x - mean) /
+ * sqrt(variance + eps) weight + bias.
  *
- * Mean and variance are inputs: the model's running statistics, or in training what `batch_moments` makes of x itself.
- * Either way the gradient follows from the two sums of `batch_norm_sums`: S = sum(dy) and P = sum(dy (x - mean)) over a
- * channel, with r = 1 / sqrt(variance + eps): dx = dy weight r, dweight = r P, dbias = S, dmean = -weight r S,
- * dvariance = -weight r³ P / 2. What the batch's own statistics add to dx comes through the gradient of `batch_moments`.
+ * Mean and variance are inputs: the model's running statistics, or in training what `batch_moments` makes of
+ * x itself. Either way the gradient follows from the two sums of `batch_norm_sums`: S = sum(dy) and P =
+ * sum(dy (x - mean)) over a channel, with r = 1 / sqrt(variance + eps): dx = dy weight r, dweight = r P,
+ * dbias = S, dmean = -weight r S, dvariance = -weight r³ P / 2. What the batch's own statistics add to dx
+ * comes through the gradient of `batch_moments`.
  */
 
 import { type Dim, formatShape, sizeOf } from '../graph/types.ts';

@@ -1,6 +1,6 @@
 /**
- * Elementwise ops with two inputs that broadcast, each one entry of the table here and nothing anywhere else, as in
- * unary.ts. A gradient is summed back over what broadcasting repeated.
+ * Elementwise ops with two inputs that broadcast, each one entry of the table here and nothing anywhere else,
+ * as in unary.ts. A gradient is summed back over what broadcasting repeated.
  *
  * At ties `maximum` and `minimum` give half of the gradient to each input, as PyTorch does.
  */
@@ -45,8 +45,8 @@ export interface BinaryRow {
   /** Functions in WGSL that the expression calls. */
   readonly helper?: (lane: Lane) => string;
   /**
-   * The expression where the right operand is a number known here; undefined where that is the usual one. Statements in front of
-   * it are added to `lines`, with names that begin with `name`.
+   * The expression where the right operand is a number known here; undefined where that is the usual one.
+   * Statements in front of it are added to `lines`, with names that begin with `name`.
    */
   readonly byConstant?: (
     a: string,
@@ -62,7 +62,10 @@ export interface BinaryRow {
     | { readonly operator: string }
     | { readonly written: (a: string, b: string) => string }
     | 'none';
-  /** On i32, where integers have the op: the reference, which wraps around as the device does; WGSL where it is another. */
+  /**
+   * On i32, where integers have the op: the reference, which wraps around as the device does; WGSL where it
+   * is another.
+   */
   readonly integers?: {
     readonly of: (a: number, b: number) => number;
     readonly wgsl?: (a: string, b: string, lane: Lane) => string;
@@ -83,7 +86,10 @@ function constantOf(e: Expressions, id: Id): number | undefined {
   return view ? constantOf(e, node.inputs[0]!) : undefined;
 }
 
-/** d(x^y)/dx = y x^(y-1), for constant exponents right at x = 0 as well: x^0 has no gradient, that of x^1 is 1. */
+/**
+ * d(x^y)/dx = y x^(y-1), for constant exponents right at x = 0 as well: x^0 has no gradient, that of x^1 is
+ * 1.
+ */
 function powerRule(e: Expressions, x: Id, y: Id, dy: Id): Id | null {
   const c = constantOf(e, y);
   if (c === undefined) return e.mul(dy, e.mul(y, e.binary('pow', x, e.sub(y, e.scalar(y, 1)))));

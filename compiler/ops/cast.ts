@@ -1,6 +1,6 @@
 /**
- * Conversion between element types. The reference computes in f64 throughout: only conversion to integers changes a
- * value (truncation towards zero, as WGSL converts).
+ * Conversion between element types. The reference computes in f64 throughout: only conversion to integers
+ * changes a value (truncation towards zero, as WGSL converts).
  */
 
 import type { DType } from '../graph/types.ts';

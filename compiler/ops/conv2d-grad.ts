@@ -1,5 +1,6 @@
 /**
- * The gradients of a convolution: of its image, (dy, w) -> dx, and of its filters, (x, dy) -> dw. See convolve.ts.
+ * The gradients of a convolution: of its image, (dy, w) -> dx, and of its filters, (x, dy) -> dw. See
+ * convolve.ts.
  *
  * Both are bilinear and their own gradients are convolutions again, so derivatives of any order exist.
  */

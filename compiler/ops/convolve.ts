@@ -1,9 +1,9 @@
 /**
  * What the three convolution ops share: shapes, and one walk over all products x·w of a convolution in f64.
  *
- * A grouped convolution cuts channels and filters into `groups` equal parts that do not mix: w is [O, C / groups, kh, kw].
- * y = conv2d(x, w), dx and dw are the three faces of one trilinear form, so each is written with the same walk, and the
- * gradients of each are the two others.
+ * A grouped convolution cuts channels and filters into `groups` equal parts that do not mix: w is [O, C /
+ * groups, kh, kw]. y = conv2d(x, w), dx and dw are the three faces of one trilinear form, so each is written
+ * with the same walk, and the gradients of each are the two others.
  */
 import type { Dim } from '../graph/types.ts';
 
@@ -32,8 +32,8 @@ export interface ConvolutionShapes {
 }
 
 /**
- * Calls `visit` with the flat places of every product that the convolution sums: y[yAt] += x[xAt] w[wAt]. Places in
- * the padding have no product.
+ * Calls `visit` with the flat places of every product that the convolution sums: y[yAt] += x[xAt] w[wAt].
+ * Places in the padding have no product.
  */
 export function walkConvolution(
   { x, w, y }: ConvolutionShapes,

@@ -1,5 +1,6 @@
 /**
- * Lower bounds on work: floating-point operations and bytes, for reports, schedules and the tests of the plan.
+ * Lower bounds on work: floating-point operations and bytes, for reports, schedules and the tests of the
+ * plan.
  */
 import { type DType, numericShape, sizeOf, type TensorType } from '../graph/types.ts';
 import type { Cost } from './op.ts';

@@ -1,6 +1,6 @@
 /**
- * Rows of a table by number, and the gradient: rows of dy added where they were read. An id outside the table is an
- * error of the data, checked where data enters; the reference refuses it too.
+ * Rows of a table by number, and the gradient: rows of dy added where they were read. An id outside the table
+ * is an error of the data, checked where data enters; the reference refuses it too.
  */
 
 import { formatShape, sizeOf, type TensorType } from '../graph/types.ts';

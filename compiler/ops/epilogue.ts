@@ -1,11 +1,16 @@
-/** The type of a contraction with a fused epilogue: (product, further inputs...) elementwise, shaped as the product. */
+/**
+ * The type of a contraction with a fused epilogue: (product, further inputs...) elementwise, shaped as the
+ * product.
+ */
 import { formatShape, sameDim, type TensorType } from '../graph/types.ts';
 import type { MapProgram } from './map-program.ts';
 import type { ShapeResult } from './op.ts';
 import { programFault } from './scalar.ts';
 import { accept, broadcastShapes, refuse } from './shapes.ts';
 
-/** @param inputs the two operands and the epilogue's further inputs, which broadcast to the product's shape */
+/**
+ * @param inputs the two operands and the epilogue's further inputs, which broadcast to the product's shape
+ */
 export function epilogueShape(
   what: string,
   inputs: readonly TensorType[],

@@ -2,8 +2,8 @@
 import { type Lane, literal } from './wgsl.ts';
 
 /**
- * The error function to about 1e-15: erf x = 2/sqrt(pi) exp(-x²) Σ 2ⁿ x^(2n+1) / (1·3·…·(2n+1)) (Abramowitz and
- * Stegun 7.1.6), a series of positive terms; beyond 6 it is 1 in f64.
+ * The error function to about 1e-15: erf x = 2/sqrt(pi) exp(-x²) Σ 2ⁿ x^(2n+1) / (1·3·…·(2n+1)) (Abramowitz
+ * and Stegun 7.1.6), a series of positive terms; beyond 6 it is 1 in f64.
  */
 export function erf(x: number): number {
   const a = Math.abs(x);

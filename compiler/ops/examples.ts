@@ -1,8 +1,9 @@
 /**
  * Small cases of an op, beside its meaning: shapes, ranges of values and attributes that show what it is for.
  *
- * Tests walk all ops by them (test/numeric/every-op.test.ts, test/gpu/every-op.test.ts), so a case should have odd sizes, more
- * than one sample, and values away from jumps and poles; one with three axes shows the op over stored halves.
+ * Tests walk all ops by them (test/numeric/every-op.test.ts, test/gpu/every-op.test.ts), so a case should
+ * have odd sizes, more than one sample, and values away from jumps and poles; one with three axes shows the
+ * op over stored halves.
  */
 
 /** Random values of one input. */

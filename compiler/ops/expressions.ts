@@ -1,7 +1,8 @@
 /**
  * Short names for building nodes, so that gradient rules read like the formulas they are.
  *
- * No-op views (reshape to the same shape, expand to the same shape, the identity permutation) return their input.
+ * No-op views (reshape to the same shape, expand to the same shape, the identity permutation) return their
+ * input.
  */
 import type { Builder } from '../graph/builder.ts';
 import { multiplyDims } from '../graph/dims.ts';

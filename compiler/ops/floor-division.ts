@@ -1,4 +1,7 @@
-/** Quotients and remainders of integers that floor, as NumPy has them: on numbers for the reference, as WGSL for kernels. */
+/**
+ * Quotients and remainders of integers that floor, as NumPy has them: on numbers for the reference, as WGSL
+ * for kernels.
+ */
 import type { Lane } from './wgsl.ts';
 
 /** Towards minus infinity, and 0 where the divisor is 0. */

@@ -1,9 +1,10 @@
 /**
- * Mean and sum of squared deviations of every 64 columns of a row: partial statistics that joined give a row's mean and variance.
+ * Mean and sum of squared deviations of every 64 columns of a row: partial statistics that joined give a
+ * row's mean and variance.
  *
- * A kernel that makes a tile of x knows whole groups of its rows, so it writes these along with x, and a layer norm of x needs
- * no pass over x of its own. Pairs of this kind are joined without cancellation (Chan, Golub and LeVeque 1979): with groups of
- * c columns, M2 = sum of M2_t + c sum of (mean_t - mean)².
+ * A kernel that makes a tile of x knows whole groups of its rows, so it writes these along with x, and a
+ * layer norm of x needs no pass over x of its own. Pairs of this kind are joined without cancellation (Chan,
+ * Golub and LeVeque 1979): with groups of c columns, M2 = sum of M2_t + c sum of (mean_t - mean)².
  */
 
 import { multiplyDims } from '../graph/dims.ts';
@@ -21,7 +22,9 @@ declare module './attributes.ts' {
   }
 }
 
-/** Columns of a group: what every schedule's tile of a product holds whole, so that all give the same bits. */
+/**
+ * Columns of a group: what every schedule's tile of a product holds whole, so that all give the same bits.
+ */
 export const momentColumns = 64;
 
 /** Mean and M2 of some values. */

@@ -1,6 +1,6 @@
 /**
- * All operations in one table. Its type makes a name without a definition, or a definition under another name, a
- * compile error; nothing registers itself by being imported.
+ * All operations in one table. Its type makes a name without a definition, or a definition under another
+ * name, a compile error; nothing registers itself by being imported.
  */
 import type { Node, NodeOf } from '../graph/types.ts';
 import { allGather } from './all-gather.ts';

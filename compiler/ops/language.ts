@@ -1,9 +1,9 @@
 /**
  * How an op is said in the language: as data, from which the checker and the tracer make a built-in function.
  *
- * A `word` means one node of the op and nothing more: its tensors are the op's inputs in order, its static arguments (settings)
- * the op's attributes. Words that mean several nodes (`max`, `rearrange`, `batch_norm` in training) are in `model/builtins`;
- * the op then says how its node is `written`, which tests call.
+ * A `word` means one node of the op and nothing more: its tensors are the op's inputs in order, its static
+ * arguments (settings) the op's attributes. Words that mean several nodes (`max`, `rearrange`, `batch_norm`
+ * in training) are in `model/builtins`; the op then says how its node is `written`, which tests call.
  */
 import type { TensorType } from '../graph/types.ts';
 
@@ -47,7 +47,10 @@ export interface Word<A> {
   readonly anyAxis?: true;
   /** Attributes with which the op does nothing: the operand itself is the value. */
   readonly idle?: (attrs: A) => boolean;
-  /** For messages, which operand's axis each axis of the result is; by default those of the same length, from the end. */
+  /**
+   * For messages, which operand's axis each axis of the result is; by default those of the same length, from
+   * the end.
+   */
   readonly sources?: (
     inputs: readonly TensorType[],
     attrs: A,

@@ -1,5 +1,6 @@
 /**
- * Leaves: what a graph starts from. Inputs and weights are fed by name; constants and `iota` are values of their own.
+ * Leaves: what a graph starts from. Inputs and weights are fed by name; constants and `iota` are values of
+ * their own.
  */
 
 import { leastOf } from '../graph/dims.ts';

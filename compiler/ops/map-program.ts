@@ -1,8 +1,9 @@
 /**
- * A fused elementwise chain as data: what one `map` node or a matrix product's epilogue computes for each element.
+ * A fused elementwise chain as data: what one `map` node or a matrix product's epilogue computes for each
+ * element.
  *
- * Values are numbered: 0 .. inputs-1 are the inputs, then one per instruction in order; the last is the result.
- * The reference executor interprets it, the kernel writer prints it as WGSL.
+ * Values are numbered: 0 .. inputs-1 are the inputs, then one per instruction in order; the last is the
+ * result. The reference executor interprets it, the kernel writer prints it as WGSL.
  */
 import type { Node } from '../graph/types.ts';
 import type { BinaryMapOp, ElementwiseOp, OpName, UnaryMapOp } from './attributes.ts';

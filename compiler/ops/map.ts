@@ -1,5 +1,6 @@
 /**
- * A fused elementwise chain. The fusion pass makes these behind differentiation, so there is no gradient rule.
+ * A fused elementwise chain. The fusion pass makes these behind differentiation, so there is no gradient
+ * rule.
  */
 
 import { type Dim, sameShape } from '../graph/types.ts';

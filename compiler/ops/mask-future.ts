@@ -1,6 +1,6 @@
 /**
- * The causal mask of attention scores, for models that write attention out: entries a query must not see become -3e38,
- * which softmax turns into 0. Finite, because WGSL may assume that there are no infinities.
+ * The causal mask of attention scores, for models that write attention out: entries a query must not see
+ * become -3e38, which softmax turns into 0. Finite, because WGSL may assume that there are no infinities.
  */
 
 import { formatShape } from '../graph/types.ts';
@@ -13,7 +13,9 @@ import { samplewise } from './slices.ts';
 
 declare module './attributes.ts' {
   interface OpAttributes {
-    /** `[..., T, S]`: entries with j > i + (S - T) become -3e38, finite because WGSL may assume no infinities. */
+    /**
+     * `[..., T, S]`: entries with j > i + (S - T) become -3e38, finite because WGSL may assume no infinities.
+     */
     mask_future: None;
   }
 }

@@ -1,8 +1,10 @@
 /**
- * The matrix product, batched, with either operand stored transposed, and optionally a fused elementwise epilogue.
+ * The matrix product, batched, with either operand stored transposed, and optionally a fused elementwise
+ * epilogue.
  *
- * Gradients use the transpose flags and never move data: d op(A) = dy op(B)ᵀ and d op(B) = op(A)ᵀ dy. A weight shared by
- * a batch gets its gradient from one product over all rows of the batch, not from a sum of one product each.
+ * Gradients use the transpose flags and never move data: d op(A) = dy op(B)ᵀ and d op(B) = op(A)ᵀ dy. A
+ * weight shared by a batch gets its gradient from one product over all rows of the batch, not from a sum of
+ * one product each.
  */
 
 import { multiplyDims } from '../graph/dims.ts';
@@ -35,10 +37,11 @@ import type { Split } from './traits.ts';
 declare module './attributes.ts' {
   interface OpAttributes {
     /**
-     * (a [..., M, K], b [..., K, N]) -> [..., M, N]; with `transposeA` a is [..., K, M], with `transposeB` b is [..., N, K].
-     * Batch axes broadcast; b (or a) may be 2-D. `epilogue`, made by the fusion pass, maps (product, further inputs...)
-     * elementwise; inputs behind a and b broadcast to the result. With `normalise`, also made by a pass, the left operand is
-     * layer_norm(a, weight [K], bias [K]) with inputs (a, b, group_moments of a, weight, bias, further inputs...) and b is 2-D.
+     * (a [..., M, K], b [..., K, N]) -> [..., M, N]; with `transposeA` a is [..., K, M], with `transposeB` b
+     * is [..., N, K]. Batch axes broadcast; b (or a) may be 2-D. `epilogue`, made by the fusion pass, maps
+     * (product, further inputs...) elementwise; inputs behind a and b broadcast to the result. With
+     * `normalise`, also made by a pass, the left operand is layer_norm(a, weight [K], bias [K]) with inputs
+     * (a, b, group_moments of a, weight, bias, further inputs...) and b is 2-D.
      */
     matmul: {
       readonly transposeA: boolean;

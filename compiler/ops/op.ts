@@ -1,9 +1,9 @@
 /**
  * What the compiler knows about an operation: one file and one object each.
  *
- * `defineOp` only fixes the types; `ops/index.ts` gathers the objects over a mapped type, so that an op without a gradient,
- * a reference, a cost or one of its traits is a compile error. How an op becomes WGSL is in `kernels/`, where `lowerings`
- * has to have a line for every op whose role is `kernel`.
+ * `defineOp` only fixes the types; `ops/index.ts` gathers the objects over a mapped type, so that an op
+ * without a gradient, a reference, a cost or one of its traits is a compile error. How an op becomes WGSL is
+ * in `kernels/`, where `lowerings` has to have a line for every op whose role is `kernel`.
  */
 import type { Builder } from '../graph/builder.ts';
 import type { ShapeError } from '../graph/shape-error.ts';
@@ -29,7 +29,9 @@ export interface Cost {
   readonly bytes: number;
 }
 
-/** Comparison against the f64 reference: |a-b| <= atol + rtol*|b|, rtol growing with sqrt(K) where `perSqrtK`. */
+/**
+ * Comparison against the f64 reference: |a-b| <= atol + rtol*|b|, rtol growing with sqrt(K) where `perSqrtK`.
+ */
 export interface Tolerance {
   readonly rtol: number;
   readonly atol: number;
@@ -37,8 +39,8 @@ export interface Tolerance {
 }
 
 /**
- * Gradient nodes for each input, built with `b`; `null` where an input has no gradient (indices, or not `wanted`).
- * `node` is the forward node, `dy` the id of its result's gradient.
+ * Gradient nodes for each input, built with `b`; `null` where an input has no gradient (indices, or not
+ * `wanted`). `node` is the forward node, `dy` the id of its result's gradient.
  */
 export type GradientRule<K extends OpName> = (
   b: Builder,
@@ -53,9 +55,14 @@ export interface OpDefinition<K extends OpName, R extends Role = Role> {
   readonly arity: number | 'any';
   /** Result type from input types (may be symbolic), or why not. */
   shape(inputs: readonly TensorType[], attrs: OpAttributes[K]): ShapeResult;
-  /** The rule, or who alone makes such nodes, so that none is needed: second derivatives are not supported. */
+  /**
+   * The rule, or who alone makes such nodes, so that none is needed: second derivatives are not supported.
+   */
   readonly gradient: GradientRule<K> | 'made by gradients' | 'made by passes';
-  /** Plain f64 evaluation: the oracle. `shape` is the numeric result shape, `dtype` the result's (f32 by default). */
+  /**
+   * Plain f64 evaluation: the oracle. `shape` is the numeric result shape, `dtype` the result's (f32 by
+   * default).
+   */
   reference(
     inputs: readonly RefTensor[],
     attrs: OpAttributes[K],

@@ -75,7 +75,10 @@ export function filterMatrix(b: Builder, w: number): number {
   return e.reshape(w, [out, product(...window)]);
 }
 
-/** The whole convolution: x [B, C, H·kh, W·kw], w [O, C, kh, kw] -> [B, O, H, W], a view of a product [B·H·W, O]. */
+/**
+ * The whole convolution: x [B, C, H·kh, W·kw], w [O, C, kh, kw] -> [B, O, H, W], a view of a product [B·H·W,
+ * O].
+ */
 export function patchConvolution(b: Builder, x: number, w: number, g: PatchGrid): number {
   const e = new Expressions(b);
   const pixels = e.matmul(toPatches(b, x, g), filterMatrix(b, w), false, true);

@@ -5,7 +5,8 @@ import type { Lane } from './wgsl.ts';
 const mostFactors = 1024;
 
 /**
- * x^n by repeated squaring, for any sign of x and n; x^0 is 1. Squares become `let`s in `lines`, named after `name`.
+ * x^n by repeated squaring, for any sign of x and n; x^0 is 1. Squares become `let`s in `lines`, named after
+ * `name`.
  * @returns undefined where n is no whole number or too large
  */
 export function constantPower(
@@ -29,7 +30,10 @@ export function constantPower(
   return n < 0 ? `(${of('1.0')} / (${power}))` : `(${power})`;
 }
 
-/** x^y: WGSL's own, which knows positive x alone, for whole y of either sign of x; anything to the power of 0 is 1. */
+/**
+ * x^y: WGSL's own, which knows positive x alone, for whole y of either sign of x; anything to the power of 0
+ * is 1.
+ */
 export function powerSource({ lanes, type: t }: Lane): string {
   return `fn power_${lanes}(x: ${t}, y: ${t}) -> ${t} {
   let size = pow(abs(x), y);

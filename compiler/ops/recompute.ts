@@ -1,7 +1,8 @@
 /**
- * The value of its input under another name: what is computed from it is kept apart from what is computed from the
- * input itself, although both are equal. Rematerialisation puts it where a block's forward is done again, so that
- * the builder, which shares equal nodes, does not make one of the two. A view: it costs nothing.
+ * The value of its input under another name: what is computed from it is kept apart from what is computed
+ * from the input itself, although both are equal. Rematerialisation puts it where a block's forward is done
+ * again, so that the builder, which shares equal nodes, does not make one of the two. A view: it costs
+ * nothing.
  */
 
 import { free } from './costs.ts';

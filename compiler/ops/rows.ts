@@ -24,7 +24,9 @@ export function rowGradientShape(what: string, inputs: readonly TensorType[]): S
   return refusal ?? rowShape(what, inputs);
 }
 
-/** Calls `f` with the same row of every input and the row of the result to fill; all inputs have one shape. */
+/**
+ * Calls `f` with the same row of every input and the row of the result to fill; all inputs have one shape.
+ */
 export function mapRows(
   inputs: readonly RefTensor[],
   f: (rows: readonly Float64Array[], out: Float64Array) => void,

@@ -1,8 +1,8 @@
 /**
  * The interpreter of fused chains on f64 numbers.
  *
- * The ops' own functions serve their references, `map` nodes and matrix product epilogues, so that fusing cannot change
- * the meaning of a chain.
+ * The ops' own functions serve their references, `map` nodes and matrix product epilogues, so that fusing
+ * cannot change the meaning of a chain.
  */
 import { sizeOf } from '../graph/types.ts';
 import { binaryTable } from './binary.ts';

@@ -2,7 +2,8 @@
  * What shape rules share: results, refusals, and the rules that many ops have in common.
  *
  * A refusal leads with the fact and blames inputs by number, so that the tracer can add source positions.
- * Codes: Z301 shapes disagree (the default), Z302 wrong number of axes or an axis that is not there, Z303 element types.
+ * Codes: Z301 shapes disagree (the default), Z302 wrong number of axes or an axis that is not there, Z303
+ * element types.
  */
 import type { ShapeError } from '../graph/shape-error.ts';
 import type { Dim, TensorType } from '../graph/types.ts';

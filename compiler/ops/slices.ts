@@ -1,8 +1,8 @@
 /**
  * The usual ways in which an op is done slice by slice along the first axis, for `traits.slices`.
  *
- * Most ops treat the samples of a batch alike, so a slice of the result needs the same slice of some inputs. Those that
- * sum over the batch (weights' gradients) give a partial result for each slice.
+ * Most ops treat the samples of a batch alike, so a slice of the result needs the same slice of some inputs.
+ * Those that sum over the batch (weights' gradients) give a partial result for each slice.
  */
 import type { TensorType } from '../graph/types.ts';
 import type { Split } from './traits.ts';
@@ -12,8 +12,8 @@ interface Typed {
 }
 
 /**
- * Every entry of the result's first axis comes from the same entry of the inputs that have it: those with an axis of its
- * length in front and at least `rank` axes (the result's own number by default).
+ * Every entry of the result's first axis comes from the same entry of the inputs that have it: those with an
+ * axis of its length in front and at least `rank` axes (the result's own number by default).
  * @param whole inputs that have no such axis whatever their shapes (filters)
  */
 export function samplewise({ rank, whole = [] }: { rank?: number; whole?: readonly number[] } = {}) {

@@ -1,5 +1,6 @@
 /**
- * How ops are done on strips: a range of one axis of the result, made from ranges of the inputs (`traits.strips`).
+ * How ops are done on strips: a range of one axis of the result, made from ranges of the inputs
+ * (`traits.strips`).
  *
  * `autodiff/tile-rows.ts` pushes a slice of a loss's result through the ops above it with these.
  */
@@ -18,7 +19,10 @@ export interface Cut {
   strip(id: number, axis: number): number;
   /** A value that does not depend on the strip. */
   whole(id: number): number;
-  /** The strip of an operand that broadcasts to a result of `rank` axes; the whole operand where it repeats along the axis. */
+  /**
+   * The strip of an operand that broadcasts to a result of `rank` axes; the whole operand where it repeats
+   * along the axis.
+   */
   operand(id: number, rank: number): number;
   shape(id: number): readonly number[];
 }

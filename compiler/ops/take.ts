@@ -1,6 +1,7 @@
 /**
- * One position of an axis, chosen for each element of the axes before it: x[b, index[b], ...]. The text tower takes the
- * end-of-text feature so, and cross-entropy the score of the right class. The gradient puts dy back among zeros.
+ * One position of an axis, chosen for each element of the axes before it: x[b, index[b], ...]. The text tower
+ * takes the end-of-text feature so, and cross-entropy the score of the right class. The gradient puts dy back
+ * among zeros.
  */
 
 import { formatShape, type NodeOf, sizeOf } from '../graph/types.ts';

@@ -1,5 +1,6 @@
 /**
- * Dense f64 tensors for the reference rules: indexing, broadcasting and permuting, written to be obviously right.
+ * Dense f64 tensors for the reference rules: indexing, broadcasting and permuting, written to be obviously
+ * right.
  */
 import { denseStrides, sizeOf } from '../graph/types.ts';
 import type { RefTensor } from './op.ts';
@@ -15,8 +16,8 @@ export function rowsOf(shape: readonly number[]): { rows: number; width: number 
 }
 
 /**
- * For each element of `shape` in row-major order, the element number of a strided source: the sum of index times stride,
- * from `offset`. A stride of 0 repeats.
+ * For each element of `shape` in row-major order, the element number of a strided source: the sum of index
+ * times stride, from `offset`. A stride of 0 repeats.
  */
 export function walk(
   shape: readonly number[],

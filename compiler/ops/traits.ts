@@ -1,8 +1,9 @@
 /**
- * Facts about an op that the stages ask for, beside its meaning: who makes its result, how it is cut, stored and laid out.
+ * Facts about an op that the stages ask for, beside its meaning: who makes its result, how it is cut, stored
+ * and laid out.
  *
- * They stand in the op's own file (`traits` of its definition). Every fact is required, so that `tsc` names what a new op
- * has not said; no stage keeps a list of names.
+ * They stand in the op's own file (`traits` of its definition). Every fact is required, so that `tsc` names
+ * what a new op has not said; no stage keeps a list of names.
  */
 import type { NodeOf, TensorType } from '../graph/types.ts';
 import type { OpName } from './attributes.ts';
@@ -24,9 +25,10 @@ export type Slices<K extends OpName> = (node: NodeOf<K>, inputs: readonly Tensor
 /**
  * What mixed precision does (Micikevicius et al. 2018, section 3).
  *
- * `full`: the result stays f32 (sums over the batch, statistics, losses, masks). `activation`: it may be stored as f16.
- * `elementwise`: the same, and where it stays f32 so do its operands. `product`: an activation whose first two operands are
- * multiplied and may be read as f16. `full product`: such operands, but a result in f32 (a weight's gradient).
+ * `full`: the result stays f32 (sums over the batch, statistics, losses, masks). `activation`: it may be
+ * stored as f16. `elementwise`: the same, and where it stays f32 so do its operands. `product`: an activation
+ * whose first two operands are multiplied and may be read as f16. `full product`: such operands, but a result
+ * in f32 (a weight's gradient).
  */
 export type Half = 'full' | 'activation' | 'elementwise' | 'product' | 'full product';
 
@@ -40,7 +42,9 @@ interface Computed<K extends OpName> {
 export interface TraitsOf<K extends OpName> {
   /** Fed from outside: inputs and weights. */
   readonly leaf: { readonly role: 'leaf' };
-  /** The first input's memory, seen otherwise; consumers index through it, and it is copied where they cannot. */
+  /**
+   * The first input's memory, seen otherwise; consumers index through it, and it is copied where they cannot.
+   */
   readonly view: { readonly role: 'view'; readonly strips: Strips<K> | 'none' };
   /** Rewritten by a pass: no kernel ever sees it. */
   readonly rewritten: Computed<K> & { readonly role: 'rewritten' };

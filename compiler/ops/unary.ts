@@ -1,11 +1,11 @@
 /**
- * Elementwise ops with one input. They differ in a few facts only, so each is one entry of the table here and nothing
- * anywhere else: its name, type, kernel, word and tests follow from it.
+ * Elementwise ops with one input. They differ in a few facts only, so each is one entry of the table here and
+ * nothing anywhere else: its name, type, kernel, word and tests follow from it.
  *
- * Where it is cheaper, a derivative is written in the result y rather than in x. Its return type has to be written out
- * (`: Id`): names of ops come from this table, so `tsc` must be able to type it without looking into bodies that use them.
- * Tolerances follow WGSL's accuracy rules (correctly rounded negation; exp within 3 + 2|x| units in the last place; ln
- * 2^-21 absolute near 1; tanh through exp; erf is our own polynomial).
+ * Where it is cheaper, a derivative is written in the result y rather than in x. Its return type has to be
+ * written out (`: Id`): names of ops come from this table, so `tsc` must be able to type it without looking
+ * into bodies that use them. Tolerances follow WGSL's accuracy rules (correctly rounded negation; exp within
+ * 3 + 2|x| units in the last place; ln 2^-21 absolute near 1; tanh through exp; erf is our own polynomial).
  */
 import type { None, UnaryMapOp } from './attributes.ts';
 import { perElement } from './costs.ts';
@@ -41,12 +41,18 @@ export interface UnaryRow {
   readonly helper?: (lane: Lane) => string;
   /** dx from (x, y, dy), or that there is none because the function is constant but for jumps. */
   readonly derivative: ((e: Expressions, x: Id, y: Id, dy: Id) => Id) | 'none';
-  /** The word for it, of the op's name, and whether it is one of static numbers as well; or how else it is written. */
+  /**
+   * The word for it, of the op's name, and whether it is one of static numbers as well; or how else it is
+   * written.
+   */
   readonly language:
     | { readonly about: string; readonly numbers?: true }
     | { readonly written: (x: string) => string }
     | 'none';
-  /** The reference on i32, which wraps around as the device does, where integers have the op; its WGSL is the same. */
+  /**
+   * The reference on i32, which wraps around as the device does, where integers have the op; its WGSL is the
+   * same.
+   */
   readonly integers?: (x: number) => number;
   /** Plain arithmetic: its WGSL is right for scalars and vec4s alike, whichever it is printed for. */
   readonly plain?: true;

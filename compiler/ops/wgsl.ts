@@ -1,5 +1,6 @@
 /**
- * Pieces of WGSL that ops print their functions with: literals, and the type that an expression is printed for.
+ * Pieces of WGSL that ops print their functions with: literals, and the type that an expression is printed
+ * for.
  */
 
 export type Lanes = 1 | 4;

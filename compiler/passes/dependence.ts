@@ -1,4 +1,7 @@
-/** Which values of a graph depend on weights alone: with fixed weights they are computed once, before the first run. */
+/**
+ * Which values of a graph depend on weights alone: with fixed weights they are computed once, before the
+ * first run.
+ */
 import type { Graph } from '../graph/types.ts';
 
 /** For each node whether it is computed from weights and constants alone. */

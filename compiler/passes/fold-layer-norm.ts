@@ -1,9 +1,11 @@
 /**
- * A layer norm between two products disappears: the one in front writes the moments of its rows, the one behind normalises what it reads.
+ * A layer norm between two products disappears: the one in front writes the moments of its rows, the one
+ * behind normalises what it reads.
  *
- * Only where nothing but products reads the normalised value, as their left operand: in training the weights' gradients read
- * it too. Only with fixed weights, because some devices then multiply them by the norm's own weight once, before the first
- * run; and in f32, for moments are of values as they are stored. Values that the device's bindings cannot hold whole are left alone: these are done in slices.
+ * Only where nothing but products reads the normalised value, as their left operand: in training the weights'
+ * gradients read it too. Only with fixed weights, because some devices then multiply them by the norm's own
+ * weight once, before the first run; and in f32, for moments are of values as they are stored. Values that
+ * the device's bindings cannot hold whole are left alone: these are done in slices.
  */
 import type { Builder } from '../graph/builder.ts';
 import { readersOf } from '../graph/readers.ts';
@@ -15,7 +17,10 @@ import { fromWeights } from './dependence.ts';
 import type { PassSettings } from './pass.ts';
 import { rewrite } from './rewrite.ts';
 
-/** Inputs that the normalisation adds to a product, and bindings beside a product's inputs: its result, and that one's moments. */
+/**
+ * Inputs that the normalisation adds to a product, and bindings beside a product's inputs: its result, and
+ * that one's moments.
+ */
 const added = 3;
 
 class Folding {
@@ -78,7 +83,10 @@ class Folding {
     );
   }
 
-  /** One product over all rows, in f32, whose operands and result a binding can hold with columns padded to whole vec4s. */
+  /**
+   * One product over all rows, in f32, whose operands and result a binding can hold with columns padded to
+   * whole vec4s.
+   */
   #isFlat({ inputs, type, attrs }: NodeOf<'matmul'>): boolean {
     const types = [...inputs.slice(0, 2).map((id) => this.#graph.nodes[id]!.type), type];
     const [a, b] = types.map(({ shape }) => shape.length) as [number, number];

@@ -1,10 +1,12 @@
 /**
- * Elementwise fusion: chains become one `map`, and a chain that begins at a matrix product or a convolution becomes its epilogue.
+ * Elementwise fusion: chains become one `map`, and a chain that begins at a matrix product or a convolution
+ * becomes its epilogue.
  *
- * Going backwards, an elementwise node joins the group of its consumers if they have its shape and form one group; a cheap
- * one (quick GELU's sigmoid, wanted forward and backward) joins several groups and is computed again in each, which
- * costs less than storing it. What remains alone is a group's root and the only value stored. A sum of many products
- * stays a chain of groups with a product each, because one group would keep all of them until its end.
+ * Going backwards, an elementwise node joins the group of its consumers if they have its shape and form one
+ * group; a cheap one (quick GELU's sigmoid, wanted forward and backward) joins several groups and is computed
+ * again in each, which costs less than storing it. What remains alone is a group's root and the only value
+ * stored. A sum of many products stays a chain of groups with a product each, because one group would keep
+ * all of them until its end.
  */
 import type { Builder } from '../graph/builder.ts';
 import { createBuilder } from '../graph/create-builder.ts';

@@ -1,6 +1,6 @@
 /**
- * The passes in order. Each is a pure function from graph to graph; `runPasses` verifies after every one, and a caller
- * may look at each result (`--dump-after`).
+ * The passes in order. Each is a pure function from graph to graph; `runPasses` verifies after every one, and
+ * a caller may look at each result (`--dump-after`).
  */
 import type { Graph, VerifiedGraph } from '../graph/types.ts';
 import { verify } from '../graph/verify.ts';

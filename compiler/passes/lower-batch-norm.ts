@@ -1,8 +1,9 @@
 /**
  * Batch norm becomes (x - mean) · scale + bias with scale = weight / sqrt(variance + eps) for each channel.
  *
- * Behind a convolution that feeds nothing else, and where the statistics are the model's own, the scale goes into the filters
- * (in inference these are then computed once) and bias - mean · scale into the convolution's epilogue.
+ * Behind a convolution that feeds nothing else, and where the statistics are the model's own, the scale goes
+ * into the filters (in inference these are then computed once) and bias - mean · scale into the convolution's
+ * epilogue.
  */
 import type { Builder } from '../graph/builder.ts';
 import { readersOf } from '../graph/readers.ts';

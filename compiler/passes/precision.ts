@@ -1,10 +1,11 @@
 /**
  * Mixed precision: which values are stored as f16, and which operands products read as f16.
  *
- * Activations and their gradients, those with at least three axes (batch, tokens, width; batch, channels, rows, columns), are
- * stored as halves; kernels widen what they load and accumulate in f32. Weights stay f32: a product reads a cast of
- * them, one for each weight. All else stays f32: features and similarities, losses, sums over the batch, statistics,
- * log-sum-exps, masks, gradients of weights and all results (Micikevicius et al. 2018, section 3).
+ * Activations and their gradients, those with at least three axes (batch, tokens, width; batch, channels,
+ * rows, columns), are stored as halves; kernels widen what they load and accumulate in f32. Weights stay f32:
+ * a product reads a cast of them, one for each weight. All else stays f32: features and similarities, losses,
+ * sums over the batch, statistics, log-sum-exps, masks, gradients of weights and all results (Micikevicius et
+ * al. 2018, section 3).
  *
  * Throws `DiagnosticError` Z615 where the device has no half floats.
  */
@@ -44,8 +45,9 @@ function halve(graph: Graph): Graph {
     return id;
   };
   /**
-   * A leaf, or views of one, as a half. All views of a weight share one cast of it, which is kept; an input is cast below the reshapes of what
-   * is seen of it, so that the cast is also the copy that those need (patches of a picture).
+   * A leaf, or views of one, as a half. All views of a weight share one cast of it, which is kept; an input
+   * is cast below the reshapes of what is seen of it, so that the cast is also the copy that those need
+   * (patches of a picture).
    */
   const asHalf = (id: number): number => {
     const known = casts.get(id);
@@ -68,7 +70,9 @@ function halve(graph: Graph): Graph {
   return { nodes, outputs: graph.outputs.map(({ name, node }) => ({ name, node: renamed[node]! })) };
 }
 
-/** Whether both operands of a product are halves or leaves that may be read as such, and not both are weights. */
+/**
+ * Whether both operands of a product are halves or leaves that may be read as such, and not both are weights.
+ */
 function multipliesHalves(graph: Graph, node: Node, halved: readonly boolean[]): boolean {
   if (!multiplied.includes(halfOf(node.op))) return false;
   const kinds = node.inputs
@@ -92,7 +96,10 @@ function halvedNodes(graph: Graph): boolean[] {
   return halved;
 }
 
-/** Results, and what reaches them by arithmetic on elements alone: a gradient that is added up, a scaled result. */
+/**
+ * Results, and what reaches them by arithmetic on elements alone: a gradient that is added up, a scaled
+ * result.
+ */
 function fullNodes(graph: Graph): boolean[] {
   const full = new Array<boolean>(graph.nodes.length).fill(false);
   for (const { node } of graph.outputs) full[node] = true;
@@ -102,7 +109,10 @@ function fullNodes(graph: Graph): boolean[] {
   return full;
 }
 
-/** Values with three axes or more, two of them longer than 1, and what is reshaped (not only repeated) to such. */
+/**
+ * Values with three axes or more, two of them longer than 1, and what is reshaped (not only repeated) to
+ * such.
+ */
 function deepNodes(graph: Graph): boolean[] {
   const deep = graph.nodes.map(
     ({ type: { shape } }) => shape.length > 2 && shape.filter((n) => n !== 1).length > 1,

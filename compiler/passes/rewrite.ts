@@ -4,8 +4,8 @@ import { createBuilder } from '../graph/create-builder.ts';
 import type { Graph, Node } from '../graph/types.ts';
 
 /**
- * Answers the node that replaces `node`, built with `b` from `inputs` (the already rewritten ids of its inputs), or
- * undefined to keep it as it is.
+ * Answers the node that replaces `node`, built with `b` from `inputs` (the already rewritten ids of its
+ * inputs), or undefined to keep it as it is.
  */
 export type Rule = (b: Builder, node: Node, inputs: readonly number[]) => number | undefined;
 

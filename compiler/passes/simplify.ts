@@ -1,5 +1,6 @@
 /**
- * Removes what computes nothing: neutral arithmetic, views that undo or repeat each other, gathers of one chunk.
+ * Removes what computes nothing: neutral arithmetic, views that undo or repeat each other, gathers of one
+ * chunk.
  */
 import type { Builder } from '../graph/builder.ts';
 import { type Graph, type Node, sameShape } from '../graph/types.ts';

@@ -1,8 +1,9 @@
 /**
  * Kernels to a plan: places every storage in a buffer, prints each kernel's bindings, shares equal pipelines.
  *
- * A buffer bound both for reading and writing in one dispatch is an error in WebGPU, so all of a kernel's bindings into a
- * buffer it writes are `read_write`. Storages never overlap while both are alive, which `verifyPlan` proves again.
+ * A buffer bound both for reading and writing in one dispatch is an error in WebGPU, so all of a kernel's
+ * bindings into a buffer it writes are `read_write`. Storages never overlap while both are alive, which
+ * `verifyPlan` proves again.
  */
 import { fail } from '../../grammar/diagnostics.ts';
 import { alignUp } from '../graph/dims.ts';
@@ -173,7 +174,10 @@ function storagesAt(kernels: readonly Kernel[], places: readonly Storage['place'
   return [...found.values()];
 }
 
-/** Puts lowered kernels into buffers. `arenas` brings weights, gradients and moments; io, derived and workspace are laid out here. */
+/**
+ * Puts lowered kernels into buffers. `arenas` brings weights, gradients and moments; io, derived and
+ * workspace are laid out here.
+ */
 export function assemble(
   lowered: Lowered,
   profile: DeviceProfile,

@@ -1,8 +1,8 @@
 /**
  * Whether a plan fits a device, and if not, which batch would.
  *
- * Everything is known before a byte is allocated: the plan's buffers against the memory of the device (where it is
- * known: software adapters use the host's), and each binding against the device's limit.
+ * Everything is known before a byte is allocated: the plan's buffers against the memory of the device (where
+ * it is known: software adapters use the host's), and each binding against the device's limit.
  */
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import { type Graph, numericShape, sizeOf } from '../graph/types.ts';
@@ -45,8 +45,8 @@ export function checkMemory(plan: Plan, { memory, name }: DeviceProfile): void {
 }
 
 /**
- * Refuses at once, before hours are spent on a plan of millions of slices, what comes from or goes to the host and fits
- * no buffer of the device.
+ * Refuses at once, before hours are spent on a plan of millions of slices, what comes from or goes to the
+ * host and fits no buffer of the device.
  * @throws DiagnosticError Z605
  */
 export function checkInputsAndResults(graph: Graph, { limits }: DeviceProfile): void {

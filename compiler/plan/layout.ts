@@ -1,8 +1,10 @@
 /**
- * Where weights, gradients and moments lie: flat arenas in one order, so that the optimizer walks them as one array.
+ * Where weights, gradients and moments lie: flat arenas in one order, so that the optimizer walks them as one
+ * array.
  *
- * Trainable weights that decay come first, then other trainable ones, then the rest; each starts at an aligned offset. Gradients and
- * moments mirror the trainable part. Where an arena passes the limit of a buffer, it goes on in another.
+ * Trainable weights that decay come first, then other trainable ones, then the rest; each starts at an
+ * aligned offset. Gradients and moments mirror the trainable part. Where an arena passes the limit of a
+ * buffer, it goes on in another.
  */
 import { alignUp } from '../graph/dims.ts';
 import { sizeOf } from '../graph/types.ts';

@@ -1,5 +1,6 @@
 /**
- * From lowered kernels to a verified plan: arenas of weights, gradients and moments, slots by name, the memory table.
+ * From lowered kernels to a verified plan: arenas of weights, gradients and moments, slots by name, the
+ * memory table.
  */
 import type { Graph, NodeOf, VerifiedGraph } from '../graph/types.ts';
 import { gradientPrefix, numericShape, sizeOf } from '../graph/types.ts';

@@ -1,8 +1,10 @@
 /**
- * Workspace memory by liveness: tensors whose lives do not overlap share bytes; and the table of what all buffers take.
+ * Workspace memory by liveness: tensors whose lives do not overlap share bytes; and the table of what all
+ * buffers take.
  *
- * Largest first, each at the lowest offset free during its whole life (greedy by size: Pisarchyk & Lee, "Efficient memory
- * management for deep neural net inference", 2020). The lower bound is the largest live set.
+ * Largest first, each at the lowest offset free during its whole life (greedy by size: Pisarchyk & Lee,
+ * "Efficient memory management for deep neural net inference", 2020). The lower bound is the largest live
+ * set.
  */
 import { alignUp } from '../graph/dims.ts';
 import type { BufferRole, MemoryTable, PlanBuffer } from './types.ts';

@@ -1,5 +1,6 @@
 /**
- * The sections of a chunked training step: which steps repeat for every chunk, and which copies carry features across.
+ * The sections of a chunked training step: which steps repeat for every chunk, and which copies carry
+ * features across.
  */
 import type { Assembled } from './assemble.ts';
 import type { BufferRange, ChunkCopy, PlanSection } from './types.ts';
@@ -21,8 +22,8 @@ export interface CutTensor {
 }
 
 /**
- * encode (each chunk): inputs to features, put beside those of the other chunks. loss (once): gradients start from zero.
- * backward (each chunk): its features' gradients to those of the weights. update (once).
+ * encode (each chunk): inputs to features, put beside those of the other chunks. loss (once): gradients start
+ * from zero. backward (each chunk): its features' gradients to those of the weights. update (once).
  */
 export function chunkSections(
   parts: readonly ChunkedPart[],

@@ -1,10 +1,10 @@
 /**
- * The plan: everything the runtime needs but the weights, as plain data (JSON and WGSL). The only thing that crosses
- * from the compiler to the runtime.
+ * The plan: everything the runtime needs but the weights, as plain data (JSON and WGSL). The only thing that
+ * crosses from the compiler to the runtime.
  *
- * Memory is a few large buffers; a tensor is a byte range of one. Steps run in order, in one submit. All offsets are
- * multiples of the device's storage offset alignment. The runtime creates buffers and pipelines, makes one bind group a step, and
- * replays the steps at every run.
+ * Memory is a few large buffers; a tensor is a byte range of one. Steps run in order, in one submit. All
+ * offsets are multiples of the device's storage offset alignment. The runtime creates buffers and pipelines,
+ * makes one bind group a step, and replays the steps at every run.
  */
 import type { DType } from '../graph/types.ts';
 import type { ScheduleChoice } from '../kernels/text/kernel.ts';
@@ -22,7 +22,10 @@ export type BufferRole =
   | 'features'
   /** Inputs the host writes before a run and outputs it reads after. */
   | 'io'
-  /** Values that depend on weights alone (transposed weights, exp(logit_scale)): computed by `setup`, kept across runs. */
+  /**
+   * Values that depend on weights alone (transposed weights, exp(logit_scale)): computed by `setup`, kept
+   * across runs.
+   */
   | 'derived'
   /** Small f32 scalars that change every run (`hyper`), see `HyperSlot`. */
   | 'hyper'
@@ -55,7 +58,10 @@ export interface WeightSlot extends Slot {
   readonly kind: 'param' | 'buffer';
   /** Has a gradient and is updated by the optimizer. */
   readonly trainable: boolean;
-  /** Training plans: where Adam's first and second moments of a trainable weight lie, f32 in the weight's shape. */
+  /**
+   * Training plans: where Adam's first and second moments of a trainable weight lie, f32 in the weight's
+   * shape.
+   */
   readonly moments?: { readonly m: BufferRange; readonly v: BufferRange };
 }
 
@@ -154,13 +160,20 @@ export interface Plan {
   /** Training in mixed precision. */
   readonly scaler?: ScalerInfo;
   readonly inputs: readonly Slot[];
-  /** Entry results (`image_features`, `loss`, ...), with gradients `grad.<weight>`; training also `grad_norm`. */
+  /**
+   * Entry results (`image_features`, `loss`, ...), with gradients `grad.<weight>`; training also `grad_norm`.
+   */
   readonly outputs: readonly Slot[];
   readonly pipelines: readonly PlanPipeline[];
-  /** Run once after weights were written (and again whenever they are), before the next run. Empty in training plans. */
+  /**
+   * Run once after weights were written (and again whenever they are), before the next run. Empty in training
+   * plans.
+   */
   readonly setup: readonly PlanStep[];
   readonly steps: readonly PlanStep[];
-  /** Chunked training: the steps of one optimizer step in parts, in order; without them all steps are one run. */
+  /**
+   * Chunked training: the steps of one optimizer step in parts, in order; without them all steps are one run.
+   */
   readonly sections?: readonly PlanSection[];
   readonly memory: MemoryTable;
   readonly flops: number;

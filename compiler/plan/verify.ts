@@ -1,6 +1,6 @@
 /**
- * Proves that a plan is safe to run: bindings lie in their buffers, aligned, within the device's limits, and no dispatch
- * binds overlapping bytes that it may write. Only verified plans reach a device, by type.
+ * Proves that a plan is safe to run: bindings lie in their buffers, aligned, within the device's limits, and
+ * no dispatch binds overlapping bytes that it may write. Only verified plans reach a device, by type.
  */
 import type { DeviceProfile } from '../profile.ts';
 import {

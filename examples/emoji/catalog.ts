@@ -1,9 +1,10 @@
 /**
- * The emoji that exist in all three packages, joined on their code points, and the split into training and test.
+ * The emoji that exist in all three packages, joined on their code points, and the split into training and
+ * test.
  *
- * Twemoji and Noto give the training pictures, OpenMoji the captions (CLDR annotation and tags) and the pictures of an
- * unseen style. The split is a fixed hash of the code points, so it is the same on every machine and for every version
- * of the packages. Nothing here touches a picture; `prepare.ts` does.
+ * Twemoji and Noto give the training pictures, OpenMoji the captions (CLDR annotation and tags) and the
+ * pictures of an unseen style. The split is a fixed hash of the code points, so it is the same on every
+ * machine and for every version of the packages. Nothing here touches a picture; `prepare.ts` does.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';

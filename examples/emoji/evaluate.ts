@@ -1,8 +1,8 @@
 /**
  * Zero-shot tests of a trained emoji model: which caption fits a picture best, beside what chance gives.
  *
- * A caption's feature is the mean of its features under the four prompts it was trained with, so no prompt is favoured.
- * Everything is pure arithmetic on features that an encoder made; `run.ts` brings the encoder.
+ * A caption's feature is the mean of its features under the four prompts it was trained with, so no prompt is
+ * favoured. Everything is pure arithmetic on features that an encoder made; `run.ts` brings the encoder.
  */
 import { join } from 'node:path';
 import { topAccuracy, trueRanks } from '../../runtime/eval/zeroshot.ts';

@@ -1,10 +1,10 @@
 /**
  * Makes the data set from the npm packages: pictures on white, and tab-separated files that the recipes read.
  *
- * `train.csv` (both styles of everything that is not held out), `holdout.csv` (both styles of the held-out skin-tone
- * variants), `style.csv` (OpenMoji drawings of trained concepts) and `captions.txt` (every caption). A picture's
- * transparent parts become white here, because CLIP's preprocessing drops the alpha channel. Nothing is made twice: a
- * stamp, written last, holds a digest of what would be made.
+ * `train.csv` (both styles of everything that is not held out), `holdout.csv` (both styles of the held-out
+ * skin-tone variants), `style.csv` (OpenMoji drawings of trained concepts) and `captions.txt` (every
+ * caption). A picture's transparent parts become white here, because CLIP's preprocessing drops the alpha
+ * channel. Nothing is made twice: a stamp, written last, holds a digest of what would be made.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';

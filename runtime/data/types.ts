@@ -18,7 +18,10 @@ export interface DataCursor {
 }
 
 export interface Batch {
-  /** Row-major in the shape that the model takes; normalised pixels [B, 3, R, R] for pictures. Empty if it takes none. */
+  /**
+   * Row-major in the shape that the model takes; normalised pixels [B, 3, R, R] for pictures. Empty if it
+   * takes none.
+   */
   readonly images: Float32Array;
   /** [B, context]; for texts SOT ... EOT, then zeros. Empty if the model takes none. */
   readonly tokens: Int32Array;

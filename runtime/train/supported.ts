@@ -63,10 +63,11 @@ export interface ReadSettings {
 }
 
 /**
- * The settings for a loss. A weight that no gradient reaches stays as it is: without decay, moments and bounds, as in
- * PyTorch, whose optimizers skip weights without a gradient.
+ * The settings for a loss. A weight that no gradient reaches stays as it is: without decay, moments and
+ * bounds, as in PyTorch, whose optimizers skip weights without a gradient.
  * @param graph with the output `loss`
- * @throws DiagnosticError Z608 when a freeze pattern fits nothing, everything is frozen, or nothing of the rest is read
+ * @throws DiagnosticError Z608 when a freeze pattern fits nothing, everything is frozen, or nothing of the
+ * rest is read
  */
 export function settingsFor(recipe: Recipe, graph: Graph): ReadSettings {
   const settings = updateSettings(recipe);

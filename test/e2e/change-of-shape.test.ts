@@ -1,4 +1,6 @@
-/** Training from weights of another shape, with parts frozen: what starts where, what moves, what is refused. */
+/**
+ * Training from weights of another shape, with parts frozen: what starts where, what moves, what is refused.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resolveModel } from '../../compiler/model/index.ts';

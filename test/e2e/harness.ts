@@ -1,6 +1,6 @@
 /**
- * Runs the command line in a folder of its own and looks at exit code and both streams: as users do, in another process, or
- * within this one, which spares what a process takes to start.
+ * Runs the command line in a folder of its own and looks at exit code and both streams: as users do, in
+ * another process, or within this one, which spares what a process takes to start.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -52,8 +52,8 @@ export class Workspace {
   }
 
   /**
-   * The same within this process, for calls that open no device. One at a time: folder, variables, streams and exit code
-   * belong to the process.
+   * The same within this process, for calls that open no device. One at a time: folder, variables, streams
+   * and exit code belong to the process.
    */
   async call(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
     const streams = { stdout: '', stderr: '' };

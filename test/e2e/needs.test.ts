@@ -1,6 +1,6 @@
 /**
- * A machine without any driver, by two runs of vitest in processes of their own: tests that need one are skipped with a
- * line that says so, and are errors where ZOOC_REQUIRE_ADAPTER=1.
+ * A machine without any driver, by two runs of vitest in processes of their own: tests that need one are
+ * skipped with a line that says so, and are errors where ZOOC_REQUIRE_ADAPTER=1.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

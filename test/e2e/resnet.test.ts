@@ -1,6 +1,6 @@
 /**
- * A ResNet from the command line: running statistics of `run --mode train`, of a training run cut in two, and of an
- * evaluation that uses them.
+ * A ResNet from the command line: running statistics of `run --mode train`, of a training run cut in two, and
+ * of an evaluation that uses them.
  */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -1,7 +1,8 @@
 /**
- * `train` from the golden weights on the golden batches, as users run it: losses, rates and logit_scale of five steps
- * against PyTorch, on the reference (about twice the golden run's own noise) and on the adapter (tolerances of the golden
- * README). And what `train` refuses: another model's checkpoint, parts of recipes that cannot run yet.
+ * `train` from the golden weights on the golden batches, as users run it: losses, rates and logit_scale of
+ * five steps against PyTorch, on the reference (about twice the golden run's own noise) and on the adapter
+ * (tolerances of the golden README). And what `train` refuses: another model's checkpoint, parts of recipes
+ * that cannot run yet.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

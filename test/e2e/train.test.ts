@@ -1,4 +1,7 @@
-/** `train` on fixed batches: metrics, exact resume after a kill at any moment, signals, and the way to `classify`. */
+/**
+ * `train` on fixed batches: metrics, exact resume after a kill at any moment, signals, and the way to
+ * `classify`.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

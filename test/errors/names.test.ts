@@ -1,6 +1,6 @@
 /**
- * Names, arguments and kinds: each mistake as a person sees it. Long because the texts are: each case is a program and
- * its whole report.
+ * Names, arguments and kinds: each mistake as a person sees it. Long because the texts are: each case is a
+ * program and its whole report.
  */
 import { describe, expect, it } from 'vitest';
 import { check } from './report.ts';

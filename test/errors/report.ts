@@ -6,7 +6,10 @@ import { nodeHost } from '../../zoo/host.ts';
 
 const node = nodeHost();
 
-/** A host over texts by file name; imports of `"./x.zoo"` find `x.zoo`, npm packages are `node_modules/NAME.zoo`. */
+/**
+ * A host over texts by file name; imports of `"./x.zoo"` find `x.zoo`, npm packages are
+ * `node_modules/NAME.zoo`.
+ */
 export function memoryHost(files: Readonly<Record<string, string>>): ModuleHost {
   const known = new Map(Object.entries(files));
   return {

@@ -1,11 +1,12 @@
 /**
  * Mixed precision against PyTorch in f32: features, logits, loss and gradients.
  *
- * A stored half is off by at most u = 2^-11 = 4.9e-4 of itself. What a feature of these models (2 to 3 layers) depends on
- * passes about 20 roundings whose errors are independent: √20 u = 2.2e-3 of a tensor's norm. Logits are differences of
- * such features times up to 14: 4e-3 of their norm. Gradients pass the way twice, and through the loss: 1e-2. In training
- * mode a residual network's gradients hang on which activations are above zero, where u of a sum of 500 turns some over:
- * only their direction is judged, by the cosine over all weights. PyTorch's own autocast is as far from f32.
+ * A stored half is off by at most u = 2^-11 = 4.9e-4 of itself. What a feature of these models (2 to 3
+ * layers) depends on passes about 20 roundings whose errors are independent: √20 u = 2.2e-3 of a tensor's
+ * norm. Logits are differences of such features times up to 14: 4e-3 of their norm. Gradients pass the way
+ * twice, and through the loss: 1e-2. In training mode a residual network's gradients hang on which
+ * activations are above zero, where u of a sum of 500 turns some over: only their direction is judged, by the
+ * cosine over all weights. PyTorch's own autocast is as far from f32.
  */
 import { describe, expect, test } from 'vitest';
 import { device } from '../gpu/compiled.ts';

@@ -1,4 +1,7 @@
-/** Mixed precision against PyTorch in f32 (tolerances: mixed-cases.ts), and training in it: loss scale, overflow, resuming. */
+/**
+ * Mixed precision against PyTorch in f32 (tolerances: mixed-cases.ts), and training in it: loss scale,
+ * overflow, resuming.
+ */
 import { describe, expect, test } from 'vitest';
 import { compileGraph } from '../../compiler/compile.ts';
 import { DeviceTrainSession } from '../../runtime/train/session.ts';

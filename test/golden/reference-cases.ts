@@ -1,9 +1,10 @@
 /**
- * The f64 reference against PyTorch: features, logits, loss and every gradient of the tiny models, from graphs written
- * by hand and from the language.
+ * The f64 reference against PyTorch: features, logits, loss and every gradient of the tiny models, from
+ * graphs written by hand and from the language.
  *
- * The golden run is f32, so what is allowed here is its own noise (golden README: 1e-6 relative for ViTs, 3e-6 for
- * gradients and for batch statistics) with a factor of about 3, some thirty times tighter than what a GPU is asked for.
+ * The golden run is f32, so what is allowed here is its own noise (golden README: 1e-6 relative for ViTs,
+ * 3e-6 for gradients and for batch statistics) with a factor of about 3, some thirty times tighter than what
+ * a GPU is asked for.
  */
 import { describe, expect, test } from 'vitest';
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';
@@ -74,7 +75,10 @@ const sources = {
   'traced, bodies instead of fused ops': traced(false),
 } as const;
 
-/** @param cases golden sets by name (those that end in `_rn` are residual networks) and where their graphs come from */
+/**
+ * @param cases golden sets by name (those that end in `_rn` are residual networks) and where their graphs
+ * come from
+ */
 export function describeReference(
   cases: readonly (readonly [set: string, from: keyof typeof sources])[],
 ): void {

@@ -22,8 +22,9 @@ interface GoldenRun {
 }
 
 /**
- * Values that a run of the golden batch gives, by name, as far as the set stores them; the names of the trainable weights;
- * and what PyTorch found. Where only a part of a gradient is stored, its norm is among the values, as `grad_norm.<name>`.
+ * Values that a run of the golden batch gives, by name, as far as the set stores them; the names of the
+ * trainable weights; and what PyTorch found. Where only a part of a gradient is stored, its norm is among the
+ * values, as `grad_norm.<name>`.
  */
 export async function runGolden(on: Device, { set, kind, mode, gradients, precision = 'f32' }: GoldenRun) {
   const { tensors: golden, model, weights, sample, stride } = goldenSet(set, 'golden');

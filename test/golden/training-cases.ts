@@ -1,7 +1,8 @@
 /**
- * Five optimizer steps from the golden weights against PyTorch: on the f64 reference within about twice the noise of a
- * float32 run (loss 1.2e-6, logit_scale 2.3e-7, elements 7e-5, tensors 3e-4 and 1.3e-2; a ResNet's is larger: loss 4e-5,
- * tensors 1e-3, statistics 1.2e-5), on the machine's own adapter within what is asked of a float32 device.
+ * Five optimizer steps from the golden weights against PyTorch: on the f64 reference within about twice the
+ * noise of a float32 run (loss 1.2e-6, logit_scale 2.3e-7, elements 7e-5, tensors 3e-4 and 1.3e-2; a ResNet's
+ * is larger: loss 4e-5, tensors 1e-3, statistics 1.2e-5), on the machine's own adapter within what is asked
+ * of a float32 device.
  */
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { compileGraph } from '../../compiler/compile.ts';

@@ -1,6 +1,7 @@
 /**
- * Features, logits, loss and every gradient on the machine's own adapter against PyTorch, with the schedules of both kinds
- * of device, at the tolerances that are asked of a float32 device (20 to 50 times the noise between PyTorch's f32 and f64).
+ * Features, logits, loss and every gradient on the machine's own adapter against PyTorch, with the schedules
+ * of both kinds of device, at the tolerances that are asked of a float32 device (20 to 50 times the noise
+ * between PyTorch's f32 and f64).
  */
 import { describe, expect, test } from 'vitest';
 import { device } from '../gpu/compiled.ts';

@@ -1,6 +1,7 @@
 /**
- * Models that are fed no pictures: every verb takes the shapes of a model's own inputs, on the reference and on WebGPU,
- * and what only works for pictures says so. Chains of records beside it, against the same written link by link.
+ * Models that are fed no pictures: every verb takes the shapes of a model's own inputs, on the reference and
+ * on WebGPU, and what only works for pictures says so. Chains of records beside it, against the same written
+ * link by link.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,8 +1,9 @@
 /**
- * Checks one operation's kernels against its f64 reference, for both kinds of schedules on whatever adapter there is.
+ * Checks one operation's kernels against its f64 reference, for both kinds of schedules on whatever adapter
+ * there is.
  *
- * Tolerances are those of the op's definition; where it says `perSqrtK`, rtol and atol grow with the square root of the
- * number of terms that were added, as rounding errors of a sum do.
+ * Tolerances are those of the op's definition; where it says `perSqrtK`, rtol and atol grow with the square
+ * root of the number of terms that were added, as rounding errors of a sum do.
  */
 import { expect } from 'vitest';
 import type { Lower } from '../../compiler/kernels/text/kernel.ts';
@@ -30,7 +31,9 @@ export interface Check<K extends OpName> {
   readonly terms?: number;
 }
 
-/** Runs the op's kernels (for both kinds of device unless a profile is given) and compares with the reference. */
+/**
+ * Runs the op's kernels (for both kinds of device unless a profile is given) and compares with the reference.
+ */
 export async function checkOp<K extends OpName>(check: Check<K>): Promise<void> {
   const { op, attrs, inputs, gpu, lower } = check;
   const definition = opOf(op);

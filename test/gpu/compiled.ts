@@ -18,7 +18,9 @@ import { skipFor } from '../support/needs.ts';
 
 let opened: Promise<Device | undefined> | undefined;
 
-/** The device of this test process; undefined where tests that need one may be skipped (said once on stderr). */
+/**
+ * The device of this test process; undefined where tests that need one may be skipped (said once on stderr).
+ */
 export function device(): Promise<Device | undefined> {
   opened ??= openGpu().then(
     (gpu) => gpu.device,
@@ -50,11 +52,14 @@ export function profileFor(on: Device, kind: DeviceKind): DeviceProfile {
   return { ...on.profile, kind };
 }
 
-/** What the reference makes of a graph in f32, by options: schedules in turn are compared with one evaluation. */
+/**
+ * What the reference makes of a graph in f32, by options: schedules in turn are compared with one evaluation.
+ */
 const references = new WeakMap<Graph, ReadonlyMap<string, ReadonlyMap<string, RefTensor>>>();
 
 /**
- * @param target a kind of device, or a whole profile: only its schedules differ from those of the device at hand
+ * @param target a kind of device, or a whole profile: only its schedules differ from those of the device at
+ * hand
  * @param options `least` is the scale of an output whose values are all smaller, as where they are exactly 0
  */
 export async function compare(

@@ -1,4 +1,7 @@
-/** Encoders written in the language only, compiled for the adapter at hand: loss and every gradient against the reference. */
+/**
+ * Encoders written in the language only, compiled for the adapter at hand: loss and every gradient against
+ * the reference.
+ */
 import { describe, expect, it } from 'vitest';
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';
 import { compileGraph } from '../../compiler/compile.ts';

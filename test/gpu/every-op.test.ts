@@ -1,10 +1,10 @@
 /**
- * Every op's kernels on WebGPU against the f64 reference, by the op's own examples: alone with cpu and gpu schedules, in a whole
- * plan forward and backward, and over stored halves where its traits allow them.
+ * Every op's kernels on WebGPU against the f64 reference, by the op's own examples: alone with cpu and gpu
+ * schedules, in a whole plan forward and backward, and over stored halves where its traits allow them.
  *
- * An op that is added is tested here without a line; the other files of this folder look closer at layouts, sizes and
- * schedules of single families. In mixed precision kernel and reference may round a value near a tie to different
- * neighbours, one unit u = 2^-11 apart: 3 u for a result, 6 u for gradients (half.test.ts).
+ * An op that is added is tested here without a line; the other files of this folder look closer at layouts,
+ * sizes and schedules of single families. In mixed precision kernel and reference may round a value near a
+ * tie to different neighbours, one unit u = 2^-11 apart: 3 u for a result, 6 u for gradients (half.test.ts).
  */
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Precision } from '../../compiler/compile.ts';
@@ -41,7 +41,10 @@ describe.skipIf(gpu === undefined)('kernels alone', () => {
 /** The gradients that a plan with this case can have. */
 const gradientsOf = (c: OpCase) => (typeof c.definition.gradient === 'string' ? [] : weightsOf(c));
 
-/** All ops in one plan, so that equal kernels are compiled once, run once for a kind of schedules and a precision. */
+/**
+ * All ops in one plan, so that equal kernels are compiled once, run once for a kind of schedules and a
+ * precision.
+ */
 function inOnePlan(cases: readonly OpCase[], precision: Precision): Promise<Comparison[]> {
   const feeds = new Map(
     cases.flatMap((c) => c.operands.map(({ data }, i) => [operandName(c, i), data] as const)),
@@ -63,7 +66,10 @@ function errorsOf({ errors }: Comparison, c: OpCase): [name: string, error: numb
 /** Ops that become part of a map. */
 const joinsMaps = (op: OpName) => isElementwise(op) || opOf(op).traits.role === 'rewritten';
 
-/** Whether the op's own result is among what a plan stores as halves: by itself, or in the map that it became part of. */
+/**
+ * Whether the op's own result is among what a plan stores as halves: by itself, or in the map that it became
+ * part of.
+ */
 function storesHalf({ lowered }: Comparison, op: OpName): boolean {
   return lowered.nodes.some(
     (n) => n.type.dtype === 'f16' && (n.op === op || (n.op === 'map' && joinsMaps(op))),

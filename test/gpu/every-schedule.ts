@@ -1,6 +1,6 @@
 /**
- * Forces every schedule of a family in turn on a graph, compares each with the f64 reference and with the others' bits, and
- * counts on how many pieces of work each ran and how many it does not fit.
+ * Forces every schedule of a family in turn on a graph, compares each with the f64 reference and with the
+ * others' bits, and counts on how many pieces of work each ran and how many it does not fit.
  */
 import { expect } from 'vitest';
 import { compileGraph } from '../../compiler/compile.ts';
@@ -17,7 +17,9 @@ import {
 import type { Device } from '../../runtime/types.ts';
 import { compare } from './compiled.ts';
 
-/** Random cases are drawn by a fixed generator; `ZOOC_FUZZ` (500 by default) says how many, in units of `per`. */
+/**
+ * Random cases are drawn by a fixed generator; `ZOOC_FUZZ` (500 by default) says how many, in units of `per`.
+ */
 export function casesOf(per: number): number {
   return Math.ceil(Number(process.env.ZOOC_FUZZ ?? 500) / per);
 }

@@ -1,5 +1,6 @@
 /**
- * A layer norm between two products, done by the products, against the definition in f64: every class of schedules, odd shapes, large means.
+ * A layer norm between two products, done by the products, against the definition in f64: every class of
+ * schedules, odd shapes, large means.
  */
 import { describe, expect, it } from 'vitest';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
@@ -53,8 +54,8 @@ function classes(): DeviceProfile[] {
 }
 
 /**
- * Two products in a row, each with rounding of about sqrt(K) 2^-24 for K <= 768 relative to the largest value, and the norm's own 5e-6
- * (its op's tolerance).
+ * Two products in a row, each with rounding of about sqrt(K) 2^-24 for K <= 768 relative to the largest
+ * value, and the norm's own 5e-6 (its op's tolerance).
  */
 const tolerance = 6e-6;
 

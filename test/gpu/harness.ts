@@ -1,9 +1,10 @@
 /**
- * Runs single operations on a real WebGPU adapter (a software one is enough) and compares them with the f64 reference.
+ * Runs single operations on a real WebGPU adapter (a software one is enough) and compares them with the f64
+ * reference.
  *
- * A minimal `LowerContext` collects the kernels of one node whose inputs are strided views prepared by the test; each
- * storage gets a buffer of its own, so a kernel is checked before any planning. Guard values behind every result show
- * writes out of bounds. Where no adapter can be had, tests are skipped (`needs.ts`).
+ * A minimal `LowerContext` collects the kernels of one node whose inputs are strided views prepared by the
+ * test; each storage gets a buffer of its own, so a kernel is checked before any planning. Guard values
+ * behind every result show writes out of bounds. Where no adapter can be had, tests are skipped (`needs.ts`).
  */
 import { create, globals } from 'webgpu';
 import { alignUp } from '../../compiler/graph/dims.ts';
@@ -47,7 +48,9 @@ export interface TestGpu {
 
 let opened: Promise<TestGpu | undefined> | undefined;
 
-/** The adapter of this test process; undefined where tests that need one may be skipped (said once on stderr). */
+/**
+ * The adapter of this test process; undefined where tests that need one may be skipped (said once on stderr).
+ */
 export function openGpu(): Promise<TestGpu | undefined> {
   opened ??= open();
   return opened;
@@ -177,7 +180,9 @@ export async function prepare(gpu: TestGpu, kernels: readonly Kernel[], memory: 
   return { device, buffers, dispatches };
 }
 
-/** Runs the kernels in order and returns the contents of one storage; throws where guards were overwritten. */
+/**
+ * Runs the kernels in order and returns the contents of one storage; throws where guards were overwritten.
+ */
 export async function runKernels(
   gpu: TestGpu,
   kernels: readonly Kernel[],

@@ -1,4 +1,7 @@
-/** Random operands of kernels and how far results are from what was expected; free of the test runner, for child processes. */
+/**
+ * Random operands of kernels and how far results are from what was expected; free of the test runner, for
+ * child processes.
+ */
 import type { Tolerance } from '../../compiler/ops/op.ts';
 import { randomNumbers } from '../support/random.ts';
 import type { TestInput } from './harness.ts';

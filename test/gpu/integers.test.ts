@@ -1,6 +1,6 @@
 /**
- * Arithmetic of i32 tensors: the same numbers on the reference and by the kernels of both kinds of devices, up to the ends
- * of the range, where sums and products wrap around.
+ * Arithmetic of i32 tensors: the same numbers on the reference and by the kernels of both kinds of devices,
+ * up to the ends of the range, where sums and products wrap around.
  */
 import { describe, expect, test } from 'vitest';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';

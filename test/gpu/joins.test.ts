@@ -1,4 +1,7 @@
-/** A program in which a sum of dy has the shape of a layer norm's bias gradient and is another one: gradients as the reference's. */
+/**
+ * A program in which a sum of dy has the shape of a layer norm's bias gradient and is another one: gradients
+ * as the reference's.
+ */
 import { describe, expect, it } from 'vitest';
 import { resolveModel, traceEntry } from '../../compiler/model/index.ts';
 import { nodeHost } from '../../zoo/host.ts';

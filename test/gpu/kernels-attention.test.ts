@@ -1,9 +1,11 @@
 /**
- * Attention and its gradients against the f64 reference, causal or not, for the sequence lengths of the published models.
+ * Attention and its gradients against the f64 reference, causal or not, for the sequence lengths of the
+ * published models.
  *
- * Operands are slices of one [B, T, 3, H, D] buffer, as models make them, besides dense and unaligned ones. Gradients get the
- * reference's log-sum-exp, rounded to f32, and any delta: the formula holds for every delta. Each case costs software
- * adapters seconds of compiling, so gradients are checked at few of the lengths.
+ * Operands are slices of one [B, T, 3, H, D] buffer, as models make them, besides dense and unaligned ones.
+ * Gradients get the reference's log-sum-exp, rounded to f32, and any delta: the formula holds for every
+ * delta. Each case costs software adapters seconds of compiling, so gradients are checked at few of the
+ * lengths.
  */
 import { describe, expect, test } from 'vitest';
 import { attentionLowerings } from '../../compiler/kernels/attention/attention.ts';

@@ -1,6 +1,7 @@
 /**
- * The kernels of convolutional towers against the f64 reference, with both kinds of schedules: the three faces of a convolution in
- * odd sizes, strides, paddings and groups, pooling, and the statistics of batch norm; images in both memory orders.
+ * The kernels of convolutional towers against the f64 reference, with both kinds of schedules: the three
+ * faces of a convolution in odd sizes, strides, paddings and groups, pooling, and the statistics of batch
+ * norm; images in both memory orders.
  */
 import { describe, test } from 'vitest';
 import { convolutionLowerings } from '../../compiler/kernels/products/convolution.ts';

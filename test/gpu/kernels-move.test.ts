@@ -1,5 +1,6 @@
 /**
- * Kernels that move values: embedding with tables beyond a binding's limit, take, concat, pad and the gradients.
+ * Kernels that move values: embedding with tables beyond a binding's limit, take, concat, pad and the
+ * gradients.
  */
 import { describe, expect, test } from 'vitest';
 import { embeddingLowerings } from '../../compiler/kernels/moves/embedding.ts';

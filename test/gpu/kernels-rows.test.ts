@@ -1,8 +1,8 @@
 /**
  * Row kernels against the f64 reference: softmax, log-softmax, layer norm, L2 norm and their gradients.
  *
- * Every kernel runs with both kinds of schedules, over odd and even row lengths and over views: slices, transposed rows,
- * repeated rows, two operands in one storage.
+ * Every kernel runs with both kinds of schedules, over odd and even row lengths and over views: slices,
+ * transposed rows, repeated rows, two operands in one storage.
  */
 import { describe, test } from 'vitest';
 import { normalisedLowerings } from '../../compiler/kernels/products/normalised.ts';

@@ -1,5 +1,6 @@
 /**
- * The optimizer's kernels against PyTorch's AdamW written out in f64: norm, clipping, decay of a part, clamps, windows.
+ * The optimizer's kernels against PyTorch's AdamW written out in f64: norm, clipping, decay of a part,
+ * clamps, windows.
  */
 import { describe, expect, test } from 'vitest';
 import { updateKernels } from '../../compiler/kernels/update/update.ts';

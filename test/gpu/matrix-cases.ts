@@ -1,9 +1,10 @@
 /**
- * Products and convolutions over halves for the tests of subgroup matrices: what is computed, by which schedule, and how far it is from
- * the f64 reference over operands that were rounded to f16 before.
+ * Products and convolutions over halves for the tests of subgroup matrices: what is computed, by which
+ * schedule, and how far it is from the f64 reference over operands that were rounded to f16 before.
  *
- * Products of halves are exact in f32 and sums are f32, so the tolerance is that of f32 products (the op's own, growing with
- * the root of the number of terms); f16 results may be off by one rounding to 11 bits on top.
+ * Products of halves are exact in f32 and sums are f32, so the tolerance is that of f32 products (the op's
+ * own, growing with the root of the number of terms); f16 results may be off by one rounding to 11 bits on
+ * top.
  */
 import { contractLowerings } from '../../compiler/kernels/products/contract.ts';
 import { convolutionLowerings } from '../../compiler/kernels/products/convolution.ts';
@@ -243,7 +244,10 @@ export async function runCase(
   return { schedule, excess: worst, values };
 }
 
-/** What is run under a driver with subgroup matrices: the fewest cases that reach every way through the kernels. */
+/**
+ * What is run under a driver with subgroup matrices: the fewest cases that reach every way through the
+ * kernels.
+ */
 export function executedCases(): MatrixCase[] {
   return [
     productCase({ m: 1, n: 1, k: 1 }),
@@ -276,8 +280,8 @@ export function executedCases(): MatrixCase[] {
 }
 
 /**
- * Run with one schedule after the other: operands in vec4s with all of them; odd sizes, batches and an epilogue with small ones, since
- * software drivers compile large tiles for seconds.
+ * Run with one schedule after the other: operands in vec4s with all of them; odd sizes, batches and an
+ * epilogue with small ones, since software drivers compile large tiles for seconds.
  */
 export function scheduledCases(profile: DeviceProfile): { readonly c: MatrixCase; readonly ids: string[] }[] {
   const ids = matrixIds(profile);

@@ -1,6 +1,7 @@
 /**
- * Run by matrix.test.ts in a process of its own, under a driver that offers subgroup matrices: runs the cases and prints one line of
- * JSON. The driver is loaded with another C library, so the test runner itself cannot run under it.
+ * Run by matrix.test.ts in a process of its own, under a driver that offers subgroup matrices: runs the cases
+ * and prints one line of JSON. The driver is loaded with another C library, so the test runner itself cannot
+ * run under it.
  */
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
@@ -26,7 +27,10 @@ export interface ChildReport {
   readonly plan: {
     readonly features: readonly string[];
     readonly schedules: readonly string[];
-    /** Largest error of a plan with a linear layer, its gelu and another layer in halves, relative to the largest result. */
+    /**
+     * Largest error of a plan with a linear layer, its gelu and another layer in halves, relative to the
+     * largest result.
+     */
     readonly error: number;
   };
 }

@@ -1,9 +1,10 @@
 /**
- * Kernels of subgroup matrices without subgroup matrices: each subgroup is one invocation that keeps whole matrices in arrays of
- * its own, multiplied by loops. So the logic of every configuration (M ≠ N ≠ K, f32 operands) is executed on any adapter.
+ * Kernels of subgroup matrices without subgroup matrices: each subgroup is one invocation that keeps whole
+ * matrices in arrays of its own, multiplied by loops. So the logic of every configuration (M ≠ N ≠ K, f32
+ * operands) is executed on any adapter.
  *
- * The kernel's text is used as it is but for the types and the three built-in functions, so its tiles, offsets, orders,
- * edges and epilogues are those of the real kernel.
+ * The kernel's text is used as it is but for the types and the three built-in functions, so its tiles,
+ * offsets, orders, edges and epilogues are those of the real kernel.
  */
 import type { Kernel } from '../../compiler/kernels/text/kernel.ts';
 import { hiddenBound } from '../../compiler/kernels/text/wgsl.ts';
@@ -28,7 +29,9 @@ function arrayOf(type: string): { text: string; element: string; columns: number
   };
 }
 
-/** Short loops are not to be unrolled: software drivers compile thousands of instructions for tens of seconds. */
+/**
+ * Short loops are not to be unrolled: software drivers compile thousands of instructions for tens of seconds.
+ */
 const bound = (count: number) => hiddenBound(count, 'layer');
 
 /** For products with fewer batches than a matrix has rows. */

@@ -1,6 +1,7 @@
 /**
- * Products by subgroup matrices against the f64 reference over operands rounded to f16: really executed in a child process under
- * the software driver of `npm run setup:matrix-driver`, and with emulated matrices of every size on the adapter at hand.
+ * Products by subgroup matrices against the f64 reference over operands rounded to f16: really executed in a
+ * child process under the software driver of `npm run setup:matrix-driver`, and with emulated matrices of
+ * every size on the adapter at hand.
  *
  * Tolerances are those of f32 products, see matrix-cases.ts: operands are exact, sums are f32.
  */

@@ -1,6 +1,6 @@
 /**
- * Tensors larger than a binding: the same models under a limit of a few KiB, where nearly every operation must be done in
- * slices, against the same plans without a limit.
+ * Tensors larger than a binding: the same models under a limit of a few KiB, where nearly every operation
+ * must be done in slices, against the same plans without a limit.
  */
 import { describe, expect, test } from 'vitest';
 import { resolveModel } from '../../compiler/model/index.ts';

@@ -1,4 +1,7 @@
-/** x ^ n for whole n: any sign of x and n, forward and gradient, as factors and by exponents that only the device knows. */
+/**
+ * x ^ n for whole n: any sign of x and n, forward and gradient, as factors and by exponents that only the
+ * device knows.
+ */
 import { describe, expect, test } from 'vitest';
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';
 import { compileGraph } from '../../compiler/compile.ts';

@@ -1,9 +1,9 @@
 /**
- * The larger ResNets on the adapter at hand against the f64 reference, on small pictures: full depth where that is quick,
- * full width for the largest.
+ * The larger ResNets on the adapter at hand against the f64 reference, on small pictures: full depth where
+ * that is quick, full width for the largest.
  *
- * Random values (weights in [-1, 1) would explode over a hundred layers) are those of the hash rule, which keeps
- * activations at about one. Tolerance: that of the golden README for features of a float32 device.
+ * Random values (weights in [-1, 1) would explode over a hundred layers) are those of the hash rule, which
+ * keeps activations at about one. Tolerance: that of the golden README for features of a float32 device.
  */
 import { describe, expect, test } from 'vitest';
 import { resolveModel } from '../../compiler/model/index.ts';

@@ -1,9 +1,9 @@
 /**
- * Every schedule of attention, and the one kernel of GPUs: forward and backward, causal or not, against the f64 reference, and the
- * same bits as the other schedules.
+ * Every schedule of attention, and the one kernel of GPUs: forward and backward, causal or not, against the
+ * f64 reference, and the same bits as the other schedules.
  *
- * Lengths are 1, a prime, those of the published towers (50, 77, 197) and 577, which is more rows than any tile; widths go
- * from 32 to 128. All cases are one graph, so that their pipelines compile side by side.
+ * Lengths are 1, a prime, those of the published towers (50, 77, 197) and 577, which is more rows than any
+ * tile; widths go from 32 to 128. All cases are one graph, so that their pipelines compile side by side.
  */
 import { describe, expect, it } from 'vitest';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';

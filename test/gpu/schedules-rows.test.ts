@@ -1,6 +1,6 @@
 /**
- * Every schedule of row kernels, and the shared rows of GPUs: norms, softmax, reductions, a loss, and their gradients against the
- * f64 reference, and the same bits as the other schedules.
+ * Every schedule of row kernels, and the shared rows of GPUs: norms, softmax, reductions, a loss, and their
+ * gradients against the f64 reference, and the same bits as the other schedules.
  */
 import { describe, expect, it } from 'vitest';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
@@ -27,7 +27,10 @@ function drawn(count: number): Size[] {
   return Array.from({ length: count }, () => [1 + Math.floor(next() * 150), 1 + Math.floor(next() * 150)]);
 }
 
-/** All row kernels over one matrix; what they make is weighed by `w` so that gradients differ from place to place. */
+/**
+ * All row kernels over one matrix; what they make is weighed by `w` so that gradients differ from place to
+ * place.
+ */
 function addRows(b: ReturnType<typeof createBuilder>, [rows, length]: Size, i: number): number {
   const param = (name: string, shape: number[]) =>
     b.add('param', [], { name: `${name}${i}`, shape, role: 'param' });

@@ -1,8 +1,10 @@
 /**
- * Every schedule of products: right against the f64 reference on awkward sizes, and the same bits as the others.
+ * Every schedule of products: right against the f64 reference on awkward sizes, and the same bits as the
+ * others.
  *
- * Sizes are drawn by a fixed generator: 1, primes, odd ones, around the edges of tiles; all transposes, batched, with an
- * epilogue. Some are larger than any tile, and one is cut into pieces of K on GPUs. ZOOC_FUZZ raises their number.
+ * Sizes are drawn by a fixed generator: 1, primes, odd ones, around the edges of tiles; all transposes,
+ * batched, with an epilogue. Some are larger than any tile, and one is cut into pieces of K on GPUs.
+ * ZOOC_FUZZ raises their number.
  */
 import { describe, expect, it } from 'vitest';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
@@ -25,7 +27,10 @@ const chosen: Product[] = [
   { batch: 1, m: 1, n: 1, k: 1, transposeA: false, transposeB: false, batchedB: false },
 ];
 
-/** A padded, strided convolution in two groups, and its mean square; the gradients of both operands are products as well. */
+/**
+ * A padded, strided convolution in two groups, and its mean square; the gradients of both operands are
+ * products as well.
+ */
 function convolutionGraph(): Graph {
   const b = createBuilder();
   const x = b.add('param', [], { name: 'x', shape: [2, 6, 9, 7], role: 'param' });

@@ -1,5 +1,6 @@
 /**
- * Five optimizer steps on the machine's own adapter against PyTorch, and the same bits on a rerun from saved state.
+ * Five optimizer steps on the machine's own adapter against PyTorch, and the same bits on a rerun from saved
+ * state.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openGpu } from '../../runtime/node/gpu.ts';

@@ -1,4 +1,7 @@
-/** A WebGPU session on the machine's own adapter, with plans written by hand: results, late reads, errors, memory. */
+/**
+ * A WebGPU session on the machine's own adapter, with plans written by hand: results, late reads, errors,
+ * memory.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, validateWgsl } from '../../runtime/node/gpu.ts';
 import type { WebGpuDevice } from '../../runtime/webgpu/device.ts';

@@ -85,7 +85,10 @@ async function train(name: string, pairs: number, way: Way, steps = 1): Promise<
   return { gradients, state, losses };
 }
 
-/** Largest difference of a gradient, relative to its own largest element or a thousandth of the largest of all. */
+/**
+ * Largest difference of a gradient, relative to its own largest element or a thousandth of the largest of
+ * all.
+ */
 function worst({ gradients: found }: Trained, { gradients: wanted }: Trained): number {
   const largest = (data: Float32Array) => data.reduce((m, x) => Math.max(m, Math.abs(x)), 0);
   const floor = Math.max(...[...wanted.values()].map(largest)) / 1000;

@@ -1,15 +1,18 @@
 /**
- * Where five optimizer steps of a ResNet in WebGPU's f32 end, against where PyTorch's own f32 does: distance from f64.
+ * Where five optimizer steps of a ResNet in WebGPU's f32 end, against where PyTorch's own f32 does: distance
+ * from f64.
  *
- * A trajectory magnifies the noise of gradients twice. Adam's first step is lr · g / (|g| + eps), so a single element whose
- * gradient is near eps takes f32's noise as part of a whole step; and a pre-activation that is zero but for noise makes a
- * ReLU's gradient a toss-up, behind which runs part for good (1e-2 instead of 1e-4, PyTorch from itself as well when its
- * convolutions sum in another order). The sets (fixtures/trajectories/make.py) keep clear of such kinks in f64; what is left is
- * noise, of which any run is one draw: ours may end no further off than 4 times PyTorch's median over eight orders of its sums.
+ * A trajectory magnifies the noise of gradients twice. Adam's first step is lr · g / (|g| + eps), so a single
+ * element whose gradient is near eps takes f32's noise as part of a whole step; and a pre-activation that is
+ * zero but for noise makes a ReLU's gradient a toss-up, behind which runs part for good (1e-2 instead of
+ * 1e-4, PyTorch from itself as well when its convolutions sum in another order). The sets
+ * (fixtures/trajectories/make.py) keep clear of such kinks in f64; what is left is noise, of which any run is
+ * one draw: ours may end no further off than 4 times PyTorch's median over eight orders of its sums.
  *
- * What this cannot promise: seed 51 meets the same rule and is left out, because a unit of a ReLU whose pre-activation is 2.4e-6
- * of the layer's root mean square flips in its third step, and we end 164 times further off than PyTorch's median. f64 with that
- * one unit flipped ends as far from f64 (5.199e-3) as we do (5.194e-3): not a sum of ours, a coin that fell the other way.
+ * What this cannot promise: seed 51 meets the same rule and is left out, because a unit of a ReLU whose
+ * pre-activation is 2.4e-6 of the layer's root mean square flips in its third step, and we end 164 times
+ * further off than PyTorch's median. f64 with that one unit flipped ends as far from f64 (5.199e-3) as we do
+ * (5.194e-3): not a sum of ours, a coin that fell the other way.
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';

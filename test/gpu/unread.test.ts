@@ -1,4 +1,7 @@
-/** Trainable weights that the loss does not read, on the adapter at hand: gradients of zeros, the same bits behind training. */
+/**
+ * Trainable weights that the loss does not read, on the adapter at hand: gradients of zeros, the same bits
+ * behind training.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openExecutor } from '../../zoo/run/devices.ts';
 import { openEntry } from '../../zoo/run/entry.ts';

@@ -1,4 +1,7 @@
-/** Ids that are sliced, joined and computed with on the adapter at hand: the reference's rows, and nothing from outside. */
+/**
+ * Ids that are sliced, joined and computed with on the adapter at hand: the reference's rows, and nothing
+ * from outside.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openExecutor } from '../../zoo/run/devices.ts';
 import { openEntry } from '../../zoo/run/entry.ts';

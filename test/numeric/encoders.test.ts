@@ -1,6 +1,6 @@
 /**
- * Encoders written in the language only: every weight's gradient of the loss along a random direction against central
- * differences of the f64 reference, and values against what the papers define.
+ * Encoders written in the language only: every weight's gradient of the loss along a random direction against
+ * central differences of the f64 reference, and values against what the papers define.
  */
 import { describe, expect, it } from 'vitest';
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';

@@ -1,6 +1,6 @@
 /**
- * Every op, by its own definition: its reference gives the type that its shape rule says, its gradient rule agrees with central
- * differences of the reference, and the language makes the node that the example shows.
+ * Every op, by its own definition: its reference gives the type that its shape rule says, its gradient rule
+ * agrees with central differences of the reference, and the language makes the node that the example shows.
  *
  * An op that is added is tested here without a line. test/gpu/every-op.test.ts does the same for kernels.
  */

@@ -1,6 +1,7 @@
 /**
- * Gradient rules against central differences where one example of the op does not show it: a value used twice, constant exponents,
- * statistics of the value itself, masks below a softmax. Every op's own examples are checked in every-op.test.ts.
+ * Gradient rules against central differences where one example of the op does not show it: a value used
+ * twice, constant exponents, statistics of the value itself, masks below a softmax. Every op's own examples
+ * are checked in every-op.test.ts.
  */
 import { describe, expect, test } from 'vitest';
 import type { Builder } from '../../compiler/graph/builder.ts';

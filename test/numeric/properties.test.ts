@@ -1,6 +1,6 @@
 /**
- * Properties over random programs (fixed seeds): chains of ops differentiate correctly, einsum means its loop, a fused
- * chain means its nodes, and gradients of products hold for any batch.
+ * Properties over random programs (fixed seeds): chains of ops differentiate correctly, einsum means its
+ * loop, a fused chain means its nodes, and gradients of products hold for any batch.
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * Reference rules against independent statements of the same thing: fused ops against their definitions in primitive
- * ops (the bodies the language's library gives them), and single facts checked by hand.
+ * Reference rules against independent statements of the same thing: fused ops against their definitions in
+ * primitive ops (the bodies the language's library gives them), and single facts checked by hand.
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * CLIP's loss as a graph, written by hand with the builder: the golden tests of ops and gradients lean on nothing of
- * the language, and a fault there cannot hide one here.
+ * CLIP's loss as a graph, written by hand with the builder: the golden tests of ops and gradients lean on
+ * nothing of the language, and a fault there cannot hide one here.
  *
  * Configurations are read from the metadata of the golden weights. Names are OpenAI's state_dict names.
  */

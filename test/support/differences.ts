@@ -1,8 +1,9 @@
 /**
  * The oracle for gradients: central differences of the f64 reference.
  *
- * A case builds a value from named weights; it is made a scalar by weighing its elements with fixed random numbers, so
- * that every element matters differently. With h = 1e-5 the difference quotient is good to about 1e-9 of the scale.
+ * A case builds a value from named weights; it is made a scalar by weighing its elements with fixed random
+ * numbers, so that every element matters differently. With h = 1e-5 the difference quotient is good to about
+ * 1e-9 of the scale.
  */
 import { expect } from 'vitest';
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';

@@ -1,7 +1,9 @@
 /**
- * The small encoders of test/fixtures/models/encoders.zoo with weights and a batch, for the reference and for devices.
+ * The small encoders of test/fixtures/models/encoders.zoo with weights and a batch, for the reference and for
+ * devices.
  *
- * Weights are near their initialisers' size but none is zero or one: a norm's weight at exactly 1 hides mistakes.
+ * Weights are near their initialisers' size but none is zero or one: a norm's weight at exactly 1 hides
+ * mistakes.
  */
 import type { Graph } from '../../compiler/graph/types.ts';
 import { resolveModel, traceEntry } from '../../compiler/model/index.ts';

@@ -1,5 +1,6 @@
 /**
- * Models of one layer a tower to export, a folder for what is written, and what the files of their exports are to hold.
+ * Models of one layer a tower to export, a folder for what is written, and what the files of their exports
+ * are to hold.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -46,7 +47,10 @@ model "resnet" = CLIP(
 model "wide" = "resnet" with vision.width = 8, vision.heads = 8
 `;
 
-/** A folder of its own for the exports of one test file, with the models in `tiny.zoo` and weights in `mixed.safetensors`. */
+/**
+ * A folder of its own for the exports of one test file, with the models in `tiny.zoo` and weights in
+ * `mixed.safetensors`.
+ */
 export class ExportFolder {
   readonly folder = mkdtempSync(join(tmpdir(), 'zooc-formats-'));
   readonly model: Model;

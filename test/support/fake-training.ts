@@ -1,6 +1,6 @@
 /**
- * A training session and a data source of a few lines, deterministic and with real state (weights and moments), so that
- * loop, checkpoints and resume can be tested without the compiler and without a device.
+ * A training session and a data source of a few lines, deterministic and with real state (weights and
+ * moments), so that loop, checkpoints and resume can be tested without the compiler and without a device.
  */
 import type { Weight } from '../../compiler/model/types.ts';
 import type { Batch, BatchSource, DataCursor } from '../../runtime/data/types.ts';
@@ -30,7 +30,10 @@ export const settings: UpdateSettings = {
 
 const size = 37;
 
-/** Momentum descent towards the batch's values, in f32; its numbers are known some ticks after the step was started. */
+/**
+ * Momentum descent towards the batch's values, in f32; its numbers are known some ticks after the step was
+ * started.
+ */
 export class FakeSession implements TrainSession {
   readonly state: readonly StateInfo[] = [
     { name: 'logit_scale', shape: [], dtype: 'F32' },

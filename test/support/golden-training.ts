@@ -1,9 +1,9 @@
 /**
  * Five optimizer steps from the golden weights, judged by the golden run: losses, logit_scale, final weights.
  *
- * The measures are those of the golden README. Adam divides by the gradient's own size, so elements whose gradient is
- * noise move by an arbitrary part of the learning rate: single elements are judged by the largest difference, tensors by
- * the L2 distance relative to how far they moved.
+ * The measures are those of the golden README. Adam divides by the gradient's own size, so elements whose
+ * gradient is noise move by an arbitrary part of the learning rate: single elements are judged by the largest
+ * difference, tensors by the L2 distance relative to how far they moved.
  */
 import { expect } from 'vitest';
 import type { Graph } from '../../compiler/graph/types.ts';

@@ -1,10 +1,11 @@
 /**
- * Golden sets made with PyTorch: a small model's starting weights, one batch with its features, logits, loss and
- * gradients, and five training steps.
+ * Golden sets made with PyTorch: a small model's starting weights, one batch with its features, logits, loss
+ * and gradients, and five training steps.
  *
- * Sets in `test/fixtures/golden` belong to the repository. Larger ones lie in a folder `shared/golden` beside it, where
- * there is one, and are judged by the suite of `test/shared`. A set whose metadata says `hash` stores neither weights nor
- * inputs, since they follow from the hash rule, and of large gradients and final weights only every s-th element.
+ * Sets in `test/fixtures/golden` belong to the repository. Larger ones lie in a folder `shared/golden` beside
+ * it, where there is one, and are judged by the suite of `test/shared`. A set whose metadata says `hash`
+ * stores neither weights nor inputs, since they follow from the hash rule, and of large gradients and final
+ * weights only every s-th element.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -81,7 +82,10 @@ function hashWeights(model: Model): ReadonlyMap<string, RefTensor> {
   );
 }
 
-/** Images and tokens of a batch, or of all steps: pair `i` of the rule is pair `i % batch` of step `i / batch`. */
+/**
+ * Images and tokens of a batch, or of all steps: pair `i` of the rule is pair `i % batch` of step `i /
+ * batch`.
+ */
 function hashInputs(
   { resolution, context, vocab }: Model,
   metadata: ReadonlyMap<string, string>,

@@ -1,8 +1,9 @@
 /**
- * What tests may need of the machine and do without: an adapter, a driver with subgroup matrices. The one place that
- * decides what happens where it is missing.
+ * What tests may need of the machine and do without: an adapter, a driver with subgroup matrices. The one
+ * place that decides what happens where it is missing.
  *
- * The tests are skipped and one visible line says so; with ZOOC_REQUIRE_ADAPTER=1, which `.ci/run` sets, it is an error.
+ * The tests are skipped and one visible line says so; with ZOOC_REQUIRE_ADAPTER=1, which `.ci/run` sets, it
+ * is an error.
  */
 export const required = process.env.ZOOC_REQUIRE_ADAPTER === '1';
 

@@ -1,4 +1,7 @@
-/** A reporter that fails a run in which a test was skipped and names it. Used where ZOOC_REQUIRE_ADAPTER=1 (needs.ts). */
+/**
+ * A reporter that fails a run in which a test was skipped and names it. Used where ZOOC_REQUIRE_ADAPTER=1
+ * (needs.ts).
+ */
 import type { Reporter, TestModule } from 'vitest/node';
 
 export class NoSkips implements Reporter {

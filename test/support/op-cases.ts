@@ -1,5 +1,6 @@
 /**
- * Every op's own examples as test cases: tests that walk them know no op by name, so a new op is tested by being there.
+ * Every op's own examples as test cases: tests that walk them know no op by name, so a new op is tested by
+ * being there.
  */
 import type { Builder } from '../../compiler/graph/builder.ts';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
@@ -67,8 +68,8 @@ export function addOp(b: Builder, { op, example }: OpCase, operands: readonly nu
 }
 
 /**
- * A result as bounded numbers in f32, tanh(y / 2): masks of -3e38 and large values do not drown the others in a sum, and every
- * element still counts.
+ * A result as bounded numbers in f32, tanh(y / 2): masks of -3e38 and large values do not drown the others in
+ * a sum, and every element still counts.
  */
 export function bounded(b: Builder, y: number): number {
   const float = b.type(y).dtype === 'i32' ? b.add('cast', [y], { to: 'f32' }) : y;
@@ -81,7 +82,10 @@ export function sumOf(b: Builder, x: number): number {
   return b.add('sum', [x], { axes, keep: false });
 }
 
-/** One example of every op: the one whose result has the most axes, since values of three are stored as halves. */
+/**
+ * One example of every op: the one whose result has the most axes, since values of three are stored as
+ * halves.
+ */
 export function oneOfEach(): OpCase[] {
   return opNames.map((op) =>
     opCases
@@ -91,9 +95,10 @@ export function oneOfEach(): OpCase[] {
 }
 
 /**
- * Many ops in one graph: outputs `y OP`, each op's result, and `loss`, in which every element of all results counts differently.
- * @param halved in mixed precision operands and results are stored as f16: operands are multiplied by a half first, and `y OP` is
- * the result's sum along rows, since results of a plan are f32
+ * Many ops in one graph: outputs `y OP`, each op's result, and `loss`, in which every element of all results
+ * counts differently.
+ * @param halved in mixed precision operands and results are stored as f16: operands are multiplied by a half
+ * first, and `y OP` is the result's sum along rows, since results of a plan are f32
  */
 export function jointGraph(cases: readonly OpCase[], halved: boolean): Graph {
   const b = createBuilder();

@@ -1,6 +1,7 @@
 /**
- * Writes Python pickles after the published description of the opcodes (CPython's `pickletools`): protocol 2 as
- * PyTorch's two picklers write it, and protocol 4 with frames. Written for the tests alone, apart from the reader.
+ * Writes Python pickles after the published description of the opcodes (CPython's `pickletools`): protocol 2
+ * as PyTorch's two picklers write it, and protocol 4 with frames. Written for the tests alone, apart from the
+ * reader.
  */
 
 export type Py =

@@ -1,6 +1,6 @@
 /**
- * Weights as other projects publish them, under their names and with what their files hold beside, written down here without
- * the maps of the language; and what opening such files is to give.
+ * Weights as other projects publish them, under their names and with what their files hold beside, written
+ * down here without the maps of the language; and what opening such files is to give.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * Says an op's example in the language: a small program whose text encoder is that one expression over weights, traced and
- * evaluated by the reference.
+ * Says an op's example in the language: a small program whose text encoder is that one expression over
+ * weights, traced and evaluated by the reference.
  */
 import { expect } from 'vitest';
 import { executeReference } from '../../compiler/graph/reference.ts';
@@ -27,7 +27,9 @@ function callOf(op: OpName, word: WordOf, operands: readonly string[], attrs: At
   return `${word.name ?? op}(${[...operands, ...named].join(', ')})`;
 }
 
-/** The expression of an example over the names of its operands; undefined where its attributes cannot be said. */
+/**
+ * The expression of an example over the names of its operands; undefined where its attributes cannot be said.
+ */
 function expressionOf({ op, definition, example, operands }: OpCase, names: string[]): string | undefined {
   const { language } = definition;
   if (language === 'none' || 'fuses' in language) return undefined;

@@ -1,7 +1,7 @@
 /**
  * The state dicts of the nine published models, as `test/fixtures/state_dicts.json` holds them: lines like
- * `visual.proj [768, 512]` (element type and role follow where they are not the usual ones), in order, where blocks that
- * repeat are written once.
+ * `visual.proj [768, 512]` (element type and role follow where they are not the usual ones), in order, where
+ * blocks that repeat are written once.
  */
 import { readFileSync } from 'node:fs';
 import { formatShape } from '../../compiler/graph/types.ts';

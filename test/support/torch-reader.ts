@@ -1,6 +1,6 @@
 /**
- * Reads the zip and the pickle of a PyTorch checkpoint, far enough to check what an export wrote: a witness that shares no
- * code with the writer or the importer. Formats: PKWARE's APPNOTE.TXT, Python's `pickletools`.
+ * Reads the zip and the pickle of a PyTorch checkpoint, far enough to check what an export wrote: a witness
+ * that shares no code with the writer or the importer. Formats: PKWARE's APPNOTE.TXT, Python's `pickletools`.
  */
 
 export interface StoredTensor {
@@ -40,7 +40,10 @@ export function readZip(file: Buffer): ZipEntry[] {
 
 const mark = Symbol('mark');
 
-/** Values: numbers, strings, `false`, arrays for tuples, `{ call, args }` for REDUCE, `{ global }`, `{ persistent }`, Map. */
+/**
+ * Values: numbers, strings, `false`, arrays for tuples, `{ call, args }` for REDUCE, `{ global }`, `{
+ * persistent }`, Map.
+ */
 // biome-ignore lint/suspicious/noExplicitAny: pickles hold anything
 export function unpickle(code: Buffer): any {
   // biome-ignore lint/suspicious/noExplicitAny: pickles hold anything

@@ -1,6 +1,6 @@
 /**
- * Writes PyTorch checkpoints after the published layout (`torch/serialization.py`, TorchScript's `serialization.md`):
- * `torch.save` of a state_dict or of a dict around it, and TorchScript's module objects.
+ * Writes PyTorch checkpoints after the published layout (`torch/serialization.py`, TorchScript's
+ * `serialization.md`): `torch.save` of a state_dict or of a dict around it, and TorchScript's module objects.
  */
 import { encodeTensor, type SafetensorsDType, type Tensor } from '../../runtime/data/safetensors/tensors.ts';
 import { PickleWriter, type Py } from './pickle-writer.ts';

@@ -1,6 +1,6 @@
 /**
- * A training run in a process of its own, for tests that send signals: `train-child.ts OUT STEPS MILLISECONDS_PER_STEP`.
- * Resumes whatever OUT holds. Prints `started` once steps run.
+ * A training run in a process of its own, for tests that send signals: `train-child.ts OUT STEPS
+ * MILLISECONDS_PER_STEP`. Resumes whatever OUT holds. Prints `started` once steps run.
  */
 import { listenForStop } from '../../runtime/train/node/signals.ts';
 import { FakeSession, fakeRun } from './fake-training.ts';

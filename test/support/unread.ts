@@ -1,4 +1,7 @@
-/** Trains the recipe of `unread.zoo`, whose loss leaves trainable weights unread, and reads what became of them. */
+/**
+ * Trains the recipe of `unread.zoo`, whose loss leaves trainable weights unread, and reads what became of
+ * them.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

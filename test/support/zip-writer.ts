@@ -1,6 +1,6 @@
 /**
- * Writes zip archives after the published layout (APPNOTE 6.3), as PyTorch does: plain bytes, data on 64-byte borders,
- * sizes in a descriptor behind the data. Fields can be set to lie, for tests of the reader.
+ * Writes zip archives after the published layout (APPNOTE 6.3), as PyTorch does: plain bytes, data on 64-byte
+ * borders, sizes in a descriptor behind the data. Fields can be set to lie, for tests of the reader.
  */
 import { crc32, deflateRawSync } from 'node:zlib';
 

@@ -1,6 +1,6 @@
 /**
- * The flow goes one way: reads every import of the sources and fails on an arrow that runs back, on Node in the parts
- * that a browser must be able to load, and on product code that leans on its satellites.
+ * The flow goes one way: reads every import of the sources and fails on an arrow that runs back, on Node in
+ * the parts that a browser must be able to load, and on product code that leans on its satellites.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';

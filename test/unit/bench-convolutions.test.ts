@@ -1,5 +1,6 @@
 /**
- * The convolutions that `zooc bench` sets beside matrix products are those of RN50, and each pair does the same work.
+ * The convolutions that `zooc bench` sets beside matrix products are those of RN50, and each pair does the
+ * same work.
  */
 import { describe, expect, it } from 'vitest';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';

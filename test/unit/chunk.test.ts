@@ -1,6 +1,6 @@
 /**
- * Chunked training: the gradient is that of the whole batch for every chunk, and memory grows with the batch, not with
- * its square.
+ * Chunked training: the gradient is that of the whole batch for every chunk, and memory grows with the batch,
+ * not with its square.
  */
 import { describe, expect, it } from 'vitest';
 import { type ChunkedGraphs, cutAtGather } from '../../compiler/autodiff/chunk.ts';

@@ -1,6 +1,6 @@
 /**
- * The bundled models of open_clip: parameters against what open_clip publishes (docs/model_profile.csv, in millions, by
- * tower), weight paths and shapes against its checkpoints' names.
+ * The bundled models of open_clip: parameters against what open_clip publishes (docs/model_profile.csv, in
+ * millions, by tower), weight paths and shapes against its checkpoints' names.
  */
 import { describe, expect, it } from 'vitest';
 import { formatShape } from '../../compiler/graph/types.ts';

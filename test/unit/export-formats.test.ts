@@ -1,6 +1,6 @@
 /**
- * What exports of every format for other projects' loaders share: element types, refusals, the folder that is made, name maps
- * and archives.
+ * What exports of every format for other projects' loaders share: element types, refusals, the folder that is
+ * made, name maps and archives.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';

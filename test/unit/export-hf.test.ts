@@ -1,6 +1,6 @@
 /**
- * Exports for transformers: configurations, names, cut and turned values and the tokenizer's files against what its loaders
- * expect.
+ * Exports for transformers: configurations, names, cut and turned values and the tokenizer's files against
+ * what its loaders expect.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { Tokenizer as FastTokenizer } from '@huggingface/tokenizers';

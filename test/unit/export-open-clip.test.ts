@@ -12,7 +12,10 @@ const { json, load, make, path, text } = fixture;
 
 describe('the open_clip format', () => {
   const numbers = z.int().positive();
-  /** Fields of open_clip's `CLIP.__init__`, `CLIPVisionCfg`, `CLIPTextCfg` and `PreprocessCfg` that an export uses. */
+  /**
+   * Fields of open_clip's `CLIP.__init__`, `CLIPVisionCfg`, `CLIPTextCfg` and `PreprocessCfg` that an export
+   * uses.
+   */
   const schema = z.strictObject({
     model_cfg: z.strictObject({
       embed_dim: numbers,

@@ -1,5 +1,6 @@
 /**
- * Exports for OpenAI's CLIP: the checkpoint's names, integers, bytes and archive against what its loader expects.
+ * Exports for OpenAI's CLIP: the checkpoint's names, integers, bytes and archive against what its loader
+ * expects.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';

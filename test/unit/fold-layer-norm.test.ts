@@ -1,4 +1,6 @@
-/** Layer norms between products: how many kernels a transformer layer takes, and where the norm keeps its own. */
+/**
+ * Layer norms between products: how many kernels a transformer layer takes, and where the norm keeps its own.
+ */
 import { describe, expect, it } from 'vitest';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';

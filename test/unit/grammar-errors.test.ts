@@ -1,6 +1,6 @@
 /**
- * Syntax errors as users see them: the exact text for each kind of mistake. Long because the texts are: each case is a
- * program and its whole report, and splitting them would hide that the list is complete.
+ * Syntax errors as users see them: the exact text for each kind of mistake. Long because the texts are: each
+ * case is a program and its whole report, and splitting them would hide that the list is complete.
  */
 import { describe, expect, test } from 'vitest';
 import { parse, parseExpression } from '../../grammar/parser.ts';

@@ -1,4 +1,6 @@
-/** Weights from initialisers: their distributions, and that nothing but (seed, name, index) decides a value. */
+/**
+ * Weights from initialisers: their distributions, and that nothing but (seed, name, index) decides a value.
+ */
 import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { initialWeight } from '../../zoo/weights/initial-weights.ts';

@@ -1,4 +1,7 @@
-/** What is no regular file is refused in words: a FIFO would be waited for without end, a folder read as nothing. */
+/**
+ * What is no regular file is refused in words: a FIFO would be waited for without end, a folder read as
+ * nothing.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

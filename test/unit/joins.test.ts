@@ -1,8 +1,9 @@
 /**
  * The join plan: which pairs of nodes one kernel makes, and that a pair so joined means what its nodes mean.
  *
- * Every kind has a graph where it applies and graphs that differ from it in one point, where it must not. The reference
- * executes both the graph and the plan; a plan with a join that no rule allows shows up as other numbers.
+ * Every kind has a graph where it applies and graphs that differ from it in one point, where it must not. The
+ * reference executes both the graph and the plan; a plan with a join that no rule allows shows up as other
+ * numbers.
  */
 import { describe, expect, it } from 'vitest';
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';

@@ -1,6 +1,6 @@
 /**
- * Products by subgroup matrices without a device: which products take them, with which tile, and that every kernel for every
- * vendor's matrices compiles on Dawn's null backend.
+ * Products by subgroup matrices without a device: which products take them, with which tile, and that every
+ * kernel for every vendor's matrices compiles on Dawn's null backend.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {

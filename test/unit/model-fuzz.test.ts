@@ -1,9 +1,10 @@
 /**
  * Any text gives a model or diagnostics: nothing throws, nothing hangs.
  *
- * Towers are two blocks high here: tracing twelve to thirty-six takes nearly all of a check's time, and finds nothing else.
- * Half of the programs are damaged text, half parse and mean nothing. ZOOC_FUZZ sets how many of each (500 by default).
- * The limit of processor time for one program is generous, because the machine may be busy; it is there to catch hangs.
+ * Towers are two blocks high here: tracing twelve to thirty-six takes nearly all of a check's time, and finds
+ * nothing else. Half of the programs are damaged text, half parse and mean nothing. ZOOC_FUZZ sets how many
+ * of each (500 by default). The limit of processor time for one program is generous, because the machine may
+ * be busy; it is there to catch hangs.
  */
 import { describe, expect, it } from 'vitest';
 import { checkFile } from '../../compiler/model/index.ts';

@@ -1,4 +1,7 @@
-/** Models in the language against what is published about them: weights in order, graphs, variants, names of others. */
+/**
+ * Models in the language against what is published about them: weights in order, graphs, variants, names of
+ * others.
+ */
 import { describe, expect, it } from 'vitest';
 import { formatShape } from '../../compiler/graph/types.ts';
 import {

@@ -31,7 +31,9 @@ const messages = (text: string): string[] =>
     (d) => `${d.severity} ${d.message}`,
   );
 
-/** The graph of the entry `loss`, and of what each recipe trains, as text without the places in the source. */
+/**
+ * The graph of the entry `loss`, and of what each recipe trains, as text without the places in the source.
+ */
 function losses(text: string): Record<'entry' | 'plain' | 'named', string> {
   const host = memoryHost({ 'main.zoo': text });
   const trained = (name: string): Recipe => unwrap(resolveRecipe(host, `main.zoo#${name}`));

@@ -15,7 +15,10 @@ import {
 import { benchCases, planCase } from '../../zoo/bench/cases.ts';
 import { nodeHost } from '../../zoo/host.ts';
 
-/** The plan of a weight's gradient, aᵀ b of [k, m] and [k, n], or of the plain product where `transposeA` is false. */
+/**
+ * The plan of a weight's gradient, aᵀ b of [k, m] and [k, n], or of the plain product where `transposeA` is
+ * false.
+ */
 function productPlan(
   profile: DeviceProfile,
   [m, n, k]: readonly [number, number, number],

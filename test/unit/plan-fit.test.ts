@@ -1,4 +1,7 @@
-/** Plans that a device cannot hold are refused before anything is allocated, and the message names a batch that fits. */
+/**
+ * Plans that a device cannot hold are refused before anything is allocated, and the message names a batch
+ * that fits.
+ */
 import { describe, expect, test } from 'vitest';
 import { resolveModel } from '../../compiler/model/index.ts';
 import type { Model } from '../../compiler/model/types.ts';

@@ -1,4 +1,7 @@
-/** Patience between Dawn's looks: on the global while somebody holds it, for native callbacks alone, and gone afterwards. */
+/**
+ * Patience between Dawn's looks: on the global while somebody holds it, for native callbacks alone, and gone
+ * afterwards.
+ */
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { throttlePolling } from '../../runtime/node/polling.ts';

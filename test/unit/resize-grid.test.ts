@@ -1,6 +1,6 @@
 /**
- * `resize_grid`: grids of positions and filters at another size, against numbers derived by hand and against the
- * definition written out densely.
+ * `resize_grid`: grids of positions and filters at another size, against numbers derived by hand and against
+ * the definition written out densely.
  */
 import { describe, expect, it } from 'vitest';
 import { gridOf, resizable } from '../../compiler/model/values/grid.ts';
@@ -16,7 +16,10 @@ function keys(x: number): number {
   return s < 2 ? -0.5 * s ** 3 + 2.5 * s ** 2 - 4 * s + 2 : 0;
 }
 
-/** The weight of input `j` for output `i`: the kernel around the output's centre, stretched when shrinking, normalised. */
+/**
+ * The weight of input `j` for output `i`: the kernel around the output's centre, stretched when shrinking,
+ * normalised.
+ */
 function dense(inSize: number, outSize: number): number[][] {
   const scale = inSize / outSize;
   const stretch = Math.max(1, scale);

@@ -1,6 +1,6 @@
 /**
- * Checkpoints, metrics and resume under a failing disk and under kills: every system call of a run is made to fail
- * once, and a run is cut at every one of them and resumed.
+ * Checkpoints, metrics and resume under a failing disk and under kills: every system call of a run is made to
+ * fail once, and a run is cut at every one of them and resumed.
  */
 import {
   existsSync,

@@ -23,8 +23,9 @@ import { appleMatrixProfile, nvidiaProfile } from '../../compiler/profiles-matri
 import { contestPlan, contestsOf } from '../../runtime/tune/contest.ts';
 
 /**
- * Four equal linear layers with a GELU-like epilogue, and a smaller one: two distinct products; four where a software adapter
- * reads by columns what a product wrote, but not the input, and wants the last layer's operand by rows.
+ * Four equal linear layers with a GELU-like epilogue, and a smaller one: two distinct products; four where a
+ * software adapter reads by columns what a product wrote, but not the input, and wants the last layer's
+ * operand by rows.
  */
 function layersGraph(): Graph {
   const b = createBuilder();

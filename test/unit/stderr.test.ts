@@ -1,4 +1,7 @@
-/** What is kept from the terminal: known lines written during the call to the descriptor itself, and nothing else. */
+/**
+ * What is kept from the terminal: known lines written during the call to the descriptor itself, and nothing
+ * else.
+ */
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 

@@ -1,4 +1,7 @@
-/** Trainable weights that the loss does not read have a gradient of zero, and training leaves every bit of them. */
+/**
+ * Trainable weights that the loss does not read have a gradient of zero, and training leaves every bit of
+ * them.
+ */
 import { describe, expect, it } from 'vitest';
 import { reachedNames } from '../../compiler/autodiff/differentiate.ts';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';

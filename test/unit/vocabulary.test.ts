@@ -1,4 +1,7 @@
-/** Ids stay inside their tables: what a model takes follows from the tables, everything else is refused before anything runs. */
+/**
+ * Ids stay inside their tables: what a model takes follows from the tables, everything else is refused before
+ * anything runs.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

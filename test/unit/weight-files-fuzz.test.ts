@@ -1,6 +1,7 @@
 /**
- * Readers of weights take files from strangers: whatever is done to the bytes of a good file, it is read or refused with a
- * diagnostic. No other error, no hang, no memory that the file does not account for. Seeded, so that a failure comes back.
+ * Readers of weights take files from strangers: whatever is done to the bytes of a good file, it is read or
+ * refused with a diagnostic. No other error, no hang, no memory that the file does not account for. Seeded,
+ * so that a failure comes back.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** Checkpoints made to harm: pickles that ask for more than tensors, and zip archives that deceive, are refused by name. */
+/**
+ * Checkpoints made to harm: pickles that ask for more than tensors, and zip archives that deceive, are
+ * refused by name.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

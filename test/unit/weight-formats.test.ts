@@ -1,6 +1,6 @@
 /**
- * Weights in every format that CLIP's come in, each written by the tests' own writers from the published layouts, load to
- * the same values; what is no file of weights is told from its content.
+ * Weights in every format that CLIP's come in, each written by the tests' own writers from the published
+ * layouts, load to the same values; what is no file of weights is told from its content.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

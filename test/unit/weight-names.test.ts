@@ -1,6 +1,6 @@
 /**
- * Names of weights: told from the file or insisted on, reported in the file's own names where they do not fit, and ours in
- * what is written.
+ * Names of weights: told from the file or insisted on, reported in the file's own names where they do not
+ * fit, and ours in what is written.
  */
 import { describe, expect, it } from 'vitest';
 import { encodeSafetensors } from '../../zoo/weights/formats/safetensors.ts';

@@ -1,4 +1,7 @@
-/** From what stands on the command line (`enc.zoo#recipe`, `--set a=b`, `--batch 4`) to recipes and checked values. */
+/**
+ * From what stands on the command line (`enc.zoo#recipe`, `--set a=b`, `--batch 4`) to recipes and checked
+ * values.
+ */
 import { resolveRecipe } from '../../compiler/model/index.ts';
 import type { EntryName, Model, Recipe, Result } from '../../compiler/model/types.ts';
 import { entryNames } from '../../compiler/model/types.ts';

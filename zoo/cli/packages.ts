@@ -1,6 +1,6 @@
 /**
- * MODEL on the command line, for every verb that takes one: a bundled name, `file.zoo#name`, or a folder that `export` or
- * `train` wrote. A folder brings its weights, everything else needs `--weights`.
+ * MODEL on the command line, for every verb that takes one: a bundled name, `file.zoo#name`, or a folder that
+ * `export` or `train` wrote. A folder brings its weights, everything else needs `--weights`.
  */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -34,7 +34,8 @@ function isFolder(reference: string): boolean {
 }
 
 /**
- * The reference that `resolveModel` understands: a folder's is that of its model, once the folder is verified.
+ * The reference that `resolveModel` understands: a folder's is that of its model, once the folder is
+ * verified.
  * @throws DiagnosticError Z430 for a damaged package, Z704 for another folder without a model
  */
 export async function modelReference(reference: string): Promise<string> {

@@ -10,7 +10,8 @@ const strings = z.array(z.string());
 
 /**
  * A whole text file.
- * @throws DiagnosticError Z701 for what is no file (a FIFO would wait for a writer); system errors as they are
+ * @throws DiagnosticError Z701 for what is no file (a FIFO would wait for a writer); system errors as they
+ * are
  */
 export function readText(path: string): string {
   if (!statSync(path).isFile()) fail('Z701', `${path}: it is not a file`);
@@ -37,7 +38,10 @@ export function readTexts(path: string): string[] {
   return parsed.data;
 }
 
-/** Labels of `--labels`: a file's, or the argument itself, which may be called as a folder is, split at commas. At least one. */
+/**
+ * Labels of `--labels`: a file's, or the argument itself, which may be called as a folder is, split at
+ * commas. At least one.
+ */
 export function readLabels(argument: string): string[] {
   const found = statSync(argument, { throwIfNoEntry: false });
   const labels =

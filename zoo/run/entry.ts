@@ -41,7 +41,10 @@ export interface ReadyEntry {
   readonly unread: readonly string[];
   /** Absent on the reference. */
   readonly session?: Session;
-  /** Runs once. `inputs` are `images` and `tokens` in the shapes of `model.inputs`, as far as the entry takes them. */
+  /**
+   * Runs once. `inputs` are `images` and `tokens` in the shapes of `model.inputs`, as far as the entry takes
+   * them.
+   */
   run(inputs: ReadonlyMap<string, HostArray>): Promise<Map<string, NamedTensor>>;
   close(): void;
 }
@@ -223,7 +226,8 @@ async function openOnDevice(
 }
 
 /**
- * Refuses a graph whose inputs, weights and largest value alone, in double precision, are more than the machine has.
+ * Refuses a graph whose inputs, weights and largest value alone, in double precision, are more than the
+ * machine has.
  * @throws DiagnosticError Z605
  */
 function checkHostMemory({ nodes }: Graph): void {

@@ -101,8 +101,8 @@ export function hashImages(shape: readonly number[]): Float32Array {
 }
 
 /**
- * Tokens [batch, context]: SOT, pseudo-random ids, EOT, zeros; the first row fills the whole context, and so do all rows
- * of a context below 5, which the rule does not speak of.
+ * Tokens [batch, context]: SOT, pseudo-random ids, EOT, zeros; the first row fills the whole context, and so
+ * do all rows of a context below 5, which the rule does not speak of.
  */
 export function hashTokens(batch: number, context = 77, vocab = 49408): Int32Array {
   const out = new Int32Array(batch * context);

@@ -1,11 +1,12 @@
 /**
- * Attention on software adapters: two small matrix products for each tile of rows, with the weights between them in scratch.
+ * Attention on software adapters: two small matrix products for each tile of rows, with the weights between
+ * them in scratch.
  *
- * The eight invocations of a workgroup (one SIMD batch) own neighbouring rows of one head, so walked rows are read at
- * uniform addresses, which software rasterisers load once for the batch. A tile's weights for all walked rows lie
- * in scratch that belongs to the workgroup; a fixed number of workgroups take the tiles in turn, so scratch grows with the
- * length of a row, not with heads or batch. Loops over the width stay loops: unrolled, such a kernel takes LLVM
- * many seconds to compile.
+ * The eight invocations of a workgroup (one SIMD batch) own neighbouring rows of one head, so walked rows are
+ * read at uniform addresses, which software rasterisers load once for the batch. A tile's weights for all
+ * walked rows lie in scratch that belongs to the workgroup; a fixed number of workgroups take the tiles in
+ * turn, so scratch grows with the length of a row, not with heads or batch. Loops over the width stay loops:
+ * unrolled, such a kernel takes LLVM many seconds to compile.
  */
 import { alignUp } from '../../graph/dims.ts';
 import type { Origin } from '../../graph/types.ts';

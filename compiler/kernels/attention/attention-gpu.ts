@@ -1,10 +1,11 @@
 /**
  * Attention on GPUs: a workgroup owns 32 rows of one head and walks the other side in tiles of 32 rows.
  *
- * Its 8×8 invocations take 4×4 products each from tiles staged in workgroup memory, 32 columns at a time, turn them into
- * weights (online softmax in the forward pass), share those through workgroup memory, and add up weights times walked
- * rows in registers. Rows and columns of an invocation lie 8 apart and tile rows are padded by one vec4, so neighbours read
- * different banks. Workgroup memory is 13.5 KiB for every width, below the default limit of 16 KiB.
+ * Its 8×8 invocations take 4×4 products each from tiles staged in workgroup memory, 32 columns at a time,
+ * turn them into weights (online softmax in the forward pass), share those through workgroup memory, and add
+ * up weights times walked rows in registers. Rows and columns of an invocation lie 8 apart and tile rows are
+ * padded by one vec4, so neighbours read different banks. Workgroup memory is 13.5 KiB for every width, below
+ * the default limit of 16 KiB.
  */
 import type { Origin } from '../../graph/types.ts';
 import { bytesOf, LOWEST } from '../text/access.ts';
@@ -128,7 +129,9 @@ ${indent(lines).join('\n')}
     return `(max(start, ${ahead}u) - ${ahead}u) / ${TILE}u * ${TILE}u`;
   }
 
-  /** Copies 32 rows from `first` on, vec4s `STAGED * stage` on, to workgroup memory; zeros behind the width. */
+  /**
+   * Copies 32 rows from `first` on, vec4s `STAGED * stage` on, to workgroup memory; zeros behind the width.
+   */
   private stage(target: string, role: string, first: string, rows: number, stage: string): string[] {
     const { operands } = this.work;
     const whole = this.chunks % STAGED === 0;
@@ -215,7 +218,10 @@ ${indent(lines).join('\n')}
     return lines;
   }
 
-  /** Scores become exp(score - running maximum); sums so far fade to the new maximum. `norm` counts own columns only. */
+  /**
+   * Scores become exp(score - running maximum); sums so far fade to the new maximum. `norm` counts own
+   * columns only.
+   */
   private onlineSoftmax(): string[] {
     const share = (r: number, x: string) => `shares[(${r * SIDE}u + ty) * ${SIDE}u + ${x}]`;
     const lines = four((r) => `${share(r, 'tx')} = max(max(s${r}_0, s${r}_1), max(s${r}_2, s${r}_3));`);

@@ -1,11 +1,11 @@
 /**
  * Attention without T×S memory: forward, log-sum-exp and the three gradients, as five uses of one scheme.
  *
- * A kernel owns rows (queries, or keys for the gradients of k and v) and walks the other side's rows. For each pair it
- * takes one or two dot products of owned rows with walked ones, turns them into a weight, and adds weight times a walked row
- * to the owned result (FlashAttention, Dao et al. 2022: online softmax; in the gradients p = exp(s - lse)). How that runs on
- * a device is in attention-cpu.ts and attention-gpu.ts. Results lie in memory as [B, T, H, D], so that joining the heads
- * afterwards is a free view.
+ * A kernel owns rows (queries, or keys for the gradients of k and v) and walks the other side's rows. For
+ * each pair it takes one or two dot products of owned rows with walked ones, turns them into a weight, and
+ * adds weight times a walked row to the owned result (FlashAttention, Dao et al. 2022: online softmax; in the
+ * gradients p = exp(s - lse)). How that runs on a device is in attention-cpu.ts and attention-gpu.ts. Results
+ * lie in memory as [B, T, H, D], so that joining the heads afterwards is a free view.
  */
 import { type Node, numericShape } from '../../graph/types.ts';
 import type { OpAttributes, OpName } from '../../ops/attributes.ts';

@@ -4,7 +4,10 @@
 import { indexExpression, type Operand, Operands, vectorizable } from '../text/access.ts';
 import type { View } from '../text/view.ts';
 
-/** What a pair's products become: forward keeps a running maximum and sum, `lse` only those, gradients read lse and delta. */
+/**
+ * What a pair's products become: forward keeps a running maximum and sum, `lse` only those, gradients read
+ * lse and delta.
+ */
 export type AttentionKind = 'forward' | 'lse' | 'grad_q' | 'grad_k' | 'grad_v';
 
 export interface AttentionWork {
@@ -17,7 +20,9 @@ export interface AttentionWork {
   readonly width: number;
   readonly scale: number;
   readonly causal: boolean;
-  /** Products: role `own0` with `other0` (scores) and, for grad_q and grad_k, `own1` with `other1` (dout · v). */
+  /**
+   * Products: role `own0` with `other0` (scores) and, for grad_q and grad_k, `own1` with `other1` (dout · v).
+   */
   readonly products: 1 | 2;
   /** The walked operand whose rows are added up: a role, or undefined for lse. */
   readonly added: string | undefined;
@@ -35,7 +40,10 @@ export function pairsOf({ heads, rows, others, causal, kind }: AttentionWork): n
   return heads * queries * (causal ? keys - (queries - 1) / 2 : keys);
 }
 
-/** Operands by role: own0, own1, other0, other1, added, lse, delta, out, log_sum (of the forward pass, for the gradients); with rows of `width` elements where it applies. */
+/**
+ * Operands by role: own0, own1, other0, other1, added, lse, delta, out, log_sum (of the forward pass, for the
+ * gradients); with rows of `width` elements where it applies.
+ */
 export class AttentionOperands {
   readonly bindings: Operands;
   /** Rows are read as vec4; else as four guarded scalars. */

@@ -89,7 +89,10 @@ export class WholeContext extends Context {
   }
 }
 
-/** One slice of a node along its first axis: operands and result look like the slice, bound as windows of the whole. */
+/**
+ * One slice of a node along its first axis: operands and result look like the slice, bound as windows of the
+ * whole.
+ */
 export class PartContext extends Context {
   readonly #part: Part;
 

@@ -1,6 +1,6 @@
 /**
- * Which rule lowers which op: the tables of all kernel families in one. An op whose role is `kernel` and that has no line here is
- * a compile error; leaves, views and what passes rewrite have none.
+ * Which rule lowers which op: the tables of all kernel families in one. An op whose role is `kernel` and that
+ * has no line here is a compile error; leaves, views and what passes rewrite have none.
  */
 import type { NodeOf } from '../../graph/types.ts';
 import type { KernelOp } from '../../ops/index.ts';

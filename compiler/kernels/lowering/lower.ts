@@ -1,8 +1,10 @@
 /**
- * Graph to kernels: walks the nodes in order as the join plan says, follows views for free, and asks each op's family for its kernels.
+ * Graph to kernels: walks the nodes in order as the join plan says, follows views for free, and asks each
+ * op's family for its kernels.
  *
- * Results that leave the graph (outputs, gradients) are produced in place where the producer can, else copied at the end.
- * Kernels whose operands are weights alone are set apart (`setup`), since an inference plan needs them once.
+ * Results that leave the graph (outputs, gradients) are produced in place where the producer can, else copied
+ * at the end. Kernels whose operands are weights alone are set apart (`setup`), since an inference plan needs
+ * them once.
  */
 import type { VerifiedGraph } from '../../graph/types.ts';
 import { viewOps } from '../../graph/views.ts';
@@ -28,7 +30,10 @@ export interface LowerOptions extends LoweringOptions {
   readonly hoist?: boolean;
 }
 
-/** Sets kernels apart that read nothing but weights and what such kernels made; the storages they fill become `derived`. */
+/**
+ * Sets kernels apart that read nothing but weights and what such kernels made; the storages they fill become
+ * `derived`.
+ */
 function separateSetup(kernels: readonly Kernel[]): Lowered {
   const dynamic = new Set<number>();
   const moves = ({ storage }: KernelArg) =>

@@ -1,8 +1,9 @@
 /**
- * Lowers the nodes of a graph one after the other, as its join plan says: whole, in parts, or along with another node.
+ * Lowers the nodes of a graph one after the other, as its join plan says: whole, in parts, or along with
+ * another node.
  *
- * A node too large for the device's bindings is lowered slice by slice; those that sum over the slices leave partial results,
- * joined in order at the end.
+ * A node too large for the device's bindings is lowered slice by slice; those that sum over the slices leave
+ * partial results, joined in order at the end.
  */
 import { alignUp } from '../../graph/dims.ts';
 import type { Node, NodeOf, VerifiedGraph } from '../../graph/types.ts';
@@ -139,7 +140,9 @@ export class Lowering {
     this.#values.move(view, denseView(storage, view.shape), this.#values.node(id).origin);
   }
 
-  /** Adds a value to what lies at its place, as soon as it is known, so that it need not wait for the others. */
+  /**
+   * Adds a value to what lies at its place, as soon as it is known, so that it need not wait for the others.
+   */
   accumulate(id: number, { name, place }: OutputPlace): void {
     const whole = this.#values.view(id);
     const view = this.#values.windows.holds(whole) ? whole : this.#values.dense(id);

@@ -1,8 +1,9 @@
 /**
- * Operations on tensors larger than a binding may be, slice by slice along their first axis as each op's traits say.
+ * Operations on tensors larger than a binding may be, slice by slice along their first axis as each op's
+ * traits say.
  *
- * A slice is bound as a window of its storage, so nothing is copied and the model's text says nothing of it. Partial
- * results of sums over the batch are joined in order at the end.
+ * A slice is bound as a window of its storage, so nothing is copied and the model's text says nothing of it.
+ * Partial results of sums over the batch are joined in order at the end.
  */
 import { type Node, type NodeOf, numericShape, type TensorType } from '../../graph/types.ts';
 import { type KernelNode, type KernelOp, kernelTraits } from '../../ops/index.ts';
@@ -42,6 +43,9 @@ export interface Part extends Slice {
   readonly inputs: readonly number[];
   /** Operands needed whole are left to the kernel's own windows. */
   readonly ownWindows: boolean;
-  /** The whole result, once the first part has allocated it, or partial results [count, ...] that are joined at the end. */
+  /**
+   * The whole result, once the first part has allocated it, or partial results [count, ...] that are joined
+   * at the end.
+   */
   readonly results: { whole?: View; readonly partial?: View };
 }

@@ -1,8 +1,10 @@
 /**
- * The values of a graph in memory while it is lowered: views, storages and their layouts, and the copies that no view can spare.
+ * The values of a graph in memory while it is lowered: views, storages and their layouts, and the copies that
+ * no view can spare.
  *
- * A value is looked up by its node; views (reshape, transpose ...) are followed for free, and where strides cannot say a
- * reshape, the value is copied. What a reader asks of a layout (layouts.ts) decides the strides of a new result.
+ * A value is looked up by its node; views (reshape, transpose ...) are followed for free, and where strides
+ * cannot say a reshape, the value is copied. What a reader asks of a layout (layouts.ts) decides the strides
+ * of a new result.
  */
 import { alignUp } from '../../graph/dims.ts';
 import { readersOf } from '../../graph/readers.ts';
@@ -23,8 +25,8 @@ import { bindingStart, extent, startOf, Windows } from '../text/windows.ts';
 import { lossScaleInput, scalerElements, scalerName } from '../update/loss-scale.ts';
 
 /**
- * Where a named graph output goes: the host reads it, it is a gradient kept beside its weight, the new value of a weight,
- * or a gradient of features.
+ * Where a named graph output goes: the host reads it, it is a gradient kept beside its weight, the new value
+ * of a weight, or a gradient of features.
  */
 export interface OutputPlace {
   readonly name: string;
@@ -111,7 +113,9 @@ export class Values implements Emitter {
     });
   }
 
-  /** The copy that a reshape needs: row by row, or column by column where its only reader wants a matrix so. */
+  /**
+   * The copy that a reshape needs: row by row, or column by column where its only reader wants a matrix so.
+   */
   #copyReshaped(from: View, node: Node, shape: readonly number[]): View {
     const rows = from.shape.findIndex((_, axis) => sizeOf(from.shape.slice(0, axis)) === shape[0]);
     const columns = rows > 0 ? this.#columnsOf(node, shape) : undefined;
@@ -125,7 +129,10 @@ export class Values implements Emitter {
     return columns;
   }
 
-  /** Copies between equal shapes; cut along the axis that reaches furthest, again and again, until a binding holds each side. */
+  /**
+   * Copies between equal shapes; cut along the axis that reaches furthest, again and again, until a binding
+   * holds each side.
+   */
   move(from: View, to: View, origin: Origin): void {
     const large = [from, to].find((view) => !this.windows.holds(view));
     const axis = large === undefined ? -1 : furthestAxis(large);
@@ -140,7 +147,10 @@ export class Values implements Emitter {
       this.move(slicePart(from, { index, count }, axis), slicePart(to, { index, count }, axis), origin);
   }
 
-  /** Equal parts of `length` entries of a first axis, such that a binding holds each of `views` and of a dense result of `size`. */
+  /**
+   * Equal parts of `length` entries of a first axis, such that a binding holds each of `views` and of a dense
+   * result of `size`.
+   */
   partsFor(views: readonly View[], length: number, size: number): number {
     const { most } = this.windows;
     const large = views.filter((view) => !this.windows.holds(view)).map((view) => extent(view));
@@ -227,7 +237,10 @@ export class Values implements Emitter {
     return this.view(node.id).storage;
   }
 
-  /** For a dense result that a product reads by columns as well: a second place, in the result's shape; see `LowerContext`. */
+  /**
+   * For a dense result that a product reads by columns as well: a second place, in the result's shape; see
+   * `LowerContext`.
+   */
   columnCopy(node: Node): View | undefined {
     const readers = this.#readers[node.id]!.map((id) => this.node(id));
     if (this.#layouts.columns.has(node.id) || !wantsColumnCopy(node, readers, this.profile)) return undefined;
@@ -251,7 +264,9 @@ export class Values implements Emitter {
     this.#copies.clear();
   }
 
-  /** A dense slice that begins where a binding may, bound from there: slices so share the pipelines of wholes. */
+  /**
+   * A dense slice that begins where a binding may, bound from there: slices so share the pipelines of wholes.
+   */
   #rows(node: Node, view: View): View {
     const whole = view.storage.elements <= this.windows.most;
     const starts = isDense(view) && view.offset > 0 && view.offset % startOf(view.storage) === 0;

@@ -1,7 +1,8 @@
 /**
  * Sums in place: a chunk's gradients are added to those of the chunks before.
  *
- * Dense values are added in windows, because a gradient may be larger than one binding (ViT-L/14's token embedding).
+ * Dense values are added in windows, because a gradient may be larger than one binding (ViT-L/14's token
+ * embedding).
  */
 import type { Origin } from '../../graph/types.ts';
 import { sizeOf } from '../../graph/types.ts';

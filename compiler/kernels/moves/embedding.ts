@@ -1,10 +1,11 @@
 /**
  * Embedding look-up and its gradient over tables that may be larger than a binding.
  *
- * The gradient adds rows of dy that have the same token. Float atomics would make reruns differ and a matrix product with one-hot
- * rows would be huge, so positions are sorted by token: each counts the positions before it (equal tokens in order), which
- * is n² comparisons of integers, far below the model's own work for every batch. Then runs of equal tokens are
- * summed in that order, cut into pieces of 32 so that no invocation walks a long run (padding tokens) alone.
+ * The gradient adds rows of dy that have the same token. Float atomics would make reruns differ and a matrix
+ * product with one-hot rows would be huge, so positions are sorted by token: each counts the positions before
+ * it (equal tokens in order), which is n² comparisons of integers, far below the model's own work for every
+ * batch. Then runs of equal tokens are summed in that order, cut into pieces of 32 so that no invocation
+ * walks a long run (padding tokens) alone.
  */
 
 import { type Node, sizeOf } from '../../graph/types.ts';
@@ -214,7 +215,10 @@ function zeroFill(ctx: LowerContext, node: Node, storage: Storage, window: Windo
   };
 }
 
-/** Where a run of a token begins, sums it: places up to the end of the piece, then whole pieces that go on with it. */
+/**
+ * Where a run of a token begins, sums it: places up to the end of the piece, then whole pieces that go on
+ * with it.
+ */
 function sumSegments(ctx: LowerContext, node: Node, work: Segments, output: View, window: Window): Kernel {
   const { positions, width, unit, parts } = work;
   const columns = width / unit;

@@ -1,8 +1,9 @@
 /**
- * The map family: fused elementwise chains with broadcasting, and the copies and fills that views could not avoid.
+ * The map family: fused elementwise chains with broadcasting, and the copies and fills that views could not
+ * avoid.
  *
- * One invocation makes one vec4 of the result where every operand is dense or constant along the last axis, else one
- * scalar. Operands are strided views, so transposes, slices and broadcasts are read in place.
+ * One invocation makes one vec4 of the result where every operand is dense or constant along the last axis,
+ * else one scalar. Operands are strided views, so transposes, slices and broadcasts are read in place.
  */
 
 import type { Node, Origin } from '../../graph/types.ts';
@@ -178,7 +179,10 @@ function lowerElementwise(ctx: LowerContext, node: Node): void {
   emitMap(ctx, { name: 'map', program, inputs, result, origin: node.origin });
 }
 
-/** Where plain arithmetic serves a sum along its rows only (attention's sum of dout · out), the sum's kernel does it all. */
+/**
+ * Where plain arithmetic serves a sum along its rows only (attention's sum of dout · out), the sum's kernel
+ * does it all.
+ */
 function emitRowSum(ctx: LowerContext, node: Node, program: MapProgram, sum: Node): void {
   const roles = node.inputs.map((_, i) => `x${i}`);
   const inputs = node.inputs.map((id, i) => ({ role: roles[i]!, view: ctx.view(id) }));
@@ -195,7 +199,10 @@ function emitRowSum(ctx: LowerContext, node: Node, program: MapProgram, sum: Nod
   ctx.emit(rowKernel(spec, ctx.profile, node.origin));
 }
 
-/** Strides of the first input of the result's shape that fills its memory in another order (channels last), to be kept. */
+/**
+ * Strides of the first input of the result's shape that fills its memory in another order (channels last), to
+ * be kept.
+ */
 function sharedLayout(inputs: readonly View[], shape: readonly number[]): readonly number[] | undefined {
   const whole = inputs.find((view) => fillsMemory(view, shape));
   return whole === undefined || isDense(whole) ? undefined : whole.strides;

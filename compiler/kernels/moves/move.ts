@@ -1,8 +1,8 @@
 /**
  * Moves that could not be made free: take and its gradient, concat, pad.
  *
- * Each is written from the result's side, one invocation for each element (vec4 where all layouts allow), so nothing is
- * scattered and no two invocations write the same place. Inputs are read through their strides.
+ * Each is written from the result's side, one invocation for each element (vec4 where all layouts allow), so
+ * nothing is scattered and no two invocations write the same place. Inputs are read through their strides.
  */
 import { type Node, sizeOf } from '../../graph/types.ts';
 import type { OpName } from '../../ops/attributes.ts';
@@ -196,7 +196,9 @@ const lowerPad: Lower<'pad'> = (ctx, node) => {
   });
 };
 
-/** One kernel joins as many inputs as bindings allow; each group of inputs fills its own stretch of the axis. */
+/**
+ * One kernel joins as many inputs as bindings allow; each group of inputs fills its own stretch of the axis.
+ */
 const lowerConcat: Lower<'concat'> = (ctx, node) => {
   const { axis } = node.attrs;
   const views = node.inputs.map((id) => ctx.view(id));

@@ -1,8 +1,8 @@
 /**
  * Transposed copies in blocks of 4×4: four vec4 loads along one axis, four vec4 stores along the other.
  *
- * A plain strided copy moves one scalar at a time and a cache line for each; matrix products on software adapters need
- * their right operand row-major along N, so this copy stands in front of many of them.
+ * A plain strided copy moves one scalar at a time and a cache line for each; matrix products on software
+ * adapters need their right operand row-major along N, so this copy stands in front of many of them.
  */
 
 import type { Origin } from '../../graph/types.ts';
@@ -16,7 +16,10 @@ import { emitCopy } from './map.ts';
 
 const workgroup = 64;
 
-/** Copies `from` to `to` (equal shapes, any strides), in blocks where one axis is dense in `from` and another in `to`. */
+/**
+ * Copies `from` to `to` (equal shapes, any strides), in blocks where one axis is dense in `from` and another
+ * in `to`.
+ */
 export function emitTransposedCopy(ctx: Emitter, from: View, to: View, origin: Origin): void {
   const { shape, strides } = collapseAxes(from.shape, [from.strides, to.strides]);
   const [fromStrides, toStrides] = strides as [readonly number[], readonly number[]];

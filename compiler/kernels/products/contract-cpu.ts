@@ -1,10 +1,11 @@
 /**
- * Products without staging, for software adapters and GPUs of that kind: a register tile for each invocation, operands straight from storage.
+ * Products without staging, for software adapters and GPUs of that kind: a register tile for each invocation,
+ * operands straight from storage.
  *
- * Lanes lie along N, so the right operand must be dense along N (lowering copies it where it is not) and the left
- * one is read at an address all lanes share. K is not unrolled and workgroup memory not used: both cost more than they
- * save where "lanes" are SIMD lanes of one core and the cache is the core's own. How K runs (one axis, taps of a window,
- * pixels of an image) is a loop nest of its own; the tile inside is the same.
+ * Lanes lie along N, so the right operand must be dense along N (lowering copies it where it is not) and the
+ * left one is read at an address all lanes share. K is not unrolled and workgroup memory not used: both cost
+ * more than they save where "lanes" are SIMD lanes of one core and the cache is the core's own. How K runs
+ * (one axis, taps of a window, pixels of an image) is a loop nest of its own; the tile inside is the same.
  */
 import { alignUp } from '../../graph/dims.ts';
 import { type RegisterTile, tileColumns } from '../schedules/contract.ts';
@@ -47,7 +48,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 `;
 }
 
-/** The tile that a workgroup makes: all are alike, but for the last along the rows where the schedule has a smaller one for it. */
+/**
+ * The tile that a workgroup makes: all are alike, but for the last along the rows where the schedule has a
+ * smaller one for it.
+ */
 interface TilePart {
   readonly tile: RegisterTile;
   /** Rows from tile to tile. */
@@ -125,8 +129,9 @@ function keepRows(c: Contraction, { tile, whole }: TilePart, printer: ResultPrin
 }
 
 /**
- * The tile in blocks of 4×4, each where its columns belong but still row by row: `mapKept` turns it. Turning it here, as any use of
- * the sums but to store them, would slow down the loop in front. Rows behind the last one go to the padding.
+ * The tile in blocks of 4×4, each where its columns belong but still row by row: `mapKept` turns it. Turning
+ * it here, as any use of the sums but to store them, would slow down the loop in front. Rows behind the last
+ * one go to the padding.
  */
 function keepColumns(c: Contraction, { tile, whole }: TilePart, printer: ResultPrinter): string[] {
   const { rows, vectors } = partsOf(tile);
@@ -158,8 +163,9 @@ function partsOf(tile: RegisterTile): {
 }
 
 /**
- * Maps what the tile kept, and turns what was kept for columns. A pass of its own over memory that is still in the cache: with arithmetic behind the loop over K, LLVM
- * compiles that loop to code that takes a third longer (lavapipe of Mesa 25, 400×3072×768: 16 instead of 22 GFLOP/s).
+ * Maps what the tile kept, and turns what was kept for columns. A pass of its own over memory that is still
+ * in the cache: with arithmetic behind the loop over K, LLVM compiles that loop to code that takes a third
+ * longer (lavapipe of Mesa 25, 400×3072×768: 16 instead of 22 GFLOP/s).
  */
 function mapKept(c: Contraction, tile: RegisterTile, printer: ResultPrinter, zero: string): string[] {
   if (!c.epilogue && !printer.byColumns) return [];

@@ -1,9 +1,10 @@
 /**
- * Matrix products for GPUs: tiles of both operands staged through workgroup memory, a few rows by one or two vec4s for each invocation.
+ * Matrix products for GPUs: tiles of both operands staged through workgroup memory, a few rows by one or two
+ * vec4s for each invocation.
  *
- * Staging reads along whichever axis is dense, so that neighbouring invocations touch neighbouring addresses and
- * transposed operands need no copy. Edges are staged as zeros; stores are guarded. With two buffers the next slice of K is
- * loaded while this one is multiplied.
+ * Staging reads along whichever axis is dense, so that neighbouring invocations touch neighbouring addresses
+ * and transposed operands need no copy. Edges are staged as zeros; stores are guarded. With two buffers the
+ * next slice of K is loaded while this one is multiplied.
  */
 
 import type { WorkgroupTile } from '../schedules/contract.ts';

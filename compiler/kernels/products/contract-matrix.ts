@@ -1,10 +1,11 @@
 /**
- * Matrix products by subgroup matrices ("tensor cores"): tiles of both operands staged through workgroup memory, each subgroup
- * multiplies a grid of matrices, results pass through workgroup memory to the epilogue.
+ * Matrix products by subgroup matrices ("tensor cores"): tiles of both operands staged through workgroup
+ * memory, each subgroup multiplies a grid of matrices, results pass through workgroup memory to the epilogue.
  *
- * Right for any M, N and K of a matrix, any layout and size of the operands: tiles lie in workgroup memory as the operands do
- * in storage and are read by rows or by columns, what lies behind an edge is zero, and results are stored element by
- * element behind a guard. The matrices themselves hide their elements, hence the way back through workgroup memory.
+ * Right for any M, N and K of a matrix, any layout and size of the operands: tiles lie in workgroup memory as
+ * the operands do in storage and are read by rows or by columns, what lies behind an edge is zero, and
+ * results are stored element by element behind a guard. The matrices themselves hide their elements, hence
+ * the way back through workgroup memory.
  */
 
 import {
@@ -34,7 +35,10 @@ export function matrixExtensions({ subgroup }: MatrixTile): string[] {
 /** How an operand is bound. */
 export interface MatrixBinding {
   readonly name: string;
-  /** What an element of the binding is for WGSL; f32 also where storages of halves are widened by every access. */
+  /**
+   * What an element of the binding is for WGSL; f32 also where storages of halves are widened by every
+   * access.
+   */
   readonly bound: 'f16' | 'f32';
   readonly vector: boolean;
 }
@@ -95,7 +99,10 @@ function tileArray(
   };
 }
 
-/** An array in workgroup memory. Matrix functions count offsets and strides in its elements, which may be vec4s. */
+/**
+ * An array in workgroup memory. Matrix functions count offsets and strides in its elements, which may be
+ * vec4s.
+ */
 function declare(name: string, element: string, size: number, packed: boolean): string {
   return `var<workgroup> ${name}: array<${packed ? `vec4<${element}>, ${size / 4}` : `${element}, ${size}`}>;\n`;
 }
@@ -144,7 +151,10 @@ function printProducts(printed: Printed): string[] {
   ]);
 }
 
-/** The matrices of every subgroup, one row of them at a time: to workgroup memory, and from there through the epilogue. */
+/**
+ * The matrices of every subgroup, one row of them at a time: to workgroup memory, and from there through the
+ * epilogue.
+ */
 function printResults(printed: Printed): string[] {
   const { tile, resultPitch } = printed;
   const { m, n } = tile.config;

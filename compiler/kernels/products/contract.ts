@@ -1,8 +1,9 @@
 /**
  * The contract family: every matrix product, batched or not, any transpose, with its fused epilogue.
  *
- * A `matmul` node becomes a `Contraction` (strided operands), a schedule is chosen for the device, and the schedule's
- * printer makes the kernel. Copies appear only where a schedule cannot index an operand as it lies.
+ * A `matmul` node becomes a `Contraction` (strided operands), a schedule is chosen for the device, and the
+ * schedule's printer makes the kernel. Copies appear only where a schedule cannot index an operand as it
+ * lies.
  */
 import { alignUp } from '../../graph/dims.ts';
 import type { NodeOf, Origin } from '../../graph/types.ts';
@@ -117,8 +118,8 @@ function columnsDense(ctx: LowerContext, c: Contraction, origin: Origin): Contra
 }
 
 /**
- * The left operand dense along M, where it is one row axis dense along K and the copy pays for itself. On GPUs it does not: for
- * 768 columns it moves 8 bytes to spare a tenth of 1536 FLOP, and is a launch.
+ * The left operand dense along M, where it is one row axis dense along K and the copy pays for itself. On
+ * GPUs it does not: for 768 columns it moves 8 bytes to spare a tenth of 1536 FLOP, and is a launch.
  */
 function rowsDense(ctx: LowerContext, c: Contraction, origin: Origin): Contraction {
   const worth =
@@ -232,7 +233,10 @@ function loadModes(c: Contraction, shared: ReadonlySet<number>): Loads {
   };
 }
 
-/** How a product's operands are read on a device: by matrices of `matrix`, else straight from storage, else as scalars. */
+/**
+ * How a product's operands are read on a device: by matrices of `matrix`, else straight from storage, else as
+ * scalars.
+ */
 function loadsOf(
   profile: DeviceProfile,
   c: Contraction,

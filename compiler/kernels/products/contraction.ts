@@ -1,8 +1,10 @@
 /**
- * One matrix product as kernels see it: sizes, strided operands, epilogue; and how its operands and results are printed.
+ * One matrix product as kernels see it: sizes, strided operands, epilogue; and how its operands and results
+ * are printed.
  *
- * Rows may stem from several axes (batch and token) as long as the right operand is shared by them; each operand turns
- * a row number into an address by itself, so that slices, transposes and repeated position embeddings need no copy.
+ * Rows may stem from several axes (batch and token) as long as the right operand is shared by them; each
+ * operand turns a row number into an address by itself, so that slices, transposes and repeated position
+ * embeddings need no copy.
  */
 import { alignUp } from '../../graph/dims.ts';
 import { sizeOf } from '../../graph/types.ts';
@@ -49,8 +51,8 @@ export interface SlidingWindow {
 }
 
 /**
- * Rows of the product are pixels, its K axis is taps of the window times `channels`. The left operand is the source and
- * rows are the grid; with `transposed` (the gradient of the image) it is the other way round.
+ * Rows of the product are pixels, its K axis is taps of the window times `channels`. The left operand is the
+ * source and rows are the grid; with `transposed` (the gradient of the image) it is the other way round.
  */
 export interface TapWalk extends SlidingWindow {
   readonly kind: 'taps';
@@ -59,8 +61,9 @@ export interface TapWalk extends SlidingWindow {
 }
 
 /**
- * Rows of the product are channels of the source, columns channels of the grid, its K axis is pixels of the grid: the gradient of
- * the filters. The batch axes are [pieces, groups, kernel rows, kernel columns]; each piece sums `linesOfPiece` of all `lines`.
+ * Rows of the product are channels of the source, columns channels of the grid, its K axis is pixels of the
+ * grid: the gradient of the filters. The batch axes are [pieces, groups, kernel rows, kernel columns]; each
+ * piece sums `linesOfPiece` of all `lines`.
  */
 export interface PixelWalk extends SlidingWindow {
   readonly kind: 'pixels';
@@ -83,7 +86,10 @@ export interface Normalisation {
   /** [K] */
   readonly weight: View;
   readonly bias: View;
-  /** It is part of the right operand and of the epilogue, which gets mean and 1 / deviation of the row behind the product. */
+  /**
+   * It is part of the right operand and of the epilogue, which gets mean and 1 / deviation of the row behind
+   * the product.
+   */
   readonly folded?: true;
 }
 
@@ -95,7 +101,10 @@ export interface Contraction {
   readonly a: Operand;
   readonly b: Operand;
   readonly result: Operand;
-  /** How K runs where it is not one affine axis; the operands then give offset, batch and channel strides only. */
+  /**
+   * How K runs where it is not one affine axis; the operands then give offset, batch and channel strides
+   * only.
+   */
   readonly walk?: Walk;
   readonly epilogue: MapProgram | undefined;
   readonly extras: readonly Operand[];
@@ -121,7 +130,9 @@ export function operandOf(view: View, batchAxes: number, outer: 'middle' | 'last
   };
 }
 
-/** Address part of a linear index over an axis group: `m * 768u`, or with divisions where axes do not merge. */
+/**
+ * Address part of a linear index over an axis group: `m * 768u`, or with divisions where axes do not merge.
+ */
 export function groupIndex(name: string, group: AxisGroup): string {
   return indexExpression(name, group.shape, group.strides);
 }
@@ -145,7 +156,10 @@ export function baseIndex(operand: Operand, batchName: string): string {
   return affine(operand.view.offset, batch === '0u' ? [] : [[`(${batch})`, 1]]);
 }
 
-/** How results are written and, for the epilogue, read again; `m` and `n` are identifiers, `n` a multiple of 4. */
+/**
+ * How results are written and, for the epilogue, read again; `m` and `n` are identifiers, `n` a multiple of
+ * 4.
+ */
 export interface ResultPrinter {
   /** Whether the result is bound as vec4. */
   readonly resultVector: boolean;
@@ -155,12 +169,17 @@ export interface ResultPrinter {
   keep(acc: string, m: string, n: string): string[];
   /** The vec4 that was kept there (columns behind the edge repeat the last one). */
   kept(m: string, n: string): string;
-  /** Statements that load, once for all rows, what the epilogue reads of columns `n`..`n+3`; `Down`: of column `n`, the `q`th of four. */
+  /**
+   * Statements that load, once for all rows, what the epilogue reads of columns `n`..`n+3`; `Down`: of column
+   * `n`, the `q`th of four.
+   */
   columnValues(n: string): string[];
   columnValuesDown(n: string, q: number): string[];
   /** Statements that map `acc` by the epilogue and store it. */
   store(acc: string, m: string, n: string): string[];
-  /** By columns: the place of rows `m`..`m+3` of column `n`, and statements that map `acc` and store it there. */
+  /**
+   * By columns: the place of rows `m`..`m+3` of column `n`, and statements that map `acc` and store it there.
+   */
   placeDown(m: string, n: string): string;
   storeDown(acc: string, m: string, n: string, q: number): string[];
 }

@@ -1,10 +1,11 @@
 /**
  * Convolutions as implicit matrix products: nothing is unfolded, the operand's addresses follow the window.
  *
- * Images are kept with their channels innermost (the logical shape stays [B, C, H, W], the strides say otherwise), so that
- * a product's columns, which are channels, are dense and the next convolution reads what this one wrote. Forward and the
- * image's gradient have pixels as rows and K = taps × channels; the filters' gradient has channels as rows and
- * K = pixels. Filters are copied once into the order of K (in inference by `setup`).
+ * Images are kept with their channels innermost (the logical shape stays [B, C, H, W], the strides say
+ * otherwise), so that a product's columns, which are channels, are dense and the next convolution reads what
+ * this one wrote. Forward and the image's gradient have pixels as rows and K = taps × channels; the filters'
+ * gradient has channels as rows and K = pixels. Filters are copied once into the order of K (in inference by
+ * `setup`).
  */
 import { type NodeOf, numericShape, sizeOf } from '../../graph/types.ts';
 import { type ConvolutionAttributes, isDepthwise } from '../../ops/convolve.ts';
@@ -53,7 +54,10 @@ function reordered(ctx: LowerContext, view: View, id: number): View {
   });
 }
 
-/** Filters [groups, kernel rows, kernel columns, K of a tap, N], dense: `perTap` is which of O and C the product sums. */
+/**
+ * Filters [groups, kernel rows, kernel columns, K of a tap, N], dense: `perTap` is which of O and C the
+ * product sums.
+ */
 function filterMatrix(ctx: LowerContext, id: number, groups: number, perTap: 'in' | 'out'): View {
   const w = ctx.view(id);
   const [out, inner, kh, kw] = w.shape as [number, number, number, number];
@@ -194,7 +198,10 @@ const lowerGradInput: Lower<'conv2d_grad_input'> = (ctx, node) => {
   emitContraction(ctx, product, 'convolution_grad_input', node.origin);
 };
 
-/** Lines that a piece sums: short enough to keep the device busy, so few pieces that a binding holds all their results. */
+/**
+ * Lines that a piece sums: short enough to keep the device busy, so few pieces that a binding holds all their
+ * results.
+ */
 function linesPerPiece({ profile }: LowerContext, lines: number, wanted: number, size: number): number {
   return Math.ceil(lines / Math.min(lines, mostPieces(profile, size), wanted));
 }
@@ -255,7 +262,10 @@ const lowerGradWeight: Lower<'conv2d_grad_weight'> = (ctx, node) => {
   if (pieces > 1) joinPieces(ctx, node, dw.flat, dw.result);
 };
 
-/** Where the pieces of the filters' gradient go, [pieces, groups, O, C, kh, kw] as a whole and flat: the result itself if there is one. */
+/**
+ * Where the pieces of the filters' gradient go, [pieces, groups, O, C, kh, kw] as a whole and flat: the
+ * result itself if there is one.
+ */
 function gradientPlace(
   ctx: LowerContext,
   node: NodeOf<'conv2d_grad_weight'>,

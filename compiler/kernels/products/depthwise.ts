@@ -1,9 +1,10 @@
 /**
- * Depthwise convolutions, one filter for each channel: no product to tile, so every invocation makes one pixel of four channels.
+ * Depthwise convolutions, one filter for each channel: no product to tile, so every invocation makes one
+ * pixel of four channels.
  *
- * Neighbouring invocations hold neighbouring channels: loads are dense, the padding is tested once for a tap, and the filters,
- * [kernel rows, kernel columns, C], are read as the channels are. The filters' gradient sums lines of pixels in pieces that a
- * column reduction joins in order.
+ * Neighbouring invocations hold neighbouring channels: loads are dense, the padding is tested once for a tap,
+ * and the filters, [kernel rows, kernel columns, C], are read as the channels are. The filters' gradient sums
+ * lines of pixels in pieces that a column reduction joins in order.
  */
 import type { Node, Origin } from '../../graph/types.ts';
 import { sizeOf } from '../../graph/types.ts';
@@ -24,7 +25,10 @@ export interface Depthwise {
   readonly transposed: boolean;
 }
 
-/** Address of (coordinates) in a view, in units of `width` elements along the channels; `channel` counts units. */
+/**
+ * Address of (coordinates) in a view, in units of `width` elements along the channels; `channel` counts
+ * units.
+ */
 function place(view: View, width: number, ...coordinates: string[]): string {
   const last = view.shape.length - 1;
   const terms = coordinates.map((c, axis): [string, number] => [

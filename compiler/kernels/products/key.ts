@@ -1,8 +1,8 @@
 /**
  * What tells one product from another, as text: the key under which a measured schedule is kept.
  *
- * Equal keys must mean kernels that are equal but for offsets, so a key holds sizes, layouts and the epilogue; it holds no
- * ids, paths or weights' names, so that equal layers share one measurement.
+ * Equal keys must mean kernels that are equal but for offsets, so a key holds sizes, layouts and the
+ * epilogue; it holds no ids, paths or weights' names, so that equal layers share one measurement.
  */
 
 import type { ProductSize } from '../schedules/contract.ts';
@@ -27,7 +27,10 @@ function halvesOf({ a, b, extras, result }: Contraction): string {
   return [mark('a', a), mark('b', b), ...inputs, mark('r', result)].join('');
 }
 
-/** How a product's operands are read: as vec4s where tiles come straight from storage or are staged for subgroup matrices. */
+/**
+ * How a product's operands are read: as vec4s where tiles come straight from storage or are staged for
+ * subgroup matrices.
+ */
 interface OperandLoads {
   readonly aVector: boolean;
   readonly bVector: boolean;

@@ -1,11 +1,12 @@
 /**
- * Layer norm inside products: moments of rows written by the product that makes them, and used by the product that reads them.
+ * Layer norm inside products: moments of rows written by the product that makes them, and used by the product
+ * that reads them.
  *
- * Workgroup tiles normalise what they stage. Register tiles read their left operand straight from storage, many times, so they
- * multiply x as it is by W' = weight ∘ W and put right the sums instead:
- * LN(x) W = rstd (x W' - mean s) + t with s = column sums of W' and t = bias W. All of W', s and t come from weights, once.
- * What that form loses where |mean| is far above the deviation: the sums are of the size of mean, so their rounding errors,
- * measured in the result, grow by mean / deviation (the tests state how far).
+ * Workgroup tiles normalise what they stage. Register tiles read their left operand straight from storage,
+ * many times, so they multiply x as it is by W' = weight ∘ W and put right the sums instead: LN(x) W = rstd
+ * (x W' - mean s) + t with s = column sums of W' and t = bias W. All of W', s and t come from weights, once.
+ * What that form loses where |mean| is far above the deviation: the sums are of the size of mean, so their
+ * rounding errors, measured in the result, grow by mean / deviation (the tests state how far).
  */
 
 import type { Origin } from '../../graph/types.ts';
@@ -107,7 +108,10 @@ export interface RowNorm {
   readonly lines: readonly string[];
 }
 
-/** An element `raw` of the left operand at row `outer` of the tile and `kk` of the whole K, normalised where the product does so. */
+/**
+ * An element `raw` of the left operand at row `outer` of the tile and `kk` of the whole K, normalised where
+ * the product does so.
+ */
 export function normalisedValue({ normalise }: Contraction): string {
   if (!normalise) return 'raw';
   const { weight, bias } = normalise;
@@ -147,9 +151,10 @@ export function printRowNorm(c: Contraction, rows: number, m0: string, lanes: La
 }
 
 /**
- * Statements behind the stores of a tile, run by a whole workgroup: moments of the tile's rows to `own_stats`, a row and group for each
- * invocation. They read what was stored, so all schedules add up in one order. Distances from a group's first
- * column are summed: it is one of the values, so M2 loses at most some 64 roundings however large their mean is.
+ * Statements behind the stores of a tile, run by a whole workgroup: moments of the tile's rows to
+ * `own_stats`, a row and group for each invocation. They read what was stored, so all schedules add up in one
+ * order. Distances from a group's first column are summed: it is one of the values, so M2 loses at most some
+ * 64 roundings however large their mean is.
  *
  * @param bound hides a loop's length from unrollers that would be harmed by it
  */

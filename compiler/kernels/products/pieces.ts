@@ -1,10 +1,11 @@
 /**
- * Long sums of small results: K is cut into pieces that are summed side by side, and their partial results are added in order.
+ * Long sums of small results: K is cut into pieces that are summed side by side, and their partial results
+ * are added in order.
  *
- * The gradient of a weight has few elements and a term for every sample (or pixel) of the batch: its tiles alone leave a
- * GPU idle. Pieces become a batch axis of the product, so every schedule serves them; partial results go to scratch, a
- * column reduction adds them, and an epilogue runs behind it. How many there are follows from shape and kind of device
- * alone, since it decides the order of the sum (see schedules.ts).
+ * The gradient of a weight has few elements and a term for every sample (or pixel) of the batch: its tiles
+ * alone leave a GPU idle. Pieces become a batch axis of the product, so every schedule serves them; partial
+ * results go to scratch, a column reduction adds them, and an epilogue runs behind it. How many there are
+ * follows from shape and kind of device alone, since it decides the order of the sum (see schedules.ts).
  */
 import { type Node, sizeOf } from '../../graph/types.ts';
 import type { MapProgram } from '../../ops/map-program.ts';
@@ -16,14 +17,16 @@ import { denseView, isDense, type View } from '../text/view.ts';
 import type { Contraction, Operand } from './contraction.ts';
 
 /**
- * Tiles of 16×64 results that keep a device of the kind busy. cpu: two for each of 16 cores. gpu: 256 tiles of 64×64, two for each
- * multiprocessor of the largest cards (up to 144), so that one computes while the other waits at its barrier.
+ * Tiles of 16×64 results that keep a device of the kind busy. cpu: two for each of 16 cores. gpu: 256 tiles
+ * of 64×64, two for each multiprocessor of the largest cards (up to 144), so that one computes while the
+ * other waits at its barrier.
  */
 const enough = { cpu: 32, gpu: 1024 } as const;
 
 /**
- * Terms that a piece must have. A partial result is written and read once, 8 bytes for 2 FLOP a term: 128 terms are 32 FLOP a
- * byte, about what GPUs compute while they move one (20 to 80); and they are 8 slices of staging behind one start.
+ * Terms that a piece must have. A partial result is written and read once, 8 bytes for 2 FLOP a term: 128
+ * terms are 32 FLOP a byte, about what GPUs compute while they move one (20 to 80); and they are 8 slices of
+ * staging behind one start.
  */
 const leastTerms = 128;
 
@@ -40,9 +43,10 @@ export function mostPieces({ limits }: DeviceProfile, size: number): number {
 /**
  * Into how many pieces (1: none) a product's K is cut.
  *
- * Only sums over samples (`transposeA`), or such that are far longer than the result is wide: the products of a forward pass
- * stay whole, because each cut costs a launch, and so do those that share a layer norm (normalised.ts). Software adapters cut none:
- * on two cores of llvmpipe pieces gain nothing (64×64×100000 in 8) and cost up to a quarter (768×768×400 in 4).
+ * Only sums over samples (`transposeA`), or such that are far longer than the result is wide: the products of
+ * a forward pass stay whole, because each cut costs a launch, and so do those that share a layer norm
+ * (normalised.ts). Software adapters cut none: on two cores of llvmpipe pieces gain nothing (64×64×100000 in
+ * 8) and cost up to a quarter (768×768×400 in 4).
  */
 export function piecesOfProduct(profile: DeviceProfile, c: Contraction, transposeA: boolean): number {
   const { batch, m, n, k } = c;
@@ -112,7 +116,9 @@ export interface Epilogue {
   readonly extras: readonly View[];
 }
 
-/** Joins partial results [pieces, size] in order; `result` is dense. An epilogue maps the whole, never a part. */
+/**
+ * Joins partial results [pieces, size] in order; `result` is dense. An epilogue maps the whole, never a part.
+ */
 export function joinPieces(
   ctx: LowerContext,
   node: Node,

@@ -1,9 +1,10 @@
 /**
- * Tiles of a product's operands in workgroup memory: each invocation loads its share of a tile, zeros where the operand ends.
+ * Tiles of a product's operands in workgroup memory: each invocation loads its share of a tile, zeros where
+ * the operand ends.
  *
- * Neighbouring invocations read along whichever axis is dense, so that transposed operands need no copy; convolutions'
- * windows are followed element by element. Shared by plain tiles (contract-gpu.ts) and subgroup matrices
- * (contract-matrix.ts), which differ in how the tile lies and what its elements are.
+ * Neighbouring invocations read along whichever axis is dense, so that transposed operands need no copy;
+ * convolutions' windows are followed element by element. Shared by plain tiles (contract-gpu.ts) and subgroup
+ * matrices (contract-matrix.ts), which differ in how the tile lies and what its elements are.
  */
 import { baseIndex, type Contraction, groupIndex, type Operand, unitStride } from './contraction.ts';
 import { normalisedValue } from './normalised.ts';
@@ -15,7 +16,9 @@ interface StagedOperand {
   /** Number of the first row or column of the tile, and how many the whole has. */
   readonly first: string;
   readonly bound: number;
-  /** Statements that leave the address of element (`o`, `kk`) in `at`, and in `inside` whether there is one. */
+  /**
+   * Statements that leave the address of element (`o`, `kk`) in `at`, and in `inside` whether there is one.
+   */
   readonly place: readonly string[];
   /** What is staged, over what was loaded as `raw`. */
   readonly value: string;
@@ -101,7 +104,10 @@ function printStore({ array, along, pitch, vector, packed }: TileArray, value: s
   return [`let to = ${to};`, ...[0, 1, 2, 3].map((q) => `${array}[to + ${q}u] = ${value}[${q}];`)];
 }
 
-/** Loads the tile that begins at `k0` into its array. `lane` numbers the workgroup's `invocations`; `k` bounds the product's K. */
+/**
+ * Loads the tile that begins at `k0` into its array. `lane` numbers the workgroup's `invocations`; `k` bounds
+ * the product's K.
+ */
 function printStaging(tile: TileArray, staged: StagedOperand, invocations: number, k: number): string[] {
   return [
     `for (var t = lane; t < ${(tile.depth * tile.extent) / lanesOf(tile)}u; t += ${invocations}u) {`,
@@ -112,7 +118,10 @@ function printStaging(tile: TileArray, staged: StagedOperand, invocations: numbe
   ];
 }
 
-/** The same in two halves: an invocation's share of the tile goes to registers, and from there to the array's half at `base`. */
+/**
+ * The same in two halves: an invocation's share of the tile goes to registers, and from there to the array's
+ * half at `base`.
+ */
 function printShares(tile: TileArray, staged: StagedOperand, invocations: number, k: number, base: string) {
   const units = (tile.depth * tile.extent) / lanesOf(tile);
   const shares = Array.from({ length: units / invocations }, (_, i) => i);
@@ -138,13 +147,16 @@ export interface StagedLoop {
   readonly b: TileArray;
   readonly invocations: number;
   /**
-   * 2: the next slice of K is on its way while one is multiplied, and one barrier a slice is enough; the units of each tile
-   * divide evenly among the invocations, and the arrays hold two tiles.
+   * 2: the next slice of K is on its way while one is multiplied, and one barrier a slice is enough; the
+   * units of each tile divide evenly among the invocations, and the arrays hold two tiles.
    */
   readonly buffers: 1 | 2;
 }
 
-/** WGSL that is added to a place in a tile's array (as the array counts): the half that is multiplied, where there are two. */
+/**
+ * WGSL that is added to a place in a tile's array (as the array counts): the half that is multiplied, where
+ * there are two.
+ */
 export function halfOffset(tile: TileArray, buffers: 1 | 2): string {
   return buffers === 2 ? `half * ${arraySize(tile) / (tile.packed ? 4 : 1)}u + ` : '';
 }

@@ -1,8 +1,10 @@
 /**
- * Which tile of a product's result a workgroup makes: its number along the rows and its batch, from the workgroup's own.
+ * Which tile of a product's result a workgroup makes: its number along the rows and its batch, from the
+ * workgroup's own.
  *
- * Batches lie along z. A product of one batch may have more tiles along its rows than a dispatch takes workgroups in one
- * dimension (the first convolution of 96 pictures of 224 pixels has 1.2 million rows): those go on in further layers of z.
+ * Batches lie along z. A product of one batch may have more tiles along its rows than a dispatch takes
+ * workgroups in one dimension (the first convolution of 96 pictures of 224 pixels has 1.2 million rows):
+ * those go on in further layers of z.
  */
 import type { Contraction } from './contraction.ts';
 

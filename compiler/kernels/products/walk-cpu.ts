@@ -1,9 +1,10 @@
 /**
  * How K runs through an image in register-tiled products: the loop nests of implicit convolutions.
  *
- * A row of the tile is a pixel whose window moves tap by tap (forward and the image's gradient), or a channel that is summed
- * over all pixels (the filters' gradient). Everything that decides an address is the same for all lanes, so the
- * tests for the padding cost scalar instructions only, once for each tap or line and not for each channel.
+ * A row of the tile is a pixel whose window moves tap by tap (forward and the image's gradient), or a channel
+ * that is summed over all pixels (the filters' gradient). Everything that decides an address is the same for
+ * all lanes, so the tests for the padding cost scalar instructions only, once for each tap or line and not
+ * for each channel.
  */
 import { coordinateOf } from '../text/access.ts';
 import { affine } from '../text/wgsl.ts';
@@ -24,7 +25,10 @@ export interface LoopNest {
   readonly open: readonly string[];
   /** Loops (and blocks) to close. */
   readonly depth: number;
-  /** Of these, counted from the innermost, those whose sum is taken apart and then added to the total; 0 where K is one short sum. */
+  /**
+   * Of these, counted from the innermost, those whose sum is taken apart and then added to the total; 0 where
+   * K is one short sum.
+   */
   readonly apart: number;
   /** With `rows`, each row of the left tile has an address of its own and a condition on which it counts. */
   readonly a: Side & { readonly rows?: readonly { readonly at: string; readonly valid: string }[] };
@@ -35,8 +39,8 @@ export interface LoopNest {
 type Bound = (count: number) => string;
 
 /**
- * Steps of K that are summed before the sum joins a total. A chain of n terms of either sign is off by √(n / 2) roundings: one of
- * 1152 by 24, 18 of 64 by 6. Joining costs about as much as a step and a half of K does.
+ * Steps of K that are summed before the sum joins a total. A chain of n terms of either sign is off by √(n /
+ * 2) roundings: one of 1152 by 24, 18 of 64 by 6. Joining costs about as much as a step and a half of K does.
  */
 const shortSum = 64;
 
@@ -89,7 +93,9 @@ export function tapLoop(c: Contraction, walk: TapWalk, rows: number, bound: Boun
   };
 }
 
-/** Rows are channels; K = pixels of the grid, line by line, without those whose window lies in the padding. */
+/**
+ * Rows are channels; K = pixels of the grid, line by line, without those whose window lies in the padding.
+ */
 export function pixelLoop(walk: PixelWalk, bound: Bound): LoopNest {
   const { grid, source, stride, padding, image, right } = walk;
   const setup = [

@@ -1,7 +1,9 @@
 /**
- * Where the elements of an implicit product lie, for staging into workgroup memory: element (`o`, `kk`) of an operand.
+ * Where the elements of an implicit product lie, for staging into workgroup memory: element (`o`, `kk`) of an
+ * operand.
  *
- * The counterpart of walk-cpu.ts: each invocation finds its own elements, since neighbours stage different ones.
+ * The counterpart of walk-cpu.ts: each invocation finds its own elements, since neighbours stage different
+ * ones.
  */
 import { coordinateOf } from '../text/access.ts';
 import { affine } from '../text/wgsl.ts';

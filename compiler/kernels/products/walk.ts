@@ -1,8 +1,9 @@
 /**
- * Walks through an image as every implicit convolution takes them: which place a tap sees, which pixels a workgroup sums.
+ * Walks through an image as every implicit convolution takes them: which place a tap sees, which pixels a
+ * workgroup sums.
  *
- * Register tiles loop over the places (walk-cpu.ts), staging and depthwise kernels find each for themselves (walk-gpu.ts,
- * depthwise.ts); what a place is, padding and strides included, is the same for all.
+ * Register tiles loop over the places (walk-cpu.ts), staging and depthwise kernels find each for themselves
+ * (walk-gpu.ts, depthwise.ts); what a place is, padding and strides included, is the same for all.
  */
 import { coordinateOf } from '../text/access.ts';
 import type { PixelWalk, TapWalk } from './contraction.ts';

@@ -1,5 +1,6 @@
 /**
- * Plain arithmetic that alone reads a kernel's result, done where the result is stored: residuals, embeddings of positions.
+ * Plain arithmetic that alone reads a kernel's result, done where the result is stored: residuals, embeddings
+ * of positions.
  */
 import { type Node, numericShape } from '../../graph/types.ts';
 import { programOf } from '../../ops/map-program.ts';

@@ -1,10 +1,11 @@
 /**
  * Reductions down columns: the kept axes run along the invocations, the reduced ones are walked by each.
  *
- * Bias gradients and batch statistics have this shape; several sums over the same inputs are taken in one kernel. Neighbouring
- * invocations read neighbouring elements (vec4 where the layout allows). On GPUs a workgroup shares its columns' rows
- * and joins them in a tree. Where that leaves the device idle, rows are cut into pieces with a partial result each, and a second
- * kernel joins those in order: the same bits every time, and accurate because no sum runs over more than a few hundred terms.
+ * Bias gradients and batch statistics have this shape; several sums over the same inputs are taken in one
+ * kernel. Neighbouring invocations read neighbouring elements (vec4 where the layout allows). On GPUs a
+ * workgroup shares its columns' rows and joins them in a tree. Where that leaves the device idle, rows are
+ * cut into pieces with a partial result each, and a second kernel joins those in order: the same bits every
+ * time, and accurate because no sum runs over more than a few hundred terms.
  */
 import { type Node, type Origin, sizeOf } from '../../graph/types.ts';
 import type { DeviceProfile } from '../../profile.ts';
@@ -39,7 +40,10 @@ export interface ColumnSpec {
   readonly flops: number;
 }
 
-/** Emits one or two kernels that leave each value's reduction in its output, which is dense over the kept axes. */
+/**
+ * Emits one or two kernels that leave each value's reduction in its output, which is dense over the kept
+ * axes.
+ */
 export function columnReduction(
   ctx: LowerContext,
   node: Node,
@@ -129,8 +133,8 @@ function reduceColumns(ctx: LowerContext, node: Node, spec: ColumnSpec, outputs:
 }
 
 /**
- * How many elements one invocation (on GPUs: one workgroup) reduces: all of them, unless there are so many of so few columns that
- * the device would be idle.
+ * How many elements one invocation (on GPUs: one workgroup) reduces: all of them, unless there are so many of
+ * so few columns that the device would be idle.
  */
 function pieceLength(count: number, columns: number, profile: DeviceProfile): number {
   const [busy, longest] = profile.kind === 'cpu' ? [128, 4096] : [4096, 8192];
@@ -156,8 +160,9 @@ interface ColumnKernel {
 }
 
 /**
- * Terms that are added before their sum joins a longer one, and short sums before theirs does: a chain of n positive terms, such
- * as those of a variance, is off by √(n / 3) roundings, so 4096 terms in three levels by 4 and not by 37.
+ * Terms that are added before their sum joins a longer one, and short sums before theirs does: a chain of n
+ * positive terms, such as those of a variance, is off by √(n / 3) roundings, so 4096 terms in three levels by
+ * 4 and not by 37.
  */
 const shortSum = 16;
 const longSum = 16 * shortSum;

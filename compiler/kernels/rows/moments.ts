@@ -1,4 +1,7 @@
-/** The statistics of batch norm: per-channel reductions of an image, two rows of [2, C], down the columns of memory. */
+/**
+ * The statistics of batch norm: per-channel reductions of an image, two rows of [2, C], down the columns of
+ * memory.
+ */
 import { sizeOf } from '../../graph/types.ts';
 import type { Lower } from '../text/kernel.ts';
 import type { View } from '../text/view.ts';

@@ -1,9 +1,9 @@
 /**
  * Layer norm, L2 normalisation and their gradients along the last axis.
  *
- * Variance is taken in a second pass over centred values, which keeps f32 accuracy where the mean is large. The weight's
- * gradient needs every row's mean and 1/deviation for each column, so those go to scratch first; then
- * dy * (x - mean) * rstd is summed down the columns.
+ * Variance is taken in a second pass over centred values, which keeps f32 accuracy where the mean is large.
+ * The weight's gradient needs every row's mean and 1/deviation for each column, so those go to scratch first;
+ * then dy * (x - mean) * rstd is summed down the columns.
  */
 import type { NodeOf } from '../../graph/types.ts';
 import { sizeOf } from '../../graph/types.ts';

@@ -1,9 +1,10 @@
 /**
  * Sum, mean, max over any axes, and argmax.
  *
- * Three shapes of work, chosen by layout: rows (the reduced axes end in the dense one), columns (they do not), and both in
- * turn (rows first, then columns of the partial results). Long rows of which there are few, such as a whole tensor summed to
- * a scalar, are cut into pieces first. Order of summation is fixed by shape alone.
+ * Three shapes of work, chosen by layout: rows (the reduced axes end in the dense one), columns (they do
+ * not), and both in turn (rows first, then columns of the partial results). Long rows of which there are few,
+ * such as a whole tensor summed to a scalar, are cut into pieces first. Order of summation is fixed by shape
+ * alone.
  */
 import { alignUp } from '../../graph/dims.ts';
 import { type Node, numericShape, sizeOf } from '../../graph/types.ts';

@@ -1,10 +1,11 @@
 /**
- * The template behind every kernel that works along one axis: softmax, layer norm, their gradients, sums of rows.
+ * The template behind every kernel that works along one axis: softmax, layer norm, their gradients, sums of
+ * rows.
  *
- * A row kernel is a list of steps over one row: reductions (several in one pass), scalars derived from them, and a final store. The
- * same list is printed for a CPU profile (one invocation walks a whole row) and for a GPU profile (a workgroup shares a row,
- * with a tree reduction in workgroup memory). Expressions are written for vec4 and scalar elements alike.
- * Every reduction has a fixed order, so results repeat bit for bit.
+ * A row kernel is a list of steps over one row: reductions (several in one pass), scalars derived from them,
+ * and a final store. The same list is printed for a CPU profile (one invocation walks a whole row) and for a
+ * GPU profile (a workgroup shares a row, with a tree reduction in workgroup memory). Expressions are written
+ * for vec4 and scalar elements alike. Every reduction has a fixed order, so results repeat bit for bit.
  */
 import { type Origin, sizeOf } from '../../graph/types.ts';
 import type { DeviceProfile } from '../../profile.ts';
@@ -50,7 +51,10 @@ export interface RowSpec {
   /** Like the inputs for `store`; without the last axis for `put`. */
   readonly output: View;
   readonly steps: readonly RowStep[];
-  /** Each row is cut into `count` pieces of `length` elements (the last may be shorter); output has an axis for them. */
+  /**
+   * Each row is cut into `count` pieces of `length` elements (the last may be shorter); output has an axis
+   * for them.
+   */
   readonly pieces?: { readonly count: number; readonly length: number };
   readonly flops: number;
 }
@@ -107,7 +111,9 @@ function isVector(spec: RowSpec): boolean {
   );
 }
 
-/** Whether results are stored as vec4s. Where the output lies otherwise, vec4s are loaded and scalars stored. */
+/**
+ * Whether results are stored as vec4s. Where the output lies otherwise, vec4s are loaded and scalars stored.
+ */
 function storesVectors(spec: RowSpec, vector: boolean): boolean {
   return vector && spec.steps.some((step) => 'store' in step) && vectorizable(spec.output);
 }
@@ -273,7 +279,9 @@ class RowPrinter {
     return this.loop([`let value = ${value};`, ...stores, ...second], [value]);
   }
 
-  /** Statements that store `value` at place `i` of a row: whole, or its four components where they lie apart. */
+  /**
+   * Statements that store `value` at place `i` of a row: whole, or its four components where they lie apart.
+   */
   private storesAt(role: string, view: View, whole: boolean): string[] {
     const stride = view.strides.at(-1)!;
     if (!this.vector || whole) {

@@ -1,8 +1,8 @@
 /**
  * Schedules of attention on software adapters: how many rows of a head an invocation owns.
  *
- * On GPUs the tile is fixed at 32 × 32 rows: it fits the default limit of workgroup memory for every width of a head, and
- * the online softmax adds up in the tile's order.
+ * On GPUs the tile is fixed at 32 × 32 rows: it fits the default limit of workgroup memory for every width of
+ * a head, and the online softmax adds up in the tile's order.
  */
 import type { DeviceProfile } from '../../profile.ts';
 import type { Schedule, SearchSpace, Work } from './types.ts';
@@ -21,8 +21,8 @@ export interface AttentionSchedule extends Schedule {
 export const attentionLanes = 8;
 
 /**
- * Four rows read walked rows least often; fewer where four would leave many slots empty. The 0.6 is what reading a walked
- * row costs beside using it once: measured on llvmpipe with two AVX2 cores.
+ * Four rows read walked rows least often; fewer where four would leave many slots empty. The 0.6 is what
+ * reading a walked row costs beside using it once: measured on llvmpipe with two AVX2 cores.
  */
 function cost(rows: number, own: number): number {
   return Math.ceil(rows / (attentionLanes * own)) * own * (1 + 0.6 / own);

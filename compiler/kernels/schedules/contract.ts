@@ -1,10 +1,10 @@
 /**
  * Schedules of the contract family: which tile of the result an invocation or a workgroup makes.
  *
- * The lists are the search space of every device class; the order is that of preference where no rate decides. Each list says
- * where its defaults come from. Whatever the tile, an element is summed along K in order, so all give the same bits. Subgroup
- * matrices (schedules-matrix.ts) sum in an order of their own: whether they are used follows from the device and the
- * operands alone and is no choice.
+ * The lists are the search space of every device class; the order is that of preference where no rate
+ * decides. Each list says where its defaults come from. Whatever the tile, an element is summed along K in
+ * order, so all give the same bits. Subgroup matrices (schedules-matrix.ts) sum in an order of their own:
+ * whether they are used follows from the device and the operands alone and is no choice.
  */
 import { alignUp } from '../../graph/dims.ts';
 import { momentColumns } from '../../ops/group-moments.ts';
@@ -25,9 +25,15 @@ export interface RegisterTile extends Schedule {
   readonly columns: number;
   /** Invocations of a workgroup, side by side along the columns. */
   readonly lanes: number;
-  /** Which workgroups come one after the other: those of a row of tiles, or those of a column, which share the right operand. */
+  /**
+   * Which workgroups come one after the other: those of a row of tiles, or those of a column, which share the
+   * right operand.
+   */
   readonly order: 'across' | 'down';
-  /** GFLOP/s when the left operand is read as vec4 along M (absent where rows are no multiple of 4), and as uniform scalars. */
+  /**
+   * GFLOP/s when the left operand is read as vec4 along M (absent where rows are no multiple of 4), and as
+   * uniform scalars.
+   */
   readonly rate: { readonly column?: number; readonly scalar: number };
   /** A smaller tile for the last rows of the result, where no more than these are left. */
   readonly tail?: Pick<RegisterTile, 'rows' | 'rate'>;
@@ -44,7 +50,10 @@ export interface WorkgroupTile extends Schedule {
   /** Rows and columns (a multiple of 4) of one invocation. */
   readonly rowsPerInvocation: number;
   readonly columnsPerInvocation: number;
-  /** 2: the next slice is loaded while one is multiplied. The elements of each tile then divide evenly among the invocations. */
+  /**
+   * 2: the next slice is loaded while one is multiplied. The elements of each tile then divide evenly among
+   * the invocations.
+   */
   readonly buffers: 1 | 2;
 }
 
@@ -111,10 +120,11 @@ const sixteen = registers(16, 8, 8, { column: 38, scalar: 26 }, 0.7, 'down');
 const four = registers(4, 8, 8, { column: 22, scalar: 19 }, 0.2, 'down');
 
 /**
- * Measured: llvmpipe of Mesa 25 on two AVX2 cores, 400×3072×768 (column) and 50×3072×768 (scalar). Eight lanes are its
- * SIMD width; an operand all lanes read at one address costs a broadcast, one they read side by side a few loads,
- * anything else a gather. Larger tiles spill. Rows that are no multiple of 4 fit the 50 and 77 tokens of CLIP's towers;
- * 4 columns fit narrow results; four rows behind threes of sixteen the 50 tokens of one picture. Down the columns is 3 to 15 % faster: the right operand stays in the cache.
+ * Measured: llvmpipe of Mesa 25 on two AVX2 cores, 400×3072×768 (column) and 50×3072×768 (scalar). Eight
+ * lanes are its SIMD width; an operand all lanes read at one address costs a broadcast, one they read side by
+ * side a few loads, anything else a gather. Larger tiles spill. Rows that are no multiple of 4 fit the 50 and
+ * 77 tokens of CLIP's towers; 4 columns fit narrow results; four rows behind threes of sixteen the 50 tokens
+ * of one picture. Down the columns is 3 to 15 % faster: the right operand stays in the cache.
  */
 const software: readonly RegisterTile[] = [
   sixteen,
@@ -133,9 +143,9 @@ const software: readonly RegisterTile[] = [
 ];
 
 /**
- * Reasoned, not measured: Apple's GPUs gain nothing from staging in workgroup memory (the design notes of this project, from
- * published kernels), so operands come straight through the cache. 32 lanes are a SIMD group; 8×4 results in
- * each keep registers below the count at which occupancy drops. Rates rank only.
+ * Reasoned, not measured: Apple's GPUs gain nothing from staging in workgroup memory (the design notes of
+ * this project, from published kernels), so operands come straight through the cache. 32 lanes are a SIMD
+ * group; 8×4 results in each keep registers below the count at which occupancy drops. Rates rank only.
  */
 const apple: readonly RegisterTile[] = [
   registers(8, 4, 32, { column: 100, scalar: 90 }, 0, 'across'),
@@ -145,10 +155,11 @@ const apple: readonly RegisterTile[] = [
 ];
 
 /**
- * Reasoned from the literature on NVIDIA, AMD and Intel, not measured here: the first two, 64×64 tiles of 256 invocations
- * with 4×4 results each and half of that for few rows, fit every device's default limits and are the defaults. The others
- * are for the tuner: more results an invocation where M and N are large, other depths of staging, and two buffers, which hide
- * the loads behind arithmetic but halve the workgroups that a multiprocessor's memory holds: which counts more differs.
+ * Reasoned from the literature on NVIDIA, AMD and Intel, not measured here: the first two, 64×64 tiles of 256
+ * invocations with 4×4 results each and half of that for few rows, fit every device's default limits and are
+ * the defaults. The others are for the tuner: more results an invocation where M and N are large, other
+ * depths of staging, and two buffers, which hide the loads behind arithmetic but halve the workgroups that a
+ * multiprocessor's memory holds: which counts more differs.
  */
 const staged: readonly WorkgroupTile[] = [
   workgroup(64, 64, 16, [4, 4]),
@@ -169,7 +180,10 @@ const staged: readonly WorkgroupTile[] = [
 ];
 const defaultsOfStaged = 2;
 
-/** Tiles by class, besides those of subgroup matrices: what is left to `matrix` are products whose operands they do not take. */
+/**
+ * Tiles by class, besides those of subgroup matrices: what is left to `matrix` are products whose operands
+ * they do not take.
+ */
 export const contractTiles: Readonly<Record<DeviceClass, readonly (RegisterTile | WorkgroupTile)[]>> = {
   software,
   apple,
@@ -177,7 +191,10 @@ export const contractTiles: Readonly<Record<DeviceClass, readonly (RegisterTile 
   matrix: staged,
 };
 
-/** Whether products without subgroup matrices read their operands straight from storage here, so that these had better lie dense along the columns. */
+/**
+ * Whether products without subgroup matrices read their operands straight from storage here, so that these
+ * had better lie dense along the columns.
+ */
 export function readsStorage(profile: DeviceProfile): boolean {
   return contractTiles[deviceClass(profile)].every(({ kind }) => kind === 'registers');
 }
@@ -198,7 +215,10 @@ export function tileColumns(tile: RegisterTile | WorkgroupTile): number {
   return tile.kind === 'registers' ? tile.columns * tile.lanes : tile.columns;
 }
 
-/** How often a kernel is assumed to run, which its compilation is spread over: 200 runs of a model with some ten equal layers. */
+/**
+ * How often a kernel is assumed to run, which its compilation is spread over: 200 runs of a model with some
+ * ten equal layers.
+ */
 const assumedRuns = 2000;
 
 /** Estimated seconds of a product, compilation included. */
@@ -224,8 +244,8 @@ export const contractSpace: SearchSpace<ProductSize, ContractTile> = {
     return reads && (!moments || tileColumns(tile) % momentColumns === 0);
   },
   /**
-   * Subgroup matrices: the larger default that keeps a GPU busy. Register tiles: the least estimated time. Workgroup tiles:
-   * the larger default that M fills at least half.
+   * Subgroup matrices: the larger default that keeps a GPU busy. Register tiles: the least estimated time.
+   * Workgroup tiles: the larger default that M fills at least half.
    */
   preferred: (fitting, work) => {
     const matrices = fitting.filter((tile) => tile.kind === 'matrix');

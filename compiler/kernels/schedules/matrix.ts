@@ -1,9 +1,10 @@
 /**
- * Schedules of products by subgroup matrices ("tensor cores"): tiles in units of elements, made for each configuration that a
- * device offers and its subgroup size and limits allow.
+ * Schedules of products by subgroup matrices ("tensor cores"): tiles in units of elements, made for each
+ * configuration that a device offers and its subgroup size and limits allow.
  *
- * Sums are f32 throughout: configurations that add up in f16 are not used. Of several that serve one element type the device's
- * largest is taken for all tiles, and K is cut into its steps from the front; so a choice of tile changes no bit.
+ * Sums are f32 throughout: configurations that add up in f16 are not used. Of several that serve one element
+ * type the device's largest is taken for all tiles, and K is cut into its steps from the front; so a choice
+ * of tile changes no bit.
  */
 import {
   type DeviceProfile,
@@ -26,10 +27,16 @@ export interface MatrixTile extends Schedule {
   /** Rows and columns of one subgroup: a grid of matrices. */
   readonly rowsPerSubgroup: number;
   readonly columnsPerSubgroup: number;
-  /** 2: the next slice is loaded while one is multiplied. The units of each tile then divide evenly among the invocations. */
+  /**
+   * 2: the next slice is loaded while one is multiplied. The units of each tile then divide evenly among the
+   * invocations.
+   */
   readonly buffers: 1 | 2;
   readonly subgroup: SubgroupSize;
-  /** Whether tiles lie in workgroup memory as vec4s where they can, so that matrices are stored and loaded in wide pieces. */
+  /**
+   * Whether tiles lie in workgroup memory as vec4s where they can, so that matrices are stored and loaded in
+   * wide pieces.
+   */
   readonly packed: boolean;
   /** Whether it may be taken unmeasured. */
   readonly usual: boolean;
@@ -38,14 +45,18 @@ export interface MatrixTile extends Schedule {
 /** How many invocations are counted on for a subgroup. */
 export interface SubgroupSize {
   readonly size: number;
-  /** `only`: the device has no other. `asked`: the kernel demands it. `most`: there may be more subgroups, each smaller. */
+  /**
+   * `only`: the device has no other. `asked`: the kernel demands it. `most`: there may be more subgroups,
+   * each smaller.
+   */
   readonly known: 'only' | 'asked' | 'most';
 }
 
 /**
- * The subgroup size that tiles are cut for. WebGPU wants a workgroup of whole subgroups of the largest size a device may pick;
- * it may pick a smaller one, unless the kernel asks for one. 32 is what AMD's matrix instructions need and Intel's allow
- * (published kernels ask for it on both). Where none can be asked for, a kernel leaves the subgroups idle that come on top.
+ * The subgroup size that tiles are cut for. WebGPU wants a workgroup of whole subgroups of the largest size a
+ * device may pick; it may pick a smaller one, unless the kernel asks for one. 32 is what AMD's matrix
+ * instructions need and Intel's allow (published kernels ask for it on both). Where none can be asked for, a
+ * kernel leaves the subgroups idle that come on top.
  */
 export function subgroupOf({ subgroupSize, features }: DeviceProfile): SubgroupSize | undefined {
   if (subgroupSize === undefined) return undefined;
@@ -73,9 +84,10 @@ const shape = (
 ): Shape => ({ rows, columns, depth, rowsPerSubgroup, columnsPerSubgroup, buffers });
 
 /**
- * Reasoned, not measured: 32×32 to 64×64 results a subgroup keep the matrix units busy between loads from workgroup memory
- * (each element of a tile is loaded once for 32 to 64 multiplications) and leave registers for two workgroups on a
- * multiprocessor. The first four are the defaults, the largest that gives `workgroupsWanted`; the others are for the tuner.
+ * Reasoned, not measured: 32×32 to 64×64 results a subgroup keep the matrix units busy between loads from
+ * workgroup memory (each element of a tile is loaded once for 32 to 64 multiplications) and leave registers
+ * for two workgroups on a multiprocessor. The first four are the defaults, the largest that gives
+ * `workgroupsWanted`; the others are for the tuner.
  */
 const shapes: readonly Shape[] = [
   shape(128, 128, 32, [64, 32]),
@@ -97,7 +109,10 @@ const shapes: readonly Shape[] = [
 ];
 const defaults = shapes.slice(0, 4);
 
-/** Workgroups that keep a GPU busy: one for every other of a large card's hundred-odd multiprocessors, two for those of a small one. */
+/**
+ * Workgroups that keep a GPU busy: one for every other of a large card's hundred-odd multiprocessors, two for
+ * those of a small one.
+ */
 const workgroupsWanted = 64;
 
 function tileOf(
@@ -123,7 +138,10 @@ export function invocationsOf(tile: MatrixTile): number {
 /** Elements of padding behind a line of a tile: 16 bytes, the alignment that matrix loads want. */
 export const linePadding = { f16: 8, f32: 4 } as const;
 
-/** Elements that a tile takes of each array in workgroup memory, its lines along `k` (or along rows or columns). */
+/**
+ * Elements that a tile takes of each array in workgroup memory, its lines along `k` (or along rows or
+ * columns).
+ */
 export function arraySizes(
   tile: MatrixTile,
   along: { readonly a: 'outer' | 'k'; readonly b: 'outer' | 'k' },
@@ -189,8 +207,8 @@ function makeTiles(profile: DeviceProfile): MatrixTile[] {
 }
 
 /**
- * The element type in which a device multiplies operands by subgroup matrices; undefined where it does not. Halves are multiplied as
- * halves or widened, but f32 is never narrowed: it needs matrices of f32.
+ * The element type in which a device multiplies operands by subgroup matrices; undefined where it does not.
+ * Halves are multiplied as halves or widened, but f32 is never narrowed: it needs matrices of f32.
  */
 export function matrixElement(
   profile: DeviceProfile,
@@ -203,7 +221,10 @@ export function matrixElement(
   return has('f32') ? 'f32' : undefined;
 }
 
-/** Of the default shapes the largest that the product fills at least half and with enough workgroups, else the smallest. */
+/**
+ * Of the default shapes the largest that the product fills at least half and with enough workgroups, else the
+ * smallest.
+ */
 export function preferredMatrixTile(
   tiles: readonly MatrixTile[],
   { batch, m, n }: { readonly batch: number; readonly m: number; readonly n: number },

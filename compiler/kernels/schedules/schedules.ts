@@ -1,10 +1,11 @@
 /**
- * Which schedule a kernel gets: what was measured on this device for this shape, else the default of its class.
+ * Which schedule a kernel gets: what was measured on this device for this shape, else the default of its
+ * class.
  *
- * A family's search space is data: the schedules that exist, which of them a device and a shape allow, and which one to take
- * unmeasured. All schedules of a family add up in the same order, so a choice changes times and never a bit of a result:
- * runs repeat and resume exactly, tuned or not. (What would change the order, such as the number of pieces that a
- * reduction is cut into, is therefore no schedule.)
+ * A family's search space is data: the schedules that exist, which of them a device and a shape allow, and
+ * which one to take unmeasured. All schedules of a family add up in the same order, so a choice changes times
+ * and never a bit of a result: runs repeat and resume exactly, tuned or not. (What would change the order,
+ * such as the number of pieces that a reduction is cut into, is therefore no schedule.)
  */
 import type { DeviceProfile } from '../../profile.ts';
 import type { ScheduleChoice, ScheduleFamily } from '../text/kernel.ts';
@@ -33,8 +34,8 @@ export function scheduleIds(profile: DeviceProfile, family: ScheduleFamily): str
 }
 
 /**
- * The schedule for one piece of work, and the choice for the plan's record. A measured id that the family no longer has, or
- * that does not fit, counts as unmeasured.
+ * The schedule for one piece of work, and the choice for the plan's record. A measured id that the family no
+ * longer has, or that does not fit, counts as unmeasured.
  */
 export function chooseSchedule<F extends ScheduleFamily>(
   profile: DeviceProfile,

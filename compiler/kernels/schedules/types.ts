@@ -1,9 +1,14 @@
-/** What a family of kernels says of its choices: the work, the schedules, and which one to take unmeasured. */
+/**
+ * What a family of kernels says of its choices: the work, the schedules, and which one to take unmeasured.
+ */
 import type { DeviceProfile } from '../../profile.ts';
 
 /** What a kernel is to compute, as far as its schedule depends on it. */
 export interface Work {
-  /** All that tells one piece of work from another: sizes, layouts, epilogue. Stable text, without ids or paths. */
+  /**
+   * All that tells one piece of work from another: sizes, layouts, epilogue. Stable text, without ids or
+   * paths.
+   */
   readonly key: string;
 }
 

@@ -1,10 +1,10 @@
 /**
- * How kernels of rows, columns and moves reach strided memory: index expressions, the choice between vec4 and scalar
- * access, and bindings shared by operands that lie in one storage.
+ * How kernels of rows, columns and moves reach strided memory: index expressions, the choice between vec4 and
+ * scalar access, and bindings shared by operands that lie in one storage.
  *
- * Strides and offsets become constants in the WGSL, so kernels of equally laid out operands have equal text and share a
- * pipeline. A storage is bound once for each kernel, however many operands are views of it, because WebGPU refuses
- * a buffer bound twice with different access.
+ * Strides and offsets become constants in the WGSL, so kernels of equally laid out operands have equal text
+ * and share a pipeline. A storage is bound once for each kernel, however many operands are views of it,
+ * because WebGPU refuses a buffer bound twice with different access.
  */
 import { sizeOf } from '../../graph/types.ts';
 import type { DeviceProfile } from '../../profile.ts';
@@ -18,8 +18,8 @@ import { affine } from './wgsl.ts';
 export const LOWEST = '-3.0e38';
 
 /**
- * The WGSL expression (u32) of where element number `index` (row-major over `shape`) lies: the sum of coordinate times
- * stride, plus `offset`. `index` must be an identifier or in parentheses.
+ * The WGSL expression (u32) of where element number `index` (row-major over `shape`) lies: the sum of
+ * coordinate times stride, plus `offset`. `index` must be an identifier or in parentheses.
  */
 export function indexExpression(
   index: string,
@@ -43,7 +43,10 @@ export function coordinateOf(index: string, shape: readonly number[], axis: numb
   return inner === 1 ? index : `(${quotient})`;
 }
 
-/** Whether the last axis can be read four elements at a time: dense there, and every row starts at a multiple of 4. */
+/**
+ * Whether the last axis can be read four elements at a time: dense there, and every row starts at a multiple
+ * of 4.
+ */
 export function vectorizable(view: View): boolean {
   const last = view.shape.length - 1;
   return (
@@ -106,7 +109,9 @@ export class Operands {
     this.args = args;
   }
 
-  /** The reference to what `role` holds at `index`, in vec4s for vector operands and in elements for others. */
+  /**
+   * The reference to what `role` holds at `index`, in vec4s for vector operands and in elements for others.
+   */
   at(role: string, index: string): string {
     const entry = this.byRole.get(role);
     if (entry === undefined) throw new Error(`the kernel has no operand ${role}`);

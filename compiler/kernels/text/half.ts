@@ -1,10 +1,11 @@
 /**
- * Half precision in storage: kernels compute in f32, and what lies in memory as f16 is widened when it is loaded and
- * narrowed when it is stored.
+ * Half precision in storage: kernels compute in f32, and what lies in memory as f16 is widened when it is
+ * loaded and narrowed when it is stored.
  *
- * Kernels are printed over f32 bindings whatever their storages hold, so that no family knows of precision and every
- * schedule serves both. Here the bindings of f16 storages are declared as what they are and each access in the body gets
- * its conversion. A kernel that reads halves by itself declares an f16 type and is left alone.
+ * Kernels are printed over f32 bindings whatever their storages hold, so that no family knows of precision
+ * and every schedule serves both. Here the bindings of f16 storages are declared as what they are and each
+ * access in the body gets its conversion. A kernel that reads halves by itself declares an f16 type and is
+ * left alone.
  */
 import type { Kernel } from './kernel.ts';
 import type { Storage } from './view.ts';

@@ -1,9 +1,10 @@
 /**
  * A kernel: WGSL and the storages it touches, before memory is planned.
  *
- * The WGSL body names its bindings; their declarations are printed by the plan stage, because whether a binding is `read` or `read_write`
- * depends on which buffer its storage ends up in (one buffer must not be bound both ways in a dispatch). Equal text
- * means one pipeline, so bodies hold shapes and strides but never ids, paths or arena offsets.
+ * The WGSL body names its bindings; their declarations are printed by the plan stage, because whether a
+ * binding is `read` or `read_write` depends on which buffer its storage ends up in (one buffer must not be
+ * bound both ways in a dispatch). Equal text means one pipeline, so bodies hold shapes and strides but never
+ * ids, paths or arena offsets.
  */
 import type { Node, NodeOf, Origin } from '../../graph/types.ts';
 import type { JoinConsumers, JoinKind } from '../../joins/types.ts';
@@ -14,11 +15,17 @@ import type { Storage, View } from './view.ts';
 export interface KernelArg {
   /** Identifier in the WGSL body. */
   readonly name: string;
-  /** `array<f32>`, `array<vec4<f32>>`, `array<i32>`, `array<atomic<u32>>` ...; f32 also over storages of halves, see half.ts. */
+  /**
+   * `array<f32>`, `array<vec4<f32>>`, `array<i32>`, `array<atomic<u32>>` ...; f32 also over storages of
+   * halves, see half.ts.
+   */
   readonly type: string;
   readonly storage: Storage;
   readonly access: 'read' | 'read_write';
-  /** Part of the storage that is bound, in elements, where the whole is larger than a binding may be. Starts at multiples of `bindingStart`. */
+  /**
+   * Part of the storage that is bound, in elements, where the whole is larger than a binding may be. Starts
+   * at multiples of `bindingStart`.
+   */
   readonly window?: { readonly start: number; readonly elements: number };
 }
 
@@ -48,7 +55,9 @@ export interface Kernel {
   readonly schedule?: ScheduleChoice;
 }
 
-/** The WebGPU feature behind a WGSL extension: `shader-f16` behind `f16`, the same words behind all others. */
+/**
+ * The WebGPU feature behind a WGSL extension: `shader-f16` behind `f16`, the same words behind all others.
+ */
 export function extensionFeature(extension: string): string {
   return extension === 'f16' ? 'shader-f16' : extension.replaceAll('_', '-');
 }
@@ -67,20 +76,23 @@ export interface LowerContext extends Emitter {
   /** The value as a dense view; emits a copy kernel where it is not one. */
   dense(id: number): View;
   /**
-   * The value as a view whose axes from `axis` on are dense (row-major, innermost stride 1), the ones before having any
-   * stride; a copy is emitted where it is not so. `rows(id, rank-1)` is what row kernels need.
+   * The value as a view whose axes from `axis` on are dense (row-major, innermost stride 1), the ones before
+   * having any stride; a copy is emitted where it is not so. `rows(id, rank-1)` is what row kernels need.
    */
   rows(id: number, axis: number): View;
-  /** Allocates the node's result, dense unless `strides` are given (a permutation of dense strides), and makes it the node's value. */
+  /**
+   * Allocates the node's result, dense unless `strides` are given (a permutation of dense strides), and makes
+   * it the node's value.
+   */
   result(node: Node, strides?: readonly number[]): View;
   /**
-   * The node whose result the plan wants of `producer`'s kernel as well; undefined where it wants none. The kernel must make it:
-   * that node has no kernel of its own.
+   * The node whose result the plan wants of `producer`'s kernel as well; undefined where it wants none. The
+   * kernel must make it: that node has no kernel of its own.
    */
   joined<K extends JoinKind>(producer: Node, kind: K): JoinConsumers[K] | undefined;
   /**
-   * For a dense result that others read by rows while a product reads it by columns: a place, in the result's shape, where the
-   * kernel writes it a second time. Undefined where nothing wants it.
+   * For a dense result that others read by rows while a product reads it by columns: a place, in the result's
+   * shape, where the kernel writes it a second time. Undefined where nothing wants it.
    */
   columnCopy(node: Node): View | undefined;
   /** The same elements as a view that a binding can hold, where the storage is larger than one may be. */
@@ -94,7 +106,10 @@ export interface LowerContext extends Emitter {
 /** Emits the kernels of one node and sets its result. */
 export type Lower<K extends OpName> = (ctx: LowerContext, node: NodeOf<K>) => void;
 
-/** Splits a count of workgroups over x and y where x alone would pass the device's limit; bodies use `workgroup_id.x + workgroup_id.y * num_workgroups.x`. */
+/**
+ * Splits a count of workgroups over x and y where x alone would pass the device's limit; bodies use
+ * `workgroup_id.x + workgroup_id.y * num_workgroups.x`.
+ */
 export function gridOf(workgroups: number, profile: DeviceProfile): [number, number, number] {
   const most = profile.limits.maxComputeWorkgroupsPerDimension;
   if (workgroups <= most) return [Math.max(1, workgroups), 1, 1];

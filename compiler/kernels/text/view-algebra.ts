@@ -1,7 +1,9 @@
 /**
- * Views of views: what reshape, transpose, slice and expand do to strides, and how axes collapse for a kernel.
+ * Views of views: what reshape, transpose, slice and expand do to strides, and how axes collapse for a
+ * kernel.
  *
- * `reshapeView` answers null where the new shape cannot be indexed without moving elements; the caller then copies.
+ * `reshapeView` answers null where the new shape cannot be indexed without moving elements; the caller then
+ * copies.
  */
 import { denseStrides, isDense, type View } from './view.ts';
 
@@ -75,7 +77,9 @@ export interface Collapsed {
   readonly strides: readonly (readonly number[])[];
 }
 
-/** Drops axes of length 1 and merges neighbours wherever every operand allows it; at least one axis is left. */
+/**
+ * Drops axes of length 1 and merges neighbours wherever every operand allows it; at least one axis is left.
+ */
 export function collapseAxes(shape: readonly number[], operands: readonly (readonly number[])[]): Collapsed {
   const sizes: number[] = [];
   const strides: number[][] = operands.map(() => []);

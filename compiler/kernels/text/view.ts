@@ -1,8 +1,8 @@
 /**
  * Storages and the strided views into them: how reshape, transpose, slice and expand cost nothing.
  *
- * A `Storage` is one allocation; a `View` says where each element of a node's logical shape lies in it. All strides and
- * offsets count elements. A stride of 0 repeats (expand).
+ * A `Storage` is one allocation; a `View` says where each element of a node's logical shape lies in it. All
+ * strides and offsets count elements. A stride of 0 repeats (expand).
  */
 import { type DType, denseStrides } from '../../graph/types.ts';
 

@@ -1,8 +1,8 @@
 /**
  * Pieces of WGSL that several kernel families print: constants, map programs, index arithmetic.
  *
- * A map program is printed either for scalars or for vec4 values; both from the expressions of the ops, so that a fused
- * chain and its vectorised form cannot differ.
+ * A map program is printed either for scalars or for vec4 values; both from the expressions of the ops, so
+ * that a fused chain and its vectorised form cannot differ.
  */
 import type { BinaryMapOp } from '../../ops/attributes.ts';
 import { type BinaryRow, binaryTable } from '../../ops/binary.ts';
@@ -13,12 +13,12 @@ import { type Lane, type Lanes, laneOf, literal } from '../../ops/wgsl.ts';
 export { type Lanes, literal };
 
 /**
- * A loop bound that no shader compiler can see through: `zero` is an expression that is 0 in every dispatch, such as the z component
- * of an invocation's number where the grid is one layer deep.
+ * A loop bound that no shader compiler can see through: `zero` is an expression that is 0 in every dispatch,
+ * such as the z component of an invocation's number where the grid is one layer deep.
  *
- * Software adapters unroll loops of constant length up to 32 or so; a row kernel's few loads then become thousands of
- * instructions that take LLVM tens of seconds and run no faster (measured on lavapipe of Mesa 25: 20 s against 0.1 s).
- * Mesa derives a longest trip count from `min`, and unrolls by it; not from `max`.
+ * Software adapters unroll loops of constant length up to 32 or so; a row kernel's few loads then become
+ * thousands of instructions that take LLVM tens of seconds and run no faster (measured on lavapipe of Mesa
+ * 25: 20 s against 0.1 s). Mesa derives a longest trip count from `min`, and unrolls by it; not from `max`.
  */
 export function hiddenBound(count: number, zero: string): string {
   return `max(${count}u, ${zero})`;
@@ -44,7 +44,10 @@ function constantOperand({ inputs, instructions }: MapProgram, { op, args }: Map
   return right?.op === 'constant' ? right.value : undefined;
 }
 
-/** One instruction over its arguments, and the helper functions that it calls. Statements before it are added to `lines`. */
+/**
+ * One instruction over its arguments, and the helper functions that it calls. Statements before it are added
+ * to `lines`.
+ */
 function printInstruction(
   program: MapProgram,
   instruction: Operation,
@@ -77,7 +80,8 @@ export function programHelpers(program: MapProgram, lanes: Lanes): string {
 }
 
 /**
- * One WGSL expression for a program over named input values. Values used more than once become `let`s in `lines`.
+ * One WGSL expression for a program over named input values. Values used more than once become `let`s in
+ * `lines`.
  */
 export function printProgram(
   program: MapProgram,

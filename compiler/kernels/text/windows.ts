@@ -1,8 +1,8 @@
 /**
  * Windows: how a storage larger than a binding may be is bound, in disjoint parts.
  *
- * ViT-L/14's token embedding takes 144.75 MiB where the default limit of a binding is 128 MiB. Windows start at multiples of
- * 64 elements (`bindingStart`) and, for tables, at whole rows.
+ * ViT-L/14's token embedding takes 144.75 MiB where the default limit of a binding is 128 MiB. Windows start
+ * at multiples of 64 elements (`bindingStart`) and, for tables, at whole rows.
  */
 import { type DeviceProfile, elementsPerBinding } from '../../profile.ts';
 import { elementBytes } from './half.ts';
@@ -20,7 +20,10 @@ export interface Window {
   readonly elements: number;
 }
 
-/** Cuts `[start, start + elements)` into the fewest windows that a binding can hold; `row` elements stay together. */
+/**
+ * Cuts `[start, start + elements)` into the fewest windows that a binding can hold; `row` elements stay
+ * together.
+ */
 export function windowsOf(elements: number, row: number, profile: DeviceProfile): Window[] {
   const most = elementsPerBinding(profile);
   const step = leastCommonMultiple(row, bindingStart);
@@ -57,8 +60,8 @@ export function extent({ shape, strides }: Pick<View, 'shape' | 'strides'>): num
 }
 
 /**
- * Views of parts of storages too large to be bound whole: as if the part were a storage of its own. Kernels are written over these;
- * `resolve` names the real storage and the window when a kernel is emitted.
+ * Views of parts of storages too large to be bound whole: as if the part were a storage of its own. Kernels
+ * are written over these; `resolve` names the real storage and the window when a kernel is emitted.
  */
 export class Windows {
   /** Elements that one binding can hold. */
@@ -78,8 +81,9 @@ export class Windows {
   }
 
   /**
-   * The same elements in a storage that a binding can hold, if there is one. Views of one storage that a kernel reads
-   * together (query, key and value of one product) share a window where it can hold them all: bindings must not overlap.
+   * The same elements in a storage that a binding can hold, if there is one. Views of one storage that a
+   * kernel reads together (query, key and value of one product) share a window where it can hold them all:
+   * bindings must not overlap.
    */
   within(view: View, together: readonly View[] = []): View {
     if (view.storage.elements <= this.most || !this.holds(view)) return view;

@@ -1,8 +1,10 @@
 /**
- * The global norm of the gradients: sums of squares of blocks, then their sum, in a fixed tree, so that reruns give the same bits.
+ * The global norm of the gradients: sums of squares of blocks, then their sum, in a fixed tree, so that
+ * reruns give the same bits.
  *
- * In mixed precision the same pass looks for overflow, by the bits of the stored values. A block with one leaves a negative partial sum, which
- * no sum of squares is; the second kernel then moves the loss scale's state on (loss-scale.ts).
+ * In mixed precision the same pass looks for overflow, by the bits of the stored values. A block with one
+ * leaves a negative partial sum, which no sum of squares is; the second kernel then moves the loss scale's
+ * state on (loss-scale.ts).
  */
 import { alignUp } from '../../graph/dims.ts';
 import { treeReduction } from '../rows/rows.ts';

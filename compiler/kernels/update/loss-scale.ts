@@ -1,9 +1,10 @@
 /**
  * The dynamic loss scale of mixed precision, kept on the device so that no step waits for the host.
  *
- * Gradients carry a factor that lifts small ones over the smallest half (Micikevicius et al. 2018, section 3.2). Where one
- * overflowed, the step is skipped and the factor halved; after 2 000 steps without, it is doubled. Overflow is found
- * by the bits of stored values: shader compilers may assume that comparisons never see infinities.
+ * Gradients carry a factor that lifts small ones over the smallest half (Micikevicius et al. 2018, section
+ * 3.2). Where one overflowed, the step is skipped and the factor halved; after 2 000 steps without, it is
+ * doubled. Overflow is found by the bits of stored values: shader compilers may assume that comparisons never
+ * see infinities.
  */
 import { type ScalerSlot, scalerSlots } from '../../slots.ts';
 import type { KernelArg } from '../text/kernel.ts';
@@ -35,8 +36,8 @@ export function scalerArg({ scaler }: MixedUpdate, access: KernelArg['access']):
 }
 
 /**
- * WGSL behind the sum of squares: moves the state on and leaves the norm of the unscaled gradients, which means nothing
- * where they overflowed.
+ * WGSL behind the sum of squares: moves the state on and leaves the norm of the unscaled gradients, which
+ * means nothing where they overflowed.
  * @param total f32 expression: the sum of squares of the scaled gradients
  * @param found bool expression: whether a gradient is not finite
  * @param dynamic whether the scale moves at all
@@ -64,8 +65,8 @@ export function printScalerStep(total: string, found: string, dynamic: boolean):
 }
 
 /**
- * WGSL function `bias_correction(log_beta)` = 1 - beta^updates, right where beta^updates is close to 1. Skipped steps are
- * no updates, so the host cannot know it.
+ * WGSL function `bias_correction(log_beta)` = 1 - beta^updates, right where beta^updates is close to 1.
+ * Skipped steps are no updates, so the host cannot know it.
  */
 export const biasCorrection = `fn bias_correction(log_beta: f32) -> f32 {
   let x = ${scalerValue('updates')} * log_beta;

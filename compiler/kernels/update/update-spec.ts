@@ -10,7 +10,9 @@ export interface UpdateSpec {
   readonly moment2: Storage;
   /** f32 scalars in the order of `hyperSlots`. */
   readonly hyper: Storage;
-  /** Elements of the arenas that are trained: `[0, elements)`, a multiple of 4. Gaps must hold zero gradients. */
+  /**
+   * Elements of the arenas that are trained: `[0, elements)`, a multiple of 4. Gaps must hold zero gradients.
+   */
   readonly elements: number;
   /** Weight decay applies to `[0, decayElements)`, a multiple of 4. */
   readonly decayElements: number;

@@ -1,10 +1,12 @@
 /**
- * The optimizer over flat memory: gradient norm (gradient-norm.ts), AdamW with clipping, clamps of scalar weights.
+ * The optimizer over flat memory: gradient norm (gradient-norm.ts), AdamW with clipping, clamps of scalar
+ * weights.
  *
- * All trainable weights lie in one arena, their gradients and moments in arenas of the same layout, so one dispatch updates
- * them all (several where an arena passes the binding limit). The order of operations is that of PyTorch's AdamW:
- * decay first, then the moments, then p -= lr / bc1 * m / (sqrt(v) / sqrt(bc2) + eps). In mixed precision it unscales the
- * gradients, leaves everything as it is where one overflowed (loss-scale.ts), and writes halves of the weights along.
+ * All trainable weights lie in one arena, their gradients and moments in arenas of the same layout, so one
+ * dispatch updates them all (several where an arena passes the binding limit). The order of operations is
+ * that of PyTorch's AdamW: decay first, then the moments, then p -= lr / bc1 * m / (sqrt(v) / sqrt(bc2) +
+ * eps). In mixed precision it unscales the gradients, leaves everything as it is where one overflowed
+ * (loss-scale.ts), and writes halves of the weights along.
  */
 import { hyperSlots } from '../../slots.ts';
 import { flatMain, flatWorkgroup } from '../text/access.ts';

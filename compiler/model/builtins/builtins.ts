@@ -1,8 +1,9 @@
 /**
  * Built-in functions: what each takes, and what it gives over static values or tensors.
  *
- * A row of the tables is all that the checker, the tracer and the reference page know about a built-in. Most words over
- * tensors come from the ops themselves (words.ts); some of the static world also exist for tensors (`exp`, `max`).
+ * A row of the tables is all that the checker, the tracer and the reference page know about a built-in. Most
+ * words over tensors come from the ops themselves (words.ts); some of the static world also exist for tensors
+ * (`exp`, `max`).
  */
 import type { Span } from '../../../grammar/source.ts';
 import { type Actual, actualValue, bindArguments, type Formal } from '../nodes/arguments.ts';

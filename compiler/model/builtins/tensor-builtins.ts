@@ -1,6 +1,7 @@
 /**
- * Built-ins over tensors that mean more than one node or choose between several: each row turns evaluated arguments into
- * nodes. Those that mean one node are words of their ops (words.ts), pattern operations are in patterns.ts.
+ * Built-ins over tensors that mean more than one node or choose between several: each row turns evaluated
+ * arguments into nodes. Those that mean one node are words of their ops (words.ts), pattern operations are in
+ * patterns.ts.
  */
 import { formatShape } from '../../graph/types.ts';
 import { asDim } from '../nodes/arithmetic.ts';

@@ -1,8 +1,9 @@
 /**
- * Built-ins that mean one node: made from the words that ops declare beside their meaning (`ops/language.ts`).
+ * Built-ins that mean one node: made from the words that ops declare beside their meaning
+ * (`ops/language.ts`).
  *
- * An op with a word needs nothing here. Axes are counted from either end, numbers checked, and where a word takes static
- * numbers too it computes them with the op's own reference function.
+ * An op with a word needs nothing here. Axes are counted from either end, numbers checked, and where a word
+ * takes static numbers too it computes them with the op's own reference function.
  */
 import type { Dim, TensorType } from '../../graph/types.ts';
 import type { OpAttributes, OpName } from '../../ops/attributes.ts';

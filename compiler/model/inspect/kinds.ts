@@ -50,7 +50,10 @@ export function kindOfType(type: TypeExpr): Kind {
   }
 }
 
-/** What an array of blocks with this forward gives: what one link gives, where links also take that; it may be empty. */
+/**
+ * What an array of blocks with this forward gives: what one link gives, where links also take that; it may be
+ * empty.
+ */
 export function chainKind(link: Callable | undefined): Kind {
   const [first] = link?.params ?? [];
   if (link?.result === undefined || first?.type.kind !== link.result.kind) return any;

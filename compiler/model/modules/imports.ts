@@ -4,8 +4,8 @@
  * A name is looked up in the file, in its imports, in the bundled package the file continues (`package nn` in
  * a user's file), and last in the prelude: the functions and objectives of `nn` and `losses`, which need no
  * import. Blocks do, so that a file says what it is built from. Models have names of their own, which also
- * reach the bundled zoo: a quoted name is a model, a bare one a block, function or objective, and a model only
- * if there is none of these.
+ * reach the bundled zoo: a quoted name is a model, a bare one a block, function or objective, and a model
+ * only if there is none of these.
  */
 import type { Identifier, ImportDecl, Item, Program } from '../../../grammar/ast.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
@@ -231,7 +231,10 @@ function continued(module: Module): Module | undefined {
   return module.loader.loadBundled(name);
 }
 
-/** What a bare name stands for: `undefined` if nothing declares it, `null` if it is bound to something that failed to load. */
+/**
+ * What a bare name stands for: `undefined` if nothing declares it, `null` if it is bound to something that
+ * failed to load.
+ */
 export function lookup(module: Module, name: string): Declaration | null | undefined {
   const value = lookupValue(module, name);
   return value === undefined ? modelHere(module, name) : value;

@@ -53,7 +53,10 @@ export function actualOf({ name, value: expr, span }: Argument): Actual {
   return name === undefined ? { expr, span } : { name, expr, span };
 }
 
-/** The right side of a pipe as the call it is: `x |> f` calls `f()`, which takes x as a further first argument. */
+/**
+ * The right side of a pipe as the call it is: `x |> f` calls `f()`, which takes x as a further first
+ * argument.
+ */
 export function pipedCall({ right }: PipeExpr): CallExpr {
   let callee = right;
   while (callee.kind === 'group' && callee.inner.kind !== 'elvis') callee = callee.inner;

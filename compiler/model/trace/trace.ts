@@ -290,7 +290,10 @@ export function forwardGraph({ tracer, out }: Run): Graph {
   return tracer.builder.finish(outputs);
 }
 
-/** The ids that the tokens of a model may hold, from the tables that they index; undefined where none bounds them. */
+/**
+ * The ids that the tokens of a model may hold, from the tables that they index; undefined where none bounds
+ * them.
+ */
 export function tokenRange(run: Run): Range | undefined {
   return idRange(forwardGraph(run), 'tokens');
 }

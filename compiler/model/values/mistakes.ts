@@ -1,8 +1,8 @@
 /**
  * The words of mistakes that are found twice: from the text alone (`inspect/`) and when values are there.
  *
- * Both report with the same code, place and words, so that the session shows one mistake once. `got` is a noun with its
- * article: "an int", "a tensor".
+ * Both report with the same code, place and words, so that the session shows one mistake once. `got` is a
+ * noun with its article: "an int", "a tensor".
  */
 import type { BlockDecl, QuantityExpr, RangeExpr, RecordTypeExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';

@@ -8,7 +8,8 @@ import { fail } from '../../../grammar/diagnostics.ts';
 const chunkBytes = 64 * 1024 * 1024;
 
 /**
- * Opens a regular file for reading. Anything else is refused before it is opened: a FIFO would wait for a writer.
+ * Opens a regular file for reading. Anything else is refused before it is opened: a FIFO would wait for a
+ * writer.
  * @throws DiagnosticError with `code` for what is no file; system errors as they are
  */
 export async function openRegular(path: string, code = 'Z410'): Promise<FileHandle> {

@@ -1,9 +1,9 @@
 /**
  * `tensors("FILE")`: ready-made batches from a safetensors file, in order, for exact comparisons.
  *
- * `images` F32 [S, B, ...] and `tokens` I32 or I64 [S, B, context], as far as the model takes them: batch s is
- * used at step s, and after the last comes the first. Token ids are checked, because a GPU reads past a table
- * without telling.
+ * `images` F32 [S, B, ...] and `tokens` I32 or I64 [S, B, context], as far as the model takes them: batch s
+ * is used at step s, and after the last comes the first. Token ids are checked, because a GPU reads past a
+ * table without telling.
  */
 import { z } from 'zod';
 import type { ModelInput, StaticCall } from '../../../compiler/model/types.ts';

@@ -163,7 +163,10 @@ function planRecipe(
 export async function compile(reference: string, options: CompileOptions): Promise<void> {
   const profile = profileFor(options);
   const stages = new Set<string>();
-  /** What kernels were made from: the graph behind the last pass with its joins, one for each graph of the plan. */
+  /**
+   * What kernels were made from: the graph behind the last pass with its joins, one for each graph of the
+   * plan.
+   */
   const lowered: string[] = [];
   const make = options.train === true ? planRecipe : planEntry;
   const { graph, plan, unread } = await make(reference, options, profile, (stage, graph, joins) => {
