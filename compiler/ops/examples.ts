@@ -1,7 +1,7 @@
 /**
  * Small cases of an op, beside its meaning: shapes, ranges of values and attributes that show what it is for.
  *
- * Tests walk all ops by them (test/numeric/every-op.test.ts, test/gpu/every-op.test.ts), so a case should
+ * Tests walk all ops by them (test/numeric/every-op.test.ts, test/gpu/kernels/every-op.test.ts), so a case should
  * have odd sizes, more than one sample, and values away from jumps and poles; one with three axes shows the
  * op over stored halves.
  */

@@ -6,7 +6,7 @@ import { resolveModel } from '../../compiler/model/index.ts';
 import { nodeHost } from '../../zoo/host.ts';
 import { encodeSafetensors, readSafetensors, type Tensor } from '../../zoo/weights/formats/safetensors.ts';
 import { initialWeight } from '../../zoo/weights/initial-weights.ts';
-import { torchFile } from '../support/torch-writer.ts';
+import { torchFile } from '../support/files/torch-writer.ts';
 import { commandLine, tinyZoo, Workspace } from './harness.ts';
 
 const workspace = new Workspace();

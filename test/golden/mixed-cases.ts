@@ -9,8 +9,8 @@
  * cosine over all weights. PyTorch's own autocast is as far from f32.
  */
 import { describe, expect, test } from 'vitest';
-import { device } from '../gpu/compiled.ts';
-import { relL2 } from '../support/golden.ts';
+import { device } from '../gpu/support/compiled.ts';
+import { relL2 } from '../support/golden/golden.ts';
 import { runGolden } from './run-golden.ts';
 
 const on = await device();

@@ -6,8 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { compileGraph } from '../../compiler/compile.ts';
 import { DeviceTrainSession } from '../../runtime/train/session.ts';
 import type { StateArray, TrainSession } from '../../runtime/train/types.ts';
-import { device } from '../gpu/compiled.ts';
-import { type GoldenTraining, goldenLoop, goldenTraining } from '../support/golden-training.ts';
+import { device } from '../gpu/support/compiled.ts';
+import { type GoldenTraining, goldenLoop, goldenTraining } from '../support/golden/golden-training.ts';
 import { describeMixed } from './mixed-cases.ts';
 
 const on = await device();

@@ -16,7 +16,7 @@ import type { ModuleHost, Result } from '../../compiler/model/types.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import { nodeHost } from '../../zoo/host.ts';
 import { type ClipConfig, clipLossGraph } from '../support/clip-graph.ts';
-import { type GoldenSet, goldenSet, norm, relL2, relMax } from '../support/golden.ts';
+import { type GoldenSet, goldenSet, norm, relL2, relMax } from '../support/golden/golden.ts';
 
 interface Tolerances {
   readonly features: number;

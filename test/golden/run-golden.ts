@@ -4,8 +4,8 @@ import { traceEntry } from '../../compiler/model/index.ts';
 import type { Result } from '../../compiler/model/types.ts';
 import type { DeviceKind } from '../../compiler/profile.ts';
 import type { Device } from '../../runtime/types.ts';
-import { profileFor } from '../gpu/compiled.ts';
-import { goldenSet, norm } from '../support/golden.ts';
+import { profileFor } from '../gpu/support/compiled.ts';
+import { goldenSet, norm } from '../support/golden/golden.ts';
 
 function unwrap<T>(result: Result<T>): T {
   if (!result.ok) throw new Error(result.diagnostics.map((d) => d.message).join('\n'));

@@ -17,7 +17,7 @@ import {
   type GoldenTraining,
   goldenTraining,
   type TrainingTolerances,
-} from '../support/golden-training.ts';
+} from '../support/golden/golden-training.ts';
 
 const onReference: TrainingTolerances = {
   loss: 2.5e-6,

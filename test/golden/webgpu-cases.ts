@@ -4,8 +4,8 @@
  * between PyTorch's f32 and f64).
  */
 import { describe, expect, test } from 'vitest';
-import { device } from '../gpu/compiled.ts';
-import { relL2, relMax } from '../support/golden.ts';
+import { device } from '../gpu/support/compiled.ts';
+import { relL2, relMax } from '../support/golden/golden.ts';
 import { runGolden } from './run-golden.ts';
 
 const on = await device();

@@ -2,7 +2,7 @@
  * Every op, by its own definition: its reference gives the type that its shape rule says, its gradient rule
  * agrees with central differences of the reference, and the language makes the node that the example shows.
  *
- * An op that is added is tested here without a line. test/gpu/every-op.test.ts does the same for kernels.
+ * An op that is added is tested here without a line. test/gpu/kernels/every-op.test.ts does the same for kernels.
  */
 import { describe, expect, test } from 'vitest';
 import { sizeOf } from '../../compiler/graph/types.ts';

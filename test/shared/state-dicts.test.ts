@@ -1,7 +1,7 @@
 /** The state dicts of the repository are those that the reference data lists. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { publishedStateDicts, stateLine } from '../support/state-dicts.ts';
+import { publishedStateDicts, stateLine } from '../support/golden/state-dicts.ts';
 
 interface Entry {
   readonly total_parameters: number;

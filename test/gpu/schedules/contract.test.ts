@@ -1,0 +1,71 @@
+/**
+ * Every schedule of products: right against the f64 reference on awkward sizes, and the same bits as the
+ * others.
+ *
+ * Sizes are drawn by a fixed generator: 1, primes, odd ones, around the edges of tiles; all transposes,
+ * batched, with an epilogue. Some are larger than any tile, and one is cut into pieces of K on GPUs.
+ * ZOOC_FUZZ raises their number.
+ */
+import { describe, expect, it } from 'vitest';
+import { createBuilder } from '../../../compiler/graph/create-builder.ts';
+import type { Graph } from '../../../compiler/graph/types.ts';
+import { contractTiles } from '../../../compiler/kernels/schedules/contract.ts';
+import { deviceClass } from '../../../compiler/profile.ts';
+import { device } from '../support/compiled.ts';
+import { casesOf, classProfiles, expectAllRan, type Tallies, tryAll } from '../support/every-schedule.ts';
+import { type Product, products, productsGraph, tolerance } from '../support/products.ts';
+
+const on = await device();
+
+const chosen: Product[] = [
+  // Larger than every tile in both directions, but by little; the left operand by rows, then by columns.
+  { batch: 1, m: 131, n: 137, k: 19, transposeA: false, transposeB: false, batchedB: false },
+  { batch: 1, m: 132, n: 260, k: 35, transposeA: true, transposeB: true, batchedB: false },
+  // Two pieces of K on GPUs.
+  { batch: 1, m: 20, n: 12, k: 262, transposeA: true, transposeB: false, batchedB: false },
+  { batch: 3, m: 33, n: 17, k: 31, transposeA: true, transposeB: true, batchedB: true },
+  { batch: 1, m: 1, n: 1, k: 1, transposeA: false, transposeB: false, batchedB: false },
+];
+
+/**
+ * A padded, strided convolution in two groups, and its mean square; the gradients of both operands are
+ * products as well.
+ */
+function convolutionGraph(): Graph {
+  const b = createBuilder();
+  const x = b.add('param', [], { name: 'x', shape: [2, 6, 9, 7], role: 'param' });
+  const w = b.add('param', [], { name: 'w', shape: [10, 3, 3, 3], role: 'param' });
+  const y = b.add('conv2d', [x, w], { stride: 2, padding: 1, groups: 2 });
+  const loss = b.add('mean', [b.add('mul', [y, y], {})], { axes: [0, 1, 2, 3], keep: false });
+  return b.finish([{ name: 'loss', node: loss }]);
+}
+
+describe.skipIf(!on)(
+  'schedules of the contract family give what the reference gives, and one another’s bits',
+  () => {
+    const drawn = [...chosen, ...products(casesOf(500), 7)];
+
+    for (const [name, profile] of on ? Object.entries(classProfiles(on)) : [])
+      it(`for products, ${name}`, async () => {
+        const tallies: Tallies = new Map();
+        await tryAll(on!, profile, 'contract', { graph: productsGraph(drawn), tolerance }, tallies);
+        expectAllRan(profile, 'contract', tallies, 4);
+        for (const [id, { unfit }] of tallies) {
+          const tile = contractTiles[deviceClass(profile)].find((t) => t.id === id)!;
+          // Only tiles that cannot read the left operand as vec4s along M are left out, of products that want that.
+          const vectors = tile.kind === 'registers' && tile.rate.column === undefined;
+          for (const key of unfit) expect(key, id).toMatch(vectors ? /a:outer\.v/ : /^$/);
+        }
+      });
+
+    for (const [name, profile] of on ? Object.entries(classProfiles(on)) : [])
+      it(`for convolutions and their gradients, ${name}`, async () => {
+        const tallies: Tallies = new Map();
+        // Sums of up to 400 terms behind sums of 27, relative to the largest of few values.
+        const work = { graph: convolutionGraph(), gradients: ['x', 'w'], tolerance: 1e-5 };
+        await tryAll(on!, profile, 'contract', work, tallies);
+        // Forward, and the gradients of image and filters.
+        expectAllRan(profile, 'contract', tallies, 3);
+      });
+  },
+);

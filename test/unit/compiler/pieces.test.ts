@@ -1,0 +1,88 @@
+/**
+ * Into how many pieces long sums are cut, and that launches stay within their budget.
+ */
+import { describe, expect, it } from 'vitest';
+import { compileGraph } from '../../../compiler/compile.ts';
+import { createBuilder } from '../../../compiler/graph/create-builder.ts';
+import { scheduleIds, scheduleKey } from '../../../compiler/kernels/schedules/schedules.ts';
+import type { VerifiedPlan } from '../../../compiler/plan/types.ts';
+import {
+  appleProfile,
+  type DeviceProfile,
+  discreteProfile,
+  lavapipeProfile,
+} from '../../../compiler/profile.ts';
+import { benchCases, planCase } from '../../../zoo/bench/cases.ts';
+import { nodeHost } from '../../../zoo/host.ts';
+
+/**
+ * The plan of a weight's gradient, aᵀ b of [k, m] and [k, n], or of the plain product where `transposeA` is
+ * false.
+ */
+function productPlan(
+  profile: DeviceProfile,
+  [m, n, k]: readonly [number, number, number],
+  transposeA = true,
+): VerifiedPlan {
+  const b = createBuilder();
+  const a = b.add('input', [], { name: 'a', dtype: 'f32', shape: transposeA ? [k, m] : [m, k] });
+  const w = b.add('param', [], { name: 'w', shape: [k, n], role: 'param' });
+  const y = b.add('matmul', [a, w], { transposeA, transposeB: false });
+  const options = { model: 't', entry: 't', batch: 1, mode: 'eval', profile } as const;
+  return compileGraph(b.finish([{ name: 'y', node: y }]), options);
+}
+
+const keys = (plan: VerifiedPlan) => plan.steps.flatMap(({ schedule }) => (schedule ? [schedule.key] : []));
+const sizes = (plan: VerifiedPlan) => keys(plan).map((key) => key.split(' ')[0]);
+
+describe('pieces of a product', () => {
+  it('fill a GPU where the tiles of the result do not', () => {
+    // 1, 9 and 144 tiles of 64×64; 256 are wanted, with at least 128 terms each.
+    expect(sizes(productPlan(discreteProfile, [64, 64, 100000]))).toEqual(['400*64x64x250']);
+    expect(sizes(productPlan(discreteProfile, [192, 192, 2048]))).toEqual(['16*192x192x128']);
+    expect(sizes(productPlan(discreteProfile, [768, 768, 400]))).toEqual(['2*768x768x200']);
+    expect(sizes(productPlan(discreteProfile, [3072, 768, 1600]))).toEqual(['3072x768x1600']);
+  });
+
+  it('leave a remainder to a product of its own', () => {
+    expect(sizes(productPlan(discreteProfile, [64, 64, 1009]))).toEqual(['7*64x64x144', '64x64x1']);
+  });
+
+  it('do not come in forward passes, nor on software adapters', () => {
+    expect(productPlan(discreteProfile, [50, 768, 3072], false).steps).toHaveLength(1);
+    for (const shape of [
+      [64, 64, 100000],
+      [768, 768, 400],
+    ] as const)
+      expect(productPlan(lavapipeProfile, shape).steps).toHaveLength(1);
+  });
+
+  it('have results that a binding can hold', () => {
+    const limits = { ...discreteProfile.limits, maxStorageBufferBindingSize: 4 * 64 * 64 * 10 };
+    const plan = productPlan({ ...discreteProfile, limits }, [64, 64, 640]);
+    expect(sizes(plan)).toEqual(['5*64x64x128']);
+    expect(plan.requires.maxStorageBufferBindingSize).toBeLessThanOrEqual(limits.maxStorageBufferBindingSize);
+  });
+
+  it('are the same whatever schedule was measured', () => {
+    for (const profile of [discreteProfile, appleProfile]) {
+      const plain = productPlan(profile, [192, 192, 2048]);
+      for (const id of scheduleIds(profile, 'contract')) {
+        const tuned = Object.fromEntries(keys(plain).map((key) => [scheduleKey('contract', key), id]));
+        expect(keys(productPlan({ ...profile, tuned }, [192, 192, 2048]))).toEqual(keys(plain));
+      }
+    }
+  });
+});
+
+describe('launches', () => {
+  const dispatches = (name: string, profile: DeviceProfile) =>
+    planCase(nodeHost(), benchCases.find((c) => c.name === name)!, profile).steps.length;
+
+  it('of ViT-B/32’s image tower are at most 90, of a small training step at most 400', () => {
+    for (const profile of [lavapipeProfile, discreteProfile]) {
+      expect(dispatches('image-b1', profile)).toBeLessThanOrEqual(90);
+      expect(dispatches('train-small', profile)).toBeLessThanOrEqual(400);
+    }
+  });
+});

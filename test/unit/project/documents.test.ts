@@ -1,0 +1,102 @@
+/** The documents are true to the sources: every error code is listed, every command that they show exists. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { modelCodes } from '../../../compiler/model/values/codes.ts';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
+
+function read(path: string): string {
+  return readFileSync(join(root, path), 'utf8');
+}
+
+function sources(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'));
+}
+
+/** Documents that a reader of the front page reaches. */
+const documents = [
+  'README.md',
+  'CHANGELOG.md',
+  'examples/emoji/README.md',
+  ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
+];
+
+/** What stands in backticks, outside of code blocks. */
+function quoted(document: string): string[] {
+  const text = read(document).replace(/^```[\s\S]*?^```/gm, '');
+  return [...text.matchAll(/`([^`\n]+)`/g)].map((m) => m[1]!);
+}
+
+const layers = ['grammar', 'compiler', 'runtime', 'zoo'];
+
+describe('documents', () => {
+  it('list every error code of the sources, and no other', () => {
+    const used = [...layers, 'examples/emoji']
+      .flatMap(sources)
+      .flatMap((text) => [...text.matchAll(/\bZ\d{3}\b(?=['":])/g)].map((m) => m[0]));
+    const listed = [...read('docs/errors.md').matchAll(/^\| (Z\d{3}) \|/gm)].map((m) => m[1]!);
+    expect(listed).toEqual([...new Set(used)].sort());
+  });
+
+  it('say of each code of the model stage what the compiler says', () => {
+    const rows = [...read('docs/errors.md').matchAll(/^\| (Z\d{3}) \| (.*) \|$/gm)];
+    const meanings = new Map(rows.map(([, code, meaning]) => [code, meaning]));
+    for (const [code, meaning] of Object.entries(modelCodes)) expect(meanings.get(code), code).toBe(meaning);
+  });
+
+  it('show only verbs, scripts and options that exist', () => {
+    const main = read('zoo/cli/main.ts');
+    const verbs = new Set([...main.matchAll(/\.command\('(\w+)'\)/g)].map((m) => m[1]!));
+    const { scripts } = JSON.parse(read('package.json'));
+    for (const document of documents) {
+      const text = read(document);
+      for (const [, verb] of text.matchAll(/^(?:npm run --silent zooc -- |npx zooc |zooc )([a-z]+)/gm)) {
+        expect(verbs, `${document}: zooc ${verb}`).toContain(verb);
+      }
+      for (const [, script] of text.matchAll(/npm run (?:--silent )?([a-z:-]+)/g)) {
+        expect(Object.keys(scripts), `${document}: npm run ${script}`).toContain(script);
+      }
+      for (const [, option] of text.matchAll(/^(?:npm run --silent zooc -- .*?|zooc .*?)(--[a-z-]+)/gm)) {
+        expect(main, `${document}: ${option}`).toContain(option === '--silent' ? 'zooc' : option!);
+      }
+    }
+  });
+
+  it('link to files that exist', () => {
+    for (const document of documents) {
+      for (const [, target] of read(document).matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+        const path = join(root, dirname(document), target!);
+        expect(existsSync(path), `${document}: ${target}`).toBe(true);
+      }
+    }
+  });
+
+  it('name files and folders that exist', () => {
+    const path = new RegExp(
+      `^(?:${[...layers, 'test', 'docs', 'scripts', 'bench', 'examples', '.ci'].join('|')})/[\\w./-]*$`,
+    );
+    const placeholder = /\b[A-Z]{2,}\b/;
+    const named = documents.flatMap((document) =>
+      quoted(document)
+        .filter((text) => path.test(text) && !placeholder.test(text))
+        .map((text) => ({ document, text })),
+    );
+    expect(named.length).toBeGreaterThan(50);
+    expect(named.filter(({ text }) => !existsSync(join(root, text)))).toEqual([]);
+  });
+
+  it('speak of functions and types that the sources have', () => {
+    const library = readdirSync(join(root, 'zoo/lib')).map((file) => read(`zoo/lib/${file}`));
+    const texts = [...layers.flatMap(sources), ...library, read('biome.json')];
+    const words = new Set(texts.flatMap((text) => text.match(/\w+/g) ?? []));
+    const names = quoted('docs/architecture.md').filter(
+      (text) => /^\w+(?:\.\w+)*$/.test(text) && /[a-z][A-Z]|\b[A-Z][a-z]/.test(text),
+    );
+    expect(names.length).toBeGreaterThan(80);
+    expect(names.filter((name) => name.split('.').some((part) => !words.has(part)))).toEqual([]);
+  });
+});

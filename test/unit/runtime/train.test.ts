@@ -1,0 +1,222 @@
+/** The training loop's parts that need neither files nor a device: schedules, settings, the loop, AdamW. */
+import { describe, expect, it } from 'vitest';
+import type { Recipe } from '../../../compiler/model/types.ts';
+import { matchesGlob } from '../../../compiler/model/values/globs.ts';
+import { adamwStep, clipFactor, globalNorm } from '../../../runtime/reference/adamw.ts';
+import { inSteps, learningRate, type Schedule, scheduleOf } from '../../../runtime/train/schedule.ts';
+import { checkHostBatch, checkSupported, updateSettings } from '../../../runtime/train/supported.ts';
+import { hyperAt, type TrainLoop, trainLoop } from '../../../runtime/train/trainer.ts';
+import type { MetricsRow } from '../../../runtime/train/types.ts';
+import { FakeSession, FakeSource, settings, weights } from '../../support/fake-training.ts';
+
+const recipe = {
+  name: 'r',
+  model: { name: 'm', weights },
+  data: { name: 'csv', args: [], named: {} },
+  objective: 'contrastive',
+  batch: 5,
+  optimizer: {
+    kind: 'adamw',
+    lr: 5e-4,
+    beta1: 0.9,
+    beta2: 0.98,
+    eps: 1e-6,
+    weightDecay: 0.2,
+    decayMinDims: 2,
+  },
+  schedule: { kind: 'cosine', warmup: { value: 2, unit: 'steps' }, total: { value: 5, unit: 'steps' } },
+  precision: { kind: 'f32' },
+  clamps: [{ weight: 'logit_scale', min: 0, max: Math.log(100) }],
+  remat: [],
+  freeze: [],
+  init: [],
+  evaluate: [],
+  seed: 1,
+  source: { path: 'r.zoo', text: '' },
+} as unknown as Recipe;
+
+describe('schedules', () => {
+  it('give the learning rates of the golden runs', () => {
+    const schedule: Schedule = { kind: 'cosine', lr: 5e-4, warmup: 2, total: 5 };
+    const rates = [0, 1, 2, 3, 4].map((step) => learningRate(schedule, step));
+    // Exact up to the rounding of cos in f64.
+    for (const [i, rate] of [2.5e-4, 5e-4, 5e-4, 3.75e-4, 1.25e-4].entries())
+      expect(Math.abs(rates[i]! - rate)).toBeLessThan(1e-18);
+  });
+
+  it('stay constant, or at zero behind the cosine', () => {
+    expect(learningRate({ kind: 'constant', lr: 3, warmup: 0, total: 10 }, 99)).toBe(3);
+    expect(learningRate({ kind: 'cosine', lr: 3, warmup: 0, total: 10 }, 12)).toBe(0);
+    expect(learningRate({ kind: 'cosine', lr: 3, warmup: 10, total: 10 }, 10)).toBe(0);
+  });
+
+  it('count epochs in steps, and refuse where there are none', () => {
+    expect(inSteps({ value: 2, unit: 'epochs' }, 7)).toBe(14);
+    expect(inSteps({ value: 0.5, unit: 'epochs' }, 7)).toBe(4);
+    expect(() => inSteps({ value: 2, unit: 'epochs' }, undefined)).toThrow(/Z610.*2 epochs/);
+    const { total: _, ...endless } = recipe.schedule;
+    expect(() => scheduleOf({ ...recipe, schedule: endless }, 7)).toThrow(/Z610.*how long/);
+    expect(scheduleOf({ ...recipe, schedule: endless }, 7, 9).total).toBe(9);
+    expect(scheduleOf(recipe, 7, 3).total).toBe(5);
+  });
+});
+
+describe('what a recipe trains', () => {
+  it.each([
+    ['visual.**', 'visual.conv1.weight', true],
+    ['visual.**', 'visual', false],
+    ['**.bias', 'a.b.bias', true],
+    ['**.resblocks.*', 'transformer.resblocks.0', true],
+    ['**.resblocks.*', 'transformer.resblocks.0.attn', false],
+    ['token_embedding.*', 'token_embedding.weight', true],
+    ['a.b', 'aXb', false],
+    ['w*', 'weight', true],
+  ])('%s fits %s: %s', (pattern, name, fits) => {
+    expect(matchesGlob(pattern, name)).toBe(fits);
+  });
+
+  it('freezes what the recipe names, and says where that makes no sense', () => {
+    expect(updateSettings({ ...recipe, freeze: ['w'] }).trainable).toEqual([
+      'logit_scale',
+      'unused',
+      'batches',
+    ]);
+    expect(() => updateSettings({ ...recipe, freeze: ['visual.**'] })).toThrow(
+      /Z608.*"visual\.\*\*" fits no/,
+    );
+    expect(() => updateSettings({ ...recipe, freeze: ['*'] })).toThrow(/Z608.*nothing is left/);
+  });
+
+  it('refuses everything that cannot run yet, at once', () => {
+    const ambitious = {
+      ...recipe,
+      precision: { kind: 'mixed', lossScale: 'dynamic' },
+      data: { name: 'webdataset', args: [], named: {} },
+      evaluate: [{ what: { name: 'zeroshot', args: [], named: {} } }],
+    } as const satisfies Partial<Recipe>;
+    try {
+      checkSupported({ ...recipe, ...ambitious }, true);
+      expect.unreachable();
+    } catch (error) {
+      const { diagnostics } = error as { diagnostics: { code: string; message: string; help: string }[] };
+      expect(diagnostics.map((d) => d.message)).toEqual([
+        'recipe r: precision = mixed(...) on the reference is not supported by this version',
+        'recipe r: data = webdataset(...) is not supported by this version',
+        'recipe r: evaluate during training is not supported by this version',
+      ]);
+      expect(diagnostics.every((d) => d.code === 'Z607' && d.help.length > 0)).toBe(true);
+    }
+    checkSupported({ ...recipe, chunk: 1, remat: ['**'] });
+  });
+
+  it('refuses batches whose pictures fit no array of the host', () => {
+    const inputs = [{ name: 'images', dtype: 'f32', sizes: [3, 224, 224] }] as const;
+    const at = (batch: number) => ({ ...recipe, batch, model: { ...recipe.model, inputs } });
+    expect(() => checkHostBatch(at(28532))).not.toThrow();
+    expect(() => checkHostBatch(at(28533))).toThrow(/Z607.*batch = 28533 rows of images \[3, 224, 224\]/);
+  });
+});
+
+describe('AdamW in f64', () => {
+  it('takes the step that the paper writes', () => {
+    const weight = Float64Array.of(2, -1);
+    const m = new Float64Array(2);
+    const v = new Float64Array(2);
+    const hyper = { lr: 0.1, biasCorrection1: 0.1, biasCorrection2: 0.02, clipNorm: 0 };
+    adamwStep({ weight, m, v, dims: 2 }, Float64Array.of(0.5, -4), 1, hyper, settings);
+    // At the first step m/bc1 = g and v/bc2 = g², so the step is lr * sign(g) up to epsilon.
+    const step = (g: number) => (0.1 * g) / (Math.abs(g) + 1e-6);
+    expect(weight[0]).toBeCloseTo(2 * (1 - 0.02) - step(0.5), 12);
+    expect(weight[1]).toBeCloseTo(-1 * (1 - 0.02) - step(-4), 12);
+  });
+
+  it('decays no weight with fewer dimensions than asked, and clips by the global norm', () => {
+    const weight = Float64Array.of(2);
+    const state = { weight, m: new Float64Array(1), v: new Float64Array(1), dims: 1 };
+    const hyper = { lr: 0.1, biasCorrection1: 0.1, biasCorrection2: 0.02, clipNorm: 1 };
+    adamwStep(state, Float64Array.of(0), 1, hyper, settings);
+    expect(weight[0]).toBe(2);
+    expect(globalNorm([Float64Array.of(3), Float64Array.of(4)])).toBe(5);
+    expect(clipFactor(5, 1)).toBeCloseTo(0.2, 6);
+    expect(clipFactor(0.5, 1)).toBe(1);
+    expect(clipFactor(5, 0)).toBe(1);
+  });
+});
+
+describe('the loop', () => {
+  const schedule: Schedule = { kind: 'cosine', lr: 0.05, warmup: 3, total: 10 };
+  function loop(session: FakeSession, changes: Partial<TrainLoop> = {}) {
+    const rows: MetricsRow[] = [];
+    const saves: string[] = [];
+    let time = 0;
+    const all: TrainLoop = {
+      session,
+      source: new FakeSource(),
+      schedule,
+      settings,
+      batch: 5,
+      start: 0,
+      end: 10,
+      saveEvery: 4,
+      row: (row) => rows.push(row),
+      save: async (step, { epoch, batch }) => {
+        saves.push(`${step}: epoch ${epoch} batch ${batch}, ${rows.length} rows`);
+      },
+      stopRequested: () => false,
+      now: () => (time += 10),
+      ...changes,
+    };
+    return { all, rows, saves };
+  }
+
+  it('reports every step in order, late, and saves after draining', async () => {
+    const session = new FakeSession(1);
+    const { all, rows, saves } = loop(session);
+    expect(await trainLoop(all)).toBe(10);
+    expect(rows.map((r) => r.step)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(rows[3]!.lr).toBe(learningRate(schedule, 3));
+    expect(rows[9]).toMatchObject({ epoch: 1, skipped: 0 });
+    expect(rows[9]!.logit_scale).toBeCloseTo(0.1, 6);
+    expect(saves).toEqual([
+      '4: epoch 0 batch 4, 4 rows',
+      '8: epoch 1 batch 1, 8 rows',
+      '10: epoch 1 batch 3, 10 rows',
+    ]);
+    expect(session.mostOutstanding).toBe(3);
+  });
+
+  it('finishes the step and saves when asked to stop', async () => {
+    let asked = 0;
+    const { all, rows, saves } = loop(new FakeSession(), { stopRequested: () => ++asked === 6 });
+    expect(await trainLoop(all)).toBe(6);
+    expect(rows).toHaveLength(6);
+    expect(saves.at(-1)).toBe('6: epoch 0 batch 6, 6 rows');
+  });
+
+  it('stops at a loss that is not finite, names the step and saves nothing more', async () => {
+    const session = new FakeSession(0, (steps) => {
+      if (steps === 5) session.writeState('w', new Float32Array(37).fill(Number.NaN));
+    });
+    const { all, rows, saves } = loop(session);
+    await expect(trainLoop(all)).rejects.toThrow(/Z609: training diverged at step 5: the loss is NaN/);
+    expect(rows).toHaveLength(5);
+    expect(saves).toEqual(['4: epoch 0 batch 4, 4 rows']);
+  });
+
+  it('passes on what a device reports', async () => {
+    const session = new FakeSession(0, (steps) => {
+      if (steps === 2) throw new Error('lost');
+    });
+    await expect(trainLoop(loop(session).all)).rejects.toThrow('lost');
+  });
+
+  it('gives the optimizer its bias corrections', () => {
+    expect(hyperAt({ schedule, settings, gradClip: 2 }, 0)).toEqual({
+      lr: 0.05 / 3,
+      biasCorrection1: 1 - 0.9,
+      biasCorrection2: 1 - 0.98,
+      clipNorm: 2,
+    });
+    expect(hyperAt({ schedule, settings }, 9).biasCorrection2).toBeCloseTo(1 - 0.98 ** 10, 15);
+  });
+});
