@@ -91,7 +91,8 @@ function halvedNodes(graph: Graph): boolean[] {
     halved.push(
       viewOps.has(op)
         ? halved[inputs[0]!]!
-        : type.dtype === 'f32' && stored.includes(halfOf(op)) && deep[id]! && !full[id],
+        : // What reads nothing (a gradient that is one constant) keeps its type, as leaves do.
+          inputs.length > 0 && type.dtype === 'f32' && stored.includes(halfOf(op)) && deep[id]! && !full[id],
     );
   return halved;
 }

@@ -16,14 +16,14 @@ export interface RowsSchedule extends Schedule {
 const sizes: readonly RowsSchedule[] = [8, 16, 32, 64].map((size) => ({ id: `s${size}`, size }));
 
 /**
- * software: 8 = the SIMD width, so that few rows still reach every core (reasoned, and confirmed on llvmpipe
- * with two AVX2 cores). GPUs: 64 = a wavefront of AMD, two warps (reasoned).
+ * 8 = the SIMD width, so that few rows still reach every core (reasoned, and confirmed on llvmpipe with two
+ * AVX2 cores).
  */
-const defaults = { cpu: 8, gpu: 64 } as const;
+const defaultSize = 8;
 
 export const rowsSpace: SearchSpace<Work, RowsSchedule> = {
-  schedules: ({ limits }: DeviceProfile) =>
-    sizes.filter(({ size }) => size <= limits.maxComputeInvocationsPerWorkgroup),
+  schedules: ({ kind, limits }: DeviceProfile) =>
+    kind === 'gpu' ? [] : sizes.filter(({ size }) => size <= limits.maxComputeInvocationsPerWorkgroup),
   fits: () => true,
-  preferred: (fitting, _work, { kind }) => fitting.find(({ size }) => size === defaults[kind])!,
+  preferred: (fitting) => fitting.find(({ size }) => size === defaultSize)!,
 };

@@ -205,3 +205,23 @@ describe('kernels over halves', () => {
     expect([body, enables]).toEqual(['let x = a[i];', ['f16']]);
   });
 });
+
+describe('a gradient that is one constant', () => {
+  it('stays f32 in mixed precision, as whatever reads nothing', () => {
+    const b = createBuilder();
+    const x = b.add('input', [], { name: 'x', dtype: 'f32', shape: [2, 5, 8] });
+    const w = b.add('param', [], { name: 'w', shape: [8, 12], role: 'param' });
+    const product = b.add('matmul', [x, w], { transposeA: false, transposeB: false });
+    const loss = b.add('mean', [b.add('neg', [product], {})], { axes: [0, 1, 2], keep: false });
+    const plan = compileGraph(b.finish([{ name: 'loss', node: loss }]), {
+      model: 'm',
+      entry: 'e',
+      batch: 1,
+      mode: 'train',
+      profile: { ...discreteProfile, features: ['shader-f16'] },
+      precision: 'mixed',
+      gradients: ['w'],
+    });
+    expect(plan.outputs.map(({ name, dtype }) => `${name} ${dtype}`)).toEqual(['loss f32', 'grad.w f32']);
+  });
+});
