@@ -16,7 +16,7 @@ import { type ChunkedPart, type CutTensor, chunkSections } from './plan/sections
 import type { VerifiedPlan } from './plan/types.ts';
 import type { UpdateOptions } from './plan/update.ts';
 
-export interface ChunkedCompileOptions extends CompileOptions {
+interface ChunkedCompileOptions extends CompileOptions {
   /** Pairs in a chunk; `batch` is a multiple of it. */
   readonly chunk: number;
   readonly training: UpdateOptions;

@@ -52,7 +52,7 @@ export interface ChunkedGraphs {
   readonly backward?: Graph;
 }
 
-export interface ChunkOptions {
+interface ChunkOptions {
   readonly trainable: readonly string[];
   /** Blocks whose activations are computed again within the second pass. */
   readonly remat?: RegionOf;

@@ -30,7 +30,7 @@ export function variableName(variable: Variable): string {
   return typeof variable === 'string' ? variable : variable.name;
 }
 
-export interface DifferentiateOptions {
+interface DifferentiateOptions {
   /** Name of the scalar output. */
   readonly loss: string;
   readonly wrt: readonly Variable[];

@@ -9,7 +9,7 @@
 import type { Dim } from './types.ts';
 
 /** The number of elements of a shape: `coefficient` times the product of `symbols` (sorted). */
-export interface Monomial {
+interface Monomial {
   readonly coefficient: number;
   readonly symbols: readonly string[];
 }

@@ -16,7 +16,7 @@ export interface Range {
 }
 
 /** An index that may leave its table. */
-export interface IndexFault {
+interface IndexFault {
   /** The node that reads by it. */
   readonly node: NodeOf<'embedding' | 'take'>;
   readonly range: Range;

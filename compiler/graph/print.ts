@@ -15,7 +15,7 @@ export function printGraph(graph: Graph): string {
   return `${lines.join('\n')}\n`;
 }
 
-export function printNode(node: Node): string {
+function printNode(node: Node): string {
   const inputs = node.inputs.map((i) => ` %${i}`).join(',');
   const attrs = printAttributes(node);
   const origin = node.origin.path === '' ? '' : `  # ${node.origin.path}`;

@@ -18,9 +18,9 @@ import type { Surroundings } from './surroundings.ts';
 import type { JoinConsumers, JoinKind } from './types.ts';
 
 /** The values of the nodes that a meaning may use, by id. */
-export type ValueOf = (id: number) => RefTensor;
+type ValueOf = (id: number) => RefTensor;
 
-export interface JoinRule<C extends Node = Node> {
+interface JoinRule<C extends Node = Node> {
   /** Whether the producer's own result is stored as well. */
   readonly keepsProducer: boolean;
   /** Whether the producer may itself come with another node's kernel. */

@@ -11,7 +11,7 @@ import type { ModuleHost, Result } from './types.ts';
 import type { Module } from './values/module.ts';
 
 /** What a file declares, by name, once it is free of errors. */
-export interface CheckedFile {
+interface CheckedFile {
   readonly file: SourceFile;
   readonly blocks: readonly string[];
   readonly functions: readonly string[];

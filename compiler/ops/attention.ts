@@ -88,7 +88,7 @@ function refuseBlindQueries(inputs: readonly TensorType[]): ShapeResult | undefi
 }
 
 /** Sizes of one attention problem; heads and batch are one axis. */
-export interface Heads {
+interface Heads {
   readonly heads: number;
   readonly queries: number;
   readonly keys: number;

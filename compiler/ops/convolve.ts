@@ -25,7 +25,7 @@ export function slide(
 }
 
 /** Numeric shapes of x [B, C, H, W], w [O, C / groups, kh, kw] and y [B, O, H', W']. */
-export interface ConvolutionShapes {
+interface ConvolutionShapes {
   readonly x: readonly number[];
   readonly w: readonly number[];
   readonly y: readonly number[];

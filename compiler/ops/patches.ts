@@ -11,7 +11,7 @@ import type { ConvolutionAttributes } from './convolve.ts';
 import { Expressions } from './expressions.ts';
 
 /** Sizes of a patch convolution: x [B, C, H·kh, W·kw] with w [O, C, kh, kw]. */
-export interface PatchGrid {
+interface PatchGrid {
   readonly batch: Dim;
   readonly channels: Dim;
   readonly rows: Dim;

@@ -27,7 +27,7 @@ declare module './attributes.ts' {
 type Id = number;
 
 /** What makes one unary op. */
-export interface UnaryRow {
+interface UnaryRow {
   /** Floating-point operations for each element. */
   readonly flops: number;
   readonly tolerance: Tolerance;

@@ -13,7 +13,7 @@ import type { Pass, PassSettings } from './pass.ts';
 import { storeHalves } from './precision.ts';
 import { simplify } from './simplify.ts';
 
-export const passes: readonly (readonly [name: string, pass: Pass])[] = [
+const passes: readonly (readonly [name: string, pass: Pass])[] = [
   ['lower-batch-norm', lowerBatchNorm],
   ['lower-patches', lowerPatches],
   ['simplify', simplify],
@@ -22,7 +22,7 @@ export const passes: readonly (readonly [name: string, pass: Pass])[] = [
   ['precision', storeHalves],
 ];
 
-export interface PassOptions extends Partial<PassSettings> {
+interface PassOptions extends Partial<PassSettings> {
   readonly observe?: (name: string, graph: VerifiedGraph) => void;
 }
 

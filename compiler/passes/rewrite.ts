@@ -7,7 +7,7 @@ import type { Graph, Node } from '../graph/types.ts';
  * Answers the node that replaces `node`, built with `b` from `inputs` (the already rewritten ids of its
  * inputs), or undefined to keep it as it is.
  */
-export type Rule = (b: Builder, node: Node, inputs: readonly number[]) => number | undefined;
+type Rule = (b: Builder, node: Node, inputs: readonly number[]) => number | undefined;
 
 /** Applies a rule to every node in order; nodes that nothing needs any more are dropped. */
 export function rewrite(graph: Graph, rule: Rule): Graph {

@@ -132,7 +132,7 @@ function roleOf(storage: Storage): BufferRole {
 }
 
 /** Name of a storage within its arena; inputs and outputs share one and must not meet. */
-export function storageKey(storage: Storage): string {
+function storageKey(storage: Storage): string {
   if (storage.place === 'derived') return `derived ${storage.id}`;
   return storage.place === 'input' || storage.place === 'output'
     ? `${storage.place} ${storage.name}`

@@ -63,7 +63,7 @@ export function checkInputsAndResults(graph: Graph, { limits }: DeviceProfile): 
 }
 
 /** What is made smaller until a plan fits. */
-export interface FittingSize {
+interface FittingSize {
   readonly noun: 'batch' | 'chunk';
   /** Sizes must divide this. */
   readonly multiple?: number;

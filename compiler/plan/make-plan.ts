@@ -26,7 +26,7 @@ export interface ResultPlace {
   readonly shape: readonly number[];
 }
 
-export interface PlanRequest {
+interface PlanRequest {
   readonly identity: Pick<Plan, 'model' | 'entry' | 'batch' | 'mode'> & {
     readonly chunk?: number;
     readonly precision?: Plan['precision'];

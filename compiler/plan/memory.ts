@@ -9,7 +9,7 @@
 import { alignUp } from '../graph/dims.ts';
 import type { BufferRole, MemoryTable, PlanBuffer } from './types.ts';
 
-export interface Lifetime {
+interface Lifetime {
   readonly id: number;
   readonly bytes: number;
   /** First and last step that touch it, inclusive. */

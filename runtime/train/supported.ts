@@ -57,7 +57,7 @@ export function unreadWarning(model: string, unread: readonly string[]): Diagnos
 }
 
 /** What a step updates, and the trainable weights that it leaves alone since its loss does not read them. */
-export interface ReadSettings {
+interface ReadSettings {
   readonly settings: UpdateSettings;
   readonly unread: readonly string[];
 }

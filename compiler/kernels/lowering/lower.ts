@@ -23,7 +23,7 @@ export interface Lowered {
   readonly kernels: readonly Kernel[];
 }
 
-export interface LowerOptions extends LoweringOptions {
+interface LowerOptions extends LoweringOptions {
   /** Where outputs go; others are dropped. */
   readonly places: ReadonlyMap<string, OutputPlace>;
   /** Kernels of weights alone become `setup` (right only where weights stay the same from run to run). */

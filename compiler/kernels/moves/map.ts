@@ -145,7 +145,7 @@ export function emitCopy(ctx: Emitter, from: View, to: View, origin: Origin): vo
 }
 
 /** Fills a view with one value, or with 0, 1, 2, ... (`iota`, one axis). */
-export function emitFill(ctx: Emitter, to: View, value: number | 'iota', origin: Origin): void {
+function emitFill(ctx: Emitter, to: View, value: number | 'iota', origin: Origin): void {
   const element = computeType(to.storage);
   const { shape, strides } = collapseAxes(to.shape, [to.strides]);
   const count = sizeOf(shape);

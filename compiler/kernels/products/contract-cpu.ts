@@ -16,7 +16,7 @@ import { layersOf, printTilePlace, tileGrid } from './tile-grid.ts';
 import { type LoopNest, pixelLoop, plainLoop, tapLoop } from './walk-cpu.ts';
 
 /** Names of the operands' bindings, and whether their loads are vec4: `a` along M, `b` along N. */
-export interface LoadModes {
+interface LoadModes {
   readonly a: string;
   readonly b: string;
   readonly aVector: boolean;

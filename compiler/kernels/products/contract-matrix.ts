@@ -33,7 +33,7 @@ export function matrixExtensions({ subgroup }: MatrixTile): string[] {
 }
 
 /** How an operand is bound. */
-export interface MatrixBinding {
+interface MatrixBinding {
   readonly name: string;
   /**
    * What an element of the binding is for WGSL; f32 also where storages of halves are widened by every

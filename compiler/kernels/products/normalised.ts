@@ -101,7 +101,7 @@ function correctedProgram(program: MapProgram | undefined): MapProgram {
 }
 
 /** Mean and 1 / sqrt(variance + eps) of the rows of a workgroup's tile, in its memory: `row_norm`. */
-export interface RowNorm {
+interface RowNorm {
   /** Declarations. */
   readonly head: string;
   /** Statements that a whole workgroup runs, in front of everything that uses `row_norm`. */

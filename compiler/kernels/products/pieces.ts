@@ -111,7 +111,7 @@ function behind(operand: Operand, offset: number): Operand {
 }
 
 /** What maps a joined sum, over it and further operands. */
-export interface Epilogue {
+interface Epilogue {
   readonly program: MapProgram | undefined;
   readonly extras: readonly View[];
 }

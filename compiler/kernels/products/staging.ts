@@ -142,7 +142,7 @@ function printShares(tile: TileArray, staged: StagedOperand, invocations: number
 }
 
 /** Both operands' tiles and how a workgroup goes through K with them. */
-export interface StagedLoop {
+interface StagedLoop {
   readonly a: TileArray;
   readonly b: TileArray;
   readonly invocations: number;

@@ -45,7 +45,7 @@ export interface RowInput {
   readonly view: View;
 }
 
-export interface RowSpec {
+interface RowSpec {
   readonly name: string;
   readonly inputs: readonly RowInput[];
   /** Like the inputs for `store`; without the last axis for `put`. */

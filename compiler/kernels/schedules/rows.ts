@@ -8,7 +8,7 @@
 import type { DeviceProfile } from '../../profile.ts';
 import type { Schedule, SearchSpace, Work } from './types.ts';
 
-export interface RowsSchedule extends Schedule {
+interface RowsSchedule extends Schedule {
   /** Rows (and invocations) of a workgroup. */
   readonly size: number;
 }

@@ -72,7 +72,7 @@ export function reshapeView(view: View, shape: readonly number[]): View | null {
 }
 
 /** Iteration space of a kernel: one shape and, per operand, its strides over it. */
-export interface Collapsed {
+interface Collapsed {
   readonly shape: readonly number[];
   readonly strides: readonly (readonly number[])[];
 }

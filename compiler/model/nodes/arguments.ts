@@ -23,7 +23,7 @@ export interface Actual {
   readonly span: Span;
 }
 
-export interface Callee {
+interface Callee {
   /** As messages name it: `VisionTransformer`, `mlp`. */
   readonly name: string;
   readonly formals: readonly Formal[];
@@ -33,7 +33,7 @@ export interface Callee {
   readonly openNames?: boolean;
 }
 
-export interface Bound {
+interface Bound {
   readonly byName: ReadonlyMap<string, Actual>;
   /** Leading arguments of a variadic callee. */
   readonly leading: readonly Actual[];

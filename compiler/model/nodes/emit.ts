@@ -22,7 +22,7 @@ import { describe } from '../values/values.ts';
 /** Largest size of one axis: indices on the device are 32-bit. */
 export const maxAxis = 2 ** 31 - 1;
 
-export interface EmitOptions {
+interface EmitOptions {
   /** What messages call the inputs; `left`, `right` or argument names. */
   readonly names?: readonly string[];
   /** Origins of the result's axes; guessed from the inputs when absent. */

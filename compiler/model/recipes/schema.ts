@@ -14,7 +14,7 @@ import { didYouMean } from '../values/suggest.ts';
 import { callData, formatData, toData } from './data.ts';
 
 /** A schema and what it wants in words: "a number above 0". */
-export interface Wanted<S extends z.ZodType = z.ZodType> {
+interface Wanted<S extends z.ZodType = z.ZodType> {
   readonly schema: S;
   readonly wanted: string;
 }

@@ -25,7 +25,7 @@ import {
   settings,
 } from './schema.ts';
 
-export type Statements = Pick<Recipe, 'clamps' | 'remat' | 'freeze' | 'init' | 'evaluate' | 'checkpoint'>;
+type Statements = Pick<Recipe, 'clamps' | 'remat' | 'freeze' | 'init' | 'evaluate' | 'checkpoint'>;
 
 /** Checkpoints that are kept unless a recipe says otherwise. */
 const defaultKeep = 3;

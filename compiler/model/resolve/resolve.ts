@@ -37,7 +37,7 @@ export interface TextOverride {
 
 // ── references ─────────────────────────────────────────────────────────────────────────────────────────────
 
-export interface Reference {
+interface Reference {
   readonly module: Module;
   readonly name: string | undefined;
 }
@@ -94,7 +94,7 @@ function listOf(names: readonly string[], noun: string): string | undefined {
 }
 
 /** The models that a reference to this module may name. */
-export function modelsOf(module: Module): Map<string, ModelDeclaration> {
+function modelsOf(module: Module): Map<string, ModelDeclaration> {
   if (module.bundled !== undefined) return bundledModels(module.loader);
   const imported = [...module.importedModels].flatMap(([name, d]) =>
     d?.kind === 'model' ? [[name, d] as const] : [],

@@ -5,7 +5,7 @@
  * 1. The number of rows decides which: g * g and g * g + 1 are never both squares of a grid.
  */
 
-export interface Grid {
+interface Grid {
   readonly kind: 'positions' | 'filter';
   /** Rows before the grid: 1 with a class token. */
   readonly extra: number;

@@ -26,7 +26,7 @@ interface TuneOptions {
 }
 
 /** The best that the adapter was seen to do, now or while tuning. */
-export interface Ceilings {
+interface Ceilings {
   readonly gflops: number;
   readonly gigabytes: number;
 }
