@@ -8,7 +8,6 @@
  * step.
  */
 export const hyperSlots = ['lr', 'bias_correction1', 'bias_correction2', 'clip_norm'] as const;
-type HyperSlot = (typeof hyperSlots)[number];
 
 /**
  * Meaning of the f32 values in the `scaler` buffer, in this order: the scale that gradients carry, steps
