@@ -101,7 +101,7 @@ function isTooLarge(error: unknown): error is DiagnosticError {
 }
 
 /**
- * Numbers up to `limit` with at most six binary digits in front of zeros, ascending. Batches between them fit a device
+ * Numbers up to `limit` with at most five binary digits in front of zeros, ascending. Batches between them fit a device
  * as well, but tensors above its binding limit come out even in few slices only where the batch is divisible.
  */
 function roundNumbers(limit: number): number[] {
