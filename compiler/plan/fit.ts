@@ -70,7 +70,7 @@ interface FittingSize {
 }
 
 /**
- * Plans for `size`; where that is too large for the device, finds the largest one that is not and names it.
+ * Plans for `size`; where that is too large for the device, finds the largest round one that is not and names it.
  * @param plan makes the plan for a size
  * @throws DiagnosticError Z605 whose help says what would fit
  */
@@ -83,10 +83,11 @@ export function planFitting<P>(
     return plan(size);
   } catch (error) {
     if (!isTooLarge(error)) throw error;
-    const fitting =
-      multiple === undefined
-        ? largestFitting(size - 1, (n) => n, plan)
-        : largestDivisor(divisorsBelow(multiple, size), plan);
+    const sizes = multiple === undefined ? roundNumbers(size) : divisorsOf(multiple);
+    const fitting = largestFitting(
+      sizes.filter((n) => n < size),
+      plan,
+    );
     const help =
       fitting === undefined
         ? `not even a ${noun} of 1 fits; use a smaller model or another device`
@@ -99,35 +100,40 @@ function isTooLarge(error: unknown): error is DiagnosticError {
   return error instanceof DiagnosticError && error.diagnostics.every((d) => d.code === tooLarge);
 }
 
-/** Divisors of `n` below `limit`, ascending. */
-function divisorsBelow(n: number, limit: number): number[] {
+/**
+ * Numbers up to `limit` with at most five binary digits in front of zeros, ascending. Batches between them fit a device
+ * as well, but tensors above its binding limit come out even in few slices only where the batch is divisible.
+ */
+function roundNumbers(limit: number): number[] {
+  const numbers: number[] = [];
+  for (let n = 1, step = 1; n <= limit; n += step) {
+    numbers.push(n);
+    if (n === 32 * step) step *= 2;
+  }
+  return numbers;
+}
+
+/** Ascending. */
+function divisorsOf(n: number): number[] {
   const divisors: number[] = [];
-  for (let d = 1; d * d <= n; d++) if (n % d === 0) divisors.push(...(d * d === n ? [d] : [d, n / d]));
-  return divisors.filter((d) => d < limit).sort((a, b) => a - b);
+  for (let d = 1; d * d <= n; d++) if (n % d === 0) divisors.push(d, n / d);
+  return [...new Set(divisors)].sort((a, b) => a - b);
 }
 
-function largestDivisor(divisors: readonly number[], plan: (size: number) => unknown): number | undefined {
-  return largestFitting(divisors.length, (i) => divisors[i - 1]!, plan);
-}
-
-/** The largest of the ascending sizes `nth(1)` to `nth(count)` that can be planned. */
-function largestFitting(
-  count: number,
-  nth: (i: number) => number,
-  plan: (size: number) => unknown,
-): number | undefined {
-  let [fits, fails] = [0, count + 1];
+/** The largest of ascending sizes that can be planned. */
+function largestFitting(sizes: readonly number[], plan: (size: number) => unknown): number | undefined {
+  let [fits, fails] = [-1, sizes.length];
   while (fails - fits > 1) {
-    // Doubled until one fails: plans far above what fits, of very many slices, take long.
-    const doubled = Math.max(1, 2 * fits);
-    const middle = fails > count && doubled < fails ? doubled : Math.floor((fits + fails) / 2);
+    // Upwards until one fails: plans far above what fits, of very many slices, take long.
+    const ahead = fits + 16;
+    const middle = fails === sizes.length && ahead < fails ? ahead : Math.floor((fits + fails) / 2);
     try {
-      plan(nth(middle));
+      plan(sizes[middle]!);
       fits = middle;
     } catch (error) {
       if (!isTooLarge(error)) throw error;
       fails = middle;
     }
   }
-  return fits === 0 ? undefined : nth(fits);
+  return sizes[fits];
 }
