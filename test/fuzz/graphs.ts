@@ -109,7 +109,7 @@ export function randomGraph(n: number): FuzzCase {
     remat: draw.chance(0.2) ? [draw.pick(['block.*', 'block.0', 'block.1'])] : [],
     training: wrt.length > 0 && draw.chance(0.15),
     deviation: {
-      ...(draw.chance(0.4) ? { schedules: n } : {}),
+      ...(draw.chance(0.15) ? { schedules: n } : {}),
       ...(draw.chance(0.06) ? { binding: draw.pick([1024, 4096]) } : {}),
     },
   };

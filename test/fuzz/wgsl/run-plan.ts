@@ -45,18 +45,6 @@ function pow(x: number, y: number): number {
   return x < 0 ? Number.NaN : x ** y;
 }
 
-/** Runs the invocations of a workgroup from barrier to barrier. */
-function together(count: number, backwards: boolean, start: (lane: number) => Iterator<void>): void {
-  const invocations = Array.from({ length: count }, (_, lane) => start(lane));
-  for (let turn = 0; ; turn++) {
-    let ended = 0;
-    for (let i = 0; i < count; i++)
-      if (invocations[backwards ? count - 1 - i : i]!.next().done === true) ended++;
-    if (ended === count) return;
-    if (ended > 0) throw new Error(`${ended} of ${count} invocations never come to barrier ${turn}`);
-  }
-}
-
 function loadMatrix(
   tile: Float32Array,
   at: number,
@@ -111,7 +99,6 @@ const helpers = {
   narrow,
   inside,
   pow,
-  together,
   loadMatrix,
   storeMatrix,
   multiplyAdd,
