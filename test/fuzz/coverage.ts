@@ -6,6 +6,7 @@ import { joinKinds } from '../../compiler/joins/rules.ts';
 import { type ScheduleFamily, scheduleIds, searchSpaces } from '../../compiler/kernels/schedules.ts';
 import { ops } from '../../compiler/ops/index.ts';
 import { type Outcome, profileOf, type ScheduleKind, scheduleKinds } from './execute.ts';
+import type { FuzzCase } from './fuzz-case.ts';
 
 /** Plain data, so that processes can send it. */
 export interface Tally {
@@ -23,7 +24,7 @@ export function merge(into: Tally, from: Tally): void {
 }
 
 /** Notes a case that was compared by the schedules of a kind. */
-export function note(tally: Tally, kind: ScheduleKind, { compiled, verdicts }: Outcome): void {
+export function note(tally: Tally, c: FuzzCase, kind: ScheduleKind, { compiled, verdicts }: Outcome): void {
   const { joins, plan, graph } = compiled;
   add(tally, `cases ${kind}`);
   for (const verdict of verdicts) add(tally, `outputs ${verdict}`);
@@ -33,7 +34,10 @@ export function note(tally: Tally, kind: ScheduleKind, { compiled, verdicts }: O
     add(tally, `layout ${kind} ${name}`, nodes.size);
   for (const { schedule } of [...plan.setup, ...plan.steps])
     if (schedule) add(tally, `schedule ${kind} ${schedule.family} ${schedule.id}`);
-  for (const op of new Set(graph.nodes.map((n) => n.op))) add(tally, `op ${kind} ${op}`);
+  const used = [...c.graph.nodes, ...graph.nodes].flatMap((n) =>
+    n.op === 'map' ? [n.op, ...n.attrs.program.instructions.map((i) => i.op)] : [n.op],
+  );
+  for (const op of new Set(used)) add(tally, `op ${kind} ${op}`);
 }
 
 /** Everything that a long run should reach. */

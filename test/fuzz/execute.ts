@@ -2,16 +2,18 @@
  * Compiles a case for a kind of schedules, runs it and compares every result and gradient with the reference.
  *
  * In f32 the reference evaluates the graph as it was written (and differentiated), so passes are judged along with kernels. In mixed
- * precision it evaluates what the passes left, rounding where the plan does.
+ * precision it evaluates what the passes left, rounding what the plan stores.
  */
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';
 import { compileGraph } from '../../compiler/compile.ts';
-import type { Graph, VerifiedGraph } from '../../compiler/graph/types.ts';
+import type { Graph, Node, VerifiedGraph } from '../../compiler/graph/types.ts';
+import { joinRules } from '../../compiler/joins/rules.ts';
 import type { VerifiedJoins } from '../../compiler/joins/types.ts';
 import { type ScheduleFamily, scheduleIds } from '../../compiler/kernels/schedules.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import { type DeviceProfile, discreteProfile, lavapipeProfile } from '../../compiler/profile.ts';
 import { lavapipeMatrixProfile } from '../../compiler/profiles-matrix.ts';
+import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import type { Device, HostArray } from '../../runtime/types.ts';
 import { Draw } from './draw.ts';
 import { type CaseFeeds, type Deviation, type FuzzCase, feedsOf, hashOf } from './fuzz-case.ts';
@@ -74,7 +76,19 @@ const optimizer = {
   clamps: [],
 } as const;
 
-export function compileCase(c: FuzzCase, profile: DeviceProfile): Compiled {
+/** Compiles a case for a kind; with the device's own largest binding where some value cannot be cut to the case's. */
+export function compileFor(c: FuzzCase, kind: ScheduleKind, device?: Device): Compiled {
+  const { binding, ...deviation } = c.deviation;
+  try {
+    return compileCase(c, profileOf(kind, c.deviation, device));
+  } catch (error) {
+    const tooSmall = error instanceof DiagnosticError && error.diagnostics[0]?.code === 'Z605';
+    if (binding === undefined || !tooSmall) throw error;
+    return compileCase(c, profileOf(kind, deviation, device));
+  }
+}
+
+function compileCase(c: FuzzCase, profile: DeviceProfile): Compiled {
   let seen: { readonly graph: VerifiedGraph; readonly joins: VerifiedJoins } | undefined;
   const { training, wrt, precision, remat } = c;
   const plan = compileGraph(c.graph, {
@@ -109,15 +123,24 @@ export class Judge {
     this.feeds = feedsOf(c.graph);
   }
 
-  of(kind: ScheduleKind, { graph }: Compiled): Expectation {
+  of(kind: ScheduleKind, { graph, joins }: Compiled): Expectation {
     const { graph: traced, wrt, precision } = caseFor(this.#case, kind);
-    if (precision === 'mixed') return new Expectation(graph, this.feeds);
+    if (precision === 'mixed') return new Expectation(withUnstored(graph, joins), this.feeds);
     this.#written ??= new Expectation(
       wrt.length === 0 ? traced : differentiate(traced, { loss: 'loss', wrt }),
       this.feeds,
     );
     return this.#written;
   }
+}
+
+/** What a join does not store is not rounded to f16 either. */
+function withUnstored(graph: Graph, { joins }: VerifiedJoins): Graph {
+  const passing = new Set(joins.flatMap((j) => (joinRules[j.kind].keepsProducer ? [] : [j.producer])));
+  const nodes = graph.nodes.map(
+    (node): Node => (passing.has(node.id) ? { ...node, type: { ...node.type, dtype: 'f32' } } : node),
+  );
+  return { ...graph, nodes };
 }
 
 /** Runs a case by the schedules of one kind: on `device`, or by the translated text of its kernels. */
@@ -127,10 +150,11 @@ export async function runCase(
   kind: ScheduleKind,
   device?: Device,
 ): Promise<Outcome> {
-  const profile = profileOf(kind, c.deviation, device);
-  const compiled = compileCase(caseFor(c, kind), profile);
+  const compiled = compileFor(caseFor(c, kind), kind, device);
   const { plan } = compiled;
-  const found = device ? await runOnDevice(device, plan, judge.feeds) : runText(plan, judge.feeds, profile);
+  const found = device
+    ? await runOnDevice(device, plan, judge.feeds)
+    : runText(plan, judge.feeds, profiles[kind]);
   const expectation = judge.of(kind, compiled);
   const verdicts: Verdict[] = [];
   const mismatches: Mismatch[] = [];

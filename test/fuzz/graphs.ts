@@ -5,6 +5,7 @@
  * Steps are drawn from what models do (layers, residuals, gates, views, reductions over any axes, lookups, convolutions, batch
  * norms), with operands that are shared by several consumers and values that are results besides. A number names a graph.
  */
+import { builderFrom } from '../../compiler/graph/create-builder.ts';
 import { type Graph, movedPrefix, type Output } from '../../compiler/graph/types.ts';
 import { Draw } from './draw.ts';
 import type { FuzzCase } from './fuzz-case.ts';
@@ -100,19 +101,25 @@ export function randomGraph(n: number): FuzzCase {
   outputs.push(...g.moved.map(({ name, node }) => ({ name: movedPrefix + name, node })));
   const graph = g.b.finish(outputs);
   const read = weightsOf(graph);
-  const wrt = draw.chance(0.12) ? [] : draw.some(read, draw.pick([1, 0.7, 0.4]));
+  const wrt = draw.chance(0.15) ? [] : draw.some(read, draw.pick([1, 0.7, 0.4]));
+  const training = wrt.length > 0 && draw.chance(0.15);
   return {
     name: `graph ${n}`,
     graph,
-    wrt,
+    // What is trained is read by the loss.
+    wrt: training ? wrt.filter((name) => weightsOf(onlyLoss(graph)).includes(name)) : wrt,
     precision: draw.chance(0.2) ? 'mixed' : 'f32',
     remat: draw.chance(0.2) ? [draw.pick(['block.*', 'block.0', 'block.1'])] : [],
-    training: wrt.length > 0 && draw.chance(0.15),
+    training,
     deviation: {
       ...(draw.chance(0.15) ? { schedules: n } : {}),
       ...(draw.chance(0.06) ? { binding: draw.pick([1024, 4096]) } : {}),
     },
   };
+}
+
+function onlyLoss(graph: Graph): Graph {
+  return builderFrom(graph).finish(graph.outputs.filter((o) => o.name === 'loss'));
 }
 
 function weightsOf(graph: Graph): string[] {

@@ -66,7 +66,7 @@ async function failureOf(
 ): Promise<string | undefined> {
   try {
     const outcome = await runCase(c, judge, kind, device);
-    if (tally) note(tally, kind, outcome);
+    if (tally) note(tally, c, kind, outcome);
     return outcome.mismatches.length > 0 ? 'mismatch' : undefined;
   } catch (error) {
     return withoutNumbers(error as Error);

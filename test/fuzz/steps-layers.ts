@@ -78,6 +78,20 @@ const prenorm: Step = (g) => {
   return g.e.add(x, linear(g, hidden, width));
 };
 
+/** A norm between two products of which each could take a half: rows of whole groups of 64 columns, read by products only. */
+const betweenProducts: Step = (g) => {
+  const x = g.value((shape) => shape.length > 1);
+  if (x === undefined) return undefined;
+  const width = g.draw.pick([64, 128]);
+  if (!g.fits([...g.shape(x).slice(0, -1), width])) return undefined;
+  const hidden = linear(g, x, width);
+  const inputs = [hidden, g.weight('gain', [width]), g.weight('bias', [width])];
+  const normed = g.b.add('layer_norm', inputs, { eps: 1e-5 });
+  const y = linear(g, normed, g.draw.pick(widths));
+  if (g.draw.chance(0.3)) g.values.push(linear(g, normed, g.draw.pick(widths)));
+  return y;
+};
+
 const reduce: Step = (g) => {
   const x = g.value((shape) => shape.length > 0);
   if (x === undefined) return undefined;
@@ -241,12 +255,13 @@ export const layerSteps: readonly (readonly [weight: number, step: Step])[] = [
   [2, layerNorm],
   [1, prenorm],
   [1.2, rows],
+  [0.8, betweenProducts],
   [2.5, reduce],
   [1.5, selfAttention],
   [1, crossAttention],
   [0.5, embed],
   [0.7, take],
-  [0.2, counted],
+  [0.4, counted],
 ];
 
 export const imageSteps: readonly (readonly [weight: number, step: Step])[] = [

@@ -139,7 +139,9 @@ return function run($buffers, [$nx, $ny, $nz], $turned) {
   protected override ownArray(name: string, type: Type): string {
     if (!this.#onSpine || this.depth > 0) return super.ownArray(name, type);
     const js = this.fresh(name);
-    this.#kept.push(`const ${js} = Array.from({ length: ${this.module.workgroupSize} }, () => ${arrayText(type)});`);
+    this.#kept.push(
+      `const ${js} = Array.from({ length: ${this.module.workgroupSize} }, () => ${arrayText(type)});`,
+    );
     this.lines.push(`${js}[$lane].fill(0);`);
     return `${js}[$lane]`;
   }
@@ -155,17 +157,29 @@ return function run($buffers, [$nx, $ny, $nz], $turned) {
     return ['const $lane = 0;', ...this.#localised(chunks)];
   }
 
-  /** Variables that only one stretch between two barriers knows need no arrays. */
+  /** Within a stretch, variables are JavaScript's own; those that several stretches know are taken from their arrays and put back. */
   #localised(chunks: readonly string[]): string[] {
-    const result = [...chunks];
-    for (const name of this.#spine.splice(0)) {
-      const place = `${name}[$lane]`;
-      const users = result.flatMap((chunk, i) => (chunk.includes(place) ? [i] : []));
-      const only = users.length === 1 ? users[0]! : undefined;
-      if (only === undefined || !result[only]!.startsWith('$lanes:')) continue;
-      result[only] = result[only]!.replace(`${place} = `, `let ${name} = `).replaceAll(place, name);
-    }
-    return result;
+    const spine = new Set(this.#spine.splice(0));
+    const place = /([\w$]+)\[\$lane\]/g;
+    const users = new Map<string, number>();
+    const usedBy = chunks.map(
+      (chunk) => new Set([...chunk.matchAll(place)].map((m) => m[1]!).filter((n) => spine.has(n))),
+    );
+    for (const names of usedBy) for (const name of names) users.set(name, (users.get(name) ?? 0) + 1);
+    return chunks.map((chunk, i) => {
+      if (!chunk.startsWith('$lanes:')) return chunk;
+      const names = [...usedBy[i]!];
+      const shared = names.filter((name) => users.get(name)! > 1);
+      const own = names.filter((name) => users.get(name) === 1);
+      const [head, ...lines] = chunk
+        .replace(place, (all, name) => (spine.has(name) ? `l$${name}` : all))
+        .split('\n');
+      const end = lines.pop();
+      const taken = shared.map((name) => `let l$${name} = ${name}[$lane];`);
+      const declared = own.length > 0 ? [`let ${own.map((name) => `l$${name}`).join(', ')};`] : [];
+      const kept = shared.map((name) => `${name}[$lane] = l$${name};`);
+      return [head, ...taken, ...declared, ...lines, ...kept, end].join('\n');
+    });
   }
 
   /** Statements of a workgroup: stretches without barriers, and what lies between them. */
@@ -238,7 +252,10 @@ if ($left > 0) throw new Error($left + ' of ${size} invocations leave in front o
         chunks.push('}');
       } else {
         this.#onSpine = false;
-        chunks.push(...this.apart(() => s.init && this.statement(s.init)), ...this.loopHead(s.condition, s.update));
+        chunks.push(
+          ...this.apart(() => s.init && this.statement(s.init)),
+          ...this.loopHead(s.condition, s.update),
+        );
         this.#onSpine = true;
         this.within(() => this.#groupBody(fn, s.body, true, chunks));
         chunks.push('}');
@@ -281,7 +298,11 @@ if ($left > 0) throw new Error($left + ' of ${size} invocations leave in front o
     if (result)
       inLanes(() => {
         const { parts } = this.variable(held, result);
-        this.lines.push(names(`r$${name}`, result).map((from, i) => `${parts[i]} = ${from}[$lane];`).join(' '));
+        this.lines.push(
+          names(`r$${name}`, result)
+            .map((from, i) => `${parts[i]} = ${from}[$lane];`)
+            .join(' '),
+        );
         this.declare(held, { value: { type: result, parts } });
       });
     return { kind: 'name', name: held };

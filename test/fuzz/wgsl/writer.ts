@@ -342,7 +342,8 @@ export class Writer {
   }
 
   protected zero(type: Type): Value {
-    if (type.kind === 'matrix') return { type, parts: [this.#atFirst(`new Float32Array(${type.rows * type.columns})`)] };
+    if (type.kind === 'matrix')
+      return { type, parts: [this.#atFirst(`new Float32Array(${type.rows * type.columns})`)] };
     const of = elementOf(type);
     const part = of.name === 'bool' ? 'false' : convert('0', 'int', of.name);
     return { type, parts: names('', type).map(() => part) };
