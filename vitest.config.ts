@@ -1,16 +1,38 @@
+/**
+ * The suite that needs nothing but the repository, one project for each folder of `test/`; vitest.shared.config.ts has the
+ * tests of reference data beside it.
+ *
+ * A limit is there to end what hangs. It is at least five times what the slowest test of its kind takes with empty shader
+ * caches on two cores, since software adapters compile for seconds and the machine may be busy.
+ */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestUserConfig } from 'vitest/config';
+import { required } from './test/support/needs.ts';
+import { NoSkips } from './test/support/no-skips.ts';
 
-// Two cores and at most one software GPU: a few workers at a time, and patience for shader compilation.
+/** Seconds that one test or hook may take, by folder. */
+const limits = { unit: 60, errors: 20, numeric: 60, gpu: 300, golden: 300, e2e: 300 } as const;
+
+export function limit(seconds: number): TestUserConfig {
+  return { testTimeout: seconds * 1000, hookTimeout: seconds * 1000 };
+}
+
+export const common: TestUserConfig = {
+  pool: 'forks',
+  // Two cores and at most one software GPU.
+  maxWorkers: 2,
+  reporters: required ? ['default', new NoSkips()] : ['default'],
+  // Schedules that somebody tuned on this machine must not decide what tests see.
+  env: { ZOOC_CACHE: join(tmpdir(), 'zooc-tests-without-cache') },
+};
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    pool: 'forks',
-    maxWorkers: 2,
-    testTimeout: 600_000,
-    hookTimeout: 600_000,
-    // Schedules that somebody tuned on this machine must not decide what tests see.
-    env: { ZOOC_CACHE: join(tmpdir(), 'zooc-tests-without-cache') },
+    ...common,
+    projects: Object.entries(limits).map(([name, seconds]) => ({
+      extends: true,
+      test: { name, include: [`test/${name}/**/*.test.ts`], ...limit(seconds) },
+    })),
   },
 });

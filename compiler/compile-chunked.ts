@@ -1,14 +1,15 @@
 /**
  * The pipeline for one training step over chunks: three graphs, cut at `gather`, in one plan whose sections repeat.
  */
-import { cutAtGather, cutNames } from './autodiff/chunk.ts';
+import { type ChunkedGraphs, cutAtGather, cutNames } from './autodiff/chunk.ts';
 import { type CompileOptions, gradientNorm, gradientScale, placeOf, resultsOf } from './compile.ts';
 import { type Graph, gradientPrefix, numericShape, sizeOf } from './graph/types.ts';
 import { planJoins } from './joins/plan.ts';
-import { lowerGraph, type OutputPlace } from './kernels/lower.ts';
-import { Storages } from './kernels/view.ts';
+import { lowerGraph, type OutputPlace } from './kernels/lowering/lower.ts';
+import { Storages } from './kernels/text/view.ts';
 import { blocksMatching } from './model/values/globs.ts';
 import { runPasses } from './passes/index.ts';
+import { checkInputsAndResults } from './plan/fit.ts';
 import { makePlan } from './plan/make-plan.ts';
 import { type ChunkedPart, type CutTensor, chunkSections } from './plan/sections.ts';
 import type { VerifiedPlan } from './plan/types.ts';
@@ -37,8 +38,10 @@ export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompi
     scale: gradientScale(options),
   });
   const repeat = options.batch / options.chunk;
-  const tensors = cutTensors(cut.encode);
-  const shared = new Set(tensors.flatMap((t) => [t.gathered, t.gatheredGradient]));
+  for (const graph of [cut.encode, cut.loss]) checkInputsAndResults(graph, profile);
+  const tensors = cutTensors(cut);
+  const backwards = tensors.flatMap((t) => t.backward ?? []);
+  const shared = new Set([...tensors.map((t) => t.gathered), ...backwards.map((t) => t.gradient)]);
   const sections: readonly (readonly [ChunkedPart['name'], Graph | undefined])[] = [
     ['encode', cut.encode],
     ['loss', cut.loss],
@@ -73,9 +76,12 @@ export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompi
     wrt,
     training: { ...training, trainable: wrt },
     results: [...results.values(), gradientNorm],
-    inner: new Set([...shared, ...tensors.map((t) => t.seed)]),
+    inner: new Set([...shared, ...backwards.map((t) => t.seed)]),
     features: tensors.flatMap((t) =>
-      [t.gathered, t.gatheredGradient].map((name) => ({ name, bytes: t.bytes * repeat })),
+      [t.gathered, ...(t.backward ? [t.backward.gradient] : [])].map((name) => ({
+        name,
+        bytes: t.bytes * repeat,
+      })),
     ),
     sections: chunkSections(
       parts.map((p) => ({ name: p.name, steps: p.kernels.length })),
@@ -85,13 +91,14 @@ export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompi
   });
 }
 
-function cutTensors(encode: Graph): CutTensor[] {
+function cutTensors({ encode, trained }: ChunkedGraphs): CutTensor[] {
   return encode.outputs.map(({ node }, i) => ({
     feature: cutNames.feature(i),
     gathered: cutNames.gathered(i),
-    gatheredGradient: cutNames.gatheredGradient(i),
-    seed: cutNames.seed(i),
     bytes: 4 * sizeOf(numericShape(encode.nodes[node]!.type)),
+    ...(trained.has(i)
+      ? { backward: { gradient: cutNames.gatheredGradient(i), seed: cutNames.seed(i) } }
+      : {}),
   }));
 }
 

@@ -1,24 +1,26 @@
 /**
  * The whole pipeline behind the model, top to bottom: gradients, passes, kernels, memory, plan.
  */
-import { differentiate, type GradientScale } from './autodiff/differentiate.ts';
+import { differentiate, type GradientScale, type Variable, variableName } from './autodiff/differentiate.ts';
 import { rematerialize } from './autodiff/rematerialize.ts';
 import { builderFrom } from './graph/create-builder.ts';
 import { type Graph, gradientPrefix, movedPrefix, numericShape, type VerifiedGraph } from './graph/types.ts';
 import { planJoins } from './joins/plan.ts';
 import type { VerifiedJoins } from './joins/types.ts';
-import { constantScale, lossScaleInput } from './kernels/loss-scale.ts';
-import { lowerGraph, type OutputPlace } from './kernels/lower.ts';
-import { Storages } from './kernels/view.ts';
+import { lowerGraph, type OutputPlace } from './kernels/lowering/lower.ts';
+import { Storages } from './kernels/text/view.ts';
+import { constantScale, lossScaleInput } from './kernels/update/loss-scale.ts';
 import { blocksMatching } from './model/values/globs.ts';
 import { Expressions } from './ops/expressions.ts';
-import { type Precision, runPasses } from './passes/index.ts';
+import { runPasses } from './passes/index.ts';
+import type { Precision } from './passes/pass.ts';
+import { checkInputsAndResults } from './plan/fit.ts';
 import { makePlan, type ResultPlace } from './plan/make-plan.ts';
 import type { VerifiedPlan } from './plan/types.ts';
 import type { UpdateOptions } from './plan/update.ts';
 import type { DeviceProfile } from './profile.ts';
 
-export type { Precision } from './passes/index.ts';
+export type { Precision } from './passes/pass.ts';
 export { planFitting } from './plan/fit.ts';
 export type { UpdateOptions } from './plan/update.ts';
 
@@ -31,8 +33,8 @@ export interface CompileOptions {
   readonly mode: 'eval' | 'train';
   readonly profile: DeviceProfile;
   readonly precision?: Precision;
-  /** Weights whose gradients of `loss` become outputs `grad.<name>`. */
-  readonly gradients?: readonly string[];
+  /** Weights whose gradients of `loss` become outputs `grad.<name>`: zeros where the loss does not read one. */
+  readonly gradients?: readonly Variable[];
   /** Makes a training plan: every run is one AdamW step on these weights. */
   readonly training?: UpdateOptions;
   /** Patterns of block paths whose activations are computed again in the backward pass. */
@@ -44,7 +46,8 @@ export interface CompileOptions {
 /** Compiles a traced graph (numeric shapes) for a device. Throws `DiagnosticError` where the device cannot hold it. */
 export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPlan {
   const { profile, training } = options;
-  const wrt = training?.trainable ?? options.gradients ?? [];
+  checkInputsAndResults(traced, profile);
+  const wrt: readonly Variable[] = training?.trainable ?? options.gradients ?? [];
   const kept = (name: string) => name === 'loss' || name.startsWith(movedPrefix);
   const forward = training ? builderFrom(traced).finish(traced.outputs.filter((o) => kept(o.name))) : traced;
   const graph = wrt.length === 0 ? forward : withGradients(forward, wrt, options);
@@ -64,7 +67,7 @@ export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPl
       hoist: training === undefined,
       keepHalves: training?.lossScale !== undefined,
     }),
-    wrt,
+    wrt: wrt.map(variableName),
     ...(training ? { training } : {}),
     results: [...resultsOf(optimized, places), ...(training ? [gradientNorm] : [])],
   });
@@ -72,7 +75,7 @@ export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPl
 
 function withGradients(
   forward: Graph,
-  wrt: readonly string[],
+  wrt: readonly Variable[],
   { remat = [], ...options }: CompileOptions,
 ): Graph {
   const scale = gradientScale(options);

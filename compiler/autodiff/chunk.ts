@@ -8,8 +8,17 @@
  */
 import { fail } from '../../grammar/diagnostics.ts';
 import { builderFrom, createBuilder } from '../graph/create-builder.ts';
-import { type Graph, gradientPrefix, movedPrefix, type NodeOf, type Output } from '../graph/types.ts';
+import {
+  type Dim,
+  type Graph,
+  gradientPrefix,
+  movedPrefix,
+  type NodeOf,
+  type Output,
+  sameShape,
+} from '../graph/types.ts';
 import { Expressions } from '../ops/expressions.ts';
+import { isFloat } from '../ops/shapes.ts';
 import { differentiate, type GradientScale } from './differentiate.ts';
 import { type RegionOf, rematerialize } from './rematerialize.ts';
 import { stripElements, stripOf, tileRows } from './tile-rows.ts';
@@ -26,6 +35,11 @@ export const cutNames = {
 export interface ChunkedGraphs {
   /** How many tensors cross the cut. */
   readonly cuts: number;
+  /**
+   * Which of them have a gradient that goes on: the loss reads them and trained weights stand behind them. The others
+   * (features of a frozen encoder, counts of tokens) cross forwards only.
+   */
+  readonly trained: ReadonlySet<number>;
   /** A chunk's inputs to its features. */
   readonly encode: Graph;
   /** All features to `loss`, their gradients, and gradients of weights behind the cut. */
@@ -54,17 +68,32 @@ export interface ChunkOptions {
  * @throws DiagnosticError Z614 where features reach the loss past `gather`
  */
 export function cutAtGather(whole: Graph, chunk: Graph, options: ChunkOptions): ChunkedGraphs {
-  const features = gathersOf(chunk).map((n) => n.inputs[0]!);
+  const gathers = gathersOf(chunk);
+  const features = gathers.map((n) => n.inputs[0]!);
   const encode = builderFrom(chunk).finish(
     features.map((node, i): Output => ({ name: cutNames.feature(i), node })),
   );
   if (features.length === 0 || encode.nodes.some((n) => n.op === 'all_gather')) ungathered();
-  const loss = lossOf(whole, features.length, options);
-  const backward = backwardOf(chunk, features, options);
+  gathersOf(whole).forEach((n, i) => {
+    checkRows(n, gathers[i]!, rowsOf(whole) / rowsOf(chunk));
+  });
+  const forward = lossOf(whole, options);
+  const read = inputsOf(forward);
+  if ([...read].some((name) => !features.some((_, i) => name === cutNames.gathered(i)))) ungathered();
+  const backward = backwardOf(
+    chunk,
+    features.map((node, i) => (read.has(cutNames.gathered(i)) ? node : undefined)),
+    options,
+  );
+  const seeds = backward === undefined ? new Set() : inputsOf(backward);
+  const trained = new Set(features.flatMap((_, i) => (seeds.has(cutNames.seed(i)) ? [i] : [])));
+  const wrt = [...weightsIn(forward, options.trainable), ...[...trained].map(cutNames.gathered)];
+  const loss = differentiate(forward, { loss: 'loss', wrt, scale: options.scale ?? 1 });
   return {
     cuts: features.length,
+    trained,
     encode,
-    loss,
+    loss: rematerialize(loss, forward.nodes.length, stripOf),
     ...(backward === undefined ? {} : { backward }),
   };
 }
@@ -81,12 +110,29 @@ function ungathered(): never {
   );
 }
 
-/** Everything behind the cut, over inputs that hold the features of all chunks, with gradients. */
-function lossOf(
-  whole: Graph,
-  cuts: number,
-  { trainable, strips = stripElements, scale = 1 }: ChunkOptions,
-): Graph {
+/** The names of a graph's inputs. */
+function inputsOf(graph: Graph): Set<string> {
+  return new Set(graph.nodes.flatMap((n) => (n.op === 'input' ? [n.attrs.name] : [])));
+}
+
+/** The rows of every input: pairs in a batch, or in a chunk. */
+function rowsOf(graph: Graph): number {
+  return Number(graph.nodes.find((n) => n.op === 'input')?.type.shape[0]);
+}
+
+/** What is gathered has a row for each pair: only then are the chunks, one below the other, the whole. */
+function checkRows(whole: NodeOf<'all_gather'>, chunk: NodeOf<'all_gather'>, repeat: number): void {
+  const [rows, ...rest] = chunk.type.shape as [Dim, ...Dim[]];
+  if (sameShape(whole.type.shape, [Number(rows) * repeat, ...rest])) return;
+  fail(
+    'Z614',
+    'the objective cannot be computed in chunks: it gathers a value whose rows are not those of the batch',
+    'gather values [B, E], or leave chunk out',
+  );
+}
+
+/** Everything behind the cut, over inputs that hold the features of all chunks: their `loss` alone. */
+function lossOf(whole: Graph, { strips = stripElements }: ChunkOptions): Graph {
   const b = createBuilder();
   const renamed: number[] = [];
   let found = 0;
@@ -100,38 +146,36 @@ function lossOf(
     }
   }
   const loss = whole.outputs.filter((o) => o.name === 'loss');
-  const forward = tileRows(b.finish(loss.map(({ name, node }) => ({ name, node: renamed[node]! }))), strips);
-  const gathered = Array.from({ length: cuts }, (_, i) => cutNames.gathered(i));
-  const fed = forward.nodes.flatMap((n) => (n.op === 'input' ? [n.attrs.name] : []));
-  if (fed.some((name) => !gathered.includes(name))) ungathered();
-  const wrt = [...weightsIn(forward, trainable), ...gathered.filter((name) => fed.includes(name))];
-  const graph = differentiate(forward, { loss: 'loss', wrt, scale });
-  return rematerialize(graph, forward.nodes.length, stripOf);
+  return tileRows(b.finish(loss.map(({ name, node }) => ({ name, node: renamed[node]! }))), strips);
 }
 
 /**
  * The vector-Jacobian product of the encoders: the gradient of sum(features * seeds), whose own value nobody wants.
+ * @param features undefined where the loss does not read the value
  */
 function backwardOf(
   chunk: Graph,
-  features: readonly number[],
+  features: readonly (number | undefined)[],
   { trainable, remat }: ChunkOptions,
 ): Graph | undefined {
   const b = builderFrom(chunk);
   const e = new Expressions(b);
-  const products = features.map((feature, i) => {
+  const products = features.flatMap((feature, i) => {
+    if (feature === undefined || !isFloat(b.type(feature))) return [];
     const { dtype, shape } = b.type(feature);
     const seed = b.add('input', [], { name: cutNames.seed(i), dtype, shape });
-    return e.sum(
-      e.mul(feature, seed),
-      shape.map((_, axis) => axis),
-    );
+    const axes = shape.map((_, axis) => axis);
+    return [e.sum(e.mul(feature, seed), axes)];
   });
   const moves = chunk.outputs.filter((o) => o.name.startsWith(movedPrefix));
-  const node = products.reduce((sum, product) => e.add(sum, product));
-  const forward = b.finish([{ name: 'loss', node }, ...moves]);
-  const wrt = weightsIn(forward, trainable);
-  if (wrt.length === 0 && moves.length === 0) return undefined;
+  const [first, ...others] = products;
+  const objective =
+    first === undefined
+      ? []
+      : [{ name: 'loss', node: others.reduce((sum, product) => e.add(sum, product), first) }];
+  const forward = b.finish([...objective, ...moves]);
+  const wrt = weightsIn(b.finish(objective), trainable);
+  if (wrt.length === 0) return moves.length === 0 ? undefined : b.finish(moves);
   const graph = differentiate(forward, { loss: 'loss', wrt });
   const again = remat === undefined ? graph : rematerialize(graph, forward.nodes.length, remat);
   return builderFrom(again).finish(again.outputs.filter((o) => o.name !== 'loss'));

@@ -22,11 +22,17 @@ import {
 import { madeByPasses } from '../ops/expressions.ts';
 import { opOf } from '../ops/index.ts';
 
+/** A weight or input by name; one that the graph does not read needs its shape, its gradient is zero. */
+export type Variable = string | { readonly name: string; readonly shape: readonly number[] };
+
+export function variableName(variable: Variable): string {
+  return typeof variable === 'string' ? variable : variable.name;
+}
+
 export interface DifferentiateOptions {
   /** Name of the scalar output. */
   readonly loss: string;
-  /** Weights or inputs by name; one that the graph does not read needs its shape, its gradient is zero. */
-  readonly wrt: readonly (string | { readonly name: string; readonly shape: readonly number[] })[];
+  readonly wrt: readonly Variable[];
   /** What all gradients are multiplied by, so that small ones survive storage as halves; 1 by default. */
   readonly scale?: GradientScale;
 }
@@ -36,26 +42,57 @@ export type GradientScale = number | { readonly input: string };
 
 /** The graph with further outputs `grad.<name>`; weights that the loss does not depend on get zeros. */
 export function differentiate(graph: Graph, { loss, wrt, scale = 1 }: DifferentiateOptions): Graph {
+  const b = builderFrom(graph);
+  const leaves = leavesOf(graph);
+  const gradients = gradientsOf(b, graph, loss, wrt.map(variableName), scale);
+  const outputs = wrt.map((variable): Output => {
+    const name = variableName(variable);
+    const shape = typeof variable === 'string' ? undefined : variable.shape;
+    return {
+      name: gradientPrefix + name,
+      node: gradients.get(name) ?? zeros(b, name, leaves.get(name), shape),
+    };
+  });
+  return b.finish([...graph.outputs, ...outputs]);
+}
+
+/**
+ * Those of `names` that a gradient of the scalar output `loss` reaches. The others the graph does not read, or only where
+ * nothing can be differentiated (the position of a maximum): their gradient is zero whatever the values.
+ */
+export function reachedNames(graph: Graph, loss: string, names: readonly string[]): Set<string> {
+  return new Set(gradientsOf(builderFrom(graph), graph, loss, names, 1).keys());
+}
+
+function leavesOf(graph: Graph): Map<string, Node> {
+  return new Map(
+    graph.nodes.flatMap((n) => (n.op === 'param' || n.op === 'input' ? [[n.attrs.name, n] as const] : [])),
+  );
+}
+
+/** Nodes of the gradients by name, as far as there are any. */
+function gradientsOf(
+  b: Builder,
+  graph: Graph,
+  loss: string,
+  names: readonly string[],
+  scale: GradientScale,
+): Map<string, number> {
   const start = graph.outputs.find((o) => o.name === loss);
   if (start === undefined) throw new Error(`the graph has no output ${loss}`);
   const { shape } = graph.nodes[start.node]!.type;
   if (shape.length !== 0)
     throw new Error(`only a scalar can be differentiated, ${loss} is ${formatShape(shape)}`);
-  const leaves = new Map(
-    graph.nodes.flatMap((n) => (n.op === 'param' || n.op === 'input' ? [[n.attrs.name, n] as const] : [])),
+  const leaves = leavesOf(graph);
+  const wanted = dependents(graph, new Set(names.flatMap((name) => leaves.get(name)?.id ?? [])));
+  if (!wanted[start.node]) return new Map();
+  const gradients = backpropagate(b, graph, { loss: start.node, seed: seedOf(b, scale) }, wanted);
+  return new Map(
+    names.flatMap((name) => {
+      const gradient = gradients.get(leaves.get(name)?.id ?? -1);
+      return gradient === undefined ? [] : [[name, gradient] as const];
+    }),
   );
-  const targets = wrt.map((w) => (typeof w === 'string' ? { name: w, shape: undefined } : w));
-  const b = builderFrom(graph);
-  const wanted = dependents(graph, new Set(targets.flatMap(({ name }) => leaves.get(name)?.id ?? [])));
-  const gradients = wanted[start.node]
-    ? backpropagate(b, graph, { loss: start.node, seed: seedOf(b, scale) }, wanted)
-    : new Map<number, number>();
-  const outputs = targets.map(({ name, shape }): Output => {
-    const node = leaves.get(name);
-    const known = node === undefined ? undefined : gradients.get(node.id);
-    return { name: gradientPrefix + name, node: known ?? zeros(b, name, node, shape) };
-  });
-  return b.finish([...graph.outputs, ...outputs]);
 }
 
 /** Which nodes depend on one of `sources`. */

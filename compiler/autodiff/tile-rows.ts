@@ -7,6 +7,7 @@
  * another product. Strip by strip also in the order of nodes, and each strip's nodes carry a path of their own, so that
  * rematerialisation can compute them again in the backward pass. What cannot be cut so is left as it is.
  */
+import { fail } from '../../grammar/diagnostics.ts';
 import type { Builder } from '../graph/builder.ts';
 import { createBuilder } from '../graph/create-builder.ts';
 import { type Graph, type Node, type NodeOf, numericShape, sizeOf } from '../graph/types.ts';
@@ -48,6 +49,9 @@ export function tileRows(graph: Graph, limit = stripElements): Graph {
     throw error;
   }
 }
+
+/** More strips than that are a plan that nobody could wait for. */
+const mostStrips = 4096;
 
 class Tiling {
   readonly #graph: Graph;
@@ -100,6 +104,12 @@ class Tiling {
     const most = Math.max(1, Math.floor(this.#limit / width));
     // Multiples of 64 keep the slices aligned to what a binding may start at.
     const height = most >= 64 ? most - (most % 64) : most;
+    if (rows > mostStrips * height)
+      fail(
+        'Z605',
+        `${rows} rows of ${width} values are too many to be computed in strips`,
+        'use a smaller batch',
+      );
     const parts = reductions.map((): number[] => []);
     for (let start = 0; start < rows; start += height) {
       const range = { start, end: Math.min(rows, start + height) };

@@ -4,8 +4,9 @@
  * Used by the tracer (from the model), by gradients and by passes. Structurally equal nodes are shared (common
  * subexpressions), except that origins of the first maker win.
  */
+
 import type { OpAttributes, OpName } from '../ops/attributes.ts';
-import type { ShapeError } from '../ops/op.ts';
+import type { ShapeError } from './shape-error.ts';
 import type { Graph, Node, Origin, Output, TensorType } from './types.ts';
 
 /** A shape rule said no; the tracer turns it into a diagnostic with spans. In passes and gradients it is our defect. */

@@ -6,10 +6,11 @@
  * operand is stored rows-first or inner-first costs nothing (transpose flags); anything else costs a transpose, and the
  * orders of axes within the groups are chosen so that the fewest elements are moved.
  */
+
 import { Expressions } from '../ops/expressions.ts';
-import type { ShapeError } from '../ops/op.ts';
 import { type Builder, ShapeMismatch } from './builder.ts';
 import { elementsOf, multiplyDims } from './dims.ts';
+import type { ShapeError } from './shape-error.ts';
 import { type Dim, formatDim, formatShape, sameDim } from './types.ts';
 
 export interface EinsumOperand {

@@ -60,7 +60,7 @@ function apply<K extends Node['op']>(
   inputs: readonly RefTensor[],
   shape: number[],
 ): RefTensor {
-  return asStored(node.type, opOf(node.op).reference(inputs, node.attrs, shape));
+  return asStored(node.type, opOf(node.op).reference(inputs, node.attrs, shape, node.type.dtype));
 }
 
 /** A value as memory of a type holds it. */

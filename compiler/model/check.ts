@@ -1,5 +1,4 @@
 /** `check`: everything that can be wrong with a file, in one run. */
-
 import type { SourceFile } from '../../grammar/source.ts';
 import { contextOf } from './build/evaluator.ts';
 import { evaluateModel } from './evaluate/variants.ts';
@@ -45,8 +44,8 @@ export function checkFile(host: ModuleHost, path: string): Result<CheckedFile> {
 
 function checkModels(module: Module): void {
   const { session } = module.loader;
-  for (const declared of module.declarations.values()) {
-    if (declared.kind !== 'model' || module.damaged.has(declared.decl)) continue;
+  for (const declared of module.models.values()) {
+    if (module.damaged.has(declared.decl)) continue;
     // A model whose parameters have no defaults is checked where a variant gives them.
     if (declared.decl.params.some((p) => p.default === undefined)) continue;
     session.guard(() => {
@@ -71,7 +70,7 @@ function listed(module: Module): CheckedFile {
     blocks: names('block'),
     functions: names('fn'),
     objectives: names('objective'),
-    models: names('model'),
+    models: [...module.models.keys()],
     recipes: [...module.recipes.keys()],
     maps: [...module.maps.keys()],
   };

@@ -5,7 +5,6 @@
  * own, so that two axes agree only if their types say so. What needs a static parameter without default waits
  * for a model.
  */
-
 import type { BlockDecl, Callable, ParamDecl, TypeExpr } from '../../grammar/ast.ts';
 import type { Dim } from '../graph/types.ts';
 import { instantiate } from './build/elaborate.ts';

@@ -1,7 +1,6 @@
 /**
  * The model stage's interface: files are checked, models and recipes resolved, entries traced into graphs.
  */
-
 import type { Graph } from '../graph/types.ts';
 import { rootOf } from './build/tree.ts';
 import { traceRoot } from './trace/trace.ts';

@@ -32,9 +32,17 @@ export type ConfigValue = StaticScalar | readonly StaticScalar[];
 export const entryNames = ['encode_image', 'encode_text', 'logits', 'loss'] as const;
 export type EntryName = (typeof entryNames)[number];
 
+/** A tensor that a model is fed. */
+export interface ModelInput {
+  readonly name: 'images' | 'tokens';
+  readonly dtype: 'f32' | 'i32';
+  /** Behind the batch, as the forward declares them: [3, R, R], [context]. */
+  readonly sizes: readonly number[];
+}
+
 export interface EntryInfo {
   readonly name: EntryName;
-  readonly inputs: readonly { readonly name: 'images' | 'tokens'; readonly shape: string }[];
+  readonly inputs: readonly { readonly name: ModelInput['name']; readonly shape: string }[];
   readonly outputs: readonly { readonly name: string; readonly shape: string }[];
 }
 
@@ -50,9 +58,13 @@ export interface Model {
   readonly entries: readonly EntryInfo[];
   /** What the entry `loss` computes unless a recipe names another objective; absent without that entry. */
   readonly objective?: string;
-  /** Image side in pixels and tokenizer context, where the model has such an input. */
+  /** What its forward takes, in order. */
+  readonly inputs: readonly ModelInput[];
+  /** Image side in pixels, where the images are pictures [B, 3, R, R]. */
   readonly resolution?: number;
+  /** Length of a row of tokens, where the model has such an input. */
   readonly context?: number;
+  /** Ids of the table that the tokens index, where it is known. */
   readonly vocab?: number;
   /** Width of the shared embedding. */
   readonly embed?: number;
@@ -127,7 +139,8 @@ export interface Recipe {
     | { readonly kind: 'file'; readonly path: string };
   /** `csv(...)`, `tensors(...)`; validated against each source's schema by the data layer. */
   readonly data: StaticCall;
-  readonly objective: string;
+  /** As the recipe's file sees the name; absent where the recipe names none: the model's own, from the library. */
+  readonly objective?: string;
   readonly batch: number;
   readonly chunk?: number;
   readonly optimizer: {

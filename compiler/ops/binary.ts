@@ -2,15 +2,19 @@
  * Elementwise ops with two inputs that broadcast, each one entry of the table here and nothing anywhere else, as in
  * unary.ts. A gradient is summed back over what broadcasting repeated.
  *
- * At ties `maximum` gives half of the gradient to each input, as PyTorch does.
+ * At ties `maximum` and `minimum` give half of the gradient to each input, as PyTorch does.
  */
+
+import { formatType, type TensorType } from '../graph/types.ts';
 import type { BinaryMapOp, None } from './attributes.ts';
 import { perElement } from './costs.ts';
-import { cases, floats } from './examples.ts';
+import { cases, type Examples, floats, integers as ints } from './examples.ts';
 import { Expressions } from './expressions.ts';
+import { floorDivide, floorRemainder, floorSource } from './floor-division.ts';
 import type { Language } from './language.ts';
-import { defineOp, type OpDefinition, type Tolerance } from './op.ts';
-import { accept, broadcastShapes, isFloat, refuseIntegers, refuseMixed } from './shapes.ts';
+import { defineOp, type OpDefinition, type ShapeResult, type Tolerance } from './op.ts';
+import { constantPower, powerSource } from './powers.ts';
+import { accept, broadcastShapes, isFloat, refuse, refuseIntegers, refuseMixed } from './shapes.ts';
 import { samplewise } from './slices.ts';
 import { elementwiseStrips } from './strips.ts';
 import { broadcastTo } from './tensors.ts';
@@ -22,8 +26,8 @@ declare module './attributes.ts' {
 
 /** A node of the graph. */
 type Id = number;
-/** Unsummed gradients of both inputs, made only when asked for. */
-type Gradients = readonly [left: () => Id, right: () => Id];
+/** Unsummed gradients of both inputs, made only when asked for; null where there is none. */
+type Gradients = readonly [left: () => Id | null, right: () => Id | null];
 
 /** What makes one binary op. */
 export interface BinaryRow {
@@ -34,10 +38,23 @@ export interface BinaryRow {
   readonly tolerance: Tolerance;
   /** Values of both operands that examples are made of, where the function is smooth all but surely. */
   readonly domain: readonly [low: number, high: number];
-  /** Reference in f64. */
-  readonly f64: (a: number, b: number) => number;
+  /** Reference in f64; none where integers alone have the op. */
+  readonly f64: ((a: number, b: number) => number) | 'none';
   /** The expression in WGSL; operands are names or in parentheses. */
   readonly wgsl: (a: string, b: string, lane: Lane) => string;
+  /** Functions in WGSL that the expression calls. */
+  readonly helper?: (lane: Lane) => string;
+  /**
+   * The expression where the right operand is a number known here; undefined where that is the usual one. Statements in front of
+   * it are added to `lines`, with names that begin with `name`.
+   */
+  readonly byConstant?: (
+    a: string,
+    b: number,
+    lane: Lane,
+    name: string,
+    lines: string[],
+  ) => string | undefined;
   /** From (x, y, result, dy), or that there are none because the function is constant but for jumps. */
   readonly derivative: ((e: Expressions, x: Id, y: Id, result: Id, dy: Id) => Gradients) | 'none';
   /** The operator between two tensors that means it, or how else it is written. */
@@ -45,29 +62,52 @@ export interface BinaryRow {
     | { readonly operator: string }
     | { readonly written: (a: string, b: string) => string }
     | 'none';
-  /** Takes i32 too, and gives i32 or f32. */
-  readonly integers?: 'i32' | 'f32';
+  /** On i32, where integers have the op: the reference, which wraps around as the device does; WGSL where it is another. */
+  readonly integers?: {
+    readonly of: (a: number, b: number) => number;
+    readonly wgsl?: (a: string, b: string, lane: Lane) => string;
+    readonly helper?: (lane: Lane) => string;
+  };
   /** Plain arithmetic: its WGSL is right for scalars and vec4s alike, whichever it is printed for. */
   readonly plain?: true;
   /** What changes nothing on that side: x + 0 = x. */
   readonly neutral?: { readonly left?: number; readonly right: number };
 }
 
-/** d(x^y)/dx = y x^(y-1); for a constant exponent without a power where a product will do. */
-function powerRule(e: Expressions, x: Id, y: Id, dy: Id): Id {
-  const exponent = e.b.node(y);
-  if (exponent.op === 'constant') {
-    const c = exponent.attrs.value;
-    if (c === 1) return dy;
-    const rest = c === 2 ? x : e.binary('pow', x, e.scalar(x, c - 1));
-    return e.mul(dy, e.scale(rest, c));
-  }
-  return e.mul(dy, e.mul(y, e.binary('pow', x, e.sub(y, e.scalar(y, 1)))));
+/** The number that a node holds everywhere, seen through views. */
+function constantOf(e: Expressions, id: Id): number | undefined {
+  const node = e.b.node(id);
+  if (node.op === 'constant') return node.attrs.value;
+  const view =
+    node.op === 'reshape' || node.op === 'expand' || node.op === 'transpose' || node.op === 'slice';
+  return view ? constantOf(e, node.inputs[0]!) : undefined;
+}
+
+/** d(x^y)/dx = y x^(y-1), for constant exponents right at x = 0 as well: x^0 has no gradient, that of x^1 is 1. */
+function powerRule(e: Expressions, x: Id, y: Id, dy: Id): Id | null {
+  const c = constantOf(e, y);
+  if (c === undefined) return e.mul(dy, e.mul(y, e.binary('pow', x, e.sub(y, e.scalar(y, 1)))));
+  if (c === 0) return null;
+  const rest = c === 1 ? undefined : c === 2 ? x : e.binary('pow', x, e.scalar(x, c - 1));
+  return rest === undefined ? dy : e.mul(dy, e.scale(rest, c));
 }
 
 function maximumRule(e: Expressions, x: Id, y: Id, dy: Id): Id {
   const tie = e.scale(e.binary('equal', x, y), 0.5);
   return e.mul(dy, e.add(e.unary('step', e.sub(x, y)), tie));
+}
+
+function minimumRule(e: Expressions, x: Id, y: Id, dy: Id): Id {
+  const tie = e.scale(e.binary('equal', x, y), 0.5);
+  return e.mul(dy, e.add(e.unary('step', e.sub(y, x)), tie));
+}
+
+function refuseFloats(what: string, inputs: readonly TensorType[]): ShapeResult {
+  const [x, y] = inputs.map(formatType);
+  return refuse(`cannot ${what} ${x} and ${y}: only integers have one`, {
+    code: 'Z303',
+    blame: [{ input: 0 }, { input: 1 }],
+  });
 }
 
 const exact: Tolerance = { rtol: 0, atol: 0 };
@@ -86,7 +126,7 @@ const table = {
     wgsl: (a, b) => `(${a} + ${b})`,
     derivative: (_e, _x, _y, _r, dy): Gradients => [() => dy, () => dy],
     language: { operator: '+' },
-    integers: 'i32',
+    integers: { of: (a, b) => (a + b) | 0 },
     plain: true,
     neutral: { left: 0, right: 0 },
   },
@@ -99,7 +139,7 @@ const table = {
     wgsl: (a, b) => `(${a} - ${b})`,
     derivative: (e, _x, _y, _r, dy): Gradients => [() => dy, () => e.neg(dy)],
     language: { operator: '-' },
-    integers: 'i32',
+    integers: { of: (a, b) => (a - b) | 0 },
     plain: true,
     neutral: { right: 0 },
   },
@@ -112,7 +152,7 @@ const table = {
     wgsl: (a, b) => `(${a} * ${b})`,
     derivative: (e, x, y, _r, dy): Gradients => [() => e.mul(dy, y), () => e.mul(dy, x)],
     language: { operator: '*' },
-    integers: 'i32',
+    integers: { of: Math.imul },
     plain: true,
     neutral: { left: 1, right: 1 },
   },
@@ -128,6 +168,11 @@ const table = {
       () => e.neg(e.div(e.mul(dy, result), y)),
     ],
     language: { operator: '/' },
+    integers: {
+      of: floorDivide,
+      wgsl: (a, b, { lanes }) => `floor_div_${lanes}(${a}, ${b})`,
+      helper: floorSource,
+    },
     plain: true,
     neutral: { right: 1 },
   },
@@ -137,7 +182,9 @@ const table = {
     tolerance: rounded(2e-5),
     domain: awayFrom0,
     f64: (a, b) => a ** b,
-    wgsl: (a, b) => `pow(${a}, ${b})`,
+    wgsl: (a, b, { lanes }) => `power_${lanes}(${a}, ${b})`,
+    helper: powerSource,
+    byConstant: constantPower,
     derivative: (e, x, y, result, dy): Gradients => [
       () => powerRule(e, x, y, dy),
       () => e.mul(dy, e.mul(result, e.unary('ln', x))),
@@ -157,7 +204,33 @@ const table = {
       () => maximumRule(e, y, x, dy),
     ],
     language: { written: (a, b) => `max(${a}, ${b})` },
-    integers: 'i32',
+    integers: { of: Math.max },
+  },
+  minimum: {
+    verb: 'take the minimum of',
+    flops: 1,
+    tolerance: exact,
+    domain: around0,
+    f64: Math.min,
+    wgsl: (a, b) => `min(${a}, ${b})`,
+    derivative: (e, x, y, _r, dy): Gradients => [
+      () => minimumRule(e, x, y, dy),
+      () => minimumRule(e, y, x, dy),
+    ],
+    language: { written: (a, b) => `min(${a}, ${b})` },
+    integers: { of: Math.min },
+  },
+  /** The remainder with the divisor's sign, 0 where that is 0. */
+  mod: {
+    verb: 'take the remainder of',
+    flops: 1,
+    tolerance: exact,
+    domain: around0,
+    f64: 'none',
+    wgsl: (a, b, { lanes }) => `floor_mod_${lanes}(${a}, ${b})`,
+    derivative: 'none',
+    language: { operator: '%' },
+    integers: { of: floorRemainder, helper: floorSource },
   },
   /** 1 where equal, else 0, as f32 (the derivative of max). */
   equal: {
@@ -169,7 +242,6 @@ const table = {
     wgsl: (a, b, { of }) => `select(${of('0.0')}, ${of('1.0')}, ${a} == ${b})`,
     derivative: 'none',
     language: 'none',
-    integers: 'f32',
   },
 } satisfies Readonly<Record<string, BinaryRow>>;
 
@@ -191,10 +263,21 @@ function languageOf({ language }: BinaryRow): Language<None> {
   return { written: ([a, b]) => `${a} ${language.operator} ${b}` };
 }
 
+function examplesOf({ domain, f64, integers }: BinaryRow): Examples<None> {
+  const of = (...shapes: (readonly number[])[]) => shapes.map((shape) => floats(shape, ...domain));
+  const onFloats = {
+    'equal shapes': of([2, 3, 7], [2, 3, 7]),
+    'a row': of([2, 3, 5], [5]),
+    'a scalar on the left': of([], [3, 1]),
+    'both grow': of([2, 1, 3], [4, 1]),
+  };
+  const onIntegers = { integers: [ints([2, 3, 5], 9), ints([5], 4)] };
+  return cases({}, { ...(f64 === 'none' ? {} : onFloats), ...(integers === undefined ? {} : onIntegers) });
+}
+
 function binary<K extends BinaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
   const row = binaryTable[name];
-  const { verb, f64, flops, tolerance, derivative, integers, domain } = row;
-  const of = (...shapes: (readonly number[])[]) => shapes.map((shape) => floats(shape, ...domain));
+  const { verb, f64, flops, tolerance, derivative, integers } = row;
   return defineOp<K>({
     name,
     arity: 2,
@@ -203,23 +286,26 @@ function binary<K extends BinaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
       if (mixed) return mixed;
       const first = inputs[0]!;
       if (!isFloat(first) && integers === undefined) return refuseIntegers(verb, inputs)!;
+      if (isFloat(first) && f64 === 'none') return refuseFloats(verb, inputs);
       const result = broadcastShapes(verb, inputs);
       if ('refusal' in result) return result.refusal;
-      const dtype = isFloat(first) ? first.dtype : (integers ?? first.dtype);
-      return accept({ dtype, shape: result.shape });
+      return accept({ dtype: first.dtype, shape: result.shape });
     },
     gradient(b, node, dy, wanted) {
       if (derivative === 'none') return [null, null];
       const e = new Expressions(b);
       const [x, y] = [node.inputs[0]!, node.inputs[1]!];
-      return derivative(e, x, y, node.id, dy).map((make, i) =>
-        wanted[i] ? e.sumTo(make(), e.shape(node.inputs[i]!)) : null,
-      );
+      return derivative(e, x, y, node.id, dy).map((make, i) => {
+        const whole = wanted[i] ? make() : null;
+        return whole === null ? null : e.sumTo(whole, e.shape(node.inputs[i]!));
+      });
     },
-    reference([x, y], _attrs, shape) {
+    reference([x, y], _attrs, shape, dtype) {
+      const f = f64 === 'none' || dtype === 'i32' ? integers?.of : f64;
+      if (f === undefined) throw new Error(`${name} is not an op of ${dtype}`);
       const a = broadcastTo(x!, shape).data;
       const b = broadcastTo(y!, shape).data;
-      return { shape, data: a.map((v, i) => f64(v, b[i]!)) };
+      return { shape, data: a.map((v, i) => f(v, b[i]!)) };
     },
     cost: perElement(flops),
     tolerance,
@@ -232,15 +318,7 @@ function binary<K extends BinaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
       strips: elementwiseStrips,
     },
     language: languageOf(row),
-    examples: cases(
-      {},
-      {
-        'equal shapes': of([2, 3, 7], [2, 3, 7]),
-        'a row': of([2, 3, 5], [5]),
-        'a scalar on the left': of([], [3, 1]),
-        'both grow': of([2, 1, 3], [4, 1]),
-      },
-    ),
+    examples: examplesOf(row),
   });
 }
 

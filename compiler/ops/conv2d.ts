@@ -137,14 +137,14 @@ export const conv2d = defineOp<'conv2d'>({
   },
   examples: [
     {
-      name: 'windows that tile',
-      inputs: [floats([2, 3, 6, 4]), floats([5, 3, 2, 2])],
-      attrs: { stride: 2, padding: 0, groups: 1 },
-    },
-    {
       name: 'stride 1, padded',
       inputs: [floats([2, 2, 4, 5]), floats([3, 2, 3, 3])],
       attrs: { stride: 1, padding: 1, groups: 1 },
+    },
+    {
+      name: 'windows that tile',
+      inputs: [floats([2, 3, 6, 4]), floats([5, 3, 2, 2])],
+      attrs: { stride: 2, padding: 0, groups: 1 },
     },
     {
       name: 'stride 1, narrow window',

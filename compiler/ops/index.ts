@@ -118,11 +118,16 @@ export function opsOf<R extends Role>(role: R): OpsOf<R>[] {
 /** Ops with a kernel of their own. */
 export type KernelOp = OpsOf<'kernel'>;
 
+/** Whether values of this op are made by a kernel. */
+export function isKernelOp(op: OpName): op is KernelOp {
+  return isOf(op, 'kernel');
+}
+
 export type KernelNode = { [K in KernelOp]: NodeOf<K> }[KernelOp];
 
 /** Whether a node is made by a kernel. */
 export function isKernelNode(node: Node): node is KernelNode {
-  return isOf(node.op, 'kernel');
+  return isKernelOp(node.op);
 }
 
 const kernels: { readonly [K in KernelOp]: OpDefinition<K, 'kernel'> } = definitions;

@@ -78,7 +78,7 @@ export const constant = defineOp<'constant'>({
     behind: false,
     strips: 'none',
   },
-  language: { written: (_operands, { value }) => String(value) },
+  language: { written: (_operands, { value, shape }) => (shape.length === 0 ? String(value) : undefined) },
   examples: [
     { name: 'one number', inputs: [], attrs: { value: 0.5, dtype: 'f32', shape: [] } },
     { name: 'one number everywhere', inputs: [], attrs: { value: -1.5, dtype: 'f32', shape: [2, 3, 5] } },

@@ -15,6 +15,8 @@ export type MapInstruction =
 
 export interface MapProgram {
   readonly inputs: number;
+  /** What all its values are: integers that wrap around, or floating-point numbers (the default). */
+  readonly element?: 'i32';
   readonly instructions: readonly MapInstruction[];
 }
 
@@ -44,11 +46,16 @@ export function programOf(node: Node): MapProgram | undefined {
   if (node.op === 'map') return node.attrs.program;
   if (!isElementwise(node.op)) return undefined;
   const { inputs } = node;
-  return { inputs: inputs.length, instructions: [{ op: node.op, args: inputs.map((_, i) => i) }] };
+  return {
+    inputs: inputs.length,
+    ...(node.type.dtype === 'i32' ? { element: 'i32' } : {}),
+    instructions: [{ op: node.op, args: inputs.map((_, i) => i) }],
+  };
 }
 
-/** Whether a program is one expression of plain arithmetic, right for scalars and vec4s alike. */
-export function isArithmetic({ instructions }: MapProgram): boolean {
+/** Whether a program is one f32 expression of plain arithmetic, right for scalars and vec4s alike. */
+export function isArithmetic({ element, instructions }: MapProgram): boolean {
+  if (element === 'i32') return false;
   return instructions.every(
     ({ op }) => op === 'constant' || (isUnary(op) ? unaryTable[op] : binaryTable[op]).plain === true,
   );

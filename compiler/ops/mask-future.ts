@@ -18,7 +18,8 @@ declare module './attributes.ts' {
   }
 }
 
-export const masked = -3e38;
+/** As f32, so that kernels give the very number. */
+export const masked = Math.fround(-3e38);
 
 export const maskFuture = defineOp<'mask_future'>({
   name: 'mask_future',

@@ -6,22 +6,12 @@
  * has to have a line for every op whose role is `kernel`.
  */
 import type { Builder } from '../graph/builder.ts';
-import type { Dim, NodeOf, TensorType } from '../graph/types.ts';
+import type { ShapeError } from '../graph/shape-error.ts';
+import type { DType, NodeOf, TensorType } from '../graph/types.ts';
 import type { OpAttributes, OpName } from './attributes.ts';
 import type { Examples } from './examples.ts';
 import type { Language } from './language.ts';
 import type { Role, TraitsOf } from './traits.ts';
-
-/** Why a shape rule refuses its inputs; the caller adds span and origins and makes a `Diagnostic` of it. */
-export interface ShapeError {
-  /** "cannot add [B, 50, 768] and [B, 50, 512]: axis 2 differs" */
-  readonly message: string;
-  /** Z301 by default: shapes disagree. */
-  readonly code?: string;
-  /** Which inputs the fact is about, and the axis of each, so that the caller can name where the value came from. */
-  readonly blame?: readonly { readonly input: number; readonly axis?: number; readonly dim?: Dim }[];
-  readonly help?: string;
-}
 
 export type ShapeResult =
   | { readonly ok: true; readonly type: TensorType }
@@ -65,8 +55,13 @@ export interface OpDefinition<K extends OpName, R extends Role = Role> {
   shape(inputs: readonly TensorType[], attrs: OpAttributes[K]): ShapeResult;
   /** The rule, or who alone makes such nodes, so that none is needed: second derivatives are not supported. */
   readonly gradient: GradientRule<K> | 'made by gradients' | 'made by passes';
-  /** Plain f64 evaluation: the oracle. `shape` is the numeric result shape. */
-  reference(inputs: readonly RefTensor[], attrs: OpAttributes[K], shape: readonly number[]): RefTensor;
+  /** Plain f64 evaluation: the oracle. `shape` is the numeric result shape, `dtype` the result's (f32 by default). */
+  reference(
+    inputs: readonly RefTensor[],
+    attrs: OpAttributes[K],
+    shape: readonly number[],
+    dtype?: DType,
+  ): RefTensor;
   cost(inputs: readonly TensorType[], attrs: OpAttributes[K], result: TensorType): Cost;
   readonly tolerance: Tolerance;
   readonly traits: TraitsOf<K>[R];

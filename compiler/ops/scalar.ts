@@ -28,6 +28,7 @@ export function evaluateProgram(
       for (let i = 0; i < size; i++) out[i] = f(x[i]!);
     } else {
       const f = binaryTable[step.op].f64;
+      if (f === 'none') throw new Error(`${step.op} is an op of integers, which are not fused`);
       const a = values[step.args[0]!]!;
       const b = values[step.args[1]!]!;
       for (let i = 0; i < size; i++) out[i] = f(a[i]!, b[i]!);

@@ -4,9 +4,10 @@
  * A refusal leads with the fact and blames inputs by number, so that the tracer can add source positions.
  * Codes: Z301 shapes disagree (the default), Z302 wrong number of axes or an axis that is not there, Z303 element types.
  */
+import type { ShapeError } from '../graph/shape-error.ts';
 import type { Dim, TensorType } from '../graph/types.ts';
 import { formatDim, formatShape, formatType, sameDim, sameShape } from '../graph/types.ts';
-import type { ShapeError, ShapeResult } from './op.ts';
+import type { ShapeResult } from './op.ts';
 
 export function accept(type: TensorType): ShapeResult {
   return { ok: true, type };

@@ -10,7 +10,7 @@
 import type { None, UnaryMapOp } from './attributes.ts';
 import { perElement } from './costs.ts';
 import { erf, erfSource } from './erf.ts';
-import { cases, floats } from './examples.ts';
+import { cases, floats, integers as ints } from './examples.ts';
 import { Expressions } from './expressions.ts';
 import type { Language } from './language.ts';
 import { defineOp, type OpDefinition, type Tolerance } from './op.ts';
@@ -46,8 +46,8 @@ export interface UnaryRow {
     | { readonly about: string; readonly numbers?: true }
     | { readonly written: (x: string) => string }
     | 'none';
-  /** Takes i32 too. */
-  readonly integers?: true;
+  /** The reference on i32, which wraps around as the device does, where integers have the op; its WGSL is the same. */
+  readonly integers?: (x: number) => number;
   /** Plain arithmetic: its WGSL is right for scalars and vec4s alike, whichever it is printed for. */
   readonly plain?: true;
 }
@@ -67,7 +67,7 @@ const table = {
     wgsl: (x) => `-(${x})`,
     derivative: (e, _x, _y, dy): Id => e.neg(dy),
     language: { written: (x) => `-${x}` },
-    integers: true,
+    integers: (x) => -x | 0,
     plain: true,
   },
   exp: {
@@ -153,7 +153,7 @@ const table = {
     wgsl: (x) => `abs(${x})`,
     derivative: (e, x, _y, dy): Id => e.mul(dy, e.sub(e.unary('step', x), e.unary('step', e.neg(x)))),
     language: { about: 'absolute value', numbers: true },
-    integers: true,
+    integers: (x) => Math.abs(x) | 0,
   },
   /** 1 where x > 0, else 0 (the derivative of relu). */
   step: {
@@ -174,7 +174,7 @@ export const unaryMapOps = Object.keys(table) as readonly UnaryMapOp[];
 function languageOf({ language, f64, integers }: UnaryRow): Language<None> {
   if (language === 'none') return 'none';
   if ('written' in language) return { written: ([x]) => language.written(x!) };
-  const numbers = language.numbers ? { numbers: { of: f64, ints: integers === true } } : {};
+  const numbers = language.numbers ? { numbers: { of: f64, ints: integers !== undefined } } : {};
   return { word: { about: language.about, operands: ['x'], settings: {}, ...numbers } };
 }
 
@@ -186,7 +186,7 @@ function unary<K extends UnaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
     arity: 1,
     shape(inputs) {
       const x = inputs[0]!;
-      if (!isFloat(x) && !integers) return refuseIntegers(`take ${name} of`, inputs)!;
+      if (!isFloat(x) && integers === undefined) return refuseIntegers(`take ${name} of`, inputs)!;
       return accept(x);
     },
     gradient: (b, node, dy, wanted) => [
@@ -194,7 +194,10 @@ function unary<K extends UnaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
         ? derivative(new Expressions(b), node.inputs[0]!, node.id, dy)
         : null,
     ],
-    reference: ([x], _attrs, shape) => ({ shape, data: x!.data.map((v) => f64(v)) }),
+    reference([x], _attrs, shape, dtype) {
+      const f = dtype === 'i32' && integers !== undefined ? integers : f64;
+      return { shape, data: x!.data.map((v) => f(v)) };
+    },
     cost: perElement(flops),
     tolerance,
     traits: {
@@ -208,7 +211,11 @@ function unary<K extends UnaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
     language: languageOf(row),
     examples: cases(
       {},
-      { 'odd size': [floats([3, 7], ...domain)], 'three axes': [floats([2, 3, 5], ...domain)] },
+      {
+        'odd size': [floats([3, 7], ...domain)],
+        'three axes': [floats([2, 3, 5], ...domain)],
+        ...(row.integers ? { integers: [ints([2, 3, 5], 9)] } : {}),
+      },
     ),
   });
 }

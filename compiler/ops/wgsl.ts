@@ -11,14 +11,17 @@ export function literal(value: number): string {
   return `${/[.e]/.test(text) ? text : `${text}.0`}f`;
 }
 
-/** What an expression computes with: f32 or four of them at once. */
+/** What an expression computes with: f32 or i32, one or four of them at once. */
 export interface Lane {
   readonly lanes: Lanes;
-  /** `f32` or `vec4<f32>`. */
+  /** `f32`, `vec4<i32>` ... */
   readonly type: string;
   /** A number in it. */
   of(value: string): string;
 }
 
-export const scalarLane: Lane = { lanes: 1, type: 'f32', of: (value) => value };
-export const vectorLane: Lane = { lanes: 4, type: 'vec4<f32>', of: (value) => `vec4<f32>(${value})` };
+/** One element, or four. */
+export function laneOf(lanes: Lanes, element: 'f32' | 'i32' = 'f32'): Lane {
+  if (lanes === 1) return { lanes, type: element, of: (value) => value };
+  return { lanes, type: `vec4<${element}>`, of: (value) => `vec4<${element}>(${value})` };
+}

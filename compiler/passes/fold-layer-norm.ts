@@ -12,7 +12,7 @@ import { momentColumns } from '../ops/group-moments.ts';
 import { operandCount } from '../ops/matmul.ts';
 import { type DeviceProfile, matrixConfig } from '../profile.ts';
 import { fromWeights } from './dependence.ts';
-import type { PassSettings } from './index.ts';
+import type { PassSettings } from './pass.ts';
 import { rewrite } from './rewrite.ts';
 
 /** Inputs that the normalisation adds to a product, and bindings beside a product's inputs: its result, and that one's moments. */

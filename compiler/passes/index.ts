@@ -9,20 +9,9 @@ import { foldLayerNorm } from './fold-layer-norm.ts';
 import { fuse } from './fuse.ts';
 import { lowerBatchNorm } from './lower-batch-norm.ts';
 import { lowerPatches } from './lower-patches.ts';
+import type { Pass, PassSettings } from './pass.ts';
 import { storeHalves } from './precision.ts';
 import { simplify } from './simplify.ts';
-
-/** Arithmetic of a plan: all in f32, or activations stored as f16 over f32 weights. */
-export type Precision = 'f32' | 'mixed';
-
-/** What a pass is told of the plan. */
-export interface PassSettings {
-  readonly precision: Precision;
-  /** Weights stay the same from run to run, so that what depends on them alone is computed once. */
-  readonly fixedWeights: boolean;
-}
-
-export type Pass = (graph: Graph, profile: DeviceProfile, settings: PassSettings) => Graph;
 
 export const passes: readonly (readonly [name: string, pass: Pass])[] = [
   ['lower-batch-norm', lowerBatchNorm],

@@ -13,7 +13,7 @@ import type { Graph, Node } from '../graph/types.ts';
 import { rootOf, viewOps } from '../graph/views.ts';
 import { halfOf } from '../ops/index.ts';
 import type { Half } from '../ops/traits.ts';
-import type { Pass } from './index.ts';
+import type { Pass } from './pass.ts';
 
 /** Facts of ops whose results are activations or gradients of activations. */
 const stored: readonly Half[] = ['activation', 'elementwise', 'product'];

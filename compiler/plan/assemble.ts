@@ -6,10 +6,10 @@
  */
 import { fail } from '../../grammar/diagnostics.ts';
 import { alignUp } from '../graph/dims.ts';
-import { elementBytes } from '../kernels/half.ts';
-import type { Kernel, KernelArg } from '../kernels/kernel.ts';
-import type { Lowered } from '../kernels/lower.ts';
-import type { Storage } from '../kernels/view.ts';
+import type { Lowered } from '../kernels/lowering/lower.ts';
+import { elementBytes } from '../kernels/text/half.ts';
+import type { Kernel, KernelArg } from '../kernels/text/kernel.ts';
+import type { Storage } from '../kernels/text/view.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { type ArenaLayout, layOut } from './layout.ts';
 import { type MemoryPlan, planMemory } from './memory.ts';

@@ -5,6 +5,7 @@
  * known: software adapters use the host's), and each binding against the device's limit.
  */
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
+import { type Graph, numericShape, sizeOf } from '../graph/types.ts';
 import type { DeviceProfile } from '../profile.ts';
 import type { MemoryTable, Plan } from './types.ts';
 
@@ -43,6 +44,24 @@ export function checkMemory(plan: Plan, { memory, name }: DeviceProfile): void {
   );
 }
 
+/**
+ * Refuses at once, before hours are spent on a plan of millions of slices, what comes from or goes to the host and fits
+ * no buffer of the device.
+ * @throws DiagnosticError Z605
+ */
+export function checkInputsAndResults(graph: Graph, { limits }: DeviceProfile): void {
+  const inputs = graph.nodes.flatMap((n) => (n.op === 'input' ? [{ name: n.attrs.name, node: n.id }] : []));
+  for (const { name, node } of [...inputs, ...graph.outputs]) {
+    const bytes = 4 * sizeOf(numericShape(graph.nodes[node]!.type));
+    if (bytes > limits.maxBufferSize)
+      fail(
+        tooLarge,
+        `${name} takes ${gibibytes(bytes)}, more than one buffer of this device may (${gibibytes(limits.maxBufferSize)})`,
+        'use a smaller batch',
+      );
+  }
+}
+
 /** What is made smaller until a plan fits. */
 export interface FittingSize {
   readonly noun: 'batch' | 'chunk';
@@ -64,11 +83,10 @@ export function planFitting<P>(
     return plan(size);
   } catch (error) {
     if (!isTooLarge(error)) throw error;
-    const sizes = Array.from({ length: size - 1 }, (_, i) => i + 1);
-    const fitting = largestFitting(
-      multiple === undefined ? sizes : sizes.filter((n) => multiple % n === 0),
-      plan,
-    );
+    const fitting =
+      multiple === undefined
+        ? largestFitting(size - 1, (n) => n, plan)
+        : largestDivisor(divisorsBelow(multiple, size), plan);
     const help =
       fitting === undefined
         ? `not even a ${noun} of 1 fits; use a smaller model or another device`
@@ -81,18 +99,35 @@ function isTooLarge(error: unknown): error is DiagnosticError {
   return error instanceof DiagnosticError && error.diagnostics.every((d) => d.code === tooLarge);
 }
 
-/** The largest of ascending sizes that can be planned. */
-function largestFitting(sizes: readonly number[], plan: (size: number) => unknown): number | undefined {
-  let [fits, fails] = [-1, sizes.length];
+/** Divisors of `n` below `limit`, ascending. */
+function divisorsBelow(n: number, limit: number): number[] {
+  const divisors: number[] = [];
+  for (let d = 1; d * d <= n; d++) if (n % d === 0) divisors.push(...(d * d === n ? [d] : [d, n / d]));
+  return divisors.filter((d) => d < limit).sort((a, b) => a - b);
+}
+
+function largestDivisor(divisors: readonly number[], plan: (size: number) => unknown): number | undefined {
+  return largestFitting(divisors.length, (i) => divisors[i - 1]!, plan);
+}
+
+/** The largest of the ascending sizes `nth(1)` to `nth(count)` that can be planned. */
+function largestFitting(
+  count: number,
+  nth: (i: number) => number,
+  plan: (size: number) => unknown,
+): number | undefined {
+  let [fits, fails] = [0, count + 1];
   while (fails - fits > 1) {
-    const middle = Math.floor((fits + fails) / 2);
+    // Doubled until one fails: plans far above what fits, of very many slices, take long.
+    const doubled = Math.max(1, 2 * fits);
+    const middle = fails > count && doubled < fails ? doubled : Math.floor((fits + fails) / 2);
     try {
-      plan(sizes[middle]!);
+      plan(nth(middle));
       fits = middle;
     } catch (error) {
       if (!isTooLarge(error)) throw error;
       fails = middle;
     }
   }
-  return sizes[fits];
+  return fits === 0 ? undefined : nth(fits);
 }

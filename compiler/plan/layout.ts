@@ -53,4 +53,4 @@ export function arenaOrder(weights: readonly WeightInfo[], decays: (w: WeightInf
   return [0, 1, 2].flatMap((r) => weights.filter((w) => rank(w) === r));
 }
 
-export const weightBytes = (w: WeightInfo) => 4 * sizeOf(w.shape);
+export const weightBytes = (w: Pick<WeightInfo, 'shape'>) => 4 * sizeOf(w.shape);

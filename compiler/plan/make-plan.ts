@@ -3,25 +3,17 @@
  */
 import type { Graph, NodeOf, VerifiedGraph } from '../graph/types.ts';
 import { gradientPrefix, numericShape, sizeOf } from '../graph/types.ts';
-import { extensionFeature } from '../kernels/kernel.ts';
-import { initialScale, lossScaleInput, scalerElements, scalerName } from '../kernels/loss-scale.ts';
-import type { Lowered } from '../kernels/lower.ts';
-import type { Storage, Storages } from '../kernels/view.ts';
+import type { Lowered } from '../kernels/lowering/lower.ts';
+import { extensionFeature } from '../kernels/text/kernel.ts';
+import type { Storage, Storages } from '../kernels/text/view.ts';
+import { initialScale, lossScaleInput, scalerElements, scalerName } from '../kernels/update/loss-scale.ts';
 import type { DeviceProfile } from '../profile.ts';
+import { scalerSlots } from '../slots.ts';
 import { type Arenas, type Assembled, assemble } from './assemble.ts';
 import { checkMemory } from './fit.ts';
 import { type ArenaLayout, arenaOrder, layOut, type Place, type WeightInfo, weightBytes } from './layout.ts';
 import { memoryTable } from './memory.ts';
-import {
-  type BufferRole,
-  type Plan,
-  type PlanSection,
-  type ScalerInfo,
-  type Slot,
-  scalerSlots,
-  type VerifiedPlan,
-  type WeightSlot,
-} from './types.ts';
+import type { BufferRole, Plan, PlanSection, ScalerInfo, Slot, VerifiedPlan, WeightSlot } from './types.ts';
 import { appendUpdate, type UpdateOptions } from './update.ts';
 import { verifyPlan } from './verify.ts';
 
@@ -102,7 +94,7 @@ function arenasOf(weights: readonly WeightInfo[], request: PlanRequest): Arenas 
   const alignment = minStorageBufferOffsetAlignment * (mixed ? 2 : 1);
   const ordered = arenaOrder(weights, (w) => w.shape.length >= (training?.decayMinDims ?? 0));
   const wanted = new Set(wrt);
-  const lay = (list: readonly WeightInfo[], prefix = ''): ArenaLayout =>
+  const lay = (list: readonly Pick<WeightInfo, 'name' | 'shape'>[], prefix = ''): ArenaLayout =>
     layOut(
       list.map((w) => ({ name: prefix + w.name, bytes: weightBytes(w) })),
       alignment,
@@ -110,7 +102,7 @@ function arenasOf(weights: readonly WeightInfo[], request: PlanRequest): Arenas 
     );
   const trained = ordered.filter((w) => wanted.has(w.name));
   const arenas = new Map<BufferRole, ArenaLayout>([['weights', lay(ordered)]]);
-  if (wrt.length > 0) arenas.set('gradients', lay(trained, gradientPrefix));
+  if (wrt.length > 0) arenas.set('gradients', lay([...trained, ...unread(weights, request)], gradientPrefix));
   if (training) {
     arenas.set('moment1', lay(trained));
     arenas.set('moment2', lay(trained));
@@ -122,6 +114,17 @@ function arenasOf(weights: readonly WeightInfo[], request: PlanRequest): Arenas 
   }
   if (features.length > 0) arenas.set('features', layOut(features, alignment, limit));
   return arenas;
+}
+
+/** Weights with a gradient that no graph reads: zeros that the host may read lie behind the others. */
+function unread(
+  weights: readonly WeightInfo[],
+  { results }: PlanRequest,
+): Pick<WeightInfo, 'name' | 'shape'>[] {
+  const read = new Set(weights.map((w) => gradientPrefix + w.name));
+  return results
+    .filter(({ name, role }) => role === 'gradients' && !read.has(name))
+    .map(({ name, shape }) => ({ name: name.slice(gradientPrefix.length), shape }));
 }
 
 /** The same layout in half the bytes. */

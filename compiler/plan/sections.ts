@@ -10,14 +10,14 @@ export interface ChunkedPart {
   readonly steps: number;
 }
 
-/** One feature at the cut, by the names of its tensors: of a chunk, of the batch, and their gradients. */
+/** One feature at the cut, by the names of its tensors: of a chunk and of the batch. */
 export interface CutTensor {
   readonly feature: string;
   readonly gathered: string;
-  readonly gatheredGradient: string;
-  readonly seed: string;
   /** Of one chunk. */
   readonly bytes: number;
+  /** The gradients of the batch and of a chunk, where trained weights stand behind the feature. */
+  readonly backward?: { readonly gradient: string; readonly seed: string };
 }
 
 /**
@@ -41,14 +41,11 @@ export function chunkSections(
           advances: 'to',
         }),
       ),
-      before: tensors.map(
-        (t): ChunkCopy => ({
-          from: features(t.gatheredGradient),
-          to: io(`input ${t.seed}`),
-          bytes: t.bytes,
-          advances: 'from',
-        }),
-      ),
+      before: tensors.flatMap(({ backward, bytes }): ChunkCopy[] => {
+        if (backward === undefined) return [];
+        const { gradient, seed } = backward;
+        return [{ from: features(gradient), to: io(`input ${seed}`), bytes, advances: 'from' }];
+      }),
     };
     let end = 0;
     const sections = parts.map(({ name, steps: length }): PlanSection => {

@@ -7,7 +7,7 @@
  * replays the steps at every run.
  */
 import type { DType } from '../graph/types.ts';
-import type { ScheduleChoice } from '../kernels/schedules.ts';
+import type { ScheduleChoice } from '../kernels/text/kernel.ts';
 
 export type BufferRole =
   /** Parameters and model buffers (batch-norm statistics), in place across runs. */
@@ -109,18 +109,6 @@ export interface PlanSection {
   readonly before: readonly ChunkCopy[];
   readonly after: readonly ChunkCopy[];
 }
-
-/** Meaning of the f32 values in the `hyper` buffer, in this order. Written by the host before each training step. */
-export const hyperSlots = ['lr', 'bias_correction1', 'bias_correction2', 'clip_norm'] as const;
-export type HyperSlot = (typeof hyperSlots)[number];
-
-/**
- * Meaning of the f32 values in the `scaler` buffer, in this order: the scale that gradients carry, steps without
- * overflow since it last changed, updates done, steps skipped in all and in a row, and what the last step's gradients
- * were multiplied by (0 where it was skipped).
- */
-export const scalerSlots = ['scale', 'clean', 'updates', 'skipped', 'skipped_in_row', 'inverse'] as const;
-export type ScalerSlot = (typeof scalerSlots)[number];
 
 /** The state of the loss scale: kept across steps, saved in checkpoints. */
 export interface ScalerInfo extends Slot {

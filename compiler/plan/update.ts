@@ -1,10 +1,10 @@
 /** The optimizer's part of a training plan: AdamW over the flat arenas, behind the gradients. */
 import { fail } from '../../grammar/diagnostics.ts';
 import { type DType, gradientPrefix } from '../graph/types.ts';
-import { scalerElements } from '../kernels/loss-scale.ts';
-import type { Lowered } from '../kernels/lower.ts';
-import { updateKernels } from '../kernels/update.ts';
-import type { Storage, Storages } from '../kernels/view.ts';
+import type { Lowered } from '../kernels/lowering/lower.ts';
+import type { Storage, Storages } from '../kernels/text/view.ts';
+import { scalerElements } from '../kernels/update/loss-scale.ts';
+import { updateKernels } from '../kernels/update/update.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { type Arenas, mebibytes } from './assemble.ts';
 import type { WeightInfo } from './layout.ts';

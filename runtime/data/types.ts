@@ -18,9 +18,9 @@ export interface DataCursor {
 }
 
 export interface Batch {
-  /** Normalised pixels, NCHW row-major: [B, 3, R, R]. */
+  /** Row-major in the shape that the model takes; normalised pixels [B, 3, R, R] for pictures. Empty if it takes none. */
   readonly images: Float32Array;
-  /** SOT ... EOT, then zeros: [B, context]. */
+  /** [B, context]; for texts SOT ... EOT, then zeros. Empty if the model takes none. */
   readonly tokens: Int32Array;
   /** Samples that could not be read and were replaced by others, in this batch. */
   readonly skipped: number;

@@ -6,8 +6,9 @@
  * in `runtime/node/gpu.ts`, on Dawn's null backend.
  */
 import type { BufferRange, Plan, PlanSection, Slot, VerifiedPlan } from '../../compiler/plan/types.ts';
-import { hyperSlots, stateSlots } from '../../compiler/plan/types.ts';
+import { stateSlots } from '../../compiler/plan/types.ts';
 import { type DeviceProfile, lavapipeProfile } from '../../compiler/profile.ts';
+import { hyperSlots } from '../../compiler/slots.ts';
 import { checkRun, slotBytes } from '../submits.ts';
 import type { Device, HostArray, Session } from '../types.ts';
 import { checkRequirements } from '../webgpu/device.ts';

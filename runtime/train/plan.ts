@@ -12,12 +12,13 @@ import { matchesGlob } from '../../compiler/model/values/globs.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
-import { updateSettings } from './supported.ts';
+import { settingsFor } from './supported.ts';
 
 /** The loss of a whole batch, as trained: numeric shapes, no gradients yet. */
 export function traceLoss({ model, batch, objective, freeze }: Recipe): Graph {
   const frozen = (name: string) => freeze.some((pattern) => matchesGlob(pattern, name));
-  const traced = traceEntry(model, 'loss', { batch, training: true, frozen, objective });
+  const named = objective === undefined ? {} : { objective };
+  const traced = traceEntry(model, 'loss', { batch, training: true, frozen, ...named });
   if (!traced.ok) throw new DiagnosticError(traced.diagnostics);
   return traced.value;
 }
@@ -31,6 +32,8 @@ interface TrainingPlan {
   /** The loss of the whole batch, as traced. */
   readonly graph: Graph;
   readonly plan: VerifiedPlan;
+  /** Trainable weights that the loss does not read. */
+  readonly unread: readonly string[];
 }
 
 /**
@@ -43,29 +46,30 @@ export function planTraining(
   profile: DeviceProfile,
   observe?: CompileOptions['observe'],
 ): TrainingPlan {
-  const settings = updateSettings(recipe);
   const options = {
     model: recipe.model.name,
     entry: 'loss',
     mode: 'train',
     profile,
     precision: recipe.precision.kind,
-    training: { ...settings, ...(recipe.gradClip === undefined ? {} : { clip: recipe.gradClip }) },
     remat: recipe.remat,
     ...(observe === undefined ? {} : { observe }),
   } as const;
+  const graph = traceLoss(recipe);
+  const { settings, unread } = settingsFor(recipe, graph);
+  const training = { ...settings, ...(recipe.gradClip === undefined ? {} : { clip: recipe.gradClip }) };
   const whole = chunkSize(recipe);
   if (whole === undefined)
     return planFitting(recipe.batch, (batch) => {
-      const graph = traceLoss({ ...recipe, batch });
-      return { graph, plan: compileGraph(graph, { ...options, batch }) };
+      const fitting = batch === recipe.batch ? graph : traceLoss({ ...recipe, batch });
+      return { graph: fitting, plan: compileGraph(fitting, { ...options, training, batch }), unread };
     });
   const { batch } = recipe;
-  const graph = traceLoss(recipe);
   const plan = planFitting(
     whole,
-    (chunk) => compileChunked(graph, traceLoss({ ...recipe, batch: chunk }), { ...options, batch, chunk }),
+    (chunk) =>
+      compileChunked(graph, traceLoss({ ...recipe, batch: chunk }), { ...options, training, batch, chunk }),
     { noun: 'chunk', multiple: batch },
   );
-  return { graph, plan };
+  return { graph, plan, unread };
 }

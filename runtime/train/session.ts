@@ -4,7 +4,8 @@
  * A plan with sections (chunked training) is driven chunk by chunk: the batch stays on the host, one chunk is
  * uploaded before each repetition, and at most two are under way, which bounds the driver's staging memory.
  */
-import { type Plan, type PlanSection, type ScalerSlot, scalerSlots } from '../../compiler/plan/types.ts';
+import type { Plan, PlanSection } from '../../compiler/plan/types.ts';
+import { type ScalerSlot, scalerSlots } from '../../compiler/slots.ts';
 import type { Batch } from '../data/types.ts';
 import type { HostArray, Session } from '../types.ts';
 import type { LossScaling, StateArray, StateInfo, StepHyper, StepResult, TrainSession } from './types.ts';

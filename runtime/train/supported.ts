@@ -1,7 +1,8 @@
 /**
  * What this version can train, checked before anything is allocated, and which weights a recipe trains.
  */
-
+import { reachedNames } from '../../compiler/autodiff/differentiate.ts';
+import type { Graph } from '../../compiler/graph/types.ts';
 import type { Recipe } from '../../compiler/model/types.ts';
 import { matchesGlob } from '../../compiler/model/values/globs.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../grammar/diagnostics.ts';
@@ -33,8 +34,54 @@ export function checkSupported(recipe: Recipe, reference = false): void {
   if (diagnostics.length > 0) throw new DiagnosticError(diagnostics);
 }
 
+/** Names that a warning lists at most. */
+const listed = 40;
+
+/** One warning for trainable weights that the loss does not read; none where there are no such. */
+export function unreadWarning(model: string, unread: readonly string[]): Diagnostic[] {
+  if (unread.length === 0) return [];
+  const one = unread.length === 1;
+  const names = unread.slice(0, listed);
+  if (unread.length > listed) names.push(`${unread.length - listed} more`);
+  return [
+    {
+      code: 'Z616',
+      severity: 'warning',
+      message: one
+        ? `the loss does not read a trainable weight of ${model}: its gradient is zero, training leaves it as it is`
+        : `the loss does not read ${unread.length} trainable weights of ${model}: their gradients are zero, training leaves them as they are`,
+      notes: names,
+      help: `freeze what is not meant to be trained: freeze "${unread[0]}"`,
+    },
+  ];
+}
+
+/** What a step updates, and the trainable weights that it leaves alone since its loss does not read them. */
+export interface ReadSettings {
+  readonly settings: UpdateSettings;
+  readonly unread: readonly string[];
+}
+
 /**
- * The settings of a recipe's updates.
+ * The settings for a loss. A weight that no gradient reaches stays as it is: without decay, moments and bounds, as in
+ * PyTorch, whose optimizers skip weights without a gradient.
+ * @param graph with the output `loss`
+ * @throws DiagnosticError Z608 when a freeze pattern fits nothing, everything is frozen, or nothing of the rest is read
+ */
+export function settingsFor(recipe: Recipe, graph: Graph): ReadSettings {
+  const settings = updateSettings(recipe);
+  const reached = reachedNames(graph, 'loss', settings.trainable);
+  const trainable = settings.trainable.filter((name) => reached.has(name));
+  if (trainable.length === 0)
+    fail('Z608', `recipe ${recipe.name} trains no weight that its loss reads: nothing is left to train`);
+  return {
+    settings: { ...settings, trainable, clamps: settings.clamps.filter((c) => reached.has(c.weight)) },
+    unread: settings.trainable.filter((name) => !reached.has(name)),
+  };
+}
+
+/**
+ * The settings of a recipe's updates, before its loss is known.
  * @throws DiagnosticError Z608 when a freeze pattern fits nothing or everything is frozen
  */
 export function updateSettings(recipe: Recipe): UpdateSettings {
@@ -58,15 +105,17 @@ export function updateSettings(recipe: Recipe): UpdateSettings {
 const hostArray = 2 ** 32 - 1;
 
 /**
- * Whether the pictures of a batch fit one array: with chunks, batches may grow past what the host can hold.
+ * Whether each input of a batch fits one array: with chunks, batches may grow past what the host can hold.
  * @throws DiagnosticError Z607
  */
-export function checkHostBatch({ name, batch, model: { resolution = 1 } }: Recipe): void {
-  const most = Math.floor(hostArray / (3 * resolution * resolution));
-  if (batch <= most) return;
-  fail(
-    'Z607',
-    `recipe ${name}: batch = ${batch} pictures of ${resolution} x ${resolution} pixels is not supported by this version`,
-    `batch = ${most} is the most that one array holds`,
-  );
+export function checkHostBatch({ name, batch, model: { inputs } }: Recipe): void {
+  for (const input of inputs) {
+    const most = Math.floor(hostArray / input.sizes.reduce((a, b) => a * b, 1));
+    if (batch <= most) continue;
+    fail(
+      'Z607',
+      `recipe ${name}: batch = ${batch} rows of ${input.name} [${input.sizes.join(', ')}] is not supported by this version`,
+      `batch = ${most} is the most that one array holds`,
+    );
+  }
 }

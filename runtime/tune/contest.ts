@@ -6,12 +6,8 @@
  * and epilogues are those of the model. Only the bytes they bind are allocated.
  */
 import { alignUp } from '../../compiler/graph/dims.ts';
-import {
-  type ScheduleFamily,
-  scheduleIds,
-  scheduleKey,
-  searchSpaces,
-} from '../../compiler/kernels/schedules.ts';
+import { scheduleIds, scheduleKey, searchSpaces } from '../../compiler/kernels/schedules/schedules.ts';
+import type { ScheduleFamily } from '../../compiler/kernels/text/kernel.ts';
 import { memoryTable } from '../../compiler/plan/memory.ts';
 import type { Plan, PlanBinding, PlanPipeline, PlanStep, VerifiedPlan } from '../../compiler/plan/types.ts';
 import { verifyPlan } from '../../compiler/plan/verify.ts';

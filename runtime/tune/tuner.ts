@@ -6,7 +6,8 @@
  * drop out. The lower quartile decides: interruptions only ever add time. A winner must beat the
  * default by more than the noise.
  */
-import { type ScheduleFamily, scheduleKey } from '../../compiler/kernels/schedules.ts';
+import { scheduleKey } from '../../compiler/kernels/schedules/schedules.ts';
+import type { ScheduleFamily } from '../../compiler/kernels/text/kernel.ts';
 import type { Plan } from '../../compiler/plan/types.ts';
 import type { TunedSchedules } from '../../compiler/profile.ts';
 import { trustedClock } from '../timing/clock.ts';

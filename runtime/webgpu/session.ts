@@ -13,7 +13,8 @@ import type {
   Slot,
   StateSlot,
 } from '../../compiler/plan/types.ts';
-import { hyperSlots, scalerSlots, stateSlots } from '../../compiler/plan/types.ts';
+import { stateSlots } from '../../compiler/plan/types.ts';
+import { hyperSlots, scalerSlots } from '../../compiler/slots.ts';
 import type { DiagnosticError } from '../../grammar/diagnostics.ts';
 import { checkRun, flopsPerSubmit, type Span, slotBytes, submitSpans } from '../submits.ts';
 import { type Clock, type Dispatch, runTimed, type TimedRun } from '../timing/timed-run.ts';

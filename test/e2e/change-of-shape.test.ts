@@ -6,7 +6,7 @@ import { nodeHost } from '../../zoo/host.ts';
 import { encodeSafetensors, readSafetensors } from '../../zoo/weights/formats/safetensors.ts';
 import { resizeGrid } from '../../zoo/weights/resize-grid.ts';
 import { openWeights } from '../../zoo/weights/weights.ts';
-import { tinyZoo, Workspace } from './harness.ts';
+import { type Outcome, tinyZoo, Workspace } from './harness.ts';
 
 const workspace = new Workspace();
 afterAll(() => workspace.remove());
@@ -66,8 +66,9 @@ function tensors(file: string): Map<string, { shape: readonly number[]; data: Fl
   return new Map(real.map(([name, t]) => [name, { shape: t.shape, data: t.data as Float32Array }]));
 }
 
-function train(recipe: string, out: string, ...rest: string[]) {
-  return workspace.zooc(['train', `shapes.zoo#${recipe}`, '--out', out, ...rest]);
+async function train(recipe: string, out: string, ...rest: string[]): Promise<Outcome> {
+  const args = ['train', `shapes.zoo#${recipe}`, '--out', out, ...rest];
+  return rest.includes('reference') ? workspace.call(args) : workspace.zooc(args);
 }
 
 beforeAll(async () => {
@@ -106,25 +107,25 @@ function expectKept(from: string, to: string, resized: string): void {
 describe('training from weights of another shape', () => {
   it.each(['reference', 'webgpu'])(
     'resizes positions and keeps the bits of a frozen tower on %s',
-    (device) => {
+    async (device) => {
       const out = `locked-${device}`;
-      const result = train('locked', out, '--weights', 'tiny.safetensors', '--device', device);
+      const result = await train('locked', out, '--weights', 'tiny.safetensors', '--device', device);
       expect(result.stderr).not.toContain('error');
       expect(result.code).toBe(0);
       expectKept('tiny.safetensors', `${out}/weights.safetensors`, 'visual.positional_embedding');
-      expect(workspace.zooc(['check', `${out}/recipe.zoo`]).code).toBe(0);
+      expect((await workspace.call(['check', `${out}/recipe.zoo`])).code).toBe(0);
       const { data } = tensors(`${out}/weights.safetensors`).get('text_projection')!;
       const deviation = Math.sqrt(data.reduce((s, x) => s + x * x, 0) / data.length);
       expect(Math.abs(deviation - 0.5)).toBeLessThan(0.06);
       const common = ['--entry', 'loss', '--inputs', 'hash', '--batch', '2', '--out', 'out.safetensors'];
       const args = ['run', 'shapes.zoo#wide', '--weights', out, '--device', 'reference', ...common];
-      expect(workspace.zooc(args).code).toBe(0);
+      expect((await workspace.call(args)).code).toBe(0);
       expect(Number.isFinite(tensors('out.safetensors').get('loss')!.data[0])).toBe(true);
     },
   );
 
-  it('takes the file that the recipe names, and resizes filters', () => {
-    const result = train('patches', 'patches', '--steps', '1', '--device', 'reference');
+  it('takes the file that the recipe names, and resizes filters', async () => {
+    const result = await train('patches', 'patches', '--steps', '1', '--device', 'reference');
     expect(result.stderr).not.toContain('error');
     const end = tensors('patches/weights.safetensors');
     expect(end.get('visual.conv1.weight')!.shape).toEqual([32, 3, 4, 4]);
@@ -138,7 +139,7 @@ describe('training from weights of another shape', () => {
     expect(Math.max(...moved)).toBeGreaterThan(1e-4);
   });
 
-  it("starts alike from another project's files", () => {
+  it("starts alike from another project's files", async () => {
     const made = [
       'export',
       'tiny.safetensors',
@@ -149,17 +150,17 @@ describe('training from weights of another shape', () => {
       '--out',
       'hf',
     ];
-    expect(workspace.zooc(made).code).toBe(0);
-    expect(train('locked', 'from-hf', '--weights', 'hf', '--device', 'reference').stderr).not.toContain(
-      'error',
-    );
+    expect((await workspace.call(made)).code).toBe(0);
+    expect(
+      (await train('locked', 'from-hf', '--weights', 'hf', '--device', 'reference')).stderr,
+    ).not.toContain('error');
     const whole = readFileSync(workspace.path('locked-reference/weights.safetensors'));
     expect(readFileSync(workspace.path('from-hf/weights.safetensors'))).toEqual(whole);
   });
 
-  it('locks a ResNet with its running statistics', () => {
+  it('locks a ResNet with its running statistics', async () => {
     const args = ['--weights', 'rn.safetensors', '--device', 'reference'];
-    const result = train('locked-rn', 'locked-rn', ...args);
+    const result = await train('locked-rn', 'locked-rn', ...args);
     expect(result.stderr).not.toContain('error');
     expectKept('rn.safetensors', 'locked-rn/weights.safetensors', 'visual.attnpool.positional_embedding');
     expect(
@@ -167,9 +168,16 @@ describe('training from weights of another shape', () => {
     ).toEqual([5, 128]);
   });
 
-  it('trains filters before a frozen batch norm, on a device as in double precision', () => {
+  it('trains filters before a frozen batch norm, on a device as in double precision', async () => {
     for (const device of ['reference', 'webgpu']) {
-      const result = train('part-rn', `part-${device}`, '--weights', 'rn.safetensors', '--device', device);
+      const result = await train(
+        'part-rn',
+        `part-${device}`,
+        '--weights',
+        'rn.safetensors',
+        '--device',
+        device,
+      );
       expect(result.stderr).not.toContain('error');
     }
     const start = tensors('rn.safetensors');
@@ -189,10 +197,10 @@ describe('training from weights of another shape', () => {
     }
   });
 
-  it('goes on from a checkpoint without them', () => {
+  it('goes on from a checkpoint without them', async () => {
     const args = ['locked', 'again', '--device', 'reference', '--steps'] as const;
-    expect(train(...args, '1', '--weights', 'tiny.safetensors').code).toBe(0);
-    const { code, stderr } = train(...args, '2', '--resume');
+    expect((await train(...args, '1', '--weights', 'tiny.safetensors')).code).toBe(0);
+    const { code, stderr } = await train(...args, '2', '--resume');
     expect(stderr).not.toContain('error');
     expect(code).toBe(0);
     const whole = readFileSync(workspace.path('locked-reference/weights.safetensors'));
@@ -201,31 +209,31 @@ describe('training from weights of another shape', () => {
 });
 
 describe('what cannot start is refused, and nothing is written', () => {
-  const refused = (recipe: string, ...rest: string[]): string => {
-    const { code, stderr } = train(recipe, 'refused', '--device', 'reference', ...rest);
+  const refused = async (recipe: string, ...rest: string[]): Promise<string> => {
+    const { code, stderr } = await train(recipe, 'refused', '--device', 'reference', ...rest);
     expect(code).toBe(1);
     expect(existsSync(workspace.path('refused'))).toBe(false);
     return stderr;
   };
 
-  it('no weights for a recipe that starts from a model', () => {
-    expect(refused('locked')).toMatchInlineSnapshot(`
+  it('no weights for a recipe that starts from a model', async () => {
+    expect(await refused('locked')).toMatchInlineSnapshot(`
       "error[Z402]: recipe locked starts from the weights of tiny, and none are given
          = help: zooc train ... --weights FILE
       "
     `);
   });
 
-  it('no weights to resize', () => {
-    expect(refused('same')).toMatchInlineSnapshot(`
+  it('no weights to resize', async () => {
+    expect(await refused('same')).toMatchInlineSnapshot(`
       "error[Z402]: recipe same resizes visual.positional_embedding, and no weights are given to start from
          = help: zooc train ... --weights FILE
       "
     `);
   });
 
-  it('a shape that differs and no word about it', () => {
-    expect(refused('forgotten', '--weights', 'tiny.safetensors')).toMatchInlineSnapshot(`
+  it('a shape that differs and no word about it', async () => {
+    expect(await refused('forgotten', '--weights', 'tiny.safetensors')).toMatchInlineSnapshot(`
       "error[Z401]: weights do not fit: visual.positional_embedding is [5, 32] in the file, [17, 32] in the model (vision.resolution = 32)
          = note: the file is taken as weights of tiny, which the recipe trains from
          = help: init visual.positional_embedding = resize_grid(bicubic)
@@ -233,28 +241,30 @@ describe('what cannot start is refused, and nothing is written', () => {
     `);
   });
 
-  it('a grid that has its size already', () => {
-    expect(refused('same', '--weights', 'tiny.safetensors')).toMatchInlineSnapshot(`
+  it('a grid that has its size already', async () => {
+    expect(await refused('same', '--weights', 'tiny.safetensors')).toMatchInlineSnapshot(`
       "error[Z402]: visual.positional_embedding is [5, 32] in the weights, [5, 32] in the model: there is nothing to resize
          = help: leave out: init visual.positional_embedding = resize_grid(...)
       "
     `);
   });
 
-  it('a grid that is not square', () => {
+  it('a grid that is not square', async () => {
     const all = tensors('tiny.safetensors');
     const data = new Float32Array(7 * 32);
     const odd = new Map([...all, ['visual.positional_embedding', { shape: [7, 32], data }]] as const);
     const encoded = [...odd].map(([n, t]) => [n, { ...t, dtype: 'F32' as const }] as const);
     workspace.write('odd.safetensors', encodeSafetensors(new Map(encoded)));
-    expect(refused('same', '--weights', 'odd.safetensors')).toMatchInlineSnapshot(`
+    expect(await refused('same', '--weights', 'odd.safetensors')).toMatchInlineSnapshot(`
       "error[Z402]: visual.positional_embedding is [7, 32] in the weights, [5, 32] in the model: no square grid to resize
          = help: resize_grid takes positions [g * g, width] or [g * g + 1, width], or filters [out, in, k, k]
       "
     `);
   });
 
-  it('weights of a third model', () => {
-    expect(refused('locked', '--weights', 'rn.safetensors')).toContain('error[Z401]: weights do not fit');
+  it('weights of a third model', async () => {
+    expect(await refused('locked', '--weights', 'rn.safetensors')).toContain(
+      'error[Z401]: weights do not fit',
+    );
   });
 });

@@ -1,9 +1,14 @@
-/** Runs the command line as users do: another process, its own folder, exit code and both streams looked at. */
+/**
+ * Runs the command line in a folder of its own and looks at exit code and both streams: as users do, in another process, or
+ * within this one, which spares what a process takes to start.
+ */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { vi } from 'vitest';
+import { runCli } from '../../zoo/cli/main.ts';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const main = join(root, 'zoo', 'cli', 'main.ts');
@@ -44,6 +49,33 @@ export class Workspace {
       maxBuffer: 64 * 2 ** 20,
     });
     return { code: result.status, stdout: result.stdout, stderr: result.stderr };
+  }
+
+  /**
+   * The same within this process, for calls that open no device. One at a time: folder, variables, streams and exit code
+   * belong to the process.
+   */
+  async call(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+    const streams = { stdout: '', stderr: '' };
+    const { cwd, exitCode } = { cwd: process.cwd(), exitCode: process.exitCode };
+    const spies = (['stdout', 'stderr'] as const).map((name) =>
+      vi.spyOn(process[name], 'write').mockImplementation((chunk) => {
+        streams[name] += typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString();
+        return true;
+      }),
+    );
+    for (const [name, value] of Object.entries({ ZOOC_DEBUG: '', ...env })) vi.stubEnv(name, value);
+    process.exitCode = 0;
+    process.chdir(this.folder);
+    try {
+      await runCli([process.execPath, main, ...args]);
+      return { code: Number(process.exitCode), ...streams };
+    } finally {
+      process.chdir(cwd);
+      process.exitCode = exitCode;
+      vi.unstubAllEnvs();
+      for (const spy of spies) spy.mockRestore();
+    }
   }
 
   /** Starts a call and sends `signal` once `ready` says so (asked every 5 ms); resolves with the outcome. */

@@ -32,8 +32,8 @@ function importArgs(weights: string, out: string, format = 'open_clip', ...more:
   return ['import', weights, '--format', format, '--model', 'tiny.zoo', '--out', out, ...more];
 }
 
-function features(weights: string): Uint8Array {
-  const { code, stderr } = workspace.zooc([
+async function features(weights: string): Promise<Uint8Array> {
+  const { code, stderr } = await workspace.call([
     ...['run', 'tiny.zoo', '--entry', 'logits', '--weights', weights, '--inputs', 'hash', '--batch', '2'],
     ...['--device', 'reference', '--out', 'features.safetensors'],
   ]);
@@ -43,8 +43,8 @@ function features(weights: string): Uint8Array {
 }
 
 describe('import', () => {
-  it('writes the same weights under our names; features stay bit for bit', () => {
-    const { code, stdout, stderr } = workspace.zooc(importArgs('theirs.pt', 'ours.safetensors'));
+  it('writes the same weights under our names; features stay bit for bit', async () => {
+    const { code, stdout, stderr } = await workspace.call(importArgs('theirs.pt', 'ours.safetensors'));
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'ours.safetensors\n' });
     expect(stderr).toContain(`${model.weights.length} weights of tiny from theirs.pt (names of open_clip)`);
     const { tensors } = readSafetensors(readFileSync(workspace.path('ours.safetensors')));
@@ -54,16 +54,16 @@ describe('import', () => {
         shape,
         data: initialWeight(7, name, shape, init),
       });
-    const wanted = features('init:7');
-    expect(features('theirs.pt')).toEqual(wanted);
-    expect(features('ours.safetensors')).toEqual(wanted);
+    const wanted = await features('init:7');
+    expect(await features('theirs.pt')).toEqual(wanted);
+    expect(await features('ours.safetensors')).toEqual(wanted);
   });
 
   it.each([
     [[], 'F16'],
     [['--dtype', 'f32'], 'F32'],
-  ])('writes halves with %j as %s', (options, dtype) => {
-    const { code } = workspace.zooc(importArgs('half.pt', 'half.safetensors', 'open_clip', ...options));
+  ])('writes halves with %j as %s', async (options, dtype) => {
+    const { code } = await workspace.call(importArgs('half.pt', 'half.safetensors', 'open_clip', ...options));
     expect(code).toBe(0);
     const { tensors } = readSafetensors(readFileSync(workspace.path('half.safetensors')));
     expect(new Set([...tensors.values()].map((t) => t.dtype))).toEqual(new Set([dtype]));
@@ -73,8 +73,8 @@ describe('import', () => {
     ['hf', 'theirs.pt', 'error[Z424]: theirs.pt does not hold tiny under the names of hf'],
     ['openai', 'tiny.zoo', 'error[Z420]: tiny.zoo has no format that weights come in'],
     ['openai', 'hash', 'error[Z410]: cannot read hash: no such file or folder'],
-  ])('refuses --format %s for %s and writes nothing', (format, weights, message) => {
-    const { code, stdout, stderr } = workspace.zooc(importArgs(weights, 'never.safetensors', format));
+  ])('refuses --format %s for %s and writes nothing', async (format, weights, message) => {
+    const { code, stdout, stderr } = await workspace.call(importArgs(weights, 'never.safetensors', format));
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toContain(message);
     expect(existsSync(workspace.path('never.safetensors'))).toBe(false);
@@ -94,24 +94,24 @@ describe('import', () => {
 });
 
 describe("other projects' weights", () => {
-  it('are exported under our names', () => {
+  it('are exported under our names', async () => {
     const args = ['export', 'theirs.pt', '--model', 'tiny.zoo', '--format', 'zoo', '--out', 'package'];
-    expect(workspace.zooc(args).code).toBe(0);
+    expect((await workspace.call(args)).code).toBe(0);
     const { tensors } = readSafetensors(readFileSync(workspace.path('package/weights.safetensors')));
     expect([...tensors.keys()].sort()).toEqual(model.weights.map((w) => w.name).sort());
-    expect(features('package')).toEqual(features('init:7'));
+    expect(await features('package')).toEqual(await features('init:7'));
   });
 
-  it('embed texts', () => {
-    const embed = (weights: string) => {
+  it('embed texts', async () => {
+    const embed = async (weights: string) => {
       const args = ['embed', 'tiny.zoo', '--weights', weights, '--texts', 'a,b', '--out', 'e.npy'];
-      expect(workspace.zooc([...args, '--device', 'reference']).code).toBe(0);
+      expect((await workspace.call([...args, '--device', 'reference'])).code).toBe(0);
       return readFileSync(workspace.path('e.npy'));
     };
-    expect(embed('theirs.pt')).toEqual(embed('init:7'));
+    expect(await embed('theirs.pt')).toEqual(await embed('init:7'));
   });
 
-  it('start a training', () => {
+  it('start a training', async () => {
     const train = `${tinyZoo}
 train "t" of "tiny" {
   data = tensors("batches.safetensors")
@@ -134,13 +134,13 @@ train "t" of "tiny" {
         ]),
       ),
     );
-    const run = (weights: string, out: string) => {
+    const run = async (weights: string, out: string) => {
       const args = ['train', 'train.zoo', '--out', out, '--weights', weights, '--device', 'reference'];
-      const { code, stderr } = workspace.zooc(args);
+      const { code, stderr } = await workspace.call(args);
       expect(stderr).not.toContain('error');
       expect(code).toBe(0);
       return readFileSync(workspace.path(`${out}/weights.safetensors`));
     };
-    expect(run('theirs.pt', 'a')).toEqual(run('init:7', 'b'));
+    expect(await run('theirs.pt', 'a')).toEqual(await run('init:7', 'b'));
   });
 });

@@ -8,19 +8,23 @@ afterAll(() => workspace.remove());
 const tiny = workspace.write('tiny.zoo', tinyZoo);
 
 describe('check', () => {
-  it('accepts a file and prints nothing but that', () => {
-    expect(workspace.zooc(['check', 'tiny.zoo'])).toEqual({
+  it('accepts a file and prints nothing but that', async () => {
+    expect(await workspace.call(['check', 'tiny.zoo'])).toEqual({
       code: 0,
       stdout: 'tiny.zoo: no errors\n',
       stderr: '',
     });
-    expect(workspace.zooc(['check', 'tiny.zoo', '--json'])).toEqual({ code: 0, stdout: '[]\n', stderr: '' });
+    expect(await workspace.call(['check', 'tiny.zoo', '--json'])).toEqual({
+      code: 0,
+      stdout: '[]\n',
+      stderr: '',
+    });
   });
 
-  it('reports every independent error with its place', () => {
+  it('reports every independent error with its place', async () => {
     const text = tinyZoo.replace('patch = 8', 'patch = 7').replace('vocab = 520', 'vocabulary = 520');
     workspace.write('bad.zoo', text);
-    const { code, stdout, stderr } = workspace.zooc(['check', 'bad.zoo', '--json']);
+    const { code, stdout, stderr } = await workspace.call(['check', 'bad.zoo', '--json']);
     expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
     const diagnostics = JSON.parse(stdout);
     expect(diagnostics.length).toBeGreaterThanOrEqual(2);
@@ -33,23 +37,23 @@ describe('check', () => {
       expect(d.column).toBeLessThanOrEqual(lines[d.line - 1]!.length + 1);
     }
     expect(diagnostics.map((d: { line: number }) => d.line)).toEqual(expect.arrayContaining([5, 6]));
-    const rendered = workspace.zooc(['check', 'bad.zoo']);
+    const rendered = await workspace.call(['check', 'bad.zoo']);
     expect(rendered.code).toBe(1);
     expect(rendered.stderr).toMatch(/^error\[Z\d{3}\]: .*\n +--> bad\.zoo:\d+:\d+$/m);
   });
 });
 
 describe('fmt', () => {
-  it('rewrites once, keeps comments, and leaves broken files alone', () => {
+  it('rewrites once, keeps comments, and leaves broken files alone', async () => {
     const path = workspace.write(
       'loose.zoo',
       `# kept\n${tinyZoo.replaceAll('  ', ' ').replaceAll(' = ', '=')}`,
     );
-    expect(workspace.zooc(['fmt', 'loose.zoo', '--check']).code).toBe(1);
-    expect(workspace.zooc(['fmt', 'loose.zoo'])).toMatchObject({ code: 0, stdout: '' });
+    expect((await workspace.call(['fmt', 'loose.zoo', '--check'])).code).toBe(1);
+    expect(await workspace.call(['fmt', 'loose.zoo'])).toMatchObject({ code: 0, stdout: '' });
     const once = readFileSync(path, 'utf8');
     expect(once).toMatch(/^# kept\n/);
-    expect(workspace.zooc(['fmt', 'loose.zoo', '--check'])).toMatchObject({
+    expect(await workspace.call(['fmt', 'loose.zoo', '--check'])).toMatchObject({
       code: 0,
       stdout: '',
       stderr: '',
@@ -57,14 +61,14 @@ describe('fmt', () => {
     expect(readFileSync(path, 'utf8')).toBe(once);
 
     const broken = workspace.write('broken.zoo', 'model "x" = CLIP(vision = \n');
-    expect(workspace.zooc(['fmt', 'broken.zoo']).code).toBe(1);
+    expect((await workspace.call(['fmt', 'broken.zoo'])).code).toBe(1);
     expect(readFileSync(broken, 'utf8')).toBe('model "x" = CLIP(vision = \n');
   });
 });
 
 describe('list and show', () => {
-  it('lists the nine published models with their published sizes, those of open_clip behind them', () => {
-    const { code, stdout } = workspace.zooc(['list', '--json']);
+  it('lists the nine published models with their published sizes, those of open_clip behind them', async () => {
+    const { code, stdout } = await workspace.call(['list', '--json']);
     expect(code).toBe(0);
     const models: { name: string; parameters: number; resolution: number; embed: number }[] =
       JSON.parse(stdout);
@@ -86,8 +90,8 @@ describe('list and show', () => {
     });
   });
 
-  it('shows weights in state_dict order, FLOPs and configuration', () => {
-    const { code, stdout } = workspace.zooc(['show', 'tiny.zoo', '--set', 'vision.layers=2', '--json']);
+  it('shows weights in state_dict order, FLOPs and configuration', async () => {
+    const { code, stdout } = await workspace.call(['show', 'tiny.zoo', '--set', 'vision.layers=2', '--json']);
     expect(code).toBe(0);
     const model = JSON.parse(stdout);
     expect(Object.keys(model)).toEqual(['name', 'parameters', 'weights', 'entries', 'flops', 'config']);
@@ -101,7 +105,7 @@ describe('list and show', () => {
     expect(model.config['vision.layers']).toBe(2);
     expect(Object.keys(model.flops)).toEqual(['encode_image', 'encode_text', 'logits', 'loss']);
     expect(model.flops.loss).toBeGreaterThan(model.flops.encode_image);
-    expect(workspace.zooc(['show', 'tiny.zoo']).stdout).toContain('visual.conv1.weight');
+    expect((await workspace.call(['show', 'tiny.zoo'])).stdout).toContain('visual.conv1.weight');
   });
 });
 

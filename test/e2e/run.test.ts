@@ -47,8 +47,11 @@ function relMax(a: Tensor, b: Tensor): number {
 }
 
 describe('run', () => {
-  it('writes what the entry produces', () => {
-    const { code, stdout, stderr } = workspace.zooc([...runArgs('loss', { device: 'reference' }), '--grad']);
+  it('writes what the entry produces', async () => {
+    const { code, stdout, stderr } = await workspace.call([
+      ...runArgs('loss', { device: 'reference' }),
+      '--grad',
+    ]);
     expect(stderr).not.toContain('error');
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
     const out = read('out.safetensors');
@@ -86,21 +89,23 @@ describe('run', () => {
     }
   });
 
-  it('takes I64 tokens and one input alone', () => {
+  it('takes I64 tokens, and the input of its entry alone or beside the other', async () => {
     const wide: Tensor = { dtype: 'I64', shape: tokens.shape, data: BigInt64Array.from(rows.flat(), BigInt) };
     const options = { device: 'reference', out: 'text.safetensors' };
-    const first = workspace.zooc(
+    const first = await workspace.call(
       runArgs('encode_text', { ...options, inputs: file('i64.safetensors', { tokens: wide }) }),
     );
     expect(first.code).toBe(0);
     const wideBytes = readFileSync(workspace.path('text.safetensors'));
-    workspace.zooc(runArgs('encode_text', { ...options, inputs: file('i32.safetensors', { tokens }) }));
+    await workspace.call(runArgs('encode_text', { ...options, inputs: file('i32.safetensors', { tokens }) }));
     expect(readFileSync(workspace.path('text.safetensors'))).toEqual(wideBytes);
     expect([...read('text.safetensors').keys()]).toEqual(['text_features']);
+    await workspace.call(runArgs('encode_text', { ...options, inputs: 'both.safetensors' }));
+    expect(readFileSync(workspace.path('text.safetensors'))).toEqual(wideBytes);
   });
 
-  it('computes nothing, but checks everything, on the null device', () => {
-    const { code, stdout } = workspace.zooc([
+  it('computes nothing, but checks everything, on the null device', async () => {
+    const { code, stdout } = await workspace.call([
       ...runArgs('logits', { device: 'null', inputs: 'hash', batch: '2', out: 'null.safetensors' }),
       '--json',
     ]);
@@ -128,11 +133,11 @@ describe('run', () => {
       ],
     ],
     ['loss', { images, tokens: two }, ['tokens is I32 [2, 8], wanted is I32 or I64 [3, 8]']],
-    ['encode_image', { images, tokens }, ['tokens is I32 [3, 8], but encode_image takes only images']],
+    ['encode_image', { images, text: tokens }, ['text is I32 [3, 8], but encode_image takes only images']],
     ['encode_text', { tokens: beyond }, ['tokens has id 9999 at position 2, the vocabulary has 0 to 519']],
-  ])('names wrong inputs of %s: %#', (entry, tensors, messages) => {
+  ])('names wrong inputs of %s: %#', async (entry, tensors, messages) => {
     const inputs = file('wrong.safetensors', tensors);
-    const { code, stderr } = workspace.zooc(
+    const { code, stderr } = await workspace.call(
       runArgs(entry, { inputs, out: 'never.safetensors', device: 'reference' }),
     );
     expect(code).toBe(1);
@@ -140,9 +145,9 @@ describe('run', () => {
     expect(existsSync(workspace.path('never.safetensors'))).toBe(false);
   });
 
-  it('names weights that do not fit, all of them', () => {
+  it('names weights that do not fit, all of them', async () => {
     const weights = file('weights.safetensors', { logit_scale: odd, extra: floats });
-    const { code, stderr } = workspace.zooc(runArgs('loss', { weights, device: 'reference' }));
+    const { code, stderr } = await workspace.call(runArgs('loss', { weights, device: 'reference' }));
     expect(code).toBe(1);
     expect(stderr).toContain(
       'error[Z401]: weights do not fit: logit_scale is [3, 3, 8, 8] in the file, [] in the model',
@@ -157,10 +162,10 @@ describe('run', () => {
     ['empty.safetensors', new Uint8Array(0)],
     ['text.safetensors', Buffer.from('this is no tensor file at all')],
     ['cut.safetensors', encodeSafetensors(new Map([['images', images]])).subarray(0, -1)],
-  ])('refuses %s with one clear message', (name, bytes) => {
+  ])('refuses %s with one clear message', async (name, bytes) => {
     if (bytes !== undefined) workspace.write(`bad-${name}`, bytes);
     for (const option of ['inputs', 'weights']) {
-      const { code, stderr } = workspace.zooc(
+      const { code, stderr } = await workspace.call(
         runArgs('loss', { [option]: `bad-${name}`, out: 'never.safetensors' }),
       );
       expect(code).toBe(1);
@@ -176,8 +181,8 @@ describe('run', () => {
     expect(stderr).toContain('npm run setup:driver');
   });
 
-  it('keeps an old output when the new one cannot be written', () => {
-    const { code, stderr } = workspace.zooc(
+  it('keeps an old output when the new one cannot be written', async () => {
+    const { code, stderr } = await workspace.call(
       runArgs('loss', { device: 'reference', out: 'nowhere/out.safetensors' }),
     );
     expect(code).toBe(1);

@@ -11,9 +11,9 @@ const workspace = new Workspace();
 afterAll(() => workspace.remove());
 
 describe('usage', () => {
-  it('prints help on stdout and succeeds', () => {
+  it('prints help on stdout and succeeds', async () => {
     for (const args of [[], ['--help']]) {
-      const { code, stdout, stderr } = workspace.zooc(args);
+      const { code, stdout, stderr } = await workspace.call(args);
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       for (const verb of verbs) expect(stdout).toMatch(new RegExp(`^ +${verb} `, 'm'));
     }
@@ -24,10 +24,14 @@ describe('usage', () => {
     expect(workspace.zooc(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
   });
 
-  it.each(verbs)('%s --help', (verb) => {
-    const { code, stdout } = workspace.zooc([verb, '--help']);
+  it.each(verbs)('%s --help', async (verb) => {
+    const { code, stdout } = await workspace.call([verb, '--help']);
     expect(code).toBe(0);
     expect(stdout).toContain(`Usage: zooc ${verb}`);
+  });
+
+  it('ends a process with the exit code', () => {
+    expect(workspace.zooc(['nonsense'])).toMatchObject({ code: 1, stdout: '' });
   });
 
   it.each([
@@ -85,8 +89,8 @@ describe('usage', () => {
     ],
     [['show', 'ViT-B/33'], 'ViT-B/33'],
     [['check', 'nowhere.zoo'], 'nowhere.zoo'],
-  ])('refuses %j', (args, message) => {
-    const { code, stdout, stderr } = workspace.zooc(args);
+  ])('refuses %j', async (args, message) => {
+    const { code, stdout, stderr } = await workspace.call(args);
     expect(code).toBe(1);
     expect(stdout).toBe('');
     expect(stderr).toContain(message);

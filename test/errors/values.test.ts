@@ -116,26 +116,133 @@ block B { param w: [2000000000, 2000000000] = ones }
   it('Z315: forwards that are no models', () => {
     const source = `
 import nn { Linear }
-block A { fc: Linear(4, 4)  forward(x: [B, 4]) -> [B, 4] = fc(x) }
+block A { fc: Linear(4, 4)  forward(x: [8, 4]) -> [8, 4] = fc(x) }
 block C { forward(image: [B, 3, H, H]) -> [B, 3] = mean(image, axis = [2, 3]) }
+block D { forward(image: [B, B]) -> [B, B] = image }
 model "a" = A()
 model "c" = C()
+model "d" = D()
 `;
     expect(check(source)).toMatchInlineSnapshot(`
       "
-      error[Z315]: \`x\` cannot be fed: a model takes images [B, 3, R, R] or tokens i32[B, T] with fixed R and T
-        --> main.zoo:4:13
-       2 | block A { fc: Linear(4, 4)  forward(x: [B, 4]) -> [B, 4] = fc(x) }
+      error[Z315]: \`x\` cannot be fed: a model takes images [B, ...] or tokens i32[B, T], the batch first and all other sizes fixed
+        --> main.zoo:5:13
+       2 | block A { fc: Linear(4, 4)  forward(x: [8, 4]) -> [8, 4] = fc(x) }
          |                                     --------- declared here
-       4 | model "a" = A()
+       5 | model "a" = A()
          |             ^^^
 
-      error[Z315]: \`image\` cannot be fed: a model takes images [B, 3, R, R] or tokens i32[B, T] with fixed R and T
-        --> main.zoo:5:13
+      error[Z315]: \`image\` cannot be fed: a model takes images [B, ...] or tokens i32[B, T], the batch first and all other sizes fixed
+        --> main.zoo:6:13
        3 | block C { forward(image: [B, 3, H, H]) -> [B, 3] = mean(image, axis = [2, 3]) }
          |                   ------------------- declared here
-       5 | model "c" = C()
+       6 | model "c" = C()
          |             ^^^
+
+      error[Z315]: \`image\` cannot be fed: a model takes images [B, ...] or tokens i32[B, T], the batch first and all other sizes fixed
+        --> main.zoo:7:13
+       4 | block D { forward(image: [B, B]) -> [B, B] = image }
+         |                   ------------- declared here
+       7 | model "d" = D()
+         |             ^^^
+      "
+    `);
+  });
+
+  it('Z303, Z313: arithmetic that integers do not have', () => {
+    const source = `
+block A {
+  param w: [4] = ones
+  forward(tokens: i32[B, 4]) -> i32[B, 4] {
+    let a = tokens / 0
+    let b = tokens + 1.5
+    let c = w % 2
+    let d = tokens * 3000000000
+    let e = exp(tokens)
+    let f = tokens ^ -1
+    return max(tokens % 7, -2) ^ 3
+  }
+}
+model "a" = A()
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z313]: an integer / 0 has no value
+        --> main.zoo:4:13
+       4 |     let a = tokens / 0
+         |             ^^^^^^^^^^
+
+      error[Z303]: cannot add i32[B, 4] and f32[]: element types differ
+        --> main.zoo:5:13
+       5 |     let b = tokens + 1.5
+         |             ^^^^^^^^^^^^
+         = help: float(...) turns integers into f32
+
+      error[Z303]: cannot take the remainder of f32[4] and f32[]: only integers have one
+        --> main.zoo:6:13
+       6 |     let c = w % 2
+         |             ^^^^^
+
+      error[Z313]: 3000000000 does not fit into an i32
+        --> main.zoo:7:22
+       7 |     let d = tokens * 3000000000
+         |                      ^^^^^^^^^^
+
+      error[Z303]: cannot take exp of i32[B, 4]: it holds integers
+        --> main.zoo:8:13
+       8 |     let e = exp(tokens)
+         |             ^^^^^^^^^^^
+         = help: float(...) turns integers into f32
+
+      error[Z303]: cannot take the power of i32[B, 4] and f32[]: element types differ
+        --> main.zoo:9:13
+       9 |     let f = tokens ^ -1
+         |             ^^^^^^^^^^^
+         = help: float(...) turns integers into f32
+      "
+    `);
+  });
+
+  it('Z313: ids that may leave their table', () => {
+    const source = `
+block A {
+  param table: [16, 4] = ones
+  forward(tokens: i32[B, 8]) -> { text: [B, 4] } {
+    let before = embedding(table, tokens - 1)
+    let places = embedding(table, iota(20))
+    let length = embedding(table, tokens - tokens[:, 0:1])
+    let entry = take(before, argmax(tokens, axis = 1) + 1, axis = 1)
+    let fine = embedding(table, max(tokens[:, 1:] % 8 + tokens[:, 0:1] / 2, 0))
+    return { text = entry + sum(fine, axis = 1) + sum(length, axis = 1) + sum(places, axis = 0) }
+  }
+}
+model "a" = A()
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z313]: the ids of embedding can be -1 to 16, the table has rows 0 to 15
+        --> main.zoo:4:18
+       4 |     let before = embedding(table, tokens - 1)
+         |                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+         = help: keep the ids inside: max(min(ids, 15), 0), or ids % 16
+
+      error[Z313]: the ids of embedding can be 0 to 19, the table has rows 0 to 15
+        --> main.zoo:5:18
+       5 |     let places = embedding(table, iota(20))
+         |                  ^^^^^^^^^^^^^^^^^^^^^^^^^^
+         = help: keep the ids inside: max(min(ids, 15), 0), or ids % 16
+
+      error[Z313]: the ids of embedding can be -17 to 17, the table has rows 0 to 15
+        --> main.zoo:6:18
+       6 |     let length = embedding(table, tokens - tokens[:, 0:1])
+         |                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+         = help: keep the ids inside: max(min(ids, 15), 0), or ids % 16
+
+      error[Z313]: the index of take can be 1 to 8, the axis has positions 0 to 7
+        --> main.zoo:7:17
+       7 |     let entry = take(before, argmax(tokens, axis = 1) + 1, axis = 1)
+         |                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+         = help: keep the index inside: max(min(index, 7), 0), or index % 8
       "
     `);
   });

@@ -3,7 +3,8 @@
  * the compiler, so that a new join, schedule or op that no random case reaches is named.
  */
 import { joinKinds } from '../../compiler/joins/rules.ts';
-import { type ScheduleFamily, scheduleIds, searchSpaces } from '../../compiler/kernels/schedules.ts';
+import { scheduleIds, searchSpaces } from '../../compiler/kernels/schedules/schedules.ts';
+import type { ScheduleFamily } from '../../compiler/kernels/text/kernel.ts';
 import { ops } from '../../compiler/ops/index.ts';
 import { type Outcome, profileOf, type ScheduleKind, scheduleKinds } from './execute.ts';
 import type { FuzzCase } from './fuzz-case.ts';

@@ -1,12 +1,11 @@
 /** The golden batch of a small model through a compiled plan on the adapter at hand. */
 import { compileGraph, type Precision } from '../../compiler/compile.ts';
-import { resolveModel, traceEntry } from '../../compiler/model/index.ts';
+import { traceEntry } from '../../compiler/model/index.ts';
 import type { Result } from '../../compiler/model/types.ts';
 import type { DeviceKind } from '../../compiler/profile.ts';
 import type { Device } from '../../runtime/types.ts';
-import { nodeHost } from '../../zoo/host.ts';
 import { profileFor } from '../gpu/compiled.ts';
-import { readGolden } from '../support/golden.ts';
+import { goldenSet, norm } from '../support/golden.ts';
 
 function unwrap<T>(result: Result<T>): T {
   if (!result.ok) throw new Error(result.diagnostics.map((d) => d.message).join('\n'));
@@ -14,7 +13,7 @@ function unwrap<T>(result: Result<T>): T {
 }
 
 interface GoldenRun {
-  /** `tiny_vit`, `tiny_vit2`, `tiny_rn` */
+  /** `tiny_vit`, `hash_rn`, ... */
   readonly set: string;
   readonly kind: DeviceKind;
   readonly mode: 'eval' | 'train';
@@ -22,11 +21,12 @@ interface GoldenRun {
   readonly precision?: Precision;
 }
 
-/** Values that a run of the golden batch gives, by name; the names of the trainable weights; and what PyTorch found. */
+/**
+ * Values that a run of the golden batch gives, by name, as far as the set stores them; the names of the trainable weights;
+ * and what PyTorch found. Where only a part of a gradient is stored, its norm is among the values, as `grad_norm.<name>`.
+ */
 export async function runGolden(on: Device, { set, kind, mode, gradients, precision = 'f32' }: GoldenRun) {
-  const golden = readGolden(`${set}.golden.safetensors`).tensors;
-  const weights = readGolden(`${set}.weights.safetensors`).tensors;
-  const model = unwrap(resolveModel(nodeHost(), `test/fixtures/models/tiny.zoo#${set}`));
+  const { tensors: golden, model, weights, sample, stride } = goldenSet(set, 'golden');
   const trainable = model.weights.filter((w) => w.kind === 'param').map((w) => w.name);
   const batch = golden.get('in.images')!.shape[0]!;
   const plan = compileGraph(unwrap(traceEntry(model, 'loss', { batch, training: mode === 'train' })), {
@@ -44,7 +44,12 @@ export async function runGolden(on: Device, { set, kind, mode, gradients, precis
   session.writeInput('tokens', new Int32Array(golden.get('in.tokens')!.data));
   session.run();
   const found = new Map<string, Float64Array>();
-  for (const { name } of plan.outputs) found.set(name, Float64Array.from(await session.read(name)));
+  for (const { name } of plan.outputs) {
+    const whole = Float64Array.from(await session.read(name));
+    found.set(name, sample(name, whole));
+    const normName = name.replace(/^grad\./, 'grad_norm.');
+    if (normName !== name && golden.has(normName)) found.set(normName, Float64Array.of(norm(whole)));
+  }
   session.close();
-  return { found, trainable, want: (name: string) => golden.get(name)!.data };
+  return { found, trainable, stride, want: (name: string) => golden.get(name)!.data };
 }

@@ -5,7 +5,7 @@
  * number of terms that were added, as rounding errors of a sum do.
  */
 import { expect } from 'vitest';
-import type { Lower } from '../../compiler/kernels/kernel.ts';
+import type { Lower } from '../../compiler/kernels/text/kernel.ts';
 import type { OpAttributes, OpName } from '../../compiler/ops/attributes.ts';
 import { opOf } from '../../compiler/ops/index.ts';
 import type { Tolerance } from '../../compiler/ops/op.ts';
@@ -40,7 +40,7 @@ export async function checkOp<K extends OpName>(check: Check<K>): Promise<void> 
   );
   if (!typed.ok) throw new Error(typed.error.message);
   const shape = typed.type.shape as number[];
-  const expected = definition.reference(inputs, attrs, shape).data;
+  const expected = definition.reference(inputs, attrs, shape, typed.type.dtype).data;
   for (const profile of check.profile ? [check.profile] : kinds.map((kind) => profileOf(kind))) {
     const found = await runOp(gpu, lower, op, attrs, inputs, typed.type, profile);
     expectClose(found, expected, definition.tolerance, `${op} ${profile.kind}`, check.terms);

@@ -14,17 +14,15 @@ import type { Plan } from '../../compiler/plan/types.ts';
 import type { DeviceKind, DeviceProfile } from '../../compiler/profile.ts';
 import { openGpu } from '../../runtime/node/gpu.ts';
 import type { Device } from '../../runtime/types.ts';
+import { skipFor } from '../support/needs.ts';
 
 let opened: Promise<Device | undefined> | undefined;
 
-/** The device of this test process, or undefined with one visible line. */
+/** The device of this test process; undefined where tests that need one may be skipped (said once on stderr). */
 export function device(): Promise<Device | undefined> {
   opened ??= openGpu().then(
     (gpu) => gpu.device,
-    (error: Error) => {
-      console.error(`no WebGPU adapter: GPU tests skipped (${error.message})`);
-      return undefined;
-    },
+    (error: Error) => skipFor(`no WebGPU adapter (${error.message})`),
   );
   return opened;
 }
@@ -40,6 +38,8 @@ export function fill(size: number, seed: number): Float64Array {
 
 export interface Comparison {
   readonly plan: Plan;
+  /** What was lowered: the graph behind all passes. */
+  readonly lowered: Graph;
   /** Largest |gpu - reference| / max|reference| of each output. */
   readonly errors: ReadonlyMap<string, number>;
   readonly values: ReadonlyMap<string, Float32Array | Int32Array>;
@@ -66,6 +66,8 @@ export async function compare(
     integersBelow?: number;
     least?: number;
     precision?: Precision;
+    /** Values of inputs and weights by name, in place of made up ones. */
+    feeds?: ReadonlyMap<string, Float64Array>;
   } = {},
 ): Promise<Comparison> {
   const { gradients, precision = 'f32' } = options;
@@ -90,11 +92,11 @@ export async function compare(
   for (const node of graph.nodes) {
     if (node.op !== 'input' && node.op !== 'param') continue;
     const shape = numericShape(node.type);
+    const given = options.feeds?.get(node.attrs.name);
     const data = fill(sizeOf(shape), node.id + 1);
     const integers = node.type.dtype === 'i32';
-    const values = integers
-      ? data.map((x) => Math.floor(((x + 1) / 2) * (options.integersBelow ?? 8)))
-      : data;
+    const values =
+      given ?? (integers ? data.map((x) => Math.floor(((x + 1) / 2) * (options.integersBelow ?? 8))) : data);
     (node.op === 'input' ? inputs : params).set(node.attrs.name, { shape, data: values });
   }
   const variant = JSON.stringify([gradients, options.integersBelow]);
@@ -122,7 +124,7 @@ export async function compare(
       errors.set(name, got.every((x: number) => Number.isFinite(x)) ? worst : Number.NaN);
       values.set(name, got);
     }
-    return { plan, errors, values };
+    return { plan, lowered: last!, errors, values };
   } finally {
     session.close();
   }

@@ -5,7 +5,8 @@
 import { expect } from 'vitest';
 import { compileGraph } from '../../compiler/compile.ts';
 import type { Graph } from '../../compiler/graph/types.ts';
-import { type ScheduleFamily, scheduleIds, scheduleKey } from '../../compiler/kernels/schedules.ts';
+import { scheduleIds, scheduleKey } from '../../compiler/kernels/schedules/schedules.ts';
+import type { ScheduleFamily } from '../../compiler/kernels/text/kernel.ts';
 import type { Plan } from '../../compiler/plan/types.ts';
 import {
   appleProfile,

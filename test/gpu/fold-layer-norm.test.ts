@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import type { Graph } from '../../compiler/graph/types.ts';
-import { scheduleIds, scheduleKey } from '../../compiler/kernels/schedules.ts';
+import { scheduleIds, scheduleKey } from '../../compiler/kernels/schedules/schedules.ts';
 import {
   appleProfile,
   type DeviceProfile,

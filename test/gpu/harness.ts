@@ -3,16 +3,22 @@
  *
  * A minimal `LowerContext` collects the kernels of one node whose inputs are strided views prepared by the test; each
  * storage gets a buffer of its own, so a kernel is checked before any planning. Guard values behind every result show
- * writes out of bounds. Where no adapter can be had, tests are skipped with one visible line.
+ * writes out of bounds. Where no adapter can be had, tests are skipped (`needs.ts`).
  */
 import { create, globals } from 'webgpu';
 import { alignUp } from '../../compiler/graph/dims.ts';
 import type { DType, Node, NodeOf, TensorType } from '../../compiler/graph/types.ts';
 import { numericShape, sizeOf } from '../../compiler/graph/types.ts';
-import { elementBytes, withHalfStorage } from '../../compiler/kernels/half.ts';
-import type { Kernel, Lower, LowerContext } from '../../compiler/kernels/kernel.ts';
-import { denseStrides, denseView, isDense, type Storage, type View } from '../../compiler/kernels/view.ts';
-import { bindingStart } from '../../compiler/kernels/windows.ts';
+import { elementBytes, withHalfStorage } from '../../compiler/kernels/text/half.ts';
+import type { Kernel, Lower, LowerContext } from '../../compiler/kernels/text/kernel.ts';
+import {
+  denseStrides,
+  denseView,
+  isDense,
+  type Storage,
+  type View,
+} from '../../compiler/kernels/text/view.ts';
+import { bindingStart } from '../../compiler/kernels/text/windows.ts';
 import type { OpAttributes, OpName } from '../../compiler/ops/attributes.ts';
 import {
   type DeviceKind,
@@ -24,6 +30,7 @@ import {
 } from '../../compiler/profile.ts';
 import { narrowF16, widenF16 } from '../../runtime/data/safetensors/half.ts';
 import { prepareProcess } from '../../runtime/node/gpu.ts';
+import { skipFor } from '../support/needs.ts';
 
 prepareProcess();
 Object.assign(globalThis, globals);
@@ -40,7 +47,7 @@ export interface TestGpu {
 
 let opened: Promise<TestGpu | undefined> | undefined;
 
-/** The adapter of this test process, or undefined (said once on stderr). */
+/** The adapter of this test process; undefined where tests that need one may be skipped (said once on stderr). */
 export function openGpu(): Promise<TestGpu | undefined> {
   opened ??= open();
   return opened;
@@ -49,10 +56,7 @@ export function openGpu(): Promise<TestGpu | undefined> {
 async function open(): Promise<TestGpu | undefined> {
   const gpu = create(['enable-dawn-features=allow_unsafe_apis']);
   const adapter = await gpu.requestAdapter();
-  if (adapter === null) {
-    console.error('no WebGPU adapter: GPU tests skipped');
-    return undefined;
-  }
+  if (adapter === null) return skipFor('no WebGPU adapter');
   const timestamps = adapter.features.has('timestamp-query');
   const wanted = ['timestamp-query', 'shader-f16', 'subgroups', subgroupSizeFeature, subgroupMatrixFeature];
   const device = await adapter.requestDevice({

@@ -6,8 +6,8 @@
  * adapters seconds of compiling, so gradients are checked at few of the lengths.
  */
 import { describe, expect, test } from 'vitest';
-import { attentionLowerings } from '../../compiler/kernels/attention.ts';
-import type { Lower } from '../../compiler/kernels/kernel.ts';
+import { attentionLowerings } from '../../compiler/kernels/attention/attention.ts';
+import type { Lower } from '../../compiler/kernels/text/kernel.ts';
 import { opOf } from '../../compiler/ops/index.ts';
 import { checkOp, kinds, randomInput } from './check-op.ts';
 import { type Layout, openGpu, profileOf, runOp, type TestInput } from './harness.ts';
@@ -15,8 +15,6 @@ import { type Layout, openGpu, profileOf, runOp, type TestInput } from './harnes
 const gpu = await openGpu();
 type AttentionOp = keyof typeof attentionLowerings;
 const ops = Object.keys(attentionLowerings) as AttentionOp[];
-/** Shader compilation with a cold cache, on a busy machine. */
-const patience = 600_000;
 
 interface Sizes {
   readonly batch: number;
@@ -71,7 +69,7 @@ async function checkAll(
 
 const packed: Sizes = { batch: 2, heads: 3, width: 64, queries: 77, keys: 77 };
 
-describe.skipIf(gpu === undefined)('attention', { timeout: patience }, () => {
+describe.skipIf(gpu === undefined)('attention', () => {
   test('causal, packed heads, all gradients', () => checkAll(packed, true, 'packed'));
 
   test('full, packed heads, all gradients', () =>

@@ -3,9 +3,9 @@
  * odd sizes, strides, paddings and groups, pooling, and the statistics of batch norm; images in both memory orders.
  */
 import { describe, test } from 'vitest';
-import { convolutionLowerings } from '../../compiler/kernels/convolution.ts';
-import { momentLowerings } from '../../compiler/kernels/moments.ts';
-import { poolLowerings } from '../../compiler/kernels/pool.ts';
+import { convolutionLowerings } from '../../compiler/kernels/products/convolution.ts';
+import { poolLowerings } from '../../compiler/kernels/products/pool.ts';
+import { momentLowerings } from '../../compiler/kernels/rows/moments.ts';
 import { slide } from '../../compiler/ops/convolve.ts';
 import { checkOp, randomInput } from './check-op.ts';
 import { openGpu } from './harness.ts';

@@ -2,8 +2,8 @@
  * Kernels that move values: embedding with tables beyond a binding's limit, take, concat, pad and the gradients.
  */
 import { describe, expect, test } from 'vitest';
-import { embeddingLowerings } from '../../compiler/kernels/embedding.ts';
-import { moveLowerings } from '../../compiler/kernels/move.ts';
+import { embeddingLowerings } from '../../compiler/kernels/moves/embedding.ts';
+import { moveLowerings } from '../../compiler/kernels/moves/move.ts';
 import { checkOp, kinds, randomIndices, randomInput } from './check-op.ts';
 import { lowerOne, openGpu, profileOf, runOp, type TestInput } from './harness.ts';
 

@@ -2,7 +2,7 @@
  * Reductions against the f64 reference: any axes of any layout, whole tensors, argmax with ties.
  */
 import { describe, expect, test } from 'vitest';
-import { reduceLowerings } from '../../compiler/kernels/reduce.ts';
+import { reduceLowerings } from '../../compiler/kernels/rows/reduce.ts';
 import { checkOp, lengths, randomIndices, randomInput } from './check-op.ts';
 import { type Layout, openGpu, profileOf, runOp, type TestInput } from './harness.ts';
 

@@ -5,10 +5,10 @@
  * repeated rows, two operands in one storage.
  */
 import { describe, test } from 'vitest';
-import type { Lower } from '../../compiler/kernels/kernel.ts';
-import { normalisedLowerings } from '../../compiler/kernels/normalised.ts';
-import { normalizeLowerings } from '../../compiler/kernels/normalize.ts';
-import { softmaxLowerings } from '../../compiler/kernels/softmax.ts';
+import { normalisedLowerings } from '../../compiler/kernels/products/normalised.ts';
+import { normalizeLowerings } from '../../compiler/kernels/rows/normalize.ts';
+import { softmaxLowerings } from '../../compiler/kernels/rows/softmax.ts';
+import type { Lower } from '../../compiler/kernels/text/kernel.ts';
 import type { OpAttributes } from '../../compiler/ops/attributes.ts';
 import { opOf } from '../../compiler/ops/index.ts';
 import { checkOp, lengths, randomInput } from './check-op.ts';

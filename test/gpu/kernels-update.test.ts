@@ -2,10 +2,10 @@
  * The optimizer's kernels against PyTorch's AdamW written out in f64: norm, clipping, decay of a part, clamps, windows.
  */
 import { describe, expect, test } from 'vitest';
-import { updateKernels } from '../../compiler/kernels/update.ts';
-import type { UpdateSpec } from '../../compiler/kernels/update-spec.ts';
-import { hyperSlots } from '../../compiler/plan/types.ts';
+import { updateKernels } from '../../compiler/kernels/update/update.ts';
+import type { UpdateSpec } from '../../compiler/kernels/update/update-spec.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
+import { hyperSlots } from '../../compiler/slots.ts';
 import { expectClose, kinds, randomInput } from './check-op.ts';
 import { Memory, openGpu, profileOf, runKernels } from './harness.ts';
 

@@ -5,10 +5,10 @@
  * Products of halves are exact in f32 and sums are f32, so the tolerance is that of f32 products (the op's own, growing with
  * the root of the number of terms); f16 results may be off by one rounding to 11 bits on top.
  */
-import { contractLowerings } from '../../compiler/kernels/contract.ts';
-import { convolutionLowerings } from '../../compiler/kernels/convolution.ts';
-import type { Kernel } from '../../compiler/kernels/kernel.ts';
-import { scheduleIds, scheduleKey } from '../../compiler/kernels/schedules.ts';
+import { contractLowerings } from '../../compiler/kernels/products/contract.ts';
+import { convolutionLowerings } from '../../compiler/kernels/products/convolution.ts';
+import { scheduleIds, scheduleKey } from '../../compiler/kernels/schedules/schedules.ts';
+import type { Kernel } from '../../compiler/kernels/text/kernel.ts';
 import type { OpName } from '../../compiler/ops/attributes.ts';
 import { slide } from '../../compiler/ops/convolve.ts';
 import { opOf } from '../../compiler/ops/index.ts';

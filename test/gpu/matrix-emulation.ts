@@ -5,8 +5,8 @@
  * The kernel's text is used as it is but for the types and the three built-in functions, so its tiles, offsets, orders,
  * edges and epilogues are those of the real kernel.
  */
-import type { Kernel } from '../../compiler/kernels/kernel.ts';
-import { hiddenBound } from '../../compiler/kernels/wgsl.ts';
+import type { Kernel } from '../../compiler/kernels/text/kernel.ts';
+import { hiddenBound } from '../../compiler/kernels/text/wgsl.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
 
 /** A profile whose subgroups have one invocation, with scalars in workgroup memory as Apple's have. */

@@ -15,6 +15,7 @@ import {
   nvidiaProfile,
 } from '../../compiler/profiles-matrix.ts';
 import { type Command, underMatrixDriver } from '../../scripts/setup-matrix-driver.ts';
+import { skipFor } from '../support/needs.ts';
 import { openGpu } from './harness.ts';
 import {
   convolutionCases,
@@ -28,11 +29,9 @@ import type { ChildOutcome, ChildReport } from './matrix-child.ts';
 import { emulated, emulatedProfile } from './matrix-emulation.ts';
 
 const program = ['--import', 'tsx', fileURLToPath(new URL('./matrix-child.ts', import.meta.url))];
-const command = underMatrixDriver(process.execPath, program);
-if (command === undefined)
-  console.error(
-    'no driver with subgroup matrices (npm run setup:matrix-driver): matrix kernels are not executed',
-  );
+const command =
+  underMatrixDriver(process.execPath, program) ??
+  skipFor('no driver with subgroup matrices (npm run setup:matrix-driver)');
 
 function runChild({ command: file, args, env }: Command): Promise<ChildReport> {
   return new Promise((resolve, reject) => {
@@ -98,7 +97,7 @@ describe.skipIf(command === undefined)('subgroup matrices of a software driver',
 });
 
 const gpu = await openGpu();
-const halves = gpu?.device.features.has('shader-f16') === true;
+const halves = gpu?.device.features.has('shader-f16') ? true : skipFor('no adapter with shader-f16');
 
 describe.skipIf(!halves)('emulated subgroup matrices', () => {
   const sizes = { m: 67, n: 70, k: 77 };

@@ -34,7 +34,7 @@ async function results(verified: VerifiedPlan): Promise<Map<string, Float64Array
   for (const { name, shape } of verified.inputs)
     session.writeInput(
       name,
-      name === 'images' ? hashImages(batch, shape[2]!) : hashTokens(batch, shape[1]!, 500),
+      name === 'images' ? hashImages([batch, ...shape.slice(1)]) : hashTokens(batch, shape[1]!, 500),
     );
   session.run();
   const found = new Map<string, Float64Array>();

@@ -39,7 +39,9 @@ async function imageFeatures(executor: Executor, model: Model): Promise<Float64A
   const weights = await openWeights(model, 'hash');
   const request = { entry: 'encode_image', batch: 1, mode: 'eval', gradients: false } as const;
   const entry = await openEntry(executor, model, weights, request);
-  const results = await entry.run(new Map([['images', hashImages(1, model.resolution!)]]));
+  const results = await entry.run(
+    new Map([['images', hashImages([1, 3, model.resolution!, model.resolution!])]]),
+  );
   entry.close();
   return Float64Array.from(results.get('image_features')!.data);
 }

@@ -7,7 +7,7 @@
 import { describe, expect, it } from 'vitest';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import type { Graph } from '../../compiler/graph/types.ts';
-import { contractTiles } from '../../compiler/kernels/schedules-contract.ts';
+import { contractTiles } from '../../compiler/kernels/schedules/contract.ts';
 import { deviceClass } from '../../compiler/profile.ts';
 import { device } from './compiled.ts';
 import { casesOf, classProfiles, expectAllRan, type Tallies, tryAll } from './every-schedule.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { compileGraph } from '../../compiler/compile.ts';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import type { Graph } from '../../compiler/graph/types.ts';
-import { scheduleKey } from '../../compiler/kernels/schedules.ts';
+import { scheduleKey } from '../../compiler/kernels/schedules/schedules.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
 import { openGpu } from '../../runtime/node/gpu.ts';

@@ -31,8 +31,15 @@ export interface GradientCase {
   readonly build: (b: Builder, w: readonly number[]) => number;
   /** Range of the random weights. */
   readonly range?: readonly [low: number, high: number];
+  /** Values of weights, in place of random ones. */
+  readonly values?: Readonly<Record<string, RefTensor>>;
   /** Fixed integers fed as inputs by name. */
   readonly integers?: Readonly<Record<string, RefTensor>>;
+}
+
+/** What the differences may write to. */
+function copyOf(x: RefTensor | undefined): RefTensor | undefined {
+  return x && { shape: x.shape, data: x.data.slice() };
 }
 
 const step = 1e-5;
@@ -45,7 +52,13 @@ function scalarGraph(c: GradientCase): { graph: Graph; size: readonly number[] }
   const size = numericShape(b.type(value));
   const r = b.add('input', [], { name: 'r', dtype: 'f32', shape: size });
   const weighed = b.add('mul', [value, r], {});
-  const loss = b.add('sum', [weighed], { axes: size.map((_, i) => i), keep: false });
+  const sum = (x: number) => b.add('sum', [x], { axes: b.type(x).shape.map((_, i) => i), keep: false });
+  // Every weight has a gradient, if only 0.
+  const zero = b.add('constant', [], { value: 0, dtype: 'f32', shape: [] });
+  const loss = ids.reduce(
+    (total, id) => b.add('add', [total, b.add('mul', [sum(id), zero], {})], {}),
+    sum(weighed),
+  );
   return { graph: b.finish([{ name: 'loss', node: loss }]), size };
 }
 
@@ -56,7 +69,7 @@ export function expectGradients(c: GradientCase, seed = 1): void {
   const params = new Map(
     Object.entries(c.weights).map(([name, shape]) => [
       name,
-      randomTensor(shape, random, ...(c.range ?? [-1, 1])),
+      copyOf(c.values?.[name]) ?? randomTensor(shape, random, ...(c.range ?? [-1, 1])),
     ]),
   );
   const inputs = new Map([['r', randomTensor(size, random)], ...Object.entries(c.integers ?? {})]);

@@ -7,13 +7,13 @@
  */
 import { expect } from 'vitest';
 import type { Graph } from '../../compiler/graph/types.ts';
-import { resolveModel, traceEntry } from '../../compiler/model/index.ts';
+import { traceEntry } from '../../compiler/model/index.ts';
+import type { Model } from '../../compiler/model/types.ts';
 import type { Batch, BatchSource } from '../../runtime/data/types.ts';
 import type { Schedule } from '../../runtime/train/schedule.ts';
 import { trainLoop } from '../../runtime/train/trainer.ts';
 import type { MetricsRow, TrainSession, UpdateSettings } from '../../runtime/train/types.ts';
-import { nodeHost } from '../../zoo/host.ts';
-import { type GoldenFile, readGolden, relL2, relMax } from './golden.ts';
+import { type GoldenFile, type GoldenSet, goldenSet, relL2, relMax } from './golden.ts';
 
 export interface TrainingTolerances {
   /** Relative. */
@@ -34,19 +34,19 @@ export interface TrainingTolerances {
 
 export interface GoldenTraining {
   readonly graph: Graph;
-  readonly weights: GoldenFile;
-  readonly train: GoldenFile;
+  readonly train: GoldenSet;
   readonly settings: UpdateSettings;
 }
 
 export function goldenTraining(set: string): GoldenTraining {
-  const weights = readGolden(`${set}.weights.safetensors`);
-  const train = readGolden(`${set}.train.safetensors`);
-  const model = resolveModel(nodeHost(), `test/fixtures/models/tiny.zoo#${set}`);
-  if (!model.ok) throw new Error(model.diagnostics.map((d) => d.message).join('\n'));
-  const batch = train.tensors.get('in.images')!.shape[1]!;
+  const train = goldenSet(set, 'train');
+  return { ...tinyTraining(train.model, train.tensors.get('in.images')!.shape[1]!), train };
+}
+
+/** The loss of a tiny model and its optimizer, without data. */
+export function tinyTraining(model: Model, batch: number): Omit<GoldenTraining, 'train'> {
   const settings: UpdateSettings = {
-    trainable: model.value.weights.filter((w) => w.kind === 'param').map((w) => w.name),
+    trainable: model.weights.filter((w) => w.kind === 'param').map((w) => w.name),
     beta1: 0.9,
     beta2: 0.98,
     eps: 1e-6,
@@ -54,9 +54,9 @@ export function goldenTraining(set: string): GoldenTraining {
     decayMinDims: 2,
     clamps: [{ weight: 'logit_scale', min: 0, max: Math.log(100) }],
   };
-  const traced = traceEntry(model.value, 'loss', { batch, training: true });
+  const traced = traceEntry(model, 'loss', { batch, training: true });
   if (!traced.ok) throw new Error(traced.diagnostics.map((d) => d.message).join('\n'));
-  return { graph: traced.value, weights, train, settings };
+  return { graph: traced.value, settings };
 }
 
 /** The golden batches, in order. */
@@ -113,11 +113,11 @@ export async function goldenLoop(
 
 /** Runs the five steps on `session` and compares; closes nothing. */
 export async function checkGoldenTraining(
-  { weights, train, settings }: GoldenTraining,
+  { train, settings }: GoldenTraining,
   session: TrainSession,
   tolerances: TrainingTolerances,
 ): Promise<void> {
-  const stored = [...weights.tensors].filter(([name]) => !name.endsWith('num_batches_tracked'));
+  const stored = [...train.weights].filter(([name]) => !name.endsWith('num_batches_tracked'));
   for (const [name, { data }] of stored) session.writeState(name, Float32Array.from(data));
   const schedule = { kind: 'cosine', lr: 5e-4, warmup: 2, total: 5 } as const;
   const rows = await goldenLoop({ train, settings }, session, schedule, { start: 0, end: 5 });
@@ -131,11 +131,8 @@ export async function checkGoldenTraining(
     );
     expect(row.lr).toBeCloseTo(of('step.lr')[i]!, 9);
   }
-  const strides = JSON.parse(train.metadata.get('strides') ?? '{}') as Record<string, number>;
   for (const [name, start] of stored) {
-    const stride = strides[`final.${name}`] ?? 1;
-    const sample = (data: ArrayLike<number>): Float64Array =>
-      Float64Array.from({ length: Math.ceil(data.length / stride) }, (_, i) => data[i * stride]!);
+    const sample = (data: ArrayLike<number>): Float64Array => train.sample(`final.${name}`, data);
     const found = sample(await session.readState(name));
     const wanted = of(`final.${name}`);
     const begun = sample(start.data);

@@ -58,6 +58,10 @@ async function open(
 ) {
   const result = await openBatchSource(source, {
     batch: 4,
+    inputs: [
+      { name: 'images', dtype: 'f32', sizes: [3, 4, 4] },
+      { name: 'tokens', dtype: 'i32', sizes: [context] },
+    ],
     resolution: 4,
     context,
     vocab,

@@ -25,9 +25,17 @@ const documents = [
   ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
 ];
 
+/** What stands in backticks, outside of code blocks. */
+function quoted(document: string): string[] {
+  const text = read(document).replace(/^```[\s\S]*?^```/gm, '');
+  return [...text.matchAll(/`([^`\n]+)`/g)].map((m) => m[1]!);
+}
+
+const layers = ['grammar', 'compiler', 'runtime', 'zoo'];
+
 describe('documents', () => {
   it('list every error code of the sources, and no other', () => {
-    const used = ['grammar', 'compiler', 'runtime', 'zoo', 'examples/emoji']
+    const used = [...layers, 'examples/emoji']
       .flatMap(sources)
       .flatMap((text) => [...text.matchAll(/\bZ\d{3}\b(?=['":])/g)].map((m) => m[0]));
     const listed = [...read('docs/errors.md').matchAll(/^\| (Z\d{3}) \|/gm)].map((m) => m[1]!);
@@ -65,5 +73,30 @@ describe('documents', () => {
         expect(existsSync(path), `${document}: ${target}`).toBe(true);
       }
     }
+  });
+
+  it('name files and folders that exist', () => {
+    const path = new RegExp(
+      `^(?:${[...layers, 'test', 'docs', 'scripts', 'bench', 'examples', '.ci'].join('|')})/[\\w./-]*$`,
+    );
+    const placeholder = /\b[A-Z]{2,}\b/;
+    const named = documents.flatMap((document) =>
+      quoted(document)
+        .filter((text) => path.test(text) && !placeholder.test(text))
+        .map((text) => ({ document, text })),
+    );
+    expect(named.length).toBeGreaterThan(50);
+    expect(named.filter(({ text }) => !existsSync(join(root, text)))).toEqual([]);
+  });
+
+  it('speak of functions and types that the sources have', () => {
+    const library = readdirSync(join(root, 'zoo/lib')).map((file) => read(`zoo/lib/${file}`));
+    const texts = [...layers.flatMap(sources), ...library, read('biome.json')];
+    const words = new Set(texts.flatMap((text) => text.match(/\w+/g) ?? []));
+    const names = quoted('docs/architecture.md').filter(
+      (text) => /^\w+(?:\.\w+)*$/.test(text) && /[a-z][A-Z]|\b[A-Z][a-z]/.test(text),
+    );
+    expect(names.length).toBeGreaterThan(80);
+    expect(names.filter((name) => name.split('.').some((part) => !words.has(part)))).toEqual([]);
   });
 });

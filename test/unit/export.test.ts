@@ -258,7 +258,6 @@ describe('the texts of a run', () => {
       'mine.zoo',
       'model.zoo',
       'recipe.zoo',
-      'train.zoo',
     ]);
     expect(recipe.model.config.get('text.layers')).toBe(2);
   });

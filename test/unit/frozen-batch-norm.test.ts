@@ -37,7 +37,7 @@ function features(graph: Graph): Float64Array {
       { shape: w.shape, data: Float64Array.from(hashWeight(w.name, w.shape)) },
     ]),
   );
-  const images = { shape: [2, 3, 32, 32], data: Float64Array.from(hashImages(2, 32)) };
+  const images = { shape: [2, 3, 32, 32], data: Float64Array.from(hashImages([2, 3, 32, 32])) };
   return executeReference(verify(graph), { inputs: new Map([['images', images]]), params }).get(
     'image_features',
   )!.data;

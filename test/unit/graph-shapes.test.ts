@@ -1,15 +1,16 @@
 /**
  * Shape rules: what they refuse and in which words, and arithmetic with open dimensions.
  */
+
 import { describe, expect, test } from 'vitest';
 import { ShapeMismatch } from '../../compiler/graph/builder.ts';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import { addDims, divideDims, multiplyDims, sameElements, subtractDims } from '../../compiler/graph/dims.ts';
 import { einsum } from '../../compiler/graph/einsum.ts';
+import type { ShapeError } from '../../compiler/graph/shape-error.ts';
 import { type Dim, formatShape } from '../../compiler/graph/types.ts';
 import type { OpAttributes, OpName } from '../../compiler/ops/attributes.ts';
 import { ops } from '../../compiler/ops/index.ts';
-import type { ShapeError } from '../../compiler/ops/op.ts';
 
 const B: Dim = { symbol: 'B', mul: 1 };
 const b = createBuilder();

@@ -126,7 +126,7 @@ describe('the hash rule (test vectors of its definition)', () => {
   });
 
   it('makes images and tokens', () => {
-    const images = hashImages(4, 224);
+    const images = hashImages([4, 3, 224, 224]);
     expect([...images.slice(0, 3)]).toEqual([0.5513322949409485, 0.5841876864433289, 0.7084922790527344]);
     expect(images.at(-1)).toBe(-0.1455492377281189);
     expect(crcOf(images)).toBe('0e476867');

@@ -3,8 +3,6 @@
  * vendor's matrices compiles on Dawn's null backend.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Kernel } from '../../compiler/kernels/kernel.ts';
-import { scheduleIds } from '../../compiler/kernels/schedules.ts';
 import {
   invocationsOf,
   matrixBytes,
@@ -12,7 +10,9 @@ import {
   matrixTiles,
   preferredMatrixTile,
   subgroupOf,
-} from '../../compiler/kernels/schedules-matrix.ts';
+} from '../../compiler/kernels/schedules/matrix.ts';
+import { scheduleIds } from '../../compiler/kernels/schedules/schedules.ts';
+import type { Kernel } from '../../compiler/kernels/text/kernel.ts';
 import {
   type DeviceProfile,
   defaultLimits,

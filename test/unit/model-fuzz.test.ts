@@ -1,15 +1,29 @@
 /**
  * Any text gives a model or diagnostics: nothing throws, nothing hangs.
  *
+ * Towers are two blocks high here: tracing twelve to thirty-six takes nearly all of a check's time, and finds nothing else.
  * Half of the programs are damaged text, half parse and mean nothing. ZOOC_FUZZ sets how many of each (500 by default).
  * The limit of processor time for one program is generous, because the machine may be busy; it is there to catch hangs.
  */
 import { describe, expect, it } from 'vitest';
 import { checkFile } from '../../compiler/model/index.ts';
+import type { ModuleHost } from '../../compiler/model/types.ts';
 import { renderDiagnostics } from '../../grammar/render.ts';
 import { memoryHost } from '../errors/report.ts';
-import { mutatePrograms } from '../fixtures/fuzz.ts';
+import { mutatePrograms, samplePrograms, shallow } from '../fixtures/fuzz.ts';
 import { mutateMeanings } from '../fixtures/meaning-fuzz.ts';
+
+/** One text and the bundled packages, whose towers are as shallow as those of the programs. */
+function fuzzHost(text: string): ModuleHost {
+  const host = memoryHost({ 'fuzz.zoo': text });
+  return {
+    ...host,
+    bundled: (name) => {
+      const file = host.bundled(name);
+      return file && { ...file, text: shallow(file.text) };
+    },
+  };
+}
 
 const count = Number(process.env.ZOOC_FUZZ ?? 500);
 const secondsOfProcessor = 5;
@@ -19,7 +33,7 @@ function checkAll(programs: readonly string[]): { readonly accepted: number; rea
   let accepted = 0;
   for (const text of programs) {
     const before = process.cpuUsage();
-    const result = checkFile(memoryHost({ 'fuzz.zoo': text }), 'fuzz.zoo');
+    const result = checkFile(fuzzHost(text), 'fuzz.zoo');
     expect(result.ok || result.diagnostics.some((d) => d.severity === 'error'), text).toBe(true);
     renderDiagnostics(result.diagnostics);
     const { user, system } = process.cpuUsage(before);
@@ -30,6 +44,20 @@ function checkAll(programs: readonly string[]): { readonly accepted: number; rea
 }
 
 describe('any text', () => {
+  it('is made from programs that are judged alike with shallow towers', () => {
+    for (const [name, text] of samplePrograms()) {
+      expect(shallow(text), name).not.toMatch(/layers(: int)? = (\[\d+, [3-9]|[3-9]|\d\d)/);
+      const [deep, low] = [
+        checkFile(memoryHost({ 'fuzz.zoo': text }), 'fuzz.zoo'),
+        checkFile(fuzzHost(shallow(text)), 'fuzz.zoo'),
+      ];
+      expect(
+        low.diagnostics.map((d) => [d.code, d.message]),
+        name,
+      ).toEqual(deep.diagnostics.map((d) => [d.code, d.message]));
+    }
+  });
+
   it('damaged', { timeout: count * 600 }, () => {
     expect(checkAll(mutatePrograms(2026, count)).slow).toEqual([]);
   });

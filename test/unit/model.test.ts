@@ -1,5 +1,4 @@
 /** Models in the language against what is published about them: weights in order, graphs, variants, names of others. */
-import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { formatShape } from '../../compiler/graph/types.ts';
 import {
@@ -24,6 +23,7 @@ import type { Span } from '../../grammar/source.ts';
 import { nodeHost } from '../../zoo/host.ts';
 import { memoryHost } from '../errors/report.ts';
 import { samplePrograms } from '../fixtures/fuzz.ts';
+import { publishedStateDicts, stateLine } from '../support/state-dicts.ts';
 
 const host = nodeHost();
 const tiny = 'test/fixtures/models/tiny.zoo';
@@ -42,43 +42,17 @@ function textAt({ file, start, end }: Span): string {
   return file.text.slice(start, end);
 }
 
-/** `visual.proj [768, 512]`, with element type and role where they are not the usual ones. */
-function lines(m: Model): string[] {
-  return m.weights.map((w) => {
-    const rest = `${w.dtype === 'i64' ? ' i64' : ''}${w.kind === 'buffer' ? ' buffer' : ''}`;
-    return `${w.name} ${formatShape(w.shape)}${rest}`;
-  });
-}
-
 describe('state dicts', () => {
-  for (const file of ['vit-b-32', 'rn50x4']) {
-    it(`${file}: every weight, in order`, () => {
-      const path = new URL(`../fixtures/state_dicts/${file}.json`, import.meta.url);
-      const wanted = JSON.parse(readFileSync(path, 'utf8')) as {
-        model: string;
-        parameters: number;
-        weights: string[];
-      };
-      const found = model(wanted.model);
-      expect(lines(found)).toEqual(wanted.weights);
-      expect(found.parameters).toBe(wanted.parameters);
-    });
-  }
+  const published = publishedStateDicts();
 
-  const golden = new URL('../../../shared/golden/state_dicts.json', import.meta.url);
-  it.runIf(existsSync(golden))('all nine published models', () => {
-    type Entry = { total_parameters: number; state_dict: [string, number[], string, string][] };
-    const all = JSON.parse(readFileSync(golden, 'utf8')) as Record<string, Entry>;
-    expect(Object.keys(all)).toHaveLength(9);
-    for (const [name, { total_parameters, state_dict }] of Object.entries(all)) {
-      const found = model(name);
-      const wanted = state_dict.map(
-        ([weight, shape, dtype, kind]) =>
-          `${weight} ${formatShape(shape)}${dtype === 'int64' ? ' i64' : ''}${kind === 'buffer' ? ' buffer' : ''}`,
-      );
-      expect(lines(found), name).toEqual(wanted);
-      expect(found.parameters, name).toBe(total_parameters);
-    }
+  it('are known of nine published models', () => {
+    expect(published.size).toBe(9);
+  });
+
+  it.each([...published])('%s: every weight, in order', (name, { parameters, weights }) => {
+    const found = model(name);
+    expect(found.weights.map(stateLine)).toEqual(weights);
+    expect(found.parameters).toBe(parameters);
   });
 });
 

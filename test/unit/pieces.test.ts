@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { compileGraph } from '../../compiler/compile.ts';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
-import { scheduleIds, scheduleKey } from '../../compiler/kernels/schedules.ts';
+import { scheduleIds, scheduleKey } from '../../compiler/kernels/schedules/schedules.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import {
   appleProfile,

@@ -4,7 +4,8 @@ import { resolveModel } from '../../compiler/model/index.ts';
 import type { Model } from '../../compiler/model/types.ts';
 import { type DeviceProfile, lavapipeProfile } from '../../compiler/profile.ts';
 import { nodeHost } from '../../zoo/host.ts';
-import { compileEntry, compileFitting, type EntryRequest } from '../../zoo/run/entry.ts';
+import { compileEntry, compileFitting, type EntryRequest, openEntry } from '../../zoo/run/entry.ts';
+import { openWeights } from '../../zoo/weights/weights.ts';
 
 const host = nodeHost();
 
@@ -17,6 +18,32 @@ function tiny(name: string): Model {
 const model = tiny('tiny_vit');
 const request = (batch: number): EntryRequest => ({ entry: 'loss', batch, mode: 'train', gradients: true });
 const total = (batch: number) => compileEntry(model, request(batch), lavapipeProfile).memory.total;
+
+describe('sizes far beyond any machine', () => {
+  const huge = 1e9;
+  const inBrief = { ...request(huge), entry: 'encode_text', mode: 'eval', gradients: false } as const;
+
+  test('are refused at once, with a batch that fits', () => {
+    // Buffers of one mebibyte, so that what fits is small and the search for it short.
+    const profile = { ...lavapipeProfile, limits: { ...lavapipeProfile.limits, maxBufferSize: 2 ** 20 } };
+    expect(() => compileFitting(model, inBrief, profile)).toThrow(
+      /Z605.*tokens takes .* GiB, more than one buffer/,
+    );
+    expect(() => compileFitting(model, { ...inBrief, batch: 2 ** 53 - 1 }, lavapipeProfile)).toThrow(/Z313/);
+  });
+
+  test('are refused by the reference, too, before the host makes any input', async () => {
+    const executor = { kind: 'reference', name: 'reference', close: () => {} } as const;
+    const weights = await openWeights(model, 'init:0');
+    try {
+      await openEntry(executor, model, weights, inBrief);
+      expect.unreachable();
+    } catch (error) {
+      const [found] = (error as { diagnostics: { code: string; help: string }[] }).diagnostics;
+      expect(found).toMatchObject({ code: 'Z605', help: expect.stringMatching(/^a batch of \d+ fits$/) });
+    }
+  });
+});
 
 describe('memory of a device', () => {
   test('the largest batch that fits is named, and it does fit', () => {

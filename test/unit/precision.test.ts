@@ -5,8 +5,8 @@ import { builderFrom, createBuilder } from '../../compiler/graph/create-builder.
 import { roundToHalf } from '../../compiler/graph/half.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
 import { formatType, type Graph, type VerifiedGraph } from '../../compiler/graph/types.ts';
-import { withHalfStorage } from '../../compiler/kernels/half.ts';
-import type { Kernel, KernelArg } from '../../compiler/kernels/kernel.ts';
+import { withHalfStorage } from '../../compiler/kernels/text/half.ts';
+import type { Kernel, KernelArg } from '../../compiler/kernels/text/kernel.ts';
 import { runPasses } from '../../compiler/passes/index.ts';
 import { discreteProfile, lavapipeProfile } from '../../compiler/profile.ts';
 import { narrowF16, widenF16 } from '../../runtime/data/safetensors/half.ts';

@@ -110,9 +110,10 @@ describe('what a recipe trains', () => {
   });
 
   it('refuses batches whose pictures fit no array of the host', () => {
-    const at = (batch: number) => ({ ...recipe, batch, model: { ...recipe.model, resolution: 224 } });
+    const inputs = [{ name: 'images', dtype: 'f32', sizes: [3, 224, 224] }] as const;
+    const at = (batch: number) => ({ ...recipe, batch, model: { ...recipe.model, inputs } });
     expect(() => checkHostBatch(at(28532))).not.toThrow();
-    expect(() => checkHostBatch(at(28533))).toThrow(/Z607.*batch = 28533 pictures of 224 x 224/);
+    expect(() => checkHostBatch(at(28533))).toThrow(/Z607.*batch = 28533 rows of images \[3, 224, 224\]/);
   });
 });
 

@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { compileGraph } from '../../compiler/compile.ts';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import type { Graph } from '../../compiler/graph/types.ts';
+import { contractTiles, workgroupBytes } from '../../compiler/kernels/schedules/contract.ts';
 import {
   chooseSchedule,
-  type ScheduleFamily,
   scheduleIds,
   scheduleKey,
   searchSpaces,
-} from '../../compiler/kernels/schedules.ts';
-import { contractTiles, workgroupBytes } from '../../compiler/kernels/schedules-contract.ts';
+} from '../../compiler/kernels/schedules/schedules.ts';
+import type { ScheduleFamily } from '../../compiler/kernels/text/kernel.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import {
   appleProfile,

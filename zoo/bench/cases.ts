@@ -106,7 +106,7 @@ export function caseInputs(test: BenchCase, model: Model, names: readonly string
     inputs.set(
       name,
       name === 'images'
-        ? hashImages(test.batch, model.resolution!)
+        ? hashImages([test.batch, 3, model.resolution!, model.resolution!])
         : hashTokens(test.batch, model.context!, model.vocab!),
     );
   return inputs;

@@ -7,7 +7,7 @@
 import { compileGraph, type Precision } from '../../compiler/compile.ts';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import type { Plan, VerifiedPlan } from '../../compiler/plan/types.ts';
-import { hyperSlots } from '../../compiler/plan/types.ts';
+import { hyperSlots } from '../../compiler/slots.ts';
 import type { Device, Session } from '../../runtime/types.ts';
 
 export interface Timing {

@@ -5,12 +5,14 @@
  * A verb's code is loaded only when it is called, so that `zooc --help` and `zooc check` stay quick. Every
  * error ends in `failure.ts`, which chooses the exit code: 0 done, 1 the user's input, 2 a defect of ours.
  */
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from '@commander-js/extra-typings';
 import { fail } from '../../grammar/diagnostics.ts';
 import { report } from './failure.ts';
 import { version } from './version.ts';
 
-const modelHelp = 'a bundled model ("ViT-B/32") or file.zoo#name';
+const modelHelp = 'a bundled model ("ViT-B/32"), file.zoo#name, or a folder that export or train wrote';
 
 function collect(value: string, before: readonly string[]): string[] {
   return [...before, value];
@@ -114,7 +116,7 @@ program
   .description('run one entry on tensors from a file')
   .argument('<model>', modelHelp)
   .requiredOption('--entry <entry>', 'encode_image, encode_text, logits or loss')
-  .addOption(weightsOption().makeOptionMandatory())
+  .addOption(weightsOption())
   .requiredOption('--inputs <inputs>', 'safetensors file with `images` and / or `tokens`, or hash')
   .requiredOption('--out <file>', 'safetensors file to write')
   .addOption(
@@ -181,7 +183,7 @@ program
 program
   .command('classify')
   .description('zero-shot classification: label and probability per image')
-  .argument('<model>', `${modelHelp}, or an exported folder`)
+  .argument('<model>', modelHelp)
   .argument('<images...>', 'image files')
   .addOption(weightsOption())
   .requiredOption('--labels <labels>', 'file (one label a line, or a JSON array) or comma-separated list')
@@ -201,7 +203,7 @@ program
 program
   .command('embed')
   .description('normalised features of images and / or texts, as .npy or safetensors')
-  .argument('<model>', `${modelHelp}, or an exported folder`)
+  .argument('<model>', modelHelp)
   .addOption(weightsOption())
   .option('--images <files...>', 'image files')
   .option('--texts <texts...>', 'texts; @file for one a line')
@@ -256,14 +258,21 @@ async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-// A reader that closes the pipe early (`zooc list | head -1`) is not an error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(0);
-});
+/** One call of the command line; `argv` as Node gives it. Sets `process.exitCode`. */
+export async function runCli(argv: readonly string[]): Promise<void> {
+  try {
+    await main(argv);
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+}
 
-try {
-  await main(process.argv);
-} catch (error) {
-  process.exitCode = report(error);
+// A command that npm installs is a link to this file.
+if (realpathSync(process.argv[1] ?? '.') === fileURLToPath(import.meta.url)) {
+  // A reader that closes the pipe early (`zooc list | head -1`) is not an error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(0);
+  });
+  await runCli(process.argv);
 }

@@ -1,8 +1,5 @@
-/**
- * From what stands on the command line (`ViT-B/32`, `enc.zoo#mine`, `--set a=b`) to
- * checked models and recipes.
- */
-import { resolveModel, resolveRecipe } from '../../compiler/model/index.ts';
+/** From what stands on the command line (`enc.zoo#recipe`, `--set a=b`, `--batch 4`) to recipes and checked values. */
+import { resolveRecipe } from '../../compiler/model/index.ts';
 import type { EntryName, Model, Recipe, Result } from '../../compiler/model/types.ts';
 import { entryNames } from '../../compiler/model/types.ts';
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
@@ -30,10 +27,6 @@ export function parseOverrides(settings: readonly string[]): Override[] {
     if (at <= 0) fail('Z703', `--set ${setting}: expected path=value`, '--set vision.layers=2');
     return { path: setting.slice(0, at).trim(), value: setting.slice(at + 1).trim() };
   });
-}
-
-export function loadModel(reference: string, settings: readonly string[]): Model {
-  return unwrap(resolveModel(nodeHost(), reference, parseOverrides(settings)));
 }
 
 export function loadRecipe(reference: string, settings: readonly string[]): Recipe {

@@ -1,32 +1,53 @@
 /**
- * MODEL and `--weights` together: an exported folder is a model with its weights,
- * everything else needs `--weights`.
+ * MODEL on the command line, for every verb that takes one: a bundled name, `file.zoo#name`, or a folder that `export` or
+ * `train` wrote. A folder brings its weights, everything else needs `--weights`.
  */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Model } from '../../compiler/model/types.ts';
+import { resolveModel } from '../../compiler/model/index.ts';
+import { zooPackages } from '../../compiler/model/modules/imports.ts';
+import type { Model, ModuleHost } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
+import { parse } from '../../grammar/parser.ts';
 import { isPackage, loadPackage } from '../export/index.ts';
+import { nodeHost } from '../host.ts';
 import { openWeights, type WeightSource } from '../weights/weights.ts';
-import { loadModel } from './models.ts';
+import { parseOverrides, unwrap } from './models.ts';
 
 interface LoadedModel {
   readonly model: Model;
   readonly weights: WeightSource;
 }
 
+/** Names of the models that bundled packages declare, in order of declaration. */
+export function bundledModels(host: ModuleHost): string[] {
+  return zooPackages.flatMap((name) => {
+    const { program } = parse(host.bundled(name)!);
+    return program.items.flatMap((item) => (item.kind === 'model' ? [item.name.text] : []));
+  });
+}
+
+/** Whether a reference means a folder: a bundled model's name does not, whatever lies around. */
+function isFolder(reference: string): boolean {
+  if (statSync(reference, { throwIfNoEntry: false })?.isDirectory() !== true) return false;
+  return !bundledModels(nodeHost()).includes(reference);
+}
+
 /**
- * What to load for a folder: a verified package's model, or the model of a run folder; undefined
- * for any other reference.
+ * The reference that `resolveModel` understands: a folder's is that of its model, once the folder is verified.
+ * @throws DiagnosticError Z430 for a damaged package, Z704 for another folder without a model
  */
-async function folderModel(reference: string): Promise<string | undefined> {
-  if (statSync(reference, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined;
+export async function modelReference(reference: string): Promise<string> {
+  if (!isFolder(reference)) return reference;
   if (isPackage(reference)) return (await loadPackage(reference)).reference;
   const path = join(reference, 'model.zoo');
-  if (!existsSync(path)) {
-    fail('Z704', `${reference} is a folder without model.zoo`, 'zooc export makes such folders');
-  }
-  return path;
+  if (existsSync(path)) return path;
+  fail('Z704', `${reference} is a folder without model.zoo`, 'zooc export --format zoo makes such folders');
+}
+
+export async function loadModel(reference: string, settings: readonly string[]): Promise<Model> {
+  const overrides = parseOverrides(settings);
+  return unwrap(resolveModel(nodeHost(), await modelReference(reference), overrides));
 }
 
 /** Loads the model and opens its weights; close them when done. */
@@ -35,11 +56,9 @@ export async function loadModelWithWeights(
   weights: string | undefined,
   settings: readonly string[],
 ): Promise<LoadedModel> {
-  const inFolder = await folderModel(reference);
-  const source = weights ?? (inFolder === undefined ? undefined : reference);
-  if (source === undefined) {
+  const source = weights ?? (isFolder(reference) ? reference : undefined);
+  if (source === undefined)
     fail('Z703', `${reference} needs weights`, '--weights FILE, or an exported folder as MODEL');
-  }
-  const model = loadModel(inFolder ?? reference, settings);
+  const model = await loadModel(reference, settings);
   return { model, weights: await openWeights(model, source) };
 }

@@ -8,13 +8,18 @@ import { fail } from '../../grammar/diagnostics.ts';
 
 const strings = z.array(z.string());
 
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+/**
+ * A whole text file.
+ * @throws DiagnosticError Z701 for what is no file (a FIFO would wait for a writer); system errors as they are
+ */
+export function readText(path: string): string {
+  if (!statSync(path).isFile()) fail('Z701', `${path}: it is not a file`);
+  return readFileSync(path, 'utf8');
 }
 
 /** The texts of a file; blank lines do not count. */
 export function readTexts(path: string): string[] {
-  const text = readFileSync(path, 'utf8');
+  const text = readText(path);
   if (!text.trimStart().startsWith('[')) {
     return text
       .split('\n')
@@ -32,14 +37,16 @@ export function readTexts(path: string): string[] {
   return parsed.data;
 }
 
-/** Labels of `--labels`: a file's, or the argument itself split at commas. At least one. */
+/** Labels of `--labels`: a file's, or the argument itself, which may be called as a folder is, split at commas. At least one. */
 export function readLabels(argument: string): string[] {
-  const labels = isFile(argument)
-    ? readTexts(argument)
-    : argument
-        .split(',')
-        .map((label) => label.trim())
-        .filter((label) => label !== '');
+  const found = statSync(argument, { throwIfNoEntry: false });
+  const labels =
+    found !== undefined && !found.isDirectory()
+      ? readTexts(argument)
+      : argument
+          .split(',')
+          .map((label) => label.trim())
+          .filter((label) => label !== '');
   if (labels.length === 0) fail('Z703', `--labels ${argument}: no labels`, '--labels "a cat,a dog"');
   return labels;
 }

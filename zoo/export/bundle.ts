@@ -9,7 +9,7 @@ import { basename, resolve } from 'node:path';
 import { zooPackages } from '../../compiler/model/modules/imports.ts';
 import type { TextOverride } from '../../compiler/model/resolve/resolve.ts';
 import type { ModuleHost, Recipe } from '../../compiler/model/types.ts';
-import type { Program, TrainDecl } from '../../grammar/ast.ts';
+import type { Identifier, Program, TrainDecl } from '../../grammar/ast.ts';
 import { parse } from '../../grammar/parser.ts';
 import type { SourceFile } from '../../grammar/source.ts';
 import { type Edit, isSetting, settingEdits } from './recipe-text.ts';
@@ -131,6 +131,13 @@ function copySource(source: SourceFile, names: ReadonlyMap<string, string>, host
   );
 }
 
+/** Where a file imports a model from. */
+function importOf(program: Program, model: string): Identifier | undefined {
+  const importing = (quoted: boolean) =>
+    program.imports.find((i) => i.names.some((n) => n.text === model && n.quoted === quoted));
+  return (importing(true) ?? importing(false))?.from;
+}
+
 /**
  * Everything that defines a model, as texts.
  * @param reference a bundled model's name or `path.zoo#name`
@@ -151,6 +158,13 @@ export function bundleModel(
   if (main === undefined) throw new Error(`${path} is not among the sources`);
   const { program } = parse(main);
   const models = program.items.filter((item) => item.kind === 'model').map((item) => item.name.text);
+  const from = models.includes(model) ? undefined : importOf(program, model);
+  if (from !== undefined) {
+    // What merely imports the model, as the main file of an export does, adds nothing to it.
+    const target = from.quoted ? `${host.resolve(from.text, main.path)}#${model}` : model;
+    const rest = sources.filter((s) => s !== main);
+    return bundleModel(host, target, rest, overrides);
+  }
   const plain = models.includes(model) && overrides.length === 0;
   const alone = models.length === 1 && program.imports.every((i) => i.names.every((n) => !n.quoted));
   if (sources.length === 1 && alone && plain) {
@@ -212,7 +226,7 @@ export function bundleRecipe(
   if (ofModel.length > 0) edits.push({ start, end, text: withClause(name, [...own, ...ofModel]) });
   edits.push(...settingEdits(decl, recipe, overrides.map((o) => o.path).filter(isSetting)));
   const here = program.items.some((i) => i.kind === 'model' && i.name.text === name);
-  const imported = program.imports.some((i) => i.names.some((n) => n.text === name));
+  const imported = importOf(program, name) !== undefined;
   const reference = here || imported ? `${source.path}#${name}` : name;
   const bundle = bundleModel(host, reference, model.sources, [...own, ...ofModel]);
   const files = new Map(bundle.files);

@@ -92,7 +92,11 @@ async function readImage(path: string, resolution: number): Promise<Float32Array
 export async function openEncoder(executor: Executor, model: Model, weights: WeightSource): Promise<Encoder> {
   const { resolution, context, vocab, embed } = model;
   if (resolution === undefined || context === undefined || vocab === undefined || embed === undefined) {
-    fail('Z704', `${model.name} has no image and text tower with a shared embedding`);
+    const taken = model.inputs.map(({ name, sizes }) => `${name} [B, ${sizes.join(', ')}]`).join(' and ');
+    fail(
+      'Z704',
+      `${model.name} takes ${taken}; this needs a tower for pictures [B, 3, R, R] and one for texts, with a shared embedding`,
+    );
   }
   const tower = (input: 'images' | 'tokens', entry: EntryName): Tower =>
     new Tower(input, embed, (batch) =>

@@ -4,15 +4,18 @@
  * The same call serves the command line, zero-shot evaluation and the benchmark, on a
  * device or on the reference.
  */
-import { differentiate } from '../../compiler/autodiff/differentiate.ts';
+
+import { totalmem } from 'node:os';
+import { differentiate, reachedNames, type Variable } from '../../compiler/autodiff/differentiate.ts';
 import { type CompileOptions, compileGraph, type Precision, planFitting } from '../../compiler/compile.ts';
+import { idRange } from '../../compiler/graph/index-ranges.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
-import { type Graph, movedPrefix } from '../../compiler/graph/types.ts';
+import { type Graph, movedPrefix, numericShape, sizeOf } from '../../compiler/graph/types.ts';
 import { traceEntry } from '../../compiler/model/index.ts';
 import type { EntryName, Model } from '../../compiler/model/types.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
-import { DiagnosticError } from '../../grammar/diagnostics.ts';
+import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import { batchCounters } from '../../runtime/train/counters.ts';
 import type { Device, HostArray, Session } from '../../runtime/types.ts';
 import type { WeightSource } from '../weights/weights.ts';
@@ -34,9 +37,11 @@ export interface NamedTensor {
 }
 
 export interface ReadyEntry {
+  /** Trainable weights that the loss does not read, where gradients were asked for: theirs are zero. */
+  readonly unread: readonly string[];
   /** Absent on the reference. */
   readonly session?: Session;
-  /** Runs once. `inputs` are `images` [B,3,R,R] and `tokens` [B,context] as far as the entry takes them. */
+  /** Runs once. `inputs` are `images` and `tokens` in the shapes of `model.inputs`, as far as the entry takes them. */
   run(inputs: ReadonlyMap<string, HostArray>): Promise<Map<string, NamedTensor>>;
   close(): void;
 }
@@ -44,6 +49,19 @@ export interface ReadyEntry {
 /** Names of the weights that have a gradient, in state_dict order. */
 function trainableNames(model: Model): string[] {
   return model.weights.filter((w) => w.kind === 'param').map((w) => w.name);
+}
+
+/** The same with their shapes, which say what gradient a weight has that the loss does not read. */
+function trainableVariables(model: Model): Variable[] {
+  return model.weights.filter((w) => w.kind === 'param').map(({ name, shape }) => ({ name, shape }));
+}
+
+/** Trainable weights that a request for gradients gets zeros for. */
+export function unreadNames(model: Model, graph: Graph, { gradients }: EntryRequest): string[] {
+  if (!gradients) return [];
+  const names = trainableNames(model);
+  const reached = reachedNames(graph, 'loss', names);
+  return names.filter((name) => !reached.has(name));
 }
 
 /** The graph of one entry with numeric shapes. */
@@ -94,7 +112,7 @@ function compileTraced(
     profile,
     ...(request.precision === undefined ? {} : { precision: request.precision }),
     ...(observe === undefined ? {} : { observe }),
-    ...(request.gradients ? { gradients: trainableNames(model) } : {}),
+    ...(request.gradients ? { gradients: trainableVariables(model) } : {}),
   });
 }
 
@@ -119,7 +137,9 @@ export function compileTrainingStep(
   precision: Precision = 'f32',
 ): VerifiedPlan {
   const request = { entry: 'loss', batch, mode: 'train', gradients: false } as const;
-  return compileGraph(traceGraph(model, request), {
+  const graph = traceGraph(model, request);
+  const reached = reachedNames(graph, 'loss', trainableNames(model));
+  return compileGraph(graph, {
     model: model.name,
     entry: request.entry,
     batch,
@@ -127,10 +147,10 @@ export function compileTrainingStep(
     profile,
     precision,
     training: {
-      trainable: trainableNames(model),
+      trainable: trainableNames(model).filter((name) => reached.has(name)),
       ...stepOptimizer,
       ...(precision === 'mixed' ? { lossScale: 'dynamic' as const } : {}),
-      clamps: [{ weight: 'logit_scale', ...stepScaleBounds }],
+      clamps: reached.has('logit_scale') ? [{ weight: 'logit_scale', ...stepScaleBounds }] : [],
     },
   });
 }
@@ -151,6 +171,21 @@ async function counted(
   return (results) => new Map([...results, ...counters]);
 }
 
+/**
+ * Checks ids before anything runs: a GPU would read another row without a word.
+ * @throws DiagnosticError Z404
+ */
+function checkIds(graph: Graph, { vocab }: Model): (inputs: ReadonlyMap<string, HostArray>) => void {
+  const range = idRange(graph, 'tokens');
+  const most = Math.min(range?.max ?? Number.POSITIVE_INFINITY, (vocab ?? Number.POSITIVE_INFINITY) - 1);
+  return (inputs) => {
+    const tokens = inputs.get('tokens');
+    const bad = Number.isFinite(most) ? (tokens?.findIndex((id) => id < 0 || id > most) ?? -1) : -1;
+    if (bad >= 0)
+      fail('Z404', `tokens has id ${tokens![bad]} at position ${bad}, the vocabulary has 0 to ${most}`);
+  };
+}
+
 async function openOnDevice(
   { device, tune }: Extract<Executor, { kind: 'device' }>,
   model: Model,
@@ -160,6 +195,7 @@ async function openOnDevice(
   await tune?.((profile) => compileFitting(model, request, profile).plan);
   const { graph, plan } = compileFitting(model, request, device.profile);
   const withCounters = await counted(graph, model, weights);
+  const check = checkIds(graph, model);
   const session = await device.open(plan);
   try {
     const byName = new Map(model.weights.map((w) => [w.name, w]));
@@ -170,8 +206,10 @@ async function openOnDevice(
     throw error;
   }
   return {
+    unread: unreadNames(model, graph, request),
     session,
     async run(inputs) {
+      check(inputs);
       for (const slot of plan.inputs) session.writeInput(slot.name, inputs.get(slot.name)!);
       session.run();
       const results = new Map<string, NamedTensor>();
@@ -184,26 +222,49 @@ async function openOnDevice(
   };
 }
 
+/**
+ * Refuses a graph whose inputs, weights and largest value alone, in double precision, are more than the machine has.
+ * @throws DiagnosticError Z605
+ */
+function checkHostMemory({ nodes }: Graph): void {
+  const bytes = (node: Graph['nodes'][number]) => 8 * sizeOf(numericShape(node.type));
+  const given = nodes.filter((n) => n.inputs.length === 0).reduce((sum, n) => sum + bytes(n), 0);
+  const needed = given + nodes.reduce((most, n) => Math.max(most, bytes(n)), 0);
+  const gibibytes = (n: number) => `${(n / 2 ** 30).toFixed(1)} GiB`;
+  if (needed > totalmem())
+    fail(
+      'Z605',
+      `the reference needs at least ${gibibytes(needed)}, this machine has ${gibibytes(totalmem())}`,
+      'use a smaller batch',
+    );
+}
+
 async function openOnReference(
   model: Model,
   weights: WeightSource,
   request: EntryRequest,
 ): Promise<ReadyEntry> {
-  const traced = traceGraph(model, request);
+  const traced = planFitting(request.batch, (batch) => {
+    const graph = traceGraph(model, { ...request, batch });
+    checkHostMemory(graph);
+    return graph;
+  });
   const withCounters = await counted(traced, model, weights);
+  const check = checkIds(traced, model);
   const graph = request.gradients
-    ? differentiate(traced, { loss: 'loss', wrt: trainableNames(model) })
+    ? differentiate(traced, { loss: 'loss', wrt: trainableVariables(model) })
     : traced;
   const params = new Map<string, RefTensor>();
   for (const weight of model.weights) {
     params.set(weight.name, { shape: weight.shape, data: Float64Array.from(await weights.read(weight)) });
   }
-  const shapes = new Map<string, readonly number[]>([
-    ['images', [request.batch, 3, model.resolution ?? 0, model.resolution ?? 0]],
-    ['tokens', [request.batch, model.context ?? 0]],
-  ]);
+  const shapes = new Map<string, readonly number[]>(
+    model.inputs.map(({ name, sizes }) => [name, [request.batch, ...sizes]]),
+  );
   return {
+    unread: unreadNames(model, traced, request),
     async run(inputs) {
+      check(inputs);
       const feeds = new Map<string, RefTensor>();
       for (const [name, data] of inputs) {
         feeds.set(name, { shape: shapes.get(name)!, data: Float64Array.from(data) });

@@ -76,20 +76,24 @@ export function hashWeight(name: string, shape: readonly number[]): Float32Array
 }
 
 /**
- * Already normalised pixels [batch, 3, resolution, resolution]: a colour, an 8 x 8 block pattern and noise.
+ * Already normalised pixels: a colour, an 8 x 8 block pattern and noise in every plane.
+ * @param shape [B, ..., H, W]; of [B, W] each row is a plane of height 1
  */
-export function hashImages(batch: number, resolution: number): Float32Array {
-  const out = new Float32Array(batch * 3 * resolution * resolution);
+export function hashImages(shape: readonly number[]): Float32Array {
+  const out = new Float32Array(elementCount(shape));
   const noise = crc32('input.image.noise');
+  const width = shape.length > 1 ? shape.at(-1)! : 1;
+  const height = shape.length > 2 ? shape.at(-2)! : 1;
+  const planes = out.length / (height * width);
   let at = 0;
-  for (let plane = 0; plane < batch * 3; plane++) {
+  for (let plane = 0; plane < planes; plane++) {
     const base = hashUnit('input.image.base', plane);
     const blocks = Float64Array.from({ length: 64 }, (_, i) => hashUnit('input.image.block', plane * 64 + i));
-    for (let y = 0; y < resolution; y++) {
-      const row = Math.floor((y * 8) / resolution) * 8;
-      for (let x = 0; x < resolution; x++, at++) {
+    for (let y = 0; y < height; y++) {
+      const row = Math.floor((y * 8) / height) * 8;
+      for (let x = 0; x < width; x++, at++) {
         const u = (hashBits(noise, at) >>> 8) / 8388608 - 1;
-        out[at] = base + blocks[row + Math.floor((x * 8) / resolution)]! + 0.5 * u;
+        out[at] = base + blocks[row + Math.floor((x * 8) / width)]! + 0.5 * u;
       }
     }
   }
@@ -97,13 +101,13 @@ export function hashImages(batch: number, resolution: number): Float32Array {
 }
 
 /**
- * Tokens [batch, context]: SOT, pseudo-random ids, EOT, zeros; the first row fills the
- * whole context. Context >= 5.
+ * Tokens [batch, context]: SOT, pseudo-random ids, EOT, zeros; the first row fills the whole context, and so do all rows
+ * of a context below 5, which the rule does not speak of.
  */
 export function hashTokens(batch: number, context = 77, vocab = 49408): Int32Array {
   const out = new Int32Array(batch * context);
   for (let b = 0; b < batch; b++) {
-    const length = b === 0 ? context - 1 : 3 + (hash('input.text_length', b) % (context - 4));
+    const length = b === 0 || context < 5 ? context - 1 : 3 + (hash('input.text_length', b) % (context - 4));
     out[b * context] = vocab - 2;
     for (let j = 1; j < length; j++)
       out[b * context + j] = hash('input.tokens', b * context + j) % (vocab - 2);

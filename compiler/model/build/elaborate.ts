@@ -5,7 +5,6 @@
  * of that block stays silent. Overrides reach a parameter before its type, its default and every `require`
  * see it.
  */
-
 import type { ChildMember, Member, MemberTypeExpr, ParamDecl, SeqExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { coerceStatic } from '../evaluate/match.ts';

@@ -1,5 +1,4 @@
 /** Weights of a block: their shapes as numbers, and how they start. */
-
 import type { Expr, WeightMember } from '../../../grammar/ast.ts';
 import type { DType } from '../../graph/types.ts';
 import { formatShape } from '../../graph/types.ts';

@@ -1,5 +1,4 @@
 /** Built-ins over static numbers and lists, and the initialisers of weights. */
-
 import { checkedInt } from '../nodes/arithmetic.ts';
 import type { Initializer } from '../types.ts';
 import { float, int, isNumber, type Value } from '../values/values.ts';

@@ -4,7 +4,7 @@
  */
 import { formatShape } from '../../graph/types.ts';
 import { asDim } from '../nodes/arithmetic.ts';
-import { emit, shapeOf, toTensor } from '../nodes/emit.ts';
+import { emit, shapeOf, toTensor, toTensors } from '../nodes/emit.ts';
 import type { BuiltinParameter } from '../values/builtin.ts';
 import { type AxisOrigin, isNumber, poison, type TensorValue, type Value } from '../values/values.ts';
 import { axesOf, axisOf, flag, staticInt, tensorArgument } from './call.ts';
@@ -36,7 +36,7 @@ const reduction: readonly BuiltinParameter[] = [
   { name: 'keep', kind: 'bool', optional: true },
 ];
 
-// ── extremes ────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── extremes ───────────────────────────────────────────────────────────────────────────────────────────────
 
 /** `max(a, b)` of numbers or tensors, `max(x, axis = ...)` over axes. */
 function extreme(name: 'max' | 'min', call: BuiltinCall): Value {
@@ -48,15 +48,11 @@ function extreme(name: 'max' | 'min', call: BuiltinCall): Value {
     return call.env.session.report('Z209', call.span, message, { help: `${name}(a, b)` });
   }
   if (isNumber(x) && isNumber(y)) return staticExtreme(name, x, y);
-  const a = tensorArgument(call, 'x');
-  const b = tensorArgument(call, 'y');
+  const spanOf = (argument: string) => call.spans.get(argument) ?? call.span;
+  const [a, b] = toTensors([x, y], call.env, [spanOf('x'), spanOf('y')]);
   if (a === undefined || b === undefined) return poison;
-  if (name === 'max') return emit(call.env, 'maximum', [a, b], {}, call.span, { names: ['left', 'right'] });
-  const negative = [a, b].map((t) => emit(call.env, 'neg', [t], {}, call.span));
-  const [c, d] = negative;
-  if (c?.kind !== 'tensor' || d?.kind !== 'tensor') return poison;
-  const largest = emit(call.env, 'maximum', [c, d], {}, call.span, { names: ['left', 'right'] });
-  return largest.kind === 'poison' ? poison : emit(call.env, 'neg', [largest], {}, call.span);
+  const op = name === 'max' ? 'maximum' : 'minimum';
+  return emit(call.env, op, [a, b], {}, call.span, { names: ['left', 'right'] });
 }
 
 function staticExtreme(name: 'max' | 'min', x: Value, y: Value): Value {
@@ -70,7 +66,7 @@ const pair: readonly BuiltinParameter[] = [
   { name: 'y', kind: 'value', optional: true },
 ];
 
-// ── moving ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── moving ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 function concat(call: BuiltinCall): Value {
   const parts: TensorValue[] = [];

@@ -4,11 +4,10 @@
  *
  * A body that `fuses` a kernel is replaced by it while tracing, unless the tracer asks for bodies.
  */
-
-import type { Argument, Callable, CallExpr } from '../../../grammar/ast.ts';
+import type { Callable, CallExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { callBuiltin } from '../builtins/builtins.ts';
-import { type Actual, actualValue, bindArguments, formalsOf } from '../nodes/arguments.ts';
+import { type Actual, actualOf, actualValue, bindArguments, formalsOf } from '../nodes/arguments.ts';
 import * as mistakes from '../values/mistakes.ts';
 import { forwardOf } from '../values/module.ts';
 import { type Binding, type Env, evaluate, Scope } from '../values/scope.ts';
@@ -41,11 +40,6 @@ export function evaluateCall(expr: CallExpr, env: Env, piped?: Piped): Value {
   const written = expr.args.map(actualOf);
   const actuals: Actual[] = piped === undefined ? written : [piped, ...written];
   return callValue(callee, actuals, expr.span, env, sourceText(expr.callee.span));
-}
-
-function actualOf(argument: Argument): Actual {
-  const { name, value: expr, span } = argument;
-  return name === undefined ? { expr, span } : { name, expr, span };
 }
 
 /** Calls any callable value; `text` is how the source names it. */

@@ -4,11 +4,11 @@
  * Every function returns `poison` after reporting a mistake and stays silent about values that are poison
  * already.
  */
-
 import type { ElvisExpr, Expr, IfExpr, MemberExpr, NameExpr, PipeExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { builtinNamed } from '../builtins/builtins.ts';
 import { lookup, unknownName } from '../modules/imports.ts';
+import { pipedCall } from '../nodes/arguments.ts';
 import { checkedFloat, checkedInt, dimValue } from '../nodes/arithmetic.ts';
 import { emit, toTensor } from '../nodes/emit.ts';
 import { childNamed } from '../values/instance.ts';
@@ -168,10 +168,7 @@ function evaluateIf(expr: IfExpr, env: Env): Value {
 /** `x |> f(a)` is `f(x, a)`; places in messages are those of the right side. */
 function evaluatePipe(expr: PipeExpr, env: Env): Value {
   const piped = { value: evaluate(expr.left, env), span: expr.left.span };
-  let right = expr.right;
-  while (right.kind === 'group' && right.inner.kind !== 'elvis') right = right.inner;
-  if (right.kind === 'call') return evaluateCall(right, env, piped);
-  return evaluateCall({ kind: 'call', callee: right, args: [], span: right.span }, env, piped);
+  return evaluateCall(pipedCall(expr), env, piped);
 }
 
 function evaluateElvis(expr: ElvisExpr, env: Env): Value {

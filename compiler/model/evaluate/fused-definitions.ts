@@ -5,7 +5,6 @@
  * The definition of a kernel is the body in the bundled packages that names it. A user's body may use other
  * words, but it has to compute the same; otherwise it is compiled as it stands and a warning says so.
  */
-
 import type { Callable } from '../../../grammar/ast.ts';
 import { printGraph } from '../../graph/print.ts';
 import { forwardOf, type Module } from '../values/module.ts';

@@ -1,7 +1,6 @@
 /**
  * `layers[0]`, `resblocks[i]`, `qkv[0]`, `x[:, 0]`, `t[:, 0:1]`: static lists, arrays of blocks, and tensors.
  */
-
 import type { Expr, IndexExpr, SliceSubscript } from '../../../grammar/ast.ts';
 import type { Dim } from '../../graph/types.ts';
 import { formatDim, formatShape } from '../../graph/types.ts';

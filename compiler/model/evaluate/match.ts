@@ -5,7 +5,6 @@
  * A checked tensor takes on what the type says about its axes (`width = 768`), so that later messages can
  * name it.
  */
-
 import type { Expr, StaticTypeExpr, TensorTypeExpr, TypeExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import type { Dim } from '../../graph/types.ts';

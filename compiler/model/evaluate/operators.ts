@@ -2,11 +2,10 @@
  * Unary and binary operators over both worlds: two static values give a static one, a tensor on either side a
  * node.
  */
-
 import type { BinaryExpr, Expr, UnaryExpr } from '../../../grammar/ast.ts';
 import { binaryOperators } from '../../ops/binary.ts';
 import { staticBinary } from '../nodes/arithmetic.ts';
-import { emit, toTensor } from '../nodes/emit.ts';
+import { emit, isInteger, toTensor, toTensors } from '../nodes/emit.ts';
 import * as mistakes from '../values/mistakes.ts';
 import { type Env, evaluate } from '../values/scope.ts';
 import type { TensorValue, Value } from '../values/values.ts';
@@ -60,9 +59,11 @@ function tensorBinary(expr: BinaryExpr, left: Value, right: Value, env: Env): Va
     return env.session.report('Z217', expr.span, 'tensors can only be computed with inside `forward`');
   }
   if (expr.op === '^' && isNumber(right)) return power(expr, left, right.value, env);
-  const a = toTensor(left, env, expr.left.span);
-  const b = toTensor(right, env, expr.right.span);
+  const [a, b] = toTensors([left, right], env, [expr.left.span, expr.right.span]);
   if (a === undefined || b === undefined) return poison;
+  const zero = right.kind === 'int' && right.value === 0 && isInteger(a, env);
+  if (zero && (expr.op === '/' || expr.op === '%'))
+    return env.session.report('Z313', expr.span, `an integer ${expr.op} 0 has no value`);
   if (expr.op === '@') return matrixProduct(expr, a, b, env);
   const op = binaryOperators.get(expr.op);
   if (op === undefined) {
@@ -74,11 +75,22 @@ function tensorBinary(expr: BinaryExpr, left: Value, right: Value, env: Env): Va
 function power(expr: BinaryExpr, base: Value, exponent: number, env: Env): Value {
   const x = toTensor(base, env, expr.left.span);
   if (x === undefined) return poison;
+  if (isInteger(x, env) && Number.isInteger(exponent) && exponent > 0) return product(expr, x, exponent, env);
   if (exponent === 2) return emit(env, 'mul', [x, x], {}, expr.span);
   if (exponent === 0.5) return emit(env, 'sqrt', [x], {}, expr.span);
   if (exponent === -0.5) return emit(env, 'rsqrt', [x], {}, expr.span);
   const y = toTensor({ kind: 'float', value: exponent }, env, expr.right.span);
   return y === undefined ? poison : emit(env, 'pow', [x, y], {}, expr.span, { names: ['left', 'right'] });
+}
+
+/** `x * x * ... * x` of integers. */
+function product(expr: BinaryExpr, x: TensorValue, factors: number, env: Env): Value {
+  if (factors === 1) return x;
+  const half = product(expr, x, Math.floor(factors / 2), env);
+  if (half.kind !== 'tensor') return half;
+  const square = emit(env, 'mul', [half, half], {}, expr.span);
+  if (square.kind === 'poison' || factors % 2 === 0) return square;
+  return emit(env, 'mul', [square, x], {}, expr.span);
 }
 
 /** `a @ b`; a transposed operand (`weight.T`) is read in place. */

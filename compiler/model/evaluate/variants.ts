@@ -5,21 +5,18 @@
  * A model evaluates to a block value; overrides that name a model's parameter set it, the others travel to
  * the block and are applied when it is instantiated, later ones over earlier ones.
  */
-
 import type { Expr, ModelDecl, WithExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { lookup, lookupModel, visibleModels } from '../modules/imports.ts';
 import { reportMissing } from '../nodes/arguments.ts';
 import * as mistakes from '../values/mistakes.ts';
-import type { Declaration, Module } from '../values/module.ts';
+import type { ModelDeclaration, Module } from '../values/module.ts';
 import { type Context, type Env, evaluate, Scope, staticEnv } from '../values/scope.ts';
 import type { Session } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
 import type { Override, Poison, Value } from '../values/values.ts';
 import { describe, formatValue, poison } from '../values/values.ts';
 import { coerceStatic } from './match.ts';
-
-type ModelDeclaration = Declaration & { readonly kind: 'model' };
 
 const underWay = new WeakMap<Session, ModelDecl[]>();
 
@@ -104,6 +101,8 @@ function baseModel(expr: Expr, env: Env): ModelDeclaration | null | undefined {
   return found?.kind === 'model' ? found : undefined;
 }
 
+const nouns = { block: 'a block', fn: 'a function', objective: 'an objective' } as const;
+
 /** A model by name, or a report with the nearest name. */
 export function findModel(
   module: Module,
@@ -115,7 +114,7 @@ export function findModel(
   if (found?.kind === 'model') return found;
   if (found === null || (found === undefined && module.broken)) return undefined;
   const hint = didYouMean(name, visibleModels(module));
-  if (found !== undefined) session.report('Z213', span, `\`${name}\` is a ${found.kind}, not a model`);
+  if (found !== undefined) session.report('Z213', span, `\`${name}\` is ${nouns[found.kind]}, not a model`);
   else session.report('Z213', span, `there is no model "${name}"${hint}`);
   return undefined;
 }

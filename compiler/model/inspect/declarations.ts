@@ -5,7 +5,6 @@
  * Runs for each file that a model or check reads, so that mistakes in blocks that no model uses are found as
  * well.
  */
-
 import type {
   BlockDecl,
   Callable,
@@ -21,10 +20,11 @@ import type {
   WeightMember,
 } from '../../../grammar/ast.ts';
 import { holesOf } from '../build/require.ts';
+import { builtinNamed } from '../builtins/builtins.ts';
 import { fusedNames } from '../evaluate/fuse.ts';
 import { mustBe } from '../evaluate/match.ts';
 import { findBlockCycles } from '../modules/cycles.ts';
-import { unknownName } from '../modules/imports.ts';
+import { inPrelude, unknownName } from '../modules/imports.ts';
 import { formalsOf, reportMissing } from '../nodes/arguments.ts';
 import * as mistakes from '../values/mistakes.ts';
 import type { Loader, Module } from '../values/module.ts';
@@ -43,8 +43,26 @@ export function checkTexts(loader: Loader): void {
 
 function checkDeclarations(module: Module, session: Session): void {
   for (const item of module.program.items) {
-    if (!module.damaged.has(item)) session.guard(() => checkItem(item, module, session));
+    if (module.damaged.has(item)) continue;
+    warnOfHiding(item, module, session);
+    session.guard(() => checkItem(item, module, session));
   }
+}
+
+/** A file's own declarations go before what needs no import, which must not pass without a word. */
+function warnOfHiding({ kind, name }: Item, module: Module, session: Session): void {
+  if (kind !== 'block' && kind !== 'fn' && kind !== 'objective') return;
+  const library = inPrelude(module, name.text);
+  const hidden =
+    library !== undefined
+      ? `the ${library.kind === 'objective' ? 'objective' : 'function'} of package ${library.module.bundled}`
+      : builtinNamed(name.text) !== undefined
+        ? 'the built-in function'
+        : undefined;
+  if (hidden === undefined) return;
+  session.warn('Z207', name.span, `\`${name.text}\` hides ${hidden} in this file`, {
+    help: 'another name keeps both in reach',
+  });
 }
 
 function checkItem(item: Item, module: Module, session: Session): void {

@@ -4,7 +4,6 @@
  * It reports with the codes, places and words that evaluation uses, so that a mistake found by both appears
  * once.
  */
-
 import type {
   Argument,
   BinaryExpr,
@@ -14,6 +13,7 @@ import type {
   IndexExpr,
   MemberExpr,
   PipeExpr,
+  StaticTypeExpr,
 } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { builtinFormals, builtinNamed } from '../builtins/builtins.ts';
@@ -21,12 +21,22 @@ import { einsumFault, patternFault } from '../builtins/patterns.ts';
 import { coerceStatic, mustBe } from '../evaluate/match.ts';
 import { findModel } from '../evaluate/variants.ts';
 import { lookup, unknownName } from '../modules/imports.ts';
-import { type Actual, bindArguments, formalsOf } from '../nodes/arguments.ts';
+import { type Actual, actualOf, bindArguments, formalsOf, pipedCall } from '../nodes/arguments.ts';
+import type { Builtin } from '../values/builtin.ts';
 import * as mistakes from '../values/mistakes.ts';
 import { forwardOf, type Module } from '../values/module.ts';
 import { type Session, sourceText } from '../values/session.ts';
-import { poison } from '../values/values.ts';
-import { any, commonKind, fitsStatic, fitsTensor, type Kind, kindOfType, nounOf } from './kinds.ts';
+import { poison, type Value } from '../values/values.ts';
+import {
+  any,
+  chainKind,
+  commonKind,
+  fitsStatic,
+  fitsTensor,
+  type Kind,
+  kindOfType,
+  nounOf,
+} from './kinds.ts';
 
 /** Kinds of the names in reach. */
 export class KindScope {
@@ -230,10 +240,7 @@ function inspectWith(expr: Expr & { kind: 'with' }, look: Look): Kind {
 
 function inspectPipe(expr: PipeExpr, look: Look): Kind {
   const piped = { kind: inspect(expr.left, look), span: expr.left.span };
-  let right = expr.right;
-  while (right.kind === 'group' && right.inner.kind !== 'elvis') right = right.inner;
-  if (right.kind === 'call') return inspectCall(right, look, piped);
-  return inspectCall({ kind: 'call', callee: right, args: [], span: right.span }, look, piped);
+  return inspectCall(pipedCall(expr), look, piped);
 }
 
 interface PipedKind {
@@ -243,12 +250,10 @@ interface PipedKind {
 
 function inspectCall(expr: CallExpr, look: Look, piped?: PipedKind): Kind {
   const callee = inspect(expr.callee, look);
-  const given = expr.args.map((argument) => ({ argument, kind: inspect(argument.value, look) }));
+  const given = expr.args.map((argument) => inspect(argument.value, look));
   inspectPatterns(callee, expr.args, look);
-  const actuals: Actual[] = expr.args.map((a: Argument) =>
-    a.name === undefined ? { expr: a.value, span: a.span } : { name: a.name, expr: a.value, span: a.span },
-  );
-  const kinds = new Map<Actual, Kind>(actuals.map((a, i) => [a, given[i]!.kind]));
+  const actuals = expr.args.map(actualOf);
+  const kinds = new Map<Actual, Kind>(actuals.map((a, i) => [a, given[i] ?? any]));
   if (piped !== undefined) {
     const first: Actual = { value: poison, span: piped.span };
     actuals.unshift(first);
@@ -265,7 +270,9 @@ function inspectCall(expr: CallExpr, look: Look, piped?: PipedKind): Kind {
     case 'child':
       return callChild(callee, call);
     case 'array':
-      return { of: 'tensor' };
+      return chainKind(
+        callee.item.of === 'child' && callee.item.decl ? forwardOf(callee.item.decl) : undefined,
+      );
     case 'block':
       return callBlockKind(callee, call);
     default:
@@ -298,7 +305,7 @@ interface CallCase {
   readonly look: Look;
 }
 
-function callBuiltinKind(builtin: Parameters<typeof builtinFormals>[0], call: CallCase): Kind {
+function callBuiltinKind(builtin: Builtin, call: CallCase): Kind {
   const { name, variadic = false, openNames = false } = builtin;
   const callee = { name, formals: builtinFormals(builtin), variadic, openNames };
   bindArguments(call.look.session, callee, call.actuals, call.expr.span);
@@ -333,25 +340,28 @@ function callCallable(name: string, callable: Callable, call: CallCase): Kind {
 function requireStatic(
   what: string,
   kind: Kind,
-  type: Parameters<typeof fitsStatic>[1],
+  type: StaticTypeExpr,
   actual: Actual,
   session: Session,
 ): void {
   if (fitsStatic(kind, type)) return;
-  const { expr } = actual;
-  const literal = expr !== undefined && ['int', 'float', 'string', 'bool'].includes(expr.kind);
-  if (
-    literal &&
-    (expr.kind === 'string' || expr.kind === 'bool' || expr.kind === 'int' || expr.kind === 'float')
-  ) {
-    coerceStatic(
-      { kind: expr.kind, value: expr.value } as Parameters<typeof coerceStatic>[0],
-      type,
-      what,
-      actual.span,
-      session,
-    );
-  } else mistakes.wrongKind(session, actual.span, what, mustBe(type), nounOf(kind));
+  const literal = literalValue(actual.expr);
+  if (literal !== undefined) coerceStatic(literal, type, what, actual.span, session);
+  else mistakes.wrongKind(session, actual.span, what, mustBe(type), nounOf(kind));
+}
+
+function literalValue(expr: Expr | undefined): Value | undefined {
+  switch (expr?.kind) {
+    case 'int':
+    case 'float':
+      return { kind: expr.kind, value: expr.value };
+    case 'string':
+      return { kind: 'string', value: expr.value };
+    case 'bool':
+      return { kind: 'bool', value: expr.value };
+    default:
+      return undefined;
+  }
 }
 
 function callChild(child: Kind & { of: 'child' }, call: CallCase): Kind {

@@ -2,7 +2,6 @@
  * What is known about an expression from the text alone: enough to find wrong names, arguments and kinds in
  * blocks and functions that no model uses. Sizes are left to elaboration and tracing.
  */
-
 import type { BlockDecl, Callable, StaticTypeExpr, TypeExpr } from '../../../grammar/ast.ts';
 import type { Builtin } from '../values/builtin.ts';
 import type { Module } from '../values/module.ts';
@@ -49,6 +48,13 @@ export function kindOfType(type: TypeExpr): Kind {
     default:
       return any;
   }
+}
+
+/** What an array of blocks with this forward gives: what one link gives, where links also take that; it may be empty. */
+export function chainKind(link: Callable | undefined): Kind {
+  const [first] = link?.params ?? [];
+  if (link?.result === undefined || first?.type.kind !== link.result.kind) return any;
+  return kindOfType(link.result);
 }
 
 /** Whether a value of this kind can be given for a static type. */

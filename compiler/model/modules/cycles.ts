@@ -1,5 +1,4 @@
 /** Block cycles: A has a child B, B has a child A. Found in the text, before anything is instantiated. */
-
 import type { BlockDecl, Expr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import type { Module } from '../values/module.ts';

@@ -3,15 +3,17 @@
  *
  * A name is looked up in the file, in its imports, in the bundled package the file continues (`package nn` in
  * a user's file), and last in the prelude: the functions and objectives of `nn` and `losses`, which need no
- * import. Blocks do, so that a file says what it is built from. Model names also reach the bundled zoo.
+ * import. Blocks do, so that a file says what it is built from. Models have names of their own, which also
+ * reach the bundled zoo: a quoted name is a model, a bare one a block, function or objective, and a model only
+ * if there is none of these.
  */
-import type { ImportDecl, Item, Program } from '../../../grammar/ast.ts';
+import type { Identifier, ImportDecl, Item, Program } from '../../../grammar/ast.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { type ParseResult, parse } from '../../../grammar/parser.ts';
 import type { SourceFile, Span } from '../../../grammar/source.ts';
 import { builtinNames } from '../builtins/builtins.ts';
 import type { ModuleHost } from '../types.ts';
-import type { Declaration, Loader, Module } from '../values/module.ts';
+import type { Declaration, Loader, ModelDeclaration, Module } from '../values/module.ts';
 import { type Poison, poison } from '../values/poison.ts';
 import type { Session } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
@@ -71,9 +73,11 @@ export class ModuleLoader implements Loader {
       file,
       program: treeTooDeep(program, this.session) ? { ...program, imports: [], items: [] } : program,
       declarations: new Map(),
+      models: new Map(),
       recipes: new Map(),
       maps: new Map(),
       imports: new Map(),
+      importedModels: new Map(),
       damaged: damagedItems(program, diagnostics),
       broken: diagnostics.some((d) => d.severity === 'error'),
       loader: this,
@@ -90,8 +94,11 @@ export class ModuleLoader implements Loader {
   #import(module: Module, item: ImportDecl): void {
     const target = this.#target(module, item);
     for (const name of item.names) {
-      const declared = module.declarations.get(name.text);
-      if (declared !== undefined || module.imports.has(name.text)) {
+      const found = target === undefined ? undefined : exported(target, name);
+      const isModel = found === undefined ? name.quoted : found.kind === 'model';
+      const declared = (isModel ? module.models : module.declarations).has(name.text);
+      const imported = isModel ? module.importedModels : module.imports;
+      if (declared || imported.has(name.text)) {
         this.session.report(
           'Z207',
           name.span,
@@ -99,10 +106,9 @@ export class ModuleLoader implements Loader {
         );
         continue;
       }
-      const found = target?.declarations.get(name.text);
-      module.imports.set(name.text, found);
+      imported.set(name.text, found);
       if (target !== undefined && found === undefined && !target.broken) {
-        const known = [...target.declarations.keys()];
+        const known = [...target.declarations.keys(), ...target.models.keys()];
         this.session.report(
           'Z205',
           name.span,
@@ -179,27 +185,38 @@ function damagedItems(program: Program, diagnostics: readonly Diagnostic[]): Set
   return new Set(program.items.filter((item) => diagnostics.some(touches(item))));
 }
 
+/** What a file gives under a name that another imports. */
+function exported({ declarations, models }: Module, { text, quoted }: Identifier): Declaration | undefined {
+  const [value, model] = [declarations.get(text), models.get(text)];
+  return quoted ? (model ?? value) : (value ?? model);
+}
+
+/** Where items of a kind have their names: two of one name may be in different places. */
+function namespaceOf(module: Module, kind: Item['kind']): Map<string, unknown> {
+  if (kind === 'train') return module.recipes;
+  if (kind === 'names') return module.maps;
+  return kind === 'model' ? module.models : module.declarations;
+}
+
 function declareItems(module: Module, session: Session): void {
   for (const item of module.program.items) {
-    const target: Map<string, unknown> =
-      item.kind === 'train' ? module.recipes : item.kind === 'names' ? module.maps : module.declarations;
+    const target = namespaceOf(module, item.kind);
     const { text, span } = item.name;
     if (text === '') continue;
     if (target.has(text)) {
       session.report('Z207', span, `\`${text}\` is declared twice`, {
-        labels: firstPlace(module, text, item.kind),
+        labels: firstPlace(module, text, target),
       });
       continue;
     }
-    if (item.kind === 'train') module.recipes.set(text, item);
-    else if (item.kind === 'names') module.maps.set(text, item);
-    else module.declarations.set(text, { kind: item.kind, decl: item, module } as Declaration);
+    if (item.kind === 'train' || item.kind === 'names') target.set(text, item);
+    else target.set(text, { kind: item.kind, decl: item, module });
   }
 }
 
-function firstPlace(module: Module, name: string, kind: string) {
-  const separate = kind === 'train' || kind === 'names';
-  const first = module.program.items.find((i) => i.name.text === name && (separate ? i.kind === kind : true));
+function firstPlace(module: Module, name: string, namespace: Map<string, unknown>) {
+  const { items } = module.program;
+  const first = items.find((i) => i.name.text === name && namespaceOf(module, i.kind) === namespace);
   return first === undefined ? [] : [{ span: first.name.span, text: 'first here' }];
 }
 
@@ -214,40 +231,52 @@ function continued(module: Module): Module | undefined {
   return module.loader.loadBundled(name);
 }
 
-/** `undefined` if nothing declares the name; `null` if it is bound to something that failed to load. */
+/** What a bare name stands for: `undefined` if nothing declares it, `null` if it is bound to something that failed to load. */
 export function lookup(module: Module, name: string): Declaration | null | undefined {
+  const value = lookupValue(module, name);
+  return value === undefined ? modelHere(module, name) : value;
+}
+
+function lookupValue(module: Module, name: string): Declaration | null | undefined {
   const own = module.declarations.get(name);
   if (own !== undefined) return own;
   if (module.imports.has(name)) return module.imports.get(name) ?? null;
   const inPackage = continued(module)?.declarations.get(name);
-  if (inPackage !== undefined) return inPackage;
+  return inPackage ?? inPrelude(module, name);
+}
+
+/** The function or objective of this name that needs no import. */
+export function inPrelude(module: Module, name: string): Declaration | undefined {
   for (const prelude of preludePackages) {
-    if (module.bundled === prelude) continue;
+    if (module.bundled === prelude || module.program.package?.text === prelude) continue;
     const found = module.loader.loadBundled(prelude)?.declarations.get(name);
     if (found?.kind === 'fn' || found?.kind === 'objective') return found;
   }
   return undefined;
 }
 
-/** A model by name: of the file, imported, or bundled. */
+function modelHere(module: Module, name: string): Declaration | null | undefined {
+  const own = module.models.get(name);
+  if (own !== undefined) return own;
+  if (module.importedModels.has(name)) return module.importedModels.get(name) ?? null;
+  return continued(module)?.models.get(name);
+}
+
+/** A model by name: of the file, imported, or bundled; what else has the name if no model does. */
 export function lookupModel(module: Module, name: string): Declaration | null | undefined {
-  const found = lookup(module, name);
-  if (found !== undefined) return found;
-  return bundledModels(module.loader).get(name);
+  const model = modelHere(module, name);
+  if (model !== undefined) return model;
+  return bundledModels(module.loader).get(name) ?? lookup(module, name);
 }
 
 /** The models that need no path, by name. */
-export function bundledModels(loader: Loader): Map<string, Declaration & { kind: 'model' }> {
-  const models = new Map<string, Declaration & { kind: 'model' }>();
-  for (const name of zooPackages)
-    for (const [key, d] of loader.loadBundled(name)?.declarations ?? [])
-      if (d.kind === 'model') models.set(key, d);
-  return models;
+export function bundledModels(loader: Loader): Map<string, ModelDeclaration> {
+  return new Map(zooPackages.flatMap((name) => [...(loader.loadBundled(name)?.models ?? [])]));
 }
 
 /** Names that `lookup` would find, for suggestions. */
 export function visibleNames(module: Module): string[] {
-  const names = [...module.declarations.keys(), ...module.imports.keys()];
+  const names = [...module.declarations.keys(), ...module.imports.keys(), ...module.models.keys()];
   names.push(...(continued(module)?.declarations.keys() ?? []));
   for (const prelude of preludePackages) {
     for (const [name, d] of module.loader.loadBundled(prelude)?.declarations ?? []) {
@@ -258,8 +287,7 @@ export function visibleNames(module: Module): string[] {
 }
 
 export function visibleModels(module: Module): string[] {
-  const own = [...module.declarations].filter(([, d]) => d.kind === 'model').map(([name]) => name);
-  return [...own, ...bundledModels(module.loader).keys()];
+  return [...module.models.keys(), ...module.importedModels.keys(), ...bundledModels(module.loader).keys()];
 }
 
 /** The bundled packages that declare a block of this name. */

@@ -5,7 +5,6 @@
  * `split(axis)`, which cuts ours into that many). Every variable stands on both sides, so each rule can be
  * read either way.
  */
-
 import type { Expr, NameRule as NameRuleExpr, StringExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { contextOf } from '../build/evaluator.ts';

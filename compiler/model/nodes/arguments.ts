@@ -1,5 +1,5 @@
 /** Which argument goes to which parameter: one rule for blocks, functions, forwards, built-ins and models. */
-import type { Expr, Identifier, ParamDecl } from '../../../grammar/ast.ts';
+import type { Argument, CallExpr, Expr, Identifier, ParamDecl, PipeExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { type Env, evaluate } from '../values/scope.ts';
 import { placeOf, type Session, sourceText } from '../values/session.ts';
@@ -47,6 +47,17 @@ export function formalsOf(params: readonly ParamDecl[]): Formal[] {
     required: p.default === undefined,
     span: p.span,
   }));
+}
+
+export function actualOf({ name, value: expr, span }: Argument): Actual {
+  return name === undefined ? { expr, span } : { name, expr, span };
+}
+
+/** The right side of a pipe as the call it is: `x |> f` calls `f()`, which takes x as a further first argument. */
+export function pipedCall({ right }: PipeExpr): CallExpr {
+  let callee = right;
+  while (callee.kind === 'group' && callee.inner.kind !== 'elvis') callee = callee.inner;
+  return callee.kind === 'call' ? callee : { kind: 'call', callee, args: [], span: callee.span };
 }
 
 /** The value of an argument, evaluated where it was written. */

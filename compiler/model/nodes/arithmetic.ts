@@ -4,7 +4,6 @@
  * Integer `/` must be exact (Z306), integers stay within 2^53 and floats finite (Z313): a wrong configuration
  * shows here, not as a crash on the GPU.
  */
-
 import type { BinaryExpr, BinaryOp } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { addDims, divideDims, multiplyDims, subtractDims } from '../../graph/dims.ts';

@@ -8,10 +8,10 @@
 
 import type { Span } from '../../../grammar/source.ts';
 import { ShapeMismatch } from '../../graph/builder.ts';
+import type { ShapeError } from '../../graph/shape-error.ts';
 import type { Dim } from '../../graph/types.ts';
 import { formatDim, sameDim } from '../../graph/types.ts';
 import type { OpAttributes, OpName } from '../../ops/attributes.ts';
-import type { ShapeError } from '../../ops/op.ts';
 import { type ModelCode, modelCodes } from '../values/codes.ts';
 import * as mistakes from '../values/mistakes.ts';
 import type { Env } from '../values/scope.ts';
@@ -189,6 +189,34 @@ export function toTensor(value: Value, env: Env, span: Span): TensorValue | unde
   if (value.kind === 'dim') return openSize(value.dim, env, span);
   mistakes.notATensor(env.session, span, describe(value));
   return undefined;
+}
+
+export function isInteger(value: TensorValue, env: Env): boolean {
+  return env.tracer!.builder.type(value.node).dtype === 'i32';
+}
+
+const [leastInteger, largestInteger] = [-(2 ** 31), 2 ** 31 - 1];
+
+/** Two operands; a static int beside a tensor of integers is one of them, elsewhere it is an f32. */
+export function toTensors(
+  values: readonly [Value, Value],
+  env: Env,
+  spans: readonly [Span, Span],
+): (TensorValue | undefined)[] {
+  const tensors = values.map((value) => (value.kind === 'tensor' ? value : undefined));
+  return values.map((value, i) => {
+    const other = tensors[1 - i];
+    if (value.kind !== 'int' || other === undefined || !isInteger(other, env))
+      return toTensor(value, env, spans[i]!);
+    if (value.value < leastInteger || value.value > largestInteger) {
+      const message = `${value.value} does not fit into an i32`;
+      env.session.report('Z313', spans[i]!, message);
+      return undefined;
+    }
+    const attrs = { value: value.value, dtype: 'i32', shape: [] } as const;
+    const node = env.tracer!.builder.add('constant', [], attrs, { path: env.path, span: spans[i]! });
+    return { kind: 'tensor', node, axes: [] };
+  });
 }
 
 /** An open dimension as a number in the graph: the sum of that many ones. */

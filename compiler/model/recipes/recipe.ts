@@ -5,7 +5,6 @@
  * (`data`, `batch`). Settings may be overridden like parameters: `batch = 64`, `optimizer.lr = 1e-3`; paths
  * that name no setting belong to the model (`vision.layers = 2`).
  */
-
 import type { Expr, TrainDecl } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { contextOf } from '../build/evaluator.ts';
@@ -22,7 +21,7 @@ import {
   type TextOverride,
 } from '../resolve/resolve.ts';
 import { traceRoot } from '../trace/trace.ts';
-import type { Model, ModuleHost, Recipe, Result } from '../types.ts';
+import type { Model, ModuleHost, Recipe, Result, StaticCall } from '../types.ts';
 import type { Module } from '../values/module.ts';
 import { type Env, staticEnv } from '../values/scope.ts';
 import { sourceText } from '../values/session.ts';
@@ -32,6 +31,7 @@ import {
   clippings,
   dataSources,
   optimizers,
+  pairSources,
   precisions,
   readCall,
   readForm,
@@ -152,9 +152,8 @@ class RecipeReader {
       const expr = assigned.get(key);
       return expr === undefined || expr.kind === 'error' ? undefined : reader(expr);
     };
-    const data = read('data', (expr) => readCall(expr, 'data', dataSources, env));
-    const objective =
-      read('objective', (expr) => this.readObjective(expr)) ?? this.model?.objective ?? 'contrastive';
+    const data = read('data', (expr) => this.readData(expr));
+    const objective = read('objective', (expr) => this.readObjective(expr));
     const batch = read('batch', (expr) => readPlain(expr, 'batch', settings.batch, env));
     const chunk = read('chunk', (expr) => this.readChunk(expr, batch));
     const optimizer = read('optimizer', (expr) => readForm(expr, 'optimizer', optimizers, env));
@@ -163,12 +162,12 @@ class RecipeReader {
     const clip = read('grad_clip', (expr) => this.readClip(expr));
     const seed = read('seed', (expr) => readPlain(expr, 'seed', settings.seed, env)) ?? 0;
     const steps = read('steps', (expr) => readPlain(expr, 'steps', settings.steps, env));
-    if (!assigned.has('objective')) this.checkObjective(objective, this.decl.of.span);
+    if (!assigned.has('objective')) this.checkObjective(undefined, this.decl.of.span);
     const whole = this.requireSettings(assigned);
     if (!whole || data === undefined || batch === undefined) return undefined;
     return {
       data,
-      objective,
+      ...(objective === undefined ? {} : { objective }),
       batch,
       ...(chunk === undefined ? {} : { chunk }),
       optimizer: adamw(optimizer?.value ?? optimizers.adamw.schema.parse({})),
@@ -177,6 +176,20 @@ class RecipeReader {
       ...(clip === undefined ? {} : { gradClip: clip }),
       seed,
     };
+  }
+
+  /** Tables give pictures with captions: a model must take such. */
+  private readData(expr: Expr): StaticCall | undefined {
+    const data = readCall(expr, 'data', dataSources, this.env);
+    const { model } = this;
+    if (data === undefined || model === undefined || !pairSources.has(data.name)) return data;
+    if (model.resolution !== undefined && model.context !== undefined) return data;
+    const taken = model.inputs.map(({ name, sizes }) => `${name} [B, ${sizes.join(', ')}]`);
+    const message = `${data.name} gives pictures [B, 3, R, R] and tokens [B, T]; ${model.name} takes ${taken.join(' and ')}`;
+    this.session.report('Z315', expr.span, message, {
+      help: 'data = tensors("FILE.safetensors") feeds inputs of any shape',
+    });
+    return undefined;
   }
 
   /** Missing `data` or `batch`: an error where training starts, a warning where the file is only checked. */
@@ -211,7 +224,7 @@ class RecipeReader {
   }
 
   /** Traces the loss, so that its shapes are checked with this model. */
-  private checkObjective(name: string, span: Span): string | undefined {
+  private checkObjective(name: string | undefined, span: Span): string | undefined {
     const { model, session } = this;
     if (model === undefined) return name;
     if (!model.entries.some((e) => e.name === 'loss')) {
@@ -223,7 +236,8 @@ class RecipeReader {
       return undefined;
     }
     const before = session.errorCount;
-    traceRoot({ ...rootOf(model), span }, 'loss', session, { objective: name, training: true });
+    const objective = name === undefined ? {} : { objective: name };
+    traceRoot({ ...rootOf(model), span }, 'loss', session, { ...objective, training: true });
     return session.errorCount > before ? undefined : name;
   }
 

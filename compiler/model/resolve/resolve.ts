@@ -1,7 +1,6 @@
 /**
  * From a reference (`ViT-B/32`, `mine.zoo#mine`) and overrides to an elaborated, shape-checked `Model`.
  */
-
 import { parseExpression } from '../../../grammar/parser.ts';
 import type { SourceFile, Span } from '../../../grammar/source.ts';
 import { formatShape } from '../../graph/types.ts';
@@ -12,11 +11,20 @@ import { type Root, treeOf } from '../build/tree.ts';
 import { evaluateModel } from '../evaluate/variants.ts';
 import { checkTexts } from '../inspect/declarations.ts';
 import { bundledModels, ModuleLoader, nameOf, zooPackages } from '../modules/imports.ts';
-import { defaultObjective, entriesOf, entryOutputs, type Run, runForward } from '../trace/trace.ts';
-import type { EntryInfo, EntryName, Model, ModuleHost, Result, Weight } from '../types.ts';
+import {
+  checkIndices,
+  defaultObjective,
+  entriesOf,
+  entryOutputs,
+  forwardGraph,
+  type Run,
+  runForward,
+  tokenRange,
+} from '../trace/trace.ts';
+import type { EntryInfo, EntryName, Model, ModelInput, ModuleHost, Result, Weight } from '../types.ts';
 import { weightsInOrder } from '../values/instance.ts';
 import * as mistakes from '../values/mistakes.ts';
-import type { Declaration, Loader, Module } from '../values/module.ts';
+import type { Loader, ModelDeclaration, Module } from '../values/module.ts';
 import { type Env, evaluate, staticEnv } from '../values/scope.ts';
 import { Session } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
@@ -86,12 +94,12 @@ function listOf(names: readonly string[], noun: string): string | undefined {
 }
 
 /** The models that a reference to this module may name. */
-function modelsOf(module: Module): Map<string, Declaration & { kind: 'model' }> {
+export function modelsOf(module: Module): Map<string, ModelDeclaration> {
   if (module.bundled !== undefined) return bundledModels(module.loader);
-  const models = new Map<string, Declaration & { kind: 'model' }>();
-  for (const [name, d] of module.declarations) if (d.kind === 'model') models.set(name, d);
-  for (const [name, d] of module.imports) if (d?.kind === 'model' && !models.has(name)) models.set(name, d);
-  return models;
+  const imported = [...module.importedModels].flatMap(([name, d]) =>
+    d?.kind === 'model' ? [[name, d] as const] : [],
+  );
+  return new Map([...module.models, ...imported]);
 }
 
 /** `--set path=value` texts as overrides; the value is an expression of the language, or else a bare word. */
@@ -167,6 +175,7 @@ export function buildModel(
     return undefined;
   }
   const infos = entries.flatMap((entry) => entryInfo(entry, run, root) ?? []);
+  checkIndices(forwardGraph(run), run, root);
   if (session.errorCount > before) return undefined;
   const tree = treeOf(root);
   return {
@@ -176,6 +185,7 @@ export function buildModel(
     config: configOf(tree),
     entries: infos,
     ...(entries.includes('loss') ? { objective: defaultObjective(run) } : {}),
+    inputs: run.inputs.map(({ name, dtype, sizes }) => ({ name, dtype, sizes })),
     ...sizesOf(run),
     sources: module.loader.modules().flatMap((m) => (m.bundled === undefined ? [m.file] : [])),
     root: tree,
@@ -206,13 +216,15 @@ function uniqueWeights(instance: Instance, session: Session): Weight[] | undefin
 function entryInfo(entry: EntryName, run: Run, root: Root): EntryInfo | undefined {
   // A model of another shape than CLIP's (with a bias, say) has its own objective, which its recipe names.
   const wanted = entry === 'loss' ? 'logits' : entry;
-  const outputs = entryOutputs(run, wanted, root, '');
+  const outputs = entryOutputs(run, wanted, root);
   if (outputs === undefined) return undefined;
   const { builder } = run.tracer;
   const text = (node: number) => formatShape(builder.type(node).shape);
-  const used = run.inputs.filter(
-    (i) => entry === 'logits' || entry === 'loss' || (entry === 'encode_image') === (i.name === 'images'),
-  );
+  const read = builder.finish(outputs).nodes.flatMap((n) => (n.op === 'input' ? [n.attrs.name] : []));
+  // Features of a picture may depend on the text as well; an input of an entry's own stays one if nothing reads it.
+  const own = (name: string) =>
+    entry === 'logits' || entry === 'loss' || (entry === 'encode_image') === (name === 'images');
+  const used = run.inputs.filter(({ name }) => own(name) || read.includes(name));
   const results = outputs.map(({ name, node }) => ({ name, shape: text(node) }));
   return {
     name: entry,
@@ -228,19 +240,15 @@ function sizesOf(run: Run): { resolution?: number; context?: number; vocab?: num
     const dim = node === undefined ? undefined : builder.type(node).shape.at(at);
     return typeof dim === 'number' ? dim : undefined;
   };
-  const images = run.inputs.find((i) => i.name === 'images')?.node;
-  const tokens = run.inputs.find((i) => i.name === 'tokens')?.node;
+  const sizesBehind = (name: ModelInput['name']) => run.inputs.find((i) => i.name === name)?.sizes;
+  const [channels, height, width] = sizesBehind('images') ?? [];
+  const pictures = channels === 3 && height === width && sizesBehind('images')?.length === 3;
   const first = [...run.out.fields.values()].find((v) => v.kind === 'tensor' && v.axes.length === 2);
-  const outputs = [...run.out.fields].flatMap(([name, v]) =>
-    v.kind === 'tensor' ? [{ name, node: v.node }] : [],
-  );
-  const { nodes } = builder.finish(outputs);
-  const lookups = nodes.filter((n) => n.op === 'embedding' && nodes[n.inputs[1]!]?.op === 'input');
-  const vocab = lookups.map((n) => nodes[n.inputs[0]!]!.type.shape[0]).find((d) => typeof d === 'number');
+  const ids = tokenRange(run);
   const sizes = {
-    resolution: axis(images, 2),
-    context: axis(tokens, 1),
-    vocab,
+    resolution: pictures ? height : undefined,
+    context: sizesBehind('tokens')?.[0],
+    vocab: ids === undefined ? undefined : ids.max + 1,
     embed: axis(first?.kind === 'tensor' ? first.node : undefined, -1),
   };
   return Object.fromEntries(Object.entries(sizes).filter(([, v]) => v !== undefined));

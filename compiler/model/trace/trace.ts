@@ -5,9 +5,9 @@
  * that name do; `logits` and `loss` work on the normalised ones. Inputs of the graph are always called
  * `images` and `tokens`.
  */
-
 import type { ForwardMember, ParamDecl, TypeExpr } from '../../../grammar/ast.ts';
-import { type Dim, type DType, type Graph, movedPrefix, type Output } from '../../graph/types.ts';
+import { anyId, idRange, indexFaults, type Range } from '../../graph/index-ranges.ts';
+import { type Dim, type Graph, movedPrefix, type Output, sameDim } from '../../graph/types.ts';
 import { inputTypeOf } from '../build/elaborate.ts';
 import { contextOf } from '../build/evaluator.ts';
 import type { Root } from '../build/tree.ts';
@@ -15,8 +15,8 @@ import { callInstance, callValue } from '../evaluate/calls.ts';
 import { lookup } from '../modules/imports.ts';
 import { asDim, dimValue } from '../nodes/arithmetic.ts';
 import { emit } from '../nodes/emit.ts';
-import type { EntryName } from '../types.ts';
-import { forwardOf } from '../values/module.ts';
+import type { EntryName, ModelInput } from '../types.ts';
+import { type Declaration, forwardOf } from '../values/module.ts';
 import { type Env, evaluate, Scope, staticEnv } from '../values/scope.ts';
 import type { Session } from '../values/session.ts';
 import { type TraceOptions, Tracer } from '../values/tracer.ts';
@@ -33,7 +33,7 @@ export interface Run {
   readonly tracer: Tracer;
   readonly env: Env;
   readonly out: RecordValue;
-  readonly inputs: readonly { readonly name: 'images' | 'tokens'; readonly node: number }[];
+  readonly inputs: readonly (ModelInput & { readonly node: number })[];
 }
 
 /** Traces the whole forward once; undefined after a report. */
@@ -65,15 +65,18 @@ function run(root: Root, forward: ForwardMember, env: Env, tracer: Tracer): Run 
   if (result.kind === 'poison' || inputs.length < made.length) return undefined;
   const out = asRecord(result, inputs, root, env);
   if (out === undefined) return undefined;
-  return { tracer, env, out, inputs: inputs.map(({ name, value }) => ({ name, node: value.node })) };
+  const fed = inputs.map(({ value, ...input }) => ({ ...input, node: value.node }));
+  return { tracer, env, out, inputs: fed };
 }
 
 // ── inputs ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-interface Input {
-  readonly name: 'images' | 'tokens';
+interface Input extends ModelInput {
   readonly value: TensorValue;
 }
+
+/** What can be fed, for messages. */
+const feedable = 'images [B, ...] or tokens i32[B, T]';
 
 /** One entry a parameter; undefined where a report was made. */
 function makeInputs(root: Root, forward: ForwardMember, env: Env, tracer: Tracer): (Input | undefined)[] {
@@ -89,8 +92,7 @@ function makeInputs(root: Root, forward: ForwardMember, env: Env, tracer: Tracer
     inputs.push(second ? undefined : input);
   }
   if (inputs.length === 0) {
-    const message = 'a model takes images [B, 3, R, R] or tokens i32[B, T]; this one takes nothing';
-    env.session.report('Z315', root.span, message);
+    env.session.report('Z315', root.span, `a model takes ${feedable}; this one takes nothing`);
   }
   return inputs;
 }
@@ -107,34 +109,30 @@ function makeInput(
     if (found === undefined) return undefined;
     return makeInput(param, found.type, root, { ...env, module: found.module, scope: found.scope }, tracer);
   }
-  const shape = type.kind === 'tensor-type' ? inputShape(type.dims, env, tracer) : undefined;
-  if (type.kind !== 'tensor-type' || shape === undefined) {
+  const sizes = type.kind === 'tensor-type' ? inputSizes(type.dims, env, tracer) : undefined;
+  if (type.kind !== 'tensor-type' || sizes === undefined) {
     if (type.kind !== 'error-type') notAnInput(param, root, env);
     return undefined;
   }
-  const element = type.element?.text;
-  const name =
-    element === 'i32' && shape.length === 2
-      ? 'tokens'
-      : element !== 'i32' && shape.length === 4
-        ? 'images'
-        : undefined;
-  if (name === undefined) return notAnInput(param, root, env);
-  const dtype: DType = name === 'tokens' ? 'i32' : 'f32';
+  const dtype = type.element?.text ?? 'f32';
+  if ((dtype !== 'f32' && dtype !== 'i32') || (dtype === 'i32' && sizes.length !== 1))
+    return notAnInput(param, root, env);
+  const name = dtype === 'i32' ? 'tokens' : 'images';
+  const shape = [tracer.batch, ...sizes];
   const value = emit(env, 'input', [], { name, dtype, shape }, root.span, {
     axes: shape.map(() => undefined),
   });
-  return value.kind === 'poison' ? undefined : { name, value };
+  return value.kind === 'poison' ? undefined : { name, dtype, sizes, value };
 }
 
 function notAnInput(param: ParamDecl, root: Root, env: Env): undefined {
-  const message = `\`${param.name.text}\` cannot be fed: a model takes images [B, 3, R, R] or tokens i32[B, T] with fixed R and T`;
+  const message = `\`${param.name.text}\` cannot be fed: a model takes ${feedable}, the batch first and all other sizes fixed`;
   env.session.report('Z315', root.span, message, { labels: [{ span: param.span, text: 'declared here' }] });
   return undefined;
 }
 
-/** The first axis may be a dimension variable, which becomes the batch; the others must have numbers. */
-function inputShape(dims: readonly TypeDim[], env: Env, tracer: Tracer): Dim[] | undefined {
+/** Sizes behind the batch, which is the first axis: a dimension variable. The others have numbers. */
+function inputSizes(dims: readonly TypeDim[], env: Env, tracer: Tracer): number[] | undefined {
   const shape: Dim[] = [];
   for (const [axis, dim] of dims.entries()) {
     if (dim.kind === 'ellipsis') return undefined;
@@ -145,7 +143,9 @@ function inputShape(dims: readonly TypeDim[], env: Env, tracer: Tracer): Dim[] |
     if (size === undefined) return undefined;
     shape.push(size);
   }
-  return shape;
+  const [first, ...sizes] = shape;
+  if (first === undefined || !sameDim(first, tracer.batch)) return undefined;
+  return sizes.every((size) => typeof size === 'number' && size > 0) ? (sizes as number[]) : undefined;
 }
 
 type TypeDim = (TypeExpr & { kind: 'tensor-type' })['dims'][number];
@@ -205,7 +205,7 @@ export function entryOutputs(
   run: Run,
   entry: EntryName,
   root: Root,
-  objective: string,
+  objective?: string,
 ): Output[] | undefined {
   const image = features(run, 'image');
   const text = features(run, 'text');
@@ -222,12 +222,8 @@ export function entryOutputs(
     return undefined;
   }
   if (entry === 'encode_image' || entry === 'encode_text') return outputs;
-  const logits = callLibrary(
-    'logits',
-    [field(run, 'image')!, field(run, 'text')!, field(run, 'scale')!],
-    run,
-    root,
-  );
+  const given = [field(run, 'image')!, field(run, 'text')!, field(run, 'scale')!];
+  const logits = callNamed('logits', fromLibrary('logits', root), given, run, root);
   if (logits.kind !== 'tensor') return undefined;
   const bias = field(run, 'bias');
   const { builder } = run.tracer;
@@ -237,15 +233,26 @@ export function entryOutputs(
       : builder.add('add', [logits.node, bias.node], {}, builder.node(logits.node).origin);
   outputs.push({ name: 'logits_per_image', node: biased });
   if (entry === 'logits') return outputs;
-  const loss = callLibrary(objective, [run.out], run, root);
+  const name = objective ?? defaultObjective(run);
+  const found = objective === undefined ? fromLibrary(name, root) : lookup(root.module, name);
+  const loss = callNamed(name, found, [run.out], run, root);
   if (loss.kind !== 'tensor') return undefined;
   return [...outputs, { name: 'loss', node: loss.node }];
 }
 
-/** A function or objective by name, as the model's file sees it. */
-function callLibrary(name: string, values: readonly Value[], run: Run, root: Root): Value {
+/** What entries mean by themselves is the library's, whatever a file declares under the same name. */
+function fromLibrary(name: string, root: Root): Declaration | undefined {
+  return root.module.loader.loadBundled('losses')?.declarations.get(name);
+}
+
+function callNamed(
+  name: string,
+  found: Declaration | null | undefined,
+  values: readonly Value[],
+  run: Run,
+  root: Root,
+): Value {
   const { session } = run.env;
-  const found = lookup(root.module, name);
   if (found?.kind !== 'fn' && found?.kind !== 'objective') {
     if (found !== null) session.report('Z200', root.span, `there is no objective \`${name}\``);
     return poison;
@@ -268,9 +275,41 @@ export function traceRoot(
 ): Graph | undefined {
   const run = runForward(root, session, options);
   if (run === undefined) return undefined;
-  const outputs = entryOutputs(run, entry, root, options.objective ?? defaultObjective(run));
+  const outputs = entryOutputs(run, entry, root, options.objective);
   if (outputs === undefined || session.hasErrors) return undefined;
-  return run.tracer.builder.finish([...outputs, ...movedStatistics(run, outputs)]);
+  const graph = run.tracer.builder.finish([...outputs, ...movedStatistics(run, outputs)]);
+  checkIndices(graph, run, root);
+  return session.hasErrors ? undefined : graph;
+}
+
+/** The graph of everything that the forward gives. */
+export function forwardGraph({ tracer, out }: Run): Graph {
+  const outputs = [...out.fields].flatMap(([name, v]) =>
+    v.kind === 'tensor' ? [{ name, node: v.node }] : [],
+  );
+  return tracer.builder.finish(outputs);
+}
+
+/** The ids that the tokens of a model may hold, from the tables that they index; undefined where none bounds them. */
+export function tokenRange(run: Run): Range | undefined {
+  return idRange(forwardGraph(run), 'tokens');
+}
+
+/** Reports indices that may leave their tables: a GPU would read something else without a word. */
+export function checkIndices(graph: Graph, run: Run, root: Root): void {
+  const { session } = run.env;
+  const range = tokenRange(run) ?? idRange(graph, 'tokens') ?? anyId;
+  for (const { node, range: found, size } of indexFaults(graph, new Map([['tokens', range]]))) {
+    const [what, where] =
+      node.op === 'embedding' ? ['ids', 'the table has rows'] : ['index', 'the axis has positions'];
+    const last = size - 1;
+    session.report(
+      'Z313',
+      node.origin.span ?? root.span,
+      `the ${what} of ${node.op} can be ${found.min} to ${found.max}, ${where} 0 to ${last}`,
+      { help: `keep the ${what} inside: max(min(${what}, ${last}), 0), or ${what} % ${size}` },
+    );
+  }
 }
 
 /** The running statistics that the part of the model behind `outputs` moves, as `buffer.<name>`. */

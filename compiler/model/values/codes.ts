@@ -40,7 +40,7 @@ export const modelCodes = {
   Z311: 'an index or slice outside its axis or list',
   Z313: 'a number outside the range that its place allows',
   Z314: 'a model too large to elaborate',
-  Z315: 'a model without the inputs or outputs that an entry needs',
+  Z315: 'a model without the inputs or outputs that an entry, or the data of a recipe, needs',
   Z401: 'weights that do not fit the model: a tensor is missing, alien, or has another shape or type',
   Z501: 'an unknown setting of a recipe',
   Z502: 'a setting with a wrong value',

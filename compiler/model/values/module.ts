@@ -18,19 +18,28 @@ export type Declaration =
   | { readonly kind: 'block'; readonly decl: BlockDecl; readonly module: Module }
   | { readonly kind: 'fn'; readonly decl: FnDecl; readonly module: Module }
   | { readonly kind: 'objective'; readonly decl: ObjectiveDecl; readonly module: Module }
-  | { readonly kind: 'model'; readonly decl: ModelDecl; readonly module: Module };
+  | ModelDeclaration;
+
+export interface ModelDeclaration {
+  readonly kind: 'model';
+  readonly decl: ModelDecl;
+  readonly module: Module;
+}
 
 export interface Module {
   readonly file: SourceFile;
   readonly program: Program;
   /** Name of the bundled package this is, if it is one. */
   readonly bundled?: string;
-  /** Blocks, functions, objectives and models by name. */
+  /** Blocks, functions and objectives by name. */
   readonly declarations: Map<string, Declaration>;
+  readonly models: Map<string, ModelDeclaration>;
   readonly recipes: Map<string, TrainDecl>;
   readonly maps: Map<string, NamesDecl>;
   /** Imported names; a name whose import failed is bound to nothing, so that its uses stay silent. */
   readonly imports: Map<string, Declaration | undefined>;
+  /** The same for models. */
+  readonly importedModels: Map<string, Declaration | undefined>;
   /**
    * Declarations that syntax errors touch: what they lack is not known, so nothing is said about their uses.
    */

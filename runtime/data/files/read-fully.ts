@@ -2,10 +2,19 @@
  * Reading a range of a file whole: a single read may be short, and is limited to what
  * the system takes at once.
  */
-import type { FileHandle } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { fail } from '../../../grammar/diagnostics.ts';
 
 const chunkBytes = 64 * 1024 * 1024;
+
+/**
+ * Opens a regular file for reading. Anything else is refused before it is opened: a FIFO would wait for a writer.
+ * @throws DiagnosticError with `code` for what is no file; system errors as they are
+ */
+export async function openRegular(path: string, code = 'Z410'): Promise<FileHandle> {
+  if (!(await stat(path)).isFile()) fail(code, `cannot read ${path}: it is not a file`);
+  return open(path, 'r');
+}
 
 /**
  * `length` bytes from `position`.

@@ -6,7 +6,7 @@
  * deviation. Colour profiles and EXIF orientation are ignored, as there. Transparency is dropped after a
  * resize with premultiplied alpha, as there, unless a background is given to put the picture on.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import sharp, { type Sharp } from 'sharp';
 import { type Pixels, resizeBicubic, resizeNearest } from './resize.ts';
 
@@ -36,6 +36,8 @@ async function hasPalette(bytes: Uint8Array, image: Sharp): Promise<boolean> {
  * @throws Error with the reason when it cannot be read
  */
 export async function decodeImage(file: string | Uint8Array): Promise<Decoded> {
+  // Reading a FIFO would wait for a writer.
+  if (typeof file === 'string' && !(await stat(file)).isFile()) throw new Error('it is not a file');
   const bytes = typeof file === 'string' ? await readFile(file) : file;
   const image = sharp(bytes, { ignoreIcc: true, limitInputPixels: maxPixels, failOn: 'error' });
   const palette = await hasPalette(bytes, image);

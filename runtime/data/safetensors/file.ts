@@ -4,10 +4,9 @@
  *
  * ViT-L/14 is 1.7 GB: at no time does this file hold more than one tensor, whatever the size of the whole.
  */
-import { type FileHandle, open } from 'node:fs/promises';
-import { fail } from '../../../grammar/diagnostics.ts';
+import type { FileHandle } from 'node:fs/promises';
 import { failSystem, writeAtomically, writeFully } from '../files/atomic.ts';
-import { readFully } from '../files/read-fully.ts';
+import { openRegular, readFully } from '../files/read-fully.ts';
 import {
   encodeHeader,
   type Header,
@@ -96,9 +95,8 @@ export class SafetensorsFile {
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   let file: FileHandle | undefined;
   try {
-    file = await open(path, 'r');
+    file = await openRegular(path);
     const stat = await file.stat();
-    if (!stat.isFile()) fail('Z410', `cannot read ${path}: it is not a file`);
     const prefix = await readFully(file, 0, Math.min(prefixBytes, stat.size), path);
     const length = headerLength(prefix, stat.size, path);
     const start = prefixBytes + length;

@@ -18,7 +18,7 @@ import { createTokenizer, type Tokenizer } from '../texts/tokenizer.ts';
 import type { Batch, BatchSource } from '../types.ts';
 import { readCsvTable } from './csv-table.ts';
 import { type BatchMaker, PrefetchedSource } from './prefetch.ts';
-import type { SourceContext } from './source-context.ts';
+import { type PairContext, type SourceContext, takesPairs } from './source-context.ts';
 
 const colours: Readonly<Record<string, Colour>> = {
   white: [255, 255, 255],
@@ -138,7 +138,7 @@ class SampleDrawer {
 class CsvBatches implements BatchMaker {
   readonly batchesPerEpoch: number;
   readonly #count: number;
-  readonly #context: SourceContext;
+  readonly #context: PairContext;
   readonly #shuffle: boolean;
   readonly #store: ImageStore;
   readonly #tokenizer: Tokenizer;
@@ -148,7 +148,7 @@ class CsvBatches implements BatchMaker {
 
   constructor(parts: {
     count: number;
-    context: SourceContext;
+    context: PairContext;
     shuffle: boolean;
     store: ImageStore;
     tokenizer: Tokenizer;
@@ -215,6 +215,7 @@ function warnEmpty(context: SourceContext, path: string, dropped: number, total:
 
 /** Opens the source that a `csv(...)` call names. Errors: Z414 to Z418, Z520 to Z522. */
 export async function openCsv(call: StaticCall, context: SourceContext): Promise<BatchSource> {
+  if (!takesPairs(context)) throw new Error('csv feeds a model that takes no pictures and texts');
   const options = parseOptions(call, schema, ['file']);
   const { names, weights, split } = captionOptions(call, options);
   const augmentations = options.augment.map(makeAugmentation);

@@ -5,13 +5,13 @@
  * Read as a stream, keeping only the columns asked for: a table of three million captions fits in memory, its
  * file need not fit in one string.
  */
-import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { CsvError, parse } from 'csv-parse';
 import { didYouMean } from '../../../compiler/model/values/suggest.ts';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { failSystem } from '../files/atomic.ts';
+import { openRegular } from '../files/read-fully.ts';
 
 interface CsvTable {
   /** Absolute paths. */
@@ -22,7 +22,7 @@ interface CsvTable {
 
 /** The separator of a file, from its first line: a tab if there is one, else a comma. */
 async function detectSeparator(path: string): Promise<string> {
-  const file = await open(path, 'r');
+  const file = await openRegular(path, 'Z415');
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(65536), 0, 65536, 0);
     const line = buffer.toString('utf8', 0, bytesRead).split(/\r?\n/, 1)[0]!;
@@ -58,11 +58,13 @@ export async function readCsvTable(
   let header: string[] | undefined;
   let imageColumn = 0;
   let captionColumns: number[] = [];
+  let file: FileHandle | undefined;
   try {
     const delimiter = options.separator ?? (await detectSeparator(path));
-    const rows = createReadStream(path).pipe(
-      parse({ delimiter, bom: true, relax_quotes: true, skip_empty_lines: true }),
-    );
+    file = await openRegular(path, 'Z415');
+    const rows = file
+      .createReadStream()
+      .pipe(parse({ delimiter, bom: true, relax_quotes: true, skip_empty_lines: true }));
     for await (const row of rows as AsyncIterable<string[]>) {
       if (header === undefined) {
         header = row;
@@ -78,6 +80,8 @@ export async function readCsvTable(
   } catch (error) {
     if (error instanceof CsvError) fail('Z415', `${path} is not a well-formed table: ${error.message}`);
     failSystem('Z415', `cannot read ${path}`, error);
+  } finally {
+    await file?.close();
   }
   if (header === undefined)
     fail('Z415', `${path} is empty: a header line with the names of the columns is wanted`);

@@ -1,11 +1,12 @@
 /**
  * `tensors("FILE")`: ready-made batches from a safetensors file, in order, for exact comparisons.
  *
- * `images` F32 [S, B, 3, R, R] and `tokens` I32 or I64 [S, B, context]: batch s is used at step s, and after
- * the last comes the first. Token ids are checked, because a GPU reads past a table without telling.
+ * `images` F32 [S, B, ...] and `tokens` I32 or I64 [S, B, context], as far as the model takes them: batch s is
+ * used at step s, and after the last comes the first. Token ids are checked, because a GPU reads past a table
+ * without telling.
  */
 import { z } from 'zod';
-import type { StaticCall } from '../../../compiler/model/types.ts';
+import type { ModelInput, StaticCall } from '../../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
 import { parseOptions } from '../options.ts';
 import { openSafetensors, type SafetensorsFile } from '../safetensors/file.ts';
@@ -30,23 +31,27 @@ function checkTensor(
   return [`\`${name}\` is ${info.dtype} [${info.shape.join(', ')}]; wanted ${wanted}`];
 }
 
+const storedAs = { f32: ['F32'], i32: ['I32', 'I64'] } as const;
+
 /** @returns the number of batches */
-function checkFile(file: SafetensorsFile, context: SourceContext): number {
-  const { batch, resolution, context: length } = context;
-  const problems = [
-    ...checkTensor(file, 'images', ['F32'], [batch, 3, resolution, resolution]),
-    ...checkTensor(file, 'tokens', ['I32', 'I64'], [batch, length]),
-  ];
-  const images = file.infos.get('images')?.shape[0];
-  const tokens = file.infos.get('tokens')?.shape[0];
-  if (problems.length === 0 && images !== tokens)
-    problems.push(`\`images\` holds ${images} batches and \`tokens\` ${tokens}`);
-  if (problems.length === 0 && images === 0) problems.push('holds no batch');
+function checkFile(file: SafetensorsFile, { batch, inputs }: SourceContext): number {
+  const problems = inputs.flatMap(({ name, dtype, sizes }) =>
+    checkTensor(file, name, storedAs[dtype], [batch, ...sizes]),
+  );
+  const counts = inputs.map(({ name }) => ({ name, count: file.infos.get(name)?.shape[0] ?? 0 }));
+  const batches = counts[0]?.count ?? 0;
+  if (problems.length === 0 && counts.some(({ count }) => count !== batches))
+    problems.push(
+      counts
+        .map(({ name, count }, i) => `\`${name}\` ${i === 0 ? `holds ${count} batches` : count}`)
+        .join(' and '),
+    );
+  if (problems.length === 0 && batches === 0) problems.push('holds no batch');
   if (problems.length > 0)
     throw new DiagnosticError(
       problems.map((p): Diagnostic => ({ code: 'Z417', severity: 'error', message: `${file.path}: ${p}` })),
     );
-  return images!;
+  return batches;
 }
 
 class TensorBatches implements BatchMaker {
@@ -61,20 +66,26 @@ class TensorBatches implements BatchMaker {
   }
 
   async make(_epoch: number, batch: number): Promise<Batch> {
-    const images = (await this.#file.readRows('images', batch, 1)).data as Float32Array;
-    const stored = (await this.#file.readRows('tokens', batch, 1)).data as Int32Array | BigInt64Array;
-    const { vocab } = this.#context;
-    const tokens = new Int32Array(stored.length);
-    for (let i = 0; i < stored.length; i++) {
-      const id = Number(stored[i]);
-      if (!(id >= 0 && id < vocab))
-        fail(
-          'Z417',
-          `${this.#file.path}: \`tokens\` holds the id ${id} in batch ${batch}, the model's vocabulary has ${vocab}`,
-        );
-      tokens[i] = id;
-    }
-    return { images, tokens, skipped: 0 };
+    const read = async (name: ModelInput['name']) =>
+      this.#context.inputs.some((input) => input.name === name)
+        ? (await this.#file.readRows(name, batch, 1)).data
+        : undefined;
+    const images = ((await read('images')) ?? new Float32Array()) as Float32Array;
+    const tokens = (await read('tokens')) ?? [];
+    return { images, tokens: this.#ids(tokens as ArrayLike<number | bigint>, batch), skipped: 0 };
+  }
+
+  /** @throws DiagnosticError Z417 when an id is outside of the vocabulary */
+  #ids(stored: ArrayLike<number | bigint>, batch: number): Int32Array {
+    const { vocab = 0 } = this.#context;
+    return Int32Array.from(stored, (value) => {
+      const id = Number(value);
+      if (id >= 0 && id < vocab) return id;
+      return fail(
+        'Z417',
+        `${this.#file.path}: \`tokens\` holds the id ${id} in batch ${batch}, the model's vocabulary has ${vocab}`,
+      );
+    });
   }
 
   close(): Promise<void> {

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { cutAtGather } from '../../../compiler/autodiff/chunk.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
+import { renderDiagnostics } from '../../../grammar/render.ts';
 import type { BatchSource } from '../../data/types.ts';
 import { chunkByChunk, type StepComputation, wholeBatch } from '../../reference/computation.ts';
 import { ReferenceTrainSession } from '../../reference/session.ts';
@@ -18,7 +19,7 @@ import { batchCounters } from '../counters.ts';
 import { chunkSize, planTraining, traceLoss } from '../plan.ts';
 import { scheduleOf } from '../schedule.ts';
 import { DeviceTrainSession } from '../session.ts';
-import { checkHostBatch, checkSupported, updateSettings } from '../supported.ts';
+import { checkHostBatch, checkSupported, settingsFor, unreadWarning } from '../supported.ts';
 import type { TrainSession, UpdateSettings } from '../types.ts';
 import { CheckpointStore, checkSameRun } from './checkpoints.ts';
 import { defaultCheckpoint, Run, type RunOptions, type TrainResult } from './run.ts';
@@ -63,9 +64,9 @@ export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
   const { recipe, out, resume } = options;
   checkSupported(recipe, options.executor.kind === 'reference');
   checkHostBatch(recipe);
-  const settings = updateSettings(recipe);
-  const folder = await examineRunFolder(out, resume);
   const graph = traceLoss(recipe);
+  const { settings, unread } = settingsFor(recipe, graph);
+  const folder = await examineRunFolder(out, resume);
   const hash = modelHash(graph, settings);
   const store = new CheckpointStore(out, (recipe.checkpoint ?? defaultCheckpoint).keep);
   const checkpoint = folder.begun ? await store.latest() : undefined;
@@ -74,6 +75,8 @@ export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
       modelHash: hash,
       cursor: { epoch: 0, batch: 0, seed: recipe.seed },
     });
+  for (const warning of unreadWarning(recipe.model.name, unread))
+    options.notify(renderDiagnostics([warning]));
   const source = await options.openSource();
   const signal = listenForStop(options.notify);
   try {

@@ -12,7 +12,7 @@ import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { scheduleKey } from '../../../compiler/kernels/schedules.ts';
+import { scheduleKey } from '../../../compiler/kernels/schedules/schedules.ts';
 import type { TunedSchedules } from '../../../compiler/profile.ts';
 import { failSystem, systemReason, writeAtomically, writeFully } from '../../data/files/atomic.ts';
 import type { AdapterReport } from '../../webgpu/adapter.ts';

@@ -19,12 +19,14 @@ import {
   nvidiaProfile,
 } from '../../../compiler/profiles-matrix.ts';
 import { fail } from '../../../grammar/diagnostics.ts';
+import { renderDiagnostics } from '../../../grammar/render.ts';
 import { countSubmits, flopsPerSubmit } from '../../../runtime/submits.ts';
 import { planTraining } from '../../../runtime/train/plan.ts';
-import { checkSupported } from '../../../runtime/train/supported.ts';
-import { compileFitting } from '../../run/entry.ts';
-import { loadModel, loadRecipe, parseCount, parseEntry } from '../models.ts';
+import { checkSupported, unreadWarning } from '../../../runtime/train/supported.ts';
+import { compileFitting, unreadNames } from '../../run/entry.ts';
+import { loadRecipe, parseCount, parseEntry } from '../models.ts';
 import { count, gigaflop, mebibytes, note, printJson, table, writeText } from '../output.ts';
+import { loadModel } from '../packages.ts';
 
 /** Devices that plans can be made for anywhere. */
 const profiles = {
@@ -109,15 +111,17 @@ interface Planned {
   /** As traced, before gradients. */
   readonly graph: Graph;
   readonly plan: VerifiedPlan;
+  /** Trainable weights that the loss does not read. */
+  readonly unread: readonly string[];
 }
 
-function planEntry(
+async function planEntry(
   reference: string,
   options: CompileOptions,
   profile: DeviceProfile,
   observe: PlanOptions['observe'],
-): Planned {
-  const model = loadModel(reference, options.set);
+): Promise<Planned> {
+  const model = await loadModel(reference, options.set);
   if (options.entry === undefined || options.batch === undefined)
     fail(
       'Z703',
@@ -133,7 +137,8 @@ function planEntry(
     gradients: options.grad === true,
     precision: options.precision ?? 'f32',
   };
-  return compileFitting(model, request, profile, observe);
+  const planned = compileFitting(model, request, profile, observe);
+  return { ...planned, unread: unreadNames(model, planned.graph, request) };
 }
 
 /** A recipe says everything itself: `--set batch=64` changes it. */
@@ -161,7 +166,7 @@ export async function compile(reference: string, options: CompileOptions): Promi
   /** What kernels were made from: the graph behind the last pass with its joins, one for each graph of the plan. */
   const lowered: string[] = [];
   const make = options.train === true ? planRecipe : planEntry;
-  const { graph, plan } = make(reference, options, profile, (stage, graph, joins) => {
+  const { graph, plan, unread } = await make(reference, options, profile, (stage, graph, joins) => {
     stages.add(stage);
     const text =
       joins === undefined ? printGraph(graph) : `${printGraph(graph)}\n${printJoins(graph, joins)}`;
@@ -171,6 +176,7 @@ export async function compile(reference: string, options: CompileOptions): Promi
   if (options.dumpAfter !== undefined && !stages.has(options.dumpAfter)) {
     fail('Z703', `--dump-after ${options.dumpAfter}: no such pass`, `passes: ${[...stages].join(', ')}`);
   }
+  for (const warning of unreadWarning(plan.model, unread)) note(renderDiagnostics([warning]));
   const submits = countSubmits(plan, flopsPerSubmit[profile.kind]);
   mkdirSync(options.out, { recursive: true });
   const graphs = [printGraph(graph), ...lowered.map((text) => `# as kernels, with joins\n${text}`)];

@@ -1,7 +1,8 @@
 /** `zooc export`: a folder from a run or weights, for zooc itself or for another project's loader. */
 import { type ExportRequest, exportForeign, exportPackage, type ForeignFormat } from '../../export/index.ts';
-import { type DtypeOption, floatChoice, loadModel, parseOverrides } from '../models.ts';
+import { type DtypeOption, floatChoice, parseOverrides } from '../models.ts';
 import { count, note, print, printJson } from '../output.ts';
+import { loadModel, modelReference } from '../packages.ts';
 
 interface ExportOptions {
   readonly model: string;
@@ -22,10 +23,11 @@ async function write(request: ExportRequest, format: ExportOptions['format']) {
 }
 
 export async function exportVerb(source: string, options: ExportOptions): Promise<void> {
-  const { model: reference, out } = options;
+  const { out } = options;
   const floats = floatChoice(options.dtype);
   const overrides = parseOverrides(options.set);
-  const model = loadModel(reference, options.set);
+  const reference = await modelReference(options.model);
+  const model = await loadModel(reference, options.set);
   const request = { source, model, out, reference, overrides, floats };
   const { made, files } = await write(request, options.format);
   if (options.json === true) {

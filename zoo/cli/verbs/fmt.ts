@@ -1,14 +1,14 @@
 /** `zooc fmt`: canonical formatting, in place. Files with syntax errors are reported and left alone. */
-import { readFileSync } from 'node:fs';
 import { type Diagnostic, DiagnosticError } from '../../../grammar/diagnostics.ts';
 import { parse } from '../../../grammar/parser.ts';
 import { format } from '../../../grammar/printer.ts';
 import { note, writeText } from '../output.ts';
+import { readText } from '../text-lists.ts';
 
 export async function fmt(files: readonly string[], options: { check?: boolean }): Promise<void> {
   const problems: Diagnostic[] = [];
   for (const path of files) {
-    const text = readFileSync(path, 'utf8');
+    const text = readText(path);
     const { program, diagnostics } = parse({ path, text });
     if (diagnostics.some((d) => d.severity === 'error')) {
       problems.push(...diagnostics);

@@ -4,8 +4,9 @@ import { fail } from '../../../grammar/diagnostics.ts';
 import { writeSafetensors } from '../../weights/formats/safetensors.ts';
 import type { NamingName } from '../../weights/naming.ts';
 import { openWeights, weightsToWrite } from '../../weights/weights.ts';
-import { type DtypeOption, floatChoice, loadModel } from '../models.ts';
+import { type DtypeOption, floatChoice } from '../models.ts';
 import { count, note, print } from '../output.ts';
+import { loadModel } from '../packages.ts';
 
 interface ImportOptions {
   readonly format: NamingName;
@@ -17,7 +18,7 @@ interface ImportOptions {
 
 export async function importWeights(path: string, options: ImportOptions): Promise<void> {
   if (!existsSync(path)) fail('Z410', `cannot read ${path}: no such file or folder`);
-  const model = loadModel(options.model, options.set);
+  const model = await loadModel(options.model, options.set);
   // `./` keeps a file that is called `hash` from being taken for the rule of that name.
   const file = /^(hash$|init:)/.test(path) ? `./${path}` : path;
   const weights = await openWeights(model, file, { format: options.format });

@@ -1,20 +1,10 @@
 /** `zooc list`: the bundled models. */
-
 import { resolveModel } from '../../../compiler/model/index.ts';
-import { zooPackages } from '../../../compiler/model/modules/imports.ts';
-import type { Model, ModuleHost } from '../../../compiler/model/types.ts';
-import { parse } from '../../../grammar/parser.ts';
+import type { Model } from '../../../compiler/model/types.ts';
 import { nodeHost } from '../../host.ts';
 import { unwrap } from '../models.ts';
 import { count, print, printJson, table } from '../output.ts';
-
-/** Names of the models that bundled packages declare, in order of declaration. */
-function bundledModels(host: ModuleHost): string[] {
-  return zooPackages.flatMap((name) => {
-    const { program } = parse(host.bundled(name)!);
-    return program.items.flatMap((item) => (item.kind === 'model' ? [item.name.text] : []));
-  });
-}
+import { bundledModels } from '../packages.ts';
 
 /** A tower in a few words, from its static values: `ViT/32 width 768 layers 12`. */
 function tower(model: Model, side: 'vision' | 'text'): string {

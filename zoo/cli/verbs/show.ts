@@ -5,8 +5,9 @@ import { traceEntry } from '../../../compiler/model/index.ts';
 import type { EntryName, Model } from '../../../compiler/model/types.ts';
 import type { OpName } from '../../../compiler/ops/attributes.ts';
 import { opOf } from '../../../compiler/ops/index.ts';
-import { loadModel, unwrap } from '../models.ts';
+import { unwrap } from '../models.ts';
 import { count, gigaflop, mebibytes, print, printJson, table } from '../output.ts';
+import { loadModel } from '../packages.ts';
 
 interface ShowOptions {
   readonly set: readonly string[];
@@ -62,8 +63,8 @@ function printModel(model: Model): void {
   print(table([...model.config].map(([path, value]) => [path, JSON.stringify(value)])));
 }
 
-export function show(reference: string, options: ShowOptions): void {
-  const model = loadModel(reference, options.set);
+export async function show(reference: string, options: ShowOptions): Promise<void> {
+  const model = await loadModel(reference, options.set);
   if (options.json === true) printJson(toJson(model));
   else printModel(model);
 }

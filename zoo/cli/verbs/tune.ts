@@ -3,7 +3,7 @@
  * best in the user's cache.
  */
 import { type Precision, planFitting } from '../../../compiler/compile.ts';
-import { scheduleKey } from '../../../compiler/kernels/schedules.ts';
+import { scheduleKey } from '../../../compiler/kernels/schedules/schedules.ts';
 import type { EntryName, Model } from '../../../compiler/model/types.ts';
 import { openGpu } from '../../../runtime/node/gpu.ts';
 import type { CompileFor } from '../../../runtime/tune/contest.ts';
@@ -12,8 +12,9 @@ import { measureBandwidth, measureCeiling } from '../../bench/measure.ts';
 import { compileFitting, compileTrainingStep } from '../../run/entry.ts';
 import { tuneAndStore } from '../../run/tune.ts';
 import { closing } from '../closing.ts';
-import { loadModel, parseCount, parseEntry } from '../models.ts';
+import { parseCount, parseEntry } from '../models.ts';
 import { note, print, printJson, table } from '../output.ts';
+import { loadModel } from '../packages.ts';
 
 interface TuneOptions {
   readonly entry?: readonly string[];
@@ -104,7 +105,7 @@ function totals(results: readonly TunedWork[]): { before: number; after: number 
 }
 
 export async function tune(reference: string, options: TuneOptions): Promise<void> {
-  const model = loadModel(reference, options.set);
+  const model = await loadModel(reference, options.set);
   const jobs = jobsOf(model, options);
   await closing(async (keep) => {
     const opened = await openGpu({ warn: note });

@@ -3,11 +3,11 @@
  * file of a folder is meant.
  */
 import { existsSync, statSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { failSystem } from '../../../runtime/data/files/atomic.ts';
-import { readFully } from '../../../runtime/data/files/read-fully.ts';
+import { openRegular, readFully } from '../../../runtime/data/files/read-fully.ts';
 import { maxHeaderBytes, prefixBytes } from '../../../runtime/data/safetensors/header.ts';
 import { openSafetensors } from './safetensors.ts';
 import { openSharded } from './sharded-file.ts';
@@ -88,9 +88,8 @@ async function openPlain(path: string): Promise<TensorFile> {
 async function openAny(path: string): Promise<TensorFile | undefined> {
   let file: FileHandle | undefined;
   try {
-    file = await open(path, 'r');
+    file = await openRegular(path);
     const stat = await file.stat();
-    if (!stat.isFile()) fail('Z410', `cannot read ${path}: it is not a file`);
     const kind = kindOf(await readFully(file, 0, Math.min(stat.size, enough), path));
     if (kind === 'torch') {
       const opened = await openTorch(path, file, stat.size);

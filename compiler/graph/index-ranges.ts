@@ -1,0 +1,211 @@
+/**
+ * Which numbers may name rows: the ids that an input may hold, and indices that could leave their table.
+ *
+ * A GPU reads past a table without telling, so every index has to lie inside before anything runs. Integers are followed by
+ * interval arithmetic from the input through views, joins and arithmetic to the tables; what depends on no input is
+ * computed. The ids of an input are the numbers from 0 up to the largest with which every index stays inside.
+ */
+import { opOf } from '../ops/index.ts';
+import { type Graph, type Node, type NodeOf, numericShape, sizeOf } from './types.ts';
+
+/** Integers from `min` to `max`, both included. */
+export interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** An index that may leave its table. */
+export interface IndexFault {
+  /** The node that reads by it. */
+  readonly node: NodeOf<'embedding' | 'take'>;
+  readonly range: Range;
+  /** Rows of the table, or positions of the axis. */
+  readonly size: number;
+}
+
+/** What ids may be where no table bounds them. */
+export const anyId: Range = { min: 0, max: 2 ** 31 - 1 };
+const int32: Range = { min: -(2 ** 31), max: 2 ** 31 - 1 };
+/** Elements up to which indices that depend on no input are computed one by one. */
+const mostComputed = 2 ** 20;
+
+/**
+ * The ids that an input may hold, from the tables that they index; undefined where no table bounds them.
+ * @param name an input of integers
+ */
+export function idRange(graph: Graph, name: string): Range | undefined {
+  const ranges = new Ranges(graph);
+  const depends = graph.nodes.map(({ op, attrs }) => op === 'input' && attrs.name === name);
+  for (const { id, inputs } of graph.nodes) depends[id] ||= inputs.some((i) => depends[i]);
+  const faultOf = (node: IndexFault['node'], max: number) =>
+    ranges.faultOf(node, new Map([[name, { min: 0, max }]]));
+  // What has no place for a second id (ids - 1) is no vocabulary but a fault, whatever the others allow.
+  const nodes = ranges.readers.filter((n) => depends[n.inputs[1]!] && (faultOf(n, 1)?.size ?? 1) === 1);
+  const fits = (max: number) => nodes.every((node) => faultOf(node, max) === undefined);
+  if (fits(int32.max)) return undefined;
+  let [inside, outside] = [0, int32.max];
+  while (outside - inside > 1) {
+    const middle = Math.floor((inside + outside) / 2);
+    if (fits(middle)) inside = middle;
+    else outside = middle;
+  }
+  return { min: 0, max: inside };
+}
+
+/**
+ * Indices that may leave their tables; sizes that are still open are left for the graph in which they have numbers.
+ * @param inputs what inputs of integers may hold; any number by default
+ */
+export function indexFaults(graph: Graph, inputs: ReadonlyMap<string, Range>): IndexFault[] {
+  const ranges = new Ranges(graph);
+  return ranges.readers.flatMap((node) => ranges.faultOf(node, inputs) ?? []);
+}
+
+class Ranges {
+  readonly #graph: Graph;
+  /** Nodes that read by an index. */
+  readonly readers: readonly NodeOf<'embedding' | 'take'>[];
+  /** Values of nodes that depend on no input, as far as they were asked for. */
+  readonly #values = new Map<number, Float64Array | undefined>();
+
+  constructor(graph: Graph) {
+    this.#graph = graph;
+    this.readers = graph.nodes.filter(
+      (n): n is NodeOf<'embedding'> | NodeOf<'take'> => n.op === 'embedding' || n.op === 'take',
+    );
+  }
+
+  faultOf(node: NodeOf<'embedding' | 'take'>, inputs: ReadonlyMap<string, Range>): IndexFault | undefined {
+    const [table, index] = node.inputs as [number, number];
+    const axis = node.op === 'take' ? (node as NodeOf<'take'>).attrs.axis : 0;
+    const size = this.#graph.nodes[table]!.type.shape[axis]!;
+    const range = this.#rangeOf(index, inputs, new Map());
+    if (typeof size !== 'number' || range === undefined || (range.min >= 0 && range.max < size))
+      return undefined;
+    return { node, range, size };
+  }
+
+  /** What a node of integers may hold; undefined where that hangs on a size that is still open. */
+  #rangeOf(
+    id: number,
+    given: ReadonlyMap<string, Range>,
+    known: Map<number, Range | undefined>,
+  ): Range | undefined {
+    if (known.has(id)) return known.get(id);
+    const node = this.#graph.nodes[id]!;
+    const values = this.#valuesOf(id);
+    const range =
+      values === undefined
+        ? wrapped(this.#ruleOf(node, given, (input) => this.#rangeOf(input, given, known)))
+        : values.reduce((r, v) => ({ min: Math.min(r.min, v), max: Math.max(r.max, v) }), {
+            min: values[0]!,
+            max: values[0]!,
+          });
+    known.set(id, range);
+    return range;
+  }
+
+  #ruleOf(
+    node: Node,
+    given: ReadonlyMap<string, Range>,
+    rangeOf: (id: number) => Range | undefined,
+  ): Range | undefined {
+    const all = (combine: (...ranges: Range[]) => Range): Range | undefined => {
+      const ranges = node.inputs.map(rangeOf);
+      return ranges.every((r) => r !== undefined) ? combine(...(ranges as Range[])) : undefined;
+    };
+    const below = (size: unknown) => (typeof size === 'number' ? { min: 0, max: size - 1 } : undefined);
+    switch (node.op) {
+      case 'input':
+        return given.get(node.attrs.name) ?? int32;
+      case 'constant':
+        return { min: node.attrs.value, max: node.attrs.value };
+      case 'iota':
+        return below(node.attrs.length);
+      case 'argmax':
+        return below(this.#graph.nodes[node.inputs[0]!]!.type.shape[node.attrs.axis]);
+      case 'reshape':
+      case 'transpose':
+      case 'slice':
+      case 'expand':
+      case 'all_gather':
+      case 'recompute':
+      case 'take':
+      case 'embedding':
+        return rangeOf(node.inputs[0]!);
+      case 'concat':
+        return all((...parts) => ({
+          min: Math.min(...parts.map((p) => p.min)),
+          max: Math.max(...parts.map((p) => p.max)),
+        }));
+      case 'neg':
+        return all((x) => ({ min: -x.max, max: -x.min }));
+      case 'abs':
+        return all((x) => spanOf([Math.abs(x.min), Math.abs(x.max), ...(x.min < 0 && x.max > 0 ? [0] : [])]));
+      case 'add':
+        return all((x, y) => ({ min: x.min + y.min, max: x.max + y.max }));
+      case 'sub':
+        return all((x, y) => ({ min: x.min - y.max, max: x.max - y.min }));
+      case 'mul':
+        return all((x, y) => corners(x, y, (a, b) => a * b));
+      case 'div':
+        return all(quotient);
+      case 'mod':
+        return all(remainder);
+      case 'maximum':
+        return all((x, y) => ({ min: Math.max(x.min, y.min), max: Math.max(x.max, y.max) }));
+      case 'minimum':
+        return all((x, y) => ({ min: Math.min(x.min, y.min), max: Math.min(x.max, y.max) }));
+      default:
+        return int32;
+    }
+  }
+
+  /** The elements of a node that depends on no input or weight, where there are not too many. */
+  #valuesOf(id: number): Float64Array | undefined {
+    if (this.#values.has(id)) return this.#values.get(id);
+    const values = this.#compute(this.#graph.nodes[id]!);
+    this.#values.set(id, values);
+    return values;
+  }
+
+  #compute(node: Node): Float64Array | undefined {
+    if (node.op === 'input' || node.op === 'param') return undefined;
+    if (node.type.shape.some((d) => typeof d !== 'number')) return undefined;
+    const shape = numericShape(node.type);
+    if (sizeOf(shape) > mostComputed) return undefined;
+    const inputs = node.inputs.map((id) => ({ id, data: this.#valuesOf(id) }));
+    if (inputs.some(({ data }) => data === undefined)) return undefined;
+    const tensors = inputs.map(({ id, data }) => ({
+      shape: numericShape(this.#graph.nodes[id]!.type),
+      data: data!,
+    }));
+    return opOf(node.op).reference(tensors, node.attrs as never, shape, node.type.dtype).data;
+  }
+}
+
+function spanOf(values: readonly number[]): Range {
+  return { min: Math.min(...values), max: Math.max(...values) };
+}
+
+function corners(x: Range, y: Range, f: (a: number, b: number) => number): Range {
+  return spanOf([f(x.min, y.min), f(x.min, y.max), f(x.max, y.min), f(x.max, y.max)]);
+}
+
+/** Floors; 0 where the divisor is 0. */
+function quotient(x: Range, y: Range): Range {
+  if (y.min > 0 || y.max < 0) return corners(x, y, (a, b) => Math.floor(a / b));
+  const most = Math.max(Math.abs(x.min), Math.abs(x.max));
+  return { min: -most, max: most };
+}
+
+/** The sign of the divisor; 0 where that is 0. */
+function remainder(x: Range, y: Range): Range {
+  if (y.min > 0 && x.min >= 0 && x.max < y.min) return x;
+  return { min: Math.min(0, y.min + 1), max: Math.max(0, y.max - 1) };
+}
+
+/** A range that leaves 32 bits wraps around to any number. */
+function wrapped(range: Range | undefined): Range | undefined {
+  return range === undefined || (range.min >= int32.min && range.max <= int32.max) ? range : int32;
+}

@@ -1,0 +1,262 @@
+/**
+ * Embedding look-up and its gradient over tables that may be larger than a binding.
+ *
+ * The gradient adds rows of dy that have the same token. Float atomics would make reruns differ and a matrix product with one-hot
+ * rows would be huge, so positions are sorted by token: each counts the positions before it (equal tokens in order), which
+ * is n² comparisons of integers, far below the model's own work for every batch. Then runs of equal tokens are
+ * summed in that order, cut into pieces of 32 so that no invocation walks a long run (padding tokens) alone.
+ */
+
+import { type Node, sizeOf } from '../../graph/types.ts';
+import type { OpName } from '../../ops/attributes.ts';
+import { bytesOf, flatMain, flatWorkgroup, indexExpression, vectorizable } from '../text/access.ts';
+import { computeType } from '../text/half.ts';
+import { gridOf, type Kernel, type KernelArg, type Lower, type LowerContext } from '../text/kernel.ts';
+import type { Storage, View } from '../text/view.ts';
+import { hiddenBound } from '../text/wgsl.ts';
+import { type Window, windowArg, windowsOf } from '../text/windows.ts';
+
+/** Sorted positions that one invocation sums. */
+const PIECE = 32;
+
+const lowerEmbedding: Lower<'embedding'> = (ctx, node) => {
+  const table = ctx.dense(node.inputs[0]!);
+  const ids = ctx.view(node.inputs[1]!);
+  const output = ctx.result(node);
+  const [vocabulary, width] = table.shape as [number, number];
+  const whole = table.offset === 0 && table.storage.elements === vocabulary * width;
+  const windows = windowsOf(table.storage.elements, whole ? width : table.storage.elements, ctx.profile);
+  const most = ctx.profile.limits.maxStorageBuffersPerShaderStage - 2;
+  for (let from = 0; from < windows.length; from += most) {
+    ctx.emit(lookUp(ctx, node, table, ids, output, windows.slice(from, from + most)));
+  }
+};
+
+/** Fills the positions whose token lies in `windows` of the table. */
+function lookUp(
+  ctx: LowerContext,
+  node: Node,
+  table: View,
+  ids: View,
+  output: View,
+  windows: readonly Window[],
+): Kernel {
+  const [vocabulary, width] = table.shape as [number, number];
+  const unit = vectorizable(table) && vectorizable(output) ? 4 : 1;
+  const element = computeType(table.storage);
+  const type = unit === 4 ? `array<vec4<${element}>>` : `array<${element}>`;
+  const columns = width / unit;
+  const total = sizeOf(ids.shape) * columns;
+  const size = flatWorkgroup(ctx.profile);
+  const whole = windows.length === 1 && windows[0]!.elements === table.storage.elements;
+  const place = output.offset === 0 ? 'index' : `index + ${output.offset / unit}u`;
+  const choices = windows.map((window, w) => {
+    const shift = (table.offset - window.start) / unit;
+    const at = `row * ${columns}u + column${shift === 0 ? '' : shift > 0 ? ` + ${shift}u` : ` - ${-shift}u`}`;
+    const first = window.start / width;
+    const test = whole ? '' : `if (row >= ${first}u && row < ${first + window.elements / width}u) `;
+    return `  ${w === 0 ? '' : 'else '}${test}{ out_data[${place}] = table${w}_data[${at}]; }`;
+  });
+  return {
+    name: `embedding${unit === 4 ? '_vec4' : ''}`,
+    args: [
+      ...windows.map((window, w) => windowArg(`table${w}_data`, type, table.storage, 'read', window)),
+      { name: 'ids_data', type: 'array<i32>', storage: ids.storage, access: 'read' },
+      { name: 'out_data', type, storage: output.storage, access: 'read_write' },
+    ],
+    body: `${flatMain(size, total)}  let column = index % ${columns}u;
+  let position = index / ${columns}u;
+  let row = u32(clamp(ids_data[${indexExpression('position', ids.shape, ids.strides, ids.offset)}], 0, ${vocabulary - 1}));
+${choices.join('\n')}
+}
+`,
+    workgroups: gridOf(Math.ceil(total / size), ctx.profile),
+    origin: node.origin,
+    flops: 0,
+    bytes: 2 * bytesOf(output) + bytesOf(ids),
+  };
+}
+
+interface Segments {
+  readonly ids: View;
+  readonly dy: View;
+  readonly order: Storage;
+  readonly parts: Storage;
+  readonly positions: number;
+  readonly width: number;
+  /** 4 where rows are read as vec4, else 1. */
+  readonly unit: 1 | 4;
+}
+
+const lowerEmbeddingGrad: Lower<'embedding_grad'> = (ctx, node) => {
+  const ids = ctx.view(node.inputs[0]!);
+  const dyGiven = ctx.view(node.inputs[1]!);
+  const width = dyGiven.shape.at(-1)!;
+  const dy = dyGiven.strides.at(-1) === 1 || width === 1 ? dyGiven : ctx.dense(node.inputs[1]!);
+  const output = ctx.result(node);
+  if (output.offset !== 0 || output.storage.elements !== sizeOf(output.shape)) {
+    throw new Error('the gradient of an embedding must fill its storage');
+  }
+  const positions = sizeOf(ids.shape);
+  const pieces = Math.ceil(positions / PIECE);
+  const work: Segments = {
+    ids,
+    dy,
+    order: ctx.scratch(positions, 'i32', 'positions sorted by token'),
+    parts: ctx.scratch(pieces * width, 'f32', 'sums of pieces of tokens'),
+    positions,
+    width,
+    unit: vectorizable(dy) && vectorizable(output) ? 4 : 1,
+  };
+  ctx.emit(sortPositions(ctx, node, work));
+  ctx.emit(sumPieces(ctx, node, work));
+  for (const window of windowsOf(output.storage.elements, width, ctx.profile)) {
+    ctx.emit(zeroFill(ctx, node, output.storage, window, work.unit));
+    ctx.emit(sumSegments(ctx, node, work, output, window));
+  }
+};
+
+/** order[rank] = position, ranks by (token, position). */
+function sortPositions(ctx: LowerContext, node: Node, { ids, order, positions }: Segments): Kernel {
+  const size = ctx.profile.kind === 'cpu' ? 8 : 128;
+  const at = (i: string) => `ids_data[${indexExpression(i, ids.shape, ids.strides, ids.offset)}]`;
+  return {
+    name: 'embedding_sort',
+    args: [
+      { name: 'ids_data', type: 'array<i32>', storage: ids.storage, access: 'read' },
+      { name: 'order_data', type: 'array<i32>', storage: order, access: 'read_write' },
+    ],
+    body: `${flatMain(size, positions)}  let token = ${at('index')};
+  var rank = 0u;
+  for (var i = 0u; i < ${hiddenBound(positions, 'id.z')}; i += 1u) {
+    let other = ${at('i')};
+    rank += select(0u, 1u, other < token || (other == token && i < index));
+  }
+  order_data[rank] = i32(index);
+}
+`,
+    workgroups: gridOf(Math.ceil(positions / size), ctx.profile),
+    origin: node.origin,
+    flops: 0,
+    bytes: 4 * (positions + sizeOf(ids.shape)),
+  };
+}
+
+/** Shared by the summing kernels: the token and the dy row of a sorted place. */
+function segmentHelpers({ ids, dy, unit }: Segments): string {
+  const lead = dy.shape.slice(0, -1);
+  const strides = dy.strides.slice(0, -1).map((s) => s / unit);
+  const type = unit === 4 ? 'vec4<f32>' : 'f32';
+  return `fn token_at(place: u32) -> i32 {
+  let position = u32(order_data[place]);
+  return ids_data[${indexExpression('position', ids.shape, ids.strides, ids.offset)}];
+}
+fn row_at(place: u32, column: u32) -> ${type} {
+  let position = u32(order_data[place]);
+  return dy_data[${indexExpression('position', lead, strides, dy.offset / unit)} + column];
+}
+`;
+}
+
+function segmentArgs({ ids, dy, order, unit }: Segments): KernelArg[] {
+  const type = unit === 4 ? 'array<vec4<f32>>' : 'array<f32>';
+  return [
+    { name: 'ids_data', type: 'array<i32>', storage: ids.storage, access: 'read' },
+    { name: 'order_data', type: 'array<i32>', storage: order, access: 'read' },
+    { name: 'dy_data', type, storage: dy.storage, access: 'read' },
+  ];
+}
+
+/** parts[piece] = sum over the places of the piece that hold the token of its first place. */
+function sumPieces(ctx: LowerContext, node: Node, work: Segments): Kernel {
+  const { positions, width, unit, parts } = work;
+  const columns = width / unit;
+  const total = Math.ceil(positions / PIECE) * columns;
+  const size = flatWorkgroup(ctx.profile);
+  const type = unit === 4 ? 'vec4<f32>' : 'f32';
+  return {
+    name: `embedding_pieces${unit === 4 ? '_vec4' : ''}`,
+    args: [
+      ...segmentArgs(work),
+      { name: 'parts_data', type: `array<${type}>`, storage: parts, access: 'read_write' },
+    ],
+    body: `${segmentHelpers(work)}${flatMain(size, total)}  let column = index % ${columns}u;
+  let start = (index / ${columns}u) * ${PIECE}u;
+  let end = min(start + ${PIECE}u, ${positions}u);
+  let token = token_at(start);
+  var total = ${type}();
+  for (var place = start; place < end; place += 1u) {
+    if (token_at(place) != token) { break; }
+    total += row_at(place, column);
+  }
+  parts_data[index] = total;
+}
+`,
+    workgroups: gridOf(Math.ceil(total / size), ctx.profile),
+    origin: node.origin,
+    flops: positions * width,
+    bytes: bytesOf(work.dy) + 4 * (2 * positions + (positions / PIECE) * width),
+  };
+}
+
+function zeroFill(ctx: LowerContext, node: Node, storage: Storage, window: Window, unit: 1 | 4): Kernel {
+  const total = window.elements / unit;
+  const size = flatWorkgroup(ctx.profile);
+  const type = unit === 4 ? 'vec4<f32>' : 'f32';
+  return {
+    name: `zero${unit === 4 ? '_vec4' : ''}`,
+    args: [windowArg('out_data', `array<${type}>`, storage, 'read_write', window)],
+    body: `${flatMain(size, total)}  out_data[index] = ${type}();\n}\n`,
+    workgroups: gridOf(Math.ceil(total / size), ctx.profile),
+    origin: node.origin,
+    flops: 0,
+    bytes: 4 * window.elements,
+  };
+}
+
+/** Where a run of a token begins, sums it: places up to the end of the piece, then whole pieces that go on with it. */
+function sumSegments(ctx: LowerContext, node: Node, work: Segments, output: View, window: Window): Kernel {
+  const { positions, width, unit, parts } = work;
+  const columns = width / unit;
+  const total = positions * columns;
+  const size = flatWorkgroup(ctx.profile);
+  const type = unit === 4 ? 'vec4<f32>' : 'f32';
+  const first = window.start / width;
+  const rows = window.elements / width;
+  return {
+    name: `embedding_segments${unit === 4 ? '_vec4' : ''}`,
+    args: [
+      ...segmentArgs(work),
+      { name: 'parts_data', type: `array<${type}>`, storage: parts, access: 'read' },
+      windowArg('out_data', `array<${type}>`, output.storage, 'read_write', window),
+    ],
+    body: `${segmentHelpers(work)}${flatMain(size, total)}  let column = index % ${columns}u;
+  let start = index / ${columns}u;
+  let token = token_at(start);
+  if (start > 0u && token_at(start - 1u) == token) { return; }
+  if (token < ${first} || token >= ${first + rows}) { return; }
+  var total = ${type}();
+  var place = start;
+  let end = min((start / ${PIECE}u + 1u) * ${PIECE}u, ${positions}u);
+  for (; place < end; place += 1u) {
+    if (token_at(place) != token) { break; }
+    total += row_at(place, column);
+  }
+  for (; place < ${positions}u && place % ${PIECE}u == 0u; place += ${PIECE}u) {
+    if (token_at(place) != token) { break; }
+    total += parts_data[(place / ${PIECE}u) * ${columns}u + column];
+  }
+  out_data[u32(token - ${first}) * ${columns}u + column] = total;
+}
+`,
+    workgroups: gridOf(Math.ceil(total / size), ctx.profile),
+    origin: node.origin,
+    flops: positions * width,
+    bytes: bytesOf(work.dy) + 4 * (2 * positions + Math.min(rows, positions) * width),
+  };
+}
+
+export const embeddingLowerings = {
+  embedding: lowerEmbedding,
+  embedding_grad: lowerEmbeddingGrad,
+} satisfies { [K in OpName]?: Lower<K> };

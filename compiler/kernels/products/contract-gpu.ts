@@ -1,0 +1,110 @@
+/**
+ * Matrix products for GPUs: tiles of both operands staged through workgroup memory, a few rows by one or two vec4s for each invocation.
+ *
+ * Staging reads along whichever axis is dense, so that neighbouring invocations touch neighbouring addresses and
+ * transposed operands need no copy. Edges are staged as zeros; stores are guarded. With two buffers the next slice of K is
+ * loaded while this one is multiplied.
+ */
+
+import type { WorkgroupTile } from '../schedules/contract.ts';
+import type { Contraction, ResultPrinter } from './contraction.ts';
+import { printResultMoments, printRowNorm } from './normalised.ts';
+import { halfOffset, printStagedLoop, type TileArray } from './staging.ts';
+import { printTilePlace, tileGrid } from './tile-grid.ts';
+import { printPiece } from './walk.ts';
+
+/** Tiles lie line by line of K, so that an invocation's columns are side by side. */
+function tileArrays({ rows, columns, depth }: WorkgroupTile, names: { a: string; b: string }) {
+  const tile = (array: string, source: string, extent: number): TileArray => ({
+    array,
+    source,
+    extent,
+    depth,
+    along: 'outer',
+    pitch: extent + 4,
+    element: 'f32',
+    bound: 'f32',
+    vector: false,
+    packed: false,
+  });
+  return { a: tile('a_tile', names.a, rows), b: tile('b_tile', names.b, columns) };
+}
+
+/** Multiplies a slice of both tiles; `half` is the one that holds it, where there are two. */
+function printMultiply(
+  tile: WorkgroupTile,
+  { a, b }: { readonly a: TileArray; readonly b: TileArray },
+  across: number,
+): string[] {
+  const { rows, vectors } = partsOf(tile);
+  const lines = [`for (var kk = 0u; kk < ${tile.depth}u; kk++) {`];
+  lines.push(`let b_at = ${halfOffset(b, tile.buffers)}kk * ${b.pitch}u + tx * 4u;`);
+  for (const j of vectors) {
+    const parts = [0, 1, 2, 3].map((q) => `b_tile[b_at + ${4 * across * j + q}u]`);
+    lines.push(`let b${j} = vec4<f32>(${parts.join(', ')});`);
+  }
+  lines.push(`let a_at = ${halfOffset(a, tile.buffers)}kk * ${a.pitch}u + ty * ${tile.rowsPerInvocation}u;`);
+  for (const i of rows) {
+    lines.push(`{ let x = vec4<f32>(a_tile[a_at + ${i}u]);`);
+    for (const j of vectors) lines.push(`c${i}_${j} = fma(x, b${j}, c${i}_${j});`);
+    lines.push('}');
+  }
+  lines.push('}');
+  return lines;
+}
+
+/** Rows of an invocation, and its columns in vec4s: these lie apart, so that neighbours read side by side. */
+function partsOf({ rowsPerInvocation, columnsPerInvocation }: WorkgroupTile) {
+  return {
+    rows: Array.from({ length: rowsPerInvocation }, (_, i) => i),
+    vectors: Array.from({ length: columnsPerInvocation / 4 }, (_, j) => j),
+  };
+}
+
+export function printWorkgroupTile(
+  c: Contraction,
+  tile: WorkgroupTile,
+  names: { a: string; b: string },
+  printer: ResultPrinter,
+): string {
+  const across = tile.columns / tile.columnsPerInvocation;
+  const down = tile.rows / tile.rowsPerInvocation;
+  const invocations = across * down;
+  const { rows, vectors } = partsOf(tile);
+  const lines: string[] = [];
+  lines.push(...printTilePlace(c, tile.rows, 'y', 'm_tile'), `let n_tile = group.x * ${tile.columns}u;`);
+  lines.push(`let tx = lane % ${across}u;`, `let ty = lane / ${across}u;`);
+  if (c.walk?.kind === 'pixels') lines.push(...printPiece(c.walk));
+  const lanes = { index: 'lane', count: invocations };
+  const norm = printRowNorm(c, tile.rows, 'm_tile', lanes);
+  lines.push(...norm.lines);
+  for (const i of rows) for (const j of vectors) lines.push(`var c${i}_${j} = vec4<f32>();`);
+  const { a, b } = tileArrays(tile, names);
+  const multiply = printMultiply(tile, { a, b }, across);
+  lines.push(...printStagedLoop(c, { a, b, invocations, buffers: tile.buffers }, multiply));
+  for (const i of rows)
+    for (const j of vectors) {
+      lines.push(`{ let m = m_tile + ty * ${tile.rowsPerInvocation}u + ${i}u;`);
+      lines.push(`let n = n_tile + tx * 4u + ${4 * across * j}u;`);
+      lines.push(
+        `if (m < ${c.m}u && n < ${c.n}u) {`,
+        ...printer.columnValues('n'),
+        ...printer.store(`c${i}_${j}`, 'm', 'n'),
+        '}',
+        '}',
+      );
+    }
+  const place = { rows: tile.rows, columns: tile.columns, m0: 'm_tile', n0: 'n_tile' };
+  lines.push(...printResultMoments(c, place, lanes, printer, (count) => `${count}u`));
+  return `${norm.head}var<workgroup> a_tile: array<f32, ${tile.buffers * tile.depth * (tile.rows + 4)}>;
+var<workgroup> b_tile: array<f32, ${tile.buffers * tile.depth * (tile.columns + 4)}>;
+@compute @workgroup_size(${invocations})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  ${lines.join('\n  ')}
+}
+`;
+}
+
+export function workgroupTileGrid(c: Contraction, tile: WorkgroupTile): [number, number, number] {
+  return tileGrid(c, tile.rows, Math.ceil(c.n / tile.columns));
+}

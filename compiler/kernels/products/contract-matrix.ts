@@ -1,0 +1,233 @@
+/**
+ * Matrix products by subgroup matrices ("tensor cores"): tiles of both operands staged through workgroup memory, each subgroup
+ * multiplies a grid of matrices, results pass through workgroup memory to the epilogue.
+ *
+ * Right for any M, N and K of a matrix, any layout and size of the operands: tiles lie in workgroup memory as the operands do
+ * in storage and are read by rows or by columns, what lies behind an edge is zero, and results are stored element by
+ * element behind a guard. The matrices themselves hide their elements, hence the way back through workgroup memory.
+ */
+
+import {
+  arraySizes,
+  invocationsOf,
+  linePadding,
+  type MatrixTile,
+  subgroupGrid,
+} from '../schedules/matrix.ts';
+import {
+  type Contraction,
+  type Operand,
+  type ResultPrinter,
+  unitStride,
+  vectorAligned,
+} from './contraction.ts';
+import { denseAxis, halfOffset, printStagedLoop, type TileArray } from './staging.ts';
+import { printTilePlace, tileGrid } from './tile-grid.ts';
+import { printPiece } from './walk.ts';
+
+/** WGSL extensions of these kernels; `f16` comes with the bindings. */
+export function matrixExtensions({ subgroup }: MatrixTile): string[] {
+  const asked = subgroup.known === 'asked' ? ['subgroup_size_control'] : [];
+  return ['subgroups', ...asked, 'chromium_experimental_subgroup_matrix'];
+}
+
+/** How an operand is bound. */
+export interface MatrixBinding {
+  readonly name: string;
+  /** What an element of the binding is for WGSL; f32 also where storages of halves are widened by every access. */
+  readonly bound: 'f16' | 'f32';
+  readonly vector: boolean;
+}
+
+/** Whether the operands can be staged four elements at a time, along the axis on which they are dense. */
+export function matrixVectors(c: Contraction): { readonly a: boolean; readonly b: boolean } {
+  const { walk } = c;
+  const whole = (...strides: number[]) => strides.every((n) => n % 4 === 0);
+  const plain = (operand: Operand, bound: number) =>
+    denseAxis(operand) === 'outer'
+      ? bound % 4 === 0 && vectorAligned(operand, 'outer')
+      : c.k % 4 === 0 && operand.inner === 1 && vectorAligned(operand, 'inner');
+  // The channels of a pixel: K within a tap, or rows and columns of a product over pixels.
+  const channels = (operand: Operand, bound: number, image: { batch: number; row: number; column: number }) =>
+    whole(bound, operand.view.offset, image.batch, image.row, image.column, ...operand.batch.strides);
+  if (walk?.kind === 'taps')
+    return {
+      a: denseAxis(c.a) === 'k' && c.a.inner === 1 && channels(c.a, walk.channels, walk.image),
+      b: plain(c.b, c.n),
+    };
+  if (walk?.kind === 'pixels')
+    return {
+      a: unitStride(c.a.outer) && channels(c.a, c.m, walk.image),
+      b: unitStride(c.b.outer) && channels(c.b, c.n, walk.right),
+    };
+  return { a: plain(c.a, c.m), b: plain(c.b, c.n) };
+}
+
+interface Printed {
+  readonly c: Contraction;
+  readonly tile: MatrixTile;
+  readonly a: TileArray;
+  readonly b: TileArray;
+  /** Elements from line to line of the result's array. */
+  readonly resultPitch: number;
+  readonly printer: ResultPrinter;
+}
+
+function tileArray(
+  tile: MatrixTile,
+  operand: Operand,
+  binding: MatrixBinding,
+  [array, extent]: readonly [string, number],
+): TileArray {
+  const element = tile.config.component;
+  const along = denseAxis(operand);
+  return {
+    array,
+    source: binding.name,
+    extent,
+    depth: tile.depth,
+    along,
+    pitch: (along === 'k' ? tile.depth : extent) + linePadding[element],
+    element,
+    bound: binding.bound,
+    vector: binding.vector,
+    packed: tile.packed && binding.vector,
+  };
+}
+
+/** An array in workgroup memory. Matrix functions count offsets and strides in its elements, which may be vec4s. */
+function declare(name: string, element: string, size: number, packed: boolean): string {
+  return `var<workgroup> ${name}: array<${packed ? `vec4<${element}>, ${size / 4}` : `${element}, ${size}`}>;\n`;
+}
+
+/** 0, 1, ... */
+const count = (n: number) => Array.from({ length: n }, (_, i) => i);
+
+/** Rows and columns of matrices that one subgroup keeps. */
+function matrixGrid({ config, rowsPerSubgroup, columnsPerSubgroup }: MatrixTile): [number, number] {
+  return [rowsPerSubgroup / config.m, columnsPerSubgroup / config.n];
+}
+
+/** Statements that only subgroups with a place in the tile execute, where there may be more of them. */
+function bySubgroups({ tile }: Printed, lines: readonly string[]): string[] {
+  const [down, across] = subgroupGrid(tile);
+  if (tile.subgroup.known !== 'most') return [...lines];
+  return [`if (subgroup < ${down * across}u) {`, ...lines, '}'];
+}
+
+/** `c0_0 += a * b` for the whole staged depth. */
+function printProducts(printed: Printed): string[] {
+  const { tile, a, b } = printed;
+  const { m, n, k, component } = tile.config;
+  const [rows, columns] = matrixGrid(tile);
+  const load = (type: string, from: TileArray, first: string, rowsAre: 'outer' | 'k') => {
+    const { array, along, packed } = from;
+    const pitch = packed ? from.pitch / 4 : from.pitch;
+    const unit = packed ? ' / 4u' : '';
+    // Along a line is along a row of the matrix, or along a column of it.
+    const order = (along === 'k') === (rowsAre === 'outer') ? 'row_major' : 'col_major';
+    const at = along === 'k' ? `(${first}) * ${pitch}u + kk${unit}` : `kk * ${pitch}u + (${first})${unit}`;
+    const place = halfOffset(from, tile.buffers) + at;
+    return `subgroupMatrixLoad<${type}, ${order}>(&${array}, ${place}, ${pitch}u)`;
+  };
+  const left = `subgroup_matrix_left<${component}, ${k}, ${m}>`;
+  const right = `subgroup_matrix_right<${component}, ${n}, ${k}>`;
+  return bySubgroups(printed, [
+    `for (var kk = 0u; kk < ${tile.depth}u; kk += ${k}u) {`,
+    ...count(columns).map((j) => `let b${j} = ${load(right, b, `column + ${j * n}u`, 'k')};`),
+    ...count(rows).flatMap((i) => [
+      `{ let x = ${load(left, a, `row + ${i * m}u`, 'outer')};`,
+      ...count(columns).map((j) => `c${i}_${j} = subgroupMatrixMultiplyAccumulate(x, b${j}, c${i}_${j});`),
+      '}',
+    ]),
+    '}',
+  ]);
+}
+
+/** The matrices of every subgroup, one row of them at a time: to workgroup memory, and from there through the epilogue. */
+function printResults(printed: Printed): string[] {
+  const { tile, resultPitch } = printed;
+  const { m, n } = tile.config;
+  const [rows, columns] = matrixGrid(tile);
+  const [, across] = subgroupGrid(tile);
+  const pitch = tile.packed ? resultPitch / 4 : resultPitch;
+  const unit = tile.packed ? ' / 4u' : '';
+  return count(rows).flatMap((i) => [
+    ...(i === 0 ? [] : ['workgroupBarrier();']),
+    ...bySubgroups(
+      printed,
+      count(columns).map(
+        (j) =>
+          `subgroupMatrixStore<row_major>(&r_tile, subgroup / ${across}u * ${m * pitch}u + (column + ${j * n}u)${unit}, c${i}_${j}, ${pitch}u);`,
+      ),
+    ),
+    'workgroupBarrier();',
+    `store_rows(batch, m_tile + ${i * m}u, n_tile, lane);`,
+  ]);
+}
+
+/** A function that takes the rows in `r_tile` through the epilogue to storage. */
+function printStore({ c, tile, resultPitch, printer }: Printed): string {
+  const { m } = tile.config;
+  const [down] = subgroupGrid(tile);
+  const vectors = tile.columns / 4;
+  const parts = [0, 1, 2, 3].map((q) => `r_tile[at + ${q}u]`);
+  const sum = tile.packed ? 'r_tile[at / 4u]' : `vec4<f32>(${parts.join(', ')})`;
+  const lines = [
+    `for (var t = lane; t < ${down * m * vectors}u; t += ${invocationsOf(tile)}u) {`,
+    `let line = t / ${vectors}u; let along = t % ${vectors}u * 4u;`,
+    `let m = first + line / ${m}u * ${tile.rowsPerSubgroup}u + line % ${m}u; let n = n_tile + along;`,
+    `if (m < ${c.m}u && n < ${c.n}u) {`,
+    `let at = line * ${resultPitch}u + along; let sum = ${sum};`,
+    ...printer.columnValues('n'),
+    ...printer.store('sum', 'm', 'n'),
+    '}',
+    '}',
+  ];
+  return `fn store_rows(batch: u32, first: u32, n_tile: u32, lane: u32) {
+  ${lines.join('\n  ')}
+}
+`;
+}
+
+/** @param bindings of both operands, f16 where the kernel reads halves as such */
+export function printMatrixTile(
+  c: Contraction,
+  tile: MatrixTile,
+  bindings: { readonly a: MatrixBinding; readonly b: MatrixBinding },
+  printer: ResultPrinter,
+): string {
+  const { config, subgroup } = tile;
+  const a = tileArray(tile, c.a, bindings.a, ['a_tile', tile.rows]);
+  const b = tileArray(tile, c.b, bindings.b, ['b_tile', tile.columns]);
+  const printed: Printed = { c, tile, a, b, resultPitch: tile.columns + linePadding.f32, printer };
+  const invocations = invocationsOf(tile);
+  const [, across] = subgroupGrid(tile);
+  const [rows, columns] = matrixGrid(tile);
+  const result = `subgroup_matrix_result<f32, ${config.n}, ${config.m}>`;
+  const lines = [
+    ...printTilePlace(c, tile.rows, 'y', 'm_tile'),
+    `let n_tile = group.x * ${tile.columns}u;`,
+    `let row = subgroup / ${across}u * ${tile.rowsPerSubgroup}u;`,
+    `let column = subgroup % ${across}u * ${tile.columnsPerSubgroup}u;`,
+    ...(c.walk?.kind === 'pixels' ? printPiece(c.walk) : []),
+    ...count(rows).flatMap((i) => count(columns).map((j) => `var c${i}_${j}: ${result};`)),
+    ...printStagedLoop(c, { a, b, invocations, buffers: tile.buffers }, printProducts(printed)),
+    ...printResults(printed),
+  ];
+  const sizes = arraySizes(tile, { a: a.along, b: b.along });
+  const arrays = [
+    declare('a_tile', config.component, sizes.a, a.packed),
+    declare('b_tile', config.component, sizes.b, b.packed),
+    declare('r_tile', 'f32', sizes.result, tile.packed),
+  ];
+  return `${arrays.join('')}${printStore(printed)}@compute @workgroup_size(${invocations})${subgroup.known === 'asked' ? ` @subgroup_size(${subgroup.size})` : ''}
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32, @builtin(subgroup_id) subgroup: u32) {
+  ${lines.join('\n  ')}
+}
+`;
+}
+
+export function matrixTileGrid(c: Contraction, tile: MatrixTile): [number, number, number] {
+  return tileGrid(c, tile.rows, Math.ceil(c.n / tile.columns));
+}

@@ -1,0 +1,354 @@
+/**
+ * The contract family: every matrix product, batched or not, any transpose, with its fused epilogue.
+ *
+ * A `matmul` node becomes a `Contraction` (strided operands), a schedule is chosen for the device, and the schedule's
+ * printer makes the kernel. Copies appear only where a schedule cannot index an operand as it lies.
+ */
+import { alignUp } from '../../graph/dims.ts';
+import type { NodeOf, Origin } from '../../graph/types.ts';
+import { sizeOf } from '../../graph/types.ts';
+import { operandCount } from '../../ops/matmul.ts';
+import type { DeviceProfile, MatrixElement } from '../../profile.ts';
+import { emitTransposedCopy } from '../moves/transpose.ts';
+import { type ContractTile, readsStorage } from '../schedules/contract.ts';
+import { matrixElement } from '../schedules/matrix.ts';
+import { chooseSchedule } from '../schedules/schedules.ts';
+import { elementBytes } from '../text/half.ts';
+import type { KernelArg, Lower, LowerContext } from '../text/kernel.ts';
+import { denseView, type View } from '../text/view.ts';
+import { collapseAxes, expandView } from '../text/view-algebra.ts';
+import { programHelpers } from '../text/wgsl.ts';
+import { printRegisterTile, registerTileGrid } from './contract-cpu.ts';
+import { printWorkgroupTile, workgroupTileGrid } from './contract-gpu.ts';
+import { matrixExtensions, matrixTileGrid, matrixVectors, printMatrixTile } from './contract-matrix.ts';
+import {
+  type Contraction,
+  type ImageStrides,
+  type Normalisation,
+  type Operand,
+  operandOf,
+  type ResultPrinter,
+  resultPrinter,
+  storesByColumns,
+  unitStride,
+  vectorAligned,
+  vectorExtra,
+  vectorExtraDown,
+} from './contraction.ts';
+import { productSize } from './key.ts';
+import { foldNormalisation } from './normalised.ts';
+import { cutProduct, joinPieces, piecesOfProduct } from './pieces.ts';
+
+/** Swaps the last two axes. */
+function swapped(view: View): View {
+  const perm = view.shape.map((_, i) => i);
+  const [last, before] = [perm.pop()!, perm.pop()!];
+  const order = [...perm, last, before];
+  return { ...view, shape: order.map((i) => view.shape[i]!), strides: order.map((i) => view.strides[i]!) };
+}
+
+function contraction(ctx: LowerContext, node: NodeOf<'matmul'>): Contraction {
+  const { transposeA, transposeB, epilogue } = node.attrs;
+  const raw = (i: number) => ctx.view(node.inputs[i]!);
+  const a = transposeA ? swapped(raw(0)) : raw(0); // [..., M, K]
+  const b = transposeB ? swapped(raw(1)) : raw(1); // [..., K, N]
+  const result = ctx.result(node);
+  const moments = ctx.joined(node, 'row-moments');
+  const rank = result.shape.length;
+  const batchShape = result.shape.slice(0, -2);
+  const m = result.shape[rank - 2]!;
+  const n = result.shape[rank - 1]!;
+  const k = a.shape.at(-1)!;
+  const fullA = expandView(a, [...batchShape, m, k]);
+  const fullB = expandView(b, [...batchShape, k, n]);
+  const extras = node.inputs
+    .slice(operandCount(node.attrs))
+    .map((id) => expandView(ctx.view(id), result.shape));
+  // Where no batch axis moves the right operand, batch axes are just more rows.
+  const shared = fullB.strides.slice(0, -2).every((s, i) => s === 0 || batchShape[i] === 1);
+  const batchAxes = shared ? 0 : rank - 2;
+  const flatB = shared ? { ...fullB, shape: fullB.shape.slice(-2), strides: fullB.strides.slice(-2) } : fullB;
+  return {
+    batch: sizeOf(batchShape.slice(0, batchAxes)),
+    m: shared ? sizeOf(batchShape) * m : m,
+    n,
+    k,
+    a: operandOf(fullA, batchAxes, 'middle'),
+    b: operandOf(flatB, batchAxes, 'last'),
+    result: operandOf(result, batchAxes, 'middle'),
+    epilogue,
+    extras: extras.map((view) => operandOf(view, batchAxes, 'middle')),
+    ...normalisation(ctx, node),
+    ...(moments ? { moments: ctx.result(moments) } : {}),
+  };
+}
+
+function normalisation(
+  ctx: LowerContext,
+  { inputs, attrs }: NodeOf<'matmul'>,
+): { readonly normalise?: Normalisation } {
+  if (!attrs.normalise) return {};
+  const [moments, weight, bias] = inputs.slice(2, 5).map((id) => ctx.dense(id)) as [View, View, View];
+  return { normalise: { moments, weight, bias, eps: attrs.normalise.eps } };
+}
+
+/** Views of what a normalisation reads in the kernel, with the names of their bindings. */
+function normalisationOperands({ normalise }: Contraction): readonly (readonly [name: string, view: View])[] {
+  if (!normalise) return [];
+  const { moments, weight, bias, folded } = normalise;
+  const own = folded
+    ? []
+    : ([
+        ['gain', weight],
+        ['shift', bias],
+      ] as const);
+  return [['row_stats', moments], ...own];
+}
+
+/** The right operand dense along N, copied if it is not. */
+function columnsDense(ctx: LowerContext, c: Contraction, origin: Origin): Contraction {
+  if (unitStride(c.b.outer) || c.n === 1) return c;
+  const view: View = {
+    ...c.b.view,
+    shape: [...c.b.batch.shape, c.k, c.n],
+    strides: [...c.b.batch.strides, c.b.inner, ...c.b.outer.strides],
+  };
+  return { ...c, b: operandOf(transposedCopy(ctx, view, origin), c.b.batch.shape.length, 'last') };
+}
+
+/**
+ * The left operand dense along M, where it is one row axis dense along K and the copy pays for itself. On GPUs it does not: for
+ * 768 columns it moves 8 bytes to spare a tenth of 1536 FLOP, and is a launch.
+ */
+function rowsDense(ctx: LowerContext, c: Contraction, origin: Origin): Contraction {
+  const worth =
+    ctx.profile.kind === 'cpu' &&
+    c.n >= 512 &&
+    c.m % 4 === 0 &&
+    c.m >= 16 &&
+    c.batch === 1 &&
+    !unitStride(c.a.outer);
+  if (!worth) return c;
+  const rows = collapseAxes(c.a.outer.shape, [c.a.outer.strides]);
+  const view: View = {
+    ...c.a.view,
+    shape: [c.k, ...rows.shape],
+    strides: [c.a.inner, ...rows.strides[0]!],
+  };
+  const copy = transposedCopy(ctx, view, origin);
+  return {
+    ...c,
+    a: {
+      view: copy,
+      batch: { shape: [], strides: [] },
+      outer: { shape: copy.shape.slice(1), strides: copy.strides.slice(1) },
+      inner: copy.strides[0]!,
+    },
+  };
+}
+
+function transposedCopy(ctx: LowerContext, view: View, origin: Origin): View {
+  return ctx.cached(view, () => {
+    const copy = denseView(
+      ctx.scratch(sizeOf(view.shape), view.storage.dtype, 'transposed operand'),
+      view.shape,
+    );
+    emitTransposedCopy(ctx, view, copy, origin);
+    return copy;
+  });
+}
+
+/** Storages that one product reads through two views: they are bound once, as scalars. */
+function sharedStorages(c: Contraction): ReadonlySet<number> {
+  const seen = new Set<number>();
+  const shared = new Set<number>();
+  const further = normalisationOperands(c).map(([, view]) => ({ view }));
+  for (const { view } of [c.a, c.b, ...c.extras, ...further]) {
+    if (seen.has(view.storage.id)) shared.add(view.storage.id);
+    seen.add(view.storage.id);
+  }
+  return shared;
+}
+
+interface Bindings {
+  readonly names: { readonly a: string; readonly b: string; readonly extras: readonly string[] };
+  readonly args: readonly KernelArg[];
+}
+
+interface Loads {
+  readonly aVector: boolean;
+  readonly bVector: boolean;
+}
+
+/** One binding for each storage, named after its first use. `native` storages of halves are read as such. */
+function bindOperands(
+  c: Contraction,
+  { aVector, bVector }: Loads,
+  extraVectors: readonly boolean[],
+  native: (view: View) => boolean,
+): Bindings {
+  const args: KernelArg[] = [];
+  const bind = (view: View, name: string, width: 1 | 2 | 4): string => {
+    const known = args.find((arg) => arg.storage.id === view.storage.id);
+    if (known) return known.name;
+    args.push({
+      name,
+      type: arrayType(width, native(view) ? 'f16' : 'f32'),
+      storage: view.storage,
+      access: 'read',
+    });
+    return name;
+  };
+  const a = bind(c.a.view, 'a', aVector ? 4 : 1);
+  const b = bind(c.b.view, 'b', bVector ? 4 : 1);
+  const extras = c.extras.map((e, i) => bind(e.view, `extra${i}`, extraVectors[i] ? 4 : 1));
+  for (const [name, view] of normalisationOperands(c)) bind(view, name, name === 'row_stats' ? 2 : 1);
+  return { names: { a, b, extras }, args };
+}
+
+/** Whether every column of the left operand has whole vec4s, if need be with padding behind its last row. */
+function wholeColumns({ m, k, batch, a, walk }: Contraction): boolean {
+  if (m % 4 === 0) return true;
+  const rows = alignUp(m, 4);
+  const last = a.view.offset + (k - 1) * a.inner;
+  return batch === 1 && walk === undefined && a.inner >= rows && a.view.storage.elements >= last + rows;
+}
+
+/** How register tiles read operands: walks that jump through an image need their strides aligned as well. */
+function loadModes(c: Contraction, shared: ReadonlySet<number>): Loads {
+  const vectorisable = (o: Operand, strides: readonly number[]) =>
+    !shared.has(o.view.storage.id) &&
+    unitStride(o.outer) &&
+    vectorAligned(o, 'outer') &&
+    strides.every((n) => n % 4 === 0);
+  const { walk } = c;
+  const jumps = ({ batch, row, column }: ImageStrides) => [batch, row, column];
+  const left = walk === undefined ? [] : jumps(walk.image);
+  const right = walk?.kind === 'pixels' ? jumps(walk.right) : [];
+  return {
+    // Pixels are never side by side in memory: only channels are rows that vec4s can read.
+    aVector: wholeColumns(c) && walk?.kind !== 'taps' && vectorisable(c.a, left),
+    bVector: c.n % 4 === 0 && vectorisable(c.b, right),
+  };
+}
+
+/** How a product's operands are read on a device: by matrices of `matrix`, else straight from storage, else as scalars. */
+function loadsOf(
+  profile: DeviceProfile,
+  c: Contraction,
+  shared: ReadonlySet<number>,
+): Loads & { readonly matrix: MatrixElement | undefined } {
+  const matrix = matrixElement(profile, c.a.view.storage, c.b.view.storage);
+  if (matrix !== undefined) {
+    const { a, b } = matrixVectors(c);
+    const alone = (view: View) => !shared.has(view.storage.id);
+    return { matrix, aVector: a && alone(c.a.view), bVector: b && alone(c.b.view) };
+  }
+  const modes = readsStorage(profile) ? loadModes(c, shared) : { aVector: false, bVector: false };
+  return { matrix, ...modes };
+}
+
+interface Tiled {
+  readonly body: string;
+  readonly grid: readonly [number, number, number];
+  readonly enables?: readonly string[];
+}
+
+function printTile(
+  c: Contraction,
+  tile: ContractTile,
+  modes: Loads,
+  { names, args }: Bindings,
+  printer: ResultPrinter,
+): Tiled {
+  switch (tile.kind) {
+    case 'registers':
+      return {
+        body: printRegisterTile(c, tile, { ...modes, ...names }, printer),
+        grid: registerTileGrid(c, tile),
+      };
+    case 'workgroup':
+      return { body: printWorkgroupTile(c, tile, names, printer), grid: workgroupTileGrid(c, tile) };
+    case 'matrix': {
+      const bound = (name: string) =>
+        args.find((arg) => arg.name === name)!.type.includes('f16') ? 'f16' : 'f32';
+      const a = { name: names.a, bound: bound(names.a), vector: modes.aVector } as const;
+      const b = { name: names.b, bound: bound(names.b), vector: modes.bVector } as const;
+      return {
+        body: printMatrixTile(c, tile, { a, b }, printer),
+        grid: matrixTileGrid(c, tile),
+        enables: matrixExtensions(tile),
+      };
+    }
+  }
+}
+
+/** What a product writes: its result, and the moments of that one's rows. */
+function resultArgs(c: Contraction, { resultVector }: ResultPrinter): KernelArg[] {
+  const written = (name: string, width: 1 | 2 | 4, { storage }: View): KernelArg => ({
+    name,
+    type: arrayType(width),
+    storage,
+    access: 'read_write',
+  });
+  return [
+    written('result', resultVector ? 4 : 1, c.result.view),
+    ...(c.moments ? [written('own_stats', 2, c.moments)] : []),
+  ];
+}
+
+function arrayType(width: 1 | 2 | 4, element: MatrixElement = 'f32'): string {
+  return width === 1 ? `array<${element}>` : `array<vec${width}<${element}>>`;
+}
+
+/** Emits the kernel of one product with the schedule of the device. `family` names it in profiles. */
+export function emitContraction(ctx: LowerContext, c: Contraction, family: string, origin: Origin): void {
+  const shared = sharedStorages(c);
+  const modes = loadsOf(ctx.profile, c, shared);
+  const { schedule: tile, choice } = chooseSchedule(ctx.profile, 'contract', productSize(c, modes));
+  const byColumns = tile.kind === 'registers' && tile.rows % 4 === 0 && storesByColumns(c);
+  const isVector = byColumns ? vectorExtraDown : vectorExtra;
+  const extraVectors = c.extras.map((e) => !shared.has(e.view.storage.id) && isVector(c, e));
+  // A storage that the epilogue reads as well is bound once, for it.
+  const native = ({ storage }: View) =>
+    modes.matrix === 'f16' &&
+    !shared.has(storage.id) &&
+    (storage.id === c.a.view.storage.id || storage.id === c.b.view.storage.id);
+  const bindings = bindOperands(c, modes, extraVectors, native);
+  const printer = resultPrinter(c, bindings.names.extras, extraVectors, byColumns);
+  const { body, grid, enables } = printTile(c, tile, modes, bindings, printer);
+  const elements = c.batch * c.m * c.n;
+  ctx.emit({
+    name: `${family}_${tile.kind === 'matrix' ? 'matrix_' : ''}${tile.rows}x${tile.columns}`,
+    args: [...bindings.args, ...resultArgs(c, printer)],
+    body: (c.epilogue ? programHelpers(c.epilogue, 4) : '') + body,
+    ...(enables === undefined ? {} : { enables }),
+    workgroups: grid,
+    origin,
+    flops: elements * (2 * c.k + (c.epilogue?.instructions.length ?? 0)),
+    bytes:
+      c.batch * c.k * (elementBytes(c.a.view.storage) * c.m + elementBytes(c.b.view.storage) * c.n) +
+      elementBytes(c.result.view.storage) * elements,
+    schedule: choice,
+  });
+}
+
+const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
+  let c = contraction(ctx, node);
+  const staged = matrixElement(ctx.profile, c.a.view.storage, c.b.view.storage) !== undefined;
+  if (!staged && readsStorage(ctx.profile)) {
+    if (c.normalise) c = foldNormalisation(ctx, c, node.origin);
+    c = rowsDense(ctx, columnsDense(ctx, c, node.origin), node.origin);
+  }
+  const count = piecesOfProduct(ctx.profile, c, node.attrs.transposeA);
+  if (count === 1) {
+    emitContraction(ctx, c, 'matmul', node.origin);
+    return;
+  }
+  const { products, partial } = cutProduct(ctx, c, count);
+  for (const product of products) emitContraction(ctx, product, 'matmul', node.origin);
+  const extras = c.extras.map(({ view }) => view);
+  joinPieces(ctx, node, partial, c.result.view, { program: c.epilogue, extras });
+};
+
+export const contractLowerings = { matmul: lowerMatmul };

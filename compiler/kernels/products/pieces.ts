@@ -1,0 +1,132 @@
+/**
+ * Long sums of small results: K is cut into pieces that are summed side by side, and their partial results are added in order.
+ *
+ * The gradient of a weight has few elements and a term for every sample (or pixel) of the batch: its tiles alone leave a
+ * GPU idle. Pieces become a batch axis of the product, so every schedule serves them; partial results go to scratch, a
+ * column reduction adds them, and an epilogue runs behind it. How many there are follows from shape and kind of device
+ * alone, since it decides the order of the sum (see schedules.ts).
+ */
+import { type Node, sizeOf } from '../../graph/types.ts';
+import type { MapProgram } from '../../ops/map-program.ts';
+import type { DeviceProfile } from '../../profile.ts';
+import { emitMap } from '../moves/map.ts';
+import { type ColumnSpec, columnReduction } from '../rows/columns.ts';
+import type { LowerContext } from '../text/kernel.ts';
+import { denseView, isDense, type View } from '../text/view.ts';
+import type { Contraction, Operand } from './contraction.ts';
+
+/**
+ * Tiles of 16×64 results that keep a device of the kind busy. cpu: two for each of 16 cores. gpu: 256 tiles of 64×64, two for each
+ * multiprocessor of the largest cards (up to 144), so that one computes while the other waits at its barrier.
+ */
+const enough = { cpu: 32, gpu: 1024 } as const;
+
+/**
+ * Terms that a piece must have. A partial result is written and read once, 8 bytes for 2 FLOP a term: 128 terms are 32 FLOP a
+ * byte, about what GPUs compute while they move one (20 to 80); and they are 8 slices of staging behind one start.
+ */
+const leastTerms = 128;
+
+/** Pieces wanted of `batch` results of `m` × `n`, however long their sums are. */
+export function wantedPieces({ kind }: DeviceProfile, batch: number, m: number, n: number): number {
+  return Math.ceil(enough[kind] / (batch * Math.ceil(m / 16) * Math.ceil(n / 64)));
+}
+
+/** Pieces whose partial results, of `size` elements each, one binding can hold. */
+export function mostPieces({ limits }: DeviceProfile, size: number): number {
+  return Math.max(1, Math.floor(limits.maxStorageBufferBindingSize / (4 * size)));
+}
+
+/**
+ * Into how many pieces (1: none) a product's K is cut.
+ *
+ * Only sums over samples (`transposeA`), or such that are far longer than the result is wide: the products of a forward pass
+ * stay whole, because each cut costs a launch, and so do those that share a layer norm (normalised.ts). Software adapters cut none:
+ * on two cores of llvmpipe pieces gain nothing (64×64×100000 in 8) and cost up to a quarter (768×768×400 in 4).
+ */
+export function piecesOfProduct(profile: DeviceProfile, c: Contraction, transposeA: boolean): number {
+  const { batch, m, n, k } = c;
+  if (profile.kind === 'cpu' || !isDense(c.result.view) || c.normalise || c.moments) return 1;
+  if (!transposeA && k < 8 * Math.max(m, n)) return 1;
+  // One less than fits: a remainder of K is a piece of its own.
+  const most = Math.min(Math.floor(k / leastTerms), mostPieces(profile, batch * m * n) - 1);
+  return equalPieces(k, Math.min(wantedPieces(profile, batch, m, n), most), most);
+}
+
+/** `target`, or a number near it that divides `k`, so that no remainder needs a dispatch of its own. */
+function equalPieces(k: number, target: number, most: number): number {
+  if (target < 2) return 1;
+  for (let count = target; count <= Math.min(most, 2 * target); count++) if (k % count === 0) return count;
+  for (let count = target; 2 * count >= target && count > 1; count--) if (k % count === 0) return count;
+  return target;
+}
+
+interface Pieces {
+  /** The pieces as one batched product; where they do not come out even, the remainder of K as another. */
+  readonly products: readonly Contraction[];
+  /** Their results, [pieces, elements of the result]. */
+  readonly partial: View;
+}
+
+/** The products of `count` pieces; without an epilogue, which belongs behind their sum. */
+export function cutProduct(ctx: LowerContext, c: Contraction, count: number): Pieces {
+  const size = sizeOf(c.result.view.shape);
+  const length = Math.floor(c.k / count);
+  const rest = c.k - count * length;
+  const rows = count + (rest > 0 ? 1 : 0);
+  const partial = denseView(ctx.scratch(rows * size, 'f32', 'pieces of a product'), [rows, size]);
+  const plain: Contraction = { ...c, epilogue: undefined, extras: [] };
+  const result: Operand = { ...c.result, view: { ...c.result.view, storage: partial.storage, offset: 0 } };
+  const pieces: Contraction = {
+    ...plain,
+    batch: count * c.batch,
+    k: length,
+    a: along(c.a, count, length * c.a.inner),
+    b: along(c.b, count, length * c.b.inner),
+    result: along(result, count, size),
+  };
+  if (rest === 0) return { products: [pieces], partial };
+  const last: Contraction = {
+    ...plain,
+    k: rest,
+    a: behind(c.a, count * length * c.a.inner),
+    b: behind(c.b, count * length * c.b.inner),
+    result: behind(result, count * size),
+  };
+  return { products: [pieces, last], partial };
+}
+
+/** The operand with a further batch axis in front. */
+function along(operand: Operand, count: number, stride: number): Operand {
+  const { shape, strides } = operand.batch;
+  return { ...operand, batch: { shape: [count, ...shape], strides: [stride, ...strides] } };
+}
+
+function behind(operand: Operand, offset: number): Operand {
+  return { ...operand, view: { ...operand.view, offset: operand.view.offset + offset } };
+}
+
+/** What maps a joined sum, over it and further operands. */
+export interface Epilogue {
+  readonly program: MapProgram | undefined;
+  readonly extras: readonly View[];
+}
+
+/** Joins partial results [pieces, size] in order; `result` is dense. An epilogue maps the whole, never a part. */
+export function joinPieces(
+  ctx: LowerContext,
+  node: Node,
+  partial: View,
+  result: View,
+  { program, extras }: Epilogue = { program: undefined, extras: [] },
+  join: Pick<ColumnSpec, 'op' | 'scale'> = { op: 'sum' },
+): void {
+  const { shape } = result;
+  const sum =
+    program === undefined ? result : denseView(ctx.scratch(sizeOf(shape), 'f32', 'sum of pieces'), shape);
+  const inputs = [{ role: 'x', view: partial }];
+  const flat = { ...sum, shape: [sizeOf(shape)], strides: [1] };
+  columnReduction(ctx, node, { inputs, axes: [0], values: ['x'], flops: 1, ...join }, [flat]);
+  if (program !== undefined)
+    emitMap(ctx, { name: 'epilogue', program, inputs: [sum, ...extras], result, origin: node.origin });
+}

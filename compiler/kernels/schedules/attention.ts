@@ -1,0 +1,38 @@
+/**
+ * Schedules of attention on software adapters: how many rows of a head an invocation owns.
+ *
+ * On GPUs the tile is fixed at 32 × 32 rows: it fits the default limit of workgroup memory for every width of a head, and
+ * the online softmax adds up in the tile's order.
+ */
+import type { DeviceProfile } from '../../profile.ts';
+import type { Schedule, SearchSpace, Work } from './types.ts';
+
+export interface AttentionWorkSize extends Work {
+  /** Rows of one head. */
+  readonly rows: number;
+}
+
+export interface AttentionSchedule extends Schedule {
+  /** Rows of one invocation. */
+  readonly own: number;
+}
+
+/** Invocations of a workgroup: one SIMD batch. */
+export const attentionLanes = 8;
+
+/**
+ * Four rows read walked rows least often; fewer where four would leave many slots empty. The 0.6 is what reading a walked
+ * row costs beside using it once: measured on llvmpipe with two AVX2 cores.
+ */
+function cost(rows: number, own: number): number {
+  return Math.ceil(rows / (attentionLanes * own)) * own * (1 + 0.6 / own);
+}
+
+const schedules: readonly AttentionSchedule[] = [4, 3, 2, 1].map((own) => ({ id: `own${own}`, own }));
+
+export const attentionSpace: SearchSpace<AttentionWorkSize, AttentionSchedule> = {
+  schedules: ({ kind }: DeviceProfile) => (kind === 'cpu' ? schedules : []),
+  fits: () => true,
+  preferred: (fitting, { rows }) =>
+    fitting.reduce((best, next) => (cost(rows, next.own) < cost(rows, best.own) ? next : best)),
+};

@@ -1,0 +1,218 @@
+/**
+ * Schedules of products by subgroup matrices ("tensor cores"): tiles in units of elements, made for each configuration that a
+ * device offers and its subgroup size and limits allow.
+ *
+ * Sums are f32 throughout: configurations that add up in f16 are not used. Of several that serve one element type the device's
+ * largest is taken for all tiles, and K is cut into its steps from the front; so a choice of tile changes no bit.
+ */
+import {
+  type DeviceProfile,
+  fitsWorkgroup,
+  type MatrixElement,
+  matrixConfig,
+  type ProductConfig,
+  subgroupSizeFeature,
+} from '../../profile.ts';
+import type { Storage } from '../text/view.ts';
+import type { Schedule } from './types.ts';
+
+export interface MatrixTile extends Schedule {
+  readonly kind: 'matrix';
+  readonly config: ProductConfig;
+  /** Tile of the result one workgroup makes, and the depth staged through workgroup memory at a time. */
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+  /** Rows and columns of one subgroup: a grid of matrices. */
+  readonly rowsPerSubgroup: number;
+  readonly columnsPerSubgroup: number;
+  /** 2: the next slice is loaded while one is multiplied. The units of each tile then divide evenly among the invocations. */
+  readonly buffers: 1 | 2;
+  readonly subgroup: SubgroupSize;
+  /** Whether tiles lie in workgroup memory as vec4s where they can, so that matrices are stored and loaded in wide pieces. */
+  readonly packed: boolean;
+  /** Whether it may be taken unmeasured. */
+  readonly usual: boolean;
+}
+
+/** How many invocations are counted on for a subgroup. */
+export interface SubgroupSize {
+  readonly size: number;
+  /** `only`: the device has no other. `asked`: the kernel demands it. `most`: there may be more subgroups, each smaller. */
+  readonly known: 'only' | 'asked' | 'most';
+}
+
+/**
+ * The subgroup size that tiles are cut for. WebGPU wants a workgroup of whole subgroups of the largest size a device may pick;
+ * it may pick a smaller one, unless the kernel asks for one. 32 is what AMD's matrix instructions need and Intel's allow
+ * (published kernels ask for it on both). Where none can be asked for, a kernel leaves the subgroups idle that come on top.
+ */
+export function subgroupOf({ subgroupSize, features }: DeviceProfile): SubgroupSize | undefined {
+  if (subgroupSize === undefined) return undefined;
+  const { min, max } = subgroupSize;
+  if (min === max) return { size: max, known: 'only' };
+  if (features.includes(subgroupSizeFeature) && min <= 32 && 32 <= max) return { size: 32, known: 'asked' };
+  return { size: max, known: 'most' };
+}
+
+interface Shape {
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+  readonly rowsPerSubgroup: number;
+  readonly columnsPerSubgroup: number;
+  readonly buffers: 1 | 2;
+}
+
+const shape = (
+  rows: number,
+  columns: number,
+  depth: number,
+  [rowsPerSubgroup, columnsPerSubgroup]: readonly [number, number],
+  buffers: Shape['buffers'] = 1,
+): Shape => ({ rows, columns, depth, rowsPerSubgroup, columnsPerSubgroup, buffers });
+
+/**
+ * Reasoned, not measured: 32×32 to 64×64 results a subgroup keep the matrix units busy between loads from workgroup memory
+ * (each element of a tile is loaded once for 32 to 64 multiplications) and leave registers for two workgroups on a
+ * multiprocessor. The first four are the defaults, the largest that gives `workgroupsWanted`; the others are for the tuner.
+ */
+const shapes: readonly Shape[] = [
+  shape(128, 128, 32, [64, 32]),
+  shape(128, 64, 32, [32, 32]),
+  shape(64, 64, 32, [32, 32]),
+  shape(32, 32, 32, [16, 16]),
+  shape(128, 128, 32, [64, 64]),
+  shape(128, 128, 16, [64, 32]),
+  shape(64, 128, 32, [32, 64]),
+  shape(64, 64, 64, [32, 32]),
+  shape(64, 64, 16, [32, 32]),
+  shape(64, 32, 32, [32, 16]),
+  shape(32, 64, 32, [16, 32]),
+  shape(16, 64, 64, [16, 16]),
+  shape(128, 128, 16, [64, 32], 2),
+  shape(128, 64, 32, [32, 32], 2),
+  shape(64, 64, 32, [32, 32], 2),
+  shape(32, 32, 32, [16, 16], 2),
+];
+const defaults = shapes.slice(0, 4);
+
+/** Workgroups that keep a GPU busy: one for every other of a large card's hundred-odd multiprocessors, two for those of a small one. */
+const workgroupsWanted = 64;
+
+function tileOf(
+  s: Shape,
+  config: ProductConfig,
+  { subgroup, packed }: Pick<MatrixTile, 'subgroup' | 'packed'>,
+): MatrixTile {
+  const { rows, columns, depth, rowsPerSubgroup, columnsPerSubgroup } = s;
+  const id = `m${rows}x${columns}x${depth}-${rowsPerSubgroup}x${columnsPerSubgroup}${s.buffers === 2 ? '-b2' : ''}-${config.component}`;
+  return { ...s, id, kind: 'matrix', config, subgroup, packed, usual: defaults.includes(s) };
+}
+
+/** Subgroups of a workgroup, down and across the tile. */
+export function subgroupGrid(tile: MatrixTile): readonly [down: number, across: number] {
+  return [tile.rows / tile.rowsPerSubgroup, tile.columns / tile.columnsPerSubgroup];
+}
+
+export function invocationsOf(tile: MatrixTile): number {
+  const [down, across] = subgroupGrid(tile);
+  return down * across * tile.subgroup.size;
+}
+
+/** Elements of padding behind a line of a tile: 16 bytes, the alignment that matrix loads want. */
+export const linePadding = { f16: 8, f32: 4 } as const;
+
+/** Elements that a tile takes of each array in workgroup memory, its lines along `k` (or along rows or columns). */
+export function arraySizes(
+  tile: MatrixTile,
+  along: { readonly a: 'outer' | 'k'; readonly b: 'outer' | 'k' },
+) {
+  const { rows, columns, depth, config, buffers } = tile;
+  const padding = linePadding[config.component];
+  const size = (extent: number, axis: 'outer' | 'k') =>
+    buffers * (axis === 'k' ? extent * (depth + padding) : depth * (extent + padding));
+  const [down] = subgroupGrid(tile);
+  return {
+    a: size(rows, along.a),
+    b: size(columns, along.b),
+    result: down * config.m * (columns + linePadding.f32),
+  };
+}
+
+/** The most bytes of workgroup memory a tile takes, whatever the operands' layouts. */
+export function matrixBytes(tile: MatrixTile): number {
+  const byK = arraySizes(tile, { a: 'k', b: 'k' });
+  const byOuter = arraySizes(tile, { a: 'outer', b: 'outer' });
+  const operands = Math.max(byK.a, byOuter.a) + Math.max(byK.b, byOuter.b);
+  return operands * (tile.config.component === 'f16' ? 2 : 4) + byK.result * 4;
+}
+
+function allowed(tile: MatrixTile, profile: DeviceProfile): boolean {
+  const { config, depth, rowsPerSubgroup, columnsPerSubgroup } = tile;
+  const even = [tile.rows, tile.columns].every(
+    (extent) => ((depth * extent) / 4) % invocationsOf(tile) === 0,
+  );
+  if (tile.buffers === 2 && !even) return false;
+  return (
+    depth % config.k === 0 &&
+    rowsPerSubgroup % config.m === 0 &&
+    columnsPerSubgroup % config.n === 0 &&
+    fitsWorkgroup(profile, invocationsOf(tile), matrixBytes(tile))
+  );
+}
+
+/** Every product of a plan asks for them. */
+const tilesOf = new WeakMap<DeviceProfile, readonly MatrixTile[]>();
+
+/** All tiles of subgroup matrices that a device allows, those of halves first; none for software adapters. */
+export function matrixTiles(profile: DeviceProfile): readonly MatrixTile[] {
+  const known = tilesOf.get(profile);
+  if (known !== undefined) return known;
+  const made = makeTiles(profile);
+  tilesOf.set(profile, made);
+  return made;
+}
+
+function makeTiles(profile: DeviceProfile): MatrixTile[] {
+  const subgroup = subgroupOf(profile);
+  if (profile.kind === 'cpu' || subgroup === undefined || !profile.features.includes('subgroups')) return [];
+  // Vulkan says what matrices in arrays of vectors are; Metal's own loads know scalars alone.
+  const packed = profile.vendor !== 'apple';
+  return (['f16', 'f32'] as const).flatMap((element) => {
+    const config = matrixConfig(profile, element);
+    if (config === undefined) return [];
+    return shapes
+      .map((s) => tileOf(s, config, { subgroup, packed }))
+      .filter((tile) => allowed(tile, profile));
+  });
+}
+
+/**
+ * The element type in which a device multiplies operands by subgroup matrices; undefined where it does not. Halves are multiplied as
+ * halves or widened, but f32 is never narrowed: it needs matrices of f32.
+ */
+export function matrixElement(
+  profile: DeviceProfile,
+  a: Pick<Storage, 'dtype'>,
+  b: Pick<Storage, 'dtype'>,
+): MatrixElement | undefined {
+  const tiles = matrixTiles(profile);
+  const has = (element: MatrixElement) => tiles.some(({ config }) => config.component === element);
+  if (a.dtype === 'f16' && b.dtype === 'f16' && has('f16')) return 'f16';
+  return has('f32') ? 'f32' : undefined;
+}
+
+/** Of the default shapes the largest that the product fills at least half and with enough workgroups, else the smallest. */
+export function preferredMatrixTile(
+  tiles: readonly MatrixTile[],
+  { batch, m, n }: { readonly batch: number; readonly m: number; readonly n: number },
+): MatrixTile {
+  const usual = tiles.filter((tile) => tile.usual);
+  const workgroups = (tile: MatrixTile) => batch * Math.ceil(m / tile.rows) * Math.ceil(n / tile.columns);
+  const filled = (tile: MatrixTile) => 2 * m > tile.rows && 2 * n > tile.columns;
+  const candidates = usual.length > 0 ? usual : tiles;
+  return (
+    candidates.find((tile) => filled(tile) && workgroups(tile) >= workgroupsWanted) ?? candidates.at(-1)!
+  );
+}

@@ -1,0 +1,13 @@
+/** How images and filters lie in memory for kernels of convolutions. */
+
+/** Dense strides of [B, C, H, W] with the channels innermost. */
+export function channelsLastStrides(shape: readonly number[]): number[] {
+  const [, channels, height, width] = shape as [number, number, number, number];
+  return [height * width * channels, 1, width * channels, channels];
+}
+
+/** Dense strides of filters [O, C, kh, kw] in the order in which products read them: taps, then C, then O. */
+export function tapStrides(shape: readonly number[]): number[] {
+  const [out, inner, , kw] = shape as [number, number, number, number];
+  return [1, out, kw * inner * out, inner * out];
+}

@@ -1,0 +1,27 @@
+/** Quotients and remainders of integers that floor, as NumPy has them: on numbers for the reference, as WGSL for kernels. */
+import type { Lane } from './wgsl.ts';
+
+/** Towards minus infinity, and 0 where the divisor is 0. */
+export function floorDivide(a: number, b: number): number {
+  return b === 0 ? 0 : Math.floor(a / b) | 0;
+}
+
+/** With the divisor's sign, and 0 where that is 0. */
+export function floorRemainder(a: number, b: number): number {
+  return b === 0 ? 0 : (((a % b) + b) % b) | 0;
+}
+
+/** WGSL divides towards zero; x / 0 is x there and x % 0 is 0. */
+export function floorSource({ lanes, type: t }: Lane): string {
+  const apart = `(r != ${t}(0)) & ((r < ${t}(0)) != (b < ${t}(0)))`;
+  return `fn floor_div_${lanes}(a: ${t}, b: ${t}) -> ${t} {
+  let q = a / b;
+  let r = a - q * b;
+  return select(q - select(${t}(0), ${t}(1), ${apart}), ${t}(0), b == ${t}(0));
+}
+fn floor_mod_${lanes}(a: ${t}, b: ${t}) -> ${t} {
+  let r = a % b;
+  return select(r, r + b, ${apart});
+}
+`;
+}

@@ -1,0 +1,48 @@
+/**
+ * Features, logits, loss and every gradient on the machine's own adapter against PyTorch, with the schedules of both kinds
+ * of device, at the tolerances that are asked of a float32 device (20 to 50 times the noise between PyTorch's f32 and f64).
+ */
+import { describe, expect, test } from 'vitest';
+import { device } from '../gpu/compiled.ts';
+import { relL2, relMax } from '../support/golden.ts';
+import { runGolden } from './run-golden.ts';
+
+const on = await device();
+
+/** @param sets golden sets by name; those that end in `_rn` are residual networks */
+export function describeOnAdapter(sets: readonly string[]): void {
+  const cases = sets.flatMap((set) => (['cpu', 'gpu'] as const).map((kind) => [set, kind] as const));
+  const residual = (set: string) => set.endsWith('_rn');
+
+  describe.skipIf(!on)('a compiled model on the adapter', () => {
+    test.each(cases)('%s with %s schedules meets PyTorch forward', async (set, kind) => {
+      const { found, want } = await runGolden(on!, { set, kind, mode: 'eval', gradients: false });
+      for (const name of ['image_features', 'text_features', 'logits_per_image']) {
+        expect(relMax(found.get(name)!, want(`eval.${name}`)), name).toBeLessThan(3e-5);
+      }
+      expect(relMax(found.get('loss')!, want('eval.loss'))).toBeLessThan(1e-5);
+    });
+
+    test.each(cases)('%s with %s schedules meets PyTorch backward, in training mode', async (set, kind) => {
+      const { found, trainable, want } = await runGolden(on!, { set, kind, mode: 'train', gradients: true });
+      expect(relMax(found.get('loss')!, want('train.loss'))).toBeLessThan(residual(set) ? 5e-5 : 1e-5);
+      expect(relMax(found.get('logits_per_image')!, want('train.logits_per_image'))).toBeLessThan(1e-4);
+      const tolerance = residual(set) ? 2e-4 : 1e-4;
+      for (const name of trainable) {
+        const gradient = found.get(`grad.${name}`)!;
+        // Zero in exact arithmetic: a key bias shifts every score of a query alike.
+        if (name === 'visual.attnpool.k_proj.bias') {
+          expect(Math.max(...gradient.map(Math.abs))).toBeLessThan(1e-6);
+          continue;
+        }
+        expect(relL2(gradient, want(`grad.${name}`)), name).toBeLessThan(tolerance);
+        const norm = found.get(`grad_norm.${name}`);
+        if (norm) expect(relL2(norm, want(`grad_norm.${name}`)), name).toBeLessThan(tolerance);
+      }
+      const moved = [...found.keys()].filter((name) => name.startsWith('buffer.'));
+      expect(moved.length).toBe(residual(set) ? 38 : 0);
+      for (const name of moved)
+        expect(relMax(found.get(name)!, want(name.replace('buffer.', 'stats.'))), name).toBeLessThan(1e-5);
+    });
+  });
+}
