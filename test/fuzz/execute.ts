@@ -6,6 +6,7 @@
  */
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';
 import { compileGraph } from '../../compiler/compile.ts';
+import { compileChunked } from '../../compiler/compile-chunked.ts';
 import type { Graph, Node, VerifiedGraph } from '../../compiler/graph/types.ts';
 import { joinRules } from '../../compiler/joins/rules.ts';
 import type { VerifiedJoins } from '../../compiler/joins/types.ts';
@@ -57,9 +58,8 @@ function drawnSchedules(profile: DeviceProfile, seed: number): Readonly<Record<s
 
 export interface Compiled {
   readonly plan: VerifiedPlan;
-  /** Behind the last pass. */
-  readonly graph: Graph;
-  readonly joins: VerifiedJoins;
+  /** Behind the last pass, with its joins; three graphs where the step is cut in chunks. */
+  readonly parts: readonly { readonly graph: VerifiedGraph; readonly joins: VerifiedJoins }[];
 }
 
 export interface Outcome {
@@ -90,27 +90,32 @@ export function compileFor(c: FuzzCase, kind: ScheduleKind, device?: Device): Co
 }
 
 function compileCase(c: FuzzCase, profile: DeviceProfile): Compiled {
-  let seen: { readonly graph: VerifiedGraph; readonly joins: VerifiedJoins } | undefined;
-  const { training, wrt, precision, remat } = c;
-  const plan = compileGraph(c.graph, {
+  const seen: { readonly graph: VerifiedGraph; readonly joins: VerifiedJoins }[] = [];
+  const { training, wrt, precision, remat, chunk } = c;
+  const options = {
     model: 'fuzz',
     entry: 'loss',
-    batch: 1,
+    batch: chunk?.batch ?? 1,
     mode: training ? 'train' : 'eval',
     profile,
     precision,
     remat,
-    observe: (_stage, graph, joins) => {
-      if (joins) seen = { graph, joins };
+    observe: (_stage: string, graph: VerifiedGraph, joins?: VerifiedJoins) => {
+      if (joins) seen.push({ graph, joins });
     },
-    ...(training ? { training: { trainable: wrt, ...optimizer } } : { gradients: wrt }),
-  });
-  return { plan, ...seen! };
+  } as const;
+  const update = { trainable: wrt, ...optimizer };
+  const plan = chunk
+    ? compileChunked(c.graph, chunk.graph, { ...options, chunk: chunk.size, training: update })
+    : compileGraph(c.graph, { ...options, ...(training ? { training: update } : { gradients: wrt }) });
+  return { plan, parts: seen };
 }
 
 /** The case as a kind of schedules takes it. */
 export function caseFor(c: FuzzCase, kind: ScheduleKind): FuzzCase {
-  return kind === 'matrix' ? { ...c, precision: 'mixed' } : c;
+  const { chunk, ...whole } = c;
+  if (kind === 'matrix') return { ...whole, precision: 'mixed' };
+  return chunk ? { ...c, precision: 'f32', deviation: {} } : c;
 }
 
 /** Reference values, made once for all kinds of schedules. */
@@ -124,9 +129,9 @@ export class Judge {
     this.feeds = feedsOf(c.graph);
   }
 
-  of(kind: ScheduleKind, { graph, joins }: Compiled): Expectation {
+  of(kind: ScheduleKind, { parts }: Compiled): Expectation {
     const { graph: traced, wrt, precision } = caseFor(this.#case, kind);
-    if (precision === 'mixed') return new Expectation(withUnstored(graph, joins), this.feeds);
+    if (precision === 'mixed') return new Expectation(withUnstored(parts[0]!), this.feeds);
     this.#written ??= new Expectation(
       wrt.length === 0 ? traced : differentiate(traced, { loss: 'loss', wrt }),
       this.feeds,
@@ -136,8 +141,8 @@ export class Judge {
 }
 
 /** What a join does not store is not rounded to f16 either. */
-function withUnstored(graph: Graph, { joins }: VerifiedJoins): Graph {
-  const passing = new Set(joins.flatMap((j) => (joinRules[j.kind].keepsProducer ? [] : [j.producer])));
+function withUnstored({ graph, joins }: Compiled['parts'][number]): Graph {
+  const passing = new Set(joins.joins.flatMap((j) => (joinRules[j.kind].keepsProducer ? [] : [j.producer])));
   const nodes = graph.nodes.map(
     (node): Node => (passing.has(node.id) ? { ...node, type: { ...node.type, dtype: 'f32' } } : node),
   );
@@ -174,13 +179,27 @@ function resultsOf(plan: VerifiedPlan) {
   return plan.outputs.filter(({ name }) => name !== 'grad_norm');
 }
 
+/** The part of the batch's rows that belongs to a chunk. */
+function rowsOfChunk(data: Float64Array, chunk: number, count: number): Float64Array {
+  const size = data.length / count;
+  return data.subarray(chunk * size, (chunk + 1) * size);
+}
+
 function runText(plan: VerifiedPlan, feeds: CaseFeeds, profile: DeviceProfile): Map<string, HostArray> {
   const run = new PlanRun(plan, profile.subgroupSize!.max);
   for (const slot of plan.weights) run.write(slot, feeds.params.get(slot.name)!.data);
-  for (const slot of plan.inputs) run.write(slot, feeds.inputs.get(slot.name)!.data);
+  if (plan.sections === undefined)
+    for (const slot of plan.inputs) run.write(slot, feeds.inputs.get(slot.name)!.data);
   if (plan.buffers.some((b) => b.role === 'hyper')) run.writeHyper(still);
   run.setup();
-  run.run();
+  if (plan.sections === undefined) run.run();
+  for (const section of plan.sections ?? [])
+    for (let i = 0; i < section.repeat; i++) {
+      if (section.repeat > 1)
+        for (const slot of plan.inputs)
+          run.write(slot, rowsOfChunk(feeds.inputs.get(slot.name)!.data, i, section.repeat));
+      run.run(section, i);
+    }
   return new Map(resultsOf(plan).map((slot) => [slot.name, run.read(slot)]));
 }
 
@@ -198,6 +217,7 @@ async function runOnDevice(
       session.writeInput(name, dtype === 'i32' ? Int32Array.from(data) : Float32Array.from(data));
     }
     if (plan.buffers.some((b) => b.role === 'hyper')) session.writeHyper(still);
+    if (plan.sections !== undefined) throw new Error('plans in chunks are run by their text alone');
     session.run();
     return await session.readLater(resultsOf(plan).map((o) => o.name));
   } finally {

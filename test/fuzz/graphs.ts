@@ -8,7 +8,7 @@
 import { builderFrom } from '../../compiler/graph/create-builder.ts';
 import { type Graph, movedPrefix, type Output } from '../../compiler/graph/types.ts';
 import { Draw } from './draw.ts';
-import type { FuzzCase } from './fuzz-case.ts';
+import { type FuzzCase, weightsOf } from './fuzz-case.ts';
 import { Growth, lengths, widths } from './growth.ts';
 import { elementwiseSteps, moveSteps, type Step } from './steps-elementwise.ts';
 import { imageSteps, layerSteps } from './steps-layers.ts';
@@ -120,8 +120,4 @@ export function randomGraph(n: number): FuzzCase {
 
 function onlyLoss(graph: Graph): Graph {
   return builderFrom(graph).finish(graph.outputs.filter((o) => o.name === 'loss'));
-}
-
-function weightsOf(graph: Graph): string[] {
-  return graph.nodes.flatMap((n) => (n.op === 'param' && n.attrs.role === 'param' ? [n.attrs.name] : []));
 }

@@ -50,7 +50,7 @@ function runShare(share: Share): Promise<RangeResult> {
 const processes = availableParallelism();
 const tally = emptyTally();
 let failed = 0;
-for (const source of ['graph'] as Source[]) {
+for (const source of ['graph', 'program'] as const satisfies Source[]) {
   const count = Number(source === 'graph' ? values.graphs : values.programs);
   if (count === 0) continue;
   const started = Date.now();

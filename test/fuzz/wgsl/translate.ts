@@ -85,7 +85,7 @@ return function run($buffers, [$nx, $ny, $nz], $turned) {
         params.push(...value.parts);
         this.declare(param.name, { value });
       }
-      own = waits ? this.#groupFunction(fn) : this.apart(() => fn.body.forEach((s) => this.statement(s)));
+      own = waits ? this.#groupFunction(fn) : this.apart(() => fn.body.map((s) => this.statement(s)));
     });
     const list = entry ? (waits ? groups : `${groups}, $lane`) : waits ? '' : params.join(', ');
     return `function ${name}(${list}) {\n${own.join('\n')}\n}`;
