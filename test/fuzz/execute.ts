@@ -149,15 +149,19 @@ function withUnstored({ graph, joins }: Compiled['parts'][number]): Graph {
   return { ...graph, nodes };
 }
 
-/** Runs a case by the schedules of one kind: on `device`, or by the translated text of its kernels. */
+/**
+ * Runs a case by the schedules of one kind: on `device`, or by the translated text of its kernels.
+ * @param change alters the plan first, for tests of the comparison itself
+ */
 export async function runCase(
   c: FuzzCase,
   judge: Judge,
   kind: ScheduleKind,
   device?: Device,
+  change: (plan: VerifiedPlan) => VerifiedPlan = (plan) => plan,
 ): Promise<Outcome> {
   const compiled = compileFor(caseFor(c, kind), kind, device);
-  const { plan } = compiled;
+  const plan = change(compiled.plan);
   const found = device
     ? await runOnDevice(device, plan, judge.feeds)
     : runText(plan, judge.feeds, profiles[kind]);
