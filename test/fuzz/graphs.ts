@@ -11,7 +11,7 @@ import { Draw } from './draw.ts';
 import { type FuzzCase, weightsOf } from './fuzz-case.ts';
 import { Growth, lengths, widths } from './growth.ts';
 import { elementwiseSteps, moveSteps, type Step } from './steps-elementwise.ts';
-import { imageSteps, layerSteps } from './steps-layers.ts';
+import { addends, imageSteps, layerSteps } from './steps-layers.ts';
 
 type Weighted = readonly (readonly [weight: number, step: Step])[];
 
@@ -19,7 +19,28 @@ const times = (factor: number, steps: Weighted): Weighted =>
   steps.map(([w, step]) => [w * factor, step] as const);
 
 /** How graphs of a kind begin, and what they are made of. */
-const kinds: readonly { readonly start: (g: Growth) => number; readonly steps: Weighted }[] = [
+const kinds: readonly {
+  readonly start: (g: Growth) => number;
+  readonly steps: Weighted;
+  /** Steps at most, where not many. */
+  readonly most?: number;
+}[] = [
+  {
+    // Few nodes with one gradient in common, which kernels take from each other: small graphs meet all ways to do so sooner.
+    start: (g) =>
+      g.input(
+        g.draw.pick([
+          [2, 3],
+          [5, 8],
+          [8, 8],
+          [3, 4, 8],
+          [2, 3, 5],
+          [1, 4, 12],
+        ]),
+      ),
+    steps: [[4, addends], ...times(0.3, layerSteps), ...times(0.2, elementwiseSteps)],
+    most: 3,
+  },
   {
     start: (g) => g.input([g.draw.pick([1, 2, 3]), g.draw.pick(lengths), g.draw.pick(widths)]),
     steps: [...elementwiseSteps, ...layerSteps, ...moveSteps],
@@ -76,8 +97,8 @@ function lossOf(g: Growth): number {
   return terms.reduce((sum, x) => g.e.add(sum, x));
 }
 
-function grow(g: Growth, steps: Weighted): void {
-  const count = 2 + g.draw.below(9);
+function grow(g: Growth, steps: Weighted, most: number): void {
+  const count = 1 + g.draw.below(most);
   for (let made = 0, tried = 0; made < count && tried < 60; tried++) {
     const step = g.draw.weighted(steps);
     const value = g.b.withOrigin({ path: `block.${Math.floor(made / 3)}` }, () => step(g));
@@ -91,10 +112,10 @@ function grow(g: Growth, steps: Weighted): void {
 export function randomGraph(n: number): FuzzCase {
   const draw = new Draw(n * 2 + 1);
   const g = new Growth(draw);
-  const { start, steps } = draw.pick(kinds);
+  const { start, steps, most = 10 } = draw.pick(kinds);
   g.values.push(start(g));
   if (draw.chance(0.2)) g.values.push(g.weight('free', g.shape(g.values[0]!)));
-  grow(g, steps);
+  grow(g, steps, most);
   const results = draw.some(g.values, draw.pick([0, 0.1, 0.3]));
   const outputs: Output[] = [...new Set(results)].map((node, i) => ({ name: `y${i}`, node }));
   outputs.push({ name: 'loss', node: lossOf(g) });

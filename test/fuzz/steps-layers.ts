@@ -96,7 +96,7 @@ const betweenProducts: Step = (g) => {
  * A sum of unlike things of one shape: layers of x, x itself, something smaller that is repeated. All have the same gradient, whose
  * sums over one set of axes or another are gradients of theirs.
  */
-const addends: Step = (g) => {
+export const addends: Step = (g) => {
   const x = g.value((shape) => shape.length > 0 && shape.length < 5);
   if (x === undefined) return undefined;
   const { e } = g;
