@@ -87,13 +87,11 @@ function halvedNodes(graph: Graph): boolean[] {
   const full = fullNodes(graph);
   const deep = deepNodes(graph);
   const halved: boolean[] = [];
-  for (const { id, op, inputs, type } of graph.nodes)
-    halved.push(
-      viewOps.has(op)
-        ? halved[inputs[0]!]!
-        : // What reads nothing (a gradient that is one constant) keeps its type, as leaves do.
-          inputs.length > 0 && type.dtype === 'f32' && stored.includes(halfOf(op)) && deep[id]! && !full[id],
-    );
+  for (const { id, op, inputs, type } of graph.nodes) {
+    // What is computed from nothing, such as the gradient of a mean, is no activation.
+    const activation = type.dtype === 'f32' && stored.includes(halfOf(op)) && inputs.length > 0;
+    halved.push(viewOps.has(op) ? halved[inputs[0]!]! : activation && deep[id]! && !full[id]);
+  }
   return halved;
 }
 

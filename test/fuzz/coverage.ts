@@ -3,10 +3,12 @@
  * the compiler, so that a new join, schedule or op that no random case reaches is named.
  */
 import { joinKinds } from '../../compiler/joins/rules.ts';
+import type { JoinPlan } from '../../compiler/joins/types.ts';
 import { scheduleIds, searchSpaces } from '../../compiler/kernels/schedules/schedules.ts';
 import type { ScheduleFamily } from '../../compiler/kernels/text/kernel.ts';
 import { ops } from '../../compiler/ops/index.ts';
 import { type Outcome, profileOf, type ScheduleKind, scheduleKinds } from './execute.ts';
+import type { FuzzCase } from './fuzz-case.ts';
 
 /** Plain data, so that processes can send it. */
 export interface Tally {
@@ -24,17 +26,27 @@ export function merge(into: Tally, from: Tally): void {
 }
 
 /** Notes a case that was compared by the schedules of a kind. */
-export function note(tally: Tally, kind: ScheduleKind, { compiled, verdicts }: Outcome): void {
-  const { joins, plan, graph } = compiled;
+export function note(tally: Tally, c: FuzzCase, kind: ScheduleKind, { compiled, verdicts }: Outcome): void {
+  const { parts, plan } = compiled;
   add(tally, `cases ${kind}`);
   for (const verdict of verdicts) add(tally, `outputs ${verdict}`);
-  for (const { kind: join } of joins.joins) add(tally, `join ${kind} ${join}`);
-  const { columns, filters, inside, parts } = joins.layouts;
-  for (const [name, nodes] of Object.entries({ columns, filters, inside, parts }))
-    add(tally, `layout ${kind} ${name}`, nodes.size);
+  for (const { joins } of parts) {
+    for (const { kind: join } of joins.joins) add(tally, `join ${kind} ${join}`);
+    for (const [name, nodes] of layoutsOf(joins)) add(tally, `layout ${kind} ${name}`, nodes);
+  }
   for (const { schedule } of [...plan.setup, ...plan.steps])
     if (schedule) add(tally, `schedule ${kind} ${schedule.family} ${schedule.id}`);
-  for (const op of new Set(graph.nodes.map((n) => n.op))) add(tally, `op ${kind} ${op}`);
+  const used = [c.graph, ...parts.map((p) => p.graph)].flatMap(({ nodes }) =>
+    nodes.flatMap((n) =>
+      n.op === 'map' ? [n.op, ...n.attrs.program.instructions.map((i) => i.op)] : [n.op],
+    ),
+  );
+  for (const op of new Set(used)) add(tally, `op ${kind} ${op}`);
+}
+
+function layoutsOf({ layouts }: JoinPlan): [name: string, nodes: number][] {
+  const { columns, filters, inside, parts } = layouts;
+  return Object.entries({ columns, filters, inside, parts }).map(([name, nodes]) => [name, nodes.size]);
 }
 
 /** Everything that a long run should reach. */

@@ -2,17 +2,20 @@
  * Compiles a case for a kind of schedules, runs it and compares every result and gradient with the reference.
  *
  * In f32 the reference evaluates the graph as it was written (and differentiated), so passes are judged along with kernels. In mixed
- * precision it evaluates what the passes left, rounding where the plan does.
+ * precision it evaluates what the passes left, rounding what the plan stores.
  */
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';
 import { compileGraph } from '../../compiler/compile.ts';
-import type { Graph, VerifiedGraph } from '../../compiler/graph/types.ts';
+import { compileChunked } from '../../compiler/compile-chunked.ts';
+import type { Graph, Node, VerifiedGraph } from '../../compiler/graph/types.ts';
+import { joinRules } from '../../compiler/joins/rules.ts';
 import type { VerifiedJoins } from '../../compiler/joins/types.ts';
 import { scheduleIds } from '../../compiler/kernels/schedules/schedules.ts';
 import type { ScheduleFamily } from '../../compiler/kernels/text/kernel.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import { type DeviceProfile, discreteProfile, lavapipeProfile } from '../../compiler/profile.ts';
 import { lavapipeMatrixProfile } from '../../compiler/profiles-matrix.ts';
+import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import type { Device, HostArray } from '../../runtime/types.ts';
 import { Draw } from './draw.ts';
 import { type CaseFeeds, type Deviation, type FuzzCase, feedsOf, hashOf } from './fuzz-case.ts';
@@ -55,9 +58,8 @@ function drawnSchedules(profile: DeviceProfile, seed: number): Readonly<Record<s
 
 export interface Compiled {
   readonly plan: VerifiedPlan;
-  /** Behind the last pass. */
-  readonly graph: Graph;
-  readonly joins: VerifiedJoins;
+  /** Behind the last pass, with its joins; three graphs where the step is cut in chunks. */
+  readonly parts: readonly { readonly graph: VerifiedGraph; readonly joins: VerifiedJoins }[];
 }
 
 export interface Outcome {
@@ -75,28 +77,45 @@ const optimizer = {
   clamps: [],
 } as const;
 
-export function compileCase(c: FuzzCase, profile: DeviceProfile): Compiled {
-  let seen: { readonly graph: VerifiedGraph; readonly joins: VerifiedJoins } | undefined;
-  const { training, wrt, precision, remat } = c;
-  const plan = compileGraph(c.graph, {
+/** Compiles a case for a kind; with the device's own largest binding where some value cannot be cut to the case's. */
+export function compileFor(c: FuzzCase, kind: ScheduleKind, device?: Device): Compiled {
+  const { binding, ...deviation } = c.deviation;
+  try {
+    return compileCase(c, profileOf(kind, c.deviation, device));
+  } catch (error) {
+    const tooSmall = error instanceof DiagnosticError && error.diagnostics[0]?.code === 'Z605';
+    if (binding === undefined || !tooSmall) throw error;
+    return compileCase(c, profileOf(kind, deviation, device));
+  }
+}
+
+function compileCase(c: FuzzCase, profile: DeviceProfile): Compiled {
+  const seen: { readonly graph: VerifiedGraph; readonly joins: VerifiedJoins }[] = [];
+  const { training, wrt, precision, remat, chunk } = c;
+  const options = {
     model: 'fuzz',
     entry: 'loss',
-    batch: 1,
+    batch: chunk?.batch ?? 1,
     mode: training ? 'train' : 'eval',
     profile,
     precision,
     remat,
-    observe: (_stage, graph, joins) => {
-      if (joins) seen = { graph, joins };
+    observe: (_stage: string, graph: VerifiedGraph, joins?: VerifiedJoins) => {
+      if (joins) seen.push({ graph, joins });
     },
-    ...(training ? { training: { trainable: wrt, ...optimizer } } : { gradients: wrt }),
-  });
-  return { plan, ...seen! };
+  } as const;
+  const update = { trainable: wrt, ...optimizer };
+  const plan = chunk
+    ? compileChunked(c.graph, chunk.graph, { ...options, chunk: chunk.size, training: update })
+    : compileGraph(c.graph, { ...options, ...(training ? { training: update } : { gradients: wrt }) });
+  return { plan, parts: seen };
 }
 
 /** The case as a kind of schedules takes it. */
 export function caseFor(c: FuzzCase, kind: ScheduleKind): FuzzCase {
-  return kind === 'matrix' ? { ...c, precision: 'mixed' } : c;
+  const { chunk, ...whole } = c;
+  if (kind === 'matrix') return { ...whole, precision: 'mixed' };
+  return chunk ? { ...c, precision: 'f32', deviation: {} } : c;
 }
 
 /** Reference values, made once for all kinds of schedules. */
@@ -110,9 +129,9 @@ export class Judge {
     this.feeds = feedsOf(c.graph);
   }
 
-  of(kind: ScheduleKind, { graph }: Compiled): Expectation {
+  of(kind: ScheduleKind, { parts }: Compiled): Expectation {
     const { graph: traced, wrt, precision } = caseFor(this.#case, kind);
-    if (precision === 'mixed') return new Expectation(graph, this.feeds);
+    if (precision === 'mixed') return new Expectation(withUnstored(parts[0]!), this.feeds);
     this.#written ??= new Expectation(
       wrt.length === 0 ? traced : differentiate(traced, { loss: 'loss', wrt }),
       this.feeds,
@@ -121,17 +140,31 @@ export class Judge {
   }
 }
 
-/** Runs a case by the schedules of one kind: on `device`, or by the translated text of its kernels. */
+/** What a join does not store is not rounded to f16 either. */
+function withUnstored({ graph, joins }: Compiled['parts'][number]): Graph {
+  const passing = new Set(joins.joins.flatMap((j) => (joinRules[j.kind].keepsProducer ? [] : [j.producer])));
+  const nodes = graph.nodes.map(
+    (node): Node => (passing.has(node.id) ? { ...node, type: { ...node.type, dtype: 'f32' } } : node),
+  );
+  return { ...graph, nodes };
+}
+
+/**
+ * Runs a case by the schedules of one kind: on `device`, or by the translated text of its kernels.
+ * @param change alters the plan first, for tests of the comparison itself
+ */
 export async function runCase(
   c: FuzzCase,
   judge: Judge,
   kind: ScheduleKind,
   device?: Device,
+  change: (plan: VerifiedPlan) => VerifiedPlan = (plan) => plan,
 ): Promise<Outcome> {
-  const profile = profileOf(kind, c.deviation, device);
-  const compiled = compileCase(caseFor(c, kind), profile);
-  const { plan } = compiled;
-  const found = device ? await runOnDevice(device, plan, judge.feeds) : runText(plan, judge.feeds, profile);
+  const compiled = compileFor(caseFor(c, kind), kind, device);
+  const plan = change(compiled.plan);
+  const found = device
+    ? await runOnDevice(device, plan, judge.feeds)
+    : runText(plan, judge.feeds, profiles[kind]);
   const expectation = judge.of(kind, compiled);
   const verdicts: Verdict[] = [];
   const mismatches: Mismatch[] = [];
@@ -150,13 +183,27 @@ function resultsOf(plan: VerifiedPlan) {
   return plan.outputs.filter(({ name }) => name !== 'grad_norm');
 }
 
+/** The part of the batch's rows that belongs to a chunk. */
+function rowsOfChunk(data: Float64Array, chunk: number, count: number): Float64Array {
+  const size = data.length / count;
+  return data.subarray(chunk * size, (chunk + 1) * size);
+}
+
 function runText(plan: VerifiedPlan, feeds: CaseFeeds, profile: DeviceProfile): Map<string, HostArray> {
   const run = new PlanRun(plan, profile.subgroupSize!.max);
   for (const slot of plan.weights) run.write(slot, feeds.params.get(slot.name)!.data);
-  for (const slot of plan.inputs) run.write(slot, feeds.inputs.get(slot.name)!.data);
+  if (plan.sections === undefined)
+    for (const slot of plan.inputs) run.write(slot, feeds.inputs.get(slot.name)!.data);
   if (plan.buffers.some((b) => b.role === 'hyper')) run.writeHyper(still);
   run.setup();
-  run.run();
+  if (plan.sections === undefined) run.run();
+  for (const section of plan.sections ?? [])
+    for (let i = 0; i < section.repeat; i++) {
+      if (section.repeat > 1)
+        for (const slot of plan.inputs)
+          run.write(slot, rowsOfChunk(feeds.inputs.get(slot.name)!.data, i, section.repeat));
+      run.run(section, i);
+    }
   return new Map(resultsOf(plan).map((slot) => [slot.name, run.read(slot)]));
 }
 
@@ -174,6 +221,7 @@ async function runOnDevice(
       session.writeInput(name, dtype === 'i32' ? Int32Array.from(data) : Float32Array.from(data));
     }
     if (plan.buffers.some((b) => b.role === 'hyper')) session.writeHyper(still);
+    if (plan.sections !== undefined) throw new Error('plans in chunks are run by their text alone');
     session.run();
     return await session.readLater(resultsOf(plan).map((o) => o.name));
   } finally {

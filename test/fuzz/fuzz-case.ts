@@ -22,6 +22,12 @@ export interface FuzzCase {
   /** One run with its results, or a training step, whose gradients are read. */
   readonly training: boolean;
   readonly deviation: Deviation;
+  /** Trained chunk by chunk: the same loss for `size` of the `batch` pairs. In precision f32 alone. */
+  readonly chunk?: { readonly graph: Graph; readonly batch: number; readonly size: number };
+}
+
+export function weightsOf(graph: Graph): string[] {
+  return graph.nodes.flatMap((n) => (n.op === 'param' && n.attrs.role === 'param' ? [n.attrs.name] : []));
 }
 
 /** How a case deviates from the defaults of a kind of schedules. */
@@ -44,19 +50,17 @@ export function hashOf(text: string): number {
   return hash >>> 0;
 }
 
-/** What the values of a float leaf look like; the first word of its name says which. */
-const ranges: Readonly<
-  Record<string, (size: number, shape: readonly number[]) => readonly [number, number]>
-> = {
+/** What the values of a float leaf look like: by the first word of its name, or as weights of models are called. */
+function rangeOf(name: string, shape: readonly number[]): readonly [low: number, high: number] {
+  const word = /^[a-z]*/.exec(name)![0];
+  if (word === 'gain') return [0.7, 1.3];
   // As far from 0 as a variance or a divisor should be.
-  positive: () => [0.5, 1.5],
-  gain: () => [0.7, 1.3],
-  // Products of matrices keep the size of what they multiply.
-  matrix: (size, shape) => {
-    const reach = 1.7 * (size / Math.max(...shape.slice(0, 1), 1)) ** -0.5;
-    return [-reach, reach];
-  },
-};
+  if (word === 'positive' || name.endsWith('running_var')) return [0.5, 1.5];
+  if (word !== 'matrix' && (/^(x|free|bias)/.test(word) || shape.length < 2)) return [-1, 1];
+  // Products keep the size of what they multiply.
+  const reach = 1.7 * (sizeOf(shape) / shape[0]!) ** -0.5;
+  return [-reach, reach];
+}
 
 /** Values for every leaf: floats that f32 holds exactly, integers that are rows of every table they are looked up in. */
 export function feedsOf(graph: Graph): CaseFeeds {
@@ -69,7 +73,7 @@ export function feedsOf(graph: Graph): CaseFeeds {
     const shape = numericShape(node.type);
     const size = sizeOf(shape);
     const random = randomNumbers(hashOf(name));
-    const [low, high] = (ranges[/^[a-z]*/.exec(name)![0]] ?? (() => [-1, 1] as const))(size, shape);
+    const [low, high] = rangeOf(name, shape);
     const data = Float64Array.from({ length: size }, () =>
       node.type.dtype === 'i32'
         ? Math.floor(random() * bounds[node.id]!)

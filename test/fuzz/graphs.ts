@@ -5,12 +5,13 @@
  * Steps are drawn from what models do (layers, residuals, gates, views, reductions over any axes, lookups, convolutions, batch
  * norms), with operands that are shared by several consumers and values that are results besides. A number names a graph.
  */
+import { builderFrom } from '../../compiler/graph/create-builder.ts';
 import { type Graph, movedPrefix, type Output } from '../../compiler/graph/types.ts';
 import { Draw } from './draw.ts';
-import type { FuzzCase } from './fuzz-case.ts';
+import { type FuzzCase, weightsOf } from './fuzz-case.ts';
 import { Growth, lengths, widths } from './growth.ts';
 import { elementwiseSteps, moveSteps, type Step } from './steps-elementwise.ts';
-import { imageSteps, layerSteps } from './steps-layers.ts';
+import { addends, imageSteps, layerSteps } from './steps-layers.ts';
 
 type Weighted = readonly (readonly [weight: number, step: Step])[];
 
@@ -18,7 +19,28 @@ const times = (factor: number, steps: Weighted): Weighted =>
   steps.map(([w, step]) => [w * factor, step] as const);
 
 /** How graphs of a kind begin, and what they are made of. */
-const kinds: readonly { readonly start: (g: Growth) => number; readonly steps: Weighted }[] = [
+const kinds: readonly {
+  readonly start: (g: Growth) => number;
+  readonly steps: Weighted;
+  /** Steps at most, where not many. */
+  readonly most?: number;
+}[] = [
+  {
+    // Few nodes with one gradient in common, which kernels take from each other: small graphs meet all ways to do so sooner.
+    start: (g) =>
+      g.input(
+        g.draw.pick([
+          [2, 3],
+          [5, 8],
+          [8, 8],
+          [3, 4, 8],
+          [2, 3, 5],
+          [1, 4, 12],
+        ]),
+      ),
+    steps: [[4, addends], ...times(0.3, layerSteps), ...times(0.2, elementwiseSteps)],
+    most: 3,
+  },
   {
     start: (g) => g.input([g.draw.pick([1, 2, 3]), g.draw.pick(lengths), g.draw.pick(widths)]),
     steps: [...elementwiseSteps, ...layerSteps, ...moveSteps],
@@ -75,8 +97,8 @@ function lossOf(g: Growth): number {
   return terms.reduce((sum, x) => g.e.add(sum, x));
 }
 
-function grow(g: Growth, steps: Weighted): void {
-  const count = 2 + g.draw.below(9);
+function grow(g: Growth, steps: Weighted, most: number): void {
+  const count = 1 + g.draw.below(most);
   for (let made = 0, tried = 0; made < count && tried < 60; tried++) {
     const step = g.draw.weighted(steps);
     const value = g.b.withOrigin({ path: `block.${Math.floor(made / 3)}` }, () => step(g));
@@ -90,31 +112,33 @@ function grow(g: Growth, steps: Weighted): void {
 export function randomGraph(n: number): FuzzCase {
   const draw = new Draw(n * 2 + 1);
   const g = new Growth(draw);
-  const { start, steps } = draw.pick(kinds);
+  const { start, steps, most = 10 } = draw.pick(kinds);
   g.values.push(start(g));
   if (draw.chance(0.2)) g.values.push(g.weight('free', g.shape(g.values[0]!)));
-  grow(g, steps);
+  grow(g, steps, most);
   const results = draw.some(g.values, draw.pick([0, 0.1, 0.3]));
   const outputs: Output[] = [...new Set(results)].map((node, i) => ({ name: `y${i}`, node }));
   outputs.push({ name: 'loss', node: lossOf(g) });
   outputs.push(...g.moved.map(({ name, node }) => ({ name: movedPrefix + name, node })));
   const graph = g.b.finish(outputs);
   const read = weightsOf(graph);
-  const wrt = draw.chance(0.12) ? [] : draw.some(read, draw.pick([1, 0.7, 0.4]));
+  const wrt = draw.chance(0.15) ? [] : draw.some(read, draw.pick([1, 0.7, 0.4]));
+  const training = wrt.length > 0 && draw.chance(0.15);
   return {
     name: `graph ${n}`,
     graph,
-    wrt,
+    // What is trained is read by the loss.
+    wrt: training ? wrt.filter((name) => weightsOf(onlyLoss(graph)).includes(name)) : wrt,
     precision: draw.chance(0.2) ? 'mixed' : 'f32',
     remat: draw.chance(0.2) ? [draw.pick(['block.*', 'block.0', 'block.1'])] : [],
-    training: wrt.length > 0 && draw.chance(0.15),
+    training,
     deviation: {
-      ...(draw.chance(0.4) ? { schedules: n } : {}),
+      ...(draw.chance(0.15) ? { schedules: n } : {}),
       ...(draw.chance(0.06) ? { binding: draw.pick([1024, 4096]) } : {}),
     },
   };
 }
 
-function weightsOf(graph: Graph): string[] {
-  return graph.nodes.flatMap((n) => (n.op === 'param' && n.attrs.role === 'param' ? [n.attrs.name] : []));
+function onlyLoss(graph: Graph): Graph {
+  return builderFrom(graph).finish(graph.outputs.filter((o) => o.name === 'loss'));
 }

@@ -7,10 +7,14 @@ import { caseFor, Judge, runCase, type ScheduleKind, scheduleKinds } from './exe
 import type { FuzzCase } from './fuzz-case.ts';
 import { randomGraph } from './graphs.ts';
 import type { Mismatch } from './noise.ts';
-import { shrink, sizeOfCase } from './shrink.ts';
+import { caseOfProgram, programText, randomProgram, statementsOf } from './programs.ts';
+import { type Check, shrink, sizeOfCase } from './shrink.ts';
 
 /** Where cases come from, by the word that names one: `graph 17`. */
-export const sources = { graph: randomGraph } as const satisfies Record<string, (n: number) => FuzzCase>;
+export const sources = { graph: randomGraph, program: randomProgram } as const satisfies Record<
+  string,
+  (n: number) => FuzzCase
+>;
 export type Source = keyof typeof sources;
 
 export interface Failure {
@@ -48,7 +52,7 @@ export async function runRange(options: RangeOptions): Promise<RangeResult> {
     const judge = new Judge(c);
     for (const kind of kinds) {
       const failed = await failureOf(c, judge, kind, device, tally);
-      if (failed !== undefined) failures.push(await explain(c, kind, device));
+      if (failed !== undefined) failures.push(await explain(source, n, kind, device));
       if (failures.length >= most) return { tally, failures };
     }
     progress(n);
@@ -66,7 +70,7 @@ async function failureOf(
 ): Promise<string | undefined> {
   try {
     const outcome = await runCase(c, judge, kind, device);
-    if (tally) note(tally, kind, outcome);
+    if (tally) note(tally, c, kind, outcome);
     return outcome.mismatches.length > 0 ? 'mismatch' : undefined;
   } catch (error) {
     return withoutNumbers(error as Error);
@@ -77,19 +81,44 @@ function withoutNumbers({ message }: Error): string {
   return message.split('\n')[0]!.replace(/\d+/g, '#').slice(0, 80);
 }
 
-async function explain(c: FuzzCase, kind: ScheduleKind, device: Device | undefined): Promise<Failure> {
-  const small = await shrink(caseFor(c, kind), async (next) => {
+async function explain(
+  source: Source,
+  n: number,
+  kind: ScheduleKind,
+  device: Device | undefined,
+): Promise<Failure> {
+  const check = async (next: FuzzCase) => {
     try {
       return await failureOf(next, new Judge(next), kind, device);
     } catch {
       return undefined;
     }
-  });
-  const name = `${c.name}, ${kind}`;
+  };
+  const whole = sources[source](n);
+  const program = source === 'program' ? await smallProgram(n, check) : undefined;
+  const found = program ? program.case : whole;
+  const small = found.chunk ? found : await shrink(caseFor(found, kind), check);
+  const name = `${whole.name}, ${kind}`;
   const { wrt, precision, remat, training, deviation } = small;
-  const settings = JSON.stringify({ wrt, precision, remat, training, deviation });
-  const text = `${name}\n${printGraph(small.graph)}${settings}\n${await details(small, kind, device)}`;
-  return { name, nodes: [sizeOfCase(c), sizeOfCase(small)], text };
+  const settings = JSON.stringify({ wrt, precision, remat, training, deviation, chunk: small.chunk?.size });
+  const text = `${name}\n${program?.text ?? ''}${printGraph(small.graph)}${settings}\n${await details(small, kind, device)}`;
+  return { name, nodes: [sizeOfCase(whole), sizeOfCase(small)], text };
+}
+
+/** Leaves statements of a program out for as long as it fails in the same way. */
+async function smallProgram(
+  n: number,
+  check: Check,
+): Promise<{ readonly case: FuzzCase; readonly text: string }> {
+  let without: ReadonlySet<number> = new Set<number>();
+  const made = () => caseOfProgram({ number: n, without });
+  const failure = await check(made());
+  for (let i = statementsOf({ number: n, without }) - 1; i >= 0; i--) {
+    const before = without;
+    without = new Set([...without, i]);
+    if ((await check(made())) !== failure) without = before;
+  }
+  return { case: made(), text: programText({ number: n, without }) };
 }
 
 /** What differs and which joins there are, or the error. */
@@ -97,7 +126,8 @@ async function details(c: FuzzCase, kind: ScheduleKind, device: Device | undefin
   try {
     const { mismatches, compiled } = await runCase(c, new Judge(c), kind, device);
     const steps = compiled.plan.steps.map((s) => s.label).join(', ');
-    return `${printJoins(compiled.graph, compiled.joins)}kernels: ${steps}\n${mismatches.map(describe).join('\n')}\n`;
+    const joins = compiled.parts.map((p) => printJoins(p.graph, p.joins)).join('');
+    return `${joins}kernels: ${steps}\n${mismatches.map(describe).join('\n')}\n`;
   } catch (error) {
     return `${(error as Error).message.split('\n')[0]}\n`;
   }

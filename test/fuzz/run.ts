@@ -4,14 +4,12 @@
  * Prints how many cases each kind of schedules ran, the seconds, every join and schedule with how often it was used, and what
  * failed, made small. Ends with 1 where something failed, or (with `--complete`) where a join, a schedule or an op was never used.
  */
-import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { emptyTally, merge, missing, report } from './coverage.ts';
 import { type ScheduleKind, scheduleKinds } from './execute.ts';
-import type { RangeResult, Source } from './range.ts';
-import type { Share } from './worker.ts';
+import { runShare } from './processes.ts';
+import type { Source } from './range.ts';
 
 const { values } = parseArgs({
   options: {
@@ -25,27 +23,10 @@ const { values } = parseArgs({
   },
 });
 
-function runShare(share: Share): Promise<RangeResult> {
-  return new Promise((resolve, reject) => {
-    const worker = fileURLToPath(new URL('./worker.ts', import.meta.url));
-    const args = ['--import', 'tsx', worker, JSON.stringify(share)];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-    let out = '';
-    child.stdout.on('data', (text) => {
-      out += text;
-    });
-    child.on('error', reject);
-    child.on('close', (code) => {
-      if (code === 0) resolve(JSON.parse(out) as RangeResult);
-      else reject(new Error(`a process of the fuzzer ended with ${code}`));
-    });
-  });
-}
-
 const processes = availableParallelism();
 const tally = emptyTally();
 let failed = 0;
-for (const source of ['graph'] as Source[]) {
+for (const source of ['graph', 'program'] as const satisfies Source[]) {
   const count = Number(source === 'graph' ? values.graphs : values.programs);
   if (count === 0) continue;
   const started = Date.now();
@@ -58,7 +39,7 @@ for (const source of ['graph'] as Source[]) {
         end: first + count,
         step: processes,
         kinds: values.kinds.split(',') as ScheduleKind[],
-        onDevice: values.device,
+        on: values.device ? 'adapter' : 'text',
         most: Number(values.most),
       }),
     ),

@@ -188,6 +188,12 @@ const pad: Step = (g) => {
   return g.b.add('pad', [x], { before: some(), after: some() });
 };
 
+/** Features of all chunks, where there is one. */
+const gather: Step = (g) => {
+  const x = g.value((shape) => shape.length === 2);
+  return x === undefined ? undefined : g.b.add('all_gather', [x], {});
+};
+
 export const elementwiseSteps: readonly (readonly [weight: number, step: Step])[] = [
   [3, unary],
   [2, activation],
@@ -205,4 +211,5 @@ export const moveSteps: readonly (readonly [weight: number, step: Step])[] = [
   [0.7, concat],
   [0.6, expand],
   [0.3, pad],
+  [0.1, gather],
 ];

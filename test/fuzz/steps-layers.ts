@@ -2,7 +2,7 @@
 import { asChannels, momentsOf } from '../../compiler/ops/batch-norm.ts';
 import { Expressions } from '../../compiler/ops/expressions.ts';
 import { type Growth, lengths, widths } from './growth.ts';
-import type { Step } from './steps-elementwise.ts';
+import { broadcastingTo, type Step } from './steps-elementwise.ts';
 
 function linear(g: Growth, x: number, out: number): number {
   const inner = g.shape(x).at(-1)!;
@@ -76,6 +76,51 @@ const prenorm: Step = (g) => {
     linear(g, normed, g.draw.pick(widths)),
   );
   return g.e.add(x, linear(g, hidden, width));
+};
+
+/** A norm between two products of which each could take a half: rows of whole groups of 64 columns, read by products only. */
+const betweenProducts: Step = (g) => {
+  const x = g.value((shape) => shape.length > 1);
+  if (x === undefined) return undefined;
+  const width = g.draw.pick([64, 128]);
+  if (!g.fits([...g.shape(x).slice(0, -1), width])) return undefined;
+  const hidden = linear(g, x, width);
+  const inputs = [hidden, g.weight('gain', [width]), g.weight('bias', [width])];
+  const normed = g.b.add('layer_norm', inputs, { eps: 1e-5 });
+  const y = linear(g, normed, g.draw.pick(widths));
+  if (g.draw.chance(0.3)) g.values.push(linear(g, normed, g.draw.pick(widths)));
+  return y;
+};
+
+/**
+ * A sum of unlike things of one shape: layers of x, x itself, something smaller that is repeated. All have the same gradient, whose
+ * sums over one set of axes or another are gradients of theirs.
+ */
+export const addends: Step = (g) => {
+  const x = g.value((shape) => shape.length > 0 && shape.length < 5);
+  if (x === undefined) return undefined;
+  const { e } = g;
+  const shape = g.shape(x);
+  const width = shape.slice(-1);
+  const kinds = [
+    () => g.b.add('layer_norm', [x, g.weight('gain', width), g.weight('bias', width)], { eps: 1e-5 }),
+    () => g.b.add('softmax', [x], {}),
+    () =>
+      e.expand(
+        g.weight(
+          'free',
+          shape.map((n) => (g.draw.chance(0.5) ? n : 1)),
+        ),
+        shape,
+      ),
+    () => g.weight('free', broadcastingTo(g, shape)),
+    () => e.expand(g.b.add('mean', [x], { axes: [g.draw.below(shape.length)], keep: true }), shape),
+    ...(shape.length > 1
+      ? [() => linear(g, x, width[0]!), () => e.expand(linear(g, x, 1), shape), () => g.twin(x) ?? x]
+      : []),
+  ];
+  const chosen = g.draw.shuffled(kinds).slice(0, 2 + g.draw.below(3));
+  return chosen.map((make) => make()).reduce((sum, y) => e.add(sum, y), x);
 };
 
 const reduce: Step = (g) => {
@@ -241,12 +286,14 @@ export const layerSteps: readonly (readonly [weight: number, step: Step])[] = [
   [2, layerNorm],
   [1, prenorm],
   [1.2, rows],
+  [0.8, betweenProducts],
+  [2.5, addends],
   [2.5, reduce],
   [1.5, selfAttention],
   [1, crossAttention],
   [0.5, embed],
   [0.7, take],
-  [0.2, counted],
+  [0.4, counted],
 ];
 
 export const imageSteps: readonly (readonly [weight: number, step: Step])[] = [

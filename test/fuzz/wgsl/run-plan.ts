@@ -7,7 +7,14 @@
  * barriers that only some invocations reach are errors, and invocations run now forwards, now backwards.
  */
 import { roundToHalf } from '../../../compiler/graph/half.ts';
-import type { Plan, PlanBinding, PlanStep, Slot } from '../../../compiler/plan/types.ts';
+import type {
+  ChunkCopy,
+  Plan,
+  PlanBinding,
+  PlanSection,
+  PlanStep,
+  Slot,
+} from '../../../compiler/plan/types.ts';
 import { narrowF16, widenF16 } from '../../../runtime/data/safetensors/half.ts';
 import type { HostArray } from '../../../runtime/types.ts';
 import { initialScaling } from './scaling.ts';
@@ -43,18 +50,6 @@ function inside(index: number, length: number): number {
 
 function pow(x: number, y: number): number {
   return x < 0 ? Number.NaN : x ** y;
-}
-
-/** Runs the invocations of a workgroup from barrier to barrier. */
-function together(count: number, backwards: boolean, start: (lane: number) => Iterator<void>): void {
-  const invocations = Array.from({ length: count }, (_, lane) => start(lane));
-  for (let turn = 0; ; turn++) {
-    let ended = 0;
-    for (let i = 0; i < count; i++)
-      if (invocations[backwards ? count - 1 - i : i]!.next().done === true) ended++;
-    if (ended === count) return;
-    if (ended > 0) throw new Error(`${ended} of ${count} invocations never come to barrier ${turn}`);
-  }
 }
 
 function loadMatrix(
@@ -111,7 +106,6 @@ const helpers = {
   narrow,
   inside,
   pow,
-  together,
   loadMatrix,
   storeMatrix,
   multiplyAdd,
@@ -176,8 +170,23 @@ export class PlanRun {
     this.#steps(this.#plan.setup);
   }
 
-  run(): void {
-    this.#steps(this.#plan.steps);
+  /** All steps, or those of one section with its copies, for chunk number `repetition`. */
+  run(section?: PlanSection, repetition = 0): void {
+    if (section === undefined) {
+      this.#steps(this.#plan.steps);
+      return;
+    }
+    for (const id of section.clears) new Uint8Array(this.#buffers.get(id)!).fill(0);
+    for (const copy of section.before) this.#copy(copy, repetition);
+    this.#steps(this.#plan.steps.slice(section.first, section.end));
+    for (const copy of section.after) this.#copy(copy, repetition);
+  }
+
+  #copy({ from, to, bytes, advances }: ChunkCopy, repetition: number): void {
+    const on = bytes * repetition;
+    const [read, write] = advances === 'from' ? [on, 0] : [0, on];
+    const source = new Uint8Array(this.#buffers.get(from.buffer)!, from.offset + read, bytes);
+    new Uint8Array(this.#buffers.get(to.buffer)!, to.offset + write, bytes).set(source);
   }
 
   #steps(steps: readonly PlanStep[]): void {

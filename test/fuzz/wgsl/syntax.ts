@@ -392,7 +392,9 @@ function numberOf(word: string): Expr {
   const suffix = /^0x/.test(word) ? /[ui]$/.exec(word)?.[0] : /[fhui]$/.exec(word)?.[0];
   const text = suffix === undefined ? word : word.slice(0, -1);
   const value = Number(text);
-  if (Number.isNaN(value)) throw new Error(`WGSL: no number ${word}`);
+  const whole = suffix === 'u' || suffix === 'i';
+  if (Number.isNaN(value) || (whole && !Number.isInteger(value)) || (whole && text.includes('.')))
+    throw new Error(`WGSL: no number ${word}`);
   const types = { f: 'f32', h: 'f16', u: 'u32', i: 'i32' } as const;
   if (suffix) return { kind: 'number', value, type: scalar(types[suffix as 'f']) };
   // Without a suffix a number takes the type of what it meets.

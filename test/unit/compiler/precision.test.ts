@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { differentiate } from '../../../compiler/autodiff/differentiate.ts';
 import { compileGraph } from '../../../compiler/compile.ts';
-import { createBuilder } from '../../../compiler/graph/create-builder.ts';
+import { builderFrom, createBuilder } from '../../../compiler/graph/create-builder.ts';
 import { roundToHalf } from '../../../compiler/graph/half.ts';
 import { executeReference } from '../../../compiler/graph/reference.ts';
 import { formatType, type Graph, type VerifiedGraph } from '../../../compiler/graph/types.ts';
@@ -34,6 +34,22 @@ describe('rounding to halves', () => {
     for (const x of values)
       expect(roundToHalf(x), String(x)).toBe(widenF16(narrowF16(Float32Array.of(x)))[0]);
     expect(roundToHalf(Number.NaN)).toBeNaN();
+  });
+});
+
+describe('mixed precision', () => {
+  it('leaves alone what is computed from nothing: the gradient of a mean of negated values', () => {
+    const b = createBuilder();
+    const x = b.add('param', [], { name: 'x', shape: [2, 3, 4], role: 'param' });
+    const loss = b.add('mean', [b.add('neg', [x], {})], { axes: [0, 1, 2], keep: false });
+    const graph = differentiate(b.finish([{ name: 'loss', node: loss }]), { loss: 'loss', wrt: ['x'] });
+    const sum = builderFrom(graph);
+    const total = sum.add('sum', [graph.outputs[1]!.node], { axes: [0, 1, 2], keep: false });
+    const passed = runPasses(sum.finish([{ name: 'total', node: total }]), lavapipeProfile, {
+      precision: 'mixed',
+    });
+    const feeds = { inputs: new Map(), params: new Map() };
+    expect(executeReference(passed, feeds).get('total')!.data[0]).toBeCloseTo(-1, 12);
   });
 });
 
@@ -203,22 +219,5 @@ describe('kernels over halves', () => {
   it('are left as they are where they declare halves themselves', () => {
     const { body, enables } = withHalfStorage(kernel('let x = a[i];', [arg('a', 'array<f16>', 'f16')]));
     expect([body, enables]).toEqual(['let x = a[i];', ['f16']]);
-  });
-});
-
-describe('a value made of constants alone', () => {
-  it('stays f32 in mixed precision, as whatever reads nothing', () => {
-    const b = createBuilder();
-    const ones = b.add('constant', [], { value: 1, dtype: 'f32', shape: [2, 5, 8] });
-    const w = b.add('param', [], { name: 'w', shape: [8, 12], role: 'param' });
-    const product = b.add('matmul', [b.add('neg', [ones], {}), w], {
-      transposeA: false,
-      transposeB: false,
-    });
-    const graph = b.finish([{ name: 'y', node: product }]);
-    const profile = { ...discreteProfile, features: ['shader-f16'] };
-    const map = runPasses(graph, profile, { precision: 'mixed' }).nodes.find(({ op }) => op === 'map');
-    expect(map?.inputs).toEqual([]);
-    expect(map?.type.dtype).toBe('f32');
   });
 });
