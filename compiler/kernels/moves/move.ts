@@ -100,6 +100,14 @@ function emitMove(ctx: LowerContext, node: Node, move: Move): void {
   });
 }
 
+/**
+ * The view with no step along axes of length 1: their strides may be any number, and count where the result is
+ * longer along them.
+ */
+function standing(view: View): View {
+  return { ...view, strides: view.strides.map((s, axis) => (view.shape[axis] === 1 ? 0 : s)) };
+}
+
 /** Shape with the last axis counted in units. */
 function inUnits(shape: readonly number[], width: number): number[] {
   return shape.map((n, axis) => (axis === shape.length - 1 ? n / width : n));
@@ -163,7 +171,7 @@ const lowerTakeGrad: Lower<'take_grad'> = (ctx, node) => {
 };
 
 const lowerPad: Lower<'pad'> = (ctx, node) => {
-  const x = ctx.view(node.inputs[0]!);
+  const x = standing(ctx.view(node.inputs[0]!));
   const { before } = node.attrs;
   const output = ctx.result(node);
   const last = output.shape.length - 1;
@@ -201,7 +209,7 @@ const lowerPad: Lower<'pad'> = (ctx, node) => {
  */
 const lowerConcat: Lower<'concat'> = (ctx, node) => {
   const { axis } = node.attrs;
-  const views = node.inputs.map((id) => ctx.view(id));
+  const views = node.inputs.map((id) => standing(ctx.view(id)));
   const most = ctx.profile.limits.maxStorageBuffersPerShaderStage - 2;
   const behind = arithmeticBehind(ctx, node, 'value');
   if (behind) {

@@ -171,6 +171,20 @@ describe.skipIf(gpu === undefined)('concat and pad', () => {
     }
   });
 
+  test('one channel of an image whose channels lie innermost, beside others and between zeros', async () => {
+    // The stride of the axis of length 1 is 1, which is no whole number of vec4s.
+    const layout = { order: [0, 2, 3, 1] };
+    const one = randomInput([3, 1, 4, 4], 7, { layout });
+    const others = randomInput([3, 8, 4, 4], 8);
+    for (const inputs of [
+      [others, one],
+      [one, others],
+    ])
+      await checkOp({ gpu: gpu!, op: 'concat', lower: moveLowerings.concat, attrs: { axis: 1 }, inputs });
+    const attrs = { before: [0, 1, 0, 0], after: [0, 2, 0, 0] };
+    await checkOp({ gpu: gpu!, op: 'pad', lower: moveLowerings.pad, attrs, inputs: [one] });
+  });
+
   test('pad puts zeros around views', async () => {
     const op = 'pad' as const;
     const lower = moveLowerings.pad;
