@@ -134,7 +134,7 @@ export function randomGraph(n: number): FuzzCase {
     training,
     deviation: {
       ...(draw.chance(0.15) ? { schedules: n } : {}),
-      ...(draw.chance(0.06) ? { binding: draw.pick([1024, 4096]) } : {}),
+      ...(draw.chance(0.06) ? { binding: 4096 } : {}),
     },
   };
 }

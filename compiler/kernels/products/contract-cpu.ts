@@ -111,18 +111,27 @@ function guarded(always: boolean, condition: string, statements: readonly string
   return always ? ['{', ...statements, '}'] : [`if (${condition}) {`, ...statements, '}'];
 }
 
-/** The tile as vec4s along its columns, as it is. */
+/**
+ * Whether an epilogue maps the sums where they are, because the result is stored as halves: sums kept there
+ * for a second pass would be rounded before it and behind it.
+ */
+export function mapsInPlace({ epilogue, result }: Contraction): boolean {
+  return epilogue !== undefined && result.view.storage.dtype === 'f16';
+}
+
+/** The tile as vec4s along its columns: as it is, or mapped at once. */
 function keepRows(c: Contraction, { tile, whole }: TilePart, printer: ResultPrinter): string[] {
   const { rows, vectors } = partsOf(tile);
+  const keep = (sum: string) =>
+    mapsInPlace(c)
+      ? [...printer.columnValues('n'), ...printer.store(sum, 'm', 'n')]
+      : printer.keep(sum, 'm', 'n');
   const wholeColumns = c.n % tileColumns(tile) === 0;
   return rows.flatMap((i) =>
     guarded(whole, `m0 + ${i}u < ${c.m}u`, [
       `let m = m0 + ${i}u;`,
       ...vectors.flatMap((j) =>
-        guarded(wholeColumns, `n0 + ${4 * j}u < ${c.n}u`, [
-          `let n = n0 + ${4 * j}u;`,
-          ...printer.keep(`c${i}_${j}`, 'm', 'n'),
-        ]),
+        guarded(wholeColumns, `n0 + ${4 * j}u < ${c.n}u`, [`let n = n0 + ${4 * j}u;`, ...keep(`c${i}_${j}`)]),
       ),
     ]),
   );
@@ -168,7 +177,7 @@ function partsOf(tile: RegisterTile): {
  * longer (lavapipe of Mesa 25, 400×3072×768: 16 instead of 22 GFLOP/s).
  */
 function mapKept(c: Contraction, tile: RegisterTile, printer: ResultPrinter, zero: string): string[] {
-  if (!c.epilogue && !printer.byColumns) return [];
+  if ((!c.epilogue && !printer.byColumns) || mapsInPlace(c)) return [];
   const rows = `min(${hiddenBound(tile.rows, zero)}, ${c.m}u - m0)`;
   const left = `${c.n}u - ${meets(c) ? `min(n0, ${c.n}u)` : 'n0'}`;
   const columns = `min(${hiddenBound(tile.columns, zero)}, ${left})`;

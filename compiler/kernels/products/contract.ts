@@ -19,7 +19,7 @@ import type { KernelArg, Lower, LowerContext } from '../text/kernel.ts';
 import { denseView, type View } from '../text/view.ts';
 import { collapseAxes, expandView } from '../text/view-algebra.ts';
 import { programHelpers } from '../text/wgsl.ts';
-import { printRegisterTile, registerTileGrid } from './contract-cpu.ts';
+import { mapsInPlace, printRegisterTile, registerTileGrid } from './contract-cpu.ts';
 import { printWorkgroupTile, workgroupTileGrid } from './contract-gpu.ts';
 import { matrixExtensions, matrixTileGrid, matrixVectors, printMatrixTile } from './contract-matrix.ts';
 import {
@@ -310,7 +310,7 @@ export function emitContraction(ctx: LowerContext, c: Contraction, family: strin
   const shared = sharedStorages(c);
   const modes = loadsOf(ctx.profile, c, shared);
   const { schedule: tile, choice } = chooseSchedule(ctx.profile, 'contract', productSize(c, modes));
-  const byColumns = tile.kind === 'registers' && tile.rows % 4 === 0 && storesByColumns(c);
+  const byColumns = tile.kind === 'registers' && tile.rows % 4 === 0 && storesByColumns(c) && !mapsInPlace(c);
   const isVector = byColumns ? vectorExtraDown : vectorExtra;
   const extraVectors = c.extras.map((e) => !shared.has(e.view.storage.id) && isVector(c, e));
   // A storage that the epilogue reads as well is bound once, for it.

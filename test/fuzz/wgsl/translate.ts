@@ -6,7 +6,9 @@
  * are run once for the workgroup, by the values of its first invocation; where invocations disagree about leaving, that is an error.
  * Shared memory starts as zeros, as WGSL has it.
  */
-import { type Expr, type Fn, type Param, Reader, type Stmt, scalar, type Type } from './syntax.ts';
+
+import { Reader } from './read.ts';
+import { type Expr, type Fn, type Param, type Stmt, scalar, type Type } from './syntax.ts';
 import { converted, elementOf, type Value } from './values.ts';
 import { arrayText, memoryOf, names, Writer } from './writer.ts';
 

@@ -2,9 +2,9 @@
  * Every family of kernels over storages of halves, forward and backward, against the f64 reference that
  * rounds where the plan stores halves.
  *
- * Kernel and reference may round a value near a tie to different neighbours, one unit u = 2^-11 apart;
- * software adapters round twice where arithmetic follows a product (contract-cpu.ts). What is made from such
- * values differs by as much of the largest: 3 u for one result, 6 u for gradients, which pass two.
+ * Kernel and reference may round a value near a tie to different neighbours, one unit u = 2^-11 apart. What is
+ * made from such values differs by as much of the largest: 3 u for one result, 6 u for gradients, which pass
+ * two.
  */
 import { describe, expect, it } from 'vitest';
 import type { Builder } from '../../../compiler/graph/builder.ts';

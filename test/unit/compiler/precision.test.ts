@@ -5,6 +5,7 @@ import { builderFrom, createBuilder } from '../../../compiler/graph/create-build
 import { roundToHalf } from '../../../compiler/graph/half.ts';
 import { executeReference } from '../../../compiler/graph/reference.ts';
 import { formatType, type Graph, type VerifiedGraph } from '../../../compiler/graph/types.ts';
+import { scheduleIds, scheduleKey } from '../../../compiler/kernels/schedules/schedules.ts';
 import { withHalfStorage } from '../../../compiler/kernels/text/half.ts';
 import type { Kernel, KernelArg } from '../../../compiler/kernels/text/kernel.ts';
 import { runPasses } from '../../../compiler/passes/index.ts';
@@ -221,3 +222,37 @@ describe('kernels over halves', () => {
     expect([body, enables]).toEqual(['let x = a[i];', ['f16']]);
   });
 });
+
+describe('a product whose result is stored as halves', () => {
+  it('is rounded once, behind its epilogue, with every schedule of a software adapter', () => {
+    const b = createBuilder();
+    const x = b.add('input', [], { name: 'x', dtype: 'f32', shape: [2, 6, 8] });
+    const param = (name: string, shape: number[]) => b.add('param', [], { name, shape, role: 'param' });
+    const product = (left: number, name: string) =>
+      b.add('matmul', [left, param(name, [8, 8])], { transposeA: false, transposeB: false });
+    const biased = b.add('add', [product(x, 'w'), param('bias', [8])], {});
+    const graph = b.finish([{ name: 'y', node: product(biased, 'v') }]);
+    for (const id of scheduleIds(lavapipeProfile, 'contract')) {
+      const options = { model: 'm', entry: 'e', batch: 1, mode: 'eval', precision: 'mixed' } as const;
+      const plan = compileGraph(graph, {
+        ...options,
+        profile: { ...lavapipeProfile, tuned: tunedTo(graph, id) },
+      });
+      // Sums that wait in the result for a second pass would be read back from halves.
+      const products = plan.pipelines.filter(({ label }) => label.startsWith('matmul'));
+      expect(products.some(({ wgsl }) => /result: array<.*f16/.test(wgsl))).toBe(true);
+      for (const { wgsl } of products) expect(wgsl).not.toMatch(/f32>?\(result\[/);
+    }
+  });
+});
+
+/** Measurements that choose a schedule for every product of a graph. */
+function tunedTo(graph: Graph, id: string): Record<string, string> {
+  const options = { model: 'm', entry: 'e', batch: 1, mode: 'eval', precision: 'mixed' } as const;
+  const { steps } = compileGraph(graph, { ...options, profile: lavapipeProfile });
+  return Object.fromEntries(
+    steps.flatMap(({ schedule }) =>
+      schedule?.family === 'contract' ? [[scheduleKey(schedule.family, schedule.key), id]] : [],
+    ),
+  );
+}
