@@ -70,7 +70,8 @@ const rowSum: JoinRule<JoinConsumers['row-sum']> = {
     if (!program || !isArithmetic(program) || user?.op !== 'sum') return undefined;
     const { shape } = producer.type;
     const inputs = producer.inputs.map((id) => around.node(id).type);
-    const whole = inputs.every((type) => sameShape(type.shape, shape));
+    // A constant in every element has no operands to walk.
+    const whole = inputs.length > 0 && inputs.every((type) => sameShape(type.shape, shape));
     const floats = [producer.type, user.type, ...inputs].every(isFloat);
     return whole && floats && user.attrs.axes.join() === `${shape.length - 1}` ? user : undefined;
   },

@@ -58,6 +58,7 @@ function combine(g: Growth, x: number, y: number): number {
     [2, 'mul'],
     [1, 'sub'],
     [0.7, 'maximum'],
+    [0.4, 'minimum'],
     [0.5, 'div'],
   ]);
   return g.e.binary(op, x, op === 'div' ? aboveOne(g, y) : y);

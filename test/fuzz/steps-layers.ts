@@ -224,7 +224,10 @@ const counted: Step = (g) => {
   if (g.draw.chance(0.5))
     return g.b.add('cast', [g.b.add('iota', [], { length: g.draw.pick(lengths) })], { to: 'f32' });
   const known = g.integers.length > 0 ? g.draw.pick(g.integers).id : g.indices([2, g.draw.pick(lengths)], 8);
-  return g.e.scale(g.b.add('cast', [known], { to: 'f32' }), 0.125);
+  const three = g.b.add('constant', [], { value: 3, dtype: 'i32', shape: [] });
+  const op = g.draw.pick(['add', 'sub', 'mul', 'mod', 'maximum', 'minimum'] as const);
+  const whole = g.draw.chance(0.5) ? known : g.b.add(op, [known, three], {});
+  return g.e.scale(g.b.add('cast', [whole], { to: 'f32' }), 0.125);
 };
 
 /** A value as images [B, C, H, W]. */

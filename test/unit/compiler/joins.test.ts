@@ -259,6 +259,11 @@ describe('a row sum is not joined', () => {
     }));
     expect(kindsIn(graph)).toEqual([]);
   });
+  it('where nothing is read: a constant in every element', () => {
+    const program = { inputs: 0, instructions: [{ op: 'constant', args: [], value: -0.5 }] } as const;
+    const graph = graphOf((b) => ({ z: sum(b, b.add('map', [], { program, shape: [4, 8] }), [1]) }));
+    expect(kindsIn(graph)).toEqual([]);
+  });
   it('where something else reads the products', () => {
     const graph = graphOf((b) => {
       const p = product(b);
