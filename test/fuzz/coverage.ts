@@ -7,8 +7,8 @@ import type { JoinPlan } from '../../compiler/joins/types.ts';
 import { scheduleIds, searchSpaces } from '../../compiler/kernels/schedules/schedules.ts';
 import type { ScheduleFamily } from '../../compiler/kernels/text/kernel.ts';
 import { ops } from '../../compiler/ops/index.ts';
+import type { FuzzCase } from './cases/fuzz-case.ts';
 import { type Outcome, profileOf, type ScheduleKind, scheduleKinds } from './execute.ts';
-import type { FuzzCase } from './fuzz-case.ts';
 
 /** Plain data, so that processes can send it. */
 export interface Tally {

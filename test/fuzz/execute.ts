@@ -17,8 +17,8 @@ import { type DeviceProfile, discreteProfile, lavapipeProfile } from '../../comp
 import { lavapipeMatrixProfile } from '../../compiler/profiles-matrix.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import type { Device, HostArray } from '../../runtime/types.ts';
-import { Draw } from './draw.ts';
-import { type CaseFeeds, type Deviation, type FuzzCase, feedsOf, hashOf } from './fuzz-case.ts';
+import { Draw } from './cases/draw.ts';
+import { type CaseFeeds, type Deviation, type FuzzCase, feedsOf, hashOf } from './cases/fuzz-case.ts';
 import { compareOutput, Expectation, type Mismatch, type Verdict } from './noise.ts';
 import { PlanRun } from './wgsl/run-plan.ts';
 

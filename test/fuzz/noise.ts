@@ -15,7 +15,7 @@ import { type Graph, type Node, numericShape } from '../../compiler/graph/types.
 import { opOf } from '../../compiler/ops/index.ts';
 import { isMap } from '../../compiler/ops/map-program.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
-import { Draw } from './draw.ts';
+import { Draw } from './cases/draw.ts';
 
 /** Errors are put in so many times larger than an op may make them. */
 const boost = 6;

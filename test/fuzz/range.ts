@@ -2,12 +2,12 @@
 import { printGraph } from '../../compiler/graph/print.ts';
 import { printJoins } from '../../compiler/joins/print.ts';
 import type { Device } from '../../runtime/types.ts';
+import type { FuzzCase } from './cases/fuzz-case.ts';
+import { randomGraph } from './cases/graphs.ts';
+import { caseOfProgram, programText, randomProgram, statementsOf } from './cases/programs.ts';
 import { emptyTally, note, type Tally } from './coverage.ts';
 import { caseFor, Judge, runCase, type ScheduleKind, scheduleKinds } from './execute.ts';
-import type { FuzzCase } from './fuzz-case.ts';
-import { randomGraph } from './graphs.ts';
 import type { Mismatch } from './noise.ts';
-import { caseOfProgram, programText, randomProgram, statementsOf } from './programs.ts';
 import { type Check, shrink, sizeOfCase } from './shrink.ts';
 
 /** Where cases come from, by the word that names one: `graph 17`. */

@@ -8,7 +8,7 @@
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import { type Dim, formatType, type Graph, type Node } from '../../compiler/graph/types.ts';
 import type { OpAttributes } from '../../compiler/ops/attributes.ts';
-import type { FuzzCase } from './fuzz-case.ts';
+import type { FuzzCase } from './cases/fuzz-case.ts';
 
 /** What stands in a node's place: another node, or a leaf. */
 type Replacement = { readonly by: number } | 'leaf';

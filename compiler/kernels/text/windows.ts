@@ -4,6 +4,7 @@
  * ViT-L/14's token embedding takes 144.75 MiB where the default limit of a binding is 128 MiB. Windows start
  * at multiples of 64 elements (`bindingStart`) and, for tables, at whole rows.
  */
+import { fail } from '../../../grammar/diagnostics.ts';
 import { type DeviceProfile, elementsPerBinding } from '../../profile.ts';
 import { elementBytes } from './half.ts';
 import type { KernelArg } from './kernel.ts';
@@ -28,7 +29,12 @@ export function windowsOf(elements: number, row: number, profile: DeviceProfile)
   const most = elementsPerBinding(profile);
   const step = leastCommonMultiple(row, bindingStart);
   const length = elements <= most ? elements : Math.floor(most / step) * step;
-  if (length === 0) throw new Error(`a row of ${row} elements passes the binding limit of ${most} elements`);
+  if (length === 0)
+    fail(
+      'Z605',
+      `rows of ${row} elements can be bound in multiples of ${step} alone, more than the ${most} that one binding of this device holds`,
+      'use a device with larger bindings',
+    );
   const windows: Window[] = [];
   for (let start = 0; start < elements; start += length) {
     windows.push({ start, elements: Math.min(length, elements - start) });

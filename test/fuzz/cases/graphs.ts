@@ -5,8 +5,8 @@
  * Steps are drawn from what models do (layers, residuals, gates, views, reductions over any axes, lookups, convolutions, batch
  * norms), with operands that are shared by several consumers and values that are results besides. A number names a graph.
  */
-import { builderFrom } from '../../compiler/graph/create-builder.ts';
-import { type Graph, movedPrefix, type Output } from '../../compiler/graph/types.ts';
+import { builderFrom } from '../../../compiler/graph/create-builder.ts';
+import { type Graph, movedPrefix, type Output } from '../../../compiler/graph/types.ts';
 import { Draw } from './draw.ts';
 import { type FuzzCase, weightsOf } from './fuzz-case.ts';
 import { Growth, lengths, widths } from './growth.ts';

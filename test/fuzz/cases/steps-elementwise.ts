@@ -1,5 +1,5 @@
 /** Random steps of a graph: arithmetic on elements, broadcasts of every pattern, views and moves. */
-import type { BinaryMapOp, UnaryMapOp } from '../../compiler/ops/attributes.ts';
+import type { BinaryMapOp, UnaryMapOp } from '../../../compiler/ops/attributes.ts';
 import { type Growth, sameSizes, widths } from './growth.ts';
 
 /** Adds nodes and returns the new value; undefined where nothing there suits. */

@@ -6,10 +6,10 @@
  * something: that is how failing programs are made small (`without`). A number names a program.
  */
 
-import type { Graph } from '../../compiler/graph/types.ts';
-import { resolveModel, traceEntry } from '../../compiler/model/index.ts';
-import type { Model, Result } from '../../compiler/model/types.ts';
-import { nodeHost } from '../../zoo/host.ts';
+import type { Graph } from '../../../compiler/graph/types.ts';
+import { resolveModel, traceEntry } from '../../../compiler/model/index.ts';
+import type { Model, Result } from '../../../compiler/model/types.ts';
+import { nodeHost } from '../../../zoo/host.ts';
 import { Draw } from './draw.ts';
 import { type FuzzCase, weightsOf } from './fuzz-case.ts';
 

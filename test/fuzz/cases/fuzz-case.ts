@@ -4,11 +4,11 @@
  * Plain data, so that the shrinker can take it apart. Values of leaves follow from their names alone (see `feedsOf`), so a graph keeps
  * its numbers while other nodes are removed.
  */
-import type { Precision } from '../../compiler/compile.ts';
-import { type Graph, numericShape, sizeOf } from '../../compiler/graph/types.ts';
-import { viewOps } from '../../compiler/graph/views.ts';
-import type { RefTensor } from '../../compiler/ops/op.ts';
-import { randomNumbers } from '../support/random.ts';
+import type { Precision } from '../../../compiler/compile.ts';
+import { type Graph, numericShape, sizeOf } from '../../../compiler/graph/types.ts';
+import { viewOps } from '../../../compiler/graph/views.ts';
+import type { RefTensor } from '../../../compiler/ops/op.ts';
+import { randomNumbers } from '../../support/random.ts';
 
 export interface FuzzCase {
   /** `graph 17`: what to ask for to see it again. */

@@ -1,6 +1,6 @@
 /** Random steps of a graph: products, norms, attention, reductions, lookups, convolutions, each as models write them. */
-import { asChannels, momentsOf } from '../../compiler/ops/batch-norm.ts';
-import { Expressions } from '../../compiler/ops/expressions.ts';
+import { asChannels, momentsOf } from '../../../compiler/ops/batch-norm.ts';
+import { Expressions } from '../../../compiler/ops/expressions.ts';
 import { type Growth, lengths, widths } from './growth.ts';
 import { broadcastingTo, type Step } from './steps-elementwise.ts';
 

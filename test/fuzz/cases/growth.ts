@@ -2,10 +2,10 @@
  * A random graph while it grows: values to draw operands from, leaves under names that say what their numbers look like, and a
  * limit on sizes, so that thousands of graphs run in minutes.
  */
-import type { Builder } from '../../compiler/graph/builder.ts';
-import { createBuilder } from '../../compiler/graph/create-builder.ts';
-import { numericShape, sizeOf } from '../../compiler/graph/types.ts';
-import { Expressions } from '../../compiler/ops/expressions.ts';
+import type { Builder } from '../../../compiler/graph/builder.ts';
+import { createBuilder } from '../../../compiler/graph/create-builder.ts';
+import { numericShape, sizeOf } from '../../../compiler/graph/types.ts';
+import { Expressions } from '../../../compiler/ops/expressions.ts';
 import type { Draw } from './draw.ts';
 
 /** Largest tensor of a graph, in elements. */
