@@ -2,7 +2,7 @@
  * The suite that needs nothing but the repository, one project for each folder of `test/`; vitest.shared.config.ts has the
  * tests of reference data beside it.
  *
- * A limit is there to end what hangs. It is at least five times what the slowest test of its kind takes with empty shader
+ * A limit is there to end what hangs. It is above twice what the slowest test of its kind takes with empty shader
  * caches on two cores, since software adapters compile for seconds and the machine may be busy.
  */
 import { tmpdir } from 'node:os';

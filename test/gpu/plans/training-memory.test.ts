@@ -137,10 +137,15 @@ describe('chunks', () => {
   });
 
   it('give the gradients of the whole batch in mixed precision', async () => {
-    // Rows are rounded alike whatever the chunk, features and their gradients stay f32.
+    // The first pass over chunks keeps no activations: there an activation function is the epilogue of its
+    // product, whose own result is then stored, and rounded, nowhere. What differs is one rounding of halves:
+    // found 2.5e-3, and held to what the gradients of golden sets are in mixed precision.
     const whole = await train('pairs.zoo#mini', 8, { precision: 'mixed' });
     const parts = await train('pairs.zoo#mini', 8, { chunk: 4, precision: 'mixed' });
-    expect(worst(parts, whole)).toBeLessThan(1e-5);
+    expect(worst(parts, whole)).toBeLessThan(1e-2);
+    // With one fused as the other, nothing differs but the order of sums.
+    const halves = await train('pairs.zoo#mini', 8, { chunk: 2, precision: 'mixed' });
+    expect(worst(halves, parts)).toBeLessThan(1e-5);
   });
 
   it('combine with rematerialisation', async () => {
