@@ -1,15 +1,14 @@
 /** Maximum over axes. Equal largest values share the gradient evenly, as PyTorch's `amax`. */
 
 import { perInputElement } from './costs.ts';
-import { floats } from './examples.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp } from './op.ts';
 import {
   type Reduction,
   reduceAxes,
+  reductionExamples,
   reductionShape,
-  reductionSlices,
-  reductionStrips,
+  reductionTraits,
 } from './reductions.ts';
 
 declare module './attributes.ts' {
@@ -33,23 +32,11 @@ export const max = defineOp<'max'>({
     return [e.mul(largest, share)];
   },
   reference: ([x], { axes }, shape) => reduceAxes(x!, axes, shape, Number.NEGATIVE_INFINITY, Math.max),
-  traits: {
-    role: 'kernel',
-    slices: reductionSlices,
-    half: 'full',
-    layout: 'dense',
-    behind: false,
-    strips: reductionStrips,
-  },
+  traits: reductionTraits,
   language: {
     written: ([x], { axes, keep }) => `max(${x}, axis = [${axes.join(', ')}]${keep ? ', keep = true' : ''})`,
   },
-  examples: [
-    { name: 'last axis', inputs: [floats([2, 3, 7])], attrs: { axes: [2], keep: false } },
-    { name: 'middle axis kept', inputs: [floats([2, 3, 7])], attrs: { axes: [1], keep: true } },
-    { name: 'outer axes', inputs: [floats([2, 3, 7])], attrs: { axes: [0, 1], keep: false } },
-    { name: 'everything', inputs: [floats([2, 3, 7])], attrs: { axes: [0, 1, 2], keep: false } },
-  ],
+  examples: reductionExamples,
   cost: perInputElement(1),
   tolerance: { rtol: 0, atol: 0 },
 });

@@ -2,6 +2,7 @@
  * What the reductions over axes share: the shape rule and the walk over groups.
  */
 import { denseStrides, type NodeOf, sizeOf, type TensorType } from '../graph/types.ts';
+import { type Examples, floats } from './examples.ts';
 import type { RefTensor, ShapeResult } from './op.ts';
 import { accept, firstOf, reducedShape, refuseAxes, refuseIntegers } from './shapes.ts';
 import type { Cut } from './strips.ts';
@@ -18,19 +19,19 @@ export interface Reduction {
 type ReductionOp = 'sum' | 'mean' | 'max';
 
 /** A reduction over the first axis joins the results of slices as it joins elements. */
-export function reductionSlices<K extends ReductionOp>({ op, attrs }: NodeOf<K>): Split {
+function reductionSlices<K extends ReductionOp>({ op, attrs }: NodeOf<K>): Split {
   return attrs.axes.includes(0) ? { sliced: [0], join: op } : { sliced: [0] };
 }
 
 /** Axes that stay are the input's own. */
-export function reductionSources([x]: readonly TensorType[], { axes, keep }: Reduction) {
+function reductionSources([x]: readonly TensorType[], { axes, keep }: Reduction) {
   return x!.shape.flatMap((_, axis) =>
     axes.includes(axis) ? (keep ? [undefined] : []) : [[0, axis] as const],
   );
 }
 
 /** A strip of an axis that stays is the reduction of the input's strip. */
-export function reductionStrips<K extends ReductionOp>(cut: Cut, node: NodeOf<K>): number | undefined {
+function reductionStrips<K extends ReductionOp>(cut: Cut, node: NodeOf<K>): number | undefined {
   const axis = reducedFrom(cut.axis, node.attrs);
   return axis === undefined
     ? undefined
@@ -44,6 +45,33 @@ function reducedFrom(axis: number, { axes, keep }: Reduction): number | undefine
   for (const reduced of [...axes].sort((a, b) => a - b)) if (reduced <= own) own++;
   return own;
 }
+
+/** Facts that all reductions over axes share. */
+export const reductionTraits = {
+  role: 'kernel',
+  slices: reductionSlices,
+  half: 'full',
+  layout: 'dense',
+  behind: false,
+  strips: reductionStrips,
+} as const;
+
+export const reductionExamples: Examples<Reduction> = [
+  { name: 'last axis', inputs: [floats([2, 3, 7])], attrs: { axes: [2], keep: false } },
+  { name: 'middle axis kept', inputs: [floats([2, 3, 7])], attrs: { axes: [1], keep: true } },
+  { name: 'outer axes', inputs: [floats([2, 3, 7])], attrs: { axes: [0, 1], keep: false } },
+  { name: 'everything', inputs: [floats([2, 3, 7])], attrs: { axes: [0, 1, 2], keep: false } },
+];
+
+/** The word in the language: `sum(x, axis = ..., keep = true)`; without an axis, over all of them. */
+export const reductionWord = (about: string) =>
+  ({
+    about,
+    operands: ['x'],
+    settings: { axes: { as: 'axis', kind: 'axes' }, keep: { kind: 'bool', default: false } },
+    idle: ({ axes }: Reduction) => axes.length === 0,
+    sources: reductionSources,
+  }) as const;
 
 export function reductionShape(
   what: string,
