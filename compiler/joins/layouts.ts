@@ -229,15 +229,19 @@ function isLeftOperand(id: number, user: Node, columns: number): boolean {
 }
 
 /**
- * Whether no kernel that reads a view can read anything else of the same memory: bindings of one dispatch
- * must not overlap. Kernels may do the arithmetic behind them as well, so its operands count.
+ * Whether no kernel that reads a view reads anything else of the same memory: bindings of one dispatch must
+ * not overlap.
+ * @param kernelOf the nodes that the kernel of a node makes
  */
-export function isReadAlone(graph: Graph, consumers: readonly (readonly number[])[], view: number): boolean {
+export function isReadAlone(
+  graph: Graph,
+  consumers: readonly (readonly number[])[],
+  kernelOf: (id: number) => readonly number[],
+  view: number,
+): boolean {
   const root = rootOf(graph, view);
-  const readers = readersBehindViews(graph, consumers, view);
-  const behind = readers.flatMap((id) => readersBehindViews(graph, consumers, id));
-  const near = new Set([...readers, ...behind.filter((id) => isMap(graph.nodes[id]!.op))]);
-  const others = [...near]
+  const made = new Set(readersBehindViews(graph, consumers, view).flatMap(kernelOf));
+  const others = [...made]
     .flatMap((id) => graph.nodes[id]!.inputs)
     .filter((id) => rootOf(graph, id) === root);
   return others.every((id) => comesThrough(graph, id, view));

@@ -36,12 +36,18 @@ export function planJoins(graph: VerifiedGraph, profile: DeviceProfile): Verifie
 export class JoinIndex {
   readonly #consumers: ReadonlyMap<string, Node>;
   readonly #made: ReadonlySet<number>;
+  /** Joined nodes by each of them. */
+  readonly #kernels = new Map<number, readonly number[]>();
 
   constructor({ nodes }: VerifiedGraph, { joins }: VerifiedJoins) {
     this.#consumers = new Map(
       joins.map(({ kind, producer, consumer }) => [`${kind} ${producer}`, nodes[consumer]!]),
     );
     this.#made = new Set(joins.map(({ consumer }) => consumer));
+    for (const { producer, consumer } of joins) {
+      const all = [...this.kernelOf(producer), ...this.kernelOf(consumer)];
+      for (const id of all) this.#kernels.set(id, all);
+    }
   }
 
   /**
@@ -49,6 +55,11 @@ export class JoinIndex {
    */
   consumerOf<K extends JoinKind>(producer: number, kind: K): JoinConsumers[K] | undefined {
     return this.#consumers.get(`${kind} ${producer}`) as JoinConsumers[K] | undefined;
+  }
+
+  /** The nodes that a node's kernel makes, itself among them. */
+  kernelOf(id: number): readonly number[] {
+    return this.#kernels.get(id) ?? [id];
   }
 
   /** Whether another node's kernel makes a node. */

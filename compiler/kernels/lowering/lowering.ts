@@ -43,7 +43,7 @@ export class Lowering {
   ) {
     this.#plan = plan;
     this.#joins = new JoinIndex(graph, plan);
-    this.#values = new Values(graph, profile, plan.layouts, placed, options);
+    this.#values = new Values(graph, profile, plan.layouts, this.#joins, placed, options);
     this.#whole = new WholeContext(this.#values, this.#joins);
   }
 

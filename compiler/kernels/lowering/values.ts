@@ -11,6 +11,7 @@ import { readersOf } from '../../graph/readers.ts';
 import type { Node, NodeOf, Origin, VerifiedGraph } from '../../graph/types.ts';
 import { numericShape, sizeOf } from '../../graph/types.ts';
 import { type Inside, isReadAlone, type Layouts, wantsColumnCopy } from '../../joins/layouts.ts';
+import type { JoinIndex } from '../../joins/plan.ts';
 import type { OpName } from '../../ops/attributes.ts';
 import type { DeviceProfile } from '../../profile.ts';
 import { emitCopy } from '../moves/map.ts';
@@ -50,6 +51,7 @@ export class Values implements Emitter {
   readonly profile: DeviceProfile;
   readonly windows: Windows;
   readonly #layouts: Layouts;
+  readonly #joins: JoinIndex;
   /** Views of the nodes that have a value. */
   readonly #views = new Map<number, View>();
   /** Nodes that read each node. */
@@ -64,11 +66,13 @@ export class Values implements Emitter {
     graph: VerifiedGraph,
     profile: DeviceProfile,
     layouts: Layouts,
+    joins: JoinIndex,
     placed: ReadonlyMap<number, OutputPlace>,
     { storages, features = new Set(), keepHalves = false }: LoweringOptions,
   ) {
     this.graph = graph;
     this.#layouts = layouts;
+    this.#joins = joins;
     this.#features = features;
     this.#keepHalves = keepHalves;
     this.#storages = storages;
@@ -270,7 +274,9 @@ export class Values implements Emitter {
   #rows(node: Node, view: View): View {
     const whole = view.storage.elements <= this.windows.most;
     const starts = isDense(view) && view.offset > 0 && view.offset % startOf(view.storage) === 0;
-    return whole && starts && isReadAlone(this.graph, this.#readers, node.id)
+    return whole &&
+      starts &&
+      isReadAlone(this.graph, this.#readers, (id) => this.#joins.kernelOf(id), node.id)
       ? this.windows.alone(view)
       : view;
   }

@@ -363,3 +363,27 @@ describe('a model with frozen parts', () => {
       expect(Math.max(...data.map((v, i) => Math.abs(v - joined.get(name)!.data[i]!)))).toBeLessThan(1e-12);
   });
 });
+
+describe('slices of one value', () => {
+  it('are not bound apart where one joined kernel reads several', () => {
+    // dy and what is added behind the gradient are slices at places where bindings may start.
+    const graph = graphOf((b) => {
+      const all = b.add('exp', [input(b, 'all', 2, 4, 64)], {});
+      const slice = (at: number) =>
+        b.add('reshape', [b.add('slice', [all], { starts: [at, 0, 0], ends: [at + 1, 4, 64] })], {
+          shape: [4, 64],
+        });
+      const [first, second] = [slice(0), slice(1)];
+      const dx = b.add('layer_norm_grad', [input(b, 'x', 4, 64), input(b, 'w', 64), first], { eps });
+      return { dx: b.add('add', [dx, second], {}) };
+    });
+    const plan = planJoins(graph, lavapipeProfile);
+    expect(plan.joins.map(({ kind }) => kind)).toContain('epilogue');
+    const places = new Map([['dx', { name: 'dx', place: 'output' }] as const]);
+    const { kernels } = lowerGraph(graph, plan, lavapipeProfile, { storages: new Storages(), places });
+    for (const { args } of kernels) {
+      const ids = args.map(({ storage }) => storage.id);
+      expect(new Set(ids).size).toBe(ids.length);
+    }
+  });
+});
