@@ -44,14 +44,10 @@ export class Surroundings {
     return this.#readers[id]!.map((reader) => this.node(reader));
   }
 
-  isOutput(id: number): boolean {
-    return this.#outputs.has(id);
-  }
-
   /** The only reader of a value that is no output of the graph. */
   soleReader({ id }: Node): Node | undefined {
     const [only, ...others] = this.#allReaders(id);
-    return others.length === 0 && !this.isOutput(id) ? only : undefined;
+    return others.length === 0 && !this.#outputs.has(id) ? only : undefined;
   }
 
   /** Whether a concatenation needs no kernel, because its parts are made in their places. */

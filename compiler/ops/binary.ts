@@ -5,6 +5,7 @@
  * At ties `maximum` and `minimum` give half of the gradient to each input, as PyTorch does.
  */
 
+import { constantValue } from '../graph/constants.ts';
 import { formatType, type TensorType } from '../graph/types.ts';
 import type { BinaryMapOp, None } from './attributes.ts';
 import { perElement } from './costs.ts';
@@ -77,21 +78,12 @@ export interface BinaryRow {
   readonly neutral?: { readonly left?: number; readonly right: number };
 }
 
-/** The number that a node holds everywhere, seen through views. */
-function constantOf(e: Expressions, id: Id): number | undefined {
-  const node = e.b.node(id);
-  if (node.op === 'constant') return node.attrs.value;
-  const view =
-    node.op === 'reshape' || node.op === 'expand' || node.op === 'transpose' || node.op === 'slice';
-  return view ? constantOf(e, node.inputs[0]!) : undefined;
-}
-
 /**
  * d(x^y)/dx = y x^(y-1), for constant exponents right at x = 0 as well: x^0 has no gradient, that of x^1 is
  * 1.
  */
 function powerRule(e: Expressions, x: Id, y: Id, dy: Id): Id | null {
-  const c = constantOf(e, y);
+  const c = constantValue((id) => e.b.node(id), y);
   if (c === undefined) return e.mul(dy, e.mul(y, e.binary('pow', x, e.sub(y, e.scalar(y, 1)))));
   if (c === 0) return null;
   const rest = c === 1 ? undefined : c === 2 ? x : e.binary('pow', x, e.scalar(x, c - 1));

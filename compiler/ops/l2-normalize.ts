@@ -5,7 +5,7 @@
 import { perElement } from './costs.ts';
 import { floats } from './examples.ts';
 import { defineOp } from './op.ts';
-import { mapRows, rowGradientShape, rowShape } from './rows.ts';
+import { mapRows, rowGradientExamples, rowGradientShape, rowShape, rowTraits } from './rows.ts';
 import { samplewise } from './slices.ts';
 import { rowStrips } from './strips.ts';
 
@@ -67,19 +67,9 @@ export const l2NormalizeGrad = defineOp<'l2_normalize_grad'>({
       for (let i = 0; i < x.length; i++) dot += (x[i]! / length) * dy[i]!;
       for (let i = 0; i < x.length; i++) out[i] = (dy[i]! - (x[i]! / length) * dot) / length;
     }),
-  traits: {
-    role: 'kernel',
-    slices: samplewise(),
-    half: 'full',
-    layout: 'dense',
-    behind: true,
-    strips: 'none',
-  },
+  traits: rowTraits('full'),
   language: 'none',
-  examples: [
-    { name: 'odd rows', inputs: [floats([3, 7]), floats([3, 7])], attrs: {} },
-    { name: 'three axes', inputs: [floats([2, 3, 5]), floats([2, 3, 5])], attrs: {} },
-  ],
+  examples: rowGradientExamples,
   cost: perElement(7),
   tolerance: { rtol: 1e-5, atol: 1e-6, perSqrtK: true },
 });

@@ -10,9 +10,9 @@ import { perElement, perInputElement } from './costs.ts';
 import { floats } from './examples.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp, type ShapeResult } from './op.ts';
-import { mapRows, rowGradientShape, rowShape } from './rows.ts';
+import { mapRows, rowGradientShape, rowShape, rowTraits } from './rows.ts';
 import { accept, firstOf, refuse, refuseMixed, refuseShape } from './shapes.ts';
-import { samplewise, summing } from './slices.ts';
+import { summing } from './slices.ts';
 import { rowsOf } from './tensors.ts';
 
 declare module './attributes.ts' {
@@ -83,14 +83,7 @@ export const layerNorm = defineOp<'layer_norm'>({
       const { mean, r } = statistics(x, eps);
       for (let i = 0; i < x.length; i++) out[i] = (x[i]! - mean) * r * weight!.data[i]! + bias!.data[i]!;
     }),
-  traits: {
-    role: 'kernel',
-    slices: samplewise(),
-    half: 'activation',
-    layout: 'dense',
-    behind: true,
-    strips: 'none',
-  },
+  traits: rowTraits('activation'),
   language: { fuses: 'layer_norm' },
   examples: [
     { name: 'odd rows', inputs: [floats([3, 7]), floats([7]), floats([7])], attrs: { eps: 1e-5 } },
@@ -125,14 +118,7 @@ export const layerNormGrad = defineOp<'layer_norm_grad'>({
       for (let i = 0; i < width; i++)
         out[i] = r * (dy[i]! * weight!.data[i]! - meanG - (x[i]! - mean) * r * meanGX);
     }),
-  traits: {
-    role: 'kernel',
-    slices: samplewise(),
-    half: 'activation',
-    layout: 'dense',
-    behind: true,
-    strips: 'none',
-  },
+  traits: rowTraits('activation'),
   language: 'none',
   examples: [
     { name: 'odd rows', inputs: [floats([3, 7]), floats([7]), floats([3, 7])], attrs: { eps: 1e-5 } },

@@ -2,9 +2,12 @@
  * What ops along the last axis share: shape rules and a walk over rows.
  */
 import { formatShape, type TensorType } from '../graph/types.ts';
+import { type Examples, floats } from './examples.ts';
 import type { RefTensor, ShapeResult } from './op.ts';
 import { accept, firstOf, refuse, refuseIntegers, refuseMixed, refuseShape } from './shapes.ts';
+import { samplewise } from './slices.ts';
 import { rowsOf } from './tensors.ts';
+import type { Half } from './traits.ts';
 
 /** A float tensor with a last axis; the result has its type. */
 export function rowShape(what: string, inputs: readonly TensorType[]): ShapeResult {
@@ -43,3 +46,20 @@ export function mapRows(
   }
   return { shape, data };
 }
+
+/** Facts of an op along rows that strips do not cut: samples alike, arithmetic behind it done by its kernel. */
+export const rowTraits = <H extends Half>(half: H) =>
+  ({
+    role: 'kernel',
+    slices: samplewise(),
+    half,
+    layout: 'dense',
+    behind: true,
+    strips: 'none',
+  }) as const;
+
+/** Examples of (y or x, dy). */
+export const rowGradientExamples: Examples<Readonly<Record<never, never>>> = [
+  { name: 'odd rows', inputs: [floats([3, 7]), floats([3, 7])], attrs: {} },
+  { name: 'three axes', inputs: [floats([2, 3, 5]), floats([2, 3, 5])], attrs: {} },
+];

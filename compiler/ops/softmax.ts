@@ -5,7 +5,7 @@
 import { perElement } from './costs.ts';
 import { floats } from './examples.ts';
 import { defineOp } from './op.ts';
-import { mapRows, rowGradientShape, rowShape } from './rows.ts';
+import { mapRows, rowGradientExamples, rowGradientShape, rowShape, rowTraits } from './rows.ts';
 import { samplewise } from './slices.ts';
 import { rowStrips } from './strips.ts';
 
@@ -64,19 +64,9 @@ export const softmaxGrad = defineOp<'softmax_grad'>({
       for (let i = 0; i < y.length; i++) dot += y[i]! * dy[i]!;
       for (let i = 0; i < y.length; i++) out[i] = y[i]! * (dy[i]! - dot);
     }),
-  traits: {
-    role: 'kernel',
-    slices: samplewise(),
-    half: 'activation',
-    layout: 'dense',
-    behind: true,
-    strips: 'none',
-  },
+  traits: rowTraits('activation'),
   language: 'none',
-  examples: [
-    { name: 'odd rows', inputs: [floats([3, 7]), floats([3, 7])], attrs: {} },
-    { name: 'three axes', inputs: [floats([2, 3, 5]), floats([2, 3, 5])], attrs: {} },
-  ],
+  examples: rowGradientExamples,
   cost: perElement(4),
   tolerance: { rtol: 1e-5, atol: 1e-6, perSqrtK: true },
 });

@@ -8,7 +8,9 @@
  * stored. A sum of many products stays a chain of groups with a product each, because one group would keep
  * all of them until its end.
  */
+
 import type { Builder } from '../graph/builder.ts';
+import { constantValue } from '../graph/constants.ts';
 import { createBuilder } from '../graph/create-builder.ts';
 import { readersOf } from '../graph/readers.ts';
 import { type Graph, type Node, type NodeOf, numericShape, sameShape, sizeOf } from '../graph/types.ts';
@@ -16,7 +18,6 @@ import type { ElementwiseOp } from '../ops/attributes.ts';
 import { isDepthwise } from '../ops/convolve.ts';
 import { isElementwise, type MapInstruction, type MapProgram } from '../ops/map-program.ts';
 import type { DeviceProfile } from '../profile.ts';
-import { constantValue } from './simplify.ts';
 
 type ElementwiseNode = NodeOf<ElementwiseOp>;
 

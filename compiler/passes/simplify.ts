@@ -2,21 +2,13 @@
  * Removes what computes nothing: neutral arithmetic, views that undo or repeat each other, gathers of one
  * chunk.
  */
+
 import type { Builder } from '../graph/builder.ts';
+import { constantValue } from '../graph/constants.ts';
 import { type Graph, type Node, sameShape } from '../graph/types.ts';
 import { binaryTable } from '../ops/binary.ts';
 import { isBinary } from '../ops/map-program.ts';
 import { rewrite } from './rewrite.ts';
-
-/** The value of a constant node (through views of one), or undefined. */
-export function constantValue(node: (id: number) => Node, id: number): number | undefined {
-  const n = node(id);
-  if (n.op === 'constant') return n.attrs.value;
-  if (n.op === 'reshape' || n.op === 'expand' || n.op === 'transpose' || n.op === 'slice') {
-    return constantValue(node, n.inputs[0]!);
-  }
-  return undefined;
-}
 
 function simplifyArithmetic(b: Builder, node: Node, inputs: readonly number[]): number | undefined {
   const { op } = node;
