@@ -44,6 +44,28 @@ describe('a comparison', () => {
   });
 });
 
+describe('a direction of nothing', () => {
+  /** Directions of the sums over rows of 64 numbers around `mean`, from which `away` was taken. */
+  const expectation = (away: boolean) => {
+    const b = createBuilder();
+    const x = b.add('input', [], { name: 'x', dtype: 'f32', shape: [2, 64, 4] });
+    const mean = b.add('mean', [x], { axes: [1], keep: true });
+    const centred = away ? b.add('sub', [x, mean], {}) : x;
+    const y = b.add('l2_normalize', [b.add('sum', [centred], { axes: [1], keep: false })], {});
+    const graph = b.finish([{ name: 'y', node: y }]);
+    return new Expectation(graph, new Judge({ ...plain, name: 'y', graph, wrt: [] }).feeds);
+  };
+  const nan = new Float64Array(8).fill(Number.NaN);
+
+  it('is undefined, since f32 may find zero, and zero has none', () => {
+    expect(compareOutput(expectation(true), 'y', nan)).toEqual({ verdict: 'undefined' });
+  });
+
+  it('is a mismatch where the sum is one', () => {
+    expect(compareOutput(expectation(false), 'y', nan).mismatch).toBeDefined();
+  });
+});
+
 describe('making small', () => {
   it('leaves what makes a case fail, and little else', async () => {
     const numbers = Array.from({ length: 40 }, (_, n) => n);
