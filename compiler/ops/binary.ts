@@ -6,16 +6,15 @@
  */
 
 import { constantValue } from '../graph/constants.ts';
-import { formatType, type TensorType } from '../graph/types.ts';
 import type { BinaryMapOp, None } from './attributes.ts';
 import { perElement } from './costs.ts';
 import { cases, type Examples, floats, integers as ints } from './examples.ts';
 import { Expressions } from './expressions.ts';
-import { floorDivide, floorRemainder, floorSource } from './floor-division.ts';
+import { floorDivide, floorRemainder, floorSource, remainder, remainderSource } from './floor-division.ts';
 import type { Language } from './language.ts';
-import { defineOp, type OpDefinition, type ShapeResult, type Tolerance } from './op.ts';
+import { defineOp, type OpDefinition, type Tolerance } from './op.ts';
 import { constantPower, powerSource } from './powers.ts';
-import { accept, broadcastShapes, isFloat, refuse, refuseIntegers, refuseMixed } from './shapes.ts';
+import { accept, broadcastShapes, isFloat, refuseIntegers, refuseMixed } from './shapes.ts';
 import { samplewise } from './slices.ts';
 import { elementwiseStrips } from './strips.ts';
 import { broadcastTo } from './tensors.ts';
@@ -39,8 +38,8 @@ export interface BinaryRow {
   readonly tolerance: Tolerance;
   /** Values of both operands that examples are made of, where the function is smooth all but surely. */
   readonly domain: readonly [low: number, high: number];
-  /** Reference in f64; none where integers alone have the op. */
-  readonly f64: ((a: number, b: number) => number) | 'none';
+  /** Reference in f64; a comparison's serves integers as well. */
+  readonly f64: (a: number, b: number) => number;
   /** The expression in WGSL; operands are names or in parentheses. */
   readonly wgsl: (a: string, b: string, lane: Lane) => string;
   /** Functions in WGSL that the expression calls. */
@@ -72,6 +71,8 @@ export interface BinaryRow {
     readonly wgsl?: (a: string, b: string, lane: Lane) => string;
     readonly helper?: (lane: Lane) => string;
   };
+  /** The result is a mask of f32, 1 where true, else 0, whatever the operands are. */
+  readonly mask?: true;
   /** Plain arithmetic: its WGSL is right for scalars and vec4s alike, whichever it is printed for. */
   readonly plain?: true;
   /** What changes nothing on that side: x + 0 = x. */
@@ -100,19 +101,29 @@ function minimumRule(e: Expressions, x: Id, y: Id, dy: Id): Id {
   return e.mul(dy, e.add(e.unary('step', e.sub(y, x)), tie));
 }
 
-function refuseFloats(what: string, inputs: readonly TensorType[]): ShapeResult {
-  const [x, y] = inputs.map(formatType);
-  return refuse(`cannot ${what} ${x} and ${y}: only integers have one`, {
-    code: 'Z303',
-    blame: [{ input: 0 }, { input: 1 }],
-  });
-}
-
 const exact: Tolerance = { rtol: 0, atol: 0 };
 const rounded = (rtol: number): Tolerance => ({ rtol, atol: 1e-30 });
 
 const around0 = [-2, 2] as const;
 const awayFrom0 = [0.5, 2] as const;
+
+/** A comparison: 1 where true, else 0. It is constant but for jumps; one with NaN is false, but for `!=`. */
+function comparison(operator: string, f64: (a: number, b: number) => boolean) {
+  return {
+    verb: 'compare',
+    flops: 1,
+    tolerance: exact,
+    domain: around0,
+    f64: (a: number, b: number) => (f64(a, b) ? 1 : 0),
+    wgsl: (a: string, b: string, { lanes }: Lane) =>
+      lanes === 1
+        ? `select(0.0, 1.0, ${a} ${operator} ${b})`
+        : `select(vec4<f32>(0.0), vec4<f32>(1.0), ${a} ${operator} ${b})`,
+    derivative: 'none',
+    language: { operator },
+    mask: true,
+  } as const;
+}
 
 const table = {
   add: {
@@ -218,29 +229,35 @@ const table = {
     language: { written: (a, b) => `min(${a}, ${b})` },
     integers: { of: Math.min },
   },
-  /** The remainder with the divisor's sign, 0 where that is 0. */
+  /**
+   * The remainder with the divisor's sign; of integers 0 where that is 0. In f32 it is off by the rounding of
+   * the quotient's multiple, 2^-23 of |a|; it is exact where the divisor is a power of 2.
+   */
   mod: {
     verb: 'take the remainder of',
-    flops: 1,
-    tolerance: exact,
-    domain: around0,
-    f64: 'none',
-    wgsl: (a, b, { lanes }) => `floor_mod_${lanes}(${a}, ${b})`,
-    derivative: 'none',
+    flops: 4,
+    tolerance: { rtol: 1e-6, atol: 1e-6 },
+    domain: awayFrom0,
+    f64: remainder,
+    wgsl: (a, b, { lanes }) => `remainder_${lanes}(${a}, ${b})`,
+    helper: remainderSource,
+    derivative: (e, x, y, _r, dy): Gradients => [
+      () => dy,
+      () => e.neg(e.mul(dy, e.unary('floor', e.div(x, y)))),
+    ],
     language: { operator: '%' },
-    integers: { of: floorRemainder, helper: floorSource },
+    integers: {
+      of: floorRemainder,
+      wgsl: (a, b, { lanes }) => `floor_mod_${lanes}(${a}, ${b})`,
+      helper: floorSource,
+    },
   },
-  /** 1 where equal, else 0, as f32 (the derivative of max). */
-  equal: {
-    verb: 'compare',
-    flops: 1,
-    tolerance: exact,
-    domain: around0,
-    f64: (a, b) => (a === b ? 1 : 0),
-    wgsl: (a, b, { of }) => `select(${of('0.0')}, ${of('1.0')}, ${a} == ${b})`,
-    derivative: 'none',
-    language: 'none',
-  },
+  equal: comparison('==', (a, b) => a === b),
+  not_equal: comparison('!=', (a, b) => a !== b),
+  less: comparison('<', (a, b) => a < b),
+  less_equal: comparison('<=', (a, b) => a <= b),
+  greater: comparison('>', (a, b) => a > b),
+  greater_equal: comparison('>=', (a, b) => a >= b),
 } satisfies Readonly<Record<string, BinaryRow>>;
 
 /** The table by name. */
@@ -261,7 +278,7 @@ function languageOf({ language }: BinaryRow): Language<None> {
   return { written: ([a, b]) => `${a} ${language.operator} ${b}` };
 }
 
-function examplesOf({ domain, f64, integers }: BinaryRow): Examples<None> {
+function examplesOf({ domain, integers, mask }: BinaryRow): Examples<None> {
   const of = (...shapes: (readonly number[])[]) => shapes.map((shape) => floats(shape, ...domain));
   const onFloats = {
     'equal shapes': of([2, 3, 7], [2, 3, 7]),
@@ -270,12 +287,12 @@ function examplesOf({ domain, f64, integers }: BinaryRow): Examples<None> {
     'both grow': of([2, 1, 3], [4, 1]),
   };
   const onIntegers = { integers: [ints([2, 3, 5], 9), ints([5], 4)] };
-  return cases({}, { ...(f64 === 'none' ? {} : onFloats), ...(integers === undefined ? {} : onIntegers) });
+  return cases({}, { ...onFloats, ...(integers === undefined && !mask ? {} : onIntegers) });
 }
 
 function binary<K extends BinaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
   const row = binaryTable[name];
-  const { verb, f64, flops, tolerance, derivative, integers } = row;
+  const { verb, f64, flops, tolerance, derivative, integers, mask = false } = row;
   return defineOp<K>({
     name,
     arity: 2,
@@ -283,11 +300,11 @@ function binary<K extends BinaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
       const mixed = refuseMixed(verb, inputs);
       if (mixed) return mixed;
       const first = inputs[0]!;
-      if (!isFloat(first) && integers === undefined) return refuseIntegers(verb, inputs)!;
-      if (isFloat(first) && f64 === 'none') return refuseFloats(verb, inputs);
+      if (!isFloat(first) && integers === undefined && !mask) return refuseIntegers(verb, inputs)!;
       const result = broadcastShapes(verb, inputs);
       if ('refusal' in result) return result.refusal;
-      return accept({ dtype: first.dtype, shape: result.shape });
+      const dtype = mask && !isFloat(first) ? 'f32' : first.dtype;
+      return accept({ dtype, shape: result.shape });
     },
     gradient(b, node, dy, wanted) {
       if (derivative === 'none') return [null, null];
@@ -299,8 +316,7 @@ function binary<K extends BinaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
       });
     },
     reference([x, y], _attrs, shape, dtype) {
-      const f = f64 === 'none' || dtype === 'i32' ? integers?.of : f64;
-      if (f === undefined) throw new Error(`${name} is not an op of ${dtype}`);
+      const f = dtype === 'i32' && integers !== undefined ? integers.of : f64;
       const a = broadcastTo(x!, shape).data;
       const b = broadcastTo(y!, shape).data;
       return { shape, data: a.map((v, i) => f(v, b[i]!)) };

@@ -13,6 +13,8 @@ export interface ExampleInput {
   readonly range?: readonly [low: number, high: number];
   /** i32 in [0, below), in place of `range`. */
   readonly below?: number;
+  /** f32 that are 0 or 1, in place of both. */
+  readonly mask?: true;
 }
 
 export interface Example<A> {
@@ -31,6 +33,11 @@ export function floats(shape: readonly number[], low = -1, high = 1): ExampleInp
 /** i32 values from 0, below a bound. */
 export function integers(shape: readonly number[], below: number): ExampleInput {
   return { shape, below };
+}
+
+/** f32 values that are 0 or 1. */
+export function mask(shape: readonly number[]): ExampleInput {
+  return { shape, mask: true };
 }
 
 /** One case without attributes for each list of inputs. */

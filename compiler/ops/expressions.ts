@@ -32,6 +32,10 @@ export class Expressions {
   binary(op: BinaryMapOp, x: number, y: number): number {
     return this.b.add<BinaryMapOp>(op, [x, y], {});
   }
+  /** x where the mask is not 0, else y. */
+  where(mask: number, x: number, y: number): number {
+    return this.b.add('where', [mask, x, y], {});
+  }
   add(x: number, y: number): number {
     return this.binary('add', x, y);
   }

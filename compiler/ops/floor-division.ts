@@ -1,6 +1,5 @@
 /**
- * Quotients and remainders of integers that floor, as NumPy has them: on numbers for the reference, as WGSL
- * for kernels.
+ * Quotients and remainders that floor, as NumPy has them: on numbers for the reference, as WGSL for kernels.
  */
 import type { Lane } from './wgsl.ts';
 
@@ -25,6 +24,22 @@ export function floorSource({ lanes, type: t }: Lane): string {
 fn floor_mod_${lanes}(a: ${t}, b: ${t}) -> ${t} {
   let r = a % b;
   return select(r, r + b, ${apart});
+}
+`;
+}
+
+/** Of floats, with the divisor's sign. */
+export function remainder(a: number, b: number): number {
+  const r = a % b;
+  return r !== 0 && r < 0 !== b < 0 ? r + b : r;
+}
+
+/** The quotient is off by one where rounding took it over a whole number: the last two lines bring it back. */
+export function remainderSource({ lanes, type: t }: Lane): string {
+  return `fn remainder_${lanes}(a: ${t}, b: ${t}) -> ${t} {
+  var r = a - b * floor(a / b);
+  r = select(r, r + b, (r != ${t}(0.0)) & ((r < ${t}(0.0)) != (b < ${t}(0.0))));
+  return select(r, r - b, abs(r) >= abs(b));
 }
 `;
 }

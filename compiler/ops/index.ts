@@ -35,6 +35,7 @@ import { softmax, softmaxGrad } from './softmax.ts';
 import type { Strips } from './strips.ts';
 import { sum } from './sum.ts';
 import { take, takeGrad } from './take.ts';
+import { ternaryOps } from './ternary.ts';
 import type { Half, Role, TraitsOf } from './traits.ts';
 import { transpose } from './transpose.ts';
 import { unaryOps } from './unary.ts';
@@ -49,6 +50,7 @@ const definitions = {
   cast,
   mask_future: maskFuture,
   ...binaryOps,
+  ...ternaryOps,
   map,
 
   sum,

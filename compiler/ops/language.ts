@@ -41,8 +41,8 @@ export interface Word<A> {
   readonly operands: readonly string[];
   /** One for each attribute, in the order of the arguments behind the tensors. */
   readonly settings: { readonly [N in Required<A>]: Setting<A[N]> };
-  /** Takes static numbers too, and gives this number (an int for an int, with `ints`). */
-  readonly numbers?: { readonly of: (x: number) => number; readonly ints: boolean };
+  /** Takes static numbers too, and gives this number: a float, an int, or of the same kind. */
+  readonly numbers?: { readonly of: (x: number) => number; readonly give: 'float' | 'int' | 'same' };
   /** The op works along the last axis; the word takes any `axis`, the last one by default. */
   readonly anyAxis?: true;
   /** Attributes with which the op does nothing: the operand itself is the value. */

@@ -6,8 +6,9 @@
  * result. The reference executor interprets it, the kernel writer prints it as WGSL.
  */
 import type { Node } from '../graph/types.ts';
-import type { BinaryMapOp, ElementwiseOp, OpName, UnaryMapOp } from './attributes.ts';
+import type { BinaryMapOp, ElementwiseOp, OpName, TernaryMapOp, UnaryMapOp } from './attributes.ts';
 import { binaryMapOps, binaryTable } from './binary.ts';
+import { ternaryMapOps, ternaryTable } from './ternary.ts';
 import { unaryMapOps, unaryTable } from './unary.ts';
 
 export type MapInstruction =
@@ -22,7 +23,7 @@ export interface MapProgram {
 }
 
 /** All ops that compute each element from the elements at its place by one function. */
-export const elementwiseOps: readonly ElementwiseOp[] = [...unaryMapOps, ...binaryMapOps];
+export const elementwiseOps: readonly ElementwiseOp[] = [...unaryMapOps, ...binaryMapOps, ...ternaryMapOps];
 
 export function isUnary(op: string): op is UnaryMapOp {
   return Object.hasOwn(unaryTable, op);
@@ -32,9 +33,13 @@ export function isBinary(op: string): op is BinaryMapOp {
   return Object.hasOwn(binaryTable, op);
 }
 
+export function isTernary(op: string): op is TernaryMapOp {
+  return Object.hasOwn(ternaryTable, op);
+}
+
 /** Whether an op computes each element from the elements at its place by one function. */
 export function isElementwise(op: string): op is ElementwiseOp {
-  return isUnary(op) || isBinary(op);
+  return isUnary(op) || isBinary(op) || isTernary(op);
 }
 
 /** An elementwise op or a fused chain of such: what `programOf` gives a program for. */
@@ -58,6 +63,9 @@ export function programOf(node: Node): MapProgram | undefined {
 export function isArithmetic({ element, instructions }: MapProgram): boolean {
   if (element === 'i32') return false;
   return instructions.every(
-    ({ op }) => op === 'constant' || (isUnary(op) ? unaryTable[op] : binaryTable[op]).plain === true,
+    ({ op }) =>
+      op === 'constant' ||
+      (isUnary(op) && unaryTable[op].plain === true) ||
+      (isBinary(op) && binaryTable[op].plain === true),
   );
 }

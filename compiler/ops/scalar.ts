@@ -6,9 +6,10 @@
  */
 import { sizeOf } from '../graph/types.ts';
 import { binaryTable } from './binary.ts';
-import { isUnary, type MapProgram } from './map-program.ts';
+import { isTernary, isUnary, type MapProgram } from './map-program.ts';
 import type { RefTensor } from './op.ts';
 import { broadcastTo } from './tensors.ts';
+import { ternaryTable } from './ternary.ts';
 import { unaryTable } from './unary.ts';
 
 /** Runs a fused chain over inputs that broadcast to `shape`. */
@@ -21,17 +22,17 @@ export function evaluateProgram(
   const values = inputs.map((x) => broadcastTo(x, shape).data);
   for (const step of program.instructions) {
     const out = new Float64Array(size);
+    const [a, b, c] = step.args.map((at) => values[at]!);
     if (step.op === 'constant') out.fill(step.value);
     else if (isUnary(step.op)) {
       const f = unaryTable[step.op].f64;
-      const x = values[step.args[0]!]!;
-      for (let i = 0; i < size; i++) out[i] = f(x[i]!);
+      for (let i = 0; i < size; i++) out[i] = f(a![i]!);
+    } else if (isTernary(step.op)) {
+      const f = ternaryTable[step.op].f64;
+      for (let i = 0; i < size; i++) out[i] = f(a![i]!, b![i]!, c![i]!);
     } else {
       const f = binaryTable[step.op].f64;
-      if (f === 'none') throw new Error(`${step.op} is an op of integers, which are not fused`);
-      const a = values[step.args[0]!]!;
-      const b = values[step.args[1]!]!;
-      for (let i = 0; i < size; i++) out[i] = f(a[i]!, b[i]!);
+      for (let i = 0; i < size; i++) out[i] = f(a![i]!, b![i]!);
     }
     values.push(out);
   }
@@ -44,7 +45,7 @@ export function evaluateProgram(
 export function programFault(program: MapProgram, inputs: number): string | undefined {
   if (program.inputs !== inputs) return `the program takes ${program.inputs} inputs, the node has ${inputs}`;
   for (const [at, step] of program.instructions.entries()) {
-    const arity = step.op === 'constant' ? 0 : isUnary(step.op) ? 1 : 2;
+    const arity = step.op === 'constant' ? 0 : isUnary(step.op) ? 1 : isTernary(step.op) ? 3 : 2;
     if (step.args.length !== arity) return `instruction ${at} (${step.op}) has ${step.args.length} arguments`;
     if (step.args.some((a) => a < 0 || a >= inputs + at))
       return `instruction ${at} (${step.op}) reads a value that does not exist yet`;

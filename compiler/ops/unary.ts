@@ -15,6 +15,7 @@ import { Expressions } from './expressions.ts';
 import type { Language } from './language.ts';
 import { defineOp, type OpDefinition, type Tolerance } from './op.ts';
 import { accept, isFloat, refuseIntegers } from './shapes.ts';
+import { sineSource } from './sine.ts';
 import { samplewise } from './slices.ts';
 import { elementwiseStrips } from './strips.ts';
 import type { Lane } from './wgsl.ts';
@@ -42,11 +43,11 @@ interface UnaryRow {
   /** dx from (x, y, dy), or that there is none because the function is constant but for jumps. */
   readonly derivative: ((e: Expressions, x: Id, y: Id, dy: Id) => Id) | 'none';
   /**
-   * The word for it, of the op's name, and whether it is one of static numbers as well; or how else it is
-   * written.
+   * The word for it, of the op's name, and what it gives for static numbers if it takes those; or how else it
+   * is written.
    */
   readonly language:
-    | { readonly about: string; readonly numbers?: true }
+    | { readonly about: string; readonly numbers?: 'float' | 'int' | 'same' }
     | { readonly written: (x: string) => string }
     | 'none';
   /**
@@ -63,6 +64,27 @@ const rounded = (rtol: number, atol = 1e-30): Tolerance => ({ rtol, atol });
 
 const around0 = [-2, 2] as const;
 const positive = [0.2, 3] as const;
+
+/** As WGSL, IEEE 754 and PyTorch round. */
+function roundHalfToEven(x: number): number {
+  const below = Math.floor(x);
+  if (x - below !== 0.5) return Math.round(x);
+  return below % 2 === 0 ? below : below + 1;
+}
+
+/** To whole numbers: constant but for jumps. */
+function rounding(f64: (x: number) => number, wgsl: (x: string) => string, about: string) {
+  return {
+    flops: 1,
+    tolerance: exact,
+    domain: around0,
+    // Not -0, which a sum and a product would turn to 0 as well.
+    f64: (x: number) => f64(x) + 0,
+    wgsl,
+    derivative: 'none',
+    language: { about, numbers: 'int' },
+  } as const;
+}
 
 const table = {
   neg: {
@@ -83,7 +105,7 @@ const table = {
     f64: Math.exp,
     wgsl: (x) => `exp(${x})`,
     derivative: (e, _x, y, dy): Id => e.mul(dy, y),
-    language: { about: 'e to the power of x', numbers: true },
+    language: { about: 'e to the power of x', numbers: 'float' },
   },
   ln: {
     flops: 8,
@@ -92,7 +114,7 @@ const table = {
     f64: Math.log,
     wgsl: (x) => `log(${x})`,
     derivative: (e, x, _y, dy): Id => e.div(dy, x),
-    language: { about: 'natural logarithm', numbers: true },
+    language: { about: 'natural logarithm', numbers: 'float' },
   },
   tanh: {
     flops: 12,
@@ -122,7 +144,7 @@ const table = {
     f64: Math.sqrt,
     wgsl: (x) => `sqrt(${x})`,
     derivative: (e, _x, y, dy): Id => e.div(e.scale(dy, 0.5), y),
-    language: { about: 'square root', numbers: true },
+    language: { about: 'square root', numbers: 'float' },
   },
   rsqrt: {
     flops: 2,
@@ -158,8 +180,41 @@ const table = {
     f64: Math.abs,
     wgsl: (x) => `abs(${x})`,
     derivative: (e, x, _y, dy): Id => e.mul(dy, e.sub(e.unary('step', x), e.unary('step', e.neg(x)))),
-    language: { about: 'absolute value', numbers: true },
+    language: { about: 'absolute value', numbers: 'same' },
     integers: (x) => Math.abs(x) | 0,
+  },
+  sin: {
+    flops: 20,
+    tolerance: rounded(2e-6, 3e-7),
+    domain: around0,
+    f64: Math.sin,
+    wgsl: (x, { lanes }) => `sine_${lanes}(${x}, 0.0)`,
+    helper: sineSource,
+    derivative: (e, x, _y, dy): Id => e.mul(dy, e.unary('cos', x)),
+    language: { about: 'sine of an angle in radians', numbers: 'float' },
+  },
+  cos: {
+    flops: 20,
+    tolerance: rounded(2e-6, 3e-7),
+    domain: around0,
+    f64: Math.cos,
+    wgsl: (x, { lanes }) => `sine_${lanes}(${x}, 1.0)`,
+    helper: sineSource,
+    derivative: (e, x, _y, dy): Id => e.neg(e.mul(dy, e.unary('sin', x))),
+    language: { about: 'cosine of an angle in radians', numbers: 'float' },
+  },
+  floor: rounding(Math.floor, (x) => `floor(${x})`, 'largest whole number not above x'),
+  ceil: rounding(Math.ceil, (x) => `ceil(${x})`, 'smallest whole number not below x'),
+  round: rounding(roundHalfToEven, (x) => `round(${x})`, 'nearest whole number, the even one of two'),
+  sign: {
+    flops: 1,
+    tolerance: exact,
+    domain: around0,
+    f64: (x) => Math.sign(x) + 0,
+    wgsl: (x) => `sign(${x})`,
+    derivative: 'none',
+    language: { about: '-1, 0 or 1', numbers: 'same' },
+    integers: Math.sign,
   },
   /** 1 where x > 0, else 0 (the derivative of relu). */
   step: {
@@ -177,10 +232,10 @@ const table = {
 export const unaryTable: Readonly<Record<UnaryMapOp, UnaryRow>> = table;
 export const unaryMapOps = Object.keys(table) as readonly UnaryMapOp[];
 
-function languageOf({ language, f64, integers }: UnaryRow): Language<None> {
+function languageOf({ language, f64 }: UnaryRow): Language<None> {
   if (language === 'none') return 'none';
   if ('written' in language) return { written: ([x]) => language.written(x!) };
-  const numbers = language.numbers ? { numbers: { of: f64, ints: integers !== undefined } } : {};
+  const numbers = language.numbers ? { numbers: { of: f64, give: language.numbers } } : {};
   return { word: { about: language.about, operands: ['x'], settings: {}, ...numbers } };
 }
 

@@ -17,10 +17,10 @@ function integers(shape: number[], values: number[]): RefTensor {
 }
 
 const cases: Readonly<Record<string, GradientCase>> = {
-  // At x = x maximum, minimum and equal are not smooth.
+  // At x = x maximum, minimum and comparisons are not smooth.
   ...Object.fromEntries(
     binaryMapOps
-      .filter((op) => !['maximum', 'minimum', 'equal'].includes(op) && binaryTable[op].f64 !== 'none')
+      .filter((op) => !['maximum', 'minimum'].includes(op) && !binaryTable[op].mask)
       .map((op): [string, GradientCase] => [
         `${op} of the same value twice`,
         {

@@ -10,9 +10,10 @@ import { type EinsumOperand, einsum } from '../../compiler/graph/einsum.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
 import { denseStrides, numericShape, sizeOf } from '../../compiler/graph/types.ts';
 import { verify } from '../../compiler/graph/verify.ts';
-import { binaryMapOps, binaryTable } from '../../compiler/ops/binary.ts';
-import { isUnary, type MapInstruction, type MapProgram } from '../../compiler/ops/map-program.ts';
+import { binaryMapOps } from '../../compiler/ops/binary.ts';
+import { isBinary, isUnary, type MapInstruction, type MapProgram } from '../../compiler/ops/map-program.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
+import { ternaryMapOps } from '../../compiler/ops/ternary.ts';
 import { unaryMapOps } from '../../compiler/ops/unary.ts';
 import { expectGradients, randomTensor, weight } from '../support/differences.ts';
 import { randomNumbers } from '../support/random.ts';
@@ -202,7 +203,7 @@ describe('a fused chain', () => {
   const instruction = fc.oneof(
     fc.record({ op: fc.constantFrom(...unaryMapOps), first: fc.nat(), second: fc.nat() }),
     fc.record({
-      op: fc.constantFrom(...binaryMapOps.filter((op) => binaryTable[op].f64 !== 'none')),
+      op: fc.constantFrom(...binaryMapOps, ...ternaryMapOps),
       first: fc.nat(),
       second: fc.nat(),
     }),
@@ -216,7 +217,9 @@ describe('a fused chain', () => {
     const instructions = steps.map((s, at): MapInstruction => {
       if (s.op === 'constant') return { op: s.op, args: [], value: s.value / 4 };
       const values = shapes.length + at;
-      const args = isUnary(s.op) ? [s.first % values] : [s.first % values, s.second % values];
+      const args = [s.first, s.second, s.first + s.second].map((n) => n % values);
+      if (isUnary(s.op)) args.length = 1;
+      else if (isBinary(s.op)) args.length = 2;
       return { op: s.op, args };
     });
     return { inputs: shapes.length, instructions };

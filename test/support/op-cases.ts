@@ -25,7 +25,8 @@ export interface OpCase {
 }
 
 function valuesOf(input: ExampleInput, random: () => number): OpCase['operands'][number] {
-  const { shape, below, range = [-1, 1] } = input;
+  const { shape, below, mask = false, range = [-1, 1] } = input;
+  if (mask) return { dtype: 'f32', shape, data: randomTensor(shape, random, 0, 2).data.map(Math.floor) };
   if (below !== undefined)
     return { dtype: 'i32', shape, data: randomTensor(shape, random, 0, below).data.map(Math.floor) };
   return { dtype: 'f32', shape, data: randomTensor(shape, random, ...range).data.map(Math.fround) };

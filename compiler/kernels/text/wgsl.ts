@@ -6,7 +6,8 @@
  */
 import type { BinaryMapOp } from '../../ops/attributes.ts';
 import { type BinaryRow, binaryTable } from '../../ops/binary.ts';
-import { isUnary, type MapInstruction, type MapProgram } from '../../ops/map-program.ts';
+import { isBinary, isTernary, isUnary, type MapInstruction, type MapProgram } from '../../ops/map-program.ts';
+import { ternaryTable } from '../../ops/ternary.ts';
 import { unaryTable } from '../../ops/unary.ts';
 import { type Lane, type Lanes, laneOf, literal } from '../../ops/wgsl.ts';
 
@@ -33,13 +34,12 @@ function binaryForm({ element }: MapProgram, op: BinaryMapOp): Pick<BinaryRow, '
     if (row.integers === undefined) throw new Error(`${op} has no form in i32`);
     return { wgsl: row.wgsl, ...row.integers };
   }
-  if (row.f64 === 'none') throw new Error(`${op} has no form in f32`);
   return row;
 }
 
 /** The constant on an instruction's right side, where the op prints that in a form of its own. */
 function constantOperand({ inputs, instructions }: MapProgram, { op, args }: MapInstruction) {
-  if (op === 'constant' || isUnary(op) || binaryTable[op].byConstant === undefined) return undefined;
+  if (!isBinary(op) || binaryTable[op].byConstant === undefined) return undefined;
   const right = instructions[args[1]! - inputs];
   return right?.op === 'constant' ? right.value : undefined;
 }
@@ -57,7 +57,8 @@ function printInstruction(
   lines: string[] = [],
 ): { readonly text: string; readonly helper?: ((lane: Lane) => string) | undefined } {
   const { op } = instruction;
-  const [a, b] = args as readonly [string, string];
+  const [a, b, c] = args as readonly [string, string, string];
+  if (isTernary(op)) return { text: ternaryTable[op].wgsl(a, b, c, lane) };
   if (isUnary(op)) {
     const { wgsl, helper, integers } = unaryTable[op];
     if (program.element === 'i32' && integers === undefined) throw new Error(`${op} has no form in i32`);
@@ -74,7 +75,9 @@ function printInstruction(
 export function programHelpers(program: MapProgram, lanes: Lanes): string {
   const lane = laneOf(lanes, program.element);
   const used = program.instructions.map((instruction) =>
-    instruction.op === 'constant' ? undefined : printInstruction(program, instruction, ['', ''], lane).helper,
+    instruction.op === 'constant'
+      ? undefined
+      : printInstruction(program, instruction, ['', '', ''], lane).helper,
   );
   return [...new Set(used)].map((helper) => helper?.(lane) ?? '').join('');
 }

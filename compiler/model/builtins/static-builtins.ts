@@ -1,22 +1,8 @@
 /** Built-ins over static numbers and lists, and the initialisers of weights. */
-import { checkedInt } from '../nodes/arithmetic.ts';
 import type { Initializer } from '../types.ts';
 import { float, int, isNumber, type Value } from '../values/values.ts';
 import type { BuiltinCall, BuiltinRow } from './row.ts';
 import { castNode } from './tensor-builtins.ts';
-
-/** `floor`, `ceil`, `round`: a float to an int. */
-function rounding(name: string, about: string, compute: (x: number) => number): BuiltinRow {
-  return {
-    name,
-    about,
-    parameters: [{ name: 'x', kind: 'number' }],
-    apply: (call) => {
-      const x = call.values.get('x')!;
-      return isNumber(x) ? checkedInt(call.env.session, call.span, compute(x.value)) : x;
-    },
-  };
-}
 
 function initializer(
   name: string,
@@ -69,9 +55,6 @@ function asFloat(call: BuiltinCall): Value {
 const notNegative = (value: number) => value >= 0;
 
 export const staticBuiltins: readonly BuiltinRow[] = [
-  rounding('floor', 'largest int not above x', Math.floor),
-  rounding('ceil', 'smallest int not below x', Math.ceil),
-  rounding('round', 'nearest int', Math.round),
   {
     name: 'float',
     about: 'an int, or a tensor of ints, as floats',

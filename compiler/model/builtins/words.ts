@@ -9,11 +9,11 @@ import type { Dim, TensorType } from '../../graph/types.ts';
 import type { OpAttributes, OpName } from '../../ops/attributes.ts';
 import { opNames, opOf } from '../../ops/index.ts';
 import type { AnySetting, Word } from '../../ops/language.ts';
-import { checkedFloat } from '../nodes/arithmetic.ts';
+import { checkedFloat, checkedInt } from '../nodes/arithmetic.ts';
 import { emit, shapeOf } from '../nodes/emit.ts';
 import type { BuiltinParameter } from '../values/builtin.ts';
 import type { AxisOrigin, TensorValue, Value } from '../values/values.ts';
-import { int, isNumber, poison } from '../values/values.ts';
+import { isNumber, poison } from '../values/values.ts';
 import { axesOf, axisOf, flag, intBetween, number, staticInt, tensorArgument } from './call.ts';
 import type { BuiltinCall, BuiltinRow } from './row.ts';
 
@@ -74,9 +74,8 @@ function apply(op: OpName, word: AnyWord, call: BuiltinCall): Value {
   const first = call.values.get(word.operands[0] ?? '');
   if (numbers !== undefined && first !== undefined && isNumber(first)) {
     const value = numbers.of(first.value);
-    return numbers.ints && first.kind === 'int'
-      ? int(value)
-      : checkedFloat(call.env.session, call.span, value);
+    const whole = numbers.give === 'int' || (numbers.give === 'same' && first.kind === 'int');
+    return (whole ? checkedInt : checkedFloat)(call.env.session, call.span, value);
   }
   const operands = word.operands.map((name) => tensorArgument(call, name));
   if (!operands.every((operand) => operand !== undefined)) return poison;

@@ -1,9 +1,12 @@
 /**
  * Unary and binary operators over both worlds: two static values give a static one, a tensor on either side a
- * node.
+ * node. Comparisons of tensors, and `and or not` of such, are masks of f32: 1 where true, else 0.
  */
 import type { BinaryExpr, Expr, UnaryExpr } from '../../../grammar/ast.ts';
-import { binaryOperators } from '../../ops/binary.ts';
+import type { Span } from '../../../grammar/source.ts';
+import type { Builder } from '../../graph/builder.ts';
+import { binaryOperators, binaryTable } from '../../ops/binary.ts';
+import { isBinary } from '../../ops/map-program.ts';
 import { staticBinary } from '../nodes/arithmetic.ts';
 import { emit, isInteger, toTensor, toTensors } from '../nodes/emit.ts';
 import * as mistakes from '../values/mistakes.ts';
@@ -16,6 +19,7 @@ export function evaluateUnary(expr: UnaryExpr, env: Env): Value {
   if (operand.kind === 'poison') return poison;
   if (expr.op === 'not') {
     if (operand.kind === 'bool') return bool(!operand.value);
+    if (isTensor(operand)) return notMask(expr, operand, env);
     return mistakes.notABool(env.session, expr.span, '`not`', describe(operand), isTensor(operand));
   }
   if (isNumber(operand)) return { kind: operand.kind, value: operand.value === 0 ? 0 : -operand.value };
@@ -36,21 +40,69 @@ export function isTensor(value: Value): boolean {
   return value.kind === 'tensor' || value.kind === 'weight';
 }
 
+/** Of static bools, the right one only where it matters; of masks element by element. */
 function logical(expr: BinaryExpr, env: Env): Value {
-  const left = condition(expr.left, env, `\`${expr.op}\``);
-  if (left === undefined) return poison;
-  if (left === (expr.op === 'or')) return bool(left);
-  const right = condition(expr.right, env, `\`${expr.op}\``);
-  return right === undefined ? poison : bool(right);
+  const what = `\`${expr.op}\``;
+  const left = evaluate(expr.left, env);
+  if (left.kind === 'poison') return poison;
+  if (isTensor(left)) return logicalMasks(expr, left, evaluate(expr.right, env), env);
+  const first = asCondition(left, expr.left, env, what);
+  if (first === undefined) return poison;
+  if (first === (expr.op === 'or')) return bool(first);
+  const right = evaluate(expr.right, env);
+  if (isTensor(right)) return maskOf(right, expr.right, env) ?? poison;
+  const second = asCondition(right, expr.right, env, what);
+  return second === undefined ? poison : bool(second);
+}
+
+/** `mask and mask`, `mask or mask`; a static bool on the right decides or changes nothing. */
+function logicalMasks(expr: BinaryExpr, left: Value, right: Value, env: Env): Value {
+  if (right.kind === 'poison') return poison;
+  const a = maskOf(left, expr.left, env);
+  if (right.kind === 'bool') return right.value === (expr.op === 'or') ? right : (a ?? poison);
+  if (!isTensor(right))
+    return mistakes.notABool(env.session, expr.right.span, `\`${expr.op}\``, describe(right), false);
+  const b = maskOf(right, expr.right, env);
+  if (a === undefined || b === undefined) return poison;
+  const op = expr.op === 'and' ? 'minimum' : 'maximum';
+  return emit(env, op, [a, b], {}, expr.span, { names: ['left', 'right'] });
+}
+
+function notMask(expr: UnaryExpr, operand: Value, env: Env): Value {
+  const x = toTensor(operand, env, expr.operand.span);
+  const zero = x && zeroLike(x, expr.span, env);
+  return zero === undefined ? poison : emit(env, 'equal', [x!, zero], {}, expr.span);
+}
+
+/** A tensor as a mask of ones and zeros: itself where it is one, else what differs from 0. */
+function maskOf(value: Value, expr: Expr, env: Env): TensorValue | undefined {
+  const x = toTensor(value, env, expr.span);
+  if (x === undefined || isMask(x.node, env.tracer!.builder)) return x;
+  const zero = zeroLike(x, expr.span, env);
+  const made = zero === undefined ? poison : emit(env, 'not_equal', [x, zero], {}, expr.span);
+  return made.kind === 'poison' ? undefined : made;
+}
+
+function isMask(id: number, builder: Builder): boolean {
+  const { op, inputs } = builder.node(id);
+  if (op === 'minimum' || op === 'maximum') return inputs.every((input) => isMask(input, builder));
+  return isBinary(op) && binaryTable[op].mask === true;
+}
+
+function zeroLike(x: TensorValue, span: Span, env: Env): TensorValue | undefined {
+  const dtype = isInteger(x, env) ? 'i32' : 'f32';
+  const zero = emit(env, 'constant', [], { value: 0, dtype, shape: [] }, span);
+  return zero.kind === 'poison' ? undefined : zero;
 }
 
 /** A static bool, for `if`, `when`, `require`, `and`, `or`. */
 export function condition(expr: Expr, env: Env, what: string): boolean | undefined {
-  const value = evaluate(expr, env);
+  return asCondition(evaluate(expr, env), expr, env, what);
+}
+
+function asCondition(value: Value, { span }: Expr, env: Env, what: string): boolean | undefined {
   if (value.kind === 'bool') return value.value;
-  if (value.kind !== 'poison') {
-    mistakes.notABool(env.session, expr.span, what, describe(value), isTensor(value));
-  }
+  if (value.kind !== 'poison') mistakes.notABool(env.session, span, what, describe(value), isTensor(value));
   return undefined;
 }
 
@@ -66,9 +118,7 @@ function tensorBinary(expr: BinaryExpr, left: Value, right: Value, env: Env): Va
     return env.session.report('Z313', expr.span, `an integer ${expr.op} 0 has no value`);
   if (expr.op === '@') return matrixProduct(expr, a, b, env);
   const op = binaryOperators.get(expr.op);
-  if (op === undefined) {
-    return env.session.report('Z209', expr.span, `\`${expr.op}\` compares static values, not tensors`);
-  }
+  if (op === undefined) throw new Error(`no op is written \`${expr.op}\``);
   return emit(env, op, [a, b], {}, expr.span, { names: ['left', 'right'] });
 }
 

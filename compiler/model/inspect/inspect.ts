@@ -142,7 +142,9 @@ function inspectName(name: string, span: Span, look: Look): Kind {
 
 function inspectUnary(expr: Expr & { kind: 'unary' }, look: Look): Kind {
   if (expr.op === 'not') {
-    inspectCondition(expr.operand, '`not`', look, expr.span);
+    const kind = inspect(expr.operand, look);
+    if (kind.of === 'tensor') return kind;
+    requireBool(kind, '`not`', look, expr.span);
     return { of: 'bool' };
   }
   const kind = inspect(expr.operand, look);
@@ -153,7 +155,10 @@ function inspectUnary(expr: Expr & { kind: 'unary' }, look: Look): Kind {
 
 /** A condition must be a bool. */
 export function inspectCondition(expr: Expr, what: string, look: Look, at: Span = expr.span): void {
-  const kind = inspect(expr, look);
+  requireBool(inspect(expr, look), what, look, at);
+}
+
+function requireBool(kind: Kind, what: string, look: Look, at: Span): void {
   if (kind.of === 'any' || kind.of === 'bool') return;
   mistakes.notABool(look.session, at, what, nounOf(kind), kind.of === 'tensor');
 }
@@ -161,23 +166,30 @@ export function inspectCondition(expr: Expr, what: string, look: Look, at: Span 
 function inspectBinary(expr: BinaryExpr, look: Look): Kind {
   const { op } = expr;
   if (op === 'and' || op === 'or') {
-    inspectCondition(expr.left, `\`${op}\``, look);
-    inspectCondition(expr.right, `\`${op}\``, look);
-    return { of: 'bool' };
+    const sides = [expr.left, expr.right].map((side) => ({ side, kind: inspect(side, look) }));
+    for (const { side, kind } of sides)
+      if (kind.of !== 'tensor') requireBool(kind, `\`${op}\``, look, side.span);
+    return comparedKind(sides.map(({ kind }) => kind));
   }
   const left = inspect(expr.left, look);
   const right = inspect(expr.right, look);
-  if (op === '==' || op === '!=') return { of: 'bool' };
+  if (op === '==' || op === '!=') return comparedKind([left, right]);
   const wrong = [left, right].find((k) => !fitsTensor(k));
   if (wrong !== undefined) {
     const shown = `${sourceText(expr.left.span)} ${op} ${sourceText(expr.right.span)}`;
     mistakes.notNumbers(look.session, expr.span, op, nounOf(wrong), shown);
     return any;
   }
-  if (op === '<' || op === '<=' || op === '>' || op === '>=') return { of: 'bool' };
+  if (op === '<' || op === '<=' || op === '>' || op === '>=') return comparedKind([left, right]);
   if (left.of === 'tensor' || right.of === 'tensor') return { of: 'tensor' };
   if (op === '^' || left.of === 'any' || right.of === 'any') return any;
   return left.of === 'int' && right.of === 'int' ? { of: 'int' } : { of: 'float' };
+}
+
+/** A mask where a side is a tensor, else a bool. */
+function comparedKind(sides: readonly Kind[]): Kind {
+  if (sides.some((k) => k.of === 'tensor')) return { of: 'tensor' };
+  return sides.some((k) => k.of === 'any') ? any : { of: 'bool' };
 }
 
 function inspectMember(expr: MemberExpr, look: Look): Kind {

@@ -22,7 +22,9 @@ export function notStatic(session: Session, span: Span, what: string): Poison {
 
 /** `what` is the construct with the condition: "`if`". */
 export function notABool(session: Session, span: Span, what: string, got: string, isTensor: boolean): Poison {
-  const help = isTensor ? { help: 'conditions are static: they cannot depend on tensors' } : {};
+  const help = isTensor
+    ? { help: 'conditions are static; where(mask, a, b) chooses element by element' }
+    : {};
   return session.report('Z209', span, `${what} needs a bool, got ${got}`, help);
 }
 

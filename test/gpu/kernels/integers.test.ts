@@ -5,11 +5,13 @@
 import { describe, expect, test } from 'vitest';
 import { createBuilder } from '../../../compiler/graph/create-builder.ts';
 import { executeReference } from '../../../compiler/graph/reference.ts';
+import type { TensorType } from '../../../compiler/graph/types.ts';
 import { embeddingLowerings } from '../../../compiler/kernels/moves/embedding.ts';
 import { mapLowerings } from '../../../compiler/kernels/moves/map.ts';
 import type { Lower } from '../../../compiler/kernels/text/kernel.ts';
+import type { ElementwiseOp } from '../../../compiler/ops/attributes.ts';
 import { opOf } from '../../../compiler/ops/index.ts';
-import { elementwiseOps } from '../../../compiler/ops/map-program.ts';
+import { elementwiseOps, isTernary, isUnary } from '../../../compiler/ops/map-program.ts';
 import { checkOp, kinds } from '../support/check-op.ts';
 import { compare, device } from '../support/compiled.ts';
 import { openGpu, type TestInput } from '../support/harness.ts';
@@ -41,6 +43,14 @@ function integers(shape: readonly number[], pick: (i: number) => number): TestIn
 }
 
 const n = numbers.length;
+
+/** Types of an op's operands where all of them are integers, but for a mask in front of two values. */
+function integerTypes(op: ElementwiseOp): TensorType[] {
+  const { arity } = opOf(op);
+  const types = Array.from({ length: arity as number }, (): TensorType => ({ dtype: 'i32', shape: [4] }));
+  return isTernary(op) ? [{ dtype: 'f32', shape: [4] }, ...types.slice(1)] : types;
+}
+
 /** Every pair of numbers, as whole vec4s and as single elements; a row that repeats; one number. */
 const pairs: readonly (readonly [string, TestInput, TestInput])[] = [
   ['vec4s', integers([n, 16], (i) => Math.floor(i / 16) % n), integers([n, 16], (i) => (i % 16) % n)],
@@ -51,25 +61,22 @@ const pairs: readonly (readonly [string, TestInput, TestInput])[] = [
 
 describe.skipIf(gpu === undefined)('every elementwise op on i32', () => {
   for (const op of elementwiseOps) {
-    const { arity, shape } = opOf(op);
-    const types = Array.from({ length: arity as number }, () => ({ dtype: 'i32', shape: [4] }) as const);
-    if (!shape(types, {}).ok) continue;
+    if (!opOf(op).shape(integerTypes(op), {}).ok) continue;
     test(`${op} is exact`, async () => {
       const lower = mapLowerings[op] as Lower<typeof op>;
-      for (const [, x, y] of pairs)
-        await checkOp({ gpu: gpu!, op, lower, attrs: {}, inputs: arity === 1 ? [x] : [x, y] });
+      for (const [, x, y] of pairs) {
+        const mask: TestInput = { shape: x.shape, data: x.data.map((v) => v % 2) };
+        const inputs = isUnary(op) ? [x] : isTernary(op) ? [mask, x, y] : [x, y];
+        await checkOp({ gpu: gpu!, op, lower, attrs: {}, inputs });
+      }
     });
   }
 
   test('covers what the language has', () => {
-    const accepted = elementwiseOps.filter((op) => {
-      const { arity, shape } = opOf(op);
-      return shape(
-        Array.from({ length: arity as number }, () => ({ dtype: 'i32', shape: [4] })),
-        {},
-      ).ok;
-    });
-    expect(accepted).toEqual(['neg', 'abs', 'add', 'sub', 'mul', 'div', 'maximum', 'minimum', 'mod']);
+    const accepted = elementwiseOps.filter((op) => opOf(op).shape(integerTypes(op), {}).ok);
+    const arithmetic = ['neg', 'abs', 'sign', 'add', 'sub', 'mul', 'div', 'maximum', 'minimum', 'mod'];
+    const comparisons = ['equal', 'not_equal', 'less', 'less_equal', 'greater', 'greater_equal'];
+    expect(accepted).toEqual([...arithmetic, ...comparisons, 'where']);
   });
 
   test('quotients and remainders floor', () => {
