@@ -131,10 +131,17 @@ class Ranges {
       case 'slice':
       case 'expand':
       case 'all_gather':
+      case 'stop_gradient':
+      case 'max':
+      case 'min':
       case 'recompute':
       case 'take':
       case 'embedding':
         return rangeOf(node.inputs[0]!);
+      case 'where':
+        return all((_mask, a, b) => spanOf([a.min, a.max, b.min, b.max]));
+      case 'sign':
+        return { min: -1, max: 1 };
       case 'concat':
         return all((...parts) => ({
           min: Math.min(...parts.map((p) => p.min)),

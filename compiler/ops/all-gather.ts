@@ -1,18 +1,18 @@
 /**
- * Features of all chunks of all ranks, [B, E] -> [N, E]. In the graph of one chunk on one device it is the
+ * Values of all chunks of all ranks, [B, ...] -> [N, ...]. In the graph of one chunk on one device it is the
  * identity: the chunked and the distributed plans cut the graph here.
  */
 
 import { free } from './costs.ts';
-import { floats } from './examples.ts';
+import { floats, integers } from './examples.ts';
 import { axesBut } from './language.ts';
 import { defineOp } from './op.ts';
-import { accept, refuseRank } from './shapes.ts';
+import { accept, refuse } from './shapes.ts';
 
 declare module './attributes.ts' {
   interface OpAttributes {
     /**
-     * Features of all chunks and ranks, [B, E] -> [N, E]. With one chunk on one device the identity with N =
+     * Values of all chunks and ranks, [B, ...] -> [N, ...]. With one chunk on one device the identity with N =
      * B.
      */
     all_gather: None;
@@ -22,7 +22,13 @@ declare module './attributes.ts' {
 export const allGather = defineOp<'all_gather', 'view'>({
   name: 'all_gather',
   arity: 1,
-  shape: (inputs) => refuseRank('gather', inputs, 0, '[B, E]') ?? accept(inputs[0]!),
+  shape([x]) {
+    if (x!.shape.length > 0) return accept(x!);
+    return refuse('gather needs a value of the batch [B, ...], got []', {
+      code: 'Z302',
+      blame: [{ input: 0 }],
+    });
+  },
   gradient: (_b, _node, dy, wanted) => [wanted[0] ? dy : null],
   reference: ([x], _attrs, shape) => ({ shape, data: x!.data }),
   traits: {
@@ -32,13 +38,16 @@ export const allGather = defineOp<'all_gather', 'view'>({
   language: {
     word: {
       name: 'gather',
-      about: 'features of all chunks and ranks',
+      about: 'values of all chunks and ranks',
       operands: ['x'],
       settings: {},
       sources: ([x]) => axesBut(x!),
     },
   },
-  examples: [{ name: 'one chunk', inputs: [floats([3, 5])], attrs: {} }],
+  examples: [
+    { name: 'one chunk', inputs: [floats([3, 5])], attrs: {} },
+    { name: 'ids of one chunk', inputs: [integers([3, 5, 2], 9)], attrs: {} },
+  ],
   cost: free,
   tolerance: { rtol: 0, atol: 0 },
 });

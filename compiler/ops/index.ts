@@ -27,11 +27,13 @@ import { maskFuture } from './mask-future.ts';
 import { matmul } from './matmul.ts';
 import { max } from './max.ts';
 import { mean } from './mean.ts';
+import { min } from './min.ts';
 import type { OpDefinition } from './op.ts';
 import { recompute } from './recompute.ts';
 import { reshape } from './reshape.ts';
 import { pad, slice } from './slice.ts';
 import { softmax, softmaxGrad } from './softmax.ts';
+import { stopGradient } from './stop-gradient.ts';
 import type { Strips } from './strips.ts';
 import { sum } from './sum.ts';
 import { take, takeGrad } from './take.ts';
@@ -56,6 +58,7 @@ const definitions = {
   sum,
   mean,
   max,
+  min,
   argmax,
   softmax,
   softmax_grad: softmaxGrad,
@@ -96,6 +99,7 @@ const definitions = {
   take,
   take_grad: takeGrad,
   all_gather: allGather,
+  stop_gradient: stopGradient,
   recompute,
 } satisfies { readonly [K in OpName]: OpDefinition<K> };
 

@@ -1,9 +1,12 @@
 /** Maximum over axes. Equal largest values share the gradient evenly, as PyTorch's `amax`. */
 
+import type { Builder } from '../graph/builder.ts';
+import type { NodeOf } from '../graph/types.ts';
 import { perInputElement } from './costs.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp } from './op.ts';
 import {
+  integerExamples,
   type Reduction,
   reduceAxes,
   reductionExamples,
@@ -17,26 +20,28 @@ declare module './attributes.ts' {
   }
 }
 
+/** The gradient of an extreme over axes: dy in equal parts where x is the extreme. */
+export function sharedAmongEqual(b: Builder, node: NodeOf<'max' | 'min'>, dy: number): number {
+  const e = new Expressions(b);
+  const x = node.inputs[0]!;
+  const { axes } = node.attrs;
+  const kept = e.shape(x).map((d, i) => (axes.includes(i) ? 1 : d));
+  const extreme = e.binary('equal', x, e.reshape(node.id, kept));
+  const share = e.div(e.reshape(dy, kept), e.sum(extreme, axes, true));
+  return e.mul(extreme, share);
+}
+
 export const max = defineOp<'max'>({
   name: 'max',
   arity: 1,
   shape: (inputs, attrs) => reductionShape('take the maximum over', inputs, attrs),
-  gradient(b, node, dy, wanted) {
-    if (!wanted[0]) return [null];
-    const e = new Expressions(b);
-    const x = node.inputs[0]!;
-    const { axes } = node.attrs;
-    const kept = e.shape(x).map((d, i) => (axes.includes(i) ? 1 : d));
-    const largest = e.binary('equal', x, e.reshape(node.id, kept));
-    const share = e.div(e.reshape(dy, kept), e.sum(largest, axes, true));
-    return [e.mul(largest, share)];
-  },
+  gradient: (b, node, dy, wanted) => [wanted[0] ? sharedAmongEqual(b, node, dy) : null],
   reference: ([x], { axes }, shape) => reduceAxes(x!, axes, shape, Number.NEGATIVE_INFINITY, Math.max),
   traits: reductionTraits,
   language: {
     written: ([x], { axes, keep }) => `max(${x}, axis = [${axes.join(', ')}]${keep ? ', keep = true' : ''})`,
   },
-  examples: reductionExamples,
+  examples: [...reductionExamples, ...integerExamples],
   cost: perInputElement(1),
   tolerance: { rtol: 0, atol: 0 },
 });

@@ -1,9 +1,10 @@
-/** Mean over axes. */
+/** Mean over axes; of i32 it is f32. */
 
 import { perInputElement } from './costs.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp } from './op.ts';
 import {
+  integerExamples,
   type Reduction,
   reduceAxes,
   reductionExamples,
@@ -21,7 +22,10 @@ declare module './attributes.ts' {
 export const mean = defineOp<'mean'>({
   name: 'mean',
   arity: 1,
-  shape: (inputs, attrs) => reductionShape('average', inputs, attrs),
+  shape([x], attrs) {
+    const dtype = x!.dtype === 'i32' ? 'f32' : x!.dtype;
+    return reductionShape('average', [{ ...x!, dtype }], attrs);
+  },
   gradient(b, node, dy, wanted) {
     if (!wanted[0]) return [null];
     const e = new Expressions(b);
@@ -36,7 +40,7 @@ export const mean = defineOp<'mean'>({
   },
   traits: reductionTraits,
   language: { word: reductionWord('mean over axes') },
-  examples: reductionExamples,
+  examples: [...reductionExamples, ...integerExamples],
   cost: perInputElement(1),
   tolerance: { rtol: 1e-6, atol: 1e-6, perSqrtK: true },
 });

@@ -2,9 +2,9 @@
  * What the reductions over axes share: the shape rule and the walk over groups.
  */
 import { denseStrides, type NodeOf, sizeOf, type TensorType } from '../graph/types.ts';
-import { type Examples, floats } from './examples.ts';
+import { type Examples, floats, integers } from './examples.ts';
 import type { RefTensor, ShapeResult } from './op.ts';
-import { accept, firstOf, reducedShape, refuseAxes, refuseIntegers } from './shapes.ts';
+import { accept, isFloat, reducedShape, refuseAxes } from './shapes.ts';
 import type { Cut } from './strips.ts';
 import { walk } from './tensors.ts';
 import type { Split } from './traits.ts';
@@ -16,11 +16,15 @@ export interface Reduction {
   readonly keep: boolean;
 }
 
-type ReductionOp = 'sum' | 'mean' | 'max';
+type ReductionOp = 'sum' | 'mean' | 'max' | 'min';
 
-/** A reduction over the first axis joins the results of slices as it joins elements. */
-function reductionSlices<K extends ReductionOp>({ op, attrs }: NodeOf<K>): Split {
-  return attrs.axes.includes(0) ? { sliced: [0], join: op } : { sliced: [0] };
+/** A reduction over the first axis joins the results of slices as it joins elements; partial results are f32. */
+function reductionSlices<K extends ReductionOp>(
+  { op, attrs }: NodeOf<K>,
+  [x]: readonly TensorType[],
+): Split | undefined {
+  if (!attrs.axes.includes(0)) return { sliced: [0] };
+  return isFloat(x!) ? { sliced: [0], join: op } : undefined;
 }
 
 /** Axes that stay are the input's own. */
@@ -63,6 +67,11 @@ export const reductionExamples: Examples<Reduction> = [
   { name: 'everything', inputs: [floats([2, 3, 7])], attrs: { axes: [0, 1, 2], keep: false } },
 ];
 
+export const integerExamples: Examples<Reduction> = [
+  { name: 'integers of the last axis', inputs: [integers([3, 2, 7], 9)], attrs: { axes: [2], keep: false } },
+  { name: 'integers of outer axes', inputs: [integers([2, 3, 7], 9)], attrs: { axes: [0, 1], keep: true } },
+];
+
 /** The word in the language: `sum(x, axis = ..., keep = true)`; without an axis, over all of them. */
 export const reductionWord = (about: string) =>
   ({
@@ -79,7 +88,7 @@ export function reductionShape(
   { axes, keep }: Reduction,
 ): ShapeResult {
   const x = inputs[0]!;
-  const refusal = firstOf(refuseIntegers(what, inputs), refuseAxes(what, x, axes));
+  const refusal = refuseAxes(what, x, axes);
   return refusal ?? accept({ dtype: x.dtype, shape: reducedShape(x.shape, axes, keep) });
 }
 

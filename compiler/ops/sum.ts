@@ -1,15 +1,15 @@
-/** Sum over axes. */
+/** Sum over axes; of i32 it wraps around, as their sums do everywhere. */
 
 import { perInputElement } from './costs.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp } from './op.ts';
 import {
+  integerExamples,
   type Reduction,
   reduceAxes,
   reductionExamples,
   reductionShape,
   reductionTraits,
-  reductionWord,
 } from './reductions.ts';
 
 declare module './attributes.ts' {
@@ -27,10 +27,13 @@ export const sum = defineOp<'sum'>({
     const e = new Expressions(b);
     return [e.unreduce(dy, node.attrs.axes, e.shape(node.inputs[0]!))];
   },
-  reference: ([x], { axes }, shape) => reduceAxes(x!, axes, shape, 0, (a, v) => a + v),
+  reference: ([x], { axes }, shape, dtype) =>
+    reduceAxes(x!, axes, shape, 0, dtype === 'i32' ? (a, v) => (a + v) | 0 : (a, v) => a + v),
   traits: reductionTraits,
-  language: { word: reductionWord('sum over axes') },
-  examples: reductionExamples,
+  language: {
+    written: ([x], { axes, keep }) => `sum(${x}, axis = [${axes.join(', ')}]${keep ? ', keep = true' : ''})`,
+  },
+  examples: [...reductionExamples, ...integerExamples],
   cost: perInputElement(1),
   tolerance: { rtol: 1e-6, atol: 2e-6, perSqrtK: true },
 });

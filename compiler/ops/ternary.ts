@@ -6,11 +6,10 @@
  * nor a gradient.
  */
 import { formatType, type TensorType } from '../graph/types.ts';
-import type { None, TernaryMapOp } from './attributes.ts';
+import type { TernaryMapOp } from './attributes.ts';
 import { perElement } from './costs.ts';
 import { cases, floats, integers, mask } from './examples.ts';
 import { Expressions } from './expressions.ts';
-import type { Language } from './language.ts';
 import { defineOp, type OpDefinition, type ShapeResult, type Tolerance } from './op.ts';
 import { accept, broadcastShapes, isFloat, refuse, refuseMixed } from './shapes.ts';
 import { samplewise } from './slices.ts';
@@ -38,7 +37,7 @@ interface TernaryRow {
   readonly wgsl: (mask: string, a: string, b: string, lane: Lane) => string;
   /** Unsummed gradients of both values from (mask, dy); the mask has none. */
   readonly derivative: (e: Expressions, mask: Id, dy: Id) => readonly [a: () => Id, b: () => Id];
-  readonly language: { readonly about: string; readonly operands: readonly [string, string, string] };
+  readonly written: (mask: string, a: string, b: string) => string;
 }
 
 const table = {
@@ -53,7 +52,7 @@ const table = {
       () => e.where(mask, dy, e.scalar(dy, 0)),
       () => e.where(mask, e.scalar(dy, 0), dy),
     ],
-    language: { about: '`a` where the mask is not 0, else `b`', operands: ['mask', 'a', 'b'] },
+    written: (mask, a, b) => `where(${mask}, ${a}, ${b})`,
   },
 } satisfies Readonly<Record<string, TernaryRow>>;
 
@@ -70,13 +69,9 @@ function refuseMask(verb: string, mask: TensorType): ShapeResult | undefined {
   });
 }
 
-function languageOf({ language }: TernaryRow): Language<None> {
-  return { word: { ...language, settings: {} } };
-}
-
 function ternary<K extends TernaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
   const row = ternaryTable[name];
-  const { verb, f64, flops, tolerance, derivative } = row;
+  const { verb, f64, flops, tolerance, derivative, written } = row;
   return defineOp<K>({
     name,
     arity: 3,
@@ -107,7 +102,7 @@ function ternary<K extends TernaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
       behind: false,
       strips: elementwiseStrips,
     },
-    language: languageOf(row),
+    language: { written: ([mask, a, b]) => written(mask!, a!, b!) },
     examples: cases(
       {},
       {

@@ -14,7 +14,7 @@ export interface Split {
   /** Inputs (by position) of which a slice along axis 0 is needed; the others are needed whole. */
   readonly sliced: readonly number[];
   /** How partial results are joined, before an epilogue; without it a slice of the result is made. */
-  readonly join?: 'sum' | 'mean' | 'max';
+  readonly join?: 'sum' | 'mean' | 'max' | 'min';
   /** The kernel itself binds windows of the operands that are needed whole. */
   readonly ownWindows?: true;
 }

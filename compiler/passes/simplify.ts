@@ -29,6 +29,7 @@ function simplifyView(b: Builder, node: Node, inputs: readonly number[]): number
   const unchanged = sameShape(b.type(input).shape, node.type.shape);
   switch (node.op) {
     case 'all_gather':
+    case 'stop_gradient':
       return input;
     case 'reshape':
       if (unchanged) return input;

@@ -156,7 +156,7 @@ block A {
   forward(tokens: i32[B, 4]) -> i32[B, 4] {
     let a = tokens / 0
     let b = tokens + 1.5
-    let c = w % 2
+    let c = w % tokens
     let d = tokens * 3000000000
     let e = exp(tokens)
     let f = tokens ^ -1
@@ -178,10 +178,11 @@ model "a" = A()
          |             ^^^^^^^^^^^^
          = help: float(...) turns integers into f32
 
-      error[Z303]: cannot take the remainder of f32[4] and f32[]: only integers have one
+      error[Z303]: cannot take the remainder of f32[4] and i32[B, 4]: element types differ
         --> main.zoo:6:13
-       6 |     let c = w % 2
-         |             ^^^^^
+       6 |     let c = w % tokens
+         |             ^^^^^^^^^^
+         = help: float(...) turns integers into f32
 
       error[Z313]: 3000000000 does not fit into an i32
         --> main.zoo:7:22

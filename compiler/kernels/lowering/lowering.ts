@@ -125,7 +125,7 @@ export class Lowering {
   #joinParts(node: Node, join: NonNullable<Split['join']>, partial: View): void {
     const [count, ...shape] = partial.shape as [number, ...number[]];
     const flat = { ...partial, shape: [count, sizeOf(shape)], strides: [partial.strides[0]!, 1] };
-    const spec = { op: join === 'max' ? join : 'sum', scale: join === 'mean' ? 1 / count : 1 } as const;
+    const spec = { op: join === 'mean' ? 'sum' : join, scale: join === 'mean' ? 1 / count : 1 } as const;
     const program = node.op === 'matmul' ? node.attrs.epilogue : undefined;
     const extras = program ? node.inputs.slice(2).map((id) => this.#values.view(id)) : [];
     joinPieces(this.#whole, node, flat, this.#values.allocateResult(node), { program, extras }, spec);

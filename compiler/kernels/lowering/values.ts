@@ -332,6 +332,7 @@ export class Values implements Emitter {
       case 'expand':
         return expandView(this.view(node.inputs[0]!), shape);
       case 'all_gather':
+      case 'stop_gradient':
       case 'recompute':
         return this.view(node.inputs[0]!);
       case 'reshape': {

@@ -13,7 +13,6 @@ import {
   bytesOf,
   flatMain,
   indexExpression,
-  LOWEST,
   type Operand,
   Operands,
   repeatsLast,
@@ -24,6 +23,7 @@ import { equalParts, slicePart } from '../text/slices.ts';
 import { denseView, type View } from '../text/view.ts';
 import { literal } from '../text/wgsl.ts';
 import { bindingStart, extent } from '../text/windows.ts';
+import { type Fold, folds } from './folds.ts';
 import type { RowInput } from './rows.ts';
 
 export interface ColumnSpec {
@@ -31,7 +31,7 @@ export interface ColumnSpec {
   readonly inputs: readonly RowInput[];
   /** Reduced axes, ascending. */
   readonly axes: readonly number[];
-  readonly op: 'sum' | 'max';
+  readonly op: Fold;
   /** What is reduced, over the roles: one result each. */
   readonly values: readonly string[];
   /** Multiplies the results (1 / count for means). */
@@ -148,7 +148,7 @@ interface ColumnKernel {
   readonly inputs: readonly RowInput[];
   /** The leading axes of the inputs that are reduced. */
   readonly reduced: number;
-  readonly op: 'sum' | 'max';
+  readonly op: Fold;
   readonly values: readonly string[];
   readonly scale: number | undefined;
   readonly flops: number;
@@ -232,12 +232,11 @@ class ColumnPrinter {
   }
 
   private start(name: string): string {
-    const neutral = this.spec.op === 'sum' ? '0.0' : LOWEST;
-    return this.each((_, v) => `var ${name}${v} = ${this.type}(${neutral});`);
+    return this.each((_, v) => `var ${name}${v} = ${this.type}(${folds[this.spec.op].neutral});`);
   }
 
   private join(target: string, value: string): string {
-    return this.spec.op === 'sum' ? `${target} += ${value};` : `${target} = max(${target}, ${value});`;
+    return folds[this.spec.op].into(target, value);
   }
 
   /** Every invocation walks a piece of its column in short sums. */

@@ -11,15 +11,17 @@ import { type Node, numericShape, sizeOf } from '../../graph/types.ts';
 import type { OpName } from '../../ops/attributes.ts';
 import type { DeviceProfile } from '../../profile.ts';
 import { bytesOf, flatMain, indexExpression, Operands } from '../text/access.ts';
-import { gridOf, type Lower, type LowerContext } from '../text/kernel.ts';
+import { gridOf, type Kernel, type Lower, type LowerContext } from '../text/kernel.ts';
 import { denseView, type View } from '../text/view.ts';
 import { collapseAxes } from '../text/view-algebra.ts';
 import { hiddenBound, literal } from '../text/wgsl.ts';
 import { columnReduction } from './columns.ts';
+import { type Fold, folds } from './folds.ts';
 import { rowKernel } from './rows.ts';
 
 const lowerSum: Lower<'sum'> = (ctx, node) => lowerReduction(ctx, node, 'sum', node.attrs.axes);
 const lowerMax: Lower<'max'> = (ctx, node) => lowerReduction(ctx, node, 'max', node.attrs.axes);
+const lowerMin: Lower<'min'> = (ctx, node) => lowerReduction(ctx, node, 'min', node.attrs.axes);
 const lowerMean: Lower<'mean'> = (ctx, node) => {
   const shape = numericShape(ctx.node(node.inputs[0]!).type);
   const count = sizeOf(node.attrs.axes.map((axis) => shape[axis]!));
@@ -29,12 +31,16 @@ const lowerMean: Lower<'mean'> = (ctx, node) => {
 function lowerReduction(
   ctx: LowerContext,
   node: Node,
-  op: 'sum' | 'max',
+  op: Fold,
   axes: readonly number[],
   scale?: number,
 ): void {
   const view = ctx.view(node.inputs[0]!);
   const result = ctx.result(node);
+  if (view.storage.dtype === 'i32') {
+    ctx.emit(integerReduction(ctx, node, { op, view, result, axes, scale }));
+    return;
+  }
   const kept = view.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
   const output = denseView(
     result.storage,
@@ -59,7 +65,7 @@ interface Axes {
 }
 
 interface Reduction {
-  readonly op: 'sum' | 'max';
+  readonly op: Fold;
   readonly view: View;
   readonly kept: Axes;
   readonly reduced: Axes;
@@ -120,7 +126,7 @@ function reduceView(ctx: LowerContext, node: Node, work: Reduction): void {
 function rowReduction(
   ctx: LowerContext,
   node: Node,
-  op: 'sum' | 'max',
+  op: Fold,
   view: View,
   output: View,
   scale: number,
@@ -146,6 +152,50 @@ function pieceLength(rows: number, length: number, profile: DeviceProfile): numb
   const pieces = Math.ceil(enough / rows);
   const piece = Math.max(shortest, Math.ceil(length / pieces));
   return Math.min(65536, alignUp(piece, 4));
+}
+
+interface IntegerWork {
+  readonly op: Fold;
+  readonly view: View;
+  readonly result: View;
+  readonly axes: readonly number[];
+  /** For means, which are sums in f32. */
+  readonly scale: number | undefined;
+}
+
+/** Counts and positions: one invocation walks all that one result is made of. */
+function integerReduction(ctx: LowerContext, node: Node, work: IntegerWork): Kernel {
+  const { op, view, result, axes, scale } = work;
+  const operands = new Operands([
+    { role: 'x', view, access: 'read', vector: false },
+    { role: 'out', view: result, access: 'read_write', vector: false },
+  ]);
+  const kept = view.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
+  const of = (list: readonly number[], values: readonly number[]) => list.map((axis) => values[axis]!);
+  const count = sizeOf(of(kept, view.shape));
+  const size = ctx.profile.kind === 'cpu' ? 8 : 64;
+  const base = indexExpression('index', of(kept, view.shape), of(kept, view.strides), view.offset);
+  const step = indexExpression('i', of(axes, view.shape), of(axes, view.strides));
+  const type = scale === undefined ? 'i32' : 'f32';
+  const load = (at: string) => `${type}(${operands.at('x', at)})`;
+  const length = sizeOf(of(axes, view.shape));
+  const value = scale === undefined ? 'total' : `total * ${literal(scale)}`;
+  return {
+    name: `${op}_of_integers`,
+    args: operands.args,
+    body: `${flatMain(size, count)}  let base = ${base};
+  var total = ${load('base')};
+  for (var i = 1u; i < ${hiddenBound(length, 'id.z')}; i += 1u) {
+    ${folds[op].into('total', load(`base + ${step}`))}
+  }
+  ${operands.at('out', result.offset === 0 ? 'index' : `index + ${result.offset}u`)} = ${value};
+}
+`,
+    workgroups: gridOf(Math.ceil(count / size), ctx.profile),
+    origin: node.origin,
+    flops: sizeOf(view.shape),
+    bytes: bytesOf(view, result),
+  };
 }
 
 const lowerArgmax: Lower<'argmax'> = (ctx, node) => {
@@ -191,5 +241,6 @@ export const reduceLowerings = {
   sum: lowerSum,
   mean: lowerMean,
   max: lowerMax,
+  min: lowerMin,
   argmax: lowerArgmax,
 } satisfies { [K in OpName]?: Lower<K> };

@@ -13,7 +13,6 @@ import { chooseSchedule } from '../schedules/schedules.ts';
 import {
   bytesOf,
   indexExpression,
-  LOWEST,
   type Operand,
   Operands,
   repeatsLast,
@@ -22,9 +21,10 @@ import {
 import { gridOf, type Kernel } from '../text/kernel.ts';
 import type { View } from '../text/view.ts';
 import { hiddenBound } from '../text/wgsl.ts';
+import { type Fold, folds, horizontal, treeReduction } from './folds.ts';
 
 export interface Reduction {
-  readonly op: 'sum' | 'max';
+  readonly op: Fold;
   readonly name: string;
   /** Expression over roles and earlier names. */
   readonly value: string;
@@ -254,12 +254,8 @@ class RowPrinter {
 
   private reduce(reductions: readonly Reduction[]): string[] {
     const type = this.vector ? 'vec4<f32>' : 'f32';
-    const lines = reductions.map(
-      ({ op, name }) => `var ${name}_acc = ${type}(${op === 'sum' ? '0.0' : LOWEST});`,
-    );
-    const updates = reductions.map(({ op, name, value }) =>
-      op === 'sum' ? `${name}_acc += ${value};` : `${name}_acc = max(${name}_acc, ${value});`,
-    );
+    const lines = reductions.map(({ op, name }) => `var ${name}_acc = ${type}(${folds[op].neutral});`);
+    const updates = reductions.map(({ op, name, value }) => folds[op].into(`${name}_acc`, value));
     lines.push(
       ...this.loop(
         updates,
@@ -299,30 +295,4 @@ class RowPrinter {
     const statement = `${place} = ${value};`;
     return [this.threads === 1 ? statement : `if (lane == 0u) { ${statement} }`];
   }
-}
-
-function horizontal(op: 'sum' | 'max', v: string): string {
-  return op === 'sum'
-    ? `((${v}.x + ${v}.y) + (${v}.z + ${v}.w))`
-    : `max(max(${v}.x, ${v}.y), max(${v}.z, ${v}.w))`;
-}
-
-/** A workgroup-wide reduction in a fixed tree; `shares` is free again when it returns. */
-export function treeReduction(op: 'sum' | 'max', threads: number): string {
-  const join =
-    op === 'sum'
-      ? 'shares[lane] += shares[lane + step];'
-      : 'shares[lane] = max(shares[lane], shares[lane + step]);';
-  return `fn tree_${op}(lane: u32, own: f32) -> f32 {
-  shares[lane] = own;
-  workgroupBarrier();
-  for (var step = ${threads / 2}u; step > 0u; step >>= 1u) {
-    if (lane < step) { ${join} }
-    workgroupBarrier();
-  }
-  let total = shares[0];
-  workgroupBarrier();
-  return total;
-}
-`;
 }

@@ -7,7 +7,7 @@
  * state on (loss-scale.ts).
  */
 import { alignUp } from '../../graph/dims.ts';
-import { treeReduction } from '../rows/rows.ts';
+import { treeReduction } from '../rows/folds.ts';
 import { flatMain } from '../text/access.ts';
 import { gridOf, type Kernel } from '../text/kernel.ts';
 import type { Storage } from '../text/view.ts';

@@ -11,16 +11,19 @@ import type { Builtin, BuiltinParameter, ParameterKind } from '../values/builtin
 import type { Env } from '../values/scope.ts';
 import { describe, isNumber, poison, type Value } from '../values/values.ts';
 import { imageBuiltins } from './image-builtins.ts';
+import { movingBuiltins } from './moving-builtins.ts';
 import type { BuiltinRow } from './row.ts';
 import { staticBuiltins } from './static-builtins.ts';
 import { tensorBuiltins } from './tensor-builtins.ts';
 import { words } from './words.ts';
 
 /** Those over tensors that take numbers too (`max`) give a number for numbers, all others always a tensor. */
-const overTensors = [...words, ...tensorBuiltins, ...imageBuiltins].map((row): BuiltinRow => {
-  const takesNumbers = row.parameters.some((p) => p.kind === 'value');
-  return takesNumbers ? row : { ...row, world: 'tensor' };
-});
+const overTensors = [...words, ...tensorBuiltins, ...movingBuiltins, ...imageBuiltins].map(
+  (row): BuiltinRow => {
+    const takesNumbers = row.parameters.some((p) => p.kind === 'value' || p.kind === 'summands');
+    return takesNumbers ? row : { ...row, world: 'tensor' };
+  },
+);
 const rows: readonly BuiltinRow[] = [...staticBuiltins, ...overTensors];
 const table = new Map(rows.map((row) => [row.name, row]));
 
@@ -75,6 +78,8 @@ function checkKind(builtin: Builtin, parameter: BuiltinParameter, value: Value, 
 
 const wantedText: Readonly<Record<ParameterKind, string>> = {
   tensor: 'a tensor',
+  tensors: 'a tensor or a list of tensors',
+  summands: 'a tensor or a list',
   value: 'a tensor or a number',
   number: 'a number',
   int: 'an int',
@@ -88,12 +93,20 @@ const wantedText: Readonly<Record<ParameterKind, string>> = {
   pattern: 'an axis pattern',
 };
 
+function isTensorValue(value: Value): boolean {
+  return value.kind === 'tensor' || value.kind === 'weight';
+}
+
 function fits(kind: ParameterKind, value: Value): boolean {
-  const tensor = value.kind === 'tensor' || value.kind === 'weight';
+  const tensor = isTensorValue(value);
   const size = value.kind === 'int' || value.kind === 'dim';
   switch (kind) {
     case 'tensor':
       return tensor;
+    case 'tensors':
+      return tensor || (value.kind === 'list' && value.items.every(isTensorValue));
+    case 'summands':
+      return tensor || (value.kind === 'list' && value.items.every((i) => isTensorValue(i) || isNumber(i)));
     case 'value':
       return tensor || isNumber(value) || value.kind === 'dim';
     case 'number':

@@ -3,12 +3,11 @@
  * arguments into nodes. Those that mean one node are words of their ops (words.ts), pattern operations are in
  * patterns.ts.
  */
-import { formatShape } from '../../graph/types.ts';
-import { asDim } from '../nodes/arithmetic.ts';
-import { emit, shapeOf, toTensor, toTensors } from '../nodes/emit.ts';
+import { checkedFloat, checkedInt } from '../nodes/arithmetic.ts';
+import { emit, shapeOf, toTensors } from '../nodes/emit.ts';
 import type { BuiltinParameter } from '../values/builtin.ts';
-import { type AxisOrigin, isNumber, poison, type TensorValue, type Value } from '../values/values.ts';
-import { axesOf, axisOf, flag, staticInt, tensorArgument } from './call.ts';
+import { isNumber, poison, type Value } from '../values/values.ts';
+import { axesOf, flag, tensorArgument } from './call.ts';
 import { einsumCall, rearrangeCall } from './patterns.ts';
 import type { BuiltinCall, BuiltinRow } from './row.ts';
 
@@ -19,8 +18,29 @@ export function castNode(call: BuiltinCall): Value {
   return emit(call.env, 'cast', [x], { to: 'f32' }, call.span, { axes: x.axes });
 }
 
-/** The largest over axes; a tensor without axes is its own. */
-function largestOver(call: BuiltinCall): Value {
+/** Floats as i32, towards zero; integers stay. */
+function truncated(call: BuiltinCall): Value {
+  const given = call.values.get('x')!;
+  if (isNumber(given)) return checkedInt(call.env.session, call.span, Math.trunc(given.value));
+  const x = tensorArgument(call, 'x');
+  if (x === undefined || call.env.tracer!.builder.type(x.node).dtype === 'i32') return x ?? poison;
+  return emit(call.env, 'cast', [x], { to: 'i32' }, call.span, { axes: x.axes });
+}
+
+/** `a` where the mask is not 0, else `b`; static numbers take the element type of the other. */
+function where(call: BuiltinCall): Value {
+  const mask = tensorArgument(call, 'mask');
+  const spanOf = (argument: string) => call.spans.get(argument) ?? call.span;
+  const values = [call.values.get('a')!, call.values.get('b')!] as const;
+  const [a, b] = toTensors(values, call.env, [spanOf('a'), spanOf('b')]);
+  if (mask === undefined || a === undefined || b === undefined) return poison;
+  return emit(call.env, 'where', [mask, a, b], {}, call.span, { names: ['`mask`', '`a`', '`b`'] });
+}
+
+/** The sum of a list, or of a tensor over axes. */
+function sum(call: BuiltinCall): Value {
+  const given = call.values.get('x')!;
+  if (given.kind === 'list') return sumOfList(call, given.items);
   const x = tensorArgument(call, 'x');
   if (x === undefined) return poison;
   const axes = axesOf(call, 'axis', shapeOf(x, call.env));
@@ -28,7 +48,34 @@ function largestOver(call: BuiltinCall): Value {
   if (axes.length === 0) return x;
   const keep = flag(call, 'keep');
   const origins = x.axes.flatMap((o, i) => (axes.includes(i) ? (keep ? [undefined] : []) : [o]));
-  return emit(call.env, 'max', [x], { axes, keep }, call.span, { axes: origins });
+  return emit(call.env, 'sum', [x], { axes, keep }, call.span, { axes: origins });
+}
+
+function sumOfList(call: BuiltinCall, items: readonly Value[]): Value {
+  const { env, span } = call;
+  if (items.every(isNumber)) {
+    const total = items.reduce((all, { value }) => all + value, 0);
+    return items.every(({ kind }) => kind === 'int')
+      ? checkedInt(env.session, span, total)
+      : checkedFloat(env.session, span, total);
+  }
+  const [first, ...others] = items;
+  return others.reduce((all: Value, item) => {
+    const [a, b] = toTensors([all, item], env, [span, span]);
+    return a === undefined || b === undefined ? poison : emit(env, 'add', [a, b], {}, span);
+  }, first!);
+}
+
+/** The largest or smallest over axes; a tensor without axes is its own. */
+function extremeOver(name: 'max' | 'min', call: BuiltinCall): Value {
+  const x = tensorArgument(call, 'x');
+  if (x === undefined) return poison;
+  const axes = axesOf(call, 'axis', shapeOf(x, call.env));
+  if (axes === undefined) return poison;
+  if (axes.length === 0) return x;
+  const keep = flag(call, 'keep');
+  const origins = x.axes.flatMap((o, i) => (axes.includes(i) ? (keep ? [undefined] : []) : [o]));
+  return emit(call.env, name, [x], { axes, keep }, call.span, { axes: origins });
 }
 
 const reduction: readonly BuiltinParameter[] = [
@@ -44,8 +91,8 @@ function extreme(name: 'max' | 'min', call: BuiltinCall): Value {
   const x = call.values.get('x')!;
   const y = call.values.get('y');
   if (y === undefined) {
-    if (!isNumber(x) && name === 'max') return largestOver(call);
-    const message = `${name} of ${isNumber(x) ? 'one number' : 'a tensor over axes'} has no meaning`;
+    if (!isNumber(x)) return extremeOver(name, call);
+    const message = `${name} of one number has no meaning`;
     return call.env.session.report('Z209', call.span, message, { help: `${name}(a, b)` });
   }
   if (isNumber(x) && isNumber(y)) return staticExtreme(name, x, y);
@@ -67,65 +114,6 @@ const pair: readonly BuiltinParameter[] = [
   { name: 'y', kind: 'value', optional: true },
 ];
 
-// ── moving ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-function concat(call: BuiltinCall): Value {
-  const parts: TensorValue[] = [];
-  for (const { value, span } of call.leading) {
-    const part = toTensor(value, call.env, span);
-    if (part === undefined) return poison;
-    parts.push(part);
-  }
-  const [first] = parts;
-  if (first === undefined)
-    return call.env.session.report('Z202', call.span, 'concat needs at least one tensor');
-  const shape = shapeOf(first, call.env);
-  const axis = axisOf(call, staticInt(call, 'axis')!, shape);
-  if (axis === undefined) return poison;
-  const axes: (AxisOrigin | undefined)[] = first.axes.map((o, i) => (i === axis ? undefined : o));
-  return emit(call.env, 'concat', parts, { axis }, call.span, { axes });
-}
-
-/** Adds leading axes where the new shape has more, then grows axes of 1. */
-function expand(call: BuiltinCall): Value {
-  const x = tensorArgument(call, 'x');
-  const list = call.values.get('shape');
-  if (x === undefined || list?.kind !== 'list') return poison;
-  const shape = list.items.map((i) => asDim(i)!);
-  const bad = shape.find((d) => typeof d === 'number' && d < 1);
-  if (bad !== undefined)
-    return call.env.session.report('Z313', call.spans.get('shape')!, `an axis cannot have size ${bad}`);
-  const from = shapeOf(x, call.env);
-  if (from.length > shape.length) {
-    const message = `cannot expand ${formatShape(from)} to ${formatShape(shape)}: it has fewer axes`;
-    return call.env.session.report('Z302', call.span, message);
-  }
-  const added = shape.length - from.length;
-  const ones = Array.from({ length: added }, () => 1);
-  const axes = [...ones.map(() => undefined), ...x.axes];
-  const padded =
-    added === 0 ? x : emit(call.env, 'reshape', [x], { shape: [...ones, ...from] }, call.span, { axes });
-  return padded.kind === 'poison'
-    ? poison
-    : emit(call.env, 'expand', [padded], { shape }, call.span, { axes });
-}
-
-function iota(call: BuiltinCall): Value {
-  const length = asDim(call.values.get('length')!);
-  if (length === undefined) return poison;
-  if (typeof length === 'number' && length < 1) {
-    return call.env.session.report(
-      'Z313',
-      call.spans.get('length') ?? call.span,
-      `iota needs a length of at least 1, got ${length}`,
-    );
-  }
-  if (call.env.tracer === undefined) {
-    return call.env.session.report('Z217', call.span, 'iota can only be used inside `forward`');
-  }
-  return emit(call.env, 'iota', [], { length }, call.span);
-}
-
 const x: BuiltinParameter = { name: 'x', kind: 'tensor' };
 
 export const tensorBuiltins: readonly BuiltinRow[] = [
@@ -135,7 +123,34 @@ export const tensorBuiltins: readonly BuiltinRow[] = [
     parameters: [...pair, ...reduction.slice(1)],
     apply: (call) => extreme('max', call),
   },
-  { name: 'min', about: 'smaller of two values', parameters: pair, apply: (call) => extreme('min', call) },
+  {
+    name: 'min',
+    about: 'smaller of two values, or smallest over axes',
+    parameters: [...pair, ...reduction.slice(1)],
+    apply: (call) => extreme('min', call),
+  },
+  {
+    name: 'sum',
+    about: 'sum over axes, or of a list',
+    parameters: [{ name: 'x', kind: 'summands' }, ...reduction.slice(1)],
+    apply: sum,
+  },
+  {
+    name: 'where',
+    about: '`a` where the mask is not 0, else `b`',
+    parameters: [
+      { name: 'mask', kind: 'tensor' },
+      { name: 'a', kind: 'value' },
+      { name: 'b', kind: 'value' },
+    ],
+    apply: where,
+  },
+  {
+    name: 'int',
+    about: 'a float, or a tensor of floats, towards zero as ints',
+    parameters: [{ name: 'x', kind: 'value' }],
+    apply: truncated,
+  },
   {
     name: 'einsum',
     about: 'sum of products over named axes',
@@ -149,18 +164,4 @@ export const tensorBuiltins: readonly BuiltinRow[] = [
     openNames: true,
     apply: rearrangeCall,
   },
-  {
-    name: 'concat',
-    about: 'joins tensors along an axis',
-    parameters: [x, { name: 'axis', kind: 'axis' }],
-    variadic: true,
-    apply: concat,
-  },
-  {
-    name: 'expand',
-    about: 'repeats axes of 1',
-    parameters: [x, { name: 'shape', kind: 'shape' }],
-    apply: expand,
-  },
-  { name: 'iota', about: '0, 1, 2, ... as i32', parameters: [{ name: 'length', kind: 'dim' }], apply: iota },
 ];

@@ -3,9 +3,14 @@
  * `builtins/`.
  */
 
-/** What a parameter takes. `value`: a tensor or a static number. */
+/**
+ * What a parameter takes. `value`: a tensor or a static number; `tensors`: one or a list of them; `summands`: a
+ * tensor or a list of values.
+ */
 export type ParameterKind =
   | 'tensor'
+  | 'tensors'
+  | 'summands'
   | 'value'
   | 'number'
   | 'int'
