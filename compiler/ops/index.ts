@@ -41,6 +41,7 @@ import { ternaryOps } from './ternary.ts';
 import type { Half, Role, TraitsOf } from './traits.ts';
 import { transpose } from './transpose.ts';
 import { unaryOps } from './unary.ts';
+import { uniform } from './uniform.ts';
 
 const definitions = {
   input,
@@ -54,6 +55,7 @@ const definitions = {
   ...binaryOps,
   ...ternaryOps,
   map,
+  uniform,
 
   sum,
   mean,

@@ -6,8 +6,9 @@
  */
 import { sizeOf } from '../graph/types.ts';
 import { binaryTable } from './binary.ts';
-import { isTernary, isUnary, type MapProgram } from './map-program.ts';
+import { arityOf, isTernary, isUnary, type MapProgram } from './map-program.ts';
 import type { RefTensor } from './op.ts';
+import { uniformOf } from './philox.ts';
 import { broadcastTo } from './tensors.ts';
 import { ternaryTable } from './ternary.ts';
 import { unaryTable } from './unary.ts';
@@ -24,6 +25,11 @@ export function evaluateProgram(
     const out = new Float64Array(size);
     const [a, b, c] = step.args.map((at) => values[at]!);
     if (step.op === 'constant') out.fill(step.value);
+    else if (step.op === 'uniform')
+      for (let i = 0; i < size; i++) {
+        const element = c![i]! * step.inner + (i % step.inner);
+        out[i] = uniformOf(a![i]!, b![i]!, step.place, element);
+      }
     else if (isUnary(step.op)) {
       const f = unaryTable[step.op].f64;
       for (let i = 0; i < size; i++) out[i] = f(a![i]!);
@@ -45,8 +51,8 @@ export function evaluateProgram(
 export function programFault(program: MapProgram, inputs: number): string | undefined {
   if (program.inputs !== inputs) return `the program takes ${program.inputs} inputs, the node has ${inputs}`;
   for (const [at, step] of program.instructions.entries()) {
-    const arity = step.op === 'constant' ? 0 : isUnary(step.op) ? 1 : isTernary(step.op) ? 3 : 2;
-    if (step.args.length !== arity) return `instruction ${at} (${step.op}) has ${step.args.length} arguments`;
+    if (step.args.length !== arityOf(step.op))
+      return `instruction ${at} (${step.op}) has ${step.args.length} arguments`;
     if (step.args.some((a) => a < 0 || a >= inputs + at))
       return `instruction ${at} (${step.op}) reads a value that does not exist yet`;
   }

@@ -14,12 +14,15 @@ import { constantValue } from '../graph/constants.ts';
 import { createBuilder } from '../graph/create-builder.ts';
 import { readersOf } from '../graph/readers.ts';
 import { type Graph, type Node, type NodeOf, numericShape, sameShape, sizeOf } from '../graph/types.ts';
-import type { ElementwiseOp } from '../ops/attributes.ts';
 import { isDepthwise } from '../ops/convolve.ts';
-import { isElementwise, type MapInstruction, type MapProgram } from '../ops/map-program.ts';
+import {
+  instructionOf,
+  isElementwise,
+  isMask,
+  type MapInstruction,
+  type MapProgram,
+} from '../ops/map-program.ts';
 import type { DeviceProfile } from '../profile.ts';
-
-type ElementwiseNode = NodeOf<ElementwiseOp>;
 
 /** Instructions and stored operands up to which recomputing beats storing. */
 const cheap = { instructions: 6, operands: 2 };
@@ -49,10 +52,13 @@ class Fusion {
     return this.graph.nodes[id]!;
   }
 
+  /** Of floats; comparisons and random numbers may read integers, which end a chain. */
   isElementwise(id: number): boolean {
     const node = this.node(id);
-    const floats = [node.type, ...node.inputs.map((i) => this.node(i).type)].every((t) => t.dtype === 'f32');
-    return isElementwise(node.op) && floats;
+    const { op, inputs, type } = node;
+    if (op === 'uniform') return true;
+    if (!isElementwise(op) || type.dtype !== 'f32') return false;
+    return isMask(op) || inputs.every((i) => this.node(i).type.dtype === 'f32');
   }
 
   constant(id: number): number | undefined {
@@ -61,6 +67,8 @@ class Fusion {
 
   /** Instructions and stored operands of a node with everything that only it uses. */
   #weigh(id: number, operands: Set<number>): number {
+    // Random numbers are never worth storing.
+    if (this.node(id).op === 'uniform') return 1;
     let instructions = 1;
     for (const input of this.node(id).inputs) {
       if (this.constant(input) !== undefined) continue;
@@ -147,6 +155,8 @@ class Fusion {
   #products(of: Groups['of'], operands: ReadonlyMap<number, ReadonlySet<number>>): Map<number, number> {
     const product = new Map<number, number>();
     for (const [root, leaves] of operands) {
+      // An epilogue reads floats.
+      if ([...leaves].some((id) => this.node(id).type.dtype === 'i32')) continue;
       const only = (users: readonly number[]) =>
         users.every((u) => {
           const groups = of.get(u);
@@ -187,17 +197,22 @@ class Fusion {
       const known = values.get(id);
       if (known !== undefined) return known;
       const constant = this.constant(id);
-      const node = this.node(id) as ElementwiseNode;
+      const node = this.node(id);
       const value =
         constant !== undefined
-          ? push({ op: 'constant', args: [], value: constant })
-          : push({ op: node.op, args: node.inputs.map(evaluate) });
+          ? push({ op: 'constant', args: [], value: constant, ...elementOf(node) })
+          : push(instructionOf(node, node.inputs.map(evaluate))!);
       values.set(id, value);
       return value;
     };
     evaluate(root);
     return { program: { inputs: operands.length, instructions }, operands };
   }
+}
+
+/** Constants beside integers are integers. */
+function elementOf({ type }: Node): { element?: 'i32' } {
+  return type.dtype === 'i32' ? { element: 'i32' } : {};
 }
 
 function emitGroup(

@@ -9,9 +9,11 @@ import { differentiate } from '../../compiler/autodiff/differentiate.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
 import { type Graph, gradientPrefix, movedPrefix, numericShape } from '../../compiler/graph/types.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
+import { randomInput, randomKeys } from '../../compiler/ops/philox.ts';
 import type { Batch } from '../data/types.ts';
 import { movedBuffers } from '../train/counters.ts';
 import { chunkOf } from '../train/session.ts';
+import type { RandomStep } from '../train/types.ts';
 
 /** A weight as the reference needs to know it. */
 export interface ReferenceWeight {
@@ -22,20 +24,35 @@ export interface ReferenceWeight {
 type Tensors = Map<string, RefTensor>;
 
 /** Gives `loss`, `grad.<weight>` and `buffer.<name>` of a batch. */
-export type StepComputation = (batch: Batch, params: ReadonlyMap<string, RefTensor>) => Tensors;
+export type StepComputation = (
+  batch: Batch,
+  params: ReadonlyMap<string, RefTensor>,
+  random: RandomStep,
+) => Tensors;
 
 function toReference(shape: readonly number[], data: ArrayLike<number>): RefTensor {
   return { shape, data: Float64Array.from(data) };
 }
 
-/** The images and tokens that a graph takes; other inputs come from `more`. */
-function feeds(graph: Graph, batch: Pick<Batch, 'images' | 'tokens'>, more: Tensors = new Map()): Tensors {
+interface Feed {
+  readonly batch: Pick<Batch, 'images' | 'tokens'>;
+  readonly random: RandomStep;
+  /** Number of the first sample in the whole batch. */
+  readonly first: number;
+}
+
+/** The images, tokens and random keys that a graph takes; other inputs come from `more`. */
+function feeds(graph: Graph, { batch, random, first }: Feed, more: Tensors = new Map()): Tensors {
   const fed: Tensors = new Map();
+  const hostOf = (name: string, rows: number) => {
+    if (name === randomInput) return randomKeys(random.seed, random.step, first, rows);
+    return name === 'images' ? batch.images : batch.tokens;
+  };
   for (const node of graph.nodes) {
     if (node.op !== 'input') continue;
     const { name } = node.attrs;
-    const host = name === 'images' ? batch.images : batch.tokens;
-    fed.set(name, more.get(name) ?? toReference(numericShape(node.type), host));
+    const shape = numericShape(node.type);
+    fed.set(name, more.get(name) ?? toReference(shape, hostOf(name, shape[0] ?? 1)));
   }
   return fed;
 }
@@ -43,8 +60,8 @@ function feeds(graph: Graph, batch: Pick<Batch, 'images' | 'tokens'>, more: Tens
 /** @param graph entry `loss` of the whole batch, without gradients */
 export function wholeBatch(graph: Graph, trained: readonly ReferenceWeight[]): StepComputation {
   const differentiated = differentiate(graph, { loss: 'loss', wrt: trained });
-  return (batch, params) =>
-    executeReference(differentiated, { inputs: feeds(differentiated, batch), params });
+  return (batch, params, random) =>
+    executeReference(differentiated, { inputs: feeds(differentiated, { batch, random, first: 0 }), params });
 }
 
 /** @param sizes pairs in a batch and in a chunk */
@@ -54,16 +71,21 @@ export function chunkByChunk(
   trained: readonly ReferenceWeight[],
 ): StepComputation {
   const indices = Array.from({ length: cuts }, (_, i) => i);
-  return (batch, given) => {
+  return (batch, given, random) => {
     const params = new Map(given);
-    const chunks = Array.from({ length: sizes.batch / sizes.chunk }, (_, c) => chunkOf(batch, c, sizes));
+    const chunks = Array.from({ length: sizes.batch / sizes.chunk }, (_, c): Feed => {
+      return { batch: chunkOf(batch, c, sizes), random, first: c * sizes.chunk };
+    });
     const features = chunks.map((chunk) =>
       executeReference(encode, { inputs: feeds(encode, chunk), params }),
     );
     const gathered: Tensors = new Map(
       indices.map((i) => [cutNames.gathered(i), stacked(features.map((f) => f.get(cutNames.feature(i))!))]),
     );
-    const results = executeReference(loss, { inputs: feeds(loss, batch, gathered), params });
+    const results = executeReference(loss, {
+      inputs: feeds(loss, { batch, random, first: 0 }, gathered),
+      params,
+    });
     const sums: Tensors = new Map(trained.map(({ name, shape }) => [gradientPrefix + name, zeros(shape)]));
     addAll(sums, results);
     for (const [c, chunk] of backward === undefined ? [] : chunks.entries()) {

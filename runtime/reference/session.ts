@@ -44,6 +44,7 @@ export class ReferenceTrainSession implements TrainSession {
     const outputs = this.#compute(
       batch,
       new Map(this.#weights.map(({ name, shape }) => [name, { shape, data: this.#find(name) }])),
+      hyper.random,
     );
     const gradient = (name: string): Float64Array => outputs.get(gradientPrefix + name)!.data;
     const { trainable, clamps } = this.#settings;

@@ -4,11 +4,20 @@
  * A plan with sections (chunked training) is driven chunk by chunk: the batch stays on the host, one chunk is
  * uploaded before each repetition, and at most two are under way, which bounds the driver's staging memory.
  */
+import { randomInput, randomKeys } from '../../compiler/ops/philox.ts';
 import type { Plan, PlanSection } from '../../compiler/plan/types.ts';
 import { type ScalerSlot, scalerSlots } from '../../compiler/slots.ts';
 import type { Batch } from '../data/types.ts';
 import type { HostArray, Session } from '../types.ts';
-import type { LossScaling, StateArray, StateInfo, StepHyper, StepResult, TrainSession } from './types.ts';
+import type {
+  LossScaling,
+  RandomStep,
+  StateArray,
+  StateInfo,
+  StepHyper,
+  StepResult,
+  TrainSession,
+} from './types.ts';
 
 export const firstMoment = 'adam.m.';
 export const secondMoment = 'adam.v.';
@@ -56,10 +65,10 @@ export class DeviceTrainSession implements TrainSession {
     this.#second = undefined;
     session.writeHyper([hyper.lr, hyper.biasCorrection1, hyper.biasCorrection2, hyper.clipNorm]);
     if (sections === undefined) {
-      this.#write(batch);
+      this.#write(batch, hyper.random, 0);
       session.run();
     } else {
-      this.#feeding = this.#feed(sections, batch);
+      this.#feeding = this.#feed(sections, batch, hyper.random);
       // What follows up to the next wait comes before anything that waits for `taken`.
       await this.#feeding;
     }
@@ -80,12 +89,12 @@ export class DeviceTrainSession implements TrainSession {
   }
 
   /** Runs all sections in order, each as often as it repeats. */
-  async #feed(sections: readonly PlanSection[], batch: Batch): Promise<void> {
+  async #feed(sections: readonly PlanSection[], batch: Batch, random: RandomStep): Promise<void> {
     const session = this.#session;
     let before = Promise.resolve();
     for (const section of sections) {
       for (let chunk = 0; chunk < section.repeat; chunk++) {
-        if (section.repeat > 1) this.#write(chunkOf(batch, chunk, session.plan));
+        if (section.repeat > 1) this.#write(chunkOf(batch, chunk, session.plan), random, chunk);
         session.run(section, chunk);
         const done = session.finish();
         // Waited for one chunk later; until then no failure is unhandled.
@@ -96,9 +105,13 @@ export class DeviceTrainSession implements TrainSession {
     }
   }
 
-  #write(batch: Pick<Batch, 'images' | 'tokens'>): void {
+  /** @param chunk number of the chunk that the batch is */
+  #write(batch: Pick<Batch, 'images' | 'tokens'>, { seed, step }: RandomStep, chunk: number): void {
     if (this.#inputs.has('images')) this.#session.writeInput('images', batch.images);
     if (this.#inputs.has('tokens')) this.#session.writeInput('tokens', batch.tokens);
+    if (!this.#inputs.has(randomInput)) return;
+    const { batch: all, chunk: rows = all } = this.#session.plan;
+    this.#session.writeInput(randomInput, randomKeys(seed, step, chunk * rows, rows));
   }
 
   async readState(name: string): Promise<StateArray> {

@@ -60,6 +60,7 @@ interface Started {
 export function hyperAt(
   loop: Pick<TrainLoop, 'schedule' | 'settings' | 'gradClip'>,
   step: number,
+  seed: number,
 ): StepHyper {
   const { beta1, beta2 } = loop.settings;
   return {
@@ -67,6 +68,7 @@ export function hyperAt(
     biasCorrection1: 1 - beta1 ** (step + 1),
     biasCorrection2: 1 - beta2 ** (step + 1),
     clipNorm: loop.gradClip ?? 0,
+    random: { seed, step },
   };
 }
 
@@ -109,10 +111,10 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
   try {
     while (step < loop.end) {
       const asked = loop.now();
-      const { epoch } = loop.source.cursor();
+      const { epoch, seed } = loop.source.cursor();
       const batch = await loop.source.next();
       const dataWait = loop.now() - asked;
-      const hyper = hyperAt(loop, step);
+      const hyper = hyperAt(loop, step, seed);
       const result = loop.session.step(batch, hyper);
       // A failure is seen when the step's turn to report comes.
       result.catch(() => {});

@@ -16,6 +16,13 @@ export interface StepHyper {
   readonly biasCorrection2: number;
   /** Largest global gradient norm; 0 = no clipping. */
   readonly clipNorm: number;
+  /** What random numbers are keyed by, beside the sample: the run's seed and the step. */
+  readonly random: RandomStep;
+}
+
+export interface RandomStep {
+  readonly seed: number;
+  readonly step: number;
 }
 
 /** What one step reports. */

@@ -107,6 +107,7 @@ export function emitMap(ctx: Emitter, kernel: MapKernel): void {
     operands.map((_, i) => `v${i}`),
     lanes,
     't',
+    lanes === 1 ? 'index' : 'index * 4u',
   );
   const loopShape = shape.map((n, axis) => (axis === inner ? n / lanes : n));
   const count = sizeOf(loopShape);
@@ -281,6 +282,7 @@ const elementwise = Object.fromEntries(elementwiseOps.map((op) => [op, lowerElem
 export const mapLowerings = {
   ...elementwise,
   map: lowerElementwise,
+  uniform: lowerElementwise,
   mask_future: lowerMask,
   cast: lowerCast,
   constant: lowerConstant,

@@ -7,6 +7,7 @@
 import type { BinaryMapOp } from '../../ops/attributes.ts';
 import { type BinaryRow, binaryTable } from '../../ops/binary.ts';
 import { isBinary, isTernary, isUnary, type MapInstruction, type MapProgram } from '../../ops/map-program.ts';
+import { philoxSource } from '../../ops/philox.ts';
 import { ternaryTable } from '../../ops/ternary.ts';
 import { unaryTable } from '../../ops/unary.ts';
 import { type Lane, type Lanes, laneOf, literal } from '../../ops/wgsl.ts';
@@ -25,7 +26,8 @@ export function hiddenBound(count: number, zero: string): string {
   return `max(${count}u, ${zero})`;
 }
 
-type Operation = Exclude<MapInstruction, { op: 'constant' }>;
+type Operation = Exclude<MapInstruction, { op: 'constant' | 'uniform' }>;
+type Random = Extract<MapInstruction, { op: 'uniform' }>;
 
 /** How a program's element type has an operation of two operands. */
 function binaryForm({ element }: MapProgram, op: BinaryMapOp): Pick<BinaryRow, 'wgsl' | 'helper'> {
@@ -71,38 +73,64 @@ function printInstruction(
   return special === undefined ? { text: wgsl(a, b, lane), helper } : { text: special };
 }
 
+/**
+ * Random numbers of one element or four.
+ * @param element number in the result of the (first) element
+ */
+function printRandom(
+  { place, inner }: Random,
+  [key0, key1, row]: readonly string[],
+  { lanes }: Lane,
+  element: string | undefined,
+): string {
+  if (element === undefined) throw new Error('random numbers have no element here');
+  const numbered = (at: string) => `u32(${row}${lanes === 4 ? '.x' : ''}) * ${inner}u + (${at}) % ${inner}u`;
+  if (lanes === 1) return `random_1(${key0}, ${key1}, ${place}u, ${numbered(element)})`;
+  // Four elements of one row have one key, and one block of four words.
+  if (inner % 4 === 0) return `random_block(${key0}.x, ${key1}.x, ${place}u, ${numbered(element)})`;
+  const each = `(vec4<u32>(${element}) + vec4<u32>(0u, 1u, 2u, 3u))`;
+  const numbers = `vec4<u32>(${row}) * ${inner}u + ${each} % vec4<u32>(${inner}u)`;
+  return `random_4(${key0}, ${key1}, ${place}u, ${numbers})`;
+}
+
 /** Helper functions a program needs, to be printed before `main`. */
 export function programHelpers(program: MapProgram, lanes: Lanes): string {
   const lane = laneOf(lanes, program.element);
-  const used = program.instructions.map((instruction) =>
-    instruction.op === 'constant'
-      ? undefined
-      : printInstruction(program, instruction, ['', '', ''], lane).helper,
-  );
+  const used = program.instructions.map((instruction) => {
+    if (instruction.op === 'constant') return undefined;
+    if (instruction.op === 'uniform') return philoxSource;
+    return printInstruction(program, instruction, ['', '', ''], lane).helper;
+  });
   return [...new Set(used)].map((helper) => helper?.(lane) ?? '').join('');
 }
 
 /**
  * One WGSL expression for a program over named input values. Values used more than once become `let`s in
  * `lines`.
+ * @param element number of the (first) element in the result, for programs with random numbers
  */
 export function printProgram(
   program: MapProgram,
   inputs: readonly string[],
   lanes: Lanes,
   prefix: string,
+  element?: string,
 ): { lines: string[]; result: string } {
   const lane = laneOf(lanes, program.element);
   const lines: string[] = [];
   const values = [...inputs];
   program.instructions.forEach((instruction, i) => {
     if (instruction.op === 'constant') {
-      values.push(lane.of(literal(instruction.value)));
+      const { element = 'f32', value } = instruction;
+      values.push(laneOf(lanes, element).of(element === 'i32' ? `${value}i` : literal(value)));
       return;
     }
     const name = `${prefix}${i}`;
     const args = instruction.args.map((a) => values[a]!);
-    const { text } = printInstruction(program, instruction, args, lane, name, lines);
+    const { text } =
+      instruction.op === 'uniform'
+        ? { text: printRandom(instruction, args, lane, element) }
+        : printInstruction(program, instruction, args, lane, name, lines);
     lines.push(`let ${name} = ${text};`);
     values.push(name);
   });
@@ -117,6 +145,7 @@ export function arithmeticExpression(program: MapProgram, inputs: readonly strin
       values.push(literal(instruction.value));
       continue;
     }
+    if (instruction.op === 'uniform') throw new Error('random numbers are no plain arithmetic');
     const args = instruction.args.map((i) => values[i]!);
     const { text } = printInstruction(program, instruction, args, laneOf(1));
     values.push(isUnary(instruction.op) ? `(${text})` : text);

@@ -12,13 +12,14 @@ import type { Env } from '../values/scope.ts';
 import { describe, isNumber, poison, type Value } from '../values/values.ts';
 import { imageBuiltins } from './image-builtins.ts';
 import { movingBuiltins } from './moving-builtins.ts';
+import { randomBuiltins } from './random-builtins.ts';
 import type { BuiltinRow } from './row.ts';
 import { staticBuiltins } from './static-builtins.ts';
 import { tensorBuiltins } from './tensor-builtins.ts';
 import { words } from './words.ts';
 
 /** Those over tensors that take numbers too (`max`) give a number for numbers, all others always a tensor. */
-const overTensors = [...words, ...tensorBuiltins, ...movingBuiltins, ...imageBuiltins].map(
+const overTensors = [...words, ...tensorBuiltins, ...movingBuiltins, ...imageBuiltins, ...randomBuiltins].map(
   (row): BuiltinRow => {
     const takesNumbers = row.parameters.some((p) => p.kind === 'value' || p.kind === 'summands');
     return takesNumbers ? row : { ...row, world: 'tensor' };

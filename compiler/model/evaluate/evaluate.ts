@@ -96,11 +96,14 @@ function evaluateName(expr: NameExpr, env: Env): Value {
   if (bound !== undefined) return bound.value;
   const declared = lookup(env.module, expr.text);
   if (declared === null) return poison;
-  if (declared !== undefined) return declaredValue(declared, expr.span, env);
   const builtin = builtinNamed(expr.text);
+  // A model's name is a string, and hides no word.
+  const hidden = declared?.kind === 'model' && builtin !== undefined;
+  if (declared !== undefined && !hidden) return declaredValue(declared, expr.span, env);
   if (builtin !== undefined) return { kind: 'builtin', builtin };
   // N: the features of all chunks and ranks; on one device the batch.
   if (expr.text === 'N' && env.tracer !== undefined) return dimValue(env.tracer.batch);
+  if (expr.text === 'training' && env.tracer !== undefined) return bool(env.tracer.training);
   return unknownName(expr.text, expr.span, env);
 }
 

@@ -5,8 +5,8 @@
 import type { BinaryExpr, Expr, UnaryExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import type { Builder } from '../../graph/builder.ts';
-import { binaryOperators, binaryTable } from '../../ops/binary.ts';
-import { isBinary } from '../../ops/map-program.ts';
+import { binaryOperators } from '../../ops/binary.ts';
+import { isMask } from '../../ops/map-program.ts';
 import { staticBinary } from '../nodes/arithmetic.ts';
 import { emit, isInteger, toTensor, toTensors } from '../nodes/emit.ts';
 import * as mistakes from '../values/mistakes.ts';
@@ -77,16 +77,16 @@ function notMask(expr: UnaryExpr, operand: Value, env: Env): Value {
 /** A tensor as a mask of ones and zeros: itself where it is one, else what differs from 0. */
 function maskOf(value: Value, expr: Expr, env: Env): TensorValue | undefined {
   const x = toTensor(value, env, expr.span);
-  if (x === undefined || isMask(x.node, env.tracer!.builder)) return x;
+  if (x === undefined || holdsMask(x.node, env.tracer!.builder)) return x;
   const zero = zeroLike(x, expr.span, env);
   const made = zero === undefined ? poison : emit(env, 'not_equal', [x, zero], {}, expr.span);
   return made.kind === 'poison' ? undefined : made;
 }
 
-function isMask(id: number, builder: Builder): boolean {
+function holdsMask(id: number, builder: Builder): boolean {
   const { op, inputs } = builder.node(id);
-  if (op === 'minimum' || op === 'maximum') return inputs.every((input) => isMask(input, builder));
-  return isBinary(op) && binaryTable[op].mask === true;
+  if (op === 'minimum' || op === 'maximum') return inputs.every((input) => holdsMask(input, builder));
+  return isMask(op);
 }
 
 function zeroLike(x: TensorValue, span: Span, env: Env): TensorValue | undefined {

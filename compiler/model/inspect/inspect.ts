@@ -128,7 +128,10 @@ function inspectName(name: string, span: Span, look: Look): Kind {
   if (declared === null) return any;
   if (declared !== undefined) {
     const { decl, module } = declared;
-    if (declared.kind === 'model') return any;
+    if (declared.kind === 'model') {
+      const word = builtinNamed(name);
+      return word === undefined ? any : { of: 'builtin', builtin: word };
+    }
     if (module.damaged.has(decl)) return any;
     if (declared.kind === 'block') return { of: 'block', decl: declared.decl, module };
     return { of: 'fn', name, callable: declared.decl, module };
@@ -136,6 +139,7 @@ function inspectName(name: string, span: Span, look: Look): Kind {
   const builtin = builtinNamed(name);
   if (builtin !== undefined) return { of: 'builtin', builtin };
   if (name === 'N' && look.body) return any;
+  if (name === 'training' && look.body) return { of: 'bool' };
   unknownName(name, span, look);
   return any;
 }

@@ -52,9 +52,18 @@ export function runForward(root: Root, session: Session, options: TraceOptions):
     );
     return undefined;
   }
-  const tracer = new Tracer(options);
-  const env: Env = { ...staticEnv(contextOf(session), root.module), tracer };
-  return session.guard(() => session.within(root.span, () => run(root, forward, env, tracer)));
+  const traced = (with_: TraceOptions): Run | undefined => {
+    const tracer = new Tracer(with_);
+    const env: Env = { ...staticEnv(contextOf(session), root.module), tracer };
+    const made = session.guard(() => session.within(root.span, () => run(root, forward, env, tracer)));
+    tracer.randomness.close();
+    return made;
+  };
+  const made = traced(options);
+  if (made === undefined || !made.tracer.randomness.used || options.batch === undefined) return made;
+  const { batch: _, ...open } = options;
+  const learnt = traced(open)?.tracer.randomness.learnt;
+  return learnt && traced({ ...options, randomRows: learnt });
 }
 
 function run(root: Root, forward: ForwardMember, env: Env, tracer: Tracer): Run | undefined {

@@ -7,6 +7,7 @@ import type { Builder } from '../../graph/builder.ts';
 import { createBuilder } from '../../graph/create-builder.ts';
 import type { Dim } from '../../graph/types.ts';
 import type { Weight } from '../types.ts';
+import { Randomness } from './randomness.ts';
 
 export interface TraceOptions {
   /** Rows of the batch; open (`B`) when absent. */
@@ -17,6 +18,8 @@ export interface TraceOptions {
   readonly frozen?: (name: string) => boolean;
   /** Objective of the `loss` entry by name; the model's own by default. */
   readonly objective?: string;
+  /** What random numbers belong to, as a trace with an open batch found. */
+  readonly randomRows?: Randomness['rows'];
   /** Replace bodies by fused kernels (default); `false` compiles the bodies, for comparison. */
   readonly fuse?: boolean;
 }
@@ -27,6 +30,7 @@ export class Tracer {
   readonly training: boolean;
   readonly fuse: boolean;
   readonly frozen: (name: string) => boolean;
+  readonly randomness: Randomness;
   /**
    * Moved statistics by buffer name: the node of the new value, and the batch's mean that stands for its use.
    */
@@ -37,6 +41,7 @@ export class Tracer {
     this.training = options.training ?? false;
     this.fuse = options.fuse ?? true;
     this.frozen = options.frozen ?? (() => false);
+    this.randomness = new Randomness(options.randomRows);
   }
 
   /** The node of a weight or buffer. */

@@ -32,7 +32,7 @@ describe('training on WebGPU, interrupted', () => {
         tokens: Int32Array.from(part(tokens)),
         skipped: 0,
       };
-      return session.step(batch, hyperAt({ schedule, settings: golden.settings }, i));
+      return session.step(batch, hyperAt({ schedule, settings: golden.settings }, i, 0));
     };
     const stateOf = async (session: TrainSession) => {
       const state = new Map<string, StateArray>();

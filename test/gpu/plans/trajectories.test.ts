@@ -97,7 +97,7 @@ describe.skipIf(!on).each(['cpu', 'gpu'] as const)('trajectories by %s schedules
       for (const [name, start] of starts)
         session.writeState(name, name.startsWith('adam.') ? start.fill(0) : start);
       for (let step = 0; step < 5; step++)
-        await session.step(batchOf(seed, step), hyperAt({ schedule, settings }, step));
+        await session.step(batchOf(seed, step), hyperAt({ schedule, settings }, step, seed));
       let [off, moved] = [0, 0];
       for (const [name, wanted] of Object.entries(end)) {
         const start = sampled(starts.get(name)!);

@@ -122,7 +122,13 @@ describe('AdamW in f64', () => {
     const weight = Float64Array.of(2, -1);
     const m = new Float64Array(2);
     const v = new Float64Array(2);
-    const hyper = { lr: 0.1, biasCorrection1: 0.1, biasCorrection2: 0.02, clipNorm: 0 };
+    const hyper = {
+      lr: 0.1,
+      biasCorrection1: 0.1,
+      biasCorrection2: 0.02,
+      clipNorm: 0,
+      random: { seed: 0, step: 0 },
+    };
     adamwStep({ weight, m, v, dims: 2 }, Float64Array.of(0.5, -4), 1, hyper, settings);
     // At the first step m/bc1 = g and v/bc2 = g², so the step is lr * sign(g) up to epsilon.
     const step = (g: number) => (0.1 * g) / (Math.abs(g) + 1e-6);
@@ -133,7 +139,13 @@ describe('AdamW in f64', () => {
   it('decays no weight with fewer dimensions than asked, and clips by the global norm', () => {
     const weight = Float64Array.of(2);
     const state = { weight, m: new Float64Array(1), v: new Float64Array(1), dims: 1 };
-    const hyper = { lr: 0.1, biasCorrection1: 0.1, biasCorrection2: 0.02, clipNorm: 1 };
+    const hyper = {
+      lr: 0.1,
+      biasCorrection1: 0.1,
+      biasCorrection2: 0.02,
+      clipNorm: 1,
+      random: { seed: 0, step: 0 },
+    };
     adamwStep(state, Float64Array.of(0), 1, hyper, settings);
     expect(weight[0]).toBe(2);
     expect(globalNorm([Float64Array.of(3), Float64Array.of(4)])).toBe(5);
@@ -211,12 +223,13 @@ describe('the loop', () => {
   });
 
   it('gives the optimizer its bias corrections', () => {
-    expect(hyperAt({ schedule, settings, gradClip: 2 }, 0)).toEqual({
+    expect(hyperAt({ schedule, settings, gradClip: 2 }, 0, 7)).toEqual({
       lr: 0.05 / 3,
       biasCorrection1: 1 - 0.9,
       biasCorrection2: 1 - 0.98,
       clipNorm: 2,
+      random: { seed: 7, step: 0 },
     });
-    expect(hyperAt({ schedule, settings }, 9).biasCorrection2).toBeCloseTo(1 - 0.98 ** 10, 15);
+    expect(hyperAt({ schedule, settings }, 9, 7).biasCorrection2).toBeCloseTo(1 - 0.98 ** 10, 15);
   });
 });
