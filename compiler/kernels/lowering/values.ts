@@ -16,7 +16,6 @@ import type { OpName } from '../../ops/attributes.ts';
 import type { DeviceProfile } from '../../profile.ts';
 import { emitCopy } from '../moves/map.ts';
 import { emitTransposedCopy } from '../moves/transpose.ts';
-import { withHalfStorage } from '../text/half.ts';
 import { tapStrides } from '../text/image-strides.ts';
 import type { Emitter, Kernel } from '../text/kernel.ts';
 import { equalParts, furthestAxis, slicePart } from '../text/slices.ts';
@@ -283,7 +282,7 @@ export class Values implements Emitter {
 
   emit(kernel: Kernel): void {
     const args = kernel.args.map((arg) => this.windows.resolve(arg));
-    this.kernels.push(withHalfStorage({ ...kernel, args }));
+    this.kernels.push({ ...kernel, args });
   }
 
   allocate(

@@ -14,10 +14,11 @@ import { momentColumns } from '../../ops/group-moments.ts';
 import type { MapInstruction, MapProgram } from '../../ops/map-program.ts';
 import { rowKernel } from '../rows/rows.ts';
 import type { Lower, LowerContext } from '../text/kernel.ts';
+import { load } from '../text/memory.ts';
 import { denseView, type View } from '../text/view.ts';
 import { expandView } from '../text/view-algebra.ts';
 import { literal } from '../text/wgsl.ts';
-import { type Contraction, operandOf, type ResultPrinter } from './contraction.ts';
+import { type Contraction, operandOf, type ProductArgs, type ResultPrinter } from './contraction.ts';
 
 /** A kernel of its own for moments, where the product that makes x cannot write them. */
 const lowerGroupMoments: Lower<'group_moments'> = (ctx, node) => {
@@ -112,10 +113,14 @@ interface RowNorm {
  * An element `raw` of the left operand at row `outer` of the tile and `kk` of the whole K, normalised where
  * the product does so.
  */
-export function normalisedValue({ normalise }: Contraction): string {
-  if (!normalise) return 'raw';
+export function normalisedValue({ normalise }: Contraction, { norm }: ProductArgs): string {
+  if (!normalise || !norm) return 'raw';
   const { weight, bias } = normalise;
-  return `(raw - row_norm[outer].x) * row_norm[outer].y * gain[kk + ${weight.offset}u] + shift[kk + ${bias.offset}u]`;
+  const [scale, offset] = [
+    load(norm.gain, `kk + ${weight.offset}u`),
+    load(norm.shift, `kk + ${bias.offset}u`),
+  ];
+  return `(raw - row_norm[outer].x) * row_norm[outer].y * ${scale} + ${offset}`;
 }
 
 /** How a workgroup spreads work: the number of an invocation, and how many there are. */

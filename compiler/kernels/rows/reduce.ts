@@ -167,13 +167,13 @@ const lowerArgmax: Lower<'argmax'> = (ctx, node) => {
     view.offset,
   );
   const body = `${flatMain(size, count)}  let base = ${base};
-  var best = ${operands.at('x', 'base')};
+  var best = ${operands.load('x', 'base')};
   var place = 0u;
   for (var i = 1u; i < ${hiddenBound(view.shape[axis]!, 'id.z')}; i += 1u) {
-    let x = ${operands.at('x', `base + i * ${view.strides[axis]!}u`)};
+    let x = ${operands.load('x', `base + i * ${view.strides[axis]!}u`)};
     if (x > best) { best = x; place = i; }
   }
-  ${operands.at('out', result.offset === 0 ? 'index' : `index + ${result.offset}u`)} = i32(place);
+  ${operands.store('out', result.offset === 0 ? 'index' : `index + ${result.offset}u`, 'i32(place)')}
 }
 `;
   ctx.emit({

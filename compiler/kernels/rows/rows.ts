@@ -244,12 +244,12 @@ class RowPrinter {
 
   private load({ role, view }: RowInput): string {
     if (repeatsLast(view)) {
-      const one = this.operands.at(role, `${role}_base`);
+      const one = this.operands.load(role, `${role}_base`);
       return this.vector ? `vec4<f32>(${one})` : one;
     }
     const stride = view.strides.at(-1)!;
     const step = this.vector || stride === 1 ? 'i' : `i * ${stride}u`;
-    return this.operands.at(role, `${role}_base + ${step}`);
+    return this.operands.load(role, `${role}_base + ${step}`);
   }
 
   private reduce(reductions: readonly Reduction[]): string[] {
@@ -286,17 +286,16 @@ class RowPrinter {
     const stride = view.strides.at(-1)!;
     if (!this.vector || whole) {
       const step = whole || stride === 1 ? 'i' : `i * ${stride}u`;
-      return [`${this.operands.at(role, `${role}_base + ${step}`)} = value;`];
+      return [this.operands.store(role, `${role}_base + ${step}`, 'value')];
     }
-    const at = (q: number) => this.operands.at(role, `${role}_base + (4u * i + ${q}u) * ${stride}u`);
-    return [0, 1, 2, 3].map((q) => `${at(q)} = value[${q}];`);
+    const at = (q: number) => `${role}_base + (4u * i + ${q}u) * ${stride}u`;
+    return [0, 1, 2, 3].map((q) => this.operands.store(role, at(q), `value[${q}]`));
   }
 
   private put(value: string, into: View | undefined): string[] {
     const { shape, strides, offset } = into ?? this.spec.output;
     const role = into ? `put${furtherOutputs(this.spec).indexOf(into)}` : 'out';
-    const place = this.operands.at(role, indexExpression('row', shape, strides, offset));
-    const statement = `${place} = ${value};`;
+    const statement = this.operands.store(role, indexExpression('row', shape, strides, offset), value);
     return [this.threads === 1 ? statement : `if (lane == 0u) { ${statement} }`];
   }
 }

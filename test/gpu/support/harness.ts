@@ -10,8 +10,8 @@ import { create, globals } from 'webgpu';
 import { alignUp } from '../../../compiler/graph/dims.ts';
 import type { DType, Node, NodeOf, TensorType } from '../../../compiler/graph/types.ts';
 import { numericShape, sizeOf } from '../../../compiler/graph/types.ts';
-import { elementBytes, withHalfStorage } from '../../../compiler/kernels/text/half.ts';
 import type { Kernel, Lower, LowerContext } from '../../../compiler/kernels/text/kernel.ts';
+import { bindingType, elementBytes, extensionsOf } from '../../../compiler/kernels/text/memory.ts';
 import {
   denseStrides,
   denseView,
@@ -122,9 +122,9 @@ export function moduleText(kernel: Kernel): string {
   }
   const bindings = kernel.args.map((arg, i) => {
     const access = ids.get(arg.storage.id) ? 'read_write' : 'read';
-    return `@group(0) @binding(${i}) var<storage, ${access}> ${arg.name}: ${arg.type};\n`;
+    return `@group(0) @binding(${i}) var<storage, ${access}> ${arg.name}: ${bindingType(arg)};\n`;
   });
-  const enables = (kernel.enables ?? []).map((extension) => `enable ${extension};\n`);
+  const enables = extensionsOf(kernel).map((extension) => `enable ${extension};\n`);
   return enables.join('') + bindings.join('') + kernel.body;
 }
 
@@ -396,7 +396,7 @@ export function lowerOne<K extends OpName>(
     window: (view) => view,
     cached: (_source, make) => make(),
     emit: (kernel) => {
-      kernels.push(withHalfStorage(kernel));
+      kernels.push(kernel);
     },
   };
   lower(context, node);
