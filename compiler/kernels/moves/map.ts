@@ -178,7 +178,7 @@ function emitRowSum(ctx: LowerContext, node: Node, program: MapProgram, sum: Nod
     name: 'row_sum',
     inputs,
     output: denseView(result.storage, lead, result.offset),
-    steps: [{ reduce: [{ op: 'sum' as const, name: 'total', value }] }, { put: 'total' }],
+    steps: [{ reduce: [{ op: 'sum' as const, name: 'total', value, reads: roles }] }, { put: 'total' }],
     flops: sizeOf(numericShape(node.type)) * (program.instructions.length + 1),
   };
   ctx.emit(rowKernel(spec, ctx.profile, node.origin));

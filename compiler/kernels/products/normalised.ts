@@ -29,9 +29,9 @@ const lowerGroupMoments: Lower<'group_moments'> = (ctx, node) => {
   const output = { ...means, offset: result.offset + 1 };
   const input = denseView(x.storage, [rows, groups, momentColumns], x.offset);
   const steps = [
-    { reduce: [{ op: 'sum', name: 'total', value: 'x' }] },
+    { reduce: [{ op: 'sum', name: 'total', value: 'x', reads: ['x'] }] },
     { name: 'mean', value: `total / ${literal(momentColumns)}` },
-    { reduce: [{ op: 'sum', name: 'squares', value: '(x - mean) * (x - mean)' }] },
+    { reduce: [{ op: 'sum', name: 'squares', value: '(x - mean) * (x - mean)', reads: ['x'] }] },
     { put: 'mean', into: means },
     { put: 'squares' },
   ] as const;
@@ -55,13 +55,13 @@ export function foldNormalisation(ctx: LowerContext, c: Contraction, origin: Ori
   const steps = [
     {
       reduce: [
-        { op: 'sum', name: 'scaled_sum', value: 'w * gain' },
-        { op: 'sum', name: 'moved', value: 'w * shift' },
+        { op: 'sum', name: 'scaled_sum', value: 'w * gain', reads: ['w', 'gain'] },
+        { op: 'sum', name: 'moved', value: 'w * shift', reads: ['w', 'shift'] },
       ],
     },
     { put: 'scaled_sum', into: sums },
     { put: 'moved', into: moved },
-    { store: 'w * gain' },
+    { store: 'w * gain', reads: ['w', 'gain'] },
   ] as const;
   const inputs = [
     { role: 'w', view: w },

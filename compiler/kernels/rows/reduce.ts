@@ -131,7 +131,7 @@ function rowReduction(
     inputs: [{ role: 'x', view }],
     output,
     steps: [
-      { reduce: [{ op, name: 'total', value: 'x' }] },
+      { reduce: [{ op, name: 'total', value: 'x', reads: ['x'] }] },
       { put: scale === 1 ? 'total' : `total * ${literal(scale)}` },
     ],
     flops: sizeOf(view.shape),
