@@ -9,8 +9,8 @@ import type { BinaryExpr, BlockDecl, Expr, RequireMember, StringExpr } from '../
 import type { Span } from '../../../grammar/source.ts';
 import { condition } from '../evaluate/operators.ts';
 import { unknownName } from '../modules/imports.ts';
-import { namesIn } from '../modules/names-in.ts';
 import { provenances } from '../nodes/arithmetic.ts';
+import { namesIn } from '../values/names-in.ts';
 import { type Env, evaluate } from '../values/scope.ts';
 import { isBundled, placeOf, sourceText } from '../values/session.ts';
 import type { Provenance } from '../values/values.ts';

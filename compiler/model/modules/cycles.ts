@@ -2,9 +2,9 @@
 import type { BlockDecl } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import type { Module } from '../values/module.ts';
+import { namesIn } from '../values/names-in.ts';
 import type { Session } from '../values/session.ts';
 import { lookup } from './imports.ts';
-import { namesIn } from './names-in.ts';
 
 interface Use {
   readonly block: BlockDecl;

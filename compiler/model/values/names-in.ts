@@ -4,5 +4,7 @@ import type { NameExpr } from '../../../grammar/ast.ts';
 export function* namesIn(syntax: unknown): Generator<NameExpr> {
   if (typeof syntax !== 'object' || syntax === null) return;
   if ((syntax as Partial<NameExpr>).kind === 'name') yield syntax as NameExpr;
-  else for (const [key, child] of Object.entries(syntax)) if (key !== 'span') yield* namesIn(child);
+  else
+    for (const [key, child] of Object.entries(syntax))
+      if (key !== 'span' && key !== 'opSpan') yield* namesIn(child);
 }
