@@ -60,6 +60,13 @@ export interface Graph {
   readonly outputs: readonly Output[];
 }
 
+/** @throws Error (a defect of ours) if the graph has no such node */
+export function nodeAt({ nodes }: Pick<Graph, 'nodes'>, id: number): Node {
+  const node = nodes[id];
+  if (node === undefined) throw new Error(`there is no node %${id} in a graph of ${nodes.length}`);
+  return node;
+}
+
 declare const verified: unique symbol;
 /** A graph that `verify` accepted: numeric shapes, types as each op's `shape` computes them, ids in order. */
 export type VerifiedGraph = Graph & { readonly [verified]: true };

@@ -9,7 +9,7 @@
  */
 import type { Builder } from '../graph/builder.ts';
 import { readersOf } from '../graph/readers.ts';
-import { type Graph, type NodeOf, numericShape, sizeOf } from '../graph/types.ts';
+import { type Graph, type NodeOf, nodeAt, numericShape, sizeOf } from '../graph/types.ts';
 import { momentColumns } from '../ops/group-moments.ts';
 import { operandCount } from '../ops/matmul.ts';
 import { type DeviceProfile, matrixConfig } from '../profile.ts';
@@ -50,15 +50,15 @@ class Folding {
   #fold({ id, inputs }: NodeOf<'layer_norm'>): void {
     this.folded.add(id);
     for (const user of this.#consumers[id]!)
-      this.#bindings.set(user, this.#graph.nodes[user]!.inputs.length + 1 + added);
+      this.#bindings.set(user, nodeAt(this.#graph, user).inputs.length + 1 + added);
     const producer = this.#graph.nodes[inputs[0]!] as NodeOf<'matmul'>;
     this.#bindings.set(producer.id, this.#bindingsOf(producer) + 1);
   }
 
   #folds(node: NodeOf<'layer_norm'>): boolean {
     const [x, weight, bias] = node.inputs as [number, number, number];
-    const producer = this.#graph.nodes[x]!;
-    const users = this.#consumers[node.id]!.map((id) => this.#graph.nodes[id]!);
+    const producer = nodeAt(this.#graph, x);
+    const users = this.#consumers[node.id]!.map((id) => nodeAt(this.#graph, id));
     return (
       producer.op === 'matmul' &&
       this.#isFlat(producer) &&
@@ -88,7 +88,7 @@ class Folding {
    * whole vec4s.
    */
   #isFlat({ inputs, type, attrs }: NodeOf<'matmul'>): boolean {
-    const types = [...inputs.slice(0, 2).map((id) => this.#graph.nodes[id]!.type), type];
+    const types = [...inputs.slice(0, 2).map((id) => nodeAt(this.#graph, id).type), type];
     const [a, b] = types.map(({ shape }) => shape.length) as [number, number];
     return (
       b === 2 &&

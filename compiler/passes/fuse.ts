@@ -13,7 +13,15 @@ import type { Builder } from '../graph/builder.ts';
 import { constantValue } from '../graph/constants.ts';
 import { createBuilder } from '../graph/create-builder.ts';
 import { readersOf } from '../graph/readers.ts';
-import { type Graph, type Node, type NodeOf, numericShape, sameShape, sizeOf } from '../graph/types.ts';
+import {
+  type Graph,
+  type Node,
+  type NodeOf,
+  nodeAt,
+  numericShape,
+  sameShape,
+  sizeOf,
+} from '../graph/types.ts';
 import type { ElementwiseOp } from '../ops/attributes.ts';
 import { isDepthwise } from '../ops/convolve.ts';
 import { isElementwise, type MapInstruction, type MapProgram } from '../ops/map-program.ts';
@@ -46,7 +54,7 @@ class Fusion {
   }
 
   node(id: number): Node {
-    return this.graph.nodes[id]!;
+    return nodeAt(this.graph, id);
   }
 
   isElementwise(id: number): boolean {

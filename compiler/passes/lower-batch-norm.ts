@@ -5,9 +5,11 @@
  * into the filters (in inference these are then computed once) and bias - mean · scale into the convolution's
  * epilogue.
  */
+
 import type { Builder } from '../graph/builder.ts';
 import { readersOf } from '../graph/readers.ts';
 import type { Graph, NodeOf } from '../graph/types.ts';
+import { nodeAt } from '../graph/types.ts';
 import { asChannels } from '../ops/batch-norm.ts';
 import { Expressions } from '../ops/expressions.ts';
 import { fromWeights } from './dependence.ts';
@@ -42,7 +44,7 @@ export function lowerBatchNorm(graph: Graph): Graph {
     if (node.op !== 'batch_norm') return undefined;
     const [x, ...rest] = node.inputs;
     const alone = readers[x!]!.length === 1 && !outputs.has(x!);
-    const fold = graph.nodes[x!]!.op === 'conv2d' && alone && rest.every((id) => known[id]);
+    const fold = nodeAt(graph, x!).op === 'conv2d' && alone && rest.every((id) => known[id]);
     return normalised(b, node, inputs, fold);
   });
 }

@@ -9,7 +9,7 @@
 import { alignUp } from '../../graph/dims.ts';
 import { readersOf } from '../../graph/readers.ts';
 import type { Node, NodeOf, Origin, VerifiedGraph } from '../../graph/types.ts';
-import { numericShape, sizeOf } from '../../graph/types.ts';
+import { nodeAt, numericShape, sizeOf } from '../../graph/types.ts';
 import { type Inside, isReadAlone, type Layouts, wantsColumnCopy } from '../../joins/layouts.ts';
 import type { JoinIndex } from '../../joins/plan.ts';
 import type { OpName } from '../../ops/attributes.ts';
@@ -82,7 +82,7 @@ export class Values implements Emitter {
   }
 
   node(id: number): Node {
-    return this.graph.nodes[id]!;
+    return nodeAt(this.graph, id);
   }
 
   /** Whether a node's value has its place. */
@@ -213,7 +213,7 @@ export class Values implements Emitter {
 
   /** The kept half of a weight. */
   #halfOf(node: Node): View | undefined {
-    const source = node.op === 'cast' ? this.graph.nodes[node.inputs[0]!]! : undefined;
+    const source = node.op === 'cast' ? nodeAt(this.graph, node.inputs[0]!) : undefined;
     if (!this.#keepHalves || source?.op !== 'param' || node.type.dtype !== 'f16') return undefined;
     const { name } = source.attrs;
     const shape = numericShape(node.type);
