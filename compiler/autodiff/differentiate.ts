@@ -211,14 +211,14 @@ function tiled(b: Builder, pads: readonly NodeOf<'pad'>[]): number | undefined {
   const sorted = pads.toSorted((p, q) => p.attrs.before[axis]! - q.attrs.before[axis]!);
   let end = 0;
   for (const pad of sorted) {
-    const length = b.type(pad.inputs[0]!).shape[axis]!;
+    const length = b.type(pad.inputs[0]).shape[axis]!;
     if (pad.attrs.before[axis] !== end || typeof length !== 'number') return undefined;
     end += length;
   }
   if (sorted.at(-1)!.attrs.after[axis] !== 0) return undefined;
   return b.add(
     'concat',
-    sorted.map((p) => p.inputs[0]!),
+    sorted.map((p) => p.inputs[0]),
     { axis },
   );
 }

@@ -126,7 +126,7 @@ class Tiling {
   #rowsOf(reductions: readonly Node[]): number {
     const rows = new Set(
       reductions.map((node) => {
-        const source = this.#sumsRows(node) ? nodeAt(this.#graph, node.inputs[0]!) : node;
+        const source = this.#sumsRows(node) ? nodeAt(this.#graph, node.inputs[0]) : node;
         return numericShape(source.type)[0] ?? 0;
       }),
     );
@@ -142,7 +142,7 @@ class Tiling {
 
   #part(node: Node, rows: number, range: Range): number {
     if (!this.#sumsRows(node) || numericShape(node.type)[0] === rows) return this.#strip(node.id, 0, range);
-    const strip = this.#strip(node.inputs[0]!, 0, range);
+    const strip = this.#strip(node.inputs[0], 0, range);
     return this.#b.add('sum', [strip], node.attrs);
   }
 
@@ -154,7 +154,7 @@ class Tiling {
       const total = parts.reduce((sum, part) => b.add('add', [sum, part], {}));
       if (node.op === 'sum') return total;
       const count =
-        sizeOf(numericShape(nodeAt(this.#graph, node.inputs[0]!).type)) / sizeOf(numericShape(node.type));
+        sizeOf(numericShape(nodeAt(this.#graph, node.inputs[0]).type)) / sizeOf(numericShape(node.type));
       const share = b.add('constant', [], { value: 1 / count, dtype: 'f32', shape: [] });
       return b.add('mul', [total, share], {});
     });

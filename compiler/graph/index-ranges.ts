@@ -41,7 +41,7 @@ export function idRange(graph: Graph, name: string): Range | undefined {
   const faultOf = (node: IndexFault['node'], max: number) =>
     ranges.faultOf(node, new Map([[name, { min: 0, max }]]));
   // What has no place for a second id (ids - 1) is no vocabulary but a fault, whatever the others allow.
-  const nodes = ranges.readers.filter((n) => depends[n.inputs[1]!] && (faultOf(n, 1)?.size ?? 1) === 1);
+  const nodes = ranges.readers.filter((n) => depends[n.inputs[1]] && (faultOf(n, 1)?.size ?? 1) === 1);
   const fits = (max: number) => nodes.every((node) => faultOf(node, max) === undefined);
   if (fits(int32.max)) return undefined;
   let [inside, outside] = [0, int32.max];
@@ -78,7 +78,7 @@ class Ranges {
   }
 
   faultOf(node: NodeOf<'embedding' | 'take'>, inputs: ReadonlyMap<string, Range>): IndexFault | undefined {
-    const [table, index] = node.inputs as [number, number];
+    const [table, index] = node.inputs;
     const axis = node.op === 'take' ? (node as NodeOf<'take'>).attrs.axis : 0;
     const size = nodeAt(this.#graph, table).type.shape[axis]!;
     const range = this.#rangeOf(index, inputs, new Map());
@@ -125,7 +125,7 @@ class Ranges {
       case 'iota':
         return below(node.attrs.length);
       case 'argmax':
-        return below(nodeAt(this.#graph, node.inputs[0]!).type.shape[node.attrs.axis]);
+        return below(nodeAt(this.#graph, node.inputs[0]).type.shape[node.attrs.axis]);
       case 'reshape':
       case 'transpose':
       case 'slice':
@@ -134,7 +134,7 @@ class Ranges {
       case 'recompute':
       case 'take':
       case 'embedding':
-        return rangeOf(node.inputs[0]!);
+        return rangeOf(node.inputs[0]);
       case 'concat':
         return all((...parts) => ({
           min: Math.min(...parts.map((p) => p.min)),

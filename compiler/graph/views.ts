@@ -10,5 +10,5 @@ export const viewOps: ReadonlySet<OpName> = new Set<OpName>(opsOf('view'));
 /** The node whose memory a chain of views shows. */
 export function rootOf(graph: Graph, id: number): number {
   const { op, inputs } = nodeAt(graph, id);
-  return viewOps.has(op) ? rootOf(graph, inputs[0]!) : id;
+  return viewOps.has(op) ? rootOf(graph, inputs[0]) : id;
 }

@@ -49,7 +49,7 @@ function nodesInParts(graph: Graph, inside: ReadonlyMap<number, Inside>, most: n
     const place = inside.get(id);
     const whole = place === undefined ? own : sizeOf(numericShape(nodeAt(graph, place.concat).type));
     // A view's memory is that of what it shows, or a copy of its own.
-    memory.push(viewOps.has(op) ? Math.max(own, memory[inputs[0]!]!) : whole);
+    memory.push(viewOps.has(op) ? Math.max(own, memory[inputs[0]]!) : whole);
     if (viewOps.has(op) || isLeaf(op)) continue;
     if (own > most || inputs.some((input) => memory[input]! > most)) parts.add(id);
   }
@@ -102,7 +102,7 @@ function makerOf(
   const part = nodeAt(graph, id);
   if (writesAnyLayout(part.op)) return { node: id, axes: part.type.shape.map((_, axis) => axis) };
   if (part.op !== 'reshape') return undefined;
-  const from = nodeAt(graph, part.inputs[0]!);
+  const from = nodeAt(graph, part.inputs[0]);
   const kept = part.type.shape.map((n, axis) => ({ n, axis })).filter(({ n }) => n !== 1);
   const own = from.type.shape;
   const inserted = own.length === kept.length && own.every((n, i) => n === kept[i]!.n);
@@ -251,7 +251,7 @@ export function isReadAlone(
 function comesThrough(graph: Graph, id: number, view: number): boolean {
   if (id === view) return true;
   const { op, inputs } = nodeAt(graph, id);
-  return viewOps.has(op) && comesThrough(graph, inputs[0]!, view);
+  return viewOps.has(op) && comesThrough(graph, inputs[0], view);
 }
 
 /** The nodes that read a value, through views. */

@@ -15,6 +15,9 @@ declare module './attributes.ts' {
   interface OpAttributes {
     max: Reduction;
   }
+  interface OpArities {
+    max: 1;
+  }
 }
 
 export const max = defineOp<'max'>({
@@ -24,7 +27,7 @@ export const max = defineOp<'max'>({
   gradient(b, node, dy, wanted) {
     if (!wanted[0]) return [null];
     const e = new Expressions(b);
-    const x = node.inputs[0]!;
+    const x = node.inputs[0];
     const { axes } = node.attrs;
     const kept = e.shape(x).map((d, i) => (axes.includes(i) ? 1 : d));
     const largest = e.binary('equal', x, e.reshape(node.id, kept));

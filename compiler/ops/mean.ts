@@ -16,6 +16,9 @@ declare module './attributes.ts' {
   interface OpAttributes {
     mean: Reduction;
   }
+  interface OpArities {
+    mean: 1;
+  }
 }
 
 export const mean = defineOp<'mean'>({

@@ -149,7 +149,7 @@ class Fusion {
   /** Depthwise convolutions are no products: as much memory as arithmetic. */
   #takesEpilogue({ op, attrs, inputs }: Node): boolean {
     if (op === 'matmul') return true;
-    return op === 'conv2d' && !isDepthwise(this.node(inputs[1]!).type.shape, attrs.groups);
+    return op === 'conv2d' && !isDepthwise(this.node(inputs[1]).type.shape, attrs.groups);
   }
 
   #products(of: Groups['of'], operands: ReadonlyMap<number, ReadonlySet<number>>): Map<number, number> {
@@ -167,7 +167,7 @@ class Fusion {
           this.#sameShape(id, root) &&
           only(this.consumers[id]!),
       );
-      const flops = (id: number) => sizeOf(numericShape(this.node(this.node(id).inputs[0]!).type));
+      const flops = (id: number) => sizeOf(numericShape(this.node(this.node(id).inputs[0]).type));
       const best = candidates.sort((a, b) => flops(b) - flops(a))[0];
       if (best !== undefined) product.set(root, best);
     }

@@ -58,7 +58,7 @@ function halve(graph: Graph): Graph {
     const ofWeight = nodeAt(graph, rootOf(graph, id)).op === 'param';
     const made =
       node.op === 'reshape' || (ofWeight && viewOps.has(node.op))
-        ? add(node, [asHalf(node.inputs[0]!)], true)
+        ? add(node, [asHalf(node.inputs[0])], true)
         : add({ ...node, op: 'cast', attrs: { to: 'f16' } } as Node, [renamed[id]!], true);
     casts.set(id, made);
     return made;
@@ -92,7 +92,7 @@ function halvedNodes(graph: Graph): boolean[] {
   for (const { id, op, inputs, type } of graph.nodes) {
     // What is computed from nothing, such as the gradient of a mean, is no activation.
     const activation = type.dtype === 'f32' && stored.includes(halfOf(op)) && inputs.length > 0;
-    halved.push(viewOps.has(op) ? halved[inputs[0]!]! : activation && deep[id]! && !full[id]);
+    halved.push(viewOps.has(op) ? halved[inputs[0]]! : activation && deep[id]! && !full[id]);
   }
   return halved;
 }
@@ -119,6 +119,6 @@ function deepNodes(graph: Graph): boolean[] {
     ({ type: { shape } }) => shape.length > 2 && shape.filter((n) => n !== 1).length > 1,
   );
   for (const { id, op, inputs } of graph.nodes.toReversed())
-    if (deep[id] && viewOps.has(op) && op !== 'expand') deep[inputs[0]!] = true;
+    if (deep[id] && viewOps.has(op) && op !== 'expand') deep[inputs[0]] = true;
   return deep;
 }

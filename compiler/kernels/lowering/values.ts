@@ -213,7 +213,7 @@ export class Values implements Emitter {
 
   /** The kept half of a weight. */
   #halfOf(node: Node): View | undefined {
-    const source = node.op === 'cast' ? nodeAt(this.graph, node.inputs[0]!) : undefined;
+    const source = node.op === 'cast' ? nodeAt(this.graph, node.inputs[0]) : undefined;
     if (!this.#keepHalves || source?.op !== 'param' || node.type.dtype !== 'f16') return undefined;
     const { name } = source.attrs;
     const shape = numericShape(node.type);
@@ -322,19 +322,19 @@ export class Values implements Emitter {
         );
       }
       case 'transpose':
-        return transposeView(this.view(node.inputs[0]!), node.attrs.perm);
+        return transposeView(this.view(node.inputs[0]), node.attrs.perm);
       case 'slice':
         return this.#rows(
           node,
-          sliceView(this.view(node.inputs[0]!), node.attrs.starts, node.attrs.ends.map(Number)),
+          sliceView(this.view(node.inputs[0]), node.attrs.starts, node.attrs.ends.map(Number)),
         );
       case 'expand':
-        return expandView(this.view(node.inputs[0]!), shape);
+        return expandView(this.view(node.inputs[0]), shape);
       case 'all_gather':
       case 'recompute':
-        return this.view(node.inputs[0]!);
+        return this.view(node.inputs[0]);
       case 'reshape': {
-        const from = this.view(node.inputs[0]!);
+        const from = this.view(node.inputs[0]);
         return reshapeView(from, shape) ?? this.#copyReshaped(from, node, shape);
       }
       default:

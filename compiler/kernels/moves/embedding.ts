@@ -21,8 +21,8 @@ import { type Window, windowArg, windowsOf } from '../text/windows.ts';
 const PIECE = 32;
 
 const lowerEmbedding: Lower<'embedding'> = (ctx, node) => {
-  const table = ctx.dense(node.inputs[0]!);
-  const ids = ctx.view(node.inputs[1]!);
+  const table = ctx.dense(node.inputs[0]);
+  const ids = ctx.view(node.inputs[1]);
   const output = ctx.result(node);
   const [vocabulary, width] = table.shape as [number, number];
   const whole = table.offset === 0 && table.storage.elements === vocabulary * width;
@@ -92,10 +92,10 @@ interface Segments {
 }
 
 const lowerEmbeddingGrad: Lower<'embedding_grad'> = (ctx, node) => {
-  const ids = ctx.view(node.inputs[0]!);
-  const dyGiven = ctx.view(node.inputs[1]!);
+  const ids = ctx.view(node.inputs[0]);
+  const dyGiven = ctx.view(node.inputs[1]);
   const width = dyGiven.shape.at(-1)!;
-  const dy = dyGiven.strides.at(-1) === 1 || width === 1 ? dyGiven : ctx.dense(node.inputs[1]!);
+  const dy = dyGiven.strides.at(-1) === 1 || width === 1 ? dyGiven : ctx.dense(node.inputs[1]);
   const output = ctx.result(node);
   if (output.offset !== 0 || output.storage.elements !== sizeOf(output.shape)) {
     throw new Error('the gradient of an embedding must fill its storage');

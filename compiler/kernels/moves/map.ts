@@ -206,7 +206,7 @@ function fillsMemory(view: View, shape: readonly number[]): boolean {
 
 const lowerMask: Lower<'mask_future'> = (ctx, node) => {
   const shape = numericShape(node.type);
-  const from = ctx.dense(node.inputs[0]!);
+  const from = ctx.dense(node.inputs[0]);
   const to = ctx.result(node);
   const keys = shape.at(-1)!;
   const queries = shape.at(-2)!;
@@ -230,13 +230,13 @@ const lowerMask: Lower<'mask_future'> = (ctx, node) => {
 };
 
 const lowerCast: Lower<'cast'> = (ctx, node) => {
-  const from = ctx.view(node.inputs[0]!);
+  const from = ctx.view(node.inputs[0]);
   const result = ctx.result(node);
   if (computeType(from.storage) === computeType(result.storage)) {
     emitMap(ctx, { name: 'cast', program: identity, inputs: [from], result, origin: node.origin });
     return;
   }
-  const source = ctx.dense(node.inputs[0]!);
+  const source = ctx.dense(node.inputs[0]);
   const count = sizeOf(result.shape);
   const type = computeType(result.storage);
   const x = { name: 'x', width: 1, storage: source.storage, access: 'read' } as const;

@@ -114,8 +114,8 @@ function inUnits(shape: readonly number[], width: number): number[] {
 }
 
 const lowerTake: Lower<'take'> = (ctx, node) => {
-  const x = ctx.view(node.inputs[0]!);
-  const index = ctx.view(node.inputs[1]!);
+  const x = ctx.view(node.inputs[0]);
+  const index = ctx.view(node.inputs[1]);
   const { axis } = node.attrs;
   const output = ctx.result(node);
   const last = axis === x.shape.length - 1;
@@ -142,8 +142,8 @@ const lowerTake: Lower<'take'> = (ctx, node) => {
 };
 
 const lowerTakeGrad: Lower<'take_grad'> = (ctx, node) => {
-  const index = ctx.view(node.inputs[0]!);
-  const dy = ctx.view(node.inputs[1]!);
+  const index = ctx.view(node.inputs[0]);
+  const dy = ctx.view(node.inputs[1]);
   const { axis } = node.attrs;
   const output = ctx.result(node);
   const grown: View = {
@@ -171,7 +171,7 @@ const lowerTakeGrad: Lower<'take_grad'> = (ctx, node) => {
 };
 
 const lowerPad: Lower<'pad'> = (ctx, node) => {
-  const x = standing(ctx.view(node.inputs[0]!));
+  const x = standing(ctx.view(node.inputs[0]));
   const { before } = node.attrs;
   const output = ctx.result(node);
   const last = output.shape.length - 1;

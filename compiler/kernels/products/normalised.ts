@@ -22,7 +22,7 @@ import { type Contraction, operandOf, type ProductArgs, type ResultPrinter } fro
 
 /** A kernel of its own for moments, where the product that makes x cannot write them. */
 const lowerGroupMoments: Lower<'group_moments'> = (ctx, node) => {
-  const x = ctx.dense(node.inputs[0]!);
+  const x = ctx.dense(node.inputs[0]);
   const result = ctx.result(node);
   const [rows, groups] = result.shape as [number, number, number];
   const means: View = { ...result, shape: [rows, groups], strides: [2 * groups, 2] };

@@ -27,7 +27,7 @@ function statistics(length: number, eps: number): RowStep[] {
 }
 
 const lowerLayerNorm: Lower<'layer_norm'> = (ctx, node) => {
-  const length = ctx.view(node.inputs[0]!).shape.at(-1)!;
+  const length = ctx.view(node.inputs[0]).shape.at(-1)!;
   lowerRows(ctx, node, ['x', 'weight', 'bias'], 8, [
     ...statistics(length, node.attrs.eps),
     { store: '(x - mean) * rstd * weight + bias', reads: ['x', 'weight', 'bias'] },
@@ -36,7 +36,7 @@ const lowerLayerNorm: Lower<'layer_norm'> = (ctx, node) => {
 
 /** dx = rstd * (g - mean(g) - xhat * mean(g * xhat)) with g = dy * weight. */
 const lowerLayerNormGrad: Lower<'layer_norm_grad'> = (ctx, node) => {
-  const view = ctx.view(node.inputs[0]!);
+  const view = ctx.view(node.inputs[0]);
   const length = view.shape.at(-1)!;
   const count = literal(length);
   // The weight's gradient needs the statistics that this kernel has at hand.
@@ -110,7 +110,7 @@ function sumWeightGradient(
 }
 
 const lowerLayerNormGradWeight: Lower<'layer_norm_grad_weight'> = (ctx, node) => {
-  const x = ctx.view(node.inputs[0]!);
+  const x = ctx.view(node.inputs[0]);
   const kept = scratchStatistics(ctx, x);
   const steps = [...statistics(x.shape.at(-1)!, node.attrs.eps), ...kept.steps];
   const spec = { name: 'layer_norm_statistics', inputs: [{ role: 'x', view: x }], output: kept.mean, steps };

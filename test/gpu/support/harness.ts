@@ -20,7 +20,7 @@ import {
   type View,
 } from '../../../compiler/kernels/text/view.ts';
 import { bindingStart } from '../../../compiler/kernels/text/windows.ts';
-import type { OpAttributes, OpName } from '../../../compiler/ops/attributes.ts';
+import type { InputsOf, OpAttributes, OpName } from '../../../compiler/ops/attributes.ts';
 import {
   type DeviceKind,
   type DeviceProfile,
@@ -358,7 +358,7 @@ export function lowerOne<K extends OpName>(
   const node: NodeOf<K> = {
     id: inputs.length,
     op,
-    inputs: inputs.map((_, i) => i),
+    inputs: inputs.map((_, i) => i) as readonly number[] as InputsOf<K, number>,
     attrs,
     type,
     origin: { path: 'test' },

@@ -250,7 +250,7 @@ describe('graphs', () => {
     const { nodes } = unwrap(traceEntry(m, 'loss', { batch: 2 }));
     const read = nodes.flatMap((n) => (n.op === 'param' ? [n.attrs.name] : []));
     expect(read.sort()).toEqual(m.weights.map((w) => w.name).sort());
-    const copies = nodes.filter((n) => n.op === 'transpose' && nodes[n.inputs[0]!]!.op === 'param');
+    const copies = nodes.filter((n) => n.op === 'transpose' && nodes[n.inputs[0]]!.op === 'param');
     expect(copies).toEqual([]);
   });
 
