@@ -191,7 +191,7 @@ function baseOf(recipe: TrainDecl, text: string): { name: string; overrides: Tex
   while (expr.kind === 'with' || expr.kind === 'group') {
     if (expr.kind === 'with')
       overrides.unshift(
-        ...expr.overrides.map((o) => ({
+        ...expr.changes.filter((c) => c.kind === 'override').map((o) => ({
           path: o.path.segments.map((s) => s.text).join('.'),
           value: text.slice(o.value.span.start, o.value.span.end),
         })),

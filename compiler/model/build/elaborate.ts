@@ -34,6 +34,7 @@ import type {
   WeightEntry,
 } from '../values/values.ts';
 import { describe, formatValue, poison } from '../values/values.ts';
+import { type Active, activeIn, placed, reportUnused } from './replace.ts';
 import { checkRequire } from './require.ts';
 import { declareWeight } from './weights.ts';
 
@@ -135,14 +136,32 @@ interface Place {
   readonly span: Span;
 }
 
-/** The instance tree of a block value. Mistakes are reported and leave `failed` instances. */
-export function instantiate(block: BlockValue, place: Place, context: Context): Instance {
-  const { session } = context;
-  session.spend(place.span, instanceSteps);
-  return session.within(place.span, () => session.within(block.span, () => build(block, place, context)));
+/** Where the members of a block are made: with the replacements that look for places in it. */
+interface Site extends Env {
+  readonly active: readonly Active[];
 }
 
-function build(block: BlockValue, place: Place, context: Context): Instance {
+/** The instance tree of a block value. Mistakes are reported and leave `failed` instances. */
+export function instantiate(
+  block: BlockValue,
+  place: Place,
+  context: Context,
+  outer: readonly Active[] = [],
+): Instance {
+  const { session } = context;
+  session.spend(place.span, instanceSteps);
+  return session.within(place.span, () =>
+    session.within(block.span, () => {
+      const active = activeIn(block, place.path, outer);
+      const before = session.errorCount;
+      const instance = build(block, place, context, active);
+      if (session.errorCount === before) reportUnused(block, instance, active, session);
+      return instance;
+    }),
+  );
+}
+
+function build(block: BlockValue, place: Place, context: Context, active: readonly Active[]): Instance {
   const { session } = context;
   const sound = !block.module.damaged.has(block.decl) && !session.cyclic.has(block.decl);
   const scope = sound ? bindParameters(block, context) : undefined;
@@ -151,7 +170,7 @@ function build(block: BlockValue, place: Place, context: Context): Instance {
     if (sound) checkArguments(block, place, context);
     return { kind: 'block', ...place, block, scope: new Scope(), members: [], failed: true };
   }
-  const env: Env = { ...staticEnv(context, block.module, scope), path: place.path };
+  const env: Site = { ...staticEnv(context, block.module, scope), path: place.path, active };
   const members: (ChildEntry | WeightEntry)[] = [];
   let failed = false;
   for (const member of block.decl.members) {
@@ -175,7 +194,7 @@ function checkArguments(block: BlockValue, place: Place, context: Context): void
 function declareMember(
   member: Member,
   block: BlockDecl,
-  env: Env,
+  env: Site,
   members: (ChildEntry | WeightEntry)[],
 ): boolean {
   switch (member.kind) {
@@ -208,7 +227,7 @@ function pathOf(parent: string, segment: string): string {
 }
 
 /** Undefined after a report. */
-function declareChild(member: ChildMember, env: Env): ChildEntry | undefined {
+function declareChild(member: ChildMember, env: Site): ChildEntry | undefined {
   const name = member.name.text;
   const base = { kind: 'child', name, inline: member.inline, array: member.array !== undefined } as const;
   if (member.when !== undefined) {
@@ -222,7 +241,11 @@ function declareChild(member: ChildMember, env: Env): ChildEntry | undefined {
     const items = declareArray(member, member.array, path, env);
     return items === undefined ? undefined : { ...base, items };
   }
-  const item = childInstance(member.value, { name, path, span: member.value.span }, env);
+  const place = { name, path, span: member.value.span };
+  // An inline child is its parent's path: patterns that fit it mean the parent.
+  const item = member.inline
+    ? childInstance(member.value, place, env, env.active)
+    : replaceable(member.value, place, env);
   return item === undefined ? undefined : { ...base, items: [item] };
 }
 
@@ -230,14 +253,14 @@ function declareArray(
   member: ChildMember,
   array: NonNullable<ChildMember['array']>,
   path: string,
-  env: Env,
+  env: Site,
 ): Instance[] | undefined {
   const start = evaluate(array.range.start, env);
   const end = evaluate(array.range.end, env);
   if (start.kind === 'poison' || end.kind === 'poison') return undefined;
   if (start.kind !== 'int' || end.kind !== 'int') {
     const wrong = start.kind === 'int' ? end : start;
-    mistakes.notARange(env.session, array.range.span, describe(wrong));
+    mistakes.notARange(env.session, array.range.span, 'a range of children', describe(wrong));
     return undefined;
   }
   const count = end.value - start.value;
@@ -258,7 +281,7 @@ function declareArray(
       path: pathOf(path, String(i)),
       span: member.value.span,
     };
-    const item = childInstance(member.value, place, { ...env, scope });
+    const item = replaceable(member.value, place, { ...env, scope });
     if (item === undefined) return undefined;
     items.push(item);
     if (item.failed) break;
@@ -266,20 +289,45 @@ function declareArray(
   return items;
 }
 
-function childInstance(value: ChildMember['value'], place: Place, env: Env): Instance | undefined {
-  if (value.kind === 'seq') return sequence(value, place, env);
-  const evaluated = evaluate(value, env);
-  if (evaluated.kind === 'poison') return undefined;
-  if (evaluated.kind === 'block') return instantiate(evaluated, place, env);
-  if (evaluated.kind === 'fn' || evaluated.kind === 'builtin') {
-    return { kind: 'fn', ...place, fn: evaluated, scope: new Scope(), members: [], failed: false };
+/** The child that the text puts in a place, or what replaces it. */
+function replaceable(value: ChildMember['value'], place: Place, env: Site): Instance | undefined {
+  return placed(
+    place.path,
+    env.active,
+    (active) => childInstance(value, place, env, active),
+    (other, active) => instanceOf(other, value.span, place, env, active),
+    env.session,
+  );
+}
+
+function childInstance(
+  value: ChildMember['value'],
+  place: Place,
+  env: Site,
+  active: readonly Active[],
+): Instance | undefined {
+  if (value.kind === 'seq') return sequence(value, place, { ...env, active });
+  return instanceOf(evaluate(value, env), value.span, place, env, active);
+}
+
+function instanceOf(
+  value: Value,
+  span: Span,
+  place: Place,
+  context: Context,
+  active: readonly Active[],
+): Instance | undefined {
+  if (value.kind === 'poison') return undefined;
+  if (value.kind === 'block') return instantiate(value, place, context, active);
+  if (value.kind === 'fn' || value.kind === 'builtin') {
+    return { kind: 'fn', ...place, fn: value, scope: new Scope(), members: [], failed: false };
   }
   const what = `child \`${place.name}\``;
-  mistakes.wrongKind(env.session, value.span, what, 'a block or a function', describe(evaluated));
+  mistakes.wrongKind(context.session, span, what, 'a block or a function', describe(value));
   return undefined;
 }
 
-function sequence(seq: SeqExpr, place: Place, env: Env): Instance {
+function sequence(seq: SeqExpr, place: Place, env: Site): Instance {
   const members: ChildEntry[] = [];
   let failed = false;
   for (const child of seq.children) {

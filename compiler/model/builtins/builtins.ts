@@ -8,6 +8,7 @@
 import type { Span } from '../../../grammar/source.ts';
 import { type Actual, actualValue, bindArguments, type Formal } from '../nodes/arguments.ts';
 import type { Builtin, BuiltinParameter, ParameterKind } from '../values/builtin.ts';
+import { linksOf } from '../values/instance.ts';
 import type { Env } from '../values/scope.ts';
 import { describe, isNumber, poison, type Value } from '../values/values.ts';
 import { imageBuiltins } from './image-builtins.ts';
@@ -120,6 +121,8 @@ function fits(kind: ParameterKind, value: Value): boolean {
       return size;
     case 'shape':
       return value.kind === 'list' && value.items.every((i) => i.kind === 'int' || i.kind === 'dim');
+    case 'list':
+      return value.kind === 'list' || linksOf(value) !== undefined;
     default:
       return value.kind === kind;
   }

@@ -83,7 +83,7 @@ function matchRecord(
 function hasKind(value: Value, name: StaticTypeExpr['name']): boolean {
   if (name === 'int') return value.kind === 'int' || value.kind === 'dim';
   if (name === 'float') return isNumber(value);
-  if (name === 'fn') return ['fn', 'builtin', 'initializer', 'instance'].includes(value.kind);
+  if (name === 'fn') return ['fn', 'builtin', 'initializer', 'instance', 'array'].includes(value.kind);
   return value.kind === name;
 }
 

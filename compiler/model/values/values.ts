@@ -57,19 +57,35 @@ export interface BoundArgument {
   readonly provenance: Provenance;
 }
 
+/** What `with` changes. */
+export type Change = Override | Replacement;
+
+/** `vision.layers = 2` */
 export interface Override {
+  readonly kind: 'override';
   readonly path: readonly string[];
   readonly value: Value;
   readonly span: Span;
 }
 
-/** A block with some of its arguments; defaults and overrides are applied when it is instantiated. */
+/** `"visual.**.c_fc" as LoRALinear(rank = 4)` */
+export interface Replacement {
+  readonly kind: 'replacement';
+  readonly pattern: string;
+  /** A block, or a function in a block's place. */
+  readonly value: Value;
+  /** Where the pattern stands. */
+  readonly span: Span;
+}
+
+/** A block with some of its arguments; defaults and changes are applied when it is instantiated. */
 export interface BlockValue {
   readonly kind: 'block';
   readonly decl: BlockDecl;
   readonly module: Module;
   readonly args: ReadonlyMap<string, BoundArgument>;
   readonly overrides: readonly Override[];
+  readonly replacements: readonly Replacement[];
   /** Where the block was named or called. */
   readonly span: Span;
   /** Parameter path from the model's root, set for blocks handed to parameters (`vision`). */
@@ -186,6 +202,8 @@ export interface Instance {
   readonly scope: Names;
   /** Weights and children in order of declaration. */
   readonly members: readonly (ChildEntry | WeightEntry)[];
+  /** What stood in its place before `with ... as` put it there. */
+  readonly replaces?: Instance;
   /**
    * Its parameters or a `require` failed: calls give poison. What else is wrong inside is poison by itself.
    */

@@ -1,0 +1,30 @@
+/** The paths that a pattern which fits none may have meant, with `*` for the numbers in arrays. */
+import { isNear } from './suggest.ts';
+
+const shown = 4;
+
+/** How much of a pattern's text a path has: 1 for each segment it names, half for a slip of the pen. */
+function likeness(pattern: readonly string[], path: readonly string[]): number {
+  const words = pattern.filter((segment) => !segment.includes('*'));
+  const found = words.map((word) => {
+    if (path.includes(word)) return 1;
+    return path.some((segment) => isNear(word, segment)) ? 0.5 : 0;
+  });
+  // The end of a path says most, and of several that are alike the shortest is the likeliest.
+  const last = words.at(-1);
+  const end = last !== undefined && (path.at(-1) === last || isNear(last, path.at(-1)!)) ? 1 : 0;
+  return found.reduce<number>((sum, n) => sum + n, end) - path.length / 100;
+}
+
+/** The likeliest first; without any likeness the outermost. */
+export function nearPaths(pattern: string, paths: readonly string[]): string[] {
+  const general = [...new Set(paths.map((path) => path.replace(/(?<=^|\.)\d+(?=\.|$)/g, '*')))];
+  const wanted = pattern.split('.');
+  const ranked = general.map((path) => ({ path, likeness: likeness(wanted, path.split('.')) }));
+  ranked.sort((a, b) => b.likeness - a.likeness);
+  const best = Math.floor((ranked[0]?.likeness ?? 0) + 1);
+  return ranked
+    .filter((r) => Math.floor(r.likeness + 1) === best)
+    .slice(0, shown)
+    .map((r) => r.path);
+}
