@@ -294,6 +294,9 @@ function helpFor(error: IRecognitionException & { previousToken?: IToken }): str
   if (found.image === '*' && /^expected (a name in the path|an override)/.test(error.message)) {
     return 'a pattern of blocks stands in quotes: `"visual.**.c_fc" as LoRALinear(rank = 4)`';
   }
+  if (/^expected `=` and the new value/.test(error.message) && previous?.image.startsWith('"') === true) {
+    return 'blocks are replaced with `as`: `"visual.**.c_fc" as LoRALinear(rank = 4)`';
+  }
   if (found.tokenType === t.keyword.with && /^expected (`,` or )?`[)\]}]`/.test(error.message)) {
     return 'put `... with ...` in parentheses';
   }

@@ -33,7 +33,7 @@ import type {
   Value,
   WeightEntry,
 } from '../values/values.ts';
-import { describe, formatValue, poison } from '../values/values.ts';
+import { describe, formatValue, notWhole, poison } from '../values/values.ts';
 import { type Active, activeIn, placed, reportUnused } from './replace.ts';
 import { checkRequire } from './require.ts';
 import { declareWeight } from './weights.ts';
@@ -68,6 +68,13 @@ function knownOverrides(block: BlockValue, session: Session): boolean {
   const wrong = block.overrides.filter((o) => !known.includes(o.path[0]!));
   for (const override of wrong) {
     const name = block.decl.name.text;
+    const path = override.path.join('.');
+    if (path.includes('*')) {
+      session.report('Z212', override.span, `\`${path}\` is a pattern of blocks, no parameter of ${name}`, {
+        help: `where a model is written, \`with "${path}" as Block(...)\` replaces blocks`,
+      });
+      continue;
+    }
     const hint = didYouMean(override.path[0]!, known);
     const help = hint === '' ? { help: `parameters of ${name}: ${known.join(', ')}` } : {};
     session.report('Z212', override.span, `${name} has no parameter \`${override.path[0]}\`${hint}`, help);
@@ -260,7 +267,8 @@ function declareArray(
   if (start.kind === 'poison' || end.kind === 'poison') return undefined;
   if (start.kind !== 'int' || end.kind !== 'int') {
     const wrong = start.kind === 'int' ? end : start;
-    mistakes.notARange(env.session, array.range.span, 'a range of children', describe(wrong));
+    if (notWhole(wrong) === undefined)
+      mistakes.notARange(env.session, array.range.span, 'a range of children', describe(wrong));
     return undefined;
   }
   const count = end.value - start.value;
@@ -295,7 +303,7 @@ function replaceable(value: ChildMember['value'], place: Place, env: Site): Inst
     place.path,
     env.active,
     (active) => childInstance(value, place, env, active),
-    (other, active) => instanceOf(other, value.span, place, env, active),
+    (other, span, active) => instanceOf(other, span, { ...place, span }, env, active),
     env.session,
   );
 }

@@ -5,12 +5,14 @@
  * is made first, for its arguments and for the names of its weights, and inside what was put there only later
  * ones look for places. Paths are those of weights, from the block that `with` varies.
  */
+import type { ParamDecl } from '../../../grammar/ast.ts';
+import type { Span } from '../../../grammar/source.ts';
 import { coerceStatic } from '../evaluate/match.ts';
 import { matchesGlob } from '../values/globs.ts';
 import { childrenOf } from '../values/instance.ts';
 import { nearPaths } from '../values/near-paths.ts';
-import type { Session } from '../values/session.ts';
-import type { BlockValue, BoundArgument, Instance, Replacement, Value } from '../values/values.ts';
+import { type Session, sourceText } from '../values/session.ts';
+import type { BlockValue, BoundArgument, Instance, Poison, Replacement, Value } from '../values/values.ts';
 import { formatValue } from '../values/values.ts';
 
 /** A replacement at work below one block. */
@@ -36,13 +38,13 @@ function fits({ replacement, base }: Active, path: string): boolean {
 /**
  * What stands at a path at last; undefined after a report.
  * @param original makes what the text puts there, under the replacements given
- * @param make makes an instance of a replacement's value
+ * @param make makes an instance of a replacement's value, which stands at the span
  */
 export function placed(
   path: string,
   active: readonly Active[],
   original: (inner: readonly Active[]) => Instance | undefined,
-  make: (value: Value, inner: readonly Active[]) => Instance | undefined,
+  make: (value: Value, span: Span, inner: readonly Active[]) => Instance | undefined,
   session: Session,
 ): Instance | undefined {
   const here = active.flatMap((one, i) => (fits(one, path) ? [i] : []));
@@ -50,8 +52,10 @@ export function placed(
   for (const [n, i] of here.entries()) {
     active[i]!.used = true;
     if (instance === undefined || instance.failed) return instance;
-    const value = withArguments(active[i]!.replacement, instance, session);
-    const made = make(value, active.slice(i + 1, here[n + 1] ?? active.length));
+    const { replacement } = active[i]!;
+    const value = withArguments(replacement, instance, session);
+    const span = value.kind === 'block' ? value.span : replacement.span;
+    const made = make(value, span, active.slice(i + 1, here[n + 1] ?? active.length));
     instance = made === undefined ? undefined : { ...made, replaces: instance };
   }
   return instance;
@@ -59,22 +63,46 @@ export function placed(
 
 /** The new block with the arguments of the old one where it has parameters so called and was given none. */
 function withArguments({ value, span }: Replacement, old: Instance, session: Session): Value {
-  if (value.kind !== 'block' || old.block === undefined) return value;
+  if (value.kind !== 'block') return value;
   const args = new Map<string, BoundArgument>(value.args);
-  const oldName = old.block.decl.name.text;
-  const known = new Set(old.block.decl.params.map((p) => p.name.text));
+  const known = new Set(old.block?.decl.params.map((p) => p.name.text));
   for (const { name, type } of value.decl.params) {
     const own = args.has(name.text) || value.overrides.some((o) => o.path[0] === name.text);
     const bound = own || !known.has(name.text) ? undefined : old.scope.find(name.text);
     if (bound === undefined) continue;
     // `inline text: text` gives a child the name of the parameter that it was made from.
     const given = bound.value.kind === 'instance' ? (bound.value.instance.block ?? bound.value) : bound.value;
-    const what = `\`${name.text}\` of ${value.decl.name.text}, which the replaced ${oldName} has,`;
+    const what = `\`${name.text}\` of ${value.decl.name.text}, which the replaced ${nameOf(old)} has,`;
     const checked = coerceStatic(given, type, what, span, session);
     const provenance = bound.provenance ?? { name: name.text, text: formatValue(checked), span };
     args.set(name.text, { value: checked, provenance });
   }
-  return { ...value, args, ...(old.block.path === undefined ? {} : { path: old.block.path }) };
+  const missing = value.decl.params.filter((param) => {
+    const overridden = value.overrides.some((o) => o.path[0] === param.name.text);
+    return param.default === undefined && !args.has(param.name.text) && !overridden;
+  });
+  if (missing.length > 0) return lacking(missing, value, old, session);
+  return { ...value, args, ...(old.block?.path === undefined ? {} : { path: old.block.path }) };
+}
+
+function nameOf({ block, kind }: Instance): string {
+  return block?.decl.name.text ?? (kind === 'seq' ? 'seq' : 'function');
+}
+
+function lacking(missing: readonly ParamDecl[], block: BlockValue, old: Instance, session: Session): Poison {
+  const name = block.decl.name.text;
+  const list = missing.map((p) => `\`${p.name.text}: ${sourceText(p.type.span)}\``).join(' and ');
+  const has = old.block?.decl.params.map((p) => p.name.text).join(', ') ?? '';
+  const gives = has === '' ? 'has no parameters' : `gives ${has}`;
+  return session.report(
+    'Z202',
+    block.span,
+    `${name} needs ${list}, which the replaced ${nameOf(old)} has not`,
+    {
+      notes: [`the replaced ${nameOf(old)} ${gives}`],
+      help: `give it: ${name}(${missing[0]!.name.text} = ...)`,
+    },
+  );
 }
 
 /** Reports the replacements of a block that found no place in it. */
@@ -90,12 +118,8 @@ export function reportUnused(
   for (const { replacement, used } of active.slice(0, block.replacements.length)) {
     if (used) continue;
     const { pattern, span } = replacement;
-    const near = nearPaths(pattern, paths);
     session.report('Z212', span, `"${pattern}" fits no block of ${instance.name}`, {
-      help:
-        near.length === 0
-          ? `${instance.name} has no blocks inside`
-          : `near: ${near.map((path) => `"${path}"`).join(', ')}`,
+      help: nearPaths(pattern, paths),
     });
   }
 }

@@ -172,7 +172,7 @@ function callChain(
   const [first, ...more] = actuals;
   if (first === undefined || first.name !== undefined) return mistakes.nothingToRun(env.session, span, name);
   let value = actualValue(first, env);
-  const shared = more.map((actual): Actual => ({ ...actual, value: actualValue(actual, env) }));
+  const shared = more.map((actual): Actual => ({ ...actual, value: actualValue(actual, env), shared: true }));
   for (const link of links) {
     if (value.kind === 'poison') return poison;
     value = callInstance(link, [{ value, span: first.span }, ...shared], span, env);

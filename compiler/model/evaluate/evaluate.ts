@@ -24,7 +24,7 @@ import * as mistakes from '../values/mistakes.ts';
 import type { Declaration } from '../values/module.ts';
 import { type Env, evaluate, inScope, Scope } from '../values/scope.ts';
 import type { BlockValue, Value } from '../values/values.ts';
-import { bool, describe, int, poison } from '../values/values.ts';
+import { bool, describe, int, notWhole, poison } from '../values/values.ts';
 import { evaluateCall } from './calls.ts';
 import { evaluateIndex } from './indexing.ts';
 import { condition, evaluateBinary, evaluateUnary, isTensor } from './operators.ts';
@@ -97,7 +97,9 @@ function evaluateComprehension({ item, index, range }: ComprehensionExpr, env: E
   if (start.kind === 'poison' || end.kind === 'poison') return poison;
   if (start.kind !== 'int' || end.kind !== 'int') {
     const wrong = start.kind === 'int' ? end : start;
-    return mistakes.notARange(env.session, range.span, 'the range of a list', describe(wrong));
+    return (
+      notWhole(wrong) ?? mistakes.notARange(env.session, range.span, 'the range of a list', describe(wrong))
+    );
   }
   const count = end.value - start.value;
   if (count < 0 || count > maxItems) {

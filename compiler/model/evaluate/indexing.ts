@@ -11,7 +11,7 @@ import * as mistakes from '../values/mistakes.ts';
 import { type Env, evaluate } from '../values/scope.ts';
 import { sourceText } from '../values/session.ts';
 import type { TensorValue, Value } from '../values/values.ts';
-import { describe, poison } from '../values/values.ts';
+import { describe, notWhole, poison } from '../values/values.ts';
 import { isTensor } from './operators.ts';
 
 export function evaluateIndex(expr: IndexExpr, env: Env): Value {
@@ -75,7 +75,7 @@ function partOf(
 function place(expr: Expr, count: number, name: string, env: Env): number | undefined {
   const index = evaluate(expr, env);
   if (index.kind === 'int') return index.value < 0 ? index.value + count : index.value;
-  if (index.kind !== 'poison') notAnIndex(expr, index, name, env);
+  if (index.kind !== 'poison' && notWhole(index) === undefined) notAnIndex(expr, index, name, env);
   return undefined;
 }
 
@@ -89,7 +89,7 @@ function notAnIndex(expr: Expr, index: Value, name: string, env: Env): void {
 function isInside(at: number, last: number, expr: Expr, count: number, name: string, env: Env): boolean {
   if (at >= 0 && at <= last) return true;
   const items = count === 1 ? '1 item' : `${count} items`;
-  const message = `index ${sourceText(expr.span)} is outside \`${name}\`: it has ${items}`;
+  const message = `index ${at < 0 ? at - count : at} is outside \`${name}\`: it has ${items}`;
   env.session.report('Z311', expr.span, message);
   return false;
 }
@@ -153,6 +153,7 @@ function position(expr: Expr, dim: Dim, env: Env): number | undefined {
   if (value.kind === 'poison') return undefined;
   const index = asDim(value);
   if (typeof index !== 'number') {
+    if (notWhole(value) !== undefined) return undefined;
     const help = isTensor(value) ? { help: 'take(x, index, axis = ...) picks by a tensor of indices' } : {};
     env.session.report('Z209', expr.span, `a subscript must be a static int, got ${describe(value)}`, help);
     return undefined;

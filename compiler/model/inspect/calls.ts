@@ -132,12 +132,24 @@ function runningArgument(name: string, { look, expr, actuals }: CallCase): Actua
   return undefined;
 }
 
+/** The call of one link, which is given `kind`. */
+function callOfLink(call: CallCase, first: Actual, kind: Kind): CallCase {
+  const kinds = new Map<Actual, Kind>([[first, kind]]);
+  const actuals = call.actuals.map((actual) => {
+    if (actual === first) return actual;
+    const shared = { ...actual, shared: true };
+    kinds.set(shared, call.kinds.get(actual) ?? any);
+    return shared;
+  });
+  return { ...call, actuals, kinds };
+}
+
 /** Links of one kind. How many there are is not known: none gives what it takes. */
 function callArray(array: Kind & { of: 'array' }, call: CallCase): Kind {
   const first = runningArgument(array.name, call);
   if (first === undefined) return any;
-  const given = resultOf(array.item, call);
-  return commonKind(call.kinds.get(first) ?? any, given);
+  const kind = call.kinds.get(first) ?? any;
+  return commonKind(kind, resultOf(array.item, callOfLink(call, first, kind)));
 }
 
 /** Each part takes what the one before gave, with the further arguments of the call. */
@@ -146,7 +158,7 @@ function callSequence(name: string, parts: ReadonlyMap<string, Part>, call: Call
   if (first === undefined) return any;
   let kind = call.kinds.get(first) ?? any;
   for (const part of parts.values()) {
-    const given = resultOf(part.kind, { ...call, kinds: new Map([...call.kinds, [first, kind]]) });
+    const given = resultOf(part.kind, callOfLink(call, first, kind));
     kind = part.optional ? commonKind(kind, given) : given;
   }
   return kind;

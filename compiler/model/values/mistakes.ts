@@ -18,7 +18,15 @@ import { didYouMean } from './suggest.ts';
 
 /** "a dimension must be an int, got a string" */
 export function wrongKind(session: Session, span: Span, what: string, wanted: string, got: string): Poison {
-  return session.report('Z209', span, `${what} must be ${wanted}, got ${got}`);
+  const help = wanted === 'a tensor' ? joining(got) : {};
+  return session.report('Z209', span, `${what} must be ${wanted}, got ${got}`, help);
+}
+
+/** A list where a tensor belongs. */
+function joining(got: string): { help?: string } {
+  return got === 'a list'
+    ? { help: 'sum(list), concat(list, axis = 0) or stack(list, axis = 0) make one of it' }
+    : {};
 }
 
 /** Of a parameter of a block or model. */
@@ -35,12 +43,15 @@ export function notABool(session: Session, span: Span, what: string, got: string
 }
 
 export function notATensor(session: Session, span: Span, got: string): Poison {
-  return wrongType(session, span, `a tensor belongs here, got ${got}`);
+  return session.report('Z209', span, `a tensor belongs here, got ${got}`, joining(got));
 }
 
 /** `caption` shows both sides. */
 export function notNumbers(session: Session, span: Span, op: string, got: string, caption: string): Poison {
-  return session.report('Z209', span, `\`${op}\` needs numbers, got ${got}`, { caption });
+  return session.report('Z209', span, `\`${op}\` needs numbers, got ${got}`, {
+    caption,
+    ...joining(got),
+  });
 }
 
 /** `what`: "a range of children". */

@@ -12,19 +12,22 @@ function likeness(pattern: readonly string[], path: readonly string[]): number {
   });
   // The end of a path says most, and of several that are alike the shortest is the likeliest.
   const last = words.at(-1);
-  const end = last !== undefined && (path.at(-1) === last || isNear(last, path.at(-1)!)) ? 1 : 0;
+  const name = path.findLast((segment) => segment !== '*') ?? '';
+  const end = last !== undefined && (name === last || isNear(last, name)) ? 1 : 0;
   return found.reduce<number>((sum, n) => sum + n, end) - path.length / 100;
 }
 
-/** The likeliest first; without any likeness the outermost. */
-export function nearPaths(pattern: string, paths: readonly string[]): string[] {
+/** The likeliest first, as a help says them; without any likeness the outermost. */
+export function nearPaths(pattern: string, paths: readonly string[]): string {
   const general = [...new Set(paths.map((path) => path.replace(/(?<=^|\.)\d+(?=\.|$)/g, '*')))];
   const wanted = pattern.split('.');
   const ranked = general.map((path) => ({ path, likeness: likeness(wanted, path.split('.')) }));
   ranked.sort((a, b) => b.likeness - a.likeness);
   const best = Math.floor((ranked[0]?.likeness ?? 0) + 1);
-  return ranked
+  const listed = ranked
     .filter((r) => Math.floor(r.likeness + 1) === best)
     .slice(0, shown)
-    .map((r) => r.path);
+    .map((r) => `"${r.path}"`);
+  if (listed.length === 0) return 'it has no blocks inside';
+  return `${best > 1 ? 'near' : 'its blocks'}: ${listed.join(', ')}`;
 }

@@ -101,6 +101,8 @@ export interface FnValue {
 export interface NumberValue {
   readonly kind: 'int' | 'float';
   readonly value: number;
+  /** Of a float that came from ints divided with a remainder: reports that, for places that need an int. */
+  readonly notWhole?: () => Poison;
 }
 interface DimValue {
   readonly kind: 'dim';
@@ -220,6 +222,12 @@ export function float(value: number): NumberValue {
 }
 export function bool(value: boolean): BoolValue {
   return { kind: 'bool', value };
+}
+
+/** What is wrong with a value where an int belongs, if it is that a division had a remainder. */
+export function notWhole(value: Value): Poison | undefined {
+  const culprit = value.kind === 'list' ? value.items.find((i) => i.kind === 'float' && i.notWhole) : value;
+  return culprit?.kind === 'float' ? culprit.notWhole?.() : undefined;
 }
 
 export function isNumber(value: Value): value is NumberValue {
