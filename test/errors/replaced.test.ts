@@ -39,7 +39,7 @@ describe('a pattern that fits nothing', () => {
         --> main.zoo:17:26
       17 | model "new" = "net" with "**.c_fc.weight" as LoRALinear(rank = 2)
          |                          ^^^^^^^^^^^^^^^^
-         = help: its blocks: "resblocks.*.mlp.c_fc"
+         = help: near: "resblocks.*.mlp.c_fc"
       "
     `);
     expect(changed('"resblocks" as Layer')).toMatchInlineSnapshot(`
@@ -71,7 +71,7 @@ describe('a pattern that fits nothing', () => {
         --> main.zoo:17:51
       17 | model "new" = "net" with "**.c_fc" as quick_gelu, "**.c_fc.a" as Layer
          |                                                   ^^^^^^^^^^^
-         = help: its blocks: "resblocks.*.mlp.c_fc"
+         = help: near: "resblocks.*.mlp.c_fc"
       "
     `);
   });

@@ -10,24 +10,25 @@ function likeness(pattern: readonly string[], path: readonly string[]): number {
     if (path.includes(word)) return 1;
     return path.some((segment) => isNear(word, segment)) ? 0.5 : 0;
   });
-  // The end of a path says most, and of several that are alike the shortest is the likeliest.
+  // The end of a path says most.
   const last = words.at(-1);
   const name = path.findLast((segment) => segment !== '*') ?? '';
   const end = last !== undefined && (name === last || isNear(last, name)) ? 1 : 0;
-  return found.reduce<number>((sum, n) => sum + n, end) - path.length / 100;
+  return found.reduce<number>((sum, n) => sum + n, end);
 }
 
-/** The likeliest first, as a help says them; without any likeness the outermost. */
+/** The likeliest first, as a help says them, of equals the shortest; without any likeness the outermost. */
 export function nearPaths(pattern: string, paths: readonly string[]): string {
   const general = [...new Set(paths.map((path) => path.replace(/(?<=^|\.)\d+(?=\.|$)/g, '*')))];
   const wanted = pattern.split('.');
   const ranked = general.map((path) => ({ path, likeness: likeness(wanted, path.split('.')) }));
-  ranked.sort((a, b) => b.likeness - a.likeness);
-  const best = Math.floor((ranked[0]?.likeness ?? 0) + 1);
+  const best = Math.max(...ranked.map((r) => r.likeness));
+  const length = (path: string) => path.split('.').length;
   const listed = ranked
-    .filter((r) => Math.floor(r.likeness + 1) === best)
+    .filter((r) => r.likeness === best)
+    .sort((a, b) => length(a.path) - length(b.path))
     .slice(0, shown)
     .map((r) => `"${r.path}"`);
   if (listed.length === 0) return 'it has no blocks inside';
-  return `${best > 1 ? 'near' : 'its blocks'}: ${listed.join(', ')}`;
+  return `${best > 0 ? 'near' : 'its blocks'}: ${listed.join(', ')}`;
 }
