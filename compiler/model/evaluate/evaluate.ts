@@ -4,19 +4,27 @@
  * Every function returns `poison` after reporting a mistake and stays silent about values that are poison
  * already.
  */
-import type { ElvisExpr, Expr, IfExpr, MemberExpr, NameExpr, PipeExpr } from '../../../grammar/ast.ts';
+import type {
+  ComprehensionExpr,
+  ElvisExpr,
+  Expr,
+  IfExpr,
+  MemberExpr,
+  NameExpr,
+  PipeExpr,
+} from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
-import { builtinNamed } from '../builtins/builtins.ts';
-import { lookup, unknownName } from '../modules/imports.ts';
+import { meaningOf } from '../modules/meaning.ts';
 import { pipedCall } from '../nodes/arguments.ts';
 import { checkedFloat, checkedInt, dimValue } from '../nodes/arithmetic.ts';
 import { emit, toTensor } from '../nodes/emit.ts';
+import type { ModelCode } from '../values/codes.ts';
 import { childNamed } from '../values/instance.ts';
 import * as mistakes from '../values/mistakes.ts';
 import type { Declaration } from '../values/module.ts';
-import { type Env, evaluate } from '../values/scope.ts';
+import { type Env, evaluate, inScope, Scope } from '../values/scope.ts';
 import type { BlockValue, Value } from '../values/values.ts';
-import { bool, describe, poison } from '../values/values.ts';
+import { bool, describe, int, notWhole, poison } from '../values/values.ts';
 import { evaluateCall } from './calls.ts';
 import { evaluateIndex } from './indexing.ts';
 import { condition, evaluateBinary, evaluateUnary, isTensor } from './operators.ts';
@@ -41,6 +49,8 @@ function dispatch(expr: Expr, env: Env): Value {
       return evaluateName(expr, env);
     case 'list':
       return evaluateList(expr.items, env);
+    case 'comprehension':
+      return evaluateComprehension(expr, env);
     case 'record':
       return evaluateRecord(expr.fields, env);
     case 'call':
@@ -78,6 +88,34 @@ function evaluateList(items: readonly Expr[], env: Env): Value {
   return values.some((v) => v.kind === 'poison') ? poison : { kind: 'list', items: values };
 }
 
+/** Items of one list made by `for`. */
+const maxItems = 4096;
+
+/** `[f(x, i) for i in 0..n]` */
+function evaluateComprehension({ item, index, range }: ComprehensionExpr, env: Env): Value {
+  const [start, end] = [evaluate(range.start, env), evaluate(range.end, env)];
+  if (start.kind === 'poison' || end.kind === 'poison') return poison;
+  if (start.kind !== 'int' || end.kind !== 'int') {
+    const wrong = start.kind === 'int' ? end : start;
+    return (
+      notWhole(wrong) ?? mistakes.notARange(env.session, range.span, 'the range of a list', describe(wrong))
+    );
+  }
+  const count = end.value - start.value;
+  if (count < 0 || count > maxItems) {
+    const [code, limit] =
+      count < 0 ? ['Z313', 'not end before it starts'] : ['Z314', `have at most ${maxItems} items`];
+    const message = `this list would run from ${start.value} to ${end.value}; it must ${limit}`;
+    return env.session.report(code as ModelCode, range.span, message);
+  }
+  const items = Array.from({ length: count }, (_, i) => {
+    const scope = new Scope(env.scope);
+    scope.bind(index.text, { value: int(start.value + i) });
+    return evaluate(item, inScope(env, scope));
+  });
+  return items.some((value) => value.kind === 'poison') ? poison : { kind: 'list', items };
+}
+
 /** Fields keep poison one by one, so that good fields can still be checked. */
 function evaluateRecord(
   fields: readonly { name: { text: string; span: Span }; value: Expr }[],
@@ -85,7 +123,7 @@ function evaluateRecord(
 ): Value {
   const values = new Map<string, Value>();
   for (const { name, value } of fields) {
-    if (values.has(name.text)) env.session.report('Z207', name.span, `field \`${name.text}\` is given twice`);
+    if (values.has(name.text)) mistakes.fieldTwice(env.session, name.span, name.text);
     values.set(name.text, evaluate(value, env));
   }
   return { kind: 'record', fields: values };
@@ -94,25 +132,25 @@ function evaluateRecord(
 function evaluateName(expr: NameExpr, env: Env): Value {
   const bound = env.scope.find(expr.text);
   if (bound !== undefined) return bound.value;
-  const declared = lookup(env.module, expr.text);
-  if (declared === null) return poison;
-  const builtin = builtinNamed(expr.text);
-  // A model's name is a string, and hides no word.
-  const hidden = declared?.kind === 'model' && builtin !== undefined;
-  if (declared !== undefined && !hidden) return declaredValue(declared, expr.span, env);
-  if (builtin !== undefined) return { kind: 'builtin', builtin };
-  // N: the features of all chunks and ranks; on one device the batch.
-  if (expr.text === 'N' && env.tracer !== undefined) return dimValue(env.tracer.batch);
-  if (expr.text === 'training' && env.tracer !== undefined) return bool(env.tracer.training);
-  return unknownName(expr.text, expr.span, env);
+  const meaning = meaningOf(expr.text, expr.span, env, env.tracer !== undefined);
+  switch (meaning?.is) {
+    case 'declared':
+      return declaredValue(meaning.declared, expr.span, env);
+    case 'builtin':
+      return { kind: 'builtin', builtin: meaning.builtin };
+    case 'batch':
+      // On one device the batch.
+      return env.tracer === undefined ? poison : dimValue(env.tracer.batch);
+    case 'training':
+      return env.tracer === undefined ? poison : bool(env.tracer.training);
+    default:
+      return poison;
+  }
 }
 
 function declaredValue(declared: Declaration, span: Span, env: Env): Value {
   if (declared.kind === 'block') return blockNamed(declared, span);
-  if (declared.kind === 'model') {
-    const message = `model \`${declared.decl.name.text}\` is not a value`;
-    return env.session.report('Z220', span, message, { help: 'vary it with `with`, or name its block' });
-  }
+  if (declared.kind === 'model') return mistakes.modelAsValue(env.session, span, declared.decl.name.text);
   return { kind: 'fn', decl: declared.decl, module: declared.module };
 }
 
@@ -123,6 +161,7 @@ function blockNamed(declared: Declaration & { kind: 'block' }, span: Span): Bloc
     module: declared.module,
     args: new Map(),
     overrides: [],
+    replacements: [],
     span,
   };
 }
