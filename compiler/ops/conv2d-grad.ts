@@ -20,6 +20,10 @@ declare module './attributes.ts' {
     /** (x, dy) -> dw [O,C/groups,kh,kw] */
     conv2d_grad_weight: ConvolutionAttributes & { readonly kernel: readonly [kh: number, kw: number] };
   }
+  interface OpArities {
+    conv2d_grad_input: 2;
+    conv2d_grad_weight: 2;
+  }
 }
 
 function refuseOperands(inputs: readonly TensorType[], second: string): ShapeResult | undefined {
@@ -58,7 +62,7 @@ export const conv2dGradInput = defineOp<'conv2d_grad_input'>({
   },
   gradient(b, node, d, wanted) {
     const { rows: _rows, columns: _columns, ...attrs } = node.attrs;
-    const [dy, w] = node.inputs as [number, number];
+    const [dy, w] = node.inputs;
     const [, , kh, kw] = numericShape(b.type(w)) as [number, number, number, number];
     return [
       wanted[0] ? b.add('conv2d', [d, w], attrs) : null,
@@ -118,7 +122,7 @@ export const conv2dGradWeight = defineOp<'conv2d_grad_weight'>({
   },
   gradient(b, node, d, wanted) {
     const { kernel: _kernel, ...attrs } = node.attrs;
-    const [x, dy] = node.inputs as [number, number];
+    const [x, dy] = node.inputs;
     const [, , rows, columns] = numericShape(b.type(x)) as [number, number, number, number];
     return [
       wanted[0] ? b.add('conv2d_grad_input', [dy, d], { ...attrs, rows, columns }) : null,
