@@ -132,6 +132,7 @@ class Ranges {
       case 'expand':
       case 'all_gather':
       case 'stop_gradient':
+      case 'flip':
       case 'max':
       case 'min':
       case 'recompute':

@@ -17,6 +17,7 @@ import { conv2d } from './conv2d.ts';
 import { conv2dGradInput, conv2dGradWeight } from './conv2d-grad.ts';
 import { embedding, embeddingGrad } from './embedding.ts';
 import { expand } from './expand.ts';
+import { flip } from './flip.ts';
 import { groupMoments } from './group-moments.ts';
 import { l2Normalize, l2NormalizeGrad } from './l2-normalize.ts';
 import { layerNorm, layerNormGrad, layerNormGradWeight } from './layer-norm.ts';
@@ -96,6 +97,7 @@ const definitions = {
   expand,
   concat,
   pad,
+  flip,
   embedding,
   embedding_grad: embeddingGrad,
   take,

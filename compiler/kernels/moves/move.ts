@@ -1,5 +1,5 @@
 /**
- * Moves that could not be made free: take and its gradient, concat, pad.
+ * Moves that could not be made free: take and its gradient, flip, concat, pad.
  *
  * Each is written from the result's side, one invocation for each element (vec4 where all layouts allow), so
  * nothing is scattered and no two invocations write the same place. Inputs are read through their strides.
@@ -170,6 +170,26 @@ const lowerTakeGrad: Lower<'take_grad'> = (ctx, node) => {
   });
 };
 
+const lowerFlip: Lower<'flip'> = (ctx, node) => {
+  const x = standing(ctx.view(node.inputs[0]));
+  const { axis } = node.attrs;
+  const output = ctx.result(node);
+  const last = axis === output.shape.length - 1;
+  emitMove(ctx, node, {
+    name: 'flip',
+    sources: [{ role: 'x', view: x }],
+    output,
+    vector: !last,
+    write({ width, load }) {
+      const along = coordinateOf('index', inUnits(output.shape, width), axis);
+      const step = x.strides[axis]! / (repeatsLast(x) ? 1 : width);
+      // u32 wraps around: from the entry's own place to the one as far from the end.
+      const shift = ` + ${(output.shape[axis]! - 1) * step}u - ${along} * ${2 * step}u`;
+      return `  let value = ${load('x', x, 'index', x.shape, step === 0 ? '' : shift)};\n`;
+    },
+  });
+};
+
 const lowerPad: Lower<'pad'> = (ctx, node) => {
   const x = standing(ctx.view(node.inputs[0]));
   const { before } = node.attrs;
@@ -272,6 +292,7 @@ function emitConcat(
 export const moveLowerings = {
   take: lowerTake,
   take_grad: lowerTakeGrad,
+  flip: lowerFlip,
   concat: lowerConcat,
   pad: lowerPad,
 } satisfies { [K in OpName]?: Lower<K> };
