@@ -15,6 +15,7 @@ import { cast } from './cast.ts';
 import { concat } from './concat.ts';
 import { conv2d } from './conv2d.ts';
 import { conv2dGradInput, conv2dGradWeight } from './conv2d-grad.ts';
+import { cumsum } from './cumsum.ts';
 import { embedding, embeddingGrad } from './embedding.ts';
 import { expand } from './expand.ts';
 import { flip } from './flip.ts';
@@ -63,6 +64,7 @@ const definitions = {
   max,
   min,
   argmax,
+  cumsum,
   softmax,
   softmax_grad: softmaxGrad,
   log_softmax: logSoftmax,

@@ -31,7 +31,7 @@ export interface Cut {
 export type Strips<K extends OpName> = (cut: Cut, node: NodeOf<K>) => number | undefined;
 
 /** Ops of one input whose result has its shape and that work along one axis. */
-type AlongAxis = 'flip';
+type AlongAxis = 'flip' | 'cumsum';
 
 /** Each element comes from the elements at its place. */
 export function elementwiseStrips<K extends OpName>(cut: Cut, node: NodeOf<K>): number {

@@ -15,6 +15,7 @@ import { poolLowerings } from '../products/pool.ts';
 import { momentLowerings } from '../rows/moments.ts';
 import { normalizeLowerings } from '../rows/normalize.ts';
 import { reduceLowerings } from '../rows/reduce.ts';
+import { scanLowerings } from '../rows/scan.ts';
 import { softmaxLowerings } from '../rows/softmax.ts';
 import type { Lower, LowerContext } from '../text/kernel.ts';
 
@@ -25,6 +26,7 @@ export const lowerings: { readonly [K in KernelOp]: Lower<K> } = {
   ...poolLowerings,
   ...momentLowerings,
   ...reduceLowerings,
+  ...scanLowerings,
   ...softmaxLowerings,
   ...normalizeLowerings,
   ...normalisedLowerings,
