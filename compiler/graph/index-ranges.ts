@@ -126,6 +126,8 @@ class Ranges {
         return below(node.attrs.length);
       case 'argmax':
         return below(nodeAt(this.#graph, node.inputs[0]).type.shape[node.attrs.axis]);
+      case 'argsort':
+        return below(node.type.shape.at(-1));
       case 'reshape':
       case 'transpose':
       case 'slice':

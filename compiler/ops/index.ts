@@ -5,6 +5,7 @@
 import type { Node, NodeOf } from '../graph/types.ts';
 import { allGather } from './all-gather.ts';
 import { argmax } from './argmax.ts';
+import { argsort } from './argsort.ts';
 import { attention, attentionLse } from './attention.ts';
 import { attentionGradK, attentionGradQ, attentionGradV } from './attention-grad.ts';
 import type { OpName } from './attributes.ts';
@@ -64,6 +65,7 @@ const definitions = {
   max,
   min,
   argmax,
+  argsort,
   cumsum,
   softmax,
   softmax_grad: softmaxGrad,

@@ -8,6 +8,7 @@ import { attentionLowerings } from '../attention/attention.ts';
 import { embeddingLowerings } from '../moves/embedding.ts';
 import { mapLowerings } from '../moves/map.ts';
 import { moveLowerings } from '../moves/move.ts';
+import { sortLowerings } from '../moves/sort.ts';
 import { contractLowerings } from '../products/contract.ts';
 import { convolutionLowerings } from '../products/convolution.ts';
 import { normalisedLowerings } from '../products/normalised.ts';
@@ -32,6 +33,7 @@ export const lowerings: { readonly [K in KernelOp]: Lower<K> } = {
   ...normalisedLowerings,
   ...attentionLowerings,
   ...moveLowerings,
+  ...sortLowerings,
   ...embeddingLowerings,
 };
 
