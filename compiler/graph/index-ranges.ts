@@ -139,6 +139,7 @@ class Ranges {
       case 'min':
       case 'recompute':
       case 'take':
+      case 'pick':
       case 'embedding':
         return rangeOf(node.inputs[0]);
       case 'where':

@@ -32,6 +32,7 @@ import { max } from './max.ts';
 import { mean } from './mean.ts';
 import { min } from './min.ts';
 import type { OpDefinition } from './op.ts';
+import { pick, pickGrad } from './pick.ts';
 import { recompute } from './recompute.ts';
 import { reshape } from './reshape.ts';
 import { pad, slice } from './slice.ts';
@@ -106,6 +107,8 @@ const definitions = {
   embedding_grad: embeddingGrad,
   take,
   take_grad: takeGrad,
+  pick,
+  pick_grad: pickGrad,
   all_gather: allGather,
   stop_gradient: stopGradient,
   recompute,

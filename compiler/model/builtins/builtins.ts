@@ -18,11 +18,11 @@ import { staticBuiltins } from './static-builtins.ts';
 import { tensorBuiltins } from './tensor-builtins.ts';
 import { words } from './words.ts';
 
-/** Those over tensors that take numbers too (`max`) give a number for numbers, all others always a tensor. */
+/** Those over tensors that take numbers too (`max`) give a number for numbers; all others always a tensor, or a record of them. */
 const overTensors = [...words, ...tensorBuiltins, ...movingBuiltins, ...imageBuiltins, ...randomBuiltins].map(
   (row): BuiltinRow => {
     const takesNumbers = row.parameters.some((p) => p.kind === 'value' || p.kind === 'summands');
-    return takesNumbers ? row : { ...row, world: 'tensor' };
+    return takesNumbers || row.fields ? row : { ...row, world: 'tensor' };
   },
 );
 const rows: readonly BuiltinRow[] = [...staticBuiltins, ...overTensors];
