@@ -29,6 +29,7 @@ import { map } from './map.ts';
 import { maskFuture } from './mask-future.ts';
 import { matmul } from './matmul.ts';
 import { max } from './max.ts';
+import { maxPool, maxPoolGrad, maxPoolIndex } from './max-pool.ts';
 import { mean } from './mean.ts';
 import { min } from './min.ts';
 import type { OpDefinition } from './op.ts';
@@ -86,6 +87,9 @@ const definitions = {
   conv2d_grad_weight: conv2dGradWeight,
   avg_pool: avgPool,
   avg_pool_grad: avgPoolGrad,
+  max_pool: maxPool,
+  max_pool_index: maxPoolIndex,
+  max_pool_grad: maxPoolGrad,
   batch_norm: batchNorm,
   batch_moments: batchMoments,
   batch_norm_sums: batchNormSums,

@@ -11,6 +11,7 @@ import { moveLowerings } from '../moves/move.ts';
 import { sortLowerings } from '../moves/sort.ts';
 import { contractLowerings } from '../products/contract.ts';
 import { convolutionLowerings } from '../products/convolution.ts';
+import { maxPoolLowerings } from '../products/max-pool.ts';
 import { normalisedLowerings } from '../products/normalised.ts';
 import { poolLowerings } from '../products/pool.ts';
 import { momentLowerings } from '../rows/moments.ts';
@@ -25,6 +26,7 @@ export const lowerings: { readonly [K in KernelOp]: Lower<K> } = {
   ...contractLowerings,
   ...convolutionLowerings,
   ...poolLowerings,
+  ...maxPoolLowerings,
   ...momentLowerings,
   ...reduceLowerings,
   ...scanLowerings,
