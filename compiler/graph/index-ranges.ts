@@ -126,16 +126,20 @@ class Ranges {
         return below(node.attrs.length);
       case 'argmax':
         return below(nodeAt(this.#graph, node.inputs[0]).type.shape[node.attrs.axis]);
+      case 'argsort':
+        return below(node.type.shape.at(-1));
       case 'reshape':
       case 'transpose':
       case 'slice':
       case 'expand':
       case 'all_gather':
       case 'stop_gradient':
+      case 'flip':
       case 'max':
       case 'min':
       case 'recompute':
       case 'take':
+      case 'pick':
       case 'embedding':
         return rangeOf(node.inputs[0]);
       case 'where':

@@ -89,12 +89,17 @@ export const conv2dGradInput = defineOp<'conv2d_grad_input'>({
     {
       name: 'stride 2, two groups',
       inputs: [floats([2, 4, 2, 3]), floats([4, 2, 3, 3])],
-      attrs: { stride: 2, padding: 1, groups: 2, rows: 4, columns: 6 },
+      attrs: { stride: 2, padding: 1, groups: 2, dilation: 1, rows: 4, columns: 6 },
+    },
+    {
+      name: 'stride 2, dilated',
+      inputs: [floats([2, 3, 3, 3]), floats([3, 2, 2, 3])],
+      attrs: { stride: 2, padding: 2, groups: 1, dilation: 2, rows: 3, columns: 6 },
     },
     {
       name: 'stride 1',
       inputs: [floats([2, 3, 4, 5]), floats([3, 2, 3, 3])],
-      attrs: { stride: 1, padding: 1, groups: 1, rows: 4, columns: 5 },
+      attrs: { stride: 1, padding: 1, groups: 1, dilation: 1, rows: 4, columns: 5 },
     },
   ],
   cost: (inputs, _attrs, result): Cost => ({
@@ -149,12 +154,17 @@ export const conv2dGradWeight = defineOp<'conv2d_grad_weight'>({
     {
       name: 'stride 2, two groups',
       inputs: [floats([2, 4, 4, 6]), floats([2, 4, 2, 3])],
-      attrs: { stride: 2, padding: 1, groups: 2, kernel: [3, 3] },
+      attrs: { stride: 2, padding: 1, groups: 2, dilation: 1, kernel: [3, 3] },
+    },
+    {
+      name: 'stride 2, dilated',
+      inputs: [floats([2, 2, 3, 6]), floats([2, 3, 3, 3])],
+      attrs: { stride: 2, padding: 2, groups: 1, dilation: 2, kernel: [2, 3] },
     },
     {
       name: 'stride 1',
       inputs: [floats([2, 2, 4, 5]), floats([2, 3, 4, 5])],
-      attrs: { stride: 1, padding: 1, groups: 1, kernel: [3, 3] },
+      attrs: { stride: 1, padding: 1, groups: 1, dilation: 1, kernel: [3, 3] },
     },
   ],
   cost: (inputs, _attrs, result): Cost => ({

@@ -2,20 +2,24 @@
  * Embedding look-up and its gradient over tables that may be larger than a binding.
  *
  * The gradient adds rows of dy that have the same token. Float atomics would make reruns differ and a matrix
- * product with one-hot rows would be huge, so positions are sorted by token: each counts the positions before
- * it (equal tokens in order), which is n² comparisons of integers, far below the model's own work for every
- * batch. Then runs of equal tokens are summed in that order, cut into pieces of 32 so that no invocation
+ * product with one-hot rows would be huge, so positions are sorted by token: up to some thousands each counts
+ * the positions before it (equal tokens in order), n² comparisons of integers in one kernel, far below the
+ * model's own work; more of them are sorted digit by digit (sort.ts). Then runs of equal tokens are summed in that order, cut into pieces of 32 so that no invocation
  * walks a long run (padding tokens) alone.
  */
 
-import { type Node, sizeOf } from '../../graph/types.ts';
+import { type Node, type NodeOf, sizeOf } from '../../graph/types.ts';
 import type { OpName } from '../../ops/attributes.ts';
 import { bytesOf, flatMain, flatWorkgroup, indexExpression, vectorizable } from '../text/access.ts';
 import { gridOf, type Kernel, type KernelArg, type Lower, type LowerContext } from '../text/kernel.ts';
 import { load, store, wgslType } from '../text/memory.ts';
-import type { Storage, View } from '../text/view.ts';
+import { denseView, type Storage, type View } from '../text/view.ts';
 import { hiddenBound } from '../text/wgsl.ts';
 import { type Window, windowArg, windowsOf } from '../text/windows.ts';
+import { emitRadixSort } from './sort.ts';
+
+/** Positions from which on a radix sort is the faster one. */
+const MANY = 8192;
 
 /** Sorted positions that one invocation sums. */
 const PIECE = 32;
@@ -111,7 +115,8 @@ const lowerEmbeddingGrad: Lower<'embedding_grad'> = (ctx, node) => {
     width,
     unit: vectorizable(dy) && vectorizable(output) ? 4 : 1,
   };
-  ctx.emit(sortPositions(ctx, node, work));
+  if (positions < MANY) ctx.emit(sortPositions(ctx, node, work));
+  else sortManyPositions(ctx, node, work);
   ctx.emit(sumPieces(ctx, node, work));
   for (const window of windowsOf(output.storage.elements, width, ctx.profile)) {
     ctx.emit(zeroFill(ctx, node, output.storage, window, work.unit));
@@ -142,6 +147,24 @@ function sortPositions(ctx: LowerContext, node: Node, { ids, order, positions }:
     flops: 0,
     bytes: 4 * (positions + sizeOf(ids.shape)),
   };
+}
+
+/** The same for many: only as many digits as ids have. */
+function sortManyPositions(
+  ctx: LowerContext,
+  node: NodeOf<'embedding_grad'>,
+  { ids, order }: Segments,
+): void {
+  emitRadixSort(ctx, {
+    name: 'embedding_sort',
+    source: ids,
+    lead: 0,
+    key: (id) => `u32(${id})`,
+    helpers: '',
+    bits: Math.ceil(Math.log2(node.attrs.rows)),
+    to: denseView(order, ids.shape),
+    origin: node.origin,
+  });
 }
 
 /** Shared by the summing kernels: the token and the dy row of a sorted place. */

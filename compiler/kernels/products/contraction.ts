@@ -48,6 +48,8 @@ export interface SlidingWindow {
   readonly kernel: readonly [rows: number, columns: number];
   readonly stride: number;
   readonly padding: number;
+  /** Steps between taps. */
+  readonly dilation: number;
   /** Of the left operand. */
   readonly image: ImageStrides;
 }

@@ -91,7 +91,7 @@ interface Sliding {
 
 /** The product whose rows are pixels of `result`, without its epilogue. */
 function slidingProduct({ attrs, left, filters, result, transposed }: Sliding): Contraction {
-  const { groups, stride, padding } = attrs;
+  const { groups, stride, padding, dilation } = attrs;
   const [, kh, kw, channels, n] = filters.shape as [number, number, number, number, number];
   const a = grouped(left, groups);
   const to = transposeView(grouped(result, groups), [3, 0, 1, 2, 4]);
@@ -102,6 +102,7 @@ function slidingProduct({ attrs, left, filters, result, transposed }: Sliding): 
     kernel: [kh, kw],
     stride,
     padding,
+    dilation,
     transposed,
     channels,
     image: imageStrides(a),
@@ -151,6 +152,7 @@ function depthwise(
       kernel: [filters.shape[0]!, filters.shape[1]!],
       stride: node.attrs.stride,
       padding: node.attrs.padding,
+      dilation: node.attrs.dilation,
     },
     transposed,
   };
@@ -159,11 +161,11 @@ function depthwise(
 
 function depthwiseGradWeight(ctx: LowerContext, node: NodeOf<'conv2d_grad_weight'>): void {
   const [x, dy] = node.inputs.map((id) => channelsDense(ctx, id)) as [View, View];
-  const { kernel, stride, padding } = node.attrs;
+  const { kernel, stride, padding, dilation } = node.attrs;
   emitDepthwiseGradWeight(ctx, node, {
     x: transposeView(x, toChannelsLast),
     dy: transposeView(dy, toChannelsLast),
-    window: { grid: sides(dy), source: sides(x), kernel, stride, padding },
+    window: { grid: sides(dy), source: sides(x), kernel, stride, padding, dilation },
   });
 }
 
@@ -249,6 +251,7 @@ const lowerGradWeight: Lower<'conv2d_grad_weight'> = (ctx, node) => {
       kernel,
       stride: node.attrs.stride,
       padding: node.attrs.padding,
+      dilation: node.attrs.dilation,
       image: imageStrides(x),
       lines,
       linesOfPiece,

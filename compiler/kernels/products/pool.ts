@@ -5,7 +5,7 @@ import { numericShape } from '../../graph/types.ts';
 import type { MapProgram } from '../../ops/map-program.ts';
 import { emitMap } from '../moves/map.ts';
 import { columnReduction } from '../rows/columns.ts';
-import { channelsLastStrides } from '../text/image-strides.ts';
+import { channelsLastStrides, isChannelsLast } from '../text/image-strides.ts';
 import type { Lower } from '../text/kernel.ts';
 import { denseStrides, type View } from '../text/view.ts';
 import { expandView, reshapeView, transposeView } from '../text/view-algebra.ts';
@@ -15,8 +15,6 @@ function windows(image: View, kernel: number): View {
   const [batch, channels, height, width] = image.shape as [number, number, number, number];
   return reshapeView(image, [batch, channels, height / kernel, kernel, width / kernel, kernel])!;
 }
-
-const isChannelsLast = (image: View) => image.strides[1] === 1 && image.strides[3] !== 1;
 
 const lowerAvgPool: Lower<'avg_pool'> = (ctx, node) => {
   const { kernel } = node.attrs;
