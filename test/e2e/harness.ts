@@ -52,8 +52,8 @@ export class Workspace {
   }
 
   /**
-   * The same within this process, for calls that open no device. One at a time: folder, variables, streams
-   * and exit code belong to the process.
+   * The same within this process, which spares the seconds that a process takes to load everything. One at a
+   * time: folder, variables, streams and exit code belong to the process.
    */
   async call(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
     const streams = { stdout: '', stderr: '' };

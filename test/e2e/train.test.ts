@@ -96,9 +96,9 @@ describe('train', () => {
       expect((await workspace.call(['check', `whole/${name}`])).code).toBe(0);
   });
 
-  it('with --profile ends with the same bits, shows where the time went, and writes a trace', () => {
+  it('with --profile ends with the same bits, shows where the time went, and writes a trace', async () => {
     const args = ['train', 'tiny.zoo#fixed', '--out', 'profiled', '--profile', 'trace.json', '--json'];
-    const { code, stdout, stderr } = workspace.zooc(args);
+    const { code, stdout, stderr } = await workspace.call(args);
     expect(code, stderr).toBe(0);
     expect(weightsOf('profiled')).toEqual(weightsOf('whole'));
     expect(values('profiled')).toEqual(values('whole'));
@@ -130,7 +130,7 @@ describe('train', () => {
       existsSync(workspace.path('stopped/metrics.jsonl')),
     );
     expect(code).toBe(0);
-    expect(workspace.zooc([...args, '--resume']).code).toBe(0);
+    expect((await workspace.call([...args, '--resume'])).code).toBe(0);
     expect(weightsOf('stopped')).toEqual(weightsOf('whole'));
   });
 
@@ -175,7 +175,7 @@ describe('train', () => {
     const rest = ['--labels', 'red,blue,a green thing,grey', ...pictures, '--json'];
     const weights = ['--weights', 'whole/weights.safetensors'];
     const direct = workspace.zooc(['classify', 'tiny.zoo#tiny', ...weights, ...rest]);
-    const packed = workspace.zooc(['classify', 'package', ...rest]);
+    const packed = await workspace.call(['classify', 'package', ...rest]);
     expect(direct.code).toBe(0);
     expect(packed.stdout).toBe(direct.stdout);
     const results = JSON.parse(direct.stdout);
@@ -189,7 +189,7 @@ describe('train', () => {
   it('embeds images and texts with length 1', async () => {
     const common = ['embed', 'tiny.zoo#tiny', '--weights', 'whole'];
     const pictures = ['red.png', 'blue.png', 'green.png', 'grey.png'];
-    expect(workspace.zooc([...common, '--images', ...pictures, '--out', 'images.npy']).code).toBe(0);
+    expect((await workspace.call([...common, '--images', ...pictures, '--out', 'images.npy'])).code).toBe(0);
     const npy = readFileSync(workspace.path('images.npy'));
     expect(npy.subarray(0, 6).toString('latin1')).toBe('\x93NUMPY');
     expect(npy.toString('latin1', 10, 128)).toContain("'shape': (4, 32)");
