@@ -60,6 +60,12 @@ interface Row {
   readonly logit_scale: number;
 }
 
+/** An element of what `classify --json` prints. */
+interface Classified {
+  readonly image: string;
+  readonly predictions: readonly { readonly label: string; readonly probability: number }[];
+}
+
 function metrics(run: string): Row[] {
   const lines = readFileSync(workspace.path(`${run}/metrics.jsonl`), 'utf8')
     .trimEnd()
@@ -161,7 +167,7 @@ describe('train', () => {
     expect(existsSync(workspace.path('refused'))).toBe(false);
   });
 
-  it('exports a folder that gives the same results as the weights', async () => {
+  it('exports a folder that gives the same results as the weights, on the reference as on the device', async () => {
     const args = ['export', 'whole', '--model', 'tiny.zoo#tiny', '--format', 'zoo', '--out', 'package'];
     const made = await workspace.call(args);
     expect(made.stderr).not.toContain('error');
@@ -172,17 +178,26 @@ describe('train', () => {
     expect(readFileSync(workspace.path('package/weights.safetensors'))).toEqual(weightsOf('whole'));
     // As many of each as a batch of training has, which needs no kernels of other sizes.
     const pictures = ['red.png', 'blue.png', 'green.png', 'grey.png'];
-    const rest = ['--labels', 'red,blue,a green thing,grey', ...pictures, '--json'];
+    const rest = ['--labels', 'red,blue,a green thing,grey', '--json'];
     const weights = ['--weights', 'whole/weights.safetensors'];
-    const direct = workspace.zooc(['classify', 'tiny.zoo#tiny', ...weights, ...rest]);
-    const packed = await workspace.call(['classify', 'package', ...rest]);
+    const direct = workspace.zooc(['classify', 'tiny.zoo#tiny', ...weights, ...rest, ...pictures]);
+    const packed = await workspace.call(['classify', 'package', ...rest, ...pictures]);
     expect(direct.code).toBe(0);
     expect(packed.stdout).toBe(direct.stdout);
-    const results = JSON.parse(direct.stdout);
-    expect(results.map((r: { image: string }) => r.image)).toEqual(pictures);
-    for (const { predictions } of results) {
-      const sum = predictions.reduce((a: number, p: { probability: number }) => a + p.probability, 0);
-      expect(sum).toBeCloseTo(1, 6);
+    const results: Classified[] = JSON.parse(direct.stdout);
+    expect(results.map((r) => r.image)).toEqual(pictures);
+    for (const { predictions } of results)
+      expect(predictions.reduce((sum, p) => sum + p.probability, 0)).toBeCloseTo(1, 6);
+    // Fewer pictures than labels: neither number is taken for the other.
+    const two = ['green.png', 'red.png', '--device', 'reference'];
+    const exact: Classified[] = JSON.parse(
+      (await workspace.call(['classify', 'package', ...rest, ...two])).stdout,
+    );
+    expect(exact.map((r) => r.image)).toEqual(two.slice(0, 2));
+    for (const { image, predictions } of exact) {
+      const found = results.find((r) => r.image === image)!.predictions;
+      for (const { label, probability } of predictions)
+        expect(found.find((p) => p.label === label)!.probability, label).toBeCloseTo(probability, 4);
     }
   });
 
