@@ -301,8 +301,8 @@ function binary<K extends BinaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
     reference([x, y], _attrs, shape, dtype) {
       const f = f64 === 'none' || dtype === 'i32' ? integers?.of : f64;
       if (f === undefined) throw new Error(`${name} is not an op of ${dtype}`);
-      const a = broadcastTo(x!, shape).data;
-      const b = broadcastTo(y!, shape).data;
+      const a = broadcastTo(x, shape).data;
+      const b = broadcastTo(y, shape).data;
       return { shape, data: a.map((v, i) => f(v, b[i]!)) };
     },
     cost: perElement(flops),

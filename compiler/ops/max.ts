@@ -34,7 +34,7 @@ export const max = defineOp<'max'>({
     const share = e.div(e.reshape(dy, kept), e.sum(largest, axes, true));
     return [e.mul(largest, share)];
   },
-  reference: ([x], { axes }, shape) => reduceAxes(x!, axes, shape, Number.NEGATIVE_INFINITY, Math.max),
+  reference: ([x], { axes }, shape) => reduceAxes(x, axes, shape, Number.NEGATIVE_INFINITY, Math.max),
   traits: reductionTraits,
   language: {
     written: ([x], { axes, keep }) => `max(${x}, axis = [${axes.join(', ')}]${keep ? ', keep = true' : ''})`,

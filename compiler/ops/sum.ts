@@ -30,7 +30,7 @@ export const sum = defineOp<'sum'>({
     const e = new Expressions(b);
     return [e.unreduce(dy, node.attrs.axes, e.shape(node.inputs[0]))];
   },
-  reference: ([x], { axes }, shape) => reduceAxes(x!, axes, shape, 0, (a, v) => a + v),
+  reference: ([x], { axes }, shape) => reduceAxes(x, axes, shape, 0, (a, v) => a + v),
   traits: reductionTraits,
   language: { word: reductionWord('sum over axes') },
   examples: reductionExamples,
