@@ -17,6 +17,9 @@ declare module './attributes.ts' {
      */
     all_gather: None;
   }
+  interface OpArities {
+    all_gather: 1;
+  }
 }
 
 export const allGather = defineOp<'all_gather', 'view'>({
@@ -24,10 +27,10 @@ export const allGather = defineOp<'all_gather', 'view'>({
   arity: 1,
   shape: (inputs) => refuseRank('gather', inputs, 0, '[B, E]') ?? accept(inputs[0]!),
   gradient: (_b, _node, dy, wanted) => [wanted[0] ? dy : null],
-  reference: ([x], _attrs, shape) => ({ shape, data: x!.data }),
+  reference: ([x], _attrs, shape) => ({ shape, data: x.data }),
   traits: {
     role: 'view',
-    strips: (cut, { inputs }) => cut.b.add('all_gather', [cut.strip(inputs[0]!, cut.axis)], {}),
+    strips: (cut, { inputs }) => cut.b.add('all_gather', [cut.strip(inputs[0], cut.axis)], {}),
   },
   language: {
     word: {

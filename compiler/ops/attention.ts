@@ -20,6 +20,10 @@ declare module './attributes.ts' {
     /** (q, k) -> log-sum-exp of each query's scores, [B,H,T] */
     attention_lse: AttentionAttributes;
   }
+  interface OpArities {
+    attention: 3;
+    attention_lse: 2;
+  }
 }
 
 /** Scores are `scale * q·k`; with `causal`, query i sees keys j <= i + (S - T). */
@@ -149,7 +153,7 @@ export const attention = defineOp<'attention'>({
   shape: (inputs, attrs) => refuseHeads(inputs, attrs) ?? accept(inputs[0]!),
   gradient(b, node, dy, wanted) {
     const e = new Expressions(b);
-    const [q, k, v] = node.inputs as [number, number, number];
+    const [q, k, v] = node.inputs;
     const { attrs } = node;
     const lse = b.add('attention_lse', [q, k], attrs);
     const delta = e.sum(e.mul(dy, node.id), [3]);
@@ -161,12 +165,12 @@ export const attention = defineOp<'attention'>({
     ];
   },
   reference([q, k, v], attrs, shape) {
-    const sizes = headsOf(q!, k!);
+    const sizes = headsOf(q, k);
     const { heads, queries, keys, width } = sizes;
     const data = new Float64Array(heads * queries * width);
     for (let head = 0; head < heads; head++)
       for (let i = 0; i < queries; i++) {
-        const scores = scoresOf(q!, k!, attrs, sizes, head, i);
+        const scores = scoresOf(q, k, attrs, sizes, head, i);
         const lse = logSumExp(scores);
         const row = (head * queries + i) * width;
         for (let j = 0; j < scores.length; j++) {
@@ -223,11 +227,11 @@ export const attentionLse = defineOp<'attention_lse'>({
     accept({ dtype: inputs[0]!.dtype, shape: inputs[0]!.shape.slice(0, 3) as Dim[] }),
   gradient: 'made by gradients',
   reference([q, k], attrs, shape) {
-    const sizes = headsOf(q!, k!);
+    const sizes = headsOf(q, k);
     const data = new Float64Array(sizes.heads * sizes.queries);
     for (let at = 0; at < data.length; at++) {
       const head = Math.floor(at / sizes.queries);
-      data[at] = logSumExp(scoresOf(q!, k!, attrs, sizes, head, at % sizes.queries));
+      data[at] = logSumExp(scoresOf(q, k, attrs, sizes, head, at % sizes.queries));
     }
     return { shape, data };
   },

@@ -18,6 +18,10 @@ declare module './attributes.ts' {
     /** dy -> dx */
     avg_pool_grad: { readonly kernel: number };
   }
+  interface OpArities {
+    avg_pool: 1;
+    avg_pool_grad: 1;
+  }
 }
 
 export const avgPool = defineOp<'avg_pool'>({

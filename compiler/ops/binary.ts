@@ -292,7 +292,7 @@ function binary<K extends BinaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
     gradient(b, node, dy, wanted) {
       if (derivative === 'none') return [null, null];
       const e = new Expressions(b);
-      const [x, y] = [node.inputs[0]!, node.inputs[1]!];
+      const [x, y] = node.inputs;
       return derivative(e, x, y, node.id, dy).map((make, i) => {
         const whole = wanted[i] ? make() : null;
         return whole === null ? null : e.sumTo(whole, e.shape(node.inputs[i]!));
@@ -301,8 +301,8 @@ function binary<K extends BinaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
     reference([x, y], _attrs, shape, dtype) {
       const f = f64 === 'none' || dtype === 'i32' ? integers?.of : f64;
       if (f === undefined) throw new Error(`${name} is not an op of ${dtype}`);
-      const a = broadcastTo(x!, shape).data;
-      const b = broadcastTo(y!, shape).data;
+      const a = broadcastTo(x, shape).data;
+      const b = broadcastTo(y, shape).data;
       return { shape, data: a.map((v, i) => f(v, b[i]!)) };
     },
     cost: perElement(flops),

@@ -20,6 +20,10 @@ declare module './attributes.ts' {
     /** (x, dy) -> dw [O,C/groups,kh,kw] */
     conv2d_grad_weight: ConvolutionAttributes & { readonly kernel: readonly [kh: number, kw: number] };
   }
+  interface OpArities {
+    conv2d_grad_input: 2;
+    conv2d_grad_weight: 2;
+  }
 }
 
 function refuseOperands(inputs: readonly TensorType[], second: string): ShapeResult | undefined {
@@ -58,7 +62,7 @@ export const conv2dGradInput = defineOp<'conv2d_grad_input'>({
   },
   gradient(b, node, d, wanted) {
     const { rows: _rows, columns: _columns, ...attrs } = node.attrs;
-    const [dy, w] = node.inputs as [number, number];
+    const [dy, w] = node.inputs;
     const [, , kh, kw] = numericShape(b.type(w)) as [number, number, number, number];
     return [
       wanted[0] ? b.add('conv2d', [d, w], attrs) : null,
@@ -67,7 +71,7 @@ export const conv2dGradInput = defineOp<'conv2d_grad_input'>({
   },
   reference([dy, w], attrs, shape) {
     const data = new Float64Array(shape.reduce((a, b) => a * b, 1));
-    walkConvolution({ x: shape, w: w!.shape, y: dy!.shape }, attrs, (yAt, xAt, wAt) => {
+    walkConvolution({ x: shape, w: w.shape, y: dy.shape }, attrs, (yAt, xAt, wAt) => {
       data[xAt]! += dy!.data[yAt]! * w!.data[wAt]!;
     });
     return { shape, data };
@@ -94,7 +98,7 @@ export const conv2dGradInput = defineOp<'conv2d_grad_input'>({
     },
   ],
   cost: (inputs, _attrs, result): Cost => ({
-    flops: productsOf(inputs[0]!, numericShape(inputs[1]!)),
+    flops: productsOf(inputs[0], numericShape(inputs[1])),
     bytes: traffic(inputs, result),
   }),
   tolerance: { rtol: 2e-6, atol: 2e-6, perSqrtK: true },
@@ -118,7 +122,7 @@ export const conv2dGradWeight = defineOp<'conv2d_grad_weight'>({
   },
   gradient(b, node, d, wanted) {
     const { kernel: _kernel, ...attrs } = node.attrs;
-    const [x, dy] = node.inputs as [number, number];
+    const [x, dy] = node.inputs;
     const [, , rows, columns] = numericShape(b.type(x)) as [number, number, number, number];
     return [
       wanted[0] ? b.add('conv2d_grad_input', [dy, d], { ...attrs, rows, columns }) : null,
@@ -127,7 +131,7 @@ export const conv2dGradWeight = defineOp<'conv2d_grad_weight'>({
   },
   reference([x, dy], attrs, shape) {
     const data = new Float64Array(shape.reduce((a, b) => a * b, 1));
-    walkConvolution({ x: x!.shape, w: shape, y: dy!.shape }, attrs, (yAt, xAt, wAt) => {
+    walkConvolution({ x: x.shape, w: shape, y: dy.shape }, attrs, (yAt, xAt, wAt) => {
       data[wAt]! += x!.data[xAt]! * dy!.data[yAt]!;
     });
     return { shape, data };
@@ -154,7 +158,7 @@ export const conv2dGradWeight = defineOp<'conv2d_grad_weight'>({
     },
   ],
   cost: (inputs, _attrs, result): Cost => ({
-    flops: productsOf(inputs[1]!, numericShape(result)),
+    flops: productsOf(inputs[1], numericShape(result)),
     bytes: traffic(inputs, result),
   }),
   // Sums over every pixel of the batch.

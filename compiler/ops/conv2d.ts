@@ -22,6 +22,9 @@ declare module './attributes.ts' {
     /** (x [B,C,H,W], w [O,C/groups,kh,kw]) -> [B,O,H',W']; no bias. `epilogue` as for matmul. */
     conv2d: ConvolutionAttributes & { readonly epilogue?: MapProgram };
   }
+  interface OpArities {
+    conv2d: '2+';
+  }
 }
 
 function refuseChannels(inputs: readonly TensorType[], groups: number): ShapeResult | undefined {
@@ -81,7 +84,7 @@ function convolve(
 
 export const conv2d = defineOp<'conv2d'>({
   name: 'conv2d',
-  arity: 'any',
+  arity: '2+',
   shape(inputs, attrs) {
     if (inputs.length < 2) return refuse(`a convolution has 2 inputs, not ${inputs.length}`);
     const plain = convolutionShape(inputs.slice(0, 2), attrs);
@@ -90,7 +93,7 @@ export const conv2d = defineOp<'conv2d'>({
   gradient(b, node, dy, wanted) {
     const { epilogue, ...attrs } = node.attrs;
     if (epilogue) madeByPasses('a convolution with an epilogue');
-    const [x, w] = node.inputs as [number, number];
+    const [x, w] = node.inputs;
     const [image, filters] = [b.type(x).shape, b.type(w).shape];
     const grid = patchGrid(image, filters, attrs);
     if (grid) {
@@ -112,7 +115,7 @@ export const conv2d = defineOp<'conv2d'>({
     ];
   },
   reference([x, w, ...rest], attrs, shape) {
-    const product = convolve(x!, w!, attrs, shape);
+    const product = convolve(x, w, attrs, shape);
     return attrs.epilogue ? evaluateProgram(attrs.epilogue, [product, ...rest], shape) : product;
   },
   traits: {
@@ -193,7 +196,7 @@ export const conv2d = defineOp<'conv2d'>({
     },
   ],
   cost(inputs, { epilogue }: OpAttributes['conv2d'], result) {
-    const [, channels, kh, kw] = numericShape(inputs[1]!) as [number, number, number, number];
+    const [, channels, kh, kw] = numericShape(inputs[1]) as [number, number, number, number];
     const each = 2 * channels * kh * kw + (epilogue ? programFlops(epilogue) : 0);
     return { flops: each * elements(result), bytes: traffic(inputs, result) };
   },

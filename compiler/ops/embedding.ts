@@ -17,6 +17,10 @@ declare module './attributes.ts' {
     /** (ids, dy [..., W]) -> [V, W], deterministic. */
     embedding_grad: { readonly rows: number };
   }
+  interface OpArities {
+    embedding: 2;
+    embedding_grad: 2;
+  }
 }
 
 /** Refuses numbers that are not integers where rows or positions are named. */
@@ -52,16 +56,16 @@ export const embedding = defineOp<'embedding'>({
   },
   gradient(b, node, dy, wanted) {
     if (!wanted[0]) return [null, null];
-    const rows = b.type(node.inputs[0]!).shape[0]!;
+    const rows = b.type(node.inputs[0]).shape[0]!;
     if (typeof rows !== 'number') throw new Error('the rows of an embedding must be a number');
-    return [b.add('embedding_grad', [node.inputs[1]!, dy], { rows }), null];
+    return [b.add('embedding_grad', [node.inputs[1], dy], { rows }), null];
   },
   reference([table, ids], _attrs, shape) {
-    const [rows, width] = table!.shape as [number, number];
+    const [rows, width] = table.shape as [number, number];
     const data = new Float64Array(sizeOf(shape));
-    ids!.data.forEach((id, i) => {
+    ids.data.forEach((id, i) => {
       const at = checked(id, rows) * width;
-      data.set(table!.data.subarray(at, at + width), i * width);
+      data.set(table.data.subarray(at, at + width), i * width);
     });
     return { shape, data };
   },
@@ -122,8 +126,8 @@ export const embeddingGrad = defineOp<'embedding_grad'>({
   language: 'none',
   examples: [{ name: 'repeated ids', inputs: [integers([2, 4], 5), floats([2, 4, 3])], attrs: { rows: 5 } }],
   cost: (inputs, _attrs, result) => ({
-    flops: elements(inputs[1]!),
-    bytes: byteSize(inputs[0]!) + byteSize(inputs[1]!) + byteSize(result),
+    flops: elements(inputs[1]),
+    bytes: byteSize(inputs[0]) + byteSize(inputs[1]) + byteSize(result),
   }),
   // A row is the sum of as many gradients as its id occurs.
   tolerance: { rtol: 1e-6, atol: 2e-6, perSqrtK: true },

@@ -15,6 +15,9 @@ declare module './attributes.ts' {
   interface OpAttributes {
     max: Reduction;
   }
+  interface OpArities {
+    max: 1;
+  }
 }
 
 export const max = defineOp<'max'>({
@@ -24,14 +27,14 @@ export const max = defineOp<'max'>({
   gradient(b, node, dy, wanted) {
     if (!wanted[0]) return [null];
     const e = new Expressions(b);
-    const x = node.inputs[0]!;
+    const x = node.inputs[0];
     const { axes } = node.attrs;
     const kept = e.shape(x).map((d, i) => (axes.includes(i) ? 1 : d));
     const largest = e.binary('equal', x, e.reshape(node.id, kept));
     const share = e.div(e.reshape(dy, kept), e.sum(largest, axes, true));
     return [e.mul(largest, share)];
   },
-  reference: ([x], { axes }, shape) => reduceAxes(x!, axes, shape, Number.NEGATIVE_INFINITY, Math.max),
+  reference: ([x], { axes }, shape) => reduceAxes(x, axes, shape, Number.NEGATIVE_INFINITY, Math.max),
   traits: reductionTraits,
   language: {
     written: ([x], { axes, keep }) => `max(${x}, axis = [${axes.join(', ')}]${keep ? ', keep = true' : ''})`,

@@ -39,5 +39,5 @@ export function elementwiseStrips<K extends OpName>(cut: Cut, node: NodeOf<K>): 
 /** Works along the last axis of its only input. */
 export function rowStrips<K extends OpName>(cut: Cut, node: NodeOf<K>): number | undefined {
   if (cut.axis >= node.type.shape.length - 1) return undefined;
-  return cut.b.add(node.op, [cut.strip(node.inputs[0]!, cut.axis)], node.attrs);
+  return cut.b.add(node.op, [cut.strip(node.inputs[0], cut.axis)], node.attrs);
 }

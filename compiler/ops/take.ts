@@ -21,6 +21,10 @@ declare module './attributes.ts' {
     /** (index, dy) -> zeros with dy at the taken places; `size` is the length of the taken axis. */
     take_grad: { readonly axis: number; readonly size: number };
   }
+  interface OpArities {
+    take: 2;
+    take_grad: 2;
+  }
 }
 
 function checked(index: number, size: number): number {
@@ -30,7 +34,7 @@ function checked(index: number, size: number): number {
 }
 
 function takeStrips(cut: Cut, { inputs, attrs }: NodeOf<'take'>): number {
-  const [x, index] = inputs as [number, number];
+  const [x, index] = inputs;
   const before = cut.axis < attrs.axis;
   const picked = before ? cut.strip(index, cut.axis) : cut.whole(index);
   return cut.b.add('take', [cut.strip(x, before ? cut.axis : cut.axis + 1), picked], attrs);
@@ -54,9 +58,9 @@ export const take = defineOp<'take'>({
   gradient(b, node, dy, wanted) {
     if (!wanted[0]) return [null, null];
     const { axis } = node.attrs;
-    const size = b.type(node.inputs[0]!).shape[axis]!;
+    const size = b.type(node.inputs[0]).shape[axis]!;
     if (typeof size !== 'number') throw new Error('the gradient of take needs numeric sizes');
-    return [b.add('take_grad', [node.inputs[1]!, dy], { axis, size }), null];
+    return [b.add('take_grad', [node.inputs[1], dy], { axis, size }), null];
   },
   reference([x, index], { axis }, shape) {
     const size = x!.shape[axis]!;
@@ -89,7 +93,7 @@ export const take = defineOp<'take'>({
     { name: 'last axis', inputs: [floats([3, 4]), integers([3], 4)], attrs: { axis: 1 } },
     { name: 'of four axes', inputs: [floats([2, 3, 5, 4]), integers([2, 3], 5)], attrs: { axis: 2 } },
   ],
-  cost: (inputs, _attrs, result) => ({ flops: 0, bytes: 2 * byteSize(result) + byteSize(inputs[1]!) }),
+  cost: (inputs, _attrs, result) => ({ flops: 0, bytes: 2 * byteSize(result) + byteSize(inputs[1]) }),
   tolerance: { rtol: 0, atol: 0 },
 });
 
@@ -134,7 +138,7 @@ export const takeGrad = defineOp<'take_grad'>({
   ],
   cost: (inputs, _attrs, result) => ({
     flops: 0,
-    bytes: byteSize(inputs[0]!) + byteSize(inputs[1]!) + byteSize(result),
+    bytes: byteSize(inputs[0]) + byteSize(inputs[1]) + byteSize(result),
   }),
   tolerance: { rtol: 0, atol: 0 },
 });

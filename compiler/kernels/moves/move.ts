@@ -18,8 +18,8 @@ import {
   repeatsLast,
   vectorizable,
 } from '../text/access.ts';
-import { computeType } from '../text/half.ts';
 import { gridOf, type Lower, type LowerContext } from '../text/kernel.ts';
+import { computeType } from '../text/memory.ts';
 import type { View } from '../text/view.ts';
 
 interface Move {
@@ -78,7 +78,7 @@ function emitMove(ctx: LowerContext, node: Node, move: Move): void {
       const last = shape.length - 1;
       const strides = view.strides.map((s, axis) => (axis === last ? s : s / unit));
       const at = indexExpression(index, inUnits(shape, width), strides, view.offset / unit);
-      const one = operands.at(role, `${at}${shift}`);
+      const one = operands.load(role, `${at}${shift}`);
       return vector && unit === 1 ? `${type}(${one})` : one;
     },
   };
@@ -92,7 +92,7 @@ function emitMove(ctx: LowerContext, node: Node, move: Move): void {
   ctx.emit({
     name: vector ? `${move.name}_vec4` : move.name,
     args: operands.args,
-    body: `${flatMain(size, total)}${move.write(tools)}  ${operands.at('out', place)} = value;\n}\n`,
+    body: `${flatMain(size, total)}${move.write(tools)}  ${operands.store('out', place, 'value')}\n}\n`,
     workgroups: gridOf(Math.ceil(total / size), ctx.profile),
     origin: node.origin,
     flops: 0,
@@ -114,8 +114,8 @@ function inUnits(shape: readonly number[], width: number): number[] {
 }
 
 const lowerTake: Lower<'take'> = (ctx, node) => {
-  const x = ctx.view(node.inputs[0]!);
-  const index = ctx.view(node.inputs[1]!);
+  const x = ctx.view(node.inputs[0]);
+  const index = ctx.view(node.inputs[1]);
   const { axis } = node.attrs;
   const output = ctx.result(node);
   const last = axis === x.shape.length - 1;
@@ -133,7 +133,7 @@ const lowerTake: Lower<'take'> = (ctx, node) => {
     write({ operands, width, load }) {
       const outer = sizeOf(inUnits(output.shape, width).slice(axis));
       const row = indexExpression(`(index / ${outer}u)`, index.shape, index.strides, index.offset);
-      const chosen = operands.at('choice', row);
+      const chosen = operands.load('choice', row);
       return `  let chosen = u32(clamp(${chosen}, 0, ${x.shape[axis]! - 1}));
   let value = ${load('x', without, 'index', without.shape, ` + chosen * ${x.strides[axis]! / width}u`)};
 `;
@@ -142,8 +142,8 @@ const lowerTake: Lower<'take'> = (ctx, node) => {
 };
 
 const lowerTakeGrad: Lower<'take_grad'> = (ctx, node) => {
-  const index = ctx.view(node.inputs[0]!);
-  const dy = ctx.view(node.inputs[1]!);
+  const index = ctx.view(node.inputs[0]);
+  const dy = ctx.view(node.inputs[1]);
   const { axis } = node.attrs;
   const output = ctx.result(node);
   const grown: View = {
@@ -162,7 +162,7 @@ const lowerTakeGrad: Lower<'take_grad'> = (ctx, node) => {
       const outer = sizeOf(shape.slice(axis));
       const row = indexExpression(`(index / ${outer}u)`, index.shape, index.strides, index.offset);
       return `  var value = ${type}();
-  if (i32(${coordinateOf('index', shape, axis)}) == ${operands.at('choice', row)}) {
+  if (i32(${coordinateOf('index', shape, axis)}) == ${operands.load('choice', row)}) {
     value = ${load('dy', grown, 'index')};
   }
 `;
@@ -171,7 +171,7 @@ const lowerTakeGrad: Lower<'take_grad'> = (ctx, node) => {
 };
 
 const lowerPad: Lower<'pad'> = (ctx, node) => {
-  const x = standing(ctx.view(node.inputs[0]!));
+  const x = standing(ctx.view(node.inputs[0]));
   const { before } = node.attrs;
   const output = ctx.result(node);
   const last = output.shape.length - 1;

@@ -138,8 +138,8 @@ function depthwise(
   node: NodeOf<'conv2d'> | NodeOf<'conv2d_grad_input'>,
   transposed: boolean,
 ): void {
-  const left = channelsDense(ctx, node.inputs[0]!);
-  const filters = depthwiseFilters(ctx, node.inputs[1]!);
+  const left = channelsDense(ctx, node.inputs[0]);
+  const filters = depthwiseFilters(ctx, node.inputs[1]);
   const result = ctx.result(node, channelsLastStrides(numericShape(node.type)));
   const work: Depthwise = {
     left: transposeView(left, toChannelsLast),
@@ -169,13 +169,13 @@ function depthwiseGradWeight(ctx: LowerContext, node: NodeOf<'conv2d_grad_weight
 
 const lowerConv2d: Lower<'conv2d'> = (ctx, node) => {
   const { epilogue, ...attrs } = node.attrs;
-  if (isDepthwise(filterShape(ctx, node.inputs[1]!), attrs.groups)) {
+  if (isDepthwise(filterShape(ctx, node.inputs[1]), attrs.groups)) {
     if (epilogue) throw new Error('the fusion pass gives depthwise convolutions no epilogue');
     depthwise(ctx, node, false);
     return;
   }
-  const filters = filterMatrix(ctx, node.inputs[1]!, attrs.groups, 'in');
-  const left = ctx.view(node.inputs[0]!);
+  const filters = filterMatrix(ctx, node.inputs[1], attrs.groups, 'in');
+  const left = ctx.view(node.inputs[0]);
   const shape = numericShape(node.type);
   const extras = node.inputs.slice(2).map((id) => expandView(ctx.view(id), shape));
   const result = ctx.result(node, channelsLastStrides(shape));
@@ -187,12 +187,12 @@ const lowerConv2d: Lower<'conv2d'> = (ctx, node) => {
 
 const lowerGradInput: Lower<'conv2d_grad_input'> = (ctx, node) => {
   const { attrs } = node;
-  if (isDepthwise(filterShape(ctx, node.inputs[1]!), attrs.groups)) {
+  if (isDepthwise(filterShape(ctx, node.inputs[1]), attrs.groups)) {
     depthwise(ctx, node, true);
     return;
   }
-  const filters = filterMatrix(ctx, node.inputs[1]!, attrs.groups, 'out');
-  const left = ctx.view(node.inputs[0]!);
+  const filters = filterMatrix(ctx, node.inputs[1], attrs.groups, 'out');
+  const left = ctx.view(node.inputs[0]);
   const result = ctx.result(node, channelsLastStrides(numericShape(node.type)));
   const product = slidingProduct({ attrs, left, filters, result, transposed: true });
   emitContraction(ctx, product, 'convolution_grad_input', node.origin);
@@ -212,8 +212,8 @@ const lowerGradWeight: Lower<'conv2d_grad_weight'> = (ctx, node) => {
     depthwiseGradWeight(ctx, node);
     return;
   }
-  const x = grouped(ctx.view(node.inputs[0]!), groups);
-  const dy = grouped(channelsDense(ctx, node.inputs[1]!), groups);
+  const x = grouped(ctx.view(node.inputs[0]), groups);
+  const dy = grouped(channelsDense(ctx, node.inputs[1]), groups);
   const [batch, rows, , , m] = x.shape as [number, number, number, number, number];
   const [, height, width, , n] = dy.shape as [number, number, number, number, number];
   const lines = batch * height;

@@ -58,6 +58,8 @@ export function emitDepthwise(ctx: LowerContext, d: Depthwise, origin: Origin): 
     transposed
       ? `i32(${coordinateOf('index', units, axis)}) + ${padding}`
       : `i32(${coordinateOf('index', units, axis)}) * ${stride} - ${padding}`;
+  const pixel = [0, 1, 2].map((axis) => coordinateOf('index', units, axis));
+  const target = place(result, width, ...pixel, 'channel');
   const body = `${flatMain(size, total)}  let picture = ${coordinateOf('index', units, 0)};
   let channel = ${coordinateOf('index', units, 3)};
   let y = ${first(1)};
@@ -69,10 +71,10 @@ export function emitDepthwise(ctx: LowerContext, d: Depthwise, origin: Origin): 
     for (var kx = 0u; kx < ${hiddenBound(kernel[1], 'id.z')}; kx += 1u) {
       ${windowPlace('sx', 'x', 'kx', other[1], { transposed, stride })}
       if (sx >= ${other[1]}u) { continue; }
-      total += ${operands.at('x', place(left, width, 'picture', 'sy', 'sx', 'channel'))} * ${operands.at('w', place(filters, width, 'ky', 'kx', 'channel'))};
+      total += ${operands.load('x', place(left, width, 'picture', 'sy', 'sx', 'channel'))} * ${operands.load('w', place(filters, width, 'ky', 'kx', 'channel'))};
     }
   }
-  ${operands.at('out', place(result, width, ...[0, 1, 2].map((axis) => coordinateOf('index', units, axis)), 'channel'))} = total;
+  ${operands.store('out', target, 'total')}
 }
 `;
   ctx.emit({
@@ -127,10 +129,10 @@ export function emitDepthwiseGradWeight(
     for (var j = 0u; j < ${hiddenBound(grid[1], 'id.z')}; j += 1u) {
       let sx = u32(i32(j) * ${stride} + kx - ${padding});
       if (sx >= ${source[1]}u) { continue; }
-      total += ${operands.at('x', place(x, width, 'picture', 'sy', 'sx', 'channel'))} * ${operands.at('dy', place(dy, width, 'picture', 'i', 'j', 'channel'))};
+      total += ${operands.load('x', place(x, width, 'picture', 'sy', 'sx', 'channel'))} * ${operands.load('dy', place(dy, width, 'picture', 'i', 'j', 'channel'))};
     }
   }
-  ${operands.at('out', 'index')} = total;
+  ${operands.store('out', 'index', 'total')}
 }
 `;
   ctx.emit({

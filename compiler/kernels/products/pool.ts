@@ -20,7 +20,7 @@ const isChannelsLast = (image: View) => image.strides[1] === 1 && image.strides[
 
 const lowerAvgPool: Lower<'avg_pool'> = (ctx, node) => {
   const { kernel } = node.attrs;
-  const x = ctx.view(node.inputs[0]!);
+  const x = ctx.view(node.inputs[0]);
   const shape = numericShape(node.type);
   const last = isChannelsLast(x);
   const result = ctx.result(node, last ? channelsLastStrides(shape) : undefined);
@@ -34,7 +34,7 @@ const lowerAvgPool: Lower<'avg_pool'> = (ctx, node) => {
 
 const lowerAvgPoolGrad: Lower<'avg_pool_grad'> = (ctx, node) => {
   const { kernel } = node.attrs;
-  const dy = ctx.view(node.inputs[0]!);
+  const dy = ctx.view(node.inputs[0]);
   const shape = numericShape(node.type);
   const strides = isChannelsLast(dy) ? channelsLastStrides(shape) : denseStrides(shape);
   const to = windows(ctx.result(node, strides), kernel);

@@ -21,7 +21,7 @@ import { rowKernel } from './rows.ts';
 const lowerSum: Lower<'sum'> = (ctx, node) => lowerReduction(ctx, node, 'sum', node.attrs.axes);
 const lowerMax: Lower<'max'> = (ctx, node) => lowerReduction(ctx, node, 'max', node.attrs.axes);
 const lowerMean: Lower<'mean'> = (ctx, node) => {
-  const shape = numericShape(ctx.node(node.inputs[0]!).type);
+  const shape = numericShape(ctx.node(node.inputs[0]).type);
   const count = sizeOf(node.attrs.axes.map((axis) => shape[axis]!));
   lowerReduction(ctx, node, 'sum', node.attrs.axes, 1 / count);
 };
@@ -33,7 +33,7 @@ function lowerReduction(
   axes: readonly number[],
   scale?: number,
 ): void {
-  const view = ctx.view(node.inputs[0]!);
+  const view = ctx.view(node.inputs[0]);
   const result = ctx.result(node);
   const kept = view.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
   const output = denseView(
@@ -131,7 +131,7 @@ function rowReduction(
     inputs: [{ role: 'x', view }],
     output,
     steps: [
-      { reduce: [{ op, name: 'total', value: 'x' }] },
+      { reduce: [{ op, name: 'total', value: 'x', reads: ['x'] }] },
       { put: scale === 1 ? 'total' : `total * ${literal(scale)}` },
     ],
     flops: sizeOf(view.shape),
@@ -149,7 +149,7 @@ function pieceLength(rows: number, length: number, profile: DeviceProfile): numb
 }
 
 const lowerArgmax: Lower<'argmax'> = (ctx, node) => {
-  const view = ctx.view(node.inputs[0]!);
+  const view = ctx.view(node.inputs[0]);
   const { axis } = node.attrs;
   const result = ctx.result(node);
   const others = view.shape.map((_, a) => a).filter((a) => a !== axis);
@@ -167,13 +167,13 @@ const lowerArgmax: Lower<'argmax'> = (ctx, node) => {
     view.offset,
   );
   const body = `${flatMain(size, count)}  let base = ${base};
-  var best = ${operands.at('x', 'base')};
+  var best = ${operands.load('x', 'base')};
   var place = 0u;
   for (var i = 1u; i < ${hiddenBound(view.shape[axis]!, 'id.z')}; i += 1u) {
-    let x = ${operands.at('x', `base + i * ${view.strides[axis]!}u`)};
+    let x = ${operands.load('x', `base + i * ${view.strides[axis]!}u`)};
     if (x > best) { best = x; place = i; }
   }
-  ${operands.at('out', result.offset === 0 ? 'index' : `index + ${result.offset}u`)} = i32(place);
+  ${operands.store('out', result.offset === 0 ? 'index' : `index + ${result.offset}u`, 'i32(place)')}
 }
 `;
   ctx.emit({
