@@ -17,10 +17,10 @@ import { type DeviceProfile, discreteProfile, lavapipeProfile } from '../../comp
 import { lavapipeMatrixProfile } from '../../compiler/profiles-matrix.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import type { Device, HostArray } from '../../runtime/types.ts';
+import { PlanRun } from '../support/wgsl/run-plan.ts';
 import { Draw } from './cases/draw.ts';
 import { type CaseFeeds, type Deviation, type FuzzCase, feedsOf, hashOf } from './cases/fuzz-case.ts';
 import { compareOutput, Expectation, type Mismatch, type Verdict } from './noise.ts';
-import { PlanRun } from './wgsl/run-plan.ts';
 
 /** `matrix` are the schedules of subgroup matrices, which want operands in halves: cases are compiled in mixed precision. */
 export const scheduleKinds = ['cpu', 'gpu', 'matrix'] as const;

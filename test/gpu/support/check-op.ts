@@ -11,6 +11,7 @@ import type { InputsOf, OpAttributes, OpName } from '../../../compiler/ops/attri
 import { opOf } from '../../../compiler/ops/index.ts';
 import type { RefTensor, Tolerance } from '../../../compiler/ops/op.ts';
 import type { DeviceKind, DeviceProfile } from '../../../compiler/profile.ts';
+import type { TextRunner } from './by-text.ts';
 import { profileOf, runOp, type TestGpu, type TestInput } from './harness.ts';
 import { excessOf } from './inputs.ts';
 
@@ -21,7 +22,8 @@ export const kinds: readonly DeviceKind[] = ['cpu', 'gpu'];
 export const lengths = [1, 4, 7, 50, 77, 197, 577];
 
 export interface Check<K extends OpName> {
-  readonly gpu: TestGpu;
+  /** A device, or the text of kernels. */
+  readonly gpu: TestGpu | TextRunner;
   readonly op: K;
   readonly lower: Lower<K>;
   readonly attrs: OpAttributes[K];
