@@ -29,6 +29,13 @@ function narrow(value: number): number {
   return narrowF16(one)[0]!;
 }
 
+const oneBits = new Uint32Array(one.buffer);
+
+function bits(value: number): number {
+  one[0] = value;
+  return oneBits[0]!;
+}
+
 function inside(index: number, length: number): number {
   if (!(index < length)) throw new Error(`a store at ${index}, outside of ${length} elements`);
   return index;
@@ -90,6 +97,7 @@ const helpers = {
   H: roundToHalf,
   widen,
   narrow,
+  bits,
   inside,
   pow,
   loadMatrix,
