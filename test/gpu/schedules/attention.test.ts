@@ -1,8 +1,8 @@
 /**
  * Every schedule of attention, and the one kernel of GPUs: forward and backward, causal or not, against the
- * f64 reference, and the same bits as the other schedules. All run on all cases but the longest by the text of
- * their kernels; on the device every schedule of every op runs once, and kernels/attention.test.ts has more lengths
- * and the kernel of GPUs.
+ * f64 reference, and the same bits as the other schedules. All run on the cases below 100 tokens by the text of
+ * their kernels, where bits are compared; on the device every schedule occurs once, over 1, 7, 197 and 577 tokens, and
+ * kernels/attention.test.ts has more lengths and the kernel of GPUs.
  *
  * Lengths are 1, a prime, those of the published towers (50, 77, 197) and 577, which is more rows than any
  * tile; widths go from 32 to 128. All cases are one graph, so that their pipelines compile side by side.

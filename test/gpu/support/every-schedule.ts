@@ -4,7 +4,7 @@
  *
  * Every schedule runs on every piece of work by the text of its kernels, which takes milliseconds. Software
  * adapters compile a kernel for up to seconds, so on a device each schedule and each piece of work occurs once
- * at least; `ZOOC_FUZZ` raises that to all as well.
+ * at least (bits are compared only where that takes several runs); `ZOOC_FUZZ` raises that to all as well.
  */
 import { expect } from 'vitest';
 import { compileGraph } from '../../../compiler/compile.ts';
