@@ -59,6 +59,8 @@ function callBuiltin(builtin: Builtin, call: CallCase): Kind {
   bindArguments(call.look.session, callee, call.actuals, call.expr.span);
   const [first] = call.actuals;
   const kind = first === undefined ? any : (call.kinds.get(first) ?? any);
+  if (builtin.fields !== undefined)
+    return { of: 'record', fields: new Map(builtin.fields.map((field) => [field, { of: 'tensor' }])) };
   if (builtin.world === 'tensor' || kind.of === 'tensor') return { of: 'tensor' };
   return any;
 }
