@@ -96,6 +96,7 @@ const wantedText: Readonly<Record<ParameterKind, string>> = {
   tensor: 'a tensor',
   tensors: 'a tensor or a list of tensors',
   summands: 'a tensor or a list',
+  mask: 'a tensor or a bool',
   value: 'a tensor or a number',
   number: 'a number',
   int: 'an int',
@@ -123,6 +124,8 @@ function fits(kind: ParameterKind, value: Value): boolean {
       return tensor || (value.kind === 'list' && value.items.every(isTensorValue));
     case 'summands':
       return tensor || (value.kind === 'list' && value.items.every((i) => isTensorValue(i) || isNumber(i)));
+    case 'mask':
+      return tensor || value.kind === 'bool';
     case 'value':
       return tensor || isNumber(value) || value.kind === 'dim';
     case 'number':
