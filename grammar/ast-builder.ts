@@ -190,8 +190,6 @@ export class AstBuilder {
   /** `(n h d)` in an expression's place: an error node for now, a group if a `->` follows. */
   axisGroup(first: ast.Expr, more: readonly ast.Identifier[], span: Span): ast.Expr {
     const node = this.error(span);
-    // `(f(i) for i in 0..n)` is no group of axes; the error at `in` says so.
-    if (more[0]?.text === 'for') return node;
     const head = this.axisName(first);
     this.axisGroups.set(node, head === undefined ? more : [head, ...more]);
     return node;
