@@ -287,7 +287,7 @@ function helpFor(error: IRecognitionException & { previousToken?: IToken }): str
   if (found.tokenType === t.Equals && /^expected `(then|\)|]|else)`/.test(error.message)) {
     return 'equality is written `==`';
   }
-  const loop = helpForLoop(error, found, previous);
+  const loop = helpForLoop(error, found);
   if (loop !== undefined) {
     return loop;
   }
@@ -304,7 +304,7 @@ function helpFor(error: IRecognitionException & { previousToken?: IToken }): str
 }
 
 /** Loops and the lists of other languages, where this one has lists in brackets and chains. */
-function helpForLoop(error: IRecognitionException, found: IToken, previous?: IToken): string | undefined {
+function helpForLoop(error: IRecognitionException, found: IToken): string | undefined {
   if (found.image === 'for' && /^expected `return`/.test(error.message)) {
     return 'there are no loops: `[f(x, i) for i in 0..n]` makes a list, and `layers(x)` runs through an array of children';
   }
@@ -318,7 +318,8 @@ function helpForLoop(error: IRecognitionException, found: IToken, previous?: ITo
   if (found.tokenType === t.keyword.if) {
     return 'a list of this kind leaves nothing out: `[if i > 0 then a else b for i in 0..n]`';
   }
-  return found.image === 'for' || previous?.image === 'for'
-    ? 'lists of lists are nested: `[[f(i, j) for j in 0..m] for i in 0..n]`'
-    : undefined;
+  if (found.tokenType === t.keyword.for) {
+    return 'lists of lists are nested: `[[f(i, j) for j in 0..m] for i in 0..n]`';
+  }
+  return found.image === 'for' ? 'write a name and a range: `[f(i) for i in 0..n]`' : undefined;
 }

@@ -82,7 +82,7 @@ export abstract class BaseRules extends EmbeddedActionsParser {
       return true;
     }
     const next = this.LA(1);
-    if (next.tokenType === t.keyword.with) {
+    if ([t.keyword.with, t.keyword.if, t.keyword.for].includes(next.tokenType)) {
       return false;
     }
     return labels.has(next.tokenType) ? startsLine(next, this.builder.file.text) : !startsElement(next);

@@ -260,6 +260,7 @@ export abstract class PrimaryRules extends BaseRules {
     () => {
       const start = this.here();
       const more: ast.Identifier[] = [];
+      const errors = this.errors.length;
       this.CONSUME(t.LParen);
       const inner = this.SUBRULE(this.expression);
       this.MANY(() => {
@@ -268,6 +269,8 @@ export abstract class PrimaryRules extends BaseRules {
       this.CONSUME(t.RParen);
       return this.ACTION(() => {
         const span = this.since(start);
+        // `(f(i) for i in 0..n)`: what holds an error is not blamed for being no group of axes.
+        if (more.length > 0 && this.errors.length > errors) return this.builder.error(span);
         return more.length === 0
           ? this.builder.node({ kind: 'group', inner, span }, inner)
           : this.builder.axisGroup(inner, more, span);

@@ -9,6 +9,7 @@ import { basename, resolve } from 'node:path';
 import { zooPackages } from '../../compiler/model/modules/imports.ts';
 import type { TextOverride } from '../../compiler/model/resolve/resolve.ts';
 import type { ModuleHost, Recipe } from '../../compiler/model/types.ts';
+import { namesIn } from '../../compiler/model/values/names-in.ts';
 import type { Identifier, Program, TrainDecl } from '../../grammar/ast.ts';
 import { parse } from '../../grammar/parser.ts';
 import type { SourceFile } from '../../grammar/source.ts';
@@ -209,6 +210,19 @@ function baseOf(recipe: TrainDecl, text: string): { name: string; changes: Chang
   return { name, changes };
 }
 
+/** Whether what stands behind `with` names something that the file declares or imports. */
+function namesOwn({ of }: TrainDecl, { items, imports }: Program): boolean {
+  const known = new Set(
+    [...items, ...imports.flatMap((i) => i.names.map((name) => ({ name })))].map((i) => i.name.text),
+  );
+  for (let expr = of; expr.kind === 'with' || expr.kind === 'group'; ) {
+    const changes = expr.kind === 'with' ? expr.changes : [];
+    for (const { text } of namesIn(changes.map((c) => c.value))) if (known.has(text)) return true;
+    expr = expr.kind === 'with' ? expr.base : expr.inner;
+  }
+  return false;
+}
+
 /**
  * What a run trains, as texts for its folder: `recipe.zoo` with this recipe alone, `model.zoo` with its
  * model, and copies of the files they import. Data files stay where they are.
@@ -234,8 +248,7 @@ export function bundleRecipe(
   edits.push(...settingEdits(decl, recipe, overrides.map((o) => o.path).filter(isSetting)));
   const here = program.items.some((i) => i.kind === 'model' && i.name.text === name);
   const imported = importOf(program, name) !== undefined;
-  // What stands behind `with` may name blocks of this file.
-  const named = own.length > 0;
+  const named = own.length > 0 && namesOwn(decl, program);
   const reference = here || imported || named ? `${source.path}#${name}` : name;
   const bundle = bundleChanged(host, reference, model.sources, [...own, ...ofModel], named);
   const files = new Map(bundle.files);

@@ -102,6 +102,7 @@ const wantedText: Readonly<Record<ParameterKind, string>> = {
   tensor: 'a tensor',
   tensors: 'a tensor or a list of tensors',
   summands: 'a tensor or a list',
+  mask: 'a tensor or a bool',
   value: 'a tensor or a number',
   number: 'a number',
   int: 'an int',
@@ -129,6 +130,8 @@ function fits(kind: ParameterKind, value: Value): boolean {
       return tensor || (value.kind === 'list' && value.items.every(isTensorValue));
     case 'summands':
       return tensor || (value.kind === 'list' && value.items.every((i) => isTensorValue(i) || isNumber(i)));
+    case 'mask':
+      return tensor || value.kind === 'bool';
     case 'value':
       return tensor || isNumber(value) || value.kind === 'dim';
     case 'number':

@@ -4,9 +4,9 @@
  * patterns.ts.
  */
 import { checkedFloat, checkedInt } from '../nodes/arithmetic.ts';
-import { emit, shapeOf, toTensors } from '../nodes/emit.ts';
+import { emit, shapeOf, toTensor, toTensors } from '../nodes/emit.ts';
 import type { BuiltinParameter } from '../values/builtin.ts';
-import { isNumber, poison, type Value } from '../values/values.ts';
+import { float, isNumber, poison, type TensorValue, type Value } from '../values/values.ts';
 import { axesOf, flag, tensorArgument } from './call.ts';
 import { einsumCall, rearrangeCall } from './patterns.ts';
 import type { BuiltinCall, BuiltinRow } from './row.ts';
@@ -27,9 +27,16 @@ function truncated(call: BuiltinCall): Value {
   return emit(call.env, 'cast', [x], { to: 'i32' }, call.span, { axes: x.axes });
 }
 
+/** `N > 1` is a tensor while the batch is open, and a bool once it has a number. */
+function maskArgument(call: BuiltinCall): TensorValue | undefined {
+  const given = call.values.get('mask')!;
+  if (given.kind !== 'bool') return tensorArgument(call, 'mask');
+  return toTensor(float(given.value ? 1 : 0), call.env, call.spans.get('mask') ?? call.span);
+}
+
 /** `a` where the mask is not 0, else `b`; static numbers take the element type of the other. */
 function where(call: BuiltinCall): Value {
-  const mask = tensorArgument(call, 'mask');
+  const mask = maskArgument(call);
   const spanOf = (argument: string) => call.spans.get(argument) ?? call.span;
   const values = [call.values.get('a')!, call.values.get('b')!] as const;
   const [a, b] = toTensors(values, call.env, [spanOf('a'), spanOf('b')]);
@@ -139,7 +146,7 @@ export const tensorBuiltins: readonly BuiltinRow[] = [
     name: 'where',
     about: '`a` where the mask is not 0, else `b`',
     parameters: [
-      { name: 'mask', kind: 'tensor' },
+      { name: 'mask', kind: 'mask' },
       { name: 'a', kind: 'value' },
       { name: 'b', kind: 'value' },
     ],

@@ -163,5 +163,10 @@ export function evaluateWith(expr: WithExpr, env: Env): Value {
 export function evaluateModelExpr(expr: Expr, changes: readonly Change[], env: Env): Value {
   const value = varied(expr, changes, env);
   if (value.kind === 'block' || value.kind === 'poison') return value as Value | Poison;
-  return mistakes.wrongKind(env.session, expr.span, 'a model', 'a block', describe(value));
+  const name = expr.kind === 'name' ? expr.text : '';
+  // An objective or function goes before a model of its name, unless that stands in quotes.
+  if (lookupModel(env.module, name)?.kind !== 'model')
+    return mistakes.wrongKind(env.session, expr.span, 'a model', 'a block', describe(value));
+  const message = `\`${name}\` is ${describe(value)} here; the model is "${name}", in quotes`;
+  return env.session.report('Z209', expr.span, message);
 }

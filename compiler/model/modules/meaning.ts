@@ -20,13 +20,13 @@ export type Meaning =
 export function meaningOf(name: string, span: Span, at: NamePlace, body: boolean): Meaning | undefined {
   const declared = lookup(at.module, name);
   if (declared === null) return undefined;
+  // A model's name is a string: bare, it goes behind everything else of the name.
+  if (declared !== undefined && declared.kind !== 'model') return { is: 'declared', declared };
   const builtin = builtinNamed(name);
-  // A model's name is a string, and hides no word.
-  const hidden = declared?.kind === 'model' && builtin !== undefined;
-  if (declared !== undefined && !hidden) return { is: 'declared', declared };
   if (builtin !== undefined) return { is: 'builtin', builtin };
   if (name === 'N' && body) return { is: 'batch' };
   if (name === 'training' && body) return { is: 'training' };
+  if (declared !== undefined) return { is: 'declared', declared };
   unknownName(name, span, at);
   return undefined;
 }

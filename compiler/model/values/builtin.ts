@@ -5,12 +5,13 @@
 
 /**
  * What a parameter takes. `value`: a tensor or a static number; `tensors`: one or a list of them; `summands`: a
- * tensor or a list of values.
+ * tensor or a list of values; `mask`: a tensor, or a bool that holds everywhere.
  */
 export type ParameterKind =
   | 'tensor'
   | 'tensors'
   | 'summands'
+  | 'mask'
   | 'value'
   | 'number'
   | 'int'

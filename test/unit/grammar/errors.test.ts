@@ -402,6 +402,128 @@ describe('Z106: something else was expected', () => {
   });
 });
 
+describe('Z106: lists and replacements', () => {
+  test('lists made by `for` have one range', () => {
+    expect(shown('fn f(x: [B]) = [g(l) for l in layers]')).toMatchInlineSnapshot(`
+      "
+      error[Z106]: \`l\` must run over a range such as \`0..n\`
+        --> test.zoo:1:31
+       1 | fn f(x: [B]) = [g(l) for l in layers]
+         |                               ^^^^^^
+         = help: write \`for i in 0..len(layers)\` and \`layers[i]\` for \`l\`
+      "
+    `);
+    expect(shown('fn f(x: [B]) = [g(i) for i in range(4)]')).toMatchInlineSnapshot(`
+      "
+      error[Z106]: \`i\` must run over a range such as \`0..n\`
+        --> test.zoo:1:31
+       1 | fn f(x: [B]) = [g(i) for i in range(4)]
+         |                               ^^^^^^^^
+         = help: write \`for i in 0..4\`
+      "
+    `);
+    expect(shown('fn f(x: [B]) = [g(i) for i in 0..4 if i > 1]')).toMatchInlineSnapshot(`
+      "
+      error[Z106]: expected \`]\` to close the list, found \`if\`
+        --> test.zoo:1:36
+       1 | fn f(x: [B]) = [g(i) for i in 0..4 if i > 1]
+         |                - opened here       ^^
+         = help: a list of this kind leaves nothing out: \`[if i > 0 then a else b for i in 0..n]\`
+      "
+    `);
+    expect(shown('fn f(x: [B]) = [g(i, j) for i in 0..4 for j in 0..4]')).toMatchInlineSnapshot(`
+      "
+      error[Z106]: expected \`]\` to close the list, found \`for\`
+        --> test.zoo:1:39
+       1 | fn f(x: [B]) = [g(i, j) for i in 0..4 for j in 0..4]
+         |                - opened here          ^^^
+         = help: lists of lists are nested: \`[[f(i, j) for j in 0..m] for i in 0..n]\`
+      "
+    `);
+    expect(shown('fn f(x: [B]) = [g(i) for 3 in 0..4]')).toMatchInlineSnapshot(`
+      "
+      error[Z106]: expected \`,\` or \`]\` to close the list, found \`for\`
+        --> test.zoo:1:22
+       1 | fn f(x: [B]) = [g(i) for 3 in 0..4]
+         |                - opened here
+         |                      ^^^
+         = help: write a name and a range: \`[f(i) for i in 0..n]\`
+      "
+    `);
+    expect(shown('fn f(x: [B]) = [g(i) for i]')).toMatchInlineSnapshot(`
+      "
+      error[Z106]: expected \`,\` or \`]\` to close the list, found \`for\`
+        --> test.zoo:1:22
+       1 | fn f(x: [B]) = [g(i) for i]
+         |                - opened here
+         |                      ^^^
+         = help: write a name and a range: \`[f(i) for i in 0..n]\`
+      "
+    `);
+  });
+
+  test('lists stand in brackets, and nothing loops', () => {
+    expect(shown('fn f(x: [B]) = sum(g(i) for i in 0..4)')).toMatchInlineSnapshot(`
+      "
+      error[Z106]: expected \`,\` or \`)\` to close the argument list, found \`for\`
+        --> test.zoo:1:25
+       1 | fn f(x: [B]) = sum(g(i) for i in 0..4)
+         |                   - opened here
+         |                         ^^^
+         = help: a list stands in brackets: \`sum([f(i) for i in 0..n])\`
+      "
+    `);
+    expect(shown('fn f(x: [B]) = sum(x, (g(i) for i in 0..4))')).toMatchInlineSnapshot(`
+      "
+      error[Z106]: expected \`)\` to close the parentheses, found \`in\`
+        --> test.zoo:1:35
+       1 | fn f(x: [B]) = sum(x, (g(i) for i in 0..4))
+         |                       - opened here
+         |                                   ^^
+         = help: a list stands in brackets: \`sum([f(i) for i in 0..n])\`
+      "
+    `);
+    expect(shown('fn f(x: [B]) {\n  for i in 0..4 { x = g(x) }\n  return x\n}')).toMatchInlineSnapshot(`
+      "
+      error[Z106]: expected \`return\` and the result of the body, found \`for\`
+        --> test.zoo:2:3
+       2 |   for i in 0..4 { x = g(x) }
+         |   ^^^
+         = help: there are no loops: \`[f(x, i) for i in 0..n]\` makes a list, and \`layers(x)\` runs through an array of children
+      "
+    `);
+  });
+
+  test('what replaces blocks stands behind `as`', () => {
+    expect(shown('model "a" = "b" with "c.**" as')).toMatchInlineSnapshot(`
+      "
+      error[Z106]: expected an expression, found the end of the file
+        --> test.zoo:1:31
+       1 | model "a" = "b" with "c.**" as
+         |                               ^
+      "
+    `);
+    expect(shown('model "a" = "b" with "c.**" LoRALinear(rank = 4)')).toMatchInlineSnapshot(`
+      "
+      error[Z106]: expected \`=\` and the new value, found \`LoRALinear\`
+        --> test.zoo:1:29
+       1 | model "a" = "b" with "c.**" LoRALinear(rank = 4)
+         |                             ^^^^^^^^^^
+         = help: blocks are replaced with \`as\`: \`"visual.**.c_fc" as LoRALinear(rank = 4)\`
+      "
+    `);
+    expect(shown('model "a" = "b" with c.d as B')).toMatchInlineSnapshot(`
+      "
+      error[Z106]: the blocks to replace are a pattern in quotes
+        --> test.zoo:1:22
+       1 | model "a" = "b" with c.d as B
+         |                      ^^^
+         = help: write \`"c.d" as ...\`
+      "
+    `);
+  });
+});
+
 describe('operators and patterns', () => {
   test('Z107 operators that do not combine', () => {
     expect(shown('fn f(x: [B]) = x + not y')).toMatchInlineSnapshot(`

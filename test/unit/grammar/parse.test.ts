@@ -19,6 +19,11 @@ function expression(text: string): ast.Expr {
   return result.expression;
 }
 
+const subscript = (part: ast.Expr | ast.SliceSubscript): string =>
+  part.kind === 'slice'
+    ? [part.start, part.end].map((end) => (end === undefined ? '' : shape(end))).join(part.mark)
+    : shape(part);
+
 /** An expression with every operation in round brackets: `(a + (b * c))`. */
 function shape(expr: ast.Expr): string {
   const argument = ({ name, value }: ast.Argument): string =>
@@ -48,6 +53,14 @@ function shape(expr: ast.Expr): string {
       return `(${shape(expr.base)} with ${expr.changes.map((c) => (c.kind === 'override' ? `${c.path.segments.map((s) => s.text).join('.')}=${shape(c.value)}` : `${c.pattern.value} as ${shape(c.value)}`)).join(' ')})`;
     case 'call':
       return `${shape(expr.callee)}(${expr.args.map(argument).join(', ')})`;
+    case 'comprehension':
+      return `[${shape(expr.item)} for ${expr.index.text} in ${shape(expr.range)}]`;
+    case 'range':
+      return `${shape(expr.start)}..${shape(expr.end)}`;
+    case 'index':
+      return `${shape(expr.object)}[${expr.subscripts.map(subscript).join(', ')}]`;
+    case 'list':
+      return `[${expr.items.map(shape).join(', ')}]`;
     case 'member':
       return `${shape(expr.object)}.${expr.member.text}`;
     case 'quantity':
@@ -87,6 +100,13 @@ describe('precedence', () => {
       'cosine(warmup = 2000 steps, total = n * 2 epochs)',
       'cosine(warmup=(2000 steps), total=(n * (2 epochs)))',
     ],
+    ['[f(x, i) + 1 for i in 0..n - 1]', '[(f(x, i) + 1) for i in 0..(n - 1)]'],
+    ['[[i * j for j in 0..i] for i in a..b][1..]', '[[(i * j) for j in 0..i] for i in a..b][1..]'],
+    ['layers[2..5](x)[0]', 'layers[2..5](x)[0]'],
+    ['layers[0..-1]', 'layers[0..(- 1)]'],
+    ['x |> layers[..n * 2] |> layers[..]', '((x |> layers[..(n * 2)]) |> layers[..])'],
+    ['"m" with "a.**" as B(rank = 4), c = 2', '("m" with a.** as B(rank=4) c=2)'],
+    ['f(("m" with "a" as B, "b" as C |> d))', 'f(("m" with a as B b as (C |> d)))'],
     ['1e-5 + 2.5', '(1e-5 + 2.5)'],
     ['ndim >= 2', '(ndim >= 2)'],
   ])('%s', (text, expected) => {
@@ -260,6 +280,22 @@ train train of train from from {
     expect(program.items.map((item) => item.name.text)).toEqual(['names', 'train']);
     const printed = format(program);
     expect(strip(read(printed))).toEqual(strip(program));
+  });
+
+  test('`for` and `as` join lists and replacements, and are names elsewhere', () => {
+    const text = `
+block A(as: int, for: int) {
+  as: B(as)
+  for[as in 0..for]: C((as), for)
+  forward(x: [for, as]) = rearrange(x, [as, (for d)] -> [(as for), d], d = as)
+}
+model "m"(as: int = 2) = ("n" with "**.as" as as(as = as), for.as = 3) with "a" as
+  for
+fn f(as: [B]) = [as(for) for for in as..for]
+train "t" of "m" with "a" as as(1) { seed = 2 }`;
+    const program = read(text);
+    expect(program.items.map((item) => item.kind)).toEqual(['block', 'model', 'fn', 'train']);
+    expect(strip(read(format(program)))).toEqual(strip(program));
   });
 
   test('a forgotten operand does not swallow the next statement', () => {

@@ -183,6 +183,28 @@ describe('layout', () => {
     );
   });
 
+  test('lists made by `for`, parts of chains, replacements', () => {
+    const long = 'a_rather_long_name_of_a_value_for_this';
+    const text = `fn f(x:[B])=[layers [ i ](x)for i in 0 .. n][1 ..]+a[ 0..- 1](x)+b[..n + 1]+c[ 0 .. n+1 ]
+fn g(x:[B])=[${long}(x, i) + ${long} for i in ${long}..${long}]
+model "m"="n" with "a.**"as B(rank=4),c=2
+model "o"="n" with "visual.**.${long}"as ${long}(rank=4),"transformer.**" as B`;
+    expect(formatted(text)).toBe(
+      [
+        'fn f(x: [B]) = [layers[i](x) for i in 0..n][1..] + a[0..-1](x) + b[..n + 1] + c[0 .. n + 1]',
+        'fn g(x: [B]) = [',
+        `  ${long}(x, i) + ${long}`,
+        `  for i in ${long}..${long}`,
+        ']',
+        'model "m" = "n" with "a.**" as B(rank = 4), c = 2',
+        'model "o" = "n" with',
+        `  "visual.**.${long}" as ${long}(rank = 4),`,
+        '  "transformer.**" as B',
+        '',
+      ].join('\n'),
+    );
+  });
+
   test('long chains break in front of their operators, long calls one argument per line', () => {
     const long = 'a_rather_long_name_of_a_value_for_this';
     const text = `fn f(x: [B]) = ${long} |> ${long} |> g(${long}, k = ${long}, m = ${long})`;

@@ -88,6 +88,23 @@ train "tiny" of "tiny" { data = tensors("b")  batch = 2  objective = tiny }
     expect([deep.config.get('vision.layers'), deep.config.get('text.layers')]).toEqual([2, 2]);
   });
 
+  it('hides no word, no size and no function of the library', () => {
+    const names = ['mean', 'N', 'training', 'sqrt', 'cross_entropy', 'contrastive'];
+    const models = names.map((name) => `model "${name}" = "tiny"\n`).join('');
+    const objective = `objective own(out: ${pair}) -> [] =
+  contrastive(out) + (if training then mean(out.image) else sqrt(out.scale)) / (N - 1)
+`;
+    const trained = 'train "t" of "contrastive" { data = tensors("b")  batch = 2  objective = own }\n';
+    expect(messages(model + models + objective + trained)).toEqual([]);
+  });
+
+  it('is named in quotes where something else has its name', () => {
+    const text = `${model}objective tiny(out: ${pair}) -> [] = mean(out.image) * out.scale\n`;
+    expect(messages(`${text}train "t" of tiny { data = tensors("b")  batch = 2 }\n`)).toEqual([
+      'error `tiny` is a function here; the model is "tiny", in quotes',
+    ]);
+  });
+
   it('is imported by its quoted name, whatever else the file declares', () => {
     const library = `${model}objective tiny(out: ${pair}) -> [] = mean(out.image * out.text) * out.scale\n`;
     const main = `import "./lib.zoo" { "tiny", tiny }

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { resolveModel, resolveRecipe } from '../../../compiler/model/index.ts';
 import type { Model, Result, Weight } from '../../../compiler/model/types.ts';
 import { renderDiagnostics } from '../../../grammar/render.ts';
-import { exportForeign, exportPackage } from '../../../zoo/export/index.ts';
+import { bundleRecipe, exportForeign, exportPackage } from '../../../zoo/export/index.ts';
 import { nodeHost } from '../../../zoo/host.ts';
 import { writeSafetensors } from '../../../zoo/weights/formats/safetensors.ts';
 import { initialWeight } from '../../../zoo/weights/initial-weights.ts';
@@ -191,6 +191,27 @@ describe('exports', () => {
     const weights = await openWeights(again, path('zoo'));
     expect(weights.remarks).toEqual([]);
     await weights.close();
+  });
+
+  it('of runs say what the recipe itself replaces, with the blocks that it names', () => {
+    const own = `import "./base.zoo" { "base" }
+block Bare(inputs: int, outputs: int) {
+  param weight: [outputs, inputs]
+  forward(x: [..., inputs]) -> [..., outputs] = x @ weight.T
+}
+train "r" of "base" with "visual.**.c_proj" as Bare, text.layers = 2 { data = tensors("d") batch = 2 }
+`;
+    const files = { 'base.zoo': source, 'main.zoo': own };
+    const settings = [{ path: 'vision.layers', value: '3' }];
+    const recipe = unwrap(resolveRecipe(memoryHost(files), 'main.zoo#r', settings));
+    const bundle = bundleRecipe(memoryHost(files), recipe, settings);
+    const folder = memoryHost(Object.fromEntries(bundle));
+    const [name] = /(?<=\{ ").*(?=" \})/.exec(bundle.get('model.zoo')!)!;
+    const again = unwrap(resolveModel(folder, `model.zoo#${name}`));
+    const names = (made: Model) => made.weights.map((w) => w.name);
+    expect(names(again)).toEqual(names(recipe.model));
+    expect(names(again)).not.toContain('visual.transformer.resblocks.2.mlp.c_proj.bias');
+    expect(names(unwrap(resolveRecipe(folder, 'recipe.zoo#r')).model)).toEqual(names(recipe.model));
   });
 
   it.each(['openai', 'open_clip', 'hf'] as const)('of other projects refuse: %s', async (format) => {
