@@ -13,8 +13,16 @@ export type Initializer =
   | { readonly kind: 'const'; readonly value: number }
   /** Zero-mean normal with this standard deviation. */
   | { readonly kind: 'normal'; readonly std: number }
+  /** The same, drawn again beyond ±2, as timm's: that is in units of 1, not of the deviation. */
+  | { readonly kind: 'trunc_normal'; readonly std: number }
   /** Uniform in [-bound, bound). */
-  | { readonly kind: 'uniform'; readonly bound: number };
+  | { readonly kind: 'uniform'; readonly bound: number }
+  /** Uniform with the variance 2 / (fan-in + fan-out) (Glorot and Bengio 2010), as PyTorch's. */
+  | { readonly kind: 'xavier_uniform' }
+  /** Normal with the variance 2 / fan-in (He et al. 2015), as PyTorch's. */
+  | { readonly kind: 'kaiming_normal' }
+  /** Orthonormal rows or columns, whichever are fewer, times `gain` (Saxe et al. 2013), as PyTorch's. */
+  | { readonly kind: 'orthogonal'; readonly gain: number };
 
 export interface Weight {
   /** Full path = state_dict name. */
@@ -107,6 +115,8 @@ export interface BlockNode {
   readonly parameters: ReadonlyMap<string, ParameterValue>;
   /** Its own params and buffers with their shapes, in order of declaration. */
   readonly weights: readonly Weight[];
+  /** What stood there before `with "..." as` put this block in its place; a `seq` has no definition. */
+  readonly replaces?: { readonly definition?: Definition; readonly weights: readonly Weight[] };
   /** In order of declaration, arrays item by item; a child that is absent under its `when` has no node. */
   readonly children: readonly BlockNode[];
 }

@@ -10,7 +10,7 @@ import { type Env, evaluate } from '../values/scope.ts';
 import { sourceText } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
 import type { AxisOrigin, Value, WeightEntry } from '../values/values.ts';
-import { describe } from '../values/values.ts';
+import { describe, notWhole } from '../values/values.ts';
 
 /** Elements of one weight: far above any model, far below where sums of sizes lose exactness. */
 const maxElements = 2 ** 44;
@@ -47,7 +47,8 @@ function dimension(expr: Expr, env: Env): number | undefined {
   if (value.kind === 'poison') return undefined;
   const size = asDim(value);
   if (typeof size !== 'number') {
-    mistakes.wrongKind(env.session, expr.span, 'an axis of a weight', 'an int', describe(value));
+    if (notWhole(value) === undefined)
+      mistakes.wrongKind(env.session, expr.span, 'an axis of a weight', 'an int', describe(value));
     return undefined;
   }
   if (size >= 1 && size <= maxAxis) return size;
@@ -99,17 +100,30 @@ function initializer(member: WeightMember, shape: readonly number[], env: Env): 
   const value = evaluate(member.init, env);
   if (value.kind === 'poison') return undefined;
   const init = asInitializer(value);
+  if (init !== undefined && shape.length < (leastAxes[init.kind] ?? 0)) {
+    const axes = shape.length === 1 ? '1 axis' : `${shape.length} axes`;
+    const message = `${init.kind} needs a matrix at least, \`${member.name.text}\` has ${axes}`;
+    env.session.report('Z313', member.init.span, message, { help: 'normal(std), uniform(bound), zeros' });
+    return undefined;
+  }
   if (init !== undefined) return init;
   env.session.report(
     'Z209',
     member.init.span,
     `\`${member.name.text}\` must start from an initialiser, got ${describe(value)}`,
     {
-      help: 'initialisers: zeros, ones, const(value), normal(std), uniform(bound)',
+      help: 'initialisers: zeros, ones, const(value), normal(std), trunc_normal(std), uniform(bound), xavier_uniform(), kaiming_normal(), orthogonal(gain)',
     },
   );
   return undefined;
 }
+
+/** Axes that initialisers need which count what a row or column is made of. */
+const leastAxes: Partial<Record<Initializer['kind'], number>> = {
+  xavier_uniform: 2,
+  kaiming_normal: 2,
+  orthogonal: 2,
+};
 
 function asInitializer(value: Value): Initializer | undefined {
   if (value.kind === 'initializer') return value.init;

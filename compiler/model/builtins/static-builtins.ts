@@ -1,6 +1,8 @@
 /** Built-ins over static numbers and lists, and the initialisers of weights. */
 import type { Initializer } from '../types.ts';
+import { linksOf } from '../values/instance.ts';
 import { float, int, isNumber, type Value } from '../values/values.ts';
+import { number } from './call.ts';
 import type { BuiltinCall, BuiltinRow } from './row.ts';
 import { castNode } from './tensor-builtins.ts';
 
@@ -42,9 +44,21 @@ function constant(name: string, value: number): BuiltinRow {
   };
 }
 
+/** One that follows from the shape alone. */
+function byShape(
+  init: Initializer & { kind: 'xavier_uniform' | 'kaiming_normal' },
+  about: string,
+): BuiltinRow {
+  return { name: init.kind, about, parameters: [], apply: () => ({ kind: 'initializer', init }) };
+}
+
+function orthogonal(call: BuiltinCall): Value {
+  return { kind: 'initializer', init: { kind: 'orthogonal', gain: number(call, 'gain', 1) } };
+}
+
 function length(call: BuiltinCall): Value {
   const list = call.values.get('list')!;
-  return list.kind === 'list' ? int(list.items.length) : list;
+  return int(list.kind === 'list' ? list.items.length : linksOf(list)!.length);
 }
 
 function asFloat(call: BuiltinCall): Value {
@@ -61,7 +75,12 @@ export const staticBuiltins: readonly BuiltinRow[] = [
     parameters: [{ name: 'x', kind: 'value' }],
     apply: asFloat,
   },
-  { name: 'len', about: 'length of a list', parameters: [{ name: 'list', kind: 'list' }], apply: length },
+  {
+    name: 'len',
+    about: 'length of a list, or of an array of children',
+    parameters: [{ name: 'list', kind: 'list' }],
+    apply: length,
+  },
   constant('zeros', 0),
   constant('ones', 1),
   initializer('const', 'value', 'initialiser: every element is `value`', (value) => ({
@@ -75,6 +94,21 @@ export const staticBuiltins: readonly BuiltinRow[] = [
     (std) => ({ kind: 'normal', std }),
     notNegative,
   ),
+  initializer(
+    'trunc_normal',
+    'std',
+    'initialiser: normal around 0, within ±2',
+    (std) => ({ kind: 'trunc_normal', std }),
+    notNegative,
+  ),
+  byShape({ kind: 'xavier_uniform' }, 'initialiser: uniform in ±√(6 / (fan-in + fan-out))'),
+  byShape({ kind: 'kaiming_normal' }, 'initialiser: normal with the deviation √(2 / fan-in)'),
+  {
+    name: 'orthogonal',
+    about: 'initialiser: orthonormal rows or columns, times the gain',
+    parameters: [{ name: 'gain', kind: 'number', optional: true }],
+    apply: orthogonal,
+  },
   initializer(
     'uniform',
     'bound',

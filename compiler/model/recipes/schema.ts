@@ -109,7 +109,11 @@ export const initialisations = {
   ones: form([], {}),
   const: form(['value'], { value: finite }),
   normal: form(['std'], { std: notNegative }),
+  trunc_normal: form(['std'], { std: notNegative }),
   uniform: form(['bound'], { bound: notNegative }),
+  xavier_uniform: form([], {}),
+  kaiming_normal: form([], {}),
+  orthogonal: form(['gain'], { gain: wanted(z.number().default(1), 'a number') }),
 };
 
 // ── reading ────────────────────────────────────────────────────────────────────────────────────────────────

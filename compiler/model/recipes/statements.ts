@@ -207,9 +207,15 @@ function startValue(reading: Reading<typeof initialisations>): StartValue {
       return { kind: 'const', value: 1 };
     case 'const':
       return { kind: 'const', ...reading.value };
+    case 'xavier_uniform':
+    case 'kaiming_normal':
+      return { kind: reading.kind };
     case 'normal':
-      return { kind: 'normal', ...reading.value };
+    case 'trunc_normal':
+      return { kind: reading.kind, ...reading.value };
     case 'uniform':
       return { kind: 'uniform', ...reading.value };
+    case 'orthogonal':
+      return { kind: 'orthogonal', ...reading.value };
   }
 }

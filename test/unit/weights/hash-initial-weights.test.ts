@@ -56,6 +56,41 @@ describe('initial weights', () => {
     expect(normal(2 ** 40, 'w', 3)).not.toEqual(normal(0, 'w', 3));
   });
 
+  it('have the variances of Glorot and of He, counted as PyTorch counts', () => {
+    const variance = (values: Float32Array) => values.reduce((sum, v) => sum + v * v, 0) / values.length;
+    const shape = [40, 25, 3, 3];
+    const glorot = initialWeight(0, 'x', shape, { kind: 'xavier_uniform' });
+    expect(Math.max(...glorot.map(Math.abs))).toBeLessThanOrEqual(Math.sqrt(6 / ((25 + 40) * 9)));
+    // 9000 values: the variance is within five of its deviations.
+    expect(variance(glorot) * ((25 + 40) * 4.5)).toBeCloseTo(1, 1);
+    expect(variance(initialWeight(0, 'x', shape, { kind: 'kaiming_normal' })) * 112.5).toBeCloseTo(1, 1);
+  });
+
+  it('are cut at ±2 by trunc_normal, whatever the deviation', () => {
+    const wide = initialWeight(0, 'x', [20000], { kind: 'trunc_normal', std: 1 });
+    expect(Math.max(...wide.map(Math.abs))).toBeLessThanOrEqual(2);
+    // The variance of a normal cut at two deviations: 1 - 4 φ(2) / (2 Φ(2) - 1).
+    expect(wide.reduce((sum, v) => sum + v * v, 0) / wide.length).toBeCloseTo(0.7737, 1);
+    const narrow = { kind: 'trunc_normal', std: 0.02 } as const;
+    expect(initialWeight(3, 'x', [500], narrow)).toEqual(
+      initialWeight(3, 'x', [500], { kind: 'normal', std: 0.02 }),
+    );
+  });
+
+  it.each([[[12, 30]], [[30, 12]], [[8, 3, 3, 3]]])('are orthonormal: %j', (shape) => {
+    const values = initialWeight(5, 'x', shape, { kind: 'orthogonal', gain: 2 });
+    const rows = shape[0]!;
+    const columns = values.length / rows;
+    const wide = rows <= columns;
+    const at = (vector: number, i: number) => values[wide ? vector * columns + i : i * columns + vector]!;
+    for (let a = 0; a < Math.min(rows, columns); a++)
+      for (let b = 0; b <= a; b++) {
+        let sum = 0;
+        for (let i = 0; i < Math.max(rows, columns); i++) sum += at(a, i) * at(b, i);
+        expect(sum).toBeCloseTo(a === b ? 4 : 0, 5);
+      }
+  });
+
   // The numbers come from the same definition written in Python: every old seed would change if these did.
   it('are the same on every machine', () => {
     const bytes = (a: Float32Array) => crc32(new Uint8Array(a.buffer));
