@@ -5,7 +5,11 @@
  * An op that is added is tested here without a line. test/gpu/kernels/every-op.test.ts does the same for kernels.
  */
 import { describe, expect, test } from 'vitest';
+import { differentiate } from '../../compiler/autodiff/differentiate.ts';
+import { createBuilder } from '../../compiler/graph/create-builder.ts';
+import { executeReference } from '../../compiler/graph/reference.ts';
 import { sizeOf } from '../../compiler/graph/types.ts';
+import { verify } from '../../compiler/graph/verify.ts';
 import type { OpName } from '../../compiler/ops/attributes.ts';
 import { opNames, opOf } from '../../compiler/ops/index.ts';
 import { nodeHost } from '../../zoo/host.ts';
@@ -17,6 +21,7 @@ import {
   type OpCase,
   opCases,
   operandName,
+  sumOf,
   weightsOf,
 } from '../support/op-cases.ts';
 import { sayOp } from '../support/said-op.ts';
@@ -58,8 +63,23 @@ function gradientCase(c: OpCase): GradientCase {
 describe('gradient rules agree with central differences', () => {
   for (const c of opCases) {
     if (typeof c.definition.gradient === 'string' || weightsOf(c).length === 0) continue;
+    // Gradients end here by intent: its rule is no derivative.
+    if (c.op === 'stop_gradient') continue;
     test(c.label, () => expectGradients(gradientCase(c)));
   }
+
+  test('stop_gradient: d(x stop(x)) = stop(x) dx', () => {
+    const b = createBuilder();
+    const x = b.add('param', [], { name: 'x', shape: [3], role: 'param' });
+    const loss = sumOf(b, b.add('mul', [x, b.add('stop_gradient', [x], {})], {}));
+    const graph = differentiate(verify(b.finish([{ name: 'loss', node: loss }])), {
+      loss: 'loss',
+      wrt: ['x'],
+    });
+    const params = new Map([['x', { shape: [3], data: Float64Array.of(2, -3, 5) }]]);
+    const { data } = executeReference(verify(graph), { inputs: new Map(), params }).get('grad.x')!;
+    expect([...data]).toEqual([2, -3, 5]);
+  });
 });
 
 describe('the language says it', () => {

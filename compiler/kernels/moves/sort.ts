@@ -230,7 +230,7 @@ const floatKey = `fn sort_key(x: f32) -> u32 {
 `;
 
 const integerKey = `fn sort_key(x: i32) -> u32 {
-  return bitcast<u32>(x) ^ 0x80000000u;
+  return u32(x) ^ 0x80000000u;
 }
 `;
 

@@ -151,6 +151,10 @@ const componentwise: Readonly<Record<string, Componentwise>> = {
   floor: exactly(([x]) => `Math.floor(${x})`),
   ceil: exactly(([x]) => `Math.ceil(${x})`),
   trunc: exactly(([x]) => `Math.trunc(${x})`),
+  // Ties go to the even one; Math.round takes the larger.
+  round: exactly(
+    ([x]) => `(Math.round(${x}) - (Math.abs(${x} % 1) === 0.5 && Math.round(${x}) % 2 !== 0 ? 1 : 0))`,
+  ),
   fract: f(([x]) => `${x} - Math.floor(${x})`),
   min: exactly(([x, y]) => `Math.min(${x}, ${y})`),
   max: exactly(([x, y]) => `Math.max(${x}, ${y})`),
