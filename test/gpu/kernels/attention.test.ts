@@ -13,7 +13,7 @@ import { describe, expect, test } from 'vitest';
 import { attentionLowerings } from '../../../compiler/kernels/attention/attention.ts';
 import type { Lower } from '../../../compiler/kernels/text/kernel.ts';
 import { opOf } from '../../../compiler/ops/index.ts';
-import { byKind, type Check, checkOp, kinds, randomInput } from '../support/check-op.ts';
+import { byKind, checkOp, kinds, type Runners, randomInput } from '../support/check-op.ts';
 import { type Layout, openGpu, profileOf, runOp, type TestInput } from '../support/harness.ts';
 
 const gpu = await openGpu();
@@ -51,7 +51,7 @@ async function checkAll(
   placement: Placement,
   some: readonly AttentionOp[] = ops,
   on = kinds,
-  runner: Check<AttentionOp>['gpu'] = runners,
+  runner: Runners = runners,
 ): Promise<void> {
   const attrs = { causal, scale: 1 / Math.sqrt(s.width) };
   const q = placed(s, s.queries, 1, placement, 0);

@@ -23,20 +23,22 @@ export const lengths = [1, 4, 7, 50, 77, 197, 577];
 
 type Runner = TestGpu | TextRunner;
 
-/** Without an adapter; kernels of single operations with subgroups of more invocations say so themselves. */
-export const text: TextRunner = { subgroup: 1 };
+/** What runs both kinds, or what runs each. */
+export type Runners = Runner | Readonly<Record<DeviceKind, Runner>>;
+
+/** Only kernels by subgroup matrices ask how many invocations a subgroup has. */
+const text: TextRunner = { subgroup: 1 };
 
 /**
  * Where the kernels of a kind run: those for software adapters on the adapter, where there is one, and those for
  * GPUs by their text, since software adapters compile them for up to seconds.
  */
-export function byKind(gpu: TestGpu | undefined): Readonly<Record<DeviceKind, Runner>> {
+export function byKind(gpu: TestGpu | undefined): Runners {
   return { cpu: gpu ?? text, gpu: text };
 }
 
 export interface Check<K extends OpName> {
-  /** A device, or the text of kernels; or one of them for each kind. */
-  readonly gpu: Runner | Readonly<Record<DeviceKind, Runner>>;
+  readonly gpu: Runners;
   readonly op: K;
   readonly lower: Lower<K>;
   readonly attrs: OpAttributes[K];
