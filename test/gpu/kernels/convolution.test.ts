@@ -2,16 +2,22 @@
  * The kernels of convolutional towers against the f64 reference, with both kinds of schedules: the three
  * faces of a convolution in odd sizes, strides, paddings and groups, pooling, and the statistics of batch
  * norm; images in both memory orders.
+ *
+ * The schedules of software adapters run on the device, where there is one; those of GPUs by the text of their
+ * kernels, and one case on the device as well.
  */
 import { describe, test } from 'vitest';
 import { convolutionLowerings } from '../../../compiler/kernels/products/convolution.ts';
 import { poolLowerings } from '../../../compiler/kernels/products/pool.ts';
 import { momentLowerings } from '../../../compiler/kernels/rows/moments.ts';
 import { slide } from '../../../compiler/ops/convolve.ts';
-import { checkOp, randomInput } from '../support/check-op.ts';
+import { byKind, checkOp, randomInput } from '../support/check-op.ts';
 import { openGpu } from '../support/harness.ts';
 
 const gpu = await openGpu();
+const runners = byKind(gpu);
+/** The case whose kernels for GPUs run on the device. */
+const onDevice = 'two groups';
 
 const channelsLast = { order: [0, 2, 3, 1] };
 const rowMajor = {};
@@ -67,10 +73,11 @@ const cases: Readonly<Record<string, Case>> = {
   },
 };
 
-describe.skipIf(gpu === undefined)('convolution', () => {
+describe('convolution', () => {
   test.each(Object.entries(cases))(
     '%s',
-    async (_, { x, filters, stride = 1, padding = 0, groups = 1, dilation = 1 }) => {
+    async (name, { x, filters, stride = 1, padding = 0, groups = 1, dilation = 1 }) => {
+      const on = name === onDevice && gpu ? gpu : runners;
       const [batch, channels, rows, columns] = x;
       const [out, kh, kw] = filters;
       const attrs = { stride, padding, groups, dilation };
@@ -81,9 +88,9 @@ describe.skipIf(gpu === undefined)('convolution', () => {
         const image = randomInput(x, 1, { layout });
         const dy = randomInput(y, 3, { layout });
         const terms = (channels / groups) * kh * kw;
-        await checkOp({ gpu: gpu!, op: 'conv2d', lower: conv2d, attrs, inputs: [image, w], terms });
+        await checkOp({ gpu: on, op: 'conv2d', lower: conv2d, attrs, inputs: [image, w], terms });
         await checkOp({
-          gpu: gpu!,
+          gpu: on,
           op: 'conv2d_grad_input',
           lower: conv2d_grad_input,
           attrs: { ...attrs, rows, columns },
@@ -91,7 +98,7 @@ describe.skipIf(gpu === undefined)('convolution', () => {
           terms: (out / groups) * kh * kw,
         });
         await checkOp({
-          gpu: gpu!,
+          gpu: on,
           op: 'conv2d_grad_weight',
           lower: conv2d_grad_weight,
           attrs: { ...attrs, kernel: [kh, kw] },
@@ -120,7 +127,7 @@ describe.skipIf(gpu === undefined)('convolution', () => {
       ];
       const attrs = { stride: 1, padding: 1, groups, dilation: 1, epilogue };
       await checkOp({
-        gpu: gpu!,
+        gpu: runners,
         op: 'conv2d',
         lower: convolutionLowerings.conv2d,
         attrs,
@@ -131,7 +138,7 @@ describe.skipIf(gpu === undefined)('convolution', () => {
   });
 });
 
-describe.skipIf(gpu === undefined)('images', () => {
+describe('images', () => {
   for (const [name, layout] of Object.entries({ 'channels last': channelsLast, 'row-major': rowMajor })) {
     test(`pooling, ${name}`, async () => {
       for (const [shape, kernel] of [
@@ -141,7 +148,7 @@ describe.skipIf(gpu === undefined)('images', () => {
       ] as const) {
         const attrs = { kernel };
         await checkOp({
-          gpu: gpu!,
+          gpu: runners,
           op: 'avg_pool',
           lower: poolLowerings.avg_pool,
           attrs,
@@ -150,7 +157,7 @@ describe.skipIf(gpu === undefined)('images', () => {
         const [batch, channels, height, width] = shape;
         const dy = randomInput([batch, channels, height / kernel, width / kernel], 2, { layout });
         await checkOp({
-          gpu: gpu!,
+          gpu: runners,
           op: 'avg_pool_grad',
           lower: poolLowerings.avg_pool_grad,
           attrs,
@@ -171,9 +178,9 @@ describe.skipIf(gpu === undefined)('images', () => {
         const mean = randomInput([shape[1]], 3, {}, { scale: 0.1, shift: 30 });
         const terms = shape[0] * shape[2] * shape[3];
         const { batch_moments, batch_norm_sums } = momentLowerings;
-        await checkOp({ gpu: gpu!, op: 'batch_moments', lower: batch_moments, attrs: {}, inputs: [x] });
+        await checkOp({ gpu: runners, op: 'batch_moments', lower: batch_moments, attrs: {}, inputs: [x] });
         await checkOp({
-          gpu: gpu!,
+          gpu: runners,
           op: 'batch_norm_sums',
           lower: batch_norm_sums,
           attrs: {},

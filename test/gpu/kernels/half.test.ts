@@ -5,11 +5,16 @@
  * Kernel and reference may round a value near a tie to different neighbours, one unit u = 2^-11 apart. What is
  * made from such values differs by as much of the largest: 3 u for one result, 6 u for gradients, which pass
  * two.
+ *
+ * The schedules of software adapters run on the device, where there is one; those of GPUs by the text of their
+ * kernels, and on the device for products and for convolutions with pooling.
  */
 import { describe, expect, it } from 'vitest';
 import type { Builder } from '../../../compiler/graph/builder.ts';
 import { createBuilder } from '../../../compiler/graph/create-builder.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
+import type { DeviceKind } from '../../../compiler/profile.ts';
+import { type Runner, softwareText } from '../../support/wgsl/text-device.ts';
 import { compare, device } from '../support/compiled.ts';
 import { productGraph, products } from '../support/products.ts';
 
@@ -85,21 +90,32 @@ function tokensGraph(): Graph {
   return withLoss(b, b.add('mul', [tail, end], {}));
 }
 
-async function check(graph: Graph, gradients: readonly string[]): Promise<void> {
-  for (const kind of ['cpu', 'gpu'] as const) {
-    const { errors, plan } = await compare(on!, kind, graph, { gradients, precision: 'mixed' });
+/** What runs the schedules of each kind. */
+const runners: readonly (readonly [DeviceKind, Runner])[] = [
+  ['cpu', on ?? softwareText],
+  ['gpu', softwareText],
+];
+const onDevice: typeof runners = on ? [['gpu', on]] : [];
+
+async function check(
+  graph: Graph,
+  gradients: readonly string[],
+  further: typeof runners = [],
+): Promise<void> {
+  for (const [kind, runner] of [...runners, ...further]) {
+    const { errors, plan } = await compare(runner, kind, graph, { gradients, precision: 'mixed' });
     expect(plan.requires.features).toContain('shader-f16');
     for (const [name, error] of errors)
       expect(error, `${kind} ${name}`).toBeLessThan((name.startsWith('grad.') ? 6 : 3) * unit);
   }
 }
 
-describe.skipIf(!on)('kernels over halves equal the reference that rounds', () => {
+describe('kernels over halves equal the reference that rounds', () => {
   it('products of random shapes and transposes, with epilogues', async () => {
-    for (const product of products(4, 7))
-      for (const kind of ['cpu', 'gpu'] as const) {
-        const { errors } = await compare(on!, kind, productGraph(product), { precision: 'mixed' });
-        expect(errors.get('y'), JSON.stringify(product)).toBeLessThan(3 * unit);
+    for (const [i, product] of products(4, 7).entries())
+      for (const [kind, runner] of [...runners, ...(i === 0 ? onDevice : [])]) {
+        const { errors } = await compare(runner, kind, productGraph(product), { precision: 'mixed' });
+        expect(errors.get('y'), `${kind} ${JSON.stringify(product)}`).toBeLessThan(3 * unit);
       }
   });
 
@@ -121,7 +137,7 @@ describe.skipIf(!on)('kernels over halves equal the reference that rounds', () =
     check(rowsGraph(rows, width), ['x', 'weight', 'bias']),
   );
 
-  it('convolutions and pooling', () => check(imageGraph(6, 4), ['x', 'w3', 'w1']));
+  it('convolutions and pooling', () => check(imageGraph(6, 4), ['x', 'w3', 'w1'], onDevice));
 
   it('embeddings, concatenations, slices and takes', () => check(tokensGraph(), ['table', 'first']));
 });

@@ -2,7 +2,8 @@
  * Row kernels against the f64 reference: softmax, log-softmax, layer norm, L2 norm and their gradients.
  *
  * Every kernel runs with both kinds of schedules, over odd and even row lengths and over views: slices,
- * transposed rows, repeated rows, two operands in one storage.
+ * transposed rows, repeated rows, two operands in one storage. Those for software adapters run on the device,
+ * where there is one; those for GPUs by their text, and with large numbers and many rows on the device.
  */
 import { describe, test } from 'vitest';
 import { normalisedLowerings } from '../../../compiler/kernels/products/normalised.ts';
@@ -11,10 +12,13 @@ import { softmaxLowerings } from '../../../compiler/kernels/rows/softmax.ts';
 import type { Lower } from '../../../compiler/kernels/text/kernel.ts';
 import type { OpAttributes } from '../../../compiler/ops/attributes.ts';
 import { opOf } from '../../../compiler/ops/index.ts';
-import { checkOp, lengths, randomInput } from '../support/check-op.ts';
-import { type Layout, openGpu, type TestGpu, type TestInput } from '../support/harness.ts';
+import { byKind, checkOp, lengths, type Runners, randomInput } from '../support/check-op.ts';
+import { type Layout, openGpu, type TestInput } from '../support/harness.ts';
 
 const gpu = await openGpu();
+const runners = byKind(gpu);
+/** Kernels of both kinds on the device, where there is one. */
+const device = gpu ?? runners;
 const moments = normalisedLowerings.group_moments;
 const lowerings = { ...softmaxLowerings, ...normalizeLowerings };
 type RowOp = keyof typeof lowerings;
@@ -57,7 +61,7 @@ function inputsOf(op: RowOp, width: number, extra: Partial<TestInput>): TestInpu
   }
 }
 
-function check(on: TestGpu, op: RowOp, inputs: readonly TestInput[], terms: number): Promise<void> {
+function check(op: RowOp, inputs: readonly TestInput[], terms: number, on: Runners = runners): Promise<void> {
   const lower = lowerings[op] as Lower<RowOp>;
   return checkOp<RowOp>({ gpu: on, op, lower, attrs: attrs[op], inputs, terms });
 }
@@ -68,17 +72,17 @@ const layouts: Record<string, Layout> = {
   'rows across memory': { order: [2, 0, 1] },
 };
 
-describe.skipIf(gpu === undefined)('row kernels', () => {
+describe('row kernels', () => {
   for (const op of Object.keys(lowerings) as RowOp[]) {
     for (const width of lengths) {
-      test(`${op} of rows of ${width}`, () => check(gpu!, op, inputsOf(op, width, {}), Math.max(10, width)));
+      test(`${op} of rows of ${width}`, () => check(op, inputsOf(op, width, {}), Math.max(10, width)));
     }
     for (const [name, layout] of Object.entries(layouts)) {
       test(`${op} of ${name}`, async () => {
         const inputs = inputsOf(op, 52, { layout });
-        await check(gpu!, op, inputs, 52);
+        await check(op, inputs, 52);
         const shared = inputs.map((input) => ({ ...input, share: 'one storage' }));
-        if (layout === layouts['a slice, rows still aligned']) await check(gpu!, op, shared, 52);
+        if (layout === layouts['a slice, rows still aligned']) await check(op, shared, 52);
       });
     }
   }
@@ -88,31 +92,31 @@ describe.skipIf(gpu === undefined)('row kernels', () => {
     const one = randomInput([3, 4, 1], 2).data;
     const flat = Float64Array.from({ length: 768 }, (_, i) => one[Math.floor(i / 64)]!);
     const dy = { shape: [3, 4, 64], data: flat, layout: { repeat: [2] } };
-    await check(gpu!, 'layer_norm_grad_weight', [x, dy], 64);
-    await check(gpu!, 'l2_normalize_grad', [x, dy], 64);
+    await check('layer_norm_grad_weight', [x, dy], 64);
+    await check('l2_normalize_grad', [x, dy], 64);
     const row = randomInput([64], 3).data;
     const same = Float64Array.from({ length: 768 }, (_, i) => row[i % 64]!);
-    await check(gpu!, 'softmax', [{ shape: [3, 4, 64], data: same, layout: { repeat: [0, 1] } }], 64);
+    await check('softmax', [{ shape: [3, 4, 64], data: same, layout: { repeat: [0, 1] } }], 64);
   });
 
   test('a large mean does not spoil the variance, large logits do not overflow', async () => {
     const x = randomInput([4, 96], 5, {}, { scale: 1, shift: 30 });
     // 30² - 30² would lose six digits of a variance of 1/3; the mean's own rounding (2e-6) stays within tolerance.
-    await check(gpu!, 'layer_norm', [x, randomInput([96], 6), randomInput([96], 7)], 96);
+    await check('layer_norm', [x, randomInput([96], 6), randomInput([96], 7)], 96, device);
     const logits = randomInput([4, 96], 8, {}, { scale: 200, shift: 1000 });
-    await check(gpu!, 'log_softmax', [logits], 96);
+    await check('log_softmax', [logits], 96, device);
   });
 
   test('more rows than one dimension of the grid holds', async () => {
     const rows = 70000;
     const x = randomInput([rows, 3], 9);
-    await check(gpu!, 'softmax', [x], 3);
+    await check('softmax', [x], 3, device);
   });
 
   test('moments of groups of columns, where no product writes them', async () => {
     for (const shape of [[64], [1, 128], [7, 192], [2, 5, 768]]) {
       const x = randomInput(shape, shape.length, {}, { scale: 3, shift: 40 });
-      await checkOp({ gpu: gpu!, op: 'group_moments', lower: moments, attrs: {}, inputs: [x], terms: 64 });
+      await checkOp({ gpu: runners, op: 'group_moments', lower: moments, attrs: {}, inputs: [x], terms: 64 });
     }
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Checks one operation's kernels against its f64 reference, for both kinds of schedules on whatever adapter
- * there is.
+ * Checks one operation's kernels against its f64 reference, for both kinds of schedules, on whatever adapter
+ * there is or by the text of the kernels.
  *
  * Tolerances are those of the op's definition; where it says `perSqrtK`, rtol and atol grow with the square
  * root of the number of terms that were added, as rounding errors of a sum do.
@@ -21,9 +21,24 @@ export const kinds: readonly DeviceKind[] = ['cpu', 'gpu'];
 /** Odd lengths, multiples of 4, and the sequence lengths of the published models. */
 export const lengths = [1, 4, 7, 50, 77, 197, 577];
 
+type Runner = TestGpu | TextRunner;
+
+/** What runs both kinds, or what runs each. */
+export type Runners = Runner | Readonly<Record<DeviceKind, Runner>>;
+
+/** Only kernels by subgroup matrices ask how many invocations a subgroup has. */
+const text: TextRunner = { subgroup: 1 };
+
+/**
+ * Where the kernels of a kind run: those for software adapters on the adapter, where there is one, and those for
+ * GPUs by their text, since software adapters compile them for up to seconds.
+ */
+export function byKind(gpu: TestGpu | undefined): Runners {
+  return { cpu: gpu ?? text, gpu: text };
+}
+
 export interface Check<K extends OpName> {
-  /** A device, or the text of kernels. */
-  readonly gpu: TestGpu | TextRunner;
+  readonly gpu: Runners;
   readonly op: K;
   readonly lower: Lower<K>;
   readonly attrs: OpAttributes[K];
@@ -52,7 +67,8 @@ export async function checkOp<K extends OpName>(check: Check<K>): Promise<void> 
     typed.type.dtype,
   ).data;
   for (const profile of check.profile ? [check.profile] : kinds.map((kind) => profileOf(kind))) {
-    const found = await runOp(gpu, lower, op, attrs, inputs, typed.type, profile);
+    const runner = 'cpu' in gpu ? gpu[profile.kind] : gpu;
+    const found = await runOp(runner, lower, op, attrs, inputs, typed.type, profile);
     expectClose(found, expected, definition.tolerance, `${op} ${profile.kind}`, check.terms);
   }
 }

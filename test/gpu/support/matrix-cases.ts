@@ -9,13 +9,13 @@
 import { contractLowerings } from '../../../compiler/kernels/products/contract.ts';
 import { convolutionLowerings } from '../../../compiler/kernels/products/convolution.ts';
 import { scheduleIds, scheduleKey } from '../../../compiler/kernels/schedules/schedules.ts';
-import type { Kernel } from '../../../compiler/kernels/text/kernel.ts';
 import type { OpName } from '../../../compiler/ops/attributes.ts';
 import { slide } from '../../../compiler/ops/convolve.ts';
 import { opOf } from '../../../compiler/ops/index.ts';
 import type { DeviceProfile } from '../../../compiler/profile.ts';
 import { narrowF16, widenF16 } from '../../../runtime/data/safetensors/half.ts';
 import { randomNumbers } from '../../support/random.ts';
+import { runKernelsByText, type TextRunner } from './by-text.ts';
 import {
   gather,
   type Layout,
@@ -219,16 +219,18 @@ export function matrixIds(profile: DeviceProfile): string[] {
   return scheduleIds(profile, 'contract').filter((id) => id.startsWith('m'));
 }
 
-/** @param change applied to every kernel by subgroup matrices */
+/** Runs a case on a device, or by the text of its kernels; with `forced`, by that schedule wherever it fits. */
 export async function runCase(
-  gpu: TestGpu,
+  gpu: TestGpu | TextRunner,
   c: MatrixCase,
   profile: DeviceProfile,
-  { forced, change = (kernel) => kernel }: { forced?: string; change?: (kernel: Kernel) => Kernel } = {},
+  forced?: string,
 ): Promise<Outcome> {
-  const { kernels: lowered, memory, result } = lowerCase(c, profile, forced);
-  const kernels = lowered.map((kernel) => (kernel.schedule?.id.startsWith('m') ? change(kernel) : kernel));
-  const [stored] = await runKernels(gpu, kernels, memory, [result.storage]);
+  const { kernels, memory, result } = lowerCase(c, profile, forced);
+  const [stored] =
+    'subgroup' in gpu
+      ? runKernelsByText(gpu, kernels, memory, [result.storage])
+      : await runKernels(gpu, kernels, memory, [result.storage]);
   const values = gather(result, stored!);
   const definition = opOf(c.op);
   const expected = definition.reference(c.inputs, c.attrs as never, c.shape as number[]).data;
@@ -244,23 +246,16 @@ export async function runCase(
   return { schedule, excess: worst, values };
 }
 
-/**
- * What is run under a driver with subgroup matrices: the fewest cases that reach every way through the
- * kernels.
- */
-export function executedCases(): MatrixCase[] {
+/** The fewest cases that reach every way through the kernels. */
+export function chosenCases(): MatrixCase[] {
   return [
     productCase({ m: 1, n: 1, k: 1 }),
-    productCase({ m: 8, n: 8, k: 8 }),
     productCase({ m: 67, n: 131, k: 100, epilogue: true, result: 'f16' }),
-    productCase({ m: 36, n: 40, k: 44, transposeA: true, transposeB: true, epilogue: true }),
     productCase({ m: 36, n: 40, k: 44, batch: 3, transposeA: true, batchedB: true }),
     productCase({ m: 40, n: 24, k: 24, transposeB: true, epilogue: true, shared: true }),
-    productCase({ m: 20, n: 28, k: 12, layout: { before: [4, 8], after: [1, 4] } }),
     productCase({ m: 20, n: 28, k: 12, layout: { before: [1, 3], after: [0, 2] }, result: 'f16' }),
     // More than one tile of the largest default, so that it is the one that is taken.
-    productCase({ m: 130, n: 132, k: 12, batch: 33, batchedB: true }),
-    ...randomProducts(12),
+    productCase({ m: 68, n: 132, k: 12, batch: 33, batchedB: true }),
     ...convolutionCases('3×3 of odd sizes', { x: [3, 7, 9, 5], filters: [13, 3, 3], padding: 1 }),
     ...convolutionCases('3×3 in vec4s, stride 2', {
       x: [2, 16, 9, 8],
@@ -268,6 +263,16 @@ export function executedCases(): MatrixCase[] {
       padding: 1,
       stride: 2,
     }),
+  ];
+}
+
+/** Layouts, transposes and sizes that are like the chosen ones, for the text of kernels alone. */
+export function furtherCases(): MatrixCase[] {
+  return [
+    productCase({ m: 8, n: 8, k: 8 }),
+    productCase({ m: 36, n: 40, k: 44, transposeA: true, transposeB: true, epilogue: true }),
+    productCase({ m: 20, n: 28, k: 12, layout: { before: [4, 8], after: [1, 4] } }),
+    ...randomProducts(12),
     ...convolutionCases('two groups, row-major', {
       x: [2, 8, 6, 6],
       filters: [24, 3, 3],
@@ -279,23 +284,8 @@ export function executedCases(): MatrixCase[] {
   ];
 }
 
-/**
- * Run with one schedule after the other: operands in vec4s with all of them; odd sizes, batches and an
- * epilogue with small ones, since software drivers compile large tiles for seconds.
- */
-export function scheduledCases(profile: DeviceProfile): { readonly c: MatrixCase; readonly ids: string[] }[] {
-  const ids = matrixIds(profile);
-  const odd = productCase({
-    m: 35,
-    n: 69,
-    k: 37,
-    batch: 2,
-    transposeA: true,
-    batchedB: true,
-    epilogue: true,
-  });
-  return [
-    { c: productCase({ m: 68, n: 72, k: 80, transposeB: true }), ids },
-    { c: odd, ids: ids.filter((id) => /^m(16|32)x/.test(id)) },
-  ];
-}
+/** Run with one schedule after the other: operands in vec4s; odd sizes, batches and an epilogue. */
+export const scheduledCases: readonly MatrixCase[] = [
+  productCase({ m: 68, n: 72, k: 80, transposeB: true }),
+  productCase({ m: 35, n: 69, k: 37, batch: 2, transposeA: true, batchedB: true, epilogue: true }),
+];
