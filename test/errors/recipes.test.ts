@@ -265,7 +265,7 @@ train "r" of "m" from ("m" with vision.resolution = 30) {
   batch = 64
   init positional_embedding = resize_grid(bicubic)
   init visual.positional_embedding = resize_grid(nearest)
-  init visual.proj = orthogonal(1)
+  init visual.proj = sparse(1)
   init text_projection = normal
   init visual.conv1.weight = uniform(-1)
   init ln_final.bias = zeros
@@ -294,11 +294,11 @@ train "r" of "m" from ("m" with vision.resolution = 30) {
        9 |   init visual.positional_embedding = resize_grid(nearest)
          |                                                  ^^^^^^^
 
-      error[Z502]: \`init\` cannot be \`orthogonal\`
+      error[Z502]: \`init\` cannot be \`sparse\`
         --> main.zoo:10:22
-      10 |   init visual.proj = orthogonal(1)
-         |                      ^^^^^^^^^^
-         = help: init can be: resize_grid(...), zeros(...), ones(...), const(...), normal(...), uniform(...)
+      10 |   init visual.proj = sparse(1)
+         |                      ^^^^^^
+         = help: init can be: resize_grid(...), zeros(...), ones(...), const(...), normal(...), trunc_normal(...), uniform(...), xavier_uniform(...), kaiming_normal(...), orthogonal(...)
 
       error[Z503]: normal needs \`std\`: a number of at least 0
         --> main.zoo:11:26
