@@ -1,0 +1,19 @@
+/**
+ * Weights of published sizes, counted by timm 1.0.29 and transformers 5.18 (without a classifier), as the
+ * scripts of test/fixtures/generate print them.
+ */
+import { describe, expect, it } from 'vitest';
+import { resolveModel } from '../../../compiler/model/index.ts';
+import { nodeHost } from '../../../zoo/host.ts';
+
+describe('published sizes', () => {
+  it.each([
+    ['eva02_base_patch14_224', 85758720],
+    ['eva02_large_patch14_224', 303268800],
+    ['eva02_base_patch16_clip_224', 85869312],
+  ])('%s has %i weights', (name, parameters) => {
+    const result = resolveModel(nodeHost(), `test/fixtures/models/sizes.zoo#${name}`);
+    if (!result.ok) throw new Error(result.diagnostics.map((d) => d.message).join('\n'));
+    expect(result.value.parameters).toBe(parameters);
+  });
+});
