@@ -13,6 +13,7 @@ describe.each(families)('$name', (family) => {
   it('has the output and the gradients of the published implementation', () => {
     const { model, graph, params, inputs, output, gradients, unread } = instanceOf(family);
     expect(unread).toEqual([]);
+    expect(gradients.size).toBeGreaterThan(0.6 * model.weights.length);
     for (const { name, shape } of model.weights) expect(params.get(name)!.shape, name).toEqual(shape);
     const whole = verify(differentiate(verify(graph), { loss: 'loss', wrt: [...gradients.keys()] }));
     const results = executeReference(whole, { inputs, params });

@@ -19,7 +19,12 @@ export interface Family {
   readonly names?: readonly [reference: string, map: string];
 }
 
-export const families: readonly Family[] = [{ name: 'eva' }, { name: 'eva-mean' }];
+export const families: readonly Family[] = [
+  { name: 'eva' },
+  { name: 'eva-mean' },
+  { name: 'dinov2' },
+  { name: 'swin' },
+];
 
 export interface Instance {
   readonly model: Model;
@@ -30,7 +35,7 @@ export interface Instance {
   readonly params: Map<string, RefTensor>;
   readonly inputs: Map<string, RefTensor>;
   readonly output: Float64Array;
-  /** By our names: one for each trained weight. */
+  /** By our names, as many as the file has. */
   readonly gradients: Map<string, Float64Array>;
   /** Names in the file that none of ours stands for. */
   readonly unread: readonly string[];
@@ -83,8 +88,12 @@ export function instanceOf({ name, names }: Family): Instance {
   const theirs = (ours: string) => (map === undefined ? ours : mapName(map, ours)?.theirs[0]) ?? ours;
   const file = readFile(name);
   const params = new Map(model.weights.map((w) => [w.name, tensorOf(file, `weight.${theirs(w.name)}`)]));
-  const trained = model.weights.filter((w) => w.kind === 'param');
-  const gradients = new Map(trained.map((w) => [w.name, tensorOf(file, `grad.${theirs(w.name)}`).data]));
+  const gradients = new Map(
+    model.weights.flatMap((w) => {
+      const found = file.get(`grad.${theirs(w.name)}`);
+      return found === undefined ? [] : [[w.name, found.data] as const];
+    }),
+  );
   const read = new Set(model.weights.map((w) => `weight.${theirs(w.name)}`));
   const inputs = new Map([['probe', tensorOf(file, 'probe')]]);
   for (const { name: input } of model.inputs) inputs.set(input, tensorOf(file, `input.${input}`));

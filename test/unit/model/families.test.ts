@@ -11,6 +11,12 @@ describe('published sizes', () => {
     ['eva02_base_patch14_224', 85758720],
     ['eva02_large_patch14_224', 303268800],
     ['eva02_base_patch16_clip_224', 85869312],
+    ['vit_small_patch14_reg4_dinov2', 22057344],
+    ['vit_base_patch14_reg4_dinov2', 86582016],
+    ['vit_large_patch14_reg4_dinov2', 304370688],
+    ['swin_tiny_patch4_window7_224', 27519354],
+    ['swin_base_patch4_window7_224', 86743224],
+    ['swin_large_patch4_window12_384', 195198516],
   ])('%s has %i weights', (name, parameters) => {
     const result = resolveModel(nodeHost(), `test/fixtures/models/sizes.zoo#${name}`);
     if (!result.ok) throw new Error(result.diagnostics.map((d) => d.message).join('\n'));
