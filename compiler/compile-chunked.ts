@@ -4,7 +4,7 @@
  */
 import { type ChunkedGraphs, cutAtGather, cutNames } from './autodiff/chunk.ts';
 import { type CompileOptions, gradientNorm, gradientScale, placeOf, resultsOf } from './compile.ts';
-import { type Graph, gradientPrefix, numericShape, sizeOf } from './graph/types.ts';
+import { type Graph, gradientPrefix, nodeAt, numericShape, sizeOf } from './graph/types.ts';
 import { planJoins } from './joins/plan.ts';
 import { lowerGraph, type OutputPlace } from './kernels/lowering/lower.ts';
 import { Storages } from './kernels/text/view.ts';
@@ -97,7 +97,7 @@ function cutTensors({ encode, trained }: ChunkedGraphs): CutTensor[] {
   return encode.outputs.map(({ node }, i) => ({
     feature: cutNames.feature(i),
     gathered: cutNames.gathered(i),
-    bytes: 4 * sizeOf(numericShape(encode.nodes[node]!.type)),
+    bytes: 4 * sizeOf(numericShape(nodeAt(encode, node).type)),
     ...(trained.has(i)
       ? { backward: { gradient: cutNames.gatheredGradient(i), seed: cutNames.seed(i) } }
       : {}),

@@ -4,7 +4,14 @@
 import { differentiate, type GradientScale, type Variable, variableName } from './autodiff/differentiate.ts';
 import { rematerialize } from './autodiff/rematerialize.ts';
 import { builderFrom } from './graph/create-builder.ts';
-import { type Graph, gradientPrefix, movedPrefix, numericShape, type VerifiedGraph } from './graph/types.ts';
+import {
+  type Graph,
+  gradientPrefix,
+  movedPrefix,
+  nodeAt,
+  numericShape,
+  type VerifiedGraph,
+} from './graph/types.ts';
 import { planJoins } from './joins/plan.ts';
 import type { VerifiedJoins } from './joins/types.ts';
 import { lowerGraph, type OutputPlace } from './kernels/lowering/lower.ts';
@@ -126,7 +133,7 @@ export const gradientNorm: ResultPlace = { name: 'grad_norm', role: 'io', dtype:
 /** What the host may read of a graph's outputs. */
 export function resultsOf(graph: Graph, places: ReadonlyMap<string, OutputPlace>): ResultPlace[] {
   return graph.outputs.flatMap(({ name, node }): ResultPlace[] => {
-    const { type } = graph.nodes[node]!;
+    const { type } = nodeAt(graph, node);
     const place = places.get(name)?.place;
     if (place !== 'output' && place !== 'gradients') return [];
     const role = place === 'gradients' ? 'gradients' : 'io';

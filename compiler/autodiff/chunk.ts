@@ -70,7 +70,7 @@ interface ChunkOptions {
  */
 export function cutAtGather(whole: Graph, chunk: Graph, options: ChunkOptions): ChunkedGraphs {
   const gathers = gathersOf(chunk);
-  const features = gathers.map((n) => n.inputs[0]!);
+  const features = gathers.map((n) => n.inputs[0]);
   const encode = builderFrom(chunk).finish(
     features.map((node, i): Output => ({ name: cutNames.feature(i), node })),
   );

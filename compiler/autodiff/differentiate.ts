@@ -16,6 +16,7 @@ import {
   gradientPrefix,
   type Node,
   type NodeOf,
+  nodeAt,
   type Origin,
   type Output,
   sameShape,
@@ -82,7 +83,7 @@ function gradientsOf(
 ): Map<string, number> {
   const start = graph.outputs.find((o) => o.name === loss);
   if (start === undefined) throw new Error(`the graph has no output ${loss}`);
-  const { shape } = graph.nodes[start.node]!.type;
+  const { shape } = nodeAt(graph, start.node).type;
   if (shape.length !== 0)
     throw new Error(`only a scalar can be differentiated, ${loss} is ${formatShape(shape)}`);
   const leaves = leavesOf(graph);
@@ -143,14 +144,14 @@ function backpropagate(
   for (let id = loss; id >= 0; id--) {
     const parts = contributions.get(id);
     if (parts === undefined) continue;
-    const node = graph.nodes[id]!;
+    const node = nodeAt(graph, id);
     b.withOrigin(gradientOrigin(node.origin), () => {
       const dy = accumulate(b, parts);
       gradients.set(id, dy);
       const inputs = inputGradients(b, node, dy, wanted);
       for (const [i, gradient] of inputs.entries()) {
         if (gradient === null) continue;
-        const input = graph.nodes[node.inputs[i]!]!;
+        const input = nodeAt(graph, node.inputs[i]!);
         const known = contributions.get(input.id) ?? { pieces: [] };
         contributions.set(input.id, known);
         b.withOrigin(gradientOrigin(input.origin), () => contribute(b, known, gradient));
@@ -210,14 +211,14 @@ function tiled(b: Builder, pads: readonly NodeOf<'pad'>[]): number | undefined {
   const sorted = pads.toSorted((p, q) => p.attrs.before[axis]! - q.attrs.before[axis]!);
   let end = 0;
   for (const pad of sorted) {
-    const length = b.type(pad.inputs[0]!).shape[axis]!;
+    const length = b.type(pad.inputs[0]).shape[axis]!;
     if (pad.attrs.before[axis] !== end || typeof length !== 'number') return undefined;
     end += length;
   }
   if (sorted.at(-1)!.attrs.after[axis] !== 0) return undefined;
   return b.add(
     'concat',
-    sorted.map((p) => p.inputs[0]!),
+    sorted.map((p) => p.inputs[0]),
     { axis },
   );
 }

@@ -7,9 +7,11 @@
  * order of kernels, so the originals die within the forward pass. Clones start from `recompute` views, which
  * keeps later passes from sharing them with the originals.
  */
+
 import type { Builder } from '../graph/builder.ts';
 import { createBuilder } from '../graph/create-builder.ts';
 import type { Graph, Node } from '../graph/types.ts';
+import { nodeAt } from '../graph/types.ts';
 
 /** Names the region that a node of this block path belongs to, if any. */
 export type RegionOf = (path: string) => string | undefined;
@@ -29,11 +31,11 @@ export function rematerialize(graph: Graph, forward: number, regionOf: RegionOf)
   const clone = (id: number): number => {
     const known = clones.get(id);
     if (known !== undefined) return known;
-    const node = graph.nodes[id]!;
+    const node = nodeAt(graph, id);
     const inputs = node.inputs.map((input) => {
       if (inner[input]) return clone(input);
       if (!dependsOnData[input]) return renamed[input]!;
-      return b.add('recompute', [renamed[input]!], {}, graph.nodes[input]!.origin);
+      return b.add('recompute', [renamed[input]!], {}, nodeAt(graph, input).origin);
     });
     const made = addAgain(b, node, inputs);
     clones.set(id, made);

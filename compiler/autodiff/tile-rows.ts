@@ -11,7 +11,7 @@
 import { fail } from '../../grammar/diagnostics.ts';
 import type { Builder } from '../graph/builder.ts';
 import { createBuilder } from '../graph/create-builder.ts';
-import { type Graph, type Node, type NodeOf, numericShape, sizeOf } from '../graph/types.ts';
+import { type Graph, type Node, type NodeOf, nodeAt, numericShape, sizeOf } from '../graph/types.ts';
 import { stripsOf } from '../ops/index.ts';
 import type { Cut } from '../ops/strips.ts';
 
@@ -126,7 +126,7 @@ class Tiling {
   #rowsOf(reductions: readonly Node[]): number {
     const rows = new Set(
       reductions.map((node) => {
-        const source = this.#sumsRows(node) ? this.#graph.nodes[node.inputs[0]!]! : node;
+        const source = this.#sumsRows(node) ? nodeAt(this.#graph, node.inputs[0]) : node;
         return numericShape(source.type)[0] ?? 0;
       }),
     );
@@ -142,7 +142,7 @@ class Tiling {
 
   #part(node: Node, rows: number, range: Range): number {
     if (!this.#sumsRows(node) || numericShape(node.type)[0] === rows) return this.#strip(node.id, 0, range);
-    const strip = this.#strip(node.inputs[0]!, 0, range);
+    const strip = this.#strip(node.inputs[0], 0, range);
     return this.#b.add('sum', [strip], node.attrs);
   }
 
@@ -154,7 +154,7 @@ class Tiling {
       const total = parts.reduce((sum, part) => b.add('add', [sum, part], {}));
       if (node.op === 'sum') return total;
       const count =
-        sizeOf(numericShape(this.#graph.nodes[node.inputs[0]!]!.type)) / sizeOf(numericShape(node.type));
+        sizeOf(numericShape(nodeAt(this.#graph, node.inputs[0]).type)) / sizeOf(numericShape(node.type));
       const share = b.add('constant', [], { value: 1 / count, dtype: 'f32', shape: [] });
       return b.add('mul', [total, share], {});
     });
@@ -165,7 +165,7 @@ class Tiling {
     const key = `${id}:${axis}`;
     const known = this.#strips.get(key);
     if (known !== undefined) return known;
-    const node = this.#graph.nodes[id]!;
+    const node = nodeAt(this.#graph, id);
     const made = this.#behind[id] ? this.#push(node, axis, range) : this.#slice(node, axis, range);
     this.#strips.set(key, made);
     return made;
@@ -186,7 +186,7 @@ class Tiling {
 
   /** A strip of an operand that broadcasts to `rank` axes; operands that repeat along the axis stay whole. */
   #operand(id: number, rank: number, axis: number, range: Range): number {
-    const shape = numericShape(this.#graph.nodes[id]!.type);
+    const shape = numericShape(nodeAt(this.#graph, id).type);
     const own = axis - (rank - shape.length);
     return own < 0 || shape[own] === 1 ? this.#entire(id) : this.#strip(id, own, range);
   }
@@ -201,7 +201,7 @@ class Tiling {
       strip: (id, own) => this.#strip(id, own, range),
       whole: (id) => this.#entire(id),
       operand: (id, rank) => this.#operand(id, rank, axis, range),
-      shape: (id) => numericShape(this.#graph.nodes[id]!.type),
+      shape: (id) => numericShape(nodeAt(this.#graph, id).type),
     };
     const made = strips === 'none' ? undefined : strips(cut, node);
     if (made === undefined) throw new NoStrips();

@@ -6,7 +6,7 @@ export function constantValue(node: (id: number) => Node, id: number): number | 
   const n = node(id);
   if (n.op === 'constant') return n.attrs.value;
   if (n.op === 'reshape' || n.op === 'expand' || n.op === 'transpose' || n.op === 'slice') {
-    return constantValue(node, n.inputs[0]!);
+    return constantValue(node, n.inputs[0]);
   }
   return undefined;
 }

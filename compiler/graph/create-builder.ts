@@ -4,7 +4,7 @@
  * `builderFrom` starts with the nodes of a graph under their own ids, so that gradients and passes can append
  * to it. Negative axes in attributes count from the end of the first input and are resolved here.
  */
-import type { OpAttributes, OpName } from '../ops/attributes.ts';
+import type { InputsOf, OpAttributes, OpName } from '../ops/attributes.ts';
 import { opOf } from '../ops/index.ts';
 import { type Builder, ShapeMismatch } from './builder.ts';
 import type { Graph, Node, NodeOf, Origin, Output, TensorType } from './types.ts';
@@ -61,7 +61,7 @@ class GraphBuilder implements Builder {
   add<K extends OpName>(op: K, inputs: readonly number[], attrs: OpAttributes[K], origin?: Origin): number {
     const definition = opOf(op);
     const types = inputs.map((i) => this.type(i));
-    if (definition.arity !== 'any' && definition.arity !== inputs.length)
+    if (typeof definition.arity === 'number' && definition.arity !== inputs.length)
       throw new Error(`${op} has ${definition.arity} inputs, not ${inputs.length}`);
     const resolved = resolveAxes(attrs, types[0]?.shape.length ?? 0);
     const key = structuralKey(op, inputs, resolved);
@@ -73,7 +73,8 @@ class GraphBuilder implements Builder {
     const made: NodeOf<K> = {
       id,
       op,
-      inputs: [...inputs],
+      // As many as the op has: checked above, or by its shape rule.
+      inputs: [...inputs] as readonly number[] as InputsOf<K, number>,
       attrs: resolved,
       type: result.type,
       origin: origin ?? this.current,
@@ -133,7 +134,7 @@ function pruned(nodes: readonly Node[], outputs: readonly Output[]): Graph {
     if (!needed[node.id]) continue;
     const id = kept.length;
     renumbered.set(node.id, id);
-    kept.push({ ...node, id, inputs: node.inputs.map((i) => renumbered.get(i)!) });
+    kept.push({ ...node, id, inputs: node.inputs.map((i) => renumbered.get(i)!) } as Node);
   }
   return { nodes: kept, outputs: outputs.map(({ name, node }) => ({ name, node: renumbered.get(node)! })) };
 }

@@ -1,11 +1,11 @@
 /**
- * Einstein sums of one or two operands, lowered to products with as few copies as possible.
+ * Einstein sums of any number of operands, lowered to products with as few copies as possible.
  *
  * Axes fall into four groups: batch (in both operands and the result), rows (first operand and result),
  * columns (second operand and result), inner (both operands, summed). Each group becomes one axis of a matrix
  * product. Whether an operand is stored rows-first or inner-first costs nothing (transpose flags); anything
  * else costs a transpose, and the orders of axes within the groups are chosen so that the fewest elements are
- * moved.
+ * moved. More than two operands are multiplied in pairs, first those whose product is smallest.
  */
 
 import { Expressions } from '../ops/expressions.ts';
@@ -26,14 +26,11 @@ export interface EinsumOperand {
  */
 export function einsum(b: Builder, operands: readonly EinsumOperand[], out: readonly string[]): number {
   const sizes = axisSizes(b, operands, out);
-  const [first, second] = operands;
-  if (first === undefined || operands.length > 2)
-    return mismatch(`einsum takes one or two operands, not ${operands.length}`);
   const lowering = new Lowering(b, sizes);
+  const [first, second] = lowering.pairs(operands, out);
+  if (first === undefined) return mismatch('einsum needs an operand');
   if (second === undefined) return lowering.permute(lowering.sumAllBut(first, out), out);
-  const a = lowering.sumAllBut(first, [...out, ...second.axes]);
-  const c = lowering.sumAllBut(second, [...out, ...first.axes]);
-  return lowering.product(a, c, out);
+  return lowering.pair(first, second, out);
 }
 
 function mismatch(message: string, detail: Omit<ShapeError, 'message'> = {}): never {
@@ -117,7 +114,30 @@ class Lowering {
     );
   }
 
-  product(a: EinsumOperand, b: EinsumOperand, out: readonly string[]): number {
+  /** At most two operands with the same product: of more, pairs are multiplied, whose result is smallest first. */
+  pairs(operands: readonly EinsumOperand[], out: readonly string[]): readonly EinsumOperand[] {
+    if (operands.length <= 2) return operands;
+    let best: { pair: readonly EinsumOperand[]; axes: readonly string[]; size: number } | undefined;
+    for (const [i, a] of operands.entries())
+      for (const b of operands.slice(i + 1)) {
+        const others = operands.filter((x) => x !== a && x !== b).flatMap((x) => x.axes);
+        const kept = new Set([...a.axes, ...b.axes].filter((n) => out.includes(n) || others.includes(n)));
+        const size = this.cost([...kept]);
+        if (best === undefined || size < best.size) best = { pair: [a, b], axes: [...kept], size };
+      }
+    const { pair, axes } = best!;
+    const [a, b] = pair as [EinsumOperand, EinsumOperand];
+    const product = { node: this.pair(a, b, axes), axes };
+    const rest = operands.flatMap((x) => (x === a ? [product] : x === b ? [] : [x]));
+    return this.pairs(rest, out);
+  }
+
+  /** The sum of products of two operands over all axes that are not in `out`. */
+  pair(a: EinsumOperand, b: EinsumOperand, out: readonly string[]): number {
+    return this.product(this.sumAllBut(a, [...out, ...b.axes]), this.sumAllBut(b, [...out, ...a.axes]), out);
+  }
+
+  private product(a: EinsumOperand, b: EinsumOperand, out: readonly string[]): number {
     if (!a.axes.some((name) => b.axes.includes(name) && !out.includes(name))) return this.outer(a, b, out);
     const straight = this.cheapest(a, b, out);
     const swapped = this.cheapest(b, a, out);

@@ -7,7 +7,7 @@
  * every index stays inside.
  */
 import { opOf } from '../ops/index.ts';
-import { type Graph, type Node, type NodeOf, numericShape, sizeOf } from './types.ts';
+import { type Graph, type Node, type NodeOf, nodeAt, numericShape, sizeOf } from './types.ts';
 
 /** Integers from `min` to `max`, both included. */
 export interface Range {
@@ -41,7 +41,7 @@ export function idRange(graph: Graph, name: string): Range | undefined {
   const faultOf = (node: IndexFault['node'], max: number) =>
     ranges.faultOf(node, new Map([[name, { min: 0, max }]]));
   // What has no place for a second id (ids - 1) is no vocabulary but a fault, whatever the others allow.
-  const nodes = ranges.readers.filter((n) => depends[n.inputs[1]!] && (faultOf(n, 1)?.size ?? 1) === 1);
+  const nodes = ranges.readers.filter((n) => depends[n.inputs[1]] && (faultOf(n, 1)?.size ?? 1) === 1);
   const fits = (max: number) => nodes.every((node) => faultOf(node, max) === undefined);
   if (fits(int32.max)) return undefined;
   let [inside, outside] = [0, int32.max];
@@ -78,9 +78,9 @@ class Ranges {
   }
 
   faultOf(node: NodeOf<'embedding' | 'take'>, inputs: ReadonlyMap<string, Range>): IndexFault | undefined {
-    const [table, index] = node.inputs as [number, number];
+    const [table, index] = node.inputs;
     const axis = node.op === 'take' ? (node as NodeOf<'take'>).attrs.axis : 0;
-    const size = this.#graph.nodes[table]!.type.shape[axis]!;
+    const size = nodeAt(this.#graph, table).type.shape[axis]!;
     const range = this.#rangeOf(index, inputs, new Map());
     if (typeof size !== 'number' || range === undefined || (range.min >= 0 && range.max < size))
       return undefined;
@@ -94,7 +94,7 @@ class Ranges {
     known: Map<number, Range | undefined>,
   ): Range | undefined {
     if (known.has(id)) return known.get(id);
-    const node = this.#graph.nodes[id]!;
+    const node = nodeAt(this.#graph, id);
     const values = this.#valuesOf(id);
     const range =
       values === undefined
@@ -125,19 +125,23 @@ class Ranges {
       case 'iota':
         return below(node.attrs.length);
       case 'argmax':
-        return below(this.#graph.nodes[node.inputs[0]!]!.type.shape[node.attrs.axis]);
+        return below(nodeAt(this.#graph, node.inputs[0]).type.shape[node.attrs.axis]);
+      case 'argsort':
+        return below(node.type.shape.at(-1));
       case 'reshape':
       case 'transpose':
       case 'slice':
       case 'expand':
       case 'all_gather':
       case 'stop_gradient':
+      case 'flip':
       case 'max':
       case 'min':
       case 'recompute':
       case 'take':
+      case 'pick':
       case 'embedding':
-        return rangeOf(node.inputs[0]!);
+        return rangeOf(node.inputs[0]);
       case 'where':
         return all((_mask, a, b) => spanOf([a.min, a.max, b.min, b.max]));
       case 'sign':
@@ -173,7 +177,7 @@ class Ranges {
   /** The elements of a node that depends on no input or weight, where there are not too many. */
   #valuesOf(id: number): Float64Array | undefined {
     if (this.#values.has(id)) return this.#values.get(id);
-    const values = this.#compute(this.#graph.nodes[id]!);
+    const values = this.#compute(nodeAt(this.#graph, id));
     this.#values.set(id, values);
     return values;
   }
@@ -186,7 +190,7 @@ class Ranges {
     const inputs = node.inputs.map((id) => ({ id, data: this.#valuesOf(id) }));
     if (inputs.some(({ data }) => data === undefined)) return undefined;
     const tensors = inputs.map(({ id, data }) => ({
-      shape: numericShape(this.#graph.nodes[id]!.type),
+      shape: numericShape(nodeAt(this.#graph, id).type),
       data: data!,
     }));
     return opOf(node.op).reference(tensors, node.attrs as never, shape, node.type.dtype).data;

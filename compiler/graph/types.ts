@@ -7,7 +7,7 @@
  * `param` (a weight or buffer of the model, under its state_dict name), `constant` and `iota`.
  */
 import type { Span } from '../../grammar/source.ts';
-import type { OpAttributes, OpName } from '../ops/attributes.ts';
+import type { InputsOf, OpAttributes, OpName } from '../ops/attributes.ts';
 
 /** Element types. `f16` is storage for mixed precision; indices and tokens are `i32`. */
 export type DType = 'f32' | 'f16' | 'i32';
@@ -37,7 +37,7 @@ export interface Origin {
 export interface NodeOf<K extends OpName> {
   readonly id: number;
   readonly op: K;
-  readonly inputs: readonly number[];
+  readonly inputs: InputsOf<K, number>;
   readonly attrs: OpAttributes[K];
   readonly type: TensorType;
   readonly origin: Origin;
@@ -58,6 +58,13 @@ export interface Graph {
   readonly nodes: readonly Node[];
   /** Named results in a stable order. */
   readonly outputs: readonly Output[];
+}
+
+/** @throws Error (a defect of ours) if the graph has no such node */
+export function nodeAt({ nodes }: Pick<Graph, 'nodes'>, id: number): Node {
+  const node = nodes[id];
+  if (node === undefined) throw new Error(`there is no node %${id} in a graph of ${nodes.length}`);
+  return node;
 }
 
 declare const verified: unique symbol;

@@ -13,6 +13,7 @@ import {
   formatType,
   type Graph,
   type Node,
+  nodeAt,
   sameShape,
   type TensorType,
   type VerifiedGraph,
@@ -45,12 +46,12 @@ function nodeFault(graph: Graph, node: Node, index: number): string | undefined 
   const late = node.inputs.find((i) => !Number.isInteger(i) || i < 0 || i >= index);
   if (late !== undefined) return `its input %${late} does not come before it`;
   const { arity } = opOf(node.op);
-  if (arity !== 'any' && arity !== node.inputs.length)
+  if (typeof arity === 'number' && arity !== node.inputs.length)
     return `it has ${node.inputs.length} inputs, not ${arity}`;
   const bad = node.type.shape.find((d: Dim) => typeof d !== 'number' || !Number.isInteger(d) || d < 1);
   if (bad !== undefined) return `${formatType(node.type)} is not a numeric shape`;
   const result = opOf(node.op).shape(
-    node.inputs.map((i) => computed(graph.nodes[i]!.type)),
+    node.inputs.map((i) => computed(nodeAt(graph, i).type)),
     node.attrs as never,
   );
   if (!result.ok) return result.error.message;
@@ -58,7 +59,7 @@ function nodeFault(graph: Graph, node: Node, index: number): string | undefined 
   const given = node.inputs.length === 0 ? result.type : computed(result.type);
   if (given.dtype !== stored.dtype || !sameShape(given.shape, stored.shape))
     return `its type is ${formatType(node.type)}, its shape rule gives ${formatType(result.type)}`;
-  const from = viewOps.has(node.op) ? graph.nodes[node.inputs[0]!]!.type : undefined;
+  const from = viewOps.has(node.op) ? nodeAt(graph, node.inputs[0]).type : undefined;
   if (from && from.dtype !== node.type.dtype) return `it is a view of ${from.dtype} as ${node.type.dtype}`;
   return undefined;
 }

@@ -4,8 +4,10 @@
  * Differs from `executeReference` of the graph alone exactly where a join is wrong; and, where results are
  * stored as f16, by the rounding that a result which is not stored escapes.
  */
+
 import { asStored, evaluateNode, type Feeds } from '../graph/reference.ts';
 import type { Graph, Node } from '../graph/types.ts';
+import { nodeAt } from '../graph/types.ts';
 import type { RefTensor } from '../ops/op.ts';
 import { joinRules } from './rules.ts';
 import type { VerifiedJoins } from './types.ts';
@@ -22,7 +24,7 @@ export function executeJoined(graph: Graph, { joins }: VerifiedJoins, feeds: Fee
       const exact: Node = passing.has(node.id) ? { ...node, type: { ...node.type, dtype: 'f32' } } : node;
       return evaluateNode(exact, node.inputs.map(read), feeds);
     }
-    const value = joinRules[join.kind].meaning(graph.nodes[join.producer]!, node, read);
+    const value = joinRules[join.kind].meaning(nodeAt(graph, join.producer), node, read);
     return asStored(node.type, { ...value, shape: node.type.shape as number[] });
   };
   for (const node of graph.nodes) values.push(evaluate(node));

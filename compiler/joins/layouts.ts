@@ -9,7 +9,7 @@
 import { alignUp } from '../graph/dims.ts';
 import { readersOf } from '../graph/readers.ts';
 import type { Graph, Node, NodeOf } from '../graph/types.ts';
-import { denseStrides, numericShape, sizeOf } from '../graph/types.ts';
+import { denseStrides, nodeAt, numericShape, sizeOf } from '../graph/types.ts';
 import { rootOf, viewOps } from '../graph/views.ts';
 import { isLeaf, writesAnyLayout } from '../ops/index.ts';
 import { isMap } from '../ops/map-program.ts';
@@ -47,9 +47,9 @@ function nodesInParts(graph: Graph, inside: ReadonlyMap<number, Inside>, most: n
   for (const { id, op, inputs, type } of graph.nodes) {
     const own = sizeOf(numericShape(type));
     const place = inside.get(id);
-    const whole = place === undefined ? own : sizeOf(numericShape(graph.nodes[place.concat]!.type));
+    const whole = place === undefined ? own : sizeOf(numericShape(nodeAt(graph, place.concat).type));
     // A view's memory is that of what it shows, or a copy of its own.
-    memory.push(viewOps.has(op) ? Math.max(own, memory[inputs[0]!]!) : whole);
+    memory.push(viewOps.has(op) ? Math.max(own, memory[inputs[0]]!) : whole);
     if (viewOps.has(op) || isLeaf(op)) continue;
     if (own > most || inputs.some((input) => memory[input]! > most)) parts.add(id);
   }
@@ -74,13 +74,13 @@ function insideConcats(graph: Graph, consumers: readonly (readonly number[])[]):
   for (const node of graph.nodes) {
     if (node.op !== 'concat' || outputs.has(node.id) || new Set(node.inputs).size < node.inputs.length)
       continue;
-    const sameType = (id: number) => graph.nodes[id]!.type.dtype === node.type.dtype;
+    const sameType = (id: number) => nodeAt(graph, id).type.dtype === node.type.dtype;
     const makers = node.inputs.map((id) => (only(id) && sameType(id) ? makerOf(graph, id, only) : undefined));
     if (!makers.every((maker) => maker !== undefined)) continue;
     const whole = stridesOf(graph, node, consumers[node.id]!);
     let start = 0;
     node.inputs.forEach((id, i) => {
-      const shape = numericShape(graph.nodes[id]!.type);
+      const shape = numericShape(nodeAt(graph, id).type);
       const { node: maker, axes } = makers[i]!;
       const offset = start * whole[node.attrs.axis]!;
       places.set(maker, { concat: node.id, whole, strides: axes.map((axis) => whole[axis]!), offset });
@@ -99,10 +99,10 @@ function makerOf(
   id: number,
   only: (id: number) => boolean,
 ): { readonly node: number; readonly axes: readonly number[] } | undefined {
-  const part = graph.nodes[id]!;
+  const part = nodeAt(graph, id);
   if (writesAnyLayout(part.op)) return { node: id, axes: part.type.shape.map((_, axis) => axis) };
   if (part.op !== 'reshape') return undefined;
-  const from = graph.nodes[part.inputs[0]!]!;
+  const from = nodeAt(graph, part.inputs[0]);
   const kept = part.type.shape.map((n, axis) => ({ n, axis })).filter(({ n }) => n !== 1);
   const own = from.type.shape;
   const inserted = own.length === kept.length && own.every((n, i) => n === kept[i]!.n);
@@ -132,7 +132,7 @@ function filtersOnly(graph: Graph): Set<number> {
   for (const node of graph.nodes)
     for (const [i, id] of node.inputs.entries()) {
       const asFilter = i === 1 && node.op === 'conv2d' && node.attrs.groups === 1;
-      const { op } = graph.nodes[id]!;
+      const { op } = nodeAt(graph, id);
       (asFilter && (isMap(op) || op === 'cast') ? filters : others).add(id);
     }
   return new Set([...filters].filter((id) => !others.has(id)));
@@ -152,7 +152,7 @@ function columnOperands(
   const outputs = new Set(graph.outputs.map((o) => o.node));
   const found = new Map<number, readonly number[]>();
   const only = (id: number) =>
-    outputs.has(id) || consumers[id]!.length !== 1 ? undefined : graph.nodes[consumers[id]![0]!]!;
+    outputs.has(id) || consumers[id]!.length !== 1 ? undefined : nodeAt(graph, consumers[id]![0]!);
   for (const node of graph.nodes) {
     const shape = numericShape(node.type);
     const last = shape.length - 1;
@@ -165,7 +165,7 @@ function columnOperands(
       found.set(node.id, [rows, width * pitch, 1, pitch]);
     } else if (node.op === 'layer_norm' || node.op === 'matmul' || (node.op === 'reshape' && last === 1)) {
       if (node.op === 'matmul' && !isFlatProduct(graph, node)) continue;
-      const readers = outputs.has(node.id) ? [] : consumers[node.id]!.map((id) => graph.nodes[id]!);
+      const readers = outputs.has(node.id) ? [] : consumers[node.id]!.map((id) => nodeAt(graph, id));
       if (!feedsProduct(node, shape[last]!, only) && !feedsNormalised(node, readers)) continue;
       const rows = denseStrides(shape.slice(0, -1));
       found.set(node.id, [...rows, alignUp(sizeOf(shape.slice(0, -1)), 4)]);
@@ -176,7 +176,7 @@ function columnOperands(
 
 /** One product over all rows, not one for each of a batch. */
 export function isFlatProduct(graph: Graph, node: NodeOf<'matmul'>): boolean {
-  const [a, b] = node.inputs.map((id) => graph.nodes[id]!.type.shape.length) as [number, number];
+  const [a, b] = node.inputs.map((id) => nodeAt(graph, id).type.shape.length) as [number, number];
   return b === 2 && (a === 2 || !node.attrs.transposeA);
 }
 
@@ -242,7 +242,7 @@ export function isReadAlone(
   const root = rootOf(graph, view);
   const made = new Set(readersBehindViews(graph, consumers, view).flatMap(kernelOf));
   const others = [...made]
-    .flatMap((id) => graph.nodes[id]!.inputs)
+    .flatMap((id) => nodeAt(graph, id).inputs)
     .filter((id) => rootOf(graph, id) === root);
   return others.every((id) => comesThrough(graph, id, view));
 }
@@ -250,13 +250,13 @@ export function isReadAlone(
 /** Whether `id` is `view` or a view of it. */
 function comesThrough(graph: Graph, id: number, view: number): boolean {
   if (id === view) return true;
-  const { op, inputs } = graph.nodes[id]!;
-  return viewOps.has(op) && comesThrough(graph, inputs[0]!, view);
+  const { op, inputs } = nodeAt(graph, id);
+  return viewOps.has(op) && comesThrough(graph, inputs[0], view);
 }
 
 /** The nodes that read a value, through views. */
 function readersBehindViews(graph: Graph, consumers: readonly (readonly number[])[], id: number): number[] {
   return consumers[id]!.flatMap((user) =>
-    viewOps.has(graph.nodes[user]!.op) ? readersBehindViews(graph, consumers, user) : [user],
+    viewOps.has(nodeAt(graph, user).op) ? readersBehindViews(graph, consumers, user) : [user],
   );
 }

@@ -88,7 +88,7 @@ const logSumExp: JoinRule<JoinConsumers['log-sum-exp']> = {
   find(producer, around) {
     if (producer.op !== 'attention') return undefined;
     const { attrs, inputs } = producer;
-    const [q, k] = inputs as [number, number];
+    const [q, k] = inputs;
     return around
       .readers(q, 'attention_lse')
       .find(
@@ -135,14 +135,14 @@ const weightGradient: JoinRule<JoinConsumers['weight-gradient']> = {
   chains: false,
   find(producer, around) {
     if (producer.op !== 'layer_norm_grad') return undefined;
-    const [x, , dy] = producer.inputs as [number, number, number];
+    const [x, , dy] = producer.inputs;
     return around
       .readers(dy, 'layer_norm_grad_weight')
       .find((user) => user.inputs[0] === x && user.inputs[1] === dy && user.attrs.eps === producer.attrs.eps);
   },
   meaning(producer, _consumer, value) {
     const { attrs, inputs, type } = producer as NodeOf<'layer_norm_grad'>;
-    const [x, , dy] = inputs as [number, number, number];
+    const [x, , dy] = inputs;
     const width = numericShape(type).slice(-1);
     return opOf('layer_norm_grad_weight').reference([value(x), value(dy)], attrs, width);
   },
@@ -153,7 +153,7 @@ const biasGradient: JoinRule<JoinConsumers['bias-gradient']> = {
   chains: true,
   find(producer, around) {
     if (producer.op !== 'layer_norm_grad_weight') return undefined;
-    const dy = around.node(producer.inputs[1]!);
+    const dy = around.node(producer.inputs[1]);
     const lead = leadingAxes(dy.type).join();
     return around
       .readers(dy.id, 'sum')

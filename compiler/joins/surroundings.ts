@@ -1,8 +1,10 @@
 /**
  * What rules of joins ask about a graph: who reads a value, and whether it is in memory when a kernel runs.
  */
+
 import { readersOf } from '../graph/readers.ts';
 import type { Graph, Node, NodeOf } from '../graph/types.ts';
+import { nodeAt } from '../graph/types.ts';
 import { rootOf } from '../graph/views.ts';
 import type { OpName } from '../ops/attributes.ts';
 import { isLeaf } from '../ops/index.ts';
@@ -32,7 +34,7 @@ export class Surroundings {
   }
 
   node(id: number): Node {
-    return this.graph.nodes[id]!;
+    return nodeAt(this.graph, id);
   }
 
   /** The nodes of an op that read a value, ascending. */

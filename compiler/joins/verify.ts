@@ -3,8 +3,10 @@
  * readers must be right. A failure is a defect of the compiler. That a join means what its nodes mean is for
  * execute.ts to show.
  */
+
 import { readersOf } from '../graph/readers.ts';
 import type { Graph } from '../graph/types.ts';
+import { nodeAt } from '../graph/types.ts';
 import { rootOf } from '../graph/views.ts';
 import { isLeaf } from '../ops/index.ts';
 import { joinRules } from './rules.ts';
@@ -43,10 +45,10 @@ function faultOf(
   if (makers.has(consumer)) return 'it is made already';
   if (consumer <= turn) return 'it has had its own turn';
   if (layouts.parts.has(producer) || layouts.parts.has(consumer)) return 'one of them is done in parts';
-  const own = new Set(graph.nodes[producer]!.inputs);
-  const missing = graph.nodes[consumer]!.inputs.find((id) => {
+  const own = new Set(nodeAt(graph, producer).inputs);
+  const missing = nodeAt(graph, consumer).inputs.find((id) => {
     const root = rootOf(graph, id);
-    const ready = isLeaf(graph.nodes[root]!.op) || turnOf(root) < turn;
+    const ready = isLeaf(nodeAt(graph, root).op) || turnOf(root) < turn;
     return id !== producer && !own.has(id) && !ready;
   });
   return missing === undefined ? undefined : `%${missing} is not there yet`;

@@ -17,6 +17,9 @@ declare module './attributes.ts' {
      */
     all_gather: None;
   }
+  interface OpArities {
+    all_gather: 1;
+  }
 }
 
 export const allGather = defineOp<'all_gather', 'view'>({
@@ -33,7 +36,7 @@ export const allGather = defineOp<'all_gather', 'view'>({
   reference: ([x], _attrs, shape) => ({ shape, data: x!.data }),
   traits: {
     role: 'view',
-    strips: (cut, { inputs }) => cut.b.add('all_gather', [cut.strip(inputs[0]!, cut.axis)], {}),
+    strips: (cut, { inputs }) => cut.b.add('all_gather', [cut.strip(inputs[0], cut.axis)], {}),
   },
   language: {
     word: {

@@ -16,6 +16,9 @@ declare module './attributes.ts' {
     /** i32; the first of equal values; the axis is dropped. */
     argmax: { readonly axis: number };
   }
+  interface OpArities {
+    argmax: 1;
+  }
 }
 
 export const argmax = defineOp<'argmax'>({

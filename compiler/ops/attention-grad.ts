@@ -20,6 +20,11 @@ declare module './attributes.ts' {
     attention_grad_k: AttentionAttributes;
     attention_grad_v: AttentionAttributes;
   }
+  interface OpArities {
+    attention_grad_q: 6;
+    attention_grad_k: 6;
+    attention_grad_v: 6;
+  }
 }
 
 type Target = 'attention_grad_q' | 'attention_grad_k' | 'attention_grad_v';

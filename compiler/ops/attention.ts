@@ -20,6 +20,10 @@ declare module './attributes.ts' {
     /** (q, k) -> log-sum-exp of each query's scores, [B,H,T] */
     attention_lse: AttentionAttributes;
   }
+  interface OpArities {
+    attention: 3;
+    attention_lse: 2;
+  }
 }
 
 /** Scores are `scale * q·k`; with `causal`, query i sees keys j <= i + (S - T). */
@@ -149,7 +153,7 @@ export const attention = defineOp<'attention'>({
   shape: (inputs, attrs) => refuseHeads(inputs, attrs) ?? accept(inputs[0]!),
   gradient(b, node, dy, wanted) {
     const e = new Expressions(b);
-    const [q, k, v] = node.inputs as [number, number, number];
+    const [q, k, v] = node.inputs;
     const { attrs } = node;
     const lse = b.add('attention_lse', [q, k], attrs);
     const delta = e.sum(e.mul(dy, node.id), [3]);

@@ -25,6 +25,30 @@ export interface TernaryAttributes {}
 /** Attributes of each op. */
 export interface OpAttributes extends UnaryAttributes, BinaryAttributes, TernaryAttributes {}
 
+/**
+ * How many inputs each op has: so many, so many or more (`1+`), or any number. The definition repeats it for
+ * checks at run time; leaves, which have none, are `0`.
+ */
+export interface OpArities
+  extends Record<keyof UnaryAttributes, 1>,
+    Record<keyof BinaryAttributes, 2>,
+    Record<keyof TernaryAttributes, 3> {}
+
+interface Lists<T> {
+  readonly 0: readonly T[];
+  readonly 1: readonly [T];
+  readonly 2: readonly [T, T];
+  readonly 3: readonly [T, T, T];
+  readonly 5: readonly [T, T, T, T, T];
+  readonly 6: readonly [T, T, T, T, T, T];
+  readonly '1+': readonly [T, ...T[]];
+  readonly '2+': readonly [T, T, ...T[]];
+  readonly any: readonly T[];
+}
+
+/** One `T` for every input of an op. */
+export type InputsOf<K extends OpName, T> = Lists<T>[OpArities[K]];
+
 export type UnaryMapOp = keyof UnaryAttributes;
 export type BinaryMapOp = keyof BinaryAttributes;
 export type TernaryMapOp = keyof TernaryAttributes;

@@ -1,6 +1,6 @@
 /**
  * Mean over non-overlapping windows: [B, C, H, W] -> [B, C, H / kernel, W / kernel]; the division must be
- * exact.
+ * exact. Of other windows `avg_pool` of the language makes a convolution.
  */
 
 import { divideDims, multiplyDims } from '../graph/dims.ts';
@@ -17,6 +17,10 @@ declare module './attributes.ts' {
     avg_pool: { readonly kernel: number };
     /** dy -> dx */
     avg_pool_grad: { readonly kernel: number };
+  }
+  interface OpArities {
+    avg_pool: 1;
+    avg_pool_grad: 1;
   }
 }
 
@@ -68,13 +72,7 @@ export const avgPool = defineOp<'avg_pool'>({
     strips: 'none',
   },
   language: {
-    word: {
-      about: 'mean over squares',
-      operands: ['x'],
-      settings: { kernel: { kind: 'int', least: 1 } },
-      idle: ({ kernel }) => kernel === 1,
-      sources: () => [[0, 0], [0, 1], undefined, undefined],
-    },
+    written: ([x], { kernel }) => `avg_pool(${x}, ${kernel})`,
   },
   examples: [{ name: 'windows of 2', inputs: [floats([2, 3, 4, 6])], attrs: { kernel: 2 } }],
   cost: perInputElement(1),

@@ -26,6 +26,11 @@ declare module './attributes.ts' {
     /** (dy, x, mean [C]) -> [2,C]: sums over a channel of dy, and of dy (x - mean). */
     batch_norm_sums: None;
   }
+  interface OpArities {
+    batch_norm: 5;
+    batch_moments: 1;
+    batch_norm_sums: 3;
+  }
 }
 
 const vectors = ['weight', 'bias', 'mean', 'variance'];
@@ -77,7 +82,7 @@ export const batchNorm = defineOp<'batch_norm', 'rewritten'>({
   },
   gradient(b, node, dy, wanted) {
     const e = new Expressions(b);
-    const [x, weight, , mean, variance] = node.inputs as [number, number, number, number, number];
+    const [x, weight, , mean, variance] = node.inputs;
     const r = e.unary('rsqrt', e.add(variance, e.scalar(x, node.attrs.eps)));
     const weighted = e.mul(weight, r);
     const [, ofWeight, ofBias, ofMean, ofVariance] = wanted;
@@ -127,7 +132,7 @@ export const batchMoments = defineOp<'batch_moments'>({
   gradient(b, node, d, wanted) {
     if (!wanted[0]) return [null];
     const e = new Expressions(b);
-    const [x] = node.inputs as [number];
+    const [x] = node.inputs;
     const count = e.count(x, [0, 2, 3]);
     const mean = asChannels(e, rowOf(e, node.id, 0));
     const shift = asChannels(e, e.scale(rowOf(e, d, 0), 1 / count));

@@ -309,7 +309,7 @@ function binary<K extends BinaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
     gradient(b, node, dy, wanted) {
       if (derivative === 'none') return [null, null];
       const e = new Expressions(b);
-      const [x, y] = [node.inputs[0]!, node.inputs[1]!];
+      const [x, y] = node.inputs;
       return derivative(e, x, y, node.id, dy).map((make, i) => {
         const whole = wanted[i] ? make() : null;
         return whole === null ? null : e.sumTo(whole, e.shape(node.inputs[i]!));

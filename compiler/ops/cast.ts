@@ -15,6 +15,9 @@ declare module './attributes.ts' {
   interface OpAttributes {
     cast: { readonly to: DType };
   }
+  interface OpArities {
+    cast: 1;
+  }
 }
 
 export const cast = defineOp<'cast'>({
@@ -22,7 +25,7 @@ export const cast = defineOp<'cast'>({
   arity: 1,
   shape: ([x], { to }) => accept({ dtype: to, shape: x!.shape }),
   gradient(b, node, dy, wanted) {
-    const from = b.type(node.inputs[0]!);
+    const from = b.type(node.inputs[0]);
     if (!wanted[0] || !isFloat(from) || !isFloat(node.type)) return [null];
     return [b.add('cast', [dy], { to: from.dtype })];
   },

@@ -13,11 +13,14 @@ declare module './attributes.ts' {
   interface OpAttributes {
     concat: { readonly axis: number };
   }
+  interface OpArities {
+    concat: '1+';
+  }
 }
 
 export const concat = defineOp<'concat'>({
   name: 'concat',
-  arity: 'any',
+  arity: '1+',
   shape(inputs, { axis }) {
     if (inputs.length === 0) return refuse('cannot concatenate nothing');
     const first = inputs[0]!;

@@ -20,6 +20,10 @@ declare module './attributes.ts' {
     /** (x, dy) -> dw [O,C/groups,kh,kw] */
     conv2d_grad_weight: ConvolutionAttributes & { readonly kernel: readonly [kh: number, kw: number] };
   }
+  interface OpArities {
+    conv2d_grad_input: 2;
+    conv2d_grad_weight: 2;
+  }
 }
 
 function refuseOperands(inputs: readonly TensorType[], second: string): ShapeResult | undefined {
@@ -58,7 +62,7 @@ export const conv2dGradInput = defineOp<'conv2d_grad_input'>({
   },
   gradient(b, node, d, wanted) {
     const { rows: _rows, columns: _columns, ...attrs } = node.attrs;
-    const [dy, w] = node.inputs as [number, number];
+    const [dy, w] = node.inputs;
     const [, , kh, kw] = numericShape(b.type(w)) as [number, number, number, number];
     return [
       wanted[0] ? b.add('conv2d', [d, w], attrs) : null,
@@ -85,12 +89,17 @@ export const conv2dGradInput = defineOp<'conv2d_grad_input'>({
     {
       name: 'stride 2, two groups',
       inputs: [floats([2, 4, 2, 3]), floats([4, 2, 3, 3])],
-      attrs: { stride: 2, padding: 1, groups: 2, rows: 4, columns: 6 },
+      attrs: { stride: 2, padding: 1, groups: 2, dilation: 1, rows: 4, columns: 6 },
+    },
+    {
+      name: 'stride 2, dilated',
+      inputs: [floats([2, 3, 3, 3]), floats([3, 2, 2, 3])],
+      attrs: { stride: 2, padding: 2, groups: 1, dilation: 2, rows: 3, columns: 6 },
     },
     {
       name: 'stride 1',
       inputs: [floats([2, 3, 4, 5]), floats([3, 2, 3, 3])],
-      attrs: { stride: 1, padding: 1, groups: 1, rows: 4, columns: 5 },
+      attrs: { stride: 1, padding: 1, groups: 1, dilation: 1, rows: 4, columns: 5 },
     },
   ],
   cost: (inputs, _attrs, result): Cost => ({
@@ -118,7 +127,7 @@ export const conv2dGradWeight = defineOp<'conv2d_grad_weight'>({
   },
   gradient(b, node, d, wanted) {
     const { kernel: _kernel, ...attrs } = node.attrs;
-    const [x, dy] = node.inputs as [number, number];
+    const [x, dy] = node.inputs;
     const [, , rows, columns] = numericShape(b.type(x)) as [number, number, number, number];
     return [
       wanted[0] ? b.add('conv2d_grad_input', [dy, d], { ...attrs, rows, columns }) : null,
@@ -145,12 +154,17 @@ export const conv2dGradWeight = defineOp<'conv2d_grad_weight'>({
     {
       name: 'stride 2, two groups',
       inputs: [floats([2, 4, 4, 6]), floats([2, 4, 2, 3])],
-      attrs: { stride: 2, padding: 1, groups: 2, kernel: [3, 3] },
+      attrs: { stride: 2, padding: 1, groups: 2, dilation: 1, kernel: [3, 3] },
+    },
+    {
+      name: 'stride 2, dilated',
+      inputs: [floats([2, 2, 3, 6]), floats([2, 3, 3, 3])],
+      attrs: { stride: 2, padding: 2, groups: 1, dilation: 2, kernel: [2, 3] },
     },
     {
       name: 'stride 1',
       inputs: [floats([2, 2, 4, 5]), floats([2, 3, 4, 5])],
-      attrs: { stride: 1, padding: 1, groups: 1, kernel: [3, 3] },
+      attrs: { stride: 1, padding: 1, groups: 1, dilation: 1, kernel: [3, 3] },
     },
   ],
   cost: (inputs, _attrs, result): Cost => ({

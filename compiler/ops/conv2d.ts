@@ -1,6 +1,6 @@
 /**
  * 2-D convolution without bias: x [B, C, H, W], w [O, C / groups, kh, kw] -> [B, O, H', W'],
- * H' = floor((H + 2 padding - kh) / stride) + 1, and optionally a fused elementwise epilogue.
+ * H' = floor((H + 2 padding - dilation (kh - 1) - 1) / stride) + 1, and optionally a fused elementwise epilogue.
  */
 
 import { formatDim, formatShape, numericShape, type TensorType } from '../graph/types.ts';
@@ -21,6 +21,9 @@ declare module './attributes.ts' {
   interface OpAttributes {
     /** (x [B,C,H,W], w [O,C/groups,kh,kw]) -> [B,O,H',W']; no bias. `epilogue` as for matmul. */
     conv2d: ConvolutionAttributes & { readonly epilogue?: MapProgram };
+  }
+  interface OpArities {
+    conv2d: '2+';
   }
 }
 
@@ -81,7 +84,7 @@ function convolve(
 
 export const conv2d = defineOp<'conv2d'>({
   name: 'conv2d',
-  arity: 'any',
+  arity: '2+',
   shape(inputs, attrs) {
     if (inputs.length < 2) return refuse(`a convolution has 2 inputs, not ${inputs.length}`);
     const plain = convolutionShape(inputs.slice(0, 2), attrs);
@@ -90,7 +93,7 @@ export const conv2d = defineOp<'conv2d'>({
   gradient(b, node, dy, wanted) {
     const { epilogue, ...attrs } = node.attrs;
     if (epilogue) madeByPasses('a convolution with an epilogue');
-    const [x, w] = node.inputs as [number, number];
+    const [x, w] = node.inputs;
     const [image, filters] = [b.type(x).shape, b.type(w).shape];
     const grid = patchGrid(image, filters, attrs);
     if (grid) {
@@ -131,6 +134,7 @@ export const conv2d = defineOp<'conv2d'>({
         stride: { kind: 'int', least: 1, default: 1 },
         padding: { kind: 'int', least: 0, default: 0 },
         groups: { kind: 'int', least: 1, default: 1 },
+        dilation: { kind: 'int', least: 1, default: 1 },
       },
       sources: () => [[0, 0], [1, 0], undefined, undefined],
     },
@@ -139,57 +143,67 @@ export const conv2d = defineOp<'conv2d'>({
     {
       name: 'stride 1, padded',
       inputs: [floats([2, 2, 4, 5]), floats([3, 2, 3, 3])],
-      attrs: { stride: 1, padding: 1, groups: 1 },
+      attrs: { stride: 1, padding: 1, groups: 1, dilation: 1 },
     },
     {
       name: 'windows that tile',
       inputs: [floats([2, 3, 6, 4]), floats([5, 3, 2, 2])],
-      attrs: { stride: 2, padding: 0, groups: 1 },
+      attrs: { stride: 2, padding: 0, groups: 1, dilation: 1 },
     },
     {
       name: 'stride 1, narrow window',
       inputs: [floats([2, 2, 4, 5]), floats([3, 2, 1, 3])],
-      attrs: { stride: 1, padding: 0, groups: 1 },
+      attrs: { stride: 1, padding: 0, groups: 1, dilation: 1 },
     },
     {
       name: 'stride 2, padded',
       inputs: [floats([2, 3, 5, 5]), floats([2, 3, 3, 3])],
-      attrs: { stride: 2, padding: 1, groups: 1 },
+      attrs: { stride: 2, padding: 1, groups: 1, dilation: 1 },
     },
     {
       name: 'stride 2, rest behind the last window',
       inputs: [floats([1, 2, 6, 7]), floats([2, 2, 3, 3])],
-      attrs: { stride: 2, padding: 1, groups: 1 },
+      attrs: { stride: 2, padding: 1, groups: 1, dilation: 1 },
     },
     {
       name: 'stride 3 over windows of 2',
       inputs: [floats([1, 2, 7, 7]), floats([3, 2, 2, 2])],
-      attrs: { stride: 3, padding: 0, groups: 1 },
+      attrs: { stride: 3, padding: 0, groups: 1, dilation: 1 },
     },
     {
       name: '1 by 1',
       inputs: [floats([2, 3, 3, 5]), floats([4, 3, 1, 1])],
-      attrs: { stride: 1, padding: 0, groups: 1 },
+      attrs: { stride: 1, padding: 0, groups: 1, dilation: 1 },
     },
     {
       name: '1 by 1, stride 2',
       inputs: [floats([2, 3, 3, 5]), floats([4, 3, 1, 1])],
-      attrs: { stride: 2, padding: 0, groups: 1 },
+      attrs: { stride: 2, padding: 0, groups: 1, dilation: 1 },
     },
     {
       name: 'padded by a whole window',
       inputs: [floats([1, 1, 3, 3]), floats([1, 1, 2, 2])],
-      attrs: { stride: 1, padding: 2, groups: 1 },
+      attrs: { stride: 1, padding: 2, groups: 1, dilation: 1 },
     },
     {
       name: 'two groups',
       inputs: [floats([2, 4, 4, 3]), floats([6, 2, 3, 3])],
-      attrs: { stride: 1, padding: 1, groups: 2 },
+      attrs: { stride: 1, padding: 1, groups: 2, dilation: 1 },
+    },
+    {
+      name: 'dilated, two groups',
+      inputs: [floats([2, 4, 6, 5]), floats([4, 2, 3, 2])],
+      attrs: { stride: 2, padding: 2, groups: 2, dilation: 2 },
+    },
+    {
+      name: 'depthwise, dilated',
+      inputs: [floats([2, 3, 5, 6]), floats([3, 1, 2, 3])],
+      attrs: { stride: 1, padding: 2, groups: 3, dilation: 2 },
     },
     {
       name: 'depthwise',
       inputs: [floats([2, 3, 4, 5]), floats([3, 1, 3, 3])],
-      attrs: { stride: 2, padding: 1, groups: 3 },
+      attrs: { stride: 2, padding: 1, groups: 3, dilation: 1 },
     },
   ],
   cost(inputs, { epilogue }: OpAttributes['conv2d'], result) {

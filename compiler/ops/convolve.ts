@@ -11,16 +11,18 @@ export interface ConvolutionAttributes {
   readonly stride: number;
   readonly padding: number;
   readonly groups: number;
+  /** Steps between the taps of a window. */
+  readonly dilation: number;
 }
 
 /** Length of an axis behind the convolution, or `undefined` where the window does not fit. */
 export function slide(
   length: Dim,
   window: Dim,
-  { stride, padding }: ConvolutionAttributes,
+  { stride, padding, dilation }: Pick<ConvolutionAttributes, 'stride' | 'padding' | 'dilation'>,
 ): number | undefined {
   if (typeof length !== 'number' || typeof window !== 'number') return undefined;
-  const steps = Math.floor((length + 2 * padding - window) / stride);
+  const steps = Math.floor((length + 2 * padding - (window - 1) * dilation - 1) / stride);
   return steps < 0 ? undefined : steps + 1;
 }
 
@@ -37,7 +39,7 @@ interface ConvolutionShapes {
  */
 export function walkConvolution(
   { x, w, y }: ConvolutionShapes,
-  { stride, padding, groups }: ConvolutionAttributes,
+  { stride, padding, groups, dilation }: ConvolutionAttributes,
   visit: (yAt: number, xAt: number, wAt: number) => void,
 ): void {
   const [batch, out, rows, columns] = y as [number, number, number, number];
@@ -52,10 +54,10 @@ export function walkConvolution(
       for (let dj = 0; dj < kw; dj++) {
         const wAt = wPlane + di * kw + dj;
         for (let i = 0; i < rows; i++) {
-          const row = i * stride + di - padding;
+          const row = i * stride + di * dilation - padding;
           if (row < 0 || row >= height) continue;
           for (let j = 0; j < columns; j++) {
-            const column = j * stride + dj - padding;
+            const column = j * stride + dj * dilation - padding;
             if (column >= 0 && column < width)
               visit(yPlane + i * columns + j, xPlane + row * width + column, wAt);
           }

@@ -17,6 +17,10 @@ declare module './attributes.ts' {
     /** (ids, dy [..., W]) -> [V, W], deterministic. */
     embedding_grad: { readonly rows: number };
   }
+  interface OpArities {
+    embedding: 2;
+    embedding_grad: 2;
+  }
 }
 
 /** Refuses numbers that are not integers where rows or positions are named. */
@@ -52,9 +56,9 @@ export const embedding = defineOp<'embedding'>({
   },
   gradient(b, node, dy, wanted) {
     if (!wanted[0]) return [null, null];
-    const rows = b.type(node.inputs[0]!).shape[0]!;
+    const rows = b.type(node.inputs[0]).shape[0]!;
     if (typeof rows !== 'number') throw new Error('the rows of an embedding must be a number');
-    return [b.add('embedding_grad', [node.inputs[1]!, dy], { rows }), null];
+    return [b.add('embedding_grad', [node.inputs[1], dy], { rows }), null];
   },
   reference([table, ids], _attrs, shape) {
     const [rows, width] = table!.shape as [number, number];

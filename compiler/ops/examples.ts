@@ -15,6 +15,8 @@ export interface ExampleInput {
   readonly below?: number;
   /** f32 that are 0 or 1, in place of both. */
   readonly mask?: true;
+  /** i32 rows, each a permutation of 0, 1, 2, ..., in place of all. */
+  readonly permuted?: true;
 }
 
 export interface Example<A> {
@@ -38,6 +40,11 @@ export function integers(shape: readonly number[], below: number): ExampleInput 
 /** f32 values that are 0 or 1. */
 export function mask(shape: readonly number[]): ExampleInput {
   return { shape, mask: true };
+}
+
+/** i32 rows, each a permutation of its positions. */
+export function permutations(shape: readonly number[]): ExampleInput {
+  return { shape, permuted: true };
 }
 
 /** One case without attributes for each list of inputs. */

@@ -14,11 +14,14 @@ declare module './attributes.ts' {
     /** Broadcast to `shape`: equal rank; axes of 1 grow. */
     expand: { readonly shape: readonly Dim[] };
   }
+  interface OpArities {
+    expand: 1;
+  }
 }
 
 function expandStrips(cut: Cut, node: NodeOf<'expand'>): number {
   const shape = node.attrs.shape.map((n, axis) => (axis === cut.axis ? cut.length : n));
-  return cut.b.add('expand', [cut.operand(node.inputs[0]!, shape.length)], { shape });
+  return cut.b.add('expand', [cut.operand(node.inputs[0], shape.length)], { shape });
 }
 
 export const expand = defineOp<'expand', 'view'>({
@@ -34,7 +37,7 @@ export const expand = defineOp<'expand', 'view'>({
   },
   gradient(b, node, dy, wanted) {
     const e = new Expressions(b);
-    return [wanted[0] ? e.sumTo(dy, e.shape(node.inputs[0]!)) : null];
+    return [wanted[0] ? e.sumTo(dy, e.shape(node.inputs[0])) : null];
   },
   reference: ([x], _attrs, shape) => broadcastTo(x!, shape),
   traits: { role: 'view', strips: expandStrips },

@@ -20,6 +20,9 @@ declare module './attributes.ts' {
     /** x [..., W] -> f32 [rows, W/64, 2]: mean and sum of squared deviations of every 64 columns of a row. */
     group_moments: None;
   }
+  interface OpArities {
+    group_moments: 1;
+  }
 }
 
 /**

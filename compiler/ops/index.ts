@@ -5,6 +5,7 @@
 import type { Node, NodeOf } from '../graph/types.ts';
 import { allGather } from './all-gather.ts';
 import { argmax } from './argmax.ts';
+import { argsort } from './argsort.ts';
 import { attention, attentionLse } from './attention.ts';
 import { attentionGradK, attentionGradQ, attentionGradV } from './attention-grad.ts';
 import type { OpName } from './attributes.ts';
@@ -15,8 +16,10 @@ import { cast } from './cast.ts';
 import { concat } from './concat.ts';
 import { conv2d } from './conv2d.ts';
 import { conv2dGradInput, conv2dGradWeight } from './conv2d-grad.ts';
+import { cumsum } from './cumsum.ts';
 import { embedding, embeddingGrad } from './embedding.ts';
 import { expand } from './expand.ts';
+import { flip } from './flip.ts';
 import { groupMoments } from './group-moments.ts';
 import { l2Normalize, l2NormalizeGrad } from './l2-normalize.ts';
 import { layerNorm, layerNormGrad, layerNormGradWeight } from './layer-norm.ts';
@@ -26,9 +29,11 @@ import { map } from './map.ts';
 import { maskFuture } from './mask-future.ts';
 import { matmul } from './matmul.ts';
 import { max } from './max.ts';
+import { maxPool, maxPoolGrad, maxPoolIndex } from './max-pool.ts';
 import { mean } from './mean.ts';
 import { min } from './min.ts';
 import type { OpDefinition } from './op.ts';
+import { pick, pickGrad } from './pick.ts';
 import { recompute } from './recompute.ts';
 import { reshape } from './reshape.ts';
 import { pad, slice } from './slice.ts';
@@ -62,6 +67,8 @@ const definitions = {
   max,
   min,
   argmax,
+  argsort,
+  cumsum,
   softmax,
   softmax_grad: softmaxGrad,
   log_softmax: logSoftmax,
@@ -80,6 +87,9 @@ const definitions = {
   conv2d_grad_weight: conv2dGradWeight,
   avg_pool: avgPool,
   avg_pool_grad: avgPoolGrad,
+  max_pool: maxPool,
+  max_pool_index: maxPoolIndex,
+  max_pool_grad: maxPoolGrad,
   batch_norm: batchNorm,
   batch_moments: batchMoments,
   batch_norm_sums: batchNormSums,
@@ -96,10 +106,13 @@ const definitions = {
   expand,
   concat,
   pad,
+  flip,
   embedding,
   embedding_grad: embeddingGrad,
   take,
   take_grad: takeGrad,
+  pick,
+  pick_grad: pickGrad,
   all_gather: allGather,
   stop_gradient: stopGradient,
   recompute,

@@ -16,6 +16,10 @@ declare module './attributes.ts' {
     /** (x, dy) -> dx */
     l2_normalize_grad: None;
   }
+  interface OpArities {
+    l2_normalize: 1;
+    l2_normalize_grad: 2;
+  }
 }
 
 function norm(x: Float64Array): number {
@@ -27,7 +31,7 @@ export const l2Normalize = defineOp<'l2_normalize'>({
   arity: 1,
   shape: (inputs) => rowShape('l2_normalize', inputs),
   gradient: (b, node, dy, wanted) => [
-    wanted[0] ? b.add('l2_normalize_grad', [node.inputs[0]!, dy], {}) : null,
+    wanted[0] ? b.add('l2_normalize_grad', [node.inputs[0], dy], {}) : null,
   ],
   reference: ([x]) =>
     mapRows([x!], (rows, out) => {

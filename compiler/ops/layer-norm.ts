@@ -24,6 +24,11 @@ declare module './attributes.ts' {
     /** (x, dy) -> dweight [W] = sum over rows of dy * xhat. (dbias is an ordinary sum of dy.) */
     layer_norm_grad_weight: Normalisation;
   }
+  interface OpArities {
+    layer_norm: 3;
+    layer_norm_grad: 3;
+    layer_norm_grad_weight: 2;
+  }
 }
 
 /** Added to the variance. */
@@ -69,12 +74,12 @@ export const layerNorm = defineOp<'layer_norm'>({
   },
   gradient(b, node, dy, wanted) {
     const e = new Expressions(b);
-    const [x, weight] = [node.inputs[0]!, node.inputs[1]!];
+    const [x, weight] = node.inputs;
     const { eps } = node.attrs;
     return [
       wanted[0] ? b.add('layer_norm_grad', [x, weight, dy], { eps }) : null,
       wanted[1] ? b.add('layer_norm_grad_weight', [x, dy], { eps }) : null,
-      wanted[2] ? e.sumTo(dy, e.shape(node.inputs[2]!)) : null,
+      wanted[2] ? e.sumTo(dy, e.shape(node.inputs[2])) : null,
     ];
   },
   reference: ([x, weight, bias], { eps }) =>

@@ -22,6 +22,12 @@ declare module './attributes.ts' {
     /** i32 `[length]`: 0, 1, 2, ... */
     iota: { readonly length: Dim };
   }
+  interface OpArities {
+    input: 0;
+    param: 0;
+    constant: 0;
+    iota: 0;
+  }
 }
 
 const exact = { rtol: 0, atol: 0 };

@@ -16,6 +16,10 @@ declare module './attributes.ts' {
     /** (y, dy) -> dx, y = log_softmax(x). */
     log_softmax_grad: None;
   }
+  interface OpArities {
+    log_softmax: 1;
+    log_softmax_grad: 2;
+  }
 }
 
 export const logSoftmax = defineOp<'log_softmax'>({

@@ -17,6 +17,9 @@ declare module './attributes.ts' {
     /** A fused chain made by the fusion pass: any number of inputs, broadcasting, one result. */
     map: { readonly program: MapProgram; readonly shape: readonly Dim[] };
   }
+  interface OpArities {
+    map: 'any';
+  }
 }
 
 export const map = defineOp<'map'>({

@@ -18,6 +18,9 @@ declare module './attributes.ts' {
      */
     mask_future: None;
   }
+  interface OpArities {
+    mask_future: 1;
+  }
 }
 
 /** As f32, so that kernels give the very number. */

@@ -50,6 +50,9 @@ declare module './attributes.ts' {
       readonly normalise?: { readonly eps: number };
     };
   }
+  interface OpArities {
+    matmul: '2+';
+  }
 }
 
 type Attributes = OpAttributes['matmul'];
@@ -211,14 +214,14 @@ function multiply(
 
 function gradientOfA(e: Expressions, node: NodeOf<'matmul'>, dy: number): number {
   const { transposeA, transposeB } = node.attrs;
-  const [a, b] = [node.inputs[0]!, node.inputs[1]!];
+  const [a, b] = node.inputs;
   const whole = transposeA ? e.matmul(b, dy, transposeB, true) : e.matmul(dy, b, false, !transposeB);
   return e.sumTo(whole, e.shape(a));
 }
 
 function gradientOfB(e: Expressions, node: NodeOf<'matmul'>, dy: number): number {
   const { transposeA, transposeB } = node.attrs;
-  let [a, b] = [node.inputs[0]!, node.inputs[1]!];
+  let [a, b] = node.inputs;
   if (e.rank(b) === 2 && e.rank(a) > 2 && !transposeA) {
     a = e.flatten(a);
     dy = e.flatten(dy);
@@ -243,7 +246,7 @@ function productSlices(node: NodeOf<'matmul'>, inputs: readonly TensorType[]): S
 
 /** Rows of a product are rows of the left side, columns are columns of the right. */
 function productStrips(cut: Cut, { inputs, attrs }: NodeOf<'matmul'>): number | undefined {
-  const [left, right] = inputs as [number, number];
+  const [left, right] = inputs;
   if (attrs.epilogue !== undefined || [left, right].some((id) => cut.shape(id).length !== 2))
     return undefined;
   const operands =
@@ -255,7 +258,7 @@ function productStrips(cut: Cut, { inputs, attrs }: NodeOf<'matmul'>): number | 
 
 export const matmul = defineOp<'matmul'>({
   name: 'matmul',
-  arity: 'any',
+  arity: '2+',
   shape(inputs, attrs) {
     if (inputs.length < 2) return refuse(`a matrix product has 2 inputs, not ${inputs.length}`);
     const product = productShape(inputs, attrs);

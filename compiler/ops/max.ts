@@ -18,6 +18,9 @@ declare module './attributes.ts' {
   interface OpAttributes {
     max: Reduction;
   }
+  interface OpArities {
+    max: 1;
+  }
 }
 
 /** The gradient of an extreme over axes: dy in equal parts where x is the extreme. */

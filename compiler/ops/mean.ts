@@ -17,6 +17,9 @@ declare module './attributes.ts' {
   interface OpAttributes {
     mean: Reduction;
   }
+  interface OpArities {
+    mean: 1;
+  }
 }
 
 export const mean = defineOp<'mean'>({

@@ -16,6 +16,9 @@ declare module './attributes.ts' {
   interface OpAttributes {
     min: Reduction;
   }
+  interface OpArities {
+    min: 1;
+  }
 }
 
 export const min = defineOp<'min'>({

@@ -8,7 +8,7 @@
 import type { Builder } from '../graph/builder.ts';
 import type { ShapeError } from '../graph/shape-error.ts';
 import type { DType, NodeOf, TensorType } from '../graph/types.ts';
-import type { OpAttributes, OpName } from './attributes.ts';
+import type { OpArities, OpAttributes, OpName } from './attributes.ts';
 import type { Examples } from './examples.ts';
 import type { Language } from './language.ts';
 import type { Role, TraitsOf } from './traits.ts';
@@ -51,8 +51,8 @@ export type GradientRule<K extends OpName> = (
 
 export interface OpDefinition<K extends OpName, R extends Role = Role> {
   readonly name: K;
-  /** Number of inputs, or 'any'. */
-  readonly arity: number | 'any';
+  /** Number of inputs; where it is open, `shape` refuses too few. */
+  readonly arity: OpArities[K];
   /** Result type from input types (may be symbolic), or why not. */
   shape(inputs: readonly TensorType[], attrs: OpAttributes[K]): ShapeResult;
   /**

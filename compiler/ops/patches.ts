@@ -24,11 +24,12 @@ interface PatchGrid {
 export function patchGrid(
   x: readonly Dim[],
   w: readonly Dim[],
-  { stride, padding, groups }: ConvolutionAttributes,
+  { stride, padding, groups, dilation }: ConvolutionAttributes,
 ): PatchGrid | undefined {
   const [batch, channels, height, width] = x as [Dim, Dim, Dim, Dim];
   const [kh, kw] = [w[2]!, w[3]!];
-  if (stride === 1 || groups !== 1 || padding !== 0 || kh !== stride || kw !== stride) return undefined;
+  if (stride === 1 || groups !== 1 || dilation !== 1 || padding !== 0 || kh !== stride || kw !== stride)
+    return undefined;
   const rows = divideDims(height, kh);
   const columns = divideDims(width, kw);
   if (rows === undefined || columns === undefined) return undefined;

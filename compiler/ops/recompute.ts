@@ -15,6 +15,9 @@ declare module './attributes.ts' {
     /** The same value, kept apart: consumers are never shared with those of the input. */
     recompute: None;
   }
+  interface OpArities {
+    recompute: 1;
+  }
 }
 
 export const recompute = defineOp<'recompute', 'view'>({

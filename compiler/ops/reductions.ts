@@ -39,7 +39,7 @@ function reductionStrips<K extends ReductionOp>(cut: Cut, node: NodeOf<K>): numb
   const axis = reducedFrom(cut.axis, node.attrs);
   return axis === undefined
     ? undefined
-    : cut.b.add<ReductionOp>(node.op, [cut.strip(node.inputs[0]!, axis)], node.attrs);
+    : cut.b.add<ReductionOp>(node.op, [cut.strip(node.inputs[0], axis)], node.attrs);
 }
 
 /** The input's axis that a reduction's result axis comes from; none where it was reduced to 1. */

@@ -15,15 +15,18 @@ declare module './attributes.ts' {
     /** Same elements in row-major order. */
     reshape: { readonly shape: readonly Dim[] };
   }
+  interface OpArities {
+    reshape: 1;
+  }
 }
 
 /** Where the axis and all before it stay as they are. */
 function reshapeStrips(cut: Cut, node: NodeOf<'reshape'>): number | undefined {
-  const from = cut.shape(node.inputs[0]!);
+  const from = cut.shape(node.inputs[0]);
   const to = numericShape(node.type);
   if (to.slice(0, cut.axis + 1).some((n, i) => n !== from[i])) return undefined;
   const shape = to.map((n, axis) => (axis === cut.axis ? cut.length : n));
-  return cut.b.add('reshape', [cut.strip(node.inputs[0]!, cut.axis)], { shape });
+  return cut.b.add('reshape', [cut.strip(node.inputs[0], cut.axis)], { shape });
 }
 
 export const reshape = defineOp<'reshape', 'view'>({
@@ -40,7 +43,7 @@ export const reshape = defineOp<'reshape', 'view'>({
   },
   gradient(b, node, dy, wanted) {
     const e = new Expressions(b);
-    return [wanted[0] ? e.reshape(dy, e.shape(node.inputs[0]!)) : null];
+    return [wanted[0] ? e.reshape(dy, e.shape(node.inputs[0])) : null];
   },
   reference: ([x], _attrs, shape) => ({ shape, data: x!.data }),
   traits: { role: 'view', strips: reshapeStrips },

@@ -97,6 +97,16 @@ export function refuseAxes(what: string, type: TensorType, axes: readonly number
   );
 }
 
+/** Refuses to work along an axis whose length is open: the samples of a batch come in any number of parts. */
+export function refuseOpen(what: string, type: TensorType, axis: number): ShapeResult | undefined {
+  const dim = type.shape[axis]!;
+  if (typeof dim === 'number') return undefined;
+  return refuse(`cannot ${what} along the batch: axis ${axis} of ${formatShape(type.shape)} is open`, {
+    code: 'Z313',
+    blame: [{ input: 0 }],
+  });
+}
+
 /** Broadcasting aligned at the last axis: each pair equal or 1. `verb`: "add". */
 export function broadcastShapes(
   verb: string,

@@ -26,6 +26,10 @@ declare module './attributes.ts' {
     /** Zeros around: the gradient of slice. */
     pad: { readonly before: readonly number[]; readonly after: readonly Dim[] };
   }
+  interface OpArities {
+    slice: 1;
+    pad: 1;
+  }
 }
 
 /** Length of `[start, end)` on an axis of length `dim`, or why there is none. A symbol is at least 1. */
@@ -66,7 +70,7 @@ export const slice = defineOp<'slice', 'view'>({
   gradient(b, node, dy, wanted) {
     if (!wanted[0]) return [null];
     const { starts, ends } = node.attrs;
-    const after = b.type(node.inputs[0]!).shape.map((dim, axis) => {
+    const after = b.type(node.inputs[0]).shape.map((dim, axis) => {
       const rest = subtractDims(dim, ends[axis]!);
       if (rest === undefined)
         throw new Error(`the gradient of a slice of ${formatDim(dim)} needs numeric sizes`);
@@ -128,7 +132,7 @@ export const pad = defineOp<'pad'>({
   gradient(b, node, dy, wanted) {
     if (!wanted[0]) return [null];
     const { before } = node.attrs;
-    const ends = b.type(node.inputs[0]!).shape.map((dim, axis) => {
+    const ends = b.type(node.inputs[0]).shape.map((dim, axis) => {
       const end = addDims(dim, before[axis]!);
       if (end === undefined)
         throw new Error(`the gradient of a padded ${formatDim(dim)} needs numeric sizes`);

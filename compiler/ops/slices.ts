@@ -40,5 +40,10 @@ export function besideAxis(
   return attrs.axis === 0 ? undefined : { sliced: inputs.map((_, i) => i) };
 }
 
+/** Works along the last axis: all inputs are sliced where there is another. */
+export function besideLastAxis(_node: unknown, inputs: readonly TensorType[]): Split | undefined {
+  return inputs[0]!.shape.length < 2 ? undefined : { sliced: inputs.map((_, i) => i) };
+}
+
 /** There is no way to do it in slices. */
 export function unsliced(): undefined {}

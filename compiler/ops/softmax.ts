@@ -16,6 +16,10 @@ declare module './attributes.ts' {
     /** (y, dy) -> dx, y = softmax(x), last axis. */
     softmax_grad: None;
   }
+  interface OpArities {
+    softmax: 1;
+    softmax_grad: 2;
+  }
 }
 
 export const softmax = defineOp<'softmax'>({

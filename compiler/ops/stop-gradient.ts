@@ -9,6 +9,9 @@ declare module './attributes.ts' {
   interface OpAttributes {
     stop_gradient: None;
   }
+  interface OpArities {
+    stop_gradient: 1;
+  }
 }
 
 export const stopGradient = defineOp<'stop_gradient', 'view'>({

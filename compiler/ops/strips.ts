@@ -30,14 +30,23 @@ export interface Cut {
 /** The strip's node, or undefined where this one cannot be cut along the axis. */
 export type Strips<K extends OpName> = (cut: Cut, node: NodeOf<K>) => number | undefined;
 
+/** Ops of one input whose result has its shape and that work along one axis. */
+type AlongAxis = 'flip' | 'cumsum';
+
 /** Each element comes from the elements at its place. */
 export function elementwiseStrips<K extends OpName>(cut: Cut, node: NodeOf<K>): number {
   const inputs = node.inputs.map((id) => cut.operand(id, node.type.shape.length));
   return cut.b.add(node.op, inputs, node.attrs);
 }
 
+/** Works along `axis` of its only input. */
+export function besideAxisStrips<K extends AlongAxis>(cut: Cut, node: NodeOf<K>): number | undefined {
+  if (cut.axis === node.attrs.axis) return undefined;
+  return cut.b.add<AlongAxis>(node.op, [cut.strip(node.inputs[0], cut.axis)], node.attrs);
+}
+
 /** Works along the last axis of its only input. */
 export function rowStrips<K extends OpName>(cut: Cut, node: NodeOf<K>): number | undefined {
   if (cut.axis >= node.type.shape.length - 1) return undefined;
-  return cut.b.add(node.op, [cut.strip(node.inputs[0]!, cut.axis)], node.attrs);
+  return cut.b.add(node.op, [cut.strip(node.inputs[0], cut.axis)], node.attrs);
 }

@@ -16,6 +16,9 @@ declare module './attributes.ts' {
   interface OpAttributes {
     sum: Reduction;
   }
+  interface OpArities {
+    sum: 1;
+  }
 }
 
 export const sum = defineOp<'sum'>({
@@ -25,7 +28,7 @@ export const sum = defineOp<'sum'>({
   gradient(b, node, dy, wanted) {
     if (!wanted[0]) return [null];
     const e = new Expressions(b);
-    return [e.unreduce(dy, node.attrs.axes, e.shape(node.inputs[0]!))];
+    return [e.unreduce(dy, node.attrs.axes, e.shape(node.inputs[0]))];
   },
   reference: ([x], { axes }, shape, dtype) =>
     reduceAxes(x!, axes, shape, 0, dtype === 'i32' ? (a, v) => (a + v) | 0 : (a, v) => a + v),

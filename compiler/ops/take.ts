@@ -21,6 +21,10 @@ declare module './attributes.ts' {
     /** (index, dy) -> zeros with dy at the taken places; `size` is the length of the taken axis. */
     take_grad: { readonly axis: number; readonly size: number };
   }
+  interface OpArities {
+    take: 2;
+    take_grad: 2;
+  }
 }
 
 function checked(index: number, size: number): number {
@@ -30,7 +34,7 @@ function checked(index: number, size: number): number {
 }
 
 function takeStrips(cut: Cut, { inputs, attrs }: NodeOf<'take'>): number {
-  const [x, index] = inputs as [number, number];
+  const [x, index] = inputs;
   const before = cut.axis < attrs.axis;
   const picked = before ? cut.strip(index, cut.axis) : cut.whole(index);
   return cut.b.add('take', [cut.strip(x, before ? cut.axis : cut.axis + 1), picked], attrs);
@@ -54,9 +58,9 @@ export const take = defineOp<'take'>({
   gradient(b, node, dy, wanted) {
     if (!wanted[0]) return [null, null];
     const { axis } = node.attrs;
-    const size = b.type(node.inputs[0]!).shape[axis]!;
+    const size = b.type(node.inputs[0]).shape[axis]!;
     if (typeof size !== 'number') throw new Error('the gradient of take needs numeric sizes');
-    return [b.add('take_grad', [node.inputs[1]!, dy], { axis, size }), null];
+    return [b.add('take_grad', [node.inputs[1], dy], { axis, size }), null];
   },
   reference([x, index], { axis }, shape) {
     const size = x!.shape[axis]!;

@@ -14,6 +14,9 @@ declare module './attributes.ts' {
     /** Result axis i is input axis perm[i]. */
     transpose: { readonly perm: readonly number[] };
   }
+  interface OpArities {
+    transpose: 1;
+  }
 }
 
 /** The permutation that undoes `perm`. */
@@ -52,7 +55,7 @@ export const transpose = defineOp<'transpose', 'view'>({
   traits: {
     role: 'view',
     strips: (cut, { inputs, attrs }) =>
-      cut.b.add('transpose', [cut.strip(inputs[0]!, attrs.perm[cut.axis]!)], attrs),
+      cut.b.add('transpose', [cut.strip(inputs[0], attrs.perm[cut.axis]!)], attrs),
   },
   language: {
     written: ([x], { perm }) => {

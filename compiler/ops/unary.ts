@@ -251,9 +251,7 @@ function unary<K extends UnaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
       return accept(x);
     },
     gradient: (b, node, dy, wanted) => [
-      wanted[0] && derivative !== 'none'
-        ? derivative(new Expressions(b), node.inputs[0]!, node.id, dy)
-        : null,
+      wanted[0] && derivative !== 'none' ? derivative(new Expressions(b), node.inputs[0], node.id, dy) : null,
     ],
     reference([x], _attrs, shape, dtype) {
       const f = dtype === 'i32' && integers !== undefined ? integers : f64;

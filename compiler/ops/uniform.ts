@@ -21,6 +21,9 @@ declare module './attributes.ts' {
      */
     uniform: { readonly shape: readonly Dim[]; readonly place: number; readonly inner: number };
   }
+  interface OpArities {
+    uniform: 3;
+  }
 }
 
 export const uniform = defineOp<'uniform'>({

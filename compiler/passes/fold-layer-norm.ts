@@ -9,7 +9,7 @@
  */
 import type { Builder } from '../graph/builder.ts';
 import { readersOf } from '../graph/readers.ts';
-import { type Graph, type NodeOf, numericShape, sizeOf } from '../graph/types.ts';
+import { type Graph, type NodeOf, nodeAt, numericShape, sizeOf } from '../graph/types.ts';
 import { momentColumns } from '../ops/group-moments.ts';
 import { operandCount } from '../ops/matmul.ts';
 import { type DeviceProfile, matrixConfig } from '../profile.ts';
@@ -50,15 +50,15 @@ class Folding {
   #fold({ id, inputs }: NodeOf<'layer_norm'>): void {
     this.folded.add(id);
     for (const user of this.#consumers[id]!)
-      this.#bindings.set(user, this.#graph.nodes[user]!.inputs.length + 1 + added);
-    const producer = this.#graph.nodes[inputs[0]!] as NodeOf<'matmul'>;
+      this.#bindings.set(user, nodeAt(this.#graph, user).inputs.length + 1 + added);
+    const producer = this.#graph.nodes[inputs[0]] as NodeOf<'matmul'>;
     this.#bindings.set(producer.id, this.#bindingsOf(producer) + 1);
   }
 
   #folds(node: NodeOf<'layer_norm'>): boolean {
-    const [x, weight, bias] = node.inputs as [number, number, number];
-    const producer = this.#graph.nodes[x]!;
-    const users = this.#consumers[node.id]!.map((id) => this.#graph.nodes[id]!);
+    const [x, weight, bias] = node.inputs;
+    const producer = nodeAt(this.#graph, x);
+    const users = this.#consumers[node.id]!.map((id) => nodeAt(this.#graph, id));
     return (
       producer.op === 'matmul' &&
       this.#isFlat(producer) &&
@@ -78,7 +78,7 @@ class Folding {
       inputs.filter((id) => id === norm).length === 1 &&
       !attrs.transposeA &&
       this.#isFlat(user) &&
-      this.#fixed[inputs[1]!]! &&
+      this.#fixed[inputs[1]]! &&
       inputs.length + 1 + added <= this.#limits.maxStorageBuffersPerShaderStage
     );
   }
@@ -88,7 +88,7 @@ class Folding {
    * whole vec4s.
    */
   #isFlat({ inputs, type, attrs }: NodeOf<'matmul'>): boolean {
-    const types = [...inputs.slice(0, 2).map((id) => this.#graph.nodes[id]!.type), type];
+    const types = [...inputs.slice(0, 2).map((id) => nodeAt(this.#graph, id).type), type];
     const [a, b] = types.map(({ shape }) => shape.length) as [number, number];
     return (
       b === 2 &&
@@ -121,7 +121,7 @@ export function foldLayerNorm(
     }
     const norm = graph.nodes[node.inputs[0] ?? -1];
     if (node.op !== 'matmul' || norm?.op !== 'layer_norm' || !folded.has(norm.id)) return undefined;
-    return normalisedProduct(b, node, inputs, norm.attrs.eps, moments);
+    return normalisedProduct(b, node, inputs as typeof node.inputs, norm.attrs.eps, moments);
   });
 }
 
@@ -129,12 +129,12 @@ export function foldLayerNorm(
 function normalisedProduct(
   b: Builder,
   { attrs }: NodeOf<'matmul'>,
-  inputs: readonly number[],
+  inputs: NodeOf<'matmul'>['inputs'],
   eps: number,
   moments: ReadonlyMap<number, number>,
 ): number {
-  const [left, right] = inputs as [number, number];
-  const [x, weight, bias] = b.node(left).inputs as [number, number, number];
+  const [left, right] = inputs;
+  const [x, weight, bias] = (b.node(left) as NodeOf<'layer_norm'>).inputs;
   const further = inputs.slice(operandCount(attrs));
   const all = [x, right, moments.get(x)!, weight, bias, ...further];
   return b.add('matmul', all, { ...attrs, normalise: { eps } });

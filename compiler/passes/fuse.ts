@@ -13,7 +13,15 @@ import type { Builder } from '../graph/builder.ts';
 import { constantValue } from '../graph/constants.ts';
 import { createBuilder } from '../graph/create-builder.ts';
 import { readersOf } from '../graph/readers.ts';
-import { type Graph, type Node, type NodeOf, numericShape, sameShape, sizeOf } from '../graph/types.ts';
+import {
+  type Graph,
+  type Node,
+  type NodeOf,
+  nodeAt,
+  numericShape,
+  sameShape,
+  sizeOf,
+} from '../graph/types.ts';
 import { isDepthwise } from '../ops/convolve.ts';
 import {
   instructionOf,
@@ -49,7 +57,7 @@ class Fusion {
   }
 
   node(id: number): Node {
-    return this.graph.nodes[id]!;
+    return nodeAt(this.graph, id);
   }
 
   /** Of floats; comparisons and random numbers may read integers, which end a chain. */
@@ -149,7 +157,7 @@ class Fusion {
   /** Depthwise convolutions are no products: as much memory as arithmetic. */
   #takesEpilogue({ op, attrs, inputs }: Node): boolean {
     if (op === 'matmul') return true;
-    return op === 'conv2d' && !isDepthwise(this.node(inputs[1]!).type.shape, attrs.groups);
+    return op === 'conv2d' && !isDepthwise(this.node(inputs[1]).type.shape, attrs.groups);
   }
 
   #products(of: Groups['of'], operands: ReadonlyMap<number, ReadonlySet<number>>): Map<number, number> {
@@ -169,7 +177,7 @@ class Fusion {
           this.#sameShape(id, root) &&
           only(this.consumers[id]!),
       );
-      const flops = (id: number) => sizeOf(numericShape(this.node(this.node(id).inputs[0]!).type));
+      const flops = (id: number) => sizeOf(numericShape(this.node(this.node(id).inputs[0]).type));
       const best = candidates.sort((a, b) => flops(b) - flops(a))[0];
       if (best !== undefined) product.set(root, best);
     }

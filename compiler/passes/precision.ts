@@ -9,8 +9,10 @@
  *
  * Throws `DiagnosticError` Z615 where the device has no half floats.
  */
+
 import { fail } from '../../grammar/diagnostics.ts';
 import type { Graph, Node } from '../graph/types.ts';
+import { nodeAt } from '../graph/types.ts';
 import { rootOf, viewOps } from '../graph/views.ts';
 import { halfOf } from '../ops/index.ts';
 import type { Half } from '../ops/traits.ts';
@@ -52,11 +54,11 @@ function halve(graph: Graph): Graph {
   const asHalf = (id: number): number => {
     const known = casts.get(id);
     if (known !== undefined) return known;
-    const node = graph.nodes[id]!;
-    const ofWeight = graph.nodes[rootOf(graph, id)]!.op === 'param';
+    const node = nodeAt(graph, id);
+    const ofWeight = nodeAt(graph, rootOf(graph, id)).op === 'param';
     const made =
       node.op === 'reshape' || (ofWeight && viewOps.has(node.op))
-        ? add(node, [asHalf(node.inputs[0]!)], true)
+        ? add(node, [asHalf(node.inputs[0])], true)
         : add({ ...node, op: 'cast', attrs: { to: 'f16' } } as Node, [renamed[id]!], true);
     casts.set(id, made);
     return made;
@@ -77,7 +79,7 @@ function multipliesHalves(graph: Graph, node: Node, halved: readonly boolean[]):
   if (!multiplied.includes(halfOf(node.op))) return false;
   const kinds = node.inputs
     .slice(0, 2)
-    .map((id) => (halved[id] ? 'half' : graph.nodes[rootOf(graph, id)]!.op));
+    .map((id) => (halved[id] ? 'half' : nodeAt(graph, rootOf(graph, id)).op));
   return (
     kinds.every((k) => k === 'half' || k === 'param' || k === 'input') && kinds.some((k) => k !== 'param')
   );
@@ -90,7 +92,7 @@ function halvedNodes(graph: Graph): boolean[] {
   for (const { id, op, inputs, type } of graph.nodes) {
     // What is computed from nothing, such as the gradient of a mean, is no activation.
     const activation = type.dtype === 'f32' && stored.includes(halfOf(op)) && inputs.length > 0;
-    halved.push(viewOps.has(op) ? halved[inputs[0]!]! : activation && deep[id]! && !full[id]);
+    halved.push(viewOps.has(op) ? halved[inputs[0]]! : activation && deep[id]! && !full[id]);
   }
   return halved;
 }
@@ -117,6 +119,6 @@ function deepNodes(graph: Graph): boolean[] {
     ({ type: { shape } }) => shape.length > 2 && shape.filter((n) => n !== 1).length > 1,
   );
   for (const { id, op, inputs } of graph.nodes.toReversed())
-    if (deep[id] && viewOps.has(op) && op !== 'expand') deep[inputs[0]!] = true;
+    if (deep[id] && viewOps.has(op) && op !== 'expand') deep[inputs[0]] = true;
   return deep;
 }

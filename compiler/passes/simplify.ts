@@ -44,7 +44,7 @@ function simplifyView(b: Builder, node: Node, inputs: readonly number[]): number
       if (below.op !== 'transpose') return undefined;
       const joined = perm.map((p) => below.attrs.perm[p]!);
       return joined.every((p, i) => p === i)
-        ? below.inputs[0]!
+        ? below.inputs[0]
         : b.add('transpose', below.inputs, { perm: joined });
     }
     case 'cast':

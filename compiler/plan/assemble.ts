@@ -8,8 +8,8 @@
 import { fail } from '../../grammar/diagnostics.ts';
 import { alignUp } from '../graph/dims.ts';
 import type { Lowered } from '../kernels/lowering/lower.ts';
-import { elementBytes } from '../kernels/text/half.ts';
 import type { Kernel, KernelArg } from '../kernels/text/kernel.ts';
+import { bindingType, elementBytes, extensionsOf } from '../kernels/text/memory.ts';
 import type { Storage } from '../kernels/text/view.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { type ArenaLayout, layOut } from './layout.ts';
@@ -97,9 +97,9 @@ class Assembler {
     );
     const access = bindings.map((b) => (written.has(b.buffer) ? ('read_write' as const) : ('read' as const)));
     const declarations = kernel.args.map(
-      (arg, i) => `@group(0) @binding(${i}) var<storage, ${access[i]}> ${arg.name}: ${arg.type};`,
+      (arg, i) => `@group(0) @binding(${i}) var<storage, ${access[i]}> ${arg.name}: ${bindingType(arg)};`,
     );
-    const enables = (kernel.enables ?? []).map((extension) => `enable ${extension};\n`);
+    const enables = extensionsOf(kernel).map((extension) => `enable ${extension};\n`);
     const wgsl = `${enables.join('')}${declarations.join('\n')}\n\n${kernel.body}`;
     const where = kernel.origin.path === '' ? kernel.name : `${kernel.origin.path}: ${kernel.name}`;
     return {

@@ -5,7 +5,7 @@
  * it is known: software adapters use the host's), and each binding against the device's limit.
  */
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
-import { type Graph, numericShape, sizeOf } from '../graph/types.ts';
+import { type Graph, nodeAt, numericShape, sizeOf } from '../graph/types.ts';
 import type { DeviceProfile } from '../profile.ts';
 import type { MemoryTable, Plan } from './types.ts';
 
@@ -52,7 +52,7 @@ export function checkMemory(plan: Plan, { memory, name }: DeviceProfile): void {
 export function checkInputsAndResults(graph: Graph, { limits }: DeviceProfile): void {
   const inputs = graph.nodes.flatMap((n) => (n.op === 'input' ? [{ name: n.attrs.name, node: n.id }] : []));
   for (const { name, node } of [...inputs, ...graph.outputs]) {
-    const bytes = 4 * sizeOf(numericShape(graph.nodes[node]!.type));
+    const bytes = 4 * sizeOf(numericShape(nodeAt(graph, node).type));
     if (bytes > limits.maxBufferSize)
       fail(
         tooLarge,

@@ -6,6 +6,7 @@ import type { Graph, NodeOf, VerifiedGraph } from '../graph/types.ts';
 import { gradientPrefix, numericShape, sizeOf } from '../graph/types.ts';
 import type { Lowered } from '../kernels/lowering/lower.ts';
 import { extensionFeature } from '../kernels/text/kernel.ts';
+import { extensionsOf } from '../kernels/text/memory.ts';
 import type { Storage, Storages } from '../kernels/text/view.ts';
 import { initialScale, lossScaleInput, scalerElements, scalerName } from '../kernels/update/loss-scale.ts';
 import type { DeviceProfile } from '../profile.ts';
@@ -226,7 +227,7 @@ function limitsOf({ buffers, setup, steps }: Assembled): Omit<Plan['requires'], 
 
 /** What a device must offer for the WGSL extensions of the kernels. */
 function featuresOf({ setup, kernels }: Lowered): string[] {
-  const extensions = [...setup, ...kernels].flatMap(({ enables = [] }) => enables);
+  const extensions = [...setup, ...kernels].flatMap(extensionsOf);
   return [...new Set(extensions)].sort().map(extensionFeature);
 }
 

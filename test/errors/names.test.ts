@@ -570,6 +570,29 @@ block A { b: "a" }
     `);
   });
 
+  it('Z207, Z220: found in what nothing uses, in the words of evaluation', () => {
+    const source = `
+model a = "ViT-B/32" with text.layers = 1
+model b = (a) with text.layers = 2
+model "c" = (a)
+fn f(x: [N]) = { image = x, image = a }
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z207]: field \`image\` is given twice
+        --> main.zoo:4:29
+       4 | fn f(x: [N]) = { image = x, image = a }
+         |                             ^^^^^
+
+      error[Z220]: model \`a\` is not a value
+        --> main.zoo:4:37
+       4 | fn f(x: [N]) = { image = x, image = a }
+         |                                     ^
+         = help: vary it with \`with\`, or name its block
+      "
+    `);
+  });
+
   it('a mistake of syntax beside others', () => {
     const source = `
 import nn { Linear }

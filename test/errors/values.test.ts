@@ -59,6 +59,43 @@ model "m" = A(layers = 0)
     `);
   });
 
+  it('Z304, Z305: the number to change is told by what is built with it, not by the words', () => {
+    const source = `
+block Split(width: int, heads: int) {
+  require width % heads == 0 else "{width} is no multiple"
+  param w: [width] = ones
+  forward(x: [B, width]) -> [B, heads, width / heads] = rearrange(x * w, [b, (h d)] -> [b, h, d], h = heads)
+}
+block Grid(width: int, patch: int) {
+  require width % (patch) == 0 else "{width} is not divisible by {patch}"
+  let count = width / patch
+  param w: [count, width] = ones
+  forward(x: [B, width]) -> [B, count] = x @ w.T
+}
+model "split" = Split(width = 10, heads = 4)
+model "grid" = Grid(width = 10, patch = 4)
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z305]: 10 is no multiple
+        --> main.zoo:12:35
+      12 | model "split" = Split(width = 10, heads = 4)
+         |                       ---------- width = 10
+         |                                   ^^^^^^^^^
+         = note: required at main.zoo:2
+         = help: divisors near 4: 2, 5 (heads)
+
+      error[Z304]: 10 is not divisible by 4
+        --> main.zoo:13:21
+      13 | model "grid" = Grid(width = 10, patch = 4)
+         |                     ^^^^^^^^^^ 10 = 2 * 4 + 2
+         |                                 --------- patch = 4
+         = note: required at main.zoo:7
+         = help: nearest sizes that work: 8, 12
+      "
+    `);
+  });
+
   it('Z313: numbers out of range', () => {
     const source = `
 block A(n: int = 2 ^ 60, z: int = 1 / 0, f: float = ln(0)) {

@@ -14,7 +14,7 @@
 
 import { roundToHalf } from '../../compiler/graph/half.ts';
 import type { Feeds } from '../../compiler/graph/reference.ts';
-import { type Graph, type Node, numericShape } from '../../compiler/graph/types.ts';
+import { type Graph, type Node, nodeAt, numericShape } from '../../compiler/graph/types.ts';
 import type { OpName } from '../../compiler/ops/attributes.ts';
 import { opOf } from '../../compiler/ops/index.ts';
 import { isMap } from '../../compiler/ops/map-program.ts';
@@ -130,7 +130,7 @@ export function evaluate(graph: Graph, feeds: Feeds, errors?: Draw | 'cancelled'
 }
 
 function isInteger(graph: Graph, id: number): boolean {
-  return graph.nodes[id]!.type.dtype === 'i32';
+  return nodeAt(graph, id).type.dtype === 'i32';
 }
 
 /** What the reference says of a graph, and how far its outputs may be off; more runs are made as they are asked for. */

@@ -6,7 +6,7 @@
  * not fit, and settings are dropped as well. Greedy, the largest cuts first.
  */
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
-import { type Dim, formatType, type Graph, type Node } from '../../compiler/graph/types.ts';
+import { type Dim, formatType, type Graph, type Node, nodeAt } from '../../compiler/graph/types.ts';
 import type { OpAttributes } from '../../compiler/ops/attributes.ts';
 import type { FuzzCase } from './cases/fuzz-case.ts';
 
@@ -69,7 +69,7 @@ function* candidates(c: FuzzCase): Generator<() => FuzzCase> {
   for (const node of computed.toReversed())
     if (node.type.dtype !== 'i32' || node.inputs.length > 0) {
       for (const by of node.inputs)
-        if (formatType(graph.nodes[by]!.type) === formatType(node.type))
+        if (formatType(nodeAt(graph, by).type) === formatType(node.type))
           yield () => withGraph(c, rebuilt(graph, new Map([[node.id, { by }]])));
       if (node.type.shape.length > 0 || node.op !== 'constant')
         yield () => withGraph(c, rebuilt(graph, new Map([[node.id, 'leaf']])));

@@ -160,16 +160,18 @@ describe('einsum', () => {
   const pattern = fc
     .record({
       sizes: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 6, maxLength: 6 }),
-      first: fc.shuffledSubarray(axisNames, { minLength: 0, maxLength: 4 }),
-      second: fc.option(fc.shuffledSubarray(axisNames, { minLength: 0, maxLength: 4 })),
+      axes: fc.array(fc.shuffledSubarray(axisNames, { minLength: 0, maxLength: 4 }), {
+        minLength: 1,
+        maxLength: 4,
+      }),
       order: fc.shuffledSubarray(axisNames, { minLength: 6 }),
       kept: fc.subarray(axisNames),
       seed: fc.nat(),
     })
-    .map(({ sizes, first, second, order, kept, seed }) => {
-      const used = new Set([...first, ...(second ?? [])]);
+    .map(({ sizes, axes, order, kept, seed }) => {
+      const used = new Set(axes.flat());
       return {
-        axes: second === null ? [first] : [first, second],
+        axes,
         out: order.filter((a) => used.has(a) && kept.includes(a)),
         sizeOfAxis: (a: string) => sizes[axisNames.indexOf(a)]!,
         seed,

@@ -149,9 +149,9 @@ describe('fused ops mean their definitions', () => {
         expectSame(
           { x: [2, c, h * kernel, w * kernel], f: [o, c, kernel, kernel] },
           seed,
-          (b, ids) => b.add('conv2d', ids, { stride: kernel, padding: 0, groups: 1 }),
+          (b, ids) => b.add('conv2d', ids, { stride: kernel, padding: 0, groups: 1, dilation: 1 }),
           (b, [x, f]) => {
-            const attrs = { stride: kernel, padding: 0, groups: 1 };
+            const attrs = { stride: kernel, padding: 0, groups: 1, dilation: 1 };
             const grid = patchGrid(b.type(x!).shape, b.type(f!).shape, attrs)!;
             return patchConvolution(b, x!, f!, grid);
           },
@@ -230,7 +230,11 @@ describe('costs', () => {
 
   test('a convolution counts its windows, views nothing, a lookup only the rows it reads', () => {
     const image = [f32(1, 3, 224, 224), f32(768, 3, 32, 32)];
-    const { flops } = ops.conv2d.cost(image, { stride: 32, padding: 0, groups: 1 }, f32(1, 768, 7, 7));
+    const { flops } = ops.conv2d.cost(
+      image,
+      { stride: 32, padding: 0, groups: 1, dilation: 1 },
+      f32(1, 768, 7, 7),
+    );
     expect(flops).toBe(2 * 768 * 49 * 3 * 32 * 32);
     expect(ops.reshape.cost([f32(6)], { shape: [2, 3] }, f32(2, 3))).toEqual({ flops: 0, bytes: 0 });
     const ids = { dtype: 'i32', shape: [8, 77] } as const;

@@ -113,7 +113,7 @@ class Clip {
     const patch = this.config.vision_patch_size!;
     const filters = this.weight('visual.conv1.weight');
     const patches = this.pixels(
-      this.b.add('conv2d', [images, filters], { stride: patch, padding: 0, groups: 1 }),
+      this.b.add('conv2d', [images, filters], { stride: patch, padding: 0, groups: 1, dilation: 1 }),
     );
     const token = this.e.reshape(this.weight('visual.class_embedding'), [1, 1, width]);
     const tokens = this.b.add('concat', [this.e.expand(token, [this.shape(images)[0]!, 1, width]), patches], {
@@ -126,7 +126,12 @@ class Clip {
   }
 
   private convolve(x: number, path: string, norm: string, stride = 1, padding = 0): number {
-    const y = this.b.add('conv2d', [x, this.weight(`${path}.weight`)], { stride, padding, groups: 1 });
+    const y = this.b.add('conv2d', [x, this.weight(`${path}.weight`)], {
+      stride,
+      padding,
+      groups: 1,
+      dilation: 1,
+    });
     const parts = ['weight', 'bias', 'running_mean', 'running_var'].map((p) => this.weight(`${norm}.${p}`));
     if (this.training) {
       const { mean, variance } = momentsOf(this.e, y);

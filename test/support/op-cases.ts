@@ -24,8 +24,18 @@ export interface OpCase {
   readonly type: TensorType;
 }
 
+/** Rows of positions in the order of random values. */
+function permutedRows({ shape, data }: RefTensor): Float64Array {
+  const length = shape.at(-1)!;
+  return data.map((_, i) => {
+    const row = data.subarray(i - (i % length), i - (i % length) + length);
+    return row.reduce((before, v) => before + (v < data[i]! ? 1 : 0), 0);
+  });
+}
+
 function valuesOf(input: ExampleInput, random: () => number): OpCase['operands'][number] {
-  const { shape, below, mask = false, range = [-1, 1] } = input;
+  const { shape, below, mask = false, permuted = false, range = [-1, 1] } = input;
+  if (permuted) return { dtype: 'i32', shape, data: permutedRows(randomTensor(shape, random)) };
   if (mask) return { dtype: 'f32', shape, data: randomTensor(shape, random, 0, 2).data.map(Math.floor) };
   if (below !== undefined)
     return { dtype: 'i32', shape, data: randomTensor(shape, random, 0, below).data.map(Math.floor) };

@@ -1,6 +1,6 @@
 /** Small models of the fixtures traced for training, with values for every weight and input. */
 import type { Graph } from '../../compiler/graph/types.ts';
-import { numericShape, sizeOf } from '../../compiler/graph/types.ts';
+import { nodeAt, numericShape, sizeOf } from '../../compiler/graph/types.ts';
 import { resolveModel, traceEntry } from '../../compiler/model/index.ts';
 import type { Model } from '../../compiler/model/types.ts';
 import { nodeHost } from '../../zoo/host.ts';
@@ -69,5 +69,5 @@ export function batchValues(model: Model, pairs: number, seed = 7) {
 
 /** The shape of a graph's output. */
 export function outputShape(graph: Graph, name: string): number[] {
-  return numericShape(graph.nodes[graph.outputs.find((o) => o.name === name)!.node]!.type);
+  return numericShape(nodeAt(graph, graph.outputs.find((o) => o.name === name)!.node).type);
 }

@@ -56,7 +56,7 @@ export function convolutionPlan(
   const x = b.add('input', [], { name: 'x', dtype: 'f32', shape });
   const image = picture ? x : b.add('transpose', [x], { perm: [0, 3, 1, 2] });
   const w = b.add('param', [], { name: 'w', shape: [filters, channels, 3, 3], role: 'param' });
-  const y = b.add('conv2d', [image, w], { stride, padding: 1, groups: 1 });
+  const y = b.add('conv2d', [image, w], { stride, padding: 1, groups: 1, dilation: 1 });
   // One element is asked for: the rest stays where a next layer would read it, without a copy.
   const one = b.add('slice', [y], { starts: [0, 0, 0, 0], ends: [1, 1, 1, 1] });
   const options = { model: 'bench', entry: 'convolution', batch, mode: 'eval', profile } as const;

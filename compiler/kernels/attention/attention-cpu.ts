@@ -34,7 +34,7 @@ export function cpuAttention(work: AttentionWork, ctx: LowerContext, origin: Ori
     name: `${work.name}_${own}x${BLOCK}`,
     args: [
       ...work.operands.bindings.args,
-      { name: 'weights_data', type: `array<${vectorType(own)}>`, storage: scratch, access: 'read_write' },
+      { name: 'weights_data', width: lanesOf(own), storage: scratch, access: 'read_write' },
     ],
     body: new Printer(work, own, tiles, groups).print(),
     workgroups: [groups, 1, 1],
@@ -234,11 +234,11 @@ ${indent(indent(lines)).join('\n')}
     if (!lse) lines.push('let factor = 1.0 / norm;');
     const role = lse ? 'out' : 'log_sum';
     if (!work.operands.views.has(role)) return lines;
-    const out = (r: number) => work.operands.scalar(role, `${role}_head`, `row${r}`);
+    const keep = (r: number) => work.operands.storeScalar(role, `${role}_head`, `row${r}`, `total[${r}]`);
     return [
       ...lines,
       'let total = most + log(norm);',
-      ...this.rowsOf((r) => `if (row${r} < ${work.rows}u) { ${out(r)} = total[${r}]; }`),
+      ...this.rowsOf((r) => `if (row${r} < ${work.rows}u) { ${keep(r)} }`),
     ];
   }
 

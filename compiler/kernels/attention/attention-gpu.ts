@@ -272,9 +272,10 @@ ${indent(lines).join('\n')}
     const { work } = this;
     const { operands } = work;
     const role = work.kind === 'lse' ? 'out' : 'log_sum';
-    const out = (r: number) => operands.scalar(role, `${role}_head`, `row${r}`);
+    const keep = (r: number) =>
+      operands.storeScalar(role, `${role}_head`, `row${r}`, `most${r} + log(norm${r})`);
     const sums = operands.views.has(role)
-      ? four((r) => `if (tx == 0u && row${r} < ${work.rows}u) { ${out(r)} = most${r} + log(norm${r}); }`)
+      ? four((r) => `if (tx == 0u && row${r} < ${work.rows}u) { ${keep(r)} }`)
       : [];
     if (work.kind === 'lse') return sums;
     const rows = four((r) => {

@@ -78,7 +78,7 @@ function lowerAttention(
   node: Node & { readonly attrs: OpAttributes['attention'] },
   { kind, rows, added }: Scheme,
 ): void {
-  const [batch, heads, , width] = numericShape(ctx.node(node.inputs[0]!).type) as [
+  const [batch, heads, , width] = numericShape(ctx.node(node.inputs[0]).type) as [
     number,
     number,
     number,

@@ -102,30 +102,39 @@ export class AttentionOperands {
 
   /** vec4 number `chunk` (a u32 expression) of the row that begins at `row`; zeros behind the width. */
   load(role: string, row: string, chunk: string): string {
-    if (this.vector) return this.bindings.at(role, `${row} + ${chunk}`);
+    if (this.vector) return this.bindings.load(role, `${row} + ${chunk}`);
     const parts = [0, 1, 2, 3].map((lane) => {
       const d = `4u * ${chunk} + ${lane}u`;
-      return `select(0.0, ${this.bindings.at(role, `${row} + ${d}`)}, ${d} < ${this.width}u)`;
+      return `select(0.0, ${this.bindings.load(role, `${row} + ${d}`)}, ${d} < ${this.width}u)`;
     });
     return `vec4<f32>(${parts.join(', ')})`;
   }
 
   /** Statements that store vec4 number `chunk` of a row of the result. */
   store(row: string, chunk: string, value: string): string {
-    if (this.#vectorOut) return `${this.bindings.at('out', `${row} + ${chunk}`)} = ${value};`;
+    if (this.#vectorOut) return this.bindings.store('out', `${row} + ${chunk}`, value);
     const stride = this.view('out').strides[3]!;
     const parts = [0, 1, 2, 3].map((lane) => {
       const d = `4u * ${chunk} + ${lane}u`;
-      const at = this.bindings.at('out', `${row} + (${d}) * ${stride}u`);
-      return `if (${d} < ${this.width}u) { ${at} = ${value}[${lane}]; }`;
+      const one = this.bindings.store('out', `${row} + (${d}) * ${stride}u`, `${value}[${lane}]`);
+      return `if (${d} < ${this.width}u) { ${one} }`;
     });
     return parts.join(' ');
   }
 
-  /** A scalar operand (lse, delta, or the result of lse) at a row of a head whose base is known. */
+  /** The scalar of `role` (lse or delta) at a row of a head whose base is known. */
   scalar(role: string, base: string, row: string): string {
+    return this.bindings.load(role, this.#scalarPlace(role, base, row));
+  }
+
+  /** The statement that stores a scalar (the result of lse, or log_sum) there. */
+  storeScalar(role: string, base: string, row: string, value: string): string {
+    return this.bindings.store(role, this.#scalarPlace(role, base, row), value);
+  }
+
+  #scalarPlace(role: string, base: string, row: string): string {
     const stride = this.view(role).strides[2]!;
-    return this.bindings.at(role, `${base} + ${stride === 1 ? row : `${row} * ${stride}u`}`);
+    return `${base} + ${stride === 1 ? row : `${row} * ${stride}u`}`;
   }
 }
 

@@ -8,13 +8,16 @@ import { attentionLowerings } from '../attention/attention.ts';
 import { embeddingLowerings } from '../moves/embedding.ts';
 import { mapLowerings } from '../moves/map.ts';
 import { moveLowerings } from '../moves/move.ts';
+import { sortLowerings } from '../moves/sort.ts';
 import { contractLowerings } from '../products/contract.ts';
 import { convolutionLowerings } from '../products/convolution.ts';
+import { maxPoolLowerings } from '../products/max-pool.ts';
 import { normalisedLowerings } from '../products/normalised.ts';
 import { poolLowerings } from '../products/pool.ts';
 import { momentLowerings } from '../rows/moments.ts';
 import { normalizeLowerings } from '../rows/normalize.ts';
 import { reduceLowerings } from '../rows/reduce.ts';
+import { scanLowerings } from '../rows/scan.ts';
 import { softmaxLowerings } from '../rows/softmax.ts';
 import type { Lower, LowerContext } from '../text/kernel.ts';
 
@@ -23,13 +26,16 @@ export const lowerings: { readonly [K in KernelOp]: Lower<K> } = {
   ...contractLowerings,
   ...convolutionLowerings,
   ...poolLowerings,
+  ...maxPoolLowerings,
   ...momentLowerings,
   ...reduceLowerings,
+  ...scanLowerings,
   ...softmaxLowerings,
   ...normalizeLowerings,
   ...normalisedLowerings,
   ...attentionLowerings,
   ...moveLowerings,
+  ...sortLowerings,
   ...embeddingLowerings,
 };
 

@@ -6,7 +6,9 @@
  * at the end. Kernels whose operands are weights alone are set apart (`setup`), since an inference plan needs
  * them once.
  */
+
 import type { VerifiedGraph } from '../../graph/types.ts';
+import { nodeAt } from '../../graph/types.ts';
 import { viewOps } from '../../graph/views.ts';
 import type { VerifiedJoins } from '../../joins/types.ts';
 import { isLeaf } from '../../ops/index.ts';
@@ -77,7 +79,7 @@ export function lowerGraph(
   for (const { name, node } of graph.outputs) {
     const place = places.get(name);
     if (place?.accumulate === true) sums.set(node, [...(sums.get(node) ?? []), place]);
-    const { op } = graph.nodes[node]!;
+    const { op } = nodeAt(graph, node);
     // Only a map may overwrite what it reads.
     const possible = place?.place === 'weights' ? op === 'map' : !viewOps.has(op) && !isLeaf(op);
     if (place && !place.accumulate && possible && !placed.has(node)) placed.set(node, place);

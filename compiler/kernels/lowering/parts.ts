@@ -23,7 +23,8 @@ export function splitOf<K extends KernelOp>(
 export function bareOf(node: KernelNode): KernelNode {
   if (node.op !== 'matmul') return node;
   const { epilogue: _, ...attrs } = node.attrs;
-  return { ...node, inputs: node.inputs.slice(0, 2), attrs };
+  const [a, b] = node.inputs;
+  return { ...node, inputs: [a, b], attrs };
 }
 
 /** The node as one part sees it: its first axis `length` long, where it makes a slice of the result. */

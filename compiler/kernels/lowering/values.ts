@@ -9,14 +9,13 @@
 import { alignUp } from '../../graph/dims.ts';
 import { readersOf } from '../../graph/readers.ts';
 import type { Node, NodeOf, Origin, VerifiedGraph } from '../../graph/types.ts';
-import { numericShape, sizeOf } from '../../graph/types.ts';
+import { nodeAt, numericShape, sizeOf } from '../../graph/types.ts';
 import { type Inside, isReadAlone, type Layouts, wantsColumnCopy } from '../../joins/layouts.ts';
 import type { JoinIndex } from '../../joins/plan.ts';
 import type { OpName } from '../../ops/attributes.ts';
 import type { DeviceProfile } from '../../profile.ts';
 import { emitCopy } from '../moves/map.ts';
 import { emitTransposedCopy } from '../moves/transpose.ts';
-import { withHalfStorage } from '../text/half.ts';
 import { tapStrides } from '../text/image-strides.ts';
 import type { Emitter, Kernel } from '../text/kernel.ts';
 import { equalParts, furthestAxis, slicePart } from '../text/slices.ts';
@@ -83,7 +82,7 @@ export class Values implements Emitter {
   }
 
   node(id: number): Node {
-    return this.graph.nodes[id]!;
+    return nodeAt(this.graph, id);
   }
 
   /** Whether a node's value has its place. */
@@ -214,7 +213,7 @@ export class Values implements Emitter {
 
   /** The kept half of a weight. */
   #halfOf(node: Node): View | undefined {
-    const source = node.op === 'cast' ? this.graph.nodes[node.inputs[0]!]! : undefined;
+    const source = node.op === 'cast' ? nodeAt(this.graph, node.inputs[0]) : undefined;
     if (!this.#keepHalves || source?.op !== 'param' || node.type.dtype !== 'f16') return undefined;
     const { name } = source.attrs;
     const shape = numericShape(node.type);
@@ -283,7 +282,7 @@ export class Values implements Emitter {
 
   emit(kernel: Kernel): void {
     const args = kernel.args.map((arg) => this.windows.resolve(arg));
-    this.kernels.push(withHalfStorage({ ...kernel, args }));
+    this.kernels.push({ ...kernel, args });
   }
 
   allocate(
@@ -323,20 +322,20 @@ export class Values implements Emitter {
         );
       }
       case 'transpose':
-        return transposeView(this.view(node.inputs[0]!), node.attrs.perm);
+        return transposeView(this.view(node.inputs[0]), node.attrs.perm);
       case 'slice':
         return this.#rows(
           node,
-          sliceView(this.view(node.inputs[0]!), node.attrs.starts, node.attrs.ends.map(Number)),
+          sliceView(this.view(node.inputs[0]), node.attrs.starts, node.attrs.ends.map(Number)),
         );
       case 'expand':
-        return expandView(this.view(node.inputs[0]!), shape);
+        return expandView(this.view(node.inputs[0]), shape);
       case 'all_gather':
       case 'stop_gradient':
       case 'recompute':
-        return this.view(node.inputs[0]!);
+        return this.view(node.inputs[0]);
       case 'reshape': {
-        const from = this.view(node.inputs[0]!);
+        const from = this.view(node.inputs[0]);
         return reshapeView(from, shape) ?? this.#copyReshaped(from, node, shape);
       }
       default:

@@ -8,6 +8,7 @@ import type { Origin } from '../../graph/types.ts';
 import { sizeOf } from '../../graph/types.ts';
 import { flatMain, flatWorkgroup } from '../text/access.ts';
 import { type Emitter, gridOf } from '../text/kernel.ts';
+import { load } from '../text/memory.ts';
 import { isDense, type View } from '../text/view.ts';
 import { windowArg, windowsOf } from '../text/windows.ts';
 import { emitMap } from './map.ts';
@@ -21,17 +22,15 @@ export function emitAccumulate(ctx: Emitter, from: View, to: View, origin: Origi
   }
   const count = sizeOf(to.shape);
   const lanes = count % 4 === 0 ? 4 : 1;
-  const type = lanes === 4 ? 'array<vec4<f32>>' : 'array<f32>';
   const size = flatWorkgroup(ctx.profile);
   for (const window of windowsOf(count, lanes, ctx.profile)) {
     const units = window.elements / lanes;
+    const source = windowArg('from_data', lanes, from.storage, 'read', window);
+    // Gradients are f32.
     ctx.emit({
       name: 'accumulate',
-      args: [
-        windowArg('from_data', type, from.storage, 'read', window),
-        windowArg('to_data', type, to.storage, 'read_write', window),
-      ],
-      body: `${flatMain(size, units)}  to_data[index] += from_data[index];\n}\n`,
+      args: [source, windowArg('to_data', lanes, to.storage, 'read_write', window)],
+      body: `${flatMain(size, units)}  to_data[index] += ${load(source, 'index')};\n}\n`,
       workgroups: gridOf(Math.ceil(units / size), ctx.profile),
       origin,
       flops: window.elements,

@@ -2,27 +2,31 @@
  * Embedding look-up and its gradient over tables that may be larger than a binding.
  *
  * The gradient adds rows of dy that have the same token. Float atomics would make reruns differ and a matrix
- * product with one-hot rows would be huge, so positions are sorted by token: each counts the positions before
- * it (equal tokens in order), which is n² comparisons of integers, far below the model's own work for every
- * batch. Then runs of equal tokens are summed in that order, cut into pieces of 32 so that no invocation
+ * product with one-hot rows would be huge, so positions are sorted by token: up to some thousands each counts
+ * the positions before it (equal tokens in order), n² comparisons of integers in one kernel, far below the
+ * model's own work; more of them are sorted digit by digit (sort.ts). Then runs of equal tokens are summed in that order, cut into pieces of 32 so that no invocation
  * walks a long run (padding tokens) alone.
  */
 
-import { type Node, sizeOf } from '../../graph/types.ts';
+import { type Node, type NodeOf, sizeOf } from '../../graph/types.ts';
 import type { OpName } from '../../ops/attributes.ts';
 import { bytesOf, flatMain, flatWorkgroup, indexExpression, vectorizable } from '../text/access.ts';
-import { computeType } from '../text/half.ts';
 import { gridOf, type Kernel, type KernelArg, type Lower, type LowerContext } from '../text/kernel.ts';
-import type { Storage, View } from '../text/view.ts';
+import { load, store, wgslType } from '../text/memory.ts';
+import { denseView, type Storage, type View } from '../text/view.ts';
 import { hiddenBound } from '../text/wgsl.ts';
 import { type Window, windowArg, windowsOf } from '../text/windows.ts';
+import { emitRadixSort } from './sort.ts';
+
+/** Positions from which on a radix sort is the faster one. */
+const MANY = 8192;
 
 /** Sorted positions that one invocation sums. */
 const PIECE = 32;
 
 const lowerEmbedding: Lower<'embedding'> = (ctx, node) => {
-  const table = ctx.dense(node.inputs[0]!);
-  const ids = ctx.view(node.inputs[1]!);
+  const table = ctx.dense(node.inputs[0]);
+  const ids = ctx.view(node.inputs[1]);
   const output = ctx.result(node);
   const [vocabulary, width] = table.shape as [number, number];
   const whole = table.offset === 0 && table.storage.elements === vocabulary * width;
@@ -44,30 +48,27 @@ function lookUp(
 ): Kernel {
   const [vocabulary, width] = table.shape as [number, number];
   const unit = vectorizable(table) && vectorizable(output) ? 4 : 1;
-  const element = computeType(table.storage);
-  const type = unit === 4 ? `array<vec4<${element}>>` : `array<${element}>`;
   const columns = width / unit;
   const total = sizeOf(ids.shape) * columns;
   const size = flatWorkgroup(ctx.profile);
   const whole = windows.length === 1 && windows[0]!.elements === table.storage.elements;
   const place = output.offset === 0 ? 'index' : `index + ${output.offset / unit}u`;
+  const tables = windows.map((window, w) => windowArg(`table${w}_data`, unit, table.storage, 'read', window));
+  const tokens = { name: 'ids_data', width: 1, storage: ids.storage, access: 'read' } as const;
+  const out = { name: 'out_data', width: unit, storage: output.storage, access: 'read_write' } as const;
   const choices = windows.map((window, w) => {
     const shift = (table.offset - window.start) / unit;
     const at = `row * ${columns}u + column${shift === 0 ? '' : shift > 0 ? ` + ${shift}u` : ` - ${-shift}u`}`;
     const first = window.start / width;
     const test = whole ? '' : `if (row >= ${first}u && row < ${first + window.elements / width}u) `;
-    return `  ${w === 0 ? '' : 'else '}${test}{ out_data[${place}] = table${w}_data[${at}]; }`;
+    return `  ${w === 0 ? '' : 'else '}${test}{ ${store(out, place, load(tables[w]!, at))} }`;
   });
   return {
     name: `embedding${unit === 4 ? '_vec4' : ''}`,
-    args: [
-      ...windows.map((window, w) => windowArg(`table${w}_data`, type, table.storage, 'read', window)),
-      { name: 'ids_data', type: 'array<i32>', storage: ids.storage, access: 'read' },
-      { name: 'out_data', type, storage: output.storage, access: 'read_write' },
-    ],
+    args: [...tables, tokens, out],
     body: `${flatMain(size, total)}  let column = index % ${columns}u;
   let position = index / ${columns}u;
-  let row = u32(clamp(ids_data[${indexExpression('position', ids.shape, ids.strides, ids.offset)}], 0, ${vocabulary - 1}));
+  let row = u32(clamp(${tokenAt(ids, 'position')}, 0, ${vocabulary - 1}));
 ${choices.join('\n')}
 }
 `,
@@ -76,6 +77,11 @@ ${choices.join('\n')}
     flops: 0,
     bytes: 2 * bytesOf(output) + bytesOf(ids),
   };
+}
+
+/** The token of a position, in kernels that bind `ids` as `ids_data`. */
+function tokenAt(ids: View, position: string): string {
+  return `ids_data[${indexExpression(position, ids.shape, ids.strides, ids.offset)}]`;
 }
 
 interface Segments {
@@ -90,10 +96,10 @@ interface Segments {
 }
 
 const lowerEmbeddingGrad: Lower<'embedding_grad'> = (ctx, node) => {
-  const ids = ctx.view(node.inputs[0]!);
-  const dyGiven = ctx.view(node.inputs[1]!);
+  const ids = ctx.view(node.inputs[0]);
+  const dyGiven = ctx.view(node.inputs[1]);
   const width = dyGiven.shape.at(-1)!;
-  const dy = dyGiven.strides.at(-1) === 1 || width === 1 ? dyGiven : ctx.dense(node.inputs[1]!);
+  const dy = dyGiven.strides.at(-1) === 1 || width === 1 ? dyGiven : ctx.dense(node.inputs[1]);
   const output = ctx.result(node);
   if (output.offset !== 0 || output.storage.elements !== sizeOf(output.shape)) {
     throw new Error('the gradient of an embedding must fill its storage');
@@ -109,7 +115,8 @@ const lowerEmbeddingGrad: Lower<'embedding_grad'> = (ctx, node) => {
     width,
     unit: vectorizable(dy) && vectorizable(output) ? 4 : 1,
   };
-  ctx.emit(sortPositions(ctx, node, work));
+  if (positions < MANY) ctx.emit(sortPositions(ctx, node, work));
+  else sortManyPositions(ctx, node, work);
   ctx.emit(sumPieces(ctx, node, work));
   for (const window of windowsOf(output.storage.elements, width, ctx.profile)) {
     ctx.emit(zeroFill(ctx, node, output.storage, window, work.unit));
@@ -120,17 +127,16 @@ const lowerEmbeddingGrad: Lower<'embedding_grad'> = (ctx, node) => {
 /** order[rank] = position, ranks by (token, position). */
 function sortPositions(ctx: LowerContext, node: Node, { ids, order, positions }: Segments): Kernel {
   const size = ctx.profile.kind === 'cpu' ? 8 : 128;
-  const at = (i: string) => `ids_data[${indexExpression(i, ids.shape, ids.strides, ids.offset)}]`;
   return {
     name: 'embedding_sort',
     args: [
-      { name: 'ids_data', type: 'array<i32>', storage: ids.storage, access: 'read' },
-      { name: 'order_data', type: 'array<i32>', storage: order, access: 'read_write' },
+      { name: 'ids_data', width: 1, storage: ids.storage, access: 'read' },
+      { name: 'order_data', width: 1, storage: order, access: 'read_write' },
     ],
-    body: `${flatMain(size, positions)}  let token = ${at('index')};
+    body: `${flatMain(size, positions)}  let token = ${tokenAt(ids, 'index')};
   var rank = 0u;
   for (var i = 0u; i < ${hiddenBound(positions, 'id.z')}; i += 1u) {
-    let other = ${at('i')};
+    let other = ${tokenAt(ids, 'i')};
     rank += select(0u, 1u, other < token || (other == token && i < index));
   }
   order_data[rank] = i32(index);
@@ -143,28 +149,49 @@ function sortPositions(ctx: LowerContext, node: Node, { ids, order, positions }:
   };
 }
 
+/** The same for many: only as many digits as ids have. */
+function sortManyPositions(
+  ctx: LowerContext,
+  node: NodeOf<'embedding_grad'>,
+  { ids, order }: Segments,
+): void {
+  emitRadixSort(ctx, {
+    name: 'embedding_sort',
+    source: ids,
+    lead: 0,
+    key: (id) => `u32(${id})`,
+    helpers: '',
+    bits: Math.ceil(Math.log2(node.attrs.rows)),
+    to: denseView(order, ids.shape),
+    origin: node.origin,
+  });
+}
+
 /** Shared by the summing kernels: the token and the dy row of a sorted place. */
 function segmentHelpers({ ids, dy, unit }: Segments): string {
   const lead = dy.shape.slice(0, -1);
   const strides = dy.strides.slice(0, -1).map((s) => s / unit);
-  const type = unit === 4 ? 'vec4<f32>' : 'f32';
+  const row = indexExpression('position', lead, strides, dy.offset / unit);
   return `fn token_at(place: u32) -> i32 {
   let position = u32(order_data[place]);
-  return ids_data[${indexExpression('position', ids.shape, ids.strides, ids.offset)}];
+  return ${tokenAt(ids, 'position')};
 }
-fn row_at(place: u32, column: u32) -> ${type} {
+fn row_at(place: u32, column: u32) -> ${wgslType(unit, 'f32')} {
   let position = u32(order_data[place]);
-  return dy_data[${indexExpression('position', lead, strides, dy.offset / unit)} + column];
+  return ${load(gradientArg(dy, unit), `${row} + column`)};
 }
 `;
 }
 
+function gradientArg({ storage }: View, width: 1 | 4): KernelArg {
+  return { name: 'dy_data', width, storage, access: 'read' };
+}
+
 function segmentArgs({ ids, dy, order, unit }: Segments): KernelArg[] {
-  const type = unit === 4 ? 'array<vec4<f32>>' : 'array<f32>';
   return [
-    { name: 'ids_data', type: 'array<i32>', storage: ids.storage, access: 'read' },
-    { name: 'order_data', type: 'array<i32>', storage: order, access: 'read' },
-    { name: 'dy_data', type, storage: dy.storage, access: 'read' },
+    { name: 'ids_data', width: 1, storage: ids.storage, access: 'read' },
+    { name: 'order_data', width: 1, storage: order, access: 'read' },
+    gradientArg(dy, unit),
   ];
 }
 
@@ -174,13 +201,10 @@ function sumPieces(ctx: LowerContext, node: Node, work: Segments): Kernel {
   const columns = width / unit;
   const total = Math.ceil(positions / PIECE) * columns;
   const size = flatWorkgroup(ctx.profile);
-  const type = unit === 4 ? 'vec4<f32>' : 'f32';
+  const type = wgslType(unit, 'f32');
   return {
     name: `embedding_pieces${unit === 4 ? '_vec4' : ''}`,
-    args: [
-      ...segmentArgs(work),
-      { name: 'parts_data', type: `array<${type}>`, storage: parts, access: 'read_write' },
-    ],
+    args: [...segmentArgs(work), { name: 'parts_data', width: unit, storage: parts, access: 'read_write' }],
     body: `${segmentHelpers(work)}${flatMain(size, total)}  let column = index % ${columns}u;
   let start = (index / ${columns}u) * ${PIECE}u;
   let end = min(start + ${PIECE}u, ${positions}u);
@@ -203,11 +227,12 @@ function sumPieces(ctx: LowerContext, node: Node, work: Segments): Kernel {
 function zeroFill(ctx: LowerContext, node: Node, storage: Storage, window: Window, unit: 1 | 4): Kernel {
   const total = window.elements / unit;
   const size = flatWorkgroup(ctx.profile);
-  const type = unit === 4 ? 'vec4<f32>' : 'f32';
+  const type = wgslType(unit, 'f32');
+  const out = windowArg('out_data', unit, storage, 'read_write', window);
   return {
     name: `zero${unit === 4 ? '_vec4' : ''}`,
-    args: [windowArg('out_data', `array<${type}>`, storage, 'read_write', window)],
-    body: `${flatMain(size, total)}  out_data[index] = ${type}();\n}\n`,
+    args: [out],
+    body: `${flatMain(size, total)}  ${store(out, 'index', `${type}()`)}\n}\n`,
     workgroups: gridOf(Math.ceil(total / size), ctx.profile),
     origin: node.origin,
     flops: 0,
@@ -224,16 +249,14 @@ function sumSegments(ctx: LowerContext, node: Node, work: Segments, output: View
   const columns = width / unit;
   const total = positions * columns;
   const size = flatWorkgroup(ctx.profile);
-  const type = unit === 4 ? 'vec4<f32>' : 'f32';
+  const type = wgslType(unit, 'f32');
   const first = window.start / width;
   const rows = window.elements / width;
+  const out = windowArg('out_data', unit, output.storage, 'read_write', window);
+  const target = `u32(token - ${first}) * ${columns}u + column`;
   return {
     name: `embedding_segments${unit === 4 ? '_vec4' : ''}`,
-    args: [
-      ...segmentArgs(work),
-      { name: 'parts_data', type: `array<${type}>`, storage: parts, access: 'read' },
-      windowArg('out_data', `array<${type}>`, output.storage, 'read_write', window),
-    ],
+    args: [...segmentArgs(work), { name: 'parts_data', width: unit, storage: parts, access: 'read' }, out],
     body: `${segmentHelpers(work)}${flatMain(size, total)}  let column = index % ${columns}u;
   let start = index / ${columns}u;
   let token = token_at(start);
@@ -250,7 +273,7 @@ function sumSegments(ctx: LowerContext, node: Node, work: Segments, output: View
     if (token_at(place) != token) { break; }
     total += parts_data[(place / ${PIECE}u) * ${columns}u + column];
   }
-  out_data[u32(token - ${first}) * ${columns}u + column] = total;
+  ${store(out, target, 'total')}
 }
 `,
     workgroups: gridOf(Math.ceil(total / size), ctx.profile),

@@ -12,8 +12,8 @@ import type { ElementwiseOp } from '../../ops/attributes.ts';
 import { elementwiseOps, type MapProgram, programOf } from '../../ops/map-program.ts';
 import { rowKernel } from '../rows/rows.ts';
 import { bytesOf, flatMain } from '../text/access.ts';
-import { computeType, elementBytes } from '../text/half.ts';
 import { type Emitter, gridOf, type KernelArg, type Lower, type LowerContext } from '../text/kernel.ts';
+import { computeType, elementBytes, load, store, wgslType } from '../text/memory.ts';
 import { denseView, isDense, type View } from '../text/view.ts';
 import { collapseAxes, expandView } from '../text/view-algebra.ts';
 import {
@@ -28,25 +28,16 @@ import {
 
 const workgroup = 64;
 
-/** Gives every distinct storage one binding name. */
-function bindStorages(
-  views: readonly View[],
-  vectors: readonly boolean[],
-): { names: string[]; args: KernelArg[] } {
-  const args: KernelArg[] = [];
-  const seen = new Map<string, string>();
-  const names = views.map((view, i) => {
-    const element = computeType(view.storage);
-    const type = vectors[i] ? `array<vec4<${element}>>` : `array<${element}>`;
-    const key = `${view.storage.id}`;
-    const known = seen.get(key);
+/** One binding for every distinct storage: that of each view. */
+function bindStorages(views: readonly View[], vectors: readonly boolean[]): KernelArg[] {
+  const bound = new Map<number, KernelArg>();
+  return views.map(({ storage }, i) => {
+    const known = bound.get(storage.id);
     if (known !== undefined) return known;
-    const name = `in${args.length}`;
-    seen.set(key, name);
-    args.push({ name, type, storage: view.storage, access: 'read' });
-    return name;
+    const arg: KernelArg = { name: `in${bound.size}`, width: vectors[i] ? 4 : 1, storage, access: 'read' };
+    bound.set(storage.id, arg);
+    return arg;
   });
-  return { names, args };
 }
 
 interface MapKernel {
@@ -81,7 +72,7 @@ export function emitMap(ctx: Emitter, kernel: MapKernel): void {
     canVectorise(resultStrides, result.offset, false) &&
     operands.every((v, i) => canVectorise(inputStrides[i]!, v.offset, true));
   const lanes: Lanes = vector ? 4 : 1;
-  const { names, args } = bindStorages(
+  const bound = bindStorages(
     operands,
     vectorInputs.map((v) => vector && v),
   );
@@ -98,8 +89,8 @@ export function emitMap(ctx: Emitter, kernel: MapKernel): void {
     );
   const loads = operands.map((v, i) => {
     const isVector = vector && vectorInputs[i]!;
-    const element = `${names[i]}[${index(v.offset, inputStrides[i]!, isVector)}]`;
-    const value = vector && !isVector ? `vec4<${computeType(v.storage)}>(${element})` : element;
+    const element = load(bound[i]!, index(v.offset, inputStrides[i]!, isVector));
+    const value = vector && !isVector ? `${wgslType(4, computeType(v.storage))}(${element})` : element;
     return `let v${i} = ${value};`;
   });
   const { lines, result: value } = printProgram(
@@ -111,25 +102,17 @@ export function emitMap(ctx: Emitter, kernel: MapKernel): void {
   );
   const loopShape = shape.map((n, axis) => (axis === inner ? n / lanes : n));
   const count = sizeOf(loopShape);
-  const outElement = computeType(result.storage);
   // In place: an operand in the result's storage is one of the same elements, read before it is written.
-  const out = args.find((arg) => arg.storage.id === result.storage.id)?.name ?? 'out';
+  const name = bound.find((arg) => arg.storage.id === result.storage.id)?.name ?? 'out';
+  const out: KernelArg = { name, width: lanes, storage: result.storage, access: 'read_write' };
   const body = `${programHelpers(program, lanes)}${flatMain(workgroup, count)}  ${[...printCoordinates('index', loopShape, 'x'), ...loads, ...lines].join('\n  ')}
-  ${out}[${index(result.offset, resultStrides, vector)}] = ${value};
+  ${store(out, index(result.offset, resultStrides, vector), value)}
 }
 `;
   const elements = sizeOf(result.shape);
   ctx.emit({
     name: kernel.name,
-    args: [
-      ...args.filter((arg) => arg.storage.id !== result.storage.id),
-      {
-        name: out,
-        type: vector ? `array<vec4<${outElement}>>` : `array<${outElement}>`,
-        storage: result.storage,
-        access: 'read_write',
-      },
-    ],
+    args: [...new Set(bound)].filter((arg) => arg.storage.id !== result.storage.id).concat(out),
     body,
     workgroups: gridOf(Math.ceil(count / workgroup), ctx.profile),
     origin: kernel.origin,
@@ -147,18 +130,20 @@ export function emitCopy(ctx: Emitter, from: View, to: View, origin: Origin): vo
 
 /** Fills a view with one value, or with 0, 1, 2, ... (`iota`, one axis). */
 function emitFill(ctx: Emitter, to: View, value: number | 'iota', origin: Origin): void {
-  const element = computeType(to.storage);
+  const out = { name: 'out', width: 1, storage: to.storage, access: 'read_write' } as const;
   const { shape, strides } = collapseAxes(to.shape, [to.strides]);
   const count = sizeOf(shape);
-  const constant = element === 'i32' ? `i32(${value})` : value === 'iota' ? '' : literal(value);
-  ctx.emit({
-    name: 'fill',
-    args: [{ name: 'out', type: `array<${element}>`, storage: to.storage, access: 'read_write' }],
-    body: `${flatMain(workgroup, count)}  ${printCoordinates('index', shape, 'x').join('\n  ')}
-  out[${affine(
+  const integer = value === 'iota' ? 'i32(index)' : `i32(${value})`;
+  const filled = value === 'iota' || computeType(to.storage) === 'i32' ? integer : literal(value);
+  const place = affine(
     to.offset,
     strides[0]!.map((s, axis) => [`x${axis}`, s]),
-  )}] = ${value === 'iota' ? 'i32(index)' : constant};
+  );
+  ctx.emit({
+    name: 'fill',
+    args: [out],
+    body: `${flatMain(workgroup, count)}  ${printCoordinates('index', shape, 'x').join('\n  ')}
+  ${store(out, place, filled)}
 }
 `,
     workgroups: gridOf(Math.ceil(count / workgroup), ctx.profile),
@@ -194,7 +179,7 @@ function emitRowSum(ctx: LowerContext, node: Node, program: MapProgram, sum: Nod
     name: 'row_sum',
     inputs,
     output: denseView(result.storage, lead, result.offset),
-    steps: [{ reduce: [{ op: 'sum' as const, name: 'total', value }] }, { put: 'total' }],
+    steps: [{ reduce: [{ op: 'sum' as const, name: 'total', value, reads: roles }] }, { put: 'total' }],
     flops: sizeOf(numericShape(node.type)) * (program.instructions.length + 1),
   };
   ctx.emit(rowKernel(spec, ctx.profile, node.origin));
@@ -222,20 +207,20 @@ function fillsMemory(view: View, shape: readonly number[]): boolean {
 
 const lowerMask: Lower<'mask_future'> = (ctx, node) => {
   const shape = numericShape(node.type);
-  const from = ctx.dense(node.inputs[0]!);
+  const from = ctx.dense(node.inputs[0]);
   const to = ctx.result(node);
   const keys = shape.at(-1)!;
   const queries = shape.at(-2)!;
   const count = sizeOf(shape);
+  const x = { name: 'x', width: 1, storage: from.storage, access: 'read' } as const;
+  const out = { name: 'out', width: 1, storage: to.storage, access: 'read_write' } as const;
+  const value = `select(${load(x, `${from.offset}u + index`)}, -3e38, key > query + ${keys - queries})`;
   ctx.emit({
     name: 'mask_future',
-    args: [
-      { name: 'x', type: 'array<f32>', storage: from.storage, access: 'read' },
-      { name: 'out', type: 'array<f32>', storage: to.storage, access: 'read_write' },
-    ],
+    args: [x, out],
     body: `${flatMain(workgroup, count)}  let key = i32(index % ${keys}u);
   let query = i32((index / ${keys}u) % ${queries}u);
-  out[${to.offset}u + index] = select(x[${from.offset}u + index], -3e38, key > query + ${keys - queries});
+  ${store(out, `${to.offset}u + index`, value)}
 }
 `,
     workgroups: gridOf(Math.ceil(count / workgroup), ctx.profile),
@@ -246,28 +231,28 @@ const lowerMask: Lower<'mask_future'> = (ctx, node) => {
 };
 
 const lowerCast: Lower<'cast'> = (ctx, node) => {
-  const from = ctx.view(node.inputs[0]!);
+  const from = ctx.view(node.inputs[0]);
   const result = ctx.result(node);
   if (computeType(from.storage) === computeType(result.storage)) {
     emitMap(ctx, { name: 'cast', program: identity, inputs: [from], result, origin: node.origin });
     return;
   }
-  const x = ctx.dense(node.inputs[0]!);
+  const source = ctx.dense(node.inputs[0]);
   const count = sizeOf(result.shape);
   const type = computeType(result.storage);
+  const x = { name: 'x', width: 1, storage: source.storage, access: 'read' } as const;
+  const out = { name: 'out', width: 1, storage: result.storage, access: 'read_write' } as const;
+  const value = `${type}(${load(x, `${source.offset}u + index`)})`;
   ctx.emit({
     name: 'cast',
-    args: [
-      { name: 'x', type: `array<${computeType(x.storage)}>`, storage: x.storage, access: 'read' },
-      { name: 'out', type: `array<${type}>`, storage: result.storage, access: 'read_write' },
-    ],
-    body: `${flatMain(workgroup, count)}  out[${result.offset}u + index] = ${type}(x[${x.offset}u + index]);
+    args: [x, out],
+    body: `${flatMain(workgroup, count)}  ${store(out, `${result.offset}u + index`, value)}
 }
 `,
     workgroups: gridOf(Math.ceil(count / workgroup), ctx.profile),
     origin: node.origin,
     flops: 0,
-    bytes: bytesOf(x, result),
+    bytes: bytesOf(source, result),
   });
 };
 

@@ -1,5 +1,5 @@
 /**
- * Moves that could not be made free: take and its gradient, concat, pad.
+ * Moves that could not be made free: take and its gradient, pick, flip, concat, pad.
  *
  * Each is written from the result's side, one invocation for each element (vec4 where all layouts allow), so
  * nothing is scattered and no two invocations write the same place. Inputs are read through their strides.
@@ -18,8 +18,8 @@ import {
   repeatsLast,
   vectorizable,
 } from '../text/access.ts';
-import { computeType } from '../text/half.ts';
 import { gridOf, type Lower, type LowerContext } from '../text/kernel.ts';
+import { computeType } from '../text/memory.ts';
 import type { View } from '../text/view.ts';
 
 interface Move {
@@ -78,7 +78,7 @@ function emitMove(ctx: LowerContext, node: Node, move: Move): void {
       const last = shape.length - 1;
       const strides = view.strides.map((s, axis) => (axis === last ? s : s / unit));
       const at = indexExpression(index, inUnits(shape, width), strides, view.offset / unit);
-      const one = operands.at(role, `${at}${shift}`);
+      const one = operands.load(role, `${at}${shift}`);
       return vector && unit === 1 ? `${type}(${one})` : one;
     },
   };
@@ -92,7 +92,7 @@ function emitMove(ctx: LowerContext, node: Node, move: Move): void {
   ctx.emit({
     name: vector ? `${move.name}_vec4` : move.name,
     args: operands.args,
-    body: `${flatMain(size, total)}${move.write(tools)}  ${operands.at('out', place)} = value;\n}\n`,
+    body: `${flatMain(size, total)}${move.write(tools)}  ${operands.store('out', place, 'value')}\n}\n`,
     workgroups: gridOf(Math.ceil(total / size), ctx.profile),
     origin: node.origin,
     flops: 0,
@@ -114,8 +114,8 @@ function inUnits(shape: readonly number[], width: number): number[] {
 }
 
 const lowerTake: Lower<'take'> = (ctx, node) => {
-  const x = ctx.view(node.inputs[0]!);
-  const index = ctx.view(node.inputs[1]!);
+  const x = ctx.view(node.inputs[0]);
+  const index = ctx.view(node.inputs[1]);
   const { axis } = node.attrs;
   const output = ctx.result(node);
   const last = axis === x.shape.length - 1;
@@ -133,7 +133,7 @@ const lowerTake: Lower<'take'> = (ctx, node) => {
     write({ operands, width, load }) {
       const outer = sizeOf(inUnits(output.shape, width).slice(axis));
       const row = indexExpression(`(index / ${outer}u)`, index.shape, index.strides, index.offset);
-      const chosen = operands.at('choice', row);
+      const chosen = operands.load('choice', row);
       return `  let chosen = u32(clamp(${chosen}, 0, ${x.shape[axis]! - 1}));
   let value = ${load('x', without, 'index', without.shape, ` + chosen * ${x.strides[axis]! / width}u`)};
 `;
@@ -142,8 +142,8 @@ const lowerTake: Lower<'take'> = (ctx, node) => {
 };
 
 const lowerTakeGrad: Lower<'take_grad'> = (ctx, node) => {
-  const index = ctx.view(node.inputs[0]!);
-  const dy = ctx.view(node.inputs[1]!);
+  const index = ctx.view(node.inputs[0]);
+  const dy = ctx.view(node.inputs[1]);
   const { axis } = node.attrs;
   const output = ctx.result(node);
   const grown: View = {
@@ -162,7 +162,7 @@ const lowerTakeGrad: Lower<'take_grad'> = (ctx, node) => {
       const outer = sizeOf(shape.slice(axis));
       const row = indexExpression(`(index / ${outer}u)`, index.shape, index.strides, index.offset);
       return `  var value = ${type}();
-  if (i32(${coordinateOf('index', shape, axis)}) == ${operands.at('choice', row)}) {
+  if (i32(${coordinateOf('index', shape, axis)}) == ${operands.load('choice', row)}) {
     value = ${load('dy', grown, 'index')};
   }
 `;
@@ -170,8 +170,95 @@ const lowerTakeGrad: Lower<'take_grad'> = (ctx, node) => {
   });
 };
 
+const lowerPick: Lower<'pick'> = (ctx, node) => {
+  const x = ctx.view(node.inputs[0]);
+  const order = ctx.view(node.inputs[1]);
+  const { count } = node.attrs;
+  const output = ctx.result(node);
+  const rowOf = ({ shape, strides, offset }: View) =>
+    indexExpression('row', shape.slice(0, -1), strides.slice(0, -1), offset);
+  emitMove(ctx, node, {
+    name: 'pick',
+    sources: [],
+    scalars: [
+      { role: 'x', view: x },
+      { role: 'order', view: order },
+    ],
+    output,
+    vector: false,
+    write({ operands }) {
+      const chosen = operands.load(
+        'order',
+        `${rowOf(order)} + (index % ${count}u) * ${order.strides.at(-1)}u`,
+      );
+      const most = x.shape.at(-1)! - 1;
+      const place = `${rowOf(x)} + chosen * ${x.strides.at(-1)}u`;
+      return `  let row = index / ${count}u;
+  let chosen = u32(clamp(${chosen}, 0, ${most}));
+  let value = ${operands.load('x', place)};
+`;
+    },
+  });
+};
+
+/** Written from the order's side: it names every place of a row once. */
+const lowerPickGrad: Lower<'pick_grad'> = (ctx, node) => {
+  const order = ctx.view(node.inputs[0]);
+  const dy = ctx.view(node.inputs[1]);
+  const output = ctx.result(node);
+  const [count, length] = [dy.shape.at(-1)!, output.shape.at(-1)!];
+  const operands = new Operands([
+    { role: 'order', view: order, access: 'read', vector: false },
+    { role: 'dy', view: dy, access: 'read', vector: false },
+    { role: 'out', view: output, access: 'read_write', vector: false },
+  ]);
+  const rowOf = ({ shape, strides, offset }: View) =>
+    indexExpression('row', shape.slice(0, -1), strides.slice(0, -1), offset);
+  const total = sizeOf(output.shape);
+  const size = flatWorkgroup(ctx.profile);
+  const at = `${rowOf(order)} + along * ${order.strides.at(-1)}u`;
+  const given = operands.load('dy', `${rowOf(dy)} + along * ${dy.strides.at(-1)}u`);
+  const place = `${rowOf(output)} + chosen * ${output.strides.at(-1)}u`;
+  ctx.emit({
+    name: 'pick_grad',
+    args: operands.args,
+    body: `${flatMain(size, total)}  let row = index / ${length}u;
+  let along = index % ${length}u;
+  let chosen = u32(clamp(${operands.load('order', at)}, 0, ${length - 1}));
+  var value = ${computeType(output.storage)}();
+  if (along < ${count}u) { value = ${given}; }
+  ${operands.store('out', place, 'value')}
+}
+`,
+    workgroups: gridOf(Math.ceil(total / size), ctx.profile),
+    origin: node.origin,
+    flops: 0,
+    bytes: bytesOf(order, dy, output),
+  });
+};
+
+const lowerFlip: Lower<'flip'> = (ctx, node) => {
+  const x = standing(ctx.view(node.inputs[0]));
+  const { axis } = node.attrs;
+  const output = ctx.result(node);
+  const last = axis === output.shape.length - 1;
+  emitMove(ctx, node, {
+    name: 'flip',
+    sources: [{ role: 'x', view: x }],
+    output,
+    vector: !last,
+    write({ width, load }) {
+      const along = coordinateOf('index', inUnits(output.shape, width), axis);
+      const step = x.strides[axis]! / (repeatsLast(x) ? 1 : width);
+      // u32 wraps around: from the entry's own place to the one as far from the end.
+      const shift = ` + ${(output.shape[axis]! - 1) * step}u - ${along} * ${2 * step}u`;
+      return `  let value = ${load('x', x, 'index', x.shape, step === 0 ? '' : shift)};\n`;
+    },
+  });
+};
+
 const lowerPad: Lower<'pad'> = (ctx, node) => {
-  const x = standing(ctx.view(node.inputs[0]!));
+  const x = standing(ctx.view(node.inputs[0]));
   const { before } = node.attrs;
   const output = ctx.result(node);
   const last = output.shape.length - 1;
@@ -272,6 +359,9 @@ function emitConcat(
 export const moveLowerings = {
   take: lowerTake,
   take_grad: lowerTakeGrad,
+  pick: lowerPick,
+  pick_grad: lowerPickGrad,
+  flip: lowerFlip,
   concat: lowerConcat,
   pad: lowerPad,
 } satisfies { [K in OpName]?: Lower<K> };

@@ -7,8 +7,8 @@
 
 import type { Origin } from '../../graph/types.ts';
 import { flatMain } from '../text/access.ts';
-import { computeType } from '../text/half.ts';
 import { type Emitter, gridOf } from '../text/kernel.ts';
+import { computeType, load, store, wgslType } from '../text/memory.ts';
 import type { View } from '../text/view.ts';
 import { collapseAxes } from '../text/view-algebra.ts';
 import { affine, printCoordinates } from '../text/wgsl.ts';
@@ -51,18 +51,18 @@ export function emitTransposedCopy(ctx: Emitter, from: View, to: View, origin: O
       ]),
     );
   const four = [0, 1, 2, 3];
-  const vector = `vec4<${computeType(from.storage)}>`;
+  const x = { name: 'x', width: 4, storage: from.storage, access: 'read' } as const;
+  const out = { name: 'out', width: 4, storage: to.storage, access: 'read_write' } as const;
+  const vector = wgslType(4, computeType(from.storage));
+  const turned = (r: number) => `${vector}(${four.map((c) => `r${c}[${r}]`).join(', ')})`;
   ctx.emit({
     name: 'transpose',
-    args: [
-      { name: 'x', type: `array<${vector}>`, storage: from.storage, access: 'read' },
-      { name: 'out', type: `array<${vector}>`, storage: to.storage, access: 'read_write' },
-    ],
+    args: [x, out],
     body: `${flatMain(workgroup, count)}  ${printCoordinates('index', blocks, 'x').join('\n  ')}
   let source = ${index(from.offset, fromStrides, row)};
   let target_ = ${index(to.offset, toStrides, column)};
-  ${four.map((c) => `let r${c} = x[source + ${(c * fromStrides[column]!) / 4}u];`).join('\n  ')}
-  ${four.map((r) => `out[target_ + ${(r * toStrides[row]!) / 4}u] = ${vector}(${four.map((c) => `r${c}[${r}]`).join(', ')});`).join('\n  ')}
+  ${four.map((c) => `let r${c} = ${load(x, `source + ${(c * fromStrides[column]!) / 4}u`)};`).join('\n  ')}
+  ${four.map((r) => store(out, `target_ + ${(r * toStrides[row]!) / 4}u`, turned(r))).join('\n  ')}
 }
 `,
     workgroups: gridOf(Math.ceil(count / workgroup), ctx.profile),

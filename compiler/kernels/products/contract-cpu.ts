@@ -9,31 +9,31 @@
  */
 import { alignUp } from '../../graph/dims.ts';
 import { type RegisterTile, tileColumns } from '../schedules/contract.ts';
+import type { KernelArg } from '../text/kernel.ts';
+import { load } from '../text/memory.ts';
 import { hiddenBound } from '../text/wgsl.ts';
-import { baseIndex, type Contraction, groupIndex, type ResultPrinter } from './contraction.ts';
+import {
+  baseIndex,
+  type Contraction,
+  groupIndex,
+  type ProductArgs,
+  type ResultPrinter,
+} from './contraction.ts';
 import { printResultMoments, printRowNorm } from './normalised.ts';
 import { layersOf, printTilePlace, tileGrid } from './tile-grid.ts';
 import { type LoopNest, pixelLoop, plainLoop, tapLoop } from './walk-cpu.ts';
 
-/** Names of the operands' bindings, and whether their loads are vec4: `a` along M, `b` along N. */
-interface LoadModes {
-  readonly a: string;
-  readonly b: string;
-  readonly aVector: boolean;
-  readonly bVector: boolean;
-}
-
 export function printRegisterTile(
   c: Contraction,
   tile: RegisterTile,
-  modes: LoadModes,
+  args: ProductArgs,
   printer: ResultPrinter,
 ): string {
   const { head } = printRowNorm(c, tile.rows, 'm0', lanesOf(tile));
   const main = `@compute @workgroup_size(${tile.lanes})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>)`;
   const body = (part: TilePart) => `{
-  ${printPart(c, part, modes, printer).join('\n  ')}
+  ${printPart(c, part, args, printer).join('\n  ')}
 }
 `;
   const rest = c.m % tile.rows;
@@ -67,7 +67,7 @@ function axesOf({ order }: RegisterTile): readonly [across: 'x' | 'y', down: 'x'
   return order === 'across' ? ['x', 'y'] : ['y', 'x'];
 }
 
-function printPart(c: Contraction, part: TilePart, modes: LoadModes, printer: ResultPrinter): string[] {
+function printPart(c: Contraction, part: TilePart, args: ProductArgs, printer: ResultPrinter): string[] {
   const { tile, step } = part;
   const { rows, vectors } = partsOf(tile);
   const zero = zeroOf(c, step);
@@ -80,12 +80,12 @@ function printPart(c: Contraction, part: TilePart, modes: LoadModes, printer: Re
     ...printTilePlace(c, step, down, 'm0'),
     ...(meets(c) ? [] : [`if (n0 >= ${c.n}u) { return; }`]),
     ...printRowNorm(c, tile.rows, 'm0', lanesOf(tile)).lines,
-    ...printColumns(c, vectors, modes),
-    ...printRows(c, tile, modes, nest),
+    ...printColumns(c, vectors, args),
+    ...printRows(c, tile, args, nest),
     ...sums.map((c) => `var c${c} = vec4<f32>();`),
     ...(apart === 0 ? [] : sums.map((c) => `var total${c} = vec4<f32>();`)),
     ...nest.open,
-    ...printStep(rows, vectors, modes, nest),
+    ...printStep(rows, vectors, args, nest),
     '}'.repeat(apart),
     ...(apart === 0 ? [] : sums.map((c) => `total${c} += c${c}; c${c} = vec4<f32>();`)),
     '}'.repeat(depth - apart),
@@ -153,7 +153,7 @@ function keepColumns(c: Contraction, { tile, whole }: TilePart, printer: ResultP
         guarded(
           wholeColumns,
           `n0 + ${4 * j}u < ${c.n}u`,
-          [0, 1, 2, 3].map((r) => `${printer.placeDown('m', `(n0 + ${4 * j + r}u)`)} = c${first + r}_${j};`),
+          [0, 1, 2, 3].map((r) => printer.keepDown(`c${first + r}_${j}`, 'm', `(n0 + ${4 * j + r}u)`)),
         ),
       ),
     ]),
@@ -186,7 +186,7 @@ function mapKept(c: Contraction, tile: RegisterTile, printer: ResultPrinter, zer
       `for (var q = 0u; q < ${columns}; q += 4u) { let n = n0 + q;`,
       ...four.flatMap((i) => printer.columnValuesDown(`(n + ${i}u)`, i)),
       `for (var r = 0u; r < ${rows}; r += 4u) { let m = m0 + r;`,
-      ...four.map((i) => `let row${i}_ = ${printer.placeDown('m', `(n + ${i}u)`)};`),
+      ...four.map((i) => `let row${i}_ = ${printer.keptDown('m', `(n + ${i}u)`)};`),
       ...four.flatMap((i) => [
         `{ let column = n + ${i}u;`,
         `let acc = vec4<f32>(${four.map((r) => `row${r}_.${'xyzw'[i]}`).join(', ')});`,
@@ -224,9 +224,9 @@ function loopNest(c: Contraction, tile: RegisterTile, zero: string): LoopNest {
 }
 
 /** Addresses of the tile's columns in the right operand. */
-function printColumns(c: Contraction, vectors: readonly number[], modes: LoadModes): string[] {
+function printColumns(c: Contraction, vectors: readonly number[], args: ProductArgs): string[] {
   const base = baseIndex(c.b, 'batch');
-  if (modes.bVector)
+  if (args.b.width === 4)
     // A vec4 behind the edge reads the last one; it is not stored.
     return vectors.map((j) => `let b_at${j} = (${base} + min(n0 + ${4 * j}u, ${c.n - 4}u)) / 4u;`);
   const column = (n: string) => `${base} + ${groupIndex(n, c.b.outer)}`;
@@ -239,10 +239,10 @@ function printColumns(c: Contraction, vectors: readonly number[], modes: LoadMod
 }
 
 /** Addresses of the tile's rows in the left operand. */
-function printRows(c: Contraction, tile: RegisterTile, modes: LoadModes, nest: LoopNest): string[] {
+function printRows(c: Contraction, tile: RegisterTile, args: ProductArgs, nest: LoopNest): string[] {
   const base = baseIndex(c.a, 'batch');
   const rows = Array.from({ length: tile.rows }, (_, i) => i);
-  if (modes.aVector)
+  if (args.a.width === 4)
     return [
       ...nest.setup,
       ...Array.from(
@@ -261,32 +261,31 @@ function printRows(c: Contraction, tile: RegisterTile, modes: LoadModes, nest: L
 function printStep(
   rows: readonly number[],
   vectors: readonly number[],
-  modes: LoadModes,
+  args: ProductArgs,
   { a, b }: LoopNest,
 ): string[] {
   const lines: string[] = [];
-  const place = (at: string, side: LoopNest['b'], vector: boolean) => {
-    const unit = vector ? 4 : 1;
+  const loadOf = (arg: KernelArg, at: string, side: LoopNest['b']) => {
+    const vector = arg.width === 4;
     const shift = side.shift === undefined ? '' : ` + ${side.shift}${vector ? ' / 4u' : ''}`;
-    return `${at}${shift} + k * ${side.inner / unit}u`;
+    return load(arg, `${at}${shift} + k * ${side.inner / arg.width}u`);
   };
   for (const j of vectors) {
-    const load = (at: string) => `${modes.b}[${place(at, b, modes.bVector)}]`;
+    const one = (at: string) => loadOf(args.b, at, b);
     lines.push(
-      modes.bVector
-        ? `let b${j} = ${load(`b_at${j}`)};`
-        : `let b${j} = vec4<f32>(${[0, 1, 2, 3].map((q) => load(`b_at${j}_${q}`)).join(', ')});`,
+      args.b.width === 4
+        ? `let b${j} = ${one(`b_at${j}`)};`
+        : `let b${j} = vec4<f32>(${[0, 1, 2, 3].map((q) => one(`b_at${j}_${q}`)).join(', ')});`,
     );
   }
-  if (modes.aVector)
-    for (let i = 0; i < rows.length / 4; i++)
-      lines.push(`let a${i} = ${modes.a}[${place(`a_at${i}`, a, true)}];`);
+  const aVector = args.a.width === 4;
+  if (aVector)
+    for (let i = 0; i < rows.length / 4; i++) lines.push(`let a${i} = ${loadOf(args.a, `a_at${i}`, a)};`);
   for (const i of rows) {
     const own = a.rows?.[i];
-    const scalar = own
-      ? `select(0.0, ${modes.a}[${place(own.at, a, false)}], ${own.valid})`
-      : `${modes.a}[${place(`a_at${i}`, a, false)}]`;
-    lines.push(`{ let x = vec4<f32>(${modes.aVector ? `a${i >> 2}.${'xyzw'[i & 3]}` : scalar});`);
+    const scalar = () =>
+      own ? `select(0.0, ${loadOf(args.a, own.at, a)}, ${own.valid})` : loadOf(args.a, `a_at${i}`, a);
+    lines.push(`{ let x = vec4<f32>(${aVector ? `a${i >> 2}.${'xyzw'[i & 3]}` : scalar()});`);
     for (const j of vectors) lines.push(`c${i}_${j} = fma(x, b${j}, c${i}_${j});`);
     lines.push('}');
   }

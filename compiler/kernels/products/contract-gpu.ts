@@ -8,15 +8,16 @@
  */
 
 import type { WorkgroupTile } from '../schedules/contract.ts';
-import type { Contraction, ResultPrinter } from './contraction.ts';
+import type { KernelArg } from '../text/kernel.ts';
+import type { Contraction, ProductArgs, ResultPrinter } from './contraction.ts';
 import { printResultMoments, printRowNorm } from './normalised.ts';
 import { halfOffset, printStagedLoop, type TileArray } from './staging.ts';
 import { printTilePlace, tileGrid } from './tile-grid.ts';
 import { printPiece } from './walk.ts';
 
 /** Tiles lie line by line of K, so that an invocation's columns are side by side. */
-function tileArrays({ rows, columns, depth }: WorkgroupTile, names: { a: string; b: string }) {
-  const tile = (array: string, source: string, extent: number): TileArray => ({
+function tileArrays({ rows, columns, depth }: WorkgroupTile, args: ProductArgs) {
+  const tile = (array: string, source: KernelArg, extent: number): TileArray => ({
     array,
     source,
     extent,
@@ -24,11 +25,10 @@ function tileArrays({ rows, columns, depth }: WorkgroupTile, names: { a: string;
     along: 'outer',
     pitch: extent + 4,
     element: 'f32',
-    bound: 'f32',
-    vector: false,
+    asStored: false,
     packed: false,
   });
-  return { a: tile('a_tile', names.a, rows), b: tile('b_tile', names.b, columns) };
+  return { a: tile('a_tile', args.a, rows), b: tile('b_tile', args.b, columns) };
 }
 
 /** Multiplies a slice of both tiles; `half` is the one that holds it, where there are two. */
@@ -65,7 +65,7 @@ function partsOf({ rowsPerInvocation, columnsPerInvocation }: WorkgroupTile) {
 export function printWorkgroupTile(
   c: Contraction,
   tile: WorkgroupTile,
-  names: { a: string; b: string },
+  args: ProductArgs,
   printer: ResultPrinter,
 ): string {
   const across = tile.columns / tile.columnsPerInvocation;
@@ -80,9 +80,9 @@ export function printWorkgroupTile(
   const norm = printRowNorm(c, tile.rows, 'm_tile', lanes);
   lines.push(...norm.lines);
   for (const i of rows) for (const j of vectors) lines.push(`var c${i}_${j} = vec4<f32>();`);
-  const { a, b } = tileArrays(tile, names);
+  const { a, b } = tileArrays(tile, args);
   const multiply = printMultiply(tile, { a, b }, across);
-  lines.push(...printStagedLoop(c, { a, b, invocations, buffers: tile.buffers }, multiply));
+  lines.push(...printStagedLoop(c, { a, b, args, invocations, buffers: tile.buffers }, multiply));
   for (const i of rows)
     for (const j of vectors) {
       lines.push(`{ let m = m_tile + ty * ${tile.rowsPerInvocation}u + ${i}u;`);

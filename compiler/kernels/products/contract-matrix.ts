@@ -15,9 +15,11 @@ import {
   type MatrixTile,
   subgroupGrid,
 } from '../schedules/matrix.ts';
+import type { KernelArg } from '../text/kernel.ts';
 import {
   type Contraction,
   type Operand,
+  type ProductArgs,
   type ResultPrinter,
   unitStride,
   vectorAligned,
@@ -32,15 +34,9 @@ export function matrixExtensions({ subgroup }: MatrixTile): string[] {
   return ['subgroups', ...asked, 'chromium_experimental_subgroup_matrix'];
 }
 
-/** How an operand is bound. */
-interface MatrixBinding {
-  readonly name: string;
-  /**
-   * What an element of the binding is for WGSL; f32 also where storages of halves are widened by every
-   * access.
-   */
-  readonly bound: 'f16' | 'f32';
-  readonly vector: boolean;
+interface MatrixArgs extends ProductArgs {
+  /** Whether an operand's halves are read as such. */
+  asStored(arg: KernelArg): boolean;
 }
 
 /** Whether the operands can be staged four elements at a time, along the axis on which they are dense. */
@@ -80,22 +76,22 @@ interface Printed {
 function tileArray(
   tile: MatrixTile,
   operand: Operand,
-  binding: MatrixBinding,
+  source: KernelArg,
+  asStored: boolean,
   [array, extent]: readonly [string, number],
 ): TileArray {
   const element = tile.config.component;
   const along = denseAxis(operand);
   return {
     array,
-    source: binding.name,
+    source,
+    asStored,
     extent,
     depth: tile.depth,
     along,
     pitch: (along === 'k' ? tile.depth : extent) + linePadding[element],
     element,
-    bound: binding.bound,
-    vector: binding.vector,
-    packed: tile.packed && binding.vector,
+    packed: tile.packed && source.width === 4,
   };
 }
 
@@ -200,16 +196,15 @@ function printStore({ c, tile, resultPitch, printer }: Printed): string {
 `;
 }
 
-/** @param bindings of both operands, f16 where the kernel reads halves as such */
 export function printMatrixTile(
   c: Contraction,
   tile: MatrixTile,
-  bindings: { readonly a: MatrixBinding; readonly b: MatrixBinding },
+  args: MatrixArgs,
   printer: ResultPrinter,
 ): string {
   const { config, subgroup } = tile;
-  const a = tileArray(tile, c.a, bindings.a, ['a_tile', tile.rows]);
-  const b = tileArray(tile, c.b, bindings.b, ['b_tile', tile.columns]);
+  const a = tileArray(tile, c.a, args.a, args.asStored(args.a), ['a_tile', tile.rows]);
+  const b = tileArray(tile, c.b, args.b, args.asStored(args.b), ['b_tile', tile.columns]);
   const printed: Printed = { c, tile, a, b, resultPitch: tile.columns + linePadding.f32, printer };
   const invocations = invocationsOf(tile);
   const [, across] = subgroupGrid(tile);
@@ -222,7 +217,7 @@ export function printMatrixTile(
     `let column = subgroup % ${across}u * ${tile.columnsPerSubgroup}u;`,
     ...(c.walk?.kind === 'pixels' ? printPiece(c.walk) : []),
     ...count(rows).flatMap((i) => count(columns).map((j) => `var c${i}_${j}: ${result};`)),
-    ...printStagedLoop(c, { a, b, invocations, buffers: tile.buffers }, printProducts(printed)),
+    ...printStagedLoop(c, { a, b, args, invocations, buffers: tile.buffers }, printProducts(printed)),
     ...printResults(printed),
   ];
   const sizes = arraySizes(tile, { a: a.along, b: b.along });

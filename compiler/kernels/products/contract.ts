@@ -14,8 +14,8 @@ import { emitTransposedCopy } from '../moves/transpose.ts';
 import { type ContractTile, readsStorage } from '../schedules/contract.ts';
 import { matrixElement } from '../schedules/matrix.ts';
 import { chooseSchedule } from '../schedules/schedules.ts';
-import { elementBytes } from '../text/half.ts';
 import type { KernelArg, Lower, LowerContext } from '../text/kernel.ts';
+import { elementBytes, type Width } from '../text/memory.ts';
 import { denseView, type View } from '../text/view.ts';
 import { collapseAxes, expandView } from '../text/view-algebra.ts';
 import { programHelpers } from '../text/wgsl.ts';
@@ -28,9 +28,11 @@ import {
   type Normalisation,
   type Operand,
   operandOf,
+  type ProductArgs,
   type ResultPrinter,
   resultPrinter,
   storesByColumns,
+  storesVectors,
   unitStride,
   vectorAligned,
   vectorExtra,
@@ -93,17 +95,11 @@ function normalisation(
   return { normalise: { moments, weight, bias, eps: attrs.normalise.eps } };
 }
 
-/** Views of what a normalisation reads in the kernel, with the names of their bindings. */
-function normalisationOperands({ normalise }: Contraction): readonly (readonly [name: string, view: View])[] {
+/** Views of what a normalisation reads in the kernel. */
+function normalisationViews({ normalise }: Contraction): readonly View[] {
   if (!normalise) return [];
   const { moments, weight, bias, folded } = normalise;
-  const own = folded
-    ? []
-    : ([
-        ['gain', weight],
-        ['shift', bias],
-      ] as const);
-  return [['row_stats', moments], ...own];
+  return folded ? [moments] : [moments, weight, bias];
 }
 
 /** The right operand dense along N, copied if it is not. */
@@ -163,7 +159,7 @@ function transposedCopy(ctx: LowerContext, view: View, origin: Origin): View {
 function sharedStorages(c: Contraction): ReadonlySet<number> {
   const seen = new Set<number>();
   const shared = new Set<number>();
-  const further = normalisationOperands(c).map(([, view]) => ({ view }));
+  const further = normalisationViews(c).map((view) => ({ view }));
   for (const { view } of [c.a, c.b, ...c.extras, ...further]) {
     if (seen.has(view.storage.id)) shared.add(view.storage.id);
     seen.add(view.storage.id);
@@ -171,40 +167,32 @@ function sharedStorages(c: Contraction): ReadonlySet<number> {
   return shared;
 }
 
-interface Bindings {
-  readonly names: { readonly a: string; readonly b: string; readonly extras: readonly string[] };
-  readonly args: readonly KernelArg[];
-}
-
 interface Loads {
   readonly aVector: boolean;
   readonly bVector: boolean;
 }
 
-/** One binding for each storage, named after its first use. `native` storages of halves are read as such. */
+/** One binding for each storage, named after its first use. */
 function bindOperands(
   c: Contraction,
   { aVector, bVector }: Loads,
   extraVectors: readonly boolean[],
-  native: (view: View) => boolean,
-): Bindings {
+): ProductArgs & { readonly read: readonly KernelArg[] } {
   const args: KernelArg[] = [];
-  const bind = (view: View, name: string, width: 1 | 2 | 4): string => {
-    const known = args.find((arg) => arg.storage.id === view.storage.id);
-    if (known) return known.name;
-    args.push({
-      name,
-      type: arrayType(width, native(view) ? 'f16' : 'f32'),
-      storage: view.storage,
-      access: 'read',
-    });
-    return name;
+  const bind = ({ storage }: View, name: string, width: Width): KernelArg => {
+    const known = args.find((arg) => arg.storage.id === storage.id);
+    if (known) return known;
+    const arg: KernelArg = { name, width, storage, access: 'read' };
+    args.push(arg);
+    return arg;
   };
   const a = bind(c.a.view, 'a', aVector ? 4 : 1);
   const b = bind(c.b.view, 'b', bVector ? 4 : 1);
   const extras = c.extras.map((e, i) => bind(e.view, `extra${i}`, extraVectors[i] ? 4 : 1));
-  for (const [name, view] of normalisationOperands(c)) bind(view, name, name === 'row_stats' ? 2 : 1);
-  return { names: { a, b, extras }, args };
+  const [moments, weight, bias] = normalisationViews(c);
+  if (moments) bind(moments, 'row_stats', 2);
+  const norm = weight && bias && { gain: bind(weight, 'gain', 1), shift: bind(bias, 'shift', 1) };
+  return { a, b, extras, norm, read: args };
 }
 
 /** Whether every column of the left operand has whole vec4s, if need be with padding behind its last row. */
@@ -258,28 +246,23 @@ interface Tiled {
   readonly enables?: readonly string[];
 }
 
+/** @param alone whether an operand's storage is bound for it alone */
 function printTile(
   c: Contraction,
   tile: ContractTile,
-  modes: Loads,
-  { names, args }: Bindings,
+  args: ProductArgs,
   printer: ResultPrinter,
+  alone: (arg: KernelArg) => boolean,
 ): Tiled {
   switch (tile.kind) {
     case 'registers':
-      return {
-        body: printRegisterTile(c, tile, { ...modes, ...names }, printer),
-        grid: registerTileGrid(c, tile),
-      };
+      return { body: printRegisterTile(c, tile, args, printer), grid: registerTileGrid(c, tile) };
     case 'workgroup':
-      return { body: printWorkgroupTile(c, tile, names, printer), grid: workgroupTileGrid(c, tile) };
+      return { body: printWorkgroupTile(c, tile, args, printer), grid: workgroupTileGrid(c, tile) };
     case 'matrix': {
-      const bound = (name: string) =>
-        args.find((arg) => arg.name === name)!.type.includes('f16') ? 'f16' : 'f32';
-      const a = { name: names.a, bound: bound(names.a), vector: modes.aVector } as const;
-      const b = { name: names.b, bound: bound(names.b), vector: modes.bVector } as const;
+      const asStored = (arg: KernelArg) => tile.config.component === 'f16' && alone(arg);
       return {
-        body: printMatrixTile(c, tile, { a, b }, printer),
+        body: printMatrixTile(c, tile, { ...args, asStored }, printer),
         grid: matrixTileGrid(c, tile),
         enables: matrixExtensions(tile),
       };
@@ -288,21 +271,8 @@ function printTile(
 }
 
 /** What a product writes: its result, and the moments of that one's rows. */
-function resultArgs(c: Contraction, { resultVector }: ResultPrinter): KernelArg[] {
-  const written = (name: string, width: 1 | 2 | 4, { storage }: View): KernelArg => ({
-    name,
-    type: arrayType(width),
-    storage,
-    access: 'read_write',
-  });
-  return [
-    written('result', resultVector ? 4 : 1, c.result.view),
-    ...(c.moments ? [written('own_stats', 2, c.moments)] : []),
-  ];
-}
-
-function arrayType(width: 1 | 2 | 4, element: MatrixElement = 'f32'): string {
-  return width === 1 ? `array<${element}>` : `array<vec${width}<${element}>>`;
+function written(name: string, width: Width, { storage }: View): KernelArg {
+  return { name, width, storage, access: 'read_write' };
 }
 
 /** Emits the kernel of one product with the schedule of the device. `family` names it in profiles. */
@@ -313,18 +283,15 @@ export function emitContraction(ctx: LowerContext, c: Contraction, family: strin
   const byColumns = tile.kind === 'registers' && tile.rows % 4 === 0 && storesByColumns(c) && !mapsInPlace(c);
   const isVector = byColumns ? vectorExtraDown : vectorExtra;
   const extraVectors = c.extras.map((e) => !shared.has(e.view.storage.id) && isVector(c, e));
-  // A storage that the epilogue reads as well is bound once, for it.
-  const native = ({ storage }: View) =>
-    modes.matrix === 'f16' &&
-    !shared.has(storage.id) &&
-    (storage.id === c.a.view.storage.id || storage.id === c.b.view.storage.id);
-  const bindings = bindOperands(c, modes, extraVectors, native);
-  const printer = resultPrinter(c, bindings.names.extras, extraVectors, byColumns);
-  const { body, grid, enables } = printTile(c, tile, modes, bindings, printer);
+  const { read, ...args } = bindOperands(c, modes, extraVectors);
+  const result = written('result', storesVectors(c, byColumns) ? 4 : 1, c.result.view);
+  const printer = resultPrinter(c, args.extras, result, byColumns);
+  const alone = ({ storage }: KernelArg) => !shared.has(storage.id);
+  const { body, grid, enables } = printTile(c, tile, args, printer, alone);
   const elements = c.batch * c.m * c.n;
   ctx.emit({
     name: `${family}_${tile.kind === 'matrix' ? 'matrix_' : ''}${tile.rows}x${tile.columns}`,
-    args: [...bindings.args, ...resultArgs(c, printer)],
+    args: [...read, result, ...(c.moments ? [written('own_stats', 2, c.moments)] : [])],
     body: (c.epilogue ? programHelpers(c.epilogue, 4) : '') + body,
     ...(enables === undefined ? {} : { enables }),
     workgroups: grid,

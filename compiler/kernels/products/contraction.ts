@@ -10,6 +10,8 @@ import { alignUp } from '../../graph/dims.ts';
 import { sizeOf } from '../../graph/types.ts';
 import type { MapProgram } from '../../ops/map-program.ts';
 import { indexExpression } from '../text/access.ts';
+import type { KernelArg } from '../text/kernel.ts';
+import { load, store } from '../text/memory.ts';
 import type { View } from '../text/view.ts';
 import { collapseAxes } from '../text/view-algebra.ts';
 import { affine, printProgram } from '../text/wgsl.ts';
@@ -46,6 +48,8 @@ export interface SlidingWindow {
   readonly kernel: readonly [rows: number, columns: number];
   readonly stride: number;
   readonly padding: number;
+  /** Steps between taps. */
+  readonly dilation: number;
   /** Of the left operand. */
   readonly image: ImageStrides;
 }
@@ -156,13 +160,20 @@ export function baseIndex(operand: Operand, batchName: string): string {
   return affine(operand.view.offset, batch === '0u' ? [] : [[`(${batch})`, 1]]);
 }
 
+/** The arguments that hold what a product reads; operands of one storage share one. Vectors lie along M or N. */
+export interface ProductArgs {
+  readonly a: KernelArg;
+  readonly b: KernelArg;
+  readonly extras: readonly KernelArg[];
+  /** Weight and bias of a normalisation that is not folded. */
+  readonly norm: { readonly gain: KernelArg; readonly shift: KernelArg } | undefined;
+}
+
 /**
  * How results are written and, for the epilogue, read again; `m` and `n` are identifiers, `n` a multiple of
  * 4.
  */
 export interface ResultPrinter {
-  /** Whether the result is bound as vec4. */
-  readonly resultVector: boolean;
   /** Whether the result is dense along its rows, so that vec4s of four rows are stored. */
   readonly byColumns: boolean;
   /** Statements that store the vec4 `acc` at row `m`, columns `n`..`n+3`, as it is. */
@@ -177,10 +188,9 @@ export interface ResultPrinter {
   columnValuesDown(n: string, q: number): string[];
   /** Statements that map `acc` by the epilogue and store it. */
   store(acc: string, m: string, n: string): string[];
-  /**
-   * By columns: the place of rows `m`..`m+3` of column `n`, and statements that map `acc` and store it there.
-   */
-  placeDown(m: string, n: string): string;
+  /** By columns, for rows `m`..`m+3` of column `n`: the same three. */
+  keepDown(acc: string, m: string, n: string): string;
+  keptDown(m: string, n: string): string;
   storeDown(acc: string, m: string, n: string, q: number): string[];
 }
 
@@ -217,11 +227,16 @@ export function storesByColumns(c: Contraction): boolean {
   );
 }
 
-/** Prints results and their epilogue; `extras` names the bindings of the epilogue's further inputs. */
+/** Whether the result is bound as vec4: along its rows, or down its columns. */
+export function storesVectors(c: Contraction, byColumns: boolean): boolean {
+  return byColumns || vectorExtra(c, c.result);
+}
+
+/** Prints results and their epilogue, whose further inputs are in `extras`. */
 export function resultPrinter(
   c: Contraction,
-  extras: readonly string[],
-  extraVectors: readonly boolean[],
+  extras: readonly KernelArg[],
+  result: KernelArg,
   byColumns: boolean,
 ): ResultPrinter {
   const along = vectorExtra(c, c.result);
@@ -229,19 +244,21 @@ export function resultPrinter(
     `(${baseIndex(operand, 'batch')} + ${groupIndex(m, operand.outer)})`;
   const place = (m: string, column: string) => `${rowOf(c.result, m)} + (${column}) * ${c.result.inner}u`;
   const loadAlong = (extra: Operand, i: number, m: string, n: string) => {
-    if (extraVectors[i]) return `${extras[i]}[(${rowOf(extra, m)} + ${n}) / 4u]`;
-    if (extra.inner === 0) return `vec4<f32>(${extras[i]}[${rowOf(extra, m)}])`;
+    const arg = extras[i]!;
+    if (arg.width === 4) return load(arg, `(${rowOf(extra, m)} + ${n}) / 4u`);
+    if (extra.inner === 0) return `vec4<f32>(${load(arg, rowOf(extra, m))})`;
     // Columns behind the edge are read clamped; their results are not stored.
     const at = (q: number) => `${rowOf(extra, m)} + min(${n} + ${q}u, ${c.n - 1}u) * ${extra.inner}u`;
-    return `vec4<f32>(${four.map((q) => `${extras[i]}[${at(q)}]`).join(', ')})`;
+    return `vec4<f32>(${four.map((q) => load(arg, at(q))).join(', ')})`;
   };
   const isColumn = c.extras.map(
     ({ outer, batch }) =>
       sizeOf(batch.shape) === 1 && outer.strides.every((s, axis) => s === 0 || outer.shape[axis] === 1),
   );
   const loadDown = (extra: Operand, i: number, m: string, n: string) => {
-    if (extraVectors[i]) return `${extras[i]}[(${rowOf(extra, m)} + ${n} * ${extra.inner}u) / 4u]`;
-    const at = (row: string) => `${extras[i]}[${rowOf(extra, row)} + ${n} * ${extra.inner}u]`;
+    const arg = extras[i]!;
+    if (arg.width === 4) return load(arg, `(${rowOf(extra, m)} + ${n} * ${extra.inner}u) / 4u`);
+    const at = (row: string) => load(arg, `${rowOf(extra, row)} + ${n} * ${extra.inner}u`);
     if (isColumn[i]) return `vec4<f32>(${at(m)})`;
     return `vec4<f32>(${four.map((q) => at(`min(${m} + ${q}u, ${c.m - 1}u)`)).join(', ')})`;
   };
@@ -261,23 +278,25 @@ export function resultPrinter(
     return { lines: [...loads, ...lines], value: result };
   };
   const keep = (acc: string, m: string, n: string): string[] => {
-    if (along) return [`result[(${rowOf(c.result, m)} + ${n}) / 4u] = ${acc};`];
+    if (along) return [store(result, `(${rowOf(c.result, m)} + ${n}) / 4u`, acc)];
     const one = (q: number) =>
-      `if (${n} + ${q}u < ${c.n}u) { result[${place(m, `${n} + ${q}u`)}] = r[${q}]; }`;
+      `if (${n} + ${q}u < ${c.n}u) { ${store(result, place(m, `${n} + ${q}u`), `r[${q}]`)} }`;
     return [`let r = ${acc};`, ...four.map(one)];
   };
   const placeDown = (m: string, n: string) =>
-    `result[(${c.result.view.offset}u + ${n} * ${c.result.inner}u + ${m}) / 4u]`;
+    `(${c.result.view.offset}u + ${n} * ${c.result.inner}u + ${m}) / 4u`;
+  const kept = (m: string, n: string): string => {
+    if (along) return load(result, `(${rowOf(c.result, m)} + ${n}) / 4u`);
+    const one = (q: number) =>
+      byColumns
+        ? `${load(result, placeDown(m, `(${n} + ${q}u)`))}[${m} & 3u]`
+        : load(result, place(m, `min(${n} + ${q}u, ${c.n - 1}u)`));
+    return `vec4<f32>(${four.map(one).join(', ')})`;
+  };
   return {
-    resultVector: along || byColumns,
     byColumns,
     keep,
-    kept: (m, n) =>
-      along
-        ? `result[(${rowOf(c.result, m)} + ${n}) / 4u]`
-        : byColumns
-          ? `vec4<f32>(${four.map((q) => `${placeDown(m, `(${n} + ${q}u)`)}[${m} & 3u]`).join(', ')})`
-          : `vec4<f32>(${four.map((q) => `result[${place(m, `min(${n} + ${q}u, ${c.n - 1}u)`)}]`).join(', ')})`,
+    kept,
     columnValues: (n) => lets(true, (extra, i) => loadAlong(extra, i, '0u', n)),
     columnValuesDown: (n, q) => lets(true, (extra, i) => loadDown(extra, i, '0u', n), q),
     store(acc, m, n) {
@@ -289,7 +308,8 @@ export function resultPrinter(
       );
       return [...lines, ...keep(value, m, n)];
     },
-    placeDown,
+    keepDown: (acc, m, n) => store(result, placeDown(m, n), acc),
+    keptDown: (m, n) => load(result, placeDown(m, n)),
     storeDown(acc, m, n, q) {
       const rows = rowPair(
         (part) => `vec4<f32>(${four.map((r) => `row_norm[${m} - m0 + ${r}u].${part}`).join(', ')})`,
@@ -300,7 +320,7 @@ export function resultPrinter(
         lets(false, (extra, i) => loadDown(extra, i, m, n)),
         q,
       );
-      return [...lines, `${placeDown(m, n)} = ${value};`];
+      return [...lines, store(result, placeDown(m, n), value)];
     },
   };
 }

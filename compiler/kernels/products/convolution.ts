@@ -91,7 +91,7 @@ interface Sliding {
 
 /** The product whose rows are pixels of `result`, without its epilogue. */
 function slidingProduct({ attrs, left, filters, result, transposed }: Sliding): Contraction {
-  const { groups, stride, padding } = attrs;
+  const { groups, stride, padding, dilation } = attrs;
   const [, kh, kw, channels, n] = filters.shape as [number, number, number, number, number];
   const a = grouped(left, groups);
   const to = transposeView(grouped(result, groups), [3, 0, 1, 2, 4]);
@@ -102,6 +102,7 @@ function slidingProduct({ attrs, left, filters, result, transposed }: Sliding): 
     kernel: [kh, kw],
     stride,
     padding,
+    dilation,
     transposed,
     channels,
     image: imageStrides(a),
@@ -138,8 +139,8 @@ function depthwise(
   node: NodeOf<'conv2d'> | NodeOf<'conv2d_grad_input'>,
   transposed: boolean,
 ): void {
-  const left = channelsDense(ctx, node.inputs[0]!);
-  const filters = depthwiseFilters(ctx, node.inputs[1]!);
+  const left = channelsDense(ctx, node.inputs[0]);
+  const filters = depthwiseFilters(ctx, node.inputs[1]);
   const result = ctx.result(node, channelsLastStrides(numericShape(node.type)));
   const work: Depthwise = {
     left: transposeView(left, toChannelsLast),
@@ -151,6 +152,7 @@ function depthwise(
       kernel: [filters.shape[0]!, filters.shape[1]!],
       stride: node.attrs.stride,
       padding: node.attrs.padding,
+      dilation: node.attrs.dilation,
     },
     transposed,
   };
@@ -159,23 +161,23 @@ function depthwise(
 
 function depthwiseGradWeight(ctx: LowerContext, node: NodeOf<'conv2d_grad_weight'>): void {
   const [x, dy] = node.inputs.map((id) => channelsDense(ctx, id)) as [View, View];
-  const { kernel, stride, padding } = node.attrs;
+  const { kernel, stride, padding, dilation } = node.attrs;
   emitDepthwiseGradWeight(ctx, node, {
     x: transposeView(x, toChannelsLast),
     dy: transposeView(dy, toChannelsLast),
-    window: { grid: sides(dy), source: sides(x), kernel, stride, padding },
+    window: { grid: sides(dy), source: sides(x), kernel, stride, padding, dilation },
   });
 }
 
 const lowerConv2d: Lower<'conv2d'> = (ctx, node) => {
   const { epilogue, ...attrs } = node.attrs;
-  if (isDepthwise(filterShape(ctx, node.inputs[1]!), attrs.groups)) {
+  if (isDepthwise(filterShape(ctx, node.inputs[1]), attrs.groups)) {
     if (epilogue) throw new Error('the fusion pass gives depthwise convolutions no epilogue');
     depthwise(ctx, node, false);
     return;
   }
-  const filters = filterMatrix(ctx, node.inputs[1]!, attrs.groups, 'in');
-  const left = ctx.view(node.inputs[0]!);
+  const filters = filterMatrix(ctx, node.inputs[1], attrs.groups, 'in');
+  const left = ctx.view(node.inputs[0]);
   const shape = numericShape(node.type);
   const extras = node.inputs.slice(2).map((id) => expandView(ctx.view(id), shape));
   const result = ctx.result(node, channelsLastStrides(shape));
@@ -187,12 +189,12 @@ const lowerConv2d: Lower<'conv2d'> = (ctx, node) => {
 
 const lowerGradInput: Lower<'conv2d_grad_input'> = (ctx, node) => {
   const { attrs } = node;
-  if (isDepthwise(filterShape(ctx, node.inputs[1]!), attrs.groups)) {
+  if (isDepthwise(filterShape(ctx, node.inputs[1]), attrs.groups)) {
     depthwise(ctx, node, true);
     return;
   }
-  const filters = filterMatrix(ctx, node.inputs[1]!, attrs.groups, 'out');
-  const left = ctx.view(node.inputs[0]!);
+  const filters = filterMatrix(ctx, node.inputs[1], attrs.groups, 'out');
+  const left = ctx.view(node.inputs[0]);
   const result = ctx.result(node, channelsLastStrides(numericShape(node.type)));
   const product = slidingProduct({ attrs, left, filters, result, transposed: true });
   emitContraction(ctx, product, 'convolution_grad_input', node.origin);
@@ -212,8 +214,8 @@ const lowerGradWeight: Lower<'conv2d_grad_weight'> = (ctx, node) => {
     depthwiseGradWeight(ctx, node);
     return;
   }
-  const x = grouped(ctx.view(node.inputs[0]!), groups);
-  const dy = grouped(channelsDense(ctx, node.inputs[1]!), groups);
+  const x = grouped(ctx.view(node.inputs[0]), groups);
+  const dy = grouped(channelsDense(ctx, node.inputs[1]), groups);
   const [batch, rows, , , m] = x.shape as [number, number, number, number, number];
   const [, height, width, , n] = dy.shape as [number, number, number, number, number];
   const lines = batch * height;
@@ -249,6 +251,7 @@ const lowerGradWeight: Lower<'conv2d_grad_weight'> = (ctx, node) => {
       kernel,
       stride: node.attrs.stride,
       padding: node.attrs.padding,
+      dilation: node.attrs.dilation,
       image: imageStrides(x),
       lines,
       linesOfPiece,

@@ -14,7 +14,7 @@ import { gridOf, type LowerContext } from '../text/kernel.ts';
 import { denseView, type View } from '../text/view.ts';
 import { affine, hiddenBound } from '../text/wgsl.ts';
 import type { SlidingWindow } from './contraction.ts';
-import { windowPlace } from './walk.ts';
+import { tapStep, windowPlace } from './walk.ts';
 
 /** Images and filters with the channels last, [B, H, W, C] and [kh, kw, C]. */
 export interface Depthwise {
@@ -42,7 +42,7 @@ function place(view: View, width: number, ...coordinates: string[]): string {
 /** Emits result = left * filters, or the gradient of the image where `transposed`. */
 export function emitDepthwise(ctx: LowerContext, d: Depthwise, origin: Origin): void {
   const { left, filters, result, window, transposed } = d;
-  const { kernel, stride, padding } = window;
+  const { kernel, stride, padding, dilation } = window;
   const wide = [left, filters, result].every(vectorizable);
   const width = wide ? 4 : 1;
   const operands = new Operands([
@@ -58,21 +58,23 @@ export function emitDepthwise(ctx: LowerContext, d: Depthwise, origin: Origin): 
     transposed
       ? `i32(${coordinateOf('index', units, axis)}) + ${padding}`
       : `i32(${coordinateOf('index', units, axis)}) * ${stride} - ${padding}`;
+  const pixel = [0, 1, 2].map((axis) => coordinateOf('index', units, axis));
+  const target = place(result, width, ...pixel, 'channel');
   const body = `${flatMain(size, total)}  let picture = ${coordinateOf('index', units, 0)};
   let channel = ${coordinateOf('index', units, 3)};
   let y = ${first(1)};
   let x = ${first(2)};
   var total = ${wide ? 'vec4<f32>()' : '0.0'};
   for (var ky = 0u; ky < ${hiddenBound(kernel[0], 'id.z')}; ky += 1u) {
-    ${windowPlace('sy', 'y', 'ky', other[0], { transposed, stride })}
+    ${windowPlace('sy', 'y', 'ky', other[0], { transposed, stride, dilation })}
     if (sy >= ${other[0]}u) { continue; }
     for (var kx = 0u; kx < ${hiddenBound(kernel[1], 'id.z')}; kx += 1u) {
-      ${windowPlace('sx', 'x', 'kx', other[1], { transposed, stride })}
+      ${windowPlace('sx', 'x', 'kx', other[1], { transposed, stride, dilation })}
       if (sx >= ${other[1]}u) { continue; }
-      total += ${operands.at('x', place(left, width, 'picture', 'sy', 'sx', 'channel'))} * ${operands.at('w', place(filters, width, 'ky', 'kx', 'channel'))};
+      total += ${operands.load('x', place(left, width, 'picture', 'sy', 'sx', 'channel'))} * ${operands.load('w', place(filters, width, 'ky', 'kx', 'channel'))};
     }
   }
-  ${operands.at('out', place(result, width, ...[0, 1, 2].map((axis) => coordinateOf('index', units, axis)), 'channel'))} = total;
+  ${operands.store('out', target, 'total')}
 }
 `;
   ctx.emit({
@@ -95,7 +97,7 @@ export function emitDepthwiseGradWeight(
   node: Node,
   { x, dy, window }: { readonly x: View; readonly dy: View; readonly window: Omit<SlidingWindow, 'image'> },
 ): void {
-  const { kernel, stride, padding, source, grid } = window;
+  const { kernel, stride, padding, dilation, source, grid } = window;
   const channels = x.shape[3]!;
   const wide = [x, dy].every(vectorizable);
   const width = wide ? 4 : 1;
@@ -115,8 +117,8 @@ export function emitDepthwiseGradWeight(
   const at = (axis: number) => coordinateOf('index', units, axis);
   const body = `${flatMain(size, total)}  let first_line = ${at(0)} * ${linesOfPiece}u;
   let end_line = min(first_line + ${linesOfPiece}u, ${lines}u);
-  let ky = i32(${at(1)});
-  let kx = i32(${at(2)});
+  let ky = ${tapStep(at(1), dilation)};
+  let kx = ${tapStep(at(2), dilation)};
   let channel = ${at(3)};
   var total = ${wide ? 'vec4<f32>()' : '0.0'};
   for (var line = first_line; line < end_line; line += 1u) {
@@ -127,10 +129,10 @@ export function emitDepthwiseGradWeight(
     for (var j = 0u; j < ${hiddenBound(grid[1], 'id.z')}; j += 1u) {
       let sx = u32(i32(j) * ${stride} + kx - ${padding});
       if (sx >= ${source[1]}u) { continue; }
-      total += ${operands.at('x', place(x, width, 'picture', 'sy', 'sx', 'channel'))} * ${operands.at('dy', place(dy, width, 'picture', 'i', 'j', 'channel'))};
+      total += ${operands.load('x', place(x, width, 'picture', 'sy', 'sx', 'channel'))} * ${operands.load('dy', place(dy, width, 'picture', 'i', 'j', 'channel'))};
     }
   }
-  ${operands.at('out', 'index')} = total;
+  ${operands.store('out', 'index', 'total')}
 }
 `;
   ctx.emit({

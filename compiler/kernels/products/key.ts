@@ -15,9 +15,10 @@ function layoutOf(operand: Operand): 'outer' | 'k' | 'strided' {
 }
 
 function walkKey(walk: Walk): string {
-  const { kind, kernel, stride, padding, grid, source } = walk;
+  const { kind, kernel, stride, padding, dilation, grid, source } = walk;
   const way = kind === 'taps' && walk.transposed ? 'back' : kind;
-  return `${way} ${kernel.join('x')}/${stride}+${padding} ${source.join('x')}>${grid.join('x')}`;
+  const apart = dilation === 1 ? '' : `*${dilation}`;
+  return `${way} ${kernel.join('x')}${apart}/${stride}+${padding} ${source.join('x')}>${grid.join('x')}`;
 }
 
 /** Which operands are stored as halves, `a0r`: left, right, inputs of the epilogue by number, result. */

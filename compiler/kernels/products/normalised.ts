@@ -14,23 +14,24 @@ import { momentColumns } from '../../ops/group-moments.ts';
 import type { MapInstruction, MapProgram } from '../../ops/map-program.ts';
 import { rowKernel } from '../rows/rows.ts';
 import type { Lower, LowerContext } from '../text/kernel.ts';
+import { load } from '../text/memory.ts';
 import { denseView, type View } from '../text/view.ts';
 import { expandView } from '../text/view-algebra.ts';
 import { literal } from '../text/wgsl.ts';
-import { type Contraction, operandOf, type ResultPrinter } from './contraction.ts';
+import { type Contraction, operandOf, type ProductArgs, type ResultPrinter } from './contraction.ts';
 
 /** A kernel of its own for moments, where the product that makes x cannot write them. */
 const lowerGroupMoments: Lower<'group_moments'> = (ctx, node) => {
-  const x = ctx.dense(node.inputs[0]!);
+  const x = ctx.dense(node.inputs[0]);
   const result = ctx.result(node);
   const [rows, groups] = result.shape as [number, number, number];
   const means: View = { ...result, shape: [rows, groups], strides: [2 * groups, 2] };
   const output = { ...means, offset: result.offset + 1 };
   const input = denseView(x.storage, [rows, groups, momentColumns], x.offset);
   const steps = [
-    { reduce: [{ op: 'sum', name: 'total', value: 'x' }] },
+    { reduce: [{ op: 'sum', name: 'total', value: 'x', reads: ['x'] }] },
     { name: 'mean', value: `total / ${literal(momentColumns)}` },
-    { reduce: [{ op: 'sum', name: 'squares', value: '(x - mean) * (x - mean)' }] },
+    { reduce: [{ op: 'sum', name: 'squares', value: '(x - mean) * (x - mean)', reads: ['x'] }] },
     { put: 'mean', into: means },
     { put: 'squares' },
   ] as const;
@@ -54,13 +55,13 @@ export function foldNormalisation(ctx: LowerContext, c: Contraction, origin: Ori
   const steps = [
     {
       reduce: [
-        { op: 'sum', name: 'scaled_sum', value: 'w * gain' },
-        { op: 'sum', name: 'moved', value: 'w * shift' },
+        { op: 'sum', name: 'scaled_sum', value: 'w * gain', reads: ['w', 'gain'] },
+        { op: 'sum', name: 'moved', value: 'w * shift', reads: ['w', 'shift'] },
       ],
     },
     { put: 'scaled_sum', into: sums },
     { put: 'moved', into: moved },
-    { store: 'w * gain' },
+    { store: 'w * gain', reads: ['w', 'gain'] },
   ] as const;
   const inputs = [
     { role: 'w', view: w },
@@ -112,10 +113,14 @@ interface RowNorm {
  * An element `raw` of the left operand at row `outer` of the tile and `kk` of the whole K, normalised where
  * the product does so.
  */
-export function normalisedValue({ normalise }: Contraction): string {
-  if (!normalise) return 'raw';
+export function normalisedValue({ normalise }: Contraction, { norm }: ProductArgs): string {
+  if (!normalise || !norm) return 'raw';
   const { weight, bias } = normalise;
-  return `(raw - row_norm[outer].x) * row_norm[outer].y * gain[kk + ${weight.offset}u] + shift[kk + ${bias.offset}u]`;
+  const [scale, offset] = [
+    load(norm.gain, `kk + ${weight.offset}u`),
+    load(norm.shift, `kk + ${bias.offset}u`),
+  ];
+  return `(raw - row_norm[outer].x) * row_norm[outer].y * ${scale} + ${offset}`;
 }
 
 /** How a workgroup spreads work: the number of an invocation, and how many there are. */

@@ -5,7 +5,7 @@ import { numericShape } from '../../graph/types.ts';
 import type { MapProgram } from '../../ops/map-program.ts';
 import { emitMap } from '../moves/map.ts';
 import { columnReduction } from '../rows/columns.ts';
-import { channelsLastStrides } from '../text/image-strides.ts';
+import { channelsLastStrides, isChannelsLast } from '../text/image-strides.ts';
 import type { Lower } from '../text/kernel.ts';
 import { denseStrides, type View } from '../text/view.ts';
 import { expandView, reshapeView, transposeView } from '../text/view-algebra.ts';
@@ -16,11 +16,9 @@ function windows(image: View, kernel: number): View {
   return reshapeView(image, [batch, channels, height / kernel, kernel, width / kernel, kernel])!;
 }
 
-const isChannelsLast = (image: View) => image.strides[1] === 1 && image.strides[3] !== 1;
-
 const lowerAvgPool: Lower<'avg_pool'> = (ctx, node) => {
   const { kernel } = node.attrs;
-  const x = ctx.view(node.inputs[0]!);
+  const x = ctx.view(node.inputs[0]);
   const shape = numericShape(node.type);
   const last = isChannelsLast(x);
   const result = ctx.result(node, last ? channelsLastStrides(shape) : undefined);
@@ -34,7 +32,7 @@ const lowerAvgPool: Lower<'avg_pool'> = (ctx, node) => {
 
 const lowerAvgPoolGrad: Lower<'avg_pool_grad'> = (ctx, node) => {
   const { kernel } = node.attrs;
-  const dy = ctx.view(node.inputs[0]!);
+  const dy = ctx.view(node.inputs[0]);
   const shape = numericShape(node.type);
   const strides = isChannelsLast(dy) ? channelsLastStrides(shape) : denseStrides(shape);
   const to = windows(ctx.result(node, strides), kernel);

@@ -6,7 +6,16 @@
  * convolutions' windows are followed element by element. Shared by plain tiles (contract-gpu.ts) and subgroup
  * matrices (contract-matrix.ts), which differ in how the tile lies and what its elements are.
  */
-import { baseIndex, type Contraction, groupIndex, type Operand, unitStride } from './contraction.ts';
+import type { KernelArg } from '../text/kernel.ts';
+import { load, loadStored, wgslType } from '../text/memory.ts';
+import {
+  baseIndex,
+  type Contraction,
+  groupIndex,
+  type Operand,
+  type ProductArgs,
+  unitStride,
+} from './contraction.ts';
 import { normalisedValue } from './normalised.ts';
 import { leftPlace, rightPlace } from './walk-gpu.ts';
 
@@ -24,9 +33,9 @@ interface StagedOperand {
   readonly value: string;
 }
 
-function stagedLeft(c: Contraction): StagedOperand {
+function stagedLeft(c: Contraction, args: ProductArgs): StagedOperand {
   const place = c.walk === undefined ? affinePlace(c.a) : leftPlace(c, c.walk);
-  return { operand: c.a, first: 'm_tile', bound: c.m, place, value: normalisedValue(c) };
+  return { operand: c.a, first: 'm_tile', bound: c.m, place, value: normalisedValue(c, args) };
 }
 
 function stagedRight(c: Contraction): StagedOperand {
@@ -46,9 +55,11 @@ export function denseAxis(operand: Operand): 'outer' | 'k' {
 }
 
 export interface TileArray {
-  /** Names of the array in workgroup memory and of the binding that is read. */
+  /** Name of the array in workgroup memory, and the argument that is read, four elements at a time or one. */
   readonly array: string;
-  readonly source: string;
+  readonly source: KernelArg;
+  /** Whether halves are read as such. */
+  readonly asStored: boolean;
   /** Rows (or columns) and K of the tile. */
   readonly extent: number;
   readonly depth: number;
@@ -57,9 +68,6 @@ export interface TileArray {
   readonly pitch: number;
   /** What the array's elements are; conversions are exact where the storage holds the same or less. */
   readonly element: 'f16' | 'f32';
-  /** Elements of the binding, four of them at a time where `vector`. */
-  readonly bound: 'f16' | 'f32';
-  readonly vector: boolean;
   /** Whether the array is one of vec4s; only where the binding is. */
   readonly packed: boolean;
 }
@@ -69,14 +77,13 @@ function arraySize({ extent, depth, along, pitch }: TileArray): number {
   return (along === 'k' ? extent : depth) * pitch;
 }
 
-const lanesOf = ({ vector }: TileArray) => (vector ? 4 : 1);
-const typeOf = ({ vector, element }: TileArray) => (vector ? `vec4<${element}>` : element);
+const typeOf = ({ source, element }: TileArray) => wgslType(source.width, element);
 
 /** `outer` and `depth` of unit number `t` of the tile, a unit being an element or a vec4. */
 function printUnit(tile: TileArray, { operand }: StagedOperand): string {
   const { extent, depth } = tile;
-  const lanes = lanesOf(tile);
-  const times = tile.vector ? ' * 4u' : '';
+  const lanes = tile.source.width;
+  const times = lanes === 4 ? ' * 4u' : '';
   return denseAxis(operand) === 'outer'
     ? `let outer = t % ${extent / lanes}u${times}; let depth = t / ${extent / lanes}u;`
     : `let outer = t / ${depth / lanes}u; let depth = t % ${depth / lanes}u${times};`;
@@ -84,8 +91,10 @@ function printUnit(tile: TileArray, { operand }: StagedOperand): string {
 
 /** Statements that load unit number `t` of the tile at `k0` into a variable that is zero before. */
 function printLoad(tile: TileArray, staged: StagedOperand, k: number, into: string): string[] {
-  const load = tile.vector ? `${tile.source}[at / 4u]` : `${tile.source}[at]`;
-  const value = tile.bound === tile.element ? load : `${typeOf(tile)}(${load})`;
+  const { source, asStored, element } = tile;
+  const at = source.width === 4 ? 'at / 4u' : 'at';
+  const loaded = asStored ? loadStored(source, at) : load(source, at);
+  const value = element === (asStored ? source.storage.dtype : 'f32') ? loaded : `${typeOf(tile)}(${loaded})`;
   return [
     printUnit(tile, staged),
     `let o = ${staged.first} + outer; let kk = k0 + depth;`,
@@ -97,9 +106,9 @@ function printLoad(tile: TileArray, staged: StagedOperand, k: number, into: stri
 }
 
 /** Statements that store a unit at (`outer`, `depth`) of the array, `base` elements behind its start. */
-function printStore({ array, along, pitch, vector, packed }: TileArray, value: string, base = ''): string[] {
+function printStore({ array, along, pitch, source, packed }: TileArray, value: string, base = ''): string[] {
   const to = base + (along === 'outer' ? `depth * ${pitch}u + outer` : `outer * ${pitch}u + depth`);
-  if (!vector) return [`${array}[${to}] = ${value};`];
+  if (source.width === 1) return [`${array}[${to}] = ${value};`];
   if (packed) return [`${array}[(${to}) / 4u] = ${value};`];
   return [`let to = ${to};`, ...[0, 1, 2, 3].map((q) => `${array}[to + ${q}u] = ${value}[${q}];`)];
 }
@@ -110,7 +119,7 @@ function printStore({ array, along, pitch, vector, packed }: TileArray, value: s
  */
 function printStaging(tile: TileArray, staged: StagedOperand, invocations: number, k: number): string[] {
   return [
-    `for (var t = lane; t < ${(tile.depth * tile.extent) / lanesOf(tile)}u; t += ${invocations}u) {`,
+    `for (var t = lane; t < ${(tile.depth * tile.extent) / tile.source.width}u; t += ${invocations}u) {`,
     `var value = ${typeOf(tile)}();`,
     ...printLoad(tile, staged, k, 'value'),
     ...printStore(tile, 'value'),
@@ -123,7 +132,7 @@ function printStaging(tile: TileArray, staged: StagedOperand, invocations: numbe
  * half at `base`.
  */
 function printShares(tile: TileArray, staged: StagedOperand, invocations: number, k: number, base: string) {
-  const units = (tile.depth * tile.extent) / lanesOf(tile);
+  const units = (tile.depth * tile.extent) / tile.source.width;
   const shares = Array.from({ length: units / invocations }, (_, i) => i);
   const name = (i: number) => `${tile.array}_${i}`;
   const each = (i: number, statements: readonly string[]) => [
@@ -145,6 +154,7 @@ function printShares(tile: TileArray, staged: StagedOperand, invocations: number
 interface StagedLoop {
   readonly a: TileArray;
   readonly b: TileArray;
+  readonly args: ProductArgs;
   readonly invocations: number;
   /**
    * 2: the next slice of K is on its way while one is multiplied, and one barrier a slice is enough; the
@@ -163,8 +173,8 @@ export function halfOffset(tile: TileArray, buffers: 1 | 2): string {
 
 /** The loop over slices of K around `multiply`, barriers included. */
 export function printStagedLoop(c: Contraction, loop: StagedLoop, multiply: readonly string[]): string[] {
-  const { a, b, invocations, buffers } = loop;
-  const [left, right] = [stagedLeft(c), stagedRight(c)];
+  const { a, b, args, invocations, buffers } = loop;
+  const [left, right] = [stagedLeft(c, args), stagedRight(c)];
   if (buffers === 1)
     return [
       `for (var k0 = 0u; k0 < ${c.k}u; k0 += ${a.depth}u) {`,

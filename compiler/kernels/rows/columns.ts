@@ -329,7 +329,7 @@ ${this.step('part')}
       view.shape.slice(0, this.spec.reduced),
       view.strides.slice(0, this.spec.reduced).map((s) => s / unit),
     );
-    const one = this.operands.at(role, `${role}_base + ${step}`);
+    const one = this.operands.load(role, `${role}_base + ${step}`);
     return this.vector && unit === 1 ? `vec4<f32>(${one})` : one;
   }
 
@@ -340,7 +340,7 @@ ${this.step('part')}
     return this.each((_, v) => {
       const offset = outputs[v]!.offset / width;
       const at = `column${step === 0 ? '' : ` + piece * ${step / width}u`}${offset === 0 ? '' : ` + ${offset}u`}`;
-      return `${this.operands.at(`out${v}`, at)} = ${result(v)}${factor};`;
+      return this.operands.store(`out${v}`, at, `${result(v)}${factor}`);
     });
   }
 }

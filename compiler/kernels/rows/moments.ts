@@ -26,7 +26,7 @@ function overImage(channels: View, shape: readonly number[]): View {
 
 /** Mean first, then the mean of squared distances from it: one pass for both would cancel. */
 const lowerMoments: Lower<'batch_moments'> = (ctx, node) => {
-  const x = ctx.view(node.inputs[0]!);
+  const x = ctx.view(node.inputs[0]);
   const result = ctx.result(node);
   const scale = 1 / sizeOf(axes.map((axis) => x.shape[axis]!));
   const input = { role: 'x', view: x };

@@ -19,24 +19,24 @@ import { lowerRows } from './softmax.ts';
 function statistics(length: number, eps: number): RowStep[] {
   const count = literal(length);
   return [
-    { reduce: [{ op: 'sum', name: 'x_total', value: 'x' }] },
+    { reduce: [{ op: 'sum', name: 'x_total', value: 'x', reads: ['x'] }] },
     { name: 'mean', value: `x_total / ${count}` },
-    { reduce: [{ op: 'sum', name: 'squares', value: '(x - mean) * (x - mean)' }] },
+    { reduce: [{ op: 'sum', name: 'squares', value: '(x - mean) * (x - mean)', reads: ['x'] }] },
     { name: 'rstd', value: `inverseSqrt(squares / ${count} + ${literal(eps)})` },
   ];
 }
 
 const lowerLayerNorm: Lower<'layer_norm'> = (ctx, node) => {
-  const length = ctx.view(node.inputs[0]!).shape.at(-1)!;
+  const length = ctx.view(node.inputs[0]).shape.at(-1)!;
   lowerRows(ctx, node, ['x', 'weight', 'bias'], 8, [
     ...statistics(length, node.attrs.eps),
-    { store: '(x - mean) * rstd * weight + bias' },
+    { store: '(x - mean) * rstd * weight + bias', reads: ['x', 'weight', 'bias'] },
   ]);
 };
 
 /** dx = rstd * (g - mean(g) - xhat * mean(g * xhat)) with g = dy * weight. */
 const lowerLayerNormGrad: Lower<'layer_norm_grad'> = (ctx, node) => {
-  const view = ctx.view(node.inputs[0]!);
+  const view = ctx.view(node.inputs[0]);
   const length = view.shape.at(-1)!;
   const count = literal(length);
   // The weight's gradient needs the statistics that this kernel has at hand.
@@ -47,14 +47,22 @@ const lowerLayerNormGrad: Lower<'layer_norm_grad'> = (ctx, node) => {
     ...statistics(length, node.attrs.eps),
     {
       reduce: [
-        { op: 'sum', name: 'g_total', value: 'dy * weight' },
-        { op: 'sum', name: 'g_xhat_total', value: 'dy * weight * ((x - mean) * rstd)' },
+        { op: 'sum', name: 'g_total', value: 'dy * weight', reads: ['dy', 'weight'] },
+        {
+          op: 'sum',
+          name: 'g_xhat_total',
+          value: 'dy * weight * ((x - mean) * rstd)',
+          reads: ['x', 'weight', 'dy'],
+        },
       ],
     },
     { name: 'g_mean', value: `g_total / ${count}` },
     { name: 'g_xhat_mean', value: `g_xhat_total / ${count}` },
     ...(kept ? kept.steps : []),
-    { store: 'rstd * (dy * weight - g_mean - (x - mean) * rstd * g_xhat_mean)' },
+    {
+      store: 'rstd * (dy * weight - g_mean - (x - mean) * rstd * g_xhat_mean)',
+      reads: ['x', 'weight', 'dy'],
+    },
   ]);
   if (weight && dweight && kept) sumWeightGradient(ctx, weight, dweight, kept);
 };
@@ -102,7 +110,7 @@ function sumWeightGradient(
 }
 
 const lowerLayerNormGradWeight: Lower<'layer_norm_grad_weight'> = (ctx, node) => {
-  const x = ctx.view(node.inputs[0]!);
+  const x = ctx.view(node.inputs[0]);
   const kept = scratchStatistics(ctx, x);
   const steps = [...statistics(x.shape.at(-1)!, node.attrs.eps), ...kept.steps];
   const spec = { name: 'layer_norm_statistics', inputs: [{ role: 'x', view: x }], output: kept.mean, steps };
@@ -112,9 +120,9 @@ const lowerLayerNormGradWeight: Lower<'layer_norm_grad_weight'> = (ctx, node) =>
 
 const lowerL2Normalize: Lower<'l2_normalize'> = (ctx, node) => {
   lowerRows(ctx, node, ['x'], 3, [
-    { reduce: [{ op: 'sum', name: 'squares', value: 'x * x' }] },
+    { reduce: [{ op: 'sum', name: 'squares', value: 'x * x', reads: ['x'] }] },
     { name: 'factor', value: 'inverseSqrt(squares)' },
-    { store: 'x * factor' },
+    { store: 'x * factor', reads: ['x'] },
   ]);
 };
 
@@ -123,13 +131,13 @@ const lowerL2NormalizeGrad: Lower<'l2_normalize_grad'> = (ctx, node) => {
   lowerRows(ctx, node, ['x', 'dy'], 8, [
     {
       reduce: [
-        { op: 'sum', name: 'squares', value: 'x * x' },
-        { op: 'sum', name: 'mixed', value: 'x * dy' },
+        { op: 'sum', name: 'squares', value: 'x * x', reads: ['x'] },
+        { op: 'sum', name: 'mixed', value: 'x * dy', reads: ['x', 'dy'] },
       ],
     },
     { name: 'factor', value: 'inverseSqrt(squares)' },
     { name: 'along', value: 'mixed * factor * factor' },
-    { store: '(dy - x * along) * factor' },
+    { store: '(dy - x * along) * factor', reads: ['x', 'dy'] },
   ]);
 };
 

@@ -23,7 +23,7 @@ const lowerSum: Lower<'sum'> = (ctx, node) => lowerReduction(ctx, node, 'sum', n
 const lowerMax: Lower<'max'> = (ctx, node) => lowerReduction(ctx, node, 'max', node.attrs.axes);
 const lowerMin: Lower<'min'> = (ctx, node) => lowerReduction(ctx, node, 'min', node.attrs.axes);
 const lowerMean: Lower<'mean'> = (ctx, node) => {
-  const shape = numericShape(ctx.node(node.inputs[0]!).type);
+  const shape = numericShape(ctx.node(node.inputs[0]).type);
   const count = sizeOf(node.attrs.axes.map((axis) => shape[axis]!));
   lowerReduction(ctx, node, 'sum', node.attrs.axes, 1 / count);
 };
@@ -35,7 +35,7 @@ function lowerReduction(
   axes: readonly number[],
   scale?: number,
 ): void {
-  const view = ctx.view(node.inputs[0]!);
+  const view = ctx.view(node.inputs[0]);
   const result = ctx.result(node);
   if (view.storage.dtype === 'i32') {
     ctx.emit(integerReduction(ctx, node, { op, view, result, axes, scale }));
@@ -137,7 +137,7 @@ function rowReduction(
     inputs: [{ role: 'x', view }],
     output,
     steps: [
-      { reduce: [{ op, name: 'total', value: 'x' }] },
+      { reduce: [{ op, name: 'total', value: 'x', reads: ['x'] }] },
       { put: scale === 1 ? 'total' : `total * ${literal(scale)}` },
     ],
     flops: sizeOf(view.shape),
@@ -177,7 +177,7 @@ function integerReduction(ctx: LowerContext, node: Node, work: IntegerWork): Ker
   const base = indexExpression('index', of(kept, view.shape), of(kept, view.strides), view.offset);
   const step = indexExpression('i', of(axes, view.shape), of(axes, view.strides));
   const type = scale === undefined ? 'i32' : 'f32';
-  const load = (at: string) => `${type}(${operands.at('x', at)})`;
+  const load = (at: string) => `${type}(${operands.load('x', at)})`;
   const length = sizeOf(of(axes, view.shape));
   const value = scale === undefined ? 'total' : `total * ${literal(scale)}`;
   return {
@@ -188,7 +188,7 @@ function integerReduction(ctx: LowerContext, node: Node, work: IntegerWork): Ker
   for (var i = 1u; i < ${hiddenBound(length, 'id.z')}; i += 1u) {
     ${folds[op].into('total', load(`base + ${step}`))}
   }
-  ${operands.at('out', result.offset === 0 ? 'index' : `index + ${result.offset}u`)} = ${value};
+  ${operands.store('out', result.offset === 0 ? 'index' : `index + ${result.offset}u`, value)}
 }
 `,
     workgroups: gridOf(Math.ceil(count / size), ctx.profile),
@@ -199,7 +199,7 @@ function integerReduction(ctx: LowerContext, node: Node, work: IntegerWork): Ker
 }
 
 const lowerArgmax: Lower<'argmax'> = (ctx, node) => {
-  const view = ctx.view(node.inputs[0]!);
+  const view = ctx.view(node.inputs[0]);
   const { axis } = node.attrs;
   const result = ctx.result(node);
   const others = view.shape.map((_, a) => a).filter((a) => a !== axis);
@@ -217,13 +217,13 @@ const lowerArgmax: Lower<'argmax'> = (ctx, node) => {
     view.offset,
   );
   const body = `${flatMain(size, count)}  let base = ${base};
-  var best = ${operands.at('x', 'base')};
+  var best = ${operands.load('x', 'base')};
   var place = 0u;
   for (var i = 1u; i < ${hiddenBound(view.shape[axis]!, 'id.z')}; i += 1u) {
-    let x = ${operands.at('x', `base + i * ${view.strides[axis]!}u`)};
+    let x = ${operands.load('x', `base + i * ${view.strides[axis]!}u`)};
     if (x > best) { best = x; place = i; }
   }
-  ${operands.at('out', result.offset === 0 ? 'index' : `index + ${result.offset}u`)} = i32(place);
+  ${operands.store('out', result.offset === 0 ? 'index' : `index + ${result.offset}u`, 'i32(place)')}
 }
 `;
   ctx.emit({

@@ -26,16 +26,17 @@ import { type Fold, folds, horizontal, treeReduction } from './folds.ts';
 export interface Reduction {
   readonly op: Fold;
   readonly name: string;
-  /** Expression over roles and earlier names. */
+  /** Expression over the roles it reads and earlier names. */
   readonly value: string;
+  readonly reads: readonly string[];
 }
 
 export type RowStep =
   | { readonly reduce: readonly Reduction[] }
   /** A scalar from earlier names. */
   | { readonly name: string; readonly value: string }
-  /** The element of the output (and of another view of its shape) at each place of the row. */
-  | { readonly store: string; readonly also?: View }
+  /** The element of the output (and of another view of its shape) at each place of the row, from what it reads. */
+  | { readonly store: string; readonly reads: readonly string[]; readonly also?: View }
   /** The one element of the output (or of the view given) that belongs to the row. */
   | { readonly put: string; readonly into?: View };
 
@@ -154,6 +155,8 @@ function threadsFor(loads: number): number {
   return threads;
 }
 
+type StoreStep = Extract<RowStep, { readonly store: string }>;
+
 class RowPrinter {
   private readonly spec: RowSpec;
   private readonly operands: Operands;
@@ -181,7 +184,7 @@ class RowPrinter {
     const lines = this.bases();
     for (const step of this.spec.steps) {
       if ('reduce' in step) lines.push(...this.reduce(step.reduce));
-      else if ('store' in step) lines.push(...this.store(step.store, step.also));
+      else if ('store' in step) lines.push(...this.store(step));
       else if ('put' in step) lines.push(...this.put(step.put, step.into));
       else lines.push(`let ${step.name} = ${step.value};`);
     }
@@ -223,7 +226,8 @@ class RowPrinter {
     return lines;
   }
 
-  private loop(lines: readonly string[], expressions: readonly string[]): string[] {
+  /** `lines` for every place of a row, behind the loads of the roles that they read. */
+  private loop(lines: readonly string[], reads: readonly string[]): string[] {
     const { pieces } = this.spec;
     const unit = this.vector ? 4 : 1;
     const length = this.spec.inputs[0]!.view.shape.at(-1)! / unit;
@@ -232,7 +236,7 @@ class RowPrinter {
     const whole = this.threads === 1 ? hiddenBound(length, 'id.z') : `${length}u`;
     const end = pieces === undefined ? whole : 'end';
     const loads = this.spec.inputs
-      .filter(({ role }) => expressions.some((e) => new RegExp(`\\b${role}\\b`).test(e)))
+      .filter(({ role }) => reads.includes(role))
       .map((input) => `    let ${input.role} = ${this.load(input)};`);
     return [
       `for (var i = ${start}; i < ${end}; i += ${this.threads}u) {`,
@@ -244,12 +248,12 @@ class RowPrinter {
 
   private load({ role, view }: RowInput): string {
     if (repeatsLast(view)) {
-      const one = this.operands.at(role, `${role}_base`);
+      const one = this.operands.load(role, `${role}_base`);
       return this.vector ? `vec4<f32>(${one})` : one;
     }
     const stride = view.strides.at(-1)!;
     const step = this.vector || stride === 1 ? 'i' : `i * ${stride}u`;
-    return this.operands.at(role, `${role}_base + ${step}`);
+    return this.operands.load(role, `${role}_base + ${step}`);
   }
 
   private reduce(reductions: readonly Reduction[]): string[] {
@@ -259,7 +263,7 @@ class RowPrinter {
     lines.push(
       ...this.loop(
         updates,
-        reductions.map((r) => r.value),
+        reductions.flatMap(({ reads }) => reads),
       ),
     );
     for (const { op, name } of reductions) {
@@ -269,10 +273,10 @@ class RowPrinter {
     return lines;
   }
 
-  private store(value: string, also: View | undefined): string[] {
+  private store({ store: value, reads, also }: StoreStep): string[] {
     const stores = this.storesAt('out', this.spec.output, storesVectors(this.spec, this.vector));
     const second = also === undefined ? [] : this.storesAt('also', also, false);
-    return this.loop([`let value = ${value};`, ...stores, ...second], [value]);
+    return this.loop([`let value = ${value};`, ...stores, ...second], reads);
   }
 
   /**
@@ -282,17 +286,16 @@ class RowPrinter {
     const stride = view.strides.at(-1)!;
     if (!this.vector || whole) {
       const step = whole || stride === 1 ? 'i' : `i * ${stride}u`;
-      return [`${this.operands.at(role, `${role}_base + ${step}`)} = value;`];
+      return [this.operands.store(role, `${role}_base + ${step}`, 'value')];
     }
-    const at = (q: number) => this.operands.at(role, `${role}_base + (4u * i + ${q}u) * ${stride}u`);
-    return [0, 1, 2, 3].map((q) => `${at(q)} = value[${q}];`);
+    const at = (q: number) => `${role}_base + (4u * i + ${q}u) * ${stride}u`;
+    return [0, 1, 2, 3].map((q) => this.operands.store(role, at(q), `value[${q}]`));
   }
 
   private put(value: string, into: View | undefined): string[] {
     const { shape, strides, offset } = into ?? this.spec.output;
     const role = into ? `put${furtherOutputs(this.spec).indexOf(into)}` : 'out';
-    const place = this.operands.at(role, indexExpression('row', shape, strides, offset));
-    const statement = `${place} = ${value};`;
+    const statement = this.operands.store(role, indexExpression('row', shape, strides, offset), value);
     return [this.threads === 1 ? statement : `if (lane == 0u) { ${statement} }`];
   }
 }

@@ -8,38 +8,38 @@ import { type Node, sizeOf } from '../../graph/types.ts';
 import type { OpName } from '../../ops/attributes.ts';
 import type { Lower, LowerContext } from '../text/kernel.ts';
 import type { View } from '../text/view.ts';
-import { arithmeticBehind } from './behind.ts';
+import { arithmeticBehind, type Behind } from './behind.ts';
 import { type RowInput, type RowStep, rowKernel } from './rows.ts';
 
 const lowerSoftmax: Lower<'softmax'> = (ctx, node) => {
   lowerRows(ctx, node, ['x'], 8, [
-    { reduce: [{ op: 'max', name: 'most', value: 'x' }] },
-    { reduce: [{ op: 'sum', name: 'total', value: 'exp(x - most)' }] },
+    { reduce: [{ op: 'max', name: 'most', value: 'x', reads: ['x'] }] },
+    { reduce: [{ op: 'sum', name: 'total', value: 'exp(x - most)', reads: ['x'] }] },
     { name: 'factor', value: '1.0 / total' },
-    { store: 'exp(x - most) * factor' },
+    { store: 'exp(x - most) * factor', reads: ['x'] },
   ]);
 };
 
 const lowerLogSoftmax: Lower<'log_softmax'> = (ctx, node) => {
   lowerRows(ctx, node, ['x'], 6, [
-    { reduce: [{ op: 'max', name: 'most', value: 'x' }] },
-    { reduce: [{ op: 'sum', name: 'total', value: 'exp(x - most)' }] },
+    { reduce: [{ op: 'max', name: 'most', value: 'x', reads: ['x'] }] },
+    { reduce: [{ op: 'sum', name: 'total', value: 'exp(x - most)', reads: ['x'] }] },
     { name: 'log_total', value: 'log(total)' },
-    { store: '(x - most) - log_total' },
+    { store: '(x - most) - log_total', reads: ['x'] },
   ]);
 };
 
 const lowerSoftmaxGrad: Lower<'softmax_grad'> = (ctx, node) => {
   lowerRows(ctx, node, ['y', 'dy'], 4, [
-    { reduce: [{ op: 'sum', name: 'mixed', value: 'y * dy' }] },
-    { store: 'y * (dy - mixed)' },
+    { reduce: [{ op: 'sum', name: 'mixed', value: 'y * dy', reads: ['y', 'dy'] }] },
+    { store: 'y * (dy - mixed)', reads: ['y', 'dy'] },
   ]);
 };
 
 const lowerLogSoftmaxGrad: Lower<'log_softmax_grad'> = (ctx, node) => {
   lowerRows(ctx, node, ['y', 'dy'], 4, [
-    { reduce: [{ op: 'sum', name: 'total', value: 'dy' }] },
-    { store: 'dy - exp(y) * total' },
+    { reduce: [{ op: 'sum', name: 'total', value: 'dy', reads: ['dy'] }] },
+    { store: 'dy - exp(y) * total', reads: ['y', 'dy'] },
   ]);
 };
 
@@ -60,16 +60,17 @@ export function lowerRows(
     name: node.op,
     inputs: [...inputs, ...(behind?.extras ?? [])],
     output,
-    steps: behind || also ? [...steps.slice(0, -1), withStore(last, behind?.value, also)] : steps,
+    steps: behind || also ? [...steps.slice(0, -1), withStore(last, behind, also)] : steps,
     flops: flops * sizeOf(output.shape),
   };
   ctx.emit(rowKernel(spec, ctx.profile, node.origin));
 }
 
-/** The final store with another value, or into a second place as well. */
-function withStore(last: RowStep, value: string | undefined, also: View | undefined): RowStep {
+/** The final store with arithmetic behind it, or into a second place as well. */
+function withStore(last: RowStep, behind: Behind | undefined, also: View | undefined): RowStep {
   if (!('store' in last)) return last;
-  return { store: value ?? last.store, ...(also ? { also } : {}) };
+  const reads = [...last.reads, ...(behind?.extras ?? []).map(({ role }) => role)];
+  return { store: behind?.value ?? last.store, reads, ...(also ? { also } : {}) };
 }
 
 export const softmaxLowerings = {

@@ -8,8 +8,8 @@
  */
 import { sizeOf } from '../../graph/types.ts';
 import type { DeviceProfile } from '../../profile.ts';
-import { computeType, elementBytes } from './half.ts';
 import type { KernelArg } from './kernel.ts';
+import { elementBytes, load, store } from './memory.ts';
 import type { View } from './view.ts';
 import { collapseAxes } from './view-algebra.ts';
 import { affine } from './wgsl.ts';
@@ -95,10 +95,9 @@ export class Operands {
       let arg = args.find((a) => a.storage.id === storage.id);
       if (arg === undefined) {
         const sharers = operands.filter((o) => o.view.storage.id === storage.id);
-        const element = computeType(storage);
         arg = {
           name: `${operand.role}_data`,
-          type: sharers.some((o) => o.vector) ? `array<vec4<${element}>>` : `array<${element}>`,
+          width: sharers.some((o) => o.vector) ? 4 : 1,
           storage,
           access: sharers.some((o) => o.access === 'read_write') ? 'read_write' : 'read',
         };
@@ -109,15 +108,24 @@ export class Operands {
     this.args = args;
   }
 
-  /**
-   * The reference to what `role` holds at `index`, in vec4s for vector operands and in elements for others.
-   */
-  at(role: string, index: string): string {
+  /** What `role` holds at `index`: a vec4, at a number of vec4s, for vector operands, else an element. */
+  load(role: string, index: string): string {
+    const { operand, arg } = this.#bound(role);
+    if (operand.vector || arg.width === 1) return load(arg, index);
+    return `${load(arg, `(${index}) >> 2u`)}[(${index}) & 3u]`;
+  }
+
+  /** The statement that stores `value` there. */
+  store(role: string, index: string, value: string): string {
+    const { operand, arg } = this.#bound(role);
+    if (operand.vector || arg.width === 1) return store(arg, index, value);
+    return store(arg, `(${index}) >> 2u`, value, `(${index}) & 3u`);
+  }
+
+  #bound(role: string): { readonly operand: Operand; readonly arg: KernelArg } {
     const entry = this.byRole.get(role);
     if (entry === undefined) throw new Error(`the kernel has no operand ${role}`);
-    const { operand, arg } = entry;
-    if (operand.vector || !arg.type.includes('vec4')) return `${arg.name}[${index}]`;
-    return `${arg.name}[(${index}) >> 2u][(${index}) & 3u]`;
+    return entry;
   }
 }
 

@@ -6,6 +6,11 @@ export function channelsLastStrides(shape: readonly number[]): number[] {
   return [height * width * channels, 1, width * channels, channels];
 }
 
+/** Whether an image [B, C, H, W] has its channels innermost. */
+export function isChannelsLast({ strides }: { readonly strides: readonly number[] }): boolean {
+  return strides[1] === 1 && strides[3] !== 1;
+}
+
 /** Dense strides of filters [O, C, kh, kw] in the order in which products read them: taps, then C, then O. */
 export function tapStrides(shape: readonly number[]): number[] {
   const [out, inner, , kw] = shape as [number, number, number, number];

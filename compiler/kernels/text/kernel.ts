@@ -15,11 +15,8 @@ import type { Storage, View } from './view.ts';
 export interface KernelArg {
   /** Identifier in the WGSL body. */
   readonly name: string;
-  /**
-   * `array<f32>`, `array<vec4<f32>>`, `array<i32>`, `array<atomic<u32>>` ...; f32 also over storages of
-   * halves, see half.ts.
-   */
-  readonly type: string;
+  /** What it is an array of: elements of the storage (1), or vectors of so many. Texts use memory.ts. */
+  readonly width: 1 | 2 | 4;
   readonly storage: Storage;
   readonly access: 'read' | 'read_write';
   /**
@@ -45,7 +42,7 @@ export interface Kernel {
   readonly args: readonly KernelArg[];
   /** Helper functions, constants and the entry point `fn main`; everything but the bindings. */
   readonly body: string;
-  /** WGSL extensions the body needs: `f16`. */
+  /** WGSL extensions that the body needs, beside `f16` for storages of halves. */
   readonly enables?: readonly string[];
   readonly workgroups: readonly [number, number, number];
   readonly origin: Origin;

@@ -6,8 +6,8 @@
  */
 import { fail } from '../../../grammar/diagnostics.ts';
 import { type DeviceProfile, elementsPerBinding } from '../../profile.ts';
-import { elementBytes } from './half.ts';
 import type { KernelArg } from './kernel.ts';
+import { elementBytes } from './memory.ts';
 import type { Storage, Storages, View } from './view.ts';
 
 /** Numbers of four bytes (256 bytes) at whose multiples a binding may start on any device. */
@@ -45,13 +45,13 @@ export function windowsOf(elements: number, row: number, profile: DeviceProfile)
 /** Binds a window; the whole storage stays unmarked, so that the plan may treat it as any other. */
 export function windowArg(
   name: string,
-  type: string,
+  width: KernelArg['width'],
   storage: Storage,
   access: 'read' | 'read_write',
   window: Window,
 ): KernelArg {
   const whole = window.start === 0 && window.elements === storage.elements;
-  return whole ? { name, type, storage, access } : { name, type, storage, access, window };
+  return whole ? { name, width, storage, access } : { name, width, storage, access, window };
 }
 
 function leastCommonMultiple(a: number, b: number): number {

@@ -89,8 +89,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   return {
     name: 'gradient_squares',
     args: [
-      windowArg('gradients_data', 'array<vec4<f32>>', spec.gradients, 'read', window),
-      { name: 'partials_data', type: 'array<f32>', storage: partials, access: 'read_write' },
+      windowArg('gradients_data', 4, spec.gradients, 'read', window),
+      { name: 'partials_data', width: 1, storage: partials, access: 'read_write' },
     ],
     body: `${head}  var total = vec4<f32>();
 ${watch.begin}  let end = min(${from} + ${block / 4}u, ${window.elements / 4}u);
@@ -151,8 +151,8 @@ ${watch.look('any(min(x, y) < vec4<f32>())')}    low += select(vec4<f32>(), x, a
   return {
     name: 'gradient_norm',
     args: [
-      { name: 'partials_data', type: 'array<f32>', storage: partials, access: 'read' },
-      { name: 'norm_data', type: 'array<f32>', storage: spec.normOut, access: 'read_write' },
+      { name: 'partials_data', width: 1, storage: partials, access: 'read' },
+      { name: 'norm_data', width: 1, storage: spec.normOut, access: 'read_write' },
       ...(mixed ? [scalerArg(mixed, 'read_write')] : []),
     ],
     body,

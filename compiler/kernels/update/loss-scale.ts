@@ -32,7 +32,7 @@ export const nonFiniteBits = '0x7f800000u';
 export const scalerValue = (slot: ScalerSlot) => `scaler_data[${scalerSlots.indexOf(slot)}]`;
 
 export function scalerArg({ scaler }: MixedUpdate, access: KernelArg['access']): KernelArg {
-  return { name: 'scaler_data', type: 'array<f32>', storage: scaler, access };
+  return { name: 'scaler_data', width: 1, storage: scaler, access };
 }
 
 /**

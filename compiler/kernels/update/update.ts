@@ -10,8 +10,8 @@
  */
 import { hyperSlots } from '../../slots.ts';
 import { flatMain, flatWorkgroup } from '../text/access.ts';
-import { withHalfStorage } from '../text/half.ts';
 import { gridOf, type Kernel } from '../text/kernel.ts';
+import { store } from '../text/memory.ts';
 import { literal } from '../text/wgsl.ts';
 import { bindingStart, startOf, type Window, windowArg, windowsOf } from '../text/windows.ts';
 import { gradientNorm } from './gradient-norm.ts';
@@ -23,7 +23,7 @@ export function updateKernels(spec: UpdateSpec): Kernel[] {
   if (spec.elements % 4 !== 0 || spec.decayElements % 4 !== 0) {
     throw new Error('optimizer arenas must be multiples of 4 elements');
   }
-  return [...gradientNorm(spec), ...adamKernels(spec), ...clampKernels(spec)].map(withHalfStorage);
+  return [...gradientNorm(spec), ...adamKernels(spec), ...clampKernels(spec)];
 }
 
 function adamKernels(spec: UpdateSpec): Kernel[] {
@@ -41,23 +41,19 @@ function adamKernels(spec: UpdateSpec): Kernel[] {
     const skip = mixed ? `  if (${scalerValue('inverse')} == 0.0) { return; }\n` : '';
     const unscaled = mixed ? ` * ${scalerValue('inverse')}` : '';
     const clipping = spec.clip ? ` * min(1.0, ${hyper('clip_norm')} / (norm_data[0] + 1e-6f))` : '';
+    const halves = mixed && windowArg('halves_data', 4, mixed.halves, 'read_write', window);
     return {
       name: 'adamw',
       args: [
-        windowArg('weights_data', 'array<vec4<f32>>', spec.weights, 'read_write', window),
-        windowArg('gradients_data', 'array<vec4<f32>>', spec.gradients, 'read', window),
-        windowArg('moment1_data', 'array<vec4<f32>>', spec.moment1, 'read_write', window),
-        windowArg('moment2_data', 'array<vec4<f32>>', spec.moment2, 'read_write', window),
-        { name: 'hyper_data', type: 'array<f32>', storage: spec.hyper, access: 'read' },
+        windowArg('weights_data', 4, spec.weights, 'read_write', window),
+        windowArg('gradients_data', 4, spec.gradients, 'read', window),
+        windowArg('moment1_data', 4, spec.moment1, 'read_write', window),
+        windowArg('moment2_data', 4, spec.moment2, 'read_write', window),
+        { name: 'hyper_data', width: 1, storage: spec.hyper, access: 'read' },
         ...(spec.clip
-          ? [{ name: 'norm_data', type: 'array<f32>', storage: spec.normOut, access: 'read' } as const]
+          ? [{ name: 'norm_data', width: 1, storage: spec.normOut, access: 'read' } as const]
           : []),
-        ...(mixed
-          ? [
-              scalerArg(mixed, 'read'),
-              windowArg('halves_data', 'array<vec4<f32>>', mixed.halves, 'read_write', window),
-            ]
-          : []),
+        ...(mixed && halves ? [scalerArg(mixed, 'read'), halves] : []),
       ],
       body: `${mixed ? biasCorrection : ''}${flatMain(size, window.elements / 4)}${skip}  let lr = ${hyper('lr')};
   let g = gradients_data[index]${unscaled}${clipping};
@@ -69,7 +65,7 @@ ${decay}  let m = moment1_data[index] + (g - moment1_data[index]) * ${literal(1 
   let deviation = sqrt(v) / sqrt(${correction('bias_correction2', spec.beta2)}) + ${literal(spec.eps)};
   p -= lr / ${correction('bias_correction1', spec.beta1)} * (m / deviation);
   weights_data[index] = p;
-${mixed ? '  halves_data[index] = p;\n' : ''}}
+${halves ? `  ${store(halves, 'index', 'p')}\n` : ''}}
 `,
       workgroups: gridOf(Math.ceil(window.elements / 4 / size), spec.profile),
       origin,
@@ -92,7 +88,7 @@ function clampKernels(spec: UpdateSpec): Kernel[] {
     const at = `weights_data[${index - start}]`;
     return {
       name: 'clamp_weight',
-      args: [windowArg('weights_data', 'array<f32>', spec.weights, 'read_write', window)],
+      args: [windowArg('weights_data', 1, spec.weights, 'read_write', window)],
       body: `@compute @workgroup_size(1)
 fn main() {
   ${at} = clamp(${at}, ${literal(min)}, ${literal(max)});

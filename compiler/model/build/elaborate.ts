@@ -5,7 +5,14 @@
  * of that block stays silent. Overrides reach a parameter before its type, its default and every `require`
  * see it.
  */
-import type { ChildMember, Member, MemberTypeExpr, ParamDecl, SeqExpr } from '../../../grammar/ast.ts';
+import type {
+  BlockDecl,
+  ChildMember,
+  Member,
+  MemberTypeExpr,
+  ParamDecl,
+  SeqExpr,
+} from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { coerceStatic } from '../evaluate/match.ts';
 import { condition } from '../evaluate/operators.ts';
@@ -148,7 +155,7 @@ function build(block: BlockValue, place: Place, context: Context): Instance {
   const members: (ChildEntry | WeightEntry)[] = [];
   let failed = false;
   for (const member of block.decl.members) {
-    if (!declareMember(member, env, members) && member.kind === 'require') {
+    if (!declareMember(member, block.decl, env, members) && member.kind === 'require') {
       failed = true;
       break;
     }
@@ -165,10 +172,15 @@ function checkArguments(block: BlockValue, place: Place, context: Context): void
 }
 
 /** False after a report. */
-function declareMember(member: Member, env: Env, members: (ChildEntry | WeightEntry)[]): boolean {
+function declareMember(
+  member: Member,
+  block: BlockDecl,
+  env: Env,
+  members: (ChildEntry | WeightEntry)[],
+): boolean {
   switch (member.kind) {
     case 'require':
-      return checkRequire(member, env);
+      return checkRequire(member, block, env);
     case 'let': {
       const value = evaluate(member.value, env);
       env.scope.bind(member.name.text, { value });

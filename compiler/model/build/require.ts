@@ -2,21 +2,22 @@
  * `require COND else "text with {holes}"`: the static conditions of a block.
  *
  * A failed condition is shown where the offending number was written. For `a % b == 0` the nearest numbers
- * that work are named. Which of the two is to change only the author knows, and says it in the message: what
- * is no multiple changes itself (Z304), what is not divisible by b wants another b (Z305).
+ * that work are named: other sizes a (Z304), or other divisors b where nothing is built with b, such as a
+ * count of heads that the forward pass splits by (Z305). Another b then leaves every weight as it is.
  */
-import type { BinaryExpr, Expr, RequireMember, StringExpr } from '../../../grammar/ast.ts';
+import type { BinaryExpr, BlockDecl, Expr, RequireMember, StringExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { condition } from '../evaluate/operators.ts';
 import { unknownName } from '../modules/imports.ts';
 import { provenances } from '../nodes/arithmetic.ts';
+import { namesIn } from '../values/names-in.ts';
 import { type Env, evaluate } from '../values/scope.ts';
 import { isBundled, placeOf, sourceText } from '../values/session.ts';
 import type { Provenance } from '../values/values.ts';
 import { formatValue } from '../values/values.ts';
 
 /** False if the condition does not hold or could not be evaluated. */
-export function checkRequire(member: RequireMember, env: Env): boolean {
+export function checkRequire(member: RequireMember, block: BlockDecl, env: Env): boolean {
   const holds = condition(member.condition, env, '`require`');
   if (holds !== false) return holds === true;
   const text = member.message === undefined ? undefined : fillHoles(member.message, env);
@@ -24,7 +25,7 @@ export function checkRequire(member: RequireMember, env: Env): boolean {
   const division = remainder(member.condition, env);
   const origins = provenances(member.condition, env);
   if (division === undefined) report('Z308', member, message, origins, env, {});
-  else if (member.message !== undefined && blamesDivisor(member.message)) {
+  else if (onlyComputesWith(division.expr.right, block)) {
     const help = divisorsNear(division, member.message);
     const at = provenances(division.expr.right, env);
     report('Z305', member, message, [...at, ...origins], env, help);
@@ -37,9 +38,13 @@ export function checkRequire(member: RequireMember, env: Env): boolean {
   return false;
 }
 
-/** Judged by the words as written, whatever the values in their holes are called. */
-function blamesDivisor(message: StringExpr): boolean {
-  return /divi[sd]/.test(message.value);
+/** Whether a number is a parameter that is neither a part of weights or children nor of what leads to them. */
+function onlyComputesWith(expr: Expr, block: BlockDecl): boolean {
+  const { params, members } = block;
+  if (expr.kind === 'group') return onlyComputesWith(expr.inner, block);
+  if (expr.kind !== 'name' || !params.some(({ name }) => name.text === expr.text)) return false;
+  const built = members.filter(({ kind }) => kind !== 'require' && kind !== 'forward');
+  return ![...namesIn([params, built])].some(({ text }) => text === expr.text);
 }
 
 function report(
@@ -94,7 +99,7 @@ function multiplesNear(a: number, b: number): { help: string } {
 }
 
 /** With the divisor's name, unless the message tells it. */
-function divisorsNear(division: Division, message: StringExpr): { help?: string } {
+function divisorsNear(division: Division, message: StringExpr | undefined): { help?: string } {
   const { dividend: a, divisor: b, divisorName: name } = division;
   if (a > 1e7) return {};
   let below = Math.min(b, a);
@@ -102,7 +107,7 @@ function divisorsNear(division: Division, message: StringExpr): { help?: string 
   let above = b;
   while (above <= a && a % above !== 0) above++;
   const near = above <= a ? [below, above] : [below];
-  const told = holesOf(message).some((h) => h.name === name);
+  const told = message !== undefined && holesOf(message).some((h) => h.name === name);
   return { help: `divisors near ${b}: ${near.join(', ')}${told ? '' : ` (${name})`}` };
 }
 

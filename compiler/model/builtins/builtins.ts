@@ -14,17 +14,23 @@ import { imageBuiltins } from './image-builtins.ts';
 import { movingBuiltins } from './moving-builtins.ts';
 import { randomBuiltins } from './random-builtins.ts';
 import type { BuiltinRow } from './row.ts';
+import { samplingBuiltins } from './sampling-builtins.ts';
 import { staticBuiltins } from './static-builtins.ts';
 import { tensorBuiltins } from './tensor-builtins.ts';
 import { words } from './words.ts';
 
-/** Those over tensors that take numbers too (`max`) give a number for numbers, all others always a tensor. */
-const overTensors = [...words, ...tensorBuiltins, ...movingBuiltins, ...imageBuiltins, ...randomBuiltins].map(
-  (row): BuiltinRow => {
-    const takesNumbers = row.parameters.some((p) => p.kind === 'value' || p.kind === 'summands');
-    return takesNumbers ? row : { ...row, world: 'tensor' };
-  },
-);
+/** Those over tensors that take numbers too (`max`) give a number for numbers; all others always a tensor, or a record of them. */
+const overTensors = [
+  ...words,
+  ...tensorBuiltins,
+  ...movingBuiltins,
+  ...imageBuiltins,
+  ...samplingBuiltins,
+  ...randomBuiltins,
+].map((row): BuiltinRow => {
+  const takesNumbers = row.parameters.some((p) => p.kind === 'value' || p.kind === 'summands');
+  return takesNumbers || row.fields ? row : { ...row, world: 'tensor' };
+});
 const rows: readonly BuiltinRow[] = [...staticBuiltins, ...overTensors];
 const table = new Map(rows.map((row) => [row.name, row]));
 

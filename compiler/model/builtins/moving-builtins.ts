@@ -221,12 +221,48 @@ function select(call: BuiltinCall): Value {
   return steps.transpose(apart, [...places.slice(0, axis), ...behind, ...places.slice(axis)]);
 }
 
+/** The largest entries of each row and their positions, largest first. */
+function topK(call: BuiltinCall): Value {
+  const x = tensorArgument(call, 'x');
+  const k = intBetween(call, 'k', 1, 1);
+  if (x === undefined || k === undefined) return poison;
+  const { env, span } = call;
+  const shape = shapeOf(x, env);
+  const length = shape.at(-1);
+  if (typeof length === 'number' && k > length)
+    return env.session.report(
+      'Z313',
+      call.spans.get('k') ?? span,
+      `there are no ${k} largest entries in rows of ${length}: ${formatShape(shape)}`,
+      { help: `\`k\` is at most ${length}` },
+    );
+  const order = emit(env, 'argsort', [x], { descending: true }, span, { axes: x.axes });
+  if (order.kind === 'poison') return poison;
+  const axes = [...x.axes.slice(0, -1), undefined];
+  const values = emit(env, 'pick', [x, order], { count: k }, span, { axes });
+  const starts = shape.map(() => 0);
+  const ends = [...shape.slice(0, -1), k];
+  const indices = emit(env, 'slice', [order], { starts, ends }, span, { axes });
+  const fields: [string, Value][] = [
+    ['values', values],
+    ['indices', indices],
+  ];
+  return { kind: 'record', fields: new Map(fields) };
+}
+
 const x: BuiltinParameter = { name: 'x', kind: 'tensor' };
 const several: BuiltinParameter = { name: 'x', kind: 'tensors' };
 const axis: BuiltinParameter = { name: 'axis', kind: 'axis' };
 const int = (name: string): BuiltinParameter => ({ name, kind: 'int' });
 
 export const movingBuiltins: readonly BuiltinRow[] = [
+  {
+    name: 'top_k',
+    about: 'the k largest entries of each row and their positions: { values, indices }',
+    parameters: [x, int('k')],
+    fields: ['values', 'indices'],
+    apply: topK,
+  },
   {
     name: 'concat',
     about: 'joins tensors along an axis',

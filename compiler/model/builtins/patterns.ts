@@ -223,8 +223,6 @@ export function einsumFault({
   if (from !== undefined || operands.length === 0) {
     return { span, message: 'einsum needs operands with axes: einsum(a[i, k], b[k, j] -> [i, j])' };
   }
-  if (operands.length > 2)
-    return { span, message: `einsum takes one or two operands, got ${operands.length}` };
   const patterns = [...operands.map((o) => o.axes), to];
   const group = patterns.flatMap((p) => [...p.axes]).find((item) => item.kind !== 'axis');
   if (group !== undefined) {

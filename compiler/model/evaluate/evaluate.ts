@@ -6,8 +6,7 @@
  */
 import type { ElvisExpr, Expr, IfExpr, MemberExpr, NameExpr, PipeExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
-import { builtinNamed } from '../builtins/builtins.ts';
-import { lookup, unknownName } from '../modules/imports.ts';
+import { meaningOf } from '../modules/meaning.ts';
 import { pipedCall } from '../nodes/arguments.ts';
 import { checkedFloat, checkedInt, dimValue } from '../nodes/arithmetic.ts';
 import { emit, toTensor } from '../nodes/emit.ts';
@@ -85,7 +84,7 @@ function evaluateRecord(
 ): Value {
   const values = new Map<string, Value>();
   for (const { name, value } of fields) {
-    if (values.has(name.text)) env.session.report('Z207', name.span, `field \`${name.text}\` is given twice`);
+    if (values.has(name.text)) mistakes.fieldTwice(env.session, name.span, name.text);
     values.set(name.text, evaluate(value, env));
   }
   return { kind: 'record', fields: values };
@@ -94,25 +93,25 @@ function evaluateRecord(
 function evaluateName(expr: NameExpr, env: Env): Value {
   const bound = env.scope.find(expr.text);
   if (bound !== undefined) return bound.value;
-  const declared = lookup(env.module, expr.text);
-  if (declared === null) return poison;
-  const builtin = builtinNamed(expr.text);
-  // A model's name is a string, and hides no word.
-  const hidden = declared?.kind === 'model' && builtin !== undefined;
-  if (declared !== undefined && !hidden) return declaredValue(declared, expr.span, env);
-  if (builtin !== undefined) return { kind: 'builtin', builtin };
-  // N: the features of all chunks and ranks; on one device the batch.
-  if (expr.text === 'N' && env.tracer !== undefined) return dimValue(env.tracer.batch);
-  if (expr.text === 'training' && env.tracer !== undefined) return bool(env.tracer.training);
-  return unknownName(expr.text, expr.span, env);
+  const meaning = meaningOf(expr.text, expr.span, env, env.tracer !== undefined);
+  switch (meaning?.is) {
+    case 'declared':
+      return declaredValue(meaning.declared, expr.span, env);
+    case 'builtin':
+      return { kind: 'builtin', builtin: meaning.builtin };
+    case 'batch':
+      // On one device the batch.
+      return env.tracer === undefined ? poison : dimValue(env.tracer.batch);
+    case 'training':
+      return env.tracer === undefined ? poison : bool(env.tracer.training);
+    default:
+      return poison;
+  }
 }
 
 function declaredValue(declared: Declaration, span: Span, env: Env): Value {
   if (declared.kind === 'block') return blockNamed(declared, span);
-  if (declared.kind === 'model') {
-    const message = `model \`${declared.decl.name.text}\` is not a value`;
-    return env.session.report('Z220', span, message, { help: 'vary it with `with`, or name its block' });
-  }
+  if (declared.kind === 'model') return mistakes.modelAsValue(env.session, span, declared.decl.name.text);
   return { kind: 'fn', decl: declared.decl, module: declared.module };
 }
 

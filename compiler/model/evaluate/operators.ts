@@ -149,7 +149,7 @@ function matrixProduct(expr: BinaryExpr, a: TensorValue, b: TensorValue, env: En
   const untransposed = (x: TensorValue): TensorValue | undefined => {
     const node = builder.node(x.node);
     if (node.op !== 'transpose' || node.attrs.perm.length !== 2 || node.attrs.perm[0] !== 1) return undefined;
-    return { kind: 'tensor', node: node.inputs[0]!, axes: [x.axes[1], x.axes[0]] };
+    return { kind: 'tensor', node: node.inputs[0], axes: [x.axes[1], x.axes[0]] };
   };
   const left = untransposed(a);
   const right = untransposed(b);

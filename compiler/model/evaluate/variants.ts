@@ -93,11 +93,18 @@ function varied(expr: Expr, overrides: readonly Override[], env: Env): Value {
   return env.session.report('Z212', expr.span, `\`with\` varies a model or a block, not ${describe(value)}`);
 }
 
+/** Where a model is looked for; a name that the scope binds is no model's. */
+interface ModelPlace {
+  readonly module: Module;
+  readonly session: Session;
+  readonly scope: { find(name: string): unknown };
+}
+
 /** The model that an expression names; `null` after a report, undefined if it names none. */
-function baseModel(expr: Expr, env: Env): ModelDeclaration | null | undefined {
-  if (expr.kind === 'string') return findModel(env.module, expr.value, expr.span, env.session) ?? null;
-  if (expr.kind !== 'name' || env.scope.find(expr.text) !== undefined) return undefined;
-  const found = lookup(env.module, expr.text);
+export function baseModel(expr: Expr, at: ModelPlace): ModelDeclaration | null | undefined {
+  if (expr.kind === 'string') return findModel(at.module, expr.value, expr.span, at.session) ?? null;
+  if (expr.kind !== 'name' || at.scope.find(expr.text) !== undefined) return undefined;
+  const found = lookup(at.module, expr.text);
   return found?.kind === 'model' ? found : undefined;
 }
 

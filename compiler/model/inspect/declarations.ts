@@ -30,8 +30,8 @@ import * as mistakes from '../values/mistakes.ts';
 import type { Loader, Module } from '../values/module.ts';
 import type { Session } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
-import { inspect, inspectCondition, KindScope, type Look } from './inspect.ts';
-import { any, fitsStatic, fitsTensor, type Kind, kindOfType, nounOf } from './kinds.ts';
+import { inspect, inspectBase, inspectCondition, type Look } from './inspect.ts';
+import { any, fitsStatic, fitsTensor, type Kind, KindScope, kindOfType, nounOf } from './kinds.ts';
 
 /** Every user's file that was read: block cycles, then each declaration. */
 export function checkTexts(loader: Loader): void {
@@ -85,13 +85,9 @@ function checkItem(item: Item, module: Module, session: Session): void {
 }
 
 function checkModelValue(expr: Expr, look: Look): void {
-  if (expr.kind === 'string') inspect({ kind: 'with', base: expr, overrides: [], span: expr.span }, look);
-  else if (expr.kind === 'group') checkModelValue(expr.inner, look);
-  else {
-    const kind = inspect(expr, look);
-    if (kind.of === 'any' || kind.of === 'block') return;
-    mistakes.wrongKind(look.session, expr.span, 'a model', 'a block', nounOf(kind));
-  }
+  const kind = inspectBase(expr, look);
+  if (kind.of === 'any' || kind.of === 'block') return;
+  mistakes.wrongKind(look.session, expr.span, 'a model', 'a block', nounOf(kind));
 }
 
 // ── parameters and types ───────────────────────────────────────────────────────────────────────────────────

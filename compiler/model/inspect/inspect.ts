@@ -1,8 +1,10 @@
 /**
  * Walks expressions without evaluating them: unknown names, wrong arguments, kinds that cannot meet.
  *
- * It reports with the codes, places and words that evaluation uses, so that a mistake found by both appears
- * once.
+ * Evaluation cannot do it: a block that no model uses has no numbers, and of two branches it takes one, where
+ * mistakes in both are to be found. What both must agree on has one place: meanings of names (`meaningOf`),
+ * arguments (`bindArguments`), models (`baseModel`), patterns, and the words (mistakes.ts), so that a mistake
+ * found by both appears once.
  */
 import type {
   Argument,
@@ -13,18 +15,19 @@ import type {
   IndexExpr,
   MemberExpr,
   PipeExpr,
+  RecordExpr,
   StaticTypeExpr,
 } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
-import { builtinFormals, builtinNamed } from '../builtins/builtins.ts';
+import { builtinFormals } from '../builtins/builtins.ts';
 import { einsumFault, patternFault } from '../builtins/patterns.ts';
 import { coerceStatic, mustBe } from '../evaluate/match.ts';
-import { findModel } from '../evaluate/variants.ts';
-import { lookup, unknownName } from '../modules/imports.ts';
+import { baseModel } from '../evaluate/variants.ts';
+import { meaningOf } from '../modules/meaning.ts';
 import { type Actual, actualOf, bindArguments, formalsOf, pipedCall } from '../nodes/arguments.ts';
 import type { Builtin } from '../values/builtin.ts';
 import * as mistakes from '../values/mistakes.ts';
-import { forwardOf, type Module } from '../values/module.ts';
+import { type Declaration, forwardOf, type Module } from '../values/module.ts';
 import { type Session, sourceText } from '../values/session.ts';
 import { poison, type Value } from '../values/values.ts';
 import {
@@ -34,36 +37,10 @@ import {
   fitsStatic,
   fitsTensor,
   type Kind,
+  type KindScope,
   kindOfType,
   nounOf,
 } from './kinds.ts';
-
-/** Kinds of the names in reach. */
-export class KindScope {
-  readonly parent: KindScope | undefined;
-  readonly #kinds = new Map<string, Kind>();
-
-  constructor(parent?: KindScope) {
-    this.parent = parent;
-  }
-
-  find(name: string): Kind | undefined {
-    return this.#kinds.get(name) ?? this.parent?.find(name);
-  }
-
-  own(name: string): Kind | undefined {
-    return this.#kinds.get(name);
-  }
-
-  bind(name: string, kind: Kind): void {
-    this.#kinds.set(name, kind);
-  }
-
-  /** Outermost first, for suggestions. */
-  names(): string[] {
-    return [...(this.parent?.names() ?? []), ...this.#kinds.keys()];
-  }
-}
 
 export interface Look {
   readonly session: Session;
@@ -86,7 +63,7 @@ export function inspect(expr: Expr, look: Look): Kind {
       for (const item of expr.items) inspect(item, look);
       return { of: 'list' };
     case 'record':
-      return { of: 'record', fields: new Map(expr.fields.map((f) => [f.name.text, inspect(f.value, look)])) };
+      return inspectRecord(expr, look);
     case 'call':
       return inspectCall(expr, look);
     case 'member':
@@ -124,24 +101,28 @@ export function inspect(expr: Expr, look: Look): Kind {
 function inspectName(name: string, span: Span, look: Look): Kind {
   const known = look.scope.find(name);
   if (known !== undefined) return known;
-  const declared = lookup(look.module, name);
-  if (declared === null) return any;
-  if (declared !== undefined) {
-    const { decl, module } = declared;
-    if (declared.kind === 'model') {
-      const word = builtinNamed(name);
-      return word === undefined ? any : { of: 'builtin', builtin: word };
-    }
-    if (module.damaged.has(decl)) return any;
-    if (declared.kind === 'block') return { of: 'block', decl: declared.decl, module };
-    return { of: 'fn', name, callable: declared.decl, module };
-  }
-  const builtin = builtinNamed(name);
-  if (builtin !== undefined) return { of: 'builtin', builtin };
-  if (name === 'N' && look.body) return any;
-  if (name === 'training' && look.body) return { of: 'bool' };
-  unknownName(name, span, look);
+  const meaning = meaningOf(name, span, look, look.body);
+  if (meaning?.is === 'builtin') return { of: 'builtin', builtin: meaning.builtin };
+  if (meaning?.is === 'training') return { of: 'bool' };
+  return meaning?.is === 'declared' ? declaredKind(meaning.declared, name, span, look) : any;
+}
+
+function declaredKind(declared: Declaration, name: string, span: Span, look: Look): Kind {
+  const { module } = declared;
+  if (module.damaged.has(declared.decl)) return any;
+  if (declared.kind === 'block') return { of: 'block', decl: declared.decl, module };
+  if (declared.kind !== 'model') return { of: 'fn', name, callable: declared.decl, module };
+  mistakes.modelAsValue(look.session, span, declared.decl.name.text);
   return any;
+}
+
+function inspectRecord({ fields }: RecordExpr, look: Look): Kind {
+  const kinds = new Map<string, Kind>();
+  for (const { name, value } of fields) {
+    if (kinds.has(name.text)) mistakes.fieldTwice(look.session, name.span, name.text);
+    kinds.set(name.text, inspect(value, look));
+  }
+  return { of: 'record', fields: kinds };
 }
 
 function inspectUnary(expr: Expr & { kind: 'unary' }, look: Look): Kind {
@@ -245,9 +226,14 @@ function inspectIndex(expr: IndexExpr, look: Look): Kind {
   return any;
 }
 
+/** What `with` varies, or what a model stands for: another model by its name, or any expression. */
+export function inspectBase(expr: Expr, look: Look): Kind {
+  if (expr.kind === 'group') return inspectBase(expr.inner, look);
+  return baseModel(expr, look) === undefined ? inspect(expr, look) : any;
+}
+
 function inspectWith(expr: Expr & { kind: 'with' }, look: Look): Kind {
-  if (expr.base.kind === 'string') findModel(look.module, expr.base.value, expr.base.span, look.session);
-  else inspect(expr.base, look);
+  inspectBase(expr.base, look);
   for (const { value } of expr.overrides) inspect(value, look);
   return { of: 'block' };
 }
@@ -327,6 +313,8 @@ function callBuiltinKind(builtin: Builtin, call: CallCase): Kind {
   bindArguments(call.look.session, callee, call.actuals, call.expr.span);
   const [first] = call.actuals;
   const kind = first === undefined ? any : (call.kinds.get(first) ?? any);
+  if (builtin.fields !== undefined)
+    return { of: 'record', fields: new Map(builtin.fields.map((field) => [field, { of: 'tensor' }])) };
   if (builtin.world === 'tensor' || kind.of === 'tensor') return { of: 'tensor' };
   return any;
 }

@@ -30,6 +30,33 @@ export type Kind =
 
 export const any: Kind = { of: 'any' };
 
+/** Kinds of the names in reach. */
+export class KindScope {
+  readonly parent: KindScope | undefined;
+  readonly #kinds = new Map<string, Kind>();
+
+  constructor(parent?: KindScope) {
+    this.parent = parent;
+  }
+
+  find(name: string): Kind | undefined {
+    return this.#kinds.get(name) ?? this.parent?.find(name);
+  }
+
+  own(name: string): Kind | undefined {
+    return this.#kinds.get(name);
+  }
+
+  bind(name: string, kind: Kind): void {
+    this.#kinds.set(name, kind);
+  }
+
+  /** Outermost first, for suggestions. */
+  names(): string[] {
+    return [...(this.parent?.names() ?? []), ...this.#kinds.keys()];
+  }
+}
+
 /** As evaluation calls values of this kind. */
 export function nounOf(kind: Kind): string {
   if (kind.of === 'any') return 'something';

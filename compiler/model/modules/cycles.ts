@@ -1,7 +1,8 @@
 /** Block cycles: A has a child B, B has a child A. Found in the text, before anything is instantiated. */
-import type { BlockDecl, Expr } from '../../../grammar/ast.ts';
+import type { BlockDecl } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import type { Module } from '../values/module.ts';
+import { namesIn } from '../values/names-in.ts';
 import type { Session } from '../values/session.ts';
 import { lookup } from './imports.ts';
 
@@ -58,18 +59,13 @@ function reportCycle(cycle: readonly Use[], last: Use, session: Session): void {
 function usesOf(block: BlockDecl, module: Module): Use[] {
   const uses: Use[] = [];
   const hidden = new Set(block.params.map((p) => p.name.text));
-  const walk = (node: unknown): void => {
-    if (typeof node !== 'object' || node === null) return;
-    const expr = node as Partial<Expr>;
-    if (expr.kind === 'name' && expr.text !== undefined && !hidden.has(expr.text)) {
-      const found = lookup(module, expr.text);
-      if (found?.kind === 'block') uses.push({ block: found.decl, module: found.module, span: expr.span! });
-      return;
-    }
-    for (const [key, child] of Object.entries(node)) if (key !== 'span') walk(child);
-  };
-  for (const param of block.params)
-    if (param.type.kind === 'static-type' && param.type.name === 'block') walk(param.default);
-  for (const member of block.members) if (member.kind === 'child') walk(member.value);
+  const parts: unknown[] = block.params.flatMap(({ type, default: given }) =>
+    type.kind === 'static-type' && type.name === 'block' ? [given] : [],
+  );
+  for (const member of block.members) if (member.kind === 'child') parts.push(member.value);
+  for (const { text, span } of namesIn(parts)) {
+    const found = hidden.has(text) ? undefined : lookup(module, text);
+    if (found?.kind === 'block') uses.push({ block: found.decl, module: found.module, span });
+  }
   return uses;
 }

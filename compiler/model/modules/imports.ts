@@ -310,14 +310,14 @@ function packageWithBlock(loader: Loader, name: string): string | undefined {
 }
 
 /** Where a name is looked for. */
-interface Place {
+export interface NamePlace {
   readonly session: Session;
   readonly module: Module;
   readonly scope: { names(): string[] };
 }
 
 /** Reports a name that nothing declares, with the nearest that something does. */
-export function unknownName(name: string, span: Span, at: Place): Poison {
+export function unknownName(name: string, span: Span, at: NamePlace): Poison {
   const { session, module } = at;
   if (module.broken) return nearInScope(name, span, at);
   const home = packageWithBlock(module.loader, name);
@@ -332,7 +332,7 @@ export function unknownName(name: string, span: Span, at: Place): Poison {
 }
 
 /** In a file with syntax errors declarations may be lost, so only slips of local names are said. */
-function nearInScope(name: string, span: Span, at: Place): Poison {
+function nearInScope(name: string, span: Span, at: NamePlace): Poison {
   const hint = didYouMean(name, at.scope.names());
   return hint === '' ? poison : at.session.report('Z200', span, `unknown name \`${name}\`${hint}`);
 }

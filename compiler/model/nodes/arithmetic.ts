@@ -4,34 +4,30 @@
  * Integer `/` must be exact (Z306), integers stay within 2^53 and floats finite (Z313): a wrong configuration
  * shows here, not as a crash on the GPU.
  */
-import type { BinaryExpr, BinaryOp } from '../../../grammar/ast.ts';
+import type { BinaryExpr, BinaryOp, Expr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { addDims, divideDims, multiplyDims, subtractDims } from '../../graph/dims.ts';
 import type { Dim } from '../../graph/types.ts';
 import { sameDim } from '../../graph/types.ts';
 import * as mistakes from '../values/mistakes.ts';
+import { namesIn } from '../values/names-in.ts';
 import type { Env } from '../values/scope.ts';
 import { placeOf, type Session } from '../values/session.ts';
 import type { Provenance, Value } from '../values/values.ts';
 import { bool, describe, float, formatValue, int, isNumber } from '../values/values.ts';
 
 /** Provenance of the static names in an expression, in order: where a person can change its value. */
-export function provenances(expr: unknown, env: Env, found: Provenance[] = []): Provenance[] {
-  if (typeof expr !== 'object' || expr === null) return found;
-  const node = expr as { kind?: string; text?: string };
-  if (node.kind === 'name' && typeof node.text === 'string') {
-    const provenance = env.scope.find(node.text)?.provenance;
-    if (provenance !== undefined && !found.includes(provenance)) found.push(provenance);
-    return found;
+export function provenances(expr: Expr, env: Env): Provenance[] {
+  const found = new Set<Provenance>();
+  for (const { text } of namesIn(expr)) {
+    const provenance = env.scope.find(text)?.provenance;
+    if (provenance !== undefined) found.add(provenance);
   }
-  for (const [key, child] of Object.entries(expr)) {
-    if (key !== 'span' && key !== 'opSpan') provenances(child, env, found);
-  }
-  return found;
+  return [...found];
 }
 
 /** `width = 100 at mine.zoo:3` for each static name of an expression. */
-function givenBy(expr: unknown, env: Env): { notes?: string[] } {
+function givenBy(expr: Expr, env: Env): { notes?: string[] } {
   const notes = provenances(expr, env).map((p) => `${p.name} = ${p.text} at ${placeOf(p.span)}`);
   return notes.length === 0 ? {} : { notes };
 }

@@ -183,7 +183,7 @@ function features(run: Run, name: 'image' | 'text'): number | undefined {
   const value = field(run, name);
   if (value === undefined) return undefined;
   const node = run.tracer.builder.node(value.node);
-  return node.op === 'l2_normalize' ? node.inputs[0]! : unnormalized(run, value.node);
+  return node.op === 'l2_normalize' ? node.inputs[0] : unnormalized(run, value.node);
 }
 
 /** The same where the body of `l2_normalize` was compiled: x of `x * rsqrt(sum(x * x))`. */
@@ -192,8 +192,8 @@ function unnormalized(run: Run, id: number): number {
   const node = builder.node(id);
   const [x, r] = node.inputs;
   if (node.op !== 'mul' || x === undefined || r === undefined || builder.node(r).op !== 'rsqrt') return id;
-  const sum = builder.node(builder.node(r).inputs[0]!);
-  const square = sum.op === 'sum' ? builder.node(sum.inputs[0]!) : undefined;
+  const sum = builder.node(builder.node(r).inputs[0]);
+  const square = sum.op === 'sum' ? builder.node(sum.inputs[0]) : undefined;
   return square?.op === 'mul' && square.inputs.every((i) => i === x) ? x : id;
 }
 

@@ -37,6 +37,8 @@ export interface Builtin {
   readonly variadic?: boolean;
   /** Always gives a tensor. */
   readonly world?: 'tensor';
+  /** Gives a record of tensors with these fields. */
+  readonly fields?: readonly string[];
   /** Takes sizes of axes by name (`rearrange`). */
   readonly openNames?: boolean;
   /** The constant that it starts a weight from, if it is an initialiser. */

@@ -31,7 +31,7 @@ export const modelCodes = {
   Z302: 'a tensor with the wrong number of axes',
   Z303: 'a tensor with the wrong element type',
   Z304: '`require`: a size is not a multiple of another',
-  Z305: '`require`: a size is not divisible by another',
+  Z305: '`require`: a size is not divisible by a number that forward passes alone use',
   Z306: 'a static division with a remainder',
   Z307: 'a dimension variable with two different sizes',
   Z308: '`require`: another condition does not hold',

@@ -49,6 +49,13 @@ function wrongType(session: Session, span: Span, message: string): Poison {
   return session.report('Z209', span, message);
 }
 
+/** A model where a value belongs. */
+export function modelAsValue(session: Session, span: Span, name: string): Poison {
+  return session.report('Z220', span, `model \`${name}\` is not a value`, {
+    help: 'vary it with `with`, or name its block',
+  });
+}
+
 // ── members, indices, calls ───────────────────────────────────────────────────────────────────────────────
 
 export function noMember(session: Session, span: Span, got: string, name: string): Poison {
@@ -59,6 +66,11 @@ export function noMemberOfTensor(session: Session, span: Span, name: string): Po
   return session.report('Z210', span, `a tensor has no member \`${name}\``, {
     help: 'x.T transposes a matrix',
   });
+}
+
+/** Of a record that is written out. */
+export function fieldTwice(session: Session, span: Span, name: string): Poison {
+  return session.report('Z207', span, `field \`${name}\` is given twice`);
 }
 
 export function noField(session: Session, span: Span, name: string, fields: Iterable<string>): Poison {

@@ -5,7 +5,7 @@
  * its numbers while other nodes are removed.
  */
 import type { Precision } from '../../../compiler/compile.ts';
-import { type Graph, numericShape, sizeOf } from '../../../compiler/graph/types.ts';
+import { type Graph, nodeAt, numericShape, sizeOf } from '../../../compiler/graph/types.ts';
 import { viewOps } from '../../../compiler/graph/views.ts';
 import type { RefTensor } from '../../../compiler/ops/op.ts';
 import { randomNumbers } from '../../support/random.ts';
@@ -91,7 +91,7 @@ function integerBounds(graph: Graph): number[] {
     bounds[id] = Math.min(bounds[id]!, bound);
   };
   for (const node of graph.nodes.toReversed()) {
-    const size = (id: number, axis: number) => numericShape(graph.nodes[id]!.type)[axis]!;
+    const size = (id: number, axis: number) => numericShape(nodeAt(graph, id).type)[axis]!;
     const [first, second] = node.inputs as [number, number];
     if (node.op === 'embedding') lower(second, size(first, 0));
     else if (node.op === 'take') lower(second, size(first, node.attrs.axis));

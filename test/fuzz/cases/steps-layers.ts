@@ -254,7 +254,7 @@ const convolve: Step = (g) => {
   const stride = g.draw.pick([1, 1, 2, kernel]);
   const padding = kernel === 3 ? g.draw.below(2) : 0;
   const w = g.weight('matrix', [filters, channels / groups, kernel, kernel]);
-  const y = g.b.add('conv2d', [x, w], { stride, padding, groups });
+  const y = g.b.add('conv2d', [x, w], { stride, padding, groups, dilation: 1 });
   return g.draw.chance(0.5) ? g.e.add(y, g.weight('bias', [filters, 1, 1])) : y;
 };
 

@@ -22,6 +22,7 @@ interface Case {
   readonly stride?: number;
   readonly padding?: number;
   readonly groups?: number;
+  readonly dilation?: number;
 }
 
 const cases: Readonly<Record<string, Case>> = {
@@ -47,39 +48,59 @@ const cases: Readonly<Record<string, Case>> = {
     padding: 1,
     groups: 5,
   },
+  dilated: { x: [2, 8, 9, 11], filters: [12, 3, 3], padding: 2, dilation: 2 },
+  'dilated by 3, stride 2, two groups': {
+    x: [2, 6, 13, 12],
+    filters: [4, 3, 2],
+    stride: 2,
+    padding: 3,
+    groups: 2,
+    dilation: 3,
+  },
+  'depthwise, dilated, stride 2': {
+    x: [2, 8, 11, 9],
+    filters: [8, 3, 3],
+    stride: 2,
+    padding: 2,
+    groups: 8,
+    dilation: 2,
+  },
 };
 
 describe.skipIf(gpu === undefined)('convolution', () => {
-  test.each(Object.entries(cases))('%s', async (_, { x, filters, stride = 1, padding = 0, groups = 1 }) => {
-    const [batch, channels, rows, columns] = x;
-    const [out, kh, kw] = filters;
-    const attrs = { stride, padding, groups };
-    const y = [batch, out, slide(rows, kh, attrs)!, slide(columns, kw, attrs)!];
-    const w = randomInput([out, channels / groups, kh, kw], 2);
-    const { conv2d, conv2d_grad_input, conv2d_grad_weight } = convolutionLowerings;
-    for (const layout of [channelsLast, rowMajor]) {
-      const image = randomInput(x, 1, { layout });
-      const dy = randomInput(y, 3, { layout });
-      const terms = (channels / groups) * kh * kw;
-      await checkOp({ gpu: gpu!, op: 'conv2d', lower: conv2d, attrs, inputs: [image, w], terms });
-      await checkOp({
-        gpu: gpu!,
-        op: 'conv2d_grad_input',
-        lower: conv2d_grad_input,
-        attrs: { ...attrs, rows, columns },
-        inputs: [dy, w],
-        terms: (out / groups) * kh * kw,
-      });
-      await checkOp({
-        gpu: gpu!,
-        op: 'conv2d_grad_weight',
-        lower: conv2d_grad_weight,
-        attrs: { ...attrs, kernel: [kh, kw] },
-        inputs: [image, dy],
-        terms: batch * y[2]! * y[3]!,
-      });
-    }
-  });
+  test.each(Object.entries(cases))(
+    '%s',
+    async (_, { x, filters, stride = 1, padding = 0, groups = 1, dilation = 1 }) => {
+      const [batch, channels, rows, columns] = x;
+      const [out, kh, kw] = filters;
+      const attrs = { stride, padding, groups, dilation };
+      const y = [batch, out, slide(rows, kh, attrs)!, slide(columns, kw, attrs)!];
+      const w = randomInput([out, channels / groups, kh, kw], 2);
+      const { conv2d, conv2d_grad_input, conv2d_grad_weight } = convolutionLowerings;
+      for (const layout of [channelsLast, rowMajor]) {
+        const image = randomInput(x, 1, { layout });
+        const dy = randomInput(y, 3, { layout });
+        const terms = (channels / groups) * kh * kw;
+        await checkOp({ gpu: gpu!, op: 'conv2d', lower: conv2d, attrs, inputs: [image, w], terms });
+        await checkOp({
+          gpu: gpu!,
+          op: 'conv2d_grad_input',
+          lower: conv2d_grad_input,
+          attrs: { ...attrs, rows, columns },
+          inputs: [dy, w],
+          terms: (out / groups) * kh * kw,
+        });
+        await checkOp({
+          gpu: gpu!,
+          op: 'conv2d_grad_weight',
+          lower: conv2d_grad_weight,
+          attrs: { ...attrs, kernel: [kh, kw] },
+          inputs: [image, dy],
+          terms: batch * y[2]! * y[3]!,
+        });
+      }
+    },
+  );
 
   test('an epilogue maps the result with channel vectors and a residual', async () => {
     const epilogue = {
@@ -97,7 +118,7 @@ describe.skipIf(gpu === undefined)('convolution', () => {
         randomInput([12, 1, 1], 3),
         randomInput([2, 12, 5, 6], 4, { layout: channelsLast }),
       ];
-      const attrs = { stride: 1, padding: 1, groups, epilogue };
+      const attrs = { stride: 1, padding: 1, groups, dilation: 1, epilogue };
       await checkOp({
         gpu: gpu!,
         op: 'conv2d',

@@ -56,11 +56,16 @@ function imageGraph(size: number, channels: number): Graph {
   const b = createBuilder();
   const x = half(b, 'x', [2, channels, size, size]);
   const filter = (name: string, shape: number[]) => b.add('param', [], { name, shape, role: 'param' });
-  const conv = b.add('conv2d', [x, filter('w3', [8, channels, 3, 3])], { stride: 1, padding: 1, groups: 1 });
+  const conv = b.add('conv2d', [x, filter('w3', [8, channels, 3, 3])], {
+    stride: 1,
+    padding: 1,
+    groups: 1,
+    dilation: 1,
+  });
   const pooled = b.add('avg_pool', [b.add('relu', [conv], {})], { kernel: 2 });
   return withLoss(
     b,
-    b.add('conv2d', [pooled, filter('w1', [12, 8, 1, 1])], { stride: 1, padding: 0, groups: 1 }),
+    b.add('conv2d', [pooled, filter('w1', [12, 8, 1, 1])], { stride: 1, padding: 0, groups: 1, dilation: 1 }),
   );
 }
 

@@ -35,7 +35,7 @@ function convolutionGraph(): Graph {
   const b = createBuilder();
   const x = b.add('param', [], { name: 'x', shape: [2, 6, 9, 7], role: 'param' });
   const w = b.add('param', [], { name: 'w', shape: [10, 3, 3, 3], role: 'param' });
-  const y = b.add('conv2d', [x, w], { stride: 2, padding: 1, groups: 2 });
+  const y = b.add('conv2d', [x, w], { stride: 2, padding: 1, groups: 2, dilation: 1 });
   const loss = b.add('mean', [b.add('mul', [y, y], {})], { axes: [0, 1, 2, 3], keep: false });
   return b.finish([{ name: 'loss', node: loss }]);
 }

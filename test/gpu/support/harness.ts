@@ -10,8 +10,8 @@ import { create, globals } from 'webgpu';
 import { alignUp } from '../../../compiler/graph/dims.ts';
 import type { DType, Node, NodeOf, TensorType } from '../../../compiler/graph/types.ts';
 import { numericShape, sizeOf } from '../../../compiler/graph/types.ts';
-import { elementBytes, withHalfStorage } from '../../../compiler/kernels/text/half.ts';
 import type { Kernel, Lower, LowerContext } from '../../../compiler/kernels/text/kernel.ts';
+import { bindingType, elementBytes, extensionsOf } from '../../../compiler/kernels/text/memory.ts';
 import {
   denseStrides,
   denseView,
@@ -20,7 +20,7 @@ import {
   type View,
 } from '../../../compiler/kernels/text/view.ts';
 import { bindingStart } from '../../../compiler/kernels/text/windows.ts';
-import type { OpAttributes, OpName } from '../../../compiler/ops/attributes.ts';
+import type { InputsOf, OpAttributes, OpName } from '../../../compiler/ops/attributes.ts';
 import {
   type DeviceKind,
   type DeviceProfile,
@@ -122,9 +122,9 @@ export function moduleText(kernel: Kernel): string {
   }
   const bindings = kernel.args.map((arg, i) => {
     const access = ids.get(arg.storage.id) ? 'read_write' : 'read';
-    return `@group(0) @binding(${i}) var<storage, ${access}> ${arg.name}: ${arg.type};\n`;
+    return `@group(0) @binding(${i}) var<storage, ${access}> ${arg.name}: ${bindingType(arg)};\n`;
   });
-  const enables = (kernel.enables ?? []).map((extension) => `enable ${extension};\n`);
+  const enables = extensionsOf(kernel).map((extension) => `enable ${extension};\n`);
   return enables.join('') + bindings.join('') + kernel.body;
 }
 
@@ -358,7 +358,7 @@ export function lowerOne<K extends OpName>(
   const node: NodeOf<K> = {
     id: inputs.length,
     op,
-    inputs: inputs.map((_, i) => i),
+    inputs: inputs.map((_, i) => i) as readonly number[] as InputsOf<K, number>,
     attrs,
     type,
     origin: { path: 'test' },
@@ -396,7 +396,7 @@ export function lowerOne<K extends OpName>(
     window: (view) => view,
     cached: (_source, make) => make(),
     emit: (kernel) => {
-      kernels.push(withHalfStorage(kernel));
+      kernels.push(kernel);
     },
   };
   lower(context, node);

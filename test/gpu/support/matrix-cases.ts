@@ -158,7 +158,7 @@ export function convolutionCases(name: string, c: ConvolutionCase): MatrixCase[]
   const { x, filters, stride = 1, padding = 0, groups = 1, channelsLast = true } = c;
   const [batch, channels, rows, columns] = x;
   const [out, kh, kw] = filters;
-  const attrs = { stride, padding, groups };
+  const attrs = { stride, padding, groups, dilation: 1 };
   const y = [batch, out, slide(rows, kh, attrs)!, slide(columns, kw, attrs)!];
   const layout = channelsLast ? { order: [0, 2, 3, 1] } : {};
   const w = halved(randomInput([out, channels / groups, kh, kw], 2));

@@ -101,11 +101,22 @@ describe('refusals lead with the fact', () => {
     ],
     [
       () =>
-        b.add('conv2d', [f32(B, 3, 224, 224), f32(768, 4, 32, 32)], { stride: 32, padding: 0, groups: 1 }),
+        b.add('conv2d', [f32(B, 3, 224, 224), f32(768, 4, 32, 32)], {
+          stride: 32,
+          padding: 0,
+          groups: 1,
+          dilation: 1,
+        }),
       'cannot convolve [B, 3, 224, 224] with filters [768, 4, 32, 32]: the input has 3 channels, the filters take 4',
     ],
     [
-      () => b.add('conv2d', [f32(B, 3, 2, 2), f32(8, 3, 3, 3)], { stride: 1, padding: 0, groups: 1 }),
+      () =>
+        b.add('conv2d', [f32(B, 3, 2, 2), f32(8, 3, 3, 3)], {
+          stride: 1,
+          padding: 0,
+          groups: 1,
+          dilation: 1,
+        }),
       'cannot convolve [B, 3, 2, 2] with filters [8, 3, 3, 3]: the window does not fit into the image',
     ],
     [
@@ -183,10 +194,20 @@ describe('refusals lead with the fact', () => {
 describe('open dimensions', () => {
   test('pass through the ops of a tower', () => {
     expect(
-      shapeOf('conv2d', [f32(B, 3, 224, 224), f32(768, 3, 32, 32)], { stride: 32, padding: 0, groups: 1 }),
+      shapeOf('conv2d', [f32(B, 3, 224, 224), f32(768, 3, 32, 32)], {
+        stride: 32,
+        padding: 0,
+        groups: 1,
+        dilation: 1,
+      }),
     ).toBe('[B, 768, 7, 7]');
     expect(
-      shapeOf('conv2d', [f32(B, 3, 224, 224), f32(32, 3, 3, 3)], { stride: 2, padding: 1, groups: 1 }),
+      shapeOf('conv2d', [f32(B, 3, 224, 224), f32(32, 3, 3, 3)], {
+        stride: 2,
+        padding: 1,
+        groups: 1,
+        dilation: 1,
+      }),
     ).toBe('[B, 32, 112, 112]');
     expect(shapeOf('reshape', [f32(B, 7, 7, 768)], { shape: [{ symbol: 'B', mul: 49 }, 768] })).toBe(
       '[49*B, 768]',

@@ -6,7 +6,7 @@ import { differentiate } from '../../../compiler/autodiff/differentiate.ts';
 import { builderFrom, createBuilder } from '../../../compiler/graph/create-builder.ts';
 import { printGraph } from '../../../compiler/graph/print.ts';
 import { executeReference } from '../../../compiler/graph/reference.ts';
-import { formatType, type Graph, type Node } from '../../../compiler/graph/types.ts';
+import { formatType, type Graph, type Node, nodeAt } from '../../../compiler/graph/types.ts';
 import { verify } from '../../../compiler/graph/verify.ts';
 import { erf } from '../../../compiler/ops/erf.ts';
 import { weight } from '../../support/differences.ts';
@@ -123,7 +123,7 @@ describe('verify', () => {
       'graph node %0 (input) is broken: f32[B, 3] is not a numeric shape',
     ],
     [
-      { ...graph, nodes: [graph.nodes[0]!, { ...graph.nodes[0]!, id: 1 }], outputs: [] },
+      { ...graph, nodes: [nodeAt(graph, 0), { ...nodeAt(graph, 0), id: 1 }], outputs: [] },
       'graph node %1 (input) is broken: there is another input x',
     ],
     [{ ...graph, outputs: [{ name: 'y', node: 99 }] }, 'graph output y names %99, which does not exist'],
@@ -253,7 +253,7 @@ describe('gradients keep to their shape', () => {
     const product = b.add('mul', [b.add('mul', [part(2), part(0)], {}), part(1)], {});
     const loss = b.withOrigin({ path: 'x' }, () => b.add('sum', [product], { axes: [0, 1, 2], keep: false }));
     const graph = differentiate(b.finish([{ name: 'loss', node: loss }]), { loss: 'loss', wrt: ['qkv'] });
-    const last = graph.nodes[graph.outputs.at(-1)!.node]!;
+    const last = nodeAt(graph, graph.outputs.at(-1)!.node);
     expect(last.op).toBe('concat');
     expect(graph.nodes.some((n) => n.op === 'pad')).toBe(false);
   });
@@ -265,7 +265,7 @@ describe('gradients keep to their shape', () => {
     const product = b.add('mul', [part(0, 1), part(3, 4)], {});
     const loss = b.add('sum', [product], { axes: [0], keep: false });
     const graph = differentiate(b.finish([{ name: 'loss', node: loss }]), { loss: 'loss', wrt: ['x'] });
-    expect(graph.nodes[graph.outputs.at(-1)!.node]!.op).toBe('add');
+    expect(nodeAt(graph, graph.outputs.at(-1)!.node).op).toBe('add');
   });
 
   test('a weight that the loss does not read has a zero gradient', () => {

@@ -4,10 +4,10 @@ import { compileGraph } from '../../../compiler/compile.ts';
 import { builderFrom, createBuilder } from '../../../compiler/graph/create-builder.ts';
 import { roundToHalf } from '../../../compiler/graph/half.ts';
 import { executeReference } from '../../../compiler/graph/reference.ts';
-import { formatType, type Graph, type VerifiedGraph } from '../../../compiler/graph/types.ts';
+import { type DType, formatType, type Graph, type VerifiedGraph } from '../../../compiler/graph/types.ts';
 import { scheduleIds, scheduleKey } from '../../../compiler/kernels/schedules/schedules.ts';
-import { withHalfStorage } from '../../../compiler/kernels/text/half.ts';
 import type { Kernel, KernelArg } from '../../../compiler/kernels/text/kernel.ts';
+import { bindingType, extensionsOf, load, loadStored, store } from '../../../compiler/kernels/text/memory.ts';
 import { runPasses } from '../../../compiler/passes/index.ts';
 import { discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
 import { narrowF16, widenF16 } from '../../../runtime/data/safetensors/half.ts';
@@ -169,57 +169,45 @@ describe('plans in mixed precision', () => {
   });
 });
 
-describe('kernels over halves', () => {
-  const arg = (
-    name: string,
-    type: string,
-    dtype: 'f16' | 'f32',
-    access: KernelArg['access'] = 'read',
-  ): KernelArg => ({
-    name,
-    type,
-    access,
-    storage: { id: name.length, dtype, elements: 64, label: name, place: 'workspace' },
-  });
-  const kernel = (body: string, args: KernelArg[]): Kernel => ({
-    name: 'k',
-    args,
-    body,
-    workgroups: [1, 1, 1],
-    origin: { path: '' },
-    flops: 0,
-    bytes: 0,
+describe('arguments over halves', () => {
+  const arg = (width: KernelArg['width'], dtype: DType): KernelArg => ({
+    name: 'a',
+    width,
+    access: 'read_write',
+    storage: { id: 0, dtype, elements: 64, label: 'a', place: 'workspace' },
   });
 
-  it('widen loads and narrow stores, and leave other bindings alone', () => {
-    const { body, args, enables } = withHalfStorage(
-      kernel('out[i] = a[b[i] + 1u] * x.a[0] + aa[i];\nif (out[i] == 1.0) { a2[i][1] = out[i]; }', [
-        arg('a', 'array<f32>', 'f16'),
-        arg('aa', 'array<f32>', 'f32'),
-        arg('a2', 'array<vec4<f32>>', 'f16', 'read_write'),
-        arg('out', 'array<f32>', 'f16', 'read_write'),
-      ]),
-    );
-    expect(body).toBe(
-      'out[i] = f16(f32(a[b[i] + 1u]) * x.a[0] + aa[i]);\nif (f32(out[i]) == 1.0) { a2[i][1] = f16(f32(out[i])); }',
-    );
-    expect(args.map((a) => a.type)).toEqual(['array<f16>', 'array<f32>', 'array<vec4<f16>>', 'array<f16>']);
-    expect(enables).toEqual(['f16']);
+  it.each([
+    [1, 'f32', 'array<f32>', 'a[i]', 'a[i] = v;'],
+    [4, 'f32', 'array<vec4<f32>>', 'a[i]', 'a[i] = v;'],
+    [1, 'i32', 'array<i32>', 'a[i]', 'a[i] = v;'],
+    [1, 'f16', 'array<f16>', 'f32(a[i])', 'a[i] = f16(v);'],
+    [4, 'f16', 'array<vec4<f16>>', 'vec4<f32>(a[i])', 'a[i] = vec4<f16>(v);'],
+  ] as const)('of width %i and %s are bound as %s, loaded as %s, stored to as %s', (...expected) => {
+    const [width, dtype, ...texts] = expected;
+    const a = arg(width, dtype);
+    expect([bindingType(a), load(a, 'i'), store(a, 'i', 'v')]).toEqual(texts);
+    expect(loadStored(a, 'i')).toBe('a[i]');
   });
 
-  it('convert vectors whole, also where a component is read', () => {
-    const { body } = withHalfStorage(
-      kernel('out[i] = v[j >> 2u][j & 3u] * v[k];', [
-        arg('v', 'array<vec4<f32>>', 'f16'),
-        arg('out', 'array<vec4<f32>>', 'f16', 'read_write'),
-      ]),
-    );
-    expect(body).toBe('out[i] = vec4<f16>(vec4<f32>(v[j >> 2u])[j & 3u] * vec4<f32>(v[k]));');
+  it('narrow a component by itself', () => {
+    expect(store(arg(4, 'f16'), 'i', 'v', 'k')).toBe('a[i][k] = f16(v);');
+    expect(store(arg(4, 'f32'), 'i', 'v', 'k')).toBe('a[i][k] = v;');
   });
 
-  it('are left as they are where they declare halves themselves', () => {
-    const { body, enables } = withHalfStorage(kernel('let x = a[i];', [arg('a', 'array<f16>', 'f16')]));
-    expect([body, enables]).toEqual(['let x = a[i];', ['f16']]);
+  it('make a kernel ask for the extension, before its own', () => {
+    const kernel = (dtype: DType): Kernel => ({
+      name: 'k',
+      args: [arg(1, dtype)],
+      body: '',
+      enables: ['subgroups'],
+      workgroups: [1, 1, 1],
+      origin: { path: '' },
+      flops: 0,
+      bytes: 0,
+    });
+    expect(extensionsOf(kernel('f16'))).toEqual(['f16', 'subgroups']);
+    expect(extensionsOf(kernel('f32'))).toEqual(['subgroups']);
   });
 });
 

@@ -3,7 +3,7 @@
  * others.
  */
 import { describe, expect, it } from 'vitest';
-import { formatShape } from '../../../compiler/graph/types.ts';
+import { formatShape, nodeAt } from '../../../compiler/graph/types.ts';
 import {
   blocksOf,
   checkFile,
@@ -223,7 +223,7 @@ describe('graphs', () => {
     const four = unwrap(traceEntry(m, 'loss', { batch: 4 }));
     const typeOf = (graph: typeof open, name: string) => {
       const output = graph.outputs.find((o) => o.name === name);
-      return formatShape(graph.nodes[output!.node]!.type.shape);
+      return formatShape(nodeAt(graph, output!.node).type.shape);
     };
     expect(typeOf(open, 'logits_per_image')).toBe('[B, B]');
     expect(typeOf(four, 'logits_per_image')).toBe('[4, 4]');
@@ -250,7 +250,7 @@ describe('graphs', () => {
     const { nodes } = unwrap(traceEntry(m, 'loss', { batch: 2 }));
     const read = nodes.flatMap((n) => (n.op === 'param' ? [n.attrs.name] : []));
     expect(read.sort()).toEqual(m.weights.map((w) => w.name).sort());
-    const copies = nodes.filter((n) => n.op === 'transpose' && nodes[n.inputs[0]!]!.op === 'param');
+    const copies = nodes.filter((n) => n.op === 'transpose' && nodes[n.inputs[0]]!.op === 'param');
     expect(copies).toEqual([]);
   });
 
