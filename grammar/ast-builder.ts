@@ -157,6 +157,34 @@ export class AstBuilder {
     return prefix === undefined ? link.operand.span : this.tokenSpan(prefix);
   }
 
+  /** What an index runs over: a range; of anything else the error says how it is written. */
+  rangeOfLoop(index: ast.Identifier, start: ast.Expr, end: ast.Expr | undefined): ast.RangeExpr {
+    if (end !== undefined) return { kind: 'range', start, end, span: joinSpans(start.span, end.span) };
+    const text = this.file.text.slice(start.span.start, start.span.end);
+    const count = /^range\(([^,()]*)\)$/.exec(text)?.[1];
+    if (start.kind !== 'error') {
+      this.report('Z106', start.span, `\`${index.text}\` must run over a range such as \`0..n\``, {
+        help:
+          count === undefined
+            ? `write \`for i in 0..len(${text})\` and \`${text}[i]\` for \`${index.text}\``
+            : `write \`for ${index.text} in 0..${count}\``,
+      });
+    }
+    return { kind: 'range', start, end: this.error(start.span), span: start.span };
+  }
+
+  /** `"visual.**" as LoRALinear(rank = 4)` behind `with`. */
+  replacement(path: ast.PathExpr, value: ast.Expr, span: Span): ast.ReplaceClause {
+    const [first, ...more] = path.segments;
+    const text = path.segments.map((s) => s.text).join('.');
+    if (first?.quoted !== true || more.length > 0) {
+      this.report('Z106', path.span, 'the blocks to replace are a pattern in quotes', {
+        help: `write \`"${text}" as ...\``,
+      });
+    }
+    return { kind: 'replace', pattern: { kind: 'string', value: text, span: path.span }, value, span };
+  }
+
   // ── axis patterns ────────────────────────────────────────────────────────────────────────────────────────
 
   /** `(n h d)` in an expression's place: an error node for now, a group if a `->` follows. */

@@ -58,6 +58,13 @@ interface SoftRule {
     second: IToken | undefined,
     third: IToken | undefined,
   ) => boolean;
+  /** Of a joint word: whether it is one inside round or square brackets, by the tokens around it. */
+  readonly bracketed?: (
+    opener: IToken,
+    previous: IToken | undefined,
+    next: IToken | undefined,
+    second: IToken | undefined,
+  ) => boolean;
 }
 
 /** A keyword in front of a name or string, and what surely follows that. */
@@ -71,8 +78,8 @@ function opens(role: Role, ...afterName: TokenType[]): SoftRule {
 
 const patterns: SoftRule = { role: 'setting', fits: isNameOrText, certain: isText };
 const joint: SoftRule = { role: 'joint', fits: () => true, certain: () => false };
-/** `2000 steps`: the joint words that also stand inside brackets. */
-const unit: SoftRule = { ...joint };
+/** `2000 steps`: stands inside brackets as well. */
+const unit: SoftRule = { ...joint, bracketed: () => true };
 
 const softRules: Record<t.SoftWord, SoftRule> = {
   package: opens('declaration'),
@@ -103,7 +110,14 @@ const softRules: Record<t.SoftWord, SoftRule> = {
   },
   seq: { ...joint, fits: (next) => is(next, t.LBrace) },
   fuses: joint,
-  for: joint,
+  // `[f(i) for i in 0..n]`
+  for: {
+    ...joint,
+    bracketed: (opener, _previous, next, second) =>
+      is(opener, t.LBracket) && isWord(next) && is(second, t.keyword.in),
+  },
+  // `"visual.**" as LoRALinear(rank = 4)`
+  as: { ...joint, bracketed: (_opener, previous) => isText(previous) },
   of: joint,
   from: joint,
   every: joint,
@@ -279,7 +293,9 @@ function isKeyword(
   const inBrackets = is(opener, t.LParen, t.LBracket);
   const behindOperand = previous !== undefined && operandEnds.has(previous.tokenType);
   if (rule.role === 'joint') {
-    return (behindOperand || is(previous, t.keyword.checkpoint)) && (!inBrackets || rule === unit);
+    const second = tokens[i + 2];
+    const allowed = opener === undefined || !inBrackets || rule.bracketed?.(opener, previous, next, second);
+    return (behindOperand || is(previous, t.keyword.checkpoint)) && allowed === true;
   }
   // Where an operand is due, or inside round or square brackets, a word is taken for a keyword only if it
   // begins its line and nothing else makes sense: then an operand or a bracket was forgotten above it.

@@ -13,7 +13,8 @@ import type { Diagnostic } from './diagnostics.ts';
 import { classify, maxNesting, noBrackets } from './keywords.ts';
 import { type FileElement, ProgramRules } from './rules/program.ts';
 import type { SourceFile } from './source.ts';
-import { spanOf, strayBrace, toDiagnostic } from './syntax-errors.ts';
+import { strayBrace } from './strays.ts';
+import { spanOf, toDiagnostic } from './syntax-errors.ts';
 import { tokenize } from './tokens.ts';
 
 const rules = new ProgramRules();

@@ -27,7 +27,6 @@ import {
   type TokenType,
   tokenLabel,
 } from 'chevrotain';
-import type { AstBuilder } from './ast-builder.ts';
 import type { Diagnostic, Label } from './diagnostics.ts';
 import type { SourceFile, Span } from './source.ts';
 import * as t from './tokens.ts';
@@ -41,6 +40,7 @@ const enclosed: Record<string, string> = {
   subscripts: 'the subscript',
   group: 'the parentheses',
   list: 'the list',
+  loop: 'the list',
   record: 'the record',
   recordType: 'the record type',
   dims: 'the shape',
@@ -83,6 +83,7 @@ const named = {
   typeField: 'a field such as `image: [B, E]`',
   assign: 'a setting such as `batch = 256`',
   transform: 'a transform or a name in quotes',
+  loop: 'a name for the index, as in `[f(i) for i in 0..n]`',
   axisItem: 'an axis: a name, a group such as `(h d)`, or `1`',
   type: 'a type such as `int`, `block` or `[B, width]`',
 };
@@ -94,7 +95,6 @@ const purposes: Record<string, string> = {
   'parameter/Colon': ' and the type of the parameter',
   'typeField/Colon': ' and the type of the field',
   'letMember/Equals': ' and the value',
-  'override/Equals': ' and the new value',
   'field/Equals': ' and the value of the field',
   'assign/Equals': ' and the value of the setting',
   'init/Equals': ' and how to initialise it',
@@ -104,6 +104,7 @@ const purposes: Record<string, string> = {
   'returned/return': ' and the result of the body',
   'range/DotDot': ' between the bounds of the range',
   'clamp/in': ' and a range such as `0 .. 1`',
+  'loop/in': ' and a range such as `0..n`',
   'child/in': ' and a range such as `0..layers`',
   'child/Colon': ' and the block of the child',
   'train/of': ' and the model to train',
@@ -132,7 +133,7 @@ const tokenImages: Record<string, string> = {
 };
 
 /** "`x`", "the string `"x"`", "the end of the file". */
-function describeToken(token: IToken): string {
+export function describeToken(token: IToken): string {
   if (token.tokenType === EOF) {
     return 'the end of the file';
   }
@@ -192,6 +193,7 @@ const alternatives: Record<string, string> = {
   segment: named.segment,
   anyName: named.anyName,
   weight: named.weight,
+  change: '`=` and the new value',
   child: 'a child such as `conv1: Conv2d(3, 64)`',
 };
 
@@ -285,106 +287,38 @@ function helpFor(error: IRecognitionException & { previousToken?: IToken }): str
   if (found.tokenType === t.Equals && /^expected `(then|\)|]|else)`/.test(error.message)) {
     return 'equality is written `==`';
   }
+  const loop = helpForLoop(error, found, previous);
+  if (loop !== undefined) {
+    return loop;
+  }
+  if (found.image === '*' && /^expected (a name in the path|an override)/.test(error.message)) {
+    return 'a pattern of blocks stands in quotes: `"visual.**.c_fc" as LoRALinear(rank = 4)`';
+  }
+  if (/^expected `=` and the new value/.test(error.message) && previous?.image.startsWith('"') === true) {
+    return 'blocks are replaced with `as`: `"visual.**.c_fc" as LoRALinear(rank = 4)`';
+  }
   if (found.tokenType === t.keyword.with && /^expected (`,` or )?`[)\]}]`/.test(error.message)) {
     return 'put `... with ...` in parentheses';
   }
   return undefined;
 }
 
-// ── strays ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-export type StrayPlace = 'file' | 'block' | 'seq' | 'train' | 'names';
-
-const strayExpected: Record<StrayPlace, string> = {
-  file: 'a declaration (block, fn, model, objective, names or train)',
-  block: 'a member of the block',
-  seq: 'a child such as `fc1: Linear(64, 256)`',
-  train: 'a setting of the recipe',
-  names: 'a rule such as `"ours" -> "theirs"`',
-};
-const strayKeywords: Record<StrayPlace, readonly string[]> = {
-  file: ['package', 'import', 'block', 'fn', 'model', 'objective', 'names', 'train'],
-  block: ['param', 'buffer', 'require', 'let', 'forward', 'inline'],
-  seq: ['inline'],
-  train: ['clamp', 'remat', 'freeze', 'init', 'checkpoint', 'evaluate'],
-  names: [],
-};
-
-export const strayBrace = 'this `}` closes nothing';
-
-/** The diagnostic for a token that starts no statement; with a `fix` where it looks like a keyword. */
-export function describeStray(place: StrayPlace, token: IToken, builder: AstBuilder): Diagnostic {
-  const span = builder.tokenSpan(token);
-  const near = token.tokenType === t.Identifier ? nearest(token.image, strayKeywords[place]) : undefined;
-  const message = `expected ${strayExpected[place]}, found ${describeToken(token)}`;
-  const base = { code: 'Z110', severity: 'error', span } as const;
-  if (near !== undefined) {
-    return { ...base, message: `${message}; did you mean \`${near}\`?`, fix: { span, replacement: near } };
+/** Loops and the lists of other languages, where this one has lists in brackets and chains. */
+function helpForLoop(error: IRecognitionException, found: IToken, previous?: IToken): string | undefined {
+  if (found.image === 'for' && /^expected `return`/.test(error.message)) {
+    return 'there are no loops: `[f(x, i) for i in 0..n]` makes a list, and `layers(x)` runs through an array of children';
   }
-  if (place === 'file' && token.tokenType === t.RBrace) {
-    return { ...base, message: strayBrace };
+  if (/to close the (argument list|parentheses),/.test(error.message)) {
+    const generator = found.image === 'for' || found.tokenType === t.keyword.in;
+    return generator ? 'a list stands in brackets: `sum([f(i) for i in 0..n])`' : undefined;
   }
-  const help = strayHelp(place, token);
-  return { ...base, message, ...(help === undefined ? {} : { help }) };
-}
-
-function strayHelp(place: StrayPlace, token: IToken): string | undefined {
-  const type = token.tokenType;
-  const name = token.image;
-  if (place === 'file') {
-    const inBlock: TokenType[] = [
-      t.LabelName,
-      t.StringLabel,
-      t.keyword.param,
-      t.keyword.buffer,
-      t.keyword.forward,
-    ];
-    const statements: TokenType[] = [t.keyword.let, t.keyword.require, t.keyword.inline];
-    return [...inBlock, ...statements].includes(type)
-      ? 'members stand between the braces of a block'
-      : undefined;
+  if (!/to close the list,/.test(error.message)) {
+    return undefined;
   }
-  if (place === 'block' && type === t.KeyName) {
-    return `to name a value, write \`let ${name} = ...\``;
+  if (found.tokenType === t.keyword.if) {
+    return 'a list of this kind leaves nothing out: `[if i > 0 then a else b for i in 0..n]`';
   }
-  if (place === 'block' && type === t.keyword.return) {
-    return '`return` stands in the braces of forward, fn or objective';
-  }
-  if (place === 'block' && type === t.Identifier) {
-    return `a child is written \`${name}: Block(...)\`, a weight \`param ${name}: [width]\``;
-  }
-  if (place === 'train' && type === t.LabelName) {
-    return `settings are written \`${name} = ...\``;
-  }
-  if (place === 'train' && token.image.startsWith('"')) {
-    return 'patterns are separated by commas';
-  }
-  return undefined;
-}
-
-/** The keyword at the smallest edit distance, if that is small for its length. */
-function nearest(word: string, keywords: readonly string[]): string | undefined {
-  const close = keywords
-    .map((keyword) => ({ keyword, distance: editDistance(word.slice(0, 40), keyword) }))
-    .filter(({ keyword, distance }) => distance <= (keyword.length > 4 ? 2 : 1))
-    .sort((a, b) => a.distance - b.distance);
-  return close[0]?.keyword;
-}
-
-/** Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`. */
-function editDistance(a: string, b: string): number {
-  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = a[i - 1] === b[j - 1] ? 0 : 1;
-      let best = Math.min(rows[i - 1]![j]! + 1, row[j - 1]! + 1, rows[i - 1]![j - 1]! + change);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        best = Math.min(best, rows[i - 2]![j - 2]! + 1);
-      }
-      row.push(best);
-    }
-    rows.push(row);
-  }
-  return rows[a.length]![b.length]!;
+  return found.image === 'for' || previous?.image === 'for'
+    ? 'lists of lists are nested: `[[f(i, j) for j in 0..m] for i in 0..n]`'
+    : undefined;
 }

@@ -93,6 +93,7 @@ export const softWords = [
   'seq',
   'fuses',
   'for',
+  'as',
   'of',
   'from',
   'clamp',

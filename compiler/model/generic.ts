@@ -40,7 +40,8 @@ export function checkUnused(module: Module, session: Session): void {
 function checkBlock(block: BlockDecl, module: Module, session: Session): void {
   if (block.params.some((p) => p.default === undefined)) return;
   const { span, text: name } = block.name;
-  const value = { kind: 'block' as const, decl: block, module, args: new Map(), overrides: [], span };
+  const none = { args: new Map(), overrides: [], replacements: [] };
+  const value = { kind: 'block' as const, decl: block, module, ...none, span };
   const instance = instantiate(value, { name, path: '', span }, contextOf(session));
   const forward = forwardOf(block);
   if (instance.failed || forward === undefined) return;

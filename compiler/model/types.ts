@@ -115,6 +115,8 @@ export interface BlockNode {
   readonly parameters: ReadonlyMap<string, ParameterValue>;
   /** Its own params and buffers with their shapes, in order of declaration. */
   readonly weights: readonly Weight[];
+  /** What stood there before `with "..." as` put this block in its place; a `seq` has no definition. */
+  readonly replaces?: { readonly definition?: Definition; readonly weights: readonly Weight[] };
   /** In order of declaration, arrays item by item; a child that is absent under its `when` has no node. */
   readonly children: readonly BlockNode[];
 }

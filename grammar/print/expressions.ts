@@ -121,6 +121,8 @@ export class ExpressionPrinter {
         return quote(expr.value);
       case 'list':
         return this.items('[', expr.items, ']', inside(expr.span));
+      case 'comprehension':
+        return this.comprehension(expr);
       case 'record':
         return this.record(expr);
       case 'group':
@@ -165,10 +167,16 @@ export class ExpressionPrinter {
           indent(line, 'then ', this.item(expr.then), line, 'else ', this.expr(expr.else, levels.if)),
         );
       case 'with': {
-        const overrides = expr.overrides.map((o) => concat(path(o.path), ' = ', this.item(o.value)));
-        return group(this.item(expr.base), ' with', indent(line, join(concat(',', line), overrides)));
+        const changes = expr.changes.map((change) => this.change(change));
+        return group(this.item(expr.base), ' with', indent(line, join(concat(',', line), changes)));
       }
     }
+  }
+
+  private change(change: ast.WithExpr['changes'][number]): Doc {
+    return change.kind === 'override'
+      ? concat(path(change.path), ' = ', this.item(change.value))
+      : concat(this.bare(change.pattern), ' as ', this.item(change.value));
   }
 
   /** Left-associative operators of one level, all broken or none. */
@@ -195,6 +203,14 @@ export class ExpressionPrinter {
       }),
     );
     return this.comments.delimited(open, elements, close, range);
+  }
+
+  private comprehension({ item, index, range, span }: ast.ComprehensionExpr): Doc {
+    const element: Element = {
+      span: between(item.span.start, range.span.end),
+      print: () => group(this.item(item), line, `for ${identifier(index)} in `, this.range(range)),
+    };
+    return this.comments.delimited('[', [element], ']', inside(span));
   }
 
   private record(expr: ast.RecordExpr): Doc {
@@ -224,8 +240,12 @@ export class ExpressionPrinter {
       if (part.kind !== 'slice') {
         return this.item(part);
       }
-      const start = part.start === undefined ? '' : this.item(part.start);
-      return concat(start, ':', part.end === undefined ? '' : this.item(part.end));
+      const [start, end] = [part.start, part.end].map((bound) =>
+        bound === undefined ? '' : this.item(bound),
+      ) as [Doc, Doc];
+      if (part.mark === ':') return concat(start, ':', end);
+      const bounds = [part.start, part.end].filter((bound) => bound !== undefined);
+      return concat(start, bounds.length < 2 || bounds.every(isSimpleBound) ? '..' : ' .. ', end);
     });
     return concat(this.expr(expr.object, levels.postfix), '[', join(', ', subscripts), ']');
   }
@@ -240,9 +260,7 @@ export class ExpressionPrinter {
 
   /** `0..layers`; spaces around `..` where an end is more than a name, a number or a call. */
   range(expr: ast.RangeExpr, spaced = false): Doc {
-    const simple = [expr.start, expr.end].every(
-      (end) => levelOf(end) >= levels.postfix && end.kind !== 'group',
-    );
+    const simple = [expr.start, expr.end].every(isSimpleBound);
     return concat(this.item(expr.start), simple && !spaced ? '..' : ' .. ', this.item(expr.end));
   }
 
@@ -287,6 +305,12 @@ export class ExpressionPrinter {
     );
     return { doc: this.comments.delimited('(', elements, ')', between(start, end)), end };
   }
+}
+
+/** A name, a number or a call, also with a minus in front: `0..-1` needs no spaces. */
+function isSimpleBound(bound: ast.Expr): boolean {
+  const inner = bound.kind === 'unary' && bound.op === '-' ? bound.operand : bound;
+  return levelOf(inner) >= levels.postfix && inner.kind !== 'group';
 }
 
 function pattern(axes: ast.AxisPattern): string {

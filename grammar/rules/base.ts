@@ -11,7 +11,8 @@ import type * as ast from '../ast.ts';
 import { AstBuilder } from '../ast-builder.ts';
 import { type Brackets, noBrackets, startsLine } from '../keywords.ts';
 import type { Span } from '../source.ts';
-import { describeStray, errorMessages, type StrayPlace, startsElement } from '../syntax-errors.ts';
+import { describeStray, type StrayPlace } from '../strays.ts';
+import { errorMessages, startsElement } from '../syntax-errors.ts';
 import * as t from '../tokens.ts';
 
 /** For rules inside statements: an error ends the whole statement. */

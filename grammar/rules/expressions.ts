@@ -3,7 +3,7 @@
  *
  * From loosest to tightest: with, |>, if, ?:, or, and, not, comparisons, + -, * / % @, unary -, ^, postfix.
  * Operators are read as one flat chain and folded by the builder, which keeps the call stack short. `with`
- * lists overrides separated by commas, so inside lists of arguments, fields and items it needs parentheses
+ * lists changes separated by commas, so inside lists of arguments, fields and items it needs parentheses
  * (`pipeline` is an expression without it).
  */
 import type { IToken, ParserMethod } from 'chevrotain';
@@ -14,7 +14,7 @@ import * as t from '../tokens.ts';
 import { passErrorsOn } from './base.ts';
 import { PrimaryRules } from './primaries.ts';
 
-type Override = ast.WithExpr['overrides'][number];
+type Change = ast.WithExpr['changes'][number];
 
 export class ExpressionRules extends PrimaryRules {
   readonly expression: ParserMethod<[], ast.Expr> = this.RULE(
@@ -22,35 +22,48 @@ export class ExpressionRules extends PrimaryRules {
     () => {
       const start = this.here();
       const base = this.SUBRULE(this.pipeline);
-      const overrides: Override[] = [];
+      const changes: Change[] = [];
       this.OPTION(() => {
         this.CONSUME(t.keyword.with);
         this.AT_LEAST_ONE_SEP({
           SEP: t.Comma,
           DEF: () => {
-            overrides.push(this.SUBRULE(this.override));
+            changes.push(this.SUBRULE(this.change));
           },
         });
       });
       return this.ACTION(() => {
         const span = this.since(start);
-        const children = [base, ...overrides.map((override) => override.value)];
-        return overrides.length === 0
+        const children = [base, ...changes.map((change) => change.value)];
+        return changes.length === 0
           ? base
-          : this.builder.node({ kind: 'with', base, overrides, span }, ...children);
+          : this.builder.node({ kind: 'with', base, changes, span }, ...children);
       });
     },
     passErrorsOn,
   );
 
-  private readonly override: ParserMethod<[], Override> = this.RULE(
-    'override',
+  private readonly change: ParserMethod<[], Change> = this.RULE(
+    'change',
     () => {
       const start = this.here();
       const path = this.SUBRULE(this.path);
-      this.CONSUME(t.Equals);
-      const value = this.SUBRULE(this.pipeline);
-      return { path, value, span: this.since(start) };
+      return this.OR<Change>([
+        {
+          ALT: () => {
+            this.CONSUME(t.Equals);
+            const value = this.SUBRULE1(this.pipeline);
+            return { kind: 'override' as const, path, value, span: this.since(start) };
+          },
+        },
+        {
+          ALT: () => {
+            this.CONSUME(t.keyword.as);
+            const value = this.SUBRULE2(this.pipeline);
+            return this.ACTION(() => this.builder.replacement(path, value, this.since(start)));
+          },
+        },
+      ]);
     },
     passErrorsOn,
   );

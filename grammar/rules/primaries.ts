@@ -9,6 +9,7 @@ import * as t from '../tokens.ts';
 import { BaseRules, passErrorsOn } from './base.ts';
 
 type Field = ast.RecordExpr['fields'][number];
+type Loop = Pick<ast.ComprehensionExpr, 'index' | 'range'>;
 
 export abstract class PrimaryRules extends BaseRules {
   /** Any expression; defined by the next layer. */
@@ -163,14 +164,13 @@ export abstract class PrimaryRules extends BaseRules {
       const from = this.here();
       let start: ast.Expr | undefined;
       let end: ast.Expr | undefined;
-      let slice = false;
-      this.OR([
+      let mark: ast.SliceSubscript['mark'] | undefined;
+      this.OR1([
         {
           ALT: () => {
             start = this.SUBRULE1(this.pipeline);
             this.OPTION1(() => {
-              this.CONSUME1(t.Colon);
-              slice = true;
+              mark = this.SUBRULE1(this.sliceMark);
               this.OPTION2(() => {
                 end = this.SUBRULE2(this.pipeline);
               });
@@ -179,20 +179,39 @@ export abstract class PrimaryRules extends BaseRules {
         },
         {
           ALT: () => {
-            this.CONSUME2(t.Colon);
-            slice = true;
+            mark = this.SUBRULE2(this.sliceMark);
             this.OPTION3(() => {
               end = this.SUBRULE3(this.pipeline);
             });
           },
         },
       ]);
-      if (start !== undefined && !slice) {
+      if (start !== undefined && mark === undefined) {
         return start;
       }
       const bounds = { ...(start === undefined ? {} : { start }), ...(end === undefined ? {} : { end }) };
-      return { kind: 'slice' as const, ...bounds, span: this.since(from) };
+      return { kind: 'slice' as const, mark: mark ?? ':', ...bounds, span: this.since(from) };
     },
+    passErrorsOn,
+  );
+
+  private readonly sliceMark: ParserMethod<[], ast.SliceSubscript['mark']> = this.RULE(
+    'sliceMark',
+    () =>
+      this.OR<ast.SliceSubscript['mark']>([
+        {
+          ALT: () => {
+            this.CONSUME(t.Colon);
+            return ':';
+          },
+        },
+        {
+          ALT: () => {
+            this.CONSUME(t.DotDot);
+            return '..';
+          },
+        },
+      ]),
     passErrorsOn,
   );
 
@@ -262,17 +281,53 @@ export abstract class PrimaryRules extends BaseRules {
     () => {
       const start = this.here();
       const items: ast.Expr[] = [];
+      let loop: Loop | undefined;
       this.CONSUME(t.LBracket);
-      this.OPTION(() => {
+      this.OPTION1(() => {
         items.push(this.SUBRULE1(this.pipeline));
-        this.MANY(() => {
-          this.CONSUME1(t.Comma);
-          items.push(this.SUBRULE2(this.pipeline));
-        });
-        this.OPTION2(() => this.CONSUME2(t.Comma));
+        this.OR([
+          {
+            ALT: () => {
+              loop = this.SUBRULE(this.loop);
+            },
+          },
+          {
+            ALT: () => {
+              this.MANY(() => {
+                this.CONSUME1(t.Comma);
+                items.push(this.SUBRULE2(this.pipeline));
+              });
+              this.OPTION2(() => this.CONSUME2(t.Comma));
+            },
+          },
+        ]);
       });
       this.CONSUME(t.RBracket);
-      return this.ACTION(() => this.builder.node({ kind: 'list', items, span: this.since(start) }, ...items));
+      return this.ACTION(() => {
+        const span = this.since(start);
+        if (loop === undefined) return this.builder.node({ kind: 'list', items, span }, ...items);
+        const item = items[0]!;
+        const { start: from, end } = loop.range;
+        return this.builder.node({ kind: 'comprehension', item, ...loop, span }, item, from, end);
+      });
+    },
+    passErrorsOn,
+  );
+
+  /** `for i in 0..n` */
+  private readonly loop: ParserMethod<[], Loop> = this.RULE(
+    'loop',
+    () => {
+      let end: ast.Expr | undefined;
+      this.CONSUME(t.keyword.for);
+      const index = this.identifier(this.CONSUME(t.Name));
+      this.CONSUME(t.keyword.in);
+      const start = this.SUBRULE1(this.pipeline);
+      this.OPTION(() => {
+        this.CONSUME(t.DotDot);
+        end = this.SUBRULE2(this.pipeline);
+      });
+      return this.ACTION(() => ({ index, range: this.builder.rangeOfLoop(index, start, end) }));
     },
     passErrorsOn,
   );

@@ -277,7 +277,7 @@ block A(layers: [int] = [3, 4]) {
 `;
     expect(check(source)).toMatchInlineSnapshot(`
       "
-      error[Z311]: index 2 is outside the list: it has 2 items
+      error[Z311]: index 2 is outside \`layers\`: it has 2 items
         --> main.zoo:2:21
        2 |   let deep = layers[2]
          |                     ^

@@ -13,6 +13,7 @@ import { isPackage, loadPackage } from '../export/index.ts';
 import { nodeHost } from '../host.ts';
 import { openWeights, type WeightSource } from '../weights/weights.ts';
 import { parseOverrides, unwrap } from './models.ts';
+import { note } from './output.ts';
 
 interface LoadedModel {
   readonly model: Model;
@@ -61,5 +62,7 @@ export async function loadModelWithWeights(
   if (source === undefined)
     fail('Z703', `${reference} needs weights`, '--weights FILE, or an exported folder as MODEL');
   const model = await loadModel(reference, settings);
-  return { model, weights: await openWeights(model, source) };
+  const opened = await openWeights(model, source);
+  for (const remark of opened.remarks) note(remark);
+  return { model, weights: opened };
 }

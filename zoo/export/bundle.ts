@@ -81,14 +81,15 @@ function redirectImports(
   });
 }
 
-function settingsText(overrides: readonly TextOverride[]): string {
-  return overrides.map((o) => `${o.path} = ${o.value}`).join(', ');
+/** What stands behind `with`, as text: `vision.layers = 2`, `"visual.**" as LoRALinear(rank = 4)`. */
+type ChangeText = string;
+
+function changeTexts(overrides: readonly TextOverride[]): ChangeText[] {
+  return overrides.map((o) => `${o.path} = ${o.value}`);
 }
 
-function withClause(name: string, overrides: readonly TextOverride[]): string {
-  return overrides.length === 0
-    ? JSON.stringify(name)
-    : `${JSON.stringify(name)} with ${settingsText(overrides)}`;
+function withClause(name: string, changes: readonly ChangeText[]): string {
+  return changes.length === 0 ? JSON.stringify(name) : `${JSON.stringify(name)} with ${changes.join(', ')}`;
 }
 
 const heading = '# Written by zooc: the model of this folder.\n';
@@ -102,13 +103,13 @@ function packageOf(host: ModuleHost, model: string): string {
   return found;
 }
 
-function bundleBundled(host: ModuleHost, model: string, overrides: readonly TextOverride[]): Bundle {
-  if (overrides.length === 0) {
+function bundleBundled(host: ModuleHost, model: string, changes: readonly ChangeText[]): Bundle {
+  if (changes.length === 0) {
     const text = `${heading}import ${packageOf(host, model)} { ${JSON.stringify(model)} }\n`;
     return { files: new Map([['model.zoo', text]]), name: model };
   }
   const name = `${model}-custom`;
-  const text = `${heading}model ${JSON.stringify(name)} = ${withClause(model, overrides)}\n`;
+  const text = `${heading}model ${JSON.stringify(name)} = ${withClause(model, changes)}\n`;
   return { files: new Map([['model.zoo', text]]), name };
 }
 
@@ -150,22 +151,33 @@ export function bundleModel(
   sources: readonly SourceFile[],
   overrides: readonly TextOverride[],
 ): Bundle {
+  return bundleChanged(host, reference, sources, changeTexts(overrides), false);
+}
+
+/** @param here the changes name what the file of the reference declares, so it must come along */
+function bundleChanged(
+  host: ModuleHost,
+  reference: string,
+  sources: readonly SourceFile[],
+  changes: readonly ChangeText[],
+  here: boolean,
+): Bundle {
   const hash = reference.indexOf('.zoo#') + 4;
-  if (hash < 4) return bundleBundled(host, reference, overrides);
+  if (hash < 4) return bundleBundled(host, reference, changes);
   const path = reference.slice(0, hash);
   const model = reference.slice(hash + 1);
   const main = sources.find((s) => resolve(s.path) === resolve(path));
   if (main === undefined) throw new Error(`${path} is not among the sources`);
   const { program } = parse(main);
   const models = program.items.filter((item) => item.kind === 'model').map((item) => item.name.text);
-  const from = models.includes(model) ? undefined : importOf(program, model);
+  const from = models.includes(model) || here ? undefined : importOf(program, model);
   if (from !== undefined) {
     // What merely imports the model, as the main file of an export does, adds nothing to it.
     const target = from.quoted ? `${host.resolve(from.text, main.path)}#${model}` : model;
     const rest = sources.filter((s) => s !== main);
-    return bundleModel(host, target, rest, overrides);
+    return bundleChanged(host, target, rest, changes, false);
   }
-  const plain = models.includes(model) && overrides.length === 0;
+  const plain = models.includes(model) && changes.length === 0;
   const alone = models.length === 1 && program.imports.every((i) => i.names.every((n) => !n.quoted));
   if (sources.length === 1 && alone && plain) {
     const text = tidy(applyEdits(main.text, cutRecipes(program, main.text)));
@@ -178,28 +190,23 @@ export function bundleModel(
   if (!plain)
     files.set(
       mainName,
-      `${files.get(mainName)}\nmodel ${JSON.stringify(name)} = ${withClause(model, overrides)}\n`,
+      `${files.get(mainName)}\nmodel ${JSON.stringify(name)} = ${withClause(model, changes)}\n`,
     );
   files.set('model.zoo', `${heading}import ${JSON.stringify(`./${mainName}`)} { ${JSON.stringify(name)} }\n`);
   return { files, name };
 }
 
-/** The model that a recipe names and the overrides in its own text. */
-function baseOf(recipe: TrainDecl, text: string): { name: string; overrides: TextOverride[] } {
-  const overrides: TextOverride[] = [];
+/** The model that a recipe names and the changes in its own text. */
+function baseOf(recipe: TrainDecl, text: string): { name: string; changes: ChangeText[] } {
+  const changes: ChangeText[] = [];
   let expr = recipe.of;
   while (expr.kind === 'with' || expr.kind === 'group') {
     if (expr.kind === 'with')
-      overrides.unshift(
-        ...expr.overrides.map((o) => ({
-          path: o.path.segments.map((s) => s.text).join('.'),
-          value: text.slice(o.value.span.start, o.value.span.end),
-        })),
-      );
+      changes.unshift(...expr.changes.map(({ span }) => text.slice(span.start, span.end)));
     expr = expr.kind === 'with' ? expr.base : expr.inner;
   }
   const name = expr.kind === 'string' ? expr.value : text.slice(expr.span.start, expr.span.end);
-  return { name, overrides };
+  return { name, changes };
 }
 
 /**
@@ -216,19 +223,21 @@ export function bundleRecipe(
   const { program } = parse(source);
   const decl = program.items.find((item) => item.kind === 'train' && item.name.text === recipe.name);
   if (decl?.kind !== 'train') throw new Error(`${source.path} has no recipe ${recipe.name}`);
-  const { name, overrides: own } = baseOf(decl, source.text);
+  const { name, changes: own } = baseOf(decl, source.text);
   const names = chooseNames(model.sources);
   const edits = [...cutRecipes(program, source.text, decl), ...redirectImports(program, source, names, host)];
   const { start, end } = decl.of.span;
-  const ofModel = overrides
-    .filter((o) => !isSetting(o.path))
-    .map((o) => ({ ...o, path: o.path.replace(/^model\./, '') }));
+  const ofModel = changeTexts(
+    overrides.filter((o) => !isSetting(o.path)).map((o) => ({ ...o, path: o.path.replace(/^model\./, '') })),
+  );
   if (ofModel.length > 0) edits.push({ start, end, text: withClause(name, [...own, ...ofModel]) });
   edits.push(...settingEdits(decl, recipe, overrides.map((o) => o.path).filter(isSetting)));
   const here = program.items.some((i) => i.kind === 'model' && i.name.text === name);
   const imported = importOf(program, name) !== undefined;
-  const reference = here || imported ? `${source.path}#${name}` : name;
-  const bundle = bundleModel(host, reference, model.sources, [...own, ...ofModel]);
+  // What stands behind `with` may name blocks of this file.
+  const named = own.length > 0;
+  const reference = here || imported || named ? `${source.path}#${name}` : name;
+  const bundle = bundleChanged(host, reference, model.sources, [...own, ...ofModel], named);
   const files = new Map(bundle.files);
   for (const file of model.sources)
     if (resolve(file.path) !== resolve(source.path))

@@ -34,6 +34,8 @@ export interface ExportRequest {
   readonly overrides?: readonly TextOverride[];
   /** Markdown for the model card: results, licences of the data. */
   readonly remarks?: string;
+  /** Told what is remarkable about the weights. */
+  readonly notify?: (text: string) => void;
   /** Element type of real tensors; by default each keeps the one it is stored in. */
   readonly floats?: FloatChoice;
 }
@@ -103,6 +105,7 @@ async function fillFolder(request: ExportRequest, weights: WeightSource, folder:
 export async function exportPackage(request: ExportRequest): Promise<Manifest> {
   const weights = await openWeights(request.model, request.source);
   try {
+    for (const remark of weights.remarks) request.notify?.(remark);
     return await makeFolder(request.out, (folder) => fillFolder(request, weights, folder));
   } finally {
     await weights.close();

@@ -76,7 +76,10 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
   const { recipe, out, steps, resume, notify } = request;
   let opened: Promise<WeightSource> | undefined;
   const start = (): Promise<WeightSource> => {
-    opened ??= openStart(recipe, request.weights);
+    opened ??= openStart(recipe, request.weights).then((weights) => {
+      for (const remark of weights.remarks) notify(remark);
+      return weights;
+    });
     return opened;
   };
   // A run that goes on from a checkpoint needs no weights to start from.

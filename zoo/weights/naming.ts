@@ -13,7 +13,7 @@ import {
   nameRules,
   type WantedTensor,
 } from '../../compiler/model/index.ts';
-import type { Model, Weight } from '../../compiler/model/types.ts';
+import type { Weight } from '../../compiler/model/types.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import { nodeHost } from '../host.ts';
 import type { StoredInfo } from './formats/tensor-file.ts';
@@ -24,8 +24,8 @@ export type NamingName = (typeof namingNames)[number];
 /** One way to name the weights of one model. */
 interface Naming {
   readonly name: NamingName;
-  /** A weight's tensors, without a file's prefix. */
-  stored(weight: Weight): MappedName;
+  /** A weight's tensors, without a file's prefix; undefined for what a file of the model need not have. */
+  stored(weight: Weight): MappedName | undefined;
   /** Every tensor by its name. */
   readonly wanted: ReadonlyMap<string, WantedTensor>;
 }
@@ -59,13 +59,13 @@ function readMap(name: NamingName): NameMap {
 }
 
 /**
- * The naming of a model's weights; undefined if it has no names for some (Hugging Face has none for ResNets).
+ * A naming of weights; undefined if it has no names for some (Hugging Face has none for ResNets).
  */
-function namingOf(model: Model, name: NamingName): Naming | undefined {
+function namingOf(weights: readonly Weight[], name: NamingName): Naming | undefined {
   const map = readMap(name);
   const names = new Map<string, MappedName>();
   const wanted = new Map<string, WantedTensor>();
-  for (const weight of model.weights) {
+  for (const weight of weights) {
     const mapped =
       map === identity
         ? { ours: weight.name, theirs: [weight.name], transforms: [] }
@@ -75,11 +75,11 @@ function namingOf(model: Model, name: NamingName): Naming | undefined {
     names.set(weight.name, mapped);
     for (const theirs of mapped.theirs) wanted.set(theirs, { weight, shape, dtype: weight.dtype });
   }
-  return { name, wanted, stored: (weight) => names.get(weight.name)! };
+  return { name, wanted, stored: (weight) => names.get(weight.name) };
 }
 
 /** Wrappers of PyTorch leave their name in front of every weight's. */
-function commonPrefix(names: readonly string[]): string {
+export function commonPrefix(names: readonly string[]): string {
   let prefix = '';
   for (;;) {
     const next = ['module.', '_orig_mod.'].find((p) =>
@@ -119,15 +119,19 @@ export function wantedTensors({ naming, prefix }: Detected): Map<string, WantedT
 }
 
 /**
- * The naming that finds most of the model's weights among a file's tensors; of equals
+ * The naming that finds most of the weights among a file's tensors; of equals
  * the first of `namingNames`.
  * @param all try every naming, even behind one that finds every weight
  */
-export function detectNaming(model: Model, infos: ReadonlyMap<string, StoredInfo>, all = false): Detected {
+export function detectNaming(
+  weights: readonly Weight[],
+  infos: ReadonlyMap<string, StoredInfo>,
+  all = false,
+): Detected {
   const prefix = commonPrefix([...infos.keys()]);
   const tried: Candidate[] = [];
   for (const name of namingNames) {
-    const naming = namingOf(model, name);
+    const naming = namingOf(weights, name);
     if (naming === undefined) continue;
     const found = [...naming.wanted.keys()].filter((theirs) => infos.has(prefix + theirs)).length;
     tried.push({ naming, found });

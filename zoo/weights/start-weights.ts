@@ -9,6 +9,7 @@ import { checkWeights, type TensorInfo } from '../../compiler/model/index.ts';
 import type { Model, Recipe, StartValue, Weight } from '../../compiler/model/types.ts';
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import { initialWeight } from './initial-weights.ts';
+import { replacedRemarks, replacedWeights } from './replaced.ts';
 import { checkResize, resizeGrid } from './resize-grid.ts';
 import { openWeights, type WeightSource } from './weights.ts';
 
@@ -33,20 +34,33 @@ export async function openStart(recipe: Recipe, given: string | undefined): Prom
   if (spec === undefined) refuseNothing(recipe);
   const base = from?.kind === 'model' ? from.model : model;
   const replaced = new Set(changes.keys());
-  const source = await openWeights(base, spec ?? `init:${seed}`, base === model ? { replaced } : {});
+  const source = await openWeights(base, spec ?? `init:${seed}`, {
+    seed,
+    ...(base === model ? { replaced } : {}),
+  });
+  const remarks = [...source.remarks];
   try {
     if (base !== model) {
-      const problems = checkWeights(model, tensorsOf(base), undefined, replaced);
+      const tensors = tensorsOf(base);
+      const { stored, fresh, left } = replacedWeights(model, (name) => tensors.has(name));
+      const problems = checkWeights(
+        { ...model, weights: stored },
+        tensors,
+        undefined,
+        new Set([...replaced, ...left]),
+      );
       const notes = [`the file is taken as weights of ${base.name}, which the recipe trains from`];
       if (problems.length > 0)
         throw new DiagnosticError(problems.map((d) => ({ ...d, notes: [...(d.notes ?? []), ...notes] })));
+      const present = [...left].filter((name) => tensors.has(name));
+      remarks.push(...replacedRemarks(base.name, fresh, present));
     }
     for (const weight of model.weights) checkChange(weight, changes.get(weight.name), source);
   } catch (error) {
     await source.close();
     throw error;
   }
-  return { ...source, read: (weight) => startOf(weight, changes.get(weight.name), source, seed) };
+  return { ...source, remarks, read: (weight) => startOf(weight, changes.get(weight.name), source, seed) };
 }
 
 /** The weights of a model as the tensors of a file that fits it. */

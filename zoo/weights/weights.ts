@@ -15,6 +15,7 @@ import type { LazyTensor, TensorFile } from './formats/tensor-file.ts';
 import { hashWeight } from './hash-weights.ts';
 import { initialWeight } from './initial-weights.ts';
 import {
+  commonPrefix,
   type Detected,
   describeTried,
   detectNaming,
@@ -24,12 +25,15 @@ import {
   wantedTensors,
   weightTensors,
 } from './naming.ts';
+import { replacedRemarks, replacedWeights } from './replaced.ts';
 
 export interface WeightSource {
   /** For messages: the path, `init:0`, `hash`. */
   readonly description: string;
   /** The names that the weights' file uses; undefined for weights by rule. */
   readonly naming?: NamingName;
+  /** What a person must know about how it fits the model. */
+  readonly remarks: readonly string[];
   /**
    * A safetensors file that holds the weights under our names, so that copying it is as good as reading it.
    */
@@ -50,12 +54,7 @@ export interface WeightSource {
  * Compares a file's names and shapes with the model.
  * @throws DiagnosticError Z401 that names every tensor that does not fit
  */
-function checkFit(
-  model: Model,
-  file: TensorFile,
-  detected: Detected,
-  replaced: ReadonlySet<string> | undefined,
-): void {
+function checkFit(model: Model, file: TensorFile, detected: Detected, replaced: ReadonlySet<string>): void {
   const tensors = weightTensors(file.infos, detected);
   const problems = checkWeights(model, tensors, wantedTensors(detected), replaced);
   if (problems.length === 0) return;
@@ -105,6 +104,7 @@ function ruledWeights(model: Model, spec: string): WeightSource | undefined {
   const shapes = new Map(model.weights.map((w) => [w.name, w.shape]));
   const rest = {
     description: spec,
+    remarks: [],
     storedShape: (weight: Weight) => shapes.get(weight.name),
     storedDtype: plainDtype,
     close: async (): Promise<void> => {},
@@ -115,29 +115,41 @@ function ruledWeights(model: Model, spec: string): WeightSource | undefined {
   return { ...rest, read: async (weight) => initialWeight(seed, weight.name, weight.shape, weight.init) };
 }
 
-/** The weights in an open file that fits. */
-function fileWeights(file: TensorFile, { naming, prefix }: Detected): WeightSource {
-  const namesOf = (weight: Weight) => naming.stored(weight).theirs.map((name) => prefix + name);
-  // Counters of batch norm (i64) may be left out; they start as the model says.
-  const isStored = (weight: Weight) => namesOf(weight).every((name) => file.infos.has(name));
-  const ours = naming.name === 'openai' && prefix === '' && file instanceof SafetensorsFile;
+/**
+ * The weights in an open file that fits.
+ * @param seed of what the file lacks
+ */
+function fileWeights(
+  file: TensorFile,
+  { naming, prefix }: Detected,
+  remarks: readonly string[],
+  seed: number,
+): WeightSource {
+  const mapped = (weight: Weight) => naming.stored(weight)!;
+  const namesOf = (weight: Weight) => mapped(weight).theirs.map((name) => prefix + name);
+  // Counters of batch norm (i64) may be left out, and what is new in replaced layers; they start as the model says.
+  const isStored = (weight: Weight) =>
+    naming.stored(weight) !== undefined && namesOf(weight).every((name) => file.infos.has(name));
+  const plain = naming.name === 'openai' && prefix === '' && remarks.length === 0;
+  const ours = plain && file instanceof SafetensorsFile;
   return {
     description: file.path,
     naming: naming.name,
+    remarks,
     ...(ours ? { copyable: file.path } : {}),
     storedShape(weight) {
       if (!isStored(weight)) return undefined;
       const shapes = namesOf(weight).map((name) => file.infos.get(name)!.shape);
-      return undoShapes(naming.stored(weight), shapes);
+      return undoShapes(mapped(weight), shapes);
     },
     async read(weight) {
-      if (!isStored(weight)) return initialWeight(0, weight.name, weight.shape, weight.init);
+      if (!isStored(weight)) return initialWeight(seed, weight.name, weight.shape, weight.init);
       const parts = [];
       for (const name of namesOf(weight)) {
         const { shape, data } = await file.read(name);
         parts.push({ shape, data: toFloat32(data) });
       }
-      return undoTransforms(naming.stored(weight), parts);
+      return undoTransforms(mapped(weight), parts);
     },
     storedDtype(weight) {
       if (!isStored(weight)) return plainDtype(weight);
@@ -148,26 +160,43 @@ function fileWeights(file: TensorFile, { naming, prefix }: Detected): WeightSour
   };
 }
 
+/** Those of the weights so called that a file has. */
+function presentIn(
+  file: TensorFile,
+  { naming, prefix }: Detected,
+  weights: readonly Weight[],
+  names: ReadonlySet<string>,
+): string[] {
+  const there = (weight: Weight) =>
+    naming.stored(weight)?.theirs.every((name) => file.infos.has(prefix + name)) === true;
+  return weights.filter((w) => names.has(w.name) && there(w)).map((w) => w.name);
+}
+
 /**
  * Opens the weights that `spec` names for `model`.
  * @param format insists on a file with these names
  * @param replaced weights that the caller makes itself: a file may lack them or have them in another shape
+ * @param seed of weights that start fresh, 0 by default
  * @throws DiagnosticError Z403 for a malformed spec, Z41x and Z42x for a file that cannot be read, Z401 and
  * Z424 for one that does not fit
  */
 export async function openWeights(
   model: Model,
   spec: string,
-  { format, replaced }: { format?: NamingName; replaced?: ReadonlySet<string> } = {},
+  options: { format?: NamingName; replaced?: ReadonlySet<string>; seed?: number } = {},
 ): Promise<WeightSource> {
   const ruled = ruledWeights(model, spec);
   if (ruled !== undefined) return ruled;
   const file = await openTensors(tensorsPath(spec));
   try {
-    const detected = detectNaming(model, file.infos, format !== undefined);
+    const { format, replaced = new Set<string>(), seed = 0 } = options;
+    const prefix = commonPrefix([...file.infos.keys()]);
+    const { stored, fresh, left } = replacedWeights(model, (name) => file.infos.has(prefix + name));
+    const detected = detectNaming(stored, file.infos, format !== undefined);
     if (format !== undefined) checkNaming(model, file.path, detected, format);
-    checkFit(model, file, detected, replaced);
-    return fileWeights(file, detected);
+    checkFit(model, file, detected, new Set([...replaced, ...left]));
+    const remarks = replacedRemarks(file.path, fresh, presentIn(file, detected, stored, left));
+    return fileWeights(file, detected, remarks, seed);
   } catch (error) {
     await file.close();
     throw error;

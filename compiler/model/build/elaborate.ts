@@ -33,7 +33,8 @@ import type {
   Value,
   WeightEntry,
 } from '../values/values.ts';
-import { describe, formatValue, poison } from '../values/values.ts';
+import { describe, formatValue, notWhole, poison } from '../values/values.ts';
+import { type Active, activeIn, placed, reportUnused } from './replace.ts';
 import { checkRequire } from './require.ts';
 import { declareWeight } from './weights.ts';
 
@@ -67,6 +68,13 @@ function knownOverrides(block: BlockValue, session: Session): boolean {
   const wrong = block.overrides.filter((o) => !known.includes(o.path[0]!));
   for (const override of wrong) {
     const name = block.decl.name.text;
+    const path = override.path.join('.');
+    if (path.includes('*')) {
+      session.report('Z212', override.span, `\`${path}\` is a pattern of blocks, no parameter of ${name}`, {
+        help: `where a model is written, \`with "${path}" as Block(...)\` replaces blocks`,
+      });
+      continue;
+    }
     const hint = didYouMean(override.path[0]!, known);
     const help = hint === '' ? { help: `parameters of ${name}: ${known.join(', ')}` } : {};
     session.report('Z212', override.span, `${name} has no parameter \`${override.path[0]}\`${hint}`, help);
@@ -135,14 +143,32 @@ interface Place {
   readonly span: Span;
 }
 
-/** The instance tree of a block value. Mistakes are reported and leave `failed` instances. */
-export function instantiate(block: BlockValue, place: Place, context: Context): Instance {
-  const { session } = context;
-  session.spend(place.span, instanceSteps);
-  return session.within(place.span, () => session.within(block.span, () => build(block, place, context)));
+/** Where the members of a block are made: with the replacements that look for places in it. */
+interface Site extends Env {
+  readonly active: readonly Active[];
 }
 
-function build(block: BlockValue, place: Place, context: Context): Instance {
+/** The instance tree of a block value. Mistakes are reported and leave `failed` instances. */
+export function instantiate(
+  block: BlockValue,
+  place: Place,
+  context: Context,
+  outer: readonly Active[] = [],
+): Instance {
+  const { session } = context;
+  session.spend(place.span, instanceSteps);
+  return session.within(place.span, () =>
+    session.within(block.span, () => {
+      const active = activeIn(block, place.path, outer);
+      const before = session.errorCount;
+      const instance = build(block, place, context, active);
+      if (session.errorCount === before) reportUnused(block, instance, active, session);
+      return instance;
+    }),
+  );
+}
+
+function build(block: BlockValue, place: Place, context: Context, active: readonly Active[]): Instance {
   const { session } = context;
   const sound = !block.module.damaged.has(block.decl) && !session.cyclic.has(block.decl);
   const scope = sound ? bindParameters(block, context) : undefined;
@@ -151,7 +177,7 @@ function build(block: BlockValue, place: Place, context: Context): Instance {
     if (sound) checkArguments(block, place, context);
     return { kind: 'block', ...place, block, scope: new Scope(), members: [], failed: true };
   }
-  const env: Env = { ...staticEnv(context, block.module, scope), path: place.path };
+  const env: Site = { ...staticEnv(context, block.module, scope), path: place.path, active };
   const members: (ChildEntry | WeightEntry)[] = [];
   let failed = false;
   for (const member of block.decl.members) {
@@ -175,7 +201,7 @@ function checkArguments(block: BlockValue, place: Place, context: Context): void
 function declareMember(
   member: Member,
   block: BlockDecl,
-  env: Env,
+  env: Site,
   members: (ChildEntry | WeightEntry)[],
 ): boolean {
   switch (member.kind) {
@@ -208,7 +234,7 @@ function pathOf(parent: string, segment: string): string {
 }
 
 /** Undefined after a report. */
-function declareChild(member: ChildMember, env: Env): ChildEntry | undefined {
+function declareChild(member: ChildMember, env: Site): ChildEntry | undefined {
   const name = member.name.text;
   const base = { kind: 'child', name, inline: member.inline, array: member.array !== undefined } as const;
   if (member.when !== undefined) {
@@ -222,7 +248,11 @@ function declareChild(member: ChildMember, env: Env): ChildEntry | undefined {
     const items = declareArray(member, member.array, path, env);
     return items === undefined ? undefined : { ...base, items };
   }
-  const item = childInstance(member.value, { name, path, span: member.value.span }, env);
+  const place = { name, path, span: member.value.span };
+  // An inline child is its parent's path: patterns that fit it mean the parent.
+  const item = member.inline
+    ? childInstance(member.value, place, env, env.active)
+    : replaceable(member.value, place, env);
   return item === undefined ? undefined : { ...base, items: [item] };
 }
 
@@ -230,14 +260,15 @@ function declareArray(
   member: ChildMember,
   array: NonNullable<ChildMember['array']>,
   path: string,
-  env: Env,
+  env: Site,
 ): Instance[] | undefined {
   const start = evaluate(array.range.start, env);
   const end = evaluate(array.range.end, env);
   if (start.kind === 'poison' || end.kind === 'poison') return undefined;
   if (start.kind !== 'int' || end.kind !== 'int') {
     const wrong = start.kind === 'int' ? end : start;
-    mistakes.notARange(env.session, array.range.span, describe(wrong));
+    if (notWhole(wrong) === undefined)
+      mistakes.notARange(env.session, array.range.span, 'a range of children', describe(wrong));
     return undefined;
   }
   const count = end.value - start.value;
@@ -258,7 +289,7 @@ function declareArray(
       path: pathOf(path, String(i)),
       span: member.value.span,
     };
-    const item = childInstance(member.value, place, { ...env, scope });
+    const item = replaceable(member.value, place, { ...env, scope });
     if (item === undefined) return undefined;
     items.push(item);
     if (item.failed) break;
@@ -266,20 +297,45 @@ function declareArray(
   return items;
 }
 
-function childInstance(value: ChildMember['value'], place: Place, env: Env): Instance | undefined {
-  if (value.kind === 'seq') return sequence(value, place, env);
-  const evaluated = evaluate(value, env);
-  if (evaluated.kind === 'poison') return undefined;
-  if (evaluated.kind === 'block') return instantiate(evaluated, place, env);
-  if (evaluated.kind === 'fn' || evaluated.kind === 'builtin') {
-    return { kind: 'fn', ...place, fn: evaluated, scope: new Scope(), members: [], failed: false };
+/** The child that the text puts in a place, or what replaces it. */
+function replaceable(value: ChildMember['value'], place: Place, env: Site): Instance | undefined {
+  return placed(
+    place.path,
+    env.active,
+    (active) => childInstance(value, place, env, active),
+    (other, span, active) => instanceOf(other, span, { ...place, span }, env, active),
+    env.session,
+  );
+}
+
+function childInstance(
+  value: ChildMember['value'],
+  place: Place,
+  env: Site,
+  active: readonly Active[],
+): Instance | undefined {
+  if (value.kind === 'seq') return sequence(value, place, { ...env, active });
+  return instanceOf(evaluate(value, env), value.span, place, env, active);
+}
+
+function instanceOf(
+  value: Value,
+  span: Span,
+  place: Place,
+  context: Context,
+  active: readonly Active[],
+): Instance | undefined {
+  if (value.kind === 'poison') return undefined;
+  if (value.kind === 'block') return instantiate(value, place, context, active);
+  if (value.kind === 'fn' || value.kind === 'builtin') {
+    return { kind: 'fn', ...place, fn: value, scope: new Scope(), members: [], failed: false };
   }
   const what = `child \`${place.name}\``;
-  mistakes.wrongKind(env.session, value.span, what, 'a block or a function', describe(evaluated));
+  mistakes.wrongKind(context.session, span, what, 'a block or a function', describe(value));
   return undefined;
 }
 
-function sequence(seq: SeqExpr, place: Place, env: Env): Instance {
+function sequence(seq: SeqExpr, place: Place, env: Site): Instance {
   const members: ChildEntry[] = [];
   let failed = false;
   for (const child of seq.children) {

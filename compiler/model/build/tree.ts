@@ -6,6 +6,7 @@
  */
 import type { Span } from '../../../grammar/source.ts';
 import type { BlockNode, Definition, Model, ParameterValue } from '../types.ts';
+import { weightsInOrder } from '../values/instance.ts';
 import type { Module } from '../values/module.ts';
 import type { BlockValue, Instance, Value } from '../values/values.ts';
 
@@ -37,6 +38,7 @@ function nodeOf(instance: Instance): BlockNode {
   const { kind, name, path, span, block, fn, members } = instance;
   const made = block ?? fn;
   const definition = made === undefined ? undefined : definitionOf(made);
+  const replaces = instance.replaces && replacedBy(instance.replaces);
   return {
     kind,
     name,
@@ -45,9 +47,18 @@ function nodeOf(instance: Instance): BlockNode {
     ...(definition === undefined ? {} : { definition }),
     ...(block?.path === undefined ? {} : { parameter: block.path }),
     parameters: block === undefined ? new Map() : parametersOf(block, instance),
+    ...(replaces === undefined ? {} : { replaces }),
     weights: members.flatMap((m) => (m.kind === 'weight' ? [m.weight] : [])),
     children: members.flatMap((m) => (m.kind === 'child' ? m.items.map(nodeOf) : [])),
   };
+}
+
+/** Of several replacements in one place, what stood there first. */
+function replacedBy(old: Instance): NonNullable<BlockNode['replaces']> {
+  if (old.replaces !== undefined) return replacedBy(old.replaces);
+  const made = old.block ?? old.fn;
+  const definition = made === undefined ? undefined : definitionOf(made);
+  return { ...(definition === undefined ? {} : { definition }), weights: [...weightsInOrder(old)] };
 }
 
 function parametersOf(block: BlockValue, { scope }: Instance): Map<string, ParameterValue> {

@@ -10,7 +10,7 @@ import { type Env, evaluate } from '../values/scope.ts';
 import { sourceText } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
 import type { AxisOrigin, Value, WeightEntry } from '../values/values.ts';
-import { describe } from '../values/values.ts';
+import { describe, notWhole } from '../values/values.ts';
 
 /** Elements of one weight: far above any model, far below where sums of sizes lose exactness. */
 const maxElements = 2 ** 44;
@@ -47,7 +47,8 @@ function dimension(expr: Expr, env: Env): number | undefined {
   if (value.kind === 'poison') return undefined;
   const size = asDim(value);
   if (typeof size !== 'number') {
-    mistakes.wrongKind(env.session, expr.span, 'an axis of a weight', 'an int', describe(value));
+    if (notWhole(value) === undefined)
+      mistakes.wrongKind(env.session, expr.span, 'an axis of a weight', 'an int', describe(value));
     return undefined;
   }
   if (size >= 1 && size <= maxAxis) return size;

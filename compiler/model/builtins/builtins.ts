@@ -8,8 +8,9 @@
 import type { Span } from '../../../grammar/source.ts';
 import { type Actual, actualValue, bindArguments, type Formal } from '../nodes/arguments.ts';
 import type { Builtin, BuiltinParameter, ParameterKind } from '../values/builtin.ts';
+import { linksOf } from '../values/instance.ts';
 import type { Env } from '../values/scope.ts';
-import { describe, isNumber, poison, type Value } from '../values/values.ts';
+import { describe, isNumber, notWhole, poison, type Value } from '../values/values.ts';
 import { imageBuiltins } from './image-builtins.ts';
 import { movingBuiltins } from './moving-builtins.ts';
 import { randomBuiltins } from './random-builtins.ts';
@@ -77,10 +78,24 @@ export function callBuiltin(builtin: Builtin, actuals: readonly Actual[], span: 
 
 function checkKind(builtin: Builtin, parameter: BuiltinParameter, value: Value, span: Span, env: Env): Value {
   if (value.kind === 'poison' || fits(parameter.kind, value)) return value;
+  const integer = integerKinds.has(parameter.kind);
+  const fraction = integer ? notWhole(value) : undefined;
+  if (fraction !== undefined) return fraction;
   const wanted = wantedText[parameter.kind];
   const what = `\`${parameter.name}\` of ${builtin.name}`;
-  const pattern = parameter.kind === 'pattern' ? { help: '[b, c, h, w] -> [b, (h w), c]' } : {};
-  return env.session.report('Z209', span, `${what} must be ${wanted}, got ${describe(value)}`, pattern);
+  const help =
+    parameter.kind === 'pattern' ? '[b, c, h, w] -> [b, (h w), c]' : integer ? sizeHelp(value) : undefined;
+  const extras = help === undefined ? {} : { help };
+  return env.session.report('Z209', span, `${what} must be ${wanted}, got ${describe(value)}`, extras);
+}
+
+/** Kinds of parameters that take ints. */
+const integerKinds: ReadonlySet<ParameterKind> = new Set(['int', 'axis', 'axes', 'dim', 'shape']);
+
+/** `N - 1` is computed on the device; what the compiler must know is a number or a multiple of the batch. */
+function sizeHelp(value: Value): string | undefined {
+  const computed = isTensorValue(value) || (value.kind === 'list' && value.items.some(isTensorValue));
+  return computed ? 'sizes are static: an int, or a multiple of the batch such as `2 * N`' : undefined;
 }
 
 const wantedText: Readonly<Record<ParameterKind, string>> = {
@@ -126,6 +141,8 @@ function fits(kind: ParameterKind, value: Value): boolean {
       return size;
     case 'shape':
       return value.kind === 'list' && value.items.every((i) => i.kind === 'int' || i.kind === 'dim');
+    case 'list':
+      return value.kind === 'list' || linksOf(value) !== undefined;
     default:
       return value.kind === kind;
   }

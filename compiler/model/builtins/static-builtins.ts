@@ -1,5 +1,6 @@
 /** Built-ins over static numbers and lists, and the initialisers of weights. */
 import type { Initializer } from '../types.ts';
+import { linksOf } from '../values/instance.ts';
 import { float, int, isNumber, type Value } from '../values/values.ts';
 import { number } from './call.ts';
 import type { BuiltinCall, BuiltinRow } from './row.ts';
@@ -57,7 +58,7 @@ function orthogonal(call: BuiltinCall): Value {
 
 function length(call: BuiltinCall): Value {
   const list = call.values.get('list')!;
-  return list.kind === 'list' ? int(list.items.length) : list;
+  return int(list.kind === 'list' ? list.items.length : linksOf(list)!.length);
 }
 
 function asFloat(call: BuiltinCall): Value {
@@ -74,7 +75,12 @@ export const staticBuiltins: readonly BuiltinRow[] = [
     parameters: [{ name: 'x', kind: 'value' }],
     apply: asFloat,
   },
-  { name: 'len', about: 'length of a list', parameters: [{ name: 'list', kind: 'list' }], apply: length },
+  {
+    name: 'len',
+    about: 'length of a list, or of an array of children',
+    parameters: [{ name: 'list', kind: 'list' }],
+    apply: length,
+  },
   constant('zeros', 0),
   constant('ones', 1),
   initializer('const', 'value', 'initialiser: every element is `value`', (value) => ({

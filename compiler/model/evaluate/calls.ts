@@ -8,6 +8,7 @@ import type { Callable, CallExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { callBuiltin } from '../builtins/builtins.ts';
 import { type Actual, actualOf, actualValue, bindArguments, formalsOf } from '../nodes/arguments.ts';
+import { linksOf } from '../values/instance.ts';
 import * as mistakes from '../values/mistakes.ts';
 import { forwardOf } from '../values/module.ts';
 import { type Binding, type Env, evaluate, Scope } from '../values/scope.ts';
@@ -134,7 +135,10 @@ export function callInstance(instance: Instance, actuals: readonly Actual[], spa
   if (instance.failed) return poison;
   env.session.spend(span);
   if (instance.kind === 'fn') return callValue(instance.fn ?? poison, actuals, span, env, instance.name);
-  if (instance.kind === 'seq') return callSequence(instance, actuals, span, env);
+  if (instance.kind === 'seq') {
+    const links = linksOf({ kind: 'instance', instance }) ?? [];
+    return callChain(links, instance.name, actuals, span, env);
+  }
   const { decl, module } = instance.block!;
   const forward = forwardOf(decl);
   if (forward === undefined) return mistakes.noForward(env.session, span, decl);
@@ -157,28 +161,21 @@ function givenBy(instance: Instance, result: TensorValue): TensorValue {
   return { ...result, axes };
 }
 
-function callSequence(instance: Instance, actuals: readonly Actual[], span: Span, env: Env): Value {
-  const items = instance.members.flatMap((m) => (m.kind === 'child' ? m.items : []));
-  return callChain(items, instance.name, actuals, span, env);
-}
-
-/** Each member takes what the one before gave. */
+/** Each link takes what the one before gave; further arguments go to every link unchanged. */
 function callChain(
-  items: readonly Instance[],
+  links: readonly Instance[],
   name: string,
   actuals: readonly Actual[],
   span: Span,
   env: Env,
 ): Value {
   const [first, ...more] = actuals;
-  if (first === undefined || more.length > 0 || first.name !== undefined) {
-    const message = `\`${name}\` takes 1 argument, which runs through its members, got ${actuals.length}`;
-    return env.session.report('Z208', span, message);
-  }
+  if (first === undefined || first.name !== undefined) return mistakes.nothingToRun(env.session, span, name);
   let value = actualValue(first, env);
-  for (const item of items) {
+  const shared = more.map((actual): Actual => ({ ...actual, value: actualValue(actual, env), shared: true }));
+  for (const link of links) {
     if (value.kind === 'poison') return poison;
-    value = callInstance(item, [{ value, span: first.span }], span, env);
+    value = callInstance(link, [{ value, span: first.span }, ...shared], span, env);
   }
   return value;
 }

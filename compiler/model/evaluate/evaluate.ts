@@ -4,18 +4,27 @@
  * Every function returns `poison` after reporting a mistake and stays silent about values that are poison
  * already.
  */
-import type { ElvisExpr, Expr, IfExpr, MemberExpr, NameExpr, PipeExpr } from '../../../grammar/ast.ts';
+import type {
+  ComprehensionExpr,
+  ElvisExpr,
+  Expr,
+  IfExpr,
+  MemberExpr,
+  NameExpr,
+  PipeExpr,
+} from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { meaningOf } from '../modules/meaning.ts';
 import { pipedCall } from '../nodes/arguments.ts';
 import { checkedFloat, checkedInt, dimValue } from '../nodes/arithmetic.ts';
 import { emit, toTensor } from '../nodes/emit.ts';
+import type { ModelCode } from '../values/codes.ts';
 import { childNamed } from '../values/instance.ts';
 import * as mistakes from '../values/mistakes.ts';
 import type { Declaration } from '../values/module.ts';
-import { type Env, evaluate } from '../values/scope.ts';
+import { type Env, evaluate, inScope, Scope } from '../values/scope.ts';
 import type { BlockValue, Value } from '../values/values.ts';
-import { bool, describe, poison } from '../values/values.ts';
+import { bool, describe, int, notWhole, poison } from '../values/values.ts';
 import { evaluateCall } from './calls.ts';
 import { evaluateIndex } from './indexing.ts';
 import { condition, evaluateBinary, evaluateUnary, isTensor } from './operators.ts';
@@ -40,6 +49,8 @@ function dispatch(expr: Expr, env: Env): Value {
       return evaluateName(expr, env);
     case 'list':
       return evaluateList(expr.items, env);
+    case 'comprehension':
+      return evaluateComprehension(expr, env);
     case 'record':
       return evaluateRecord(expr.fields, env);
     case 'call':
@@ -75,6 +86,34 @@ function dispatch(expr: Expr, env: Env): Value {
 function evaluateList(items: readonly Expr[], env: Env): Value {
   const values = items.map((item) => evaluate(item, env));
   return values.some((v) => v.kind === 'poison') ? poison : { kind: 'list', items: values };
+}
+
+/** Items of one list made by `for`. */
+const maxItems = 4096;
+
+/** `[f(x, i) for i in 0..n]` */
+function evaluateComprehension({ item, index, range }: ComprehensionExpr, env: Env): Value {
+  const [start, end] = [evaluate(range.start, env), evaluate(range.end, env)];
+  if (start.kind === 'poison' || end.kind === 'poison') return poison;
+  if (start.kind !== 'int' || end.kind !== 'int') {
+    const wrong = start.kind === 'int' ? end : start;
+    return (
+      notWhole(wrong) ?? mistakes.notARange(env.session, range.span, 'the range of a list', describe(wrong))
+    );
+  }
+  const count = end.value - start.value;
+  if (count < 0 || count > maxItems) {
+    const [code, limit] =
+      count < 0 ? ['Z313', 'not end before it starts'] : ['Z314', `have at most ${maxItems} items`];
+    const message = `this list would run from ${start.value} to ${end.value}; it must ${limit}`;
+    return env.session.report(code as ModelCode, range.span, message);
+  }
+  const items = Array.from({ length: count }, (_, i) => {
+    const scope = new Scope(env.scope);
+    scope.bind(index.text, { value: int(start.value + i) });
+    return evaluate(item, inScope(env, scope));
+  });
+  return items.some((value) => value.kind === 'poison') ? poison : { kind: 'list', items };
 }
 
 /** Fields keep poison one by one, so that good fields can still be checked. */
@@ -122,6 +161,7 @@ function blockNamed(declared: Declaration & { kind: 'block' }, span: Span): Bloc
     module: declared.module,
     args: new Map(),
     overrides: [],
+    replacements: [],
     span,
   };
 }

@@ -16,7 +16,7 @@ import * as mistakes from '../values/mistakes.ts';
 import { type Binding, type Env, evaluate, type Scope } from '../values/scope.ts';
 import { isBundled, placeOf, type Session, sourceText } from '../values/session.ts';
 import type { AxisOrigin, Instance, Provenance, TensorValue, Value } from '../values/values.ts';
-import { describe, describeWithValue, isNumber, poison } from '../values/values.ts';
+import { describe, describeWithValue, float, isNumber, notWhole, poison } from '../values/values.ts';
 import { isTensor } from './operators.ts';
 
 /** Which value is checked: an argument `name` of `of`, or the result of `of`. */
@@ -83,8 +83,13 @@ function matchRecord(
 function hasKind(value: Value, name: StaticTypeExpr['name']): boolean {
   if (name === 'int') return value.kind === 'int' || value.kind === 'dim';
   if (name === 'float') return isNumber(value);
-  if (name === 'fn') return ['fn', 'builtin', 'initializer', 'instance'].includes(value.kind);
+  if (name === 'fn') return ['fn', 'builtin', 'initializer', 'instance', 'array'].includes(value.kind);
   return value.kind === name;
+}
+
+/** Ints that are given for floats are floats from there on. */
+function asKind(value: Value, name: StaticTypeExpr['name']): Value {
+  return name === 'float' && isNumber(value) ? float(value.value) : value;
 }
 
 const articles = {
@@ -112,18 +117,17 @@ export function coerceStatic(
   if (value.kind === 'poison' || type.kind === 'error-type') return poison;
   if (type.kind !== 'static-type') return mistakes.notStatic(session, type.span, what);
   if (type.list) {
-    if (value.kind === 'list' && value.items.every((i) => hasKind(i, type.name))) return value;
-    return mistakes.wrongKind(session, span, what, mustBe(type), describeWithValue(value));
-  }
-  if (hasKind(value, type.name))
-    return type.name === 'float' && isNumber(value) ? { ...value, kind: 'float' } : value;
-  return mistakes.wrongKind(session, span, what, mustBe(type), describeWithValue(value));
+    if (value.kind === 'list' && value.items.every((i) => hasKind(i, type.name)))
+      return { kind: 'list', items: value.items.map((i) => asKind(i, type.name)) };
+  } else if (hasKind(value, type.name)) return asKind(value, type.name);
+  const fraction = type.name === 'int' ? notWhole(value) : undefined;
+  return fraction ?? mistakes.wrongKind(session, span, what, mustBe(type), describeWithValue(value));
 }
 
 // ── tensors ────────────────────────────────────────────────────────────────────────────────────────────────
 
 function matchTensor(type: TensorTypeExpr, value: Value, env: Env, place: MatchPlace): Value {
-  if (!isTensor(value) && !isNumber(value)) {
+  if (!isTensor(value) && !isNumber(value) && value.kind !== 'dim') {
     return mistakes.wrongKind(env.session, place.span, subject(place), 'a tensor', describe(value));
   }
   const tensor = toTensor(value, env, place.span);
@@ -285,7 +289,8 @@ function compareDim(
   if (declared.kind === 'poison') return false;
   const wanted = asDim(declared);
   if (wanted === undefined) {
-    mistakes.wrongKind(env.session, expr.span, 'a dimension', 'an int', describe(declared));
+    if (notWhole(declared) === undefined)
+      mistakes.wrongKind(env.session, expr.span, 'a dimension', 'an int', describe(declared));
     return false;
   }
   if (!sameDim(wanted, actual)) {

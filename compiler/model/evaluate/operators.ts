@@ -7,10 +7,11 @@ import type { Span } from '../../../grammar/source.ts';
 import type { Builder } from '../../graph/builder.ts';
 import { binaryOperators } from '../../ops/binary.ts';
 import { isMask } from '../../ops/map-program.ts';
-import { staticBinary } from '../nodes/arithmetic.ts';
+import { isOpenNumber, staticBinary } from '../nodes/arithmetic.ts';
 import { emit, isInteger, toTensor, toTensors } from '../nodes/emit.ts';
 import * as mistakes from '../values/mistakes.ts';
 import { type Env, evaluate } from '../values/scope.ts';
+import { sourceText } from '../values/session.ts';
 import type { TensorValue, Value } from '../values/values.ts';
 import { bool, describe, isNumber, poison } from '../values/values.ts';
 
@@ -22,7 +23,7 @@ export function evaluateUnary(expr: UnaryExpr, env: Env): Value {
     if (isTensor(operand)) return notMask(expr, operand, env);
     return mistakes.notABool(env.session, expr.span, '`not`', describe(operand), isTensor(operand));
   }
-  if (isNumber(operand)) return { kind: operand.kind, value: operand.value === 0 ? 0 : -operand.value };
+  if (isNumber(operand)) return { ...operand, value: operand.value === 0 ? 0 : -operand.value };
   const tensor = toTensor(operand, env, expr.operand.span);
   return tensor === undefined ? poison : emit(env, 'neg', [tensor], {}, expr.span);
 }
@@ -33,6 +34,8 @@ export function evaluateBinary(expr: BinaryExpr, env: Env): Value {
   const right = evaluate(expr.right, env);
   if (left.kind === 'poison' || right.kind === 'poison') return poison;
   if (isTensor(left) || isTensor(right)) return tensorBinary(expr, left, right, env);
+  if (env.tracer !== undefined && isOpenNumber(expr.op, left, right))
+    return tensorBinary(expr, left, right, env);
   return staticBinary(expr, left, right, env);
 }
 
@@ -109,6 +112,11 @@ function asCondition(value: Value, { span }: Expr, env: Env, what: string): bool
 function tensorBinary(expr: BinaryExpr, left: Value, right: Value, env: Env): Value {
   if (env.tracer === undefined) {
     return env.session.report('Z217', expr.span, 'tensors can only be computed with inside `forward`');
+  }
+  const wrong = [left, right].find((v) => !isTensor(v) && !isNumber(v) && v.kind !== 'dim');
+  if (wrong !== undefined) {
+    const shown = `${sourceText(expr.left.span)} ${expr.op} ${sourceText(expr.right.span)}`;
+    return mistakes.notNumbers(env.session, expr.span, expr.op, describe(wrong), shown);
   }
   if (expr.op === '^' && isNumber(right)) return power(expr, left, right.value, env);
   const [a, b] = toTensors([left, right], env, [expr.left.span, expr.right.span]);

@@ -2,8 +2,8 @@
  * Models and their variants: `"ViT-L/14" with resolution = 336`, chains of `with`, and models with
  * parameters.
  *
- * A model evaluates to a block value; overrides that name a model's parameter set it, the others travel to
- * the block and are applied when it is instantiated, later ones over earlier ones.
+ * A model evaluates to a block value; overrides that name a model's parameter set it, all other changes
+ * travel to the block and are applied when it is instantiated, later ones over earlier ones.
  */
 import type { Expr, ModelDecl, WithExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
@@ -14,18 +14,14 @@ import type { ModelDeclaration, Module } from '../values/module.ts';
 import { type Context, type Env, evaluate, Scope, staticEnv } from '../values/scope.ts';
 import type { Session } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
-import type { Override, Poison, Value } from '../values/values.ts';
+import type { BlockValue, Change, Override, Poison, Value } from '../values/values.ts';
 import { describe, formatValue, poison } from '../values/values.ts';
 import { coerceStatic } from './match.ts';
 
 const underWay = new WeakMap<Session, ModelDecl[]>();
 
-/** The block value of a model under overrides, or poison after a report. */
-export function evaluateModel(
-  model: ModelDeclaration,
-  overrides: readonly Override[],
-  context: Context,
-): Value {
+/** The block value of a model under changes, or poison after a report. */
+export function evaluateModel(model: ModelDeclaration, changes: readonly Change[], context: Context): Value {
   const { session } = context;
   const stack = underWay.get(session) ?? [];
   underWay.set(session, stack);
@@ -35,21 +31,23 @@ export function evaluateModel(
   }
   stack.push(model.decl);
   try {
-    return session.within(model.decl.value.span, () => inParameters(model, overrides, context));
+    return session.within(model.decl.value.span, () => inParameters(model, changes, context));
   } finally {
     stack.pop();
   }
 }
 
-function inParameters(model: ModelDeclaration, overrides: readonly Override[], context: Context): Value {
+function inParameters(model: ModelDeclaration, changes: readonly Change[], context: Context): Value {
   const { session } = context;
   const scope = new Scope();
   const env = staticEnv(context, model.module, scope);
   const names = model.decl.params.map((p) => p.name.text);
-  const forMe = (o: Override) => o.path.length === 1 && names.includes(o.path[0]!);
+  const forMe = (c: Change): c is Override =>
+    c.kind === 'override' && c.path.length === 1 && names.includes(c.path[0]!);
+  const mine = changes.filter(forMe);
   for (const param of model.decl.params) {
     const { text: name } = param.name;
-    const override = overrides.findLast((o) => forMe(o) && o.path[0] === name);
+    const override = mine.findLast((o) => o.path[0] === name);
     const what = `\`${name}\` of model ${model.decl.name.text}`;
     const given = override?.value ?? (param.default === undefined ? undefined : evaluate(param.default, env));
     const span = override?.span ?? param.default?.span ?? param.span;
@@ -68,7 +66,7 @@ function inParameters(model: ModelDeclaration, overrides: readonly Override[], c
   }
   return varied(
     model.decl.value,
-    overrides.filter((o) => !forMe(o)),
+    changes.filter((c) => !forMe(c)),
     env,
   );
 }
@@ -77,20 +75,30 @@ function paramType(param: ModelDecl['params'][number]): string {
   return param.type.kind === 'static-type' ? param.type.name : 'value';
 }
 
-/** The value of an expression under overrides; chains of `with` reach the model at their base. */
-function varied(expr: Expr, overrides: readonly Override[], env: Env): Value {
-  if (expr.kind === 'group') return varied(expr.inner, overrides, env);
+/** The value of an expression under changes; chains of `with` reach the model at their base. */
+function varied(expr: Expr, changes: readonly Change[], env: Env): Value {
+  if (expr.kind === 'group') return varied(expr.inner, changes, env);
   if (expr.kind === 'with') {
-    const own = ownOverrides(expr, env);
-    return own === undefined ? poison : varied(expr.base, [...own, ...overrides], env);
+    const own = ownChanges(expr, env);
+    return own === undefined ? poison : varied(expr.base, [...own, ...changes], env);
   }
   const base = baseModel(expr, env);
   if (base === null) return poison;
-  if (base !== undefined) return evaluateModel(base, overrides, env);
+  if (base !== undefined) return evaluateModel(base, changes, env);
   const value = evaluate(expr, env);
-  if (value.kind === 'poison' || overrides.length === 0) return value;
-  if (value.kind === 'block') return { ...value, overrides: [...value.overrides, ...overrides] };
+  if (value.kind === 'poison' || changes.length === 0) return value;
+  if (value.kind === 'block') return changed(value, changes);
   return env.session.report('Z212', expr.span, `\`with\` varies a model or a block, not ${describe(value)}`);
+}
+
+function changed(block: BlockValue, changes: readonly Change[]): BlockValue {
+  const overrides = changes.filter((c) => c.kind === 'override');
+  const replacements = changes.filter((c) => c.kind === 'replacement');
+  return {
+    ...block,
+    overrides: [...block.overrides, ...overrides],
+    replacements: [...block.replacements, ...replacements],
+  };
 }
 
 /** Where a model is looked for; a name that the scope binds is no model's. */
@@ -126,14 +134,25 @@ export function findModel(
   return undefined;
 }
 
-function ownOverrides(expr: WithExpr, env: Env): Override[] | undefined {
-  const overrides: Override[] = [];
-  for (const { path, value, span } of expr.overrides) {
-    const evaluated = evaluate(value, env);
-    if (evaluated.kind === 'poison') return undefined;
-    overrides.push({ path: path.segments.map((s) => s.text), value: evaluated, span });
+/** The changes of one `with`; undefined after a report. */
+function ownChanges(expr: WithExpr, env: Env): Change[] | undefined {
+  const changes: Change[] = [];
+  for (const change of expr.changes) {
+    const value = evaluate(change.value, env);
+    if (value.kind === 'poison') return undefined;
+    if (change.kind === 'override') {
+      const path = change.path.segments.map((s) => s.text);
+      changes.push({ kind: 'override', path, value, span: change.span });
+      continue;
+    }
+    const { value: pattern, span } = change.pattern;
+    if (value.kind !== 'block' && value.kind !== 'fn' && value.kind !== 'builtin') {
+      mistakes.notAReplacement(env.session, change.value.span, describe(value));
+      return undefined;
+    }
+    changes.push({ kind: 'replacement', pattern, value, span });
   }
-  return overrides;
+  return changes;
 }
 
 export function evaluateWith(expr: WithExpr, env: Env): Value {
@@ -141,8 +160,8 @@ export function evaluateWith(expr: WithExpr, env: Env): Value {
 }
 
 /** The model or block that a model-valued expression stands for (`of "x" with ...`, `model a = ...`). */
-export function evaluateModelExpr(expr: Expr, overrides: readonly Override[], env: Env): Value {
-  const value = varied(expr, overrides, env);
+export function evaluateModelExpr(expr: Expr, changes: readonly Change[], env: Env): Value {
+  const value = varied(expr, changes, env);
   if (value.kind === 'block' || value.kind === 'poison') return value as Value | Poison;
   return mistakes.wrongKind(env.session, expr.span, 'a model', 'a block', describe(value));
 }

@@ -30,8 +30,18 @@ import * as mistakes from '../values/mistakes.ts';
 import type { Loader, Module } from '../values/module.ts';
 import type { Session } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
-import { inspect, inspectBase, inspectCondition, type Look } from './inspect.ts';
-import { any, fitsStatic, fitsTensor, type Kind, KindScope, kindOfType, nounOf } from './kinds.ts';
+import { inspect, inspectBase, inspectCondition } from './inspect.ts';
+import {
+  any,
+  fitsStatic,
+  fitsTensor,
+  type Kind,
+  KindScope,
+  kindOfType,
+  type Look,
+  nounOf,
+  type Part,
+} from './kinds.ts';
 
 /** Every user's file that was read: block cycles, then each declaration. */
 export function checkTexts(loader: Loader): void {
@@ -280,7 +290,7 @@ function childKind(member: ChildMember, look: Look): Kind {
   for (const end of [range.start, range.end]) {
     const kind = inspect(end, look);
     if (kind.of !== 'int' && kind.of !== 'any') {
-      mistakes.notARange(look.session, range.span, nounOf(kind));
+      mistakes.notARange(look.session, range.span, 'a range of children', nounOf(kind));
     }
   }
   const inner: Look = { ...look, scope: new KindScope(look.scope) };
@@ -305,12 +315,12 @@ function valueKind(value: Expr | SeqExpr, name: string, look: Look): Kind {
 }
 
 function sequenceKind(seq: SeqExpr, name: string, look: Look): Kind {
-  const parts = new Map<string, Kind>();
+  const parts = new Map<string, Part>();
   for (const child of seq.children) {
     if (parts.has(child.name.text)) {
       look.session.report('Z207', child.name.span, `\`${child.name.text}\` is declared twice`);
     }
-    parts.set(child.name.text, childKind(child, look));
+    parts.set(child.name.text, { kind: childKind(child, look), optional: child.when !== undefined });
   }
   return { of: 'child', name, parts };
 }

@@ -9,46 +9,25 @@
 import type {
   Argument,
   BinaryExpr,
-  Callable,
   CallExpr,
+  ComprehensionExpr,
   Expr,
   IndexExpr,
   MemberExpr,
   PipeExpr,
   RecordExpr,
-  StaticTypeExpr,
 } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
-import { builtinFormals } from '../builtins/builtins.ts';
 import { einsumFault, patternFault } from '../builtins/patterns.ts';
-import { coerceStatic, mustBe } from '../evaluate/match.ts';
 import { baseModel } from '../evaluate/variants.ts';
 import { meaningOf } from '../modules/meaning.ts';
-import { type Actual, actualOf, bindArguments, formalsOf, pipedCall } from '../nodes/arguments.ts';
-import type { Builtin } from '../values/builtin.ts';
+import { type Actual, actualOf, pipedCall } from '../nodes/arguments.ts';
 import * as mistakes from '../values/mistakes.ts';
-import { type Declaration, forwardOf, type Module } from '../values/module.ts';
-import { type Session, sourceText } from '../values/session.ts';
-import { poison, type Value } from '../values/values.ts';
-import {
-  any,
-  chainKind,
-  commonKind,
-  fitsStatic,
-  fitsTensor,
-  type Kind,
-  type KindScope,
-  kindOfType,
-  nounOf,
-} from './kinds.ts';
-
-export interface Look {
-  readonly session: Session;
-  readonly module: Module;
-  readonly scope: KindScope;
-  /** Inside a body, where `N` is the size of the whole batch. */
-  readonly body: boolean;
-}
+import type { Declaration } from '../values/module.ts';
+import { sourceText } from '../values/session.ts';
+import { poison } from '../values/values.ts';
+import { resultOf } from './calls.ts';
+import { any, commonKind, fitsTensor, type Kind, KindScope, type Look, nounOf } from './kinds.ts';
 
 export function inspect(expr: Expr, look: Look): Kind {
   switch (expr.kind) {
@@ -60,8 +39,9 @@ export function inspect(expr: Expr, look: Look): Kind {
     case 'name':
       return inspectName(expr.text, expr.span, look);
     case 'list':
-      for (const item of expr.items) inspect(item, look);
-      return { of: 'list' };
+      return inspectList(expr.items, look);
+    case 'comprehension':
+      return inspectComprehension(expr, look);
     case 'record':
       return inspectRecord(expr, look);
     case 'call':
@@ -200,7 +180,7 @@ function inspectMember(expr: MemberExpr, look: Look): Kind {
 
 function childMember(child: Kind & { of: 'child' }, name: string, span: Span, look: Look): Kind {
   const part = child.parts?.get(name);
-  if (part !== undefined) return part;
+  if (part !== undefined) return part.kind;
   const { decl, parts } = child;
   if (decl === undefined && parts === undefined) return any;
   const members = decl?.members.filter((m) => m.kind === 'child' || m.kind === 'weight') ?? [];
@@ -218,12 +198,43 @@ function inspectIndex(expr: IndexExpr, look: Look): Kind {
     if (subscript.kind !== 'slice') inspect(subscript, look);
     else for (const end of [subscript.start, subscript.end]) if (end !== undefined) inspect(end, look);
   }
-  if (object.of === 'tensor') return object;
-  if (object.of === 'array') return object.item;
-  if (object.of !== 'any' && object.of !== 'list') {
-    mistakes.noIndex(look.session, expr.span, nounOf(object));
+  const [cut] = expr.subscripts.filter((subscript) => subscript.kind === 'slice');
+  const name = sourceText(expr.object.span);
+  if (object.of === 'tensor') {
+    const dots = expr.subscripts.find((part) => part.kind === 'slice' && part.mark === '..');
+    if (dots !== undefined) mistakes.dotsOfTensor(look.session, dots.span);
+    return object;
   }
-  return any;
+  if (object.of === 'any') return any;
+  const chain = object.of === 'array' || (object.of === 'child' && object.parts !== undefined);
+  if (!chain && object.of !== 'list') {
+    if (object.of !== 'child' || object.decl !== undefined)
+      mistakes.noIndex(look.session, expr.span, nounOf(object));
+    return any;
+  }
+  if (cut?.mark === ':') {
+    mistakes.colonOfChain(look.session, cut.span, name, cut);
+    return any;
+  }
+  const item = (object.of === 'child' ? undefined : object.item) ?? any;
+  if (cut === undefined) return item;
+  return object.of === 'list' ? object : { of: 'array', name: sourceText(expr.span), item };
+}
+
+function inspectList(items: readonly Expr[], look: Look): Kind {
+  const [first, ...more] = items.map((item) => inspect(item, look));
+  return first === undefined ? { of: 'list' } : { of: 'list', item: more.reduce(commonKind, first) };
+}
+
+function inspectComprehension({ item, index, range }: ComprehensionExpr, look: Look): Kind {
+  for (const end of [range.start, range.end]) {
+    const kind = inspect(end, look);
+    if (kind.of !== 'int' && kind.of !== 'any')
+      mistakes.notARange(look.session, range.span, 'the range of a list', nounOf(kind));
+  }
+  const inner: Look = { ...look, scope: new KindScope(look.scope) };
+  inner.scope.bind(index.text, { of: 'int' });
+  return { of: 'list', item: inspect(item, inner) };
 }
 
 /** What `with` varies, or what a model stands for: another model by its name, or any expression. */
@@ -234,7 +245,11 @@ export function inspectBase(expr: Expr, look: Look): Kind {
 
 function inspectWith(expr: Expr & { kind: 'with' }, look: Look): Kind {
   inspectBase(expr.base, look);
-  for (const { value } of expr.overrides) inspect(value, look);
+  for (const change of expr.changes) {
+    const kind = inspect(change.value, look);
+    if (change.kind === 'override' || ['any', 'block', 'fn', 'builtin'].includes(kind.of)) continue;
+    mistakes.notAReplacement(look.session, change.value.span, nounOf(kind));
+  }
   return { of: 'block' };
 }
 
@@ -261,26 +276,7 @@ function inspectCall(expr: CallExpr, look: Look, piped?: PipedKind): Kind {
     actuals.unshift(first);
     kinds.set(first, piped.kind);
   }
-  const call = { expr, actuals, kinds, look };
-  switch (callee.of) {
-    case 'any':
-      return any;
-    case 'builtin':
-      return callBuiltinKind(callee.builtin, call);
-    case 'fn':
-      return callee.callable === undefined ? any : callCallable(callee.name ?? '', callee.callable, call);
-    case 'child':
-      return callChild(callee, call);
-    case 'array':
-      return chainKind(
-        callee.item.of === 'child' && callee.item.decl ? forwardOf(callee.item.decl) : undefined,
-      );
-    case 'block':
-      return callBlockKind(callee, call);
-    default:
-      mistakes.notCallable(look.session, expr.span, sourceText(expr.callee.span), nounOf(callee));
-      return any;
-  }
+  return resultOf(callee, { expr, actuals, kinds, look });
 }
 
 /** Axis names of `rearrange` and `einsum`, and the operands inside the pattern. */
@@ -298,97 +294,4 @@ function inspectPatterns(callee: Kind, args: readonly Argument[], look: Look): v
           : undefined;
     if (fault !== undefined) look.session.report('Z310', fault.span, fault.message);
   }
-}
-
-interface CallCase {
-  readonly expr: CallExpr;
-  readonly actuals: readonly Actual[];
-  readonly kinds: ReadonlyMap<Actual, Kind>;
-  readonly look: Look;
-}
-
-function callBuiltinKind(builtin: Builtin, call: CallCase): Kind {
-  const { name, variadic = false, openNames = false } = builtin;
-  const callee = { name, formals: builtinFormals(builtin), variadic, openNames };
-  bindArguments(call.look.session, callee, call.actuals, call.expr.span);
-  const [first] = call.actuals;
-  const kind = first === undefined ? any : (call.kinds.get(first) ?? any);
-  if (builtin.fields !== undefined)
-    return { of: 'record', fields: new Map(builtin.fields.map((field) => [field, { of: 'tensor' }])) };
-  if (builtin.world === 'tensor' || kind.of === 'tensor') return { of: 'tensor' };
-  return any;
-}
-
-function callCallable(name: string, callable: Callable, call: CallCase): Kind {
-  const { session } = call.look;
-  const bound = bindArguments(
-    session,
-    { name, formals: formalsOf(callable.params) },
-    call.actuals,
-    call.expr.span,
-  );
-  for (const param of callable.params) {
-    const actual = bound.byName.get(param.name.text);
-    if (actual === undefined) continue;
-    const kind = call.kinds.get(actual) ?? any;
-    const what = `argument \`${param.name.text}\` of ${name}`;
-    if (param.type.kind === 'static-type') requireStatic(what, kind, param.type, actual, session);
-    else if (param.type.kind === 'tensor-type' && !fitsTensor(kind)) {
-      mistakes.wrongKind(session, actual.span, what, 'a tensor', nounOf(kind));
-    }
-  }
-  return callable.result === undefined ? any : kindOfType(callable.result);
-}
-
-/** A literal is judged by its value, so that the message shows it; anything else by its kind. */
-function requireStatic(
-  what: string,
-  kind: Kind,
-  type: StaticTypeExpr,
-  actual: Actual,
-  session: Session,
-): void {
-  if (fitsStatic(kind, type)) return;
-  const literal = literalValue(actual.expr);
-  if (literal !== undefined) coerceStatic(literal, type, what, actual.span, session);
-  else mistakes.wrongKind(session, actual.span, what, mustBe(type), nounOf(kind));
-}
-
-function literalValue(expr: Expr | undefined): Value | undefined {
-  switch (expr?.kind) {
-    case 'int':
-    case 'float':
-      return { kind: expr.kind, value: expr.value };
-    case 'string':
-      return { kind: 'string', value: expr.value };
-    case 'bool':
-      return { kind: 'bool', value: expr.value };
-    default:
-      return undefined;
-  }
-}
-
-function callChild(child: Kind & { of: 'child' }, call: CallCase): Kind {
-  const { session } = call.look;
-  if (child.decl === undefined) return any;
-  const forward = forwardOf(child.decl);
-  if (forward !== undefined) return callCallable(child.name, forward, call);
-  mistakes.noForward(session, call.expr.span, child.decl);
-  return any;
-}
-
-function callBlockKind(block: Kind & { of: 'block' }, call: CallCase): Kind {
-  const { decl, module } = block;
-  if (decl === undefined || module === undefined) return { of: 'block' };
-  const { session } = call.look;
-  const callee = { name: decl.name.text, formals: formalsOf(decl.params) };
-  const taken = block.given ?? new Set<string>();
-  const bound = bindArguments(session, callee, call.actuals, call.expr.span, { partial: true, taken });
-  for (const param of decl.params) {
-    const actual = bound.byName.get(param.name.text);
-    if (actual === undefined || param.type.kind !== 'static-type') continue;
-    const what = `\`${param.name.text}\` of ${decl.name.text}`;
-    requireStatic(what, call.kinds.get(actual) ?? any, param.type, actual, session);
-  }
-  return bound.ok ? { ...block, given: new Set([...taken, ...bound.byName.keys()]) } : any;
 }

@@ -5,10 +5,13 @@
 import type { BlockDecl, Callable, StaticTypeExpr, TypeExpr } from '../../../grammar/ast.ts';
 import type { Builtin } from '../values/builtin.ts';
 import type { Module } from '../values/module.ts';
+import type { Session } from '../values/session.ts';
 import { nouns } from '../values/values.ts';
 
 export type Kind =
-  | { readonly of: 'any' | 'int' | 'float' | 'bool' | 'string' | 'list' | 'tensor' | 'pattern' }
+  | { readonly of: 'any' | 'int' | 'float' | 'bool' | 'string' | 'tensor' | 'pattern' }
+  /** With the kind that all items have, where it is known. */
+  | { readonly of: 'list'; readonly item?: Kind }
   | { readonly of: 'record'; readonly fields?: ReadonlyMap<string, Kind> }
   | { readonly of: 'fn'; readonly name?: string; readonly callable?: Callable; readonly module?: Module }
   | { readonly of: 'builtin'; readonly builtin: Builtin }
@@ -24,11 +27,25 @@ export type Kind =
       readonly of: 'child';
       readonly name: string;
       readonly decl?: BlockDecl;
-      readonly parts?: ReadonlyMap<string, Kind>;
+      readonly parts?: ReadonlyMap<string, Part>;
     }
   | { readonly of: 'array'; readonly name: string; readonly item: Kind };
 
+/** A part of a sequence, which may be absent under its `when`. */
+export interface Part {
+  readonly kind: Kind;
+  readonly optional: boolean;
+}
+
 export const any: Kind = { of: 'any' };
+
+export interface Look {
+  readonly session: Session;
+  readonly module: Module;
+  readonly scope: KindScope;
+  /** Inside a body, where `N` is the size of the whole batch. */
+  readonly body: boolean;
+}
 
 /** Kinds of the names in reach. */
 export class KindScope {
@@ -77,16 +94,6 @@ export function kindOfType(type: TypeExpr): Kind {
   }
 }
 
-/**
- * What an array of blocks with this forward gives: what one link gives, where links also take that; it may be
- * empty.
- */
-export function chainKind(link: Callable | undefined): Kind {
-  const [first] = link?.params ?? [];
-  if (link?.result === undefined || first?.type.kind !== link.result.kind) return any;
-  return kindOfType(link.result);
-}
-
 /** Whether a value of this kind can be given for a static type. */
 export function fitsStatic(kind: Kind, type: StaticTypeExpr): boolean {
   if (kind.of === 'any') return true;
@@ -95,7 +102,7 @@ export function fitsStatic(kind: Kind, type: StaticTypeExpr): boolean {
     case 'float':
       return kind.of === 'float' || kind.of === 'int';
     case 'fn':
-      return kind.of === 'fn' || kind.of === 'builtin' || kind.of === 'child';
+      return ['fn', 'builtin', 'child', 'array'].includes(kind.of);
     default:
       return kind.of === type.name;
   }
@@ -108,5 +115,19 @@ export function fitsTensor(kind: Kind): boolean {
 
 /** What the kinds of two branches have in common. */
 export function commonKind(a: Kind, b: Kind): Kind {
-  return a.of === b.of && !['fn', 'block', 'child', 'array', 'record', 'builtin'].includes(a.of) ? a : any;
+  if (a.of === 'record' && b.of === 'record') return commonRecord(a, b);
+  const plain = !['fn', 'block', 'child', 'array', 'list', 'builtin'].includes(a.of);
+  return a.of === b.of && plain ? a : any;
+}
+
+function commonRecord(a: Kind & { of: 'record' }, b: Kind & { of: 'record' }): Kind {
+  if (a.fields === undefined || b.fields === undefined) return { of: 'record' };
+  const shared = [...a.fields].flatMap(([name, kind]) => {
+    const other = b.fields!.get(name);
+    return other === undefined ? [] : [[name, commonKind(kind, other)] as const];
+  });
+  // A field that only one has may be there.
+  return shared.length < Math.max(a.fields.size, b.fields.size)
+    ? { of: 'record' }
+    : { of: 'record', fields: new Map(shared) };
 }

@@ -21,6 +21,8 @@ export interface Actual {
   readonly expr?: Expr;
   readonly value?: Value;
   readonly span: Span;
+  /** Goes to every link of a chain. */
+  readonly shared?: boolean;
 }
 
 interface Callee {
@@ -131,6 +133,9 @@ function tooMany(session: Session, callee: Callee, actual: Actual, count: number
   const takes = callee.formals.length;
   const noun = takes === 1 ? 'argument' : 'arguments';
   session.report('Z208', actual.span, `${callee.name} takes ${takes} ${noun}, got ${count}`, {
+    ...(actual.shared === true
+      ? { notes: ['further arguments of a chain go to every link, and this link takes none'] }
+      : {}),
     help: `it takes ${signature(callee)}`,
   });
 }

@@ -1,7 +1,7 @@
 /**
  * Arithmetic of the static world: exact integers, floats, comparisons, and dimensions that are still open.
  *
- * Integer `/` must be exact (Z306), integers stay within 2^53 and floats finite (Z313): a wrong configuration
+ * Integer `/` with a remainder gives a float, which is an error (Z306) where an int belongs; integers stay within 2^53 and floats finite (Z313): a wrong configuration
  * shows here, not as a crash on the GPU.
  */
 import type { BinaryExpr, BinaryOp, Expr } from '../../../grammar/ast.ts';
@@ -13,7 +13,7 @@ import * as mistakes from '../values/mistakes.ts';
 import { namesIn } from '../values/names-in.ts';
 import type { Env } from '../values/scope.ts';
 import { placeOf, type Session } from '../values/session.ts';
-import type { Provenance, Value } from '../values/values.ts';
+import type { NumberValue, Poison, Provenance, Value } from '../values/values.ts';
 import { bool, describe, float, formatValue, int, isNumber } from '../values/values.ts';
 
 /** Provenance of the static names in an expression, in order: where a person can change its value. */
@@ -65,7 +65,13 @@ export function staticBinary(expr: BinaryExpr, left: Value, right: Value, env: E
     return bool(compare(op, left.value, right.value));
   if (op === '@') return env.session.report('Z209', expr.span, '`@` multiplies matrices, these are numbers');
   if (left.kind === 'int' && right.kind === 'int') return integers(expr, left.value, right.value, env);
-  return floats(expr, left.value, right.value, env);
+  return inherit(floats(expr, left.value, right.value, env), left, right);
+}
+
+/** What a float owes to a division with a remainder stays known, so that a size made from it names the division. */
+function inherit(result: Value, ...from: readonly NumberValue[]): Value {
+  const notWhole = from.find((n) => n.notWhole !== undefined)?.notWhole;
+  return result.kind === 'float' && notWhole !== undefined ? { ...result, notWhole } : result;
 }
 
 function equality(expr: BinaryExpr, left: Value, right: Value, env: Env): Value {
@@ -107,11 +113,12 @@ function integers(expr: BinaryExpr, a: number, b: number, env: Env): Value {
   if (op === '-') return checkedInt(session, span, a - b);
   if (op === '*') return checkedInt(session, span, a * b);
   if (op === '%') return checkedInt(session, span, ((a % b) + Math.abs(b)) % Math.abs(b));
-  if (op === '/') return a % b === 0 ? checkedInt(session, span, a / b) : inexact(expr, a, b, env);
+  if (op === '/' && a % b === 0) return checkedInt(session, span, a / b);
+  if (op === '/') return { kind: 'float', value: a / b, notWhole: () => inexact(expr, a, b, env) };
   return b >= 0 ? checkedInt(session, span, a ** b) : checkedFloat(session, span, a ** b);
 }
 
-function inexact(expr: BinaryExpr, a: number, b: number, env: Env): Value {
+function inexact(expr: BinaryExpr, a: number, b: number, env: Env): Poison {
   const quotient = Math.floor(a / b);
   const places = provenances(expr.left, env);
   const user = places.find((p) => !p.span.file.path.startsWith('zooc:'));
@@ -152,8 +159,8 @@ function floats(expr: BinaryExpr, a: number, b: number, env: Env): Value {
   return checkedFloat(session, span, a ** b);
 }
 
-/** `2 * B`, `B / 2`: arithmetic with a batch that has no number yet. */
-function openArithmetic(expr: BinaryExpr, left: Value, right: Value, env: Env): Value {
+/** `2 * B`, `B / B`: arithmetic with a batch that has no number yet, as far as the result is a size. */
+function sizeArithmetic(op: BinaryOp, left: Value, right: Value): Dim | undefined {
   const a = asDim(left);
   const b = asDim(right);
   const combine = {
@@ -161,8 +168,23 @@ function openArithmetic(expr: BinaryExpr, left: Value, right: Value, env: Env): 
     '-': subtractDims,
     '*': (x: Dim, y: Dim) => multiplyDims([x, y]),
     '/': divideDims,
-  }[expr.op as '+' | '-' | '*' | '/'];
-  const result = a === undefined || b === undefined || combine === undefined ? undefined : combine(a, b);
+  }[op as '+' | '-' | '*' | '/'];
+  return a === undefined || b === undefined || combine === undefined ? undefined : combine(a, b);
+}
+
+/**
+ * Whether an open size meets a number, or another size, in a way that gives no size: `N - 1`, `N / 2`,
+ * `N > 1`. Where tensors are computed, the graph then computes it as a number.
+ */
+export function isOpenNumber(op: BinaryOp, left: Value, right: Value): boolean {
+  const [a, b] = [left, right].map((v) => v.kind === 'dim');
+  if ((!a && !b) || !((a || isNumber(left)) && (b || isNumber(right))) || op === '@') return false;
+  if (op === '==' || op === '!=') return staticEqual(left, right) === undefined;
+  return sizeArithmetic(op, left, right) === undefined;
+}
+
+function openArithmetic(expr: BinaryExpr, left: Value, right: Value, env: Env): Value {
+  const result = sizeArithmetic(expr.op, left, right);
   if (result !== undefined) return dimValue(result);
   const open = formatValue(left.kind === 'dim' ? left : right);
   return env.session.report('Z313', expr.span, `${open} is open until a batch size is chosen`, {

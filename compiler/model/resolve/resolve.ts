@@ -112,7 +112,7 @@ export function parseOverrides(texts: readonly TextOverride[], env: Env): Overri
     const span: Span = { file, start: 0, end: text.length };
     const value = diagnostics.length > 0 ? undefined : evaluate(expression, env);
     if (value === undefined || value.kind === 'poison') return undefined;
-    overrides.push({ path: path.split('.'), value, span });
+    overrides.push({ kind: 'override', path: path.split('.'), value, span });
   }
   return overrides;
 }

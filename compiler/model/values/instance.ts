@@ -22,6 +22,21 @@ export function childNamed(
   return { value, known: instance.members.map(nameOf) };
 }
 
+/** What runs one after another: the items of an array, the members of a `seq`; undefined for anything else. */
+export function linksOf(value: Value): readonly Instance[] | undefined {
+  if (value.kind === 'array') return value.items;
+  if (value.kind !== 'instance' || value.instance.kind !== 'seq') return undefined;
+  return value.instance.members.flatMap((m) => (m.kind === 'child' ? m.items : []));
+}
+
+/** The instances that are children, array items one by one; `inline` ones have their parent's path. */
+export function* childrenOf(
+  instance: Instance,
+): Generator<{ readonly child: Instance; readonly inline: boolean }> {
+  for (const member of instance.members)
+    if (member.kind === 'child') for (const child of member.items) yield { child, inline: member.inline };
+}
+
 function* ownWeights(instance: Instance): Generator<Weight> {
   for (const member of instance.members) {
     if (member.kind === 'weight') yield member.weight;

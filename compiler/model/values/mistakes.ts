@@ -4,15 +4,29 @@
  * Both report with the same code, place and words, so that the session shows one mistake once. `got` is a
  * noun with its article: "an int", "a tensor".
  */
-import type { BlockDecl, QuantityExpr, RangeExpr, RecordTypeExpr } from '../../../grammar/ast.ts';
+import type {
+  BlockDecl,
+  QuantityExpr,
+  RangeExpr,
+  RecordTypeExpr,
+  SliceSubscript,
+} from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import type { Poison } from './poison.ts';
-import type { Session } from './session.ts';
+import { type Session, sourceText } from './session.ts';
 import { didYouMean } from './suggest.ts';
 
 /** "a dimension must be an int, got a string" */
 export function wrongKind(session: Session, span: Span, what: string, wanted: string, got: string): Poison {
-  return session.report('Z209', span, `${what} must be ${wanted}, got ${got}`);
+  const help = wanted === 'a tensor' ? joining(got) : {};
+  return session.report('Z209', span, `${what} must be ${wanted}, got ${got}`, help);
+}
+
+/** A list where a tensor belongs. */
+function joining(got: string): { help?: string } {
+  return got === 'a list'
+    ? { help: 'sum(list), concat(list, axis = 0) or stack(list, axis = 0) make one of it' }
+    : {};
 }
 
 /** Of a parameter of a block or model. */
@@ -29,16 +43,20 @@ export function notABool(session: Session, span: Span, what: string, got: string
 }
 
 export function notATensor(session: Session, span: Span, got: string): Poison {
-  return wrongType(session, span, `a tensor belongs here, got ${got}`);
+  return session.report('Z209', span, `a tensor belongs here, got ${got}`, joining(got));
 }
 
 /** `caption` shows both sides. */
 export function notNumbers(session: Session, span: Span, op: string, got: string, caption: string): Poison {
-  return session.report('Z209', span, `\`${op}\` needs numbers, got ${got}`, { caption });
+  return session.report('Z209', span, `\`${op}\` needs numbers, got ${got}`, {
+    caption,
+    ...joining(got),
+  });
 }
 
-export function notARange(session: Session, span: Span, got: string): Poison {
-  return wrongType(session, span, `a range of children needs ints, got ${got}`);
+/** `what`: "a range of children". */
+export function notARange(session: Session, span: Span, what: string, got: string): Poison {
+  return wrongType(session, span, `${what} needs ints, got ${got}`);
 }
 
 export function openAxis(session: Session, span: Span): Poison {
@@ -53,6 +71,13 @@ function wrongType(session: Session, span: Span, message: string): Poison {
 export function modelAsValue(session: Session, span: Span, name: string): Poison {
   return session.report('Z220', span, `model \`${name}\` is not a value`, {
     help: 'vary it with `with`, or name its block',
+  });
+}
+
+/** Behind `with "..." as`. */
+export function notAReplacement(session: Session, span: Span, got: string): Poison {
+  return session.report('Z209', span, `blocks are replaced by a block or a function, got ${got}`, {
+    help: '"visual.**.c_fc" as LoRALinear(rank = 4)',
   });
 }
 
@@ -95,9 +120,38 @@ export function noIndex(session: Session, span: Span, got: string): Poison {
   return session.report('Z210', span, `${got} cannot be indexed`);
 }
 
+/** `layers[2:5]`, as tensors are cut. */
+export function colonOfChain(session: Session, span: Span, name: string, cut: SliceSubscript): Poison {
+  const [start, end] = [cut.start, cut.end].map((bound) =>
+    bound === undefined ? '' : sourceText(bound.span),
+  );
+  return session.report('Z210', span, '`:` cuts the axis of a tensor; a part of a list or chain has `..`', {
+    help: `\`${name}[${start}..${end}]\``,
+  });
+}
+
+/** `x[0..2]`, as lists and chains are cut. */
+export function dotsOfTensor(session: Session, span: Span): Poison {
+  return session.report('Z210', span, '`..` cuts a list or a chain; a part of an axis has `:`', {
+    help: `write \`${sourceText(span).replace('..', ':')}\``,
+  });
+}
+
 /** `text` is how the source names it. */
 export function notCallable(session: Session, span: Span, text: string, got: string): Poison {
   return session.report('Z210', span, `\`${text}\` is ${got} and cannot be called`);
+}
+
+/** A call of a chain without a first argument, or with a named one. */
+export function nothingToRun(session: Session, span: Span, name: string): Poison {
+  return session.report(
+    'Z208',
+    span,
+    `\`${name}\` is a chain: its first argument, without a name, runs through its links`,
+    {
+      help: `\`${name}(x)\`; further arguments go to every link: \`${name}(x, mask)\``,
+    },
+  );
 }
 
 export function noForward(session: Session, span: Span, { name }: BlockDecl): Poison {
@@ -133,7 +187,7 @@ export function secondEllipsis(session: Session, span: Span): Poison {
 export function misplaced(session: Session, { kind, span }: RangeExpr | QuantityExpr): Poison {
   const message =
     kind === 'range'
-      ? 'a range belongs in `name[i in 0..n]` or `clamp`'
+      ? 'a range belongs in `name[i in 0..n]`, `[f(i) for i in 0..n]`, `layers[0..2]` or `clamp`'
       : '`steps` and `epochs` belong in `train`';
   return session.report('Z220', span, message);
 }

@@ -46,6 +46,11 @@ function nearest(name: string, known: Iterable<string>): string | undefined {
   return best;
 }
 
+/** Whether a name may be a slip of the pen for another. */
+export function isNear(name: string, other: string): boolean {
+  return nearest(name, [other]) !== undefined;
+}
+
 /** "; did you mean `width`?" or nothing. */
 export function didYouMean(name: string, known: Iterable<string>): string {
   const found = nearest(name, known);

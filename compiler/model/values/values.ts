@@ -57,19 +57,35 @@ export interface BoundArgument {
   readonly provenance: Provenance;
 }
 
+/** What `with` changes. */
+export type Change = Override | Replacement;
+
+/** `vision.layers = 2` */
 export interface Override {
+  readonly kind: 'override';
   readonly path: readonly string[];
   readonly value: Value;
   readonly span: Span;
 }
 
-/** A block with some of its arguments; defaults and overrides are applied when it is instantiated. */
+/** `"visual.**.c_fc" as LoRALinear(rank = 4)` */
+export interface Replacement {
+  readonly kind: 'replacement';
+  readonly pattern: string;
+  /** A block, or a function in a block's place. */
+  readonly value: Value;
+  /** Where the pattern stands. */
+  readonly span: Span;
+}
+
+/** A block with some of its arguments; defaults and changes are applied when it is instantiated. */
 export interface BlockValue {
   readonly kind: 'block';
   readonly decl: BlockDecl;
   readonly module: Module;
   readonly args: ReadonlyMap<string, BoundArgument>;
   readonly overrides: readonly Override[];
+  readonly replacements: readonly Replacement[];
   /** Where the block was named or called. */
   readonly span: Span;
   /** Parameter path from the model's root, set for blocks handed to parameters (`vision`). */
@@ -85,6 +101,8 @@ export interface FnValue {
 export interface NumberValue {
   readonly kind: 'int' | 'float';
   readonly value: number;
+  /** Of a float that came from ints divided with a remainder: reports that, for places that need an int. */
+  readonly notWhole?: () => Poison;
 }
 interface DimValue {
   readonly kind: 'dim';
@@ -186,6 +204,8 @@ export interface Instance {
   readonly scope: Names;
   /** Weights and children in order of declaration. */
   readonly members: readonly (ChildEntry | WeightEntry)[];
+  /** What stood in its place before `with ... as` put it there. */
+  readonly replaces?: Instance;
   /**
    * Its parameters or a `require` failed: calls give poison. What else is wrong inside is poison by itself.
    */
@@ -202,6 +222,12 @@ export function float(value: number): NumberValue {
 }
 export function bool(value: boolean): BoolValue {
   return { kind: 'bool', value };
+}
+
+/** What is wrong with a value where an int belongs, if it is that a division had a remainder. */
+export function notWhole(value: Value): Poison | undefined {
+  const culprit = value.kind === 'list' ? value.items.find((i) => i.kind === 'float' && i.notWhole) : value;
+  return culprit?.kind === 'float' ? culprit.notWhole?.() : undefined;
 }
 
 export function isNumber(value: Value): value is NumberValue {

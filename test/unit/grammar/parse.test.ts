@@ -45,7 +45,7 @@ function shape(expr: ast.Expr): string {
     case 'if':
       return `(if ${shape(expr.condition)} ${shape(expr.then)} ${shape(expr.else)})`;
     case 'with':
-      return `(${shape(expr.base)} with ${expr.overrides.map((o) => `${o.path.segments.map((s) => s.text).join('.')}=${shape(o.value)}`).join(' ')})`;
+      return `(${shape(expr.base)} with ${expr.changes.map((c) => (c.kind === 'override' ? `${c.path.segments.map((s) => s.text).join('.')}=${shape(c.value)}` : `${c.pattern.value} as ${shape(c.value)}`)).join(' ')})`;
     case 'call':
       return `${shape(expr.callee)}(${expr.args.map(argument).join(', ')})`;
     case 'member':

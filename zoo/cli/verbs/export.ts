@@ -28,7 +28,7 @@ export async function exportVerb(source: string, options: ExportOptions): Promis
   const overrides = parseOverrides(options.set);
   const reference = await modelReference(options.model);
   const model = await loadModel(reference, options.set);
-  const request = { source, model, out, reference, overrides, floats };
+  const request = { source, model, out, reference, overrides, floats, notify: note };
   const { made, files } = await write(request, options.format);
   if (options.json === true) {
     printJson(made);

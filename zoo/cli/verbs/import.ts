@@ -23,6 +23,7 @@ export async function importWeights(path: string, options: ImportOptions): Promi
   const file = /^(hash$|init:)/.test(path) ? `./${path}` : path;
   const weights = await openWeights(model, file, { format: options.format });
   try {
+    for (const remark of weights.remarks) note(remark);
     await writeSafetensors(options.out, weightsToWrite(model, weights, floatChoice(options.dtype)));
     const names = model.weights.length;
     note(`${count(names)} weights of ${model.name} from ${path} (names of ${weights.naming})`);

@@ -1,7 +1,7 @@
 /** `zooc show`: a model as a table for people, or as JSON in state_dict order for programs. */
 
 import type { Node } from '../../../compiler/graph/types.ts';
-import { traceEntry } from '../../../compiler/model/index.ts';
+import { blocksOf, traceEntry } from '../../../compiler/model/index.ts';
 import type { EntryName, Model } from '../../../compiler/model/types.ts';
 import type { OpName } from '../../../compiler/ops/attributes.ts';
 import { opOf } from '../../../compiler/ops/index.ts';
@@ -32,7 +32,15 @@ function toJson(model: Model): Record<string, unknown> {
     entries: model.entries,
     flops: Object.fromEntries(model.entries.map(({ name }) => [name, entryFlops(model, name)])),
     config: Object.fromEntries(model.config),
+    replaced: replacedRows(model).map(([path, block, before]) => ({ path, block, before })),
   };
+}
+
+/** Blocks that stand in others' places: path, block, what was there. */
+function replacedRows(model: Model): [path: string, block: string, before: string][] {
+  return [...blocksOf(model.root)].flatMap(({ path, definition, replaces }) =>
+    replaces === undefined ? [] : [[path, definition?.name ?? 'seq', replaces.definition?.name ?? 'seq']],
+  );
 }
 
 /** One input or output: `images [B, 3, 224, 224]`. */
@@ -60,6 +68,11 @@ function printModel(model: Model): void {
   ]);
   print(table([['entry', 'inputs', 'outputs', 'batch 1'], ...entries], [3]));
   print('');
+  const replaced = replacedRows(model);
+  if (replaced.length > 0) {
+    print(table([['replaced', 'block', 'in place of'], ...replaced]));
+    print('');
+  }
   print(table([...model.config].map(([path, value]) => [path, JSON.stringify(value)])));
 }
 

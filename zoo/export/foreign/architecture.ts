@@ -6,7 +6,7 @@
  * package `clip`; whatever differs is an obstacle, and obstacles are reported together.
  */
 import { z } from 'zod';
-import { type Part, partsOf, zooPackage } from '../../../compiler/model/index.ts';
+import { blocksOf, type Part, partsOf, zooPackage } from '../../../compiler/model/index.ts';
 import type { Definition, Model } from '../../../compiler/model/types.ts';
 import { DiagnosticError } from '../../../grammar/diagnostics.ts';
 
@@ -90,6 +90,20 @@ function refuse(model: Model, { format, help }: FormatLimits, obstacles: readonl
   ]);
 }
 
+/** Layers that `with ... as` replaced: a loader would build clip's own in their places. */
+function replacedLayers(model: Model): string[] {
+  const paths = new Map<string, string[]>();
+  for (const { path, definition, replaces } of blocksOf(model.root)) {
+    if (replaces === undefined) continue;
+    const what = definition === undefined ? 'a seq' : described(definition);
+    paths.set(what, [...(paths.get(what) ?? []), path]);
+  }
+  return [...paths].map(([what, [first, ...more]]) => {
+    const others = more.length === 0 ? '' : ` (and ${more.length} more)`;
+    return `${first}${others} is ${what}, which \`with ... as\` put there`;
+  });
+}
+
 /** What a format adds to the question whether it can express a model. */
 export interface FormatLimits {
   /** For messages: `open_clip`. */
@@ -116,6 +130,7 @@ export function clipArchitecture(model: Model, limits: FormatLimits): ClipArchit
     const text = textOf(model, parts.get('text')!, obstacles);
     if (vision !== undefined && text !== undefined) architecture = { embed: model.embed!, vision, text };
   } else obstacles.push(`it is ${described(root.block)}, not clip's CLIP`);
+  obstacles.push(...replacedLayers(model));
   if (architecture !== undefined) obstacles.push(...limits.check(architecture));
   obstacles.push(...(limits.checkModel?.(model) ?? []));
   if (architecture === undefined || obstacles.length > 0) refuse(model, limits, obstacles);
