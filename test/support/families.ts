@@ -24,6 +24,12 @@ export const families: readonly Family[] = [
   { name: 'eva-mean' },
   { name: 'dinov2' },
   { name: 'swin' },
+  { name: 'llama' },
+  { name: 'llama-text' },
+  { name: 'bert' },
+  { name: 'bert-text' },
+  { name: 't5', names: ['zoo/lib/t5.zoo', 'hf'] },
+  { name: 't5-text', names: ['zoo/lib/t5.zoo', 'hf'] },
 ];
 
 export interface Instance {

@@ -17,6 +17,15 @@ describe('published sizes', () => {
     ['swin_tiny_patch4_window7_224', 27519354],
     ['swin_base_patch4_window7_224', 86743224],
     ['swin_large_patch4_window12_384', 195198516],
+    ['TinyLlama-1.1B', 1034512384],
+    ['Llama-2-7b', 6607343616],
+    ['Llama-3-8B', 7504924672],
+    ['bert-base-uncased', 109482240],
+    ['bert-large-uncased', 335141888],
+    ['bert-mini', 11170560],
+    ['t5-small', 35330816],
+    ['t5-v1_1-base', 109628544],
+    ['t5-v1_1-xl', 1223527424],
   ])('%s has %i weights', (name, parameters) => {
     const result = resolveModel(nodeHost(), `test/fixtures/models/sizes.zoo#${name}`);
     if (!result.ok) throw new Error(result.diagnostics.map((d) => d.message).join('\n'));
