@@ -4,6 +4,7 @@
  * Slow and plain on purpose: it is the oracle for kernels, passes and gradients. Values are dropped behind
  * their last use, so memory is that of the live set. Values that are stored as f16 are rounded to it.
  */
+import type { InputsOf } from '../ops/attributes.ts';
 import { opOf } from '../ops/index.ts';
 import type { RefTensor } from '../ops/op.ts';
 import { roundToHalf } from './half.ts';
@@ -52,12 +53,13 @@ export function evaluateNode(node: Node, inputs: readonly RefTensor[], feeds: Fe
   const shape = numericShape(node.type);
   if (node.op === 'input') return fed(feeds.inputs, 'input', node.attrs.name, shape);
   if (node.op === 'param') return fed(feeds.params, 'weight', node.attrs.name, shape);
-  return apply(node, inputs, shape);
+  // As many as the node has inputs.
+  return apply(node, inputs as InputsOf<typeof node.op, RefTensor>, shape);
 }
 
 function apply<K extends Node['op']>(
   node: NodeOf<K>,
-  inputs: readonly RefTensor[],
+  inputs: InputsOf<K, RefTensor>,
   shape: number[],
 ): RefTensor {
   return asStored(node.type, opOf(node.op).reference(inputs, node.attrs, shape, node.type.dtype));

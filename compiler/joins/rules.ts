@@ -102,7 +102,7 @@ const logSumExp: JoinRule<JoinConsumers['log-sum-exp']> = {
   meaning(producer, _consumer, value) {
     const { attrs, inputs, type } = producer as NodeOf<'attention'>;
     const queries = numericShape(type).slice(0, -1);
-    return opOf('attention_lse').reference(inputs.slice(0, 2).map(value), attrs, queries);
+    return opOf('attention_lse').reference([value(inputs[0]), value(inputs[1])], attrs, queries);
   },
 };
 

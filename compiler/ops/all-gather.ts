@@ -33,7 +33,7 @@ export const allGather = defineOp<'all_gather', 'view'>({
     });
   },
   gradient: (_b, _node, dy, wanted) => [wanted[0] ? dy : null],
-  reference: ([x], _attrs, shape) => ({ shape, data: x!.data }),
+  reference: ([x], _attrs, shape) => ({ shape, data: x.data }),
   traits: {
     role: 'view',
     strips: (cut, { inputs }) => cut.b.add('all_gather', [cut.strip(inputs[0], cut.axis)], {}),

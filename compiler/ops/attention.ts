@@ -165,12 +165,12 @@ export const attention = defineOp<'attention'>({
     ];
   },
   reference([q, k, v], attrs, shape) {
-    const sizes = headsOf(q!, k!);
+    const sizes = headsOf(q, k);
     const { heads, queries, keys, width } = sizes;
     const data = new Float64Array(heads * queries * width);
     for (let head = 0; head < heads; head++)
       for (let i = 0; i < queries; i++) {
-        const scores = scoresOf(q!, k!, attrs, sizes, head, i);
+        const scores = scoresOf(q, k, attrs, sizes, head, i);
         const lse = logSumExp(scores);
         const row = (head * queries + i) * width;
         for (let j = 0; j < scores.length; j++) {
@@ -227,11 +227,11 @@ export const attentionLse = defineOp<'attention_lse'>({
     accept({ dtype: inputs[0]!.dtype, shape: inputs[0]!.shape.slice(0, 3) as Dim[] }),
   gradient: 'made by gradients',
   reference([q, k], attrs, shape) {
-    const sizes = headsOf(q!, k!);
+    const sizes = headsOf(q, k);
     const data = new Float64Array(sizes.heads * sizes.queries);
     for (let at = 0; at < data.length; at++) {
       const head = Math.floor(at / sizes.queries);
-      data[at] = logSumExp(scoresOf(q!, k!, attrs, sizes, head, at % sizes.queries));
+      data[at] = logSumExp(scoresOf(q, k, attrs, sizes, head, at % sizes.queries));
     }
     return { shape, data };
   },

@@ -99,7 +99,7 @@ export const batchNorm = defineOp<'batch_norm', 'rewritten'>({
     ];
   },
   reference([x, weight, bias, mean, variance], { eps }, shape) {
-    const data = new Float64Array(x!.data.length);
+    const data = new Float64Array(x.data.length);
     eachElement(shape, (c, at) => {
       const centred = x!.data[at]! - mean!.data[c]!;
       data[at] = (centred / Math.sqrt(variance!.data[c]! + eps)) * weight!.data[c]! + bias!.data[c]!;

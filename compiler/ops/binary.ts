@@ -317,8 +317,8 @@ function binary<K extends BinaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
     },
     reference([x, y], _attrs, shape, dtype) {
       const f = dtype === 'i32' && integers !== undefined ? integers.of : f64;
-      const a = broadcastTo(x!, shape).data;
-      const b = broadcastTo(y!, shape).data;
+      const a = broadcastTo(x, shape).data;
+      const b = broadcastTo(y, shape).data;
       return { shape, data: a.map((v, i) => f(v, b[i]!)) };
     },
     cost: perElement(flops),

@@ -29,7 +29,7 @@ export const cast = defineOp<'cast'>({
     if (!wanted[0] || !isFloat(from) || !isFloat(node.type)) return [null];
     return [b.add('cast', [dy], { to: from.dtype })];
   },
-  reference: ([x], { to }, shape) => ({ shape, data: to === 'i32' ? x!.data.map(Math.trunc) : x!.data }),
+  reference: ([x], { to }, shape) => ({ shape, data: to === 'i32' ? x.data.map(Math.trunc) : x.data }),
   traits: {
     role: 'kernel',
     slices: samplewise(),

@@ -71,7 +71,7 @@ export const conv2dGradInput = defineOp<'conv2d_grad_input'>({
   },
   reference([dy, w], attrs, shape) {
     const data = new Float64Array(shape.reduce((a, b) => a * b, 1));
-    walkConvolution({ x: shape, w: w!.shape, y: dy!.shape }, attrs, (yAt, xAt, wAt) => {
+    walkConvolution({ x: shape, w: w.shape, y: dy.shape }, attrs, (yAt, xAt, wAt) => {
       data[xAt]! += dy!.data[yAt]! * w!.data[wAt]!;
     });
     return { shape, data };
@@ -103,7 +103,7 @@ export const conv2dGradInput = defineOp<'conv2d_grad_input'>({
     },
   ],
   cost: (inputs, _attrs, result): Cost => ({
-    flops: productsOf(inputs[0]!, numericShape(inputs[1]!)),
+    flops: productsOf(inputs[0], numericShape(inputs[1])),
     bytes: traffic(inputs, result),
   }),
   tolerance: { rtol: 2e-6, atol: 2e-6, perSqrtK: true },
@@ -136,7 +136,7 @@ export const conv2dGradWeight = defineOp<'conv2d_grad_weight'>({
   },
   reference([x, dy], attrs, shape) {
     const data = new Float64Array(shape.reduce((a, b) => a * b, 1));
-    walkConvolution({ x: x!.shape, w: shape, y: dy!.shape }, attrs, (yAt, xAt, wAt) => {
+    walkConvolution({ x: x.shape, w: shape, y: dy.shape }, attrs, (yAt, xAt, wAt) => {
       data[wAt]! += x!.data[xAt]! * dy!.data[yAt]!;
     });
     return { shape, data };
@@ -168,7 +168,7 @@ export const conv2dGradWeight = defineOp<'conv2d_grad_weight'>({
     },
   ],
   cost: (inputs, _attrs, result): Cost => ({
-    flops: productsOf(inputs[1]!, numericShape(result)),
+    flops: productsOf(inputs[1], numericShape(result)),
     bytes: traffic(inputs, result),
   }),
   // Sums over every pixel of the batch.

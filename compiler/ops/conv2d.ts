@@ -115,7 +115,7 @@ export const conv2d = defineOp<'conv2d'>({
     ];
   },
   reference([x, w, ...rest], attrs, shape) {
-    const product = convolve(x!, w!, attrs, shape);
+    const product = convolve(x, w, attrs, shape);
     return attrs.epilogue ? evaluateProgram(attrs.epilogue, [product, ...rest], shape) : product;
   },
   traits: {
@@ -207,7 +207,7 @@ export const conv2d = defineOp<'conv2d'>({
     },
   ],
   cost(inputs, { epilogue }: OpAttributes['conv2d'], result) {
-    const [, channels, kh, kw] = numericShape(inputs[1]!) as [number, number, number, number];
+    const [, channels, kh, kw] = numericShape(inputs[1]) as [number, number, number, number];
     const each = 2 * channels * kh * kw + (epilogue ? programFlops(epilogue) : 0);
     return { flops: each * elements(result), bytes: traffic(inputs, result) };
   },

@@ -61,11 +61,11 @@ export const embedding = defineOp<'embedding'>({
     return [b.add('embedding_grad', [node.inputs[1], dy], { rows }), null];
   },
   reference([table, ids], _attrs, shape) {
-    const [rows, width] = table!.shape as [number, number];
+    const [rows, width] = table.shape as [number, number];
     const data = new Float64Array(sizeOf(shape));
-    ids!.data.forEach((id, i) => {
+    ids.data.forEach((id, i) => {
       const at = checked(id, rows) * width;
-      data.set(table!.data.subarray(at, at + width), i * width);
+      data.set(table.data.subarray(at, at + width), i * width);
     });
     return { shape, data };
   },
@@ -126,8 +126,8 @@ export const embeddingGrad = defineOp<'embedding_grad'>({
   language: 'none',
   examples: [{ name: 'repeated ids', inputs: [integers([2, 4], 5), floats([2, 4, 3])], attrs: { rows: 5 } }],
   cost: (inputs, _attrs, result) => ({
-    flops: elements(inputs[1]!),
-    bytes: byteSize(inputs[0]!) + byteSize(inputs[1]!) + byteSize(result),
+    flops: elements(inputs[1]),
+    bytes: byteSize(inputs[0]) + byteSize(inputs[1]) + byteSize(result),
   }),
   // A row is the sum of as many gradients as its id occurs.
   tolerance: { rtol: 1e-6, atol: 2e-6, perSqrtK: true },

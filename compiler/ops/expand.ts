@@ -39,7 +39,7 @@ export const expand = defineOp<'expand', 'view'>({
     const e = new Expressions(b);
     return [wanted[0] ? e.sumTo(dy, e.shape(node.inputs[0])) : null];
   },
-  reference: ([x], _attrs, shape) => broadcastTo(x!, shape),
+  reference: ([x], _attrs, shape) => broadcastTo(x, shape),
   traits: { role: 'view', strips: expandStrips },
   language: { written: ([x], { shape }) => `expand(${x}, shape = ${formatShape(shape)})` },
   examples: [{ name: 'two axes', inputs: [floats([1, 3, 1])], attrs: { shape: [2, 3, 5] } }],

@@ -72,7 +72,7 @@ export const groupMoments = defineOp<'group_moments'>({
   reference([x], _attrs, shape) {
     const data = new Float64Array(sizeOf(shape));
     for (let i = 0; i < data.length / 2; i++)
-      data.set(momentsOf(x!.data.subarray(i * momentColumns, (i + 1) * momentColumns)), 2 * i);
+      data.set(momentsOf(x.data.subarray(i * momentColumns, (i + 1) * momentColumns)), 2 * i);
     return { shape, data };
   },
   traits: {

@@ -34,7 +34,7 @@ export const l2Normalize = defineOp<'l2_normalize'>({
     wanted[0] ? b.add('l2_normalize_grad', [node.inputs[0], dy], {}) : null,
   ],
   reference: ([x]) =>
-    mapRows([x!], (rows, out) => {
+    mapRows([x], (rows, out) => {
       const length = norm(rows[0]!);
       rows[0]!.forEach((v, i) => {
         out[i] = v / length;

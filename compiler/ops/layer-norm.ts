@@ -142,10 +142,10 @@ export const layerNormGradWeight = defineOp<'layer_norm_grad_weight'>({
   },
   gradient: 'made by gradients',
   reference([x, dy], { eps }, shape) {
-    const { rows, width } = rowsOf(x!.shape);
+    const { rows, width } = rowsOf(x.shape);
     const data = new Float64Array(width);
     for (let row = 0; row < rows; row++) {
-      const values = x!.data.subarray(row * width, (row + 1) * width);
+      const values = x.data.subarray(row * width, (row + 1) * width);
       const { mean, r } = statistics(values, eps);
       for (let i = 0; i < width; i++) data[i]! += dy!.data[row * width + i]! * (values[i]! - mean) * r;
     }

@@ -39,7 +39,7 @@ export const max = defineOp<'max'>({
   arity: 1,
   shape: (inputs, attrs) => reductionShape('take the maximum over', inputs, attrs),
   gradient: (b, node, dy, wanted) => [wanted[0] ? sharedAmongEqual(b, node, dy) : null],
-  reference: ([x], { axes }, shape) => reduceAxes(x!, axes, shape, Number.NEGATIVE_INFINITY, Math.max),
+  reference: ([x], { axes }, shape) => reduceAxes(x, axes, shape, Number.NEGATIVE_INFINITY, Math.max),
   traits: reductionTraits,
   language: {
     written: ([x], { axes, keep }) => `max(${x}, axis = [${axes.join(', ')}]${keep ? ', keep = true' : ''})`,

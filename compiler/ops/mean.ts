@@ -33,12 +33,12 @@ export const mean = defineOp<'mean'>({
     if (!wanted[0]) return [null];
     const e = new Expressions(b);
     const [x] = node.inputs;
-    const share = e.scale(dy, 1 / e.count(x!, node.attrs.axes));
-    return [e.unreduce(share, node.attrs.axes, e.shape(x!))];
+    const share = e.scale(dy, 1 / e.count(x, node.attrs.axes));
+    return [e.unreduce(share, node.attrs.axes, e.shape(x))];
   },
   reference([x], { axes }, shape) {
-    const total = reduceAxes(x!, axes, shape, 0, (a, v) => a + v);
-    const count = x!.data.length / total.data.length;
+    const total = reduceAxes(x, axes, shape, 0, (a, v) => a + v);
+    const count = x.data.length / total.data.length;
     return { shape, data: total.data.map((v) => v / count) };
   },
   traits: reductionTraits,

@@ -8,7 +8,7 @@
 import type { Builder } from '../graph/builder.ts';
 import type { ShapeError } from '../graph/shape-error.ts';
 import type { DType, NodeOf, TensorType } from '../graph/types.ts';
-import type { OpArities, OpAttributes, OpName } from './attributes.ts';
+import type { InputsOf, OpArities, OpAttributes, OpName } from './attributes.ts';
 import type { Examples } from './examples.ts';
 import type { Language } from './language.ts';
 import type { Role, TraitsOf } from './traits.ts';
@@ -64,12 +64,12 @@ export interface OpDefinition<K extends OpName, R extends Role = Role> {
    * default).
    */
   reference(
-    inputs: readonly RefTensor[],
+    inputs: InputsOf<K, RefTensor>,
     attrs: OpAttributes[K],
     shape: readonly number[],
     dtype?: DType,
   ): RefTensor;
-  cost(inputs: readonly TensorType[], attrs: OpAttributes[K], result: TensorType): Cost;
+  cost(inputs: InputsOf<K, TensorType>, attrs: OpAttributes[K], result: TensorType): Cost;
   readonly tolerance: Tolerance;
   readonly traits: TraitsOf<K>[R];
   /** How it is said in the language. */

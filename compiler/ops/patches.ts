@@ -27,7 +27,7 @@ export function patchGrid(
   { stride, padding, groups, dilation }: ConvolutionAttributes,
 ): PatchGrid | undefined {
   const [batch, channels, height, width] = x as [Dim, Dim, Dim, Dim];
-  const [kh, kw] = [w[2]!, w[3]!];
+  const [kh, kw] = [w[2], w[3]];
   if (stride === 1 || groups !== 1 || dilation !== 1 || padding !== 0 || kh !== stride || kw !== stride)
     return undefined;
   const rows = divideDims(height, kh);

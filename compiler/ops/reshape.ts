@@ -45,7 +45,7 @@ export const reshape = defineOp<'reshape', 'view'>({
     const e = new Expressions(b);
     return [wanted[0] ? e.reshape(dy, e.shape(node.inputs[0])) : null];
   },
-  reference: ([x], _attrs, shape) => ({ shape, data: x!.data }),
+  reference: ([x], _attrs, shape) => ({ shape, data: x.data }),
   traits: { role: 'view', strips: reshapeStrips },
   language: {
     // The leading axes of the input are merged into one.

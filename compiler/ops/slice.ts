@@ -79,9 +79,9 @@ export const slice = defineOp<'slice', 'view'>({
     return [b.add('pad', [dy], { before: starts, after })];
   },
   reference([x], { starts }, shape) {
-    const strides = denseStrides(x!.shape);
+    const strides = denseStrides(x.shape);
     return gatherView(
-      x!,
+      x,
       shape,
       strides,
       starts.reduce((at, s, axis) => at + s * strides[axis]!, 0),
@@ -145,7 +145,7 @@ export const pad = defineOp<'pad'>({
     const strides = denseStrides(shape);
     const offset = before.reduce((at, n, axis) => at + n * strides[axis]!, 0);
     walk(
-      x!.shape,
+      x.shape,
       strides,
       (from, to) => {
         data[to] = x!.data[from]!;

@@ -31,7 +31,7 @@ export const sum = defineOp<'sum'>({
     return [e.unreduce(dy, node.attrs.axes, e.shape(node.inputs[0]))];
   },
   reference: ([x], { axes }, shape, dtype) =>
-    reduceAxes(x!, axes, shape, 0, dtype === 'i32' ? (a, v) => (a + v) | 0 : (a, v) => a + v),
+    reduceAxes(x, axes, shape, 0, dtype === 'i32' ? (a, v) => (a + v) | 0 : (a, v) => a + v),
   traits: reductionTraits,
   language: {
     written: ([x], { axes, keep }) => `sum(${x}, axis = [${axes.join(', ')}]${keep ? ', keep = true' : ''})`,

@@ -93,7 +93,7 @@ export const take = defineOp<'take'>({
     { name: 'last axis', inputs: [floats([3, 4]), integers([3], 4)], attrs: { axis: 1 } },
     { name: 'of four axes', inputs: [floats([2, 3, 5, 4]), integers([2, 3], 5)], attrs: { axis: 2 } },
   ],
-  cost: (inputs, _attrs, result) => ({ flops: 0, bytes: 2 * byteSize(result) + byteSize(inputs[1]!) }),
+  cost: (inputs, _attrs, result) => ({ flops: 0, bytes: 2 * byteSize(result) + byteSize(inputs[1]) }),
   tolerance: { rtol: 0, atol: 0 },
 });
 
@@ -138,7 +138,7 @@ export const takeGrad = defineOp<'take_grad'>({
   ],
   cost: (inputs, _attrs, result) => ({
     flops: 0,
-    bytes: byteSize(inputs[0]!) + byteSize(inputs[1]!) + byteSize(result),
+    bytes: byteSize(inputs[0]) + byteSize(inputs[1]) + byteSize(result),
   }),
   tolerance: { rtol: 0, atol: 0 },
 });

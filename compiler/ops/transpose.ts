@@ -45,9 +45,9 @@ export const transpose = defineOp<'transpose', 'view'>({
     wanted[0] ? new Expressions(b).transpose(dy, inversePermutation(node.attrs.perm)) : null,
   ],
   reference([x], { perm }, shape) {
-    const strides = denseStrides(x!.shape);
+    const strides = denseStrides(x.shape);
     return gatherView(
-      x!,
+      x,
       shape,
       perm.map((p) => strides[p]!),
     );

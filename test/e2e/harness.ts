@@ -3,7 +3,7 @@
  * another process, or within this one, which spares what a process takes to start.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -52,8 +52,8 @@ export class Workspace {
   }
 
   /**
-   * The same within this process, for calls that open no device. One at a time: folder, variables, streams
-   * and exit code belong to the process.
+   * The same within this process, which spares the seconds that a process takes to load everything. One at a
+   * time: folder, variables, streams and exit code belong to the process.
    */
   async call(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
     const streams = { stdout: '', stderr: '' };
@@ -106,7 +106,14 @@ export class Workspace {
   }
 }
 
-/** A model that runs in no time, with the tokenizer's smallest vocabulary. */
+/**
+ * The models of the golden sets, `tiny_vit` and `tiny_rn`. Tests that open a device run these in batches of
+ * 4: then their kernels are those that the golden tests compile, and a software adapter, which takes seconds
+ * for each new one, finds them in its cache.
+ */
+export const goldenZoo = readFileSync(join(root, 'test/fixtures/models/tiny.zoo'), 'utf8');
+
+/** A model that runs in no time on the reference, with the tokenizer's smallest vocabulary. */
 export const tinyZoo = `import clip { CLIP, VisionTransformer, TextTransformer }
 import losses { contrastive }
 

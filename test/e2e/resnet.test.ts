@@ -5,20 +5,13 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeSafetensors, readSafetensors, type Tensor } from '../../zoo/weights/formats/safetensors.ts';
-import { Workspace } from './harness.ts';
+import { goldenZoo, Workspace } from './harness.ts';
 
 const workspace = new Workspace();
 afterAll(() => workspace.remove());
 
-const source = `
-import clip { CLIP, ModifiedResNet, TextTransformer }
-
-model "rn" = CLIP(
-  vision = ModifiedResNet(layers = [1, 1, 1, 1], width = 8, resolution = 32, heads = 4, embed = 16),
-  text = TextTransformer(context = 8, vocab = 520, width = 32, layers = 1, heads = 1, embed = 16)
-)
-
-train "rn" of "rn" {
+const source = `${goldenZoo}
+train "rn" of "tiny_rn" {
   data = tensors("batches.safetensors")
   batch = 4
   optimizer = adamw(lr = 1e-3)
@@ -30,15 +23,15 @@ train "rn" of "rn" {
 const norms = 19;
 
 function batches(steps: number): Map<string, Tensor> {
-  const tokens = new Int32Array(steps * 4 * 8);
-  for (let row = 0; row < steps * 4; row++) tokens.set([518, 3 + row, 40 - row, 519], row * 8);
+  const tokens = new Int32Array(steps * 4 * 16);
+  for (let row = 0; row < steps * 4; row++) tokens.set([510, 3 + row, 40 - row, 511], row * 16);
   const pixels = Float32Array.from(
-    { length: steps * 4 * 3 * 1024 },
+    { length: steps * 4 * 3 * 4096 },
     (_, i) => Math.sin(i * 0.37) + (i % 7) / 7,
   );
   return new Map<string, Tensor>([
-    ['images', { dtype: 'F32', shape: [steps, 4, 3, 32, 32], data: pixels }],
-    ['tokens', { dtype: 'I32', shape: [steps, 4, 8], data: tokens }],
+    ['images', { dtype: 'F32', shape: [steps, 4, 3, 64, 64], data: pixels }],
+    ['tokens', { dtype: 'I32', shape: [steps, 4, 16], data: tokens }],
   ]);
 }
 
@@ -55,18 +48,21 @@ beforeAll(() => {
 
 const read = (name: string) => readSafetensors(readFileSync(workspace.path(name))).tensors;
 
-function run(device: string, mode: string, weights: string, out: string): Map<string, Tensor> {
-  const args = ['run', 'rn.zoo', '--entry', 'loss', '--weights', weights, '--inputs', 'one.safetensors'];
-  const { code, stderr } = workspace.zooc([...args, '--mode', mode, '--device', device, '--out', out]);
+async function run(device: string, mode: string, weights: string, out: string): Promise<Map<string, Tensor>> {
+  const args = [
+    ...['run', 'rn.zoo#tiny_rn', '--entry', 'loss', '--weights', weights, '--inputs', 'one.safetensors'],
+    ...['--mode', mode, '--device', device, '--out', out],
+  ];
+  const { code, stderr } = await workspace.call(args);
   expect(stderr).not.toContain('error');
   expect(code).toBe(0);
   return read(out);
 }
 
 describe('a ResNet', () => {
-  it('in training mode gives its moved statistics, counted', () => {
-    const reference = run('reference', 'train', 'init:1', 'reference.safetensors');
-    const found = run('webgpu', 'train', 'init:1', 'webgpu.safetensors');
+  it('in training mode gives its moved statistics, counted', async () => {
+    const reference = await run('reference', 'train', 'init:1', 'reference.safetensors');
+    const found = await run('webgpu', 'train', 'init:1', 'webgpu.safetensors');
     const moved = [...reference.keys()].filter((name) => name.startsWith('buffer.'));
     expect(moved).toHaveLength(3 * norms);
     expect([...found.keys()].sort()).toEqual([...reference.keys()].sort());
@@ -83,15 +79,16 @@ describe('a ResNet', () => {
         expect(Math.abs(x - values[i]!), name).toBeLessThan(1e-5 * most);
       });
     }
-    expect([...run('reference', 'eval', 'init:1', 'eval.safetensors').keys()]).not.toContain(moved[0]);
+    const still = await run('reference', 'eval', 'init:1', 'eval.safetensors');
+    expect([...still.keys()]).not.toContain(moved[0]);
   });
 
-  it('trains in two parts to the bits of one, statistics and counters among them', () => {
-    const train = (out: string, ...more: string[]) =>
-      expect(workspace.zooc(['train', 'rn.zoo', '--out', out, ...more])).toMatchObject({ code: 0 });
-    train('whole');
-    train('parts', '--steps', '3');
-    train('parts', '--resume');
+  it('trains in two parts to the bits of one, statistics and counters among them', async () => {
+    const train = async (out: string, ...more: string[]) =>
+      expect(await workspace.call(['train', 'rn.zoo#rn', '--out', out, ...more])).toMatchObject({ code: 0 });
+    await train('whole');
+    await train('parts', '--steps', '3');
+    await train('parts', '--resume');
     const bits = (folder: string) =>
       readFileSync(workspace.path(`${folder}/weights.safetensors`)).toString('hex');
     expect(bits('parts')).toBe(bits('whole'));
@@ -100,8 +97,8 @@ describe('a ResNet', () => {
     const mean = final.get('visual.bn1.running_mean')!.data as Float32Array;
     expect(mean.some((x) => x !== 0)).toBe(true);
     // Evaluation uses what training left.
-    const trained = run('webgpu', 'eval', 'whole', 'trained.safetensors').get('image_features')!.data;
-    const exact = run('reference', 'eval', 'whole', 'exact.safetensors').get('image_features')!.data;
+    const trained = (await run('webgpu', 'eval', 'whole', 'trained.safetensors')).get('image_features')!.data;
+    const exact = (await run('reference', 'eval', 'whole', 'exact.safetensors')).get('image_features')!.data;
     const most = Math.max(...(exact as Float32Array).map(Math.abs));
     (trained as Float32Array).forEach((x, i) => {
       expect(Math.abs(x - Number(exact[i]))).toBeLessThan(3e-5 * most);

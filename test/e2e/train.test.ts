@@ -6,13 +6,18 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeSafetensors } from '../../zoo/weights/formats/safetensors.ts';
-import { tinyZoo, Workspace } from './harness.ts';
+import { goldenZoo, Workspace } from './harness.ts';
 
 const workspace = new Workspace();
 afterAll(() => workspace.remove());
 
 const steps = 12;
-const recipe = `
+/** The golden model with the tokenizer's smallest vocabulary. */
+const program = `import losses { contrastive }
+${goldenZoo}
+model "tiny" = "tiny_vit" with text.vocab = 520
+model "two-headed" = "tiny" with vision.heads = 2
+
 train "fixed" of "tiny" {
   data = tensors("batches.safetensors")
   objective = contrastive
@@ -25,19 +30,21 @@ train "fixed" of "tiny" {
 `;
 
 beforeAll(async () => {
-  workspace.write('tiny.zoo', tinyZoo + recipe);
+  workspace.write('tiny.zoo', program);
   const [s, b] = [3, 4];
-  const images = Float32Array.from({ length: s * b * 3 * 256 }, (_, i) => Math.sin(i * 0.37 + (i >> 8)));
-  const tokens = new Int32Array(s * b * 8);
-  for (let row = 0; row < s * b; row++) tokens.set([518, 1 + row, 30 + ((row * 7) % 40), 519], row * 8);
+  const images = Float32Array.from({ length: s * b * 3 * 1024 }, (_, i) => Math.sin(i * 0.37 + (i >> 8)));
+  const tokens = new Int32Array(s * b * 16);
+  for (let row = 0; row < s * b; row++) tokens.set([518, 1 + row, 30 + ((row * 7) % 40), 519], row * 16);
   const tensors = new Map([
-    ['images', { dtype: 'F32' as const, shape: [s, b, 3, 16, 16], data: images }],
-    ['tokens', { dtype: 'I32' as const, shape: [s, b, 8], data: tokens }],
+    ['images', { dtype: 'F32' as const, shape: [s, b, 3, 32, 32], data: images }],
+    ['tokens', { dtype: 'I32' as const, shape: [s, b, 16], data: tokens }],
   ]);
   workspace.write('batches.safetensors', encodeSafetensors(tensors));
   for (const [name, colour] of [
     ['red', '#d02020'],
     ['blue', '#2040d0'],
+    ['green', '#20a040'],
+    ['grey', '#808080'],
   ] as const) {
     const png = await sharp({ create: { width: 40, height: 30, channels: 3, background: colour } })
       .png()
@@ -51,6 +58,12 @@ interface Row {
   readonly loss: number;
   readonly lr: number;
   readonly logit_scale: number;
+}
+
+/** An element of what `classify --json` prints. */
+interface Classified {
+  readonly image: string;
+  readonly predictions: readonly { readonly label: string; readonly probability: number }[];
 }
 
 function metrics(run: string): Row[] {
@@ -70,12 +83,12 @@ const values = (run: string): number[][] => metrics(run).map((r) => [r.step, r.l
 
 describe('train', () => {
   beforeAll(() => {
-    const { code, stderr } = workspace.zooc(['train', 'tiny.zoo', '--out', 'whole']);
+    const { code, stderr } = workspace.zooc(['train', 'tiny.zoo#fixed', '--out', 'whole']);
     expect(stderr).not.toContain('error');
     expect(code).toBe(0);
   });
 
-  it('writes a row per step, with the rate of the schedule, and learns', () => {
+  it('writes a row per step, with the rate of the schedule, and learns', async () => {
     const rows = metrics('whole');
     expect(rows.map((r) => r.step)).toEqual(Array.from({ length: steps }, (_, i) => i));
     const rate = (s: number): number =>
@@ -86,12 +99,12 @@ describe('train', () => {
     const latest = JSON.parse(readFileSync(workspace.path('whole/checkpoints/latest.json'), 'utf8'));
     expect(existsSync(workspace.path(`whole/checkpoints/${latest.file}`))).toBe(true);
     for (const name of ['model.zoo', 'recipe.zoo'])
-      expect(workspace.zooc(['check', `whole/${name}`]).code).toBe(0);
+      expect((await workspace.call(['check', `whole/${name}`])).code).toBe(0);
   });
 
-  it('with --profile ends with the same bits, shows where the time went, and writes a trace', () => {
-    const args = ['train', 'tiny.zoo', '--out', 'profiled', '--profile', 'trace.json', '--json'];
-    const { code, stdout, stderr } = workspace.zooc(args);
+  it('with --profile ends with the same bits, shows where the time went, and writes a trace', async () => {
+    const args = ['train', 'tiny.zoo#fixed', '--out', 'profiled', '--profile', 'trace.json', '--json'];
+    const { code, stdout, stderr } = await workspace.call(args);
     expect(code, stderr).toBe(0);
     expect(weightsOf('profiled')).toEqual(weightsOf('whole'));
     expect(values('profiled')).toEqual(values('whole'));
@@ -107,7 +120,7 @@ describe('train', () => {
   });
 
   it('ends with the same bits after being killed and resumed', async () => {
-    const args = ['train', 'tiny.zoo', '--out', 'killed'];
+    const args = ['train', 'tiny.zoo#fixed', '--out', 'killed'];
     await workspace.interrupt(args, 'SIGKILL', () => rowCount('killed') > 0);
     expect(existsSync(workspace.path('killed/weights.safetensors'))).toBe(false);
     const { code, stderr } = workspace.zooc([...args, '--resume']);
@@ -118,25 +131,25 @@ describe('train', () => {
   });
 
   it('saves and succeeds on SIGTERM, and goes on from there', async () => {
-    const args = ['train', 'tiny.zoo', '--out', 'stopped'];
+    const args = ['train', 'tiny.zoo#fixed', '--out', 'stopped'];
     const { code } = await workspace.interrupt(args, 'SIGTERM', () =>
       existsSync(workspace.path('stopped/metrics.jsonl')),
     );
     expect(code).toBe(0);
-    expect(workspace.zooc([...args, '--resume']).code).toBe(0);
+    expect((await workspace.call([...args, '--resume'])).code).toBe(0);
     expect(weightsOf('stopped')).toEqual(weightsOf('whole'));
   });
 
-  it('never writes into a folder that holds something else, nor over a run', () => {
-    const again = workspace.zooc(['train', 'tiny.zoo', '--out', 'whole']);
+  it('never writes into a folder that holds something else, nor over a run', async () => {
+    const again = await workspace.call(['train', 'tiny.zoo#fixed', '--out', 'whole']);
     expect(again.code).toBe(1);
     expect(again.stderr).toContain('error[Z613]');
     expect(again.stderr).toContain('--resume');
   });
 
-  it('exports a run for other loaders, with what the run says about its training', () => {
-    const args = ['export', 'whole', '--model', 'tiny.zoo', '--format', 'open_clip'];
-    const made = workspace.zooc([...args, '--dtype', 'f16', '--out', 'foreign', '--json']);
+  it('exports a run for other loaders, with what the run says about its training', async () => {
+    const args = ['export', 'whole', '--model', 'tiny.zoo#tiny', '--format', 'open_clip'];
+    const made = await workspace.call([...args, '--dtype', 'f16', '--out', 'foreign', '--json']);
     expect(made.stderr).toBe('');
     expect(made.code).toBe(0);
     const { format, files } = JSON.parse(made.stdout);
@@ -145,74 +158,70 @@ describe('train', () => {
     expect(Object.keys(files).sort()).toEqual(readdirSync(workspace.path('foreign')).sort());
     expect(readFileSync(workspace.path('foreign/README.md'), 'utf8')).toContain('Trained with zooc');
 
-    const refused = workspace.zooc([...args.slice(0, -1), 'openai', '--out', 'refused']);
+    const other = ['export', 'whole', '--model', 'tiny.zoo#two-headed', '--format', 'openai'];
+    const refused = await workspace.call([...other, '--out', 'refused']);
     expect([refused.code, refused.stdout]).toEqual([1, '']);
-    expect(refused.stderr).toContain('error[Z432]: tiny cannot be exported as openai: vision.heads is 2');
+    expect(refused.stderr).toContain(
+      'error[Z432]: two-headed cannot be exported as openai: vision.heads is 2',
+    );
     expect(existsSync(workspace.path('refused'))).toBe(false);
   });
 
-  it('exports a folder that gives the same results as the weights', () => {
-    const made = workspace.zooc([
-      'export',
-      'whole',
-      '--model',
-      'tiny.zoo',
-      '--format',
-      'zoo',
-      '--out',
-      'package',
-    ]);
+  it('exports a folder that gives the same results as the weights, on the reference as on the device', async () => {
+    const args = ['export', 'whole', '--model', 'tiny.zoo#tiny', '--format', 'zoo', '--out', 'package'];
+    const made = await workspace.call(args);
     expect(made.stderr).not.toContain('error');
     expect(made.code).toBe(0);
     for (const name of ['model.zoo', 'model.json', 'weights.safetensors', 'README.md']) {
       expect(existsSync(workspace.path(`package/${name}`)), name).toBe(true);
     }
     expect(readFileSync(workspace.path('package/weights.safetensors'))).toEqual(weightsOf('whole'));
-    const rest = ['--labels', 'red,blue,a green thing', 'red.png', 'blue.png', '--json'];
-    const direct = workspace.zooc([
-      'classify',
-      'tiny.zoo',
-      '--weights',
-      'whole/weights.safetensors',
-      ...rest,
-    ]);
-    const packed = workspace.zooc(['classify', 'package', ...rest]);
+    // As many of each as a batch of training has, which needs no kernels of other sizes.
+    const pictures = ['red.png', 'blue.png', 'green.png', 'grey.png'];
+    const rest = ['--labels', 'red,blue,a green thing,grey', '--json'];
+    const weights = ['--weights', 'whole/weights.safetensors'];
+    const direct = workspace.zooc(['classify', 'tiny.zoo#tiny', ...weights, ...rest, ...pictures]);
+    const packed = await workspace.call(['classify', 'package', ...rest, ...pictures]);
     expect(direct.code).toBe(0);
     expect(packed.stdout).toBe(direct.stdout);
-    const results = JSON.parse(direct.stdout);
-    expect(results.map((r: { image: string }) => r.image)).toEqual(['red.png', 'blue.png']);
-    for (const { predictions } of results) {
-      const sum = predictions.reduce((a: number, p: { probability: number }) => a + p.probability, 0);
-      expect(sum).toBeCloseTo(1, 6);
+    const results: Classified[] = JSON.parse(direct.stdout);
+    expect(results.map((r) => r.image)).toEqual(pictures);
+    for (const { predictions } of results)
+      expect(predictions.reduce((sum, p) => sum + p.probability, 0)).toBeCloseTo(1, 6);
+    // Fewer pictures than labels: neither number is taken for the other.
+    const two = ['green.png', 'red.png', '--device', 'reference'];
+    const exact: Classified[] = JSON.parse(
+      (await workspace.call(['classify', 'package', ...rest, ...two])).stdout,
+    );
+    expect(exact.map((r) => r.image)).toEqual(two.slice(0, 2));
+    for (const { image, predictions } of exact) {
+      const found = results.find((r) => r.image === image)!.predictions;
+      for (const { label, probability } of predictions)
+        expect(found.find((p) => p.label === label)!.probability, label).toBeCloseTo(probability, 4);
     }
   });
 
-  it('embeds images and texts with length 1', () => {
-    const common = ['embed', 'tiny.zoo', '--weights', 'whole'];
-    expect(workspace.zooc([...common, '--images', 'red.png', 'blue.png', '--out', 'images.npy']).code).toBe(
-      0,
-    );
+  it('embeds images and texts with length 1', async () => {
+    const common = ['embed', 'tiny.zoo#tiny', '--weights', 'whole'];
+    const pictures = ['red.png', 'blue.png', 'green.png', 'grey.png'];
+    expect((await workspace.call([...common, '--images', ...pictures, '--out', 'images.npy'])).code).toBe(0);
     const npy = readFileSync(workspace.path('images.npy'));
     expect(npy.subarray(0, 6).toString('latin1')).toBe('\x93NUMPY');
-    expect(npy.toString('latin1', 10, 128)).toContain("'shape': (2, 16)");
-    const row = new Float32Array(npy.buffer.slice(npy.byteOffset + 128, npy.byteOffset + 128 + 64));
+    expect(npy.toString('latin1', 10, 128)).toContain("'shape': (4, 32)");
+    const row = new Float32Array(npy.buffer.slice(npy.byteOffset + 128, npy.byteOffset + 128 + 4 * 32));
     expect(Math.hypot(...row)).toBeCloseTo(1, 5);
-    const both = workspace.zooc([...common, '--images', 'red.png', '--texts', 'red', '--out', 'both.npy']);
+    const both = await workspace.call([
+      ...common,
+      ...['--images', 'red.png', '--texts', 'red', '--out', 'both.npy'],
+    ]);
     expect(both.code).toBe(1);
     expect(both.stderr).toContain('error[Z703]');
   });
 
-  it('says which picture cannot be read', () => {
+  it('says which picture cannot be read', async () => {
     workspace.write('broken.png', 'not a picture');
-    const { code, stderr } = workspace.zooc([
-      'classify',
-      'tiny.zoo',
-      '--weights',
-      'whole',
-      '--labels',
-      'a,b',
-      'broken.png',
-    ]);
+    const args = ['classify', 'tiny.zoo#tiny', '--weights', 'whole', '--labels', 'a,b', 'broken.png'];
+    const { code, stderr } = await workspace.call([...args, '--device', 'reference']);
     expect(code).toBe(1);
     expect(stderr).toContain('error[Z405]: broken.png cannot be read as an image');
   });

@@ -5,7 +5,7 @@ import { skipFor } from '../support/needs.ts';
 import { casesOf, expectNone } from './share.ts';
 
 // A software adapter compiles the kernels of a graph for two seconds.
-const count = casesOf(100);
+const count = casesOf(200);
 
 it('equal the reference on the adapter at hand', async () => {
   const { tally } = await expectNone('graph', count, { on: 'adapter', kinds: ['cpu', 'gpu'] });

@@ -13,22 +13,23 @@ import type { VerifiedJoins } from '../../compiler/joins/types.ts';
 import { scheduleIds } from '../../compiler/kernels/schedules/schedules.ts';
 import type { ScheduleFamily } from '../../compiler/kernels/text/kernel.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
-import { type DeviceProfile, discreteProfile, lavapipeProfile } from '../../compiler/profile.ts';
+import type { DeviceProfile } from '../../compiler/profile.ts';
 import { lavapipeMatrixProfile } from '../../compiler/profiles-matrix.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import type { Device, HostArray } from '../../runtime/types.ts';
+import { PlanRun } from '../support/wgsl/run-plan.ts';
+import { discreteText, softwareText } from '../support/wgsl/text-device.ts';
 import { Draw } from './cases/draw.ts';
 import { type CaseFeeds, type Deviation, type FuzzCase, feedsOf, hashOf } from './cases/fuzz-case.ts';
 import { compareOutput, Expectation, type Mismatch, type Verdict } from './noise.ts';
-import { PlanRun } from './wgsl/run-plan.ts';
 
 /** `matrix` are the schedules of subgroup matrices, which want operands in halves: cases are compiled in mixed precision. */
 export const scheduleKinds = ['cpu', 'gpu', 'matrix'] as const;
 export type ScheduleKind = (typeof scheduleKinds)[number];
 
 const profiles: Readonly<Record<ScheduleKind, DeviceProfile>> = {
-  cpu: lavapipeProfile,
-  gpu: { ...discreteProfile, subgroupSize: { min: 32, max: 32 } },
+  cpu: softwareText.profile,
+  gpu: discreteText.profile,
   matrix: { ...lavapipeMatrixProfile, kind: 'gpu' },
 };
 

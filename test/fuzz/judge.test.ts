@@ -1,12 +1,12 @@
 /** The fuzzer itself: that it sees wrong numbers, makes them small, and runs WGSL as WGSL says. */
 import { describe, expect, it } from 'vitest';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
+import { Translator } from '../support/wgsl/translate.ts';
 import type { FuzzCase } from './cases/fuzz-case.ts';
 import { randomGraph } from './cases/graphs.ts';
 import { caseFor, compileFor, Judge, runCase } from './execute.ts';
 import { compareOutput, Expectation } from './noise.ts';
 import { shrink, sizeOfCase } from './shrink.ts';
-import { Translator } from './wgsl/translate.ts';
 
 const plain = { precision: 'f32', remat: [], training: false, deviation: {} } as const;
 

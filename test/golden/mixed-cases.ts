@@ -9,26 +9,21 @@
  * cosine over all weights. PyTorch's own autocast is as far from f32.
  */
 import { describe, expect, test } from 'vitest';
-import { device } from '../gpu/support/compiled.ts';
 import { relL2 } from '../support/golden/golden.ts';
 import { runGolden } from './run-golden.ts';
+import type { Way } from './ways.ts';
 
-const on = await device();
-
-const kinds = ['cpu', 'gpu'] as const;
 const backward = { mode: 'train', gradients: true, precision: 'mixed' } as const;
 
 /** @param sets golden sets by name; those that end in `_rn` are residual networks */
-export function describeMixed(sets: readonly string[]): void {
-  const cases = (of: readonly string[]) => of.flatMap((set) => kinds.map((kind) => [set, kind] as const));
+export function describeMixed({ name: way, on }: Way, sets: readonly string[]): void {
   const residual = sets.filter((set) => set.endsWith('_rn'));
   const transformers = sets.filter((set) => !residual.includes(set));
 
-  describe.skipIf(!on)('a model in mixed precision', () => {
-    test.each(cases(sets))('%s with %s schedules stays near PyTorch forward', async (set, kind) => {
+  describe.skipIf(!on)(`a model in mixed precision ${way}`, () => {
+    test.each(sets)('%s stays near PyTorch forward', async (set) => {
       const { found, want } = await runGolden(on!, {
         set,
-        kind,
         mode: 'eval',
         gradients: false,
         precision: 'mixed',
@@ -39,14 +34,14 @@ export function describeMixed(sets: readonly string[]): void {
       expect(relL2(found.get('loss')!, want('eval.loss'))).toBeLessThan(4e-3);
     });
 
-    test.each(cases(transformers))('%s with %s schedules stays near PyTorch backward', async (set, kind) => {
-      const { found, trainable, want } = await runGolden(on!, { ...backward, set, kind });
+    test.each(transformers)('%s stays near PyTorch backward', async (set) => {
+      const { found, trainable, want } = await runGolden(on!, { ...backward, set });
       for (const name of trainable)
         expect(relL2(found.get(`grad.${name}`)!, want(`grad.${name}`)), name).toBeLessThan(1e-2);
     });
 
     test.each(residual)('%s in training mode keeps the direction of PyTorch', async (set) => {
-      const { found, trainable, stride, want } = await runGolden(on!, { ...backward, set, kind: 'gpu' });
+      const { found, trainable, stride, want } = await runGolden(on!, { ...backward, set });
       expect(relL2(found.get('loss')!, want('train.loss'))).toBeLessThan(4e-3);
       let [dot, own, other] = [0, 0, 0];
       for (const weight of trainable) {

@@ -9,10 +9,11 @@ import type { StateArray, TrainSession } from '../../runtime/train/types.ts';
 import { device } from '../gpu/support/compiled.ts';
 import { type GoldenTraining, goldenLoop, goldenTraining } from '../support/golden/golden-training.ts';
 import { describeMixed } from './mixed-cases.ts';
+import { onAdapter } from './ways.ts';
 
 const on = await device();
 
-describeMixed(['tiny_vit', 'hash_rn']);
+describeMixed(onAdapter, ['tiny_vit']);
 
 async function openTraining(
   { graph, settings, train }: GoldenTraining,

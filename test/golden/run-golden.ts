@@ -1,11 +1,9 @@
-/** The golden batch of a small model through a compiled plan on the adapter at hand. */
+/** The golden batch of a small model through a compiled plan, on the adapter at hand or by the text of its kernels. */
 import { compileGraph, type Precision } from '../../compiler/compile.ts';
 import { traceEntry } from '../../compiler/model/index.ts';
 import type { Result } from '../../compiler/model/types.ts';
-import type { DeviceKind } from '../../compiler/profile.ts';
-import type { Device } from '../../runtime/types.ts';
-import { profileFor } from '../gpu/support/compiled.ts';
 import { goldenSet, norm } from '../support/golden/golden.ts';
+import type { Runner } from '../support/wgsl/text-device.ts';
 
 function unwrap<T>(result: Result<T>): T {
   if (!result.ok) throw new Error(result.diagnostics.map((d) => d.message).join('\n'));
@@ -15,7 +13,6 @@ function unwrap<T>(result: Result<T>): T {
 interface GoldenRun {
   /** `tiny_vit`, `hash_rn`, ... */
   readonly set: string;
-  readonly kind: DeviceKind;
   readonly mode: 'eval' | 'train';
   readonly gradients: boolean;
   readonly precision?: Precision;
@@ -26,7 +23,7 @@ interface GoldenRun {
  * trainable weights; and what PyTorch found. Where only a part of a gradient is stored, its norm is among the
  * values, as `grad_norm.<name>`.
  */
-export async function runGolden(on: Device, { set, kind, mode, gradients, precision = 'f32' }: GoldenRun) {
+export async function runGolden(on: Runner, { set, mode, gradients, precision = 'f32' }: GoldenRun) {
   const { tensors: golden, model, weights, sample, stride } = goldenSet(set, 'golden');
   const trainable = model.weights.filter((w) => w.kind === 'param').map((w) => w.name);
   const batch = golden.get('in.images')!.shape[0]!;
@@ -35,7 +32,7 @@ export async function runGolden(on: Device, { set, kind, mode, gradients, precis
     entry: 'loss',
     batch,
     mode,
-    profile: profileFor(on, kind),
+    profile: on.profile,
     precision,
     ...(gradients ? { gradients: trainable } : {}),
   });

@@ -1,3 +1,4 @@
-import { describeOnAdapter } from './webgpu-cases.ts';
+import { describeGolden } from './golden-cases.ts';
+import { onAdapter } from './ways.ts';
 
-describeOnAdapter(['tiny_vit', 'hash_rn']);
+describeGolden(onAdapter, ['tiny_vit', 'hash_rn']);

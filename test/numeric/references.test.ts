@@ -229,7 +229,7 @@ describe('costs', () => {
   });
 
   test('a convolution counts its windows, views nothing, a lookup only the rows it reads', () => {
-    const image = [f32(1, 3, 224, 224), f32(768, 3, 32, 32)];
+    const image = [f32(1, 3, 224, 224), f32(768, 3, 32, 32)] as const;
     const { flops } = ops.conv2d.cost(
       image,
       { stride: 32, padding: 0, groups: 1, dilation: 1 },
@@ -244,8 +244,8 @@ describe('costs', () => {
   });
 
   test('a causal mask halves attention', () => {
-    const inputs = [f32(1, 1, 100, 64), f32(1, 1, 100, 64), f32(1, 1, 100, 64)];
-    const cost = (causal: boolean) => ops.attention.cost(inputs, { causal, scale: 1 }, inputs[0]!).flops;
+    const inputs = [f32(1, 1, 100, 64), f32(1, 1, 100, 64), f32(1, 1, 100, 64)] as const;
+    const cost = (causal: boolean) => ops.attention.cost(inputs, { causal, scale: 1 }, inputs[0]).flops;
     expect(cost(true) / cost(false)).toBeCloseTo(0.505, 6);
   });
 });

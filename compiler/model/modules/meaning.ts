@@ -13,7 +13,7 @@ export type Meaning =
   | { readonly is: 'builtin'; readonly builtin: Builtin }
   /** `N`, the samples of all chunks and ranks. */
   | { readonly is: 'batch' }
-  /** `training`, whether dropout drops. */
+  /** Whether the body is traced for training. */
   | { readonly is: 'training' };
 
 /** Undefined after a report. @param body whether the name stands where tensors are computed with */

@@ -1,6 +1,8 @@
 /**
  * Every op's kernels on WebGPU against the f64 reference, by the op's own examples: alone with cpu and gpu
- * schedules, in a whole plan forward and backward, and over stored halves where its traits allow them.
+ * schedules (all examples, by the text of the kernels), and one example in a whole plan, forward and backward, and
+ * over stored halves where its traits allow them: by the text of both kinds, and on the device the gpu schedules in
+ * f32 and the cpu schedules over halves.
  *
  * An op that is added is tested here without a line; the other files of this folder look closer at layouts,
  * sizes and schedules of single families. In mixed precision kernel and reference may round a value near a
@@ -13,6 +15,7 @@ import type { Lower } from '../../../compiler/kernels/text/kernel.ts';
 import type { OpName } from '../../../compiler/ops/attributes.ts';
 import { halfOf, isKernelOp, opOf } from '../../../compiler/ops/index.ts';
 import { isElementwise } from '../../../compiler/ops/map-program.ts';
+import { type DeviceKind, lavapipeProfile } from '../../../compiler/profile.ts';
 import {
   jointGraph,
   type OpCase,
@@ -21,11 +24,11 @@ import {
   operandName,
   weightsOf,
 } from '../../support/op-cases.ts';
+import { textDevice } from '../../support/wgsl/text-device.ts';
 import { checkOp, kinds } from '../support/check-op.ts';
 import { type Comparison, compare, device } from '../support/compiled.ts';
-import { openGpu } from '../support/harness.ts';
 
-const gpu = await openGpu();
+const text = { subgroup: 1 };
 const on = await device();
 const unit = 2 ** -11;
 /** Relative to the largest value: a chain of the op, a tanh, a product and a sum. */
@@ -33,14 +36,14 @@ const accuracy = 5e-5;
 
 const sizeOfAll = ({ operands }: OpCase) => Math.max(0, ...operands.map(({ data }) => data.length));
 
-describe.skipIf(gpu === undefined)('kernels alone', () => {
+describe('kernels alone, by their text', () => {
   for (const c of opCases) {
     const { op, example, operands } = c;
     if (!isKernelOp(op)) continue;
     test(c.label, async () => {
       const lower = lowerings[op] as Lower<OpName>;
       const terms = Math.max(10, sizeOfAll(c));
-      await checkOp<OpName>({ gpu: gpu!, op, lower, attrs: example.attrs, inputs: operands, terms });
+      await checkOp<OpName>({ gpu: text, op, lower, attrs: example.attrs, inputs: operands, terms });
     });
   }
 });
@@ -48,20 +51,23 @@ describe.skipIf(gpu === undefined)('kernels alone', () => {
 /** The gradients that a plan with this case can have. */
 const gradientsOf = (c: OpCase) => (typeof c.definition.gradient === 'string' ? [] : weightsOf(c));
 
-/**
- * All ops in one plan, so that equal kernels are compiled once, run once for a kind of schedules and a
- * precision.
- */
-function inOnePlan(cases: readonly OpCase[], precision: Precision): Promise<Comparison[]> {
+/** Where plans run: on the device with one kind of schedules, and by the text of both kinds. */
+const runs = ['device', ...kinds.map((kind) => `text of ${kind}`)];
+
+/** All ops in one plan, so that equal kernels are compiled once. */
+async function inOnePlan(
+  cases: readonly OpCase[],
+  precision: Precision,
+  onDevice: DeviceKind,
+): Promise<Comparison[]> {
   const feeds = new Map(
     cases.flatMap((c) => c.operands.map(({ data }, i) => [operandName(c, i), data] as const)),
   );
   const graph = jointGraph(cases, precision === 'mixed');
   const options = { feeds, gradients: cases.flatMap(gradientsOf), precision, least: 1e-2 };
-  return kinds.reduce<Promise<Comparison[]>>(
-    async (before, kind) => [...(await before), await compare(on!, kind, graph, options)],
-    Promise.resolve([]),
-  );
+  const found = [await compare(on!, onDevice, graph, options)];
+  for (const kind of kinds) found.push(await compare(textDevice(lavapipeProfile), kind, graph, options));
+  return found;
 }
 
 /** The errors of an op's result and gradients. */
@@ -87,13 +93,13 @@ describe.skipIf(!on)('in a plan, forward and backward', () => {
   const cases = oneOfEach();
   let found: Comparison[] = [];
   beforeAll(async () => {
-    found = await inOnePlan(cases, 'f32');
+    found = await inOnePlan(cases, 'f32', 'gpu');
   });
   test.each(cases.map((c) => [c.op, c] as const))('%s', (_op, c) => {
-    expect(found).toHaveLength(kinds.length);
+    expect(found).toHaveLength(runs.length);
     for (const [i, comparison] of found.entries())
       for (const [name, error] of errorsOf(comparison, c))
-        expect(error, `${kinds[i]} ${name}`).toBeLessThan(accuracy);
+        expect(error, `${runs[i]} ${name}`).toBeLessThan(accuracy);
   });
 });
 
@@ -102,14 +108,14 @@ describe.skipIf(!on)('over stored halves, forward and backward', () => {
   const cases = oneOfEach().filter(({ op, type }) => halfOf(op) !== 'full' && type.dtype === 'f32');
   let found: Comparison[] = [];
   beforeAll(async () => {
-    found = await inOnePlan(cases, 'mixed');
+    found = await inOnePlan(cases, 'mixed', 'cpu');
   });
   test.each(cases.map((c) => [c.op, c] as const))('%s', (op, c) => {
-    expect(found).toHaveLength(kinds.length);
+    expect(found).toHaveLength(runs.length);
     for (const [i, comparison] of found.entries()) {
       if (halfOf(op) !== 'full product') expect(storesHalf(comparison, op)).toBe(true);
       for (const [name, error] of errorsOf(comparison, c))
-        expect(error, `${kinds[i]} ${name}`).toBeLessThan((name.startsWith('grad.') ? 6 : 3) * unit);
+        expect(error, `${runs[i]} ${name}`).toBeLessThan((name.startsWith('grad.') ? 6 : 3) * unit);
     }
   });
 });

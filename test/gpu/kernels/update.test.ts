@@ -8,7 +8,8 @@ import type { UpdateSpec } from '../../../compiler/kernels/update/update-spec.ts
 import type { DeviceProfile } from '../../../compiler/profile.ts';
 import { hyperSlots } from '../../../compiler/slots.ts';
 import { expectClose, kinds, randomInput } from '../support/check-op.ts';
-import { Memory, openGpu, profileOf, runKernels } from '../support/harness.ts';
+import { openGpu, profileOf, runKernels } from '../support/harness.ts';
+import { Memory } from '../support/memory.ts';
 
 const gpu = await openGpu();
 

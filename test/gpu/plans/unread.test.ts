@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => executor.close());
 
 describe('weights that the loss does not read', () => {
-  it.each([{}, { chunk: 2 }, { precision: { kind: 'mixed', lossScale: 256 } } as const])(
+  it.each([{}, { batch: 8, chunk: 4 }, { precision: { kind: 'mixed', lossScale: 256 } } as const])(
     'stay as they are: %o',
     async (changes) => {
       const { before, after, notes } = await trainUnread('webgpu', changes);
@@ -29,9 +29,9 @@ describe('weights that the loss does not read', () => {
   it.each(['f32', 'mixed'] as const)('have gradients of zeros in %s', async (precision) => {
     const { model } = unreadRecipe();
     const weights = await openWeights(model, 'init:3');
-    const request = { entry: 'loss', batch: 2, mode: 'train', gradients: true, precision } as const;
+    const request = { entry: 'loss', batch: 4, mode: 'train', gradients: true, precision } as const;
     const entry = await openEntry(executor, model, weights, request);
-    const { images, tokens } = batchValues(model, 2);
+    const { images, tokens } = batchValues(model, 4);
     const results = await entry.run(
       new Map<string, Float32Array | Int32Array>(Object.entries({ images, tokens })),
     );

@@ -1,6 +1,8 @@
 /**
  * Every schedule of attention, and the one kernel of GPUs: forward and backward, causal or not, against the
- * f64 reference, and the same bits as the other schedules.
+ * f64 reference, and the same bits as the other schedules. All run on the cases below 100 tokens by the text of
+ * their kernels, where bits are compared; on the device every schedule occurs once, over 1, 7, 197 and 577 tokens, and
+ * kernels/attention.test.ts has more lengths and the kernel of GPUs.
  *
  * Lengths are 1, a prime, those of the published towers (50, 77, 197) and 577, which is more rows than any
  * tile; widths go from 32 to 128. All cases are one graph, so that their pipelines compile side by side.
@@ -10,7 +12,7 @@ import { createBuilder } from '../../../compiler/graph/create-builder.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import { randomNumbers } from '../../support/random.ts';
 import { compare, device } from '../support/compiled.ts';
-import { casesOf, classProfiles, expectAllRan, type Tallies, tryAll } from '../support/every-schedule.ts';
+import { byText, casesOf, expectAllRan, onDevice, trySchedules } from '../support/every-schedule.ts';
 
 const on = await device();
 
@@ -67,29 +69,37 @@ function attentionGraph(cases: readonly Heads[]): Graph {
   return b.finish([{ name: 'loss', node: loss }]);
 }
 
-describe.skipIf(!on)('schedules of attention', () => {
-  const cases = [...chosen, ...drawn(casesOf(500))];
-  // Sums of up to 577 products and exponentials in f32. Gradients are of the order of 1; those of the scores of one key are 0.
-  const exact = { tolerance: 1e-5, least: 1 };
-  const work = (some: readonly Heads[]) => ({
-    graph: attentionGraph(some),
-    gradients: some.flatMap((_, i) => [`q${i}`, `k${i}`, `v${i}`]),
-    ...exact,
-  });
+const cases = [...chosen, ...drawn(casesOf(500))];
+/** Longer than a tile, and what the text can do in a second. */
+const byTheirText = cases.filter(({ queries }) => queries < 100);
+const onTheDevice = cases.filter(({ queries }) => [1, 7, 197, 577].includes(queries));
 
-  it('give what the reference gives, forward and backward, and one another’s bits', async () => {
-    const { software } = classProfiles(on!);
-    const tallies: Tallies = new Map();
-    await tryAll(on!, software, 'attention', work(cases), tallies);
+const work = (some: readonly Heads[]) => ({
+  graph: attentionGraph(some),
+  gradients: some.flatMap((_, i) => [`q${i}`, `k${i}`, `v${i}`]),
+  // Sums of up to 577 products and exponentials in f32. Gradients are of the order of 1; those of the scores of one key are 0.
+  tolerance: 1e-5,
+  least: 1,
+});
+
+describe('schedules of attention', () => {
+  it('give what the reference gives, forward and backward, and one another’s bits, by their text', async () => {
+    const target = byText('software');
+    const tallies = await trySchedules(target, 'attention', work(byTheirText));
     // Forward, and the gradients of q, k and v.
-    expectAllRan(software, 'attention', tallies, 4 * cases.length);
+    expectAllRan(target, 'attention', tallies, 4 * byTheirText.length);
     for (const { unfit } of tallies.values()) expect(unfit).toEqual([]);
   });
 
-  it('are one on GPUs, which gives it as well', async () => {
-    // Compiled for seconds each on software adapters; kernels-attention.test.ts has the other lengths.
-    const some = work(cases.filter(({ queries }) => queries === 7 || queries === 577));
-    const { errors } = await compare(on!, classProfiles(on!).staged, some.graph, some);
-    for (const [name, error] of errors) expect(error, name).toBeLessThan(exact.tolerance);
+  it.skipIf(!on)('give it on the device', async () => {
+    const target = onDevice(on!, 'software');
+    expectAllRan(target, 'attention', await trySchedules(target, 'attention', work(onTheDevice)), 1);
+  });
+
+  it('are one on GPUs, which gives it as well, by its text', async () => {
+    const { on: text, profile } = byText('staged');
+    const some = work(byTheirText);
+    const { errors } = await compare(text, profile, some.graph, some);
+    for (const [name, error] of errors) expect(error, name).toBeLessThan(some.tolerance);
   });
 });

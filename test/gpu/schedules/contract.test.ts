@@ -1,6 +1,6 @@
 /**
  * Every schedule of products: right against the f64 reference on awkward sizes, and the same bits as the
- * others.
+ * others; all on all sizes by the text of their kernels, and every schedule and every size once on the device.
  *
  * Sizes are drawn by a fixed generator: 1, primes, odd ones, around the edges of tiles; all transposes,
  * batched, with an epilogue. Some are larger than any tile, and one is cut into pieces of K on GPUs.
@@ -12,7 +12,15 @@ import type { Graph } from '../../../compiler/graph/types.ts';
 import { contractTiles } from '../../../compiler/kernels/schedules/contract.ts';
 import { deviceClass } from '../../../compiler/profile.ts';
 import { device } from '../support/compiled.ts';
-import { casesOf, classProfiles, expectAllRan, type Tallies, tryAll } from '../support/every-schedule.ts';
+import {
+  byText,
+  casesOf,
+  classNames,
+  expectAllRan,
+  onDevice,
+  type Target,
+  trySchedules,
+} from '../support/every-schedule.ts';
 import { type Product, products, productsGraph, tolerance } from '../support/products.ts';
 
 const on = await device();
@@ -40,32 +48,33 @@ function convolutionGraph(): Graph {
   return b.finish([{ name: 'loss', node: loss }]);
 }
 
-describe.skipIf(!on)(
-  'schedules of the contract family give what the reference gives, and one another’s bits',
-  () => {
-    const drawn = [...chosen, ...products(casesOf(500), 7)];
+const drawn = [...chosen, ...products(casesOf(500), 7)];
 
-    for (const [name, profile] of on ? Object.entries(classProfiles(on)) : [])
-      it(`for products, ${name}`, async () => {
-        const tallies: Tallies = new Map();
-        await tryAll(on!, profile, 'contract', { graph: productsGraph(drawn), tolerance }, tallies);
-        expectAllRan(profile, 'contract', tallies, 4);
-        for (const [id, { unfit }] of tallies) {
-          const tile = contractTiles[deviceClass(profile)].find((t) => t.id === id)!;
-          // Only tiles that cannot read the left operand as vec4s along M are left out, of products that want that.
-          const vectors = tile.kind === 'registers' && tile.rate.column === undefined;
-          for (const key of unfit) expect(key, id).toMatch(vectors ? /a:outer\.v/ : /^$/);
-        }
-      });
+/** @param least pieces of work that each schedule ran on */
+async function tryProducts(target: Target, least: number): Promise<void> {
+  const tallies = await trySchedules(target, 'contract', { graph: productsGraph(drawn), tolerance });
+  expectAllRan(target, 'contract', tallies, least);
+  for (const [id, { unfit }] of tallies) {
+    const tile = contractTiles[deviceClass(target.profile)].find((t) => t.id === id)!;
+    // Only tiles that cannot read the left operand as vec4s along M are left out, of products that want that.
+    const vectors = tile.kind === 'registers' && tile.rate.column === undefined;
+    for (const key of unfit) expect(key, id).toMatch(vectors ? /a:outer\.v/ : /^$/);
+  }
+}
 
-    for (const [name, profile] of on ? Object.entries(classProfiles(on)) : [])
-      it(`for convolutions and their gradients, ${name}`, async () => {
-        const tallies: Tallies = new Map();
-        // Sums of up to 400 terms behind sums of 27, relative to the largest of few values.
-        const work = { graph: convolutionGraph(), gradients: ['x', 'w'], tolerance: 1e-5 };
-        await tryAll(on!, profile, 'contract', work, tallies);
-        // Forward, and the gradients of image and filters.
-        expectAllRan(profile, 'contract', tallies, 3);
-      });
-  },
-);
+describe('schedules of the contract family give what the reference gives, and one another’s bits', () => {
+  for (const name of classNames) {
+    it(`for products, ${name}, by their text`, () => tryProducts(byText(name), 4));
+
+    it(`for convolutions and their gradients, ${name}, by their text`, async () => {
+      const target = byText(name);
+      // Sums of up to 400 terms behind sums of 27, relative to the largest of few values.
+      const work = { graph: convolutionGraph(), gradients: ['x', 'w'], tolerance: 1e-5 };
+      const tallies = await trySchedules(target, 'contract', work);
+      // Forward, and the gradients of image and filters.
+      expectAllRan(target, 'contract', tallies, 3);
+    });
+
+    it.skipIf(!on)(`for products, ${name}, on the device`, () => tryProducts(onDevice(on!, name), 1));
+  }
+});

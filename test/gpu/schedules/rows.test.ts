@@ -1,13 +1,14 @@
 /**
  * Every schedule of row kernels, and the shared rows of GPUs: norms, softmax, reductions, a loss, and their
- * gradients against the f64 reference, and the same bits as the other schedules.
+ * gradients against the f64 reference, and the same bits as the other schedules. All run on all sizes by the text of
+ * their kernels; on the device every schedule and every size occurs once.
  */
 import { describe, expect, it } from 'vitest';
 import { createBuilder } from '../../../compiler/graph/create-builder.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import { randomNumbers } from '../../support/random.ts';
 import { compare, device } from '../support/compiled.ts';
-import { casesOf, classProfiles, expectAllRan, type Tallies, tryAll } from '../support/every-schedule.ts';
+import { byText, casesOf, expectAllRan, onDevice, trySchedules } from '../support/every-schedule.ts';
 
 const on = await device();
 
@@ -60,28 +61,33 @@ function rowsGraph(sizes: readonly Size[]): Graph {
   return b.finish([{ name: 'loss', node: losses.reduce((sum, loss) => b.add('add', [sum, loss], {})) }]);
 }
 
-describe.skipIf(!on)('schedules of rows', () => {
-  const sizes = [...chosen, ...drawn(casesOf(500))];
-  const graph = rowsGraph(sizes);
-  const options = {
-    gradients: sizes.flatMap((_, i) => [`x${i}`, `scale${i}`, `bias${i}`]),
-    // Labels are places in a row: all rows have one.
-    integersBelow: 1,
-  };
+const sizes = [...chosen, ...drawn(casesOf(500))];
+const work = {
+  graph: rowsGraph(sizes),
+  gradients: sizes.flatMap((_, i) => [`x${i}`, `scale${i}`, `bias${i}`]),
+  // Labels are places in a row: all rows have one.
+  integersBelow: 1,
   // Rounding errors of 1e-7, divided by the norm of a row: of 130 rows of one element, some are as small as 0.005.
-  const tolerance = 1e-4;
+  tolerance: 1e-4,
+};
 
-  it('give what the reference gives, forward and backward, and one another’s bits', async () => {
-    const { software } = classProfiles(on!);
-    const tallies: Tallies = new Map();
-    await tryAll(on!, software, 'rows', { graph, ...options, tolerance }, tallies);
+describe('schedules of rows', () => {
+  it('give what the reference gives, forward and backward, and one another’s bits, by their text', async () => {
+    const target = byText('software');
+    const tallies = await trySchedules(target, 'rows', work);
     // Four forward, as many backward, sums and means.
-    expectAllRan(software, 'rows', tallies, 8 * sizes.length);
+    expectAllRan(target, 'rows', tallies, 8 * sizes.length);
     for (const { unfit } of tallies.values()) expect(unfit).toEqual([]);
   });
 
-  it('are none on GPUs, where threads share a row', async () => {
-    const { errors } = await compare(on!, classProfiles(on!).staged, graph, options);
-    for (const [name, error] of errors) expect(error, name).toBeLessThan(tolerance);
+  it.skipIf(!on)('give it on the device', async () => {
+    const target = onDevice(on!, 'software');
+    expectAllRan(target, 'rows', await trySchedules(target, 'rows', work), 1);
+  });
+
+  it('are none on GPUs, where threads share a row, by their text', async () => {
+    const { on: text, profile } = byText('staged');
+    const { errors } = await compare(text, profile, work.graph, work);
+    for (const [name, error] of errors) expect(error, name).toBeLessThan(work.tolerance);
   });
 });

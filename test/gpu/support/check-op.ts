@@ -7,10 +7,11 @@
  */
 import { expect } from 'vitest';
 import type { Lower } from '../../../compiler/kernels/text/kernel.ts';
-import type { OpAttributes, OpName } from '../../../compiler/ops/attributes.ts';
+import type { InputsOf, OpAttributes, OpName } from '../../../compiler/ops/attributes.ts';
 import { opOf } from '../../../compiler/ops/index.ts';
-import type { Tolerance } from '../../../compiler/ops/op.ts';
+import type { RefTensor, Tolerance } from '../../../compiler/ops/op.ts';
 import type { DeviceKind, DeviceProfile } from '../../../compiler/profile.ts';
+import type { TextRunner } from './by-text.ts';
 import { profileOf, runOp, type TestGpu, type TestInput } from './harness.ts';
 import { excessOf } from './inputs.ts';
 
@@ -21,7 +22,8 @@ export const kinds: readonly DeviceKind[] = ['cpu', 'gpu'];
 export const lengths = [1, 4, 7, 50, 77, 197, 577];
 
 export interface Check<K extends OpName> {
-  readonly gpu: TestGpu;
+  /** A device, or the text of kernels. */
+  readonly gpu: TestGpu | TextRunner;
   readonly op: K;
   readonly lower: Lower<K>;
   readonly attrs: OpAttributes[K];
@@ -43,7 +45,12 @@ export async function checkOp<K extends OpName>(check: Check<K>): Promise<void> 
   );
   if (!typed.ok) throw new Error(typed.error.message);
   const shape = typed.type.shape as number[];
-  const expected = definition.reference(inputs, attrs, shape, typed.type.dtype).data;
+  const expected = definition.reference(
+    inputs as readonly RefTensor[] as InputsOf<K, RefTensor>,
+    attrs,
+    shape,
+    typed.type.dtype,
+  ).data;
   for (const profile of check.profile ? [check.profile] : kinds.map((kind) => profileOf(kind))) {
     const found = await runOp(gpu, lower, op, attrs, inputs, typed.type, profile);
     expectClose(found, expected, definition.tolerance, `${op} ${profile.kind}`, check.terms);

@@ -15,6 +15,7 @@ import type { DeviceKind, DeviceProfile } from '../../../compiler/profile.ts';
 import { openGpu } from '../../../runtime/node/gpu.ts';
 import type { Device } from '../../../runtime/types.ts';
 import { skipFor } from '../../support/needs.ts';
+import type { Runner } from '../../support/wgsl/text-device.ts';
 
 let opened: Promise<Device | undefined> | undefined;
 
@@ -48,7 +49,7 @@ export interface Comparison {
 }
 
 /** Profile of the device at hand with another kind's schedules. */
-export function profileFor(on: Device, kind: DeviceKind): DeviceProfile {
+export function profileFor(on: Runner, kind: DeviceKind): DeviceProfile {
   return { ...on.profile, kind };
 }
 
@@ -58,12 +59,13 @@ export function profileFor(on: Device, kind: DeviceKind): DeviceProfile {
 const references = new WeakMap<Graph, ReadonlyMap<string, ReadonlyMap<string, RefTensor>>>();
 
 /**
+ * @param on the device at hand, or the text of kernels (`textDevice`)
  * @param target a kind of device, or a whole profile: only its schedules differ from those of the device at
  * hand
  * @param options `least` is the scale of an output whose values are all smaller, as where they are exactly 0
  */
 export async function compare(
-  on: Device,
+  on: Runner,
   target: DeviceKind | DeviceProfile,
   traced: Graph,
   options: {

@@ -11,7 +11,7 @@ import { alignUp } from '../../../compiler/graph/dims.ts';
 import type { DType, Node, NodeOf, TensorType } from '../../../compiler/graph/types.ts';
 import { numericShape, sizeOf } from '../../../compiler/graph/types.ts';
 import type { Kernel, Lower, LowerContext } from '../../../compiler/kernels/text/kernel.ts';
-import { bindingType, elementBytes, extensionsOf } from '../../../compiler/kernels/text/memory.ts';
+import { elementBytes } from '../../../compiler/kernels/text/memory.ts';
 import {
   denseStrides,
   denseView,
@@ -32,6 +32,8 @@ import {
 import { narrowF16, widenF16 } from '../../../runtime/data/safetensors/half.ts';
 import { prepareProcess } from '../../../runtime/node/gpu.ts';
 import { skipFor } from '../../support/needs.ts';
+import { runKernelsByText, type TextRunner } from './by-text.ts';
+import { Memory, moduleText, type Values } from './memory.ts';
 
 prepareProcess();
 Object.assign(globalThis, globals);
@@ -81,51 +83,6 @@ export function profileOf(kind: DeviceKind, limits: Partial<DeviceProfile['limit
   const base = kind === 'cpu' ? lavapipeProfile : discreteProfile;
   const { maxStorageBufferBindingSize } = lavapipeProfile.limits;
   return { ...base, limits: { ...base.limits, maxStorageBufferBindingSize, ...limits } };
-}
-
-/** Halves are kept as f32 here and narrowed on their way to the device. */
-export type Values = Float32Array | Int32Array;
-
-/** Storages with contents for kernels that are run outside a plan. */
-export class Memory {
-  private next = 0;
-  readonly contents = new Map<Storage, Values>();
-
-  storage(
-    values: Values,
-    label: string,
-    dtype: DType = values instanceof Int32Array ? 'i32' : 'f32',
-  ): Storage {
-    const storage: Storage = {
-      id: this.next++,
-      dtype,
-      elements: values.length,
-      label,
-      place: 'workspace',
-    };
-    this.contents.set(storage, values);
-    return storage;
-  }
-
-  /** Memory as a plan leaves it: full of what was there before. */
-  scratch(elements: number, dtype: DType, label: string): Storage {
-    const values = dtype === 'i32' ? new Int32Array(elements) : new Float32Array(elements);
-    return this.storage(values.fill(dtype === 'i32' ? 123456 : 1e30), label, dtype);
-  }
-}
-
-/** WGSL of a kernel with declared bindings. */
-export function moduleText(kernel: Kernel): string {
-  const ids = new Map<number, boolean>();
-  for (const arg of kernel.args) {
-    ids.set(arg.storage.id, (ids.get(arg.storage.id) ?? false) || arg.access === 'read_write');
-  }
-  const bindings = kernel.args.map((arg, i) => {
-    const access = ids.get(arg.storage.id) ? 'read_write' : 'read';
-    return `@group(0) @binding(${i}) var<storage, ${access}> ${arg.name}: ${bindingType(arg)};\n`;
-  });
-  const enables = extensionsOf(kernel).map((extension) => `enable ${extension};\n`);
-  return enables.join('') + bindings.join('') + kernel.body;
 }
 
 /** Bytes behind every storage, and what each of them holds. */
@@ -404,9 +361,9 @@ export function lowerOne<K extends OpName>(
   return { kernels, memory, result };
 }
 
-/** Lowers and runs one node; the result in row-major order. */
+/** Lowers and runs one node, on a device or by the text of its kernels; the result in row-major order. */
 export async function runOp<K extends OpName>(
-  gpu: TestGpu,
+  gpu: TestGpu | TextRunner,
   lower: Lower<K>,
   op: K,
   attrs: OpAttributes[K],
@@ -415,6 +372,10 @@ export async function runOp<K extends OpName>(
   profile: DeviceProfile,
 ): Promise<Float64Array> {
   const { kernels, memory, result } = lowerOne(lower, op, attrs, inputs, type, profile);
-  const [values] = await runKernels(gpu, kernels, memory, [result.storage]);
+  const wanted = [result.storage];
+  const [values] =
+    'subgroup' in gpu
+      ? runKernelsByText(gpu, kernels, memory, wanted)
+      : await runKernels(gpu, kernels, memory, wanted);
   return gather(result, values!);
 }

@@ -30,7 +30,6 @@ import {
 } from '../../../compiler/profiles-matrix.ts';
 import { openNullGpu } from '../../../runtime/node/gpu.ts';
 import type { WebGpuDevice } from '../../../runtime/webgpu/device.ts';
-import { moduleText } from '../../gpu/support/harness.ts';
 import {
   convolutionCases,
   lowerCase,
@@ -38,6 +37,7 @@ import {
   matrixIds,
   productCase,
 } from '../../gpu/support/matrix-cases.ts';
+import { moduleText } from '../../gpu/support/memory.ts';
 
 const profiles = [nvidiaProfile, amdProfile, intelProfile, appleMatrixProfile, lavapipeMatrixProfile];
 const half = { dtype: 'f16' } as const;

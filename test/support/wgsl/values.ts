@@ -176,6 +176,8 @@ export function builtin(name: string, args: readonly Value[]): Value | undefined
       parts: [rounded(a.parts.map((part, i) => `${part} * ${b.parts[i]}`).join(' + '), of.name)],
     };
   }
+  if (name === 'any') return { type: scalar('bool'), parts: [`(${args[0]!.parts.join(' || ')})`] };
+  if (name === 'bitcast') return bitsOf(args[0]!);
   const apply = componentwise[name];
   if (apply === undefined) return undefined;
   const same = unified(args);
@@ -189,4 +191,11 @@ export function builtin(name: string, args: readonly Value[]): Value | undefined
       ),
     ),
   };
+}
+
+/** The bits of f32 as u32, which is all that `bitcast` is read for. */
+function bitsOf({ type, parts }: Value): Value {
+  if (elementOf(type).name !== 'f32') throw new Error('WGSL: bits of anything but f32');
+  const of = scalar('u32');
+  return { type: type.kind === 'vec' ? { ...type, of } : of, parts: parts.map((part) => `bits(${part})`) };
 }

@@ -309,6 +309,13 @@ export class Reader {
       return { kind: 'make', type, args: this.#args() };
     }
     this.#at++;
+    if (word === 'bitcast') {
+      this.#expect('<');
+      const type = this.#type();
+      this.#close();
+      const of = type.kind === 'vec' ? type.of : type;
+      if (of.kind !== 'scalar' || of.name !== 'u32') throw new Error('WGSL: bits as anything but u32');
+    }
     return this.#peek() === '('
       ? { kind: 'call', name: word, args: this.#args() }
       : { kind: 'name', name: word };

@@ -16,17 +16,15 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { compileGraph } from '../../../compiler/compile.ts';
-import { resolveModel } from '../../../compiler/model/index.ts';
-import type { DeviceKind } from '../../../compiler/profile.ts';
-import { DeviceTrainSession } from '../../../runtime/train/session.ts';
-import { hyperAt } from '../../../runtime/train/trainer.ts';
-import type { Device } from '../../../runtime/types.ts';
-import { nodeHost } from '../../../zoo/host.ts';
-import { hashUnit } from '../../../zoo/weights/hash-weights.ts';
-import { tinyTraining } from '../../support/golden/golden-training.ts';
-import { device } from '../support/compiled.ts';
-import { classProfiles } from '../support/every-schedule.ts';
+import { compileGraph } from '../../compiler/compile.ts';
+import { resolveModel } from '../../compiler/model/index.ts';
+import { DeviceTrainSession } from '../../runtime/train/session.ts';
+import { hyperAt } from '../../runtime/train/trainer.ts';
+import { nodeHost } from '../../zoo/host.ts';
+import { hashUnit } from '../../zoo/weights/hash-weights.ts';
+import { tinyTraining } from '../support/golden/golden-training.ts';
+import type { Runner } from '../support/wgsl/text-device.ts';
+import type { Way } from './ways.ts';
 
 interface TrajectorySet {
   readonly seed: number;
@@ -37,7 +35,7 @@ interface TrajectorySet {
 }
 
 const { sets, samples } = JSON.parse(
-  readFileSync(new URL('../../fixtures/trajectories/trajectories.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../fixtures/trajectories/trajectories.json', import.meta.url), 'utf8'),
 ) as { readonly samples: number; readonly sets: readonly TrajectorySet[] };
 
 const batch = 4;
@@ -74,45 +72,43 @@ const sampled = (data: ArrayLike<number>): number[] => {
   return Array.from({ length: Math.ceil(data.length / stride) }, (_, i) => data[i * stride]!);
 };
 
-const on = await device();
-
 const resolved = resolveModel(nodeHost(), 'test/fixtures/models/tiny.zoo#tiny_rn');
 if (!resolved.ok) throw new Error(resolved.diagnostics.map((d) => d.message).join('\n'));
 const model = resolved.value;
 
-async function trainer(on: Device, kind: DeviceKind) {
-  const { software, staged } = classProfiles(on);
-  const profile = kind === 'cpu' ? software : staged;
+async function trainer(on: Runner) {
   const { graph, settings } = tinyTraining(model, batch);
   const identity = { model: 'tiny_rn', entry: 'loss', batch, mode: 'train' } as const;
-  const plan = compileGraph(graph, { ...identity, profile, training: settings });
+  const plan = compileGraph(graph, { ...identity, profile: on.profile, training: settings });
   return { session: new DeviceTrainSession(await on.open(plan)), settings };
 }
 
-describe.skipIf(!on).each(['cpu', 'gpu'] as const)('trajectories by %s schedules', (kind) => {
-  test('end as near to f64 as those of PyTorch', async () => {
-    const { session, settings } = await trainer(on!, kind);
-    for (const { seed, noise, end } of sets) {
-      const starts = new Map(session.state.map(({ name, shape }) => [name, startOf(seed, name, shape)]));
-      for (const [name, start] of starts)
-        session.writeState(name, name.startsWith('adam.') ? start.fill(0) : start);
-      for (let step = 0; step < 5; step++)
-        await session.step(batchOf(seed, step), hyperAt({ schedule, settings }, step, seed));
-      let [off, moved] = [0, 0];
-      for (const [name, wanted] of Object.entries(end)) {
-        const start = sampled(starts.get(name)!);
-        const found = sampled(await session.readState(name));
-        expect(found.length, name).toBe(wanted.length);
-        wanted.forEach((w, i) => {
-          off += (found[i]! - w) ** 2;
-          moved += (w - start[i]!) ** 2;
-        });
+export function describeTrajectories({ name, on }: Way): void {
+  describe.skipIf(!on)(`trajectories ${name}`, () => {
+    test('end as near to f64 as those of PyTorch', async () => {
+      const { session, settings } = await trainer(on!);
+      for (const { seed, noise, end } of sets) {
+        const starts = new Map(session.state.map(({ name, shape }) => [name, startOf(seed, name, shape)]));
+        for (const [weight, start] of starts)
+          session.writeState(weight, weight.startsWith('adam.') ? start.fill(0) : start);
+        for (let step = 0; step < 5; step++)
+          await session.step(batchOf(seed, step), hyperAt({ schedule, settings }, step, seed));
+        let [off, moved] = [0, 0];
+        for (const [weight, wanted] of Object.entries(end)) {
+          const start = sampled(starts.get(weight)!);
+          const found = sampled(await session.readState(weight));
+          expect(found.length, weight).toBe(wanted.length);
+          wanted.forEach((w, i) => {
+            off += (found[i]! - w) ** 2;
+            moved += (w - start[i]!) ** 2;
+          });
+        }
+        const median = noise[noise.length >> 1]!;
+        const ratio = Math.sqrt(off / moved) / median;
+        console.info(`seed ${seed}, ${name}: ${ratio.toFixed(2)} times PyTorch's ${median.toExponential(1)}`);
+        expect(ratio, `seed ${seed}`).toBeLessThan(4);
       }
-      const median = noise[noise.length >> 1]!;
-      const ratio = Math.sqrt(off / moved) / median;
-      console.info(`seed ${seed}, ${kind}: ${ratio.toFixed(2)} times PyTorch's ${median.toExponential(1)}`);
-      expect(ratio, `seed ${seed}`).toBeLessThan(4);
-    }
-    session.close();
+      session.close();
+    });
   });
-});
+}

@@ -1,31 +1,27 @@
 /**
- * Features, logits, loss and every gradient on the machine's own adapter against PyTorch, with the schedules
- * of both kinds of device, at the tolerances that are asked of a float32 device (20 to 50 times the noise
- * between PyTorch's f32 and f64).
+ * Features, logits, loss and every gradient against PyTorch, at the tolerances that are asked of a float32
+ * device (20 to 50 times the noise between PyTorch's f32 and f64).
  */
 import { describe, expect, test } from 'vitest';
-import { device } from '../gpu/support/compiled.ts';
 import { relL2, relMax } from '../support/golden/golden.ts';
 import { runGolden } from './run-golden.ts';
-
-const on = await device();
+import type { Way } from './ways.ts';
 
 /** @param sets golden sets by name; those that end in `_rn` are residual networks */
-export function describeOnAdapter(sets: readonly string[]): void {
-  const cases = sets.flatMap((set) => (['cpu', 'gpu'] as const).map((kind) => [set, kind] as const));
+export function describeGolden({ name: way, on }: Way, sets: readonly string[]): void {
   const residual = (set: string) => set.endsWith('_rn');
 
-  describe.skipIf(!on)('a compiled model on the adapter', () => {
-    test.each(cases)('%s with %s schedules meets PyTorch forward', async (set, kind) => {
-      const { found, want } = await runGolden(on!, { set, kind, mode: 'eval', gradients: false });
+  describe.skipIf(!on)(`a compiled model ${way}`, () => {
+    test.each(sets)('%s meets PyTorch forward', async (set) => {
+      const { found, want } = await runGolden(on!, { set, mode: 'eval', gradients: false });
       for (const name of ['image_features', 'text_features', 'logits_per_image']) {
         expect(relMax(found.get(name)!, want(`eval.${name}`)), name).toBeLessThan(3e-5);
       }
       expect(relMax(found.get('loss')!, want('eval.loss'))).toBeLessThan(1e-5);
     });
 
-    test.each(cases)('%s with %s schedules meets PyTorch backward, in training mode', async (set, kind) => {
-      const { found, trainable, want } = await runGolden(on!, { set, kind, mode: 'train', gradients: true });
+    test.each(sets)('%s meets PyTorch backward, in training mode', async (set) => {
+      const { found, trainable, want } = await runGolden(on!, { set, mode: 'train', gradients: true });
       expect(relMax(found.get('loss')!, want('train.loss'))).toBeLessThan(residual(set) ? 5e-5 : 1e-5);
       expect(relMax(found.get('logits_per_image')!, want('train.logits_per_image'))).toBeLessThan(1e-4);
       const tolerance = residual(set) ? 2e-4 : 1e-4;

@@ -1,0 +1,4 @@
+import { describeTrajectories } from './trajectory-cases.ts';
+import { onAdapter } from './ways.ts';
+
+describeTrajectories(onAdapter);
