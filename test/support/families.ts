@@ -30,6 +30,10 @@ export const families: readonly Family[] = [
   { name: 'bert-text' },
   { name: 't5', names: ['zoo/lib/t5.zoo', 'hf'] },
   { name: 't5-text', names: ['zoo/lib/t5.zoo', 'hf'] },
+  { name: 'moe' },
+  { name: 'lora', names: ['test/fixtures/models/families.zoo', 'peft'] },
+  { name: 'adapter' },
+  { name: 'mae' },
 ];
 
 export interface Instance {

@@ -26,6 +26,9 @@ describe('published sizes', () => {
     ['t5-small', 35330816],
     ['t5-v1_1-base', 109628544],
     ['t5-v1_1-xl', 1223527424],
+    ['Mixtral-8x7B', 1409318912],
+    ['Mixtral-8x22B', 2415968256],
+    ['Phi-3.5-MoE', 1258356736],
   ])('%s has %i weights', (name, parameters) => {
     const result = resolveModel(nodeHost(), `test/fixtures/models/sizes.zoo#${name}`);
     if (!result.ok) throw new Error(result.diagnostics.map((d) => d.message).join('\n'));
