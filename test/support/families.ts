@@ -33,6 +33,8 @@ export const families: readonly Family[] = [
   { name: 'moe' },
   { name: 'lora', names: ['test/fixtures/models/families.zoo', 'peft'] },
   { name: 'adapter' },
+  { name: 'siglip-image' },
+  { name: 'siglip-text' },
   { name: 'mae' },
 ];
 
