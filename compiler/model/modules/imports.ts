@@ -108,7 +108,7 @@ export class ModuleLoader implements Loader {
       }
       imported.set(name.text, found);
       if (target !== undefined && found === undefined && !target.broken) {
-        const known = [...target.declarations.keys(), ...target.models.keys()];
+        const known = [...target.declarations.keys(), ...passedOn(target).keys(), ...target.models.keys()];
         this.session.report(
           'Z205',
           name.span,
@@ -185,9 +185,18 @@ function damagedItems(program: Program, diagnostics: readonly Diagnostic[]): Set
   return new Set(program.items.filter((item) => diagnostics.some(touches(item))));
 }
 
+/**
+ * Imports that others can import in turn: those of a bundled package, so that `encoders` has all families,
+ * each of which is a file of its own.
+ */
+function passedOn({ bundled, imports }: Module): Module['imports'] {
+  return bundled === undefined ? new Map() : imports;
+}
+
 /** What a file gives under a name that another imports. */
-function exported({ declarations, models }: Module, { text, quoted }: Identifier): Declaration | undefined {
-  const [value, model] = [declarations.get(text), models.get(text)];
+function exported(module: Module, { text, quoted }: Identifier): Declaration | undefined {
+  const value = module.declarations.get(text) ?? passedOn(module).get(text);
+  const model = module.models.get(text);
   return quoted ? (model ?? value) : (value ?? model);
 }
 

@@ -39,6 +39,9 @@ describe('models of open_clip', () => {
     ['ViT-SO400M/14-SigLIP', 877.36, 427.68, 449.68, 877360306],
     ['ViT-M/16-gap', 102.04, 38.61, 63.43, 102038529],
     ['ConvNeXt-B', 151.52, 88.09, 63.43, 151518849],
+    ['EVA02-B/16', 149.69, 86.26, 63.43, 149691137],
+    ['EVA02-L/14', 427.76, 304.11, 123.65, 427755457],
+    ['EVA02-L/14@336px', 428.08, 304.43, 123.65, 428083137],
   ])('%s has %s million parameters: %s and %s', (name, total, image, text, exact) => {
     const m = model(name);
     expect(m.parameters).toBe(exact);

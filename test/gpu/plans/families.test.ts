@@ -1,0 +1,43 @@
+/**
+ * The families of encoders compiled for the adapter at hand: output and every gradient against what the
+ * published implementations give in f64.
+ */
+import { describe, expect, it } from 'vitest';
+import { compileGraph } from '../../../compiler/compile.ts';
+import { families, instanceOf } from '../../support/families.ts';
+import { relL2, relMax } from '../../support/golden/golden.ts';
+import { device, profileFor } from '../support/compiled.ts';
+
+const on = await device();
+
+describe.skipIf(!on)('on the adapter', () => {
+  // One kind of schedules each: what they are made of is tested with both elsewhere.
+  const cases = families.map((family, i) => [family.name, i % 2 === 0 ? 'gpu' : 'cpu', family] as const);
+  it.each(cases)('%s with %s schedules: the output and every gradient', async (name, kind, family) => {
+    const { graph, batch, params, inputs, output, gradients } = instanceOf(family);
+    const plan = compileGraph(graph, {
+      model: name,
+      entry: 'loss',
+      batch,
+      mode: 'eval',
+      profile: profileFor(on!, kind),
+      gradients: [...gradients.keys()],
+    });
+    const session = await on!.open(plan);
+    for (const weight of plan.weights)
+      session.writeWeight(weight.name, new Float32Array(params.get(weight.name)!.data));
+    for (const [input, { data }] of inputs)
+      session.writeInput(input, input === 'tokens' ? new Int32Array(data) : new Float32Array(data));
+    session.run();
+    const read = async (result: string) => Float64Array.from(await session.read(result));
+    expect(relMax(await read('out'), output)).toBeLessThan(3e-5);
+    const scale = Math.max(...[...gradients.values()].map((g) => Math.hypot(...g)));
+    for (const [weight, wanted] of gradients) {
+      const got = await read(`grad.${weight}`);
+      // A gradient that is zero in exact arithmetic (a bias of keys) is judged against the others.
+      if (Math.hypot(...wanted) > 1e-6 * scale) expect(relL2(got, wanted), weight).toBeLessThan(1e-4);
+      else expect(Math.hypot(...got), weight).toBeLessThan(1e-5 * scale);
+    }
+    session.close();
+  });
+});
