@@ -42,6 +42,9 @@ export const allGather = defineOp<'all_gather', 'view'>({
     word: {
       name: 'gather',
       about: 'values of all chunks and ranks',
+      shapes: '[B, ...] -> [N, ...]',
+      gradient: 'to the chunk it came from',
+      source: 'torch.distributed.nn.all_gather',
       operands: ['x'],
       settings: {},
       sources: ([x]) => axesBut(x!),

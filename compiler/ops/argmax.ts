@@ -54,6 +54,9 @@ export const argmax = defineOp<'argmax'>({
   language: {
     word: {
       about: 'position of the largest entry',
+      shapes: '[...] without the axis, i32',
+      gradient: 'none',
+      source: 'torch.argmax',
       operands: ['x'],
       settings: { axis: { kind: 'axis', default: -1 } },
       sources: ([x], { axis }) => axesBut(x!, axis),

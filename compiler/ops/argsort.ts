@@ -66,6 +66,9 @@ export const argsort = defineOp<'argsort'>({
   language: {
     word: {
       about: 'positions of the entries of a row in order',
+      shapes: '[..., n], i32',
+      gradient: 'none',
+      source: 'torch.argsort, stable',
       operands: ['x'],
       settings: { descending: { kind: 'bool', default: false } },
     },

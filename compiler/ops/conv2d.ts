@@ -129,6 +129,9 @@ export const conv2d = defineOp<'conv2d'>({
   language: {
     word: {
       about: 'two-dimensional convolution, NCHW',
+      shapes: "[B, C, H, W], [O, C / groups, h, w] -> [B, O, H', W']",
+      gradient: 'of x and weight',
+      source: 'torch.nn.functional.conv2d',
       operands: ['x', 'weight'],
       settings: {
         stride: { kind: 'int', least: 1, default: 1 },

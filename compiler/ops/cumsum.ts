@@ -54,6 +54,9 @@ export const cumsum = defineOp<'cumsum'>({
   language: {
     word: {
       about: 'running sums along an axis',
+      shapes: '[...]',
+      gradient: 'cumsum from the other end',
+      source: 'torch.cumsum',
       operands: ['x'],
       settings: { axis: { kind: 'axis' }, reverse: { kind: 'bool', default: false } },
     },

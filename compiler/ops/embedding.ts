@@ -80,6 +80,9 @@ export const embedding = defineOp<'embedding'>({
   language: {
     word: {
       about: 'rows of a table by ids',
+      shapes: '[V, W], i32 [...] -> [..., W]',
+      gradient: 'of the table: rows add up',
+      source: 'torch.nn.functional.embedding',
       operands: ['table', 'ids'],
       settings: {},
       sources: ([, ids]) => [...ids!.shape.map((_, axis) => [1, axis] as const), [0, 1]],

@@ -47,6 +47,9 @@ export const flip = defineOp<'flip'>({
   language: {
     word: {
       about: 'the entries of an axis in reverse order',
+      shapes: '[...]',
+      gradient: 'flip',
+      source: 'torch.flip',
       operands: ['x'],
       settings: { axis: { kind: 'axis' } },
     },

@@ -32,11 +32,21 @@ export type AnySetting = Setting<boolean> | Setting<number> | Setting<readonly n
 /** Attributes that every node has: passes make the optional ones. */
 type Required<A> = { [N in keyof A]-?: Record<never, never> extends Pick<A, N> ? never : N }[keyof A];
 
-export interface Word<A> {
-  /** Where it is not the op's. */
-  readonly name?: string;
+/** What the reference page says of a word. */
+export interface WordFacts {
   /** One line for people: `error function`. */
   readonly about: string;
+  /** Of the operands and the result. */
+  readonly shapes: string;
+  /** What flows back. */
+  readonly gradient: string;
+  /** Whose meaning it has: a function of PyTorch or another library. */
+  readonly source: string;
+}
+
+export interface Word<A> extends WordFacts {
+  /** Where it is not the op's. */
+  readonly name?: string;
   /** Names of the tensors, one for each input. */
   readonly operands: readonly string[];
   /** One for each attribute, in the order of the arguments behind the tensors. */

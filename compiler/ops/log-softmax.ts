@@ -44,7 +44,15 @@ export const logSoftmax = defineOp<'log_softmax'>({
     strips: rowStrips,
   },
   language: {
-    word: { about: 'logarithm of softmax along an axis', operands: ['x'], settings: {}, anyAxis: true },
+    word: {
+      about: 'logarithm of softmax along an axis',
+      shapes: '[...]',
+      gradient: 'yes',
+      source: 'torch.log_softmax',
+      operands: ['x'],
+      settings: {},
+      anyAxis: true,
+    },
   },
   examples: [
     { name: 'odd rows', inputs: [floats([3, 7])], attrs: {} },

@@ -67,6 +67,9 @@ export const maskFuture = defineOp<'mask_future'>({
   language: {
     word: {
       about: '[..., T, S]: entries with j > i + (S - T) become very negative',
+      shapes: '[..., T, S]',
+      gradient: 'to what is not masked',
+      source: "torch.triu_indices; CLIP's build_attention_mask",
       operands: ['x'],
       settings: {},
     },

@@ -42,7 +42,14 @@ export const mean = defineOp<'mean'>({
     return { shape, data: total.data.map((v) => v / count) };
   },
   traits: reductionTraits,
-  language: { word: reductionWord('mean over axes') },
+  language: {
+    word: reductionWord({
+      about: 'mean over axes',
+      shapes: '[...] without the axes',
+      gradient: '1 / count',
+      source: 'torch.mean',
+    }),
+  },
   examples: [...reductionExamples, ...integerExamples],
   cost: perInputElement(1),
   tolerance: { rtol: 1e-6, atol: 1e-6, perSqrtK: true },

@@ -3,6 +3,7 @@
  */
 import { denseStrides, type NodeOf, sizeOf, type TensorType } from '../graph/types.ts';
 import { type Examples, floats, integers } from './examples.ts';
+import type { WordFacts } from './language.ts';
 import type { RefTensor, ShapeResult } from './op.ts';
 import { accept, isFloat, reducedShape, refuseAxes } from './shapes.ts';
 import type { Cut } from './strips.ts';
@@ -73,9 +74,9 @@ export const integerExamples: Examples<Reduction> = [
 ];
 
 /** The word in the language: `sum(x, axis = ..., keep = true)`; without an axis, over all of them. */
-export const reductionWord = (about: string) =>
+export const reductionWord = (facts: WordFacts) =>
   ({
-    about,
+    ...facts,
     operands: ['x'],
     settings: { axes: { as: 'axis', kind: 'axes' }, keep: { kind: 'bool', default: false } },
     idle: ({ axes }: Reduction) => axes.length === 0,

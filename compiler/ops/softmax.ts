@@ -46,7 +46,17 @@ export const softmax = defineOp<'softmax'>({
     behind: true,
     strips: rowStrips,
   },
-  language: { word: { about: 'softmax along an axis', operands: ['x'], settings: {}, anyAxis: true } },
+  language: {
+    word: {
+      about: 'softmax along an axis',
+      shapes: '[...]',
+      gradient: 'yes',
+      source: 'torch.softmax',
+      operands: ['x'],
+      settings: {},
+      anyAxis: true,
+    },
+  },
   examples: [
     { name: 'odd rows', inputs: [floats([3, 7])], attrs: {} },
     { name: 'three axes', inputs: [floats([2, 3, 5])], attrs: {} },

@@ -27,6 +27,9 @@ export const stopGradient = defineOp<'stop_gradient', 'view'>({
   language: {
     word: {
       about: 'the value of x, of which no gradient is taken',
+      shapes: '[...]',
+      gradient: 'none',
+      source: 'torch.Tensor.detach',
       operands: ['x'],
       settings: {},
       sources: ([x]) => axesBut(x!),

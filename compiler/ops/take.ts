@@ -83,6 +83,9 @@ export const take = defineOp<'take'>({
   language: {
     word: {
       about: 'the entry of an axis that an index names, for each element before it',
+      shapes: '[A..., n, C...], i32 [A...] -> [A..., C...]',
+      gradient: 'to the entry taken',
+      source: 'torch.take_along_dim of one entry',
       operands: ['x', 'index'],
       settings: { axis: { kind: 'axis' } },
       sources: ([x], { axis }) => axesBut(x!, axis),

@@ -47,7 +47,7 @@ interface UnaryRow {
    * is written.
    */
   readonly language:
-    | { readonly about: string; readonly numbers?: 'float' | 'int' | 'same' }
+    | { readonly about: string; readonly source: string; readonly numbers?: 'float' | 'int' | 'same' }
     | { readonly written: (x: string) => string }
     | 'none';
   /**
@@ -73,16 +73,16 @@ function roundHalfToEven(x: number): number {
 }
 
 /** To whole numbers: constant but for jumps. */
-function rounding(f64: (x: number) => number, wgsl: (x: string) => string, about: string) {
+function rounding(name: 'floor' | 'ceil' | 'round', f64: (x: number) => number, about: string) {
   return {
     flops: 1,
     tolerance: exact,
     domain: around0,
     // Not -0, which a sum and a product would turn to 0 as well.
     f64: (x: number) => f64(x) + 0,
-    wgsl,
+    wgsl: (x: string) => `${name}(${x})`,
     derivative: 'none',
-    language: { about, numbers: 'int' },
+    language: { about, source: `torch.${name}`, numbers: 'int' },
   } as const;
 }
 
@@ -105,7 +105,7 @@ const table = {
     f64: Math.exp,
     wgsl: (x) => `exp(${x})`,
     derivative: (e, _x, y, dy): Id => e.mul(dy, y),
-    language: { about: 'e to the power of x', numbers: 'float' },
+    language: { about: 'e to the power of x', source: 'torch.exp', numbers: 'float' },
   },
   ln: {
     flops: 8,
@@ -114,7 +114,7 @@ const table = {
     f64: Math.log,
     wgsl: (x) => `log(${x})`,
     derivative: (e, x, _y, dy): Id => e.div(dy, x),
-    language: { about: 'natural logarithm', numbers: 'float' },
+    language: { about: 'natural logarithm', source: 'torch.log', numbers: 'float' },
   },
   tanh: {
     flops: 12,
@@ -124,7 +124,7 @@ const table = {
     // tanh overflows in some implementations for large arguments; its value there is ±1.
     wgsl: (x, { of }) => `tanh(clamp(${x}, ${of('-15.0')}, ${of('15.0')}))`,
     derivative: (e, _x, y, dy): Id => e.mul(dy, e.sub(e.scalar(y, 1), e.mul(y, y))),
-    language: { about: 'hyperbolic tangent' },
+    language: { about: 'hyperbolic tangent', source: 'torch.tanh' },
   },
   erf: {
     flops: 20,
@@ -135,7 +135,7 @@ const table = {
     helper: erfSource,
     derivative: (e, x, _y, dy): Id =>
       e.mul(dy, e.scale(e.unary('exp', e.neg(e.mul(x, x))), 2 / Math.sqrt(Math.PI))),
-    language: { about: 'error function' },
+    language: { about: 'error function', source: 'torch.erf' },
   },
   sqrt: {
     flops: 2,
@@ -144,7 +144,7 @@ const table = {
     f64: Math.sqrt,
     wgsl: (x) => `sqrt(${x})`,
     derivative: (e, _x, y, dy): Id => e.div(e.scale(dy, 0.5), y),
-    language: { about: 'square root', numbers: 'float' },
+    language: { about: 'square root', source: 'torch.sqrt', numbers: 'float' },
   },
   rsqrt: {
     flops: 2,
@@ -153,7 +153,7 @@ const table = {
     f64: (x) => 1 / Math.sqrt(x),
     wgsl: (x) => `inverseSqrt(${x})`,
     derivative: (e, _x, y, dy): Id => e.mul(e.scale(dy, -0.5), e.mul(y, e.mul(y, y))),
-    language: { about: '1 / sqrt(x)' },
+    language: { about: '1 / sqrt(x)', source: 'torch.rsqrt' },
   },
   sigmoid: {
     flops: 10,
@@ -162,7 +162,7 @@ const table = {
     f64: (x) => 1 / (1 + Math.exp(-x)),
     wgsl: (x) => `(1.0 / (1.0 + exp(-(${x}))))`,
     derivative: (e, _x, y, dy): Id => e.mul(dy, e.mul(y, e.sub(e.scalar(y, 1), y))),
-    language: { about: '1 / (1 + exp(-x))' },
+    language: { about: '1 / (1 + exp(-x))', source: 'torch.sigmoid' },
   },
   relu: {
     flops: 1,
@@ -171,7 +171,7 @@ const table = {
     f64: (x) => Math.max(x, 0),
     wgsl: (x, { of }) => `max(${x}, ${of('0.0')})`,
     derivative: (e, _x, y, dy): Id => e.mul(dy, e.unary('step', y)),
-    language: { about: 'max(x, 0)' },
+    language: { about: 'max(x, 0)', source: 'torch.relu' },
   },
   abs: {
     flops: 1,
@@ -180,7 +180,7 @@ const table = {
     f64: Math.abs,
     wgsl: (x) => `abs(${x})`,
     derivative: (e, x, _y, dy): Id => e.mul(dy, e.sub(e.unary('step', x), e.unary('step', e.neg(x)))),
-    language: { about: 'absolute value', numbers: 'same' },
+    language: { about: 'absolute value', source: 'torch.abs', numbers: 'same' },
     integers: (x) => Math.abs(x) | 0,
   },
   sin: {
@@ -191,7 +191,7 @@ const table = {
     wgsl: (x, { lanes }) => `sine_${lanes}(${x}, 0.0)`,
     helper: sineSource,
     derivative: (e, x, _y, dy): Id => e.mul(dy, e.unary('cos', x)),
-    language: { about: 'sine of an angle in radians', numbers: 'float' },
+    language: { about: 'sine of an angle in radians', source: 'torch.sin', numbers: 'float' },
   },
   cos: {
     flops: 20,
@@ -201,11 +201,11 @@ const table = {
     wgsl: (x, { lanes }) => `sine_${lanes}(${x}, 1.0)`,
     helper: sineSource,
     derivative: (e, x, _y, dy): Id => e.neg(e.mul(dy, e.unary('sin', x))),
-    language: { about: 'cosine of an angle in radians', numbers: 'float' },
+    language: { about: 'cosine of an angle in radians', source: 'torch.cos', numbers: 'float' },
   },
-  floor: rounding(Math.floor, (x) => `floor(${x})`, 'largest whole number not above x'),
-  ceil: rounding(Math.ceil, (x) => `ceil(${x})`, 'smallest whole number not below x'),
-  round: rounding(roundHalfToEven, (x) => `round(${x})`, 'nearest whole number, the even one of two'),
+  floor: rounding('floor', Math.floor, 'largest whole number not above x'),
+  ceil: rounding('ceil', Math.ceil, 'smallest whole number not below x'),
+  round: rounding('round', roundHalfToEven, 'nearest whole number, the even one of two'),
   sign: {
     flops: 1,
     tolerance: exact,
@@ -213,7 +213,7 @@ const table = {
     f64: (x) => Math.sign(x) + 0,
     wgsl: (x) => `sign(${x})`,
     derivative: 'none',
-    language: { about: '-1, 0 or 1', numbers: 'same' },
+    language: { about: '-1, 0 or 1', source: 'torch.sign', numbers: 'same' },
     integers: Math.sign,
   },
   /** 1 where x > 0, else 0 (the derivative of relu). */
@@ -232,11 +232,13 @@ const table = {
 export const unaryTable: Readonly<Record<UnaryMapOp, UnaryRow>> = table;
 export const unaryMapOps = Object.keys(table) as readonly UnaryMapOp[];
 
-function languageOf({ language, f64 }: UnaryRow): Language<None> {
+function languageOf({ language, f64, derivative }: UnaryRow): Language<None> {
   if (language === 'none') return 'none';
   if ('written' in language) return { written: ([x]) => language.written(x!) };
   const numbers = language.numbers ? { numbers: { of: f64, give: language.numbers } } : {};
-  return { word: { about: language.about, operands: ['x'], settings: {}, ...numbers } };
+  const gradient = derivative === 'none' ? '0' : 'yes';
+  const facts = { about: language.about, shapes: '[...]', gradient, source: language.source };
+  return { word: { ...facts, operands: ['x'], settings: {}, ...numbers } };
 }
 
 function unary<K extends UnaryMapOp>(name: K): OpDefinition<K, 'kernel'> {

@@ -104,6 +104,9 @@ export const imageBuiltins: readonly BuiltinRow[] = [
   {
     name: 'batch_norm',
     about: 'batch normalisation over all axes but the channels',
+    shapes: '[B, C, ...], [C] ×4',
+    gradient: 'of x, weight and bias',
+    source: 'torch.nn.functional.batch_norm',
     parameters: [
       x,
       ...normParameters.slice(1).map((name) => ({ name, kind: 'tensor' as const })),

@@ -221,18 +221,27 @@ export const samplingBuiltins: readonly BuiltinRow[] = [
   {
     name: 'max_pool',
     about: 'largest of each square window',
+    shapes: "[B, C, H, W] -> [B, C, H', W']",
+    gradient: 'to the first largest',
+    source: 'torch.nn.functional.max_pool2d',
     parameters: windows,
     apply: maxPool,
   },
   {
     name: 'avg_pool',
     about: 'mean over each square window',
+    shapes: "[B, C, H, W] -> [B, C, H', W']",
+    gradient: '1 / kernel²',
+    source: 'torch.nn.functional.avg_pool2d',
     parameters: windows,
     apply: avgPool,
   },
   {
     name: 'conv1d',
     about: 'one-dimensional convolution, [B, C, L]',
+    shapes: "[B, C, L], [O, C / groups, l] -> [B, O, L']",
+    gradient: 'of x and weight',
+    source: 'torch.nn.functional.conv1d',
     parameters: [
       x,
       { name: 'weight', kind: 'tensor' },
@@ -246,6 +255,9 @@ export const samplingBuiltins: readonly BuiltinRow[] = [
   {
     name: 'upsample',
     about: 'images enlarged by a whole factor, "nearest" or "bilinear"',
+    shapes: '[B, C, H, W] -> [B, C, factor · H, factor · W]',
+    gradient: 'yes',
+    source: 'torch.nn.functional.interpolate, align_corners = False',
     parameters: [x, { name: 'factor', kind: 'int' }, { name: 'method', kind: 'string', optional: true }],
     apply: upsample,
   },

@@ -6,8 +6,14 @@ import { number } from './call.ts';
 import type { BuiltinCall, BuiltinRow } from './row.ts';
 import { castNode } from './tensor-builtins.ts';
 
+/** What the reference page says of every initialiser. */
+function ofWeight(source: string) {
+  return { shapes: 'of a weight', gradient: 'none', source } as const;
+}
+
 function initializer(
   name: string,
+  source: string,
   parameter: string,
   about: string,
   make: (value: number) => Initializer,
@@ -16,6 +22,7 @@ function initializer(
   return {
     name,
     about,
+    ...ofWeight(source),
     parameters: [{ name: parameter, kind: 'number' }],
     apply: (call) => initial(call, parameter, make, valid),
   };
@@ -38,6 +45,7 @@ function constant(name: string, value: number): BuiltinRow {
   return {
     name,
     about: `initialiser: every element is ${value}`,
+    ...ofWeight(`torch.nn.init.${name}_`),
     parameters: [],
     initial: value,
     apply: () => ({ kind: 'initializer', init: { kind: 'const', value } }),
@@ -49,7 +57,13 @@ function byShape(
   init: Initializer & { kind: 'xavier_uniform' | 'kaiming_normal' },
   about: string,
 ): BuiltinRow {
-  return { name: init.kind, about, parameters: [], apply: () => ({ kind: 'initializer', init }) };
+  return {
+    name: init.kind,
+    about,
+    ...ofWeight(`torch.nn.init.${init.kind}_`),
+    parameters: [],
+    apply: () => ({ kind: 'initializer', init }),
+  };
 }
 
 function orthogonal(call: BuiltinCall): Value {
@@ -72,23 +86,36 @@ export const staticBuiltins: readonly BuiltinRow[] = [
   {
     name: 'float',
     about: 'an int, or a tensor of ints, as floats',
+    shapes: '[...]',
+    gradient: 'of floats 1; none through i32',
+    source: 'torch.Tensor.float',
     parameters: [{ name: 'x', kind: 'value' }],
     apply: asFloat,
   },
   {
     name: 'len',
     about: 'length of a list, or of an array of children',
+    shapes: 'a number',
+    gradient: 'none',
+    source: "Python's len",
     parameters: [{ name: 'list', kind: 'list' }],
     apply: length,
   },
   constant('zeros', 0),
   constant('ones', 1),
-  initializer('const', 'value', 'initialiser: every element is `value`', (value) => ({
-    kind: 'const',
-    value,
-  })),
+  initializer(
+    'const',
+    'torch.nn.init.constant_',
+    'value',
+    'initialiser: every element is `value`',
+    (value) => ({
+      kind: 'const',
+      value,
+    }),
+  ),
   initializer(
     'normal',
+    'torch.nn.init.normal_',
     'std',
     'initialiser: normal around 0',
     (std) => ({ kind: 'normal', std }),
@@ -96,6 +123,7 @@ export const staticBuiltins: readonly BuiltinRow[] = [
   ),
   initializer(
     'trunc_normal',
+    'timm.layers.trunc_normal_',
     'std',
     'initialiser: normal around 0, within ±2',
     (std) => ({ kind: 'trunc_normal', std }),
@@ -106,11 +134,15 @@ export const staticBuiltins: readonly BuiltinRow[] = [
   {
     name: 'orthogonal',
     about: 'initialiser: orthonormal rows or columns, times the gain',
+    shapes: 'of a weight',
+    gradient: 'none',
+    source: 'torch.nn.init.orthogonal_',
     parameters: [{ name: 'gain', kind: 'number', optional: true }],
     apply: orthogonal,
   },
   initializer(
     'uniform',
+    'torch.nn.init.uniform_',
     'bound',
     'initialiser: uniform in [-bound, bound)',
     (bound) => ({ kind: 'uniform', bound }),

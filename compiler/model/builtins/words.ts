@@ -129,6 +129,9 @@ export const words: readonly BuiltinRow[] = opNames.flatMap((op) => {
     {
       name: word.name ?? op,
       about: word.about,
+      shapes: word.shapes,
+      gradient: word.gradient,
+      source: word.source,
       parameters: parametersOf(word),
       apply: (call) => apply(op, word, call),
     },

@@ -2,6 +2,7 @@
  * What is known of a built-in function from outside: its value carries this; what it does is its row in
  * `builtins/`.
  */
+import type { WordFacts } from '../../ops/language.ts';
 
 /**
  * What a parameter takes. `value`: a tensor or a static number; `tensors`: one or a list of them; `summands`: a
@@ -30,11 +31,9 @@ export interface BuiltinParameter {
   readonly optional?: boolean;
 }
 
-export interface Builtin {
+export interface Builtin extends WordFacts {
   readonly name: string;
   readonly parameters: readonly BuiltinParameter[];
-  /** One line for the reference page. */
-  readonly about: string;
   readonly variadic?: boolean;
   /** Always gives a tensor. */
   readonly world?: 'tensor';

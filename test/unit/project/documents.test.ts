@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { modelCodes } from '../../../compiler/model/values/codes.ts';
+import { wordsDocument } from '../../../scripts/words.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 
@@ -46,6 +47,10 @@ describe('documents', () => {
     const rows = [...read('docs/errors.md').matchAll(/^\| (Z\d{3}) \| (.*) \|$/gm)];
     const meanings = new Map(rows.map(([, code, meaning]) => [code, meaning]));
     for (const [code, meaning] of Object.entries(modelCodes)) expect(meanings.get(code), code).toBe(meaning);
+  });
+
+  it('have the table of words that the language has', () => {
+    expect(read('docs/words.md'), 'npm run docs:words writes it').toBe(wordsDocument());
   });
 
   it('show only verbs, scripts and options that exist', () => {
