@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { compileGraph } from '../../../compiler/compile.ts';
 import { families, instanceOf } from '../../support/families.ts';
 import { relL2, relMax } from '../../support/golden/golden.ts';
-import { device, profileFor } from '../support/compiled.ts';
+import { compare, device, profileFor } from '../support/compiled.ts';
 
 const on = await device();
 
@@ -39,5 +39,17 @@ describe.skipIf(!on)('on the adapter', () => {
       else expect(Math.hypot(...got), weight).toBeLessThan(1e-5 * scale);
     }
     session.close();
+  });
+
+  // Values and gradients in halves have a relative error of 5e-4 each; norms and softmax pass it on a few times.
+  const some = families.filter(({ name }) => ['eva', 'swin', 't5-text', 'moe'].includes(name));
+  it.each(some)('$name in mixed precision', async (family) => {
+    const { graph, params, inputs, gradients } = instanceOf(family);
+    const feeds = new Map([...params, ...inputs].map(([name, { data }]) => [name, data]));
+    const wrt = [...gradients.keys()];
+    const { errors } = await compare(on!, 'gpu', graph, { gradients: wrt, precision: 'mixed', feeds });
+    expect(errors.get('out')).toBeLessThan(3e-3);
+    for (const [name, wanted] of gradients)
+      if (Math.hypot(...wanted) > 1e-6) expect(errors.get(`grad.${name}`), name).toBeLessThan(2e-2);
   });
 });

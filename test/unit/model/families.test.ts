@@ -1,10 +1,45 @@
 /**
- * Weights of published sizes, counted by timm 1.0.29 and transformers 5.18 (without a classifier), as the
- * scripts of test/fixtures/generate print them.
+ * The families of encoders: what `encoders` passes on, LoRA over a published model, and weights of published
+ * sizes, counted by timm 1.0.29 and transformers 5.18 (without a classifier), as the scripts of
+ * test/fixtures/generate print them.
  */
 import { describe, expect, it } from 'vitest';
-import { resolveModel } from '../../../compiler/model/index.ts';
+import { checkFile, resolveModel } from '../../../compiler/model/index.ts';
 import { nodeHost } from '../../../zoo/host.ts';
+import { memoryHost } from '../../errors/report.ts';
+import { unwrap } from '../../support/families.ts';
+
+describe('LoRALinear of the library', () => {
+  it('replaces layers of a published model, keeps their weights and starts as they are', () => {
+    const text = `import adapters { LoRALinear }
+model "lora" = "ViT-B/32" with "visual.**.mlp.c_fc" as LoRALinear(rank = 4)`;
+    const lora = unwrap(resolveModel(memoryHost({ 'main.zoo': text }), 'main.zoo#lora'));
+    const plain = unwrap(resolveModel(nodeHost(), 'ViT-B/32'));
+    const known = new Set(plain.weights.map((w) => w.name));
+    const fresh = lora.weights.filter((w) => !known.has(w.name));
+    expect(lora.weights.length).toBe(known.size + fresh.length);
+    expect(fresh.length).toBe(2 * 12);
+    for (const { name, shape, init } of fresh) {
+      expect(name).toMatch(/^visual\.transformer\.resblocks\.\d+\.mlp\.c_fc\.lora_[AB]$/);
+      expect(shape).toEqual(name.endsWith('A') ? [4, 768] : [3072, 4]);
+      expect(init.kind).toBe(name.endsWith('A') ? 'uniform' : 'const');
+      if (init.kind === 'const') expect(init.value).toBe(0);
+    }
+  });
+});
+
+describe('imports', () => {
+  it('of a bundled package can be imported from it, those of a file cannot', () => {
+    const host = memoryHost({
+      'own.zoo': 'import swin { Swin }\nblock A { forward(x: [B, 2]) = x }',
+      'other.zoo': 'import encoders { Swim }\nimport "./own.zoo" { Swin }',
+    });
+    expect(checkFile(host, 'other.zoo').diagnostics.map((d) => d.message)).toEqual([
+      'package encoders exports no `Swim`; did you mean `Swin`?',
+      'own.zoo exports no `Swin`',
+    ]);
+  });
+});
 
 describe('published sizes', () => {
   it.each([
@@ -30,8 +65,7 @@ describe('published sizes', () => {
     ['Mixtral-8x22B', 2415968256],
     ['Phi-3.5-MoE', 1258356736],
   ])('%s has %i weights', (name, parameters) => {
-    const result = resolveModel(nodeHost(), `test/fixtures/models/sizes.zoo#${name}`);
-    if (!result.ok) throw new Error(result.diagnostics.map((d) => d.message).join('\n'));
-    expect(result.value.parameters).toBe(parameters);
+    const model = unwrap(resolveModel(nodeHost(), `test/fixtures/models/sizes.zoo#${name}`));
+    expect(model.parameters).toBe(parameters);
   });
 });
