@@ -280,7 +280,7 @@ train "r" of "m" from ("m" with vision.resolution = 30) {
          |         --------- patch = 8
        5 | train "r" of "m" from ("m" with vision.resolution = 30) {
          |                                 ^^^^^^^^^^^^^^^^^^^^^^ 30 = 3 * 8 + 6
-         = note: required at clip.zoo:77
+         = note: required at clip.zoo:79
          = help: nearest sizes that work: 24, 32
 
       error[Z502]: positional_embedding [16, 64] is no grid of a picture that could be resized

@@ -341,14 +341,14 @@ model "mine" = CLIP(
        3 |   vision = VisionTransformer(resolution = 224, patch = 30, width = 768, layers = 12, embed = 512),
          |                              ^^^^^^^^^^^^^^^^ 224 = 7 * 30 + 14
          |                                                ---------- patch = 30
-         = note: required at clip.zoo:77
+         = note: required at clip.zoo:79
          = help: nearest sizes that work: 210, 240
 
       error[Z306]: width / 64 = 500 / 64 is not a whole number
         --> main.zoo:4:26
        4 |   text = TextTransformer(width = 500, embed = 512))
          |                          ^^^^^^^^^^^ 500 = 7 * 64 + 52
-         = note: needed in clip.zoo:100
+         = note: needed in clip.zoo:102
          = help: nearest width that works: 448, 512
       "
     `);

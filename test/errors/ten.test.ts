@@ -54,7 +54,7 @@ model "mine" = CLIP(
        3 |   vision = VisionTransformer(resolution = 225, patch = 32, width = 768, layers = 12, embed = 512),
          |                              ^^^^^^^^^^^^^^^^ 225 = 7 * 32 + 1
          |                                                ---------- patch = 32
-         = note: required at clip.zoo:77
+         = note: required at clip.zoo:79
          = help: nearest sizes that work: 224, 256
       "
     `);
@@ -109,7 +109,7 @@ model "mine" = CLIP(
         --> main.zoo:4:10
        4 |   text = TextTransformer(width = 512))
          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-         = note: declared at clip.zoo:101
+         = note: declared at clip.zoo:103
       "
     `);
   });
@@ -169,7 +169,7 @@ model "mine" = CLIP(
         --> main.zoo:3:86
        3 | … = 224, patch = 32, width = 640, layers = 12, heads = 12, embed = 512),
          |                      ----------- width = 640   ^^^^^^^^^^
-         = note: required at nn.zoo:82
+         = note: required at nn.zoo:89
          = help: divisors near 12: 10, 16
       "
     `);

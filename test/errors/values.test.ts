@@ -34,7 +34,7 @@ model "mine" = CLIP(
         --> main.zoo:3:60
        3 |   vision = VisionTransformer(resolution = 224, patch = 32, width = 100, layers = 12, embed = 512),
          |                                                            ^^^^^^^^^^^ 100 = 1 * 64 + 36
-         = note: needed in clip.zoo:72
+         = note: needed in clip.zoo:73
          = help: nearest width that works: 64, 128
       "
     `);

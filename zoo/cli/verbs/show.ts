@@ -25,6 +25,7 @@ function entryFlops(model: Model, entry: EntryName): number {
 }
 
 function toJson(model: Model): Record<string, unknown> {
+  const replaced = replacedRows(model).map(([path, block, before]) => ({ path, block, before }));
   return {
     name: model.name,
     parameters: model.parameters,
@@ -32,7 +33,7 @@ function toJson(model: Model): Record<string, unknown> {
     entries: model.entries,
     flops: Object.fromEntries(model.entries.map(({ name }) => [name, entryFlops(model, name)])),
     config: Object.fromEntries(model.config),
-    replaced: replacedRows(model).map(([path, block, before]) => ({ path, block, before })),
+    ...(replaced.length > 0 ? { replaced } : {}),
   };
 }
 
