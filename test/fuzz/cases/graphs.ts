@@ -12,6 +12,7 @@ import { type FuzzCase, weightsOf } from './fuzz-case.ts';
 import { Growth, lengths, widths } from './growth.ts';
 import { elementwiseSteps, moveSteps, type Step } from './steps-elementwise.ts';
 import { addends, imageSteps, layerSteps } from './steps-layers.ts';
+import { wordSteps } from './steps-words.ts';
 
 type Weighted = readonly (readonly [weight: number, step: Step])[];
 
@@ -43,11 +44,11 @@ const kinds: readonly {
   },
   {
     start: (g) => g.input([g.draw.pick([1, 2, 3]), g.draw.pick(lengths), g.draw.pick(widths)]),
-    steps: [...elementwiseSteps, ...layerSteps, ...moveSteps],
+    steps: [...elementwiseSteps, ...layerSteps, ...moveSteps, ...wordSteps],
   },
   {
     start: (g) => g.input([g.draw.pick([...lengths, 33]), g.draw.pick(widths)]),
-    steps: [...elementwiseSteps, ...layerSteps, ...moveSteps],
+    steps: [...elementwiseSteps, ...layerSteps, ...moveSteps, ...wordSteps],
   },
   {
     start: (g) =>
@@ -65,6 +66,7 @@ const kinds: readonly {
       ...times(0.6, elementwiseSteps),
       ...times(0.3, layerSteps),
       ...times(0.5, moveSteps),
+      ...times(0.5, wordSteps),
     ],
   },
 ];
