@@ -73,7 +73,8 @@ describe('making small', () => {
     const fails = (c: FuzzCase) =>
       c.graph.nodes.some((n) => n.op === 'layer_norm') ? 'it has a layer norm' : undefined;
     const small = await shrink(large, async (c) => fails(c));
-    expect(sizeOfCase(small)).toBeLessThanOrEqual(2);
+    // Two reductions make a scalar of it where they were two before.
+    expect(sizeOfCase(small)).toBeLessThanOrEqual(3);
     expect(small.graph.nodes.map((n) => n.op)).toContain('layer_norm');
   });
 });

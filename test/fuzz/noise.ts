@@ -17,8 +17,15 @@ import type { Feeds } from '../../compiler/graph/reference.ts';
 import { type Graph, type Node, nodeAt, numericShape } from '../../compiler/graph/types.ts';
 import type { OpName } from '../../compiler/ops/attributes.ts';
 import { opOf } from '../../compiler/ops/index.ts';
-import { isMap } from '../../compiler/ops/map-program.ts';
+import {
+  isElementwise,
+  isMap,
+  type MapInstruction,
+  type MapProgram,
+} from '../../compiler/ops/map-program.ts';
+import { operandCount } from '../../compiler/ops/matmul.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
+import { evaluateProgram } from '../../compiler/ops/scalar.ts';
 import { Draw } from './cases/draw.ts';
 
 /** Errors are put in so many times larger than an op may make them. */
@@ -102,6 +109,46 @@ function allowed(
   };
 }
 
+/** A chain with an error behind every step: what a fused kernel subtracts on its way cancels like what a node subtracts. */
+function movedProgram(
+  program: MapProgram,
+  inputs: readonly RefTensor[],
+  shape: readonly number[],
+  draw: Draw,
+): RefTensor {
+  const values = [...inputs];
+  for (const step of program.instructions) {
+    const alone = { ...step, args: step.args.map((_, i) => i) } as MapInstruction;
+    const operands = step.args.map((at) => values[at]!);
+    const result = evaluateProgram({ inputs: operands.length, instructions: [alone] }, operands, shape);
+    const { rtol, atol } = isElementwise(step.op) ? opOf(step.op).tolerance : { rtol: 0, atol: 0 };
+    const exact = rtol === 0 && atol === 0;
+    const absolute = atol * Math.min(1, largestOf(result));
+    values.push(exact ? result : moved(result, draw, Math.max(rtol, half), absolute));
+  }
+  return values.at(-1)!;
+}
+
+/** A node's result with errors: of the op itself, and of every step of a chain that was fused into it. */
+function withErrors(
+  node: Node,
+  terms: readonly RefTensor[],
+  shape: readonly number[],
+  draw: Draw,
+): RefTensor {
+  if (node.op === 'map') return movedProgram(node.attrs.program, terms, shape, draw);
+  const epilogue = node.op === 'matmul' || node.op === 'conv2d' ? node.attrs.epilogue : undefined;
+  const attrs = { ...node.attrs, epilogue: undefined };
+  const count = epilogue === undefined ? terms.length : node.op === 'matmul' ? operandCount(node.attrs) : 2;
+  const own = terms.slice(0, count);
+  const exact = opOf(node.op).reference(own as never, (epilogue ? attrs : node.attrs) as never, shape);
+  const { relative, absolute } = allowed(node, own, exact);
+  const result = moved(exact, draw, relative, absolute);
+  return epilogue === undefined
+    ? result
+    : movedProgram(epilogue, [result, ...terms.slice(count)], shape, draw);
+}
+
 /** Values of all outputs: exactly, as the reference computes them; with errors that are drawn; or with cancelled sums as zero. */
 export function evaluate(graph: Graph, feeds: Feeds, errors?: Draw | 'cancelled'): Map<string, RefTensor> {
   const draw = errors === 'cancelled' ? undefined : errors;
@@ -119,11 +166,11 @@ export function evaluate(graph: Graph, feeds: Feeds, errors?: Draw | 'cancelled'
       draw && accumulates(node)
         ? inputs.map((x, i) => (isInteger(graph, node.inputs[i]!) ? x : moved(x, draw, half)))
         : inputs;
-    const exact = opOf(node.op).reference(terms, node.attrs as never, shape);
     const errs = draw !== undefined && !isExact(node) && node.type.dtype !== 'i32' && node.inputs.length > 0;
-    const { relative, absolute } = errs ? allowed(node, inputs, exact) : { relative: 0, absolute: 0 };
-    let value = errs ? moved(exact, draw, relative, absolute) : exact;
-    if (errors === 'cancelled' && node.type.dtype !== 'i32') value = cancelled(node, inputs, exact);
+    let value = errs
+      ? withErrors(node, terms, shape, draw)
+      : opOf(node.op).reference(terms as never, node.attrs as never, shape);
+    if (errors === 'cancelled' && node.type.dtype !== 'i32') value = cancelled(node, inputs, value);
     values.push(node.type.dtype === 'f16' ? { shape, data: value.data.map(roundToHalf) } : value);
   }
   return new Map(graph.outputs.map(({ name, node }) => [name, values[node]!]));
