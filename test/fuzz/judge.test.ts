@@ -146,3 +146,19 @@ it('a wrong store is a mismatch', async () => {
   }));
   expect(outcome.mismatches[0]!.share).toBeGreaterThan(1e-4);
 });
+
+it.each(['cpu', 'gpu'] as const)(
+  'x @ x.T in parts takes rows of one x and the whole of the other, %s',
+  async (kind) => {
+    const b = createBuilder();
+    const x = b.add('input', [], { name: 'x', dtype: 'f32', shape: [33, 2] });
+    const y = b.add('matmul', [x, x], { transposeA: false, transposeB: true });
+    const loss = b.add('sum', [y], { axes: [0, 1], keep: false });
+    const graph = b.finish([
+      { name: 'y', node: y },
+      { name: 'loss', node: loss },
+    ]);
+    const c: FuzzCase = { ...plain, deviation: { binding: 4096 }, name: 'gram', graph, wrt: [] };
+    expect((await runCase(c, new Judge(c), kind)).mismatches).toEqual([]);
+  },
+);

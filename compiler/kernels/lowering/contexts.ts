@@ -102,16 +102,16 @@ export class PartContext extends Context {
   }
 
   node(id: number): Node {
-    const node = this.values.node(id);
-    const { sliced, count } = this.#part;
+    const { sliced, count, aliases } = this.#part;
+    const node = this.values.node(aliases.get(id) ?? id);
     return sliced.has(id) ? partOf(node, numericShape(node.type)[0]! / count) : node;
   }
 
   view(id: number): View {
-    const { sliced, ownWindows, inputs } = this.#part;
-    if (ownWindows && !sliced.has(id)) return this.values.view(id);
-    const slice = (input: number) =>
-      sliced.has(input) ? slicePart(this.values.view(input), this.#part) : this.values.view(input);
+    const { sliced, ownWindows, inputs, aliases } = this.#part;
+    const whole = (input: number) => this.values.view(aliases.get(input) ?? input);
+    if (ownWindows && !sliced.has(id)) return whole(id);
+    const slice = (input: number) => (sliced.has(input) ? slicePart(whole(input), this.#part) : whole(input));
     return this.values.windows.within(slice(id), inputs.map(slice));
   }
 

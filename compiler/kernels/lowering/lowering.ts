@@ -101,16 +101,26 @@ export class Lowering {
     const partial = join && count > 1 ? this.#partials(node, count, shape) : undefined;
     const results: Part['results'] = partial ? { partial } : {};
     const length = partial || count === 1 ? undefined : shape[0]! / count;
+    const slicedIds = new Set(count === 1 ? [] : sliced.map((i) => node.inputs[i]!));
+    const aliases = new Map<number, number>();
+    // x @ x.T: one value, sliced as one operand and needed whole as another, which gets a number of its own.
+    const inputs = node.inputs.map((id: number, i: number) => {
+      if (!slicedIds.has(id) || sliced.includes(i)) return id;
+      aliases.set(-1 - i, id);
+      return -1 - i;
+    });
+    const work = { ...node, inputs } as typeof node;
     for (let index = 0; index < count; index++) {
       const context = new PartContext(this.#values, {
         index,
         count,
-        sliced: new Set(count === 1 ? [] : sliced.map((i) => node.inputs[i]!)),
-        inputs: node.inputs,
+        sliced: slicedIds,
+        aliases,
+        inputs,
         ownWindows: ownWindows === true,
         results,
       });
-      lowerWith(context, partOf(partial ? bareOf(node) : node, length));
+      lowerWith(context, partOf(partial ? bareOf(work) : work, length));
     }
     if (partial) this.#joinParts(node, join!, partial);
   }

@@ -40,7 +40,9 @@ export function partOf<N extends Node>(node: N, length: number | undefined): N {
 export interface Part extends Slice {
   /** Nodes of which only the slice is seen. */
   readonly sliced: ReadonlySet<number>;
-  /** All inputs of the node. */
+  /** Numbers of operands that are sliced values needed whole as well, and the nodes that they are. */
+  readonly aliases: ReadonlyMap<number, number>;
+  /** All inputs of the node, by number. */
   readonly inputs: readonly number[];
   /** Operands needed whole are left to the kernel's own windows. */
   readonly ownWindows: boolean;
