@@ -8,6 +8,7 @@
 import { constantValue } from '../graph/constants.ts';
 import type { BinaryMapOp, None } from './attributes.ts';
 import { perElement } from './costs.ts';
+import { elementwiseTraits } from './elementwise.ts';
 import { cases, type Examples, floats, integers as ints } from './examples.ts';
 import { Expressions } from './expressions.ts';
 import { floorDivide, floorRemainder, floorSource, remainder, remainderSource } from './floor-division.ts';
@@ -15,8 +16,6 @@ import type { Language } from './language.ts';
 import { defineOp, type OpDefinition, type Tolerance } from './op.ts';
 import { constantPower, powerSource } from './powers.ts';
 import { accept, broadcastShapes, isFloat, refuseIntegers, refuseMixed } from './shapes.ts';
-import { samplewise } from './slices.ts';
-import { elementwiseStrips } from './strips.ts';
 import { broadcastTo } from './tensors.ts';
 import type { Lane } from './wgsl.ts';
 
@@ -323,14 +322,7 @@ function binary<K extends BinaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
     },
     cost: perElement(flops),
     tolerance,
-    traits: {
-      role: 'kernel',
-      slices: samplewise(),
-      half: 'elementwise',
-      layout: 'any',
-      behind: false,
-      strips: elementwiseStrips,
-    },
+    traits: elementwiseTraits,
     language: languageOf(row),
     examples: examplesOf(row),
   });

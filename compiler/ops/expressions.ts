@@ -65,6 +65,12 @@ export class Expressions {
   expand(x: number, shape: readonly Dim[]): number {
     return sameShape(this.shape(x), shape) ? x : this.b.add('expand', [x], { shape });
   }
+  /** `[start, end)` of one axis. */
+  part(x: number, axis: number, start: number, end: Dim): number {
+    const shape = this.shape(x);
+    const starts = shape.map((_, a) => (a === axis ? start : 0));
+    return this.b.add('slice', [x], { starts, ends: shape.map((dim, a) => (a === axis ? end : dim)) });
+  }
   transpose(x: number, perm: readonly number[]): number {
     return perm.every((p, i) => p === i) ? x : this.b.add('transpose', [x], { perm });
   }

@@ -5,12 +5,12 @@
 
 import { type Dim, sameShape } from '../graph/types.ts';
 import { elements, traffic } from './costs.ts';
+import { elementwiseTraits } from './elementwise.ts';
 import { floats } from './examples.ts';
 import type { MapProgram } from './map-program.ts';
 import { defineOp } from './op.ts';
 import { evaluateProgram, programFault, programFlops } from './scalar.ts';
 import { accept, broadcastShapes, isFloat, refuse, refuseShape } from './shapes.ts';
-import { samplewise } from './slices.ts';
 
 declare module './attributes.ts' {
   interface OpAttributes {
@@ -36,14 +36,7 @@ export const map = defineOp<'map'>({
   },
   gradient: 'made by passes',
   reference: (inputs, { program }, shape) => evaluateProgram(program, inputs, shape),
-  traits: {
-    role: 'kernel',
-    slices: samplewise(),
-    half: 'elementwise',
-    layout: 'any',
-    behind: false,
-    strips: 'none',
-  },
+  traits: { ...elementwiseTraits, strips: 'none' },
   language: 'none',
   examples: [
     {

@@ -6,12 +6,12 @@ import { perInputElement } from './costs.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp } from './op.ts';
 import {
-  integerExamples,
   type Reduction,
   reduceAxes,
   reductionExamples,
   reductionShape,
   reductionTraits,
+  writtenReduction,
 } from './reductions.ts';
 
 declare module './attributes.ts' {
@@ -41,10 +41,8 @@ export const max = defineOp<'max'>({
   gradient: (b, node, dy, wanted) => [wanted[0] ? sharedAmongEqual(b, node, dy) : null],
   reference: ([x], { axes }, shape) => reduceAxes(x, axes, shape, Number.NEGATIVE_INFINITY, Math.max),
   traits: reductionTraits,
-  language: {
-    written: ([x], { axes, keep }) => `max(${x}, axis = [${axes.join(', ')}]${keep ? ', keep = true' : ''})`,
-  },
-  examples: [...reductionExamples, ...integerExamples],
+  language: writtenReduction('max'),
+  examples: reductionExamples,
   cost: perInputElement(1),
   tolerance: { rtol: 0, atol: 0 },
 });

@@ -4,7 +4,6 @@ import { perInputElement } from './costs.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp } from './op.ts';
 import {
-  integerExamples,
   type Reduction,
   reduceAxes,
   reductionExamples,
@@ -50,7 +49,7 @@ export const mean = defineOp<'mean'>({
       source: 'torch.mean',
     }),
   },
-  examples: [...reductionExamples, ...integerExamples],
+  examples: reductionExamples,
   cost: perInputElement(1),
   tolerance: { rtol: 1e-6, atol: 1e-6, perSqrtK: true },
 });

@@ -4,12 +4,12 @@ import { perInputElement } from './costs.ts';
 import { sharedAmongEqual } from './max.ts';
 import { defineOp } from './op.ts';
 import {
-  integerExamples,
   type Reduction,
   reduceAxes,
   reductionExamples,
   reductionShape,
   reductionTraits,
+  writtenReduction,
 } from './reductions.ts';
 
 declare module './attributes.ts' {
@@ -28,10 +28,8 @@ export const min = defineOp<'min'>({
   gradient: (b, node, dy, wanted) => [wanted[0] ? sharedAmongEqual(b, node, dy) : null],
   reference: ([x], { axes }, shape) => reduceAxes(x!, axes, shape, Number.POSITIVE_INFINITY, Math.min),
   traits: reductionTraits,
-  language: {
-    written: ([x], { axes, keep }) => `min(${x}, axis = [${axes.join(', ')}]${keep ? ', keep = true' : ''})`,
-  },
-  examples: [...reductionExamples, ...integerExamples],
+  language: writtenReduction('min'),
+  examples: reductionExamples,
   cost: perInputElement(1),
   tolerance: { rtol: 0, atol: 0 },
 });

@@ -66,9 +66,6 @@ export const reductionExamples: Examples<Reduction> = [
   { name: 'middle axis kept', inputs: [floats([2, 3, 7])], attrs: { axes: [1], keep: true } },
   { name: 'outer axes', inputs: [floats([2, 3, 7])], attrs: { axes: [0, 1], keep: false } },
   { name: 'everything', inputs: [floats([2, 3, 7])], attrs: { axes: [0, 1, 2], keep: false } },
-];
-
-export const integerExamples: Examples<Reduction> = [
   { name: 'integers of the last axis', inputs: [integers([3, 2, 7], 9)], attrs: { axes: [2], keep: false } },
   { name: 'integers of outer axes', inputs: [integers([2, 3, 7], 9)], attrs: { axes: [0, 1], keep: true } },
 ];
@@ -81,6 +78,13 @@ export const reductionWord = (facts: WordFacts) =>
     settings: { axes: { as: 'axis', kind: 'axes' }, keep: { kind: 'bool', default: false } },
     idle: ({ axes }: Reduction) => axes.length === 0,
     sources: reductionSources,
+  }) as const;
+
+/** How a node is written whose word means other things as well. */
+export const writtenReduction = (word: string) =>
+  ({
+    written: ([x]: readonly string[], { axes, keep }: Reduction) =>
+      `${word}(${x}, axis = [${axes.join(', ')}]${keep ? ', keep = true' : ''})`,
   }) as const;
 
 export function reductionShape(

@@ -4,12 +4,12 @@ import { perInputElement } from './costs.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp } from './op.ts';
 import {
-  integerExamples,
   type Reduction,
   reduceAxes,
   reductionExamples,
   reductionShape,
   reductionTraits,
+  writtenReduction,
 } from './reductions.ts';
 
 declare module './attributes.ts' {
@@ -33,10 +33,8 @@ export const sum = defineOp<'sum'>({
   reference: ([x], { axes }, shape, dtype) =>
     reduceAxes(x, axes, shape, 0, dtype === 'i32' ? (a, v) => (a + v) | 0 : (a, v) => a + v),
   traits: reductionTraits,
-  language: {
-    written: ([x], { axes, keep }) => `sum(${x}, axis = [${axes.join(', ')}]${keep ? ', keep = true' : ''})`,
-  },
-  examples: [...reductionExamples, ...integerExamples],
+  language: writtenReduction('sum'),
+  examples: reductionExamples,
   cost: perInputElement(1),
   tolerance: { rtol: 1e-6, atol: 2e-6, perSqrtK: true },
 });

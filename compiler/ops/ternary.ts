@@ -8,12 +8,11 @@
 import { formatType, type TensorType } from '../graph/types.ts';
 import type { TernaryMapOp } from './attributes.ts';
 import { perElement } from './costs.ts';
+import { elementwiseTraits } from './elementwise.ts';
 import { cases, floats, integers, mask } from './examples.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp, type OpDefinition, type ShapeResult, type Tolerance } from './op.ts';
 import { accept, broadcastShapes, isFloat, refuse, refuseMixed } from './shapes.ts';
-import { samplewise } from './slices.ts';
-import { elementwiseStrips } from './strips.ts';
 import { broadcastTo } from './tensors.ts';
 import type { Lane } from './wgsl.ts';
 
@@ -94,14 +93,7 @@ function ternary<K extends TernaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
     },
     cost: perElement(flops),
     tolerance,
-    traits: {
-      role: 'kernel',
-      slices: samplewise(),
-      half: 'elementwise',
-      layout: 'any',
-      behind: false,
-      strips: elementwiseStrips,
-    },
+    traits: elementwiseTraits,
     language: { written: ([mask, a, b]) => written(mask!, a!, b!) },
     examples: cases(
       {},

@@ -9,6 +9,7 @@
  */
 import type { None, UnaryMapOp } from './attributes.ts';
 import { perElement } from './costs.ts';
+import { elementwiseTraits } from './elementwise.ts';
 import { erf, erfSource } from './erf.ts';
 import { cases, floats, integers as ints } from './examples.ts';
 import { Expressions } from './expressions.ts';
@@ -16,8 +17,6 @@ import type { Language } from './language.ts';
 import { defineOp, type OpDefinition, type Tolerance } from './op.ts';
 import { accept, isFloat, refuseIntegers } from './shapes.ts';
 import { sineSource } from './sine.ts';
-import { samplewise } from './slices.ts';
-import { elementwiseStrips } from './strips.ts';
 import type { Lane } from './wgsl.ts';
 
 declare module './attributes.ts' {
@@ -261,14 +260,7 @@ function unary<K extends UnaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
     },
     cost: perElement(flops),
     tolerance,
-    traits: {
-      role: 'kernel',
-      slices: samplewise(),
-      half: 'elementwise',
-      layout: 'any',
-      behind: false,
-      strips: elementwiseStrips,
-    },
+    traits: elementwiseTraits,
     language: languageOf(row),
     examples: cases(
       {},

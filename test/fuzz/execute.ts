@@ -12,6 +12,7 @@ import { joinRules } from '../../compiler/joins/rules.ts';
 import type { VerifiedJoins } from '../../compiler/joins/types.ts';
 import { scheduleIds } from '../../compiler/kernels/schedules/schedules.ts';
 import type { ScheduleFamily } from '../../compiler/kernels/text/kernel.ts';
+import { hashOf } from '../../compiler/model/values/randomness.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
 import { lavapipeMatrixProfile } from '../../compiler/profiles-matrix.ts';
@@ -20,7 +21,7 @@ import type { Device, HostArray } from '../../runtime/types.ts';
 import { PlanRun } from '../support/wgsl/run-plan.ts';
 import { discreteText, softwareText } from '../support/wgsl/text-device.ts';
 import { Draw } from './cases/draw.ts';
-import { type CaseFeeds, type Deviation, type FuzzCase, feedsOf, hashOf } from './cases/fuzz-case.ts';
+import { type CaseFeeds, type Deviation, type FuzzCase, feedsOf } from './cases/fuzz-case.ts';
 import { compareOutput, Expectation, type Mismatch, type Verdict } from './noise.ts';
 
 /** `matrix` are the schedules of subgroup matrices, which want operands in halves: cases are compiled in mixed precision. */

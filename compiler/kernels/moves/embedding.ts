@@ -4,8 +4,8 @@
  * The gradient adds rows of dy that have the same token. Float atomics would make reruns differ and a matrix
  * product with one-hot rows would be huge, so positions are sorted by token: up to some thousands each counts
  * the positions before it (equal tokens in order), n² comparisons of integers in one kernel, far below the
- * model's own work; more of them are sorted digit by digit (sort.ts). Then runs of equal tokens are summed in that order, cut into pieces of 32 so that no invocation
- * walks a long run (padding tokens) alone.
+ * model's own work; more of them are sorted digit by digit (sort.ts). Then runs of equal tokens are summed in
+ * that order, cut into pieces of 32 so that no invocation walks a long run (padding tokens) alone.
  */
 
 import { type Node, type NodeOf, sizeOf } from '../../graph/types.ts';

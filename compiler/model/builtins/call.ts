@@ -1,14 +1,38 @@
 /** The evaluated arguments of a call to a built-in, as what rows need: tensors, numbers, flags, axes. */
 import type { Dim } from '../../graph/types.ts';
 import { formatShape } from '../../graph/types.ts';
-import { toTensor } from '../nodes/emit.ts';
-import { bool, isNumber, type TensorValue } from '../values/values.ts';
+import { Expressions } from '../../ops/expressions.ts';
+import { toTensor, toTensors } from '../nodes/emit.ts';
+import { type AxisOrigin, bool, isNumber, type TensorValue } from '../values/values.ts';
 import type { BuiltinCall } from './row.ts';
 
 /** The argument as a tensor, or undefined after a report. */
 export function tensorArgument(call: BuiltinCall, name: string): TensorValue | undefined {
   const value = call.values.get(name);
   return value === undefined ? undefined : toTensor(value, call.env, call.spans.get(name) ?? call.span);
+}
+
+/** Two arguments as tensors, undefined after a report; a number takes the element type of the other. */
+export function pairArguments(
+  call: BuiltinCall,
+  first: string,
+  second: string,
+): [TensorValue, TensorValue] | undefined {
+  const spanOf = (name: string) => call.spans.get(name) ?? call.span;
+  const values = [call.values.get(first)!, call.values.get(second)!] as const;
+  const [a, b] = toTensors(values, call.env, [spanOf(first), spanOf(second)]);
+  return a === undefined || b === undefined ? undefined : [a, b];
+}
+
+/** A tensor that `make` builds, of which no shape rule refuses a step; `axes` as far as they are known. */
+export function built(
+  { env, span }: BuiltinCall,
+  make: (e: Expressions) => number,
+  axes: readonly (AxisOrigin | undefined)[] = [],
+): TensorValue {
+  const { builder } = env.tracer!;
+  const node = builder.withOrigin({ path: env.path, span }, () => make(new Expressions(builder)));
+  return { kind: 'tensor', node, axes: builder.type(node).shape.map((_, axis) => axes[axis]) };
 }
 
 export function staticInt(call: BuiltinCall, name: string): number | undefined {

@@ -3,12 +3,13 @@
  * few ops that move; most cost no kernel of their own.
  */
 import { multiplyDims } from '../../graph/dims.ts';
-import { type Dim, formatDim, formatShape } from '../../graph/types.ts';
+import { formatDim, formatShape } from '../../graph/types.ts';
+import type { Expressions } from '../../ops/expressions.ts';
 import { asDim } from '../nodes/arithmetic.ts';
 import { emit, isInteger, shapeOf, toTensor } from '../nodes/emit.ts';
 import type { BuiltinParameter } from '../values/builtin.ts';
 import { type AxisOrigin, poison, type TensorValue, type Value } from '../values/values.ts';
-import { axisOf, intBetween, number, staticInt, tensorArgument } from './call.ts';
+import { axisOf, built, intBetween, number, staticInt, tensorArgument } from './call.ts';
 import type { BuiltinCall, BuiltinRow } from './row.ts';
 
 // ── joining ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -111,14 +112,6 @@ function oneHot(call: BuiltinCall): Value {
 
 // ── shifting ───────────────────────────────────────────────────────────────────────────────────────────────
 
-/** `[start, end)` of one axis. */
-function part(call: BuiltinCall, x: TensorValue, axis: number, start: number, end: Dim): Value {
-  const shape = shapeOf(x, call.env);
-  const starts = shape.map((_, a) => (a === axis ? start : 0));
-  const ends = shape.map((dim, a) => (a === axis ? end : dim));
-  return emit(call.env, 'slice', [x], { starts, ends }, call.span);
-}
-
 /** The length of an axis, which has to be a number here. */
 function lengthOf(call: BuiltinCall, x: TensorValue, axis: number): number | undefined {
   const length = shapeOf(x, call.env)[axis]!;
@@ -137,9 +130,11 @@ function roll(call: BuiltinCall): Value {
   if (axis === undefined || length === undefined) return poison;
   const shift = ((staticInt(call, 'shift')! % length) + length) % length;
   if (shift === 0) return x;
-  const ends = [part(call, x, axis, length - shift, length), part(call, x, axis, 0, length - shift)];
-  if (!ends.every((end) => end.kind === 'tensor')) return poison;
-  return emit(call.env, 'concat', ends, { axis }, call.span, { axes: x.axes });
+  const rolled = (e: Expressions) => {
+    const ends = [e.part(x.node, axis, length - shift, length), e.part(x.node, axis, 0, length - shift)];
+    return e.b.add('concat', ends, { axis });
+  };
+  return built(call, rolled, x.axes);
 }
 
 /** A value before and behind the elements of an axis. */
@@ -174,25 +169,6 @@ function pad(call: BuiltinCall): Value {
 
 // ── picking ────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** A chain of nodes of one call, each made from the one before; poison goes through. */
-class Steps {
-  readonly #call: BuiltinCall;
-  constructor(call: BuiltinCall) {
-    this.#call = call;
-  }
-
-  reshape(x: Value, shape: readonly Dim[] | undefined): Value {
-    if (x.kind !== 'tensor') return poison;
-    if (shape !== undefined) return emit(this.#call.env, 'reshape', [x], { shape }, this.#call.span);
-    return this.#call.env.session.report('Z310', this.#call.span, 'two open dimensions cannot be merged');
-  }
-
-  transpose(x: Value, perm: readonly number[]): Value {
-    if (x.kind !== 'tensor' || perm.every((p, i) => p === i)) return x;
-    return emit(this.#call.env, 'transpose', [x], { perm }, this.#call.span);
-  }
-}
-
 /** Entries of an axis by numbers: the axis goes in front, its entries are rows of a table, and back. */
 function select(call: BuiltinCall): Value {
   const x = tensorArgument(call, 'x');
@@ -203,22 +179,20 @@ function select(call: BuiltinCall): Value {
   const axis = axisOf(call, staticInt(call, 'axis')!, shape);
   const length = axis === undefined ? undefined : lengthOf(call, x, axis);
   if (axis === undefined || length === undefined) return poison;
-  const steps = new Steps(call);
   const others = shape.map((_, a) => a).filter((a) => a !== axis);
   const rest = others.map((a) => shape[a]!);
   const width = multiplyDims(rest);
-  const table = steps.reshape(
-    steps.transpose(x, [axis, ...others]),
-    width === undefined ? undefined : [length, width],
-  );
-  if (table.kind !== 'tensor') return poison;
+  if (width === undefined) return env.session.report('Z310', span, 'two open dimensions cannot be merged');
+  const table = built(call, (e) => e.reshape(e.transpose(x.node, [axis, ...others]), [length, width]));
   const rows = emit(env, 'embedding', [table, indices], {}, span, { names: ['`x`', '`indices`'] });
+  if (rows.kind === 'poison') return poison;
   const picked = shapeOf(indices, env);
-  const apart = steps.reshape(rows, [...picked, ...rest]);
   // [indices ..., rest ...] with the indices where the axis was.
   const behind = picked.map((_, i) => i);
   const places = rest.map((_, i) => picked.length + i);
-  return steps.transpose(apart, [...places.slice(0, axis), ...behind, ...places.slice(axis)]);
+  const perm = [...places.slice(0, axis), ...behind, ...places.slice(axis)];
+  const axes = [...x.axes.slice(0, axis), ...indices.axes, ...x.axes.slice(axis + 1)];
+  return built(call, (e) => e.transpose(e.reshape(rows.node, [...picked, ...rest]), perm), axes);
 }
 
 /** The largest entries of each row and their positions, largest first. */

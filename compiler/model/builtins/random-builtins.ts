@@ -7,14 +7,14 @@
  */
 import { divideDims } from '../../graph/dims.ts';
 import { type Dim, formatShape, sizeOf } from '../../graph/types.ts';
-import { Expressions } from '../../ops/expressions.ts';
+import type { Expressions } from '../../ops/expressions.ts';
 import { keyWords, randomInput } from '../../ops/philox.ts';
 import { asDim } from '../nodes/arithmetic.ts';
 import { isInteger, shapeOf } from '../nodes/emit.ts';
 import type { BuiltinParameter } from '../values/builtin.ts';
 import type { Rows } from '../values/randomness.ts';
 import { poison, type TensorValue, type Value } from '../values/values.ts';
-import { number, tensorArgument } from './call.ts';
+import { built, number, tensorArgument } from './call.ts';
 import type { BuiltinCall, BuiltinRow } from './row.ts';
 
 /**
@@ -54,23 +54,21 @@ function numbers(call: BuiltinCall, shape: readonly Dim[], perSample: boolean): 
   }
   const rows = rowsOfSample(call, shape, place.name);
   if (rows === undefined) return undefined;
-  const node = tracer.builder.withOrigin({ path: env.path, span }, () => {
-    const e = new Expressions(tracer.builder);
+  return built(call, (e) => {
     const keys = e.b.add('input', [], { name: randomInput, dtype: 'i32', shape: [tracer.batch, keyWords] });
-    const column = (at: number, end: Dim) =>
-      e.b.add('slice', [keys], { starts: [0, at], ends: [end, at + 1] });
+    const column = (at: number) => e.part(keys, 1, at, at + 1);
     const zero = e.b.add('constant', [], { value: 0, dtype: 'i32', shape: [] });
     const ones = shape.slice(1).map(() => 1);
     const result = perSample ? [shape[0]!, ...ones] : shape;
     if (rows === 'to be learnt') return e.b.add('constant', [], { value: 0, dtype: 'f32', shape: result });
     if (rows === 'no sample') {
-      const [key0, key1] = [2, 3].map((at) => e.reshape(column(at, 1), []));
+      const [key0, key1] = [2, 3].map((at) => e.reshape(e.part(column(at), 0, 0, 1), []));
       const inner = sizeOf(shape as readonly number[]);
       return e.b.add('uniform', [key0!, key1!, zero], { shape, place: place.number, inner });
     }
     /** One entry for each row, from a column of samples or a row of numbers within a sample. */
     const each = (x: number) => e.reshape(e.expand(x, [tracer.batch, rows]), [shape[0]!, ...ones]);
-    const [key0, key1] = [0, 1].map((at) => each(column(at, tracer.batch)));
+    const [key0, key1] = [0, 1].map((at) => each(column(at)));
     const first =
       rows === 1 || perSample ? zero : each(e.reshape(e.b.add('iota', [], { length: rows }), [1, rows]));
     return e.b.add('uniform', [key0!, key1!, first], {
@@ -79,8 +77,6 @@ function numbers(call: BuiltinCall, shape: readonly Dim[], perSample: boolean): 
       inner: perSample ? 1 : sizeOf(shape.slice(1) as readonly number[]),
     });
   });
-  const drawn = tracer.builder.type(node).shape;
-  return { kind: 'tensor', node, axes: drawn.map(() => undefined) };
 }
 
 /** Elements (or samples) of x are 0 with probability p, the others x / (1 - p). */
@@ -97,18 +93,15 @@ function drop(call: BuiltinCall, perSample: boolean): Value {
     const help = { help: 'where(random(...) < p, ...) chooses among integers' };
     return env.session.report('Z303', span, `${call.name} scales values, and integers have no scale`, help);
   }
-  const tracer = env.tracer!;
-  if (!tracer.training || p === 0) return x;
-  const shape = shapeOf(x, env);
-  const drawn = numbers(call, shape, perSample);
+  if (!env.tracer!.training || p === 0) return x;
+  const drawn = numbers(call, shapeOf(x, env), perSample);
   if (drawn === undefined) return poison;
-  const node = tracer.builder.withOrigin({ path: env.path, span }, () => {
-    const e = new Expressions(tracer.builder);
+  const chosen = (e: Expressions) => {
     const kept = e.binary('greater_equal', drawn.node, e.scalar(x.node, p));
     // With p = 1 nothing is kept, and nothing is scaled.
     return e.where(kept, e.scale(x.node, p === 1 ? 1 : 1 / (1 - p)), e.scalar(x.node, 0));
-  });
-  return { kind: 'tensor', node, axes: x.axes };
+  };
+  return built(call, chosen, x.axes);
 }
 
 function random(call: BuiltinCall): Value {

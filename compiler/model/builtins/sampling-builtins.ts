@@ -2,32 +2,22 @@
  * Built-ins that sample images and signals: pooling, enlarging, convolution along one axis. What has no op of
  * its own is made of convolutions, broadcasts and views, gradients included.
  */
-import type { Builder } from '../../graph/builder.ts';
 import { divideDims, multiplyDims } from '../../graph/dims.ts';
 import { type Dim, formatShape } from '../../graph/types.ts';
-import { Expressions } from '../../ops/expressions.ts';
+import type { Expressions } from '../../ops/expressions.ts';
 import type { ShapeResult } from '../../ops/op.ts';
 import { type PoolWindows, pooledShape } from '../../ops/pools.ts';
 import { accept, firstOf, refuse, refuseIntegers, refuseRank } from '../../ops/shapes.ts';
 import { emit, refuse as report, shapeOf } from '../nodes/emit.ts';
 import type { BuiltinParameter } from '../values/builtin.ts';
 import { poison, type TensorValue, type Value } from '../values/values.ts';
-import { intBetween, tensorArgument } from './call.ts';
+import { built, intBetween, tensorArgument } from './call.ts';
 import type { BuiltinCall, BuiltinRow } from './row.ts';
 
 /** Reports what a shape rule refuses of `x`. */
 function refused(call: BuiltinCall, x: TensorValue, result: ShapeResult): boolean {
   if (!result.ok) report(call.env, result.error, [x], call.span, ['`x`']);
   return !result.ok;
-}
-
-/** A tensor that `make` builds of `x`; its first two axes are those of `x`. */
-function built(call: BuiltinCall, x: TensorValue, make: (e: Expressions, x: number) => number): TensorValue {
-  const { builder } = call.env.tracer!;
-  const origin = { path: call.env.path, span: call.span };
-  const node = builder.withOrigin(origin, () => make(new Expressions(builder), x.node));
-  const axes = builder.type(node).shape.map((_, axis) => (axis < 2 ? x.axes[axis] : undefined));
-  return { kind: 'tensor', node, axes };
 }
 
 // ── pooling ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -71,11 +61,12 @@ function avgPool(call: BuiltinCall): Value {
   }
   if (typeof channels !== 'number')
     return call.env.session.report('Z301', call.span, `${call.name} needs channels in numbers`);
-  return built(call, x, ({ b }, image) => {
+  const filtered = ({ b }: Expressions) => {
     const shape = [channels, 1, kernel, kernel];
     const filters = b.add('constant', [], { value: 1 / kernel ** 2, dtype: 'f32', shape });
-    return b.add('conv2d', [image, filters], { stride, padding, groups: channels, dilation: 1 });
-  });
+    return b.add('conv2d', [x.node, filters], { stride, padding, groups: channels, dilation: 1 });
+  };
+  return built(call, filtered, x.axes.slice(0, 2));
 }
 
 // ── convolution along one axis ─────────────────────────────────────────────────────────────────────────────
@@ -155,12 +146,9 @@ function upsample(call: BuiltinCall): Value {
   );
   if (refused(call, x, fits ?? accept(type))) return poison;
   if (factor === 1) return x;
-  return built(call, x, (e, image) =>
-    [2, 3].reduce(
-      (y, axis) => (method === 'nearest' ? repeated(e, y, axis, factor) : interpolated(e, y, axis, factor)),
-      image,
-    ),
-  );
+  const enlarge = method === 'nearest' ? repeated : interpolated;
+  const enlarged = (e: Expressions) => [2, 3].reduce((y, axis) => enlarge(e, y, axis, factor), x.node);
+  return built(call, enlarged, x.axes.slice(0, 2));
 }
 
 /** The shape with another axis behind `axis`, and with both as one. */
@@ -189,11 +177,11 @@ function interpolated(e: Expressions, x: number, axis: number, factor: number): 
   const { apart, joined } = split(shape, axis, 1);
   const column = (y: number) => e.reshape(y, apart);
   const left =
-    length === 1 ? x : b.add('concat', [part(b, x, axis, 0, 1), part(b, x, axis, 0, length - 1)], { axis });
+    length === 1 ? x : b.add('concat', [e.part(x, axis, 0, 1), e.part(x, axis, 0, length - 1)], { axis });
   const right =
     length === 1
       ? x
-      : b.add('concat', [part(b, x, axis, 1, length), part(b, x, axis, length - 1, length)], { axis });
+      : b.add('concat', [e.part(x, axis, 1, length), e.part(x, axis, length - 1, length)], { axis });
   const number = (value: number) => b.add('constant', [], { value, dtype: 'f32', shape: [] });
   const phases = b.add('cast', [b.add('iota', [], { length: factor })], { to: 'f32' });
   const shift = e.sub(e.div(e.add(phases, number(0.5)), number(factor)), number(0.5));
@@ -204,13 +192,6 @@ function interpolated(e: Expressions, x: number, axis: number, factor: number): 
   const before = weigh(left, e.unary('relu', e.neg(away)));
   const behind = weigh(right, e.unary('relu', away));
   return e.reshape(e.add(own, e.add(before, behind)), split(joined, axis, factor).joined);
-}
-
-/** `[start, end)` of one axis. */
-function part(b: Builder, x: number, axis: number, start: number, end: number): number {
-  const { shape } = b.type(x);
-  const starts = shape.map((_, a) => (a === axis ? start : 0));
-  return b.add('slice', [x], { starts, ends: shape.map((dim, a) => (a === axis ? end : dim)) });
 }
 
 const x: BuiltinParameter = { name: 'x', kind: 'tensor' };

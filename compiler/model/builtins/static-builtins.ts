@@ -77,7 +77,7 @@ function length(call: BuiltinCall): Value {
 
 function asFloat(call: BuiltinCall): Value {
   const x = call.values.get('x')!;
-  return isNumber(x) ? float(x.value) : castNode(call);
+  return isNumber(x) ? float(x.value) : castNode(call, 'f32');
 }
 
 const notNegative = (value: number) => value >= 0;

@@ -7,24 +7,23 @@ import { checkedFloat, checkedInt } from '../nodes/arithmetic.ts';
 import { emit, shapeOf, toTensor, toTensors } from '../nodes/emit.ts';
 import type { BuiltinParameter } from '../values/builtin.ts';
 import { float, isNumber, poison, type TensorValue, type Value } from '../values/values.ts';
-import { axesOf, flag, tensorArgument } from './call.ts';
+import { axesOf, flag, pairArguments, tensorArgument } from './call.ts';
 import { einsumCall, rearrangeCall } from './patterns.ts';
 import type { BuiltinCall, BuiltinRow } from './row.ts';
 
-/** Integers as f32; what is floating stays. */
-export function castNode(call: BuiltinCall): Value {
+/** A tensor in another element type; one that has it stays. */
+export function castNode(call: BuiltinCall, to: 'f32' | 'i32'): Value {
   const x = tensorArgument(call, 'x');
-  if (x === undefined || call.env.tracer!.builder.type(x.node).dtype === 'f32') return x ?? poison;
-  return emit(call.env, 'cast', [x], { to: 'f32' }, call.span, { axes: x.axes });
+  if (x === undefined || call.env.tracer!.builder.type(x.node).dtype === to) return x ?? poison;
+  return emit(call.env, 'cast', [x], { to }, call.span, { axes: x.axes });
 }
 
 /** Floats as i32, towards zero; integers stay. */
 function truncated(call: BuiltinCall): Value {
   const given = call.values.get('x')!;
-  if (isNumber(given)) return checkedInt(call.env.session, call.span, Math.trunc(given.value));
-  const x = tensorArgument(call, 'x');
-  if (x === undefined || call.env.tracer!.builder.type(x.node).dtype === 'i32') return x ?? poison;
-  return emit(call.env, 'cast', [x], { to: 'i32' }, call.span, { axes: x.axes });
+  return isNumber(given)
+    ? checkedInt(call.env.session, call.span, Math.trunc(given.value))
+    : castNode(call, 'i32');
 }
 
 /** `N > 1` is a tensor while the batch is open, and a bool once it has a number. */
@@ -37,25 +36,15 @@ function maskArgument(call: BuiltinCall): TensorValue | undefined {
 /** `a` where the mask is not 0, else `b`; static numbers take the element type of the other. */
 function where(call: BuiltinCall): Value {
   const mask = maskArgument(call);
-  const spanOf = (argument: string) => call.spans.get(argument) ?? call.span;
-  const values = [call.values.get('a')!, call.values.get('b')!] as const;
-  const [a, b] = toTensors(values, call.env, [spanOf('a'), spanOf('b')]);
-  if (mask === undefined || a === undefined || b === undefined) return poison;
-  return emit(call.env, 'where', [mask, a, b], {}, call.span, { names: ['`mask`', '`a`', '`b`'] });
+  const values = pairArguments(call, 'a', 'b');
+  if (mask === undefined || values === undefined) return poison;
+  return emit(call.env, 'where', [mask, ...values], {}, call.span, { names: ['`mask`', '`a`', '`b`'] });
 }
 
 /** The sum of a list, or of a tensor over axes. */
 function sum(call: BuiltinCall): Value {
   const given = call.values.get('x')!;
-  if (given.kind === 'list') return sumOfList(call, given.items);
-  const x = tensorArgument(call, 'x');
-  if (x === undefined) return poison;
-  const axes = axesOf(call, 'axis', shapeOf(x, call.env));
-  if (axes === undefined) return poison;
-  if (axes.length === 0) return x;
-  const keep = flag(call, 'keep');
-  const origins = x.axes.flatMap((o, i) => (axes.includes(i) ? (keep ? [undefined] : []) : [o]));
-  return emit(call.env, 'sum', [x], { axes, keep }, call.span, { axes: origins });
+  return given.kind === 'list' ? sumOfList(call, given.items) : overAxes('sum', call);
 }
 
 function sumOfList(call: BuiltinCall, items: readonly Value[]): Value {
@@ -73,8 +62,8 @@ function sumOfList(call: BuiltinCall, items: readonly Value[]): Value {
   }, first!);
 }
 
-/** The largest or smallest over axes; a tensor without axes is its own. */
-function extremeOver(name: 'max' | 'min', call: BuiltinCall): Value {
+/** A reduction over axes; a tensor without axes is its own. */
+function overAxes(op: 'sum' | 'max' | 'min', call: BuiltinCall): Value {
   const x = tensorArgument(call, 'x');
   if (x === undefined) return poison;
   const axes = axesOf(call, 'axis', shapeOf(x, call.env));
@@ -82,11 +71,10 @@ function extremeOver(name: 'max' | 'min', call: BuiltinCall): Value {
   if (axes.length === 0) return x;
   const keep = flag(call, 'keep');
   const origins = x.axes.flatMap((o, i) => (axes.includes(i) ? (keep ? [undefined] : []) : [o]));
-  return emit(call.env, name, [x], { axes, keep }, call.span, { axes: origins });
+  return emit(call.env, op, [x], { axes, keep }, call.span, { axes: origins });
 }
 
-const reduction: readonly BuiltinParameter[] = [
-  { name: 'x', kind: 'tensor' },
+const overThese: readonly BuiltinParameter[] = [
   { name: 'axis', kind: 'axes', optional: true },
   { name: 'keep', kind: 'bool', optional: true },
 ];
@@ -98,16 +86,15 @@ function extreme(name: 'max' | 'min', call: BuiltinCall): Value {
   const x = call.values.get('x')!;
   const y = call.values.get('y');
   if (y === undefined) {
-    if (!isNumber(x)) return extremeOver(name, call);
+    if (!isNumber(x)) return overAxes(name, call);
     const message = `${name} of one number has no meaning`;
     return call.env.session.report('Z209', call.span, message, { help: `${name}(a, b)` });
   }
   if (isNumber(x) && isNumber(y)) return staticExtreme(name, x, y);
-  const spanOf = (argument: string) => call.spans.get(argument) ?? call.span;
-  const [a, b] = toTensors([x, y], call.env, [spanOf('x'), spanOf('y')]);
-  if (a === undefined || b === undefined) return poison;
+  const values = pairArguments(call, 'x', 'y');
+  if (values === undefined) return poison;
   const op = name === 'max' ? 'maximum' : 'minimum';
-  return emit(call.env, op, [a, b], {}, call.span, { names: ['left', 'right'] });
+  return emit(call.env, op, values, {}, call.span, { names: ['left', 'right'] });
 }
 
 function staticExtreme(name: 'max' | 'min', x: Value, y: Value): Value {
@@ -121,34 +108,30 @@ const pair: readonly BuiltinParameter[] = [
   { name: 'y', kind: 'value', optional: true },
 ];
 
+function extremeRow(name: 'max' | 'min', ofTwo: string, ofMany: string): BuiltinRow {
+  return {
+    name,
+    about: `${ofTwo} of two values, or ${ofMany} over axes`,
+    shapes: '[...], broadcasting; or without the axes',
+    gradient: `to the ${ofTwo}; equal ones share it`,
+    source: `torch.${name}imum, torch.a${name}`,
+    parameters: [...pair, ...overThese],
+    apply: (call) => extreme(name, call),
+  };
+}
+
 const x: BuiltinParameter = { name: 'x', kind: 'tensor' };
 
 export const tensorBuiltins: readonly BuiltinRow[] = [
-  {
-    name: 'max',
-    about: 'larger of two values, or largest over axes',
-    shapes: '[...], broadcasting; or without the axes',
-    gradient: 'to the larger; equal ones share it',
-    source: 'torch.maximum, torch.amax',
-    parameters: [...pair, ...reduction.slice(1)],
-    apply: (call) => extreme('max', call),
-  },
-  {
-    name: 'min',
-    about: 'smaller of two values, or smallest over axes',
-    shapes: '[...], broadcasting; or without the axes',
-    gradient: 'to the smaller; equal ones share it',
-    source: 'torch.minimum, torch.amin',
-    parameters: [...pair, ...reduction.slice(1)],
-    apply: (call) => extreme('min', call),
-  },
+  extremeRow('max', 'larger', 'largest'),
+  extremeRow('min', 'smaller', 'smallest'),
   {
     name: 'sum',
     about: 'sum over axes, or of a list',
     shapes: '[...] without the axes; of a list, as +',
     gradient: '1',
     source: 'torch.sum',
-    parameters: [{ name: 'x', kind: 'summands' }, ...reduction.slice(1)],
+    parameters: [{ name: 'x', kind: 'summands' }, ...overThese],
     apply: sum,
   },
   {

@@ -50,8 +50,8 @@ export class Randomness {
   }
 }
 
-/** 32 bits (FNV-1a). */
-function hashOf(text: string): number {
+/** 32 bits of a name (FNV-1a). */
+export function hashOf(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return hash >>> 0;

@@ -7,6 +7,7 @@
 import type { Precision } from '../../../compiler/compile.ts';
 import { type Graph, nodeAt, numericShape, sizeOf } from '../../../compiler/graph/types.ts';
 import { viewOps } from '../../../compiler/graph/views.ts';
+import { hashOf } from '../../../compiler/model/values/randomness.ts';
 import type { RefTensor } from '../../../compiler/ops/op.ts';
 import { randomNumbers } from '../../support/random.ts';
 
@@ -41,13 +42,6 @@ export interface Deviation {
 export interface CaseFeeds {
   readonly inputs: ReadonlyMap<string, RefTensor>;
   readonly params: ReadonlyMap<string, RefTensor>;
-}
-
-/** FNV-1a. */
-export function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
 }
 
 /** What the values of a float leaf look like: by the first word of its name, or as weights of models are called. */
