@@ -1,6 +1,6 @@
 /**
  * Running sums along an axis, of floats and integers: entry i is the sum of the entries up to and with i, or
- * from i on where `reverse`. The gradient is the sum the other way round.
+ * from i on where `reverse`. The gradient is the sum the other way round; sums of i32 wrap around.
  */
 
 import { sizeOf } from '../graph/types.ts';
@@ -31,7 +31,7 @@ export const cumsum = defineOp<'cumsum'>({
     const { axis, reverse } = node.attrs;
     return [wanted[0] ? b.add('cumsum', [dy], { axis, reverse: !reverse }) : null];
   },
-  reference([x], { axis, reverse }, shape) {
+  reference([x], { axis, reverse }, shape, dtype) {
     const length = shape[axis]!;
     const inner = sizeOf(shape.slice(axis + 1));
     const data = Float64Array.from(x!.data);
@@ -39,7 +39,10 @@ export const cumsum = defineOp<'cumsum'>({
     for (let block = 0; block < data.length; block += length * inner)
       for (let lane = 0; lane < inner; lane++) {
         let at = block + lane + (reverse ? (length - 1) * inner : 0);
-        for (let i = 1; i < length; i++, at += step) data[at + step]! += data[at]!;
+        for (let i = 1; i < length; i++, at += step) {
+          const total = data[at + step]! + data[at]!;
+          data[at + step] = dtype === 'i32' ? total | 0 : total;
+        }
       }
     return { shape, data };
   },

@@ -180,6 +180,15 @@ describe('fused ops mean their definitions', () => {
 });
 
 describe('single facts', () => {
+  test('sums of i32, running ones too, wrap around as on the device', () => {
+    const x = { shape: [3], data: Float64Array.of(2 ** 31 - 1, 1, 5) };
+    const wrapped = -(2 ** 31);
+    const sum = ops.sum.reference([x], { axes: [0], keep: false }, [], 'i32');
+    expect([...sum.data]).toEqual([wrapped + 5]);
+    const running = ops.cumsum.reference([x], { axis: 0, reverse: false }, [3], 'i32');
+    expect([...running.data]).toEqual([2 ** 31 - 1, wrapped, wrapped + 5]);
+  });
+
   const tensor = (shape: number[], data: number[]): RefTensor => ({ shape, data: Float64Array.from(data) });
   const scalars = [1000, -1000, 0];
 
