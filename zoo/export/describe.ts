@@ -9,13 +9,16 @@ import { z } from 'zod';
 import type { Model } from '../../compiler/model/types.ts';
 import { clipMean, clipStd } from '../../runtime/data/pictures/images.ts';
 import { hasTokenizer } from '../../runtime/data/texts/tokenizer.ts';
-import type { Manifest, TrainingSummary } from './package.ts';
+import { isPackage, type Manifest, readManifest, type TrainingSummary } from './package.ts';
 
 /** The manifest without what it says about files. */
 export type Description = Omit<Manifest, 'files'>;
 
-/** What a run folder tells about its training; undefined for anything else. */
+/** What a run folder, or a package made from one, tells about its training; undefined for anything else. */
 export async function readTraining(source: string): Promise<TrainingSummary | undefined> {
+  // Other projects have a model.json, too.
+  if (isPackage(source) && existsSync(join(source, 'model.zoo')))
+    return (await readManifest(source)).training;
   const metrics = join(source, 'metrics.jsonl');
   const run = join(source, 'run.json');
   if (!existsSync(metrics) || !existsSync(run)) return undefined;

@@ -92,7 +92,8 @@ export function isPackage(folder: string): boolean {
   return existsSync(join(folder, manifestName));
 }
 
-async function readManifest(folder: string): Promise<Manifest> {
+/** @throws DiagnosticError Z430 when it is missing or malformed */
+export async function readManifest(folder: string): Promise<Manifest> {
   const path = join(folder, manifestName);
   let json: unknown;
   try {

@@ -1,4 +1,5 @@
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -104,6 +105,20 @@ describe('export of a package', () => {
     expect(readFileSync(path('from-run/README.md'), 'utf8')).toContain(
       'by the recipe `quick`: 2 steps, loss of the last step 1.500',
     );
+  });
+
+  it('of a package tells of the run that made it, and takes no other model.json for a package', async () => {
+    const { loaded } = await roundTrip(path('single.zoo'), 'from-package', path('from-run'));
+    expect(loaded.manifest.training).toEqual({ recipe: 'quick', steps: 2, loss: 1.5 });
+    for (const name of readdirSync(path('from-run')))
+      expect(readFileSync(path(`from-package/${name}`)), name).toEqual(
+        readFileSync(path(`from-run/${name}`)),
+      );
+    mkdirSync(path('alien'));
+    copyFileSync(path('run/weights.safetensors'), path('alien/weights.safetensors'));
+    writeFileSync(path('alien/model.json'), '{"modelTopology":{}}');
+    const { loaded: other } = await roundTrip(path('single.zoo'), 'from-alien', path('alien'));
+    expect(other.manifest.training).toBeUndefined();
   });
 
   it('writes overrides into the text', async () => {
