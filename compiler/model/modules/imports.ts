@@ -108,7 +108,7 @@ export class ModuleLoader implements Loader {
       }
       imported.set(name.text, found);
       if (target !== undefined && found === undefined && !target.broken) {
-        const known = [...target.declarations.keys(), ...passedOn(target).keys(), ...target.models.keys()];
+        const known = [...target.declarations.keys(), ...passedOn(target).keys(), ...modelsOf(target).keys()];
         this.session.report(
           'Z205',
           name.span,
@@ -193,10 +193,18 @@ function passedOn({ bundled, imports }: Module): Module['imports'] {
   return bundled === undefined ? new Map() : imports;
 }
 
+/** Models that others can name in a file, its own and imported ones: the `model.zoo` of an export may only import. */
+export function modelsOf(module: Module): Map<string, ModelDeclaration> {
+  const imported = [...module.importedModels].flatMap(([name, d]) =>
+    d?.kind === 'model' ? [[name, d] as const] : [],
+  );
+  return new Map([...module.models, ...imported]);
+}
+
 /** What a file gives under a name that another imports. */
 function exported(module: Module, { text, quoted }: Identifier): Declaration | undefined {
   const value = module.declarations.get(text) ?? passedOn(module).get(text);
-  const model = module.models.get(text);
+  const model = modelsOf(module).get(text);
   return quoted ? (model ?? value) : (value ?? model);
 }
 

@@ -10,7 +10,7 @@ import { configOf } from '../build/structure.ts';
 import { type Root, treeOf } from '../build/tree.ts';
 import { evaluateModel } from '../evaluate/variants.ts';
 import { checkTexts } from '../inspect/declarations.ts';
-import { bundledModels, ModuleLoader, nameOf, zooPackages } from '../modules/imports.ts';
+import { bundledModels, ModuleLoader, modelsOf, nameOf, zooPackages } from '../modules/imports.ts';
 import {
   checkIndices,
   defaultObjective,
@@ -94,12 +94,8 @@ function listOf(names: readonly string[], noun: string): string | undefined {
 }
 
 /** The models that a reference to this module may name. */
-function modelsOf(module: Module): Map<string, ModelDeclaration> {
-  if (module.bundled !== undefined) return bundledModels(module.loader);
-  const imported = [...module.importedModels].flatMap(([name, d]) =>
-    d?.kind === 'model' ? [[name, d] as const] : [],
-  );
-  return new Map([...module.models, ...imported]);
+function referencedModels(module: Module): Map<string, ModelDeclaration> {
+  return module.bundled === undefined ? modelsOf(module) : bundledModels(module.loader);
 }
 
 /** `--set path=value` texts as overrides; the value is an expression of the language, or else a bare word. */
@@ -142,7 +138,7 @@ export function resolveModel(
     const opened = openReference(loader, reference);
     if (opened === undefined) return undefined;
     checkTexts(loader);
-    const declared = pick(loader, opened, 'model', modelsOf(opened.module));
+    const declared = pick(loader, opened, 'model', referencedModels(opened.module));
     if (declared === undefined) return undefined;
     const parsed = parseOverrides(overrides, staticEnv(contextOf(session), opened.module));
     if (parsed === undefined) return undefined;

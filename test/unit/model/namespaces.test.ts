@@ -115,6 +115,15 @@ train "t" of "tiny" { data = tensors("b")  batch = 2  objective = tiny }
     expect(unwrap(resolveModel(host, 'main.zoo')).name).toBe('tiny');
   });
 
+  it('is imported from a file that imports it, as the text of an export does', () => {
+    const files = { 'base.zoo': model, 'export.zoo': 'import "./base.zoo" { "tiny" }\n' };
+    const main = (name: string) => `import "./export.zoo" { "${name}" }\nmodel "new" = "${name}"\n`;
+    const resolved = resolveModel(memoryHost({ ...files, 'main.zoo': main('tiny') }), 'main.zoo#new');
+    expect(unwrap(resolved).name).toBe('new');
+    const { diagnostics } = checkFile(memoryHost({ ...files, 'main.zoo': main('tyny') }), 'main.zoo');
+    expect(diagnostics.map((d) => d.message)).toEqual(['export.zoo exports no `tyny`; did you mean `tiny`?']);
+  });
+
   it('is declared once, and nothing else is taken for one', () => {
     expect(messages(`${model}model "tiny" = "RN50"\n`)).toEqual(['error `tiny` is declared twice']);
     const text = `${model}objective odd(out: ${pair}) -> [] = mean(out.image)\nmodel "a" = "odd"\nmodel "b" = "gelu"\n`;
