@@ -8,7 +8,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { vi } from 'vitest';
+import type { MetricsRow } from '../../runtime/train/types.ts';
 import { runCli } from '../../zoo/cli/main.ts';
+import { encodeSafetensors, type Tensor } from '../../zoo/weights/formats/safetensors.ts';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const main = join(root, 'zoo', 'cli', 'main.ts');
@@ -39,6 +41,18 @@ export class Workspace {
   write(name: string, content: string | Uint8Array): string {
     writeFileSync(this.path(name), content);
     return this.path(name);
+  }
+
+  writeTensors(name: string, tensors: ReadonlyMap<string, Tensor>): string {
+    return this.write(name, encodeSafetensors(tensors));
+  }
+
+  /** What a training run measured, a row for each step. */
+  metrics(run: string): MetricsRow[] {
+    const lines = readFileSync(this.path(`${run}/metrics.jsonl`), 'utf8')
+      .trimEnd()
+      .split('\n');
+    return lines.map((line) => JSON.parse(line));
   }
 
   zooc(args: readonly string[], env: Readonly<Record<string, string>> = {}): Outcome {
@@ -122,3 +136,35 @@ model "tiny" = CLIP(
   text = TextTransformer(context = 8, vocab = 520, width = 32, layers = 1, heads = 2, embed = 16)
 )
 `;
+
+/** What a file for `data = tensors(...)` holds: waves as pictures, captions of two words. */
+export function fixedBatches(
+  steps: number,
+  batch: number,
+  of: { readonly resolution: number; readonly context: number; readonly vocab: number },
+): Map<string, Tensor> {
+  const { resolution, context, vocab } = of;
+  const rows = steps * batch;
+  const images = Float32Array.from({ length: rows * 3 * resolution ** 2 }, (_, i) =>
+    Math.sin(i * 0.37 + (i >> 8)),
+  );
+  const tokens = new Int32Array(rows * context);
+  for (let row = 0; row < rows; row++) {
+    const words = [row, 29 + ((row * 7) % 40)].map((word) => 1 + (word % (vocab - 3)));
+    tokens.set([vocab - 2, ...words, vocab - 1], row * context);
+  }
+  return new Map<string, Tensor>([
+    ['images', { dtype: 'F32', shape: [steps, batch, 3, resolution, resolution], data: images }],
+    ['tokens', { dtype: 'I32', shape: [steps, batch, context], data: tokens }],
+  ]);
+}
+
+/** The first of such batches alone, as `run --inputs` takes it. */
+export function firstBatch(batches: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
+  return new Map(
+    [...batches].map(([name, { dtype, shape, data }]) => {
+      const [steps, ...sizes] = shape;
+      return [name, { dtype, shape: sizes, data: data.slice(0, data.length / steps!) }];
+    }),
+  );
+}

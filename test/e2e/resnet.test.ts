@@ -4,8 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeSafetensors, readSafetensors, type Tensor } from '../../zoo/weights/formats/safetensors.ts';
-import { goldenZoo, Workspace } from './harness.ts';
+import { readSafetensors, type Tensor } from '../../zoo/weights/formats/safetensors.ts';
+import { firstBatch, goldenZoo, Workspace } from './harness.ts';
 
 const workspace = new Workspace();
 afterAll(() => workspace.remove());
@@ -37,13 +37,8 @@ function batches(steps: number): Map<string, Tensor> {
 
 beforeAll(() => {
   workspace.write('rn.zoo', source);
-  workspace.write('batches.safetensors', encodeSafetensors(batches(3)));
-  const [images, tokens] = [...batches(1).values()] as [Tensor, Tensor];
-  const one = new Map<string, Tensor>([
-    ['images', { ...images, shape: images.shape.slice(1) }],
-    ['tokens', { ...tokens, shape: tokens.shape.slice(1) }],
-  ]);
-  workspace.write('one.safetensors', encodeSafetensors(one));
+  workspace.writeTensors('batches.safetensors', batches(3));
+  workspace.writeTensors('one.safetensors', firstBatch(batches(3)));
 });
 
 const read = (name: string) => readSafetensors(readFileSync(workspace.path(name))).tensors;

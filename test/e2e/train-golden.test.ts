@@ -49,23 +49,6 @@ beforeAll(() => {
   workspace.write('golden.zoo', source);
 });
 
-interface Row {
-  readonly step: number;
-  readonly loss: number;
-  readonly lr: number;
-  readonly logit_scale: number;
-  readonly grad_norm: number | null;
-  readonly overflow?: boolean;
-}
-
-function rowsOf(run: string): Row[] {
-  const text = readFileSync(workspace.path(`${run}/metrics.jsonl`), 'utf8');
-  return text
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Row);
-}
-
 const bits = (run: string) => readFileSync(workspace.path(`${run}/weights.safetensors`)).toString('hex');
 
 describe('train on the golden batches', () => {
@@ -76,13 +59,13 @@ describe('train on the golden batches', () => {
     const args = ['train', 'golden.zoo', ...weights, '--device', device, '--out', device];
     const outcome = device === 'reference' ? await workspace.call(args) : workspace.zooc(args);
     expect(outcome).toMatchObject({ code: 0 });
-    const rows = rowsOf(device);
+    const rows = workspace.metrics(device);
     expect(rows.map((r) => r.step)).toEqual([0, 1, 2, 3, 4]);
     const wanted = (name: string): Float64Array => golden.tensors.get(`step.${name}`)!.data;
     for (const row of rows) {
       const reference = wanted('loss')[row.step]!;
       expect(Math.abs(row.loss - reference) / reference, `loss of step ${row.step}`).toBeLessThan(loss);
-      const difference = Math.abs(row.logit_scale - wanted('logit_scale')[row.step]!);
+      const difference = Math.abs(row.logit_scale! - wanted('logit_scale')[row.step]!);
       expect(difference, `logit_scale of step ${row.step}`).toBeLessThan(scale);
     }
     for (const [i, lr] of [2.5e-4, 5e-4, 5e-4, 3.75e-4, 1.25e-4].entries())
@@ -92,7 +75,7 @@ describe('train on the golden batches', () => {
   it('in two parts ends with the bits of one', async () => {
     const args = ['train', 'golden.zoo', ...weights, '--device', 'reference', '--out', 'parts'];
     expect(await workspace.call([...args, '--steps', '3'])).toMatchObject({ code: 0 });
-    expect(rowsOf('parts')).toHaveLength(3);
+    expect(workspace.metrics('parts')).toHaveLength(3);
     expect(await workspace.call([...args, '--resume'])).toMatchObject({ code: 0 });
     expect(bits('parts')).toBe(bits('reference'));
   });
@@ -102,7 +85,7 @@ describe('train on the golden batches', () => {
       'other.zoo',
       source.replace('text = TextTransformer(', 'text = TextTransformer(heads = 2, '),
     );
-    const before = rowsOf('reference');
+    const before = workspace.metrics('reference');
     const args = [
       'train',
       'other.zoo',
@@ -116,7 +99,7 @@ describe('train on the golden batches', () => {
     const { code, stderr } = await workspace.call(args);
     expect(code).toBe(1);
     expect(stderr).toMatch(/error\[Z612\]: .*belongs to another model/);
-    expect(rowsOf('reference')).toEqual(before);
+    expect(workspace.metrics('reference')).toEqual(before);
   });
 
   it('in chunks meets PyTorch as well, in two parts with the bits of one', async () => {
@@ -130,7 +113,7 @@ describe('train on the golden batches', () => {
       ['chunks', 1e-4],
       ['chunks-reference', 2.5e-6],
     ] as const)
-      for (const { step, loss } of rowsOf(run)) {
+      for (const { step, loss } of workspace.metrics(run)) {
         const wanted = golden.tensors.get('step.loss')!.data[step]!;
         expect(Math.abs(loss - wanted) / wanted, `loss of step ${step}`).toBeLessThan(tolerance);
       }
@@ -145,7 +128,7 @@ describe('train on the golden batches', () => {
     const train = (out: string, ...more: string[]) =>
       workspace.call(['train', 'mixed.zoo', ...weights, '--out', out, ...more]);
     expect(await train('mixed')).toMatchObject({ code: 0 });
-    const rows = rowsOf('mixed');
+    const rows = workspace.metrics('mixed');
     // The golden gradients are large: the first scale overflows, and is halved until it does not.
     expect(rows[0]).toMatchObject({ overflow: true, loss_scale: 32768, grad_norm: null });
     const updated = rows.filter((row) => row.overflow === false);

@@ -130,9 +130,12 @@ export function clipArchitecture(model: Model, limits: FormatLimits): ClipArchit
     const text = textOf(model, parts.get('text')!, obstacles);
     if (vision !== undefined && text !== undefined) architecture = { embed: model.embed!, vision, text };
   } else obstacles.push(`it is ${described(root.block)}, not clip's CLIP`);
-  obstacles.push(...replacedLayers(model));
+  const replaced = replacedLayers(model);
+  obstacles.push(...replaced);
   if (architecture !== undefined) obstacles.push(...limits.check(architecture));
   obstacles.push(...(limits.checkModel?.(model) ?? []));
-  if (architecture === undefined || obstacles.length > 0) refuse(model, limits, obstacles);
+  // What one of these formats cannot say of replaced layers, the others cannot either.
+  const help = replaced.length > 0 ? '--format zoo takes every model' : limits.help;
+  if (architecture === undefined || obstacles.length > 0) refuse(model, { ...limits, help }, obstacles);
   return architecture;
 }
