@@ -5,8 +5,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeSafetensors } from '../../zoo/weights/formats/safetensors.ts';
-import { goldenZoo, Workspace } from './harness.ts';
+import { readSafetensors } from '../../zoo/weights/formats/safetensors.ts';
+import { firstBatch, fixedBatches, goldenZoo, Workspace } from './harness.ts';
 
 const workspace = new Workspace();
 afterAll(() => workspace.remove());
@@ -31,15 +31,8 @@ train "fixed" of "tiny" {
 
 beforeAll(async () => {
   workspace.write('tiny.zoo', program);
-  const [s, b] = [3, 4];
-  const images = Float32Array.from({ length: s * b * 3 * 1024 }, (_, i) => Math.sin(i * 0.37 + (i >> 8)));
-  const tokens = new Int32Array(s * b * 16);
-  for (let row = 0; row < s * b; row++) tokens.set([518, 1 + row, 30 + ((row * 7) % 40), 519], row * 16);
-  const tensors = new Map([
-    ['images', { dtype: 'F32' as const, shape: [s, b, 3, 32, 32], data: images }],
-    ['tokens', { dtype: 'I32' as const, shape: [s, b, 16], data: tokens }],
-  ]);
-  workspace.write('batches.safetensors', encodeSafetensors(tensors));
+  const sizes = { resolution: 32, context: 16, vocab: 520 };
+  workspace.writeTensors('batches.safetensors', fixedBatches(3, 4, sizes));
   for (const [name, colour] of [
     ['red', '#d02020'],
     ['blue', '#2040d0'],
@@ -53,24 +46,10 @@ beforeAll(async () => {
   }
 });
 
-interface Row {
-  readonly step: number;
-  readonly loss: number;
-  readonly lr: number;
-  readonly logit_scale: number;
-}
-
 /** An element of what `classify --json` prints. */
 interface Classified {
   readonly image: string;
   readonly predictions: readonly { readonly label: string; readonly probability: number }[];
-}
-
-function metrics(run: string): Row[] {
-  const lines = readFileSync(workspace.path(`${run}/metrics.jsonl`), 'utf8')
-    .trimEnd()
-    .split('\n');
-  return lines.map((line) => JSON.parse(line));
 }
 
 function rowCount(run: string): number {
@@ -79,7 +58,9 @@ function rowCount(run: string): number {
 }
 
 const weightsOf = (run: string): Buffer => readFileSync(workspace.path(`${run}/weights.safetensors`));
-const values = (run: string): number[][] => metrics(run).map((r) => [r.step, r.loss, r.lr, r.logit_scale]);
+/** All that a run measured but times. */
+const values = (run: string) =>
+  workspace.metrics(run).map(({ samples_per_second: _, data_wait_ms: __, ...row }) => row);
 
 describe('train', () => {
   beforeAll(() => {
@@ -89,7 +70,7 @@ describe('train', () => {
   });
 
   it('writes a row per step, with the rate of the schedule, and learns', async () => {
-    const rows = metrics('whole');
+    const rows = workspace.metrics('whole');
     expect(rows.map((r) => r.step)).toEqual(Array.from({ length: steps }, (_, i) => i));
     const rate = (s: number): number =>
       s < 2 ? (1e-3 * (s + 1)) / 2 : 5e-4 * (1 + Math.cos((Math.PI * (s - 2)) / (steps - 2)));
@@ -224,5 +205,80 @@ describe('train', () => {
     const { code, stderr } = await workspace.call([...args, '--device', 'reference']);
     expect(code).toBe(1);
     expect(stderr).toContain('error[Z405]: broken.png cannot be read as an image');
+  });
+});
+
+describe('train with dropout, drop path, token dropping and noise', () => {
+  /** The model, the batch and the chunks of the test of plans with randomness, whose kernels a cache may have. */
+  const source = readFileSync('test/fixtures/models/random.zoo', 'utf8');
+  const recipe = (name: string, more: string) => `
+train "${name}" of "random" {
+  data = tensors("random.safetensors")
+  batch = 16
+  chunk = 4
+  optimizer = adamw(lr = 1e-3, beta1 = 0.9, beta2 = 0.98, eps = 1e-6, weight_decay = 0.2)
+  schedule = cosine(warmup = 3 steps, total = 20 steps)
+  checkpoint every 3 steps keep 2
+  ${more}
+}
+`;
+  const train = async (name: string, out: string, ...more: string[]) => {
+    const { code, stderr } = await workspace.call(['train', `random.zoo#${name}`, '--out', out, ...more]);
+    expect(code, stderr).toBe(0);
+  };
+  const losses = (run: string) => workspace.metrics(run).map((row) => row.loss);
+  /** Largest relative difference of two runs' losses. */
+  const apart = (a: string, b: string) => {
+    const others = losses(b);
+    return Math.max(...losses(a).map((loss, i) => Math.abs(loss / others[i]! - 1)));
+  };
+  beforeAll(async () => {
+    const mixed = 'remat "visual.blocks.*"  precision = mixed(loss_scale = dynamic)';
+    workspace.write('random.zoo', source + recipe('single', '') + recipe('mixed', mixed));
+    const batches = fixedBatches(5, 16, { resolution: 8, context: 8, vocab: 40 });
+    workspace.writeTensors('random.safetensors', batches);
+    workspace.writeTensors('first.safetensors', firstBatch(batches));
+    await train('single', 'exact', '--device', 'reference', '--set', 'chunk=16');
+  });
+
+  it('has the losses of the reference, in any chunks', async () => {
+    expect(losses('exact')).toHaveLength(20);
+    for (const chunk of ['4', '8'])
+      await train('single', `exact-${chunk}`, '--device', 'reference', '--set', `chunk=${chunk}`);
+    // In double precision only the order of sums differs.
+    expect(apart('exact-4', 'exact')).toBeLessThan(1e-12);
+    expect(apart('exact-8', 'exact')).toBeLessThan(1e-12);
+    await train('single', 'device');
+    // About ten times f32's noise, which twenty steps pass on.
+    expect(apart('device', 'exact')).toBeLessThan(1e-5);
+  });
+
+  it('ends with the same bits after being killed at some moment and resumed, in mixed precision with remat', async () => {
+    await train('mixed', 'random-whole');
+    const moment = Math.random() * 500;
+    let began = Number.POSITIVE_INFINITY;
+    await workspace.interrupt(['train', 'random.zoo#mixed', '--out', 'random-killed'], 'SIGKILL', () => {
+      if (rowCount('random-killed') > 0) began = Math.min(began, performance.now());
+      return performance.now() - began > moment;
+    });
+    await train('mixed', 'random-killed', '--resume');
+    const killed = `killed ${moment} ms after the first checkpoint`;
+    expect(weightsOf('random-killed'), killed).toEqual(weightsOf('random-whole'));
+    expect(values('random-killed'), killed).toEqual(values('random-whole'));
+  });
+
+  it('draws the numbers that `run --mode train` draws, in the first step with seed 0', async () => {
+    const run = async (mode: string, device: string) => {
+      const args = ['run', 'random.zoo#random', '--entry', 'loss', '--weights', 'init:0', '--mode', mode];
+      const rest = ['--inputs', 'first.safetensors', '--device', device, '--out', 'loss.safetensors'];
+      const { code, stderr } = await workspace.call([...args, ...rest]);
+      expect(code, stderr).toBe(0);
+      const { tensors } = readSafetensors(readFileSync(workspace.path('loss.safetensors')));
+      return Number(tensors.get('loss')!.data[0]);
+    };
+    const [first] = losses('exact');
+    expect(await run('train', 'reference')).toBeCloseTo(first!, 5);
+    expect(Math.abs((await run('eval', 'reference')) - first!)).toBeGreaterThan(1e-2);
+    await run('train', 'null');
   });
 });

@@ -14,6 +14,7 @@ import { type Graph, movedPrefix, numericShape, sizeOf } from '../../compiler/gr
 import { traceEntry } from '../../compiler/model/index.ts';
 import type { EntryName, Model } from '../../compiler/model/types.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
+import { keyWords, randomInput, randomKeys } from '../../compiler/ops/philox.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import { batchCounters } from '../../runtime/train/counters.ts';
@@ -189,6 +190,11 @@ function checkIds(graph: Graph, { vocab }: Model): (inputs: ReadonlyMap<string, 
   };
 }
 
+/** The inputs with what training draws random numbers by: the keys of a run's first step, seed 0. */
+function withKeys(inputs: ReadonlyMap<string, HostArray>, batch: number): Map<string, HostArray> {
+  return new Map([...inputs, [randomInput, randomKeys(0, 0, 0, batch)]]);
+}
+
 async function openOnDevice(
   { device, tune }: Extract<Executor, { kind: 'device' }>,
   model: Model,
@@ -213,7 +219,8 @@ async function openOnDevice(
     session,
     async run(inputs) {
       check(inputs);
-      for (const slot of plan.inputs) session.writeInput(slot.name, inputs.get(slot.name)!);
+      const fed = withKeys(inputs, request.batch);
+      for (const slot of plan.inputs) session.writeInput(slot.name, fed.get(slot.name)!);
       session.run();
       const results = new Map<string, NamedTensor>();
       for (const { name, shape } of plan.outputs) {
@@ -262,15 +269,16 @@ async function openOnReference(
   for (const weight of model.weights) {
     params.set(weight.name, { shape: weight.shape, data: Float64Array.from(await weights.read(weight)) });
   }
-  const shapes = new Map<string, readonly number[]>(
-    model.inputs.map(({ name, sizes }) => [name, [request.batch, ...sizes]]),
-  );
+  const shapes = new Map<string, readonly number[]>([
+    ...model.inputs.map(({ name, sizes }) => [name, [request.batch, ...sizes]] as const),
+    [randomInput, [request.batch, keyWords]],
+  ]);
   return {
     unread: unreadNames(model, traced, request),
     async run(inputs) {
       check(inputs);
       const feeds = new Map<string, RefTensor>();
-      for (const [name, data] of inputs) {
+      for (const [name, data] of withKeys(inputs, request.batch)) {
         feeds.set(name, { shape: shapes.get(name)!, data: Float64Array.from(data) });
       }
       const outputs = executeReference(graph, { inputs: feeds, params });
