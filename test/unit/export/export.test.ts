@@ -110,10 +110,10 @@ describe('export of a package', () => {
   it('of a package tells of the run that made it, and takes no other model.json for a package', async () => {
     const { loaded } = await roundTrip(path('single.zoo'), 'from-package', path('from-run'));
     expect(loaded.manifest.training).toEqual({ recipe: 'quick', steps: 2, loss: 1.5 });
-    for (const name of readdirSync(path('from-run')))
-      expect(readFileSync(path(`from-package/${name}`)), name).toEqual(
-        readFileSync(path(`from-run/${name}`)),
-      );
+    for (const name of readdirSync(path('from-run'))) {
+      const again = readFileSync(path(`from-package/${name}`));
+      expect(again.equals(readFileSync(path(`from-run/${name}`))), name).toBe(true);
+    }
     mkdirSync(path('alien'));
     copyFileSync(path('run/weights.safetensors'), path('alien/weights.safetensors'));
     writeFileSync(path('alien/model.json'), '{"modelTopology":{}}');
