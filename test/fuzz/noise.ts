@@ -95,7 +95,9 @@ function cancelled(node: Node, inputs: readonly RefTensor[], result: RefTensor):
   return { shape: result.shape, data };
 }
 
-const largestOf = ({ data }: RefTensor) => data.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+/** Of numbers: what a choice leaves out may be none. */
+const largestOf = ({ data }: RefTensor) =>
+  data.reduce((most, v) => (Number.isFinite(v) ? Math.max(most, Math.abs(v)) : most), 0);
 
 /**
  * The size of the terms whose difference a gradient along rows is. They may cancel for any operands (in rows of two, a layer norm's
