@@ -6,12 +6,16 @@
  * is cloned from the region's inputs, node by node, each just before its first use. The order of nodes is the
  * order of kernels, so the originals die within the forward pass. Clones start from `recompute` views, which
  * keeps later passes from sharing them with the originals.
+ *
+ * Other kernels may make the clones, which round otherwise. So a stored result that the backward pass looks for
+ * among what is computed again is computed again from that.
  */
 
 import type { Builder } from '../graph/builder.ts';
 import { createBuilder } from '../graph/create-builder.ts';
 import type { Graph, Node } from '../graph/types.ts';
 import { nodeAt } from '../graph/types.ts';
+import { isExtreme } from '../ops/max.ts';
 
 /** Names the region that a node of this block path belongs to, if any. */
 export type RegionOf = (path: string) => string | undefined;
@@ -42,9 +46,14 @@ export function rematerialize(graph: Graph, forward: number, regionOf: RegionOf)
     return made;
   };
 
+  const cloned = (id: number) => {
+    const node = nodeAt(graph, id);
+    return inner[id] || (id < forward && isExtreme(node) && inner[node.inputs[0]]);
+  };
+
   for (const node of graph.nodes) {
     const backward = node.id >= forward;
-    const inputs = node.inputs.map((id) => (backward && inner[id] ? clone(id) : renamed[id]!));
+    const inputs = node.inputs.map((id) => (backward && cloned(id) ? clone(id) : renamed[id]!));
     renamed.push(b.add(node.op, inputs, node.attrs, node.origin));
   }
   return b.finish(graph.outputs.map(({ name, node }) => ({ name, node: renamed[node]! })));

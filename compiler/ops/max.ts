@@ -1,7 +1,7 @@
 /** Maximum over axes. Equal largest values share the gradient evenly, as PyTorch's `amax`. */
 
 import type { Builder } from '../graph/builder.ts';
-import type { NodeOf } from '../graph/types.ts';
+import type { Node, NodeOf } from '../graph/types.ts';
 import { perInputElement } from './costs.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp } from './op.ts';
@@ -21,6 +21,11 @@ declare module './attributes.ts' {
   interface OpArities {
     max: 1;
   }
+}
+
+/** An extreme over axes: its gradient looks for the result among the operand's entries, to the bit. */
+export function isExtreme(node: Node): node is NodeOf<'max'> | NodeOf<'min'> {
+  return node.op === 'max' || node.op === 'min';
 }
 
 /** The gradient of an extreme over axes: dy in equal parts where x is the extreme. */

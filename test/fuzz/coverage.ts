@@ -1,11 +1,12 @@
 /**
- * What a run of the fuzzers has reached: kinds of joins, schedules, ops, by kind of device. The lists of all there are come from
- * the compiler, so that a new join, schedule or op that no random case reaches is named.
+ * What a run of the fuzzers has reached: kinds of joins, schedules, ops, words of programs, by kind of device. The lists of all there
+ * are come from the compiler, so that a new join, schedule, op or word that no random case reaches is named.
  */
 import { joinKinds } from '../../compiler/joins/rules.ts';
 import type { JoinPlan } from '../../compiler/joins/types.ts';
 import { scheduleIds, searchSpaces } from '../../compiler/kernels/schedules/schedules.ts';
 import type { ScheduleFamily } from '../../compiler/kernels/text/kernel.ts';
+import { builtinNamed, builtinNames } from '../../compiler/model/builtins/builtins.ts';
 import { ops } from '../../compiler/ops/index.ts';
 import type { FuzzCase } from './cases/fuzz-case.ts';
 import { type Outcome, profileOf, type ScheduleKind, scheduleKinds } from './execute.ts';
@@ -42,6 +43,7 @@ export function note(tally: Tally, c: FuzzCase, kind: ScheduleKind, { compiled, 
     ),
   );
   for (const op of new Set(used)) add(tally, `op ${kind} ${op}`);
+  for (const word of c.words ?? []) add(tally, `word ${kind} ${word}`);
 }
 
 function layoutsOf({ layouts }: JoinPlan): [name: string, nodes: number][] {
@@ -49,8 +51,11 @@ function layoutsOf({ layouts }: JoinPlan): [name: string, nodes: number][] {
   return Object.entries({ columns, filters, inside, parts }).map(([name, nodes]) => [name, nodes.size]);
 }
 
-/** Everything that a long run should reach. */
-export function wanted(): string[] {
+/** Words that compute something; the others start weights, whose values the fuzzers choose. */
+const words = builtinNames().filter((name) => builtinNamed(name)!.shapes !== 'of a weight');
+
+/** Everything that a long run should reach; words where it has programs. */
+function wanted(programs: boolean): string[] {
   const schedules = scheduleKinds.flatMap((kind) =>
     (Object.keys(searchSpaces) as ScheduleFamily[]).flatMap((family) =>
       scheduleIds(profileOf(kind), family).map((id) => `schedule ${kind} ${family} ${id}`),
@@ -58,12 +63,21 @@ export function wanted(): string[] {
   );
   const joins = joinKinds.map((kind) => `join * ${kind}`);
   const layouts = ['columns', 'filters', 'inside', 'parts'].map((name) => `layout * ${name}`);
-  return [...joins, ...layouts, ...schedules, ...Object.keys(ops).map((op) => `op * ${op}`)];
+  return [
+    ...joins,
+    ...layouts,
+    ...schedules,
+    ...Object.keys(ops).map((op) => `op * ${op}`),
+    ...(programs ? words.map((word) => `word * ${word}`) : []),
+  ];
 }
 
-/** What was not reached, of `wanted`; `*` stands for any kind of schedules. */
+/** What was not reached; `*` stands for any kind of schedules. */
 export function missing({ counts }: Tally): string[] {
-  return wanted().filter((key) => scheduleKinds.every((kind) => (counts[key.replace('*', kind)] ?? 0) === 0));
+  const programs = Object.keys(counts).some((key) => key.startsWith('word '));
+  return wanted(programs).filter((key) =>
+    scheduleKinds.every((kind) => (counts[key.replace('*', kind)] ?? 0) === 0),
+  );
 }
 
 /** A line for each group of counts. */

@@ -107,8 +107,14 @@ function compileCase(c: FuzzCase, profile: DeviceProfile): Compiled {
     },
   } as const;
   const update = { trainable: wrt, ...optimizer };
+  const { strips } = chunk ?? {};
   const plan = chunk
-    ? compileChunked(c.graph, chunk.graph, { ...options, chunk: chunk.size, training: update })
+    ? compileChunked(c.graph, chunk.graph, {
+        ...options,
+        chunk: chunk.size,
+        training: update,
+        ...(strips === undefined ? {} : { strips }),
+      })
     : compileGraph(c.graph, { ...options, ...(training ? { training: update } : { gradients: wrt }) });
   return { plan, parts: seen };
 }

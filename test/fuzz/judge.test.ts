@@ -1,6 +1,7 @@
 /** The fuzzer itself: that it sees wrong numbers, makes them small, and runs WGSL as WGSL says. */
 import { describe, expect, it } from 'vitest';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
+import { Expressions } from '../../compiler/ops/expressions.ts';
 import { Translator } from '../support/wgsl/translate.ts';
 import type { FuzzCase } from './cases/fuzz-case.ts';
 import { randomGraph } from './cases/graphs.ts';
@@ -42,6 +43,26 @@ describe('a comparison', () => {
     const expectation = new Expectation(graph, judge.feeds);
     expect(compareOutput(expectation, 'y', expectation.values.get('y')!.data).verdict).toBe('vague');
   });
+});
+
+it('whole numbers have no errors, so that steps between them are where they are', () => {
+  const b = createBuilder();
+  const e = new Expressions(b);
+  const places = b.add('cast', [b.add('iota', [], { length: 7 })], { to: 'f32' });
+  const twice = e.sub(e.scale(e.add(places, e.scalar(places, 1)), 2), e.scalar(places, 3));
+  const counted = b.add('cast', [e.sum(e.binary('greater', places, e.scalar(places, 2)), [0])], {
+    to: 'i32',
+  });
+  const quarter = b.add('div', [counted, b.add('constant', [], { value: 4, dtype: 'i32', shape: [] })], {});
+  const whole = e.add(e.unary('floor', twice), b.add('cast', [quarter], { to: 'f32' }));
+  const graph = b.finish([
+    { name: 'whole', node: whole },
+    { name: 'third', node: e.scale(whole, 1 / 3) },
+  ]);
+  const expectation = new Expectation(graph, { inputs: new Map(), params: new Map() });
+  expect([...expectation.values.get('whole')!.data]).toEqual([0, 2, 4, 6, 8, 10, 12]);
+  expect([...expectation.spread('whole', 41)]).toEqual([0, 0, 0, 0, 0, 0, 0]);
+  expect(expectation.spread('third', 41)[3]).toBeGreaterThan(0);
 });
 
 describe('a direction of nothing', () => {

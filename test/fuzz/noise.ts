@@ -43,12 +43,37 @@ function isExact(node: Node): boolean {
 
 /** Ops whose result is made of many terms, each of which is rounded on its way. */
 function accumulates(node: Node): boolean {
-  return !isExact(node) && !isMap(node.op);
+  return !isExact(node) && !isMap(node.op) && node.op !== 'cast';
 }
 
-function moved(x: RefTensor, draw: Draw, relative: number, absolute = 0): RefTensor {
-  const data = x.data.map((v) => v + (2 * draw.unit() - 1) * boost * (relative * Math.abs(v) + absolute));
+/** Ops of which WGSL demands the f32 that is nearest to the exact result: what f32 holds has no error. */
+const correctlyRounded: ReadonlySet<string> = new Set<OpName>(['add', 'sub', 'mul']);
+
+/** How far off a result may be: relative to each element, and absolute; `nearest` where what f32 holds is exact. */
+interface Errors {
+  readonly relative: number;
+  readonly absolute?: number;
+  readonly nearest?: boolean;
+}
+
+function moved(x: RefTensor, draw: Draw, { relative, absolute = 0, nearest = false }: Errors): RefTensor {
+  const data = x.data.map((v) =>
+    nearest && Math.fround(v) === v
+      ? v
+      : v + (2 * draw.unit() - 1) * boost * (relative * Math.abs(v) + absolute),
+  );
   return { shape: x.shape, data };
+}
+
+/** What f32 holds of a constant. */
+function asSingle({ shape, data }: RefTensor): RefTensor {
+  return { shape, data: data.map(Math.fround) };
+}
+
+/** Whole numbers that f32 adds up without an error, in any order. */
+function addsExactly(node: Node, [x]: readonly RefTensor[]): boolean {
+  if (node.op !== 'sum' || x === undefined || !x.data.every(Number.isInteger)) return false;
+  return x.data.reduce((total, v) => total + Math.abs(v), 0) <= 2 ** 24;
 }
 
 /** Sums of terms that may cancel, and the op that adds the same terms without cancelling. */
@@ -70,7 +95,9 @@ function cancelled(node: Node, inputs: readonly RefTensor[], result: RefTensor):
   return { shape: result.shape, data };
 }
 
-const largestOf = ({ data }: RefTensor) => data.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+/** Of numbers: what a choice leaves out may be none. */
+const largestOf = ({ data }: RefTensor) =>
+  data.reduce((most, v) => (Number.isFinite(v) ? Math.max(most, Math.abs(v)) : most), 0);
 
 /**
  * The size of the terms whose difference a gradient along rows is. They may cancel for any operands (in rows of two, a layer norm's
@@ -96,16 +123,15 @@ function innerSize(node: Node, inputs: readonly RefTensor[]): number {
   return 0;
 }
 
-/** What an op may be off: relative to each element, and (for results below 1 less) absolute. */
-function allowed(
-  node: Node,
-  inputs: readonly RefTensor[],
-  result: RefTensor,
-): { relative: number; absolute: number } {
+/** What an op may be off; absolute errors for results below 1 are less. */
+function allowed(node: Node, inputs: readonly RefTensor[], result: RefTensor): Errors {
+  // Its tolerance is that of halves.
+  if (node.op === 'cast' && node.attrs.to !== 'f16') return { relative: half, nearest: true };
   const { rtol, atol } = opOf(node.op).tolerance;
   return {
     relative: Math.max(rtol, half),
     absolute: atol * Math.min(1, largestOf(result)) + 2 * half * innerSize(node, inputs),
+    nearest: correctlyRounded.has(node.op),
   };
 }
 
@@ -123,8 +149,12 @@ function movedProgram(
     const result = evaluateProgram({ inputs: operands.length, instructions: [alone] }, operands, shape);
     const { rtol, atol } = isElementwise(step.op) ? opOf(step.op).tolerance : { rtol: 0, atol: 0 };
     const exact = rtol === 0 && atol === 0;
-    const absolute = atol * Math.min(1, largestOf(result));
-    values.push(exact ? result : moved(result, draw, Math.max(rtol, half), absolute));
+    const errors = {
+      relative: Math.max(rtol, half),
+      absolute: atol * Math.min(1, largestOf(result)),
+      nearest: correctlyRounded.has(step.op),
+    };
+    values.push(step.op === 'constant' ? asSingle(result) : exact ? result : moved(result, draw, errors));
   }
   return values.at(-1)!;
 }
@@ -142,8 +172,7 @@ function withErrors(
   const count = epilogue === undefined ? terms.length : node.op === 'matmul' ? operandCount(node.attrs) : 2;
   const own = terms.slice(0, count);
   const exact = opOf(node.op).reference(own as never, (epilogue ? attrs : node.attrs) as never, shape);
-  const { relative, absolute } = allowed(node, own, exact);
-  const result = moved(exact, draw, relative, absolute);
+  const result = moved(exact, draw, allowed(node, own, exact));
   return epilogue === undefined
     ? result
     : movedProgram(epilogue, [result, ...terms.slice(count)], shape, draw);
@@ -162,14 +191,17 @@ export function evaluate(graph: Graph, feeds: Feeds, errors?: Draw | 'cancelled'
       continue;
     }
     const inputs = node.inputs.map((id) => values[id]!);
+    const whole = addsExactly(node, inputs);
     const terms =
-      draw && accumulates(node)
-        ? inputs.map((x, i) => (isInteger(graph, node.inputs[i]!) ? x : moved(x, draw, half)))
+      draw && accumulates(node) && !whole
+        ? inputs.map((x, i) => (isInteger(graph, node.inputs[i]!) ? x : moved(x, draw, { relative: half })))
         : inputs;
-    const errs = draw !== undefined && !isExact(node) && node.type.dtype !== 'i32' && node.inputs.length > 0;
-    let value = errs
-      ? withErrors(node, terms, shape, draw)
-      : opOf(node.op).reference(terms as never, node.attrs as never, shape);
+    const errs = !isExact(node) && node.type.dtype !== 'i32' && node.inputs.length > 0 && !whole;
+    let value =
+      draw && errs
+        ? withErrors(node, terms, shape, draw)
+        : opOf(node.op).reference(terms as never, node.attrs as never, shape, node.type.dtype);
+    if (draw && node.op === 'constant' && node.type.dtype !== 'i32') value = asSingle(value);
     if (errors === 'cancelled' && node.type.dtype !== 'i32') value = cancelled(node, inputs, value);
     values.push(node.type.dtype === 'f16' ? { shape, data: value.data.map(roundToHalf) } : value);
   }

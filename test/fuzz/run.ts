@@ -1,8 +1,8 @@
 /**
  * `npm run fuzz -- --graphs 20000`: the long run, in as many processes as there are cores.
  *
- * Prints how many cases each kind of schedules ran, the seconds, every join and schedule with how often it was used, and what
- * failed, made small. Ends with 1 where something failed, or (with `--complete`) where a join, a schedule or an op was never used.
+ * Prints how many cases each kind of schedules ran, the seconds, every join, schedule, op and word with how often it was used, and what
+ * failed, made small. Ends with 1 where something failed, or (with `--complete`) where a join, a schedule, an op or a word was never used.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';

@@ -5,16 +5,28 @@
  * its numbers while other nodes are removed.
  */
 import type { Precision } from '../../../compiler/compile.ts';
-import { type Graph, nodeAt, numericShape, sizeOf } from '../../../compiler/graph/types.ts';
-import { viewOps } from '../../../compiler/graph/views.ts';
+import { builderFrom } from '../../../compiler/graph/create-builder.ts';
+import { idRange } from '../../../compiler/graph/index-ranges.ts';
+import { type Graph, numericShape, sizeOf } from '../../../compiler/graph/types.ts';
 import { hashOf } from '../../../compiler/model/values/randomness.ts';
 import type { RefTensor } from '../../../compiler/ops/op.ts';
+import { randomInput, randomKeys } from '../../../compiler/ops/philox.ts';
 import { randomNumbers } from '../../support/random.ts';
+
+interface Chunk {
+  readonly graph: Graph;
+  readonly batch: number;
+  readonly size: number;
+  /** Elements of a matrix of pairs from which the loss is computed in strips. */
+  readonly strips?: number;
+}
 
 export interface FuzzCase {
   /** `graph 17`: what to ask for to see it again. */
   readonly name: string;
   readonly graph: Graph;
+  /** Words of the language that a program says itself. */
+  readonly words?: readonly string[];
   /** Weights whose gradients are compared; the others are frozen. */
   readonly wrt: readonly string[];
   readonly precision: Precision;
@@ -24,11 +36,14 @@ export interface FuzzCase {
   readonly training: boolean;
   readonly deviation: Deviation;
   /** Trained chunk by chunk: the same loss for `size` of the `batch` pairs. In precision f32 alone. */
-  readonly chunk?: { readonly graph: Graph; readonly batch: number; readonly size: number };
+  readonly chunk?: Chunk;
 }
 
-export function weightsOf(graph: Graph): string[] {
-  return graph.nodes.flatMap((n) => (n.op === 'param' && n.attrs.role === 'param' ? [n.attrs.name] : []));
+/** Weights that a graph reads, or one of its outputs. */
+export function weightsOf(graph: Graph, output?: string): string[] {
+  const read =
+    output === undefined ? graph : builderFrom(graph).finish(graph.outputs.filter((o) => o.name === output));
+  return read.nodes.flatMap((n) => (n.op === 'param' && n.attrs.role === 'param' ? [n.attrs.name] : []));
 }
 
 /** How a case deviates from the defaults of a kind of schedules. */
@@ -58,7 +73,6 @@ function rangeOf(name: string, shape: readonly number[]): readonly [low: number,
 
 /** Values for every leaf: floats that f32 holds exactly, integers that are rows of every table they are looked up in. */
 export function feedsOf(graph: Graph): CaseFeeds {
-  const bounds = integerBounds(graph);
   const inputs = new Map<string, RefTensor>();
   const params = new Map<string, RefTensor>();
   for (const node of graph.nodes) {
@@ -66,33 +80,18 @@ export function feedsOf(graph: Graph): CaseFeeds {
     const { name } = node.attrs;
     const shape = numericShape(node.type);
     const size = sizeOf(shape);
+    const ids = node.type.dtype === 'i32' ? Math.min(1000, (idRange(graph, name)?.max ?? 999) + 1) : 0;
     const random = randomNumbers(hashOf(name));
     const [low, high] = rangeOf(name, shape);
+    if (name === randomInput) {
+      // Whatever the chunks, a row is its sample's, and has the step's own key as all others have.
+      inputs.set(name, { shape, data: Float64Array.from(randomKeys(hashOf(name), 3, 0, shape[0]!)) });
+      continue;
+    }
     const data = Float64Array.from({ length: size }, () =>
-      node.type.dtype === 'i32'
-        ? Math.floor(random() * bounds[node.id]!)
-        : Math.fround(low + (high - low) * random()),
+      node.type.dtype === 'i32' ? Math.floor(random() * ids) : Math.fround(low + (high - low) * random()),
     );
     (node.op === 'input' ? inputs : params).set(name, { shape, data });
   }
   return { inputs, params };
-}
-
-/** For each i32 value the numbers below which it may lie: the rows of the tables that are read by it. */
-function integerBounds(graph: Graph): number[] {
-  const bounds = graph.nodes.map(() => 1000);
-  const lower = (id: number, bound: number) => {
-    bounds[id] = Math.min(bounds[id]!, bound);
-  };
-  for (const node of graph.nodes.toReversed()) {
-    const size = (id: number, axis: number) => numericShape(nodeAt(graph, id).type)[axis]!;
-    const [first, second] = node.inputs as [number, number];
-    if (node.op === 'embedding') lower(second, size(first, 0));
-    else if (node.op === 'take') lower(second, size(first, node.attrs.axis));
-    else if (node.op === 'embedding_grad') lower(first, node.attrs.rows);
-    else if (node.op === 'take_grad') lower(first, node.attrs.size);
-    else if (viewOps.has(node.op) || node.op === 'concat' || node.op === 'pad')
-      for (const input of node.inputs) lower(input, bounds[node.id]!);
-  }
-  return bounds;
 }

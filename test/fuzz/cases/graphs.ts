@@ -5,8 +5,7 @@
  * Steps are drawn from what models do (layers, residuals, gates, views, reductions over any axes, lookups, convolutions, batch
  * norms), with operands that are shared by several consumers and values that are results besides. A number names a graph.
  */
-import { builderFrom } from '../../../compiler/graph/create-builder.ts';
-import { type Graph, movedPrefix, type Output } from '../../../compiler/graph/types.ts';
+import { movedPrefix, type Output } from '../../../compiler/graph/types.ts';
 import { Draw } from './draw.ts';
 import { type FuzzCase, weightsOf } from './fuzz-case.ts';
 import { Growth, lengths, widths } from './growth.ts';
@@ -130,7 +129,7 @@ export function randomGraph(n: number): FuzzCase {
     name: `graph ${n}`,
     graph,
     // What is trained is read by the loss.
-    wrt: training ? wrt.filter((name) => weightsOf(onlyLoss(graph)).includes(name)) : wrt,
+    wrt: training ? wrt.filter((name) => weightsOf(graph, 'loss').includes(name)) : wrt,
     precision: draw.chance(0.2) ? 'mixed' : 'f32',
     remat: draw.chance(0.2) ? [draw.pick(['block.*', 'block.0', 'block.1'])] : [],
     training,
@@ -139,8 +138,4 @@ export function randomGraph(n: number): FuzzCase {
       ...(draw.chance(0.06) ? { binding: 4096 } : {}),
     },
   };
-}
-
-function onlyLoss(graph: Graph): Graph {
-  return builderFrom(graph).finish(graph.outputs.filter((o) => o.name === 'loss'));
 }

@@ -6,103 +6,27 @@
  * something: that is how failing programs are made small (`without`). A number names a program.
  */
 
-import type { Graph } from '../../../compiler/graph/types.ts';
+import { type Graph, movedPrefix } from '../../../compiler/graph/types.ts';
+import { builtinNamed } from '../../../compiler/model/builtins/builtins.ts';
 import { resolveModel, traceEntry } from '../../../compiler/model/index.ts';
 import type { Model, Result } from '../../../compiler/model/types.ts';
 import { nodeHost } from '../../../zoo/host.ts';
 import { Draw } from './draw.ts';
 import { type FuzzCase, weightsOf } from './fuzz-case.ts';
+import { indices, objectiveNames, withBlocks } from './program-blocks.ts';
+import type { Sizes, Statements } from './statements.ts';
+import { integersOnAny } from './statements-integers.ts';
+import { layersOnAny, layersOnTokens } from './statements-layers.ts';
+import { picturesOnTokens } from './statements-pictures.ts';
+import { wordsOnAny, wordsOnTokens } from './statements-words.ts';
 
 const path = 'random.zoo';
 
-/** Children of a block by name, with the text of their declaration. */
+const onAny: Statements = [...layersOnAny, ...wordsOnAny, ...integersOnAny];
+const onTokens: Statements = [...onAny, ...layersOnTokens, ...wordsOnTokens, ...picturesOnTokens];
+
+/** Children of a block by name, with the text of their declaration behind the name. */
 type Children = Map<string, string>;
-
-/** Sizes of the tower: tokens [B, tokens, width], or features [B, width]. */
-interface Sizes {
-  readonly tokens: number;
-  readonly width: number;
-}
-
-type Operand = { readonly x: string; readonly y: string };
-type Statement = (o: Operand, child: (declaration: string) => string, s: Sizes, d: Draw) => string;
-
-const linear = ({ width }: Sizes) => `Linear(${width}, ${width})`;
-
-/** What works on tokens and on features alike. */
-const anyShape: readonly (readonly [weight: number, make: Statement])[] = [
-  [3, ({ x }, child, s) => `${child(linear(s))}(${x})`],
-  [3, ({ x, y }, child, s) => `${y} + ${child(`LayerNorm(${s.width})`)}(${x})`],
-  [2, ({ x }, child, s) => `${child(`LayerNorm(${s.width})`)}(${x})`],
-  [3, ({ x, y }) => `${x} + ${y}`],
-  [1, ({ x, y }) => `${x} * sigmoid(${y})`],
-  [1, ({ x, y }) => `${x} / (1 + ${y} * ${y})`],
-  [
-    2,
-    ({ x }, _child, _s, d) =>
-      `${d.pick(['gelu', 'quick_gelu', 'silu', 'gelu_tanh', 'tanh', 'relu', 'erf'])}(${x})`,
-  ],
-  [1, ({ x }) => `softmax(${x}, axis = -1)`],
-  [1, ({ x }) => `${x} * rsqrt(sum(${x} * ${x}, axis = -1, keep = true) + 0.01)`],
-  [1, ({ x }, child, s) => `${child(`Mlp(${s.width}, ${2 * s.width})`)}(${x})`],
-];
-
-const onTokens: readonly (readonly [weight: number, make: Statement])[] = [
-  [
-    2,
-    ({ x, y }, child, s) =>
-      `${y} + expand(${child(`Linear(${s.width}, 1)`)}(${x}), shape = [B, ${s.tokens}, ${s.width}])`,
-  ],
-  [1, ({ x, y }, child, s) => `${y} * sigmoid(${child(`Linear(${s.width}, 1)`)}(${x}))`],
-  [
-    2,
-    ({ x, y }, child, s, d) => `${y} + ${child(`MultiheadAttention(${s.width}, ${d.pick([1, 2])})`)}(${x})`,
-  ],
-  [
-    1,
-    ({ x }, child, s, d) =>
-      `${child(`ResidualAttentionBlock(${s.width}, ${d.pick([1, 2])}, hidden = ${s.width})`)}(${x})`,
-  ],
-  [1, ({ x, y }) => `${x} - mean(${y}, axis = 1, keep = true)`],
-  [
-    1,
-    ({ x }, child, s) =>
-      `rearrange(${child(`Linear(${s.tokens}, ${s.tokens})`)}(rearrange(${x}, [b, t, w] -> [b, w, t])), [b, w, t] -> [b, t, w])`,
-  ],
-  [1, ({ x }, child, s) => `${child(`Scale(${s.width})`)}(${x})`],
-  [1, ({ x, y }, child, s) => `${y} + ${child(`Places(${s.tokens}, ${s.width})`)}(${x})`],
-  [
-    1,
-    ({ x, y }) =>
-      `einsum(softmax(einsum(${x}[b, i, d], ${y}[b, j, d] -> [b, i, j]), axis = -1)[b, i, j], ${y}[b, j, d] -> [b, i, d])`,
-  ],
-];
-
-const onFeatures: readonly (readonly [weight: number, make: Statement])[] = [
-  [
-    3,
-    ({ x, y }, child, s) => `${y} + expand(${child(`Linear(${s.width}, 1)`)}(${x}), shape = [B, ${s.width}])`,
-  ],
-  [1, ({ x, y }, child, s) => `${y} * sigmoid(${child(`Linear(${s.width}, 1)`)}(${x}))`],
-  [1, ({ x }) => `${x} - mean(${x}, axis = 1, keep = true)`],
-];
-
-/** Blocks that programs use beside the library's. */
-const helpers = `block Mlp(width: int, hidden: int) {
-  up: Linear(width, hidden)
-  down: Linear(hidden, width)
-  forward(x: [..., width]) -> [..., width] = x + down(gelu(up(x)))
-}
-block Scale(width: int) {
-  param gamma: [width] = const(0.5)
-  forward(x: [..., width]) -> [..., width] = x * gamma
-}
-block Places(tokens: int, width: int) {
-  param embedding: [tokens, width] = normal(0.1)
-  param offset: [tokens, 1] = normal(0.1)
-  forward(x: [B, tokens, width]) -> [B, tokens, width] = x + embedding + offset
-}
-`;
 
 export interface Program {
   readonly number: number;
@@ -113,39 +37,66 @@ export interface Program {
 interface Written {
   readonly text: string;
   readonly statements: number;
+  readonly width: number;
+  readonly objective: string;
+}
+
+/** What is written while a program is drawn. */
+interface Draft {
+  readonly draw: Draw;
+  readonly without: ReadonlySet<number>;
+  readonly children: Children;
+  /** Blocks that take another's place, by the path of that. */
+  readonly replaced: Map<string, string>;
 }
 
 /** Statements of a tower's body; `values` are of one shape each time. */
 function stretch(
-  draw: Draw,
-  {
-    first,
-    count,
-    without,
-  }: { readonly first: number; readonly count: number; readonly without: ReadonlySet<number> },
-  sizes: Sizes,
-  table: typeof anyShape,
-  start: string,
-  children: Children,
+  { draw, without, children, replaced }: Draft,
+  { first, count, start }: { readonly first: number; readonly count: number; readonly start: string },
+  s: Sizes,
+  table: Statements,
 ): { readonly lines: string[]; readonly last: string } {
   const lines: string[] = [];
   const values = [start];
   for (let i = 0; i < count; i++) {
     // Every statement has draws of its own, so that leaving others out changes nothing in it.
-    const own = new Draw(Math.floor(draw.unit() * 2 ** 31));
-    const operand = () => (own.chance(0.6) ? values.at(-1)! : own.pick(values));
-    const [x, y] = [operand(), operand()];
-    const make = own.weighted(table);
+    const d = new Draw(Math.floor(draw.unit() * 2 ** 31));
+    const [x, y] = operands(values, d);
+    const make = d.weighted(table);
     const name = `v${first + i}`;
     if (without.has(first + i)) {
       values.push(x);
       continue;
     }
-    const child = (declaration: string) => childNamed(children, declaration, `c${first + i}`, own);
-    lines.push(`    let ${name} = ${make({ x, y }, child, sizes, own)}`);
+    const child = (declaration: string, links?: number) => {
+      const text = links === undefined ? `: ${declaration}` : `[i in 0..${links}]: ${declaration}`;
+      const known = children.size;
+      const made = childNamed(children, text, `c${first + i}`, d);
+      const instead = replacementOf(declaration);
+      if (children.size > known && links === undefined && instead !== undefined && d.chance(0.1))
+        replaced.set(`visual.${made}`, instead);
+      return made;
+    };
+    lines.push(`    let ${name} = ${make({ x, y, child, s, d })}`);
     values.push(name);
   }
   return { lines, last: values.at(-1)! };
+}
+
+/** The youngest value is the likeliest, and two that differ. */
+function operands(values: readonly string[], d: Draw): readonly [x: string, y: string] {
+  const last = values.length - 1;
+  const x = d.chance(0.6) ? last : d.below(values.length);
+  const another = d.below(Math.max(1, last));
+  const y = d.chance(0.3) || last === 0 ? x : another + (another >= x ? 1 : 0);
+  return [values[x]!, values[y]!];
+}
+
+/** A block that takes what a child of such a declaration takes. */
+function replacementOf(declaration: string): string | undefined {
+  if (declaration.startsWith('Linear(')) return 'LoRALinear(rank = 2, alpha = 3, drop = 0.2)';
+  return declaration.startsWith('LayerNorm(') ? 'RMSNorm(eps = 0.01)' : undefined;
 }
 
 /** A new child, or, now and then, one that is there already: its weights then have two users. */
@@ -157,47 +108,89 @@ function childNamed(children: Children, declaration: string, name: string, draw:
   return free;
 }
 
+/** How the tokens of a picture become features. */
+const pools = [
+  'mean(LAST, axis = 1)',
+  'LAST[:, 0]',
+  'sum(LAST, axis = 1) * 0.25',
+  'max(LAST, axis = 1)',
+  'min(LAST, axis = 1)',
+  'mean(drop_tokens(LAST, 0.5), axis = 1)',
+  'take(LAST, argmax(LAST[:, :, 0], axis = 1), axis = 1)',
+  'mean(top_k(rearrange(LAST, [b, t, w] -> [b, w, t]), 2).values, axis = -1)',
+];
+
+/** A small text tower that gives [B, width]. */
+function textTower(d: Draw, width: number): string {
+  const common = 'context = 5, vocab = 11, width = 8, layers = 1';
+  const heads = `heads = ${width % 2 === 0 && d.chance(0.5) ? 2 : 1}, embed = ${width}`;
+  const drop = d.pick([0, 0.2]);
+  return d.weighted([
+    [5, `TextTransformer(${common}, ${heads})`],
+    [2, `Words(5, 11, ${width})`],
+    [0.7, `BertTextTransformer(${common}, ${heads}, hidden = 12, positions = 6, drop = ${drop})`],
+    [
+      0.7,
+      `T5TextTransformer(${common}, ${heads}, size = 4, hidden = 12, gated = ${d.pick([true, false])}, buckets = 8, farthest = 16, drop = ${drop})`,
+    ],
+    [
+      0.7,
+      `LlamaTextTransformer(${common}, heads = 2, groups = ${d.pick([1, 2])}, hidden = 12, embed = ${width})`,
+    ],
+    [0.5, `SigLIPTextTransformer(${common}, ${heads}, hidden = 12)`],
+    [0.5, `BagOfWords(context = 5, vocab = 11, width = 8, embed = ${width})`],
+  ]);
+}
+
 function write({ number, without }: Program): Written {
   const draw = new Draw(number * 2 + 7);
-  const width = draw.pick([4, 8, 8, 16, 20]);
-  const tokens = 4;
-  const children: Children = new Map([['enter', `Linear(48, ${width})`]]);
-  const sizes = { tokens, width };
-  const [onTokenCount, onFeatureCount] = [1 + draw.below(5), draw.below(4)];
-  const tokenTable = [...anyShape, ...onTokens];
-  const a = stretch(draw, { first: 0, count: onTokenCount, without }, sizes, tokenTable, 'entered', children);
-  const pooled = draw.pick([
-    'mean(LAST, axis = 1)',
-    'LAST[:, 0]',
-    'sum(LAST, axis = 1) * 0.25',
-    'max(LAST, axis = 1)',
+  const width = draw.pick([4, 4, 8, 8, 8, 8, 16, 16, 20, 20, 64]);
+  const [resolution, patch] = draw.pick([
+    [8, 4],
+    [8, 4],
+    [12, 4],
+    [8, 2],
+  ] as const);
+  const grid = resolution / patch;
+  const sizes = { rank: 3, grid, tokens: grid * grid, width } as const;
+  const convolved = draw.chance(0.3);
+  const children: Children = new Map([
+    [
+      'enter',
+      convolved
+        ? `: Conv2d(3, ${width}, kernel = ${patch}, stride = ${patch})`
+        : `: Linear(${3 * patch * patch}, ${width})`,
+    ],
   ]);
-  const b = stretch(
-    draw,
-    { first: onTokenCount, count: onFeatureCount, without },
-    sizes,
-    [...anyShape, ...onFeatures],
-    'pooled',
-    children,
-  );
-  const declared = [...children].map(([name, text]) => `  ${name}: ${text}`).join('\n');
-  const heads = width % 2 === 0 && draw.chance(0.5) ? 2 : 1;
-  const text = `import nn { Linear, LayerNorm, MultiheadAttention, gelu, gelu_tanh, quick_gelu, silu }
-import clip { CLIP, TextTransformer, ResidualAttentionBlock }
-${helpers}block Vision() {
-${declared}
-  forward(image: [B, 3, 8, 8]) -> [B, ${width}] {
-    let entered = enter(rearrange(image, [b, c, (h p), (w q)] -> [b, (h w), (c p q)], p = 4, q = 4))
-${[...a.lines, `    let pooled = ${pooled.replaceAll('LAST', a.last)}`, ...b.lines].join('\n')}
+  const draft: Draft = { draw, without, children, replaced: new Map() };
+  if (!convolved && draw.chance(0.1)) draft.replaced.set('visual.enter', replacementOf('Linear(')!);
+  const [onTokenCount, onFeatureCount] = [1 + draw.below(6), draw.below(5)];
+  const a = stretch(draft, { first: 0, count: onTokenCount, start: 'entered' }, sizes, onTokens);
+  const pooled = draw.pick(pools).replaceAll('LAST', a.last);
+  const features = { ...sizes, rank: 2 } as const;
+  const b = stretch(draft, { first: onTokenCount, count: onFeatureCount, start: 'pooled' }, features, onAny);
+  const entered = convolved
+    ? 'rearrange(enter(image), [b, c, h, w] -> [b, (h w), c])'
+    : `enter(rearrange(image, [b, c, (h p), (w q)] -> [b, (h w), (c p q)], p = ${patch}, q = ${patch}))`;
+  const [model, own] = draw.chance(0.2) ? ['SigLIP', 'sigmoid_loss'] : ['CLIP', 'contrastive'];
+  const objective = draw.weighted([[3, own], ...objectiveNames.map((name) => [0.25, name] as const)]);
+  const changes = [...draft.replaced].map(([at, block]) => `"${at}" as ${block}`);
+  const text = `block Vision() {
+${[...children].map(([name, declaration]) => `  ${name}${declaration}`).join('\n')}
+  forward(image: [B, 3, ${resolution}, ${resolution}]) -> [B, ${width}] {
+    let entered = ${entered}
+${[...a.lines, `    let pooled = ${pooled}`, ...b.lines].join('\n')}
     return ${b.last}
   }
 }
-model "random" = CLIP(
-  vision = Vision(),
-  text = TextTransformer(context = 5, vocab = 11, width = 8, layers = 1, heads = ${heads}, embed = ${width})
-)
+model "random" = ${model}(vision = Vision(), text = ${textTower(draw, width)})${changes.length > 0 ? ` with ${changes.join(', ')}` : ''}
 `;
-  return { text, statements: onTokenCount + onFeatureCount };
+  return {
+    text: withBlocks(text, objective, draw.pick(indices)),
+    statements: onTokenCount + onFeatureCount,
+    width,
+    objective,
+  };
 }
 
 function checked<T>(result: Result<T>, text: string): T {
@@ -221,32 +214,52 @@ export function statementsOf(program: Program): number {
   return write(program).statements;
 }
 
-function trace(model: Model, text: string, batch: number, training: boolean): Graph {
-  return checked(traceEntry(model, 'loss', { batch, training, objective: 'contrastive' }), text);
-}
+/** Pairs of a batch, and of a chunk where it is cut. */
+type Pairs = readonly [batch: number, chunk: number];
+const few: readonly Pairs[] = [
+  [2, 1],
+  [3, 1],
+  [4, 1],
+  [4, 2],
+];
+/** More than features: their matrix is the largest value of a loss, which is then computed in strips. */
+const many: readonly Pairs[] = [
+  [8, 4],
+  [9, 3],
+];
 
 /** The case of a program: its loss for a batch, compiled in one of many ways. */
 export function caseOfProgram(program: Program): FuzzCase {
-  const { text } = write(program);
+  const { text, objective, width } = write(program);
   const draw = new Draw(program.number * 2 + 8);
   const model = modelOf(text);
-  const batch = draw.pick([2, 3, 4]);
+  const [batch, size] = draw.pick(width === 4 && draw.chance(0.7) ? many : few);
   const training = draw.chance(0.4);
-  const graph = trace(model, text, batch, training);
-  const read = new Set(weightsOf(graph));
+  const trace = (pairs: number): Graph =>
+    checked(traceEntry(model, 'loss', { batch: pairs, training, objective }), text);
+  const graph = trace(batch);
+  // What is trained is read by the loss.
+  const read = new Set(weightsOf(graph, training ? 'loss' : undefined));
   const share = draw.pick([1, 0.7, 0.4]);
   const params = model.weights.filter((w) => w.kind === 'param').map((w) => w.name);
   const wrt = draw.some(params, share).filter((name) => read.has(name));
-  const chunked = training && batch % 2 === 0 && wrt.length > 0 && draw.chance(0.5);
+  // Batch norms see the rows of a chunk, not of the batch.
+  const cuttable = wrt.length > 0 && !graph.outputs.some((o) => o.name.startsWith(movedPrefix));
+  const chunked = draw.chance(0.5) && training && cuttable;
+  const strips = draw.chance(0.2) ? {} : { strips: 2 * batch };
   return {
     name: `program ${program.number}`,
     graph,
+    words: [...new Set(text.match(/\w+(?=\()/g))].filter((name) => builtinNamed(name) !== undefined),
     wrt,
     precision: draw.chance(0.2) ? 'mixed' : 'f32',
     remat: draw.chance(0.3) ? [draw.pick(['visual', 'visual.*', 'transformer.resblocks.*', '**'])] : [],
     training: training && wrt.length > 0,
-    deviation: draw.chance(0.15) ? { schedules: program.number } : {},
-    ...(chunked ? { chunk: { graph: trace(model, text, batch / 2, training), batch, size: batch / 2 } } : {}),
+    deviation: {
+      ...(draw.chance(0.15) ? { schedules: program.number } : {}),
+      ...(draw.chance(0.06) ? { binding: 4096 } : {}),
+    },
+    ...(chunked ? { chunk: { graph: trace(size), batch, size, ...strips } } : {}),
   };
 }
 

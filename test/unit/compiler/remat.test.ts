@@ -98,6 +98,23 @@ describe('rematerialisation', () => {
     `);
   });
 
+  it.each(['max', 'min'] as const)('finds the %s among the values that are computed again', (op) => {
+    const b = createBuilder();
+    const x = b.add('input', [], { name: 'x', dtype: 'f32', shape: [3, 4] });
+    const w = b.add('param', [], { name: 'w', shape: [4, 4], role: 'param' });
+    const extreme = b.withOrigin({ path: 'a' }, () => {
+      const product = b.add('matmul', [x, w], { transposeA: false, transposeB: false });
+      return b.add(op, [product], { axes: [0], keep: false });
+    });
+    const loss = b.add('sum', [extreme], { axes: [0], keep: false });
+    const forward = b.finish([{ name: 'loss', node: loss }]);
+    const graph = differentiate(forward, { loss: 'loss', wrt: ['w'] });
+    const text = printGraph(verify(rematerialize(graph, forward.nodes.length, blocksMatching(['a']))));
+    // Kernels of the forward pass may round otherwise, and nothing would equal their extreme.
+    const [, values] = new RegExp(`= ${op} (%\\d+) .* # a \\(again\\)`).exec(text)!;
+    expect(text).toContain(` = equal ${values}, `);
+  });
+
   it('changes nothing where no block fits', () => {
     const forward = twoLayers();
     const graph = differentiate(forward, { loss: 'loss', wrt: ['w0', 'w1'] });
