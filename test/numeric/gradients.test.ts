@@ -98,3 +98,12 @@ describe('gradients at ties follow PyTorch', () => {
     }
   });
 });
+
+test('no gradient flows through integers, whose mean is a float again', () => {
+  const x = { shape: [3], data: Float64Array.of(1.5, -2.25, 4.5) };
+  const gradient = gradientAt(x, (b, id) => {
+    const whole = b.add('mean', [b.add('cast', [id], { to: 'i32' })], { axes: [0], keep: false });
+    return b.add('sum', [b.add('mul', [id, whole], {})], { axes: [0], keep: false });
+  });
+  expect(gradient).toEqual([1, 1, 1]);
+});
