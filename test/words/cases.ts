@@ -224,6 +224,35 @@ const tables: readonly WordCase[] = [
   of(['float(iota(7)) / 7 * w0', 'float(iota(1025)) / 1025 * w0', 'float(iota(65536)) / 65536 * w0']),
 ];
 
+/** Words that take integers as well as floats. */
+const integers: readonly WordCase[] = [
+  of('sign(int(i0)) * int(i1) ^ 2', { i0: cube, i1: row }),
+  of('where(int(i0) > int(i1), int(i0), -int(i1))', { i0: cube, i1: row }),
+  of('argmax(int(i0))', { i0: cube }),
+  of('top_k(int(i0), 3).values', { i0: rows }),
+  of('pad(roll(flip(int(i0), axis = 1), 2, axis = -1), axis = 1, before = 1, after = 2, value = 7)', {
+    i0: deep,
+  }),
+  of('concat([stack([int(i0), int(i1)]), stack([int(i1), int(i0)])], axis = 2)', { i0: deep, i1: deep }),
+  of('rearrange(int(i0), [a, b, c] -> [c, (b a)])[1:, 2:9]', { i0: cube }),
+  of(
+    [
+      'select(int(i0), int(i1) % 7, axis = 1)',
+      'select(int(i0), int(i1) % 257, axis = 1)',
+      'select(int(i0), int(i1) % 4099, axis = 1)',
+    ],
+    {
+      i0: deep,
+      i1: [
+        [2, 3],
+        [5, 33],
+        [9, 513],
+      ],
+    },
+  ),
+  of('take(int(i0), int(i1) % 3, axis = 0)', { i0: cube, i1: [[], [], []] }),
+];
+
 const products: readonly WordCase[] = [
   of('w0 @ w1', {
     w0: [
@@ -425,6 +454,7 @@ export const cases: readonly WordCase[] = [
   ...reductions,
   ...moving,
   ...tables,
+  ...integers,
   ...products,
   ...pictures,
   ...random,

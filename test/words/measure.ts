@@ -80,9 +80,11 @@ function feedsFor(sample: Sample, graph: Graph, precision: Precision): CaseFeeds
 
 const isGradient = (name: string) => name.startsWith('grad.');
 
-function errorsOf(comparisons: Outcome['comparisons']): Errors {
-  // The loss is there to be differentiated: a sum that cancels.
-  const found = [...comparisons].filter(([name]) => name !== 'loss');
+/** All results but the loss, which is there to be differentiated: a sum that cancels. */
+const resultsOf = ({ comparisons }: Outcome) => [...comparisons].filter(([name]) => name !== 'loss');
+
+function errorsOf(outcome: Outcome): Errors {
+  const found = resultsOf(outcome);
   const largest = (some: typeof found) => Math.max(...some.map(([, { error }]) => error));
   const gradients = found.filter(([name]) => isGradient(name));
   return {
@@ -91,12 +93,12 @@ function errorsOf(comparisons: Outcome['comparisons']): Errors {
   };
 }
 
-function faultsOf({ comparisons, mismatches }: Outcome): string[] {
-  const wrong = mismatches.map(
+function faultsOf(outcome: Outcome): string[] {
+  const wrong = outcome.mismatches.map(
     ({ output, element, found, expected, tolerance }) =>
       `${output}[${element}] is ${found}, expected ${expected} ± ${tolerance}`,
   );
-  const unknown = [...comparisons].filter(([name, c]) => name !== 'loss' && c.verdict !== 'compared');
+  const unknown = resultsOf(outcome).filter(([, { verdict }]) => verdict !== 'compared');
   return [...wrong, ...unknown.map(([name, { verdict }]) => `${name} is ${verdict}`)];
 }
 
@@ -115,28 +117,25 @@ export async function measure(sample: Sample, device?: Device): Promise<Measured
     for (const kind of kinds) {
       const outcome = await runCase(c, judge, kind, device);
       const way = `${precision} ${kind}`;
-      errors.set(way, errorsOf(outcome.comparisons));
+      errors.set(way, errorsOf(outcome));
       faults.push(...faultsOf(outcome).map((fault) => `${way}: ${fault}`));
-      worst = Math.max(worst, ...[...outcome.comparisons.values()].map(({ excess }) => excess));
+      worst = Math.max(worst, ...resultsOf(outcome).map(([, { excess }]) => excess));
     }
   }
-  const differences = sample.differences && wrt.length > 0 ? differencesFrom(sample, wrt, faults) : undefined;
-  return { errors, differences, worst, faults };
+  const found = sample.differences && wrt.length > 0 ? differencesFrom(sample, wrt) : undefined;
+  return { errors, differences: found?.largest, worst, faults: [...faults, ...(found?.faults ?? [])] };
 }
 
-/** The largest difference of a gradient; those that are too large are added to the faults. */
-function differencesFrom(sample: Sample, wrt: readonly string[], faults: string[]): number {
+function differencesFrom(sample: Sample, wrt: readonly string[]): { largest: number; faults: string[] } {
   const graph = graphOf(sample);
+  const faults: string[] = [];
   let largest = 0;
-  for (const { name, element, rule, difference } of differencesOf(
-    graph,
-    wrt,
-    feedsFor(sample, graph, 'f32'),
-  )) {
+  for (const found of differencesOf(graph, wrt, feedsFor(sample, graph, 'f32'))) {
+    const { name, element, rule, difference } = found;
     const error = Math.abs(rule - difference) / (1 + Math.abs(difference));
     if (!(error < leastDifference))
       faults.push(`grad.${name}[${element}] is ${rule}, difference ${difference}`);
     largest = Math.max(largest, error);
   }
-  return largest;
+  return { largest, faults };
 }

@@ -34,9 +34,22 @@ function print(cells: readonly string[], what: string): void {
   console.log(`${cells.map((cell) => cell.padEnd(16)).join('')}${what}`);
 }
 
-function describe({ expression, shapes, batch }: Sample): string {
+function describe({ expression, shapes, batch = 1, training }: Sample): string {
   const named = Object.entries(shapes).map(([name, shape]) => `${name} ${formatShape(shape)}`);
-  return `${expression}   ${[...named, ...(batch === 1 ? [] : [`B ${batch}`])].join(', ')}`;
+  const mode = [...(batch === 1 ? [] : [`B ${batch}`]), ...(training ? ['training'] : [])];
+  return `${expression}   ${[...named, ...mode].join(', ')}`;
+}
+
+/** Prints a line; what is wrong with it, be it that there is no plan. */
+async function printed(sample: Sample): Promise<readonly string[]> {
+  try {
+    const measured = await measure(sample, gpu?.device);
+    print(cellsOf(measured), describe(sample));
+    return measured.faults;
+  } catch (error) {
+    print([], describe(sample));
+    return [(error as Error).message];
+  }
 }
 
 const wanted = (sample: Sample) =>
@@ -46,11 +59,10 @@ print(titles, 'word');
 let [count, faulty] = [0, 0];
 for (const size of sizes.filter((s) => values.sizes.split(',').includes(s)))
   for (const sample of samplesOf(size).filter(wanted)) {
-    const measured = await measure(sample, gpu?.device);
-    print(cellsOf(measured), describe(sample));
-    for (const fault of measured.faults) console.log(`    ${fault}`);
+    const faults = await printed(sample);
+    for (const fault of faults) console.log(`    ${fault}`);
     count++;
-    if (measured.faults.length > 0) faulty++;
+    if (faults.length > 0) faulty++;
   }
 console.log(`${count} cases, ${faulty} with faults`);
 gpu?.device.close();
