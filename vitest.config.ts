@@ -12,7 +12,16 @@ import { required } from './test/support/needs.ts';
 import { NoSkips } from './test/support/no-skips.ts';
 
 /** Seconds that one test or hook may take, by folder. */
-const limits = { unit: 60, errors: 20, numeric: 60, gpu: 300, golden: 300, e2e: 300, fuzz: 400 } as const;
+const limits = {
+  unit: 60,
+  errors: 20,
+  numeric: 60,
+  gpu: 300,
+  golden: 300,
+  e2e: 300,
+  fuzz: 400,
+  words: 60,
+} as const;
 
 export function limit(seconds: number): TestUserConfig {
   return { testTimeout: seconds * 1000, hookTimeout: seconds * 1000 };

@@ -98,10 +98,11 @@ function gradientsOf(
   );
 }
 
-/** Which nodes depend on one of `sources`. */
+/** Which nodes depend on one of `sources` so that gradients can flow: never through integers. */
 function dependents(graph: Graph, sources: ReadonlySet<number>): boolean[] {
   const depends: boolean[] = [];
-  for (const node of graph.nodes) depends.push(sources.has(node.id) || node.inputs.some((i) => depends[i]!));
+  for (const { id, inputs, type } of graph.nodes)
+    depends.push(type.dtype !== 'i32' && (sources.has(id) || inputs.some((i) => depends[i]!)));
   return depends;
 }
 

@@ -33,7 +33,8 @@ export const cast = defineOp<'cast'>({
   traits: {
     role: 'kernel',
     slices: samplewise(),
-    half: 'elementwise',
+    // Integers as floats: halves hold no odd one above 2048. What mixed precision reads as f16 it casts itself.
+    half: 'full',
     layout: 'dense',
     behind: false,
     strips: elementwiseStrips,

@@ -27,10 +27,15 @@ export function merge(into: Tally, from: Tally): void {
 }
 
 /** Notes a case that was compared by the schedules of a kind. */
-export function note(tally: Tally, c: FuzzCase, kind: ScheduleKind, { compiled, verdicts }: Outcome): void {
+export function note(
+  tally: Tally,
+  c: FuzzCase,
+  kind: ScheduleKind,
+  { compiled, comparisons }: Outcome,
+): void {
   const { parts, plan } = compiled;
   add(tally, `cases ${kind}`);
-  for (const verdict of verdicts) add(tally, `outputs ${verdict}`);
+  for (const { verdict } of comparisons.values()) add(tally, `outputs ${verdict}`);
   for (const { joins } of parts) {
     for (const { kind: join } of joins.joins) add(tally, `join ${kind} ${join}`);
     for (const [name, nodes] of layoutsOf(joins)) add(tally, `layout ${kind} ${name}`, nodes);

@@ -22,7 +22,7 @@ import { PlanRun } from '../support/wgsl/run-plan.ts';
 import { discreteText, softwareText } from '../support/wgsl/text-device.ts';
 import { Draw } from './cases/draw.ts';
 import { type CaseFeeds, type Deviation, type FuzzCase, feedsOf } from './cases/fuzz-case.ts';
-import { compareOutput, Expectation, type Mismatch, type Verdict } from './noise.ts';
+import { type Comparison, compareOutput, Expectation, type Mismatch } from './noise.ts';
 
 /** `matrix` are the schedules of subgroup matrices, which want operands in halves: cases are compiled in mixed precision. */
 export const scheduleKinds = ['cpu', 'gpu', 'matrix'] as const;
@@ -66,7 +66,8 @@ export interface Compiled {
 
 export interface Outcome {
   readonly mismatches: readonly Mismatch[];
-  readonly verdicts: readonly Verdict[];
+  /** By output. */
+  readonly comparisons: ReadonlyMap<string, Comparison>;
   readonly compiled: Compiled;
 }
 
@@ -132,9 +133,9 @@ export class Judge {
   readonly feeds: CaseFeeds;
   #written: Expectation | undefined;
 
-  constructor(c: FuzzCase) {
+  constructor(c: FuzzCase, feeds: CaseFeeds = feedsOf(c.graph)) {
     this.#case = c;
-    this.feeds = feedsOf(c.graph);
+    this.feeds = feeds;
   }
 
   of(kind: ScheduleKind, { parts }: Compiled): Expectation {
@@ -174,14 +175,11 @@ export async function runCase(
     ? await runOnDevice(device, plan, judge.feeds)
     : runText(plan, judge.feeds, profiles[kind]);
   const expectation = judge.of(kind, compiled);
-  const verdicts: Verdict[] = [];
-  const mismatches: Mismatch[] = [];
-  for (const [name, values] of found) {
-    const { verdict, mismatch } = compareOutput(expectation, name, values);
-    verdicts.push(verdict);
-    if (mismatch) mismatches.push(mismatch);
-  }
-  return { mismatches: mismatches.sort((a, b) => b.share - a.share), verdicts, compiled };
+  const comparisons = new Map(
+    [...found].map(([name, values]) => [name, compareOutput(expectation, name, values)] as const),
+  );
+  const mismatches = [...comparisons.values()].flatMap((c) => c.mismatch ?? []);
+  return { mismatches: mismatches.sort((a, b) => b.share - a.share), comparisons, compiled };
 }
 
 /** A training step of rate 0: its gradients are what is compared. */

@@ -43,6 +43,21 @@ describe('a comparison', () => {
     const expectation = new Expectation(graph, judge.feeds);
     expect(compareOutput(expectation, 'y', expectation.values.get('y')!.data).verdict).toBe('vague');
   });
+
+  it('lets no error pass where f32 makes none: products that it holds, and integers of them', () => {
+    const b = createBuilder();
+    const x = b.add('input', [], { name: 'x', dtype: 'f32', shape: [8] });
+    const four = b.add('constant', [], { value: 4, dtype: 'f32', shape: [] });
+    const whole = b.add('cast', [b.add('mul', [x, four], {})], { to: 'i32' });
+    const graph = b.finish([{ name: 'y', node: whole }]);
+    const data = Float64Array.from({ length: 8 }, (_, i) => i / 4);
+    const expectation = new Expectation(graph, {
+      inputs: new Map([['x', { shape: [8], data }]]),
+      params: new Map(),
+    });
+    const found = expectation.values.get('y')!.data.with(3, 2);
+    expect(compareOutput(expectation, 'y', found).mismatch?.element).toBe(3);
+  });
 });
 
 it('whole numbers have no errors, so that steps between them are where they are', () => {
@@ -79,7 +94,7 @@ describe('a direction of nothing', () => {
   const nan = new Float64Array(8).fill(Number.NaN);
 
   it('is undefined, since f32 may find zero, and zero has none', () => {
-    expect(compareOutput(expectation(true), 'y', nan)).toEqual({ verdict: 'undefined' });
+    expect(compareOutput(expectation(true), 'y', nan)).toMatchObject({ verdict: 'undefined' });
   });
 
   it('is a mismatch where the sum is one', () => {

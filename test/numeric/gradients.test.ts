@@ -1,14 +1,11 @@
 /**
- * Gradient rules against central differences where one example of the op does not show it: a value used
- * twice, constant exponents, statistics of the value itself, masks below a softmax. Every op's own examples
- * are checked in every-op.test.ts.
+ * Gradient rules against central differences where neither one example of the op (every-op.test.ts) nor a word
+ * (test/words) shows it: a value used twice, constant exponents.
  */
 import { describe, expect, test } from 'vitest';
 import type { Builder } from '../../compiler/graph/builder.ts';
 import type { BinaryMapOp } from '../../compiler/ops/attributes.ts';
-import { momentsOf } from '../../compiler/ops/batch-norm.ts';
 import { binaryMapOps, binaryTable } from '../../compiler/ops/binary.ts';
-import { Expressions } from '../../compiler/ops/expressions.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import { expectGradients, type GradientCase, gradientAt } from '../support/differences.ts';
 
@@ -53,19 +50,6 @@ const cases: Readonly<Record<string, GradientCase>> = {
       },
     ]),
   ),
-  'mask_future below a softmax': {
-    weights: { x: [2, 3, 5] },
-    build: (b, [x]) => b.add('softmax', [b.add('mask_future', [x!], {})], {}),
-  },
-  'batch_norm by the moments of its own input': {
-    weights: { x: [2, 3, 2, 3], weight: [3], bias: [3] },
-    range: [0.2, 1.5],
-    build: (b, w) => {
-      const [x, weight, bias] = w as [number, number, number];
-      const { mean, variance } = momentsOf(new Expressions(b), x);
-      return b.add('batch_norm', [x, weight, bias, mean, variance], { eps: 1e-5 });
-    },
-  },
   'recompute beside the value itself': {
     weights: { x: [3, 5] },
     build: (b, [x]) => b.add('mul', [x!, b.add('recompute', [x!], {})], {}),
@@ -97,4 +81,13 @@ describe('gradients at ties follow PyTorch', () => {
       expect(gradientAt(zero, build).map(Math.abs)).toEqual([0, 0]);
     }
   });
+});
+
+test('no gradient flows through integers, whose mean is a float again', () => {
+  const x = { shape: [3], data: Float64Array.of(1.5, -2.25, 4.5) };
+  const gradient = gradientAt(x, (b, id) => {
+    const whole = b.add('mean', [b.add('cast', [id], { to: 'i32' })], { axes: [0], keep: false });
+    return b.add('sum', [b.add('mul', [id, whole], {})], { axes: [0], keep: false });
+  });
+  expect(gradient).toEqual([1, 1, 1]);
 });

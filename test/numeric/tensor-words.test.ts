@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
 import { verify } from '../../compiler/graph/verify.ts';
-import { feedsOf, graphOf, weightNames, wordCases } from '../support/tensor-words.ts';
+import { graphOf, saidBy, valuesOf, wordCases } from '../support/tensor-words.ts';
 
 function expectClose(found: Float64Array, wanted: readonly number[], label: string): void {
   expect(found.length, label).toBe(wanted.length);
@@ -16,14 +16,11 @@ function expectClose(found: Float64Array, wanted: readonly number[], label: stri
 
 describe('words over tensors mean what PyTorch does', () => {
   test.each(wordCases.map((c) => [c.expression, c] as const))('%s', (_, c) => {
-    const graph = verify(graphOf(c));
-    const wrt = c.gradients === undefined ? [] : weightNames(c);
-    const feeds = feedsOf(c);
-    const params = new Map(c.weights.map(({ shape }, i) => [`w${i}`, { shape, data: feeds.get(`w${i}`)! }]));
-    const inputs = new Map([
-      ['tokens', { shape: [1, 2], data: new Float64Array(2) }],
-      ['r', { shape: [1, c.y.data.length], data: feeds.get('r')! }],
-    ]);
+    const graph = graphOf(saidBy(c));
+    const values = valuesOf(c);
+    const wrt = c.gradients === undefined ? [] : c.weights.map((_, i) => `w${i}`);
+    const params = new Map(c.weights.map(({ shape }, i) => [`w${i}`, { shape, data: values.get(`w${i}`)! }]));
+    const inputs = new Map([['r', { shape: c.y.shape, data: values.get('r')! }]]);
     const results = executeReference(verify(differentiate(graph, { loss: 'loss', wrt })), { inputs, params });
     expectClose(results.get('y')!.data, c.y.data, 'y');
     for (const [i, name] of wrt.entries())

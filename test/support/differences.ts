@@ -9,8 +9,8 @@ import { expect } from 'vitest';
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';
 import type { Builder } from '../../compiler/graph/builder.ts';
 import { createBuilder } from '../../compiler/graph/create-builder.ts';
-import { executeReference } from '../../compiler/graph/reference.ts';
-import { type Graph, numericShape, sizeOf } from '../../compiler/graph/types.ts';
+import { executeReference, type Feeds } from '../../compiler/graph/reference.ts';
+import { formatShape, type Graph, numericShape, sameShape, sizeOf } from '../../compiler/graph/types.ts';
 import { verify } from '../../compiler/graph/verify.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import { randomNumbers } from './random.ts';
@@ -36,11 +36,6 @@ export interface GradientCase {
   readonly values?: Readonly<Record<string, RefTensor>>;
   /** Fixed integers fed as inputs by name. */
   readonly integers?: Readonly<Record<string, RefTensor>>;
-}
-
-/** What the differences may write to. */
-function copyOf(x: RefTensor | undefined): RefTensor | undefined {
-  return x && { shape: x.shape, data: x.data.slice() };
 }
 
 const step = 1e-5;
@@ -70,32 +65,47 @@ export function expectGradients(c: GradientCase, seed = 1): void {
   const params = new Map(
     Object.entries(c.weights).map(([name, shape]) => [
       name,
-      copyOf(c.values?.[name]) ?? randomTensor(shape, random, ...(c.range ?? [-1, 1])),
+      c.values?.[name] ?? randomTensor(shape, random, ...(c.range ?? [-1, 1])),
     ]),
   );
   const inputs = new Map([['r', randomTensor(size, random)], ...Object.entries(c.integers ?? {})]);
-  const names = Object.keys(c.weights);
-  const wrt = names.map((name) => ({ name, shape: [...c.weights[name]!] }));
+  const feeds = { inputs, params };
+  for (const { name, element, rule, difference } of differencesOf(graph, Object.keys(c.weights), feeds))
+    expect(
+      Math.abs(rule - difference),
+      `d loss / d ${name}[${element}]: rule ${rule}, difference ${difference}`,
+    ).toBeLessThan(1e-6 * (1 + Math.abs(difference)));
+}
+
+interface Difference {
+  readonly name: string;
+  readonly element: number;
+  /** The gradient by the rules. */
+  readonly rule: number;
+  /** The central difference of the output `loss`. */
+  readonly difference: number;
+}
+
+/** Every element of the gradients of some weights. */
+export function* differencesOf(graph: Graph, names: readonly string[], feeds: Feeds): Generator<Difference> {
+  const shapeOf = (name: string) => feeds.params.get(name)!.shape;
+  const wrt = names.map((name) => ({ name, shape: shapeOf(name) }));
   const whole = verify(differentiate(verify(graph), { loss: 'loss', wrt }));
-  const results = executeReference(whole, { inputs, params });
-  const lossAt = () => executeReference(graph, { inputs, params }).get('loss')!.data[0]!;
+  const gradients = executeReference(whole, feeds);
   for (const name of names) {
-    const { data } = params.get(name)!;
-    const gradient = results.get(`grad.${name}`)!;
-    expect(gradient.shape, name).toEqual(c.weights[name]);
-    for (let i = 0; i < data.length; i++) {
-      const kept = data[i]!;
-      data[i] = kept + step;
+    const { shape, data } = feeds.params.get(name)!;
+    const moved = data.slice();
+    const params = new Map([...feeds.params, [name, { shape, data: moved }]]);
+    const lossAt = () => executeReference(graph, { ...feeds, params }).get('loss')!.data[0]!;
+    const gradient = gradients.get(`grad.${name}`)!;
+    if (!sameShape(gradient.shape, shape)) throw new Error(`grad.${name} is ${formatShape(gradient.shape)}`);
+    for (const [element, kept] of data.entries()) {
+      moved[element] = kept + step;
       const up = lossAt();
-      data[i] = kept - step;
+      moved[element] = kept - step;
       const down = lossAt();
-      data[i] = kept;
-      const difference = (up - down) / (2 * step);
-      const error = Math.abs(gradient.data[i]! - difference);
-      expect(
-        error,
-        `d loss / d ${name}[${i}]: rule ${gradient.data[i]}, difference ${difference}`,
-      ).toBeLessThan(1e-6 * (1 + Math.abs(difference)));
+      moved[element] = kept;
+      yield { name, element, rule: gradient.data[element]!, difference: (up - down) / (2 * step) };
     }
   }
 }

@@ -109,6 +109,20 @@ describe('the precision pass', () => {
     expect(typesOf(graph, 'param')).not.toContain('f16[12, 8]');
   });
 
+  it('keeps integers as floats, of which halves hold no odd one above 2048', () => {
+    const b = createBuilder();
+    const ids = b.add('input', [], { name: 'ids', dtype: 'i32', shape: [2, 5, 8] });
+    const places = b.add('cast', [ids], { to: 'f32' });
+    const x = b.add('input', [], { name: 'x', dtype: 'f32', shape: [2, 5, 8] });
+    const y = b.add('softmax', [b.add('mul', [x, places], {})], {});
+    const loss = b.add('sum', [y], { axes: [0, 1, 2], keep: false });
+    const graph = runPasses(b.finish([{ name: 'loss', node: loss }]), discreteProfile, {
+      precision: 'mixed',
+    });
+    expect(typesOf(graph, 'cast')).toEqual(['f32[2, 5, 8]']);
+    expect(typesOf(graph, 'softmax')).toEqual(['f16[2, 5, 8]']);
+  });
+
   it('changes nothing in f32', () => {
     const graph = runPasses(network(), discreteProfile);
     expect(graph.nodes.some((n) => n.type.dtype === 'f16')).toBe(false);
