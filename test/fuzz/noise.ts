@@ -35,8 +35,9 @@ const half = 2 ** -24;
 /** Runs with errors: a few, and so many before a result is called wrong. */
 export const runs = { few: 3, many: 41 } as const;
 
-/** Ops that only move values, compare or choose: they make no error. */
+/** Integers, and ops that only move values, compare or choose: they make no error. */
 function isExact(node: Node): boolean {
+  if (node.type.dtype === 'i32') return true;
   const { rtol, atol } = opOf(node.op).tolerance;
   return rtol === 0 && atol === 0;
 }
@@ -259,40 +260,51 @@ export interface Mismatch {
 /** Whether anything could be found wrong: a tolerance of more than a tenth of the result says nothing. */
 export type Verdict = 'compared' | 'vague' | 'undefined';
 
-/** Compares one output; the mismatch that is the largest against its tolerance, if there is one. */
+export interface Comparison {
+  readonly verdict: Verdict;
+  /** The largest deviation, of the largest element of the output. */
+  readonly error: number;
+  /** The largest deviation of what it may be: above 1 for a mismatch. */
+  readonly excess: number;
+  readonly mismatch?: Mismatch;
+}
+
+/** Compares one output; the mismatch is the element that is off the most against its tolerance. */
 export function compareOutput(
   expectation: Expectation,
   output: string,
   found: ArrayLike<number>,
-): { readonly verdict: Verdict; readonly mismatch?: Mismatch } {
+): Comparison {
   const { data } = expectation.values.get(output)!;
-  if (!data.every(Number.isFinite)) return { verdict: 'undefined' };
+  if (!data.every(Number.isFinite)) return { verdict: 'undefined', error: Number.NaN, excess: Number.NaN };
   const largest = data.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+  const deviations = data.map((v, i) => Math.abs(found[i]! - v));
+  const error = deviations.reduce((most, d) => Math.max(most, d), 0) / Math.max(largest, 1e-30);
   for (const count of [runs.few, 8, runs.many]) {
     const spread = expectation.spread(output, count);
-    if (spread.includes(Number.POSITIVE_INFINITY)) return { verdict: 'undefined' };
+    if (spread.includes(Number.POSITIVE_INFINITY)) return { verdict: 'undefined', error, excess: Number.NaN };
     const typical = Math.sqrt(spread.reduce((sum, s) => sum + s * s, 0) / Math.max(1, spread.length));
     const tolerance = (i: number) => 2 * Math.max(spread[i]!, typical) + 1e-7 * largest + 1e-30;
     const vague = typical > 0.1 * largest && largest > 0;
-    let worst: Mismatch | undefined;
-    let excess = 1;
-    for (let element = 0; element < data.length; element++) {
-      const error = Math.abs(found[element]! - data[element]!);
-      const over = Number.isNaN(error) ? Number.POSITIVE_INFINITY : error / tolerance(element);
+    let element = 0;
+    let excess = 0;
+    for (const [i, deviation] of deviations.entries()) {
+      const over = Number.isNaN(deviation) ? Number.POSITIVE_INFINITY : deviation / tolerance(i);
       if (over <= excess) continue;
       excess = over;
-      const share = error / Math.max(largest, 1e-30);
-      worst = {
-        output,
-        element,
-        found: found[element]!,
-        expected: data[element]!,
-        tolerance: tolerance(element),
-        share,
-      };
+      element = i;
     }
-    if (worst === undefined) return { verdict: vague ? 'vague' : 'compared' };
-    if (count === runs.many) return { verdict: 'compared', mismatch: worst };
+    if (excess <= 1) return { verdict: vague ? 'vague' : 'compared', error, excess };
+    if (count < runs.many) continue;
+    const mismatch = {
+      output,
+      element,
+      found: found[element]!,
+      expected: data[element]!,
+      tolerance: tolerance(element),
+      share: deviations[element]! / Math.max(largest, 1e-30),
+    };
+    return { verdict: 'compared', error, excess, mismatch };
   }
   throw new Error('unreachable');
 }
