@@ -50,11 +50,19 @@ export interface BlockDecl {
 export interface ParamDecl {
   readonly name: Identifier;
   readonly type: TypeExpr;
+  /** `tokens: i32[B, T] in 0..vocab`: what an input of integers may hold. */
+  readonly ids?: RangeExpr;
   readonly default?: Expr;
   readonly span: Span;
 }
 
-export type Member = RequireMember | LetMember | WeightMember | ChildMember | ForwardMember;
+export type Member =
+  | RequireMember
+  | LetMember
+  | WeightMember
+  | ChildMember
+  | ForwardMember
+  | EntryMember;
 
 /** `require COND else "text with {holes}"` */
 export interface RequireMember {
@@ -106,7 +114,13 @@ export interface ForwardMember extends Callable {
   readonly kind: 'forward';
 }
 
-/** What `forward`, `fn` and `objective` share. */
+/** `entry patch_features(image: [B, 3, R, R]) -> [B, T, width] { ... }`: what a model computes beside `forward`. */
+export interface EntryMember extends Callable {
+  readonly kind: 'entry';
+  readonly name: Identifier;
+}
+
+/** What `forward`, `entry`, `fn` and `objective` share. */
 export interface Callable {
   readonly params: readonly ParamDecl[];
   readonly result?: TypeExpr;

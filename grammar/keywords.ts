@@ -93,6 +93,7 @@ const softRules: Record<t.SoftWord, SoftRule> = {
   param: opens('member', t.Colon),
   buffer: opens('member', t.Colon),
   inline: opens('member', t.Colon),
+  entry: opens('member', t.LParen),
   forward: {
     role: 'member',
     fits: (next) => is(next, t.LParen),

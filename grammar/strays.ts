@@ -16,7 +16,7 @@ const strayExpected: Record<StrayPlace, string> = {
 };
 const strayKeywords: Record<StrayPlace, readonly string[]> = {
   file: ['package', 'import', 'block', 'fn', 'model', 'objective', 'names', 'train'],
-  block: ['param', 'buffer', 'require', 'let', 'forward', 'inline'],
+  block: ['param', 'buffer', 'require', 'let', 'forward', 'entry', 'inline'],
   seq: ['inline'],
   train: ['clamp', 'remat', 'freeze', 'init', 'checkpoint', 'evaluate'],
   names: [],
@@ -50,6 +50,7 @@ function strayHelp(place: StrayPlace, token: IToken): string | undefined {
       t.keyword.param,
       t.keyword.buffer,
       t.keyword.forward,
+      t.keyword.entry,
     ];
     const statements: TokenType[] = [t.keyword.let, t.keyword.require, t.keyword.inline];
     return [...inBlock, ...statements].includes(type)

@@ -30,7 +30,7 @@ export const StrayRule = category('StrayRule');
 
 const itemStarts = ['package', 'import', 'block', 'fn', 'model', 'objective', 'names', 'train'];
 const childStarts = ['inline', 'LabelName', 'StringLabel'];
-const memberStarts = ['require', 'let', 'param', 'buffer', 'forward', ...childStarts];
+const memberStarts = ['require', 'let', 'param', 'buffer', 'forward', 'entry', ...childStarts];
 const settingStarts = ['clamp', 'remat', 'freeze', 'init', 'checkpoint', 'evaluate', 'KeyName'];
 
 /** The stray categories of a token, by its name. */
@@ -89,6 +89,7 @@ export const softWords = [
   'param',
   'buffer',
   'forward',
+  'entry',
   'inline',
   'seq',
   'fuses',

@@ -13,6 +13,7 @@ import {
   type Dim,
   type Graph,
   gradientPrefix,
+  isNumber,
   movedPrefix,
   type NodeOf,
   type Output,
@@ -116,9 +117,9 @@ function inputsOf(graph: Graph): Set<string> {
   return new Set(graph.nodes.flatMap((n) => (n.op === 'input' ? [n.attrs.name] : [])));
 }
 
-/** The rows of every input: pairs in a batch, or in a chunk. */
+/** The rows of every input but tables: samples in a batch, or in a chunk. */
 function rowsOf(graph: Graph): number {
-  return Number(graph.nodes.find((n) => n.op === 'input')?.type.shape[0]);
+  return Number(graph.nodes.find((n) => n.op === 'input' && !n.attrs.table)?.type.shape[0]);
 }
 
 /** What is gathered has a row for each pair: only then are the chunks, one below the other, the whole. */
@@ -132,7 +133,7 @@ function checkRows(whole: NodeOf<'all_gather'>, chunk: NodeOf<'all_gather'>, rep
   );
 }
 
-/** Everything behind the cut, over inputs that hold the features of all chunks: their `loss` alone. */
+/** Everything behind the cut, over inputs that hold the features of all chunks: their loss and its terms. */
 function lossOf(whole: Graph, { strips = stripElements }: ChunkOptions): Graph {
   const b = createBuilder();
   const renamed: number[] = [];
@@ -146,8 +147,8 @@ function lossOf(whole: Graph, { strips = stripElements }: ChunkOptions): Graph {
       renamed.push(b.add(node.op, inputs, node.attrs, node.origin));
     }
   }
-  const loss = whole.outputs.filter((o) => o.name === 'loss');
-  return tileRows(b.finish(loss.map(({ name, node }) => ({ name, node: renamed[node]! }))), strips);
+  const numbers = whole.outputs.filter((o) => isNumber(whole, o));
+  return tileRows(b.finish(numbers.map(({ name, node }) => ({ name, node: renamed[node]! }))), strips);
 }
 
 /**

@@ -6,7 +6,7 @@
  */
 import type { Diagnostic } from '../../grammar/diagnostics.ts';
 import type { SourceFile, Span } from '../../grammar/source.ts';
-import type { DType } from '../graph/types.ts';
+import type { DType, Range } from '../graph/types.ts';
 
 /** How a weight starts. Random ones draw from a counter-based generator keyed by (seed, name, index). */
 export type Initializer =
@@ -37,20 +37,30 @@ export interface Weight {
 export type StaticScalar = number | string | boolean;
 export type ConfigValue = StaticScalar | readonly StaticScalar[];
 
-export const entryNames = ['encode_image', 'encode_text', 'logits', 'loss'] as const;
-export type EntryName = (typeof entryNames)[number];
+/** `forward`, `loss`, or what the root block declares as an entry. */
+export type EntryName = string;
 
 /** A tensor that a model is fed. */
 export interface ModelInput {
-  readonly name: 'images' | 'tokens';
+  readonly name: string;
   readonly dtype: 'f32' | 'i32';
-  /** Behind the batch, as the forward declares them: [3, R, R], [context]. */
+  /** Behind the batch, as declared: [3, R, R], [context]; all sizes of a table. */
   readonly sizes: readonly number[];
+  /** The same for every sample, fed once for a run: its first axis is not the batch. */
+  readonly table?: boolean;
+  /** Of integers: what they may be, as declared or from the tables that they index; absent where nothing bounds them. */
+  readonly ids?: Range;
+}
+
+/** An objective by name, with values for its static parameters. */
+export interface ObjectiveChoice {
+  readonly name: string;
+  readonly arguments?: Readonly<Record<string, StaticScalar>>;
 }
 
 export interface EntryInfo {
   readonly name: EntryName;
-  readonly inputs: readonly { readonly name: ModelInput['name']; readonly shape: string }[];
+  readonly inputs: readonly (ModelInput & { readonly shape: string })[];
   readonly outputs: readonly { readonly name: string; readonly shape: string }[];
 }
 
@@ -153,7 +163,9 @@ export interface Recipe {
    * As the recipe's file sees the name; absent where the recipe names none: the model's own, from the
    * library.
    */
-  readonly objective?: string;
+  readonly objective?: ObjectiveChoice;
+  /** What its loss is fed: inputs of the model and of the objective. */
+  readonly inputs: readonly ModelInput[];
   readonly batch: number;
   readonly chunk?: number;
   readonly optimizer: {

@@ -205,6 +205,8 @@ function planOf(
         dtype: type.dtype,
         shape: numericShape(type),
         ...assembled.locate('io', `input ${attrs.name}`),
+        ...(attrs.table ? { table: true } : {}),
+        ...(attrs.ids === undefined ? {} : { ids: attrs.ids }),
       })),
     outputs,
     pipelines: assembled.pipelines,

@@ -6,7 +6,7 @@
  * offsets are multiples of the device's storage offset alignment. The runtime creates buffers and pipelines,
  * makes one bind group a step, and replays the steps at every run.
  */
-import type { DType } from '../graph/types.ts';
+import type { DType, Range } from '../graph/types.ts';
 import type { ScheduleChoice } from '../kernels/text/kernel.ts';
 
 export type BufferRole =
@@ -52,6 +52,14 @@ export interface Slot extends BufferRange {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: readonly number[];
+}
+
+/** What the host writes before a run. */
+export interface InputSlot extends Slot {
+  /** The same for every sample and chunk: its first axis is not the batch. */
+  readonly table?: boolean;
+  /** What integers may be: a wrong index would read something else without a word. */
+  readonly ids?: Range;
 }
 
 export interface WeightSlot extends Slot {
@@ -159,7 +167,7 @@ export interface Plan {
   readonly weights: readonly WeightSlot[];
   /** Training in mixed precision. */
   readonly scaler?: ScalerInfo;
-  readonly inputs: readonly Slot[];
+  readonly inputs: readonly InputSlot[];
   /**
    * Entry results (`image_features`, `loss`, ...), with gradients `grad.<weight>`; training also `grad_norm`.
    */

@@ -92,6 +92,8 @@ export class DeclarationPrinter extends ExpressionPrinter {
         return this.child(member);
       case 'forward':
         return concat('forward', this.callable(member, member.span.start));
+      case 'entry':
+        return concat(`entry ${identifier(member.name)}`, this.callable(member, member.name.span.end));
     }
   }
 

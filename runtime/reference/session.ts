@@ -5,7 +5,7 @@
  */
 import { gradientPrefix, movedPrefix } from '../../compiler/graph/types.ts';
 import type { Batch } from '../data/types.ts';
-import { firstMoment, secondMoment } from '../train/session.ts';
+import { firstMoment, isOwnScalar, secondMoment } from '../train/session.ts';
 import type {
   StateArray,
   StateInfo,
@@ -54,9 +54,16 @@ export class ReferenceTrainSession implements TrainSession {
     for (const [name, { data }] of outputs)
       if (name.startsWith(movedPrefix)) this.#find(name.slice(movedPrefix.length)).set(data);
     for (const { weight, min, max } of clamps) clampWeight(this.#find(weight), min, max);
-    const logitScale = this.#values.get('logit_scale')?.[0];
-    const loss = outputs.get('loss')!.data[0]!;
-    return { loss, gradNorm, ...(logitScale === undefined ? {} : { logitScale }) };
+    const scalars = this.#weights.filter(isOwnScalar).map(({ name }) => [name, this.#find(name)[0]!]);
+    const terms = [...outputs].filter(
+      ([name, { shape }]) => shape.length === 0 && name !== 'loss' && !name.startsWith(gradientPrefix),
+    );
+    return {
+      loss: outputs.get('loss')!.data[0]!,
+      terms: Object.fromEntries(terms.map(([name, { data }]) => [name, data[0]!])),
+      gradNorm,
+      scalars: Object.fromEntries(scalars),
+    };
   }
 
   async readState(name: string): Promise<StateArray> {

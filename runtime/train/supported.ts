@@ -109,8 +109,8 @@ const hostArray = 2 ** 32 - 1;
  * Whether each input of a batch fits one array: with chunks, batches may grow past what the host can hold.
  * @throws DiagnosticError Z607
  */
-export function checkHostBatch({ name, batch, model: { inputs } }: Recipe): void {
-  for (const input of inputs) {
+export function checkHostBatch({ name, batch, inputs }: Recipe): void {
+  for (const input of inputs.filter(({ table }) => !table)) {
     const most = Math.floor(hostArray / input.sizes.reduce((a, b) => a * b, 1));
     if (batch <= most) continue;
     fail(

@@ -83,7 +83,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
 
   const report = async (): Promise<void> => {
     const { step, lr, dataWait, skipped, epoch, result } = started.shift()!;
-    const { loss, gradNorm, logitScale, scaling } = await result;
+    const { loss, terms, gradNorm, scalars, scaling } = await result;
     if (scaling?.overflow) checkOverflows(step, scaling);
     else if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) failNotFinite(step, loss, gradNorm, lr);
     const now = loop.now();
@@ -92,8 +92,9 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
     loop.row({
       step,
       loss,
+      ...terms,
       lr,
-      logit_scale: logitScale ?? null,
+      ...scalars,
       grad_norm: gradNorm,
       ...(scaling ? { loss_scale: scaling.scale, overflow: scaling.overflow } : {}),
       samples_per_second: rounded(samples),

@@ -5,7 +5,7 @@
  * say what was run. So every setting that was overridden is written out in full from its value,
  * in place of the original.
  */
-import type { Quantity, Recipe, StaticCall, StaticValueData } from '../../compiler/model/types.ts';
+import type { ObjectiveChoice, Quantity, Recipe, StaticCall, StaticValueData } from '../../compiler/model/types.ts';
 import type { TrainDecl } from '../../grammar/ast.ts';
 
 /** A replacement of a range of the text. */
@@ -35,10 +35,14 @@ function dataText(data: StaticValueData): string {
   return `${name}(${parts.join(', ')})`;
 }
 
+function objectiveText({ name, arguments: given }: ObjectiveChoice): string {
+  return given === undefined ? name : callText(name, Object.entries(given).map(([k, v]) => [k, dataText(v)]));
+}
+
 /** The text of each assignable setting; undefined where the recipe has none. */
 const writers: Readonly<Record<string, (recipe: Recipe) => string | undefined>> = {
   data: (r) => dataText(r.data),
-  objective: (r) => r.objective,
+  objective: ({ objective: o }) => o && objectiveText(o),
   batch: (r) => String(r.batch),
   chunk: (r) => (r.chunk === undefined ? undefined : String(r.chunk)),
   optimizer: ({ optimizer: o }) =>
