@@ -56,13 +56,7 @@ export interface ParamDecl {
   readonly span: Span;
 }
 
-export type Member =
-  | RequireMember
-  | LetMember
-  | WeightMember
-  | ChildMember
-  | ForwardMember
-  | EntryMember;
+export type Member = RequireMember | LetMember | WeightMember | ChildMember | ForwardMember | EntryMember;
 
 /** `require COND else "text with {holes}"` */
 export interface RequireMember {

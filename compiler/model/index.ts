@@ -24,6 +24,7 @@ export { objectiveOf } from './recipes/objective.ts';
 export { resolveRecipe } from './recipes/recipe.ts';
 export { resolveModel, type TextOverride } from './resolve/resolve.ts';
 export { checkWeights, type TensorInfo, type WantedTensor } from './trace/fit.ts';
+export { lossEntry } from './trace/objective.ts';
 export type { TraceOptions } from './values/tracer.ts';
 
 /**

@@ -17,7 +17,14 @@ export function inputsOf({ nodes }: Graph): ModelInput[] {
 /** [B, 3, R, R] */
 export function isPicture({ dtype, sizes, table }: ModelInput): boolean {
   const [channels, height, width, ...more] = sizes;
-  return !table && dtype === 'f32' && channels === 3 && height === width && height !== undefined && more.length === 0;
+  return (
+    !table &&
+    dtype === 'f32' &&
+    channels === 3 &&
+    height === width &&
+    height !== undefined &&
+    more.length === 0
+  );
 }
 
 /** i32[B, T] */

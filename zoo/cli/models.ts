@@ -2,7 +2,7 @@
  * From what stands on the command line (`enc.zoo#recipe`, `--set a=b`, `--batch 4`) to recipes and checked
  * values.
  */
-import { objectiveOf, resolveRecipe } from '../../compiler/model/index.ts';
+import { lossEntry, objectiveOf, resolveRecipe } from '../../compiler/model/index.ts';
 import type { EntryName, Model, ObjectiveChoice, Recipe, Result } from '../../compiler/model/types.ts';
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../grammar/render.ts';
@@ -38,8 +38,12 @@ export function loadRecipe(reference: string, settings: readonly string[]): Reci
 /** An entry that the model has; its loss by an objective that is named. */
 export function parseEntry(model: Model, name: string, objective?: ObjectiveChoice): EntryName {
   const known = model.entries.map((e) => e.name);
-  if (objective !== undefined && name === 'loss') return name;
-  if (!known.includes(name)) fail('Z704', `${model.name} has no entry ${name}`, `entries: ${known.join(', ')}`);
+  if (objective !== undefined) {
+    if (name === lossEntry) return name;
+    fail('Z703', `--objective belongs to the entry ${lossEntry}, not ${name}`, `--entry ${lossEntry}`);
+  }
+  if (!known.includes(name))
+    fail('Z704', `${model.name} has no entry ${name}`, `entries: ${known.join(', ')}`);
   return name;
 }
 

@@ -5,7 +5,13 @@
  * say what was run. So every setting that was overridden is written out in full from its value,
  * in place of the original.
  */
-import type { ObjectiveChoice, Quantity, Recipe, StaticCall, StaticValueData } from '../../compiler/model/types.ts';
+import type {
+  ObjectiveChoice,
+  Quantity,
+  Recipe,
+  StaticCall,
+  StaticValueData,
+} from '../../compiler/model/types.ts';
 import type { TrainDecl } from '../../grammar/ast.ts';
 
 /** A replacement of a range of the text. */
@@ -36,7 +42,12 @@ function dataText(data: StaticValueData): string {
 }
 
 function objectiveText({ name, arguments: given }: ObjectiveChoice): string {
-  return given === undefined ? name : callText(name, Object.entries(given).map(([k, v]) => [k, dataText(v)]));
+  return given === undefined
+    ? name
+    : callText(
+        name,
+        Object.entries(given).map(([k, v]) => [k, dataText(v)]),
+      );
 }
 
 /** The text of each assignable setting; undefined where the recipe has none. */

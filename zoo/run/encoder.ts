@@ -108,7 +108,9 @@ function towerOf(model: Model, name: EntryName, fits: (input: ModelInput) => boo
 /** @throws DiagnosticError Z704 */
 function needed(tower: TowerInfo | undefined, model: Model, name: EntryName, kind: string): TowerInfo {
   if (tower !== undefined) return tower;
-  const entries = model.entries.map((e) => `${e.name}(${e.inputs.map((i) => `${i.name} ${i.shape}`).join(', ')})`);
+  const entries = model.entries.map(
+    (e) => `${e.name}(${e.inputs.map((i) => `${i.name} ${i.shape}`).join(', ')})`,
+  );
   return fail(
     'Z704',
     `${model.name} makes no features of ${kind} alone; its entries are ${entries.join(', ')}`,

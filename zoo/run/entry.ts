@@ -188,7 +188,10 @@ export function checkIds(
     const bad = Array.prototype.findIndex.call(values, (id: number) => id < ids.min || id > ids.max);
     const place = path === undefined ? '' : `${path}: `;
     if (bad >= 0)
-      fail('Z404', `${place}${name} has id ${values[bad]} at position ${bad}, it takes ${ids.min} to ${ids.max}`);
+      fail(
+        'Z404',
+        `${place}${name} has id ${values[bad]} at position ${bad}, it takes ${ids.min} to ${ids.max}`,
+      );
   }
 }
 

@@ -10,6 +10,7 @@ import type { Span } from '../../../grammar/source.ts';
 import { contextOf } from '../build/evaluator.ts';
 import { rootOf } from '../build/tree.ts';
 import { evaluateModelExpr } from '../evaluate/variants.ts';
+import { inputsOf, isPicture, isText } from '../inputs.ts';
 import { checkTexts } from '../inspect/declarations.ts';
 import { lookup, lookupModel, visibleModels, visibleNames } from '../modules/imports.ts';
 import {
@@ -20,24 +21,15 @@ import {
   pick,
   type TextOverride,
 } from '../resolve/resolve.ts';
-import { inputsOf, isPicture, isText } from '../inputs.ts';
 import { lossEntry } from '../trace/objective.ts';
 import { traceRoot } from '../trace/trace.ts';
-import type {
-  Model,
-  ModelInput,
-  ModuleHost,
-  ObjectiveChoice,
-  Recipe,
-  Result,
-  StaticCall,
-} from '../types.ts';
-import { readObjective } from './objective.ts';
+import type { Model, ModelInput, ModuleHost, ObjectiveChoice, Recipe, Result, StaticCall } from '../types.ts';
 import type { Module } from '../values/module.ts';
 import { type Env, staticEnv } from '../values/scope.ts';
 import { sourceText } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
 import { assignmentsOf, isSettingPath, type Key, withoutPrefix } from './assignments.ts';
+import { readObjective } from './objective.ts';
 import {
   clippings,
   dataSources,

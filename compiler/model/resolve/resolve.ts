@@ -9,6 +9,7 @@ import { contextOf } from '../build/evaluator.ts';
 import { configOf } from '../build/structure.ts';
 import { type Root, treeOf } from '../build/tree.ts';
 import { evaluateModel } from '../evaluate/variants.ts';
+import { isPicture, isText } from '../inputs.ts';
 import { checkTexts } from '../inspect/declarations.ts';
 import { bundledModels, ModuleLoader, nameOf, zooPackages } from '../modules/imports.ts';
 import { openTrace, type Traced, traceDeclared, traceForward } from '../trace/callable.ts';
@@ -16,7 +17,6 @@ import { boundGraph } from '../trace/indices.ts';
 import type { Trace } from '../trace/inputs.ts';
 import { defaultObjective, lossEntry } from '../trace/objective.ts';
 import { traceLoss } from '../trace/trace.ts';
-import { isPicture, isText } from '../inputs.ts';
 import type { EntryInfo, EntryName, Model, ModelInput, ModuleHost, Result, Weight } from '../types.ts';
 import { weightsInOrder } from '../values/instance.ts';
 import * as mistakes from '../values/mistakes.ts';
@@ -252,7 +252,9 @@ function sizesOf(
 ): Pick<Model, 'resolution' | 'context' | 'vocab' | 'embed'> {
   const picture = inputs.find(isPicture);
   const text = inputs.find(isText);
-  const features = outputs.map(({ node }) => tracer.builder.type(node).shape).find((shape) => shape.length === 2);
+  const features = outputs
+    .map(({ node }) => tracer.builder.type(node).shape)
+    .find((shape) => shape.length === 2);
   const embed = features?.[1];
   return {
     ...(picture === undefined ? {} : { resolution: picture.sizes[1]! }),

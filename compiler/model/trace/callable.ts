@@ -103,7 +103,11 @@ export function outputsOf(value: Value, of: string, trace: Trace): Output[] | un
     if (part.kind !== 'tensor' && part.kind !== 'weight' && !number) {
       const what = name === '' ? `${of} gives` : `\`${name}\` of ${of} is`;
       if (part.kind !== 'poison')
-        env.session.report('Z315', root.span, `${what} ${describe(part)}; a model gives tensors, alone or in a record`);
+        env.session.report(
+          'Z315',
+          root.span,
+          `${what} ${describe(part)}; a model gives tensors, alone or in a record`,
+        );
       return false;
     }
     const tensor = toTensor(part, env, root.span);

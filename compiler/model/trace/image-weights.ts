@@ -29,7 +29,8 @@ interface Leaves {
 function leavesBehind({ nodes }: Graph, output: number): Leaves {
   const reached = new Set([output]);
   // Nodes stand behind what they read.
-  for (const { id, inputs } of nodes.toReversed()) if (reached.has(id)) for (const i of inputs) reached.add(i);
+  for (const { id, inputs } of nodes.toReversed())
+    if (reached.has(id)) for (const i of inputs) reached.add(i);
   const found = nodes.filter(({ id }) => reached.has(id));
   return {
     inputs: found.flatMap(({ op, attrs }) => (op === 'input' ? [attrs.name] : [])),

@@ -157,6 +157,10 @@ function rangeOf(range: RangeExpr, dtype: 'f32' | 'i32', env: Env): Range | unde
   }
   const [min, end] = [range.start, range.end].map((bound) => asDim(evaluate(bound, env)));
   if (typeof min === 'number' && typeof end === 'number' && min < end) return { min, max: end - 1 };
-  env.session.report('Z313', range.span, 'the ids of an input run from a number up to a larger one: 0..vocab');
+  env.session.report(
+    'Z313',
+    range.span,
+    'the ids of an input run from a number up to a larger one: 0..vocab',
+  );
   return undefined;
 }

@@ -32,8 +32,11 @@ const usual = ['sigmoid_loss', 'contrastive'];
 
 /** What entries mean by themselves is the library's, whatever a file declares under the same name. */
 function libraryObjectives({ root }: Trace): Map<string, Callee> {
-  const declarations = root.module.loader.loadBundled(library)?.declarations ?? new Map<string, Declaration>();
-  return new Map([...declarations].flatMap(([name, d]) => (d.kind === 'objective' ? [[name, d] as const] : [])));
+  const declarations =
+    root.module.loader.loadBundled(library)?.declarations ?? new Map<string, Declaration>();
+  return new Map(
+    [...declarations].flatMap(([name, d]) => (d.kind === 'objective' ? [[name, d] as const] : [])),
+  );
 }
 
 /**
@@ -55,7 +58,9 @@ function fits({ params }: Callee['decl'], forward: Traced, trace: Trace): boolea
   const value = outputFor(first, 0, forward);
   const wanted = (type: TypeExpr, given: Value | undefined): boolean => {
     if (type.kind === 'tensor-type')
-      return type.dims.some((d) => d.kind === 'ellipsis') ? rank(given) !== undefined : rank(given) === type.dims.length;
+      return type.dims.some((d) => d.kind === 'ellipsis')
+        ? rank(given) !== undefined
+        : rank(given) === type.dims.length;
     if (type.kind !== 'record-type' || given?.kind !== 'record') return false;
     return type.fields.every((field) => wanted(field.type, given.fields.get(field.name.text)));
   };
@@ -63,9 +68,14 @@ function fits({ params }: Callee['decl'], forward: Traced, trace: Trace): boolea
 }
 
 /** What a parameter stands for among the outputs; undefined for what the objective is given beside them. */
-function outputFor({ name, type }: ParamDecl, position: number, { value, inputs }: Traced): Value | undefined {
+function outputFor(
+  { name, type }: ParamDecl,
+  position: number,
+  { value, inputs }: Traced,
+): Value | undefined {
   if (type.kind === 'static-type') return undefined;
-  if (value.kind !== 'record') return position === 0 || name.text === soleOutput ? asOutput(type, value) : undefined;
+  if (value.kind !== 'record')
+    return position === 0 || name.text === soleOutput ? asOutput(type, value) : undefined;
   const field = value.fields.get(name.text);
   if (field !== undefined) return field;
   if (type.kind === 'record-type' || position === 0) return value;
@@ -91,9 +101,14 @@ export function applyObjective(
   const name = choice?.name ?? defaultObjective(trace, forward);
   if (name === undefined) {
     const given = forward.outputs.map((o) => o.name).join(', ');
-    session.report('Z315', root.span, `no objective of the library alone fits what the model gives (${given})`, {
-      help: 'name one: objective = NAME in a recipe, --objective NAME on the command line',
-    });
+    session.report(
+      'Z315',
+      root.span,
+      `no objective of the library alone fits what the model gives (${given})`,
+      {
+        help: 'name one: objective = NAME in a recipe, --objective NAME on the command line',
+      },
+    );
     return undefined;
   }
   const found = choice === undefined ? libraryObjectives(trace).get(name) : lookup(root.module, name);
@@ -122,7 +137,11 @@ interface OwnArguments {
 }
 
 /** Outputs of the model come first: they fix the sizes that further tensors share. */
-function objectiveArguments({ decl, module }: Callee, forward: Traced, trace: Trace): OwnArguments | undefined {
+function objectiveArguments(
+  { decl, module }: Callee,
+  forward: Traced,
+  trace: Trace,
+): OwnArguments | undefined {
   const { env, root } = trace;
   const before = env.session.errorCount;
   const inner: Env = { ...env, module, scope: new Scope() };

@@ -7,8 +7,8 @@ import type { Builder } from '../../graph/builder.ts';
 import { createBuilder } from '../../graph/create-builder.ts';
 import type { Dim } from '../../graph/types.ts';
 import type { ObjectiveChoice, Weight } from '../types.ts';
-import type { Instance, Value } from './values.ts';
 import { Randomness } from './randomness.ts';
+import type { Instance, Value } from './values.ts';
 
 export interface TraceOptions {
   /** Rows of the batch; open (`B`) when absent. */

@@ -222,7 +222,7 @@ export function statementsOf(program: Program): number {
 }
 
 function trace(model: Model, text: string, batch: number, training: boolean): Graph {
-  return checked(traceEntry(model, 'loss', { batch, training, objective: 'contrastive' }), text);
+  return checked(traceEntry(model, 'loss', { batch, training, objective: { name: 'contrastive' } }), text);
 }
 
 /** The case of a program: its loss for a batch, compiled in one of many ways. */

@@ -17,6 +17,7 @@ import { verifyPlan } from '../../../compiler/plan/verify.ts';
 import { discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
 import { chunkByChunk, type StepComputation, wholeBatch } from '../../../runtime/reference/computation.ts';
 import { ReferenceTrainSession } from '../../../runtime/reference/session.ts';
+import { imagesOf, pairs, tokensOf } from '../../support/batches.ts';
 import {
   batchValues,
   fixtureModel,
@@ -145,11 +146,13 @@ describe('training in chunks', () => {
     const results = computation(model, 4, 2, 'contrastive')(batch, params, still);
     const half = traceTraining(model, 2);
     const second = wholeBatch(half, []);
-    const halves = [0, 1].map((c) => ({
-      images: batch.images.slice((c * batch.images.length) / 2, ((c + 1) * batch.images.length) / 2),
-      tokens: batch.tokens.slice((c * batch.tokens.length) / 2, ((c + 1) * batch.tokens.length) / 2),
-      skipped: 0,
-    }));
+    const [images, tokens] = [imagesOf(batch), tokensOf(batch)];
+    const halves = [0, 1].map((c) =>
+      pairs(
+        images.slice((c * images.length) / 2, ((c + 1) * images.length) / 2),
+        tokens.slice((c * tokens.length) / 2, ((c + 1) * tokens.length) / 2),
+      ),
+    );
     const first = second(halves[0]!, params, still);
     for (const [name, value] of first)
       if (name.startsWith('buffer.')) params.set(name.slice('buffer.'.length), value);

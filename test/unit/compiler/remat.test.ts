@@ -126,7 +126,7 @@ describe('rematerialisation', () => {
                   n.attrs.name,
                   {
                     shape: numericShape(n.type),
-                    data: Float64Array.from(n.attrs.name === 'images' ? batch.images : batch.tokens),
+                    data: Float64Array.from(batch.inputs.get(n.attrs.name)!),
                   },
                 ] as const,
               ]

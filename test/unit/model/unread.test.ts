@@ -29,7 +29,7 @@ describe('weights that the loss does not read', () => {
       unreadRecipe(),
       unreadRecipe({ chunk: 2 }),
       unreadRecipe({ precision: { kind: 'mixed', lossScale: 'dynamic' } }),
-      unreadRecipe({ objective: 'contrastive', freeze: ['logit_scale'] }),
+      unreadRecipe({ objective: { name: 'contrastive' }, freeze: ['logit_scale'] }),
     ]) {
       const { plan, unread } = planTraining(recipe, { ...discreteProfile, features: ['shader-f16'] });
       const frozen = recipe.freeze.length > 0;
@@ -87,6 +87,8 @@ describe('weights that the loss does not read', () => {
 });
 
 function batchesOf(pairs: number) {
-  const { images, tokens } = batchValues(unreadRecipe().model, pairs);
+  const { inputs } = batchValues(unreadRecipe().model, pairs);
+  const images = inputs.get('images') as Float32Array;
+  const tokens = inputs.get('tokens') as Int32Array;
   return { images, tokens };
 }

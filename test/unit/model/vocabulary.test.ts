@@ -110,7 +110,9 @@ describe('ids outside', () => {
     const recipe = resolveRecipe(nodeHost(), 'test/fixtures/models/vocabulary.zoo', []);
     if (!recipe.ok) throw new Error(recipe.diagnostics[0]!.message);
     const { model } = recipe.value;
-    const { images, tokens } = batchValues(model, 4);
+    const { inputs } = batchValues(model, 4);
+    const images = inputs.get('images') as Float32Array;
+    const tokens = inputs.get('tokens') as Int32Array;
     const train = async (name: string) => {
       const data = join(folder, `${name}.safetensors`);
       await writeSafetensors(data, [

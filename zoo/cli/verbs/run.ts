@@ -157,9 +157,7 @@ function toStored(model: Model, name: string, { shape, data }: NamedTensor): Ten
 }
 
 /** Refuses what the options contradict, before anything is opened. */
-function checkOptions({ entry, objective, grad, precision, device }: RunOptions): void {
-  if (objective !== undefined && entry !== 'loss')
-    fail('Z703', `--objective belongs to the entry loss, not ${entry}`, '--entry loss');
+function checkOptions({ entry, grad, precision, device }: RunOptions): void {
   if (grad === true && entry !== 'loss')
     fail('Z704', `--grad needs the entry loss, not ${entry}`, `--entry loss --grad`);
   if (precision === 'mixed' && device === 'reference')
