@@ -14,6 +14,11 @@ export function inputsOf({ nodes }: Graph): ModelInput[] {
   });
 }
 
+/** The name under which a file holds an input: its own, or the plural of it (`images` for `image`). */
+export function storedName({ name }: ModelInput, held: ReadonlyMap<string, unknown>): string {
+  return !held.has(name) && held.has(`${name}s`) ? `${name}s` : name;
+}
+
 /** [B, 3, R, R] */
 export function isPicture({ dtype, sizes, table }: ModelInput): boolean {
   const [channels, height, width, ...more] = sizes;

@@ -16,6 +16,7 @@ import { openTrace, type Traced, traceDeclared, traceForward } from '../trace/ca
 import { boundGraph } from '../trace/indices.ts';
 import type { Trace } from '../trace/inputs.ts';
 import { defaultObjective, lossEntry } from '../trace/objective.ts';
+import { towersOf } from '../trace/tower.ts';
 import { traceLoss } from '../trace/trace.ts';
 import type { EntryInfo, EntryName, Model, ModelInput, ModuleHost, Result, Weight } from '../types.ts';
 import { weightsInOrder } from '../values/instance.ts';
@@ -187,14 +188,15 @@ export function buildModel(
 
 /** The entries that the root block declares, then its forward, and its loss where an objective fits. */
 function entriesOfModel(trace: Trace, forward: Traced, objective: string | undefined): EntryInfo[] {
-  const declared = entriesOf(trace.root.instance.block!.decl).map(({ name }) => name.text);
-  const traced = declared.flatMap((name) => {
-    const found = traceDeclared(trace, name);
-    return found === undefined ? [] : [entryInfo(name, found, trace)];
+  const traced = entriesOf(trace.root.instance.block!.decl).flatMap((entry) => {
+    const found = traceDeclared(trace, entry);
+    return found === undefined ? [] : [entryInfo(entry.name.text, found, trace)];
   });
+  const towers = towersOf(trace, forward);
   const loss = objective === undefined ? undefined : traceLoss(trace, forward);
   return [
     ...traced,
+    ...towers.map((tower) => entryInfo(tower.name, tower.traced, trace)),
     entryInfo('forward', forward, trace),
     ...(loss === undefined ? [] : [entryInfo(lossEntry, loss, trace)]),
   ];

@@ -1,20 +1,19 @@
 /**
  * Runs a forward, or an entry beside it, over inputs of its own in a graph under construction.
  */
-import type { Callable, ForwardMember } from '../../../grammar/ast.ts';
+import type { Callable, EntryMember, ForwardMember } from '../../../grammar/ast.ts';
 import type { Output } from '../../graph/types.ts';
 import { contextOf } from '../build/evaluator.ts';
 import type { Root } from '../build/tree.ts';
 import { callEntry, callInstance } from '../evaluate/calls.ts';
 import type { Actual } from '../nodes/arguments.ts';
 import { toTensor } from '../nodes/emit.ts';
-import type { EntryName } from '../types.ts';
-import { entryOf, forwardOf } from '../values/module.ts';
+import { forwardOf } from '../values/module.ts';
 import { type Env, Scope, staticEnv } from '../values/scope.ts';
 import type { Session } from '../values/session.ts';
 import { type TraceOptions, Tracer } from '../values/tracer.ts';
 import { describe, poison, type Value } from '../values/values.ts';
-import { batchName, type FedInput, inputOf, type Trace } from './inputs.ts';
+import { batchName, type FedInput, inputOf, notAnInput, type Trace } from './inputs.ts';
 
 /** What a forward, an entry or an objective gave. */
 export interface Traced {
@@ -43,12 +42,10 @@ export function traceForward(trace: Trace): Traced | undefined {
 }
 
 /** The same for an entry that the root block declares. */
-export function traceDeclared(trace: Trace, name: EntryName): Traced | undefined {
+export function traceDeclared(trace: Trace, decl: EntryMember): Traced | undefined {
   const { root, env } = trace;
   const { instance } = root;
-  const decl = entryOf(instance.block!.decl, name);
-  if (decl === undefined) throw new Error(`${instance.name} declares no entry ${name}`);
-  return traceCallable(trace, decl, name, (actuals) =>
+  return traceCallable(trace, decl, decl.name.text, (actuals) =>
     callEntry({ kind: 'entry', instance, decl }, actuals, root.span, env),
   );
 }
@@ -79,6 +76,10 @@ function traceCallable(
   const batch = batchName(types, inner.scope);
   const fed = params.map((param) => inputOf(param, inner, batch, trace));
   if (params.length === 0) session.report('Z315', root.span, `${name} takes nothing: a model is fed tensors`);
+  const [first] = params;
+  // A model is trained and run on samples.
+  if (name === 'forward' && first !== undefined && fed.every((input) => input?.table))
+    notAnInput(first, trace);
   const actuals = fed.map((input) => ({ value: input?.value ?? poison, span: root.span }));
   const value = session.guard(() => session.within(root.span, () => call(actuals)));
   const inputs = fed.filter((input) => input !== undefined);

@@ -143,7 +143,7 @@ function fed(
   return input;
 }
 
-function notAnInput(param: ParamDecl, { root, env }: Trace): undefined {
+export function notAnInput(param: ParamDecl, { root, env }: Trace): undefined {
   const message = `\`${param.name.text}\` cannot be fed: an input is a tensor [B, ...] or i32[B, ...], the batch first and all other sizes fixed, or a table whose sizes are all fixed`;
   env.session.report('Z315', root.span, message, { labels: [{ span: param.span, text: 'declared here' }] });
   return undefined;

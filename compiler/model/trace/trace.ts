@@ -11,6 +11,7 @@ import { openTrace, type Traced, traceDeclared, traceForward } from './callable.
 import { boundGraph } from './indices.ts';
 import type { Trace } from './inputs.ts';
 import { applyObjective, lossEntry } from './objective.ts';
+import { towersOf } from './tower.ts';
 
 /** What a model declares under this name is given beside its loss. */
 const companion = 'logits';
@@ -18,9 +19,14 @@ const companion = 'logits';
 /** Traces an entry by name: `forward`, `loss`, or one that the root block declares. */
 export function traceNamed(trace: Trace, entry: EntryName, options: TraceOptions): Traced | undefined {
   if (entry === 'forward') return traceForward(trace);
-  if (entry !== lossEntry) return traceDeclared(trace, entry);
+  const declared = entryOf(trace.root.instance.block!.decl, entry);
+  if (declared !== undefined) return traceDeclared(trace, declared);
   const forward = traceForward(trace);
-  return forward && traceLoss(trace, forward, options.objective);
+  if (forward === undefined) return undefined;
+  if (entry === lossEntry) return traceLoss(trace, forward, options.objective);
+  const tower = towersOf(trace, forward).find(({ name }) => name === entry);
+  if (tower === undefined) throw new Error(`there is no entry ${entry}`);
+  return tower.traced;
 }
 
 /** The loss over a traced forward, beside the outputs of `logits` where the model declares it. */
@@ -31,8 +37,8 @@ export function traceLoss(trace: Trace, forward: Traced, objective?: ObjectiveCh
 
 /** Outputs of `logits`, where it takes what the forward takes. */
 function companionOf(trace: Trace, forward: Traced): readonly Output[] {
-  if (entryOf(trace.root.instance.block!.decl, companion) === undefined) return [];
-  const logits = traceDeclared(trace, companion);
+  const declared = entryOf(trace.root.instance.block!.decl, companion);
+  const logits = declared && traceDeclared(trace, declared);
   return logits?.inputs.every((input) => forward.inputs.includes(input)) ? logits.outputs : [];
 }
 

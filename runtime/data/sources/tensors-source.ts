@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { anyId } from '../../../compiler/graph/index-ranges.ts';
+import { storedName } from '../../../compiler/model/inputs.ts';
 import type { ModelInput, StaticCall } from '../../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
 import type { HostArray } from '../../types.ts';
@@ -25,7 +26,7 @@ function checkTensor(file: SafetensorsFile, input: ModelInput, batch: number): s
   const row = table ? sizes : [batch, ...sizes];
   const steps = table ? 0 : 1;
   const wanted = `${dtypes.join(' or ')} [${[...(table ? [] : ['S']), ...row].join(', ')}]`;
-  const info = file.infos.get(name);
+  const info = file.infos.get(storedName(input, file.infos));
   if (info === undefined) return [`has no tensor \`${name}\`; wanted ${wanted}`];
   const fits = info.shape.length === row.length + steps && row.every((d, i) => info.shape[i + steps] === d);
   if (fits && dtypes.includes(info.dtype)) return [];
@@ -39,7 +40,10 @@ function checkFile(file: SafetensorsFile, { batch, inputs }: SourceContext): num
   const problems = inputs.flatMap((input) => checkTensor(file, input, batch));
   const counts = inputs
     .filter((input) => !input.table)
-    .map(({ name }) => ({ name, count: file.infos.get(name)?.shape[0] ?? 0 }));
+    .map((input) => {
+      const name = storedName(input, file.infos);
+      return { name, count: file.infos.get(name)?.shape[0] ?? 0 };
+    });
   const batches = counts[0]?.count ?? 0;
   if (problems.length === 0 && counts.some(({ count }) => count !== batches))
     problems.push(
@@ -69,9 +73,11 @@ class TensorBatches implements BatchMaker {
   async make(_epoch: number, batch: number): Promise<Batch> {
     const inputs = new Map<string, HostArray>();
     for (const input of this.#context.inputs) {
-      const { name, table } = input;
-      const { data } = table ? await this.#file.read(name) : await this.#file.readRows(name, batch, 1);
-      inputs.set(name, data instanceof Float32Array ? data : this.#ids(input, data, batch));
+      const stored = storedName(input, this.#file.infos);
+      const { data } = input.table
+        ? await this.#file.read(stored)
+        : await this.#file.readRows(stored, batch, 1);
+      inputs.set(input.name, data instanceof Float32Array ? data : this.#ids(input, data, batch));
     }
     return { inputs, skipped: 0 };
   }

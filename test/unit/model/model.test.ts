@@ -344,7 +344,11 @@ block MyEncoder(width: int, embed: int) {
     expect(evaluate).toMatchObject([{ what: { name: 'zeroshot' }, every: { value: 1, unit: 'epochs' } }]);
     expect(rest).toEqual({
       name: 'b32-cc12m',
-      objective: 'contrastive',
+      objective: { name: 'contrastive' },
+      inputs: [
+        { name: 'images', dtype: 'f32', sizes: [3, 224, 224] },
+        { name: 'tokens', dtype: 'i32', sizes: [77], ids: { min: 0, max: 49407 } },
+      ],
       batch: 32768,
       chunk: 256,
       optimizer: {

@@ -111,7 +111,7 @@ describe('what a recipe trains', () => {
 
   it('refuses batches whose pictures fit no array of the host', () => {
     const inputs = [{ name: 'images', dtype: 'f32', sizes: [3, 224, 224] }] as const;
-    const at = (batch: number) => ({ ...recipe, batch, model: { ...recipe.model, inputs } });
+    const at = (batch: number) => ({ ...recipe, batch, inputs });
     expect(() => checkHostBatch(at(28532))).not.toThrow();
     expect(() => checkHostBatch(at(28533))).toThrow(/Z607.*batch = 28533 rows of images \[3, 224, 224\]/);
   });

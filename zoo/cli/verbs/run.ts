@@ -8,7 +8,7 @@
 import type { Precision } from '../../../compiler/compile.ts';
 import { anyInt } from '../../../compiler/graph/index-ranges.ts';
 import { movedPrefix } from '../../../compiler/graph/types.ts';
-import { inputsOf, traceEntry } from '../../../compiler/model/index.ts';
+import { inputsOf, storedName, traceEntry } from '../../../compiler/model/index.ts';
 import type { EntryName, Model, ModelInput, ObjectiveChoice } from '../../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../../grammar/render.ts';
@@ -98,13 +98,14 @@ function checkInputs(
   asked: number | undefined,
 ): number {
   const rows = wanted.filter((input) => !input.table);
-  const found = rows.flatMap(({ name }) => file.infos.get(name)?.shape.slice(0, 1) ?? []);
+  const stored = (input: ModelInput) => storedName(input, file.infos);
+  const found = rows.flatMap((input) => file.infos.get(stored(input))?.shape.slice(0, 1) ?? []);
   const batch = asked ?? found[0] ?? 0;
   const names = wanted.map((w) => w.name);
-  const known = new Set([...model.entries.flatMap((e) => e.inputs), ...wanted].map(({ name }) => name));
+  const known = new Set([...model.entries.flatMap((e) => e.inputs), ...wanted].map(stored));
   const aliens = [...file.infos].filter(([name]) => !known.has(name));
   const problems = [
-    ...wanted.flatMap((w) => inputProblem(file.infos.get(w.name), w, batch) ?? []),
+    ...wanted.flatMap((w) => inputProblem(file.infos.get(stored(w)), w, batch) ?? []),
     ...aliens.map(
       ([name, { dtype, shape }]) =>
         `${name} is ${dtype} ${describe(shape)}, but ${entry} takes only ${names.join(' and ')}`,
@@ -133,7 +134,7 @@ async function readInputs(
     const batch = checkInputs(file, model, entry, wanted, asked);
     const values = new Map<string, HostArray>();
     for (const input of wanted) {
-      const { data } = await file.read(input.name);
+      const { data } = await file.read(storedName(input, file.infos));
       if (data instanceof Float32Array) values.set(input.name, data);
       else {
         // As doubles first: an I64 id beyond 32 bits must not wrap around into what is allowed.
