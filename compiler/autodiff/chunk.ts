@@ -75,13 +75,19 @@ export function cutAtGather(whole: Graph, chunk: Graph, options: ChunkOptions): 
   const encode = builderFrom(chunk).finish(
     features.map((node, i): Output => ({ name: cutNames.feature(i), node })),
   );
-  if (features.length === 0 || encode.nodes.some((n) => n.op === 'all_gather')) ungathered();
+  if (features.length === 0 || encode.nodes.some((n) => n.op === 'all_gather')) ungathered([]);
   gathersOf(whole).forEach((n, i) => {
     checkRows(n, gathers[i]!, rowsOf(whole) / rowsOf(chunk));
   });
   const forward = lossOf(whole, options);
   const read = inputsOf(forward);
-  if ([...read].some((name) => !features.some((_, i) => name === cutNames.gathered(i)))) ungathered();
+  // A table is the same in every chunk.
+  const tables = new Set(
+    forward.nodes.flatMap((n) => (n.op === 'input' && n.attrs.table ? [n.attrs.name] : [])),
+  );
+  const gathered = new Set(features.map((_, i) => cutNames.gathered(i)));
+  const past = [...read].filter((name) => !gathered.has(name) && !tables.has(name));
+  if (past.length > 0) ungathered(past);
   const backward = backwardOf(
     chunk,
     features.map((node, i) => (read.has(cutNames.gathered(i)) ? node : undefined)),
@@ -104,11 +110,13 @@ function gathersOf(graph: Graph): NodeOf<'all_gather'>[] {
   return graph.nodes.filter((n): n is NodeOf<'all_gather'> => n.op === 'all_gather');
 }
 
-function ungathered(): never {
+/** @param inputs what reaches the loss past `gather`, as far as that is known */
+function ungathered(inputs: readonly string[]): never {
+  const through = inputs.length === 0 ? '' : ` (what depends on \`${inputs.join('`, `')}\`)`;
   fail(
     'Z614',
-    'the objective cannot be computed in chunks: it uses features of the batch before they are gathered',
-    'write gather(out.image) wherever the objective uses a feature, or leave chunk out',
+    `the objective cannot be computed in chunks: it uses values of the batch before they are gathered${through}`,
+    'write gather(...) around each value of the batch that the objective uses (a feature, a label, a term of each sample), or leave chunk out',
   );
 }
 

@@ -107,7 +107,9 @@ export function chunkByChunk(
         sums.set(movedPrefix + name, outputs.get(movedPrefix + name)!);
       }
     }
-    return sums.set('loss', results.get('loss')!);
+    // The loss, and what else the objective reports.
+    for (const [name, value] of results) if (!name.startsWith(gradientPrefix)) sums.set(name, value);
+    return sums;
   };
 }
 

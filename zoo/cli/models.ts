@@ -42,9 +42,10 @@ export function parseEntry(model: Model, name: string, objective?: ObjectiveChoi
     if (name === lossEntry) return name;
     fail('Z703', `--objective belongs to the entry ${lossEntry}, not ${name}`, `--entry ${lossEntry}`);
   }
-  if (!known.includes(name))
-    fail('Z704', `${model.name} has no entry ${name}`, `entries: ${known.join(', ')}`);
-  return name;
+  if (known.includes(name)) return name;
+  const help =
+    name === lossEntry ? 'name the objective: --objective NAME' : `entries: ${known.join(', ')}`;
+  return fail('Z704', `${model.name} has no entry ${name}`, help);
 }
 
 /** `contrastive`, `coca(caption = 1.0)` */
