@@ -140,6 +140,17 @@ export type StaticValueData = StaticScalar | Quantity | StaticCall | readonly St
 /** What a weight starts from instead of the value it was given. */
 export type StartValue = Initializer | { readonly kind: 'resize_grid'; readonly method: 'bicubic' };
 
+/** How the learning rate goes: up during `warmup`, then as its kind says until `total`. */
+export type RecipeSchedule = { readonly warmup: Quantity; readonly total?: Quantity } & (
+  | { readonly kind: 'constant' }
+  /** Down to `floor`, a fraction of the base rate, at `total`. */
+  | { readonly kind: 'cosine' | 'linear'; readonly floor: number }
+  /** By the root of the steps done, counted in `timescale`; that of the warm-up without one. */
+  | { readonly kind: 'inverse_sqrt'; readonly timescale?: Quantity }
+  /** Constant, but for the last `steps`. */
+  | { readonly kind: 'cooldown'; readonly steps: Quantity; readonly power: number; readonly floor: number }
+);
+
 export interface Recipe {
   readonly name: string;
   readonly model: Model;
@@ -166,11 +177,7 @@ export interface Recipe {
     /** Decay only weights with at least this many dimensions (2 by default). */
     readonly decayMinDims: number;
   };
-  readonly schedule: {
-    readonly kind: 'cosine' | 'constant';
-    readonly warmup: Quantity;
-    readonly total?: Quantity;
-  };
+  readonly schedule: RecipeSchedule;
   readonly precision:
     | { readonly kind: 'f32' }
     | { readonly kind: 'mixed'; readonly lossScale: 'dynamic' | number };

@@ -146,6 +146,60 @@ train "r" of "m" {
     `);
   });
 
+  it('Z502, Z503, Z505: schedules', () => {
+    const source = `
+import clip { CLIP, VisionTransformer, TextTransformer }
+model "m" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 8, width = 64, layers = 2, embed = 32),
+  text = TextTransformer(context = 16, vocab = 512, width = 64, layers = 2, embed = 32))
+train "a" of "m" { data = csv("x.csv")  batch = 4  schedule = cosin(total = 3 steps) }
+train "b" of "m" { data = csv("x.csv")  batch = 4  schedule = linear(floor = 1e-5 steps, warm = 3) }
+train "c" of "m" { data = csv("x.csv")  batch = 4  schedule = cooldown(warmup = 3, total = 9, power = 0) }
+train "d" of "m" { data = csv("x.csv")  batch = 4  schedule = inverse_sqrt(3, 9, 2) }
+train "e" of "m" { data = csv("x.csv")  batch = 4  steps = 9  schedule = cooldown(2, 0, 9) }
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z502]: \`schedule\` cannot be \`cosin\`; did you mean \`cosine\`?
+        --> main.zoo:5:63
+       5 | train "a" of "m" { data = csv("x.csv")  batch = 4  schedule = cosin(total = 3 steps) }
+         |                                                               ^^^^^
+         = help: schedule can be: cosine(...), linear(...), constant(...), inverse_sqrt(...), cooldown(...)
+
+      error[Z502]: \`floor\` of linear must be a fraction of the base rate, from 0 to 1, got 0.00001 steps
+        --> main.zoo:6:70
+       6 | train "b" of "m" { data = csv("x.csv")  batch = 4  schedule = linear(floor = 1e-5 steps, warm = 3) }
+         |                                                                      ^^^^^^^^^^^^^^^^^^
+
+      error[Z501]: linear has no option \`warm\`; did you mean \`warmup\`?
+        --> main.zoo:6:90
+       6 | train "b" of "m" { data = csv("x.csv")  batch = 4  schedule = linear(floor = 1e-5 steps, warm = 3) }
+         |                                                                                          ^^^^
+
+      error[Z503]: cooldown needs \`steps\`: a number of steps or epochs above 0
+        --> main.zoo:7:63
+       7 | … batch = 4  schedule = cooldown(warmup = 3, total = 9, power = 0) }
+         |                         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+      error[Z502]: \`power\` of cooldown must be a number above 0, got 0
+        --> main.zoo:7:95
+       7 | … = 3, total = 9, power = 0) }
+         |                   ^^^^^^^^^
+
+      error[Z502]: inverse_sqrt has too many arguments without a name
+        --> main.zoo:8:82
+       8 | train "d" of "m" { data = csv("x.csv")  batch = 4  schedule = inverse_sqrt(3, 9, 2) }
+         |                                                                                  ^
+         = help: name them: warmup, total, timescale
+
+      error[Z505]: the length is given twice: \`steps\` and \`total\` of the schedule
+        --> main.zoo:9:60
+       9 | train "e" of "m" { data = csv("x.csv")  batch = 4  steps = 9  schedule = cooldown(2, 0, 9) }
+         |                                                            ^
+      "
+    `);
+  });
+
   it('Z502: a chunk that does not divide the batch, bounds and units', () => {
     const source = `
 import clip { CLIP, VisionTransformer, TextTransformer }

@@ -156,7 +156,7 @@ export async function fakeRun(run: FakeRun): Promise<TrainResult> {
   await beginRunFolder(run.out, { recipe: 'fake' }, new Map([['model.zoo', '# fake\n']]));
   await store.clean();
   const model = { name: 'fake', weights } as unknown as RunOptions['recipe']['model'];
-  const schedule: Schedule = { kind: 'cosine', lr: 0.05, warmup: 3, total: run.steps };
+  const schedule: Schedule = { kind: 'cosine', lr: 0.05, warmup: 3, total: run.steps, floor: 0 };
   const options: RunOptions = {
     recipe: {
       model,

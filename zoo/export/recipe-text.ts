@@ -50,11 +50,11 @@ const writers: Readonly<Record<string, (recipe: Recipe) => string | undefined>> 
       ['weight_decay', o.weightDecay],
       ['decay_when', `ndim >= ${o.decayMinDims}`],
     ]),
-  schedule: ({ schedule: s }) =>
-    callText(s.kind, [
-      ['warmup', quantityText(s.warmup)],
-      ['total', s.total === undefined ? undefined : quantityText(s.total)],
-    ]),
+  schedule: ({ schedule: { kind, ...values } }) =>
+    callText(
+      kind,
+      Object.entries(values).map(([key, v]) => [key, typeof v === 'object' ? quantityText(v) : v]),
+    ),
   precision: ({ precision: p }) =>
     p.kind === 'f32' ? 'f32' : callText('mixed', [['loss_scale', p.lossScale]]),
   grad_clip: (r) => (r.gradClip === undefined ? undefined : callText('norm', [['max', r.gradClip]])),

@@ -277,9 +277,9 @@ type ScheduleReading = ReturnType<typeof readForm<typeof schedules>>;
 
 /** Constant without a `schedule`; `steps` is its length. */
 function scheduled(reading: ScheduleReading, steps: number | undefined): Recipe['schedule'] {
-  const { warmup, total } = reading?.value ?? schedules.constant.schema.parse({});
-  const length = steps === undefined ? total : { value: steps, unit: 'steps' as const };
-  return { kind: reading?.kind ?? 'constant', warmup, ...(length === undefined ? {} : { total: length }) };
+  const { kind, value } = reading ?? { kind: 'constant', value: schedules.constant.schema.parse({}) };
+  const length = steps === undefined ? {} : { total: { value: steps, unit: 'steps' } as const };
+  return { kind, ...value, ...length } as Recipe['schedule'];
 }
 
 function mixedOr32(reading: ReturnType<typeof readForm<typeof precisions>>): Recipe['precision'] {

@@ -69,14 +69,23 @@ export const optimizers = {
   }),
 };
 
+const long = 'a number of steps or epochs above 0';
+const lasting = {
+  warmup: wanted(duration.default({ value: 0, unit: 'steps' }), 'a number of steps or epochs'),
+  total: wanted(longDuration.optional(), long),
+};
+/** Of the base rate. */
+const floor = wanted(z.number().min(0).max(1).default(0), 'a fraction of the base rate, from 0 to 1');
 export const schedules = {
-  cosine: form(['warmup', 'total'], {
-    warmup: wanted(duration.default({ value: 0, unit: 'steps' }), 'a number of steps or epochs'),
-    total: wanted(longDuration.optional(), 'a number of steps or epochs above 0'),
-  }),
-  constant: form(['warmup', 'total'], {
-    warmup: wanted(duration.default({ value: 0, unit: 'steps' }), 'a number of steps or epochs'),
-    total: wanted(longDuration.optional(), 'a number of steps or epochs above 0'),
+  cosine: form(['warmup', 'total'], { ...lasting, floor }),
+  linear: form(['warmup', 'total'], { ...lasting, floor }),
+  constant: form(['warmup', 'total'], lasting),
+  inverse_sqrt: form(['warmup', 'total'], { ...lasting, timescale: wanted(longDuration.optional(), long) }),
+  cooldown: form(['steps', 'warmup', 'total'], {
+    steps: wanted(longDuration, long),
+    ...lasting,
+    power: wanted(positive.default(1), 'a number above 0'),
+    floor,
   }),
 };
 

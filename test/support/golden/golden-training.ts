@@ -119,7 +119,7 @@ export async function checkGoldenTraining(
 ): Promise<void> {
   const stored = [...train.weights].filter(([name]) => !name.endsWith('num_batches_tracked'));
   for (const [name, { data }] of stored) session.writeState(name, Float32Array.from(data));
-  const schedule = { kind: 'cosine', lr: 5e-4, warmup: 2, total: 5 } as const;
+  const schedule = { kind: 'cosine', lr: 5e-4, warmup: 2, total: 5, floor: 0 } as const;
   const rows = await goldenLoop({ train, settings }, session, schedule, { start: 0, end: 5 });
   const of = (name: string): Float64Array => train.tensors.get(name)!.data;
   for (const [i, row] of rows.entries()) {

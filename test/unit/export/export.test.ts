@@ -244,6 +244,16 @@ describe('the texts of a run', () => {
     );
     run(path('steps.zoo'), { 'schedule.warmup': '3', 'checkpoint.keep': '2' });
     run(path('steps.zoo'), { steps: '11', 'vision.layers': '1' });
+    for (const schedule of [
+      'linear(2 steps, 9 steps, floor = 0.1)',
+      'inverse_sqrt(warmup = 1 epochs, timescale = 3)',
+      'cooldown(3, 2 steps, 9 steps, power = 2, floor = 0.25)',
+    ]) {
+      writeFileSync(path('other.zoo'), single.replace(/schedule = .*/, `schedule = ${schedule}`));
+      const { recipe } = run(path('other.zoo'), { 'schedule.total': '11 steps' });
+      expect(recipe.schedule).toMatchObject({ total: { value: 11, unit: 'steps' } });
+      expect(recipe.schedule.warmup.value).toBe(schedule.includes('epochs') ? 1 : 2);
+    }
   });
 
   it('bring imported files along', () => {

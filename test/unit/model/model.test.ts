@@ -360,6 +360,7 @@ block MyEncoder(width: int, embed: int) {
         kind: 'cosine',
         warmup: { value: 2000, unit: 'steps' },
         total: { value: 32, unit: 'epochs' },
+        floor: 0,
       },
       precision: { kind: 'mixed', lossScale: 'dynamic' },
       gradClip: 1,

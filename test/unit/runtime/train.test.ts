@@ -37,7 +37,7 @@ const recipe = {
 
 describe('schedules', () => {
   it('give the learning rates of the golden runs', () => {
-    const schedule: Schedule = { kind: 'cosine', lr: 5e-4, warmup: 2, total: 5 };
+    const schedule: Schedule = { kind: 'cosine', lr: 5e-4, warmup: 2, total: 5, floor: 0 };
     const rates = [0, 1, 2, 3, 4].map((step) => learningRate(schedule, step));
     // Exact up to the rounding of cos in f64.
     for (const [i, rate] of [2.5e-4, 5e-4, 5e-4, 3.75e-4, 1.25e-4].entries())
@@ -46,8 +46,52 @@ describe('schedules', () => {
 
   it('stay constant, or at zero behind the cosine', () => {
     expect(learningRate({ kind: 'constant', lr: 3, warmup: 0, total: 10 }, 99)).toBe(3);
-    expect(learningRate({ kind: 'cosine', lr: 3, warmup: 0, total: 10 }, 12)).toBe(0);
-    expect(learningRate({ kind: 'cosine', lr: 3, warmup: 10, total: 10 }, 10)).toBe(0);
+    expect(learningRate({ kind: 'cosine', lr: 3, warmup: 0, total: 10, floor: 0 }, 12)).toBe(0);
+    expect(learningRate({ kind: 'cosine', lr: 3, warmup: 10, total: 10, floor: 0 }, 10)).toBe(0);
+  });
+
+  it('end at a fraction of the base rate, by half a cosine or by a line', () => {
+    const span = { lr: 2, warmup: 2, total: 10, floor: 0.1 };
+    const cosine = (step: number) => learningRate({ kind: 'cosine', ...span }, step);
+    const line = (step: number) => learningRate({ kind: 'linear', ...span }, step);
+    // eta_min + (eta_max - eta_min) / 2 * (1 + cos(pi t / T)) of torch.optim.lr_scheduler.CosineAnnealingLR.
+    for (const step of [2, 5, 9])
+      expect(cosine(step)).toBeCloseTo(0.2 + (1.8 / 2) * (1 + Math.cos((Math.PI * (step - 2)) / 8)), 14);
+    expect([0, 1, 2, 6, 10, 99].map(line)).toEqual([1, 2, 2, 1.1, 0.2, 0.2]);
+    expect([10, 99].map(cosine)).toEqual([0.2, 0.2]);
+  });
+
+  it('fall by the root of the steps, from the end of the warm-up or with a scale of their own', () => {
+    const rate = (warmup: number, timescale: number, step: number) =>
+      learningRate({ kind: 'inverse_sqrt', lr: 3, warmup, total: 1e6, timescale }, step);
+    expect([1, 3, 4, 16, 64].map((step) => rate(4, 4, step))).toEqual([1.5, 3, 3, 1.5, 0.75]);
+    expect([0, 300].map((step) => rate(0, 100, step))).toEqual([3, 1.5]);
+  });
+
+  it('stay and cool down at the end, as const_lr_cooldown of open_clip', () => {
+    const rate = (power: number, floor: number, step: number) =>
+      learningRate({ kind: 'cooldown', lr: 4, warmup: 2, total: 12, steps: 4, power, floor }, step);
+    expect([0, 1, 2, 7, 8, 9, 11, 12].map((step) => rate(1, 0, step))).toEqual([2, 4, 4, 4, 4, 3, 1, 0]);
+    // decay * (base_lr - end_lr) + end_lr with decay = (1 - 1 / 4)^2, end_lr = 1
+    expect(rate(2, 0.25, 9)).toBe(0.75 ** 2 * 3 + 1);
+  });
+
+  it('are counted over the data', () => {
+    const steps = (value: number) => ({ value, unit: 'steps' }) as const;
+    const of = (schedule: Recipe['schedule'], length?: number) =>
+      scheduleOf({ ...recipe, schedule }, 7, length);
+    const lasting = { warmup: steps(2), total: { value: 2, unit: 'epochs' } } as const;
+    const counted = { lr: 5e-4, warmup: 2, total: 14 };
+    const sqrt = { kind: 'inverse_sqrt', ...lasting } as const;
+    expect(of(sqrt)).toEqual({ kind: 'inverse_sqrt', ...counted, timescale: 2 });
+    expect(of({ ...sqrt, warmup: steps(0) })).toMatchObject({ timescale: 10_000 });
+    const epoch = { value: 1, unit: 'epochs' } as const;
+    expect(of({ ...sqrt, timescale: epoch })).toMatchObject({ timescale: 7 });
+    const cooldown = { kind: 'cooldown', ...lasting, steps: epoch, power: 1, floor: 0 } as const;
+    expect(of(cooldown)).toEqual({ kind: 'cooldown', ...counted, steps: 7, power: 1, floor: 0 });
+    const endless = { ...cooldown, total: undefined } as unknown as Recipe['schedule'];
+    expect(of(endless, 9)).toMatchObject({ total: 9 });
+    expect(() => of(endless, 8)).toThrow(/Z610.*warm-up of 2 steps and the cooldown of 7.*the 8 steps/);
   });
 
   it('count epochs in steps, and refuse where there are none', () => {
@@ -156,7 +200,7 @@ describe('AdamW in f64', () => {
 });
 
 describe('the loop', () => {
-  const schedule: Schedule = { kind: 'cosine', lr: 0.05, warmup: 3, total: 10 };
+  const schedule: Schedule = { kind: 'cosine', lr: 0.05, warmup: 3, total: 10, floor: 0 };
   function loop(session: FakeSession, changes: Partial<TrainLoop> = {}) {
     const rows: MetricsRow[] = [];
     const saves: string[] = [];
