@@ -7,6 +7,7 @@
 import type { Diagnostic } from '../../grammar/diagnostics.ts';
 import type { SourceFile, Span } from '../../grammar/source.ts';
 import type { DType } from '../graph/types.ts';
+import type { DecayDefault, UpdateRule } from '../optimizers.ts';
 
 /** How a weight starts. Random ones draw from a counter-based generator keyed by (seed, name, index). */
 export type Initializer =
@@ -167,16 +168,7 @@ export interface Recipe {
   readonly objective?: string;
   readonly batch: number;
   readonly chunk?: number;
-  readonly optimizer: {
-    readonly kind: 'adamw';
-    readonly lr: number;
-    readonly beta1: number;
-    readonly beta2: number;
-    readonly eps: number;
-    readonly weightDecay: number;
-    /** Decay only weights with at least this many dimensions (2 by default). */
-    readonly decayMinDims: number;
-  };
+  readonly optimizer: UpdateRule & DecayDefault & { readonly lr: number };
   readonly schedule: RecipeSchedule;
   readonly precision:
     | { readonly kind: 'f32' }

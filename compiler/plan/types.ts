@@ -13,7 +13,7 @@ export type BufferRole =
   /** Parameters and model buffers (batch-norm statistics), in place across runs. */
   | 'weights'
   | 'gradients'
-  /** Adam's first and second moments, laid out as the gradients. */
+  /** What the optimizer keeps of each weight (Adam's first and second moments), laid out as the gradients. */
   | 'moment1'
   | 'moment2'
   /** Activations and scratch, shared by liveness. Nothing in it survives a run. */
@@ -33,6 +33,9 @@ export type BufferRole =
   | 'halves'
   /** Mixed precision: the state of the loss scale, see `ScalerSlot`. */
   | 'scaler';
+
+/** Where a rule's moments lie, in its order. */
+export const momentRoles = ['moment1', 'moment2'] as const satisfies readonly BufferRole[];
 
 export interface PlanBuffer {
   readonly id: number;
@@ -58,11 +61,6 @@ export interface WeightSlot extends Slot {
   readonly kind: 'param' | 'buffer';
   /** Has a gradient and is updated by the optimizer. */
   readonly trainable: boolean;
-  /**
-   * Training plans: where Adam's first and second moments of a trainable weight lie, f32 in the weight's
-   * shape.
-   */
-  readonly moments?: { readonly m: BufferRange; readonly v: BufferRange };
 }
 
 export type BindingAccess = 'read' | 'read_write';
@@ -157,6 +155,8 @@ export interface Plan {
   };
   readonly buffers: readonly PlanBuffer[];
   readonly weights: readonly WeightSlot[];
+  /** Training plans: what the optimizer keeps of trainable weights, in their shapes: `adam.m.<weight>`, ... */
+  readonly optimizer?: readonly Slot[];
   /** Training in mixed precision. */
   readonly scaler?: ScalerInfo;
   readonly inputs: readonly Slot[];
@@ -179,12 +179,12 @@ export interface Plan {
   readonly flops: number;
 }
 
-/** What the host may write before the first run and read at any time. */
-export type StateSlot = Slot & Pick<WeightSlot, 'moments'>;
-
-/** Weights, and the state of the loss scale where there is one. */
-export function stateSlots({ weights, scaler }: Plan): StateSlot[] {
-  return scaler === undefined ? [...weights] : [...weights, scaler];
+/**
+ * What persists between runs, which the host may write before the first and read at any time: weights, what
+ * the optimizer keeps, the state of the loss scale.
+ */
+export function stateSlots({ weights, optimizer = [], scaler }: Plan): Slot[] {
+  return [...weights, ...optimizer, ...(scaler === undefined ? [] : [scaler])];
 }
 
 declare const verified: unique symbol;

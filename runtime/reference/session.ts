@@ -1,11 +1,11 @@
 /**
- * The f64 reference as an executor: trains with AdamW in f64 on what a `StepComputation` gives.
+ * The f64 reference as an executor: trains in f64 on what a `StepComputation` gives.
  *
  * Hundreds of times slower than a device and right to 1e-15: goldens and devices are judged by it.
  */
 import { gradientPrefix, movedPrefix } from '../../compiler/graph/types.ts';
+import { momentPrefixes, rateOf } from '../../compiler/optimizers.ts';
 import type { Batch } from '../data/types.ts';
-import { firstMoment, secondMoment } from '../train/session.ts';
 import type {
   StateArray,
   StateInfo,
@@ -14,8 +14,8 @@ import type {
   TrainSession,
   UpdateSettings,
 } from '../train/types.ts';
-import { type AdamState, adamwStep, clampWeight, clipFactor, globalNorm } from './adamw.ts';
 import type { ReferenceWeight, StepComputation } from './computation.ts';
+import { clampWeight, clipFactor, globalNorm, updateStep } from './update.ts';
 
 /** Trains in f64. */
 export class ReferenceTrainSession implements TrainSession {
@@ -24,18 +24,19 @@ export class ReferenceTrainSession implements TrainSession {
   readonly #settings: UpdateSettings;
   readonly #values = new Map<string, Float64Array>();
   readonly #weights: readonly ReferenceWeight[];
+  readonly #trained: readonly ReferenceWeight[];
 
   constructor(compute: StepComputation, weights: readonly ReferenceWeight[], settings: UpdateSettings) {
     const trained = weights.filter((w) => settings.trainable.includes(w.name));
     this.#compute = compute;
     this.#settings = settings;
     this.#weights = weights;
-    this.state = weights.flatMap(({ name, shape }) => {
-      const names = trained.some((w) => w.name === name)
-        ? [name, firstMoment + name, secondMoment + name]
-        : [name];
-      return names.map((n): StateInfo => ({ name: n, shape, dtype: 'F64' }));
-    });
+    this.#trained = trained;
+    const info = (name: string, { shape }: ReferenceWeight): StateInfo => ({ name, shape, dtype: 'F64' });
+    this.state = [
+      ...weights.map((w) => info(w.name, w)),
+      ...trained.flatMap((w) => momentPrefixes(settings.rule).map((prefix) => info(prefix + w.name, w))),
+    ];
     for (const { name, shape } of this.state)
       this.#values.set(name, new Float64Array(shape.reduce((a, b) => a * b, 1)));
   }
@@ -50,7 +51,7 @@ export class ReferenceTrainSession implements TrainSession {
     const { trainable, clamps } = this.#settings;
     const gradNorm = globalNorm(trainable.map(gradient));
     const scale = clipFactor(gradNorm, hyper.clipNorm);
-    for (const name of trainable) adamwStep(this.#adam(name), gradient(name), scale, hyper, this.#settings);
+    for (const weight of this.#trained) this.#update(weight, gradient(weight.name), scale, hyper);
     for (const [name, { data }] of outputs)
       if (name.startsWith(movedPrefix)) this.#find(name.slice(movedPrefix.length)).set(data);
     for (const { weight, min, max } of clamps) clampWeight(this.#find(weight), min, max);
@@ -77,13 +78,12 @@ export class ReferenceTrainSession implements TrainSession {
     return value;
   }
 
-  #adam(name: string): AdamState {
-    const dims = this.#weights.find((w) => w.name === name)!.shape.length;
-    return {
-      weight: this.#find(name),
-      m: this.#find(firstMoment + name),
-      v: this.#find(secondMoment + name),
-      dims,
-    };
+  #update(weight: ReferenceWeight, gradient: Float64Array, scale: number, hyper: StepHyper): void {
+    const { name } = weight;
+    const { rule } = this.#settings;
+    const moments = momentPrefixes(rule).map((prefix) => this.#find(prefix + name));
+    const state = { weight: this.#find(name), moments };
+    const clipped = gradient.map((g) => g * scale);
+    updateStep(state, clipped, hyper, rateOf(this.#settings, weight), rule);
   }
 }

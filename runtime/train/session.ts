@@ -5,7 +5,7 @@
  * uploaded before each repetition, and at most two are under way, which bounds the driver's staging memory.
  */
 import { randomInput, randomKeys } from '../../compiler/ops/philox.ts';
-import type { Plan, PlanSection } from '../../compiler/plan/types.ts';
+import { type Plan, type PlanSection, stateSlots } from '../../compiler/plan/types.ts';
 import { type ScalerSlot, scalerSlots } from '../../compiler/slots.ts';
 import type { Batch } from '../data/types.ts';
 import type { HostArray, Session } from '../types.ts';
@@ -19,8 +19,6 @@ import type {
   TrainSession,
 } from './types.ts';
 
-export const firstMoment = 'adam.m.';
-export const secondMoment = 'adam.v.';
 const logitScale = 'logit_scale';
 
 export class DeviceTrainSession implements TrainSession {
@@ -32,22 +30,12 @@ export class DeviceTrainSession implements TrainSession {
   readonly #inputs: ReadonlySet<string>;
   /** The last step's chunks, until all are handed to the device. */
   #feeding: Promise<void> = Promise.resolve();
-  /** Moments written so far by halves: both are needed for one write. */
-  readonly #halves = new Map<string, Float32Array>();
-  /** The second moment that was read along with the first, until it is asked for or becomes old. */
-  #second: { readonly weight: string; readonly v: Float32Array } | undefined;
 
   /** @param session opened with a training plan; closed together with this one */
   constructor(session: Session) {
     this.#session = session;
     const { weights, inputs, scaler } = session.plan;
-    const states = weights.flatMap(({ name, shape, moments }): StateInfo[] => [
-      { name, shape, dtype: 'F32' },
-      ...(moments
-        ? [firstMoment, secondMoment].map((p): StateInfo => ({ name: p + name, shape, dtype: 'F32' }))
-        : []),
-    ]);
-    this.state = scaler ? [...states, { name: scaler.name, shape: scaler.shape, dtype: 'F32' }] : states;
+    this.state = stateSlots(session.plan).map(({ name, shape }) => ({ name, shape, dtype: 'F32' }));
     this.#inputs = new Set(inputs.map((i) => i.name));
     const hasScale = weights.some((w) => w.name === logitScale);
     this.#scaler = scaler?.name;
@@ -62,7 +50,6 @@ export class DeviceTrainSession implements TrainSession {
   async step(batch: Batch, hyper: StepHyper): Promise<StepResult> {
     const session = this.#session;
     const { sections } = session.plan;
-    this.#second = undefined;
     session.writeHyper([hyper.lr, hyper.biasCorrection1, hyper.biasCorrection2, hyper.clipNorm]);
     if (sections === undefined) {
       this.#write(batch, hyper.random, 0);
@@ -114,36 +101,12 @@ export class DeviceTrainSession implements TrainSession {
     this.#session.writeInput(randomInput, randomKeys(seed, step, chunk * rows, rows));
   }
 
-  async readState(name: string): Promise<StateArray> {
-    const weight = name.slice(firstMoment.length);
-    if (name.startsWith(firstMoment)) {
-      const { m, v } = await this.#session.readMoments(weight);
-      this.#second = { weight, v };
-      return m;
-    }
-    if (name.startsWith(secondMoment)) {
-      const kept = this.#second?.weight === weight ? this.#second.v : undefined;
-      this.#second = undefined;
-      return kept ?? (await this.#session.readMoments(weight)).v;
-    }
+  readState(name: string): Promise<StateArray> {
     return this.#session.readWeight(name);
   }
 
   writeState(name: string, data: StateArray): void {
-    const values = data instanceof Float32Array ? data : Float32Array.from(data);
-    const first = name.startsWith(firstMoment);
-    if (!first && !name.startsWith(secondMoment)) {
-      this.#session.writeWeight(name, values);
-      return;
-    }
-    const weight = name.slice(firstMoment.length);
-    const other = this.#halves.get((first ? secondMoment : firstMoment) + weight);
-    if (other === undefined) {
-      this.#halves.set(name, values);
-      return;
-    }
-    this.#halves.delete((first ? secondMoment : firstMoment) + weight);
-    this.#session.writeMoments(weight, first ? values : other, first ? other : values);
+    this.#session.writeWeight(name, data instanceof Float32Array ? data : Float32Array.from(data));
   }
 
   close(): void {

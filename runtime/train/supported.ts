@@ -96,10 +96,10 @@ export function updateSettings(recipe: Recipe): UpdateSettings {
     problems.push(`recipe ${recipe.name} freezes every weight: nothing is left to train`);
   if (problems.length > 0)
     throw new DiagnosticError(problems.map((message) => ({ code: 'Z608', severity: 'error', message })));
-  const { beta1, beta2, eps, weightDecay, decayMinDims } = recipe.optimizer;
+  const { lr: _, weightDecay, decayMinDims, ...rule } = recipe.optimizer;
   const { precision, clamps } = recipe;
   const mixed = precision.kind === 'mixed' ? { lossScale: precision.lossScale } : {};
-  return { trainable, beta1, beta2, eps, weightDecay, decayMinDims, clamps, ...mixed };
+  return { trainable, rule, weightDecay, decayMinDims, clamps, ...mixed };
 }
 
 /** Numbers that one array of the host holds. */

@@ -78,7 +78,7 @@ train "r" of "m" {
         --> main.zoo:9:15
        9 |   optimizer = adam(lr = 1e-3)
          |               ^^^^
-         = help: optimizer can be: adamw(...)
+         = help: optimizer can be: adamw(...), sgd(...), lion(...)
 
       error[Z502]: \`warmup\` of cosine must be a number of steps or epochs, got "long"
         --> main.zoo:10:21
@@ -142,6 +142,60 @@ train "r" of "m" {
        8 |   optimizer = adamw(lr = "fast", beta2 = 1.5, decay_when = true)
          |                                                            ^^^^
          = help: decay_when = ndim >= 2
+      "
+    `);
+  });
+
+  it('Z501, Z502, Z503: optimizers', () => {
+    const source = `
+import clip { CLIP, VisionTransformer, TextTransformer }
+model "m" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 8, width = 64, layers = 2, embed = 32),
+  text = TextTransformer(context = 16, vocab = 512, width = 64, layers = 2, embed = 32))
+train "a" of "m" { data = csv("x.csv")  batch = 4  optimizer = sgd(0.1, nesterov = true) }
+train "b" of "m" { data = csv("x.csv")  batch = 4  optimizer = sgd(momentum = 1, nesterov = yes) }
+train "c" of "m" { data = csv("x.csv")  batch = 4  optimizer = lion }
+train "d" of "m" { data = csv("x.csv")  batch = 4  optimizer = lion(1e-4, eps = 1e-8, momentum = 0.9) }
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z502]: \`nesterov\` of sgd needs a momentum above 0
+        --> main.zoo:5:64
+       5 | train "a" of "m" { data = csv("x.csv")  batch = 4  optimizer = sgd(0.1, nesterov = true) }
+         |                                                                ^^^^^^^^^^^^^^^^^^^^^^^^^
+         = help: sgd(lr = 0.1, momentum = 0.9, nesterov = true)
+
+      error[Z503]: sgd needs \`lr\`: a number above 0
+        --> main.zoo:6:64
+       6 | train "b" of "m" { data = csv("x.csv")  batch = 4  optimizer = sgd(momentum = 1, nesterov = yes) }
+         |                                                                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+      error[Z502]: \`momentum\` of sgd must be a number from 0 to below 1, got 1
+        --> main.zoo:6:68
+       6 | train "b" of "m" { data = csv("x.csv")  batch = 4  optimizer = sgd(momentum = 1, nesterov = yes) }
+         |                                                                    ^^^^^^^^^^^^
+
+      error[Z502]: \`nesterov\` of sgd must be \`true\` or \`false\`, got "yes"
+        --> main.zoo:6:82
+       6 | train "b" of "m" { data = csv("x.csv")  batch = 4  optimizer = sgd(momentum = 1, nesterov = yes) }
+         |                                                                                  ^^^^^^^^^^^^^^
+
+      error[Z503]: lion needs \`lr\`: a number above 0
+        --> main.zoo:7:64
+       7 | train "c" of "m" { data = csv("x.csv")  batch = 4  optimizer = lion }
+         |                                                                ^^^^
+
+      error[Z501]: lion has no option \`eps\`
+        --> main.zoo:8:75
+       8 | … optimizer = lion(1e-4, eps = 1e-8, momentum = 0.9) }
+         |                          ^^^
+         = help: it takes: lr, beta1, beta2, weight_decay, decay_when
+
+      error[Z501]: lion has no option \`momentum\`
+        --> main.zoo:8:87
+       8 | … lion(1e-4, eps = 1e-8, momentum = 0.9) }
+         |                          ^^^^^^^^
+         = help: it takes: lr, beta1, beta2, weight_decay, decay_when
       "
     `);
   });

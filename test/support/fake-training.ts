@@ -17,12 +17,11 @@ import type {
   TrainSession,
   UpdateSettings,
 } from '../../runtime/train/types.ts';
+import { adamw } from './optimizers.ts';
 
 export const settings: UpdateSettings = {
   trainable: ['logit_scale', 'w'],
-  beta1: 0.9,
-  beta2: 0.98,
-  eps: 1e-6,
+  rule: adamw,
   weightDecay: 0.2,
   decayMinDims: 2,
   clamps: [],

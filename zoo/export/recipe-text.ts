@@ -16,7 +16,10 @@ export interface Edit {
 }
 
 /** Names of arguments in the language by field. */
-function callText(name: string, args: readonly (readonly [string, string | number | undefined])[]): string {
+function callText(
+  name: string,
+  args: readonly (readonly [string, string | number | boolean | undefined])[],
+): string {
   const given = args.flatMap(([key, value]) => (value === undefined ? [] : [`${key} = ${value}`]));
   return `${name}(${given.join(', ')})`;
 }
@@ -41,14 +44,11 @@ const writers: Readonly<Record<string, (recipe: Recipe) => string | undefined>> 
   objective: (r) => r.objective,
   batch: (r) => String(r.batch),
   chunk: (r) => (r.chunk === undefined ? undefined : String(r.chunk)),
-  optimizer: ({ optimizer: o }) =>
-    callText(o.kind, [
-      ['lr', o.lr],
-      ['beta1', o.beta1],
-      ['beta2', o.beta2],
-      ['eps', o.eps],
-      ['weight_decay', o.weightDecay],
-      ['decay_when', `ndim >= ${o.decayMinDims}`],
+  optimizer: ({ optimizer: { kind, weightDecay, decayMinDims, ...values } }) =>
+    callText(kind, [
+      ...Object.entries(values),
+      ['weight_decay', weightDecay],
+      ['decay_when', `ndim >= ${decayMinDims}`],
     ]),
   schedule: ({ schedule: { kind, ...values } }) =>
     callText(

@@ -33,6 +33,7 @@ import {
   optimizers,
   pairSources,
   precisions,
+  type Reading,
   readCall,
   readForm,
   readPlain,
@@ -156,7 +157,7 @@ class RecipeReader {
     const objective = read('objective', (expr) => this.readObjective(expr));
     const batch = read('batch', (expr) => readPlain(expr, 'batch', settings.batch, env));
     const chunk = read('chunk', (expr) => this.readChunk(expr, batch));
-    const optimizer = read('optimizer', (expr) => readForm(expr, 'optimizer', optimizers, env));
+    const optimizer = read('optimizer', (expr) => this.readOptimizer(expr));
     const schedule = read('schedule', (expr) => readForm(expr, 'schedule', schedules, env));
     const precision = read('precision', (expr) => readForm(expr, 'precision', precisions, env));
     const clip = read('grad_clip', (expr) => this.readClip(expr));
@@ -170,7 +171,7 @@ class RecipeReader {
       ...(objective === undefined ? {} : { objective }),
       batch,
       ...(chunk === undefined ? {} : { chunk }),
-      optimizer: adamw(optimizer?.value ?? optimizers.adamw.schema.parse({})),
+      optimizer: optimizer ?? optimizerOf({ kind: 'adamw', value: optimizers.adamw.schema.parse({}) }),
       schedule: scheduled(schedule, steps),
       precision: mixedOr32(precision),
       ...(clip === undefined ? {} : { gradClip: clip }),
@@ -241,6 +242,16 @@ class RecipeReader {
     return session.errorCount > before ? undefined : name;
   }
 
+  private readOptimizer(expr: Expr): Recipe['optimizer'] | undefined {
+    const reading = readForm(expr, 'optimizer', optimizers, this.env);
+    if (reading?.kind === 'sgd' && reading.value.nesterov && reading.value.momentum === 0) {
+      const help = 'sgd(lr = 0.1, momentum = 0.9, nesterov = true)';
+      this.session.report('Z502', expr.span, '`nesterov` of sgd needs a momentum above 0', { help });
+      return undefined;
+    }
+    return reading && optimizerOf(reading);
+  }
+
   private readChunk(expr: Expr, batch: number | undefined): number | undefined {
     const chunk = readPlain(expr, 'chunk', settings.chunk, this.env);
     if (chunk === undefined || batch === undefined || batch % chunk === 0) return chunk;
@@ -261,16 +272,9 @@ class RecipeReader {
 
 // ── values ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-function adamw(o: {
-  lr: number;
-  beta1: number;
-  beta2: number;
-  eps: number;
-  weight_decay: number;
-  decay_when: number;
-}): Recipe['optimizer'] {
-  const { lr, beta1, beta2, eps, weight_decay: weightDecay, decay_when: decayMinDims } = o;
-  return { kind: 'adamw', lr, beta1, beta2, eps, weightDecay, decayMinDims };
+function optimizerOf({ kind, value }: Reading<typeof optimizers>): Recipe['optimizer'] {
+  const { weight_decay: weightDecay, decay_when: decayMinDims, ...rule } = value;
+  return { kind, ...rule, weightDecay, decayMinDims } as Recipe['optimizer'];
 }
 
 type ScheduleReading = ReturnType<typeof readForm<typeof schedules>>;

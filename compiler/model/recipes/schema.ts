@@ -57,15 +57,34 @@ function form<F extends Record<string, Wanted>>(positional: readonly string[], f
   return { positional, fields, schema: z.object(shape) };
 }
 
-const fraction = 'a number from 0 to below 1';
+const rate = positive.max(1e3);
+const fraction = (usual: number) =>
+  wanted(z.number().min(0).lt(1).default(usual), 'a number from 0 to below 1');
+/** How much decays, and from how many dimensions on. */
+const decay = (usual: number, dims: number) => ({
+  weight_decay: wanted(z.number().min(0).default(usual), 'a number of at least 0'),
+  decay_when: wanted(z.number().int().min(0).default(dims), '`ndim >= N`'),
+});
+/** Defaults of AdamW are those of open_clip for CLIP; the others decay every weight, as PyTorch's do. */
 export const optimizers = {
   adamw: form(['lr'], {
-    lr: wanted(positive.max(1e3).default(5e-4), 'a number above 0'),
-    beta1: wanted(z.number().min(0).lt(1).default(0.9), fraction),
-    beta2: wanted(z.number().min(0).lt(1).default(0.98), fraction),
+    lr: wanted(rate.default(5e-4), 'a number above 0'),
+    beta1: fraction(0.9),
+    beta2: fraction(0.98),
     eps: wanted(positive.default(1e-6), 'a number above 0'),
-    weight_decay: wanted(z.number().min(0).default(0.2), 'a number of at least 0'),
-    decay_when: wanted(z.number().int().min(0).default(2), '`ndim >= N`'),
+    ...decay(0.2, 2),
+  }),
+  sgd: form(['lr'], {
+    lr: wanted(rate, 'a number above 0'),
+    momentum: fraction(0),
+    nesterov: wanted(z.boolean().default(false), '`true` or `false`'),
+    ...decay(0, 0),
+  }),
+  lion: form(['lr'], {
+    lr: wanted(rate, 'a number above 0'),
+    beta1: fraction(0.9),
+    beta2: fraction(0.99),
+    ...decay(0, 0),
   }),
 };
 

@@ -13,6 +13,7 @@ import type { Batch, BatchSource } from '../../../runtime/data/types.ts';
 import type { Schedule } from '../../../runtime/train/schedule.ts';
 import { trainLoop } from '../../../runtime/train/trainer.ts';
 import type { MetricsRow, TrainSession, UpdateSettings } from '../../../runtime/train/types.ts';
+import { adamw } from '../optimizers.ts';
 import { type GoldenFile, type GoldenSet, goldenSet, relL2, relMax } from './golden.ts';
 
 export interface TrainingTolerances {
@@ -47,9 +48,7 @@ export function goldenTraining(set: string): GoldenTraining {
 export function tinyTraining(model: Model, batch: number): Omit<GoldenTraining, 'train'> {
   const settings: UpdateSettings = {
     trainable: model.weights.filter((w) => w.kind === 'param').map((w) => w.name),
-    beta1: 0.9,
-    beta2: 0.98,
-    eps: 1e-6,
+    rule: adamw,
     weightDecay: 0.2,
     decayMinDims: 2,
     clamps: [{ weight: 'logit_scale', min: 0, max: Math.log(100) }],

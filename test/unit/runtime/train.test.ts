@@ -2,12 +2,14 @@
 import { describe, expect, it } from 'vitest';
 import type { Recipe } from '../../../compiler/model/types.ts';
 import { matchesGlob } from '../../../compiler/model/values/globs.ts';
-import { adamwStep, clipFactor, globalNorm } from '../../../runtime/reference/adamw.ts';
+import { rateOf } from '../../../compiler/optimizers.ts';
+import { clipFactor, globalNorm, updateStep } from '../../../runtime/reference/update.ts';
 import { inSteps, learningRate, type Schedule, scheduleOf } from '../../../runtime/train/schedule.ts';
 import { checkHostBatch, checkSupported, updateSettings } from '../../../runtime/train/supported.ts';
 import { hyperAt, type TrainLoop, trainLoop } from '../../../runtime/train/trainer.ts';
 import type { MetricsRow } from '../../../runtime/train/types.ts';
 import { FakeSession, FakeSource, settings, weights } from '../../support/fake-training.ts';
+import { adamw } from '../../support/optimizers.ts';
 
 const recipe = {
   name: 'r',
@@ -173,7 +175,8 @@ describe('AdamW in f64', () => {
       clipNorm: 0,
       random: { seed: 0, step: 0 },
     };
-    adamwStep({ weight, m, v, dims: 2 }, Float64Array.of(0.5, -4), 1, hyper, settings);
+    const rates = { scale: 1, decay: 0.2 };
+    updateStep({ weight, moments: [m, v] }, Float64Array.of(0.5, -4), hyper, rates, adamw);
     // At the first step m/bc1 = g and v/bc2 = g², so the step is lr * sign(g) up to epsilon.
     const step = (g: number) => (0.1 * g) / (Math.abs(g) + 1e-6);
     expect(weight[0]).toBeCloseTo(2 * (1 - 0.02) - step(0.5), 12);
@@ -181,17 +184,8 @@ describe('AdamW in f64', () => {
   });
 
   it('decays no weight with fewer dimensions than asked, and clips by the global norm', () => {
-    const weight = Float64Array.of(2);
-    const state = { weight, m: new Float64Array(1), v: new Float64Array(1), dims: 1 };
-    const hyper = {
-      lr: 0.1,
-      biasCorrection1: 0.1,
-      biasCorrection2: 0.02,
-      clipNorm: 1,
-      random: { seed: 0, step: 0 },
-    };
-    adamwStep(state, Float64Array.of(0), 1, hyper, settings);
-    expect(weight[0]).toBe(2);
+    expect(rateOf(settings, { name: 'w', shape: [7] }).decay).toBe(0);
+    expect(rateOf(settings, { name: 'w', shape: [7, 1] }).decay).toBe(0.2);
     expect(globalNorm([Float64Array.of(3), Float64Array.of(4)])).toBe(5);
     expect(clipFactor(5, 1)).toBeCloseTo(0.2, 6);
     expect(clipFactor(0.5, 1)).toBe(1);
