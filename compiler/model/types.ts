@@ -4,6 +4,7 @@
  * Static evaluation is over (all parameters are numbers, strings, blocks, functions); tensor shapes of
  * weights are numbers. `forward` bodies are evaluated later by the tracer, once per entry and batch.
  */
+import type { RateWord } from '../../grammar/ast.ts';
 import type { Diagnostic } from '../../grammar/diagnostics.ts';
 import type { SourceFile, Span } from '../../grammar/source.ts';
 import type { DType } from '../graph/types.ts';
@@ -141,6 +142,16 @@ export type StaticValueData = StaticScalar | Quantity | StaticCall | readonly St
 /** What a weight starts from instead of the value it was given. */
 export type StartValue = Initializer | { readonly kind: 'resize_grid'; readonly method: 'bicubic' };
 
+/**
+ * A rate of the weights that fit a pattern or lie in blocks that do; of `layer_decay`, what a block's base rate
+ * is multiplied by for each one behind it.
+ */
+export interface RateLine {
+  readonly rate: RateWord;
+  readonly pattern: string;
+  readonly value: number;
+}
+
 /** How the learning rate goes: up during `warmup`, then as its kind says until `total`. */
 export type RecipeSchedule = { readonly warmup: Quantity; readonly total?: Quantity } & (
   | { readonly kind: 'constant' }
@@ -169,6 +180,8 @@ export interface Recipe {
   readonly batch: number;
   readonly chunk?: number;
   readonly optimizer: UpdateRule & DecayDefault & { readonly lr: number };
+  /** Rates by pattern, in order: later ones win. */
+  readonly rates: readonly RateLine[];
   readonly schedule: RecipeSchedule;
   readonly precision:
     | { readonly kind: 'f32' }

@@ -6,6 +6,7 @@ import type { Graph } from '../../compiler/graph/types.ts';
 import type { Recipe } from '../../compiler/model/types.ts';
 import { matchesGlob } from '../../compiler/model/values/globs.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../grammar/diagnostics.ts';
+import { weightRates } from './rates.ts';
 import type { UpdateSettings } from './types.ts';
 
 function unsupported(recipe: Recipe, reference: boolean): { readonly what: string; readonly help: string }[] {
@@ -75,8 +76,14 @@ export function settingsFor(recipe: Recipe, graph: Graph): ReadSettings {
   const trainable = settings.trainable.filter((name) => reached.has(name));
   if (trainable.length === 0)
     fail('Z608', `recipe ${recipe.name} trains no weight that its loss reads: nothing is left to train`);
+  const rates = weightRates(recipe, graph);
   return {
-    settings: { ...settings, trainable, clamps: settings.clamps.filter((c) => reached.has(c.weight)) },
+    settings: {
+      ...settings,
+      ...(rates === undefined ? {} : { rates }),
+      trainable,
+      clamps: settings.clamps.filter((c) => reached.has(c.weight)),
+    },
     unread: settings.trainable.filter((name) => !reached.has(name)),
   };
 }

@@ -23,13 +23,13 @@ train "r" of "m" {
         --> main.zoo:7:3
        7 |   batchsize = 64
          |   ^^^^^^^^^
-         = help: settings: data, objective, batch, chunk, optimizer, schedule, precision, grad_clip, seed, steps, clamp, freeze, remat, init, checkpoint, evaluate
+         = help: settings: data, objective, batch, chunk, optimizer, schedule, precision, grad_clip, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, checkpoint, evaluate
 
       error[Z501]: a recipe has no setting \`learning_rate\`
         --> main.zoo:8:3
        8 |   learning_rate = 1e-3
          |   ^^^^^^^^^^^^^
-         = help: settings: data, objective, batch, chunk, optimizer, schedule, precision, grad_clip, seed, steps, clamp, freeze, remat, init, checkpoint, evaluate
+         = help: settings: data, objective, batch, chunk, optimizer, schedule, precision, grad_clip, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, checkpoint, evaluate
 
       error[Z501]: adamw has no option \`weight_deacy\`; did you mean \`weight_decay\`?
         --> main.zoo:10:32
@@ -196,6 +196,84 @@ train "d" of "m" { data = csv("x.csv")  batch = 4  optimizer = lion(1e-4, eps = 
        8 | … lion(1e-4, eps = 1e-8, momentum = 0.9) }
          |                          ^^^^^^^^
          = help: it takes: lr, beta1, beta2, weight_decay, decay_when
+      "
+    `);
+  });
+
+  it('Z501, Z502, Z504: rates by pattern', () => {
+    const source = `
+import clip { CLIP, VisionTransformer, TextTransformer }
+model "m" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 8, width = 64, layers = 2, embed = 32),
+  text = TextTransformer(context = 16, vocab = 512, width = 64, layers = 2, embed = 32))
+train "r" of "m" {
+  data = csv("x.csv")
+  batch = 4
+  lr = 1e-3
+  layer_decay = 0.75
+  lr "visal.**", "resblocks.*" = 1e-5
+  weight_decay "**.running_mean" = 0
+  layer_decay "resblocks.*" = 0.75
+  layer_decay "**.ln_1.weight" = 0.75
+  lr "visual.**" = "slow"
+  weight_decay "visual" = -1
+  layer_decay "**.resblocks.*" = 1.5
+}
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z501]: \`lr\` needs a pattern of weights: lr "visual.**" = ...
+        --> main.zoo:8:3
+       8 |   lr = 1e-3
+         |   ^^
+         = help: for all weights: optimizer = adamw(lr = ...)
+
+      error[Z501]: \`layer_decay\` needs a pattern of blocks: layer_decay "**.resblocks.*" = ...
+        --> main.zoo:9:3
+       9 |   layer_decay = 0.75
+         |   ^^^^^^^^^^^
+
+      error[Z504]: "visal.**" matches no weight of m
+        --> main.zoo:10:6
+      10 |   lr "visal.**", "resblocks.*" = 1e-5
+         |      ^^^^^^^^^^
+
+      error[Z504]: "resblocks.*" matches no weight of m
+        --> main.zoo:10:18
+      10 |   lr "visal.**", "resblocks.*" = 1e-5
+         |                  ^^^^^^^^^^^^^
+         = help: lr "**.resblocks.*"
+
+      error[Z504]: "**.running_mean" matches no weight of m
+        --> main.zoo:11:16
+      11 |   weight_decay "**.running_mean" = 0
+         |                ^^^^^^^^^^^^^^^^^
+
+      error[Z504]: "resblocks.*" matches no block of m
+        --> main.zoo:12:15
+      12 |   layer_decay "resblocks.*" = 0.75
+         |               ^^^^^^^^^^^^^
+         = help: layer_decay "**.resblocks.*"
+
+      error[Z504]: "**.ln_1.weight" matches no block of m
+        --> main.zoo:13:15
+      13 |   layer_decay "**.ln_1.weight" = 0.75
+         |               ^^^^^^^^^^^^^^^^
+
+      error[Z502]: \`lr\` must be a number of at least 0, got "slow"
+        --> main.zoo:14:20
+      14 |   lr "visual.**" = "slow"
+         |                    ^^^^^^
+
+      error[Z502]: \`weight_decay\` must be a number of at least 0, got -1
+        --> main.zoo:15:27
+      15 |   weight_decay "visual" = -1
+         |                           ^^
+
+      error[Z502]: \`layer_decay\` must be a number above 0, at most 1, got 1.5
+        --> main.zoo:16:34
+      16 |   layer_decay "**.resblocks.*" = 1.5
+         |                                  ^^^
       "
     `);
   });

@@ -2,7 +2,7 @@
  * The assignments of a recipe by key, with `--set` overrides applied to their texts: `batch=64` replaces a
  * setting, `optimizer.lr=1e-3` one argument of it. Values are evaluated afterwards, whatever they came from.
  */
-import type { CallExpr, Expr, Setting, TrainDecl } from '../../../grammar/ast.ts';
+import { type CallExpr, type Expr, rateWords, type Setting, type TrainDecl } from '../../../grammar/ast.ts';
 import { parseExpression } from '../../../grammar/parser.ts';
 import type { SourceFile, Span } from '../../../grammar/source.ts';
 import type { TextOverride } from '../resolve/resolve.ts';
@@ -26,7 +26,7 @@ const assignable = [
 ] as const;
 export type Key = (typeof assignable)[number];
 /** Settings that are not assignments, for suggestions. */
-const statements = ['clamp', 'freeze', 'remat', 'init', 'checkpoint', 'evaluate'];
+const statements = ['clamp', 'freeze', ...rateWords, 'remat', 'init', 'checkpoint', 'evaluate'];
 
 function isKey(name: string): name is Key {
   return (assignable as readonly string[]).includes(name);
@@ -62,7 +62,15 @@ export function assignmentsOf(
 }
 
 function assign({ key, value }: Assign, assigned: Map<Key, Expr>, session: Session): void {
-  if (!isKey(key.text)) {
+  const rate = rateWords.find((word) => word === key.text);
+  if (rate !== undefined) {
+    const [what, example, help] =
+      rate === 'layer_decay'
+        ? ['blocks', '**.resblocks.*', {}]
+        : ['weights', 'visual.**', { help: `for all weights: optimizer = adamw(${rate} = ...)` }];
+    const message = `\`${rate}\` needs a pattern of ${what}: ${rate} "${example}" = ...`;
+    session.report('Z501', key.span, message, help);
+  } else if (!isKey(key.text)) {
     const hint = didYouMean(key.text, [...assignable, ...statements]);
     const help = hint === '' ? { help: `settings: ${[...assignable, ...statements].join(', ')}` } : {};
     session.report('Z501', key.span, `a recipe has no setting \`${key.text}\`${hint}`, help);

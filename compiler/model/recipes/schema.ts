@@ -6,7 +6,7 @@
  * caused it.
  */
 import { z } from 'zod';
-import type { CallExpr, Expr } from '../../../grammar/ast.ts';
+import type { CallExpr, Expr, RateWord } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import type { Quantity, StaticCall, StaticValueData } from '../types.ts';
 import { type Env, evaluate } from '../values/scope.ts';
@@ -107,6 +107,13 @@ export const schedules = {
     floor,
   }),
 };
+
+/** Rates by pattern. */
+export const rates = {
+  lr: wanted(z.number().min(0).max(1e3), 'a number of at least 0'),
+  weight_decay: wanted(z.number().min(0), 'a number of at least 0'),
+  layer_decay: wanted(positive.max(1), 'a number above 0, at most 1'),
+} as const satisfies Record<RateWord, Wanted>;
 
 export const precisions = {
   f32: form([], {}),

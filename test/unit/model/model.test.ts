@@ -368,6 +368,7 @@ block MyEncoder(width: int, embed: int) {
       clamps: [{ weight: 'logit_scale', min: 0, max: Math.log(100) }],
       remat: ['**.resblocks.*'],
       freeze: [],
+      rates: [],
       init: [],
       checkpoint: { every: { value: 1000, unit: 'steps' }, keep: 3 },
     });

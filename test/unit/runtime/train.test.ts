@@ -31,6 +31,7 @@ const recipe = {
   clamps: [{ weight: 'logit_scale', min: 0, max: Math.log(100) }],
   remat: [],
   freeze: [],
+  rates: [],
   init: [],
   evaluate: [],
   seed: 1,
