@@ -19,6 +19,14 @@ export function momentPrefixes(rule: UpdateRule): readonly string[] {
   return rule.momentum === 0 ? [] : ['sgd.m.'];
 }
 
+/** Prefix of the moving averages of weights. */
+export const averagePrefix = 'ema.';
+
+/** Prefixes of all that persists beside a weight. */
+export function keptPrefixes({ rule, ema }: { readonly rule: UpdateRule; readonly ema?: number }): string[] {
+  return [...momentPrefixes(rule), ...(ema === undefined ? [] : [averagePrefix])];
+}
+
 /** Weight decay where nothing else is said of a weight. */
 export interface DecayDefault {
   readonly weightDecay: number;

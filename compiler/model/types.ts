@@ -183,6 +183,8 @@ export interface Recipe {
   /** Rates by pattern, in order: later ones win. */
   readonly rates: readonly RateLine[];
   readonly schedule: RecipeSchedule;
+  /** A moving average of the weights is kept, of which each step leaves this part. */
+  readonly ema?: number;
   readonly precision:
     | { readonly kind: 'f32' }
     | { readonly kind: 'mixed'; readonly lossScale: 'dynamic' | number };

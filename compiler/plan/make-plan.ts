@@ -9,24 +9,15 @@ import { extensionFeature } from '../kernels/text/kernel.ts';
 import { extensionsOf } from '../kernels/text/memory.ts';
 import type { Storage, Storages } from '../kernels/text/view.ts';
 import { initialScale, lossScaleInput, scalerElements, scalerName } from '../kernels/update/loss-scale.ts';
-import { momentPrefixes, rateOf } from '../optimizers.ts';
+import { rateOf } from '../optimizers.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { scalerSlots } from '../slots.ts';
 import { type Arenas, type Assembled, assemble } from './assemble.ts';
 import { checkMemory } from './fit.ts';
 import { type ArenaLayout, arenaOrder, layOut, type Place, type WeightInfo, weightBytes } from './layout.ts';
 import { memoryTable } from './memory.ts';
-import {
-  type BufferRole,
-  momentRoles,
-  type Plan,
-  type PlanSection,
-  type ScalerInfo,
-  type Slot,
-  type VerifiedPlan,
-  type WeightSlot,
-} from './types.ts';
-import { appendUpdate, type UpdateOptions } from './update.ts';
+import type { BufferRole, Plan, PlanSection, ScalerInfo, Slot, VerifiedPlan, WeightSlot } from './types.ts';
+import { appendUpdate, keptPlaces, type UpdateOptions } from './update.ts';
 import { verifyPlan } from './verify.ts';
 
 /** A result that the host reads, and where it lies. */
@@ -116,9 +107,7 @@ function arenasOf(weights: readonly WeightInfo[], request: PlanRequest): Arenas 
   const arenas = new Map<BufferRole, ArenaLayout>([['weights', lay(ordered)]]);
   if (wrt.length > 0) arenas.set('gradients', lay([...trained, ...unread(weights, request)], gradientPrefix));
   if (training) {
-    momentPrefixes(training.rule).forEach((_, i) => {
-      arenas.set(momentRoles[i]!, lay(trained));
-    });
+    for (const { role } of keptPlaces(training)) arenas.set(role, lay(trained));
     arenas.set('hyper', layOut([{ name: 'hyper', bytes: 256 }], alignment, limit));
   }
   if (mixed) {
@@ -150,18 +139,13 @@ function halved({ places, parts }: ArenaLayout): ArenaLayout {
 }
 
 /** What the optimizer keeps of each trainable weight, weight by weight. */
-function keptSlots({ rule }: UpdateOptions, weights: readonly WeightInfo[], { locate }: Assembled): Slot[] {
-  const prefixes = momentPrefixes(rule);
+function keptSlots(training: UpdateOptions, weights: readonly WeightInfo[], { locate }: Assembled): Slot[] {
+  const places = keptPlaces(training);
   return weights
     .filter((w) => w.trainable)
     .flatMap(({ name, shape }) =>
-      prefixes.map(
-        (prefix, i): Slot => ({
-          name: prefix + name,
-          dtype: 'f32',
-          shape,
-          ...locate(momentRoles[i]!, name),
-        }),
+      places.map(
+        ({ prefix, role }): Slot => ({ name: prefix + name, dtype: 'f32', shape, ...locate(role, name) }),
       ),
     );
 }

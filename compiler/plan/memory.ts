@@ -7,7 +7,7 @@
  * set.
  */
 import { alignUp } from '../graph/dims.ts';
-import { type BufferRole, type MemoryTable, momentRoles, type PlanBuffer } from './types.ts';
+import type { BufferRole, MemoryTable, PlanBuffer } from './types.ts';
 
 interface Lifetime {
   readonly id: number;
@@ -79,7 +79,7 @@ export function memoryTable(buffers: readonly PlanBuffer[], workspaceLowerBound:
   return {
     weights: bytes('weights', 'halves'),
     gradients: bytes('gradients'),
-    optimizer: bytes(...momentRoles),
+    optimizer: bytes('moment1', 'moment2', 'average'),
     workspace: bytes('workspace'),
     features: bytes('features'),
     io: bytes('io', 'hyper', 'scaler'),

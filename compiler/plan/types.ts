@@ -16,6 +16,8 @@ export type BufferRole =
   /** What the optimizer keeps of each weight (Adam's first and second moments), laid out as the gradients. */
   | 'moment1'
   | 'moment2'
+  /** Moving averages of the weights, laid out as the gradients. */
+  | 'average'
   /** Activations and scratch, shared by liveness. Nothing in it survives a run. */
   | 'workspace'
   /** Chunked training: the features of the whole batch and their gradients. */
@@ -33,9 +35,6 @@ export type BufferRole =
   | 'halves'
   /** Mixed precision: the state of the loss scale, see `ScalerSlot`. */
   | 'scaler';
-
-/** Where a rule's moments lie, in its order. */
-export const momentRoles = ['moment1', 'moment2'] as const satisfies readonly BufferRole[];
 
 export interface PlanBuffer {
   readonly id: number;
@@ -155,7 +154,10 @@ export interface Plan {
   };
   readonly buffers: readonly PlanBuffer[];
   readonly weights: readonly WeightSlot[];
-  /** Training plans: what the optimizer keeps of trainable weights, in their shapes: `adam.m.<weight>`, ... */
+  /**
+   * Training plans: what the optimizer keeps of trainable weights, in their shapes: `adam.m.<weight>`, ... and
+   * `ema.<weight>`, which begins as the weight.
+   */
   readonly optimizer?: readonly Slot[];
   /** Training in mixed precision. */
   readonly scaler?: ScalerInfo;

@@ -6,22 +6,33 @@ import type { Storage, Storages } from '../kernels/text/view.ts';
 import { scalerElements } from '../kernels/update/loss-scale.ts';
 import { updateKernels } from '../kernels/update/update.ts';
 import type { RateRun } from '../kernels/update/update-spec.ts';
-import { momentPrefixes, rateOf, type UpdateRates, type UpdateRule } from '../optimizers.ts';
+import { averagePrefix, momentPrefixes, rateOf, type UpdateRates, type UpdateRule } from '../optimizers.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { type Arenas, mebibytes } from './assemble.ts';
 import type { ArenaLayout, WeightInfo } from './layout.ts';
-import { type BufferRole, momentRoles } from './types.ts';
+import type { BufferRole } from './types.ts';
 
 export interface UpdateOptions extends UpdateRates {
   /** Names of the weights that are trained. */
   readonly trainable: readonly string[];
   readonly rule: UpdateRule;
+  /** Keeps a moving average of the weights, of which each step leaves this part. */
+  readonly ema?: number;
   /** Largest global gradient norm; the host writes it as `clip_norm` with the other hyper values. */
   readonly clip?: number;
   /** The loss scale of mixed precision: `dynamic`, or one that stays. Without it gradients carry none. */
   readonly lossScale?: 'dynamic' | number;
   /** Bounds of scalar weights, applied behind each step. */
   readonly clamps: readonly { readonly weight: string; readonly min: number; readonly max: number }[];
+}
+
+/** Where a rule's moments lie, in its order. */
+const momentRoles = ['moment1', 'moment2'] as const;
+
+/** What the optimizer keeps of each trainable weight: how it is called and where it lies. */
+export function keptPlaces({ rule, ema }: Pick<UpdateOptions, 'rule' | 'ema'>) {
+  const moments = momentPrefixes(rule).map((prefix, i) => ({ prefix, role: momentRoles[i]! }));
+  return ema === undefined ? moments : [...moments, { prefix: averagePrefix, role: 'average' as const }];
 }
 
 export function appendUpdate(
@@ -48,6 +59,9 @@ export function appendUpdate(
     weights: arena('weights', elements),
     gradients: arena('gradients', elements),
     moments: momentPrefixes(options.rule).map((_, i) => arena(momentRoles[i]!, elements)),
+    ...(options.ema === undefined
+      ? {}
+      : { average: { storage: arena('average', elements), decay: options.ema } }),
     hyper: arena('hyper', 64),
     elements,
     rule: options.rule,

@@ -4,7 +4,7 @@
  * Hundreds of times slower than a device and right to 1e-15: goldens and devices are judged by it.
  */
 import { gradientPrefix, movedPrefix } from '../../compiler/graph/types.ts';
-import { momentPrefixes, rateOf } from '../../compiler/optimizers.ts';
+import { averagePrefix, keptPrefixes, momentPrefixes, rateOf } from '../../compiler/optimizers.ts';
 import type { Batch } from '../data/types.ts';
 import type {
   StateArray,
@@ -15,7 +15,7 @@ import type {
   UpdateSettings,
 } from '../train/types.ts';
 import type { ReferenceWeight, StepComputation } from './computation.ts';
-import { clampWeight, clipFactor, globalNorm, updateStep } from './update.ts';
+import { clampWeight, clipFactor, globalNorm, moveAverage, updateStep } from './update.ts';
 
 /** Trains in f64. */
 export class ReferenceTrainSession implements TrainSession {
@@ -35,7 +35,7 @@ export class ReferenceTrainSession implements TrainSession {
     const info = (name: string, { shape }: ReferenceWeight): StateInfo => ({ name, shape, dtype: 'F64' });
     this.state = [
       ...weights.map((w) => info(w.name, w)),
-      ...trained.flatMap((w) => momentPrefixes(settings.rule).map((prefix) => info(prefix + w.name, w))),
+      ...trained.flatMap((w) => keptPrefixes(settings).map((prefix) => info(prefix + w.name, w))),
     ];
     for (const { name, shape } of this.state)
       this.#values.set(name, new Float64Array(shape.reduce((a, b) => a * b, 1)));
@@ -48,13 +48,16 @@ export class ReferenceTrainSession implements TrainSession {
       hyper.random,
     );
     const gradient = (name: string): Float64Array => outputs.get(gradientPrefix + name)!.data;
-    const { trainable, clamps } = this.#settings;
+    const { trainable, clamps, ema } = this.#settings;
     const gradNorm = globalNorm(trainable.map(gradient));
     const scale = clipFactor(gradNorm, hyper.clipNorm);
     for (const weight of this.#trained) this.#update(weight, gradient(weight.name), scale, hyper);
     for (const [name, { data }] of outputs)
       if (name.startsWith(movedPrefix)) this.#find(name.slice(movedPrefix.length)).set(data);
     for (const { weight, min, max } of clamps) clampWeight(this.#find(weight), min, max);
+    if (ema !== undefined)
+      for (const { name } of this.#trained)
+        moveAverage(this.#find(averagePrefix + name), this.#find(name), ema);
     const logitScale = this.#values.get('logit_scale')?.[0];
     const loss = outputs.get('loss')!.data[0]!;
     return { loss, gradNorm, ...(logitScale === undefined ? {} : { logitScale }) };

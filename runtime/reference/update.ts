@@ -74,3 +74,8 @@ function mover(rule: UpdateRule, [m, v]: readonly Float64Array[], hyper: StepHyp
 export function clampWeight(weight: Float64Array, min: number, max: number): void {
   for (let i = 0; i < weight.length; i++) weight[i] = Math.min(Math.max(weight[i]!, min), max);
 }
+
+/** Moves an average on: `decay` of it stays. */
+export function moveAverage(average: Float64Array, weight: Float64Array, decay: number): void {
+  for (let i = 0; i < average.length; i++) average[i] = decay * average[i]! + (1 - decay) * weight[i]!;
+}

@@ -50,7 +50,7 @@ export interface LossScaling {
 export type StateArray = Float32Array | Float64Array;
 
 export interface StateInfo {
-  /** A weight's own name, what the optimizer keeps of it (`adam.m.NAME`), or the loss scale's state. */
+  /** A weight's own name, what the optimizer keeps of it (`adam.m.NAME`, `ema.NAME`), or the loss scale's state. */
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype: 'F32' | 'F64';

@@ -23,13 +23,13 @@ train "r" of "m" {
         --> main.zoo:7:3
        7 |   batchsize = 64
          |   ^^^^^^^^^
-         = help: settings: data, objective, batch, chunk, optimizer, schedule, precision, grad_clip, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, checkpoint, evaluate
+         = help: settings: data, objective, batch, chunk, optimizer, schedule, ema, precision, grad_clip, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, checkpoint, evaluate
 
       error[Z501]: a recipe has no setting \`learning_rate\`
         --> main.zoo:8:3
        8 |   learning_rate = 1e-3
          |   ^^^^^^^^^^^^^
-         = help: settings: data, objective, batch, chunk, optimizer, schedule, precision, grad_clip, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, checkpoint, evaluate
+         = help: settings: data, objective, batch, chunk, optimizer, schedule, ema, precision, grad_clip, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, checkpoint, evaluate
 
       error[Z501]: adamw has no option \`weight_deacy\`; did you mean \`weight_decay\`?
         --> main.zoo:10:32
@@ -156,6 +156,8 @@ train "a" of "m" { data = csv("x.csv")  batch = 4  optimizer = sgd(0.1, nesterov
 train "b" of "m" { data = csv("x.csv")  batch = 4  optimizer = sgd(momentum = 1, nesterov = yes) }
 train "c" of "m" { data = csv("x.csv")  batch = 4  optimizer = lion }
 train "d" of "m" { data = csv("x.csv")  batch = 4  optimizer = lion(1e-4, eps = 1e-8, momentum = 0.9) }
+train "e" of "m" { data = csv("x.csv")  batch = 4  ema = 1 }
+train "f" of "m" { data = csv("x.csv")  batch = 4  ema = ema(0.99) }
 `;
     expect(check(source)).toMatchInlineSnapshot(`
       "
@@ -196,6 +198,16 @@ train "d" of "m" { data = csv("x.csv")  batch = 4  optimizer = lion(1e-4, eps = 
        8 | … lion(1e-4, eps = 1e-8, momentum = 0.9) }
          |                          ^^^^^^^^
          = help: it takes: lr, beta1, beta2, weight_decay, decay_when
+
+      error[Z502]: \`ema\` must be a number above 0 and below 1, as in 0.9998, got 1
+        --> main.zoo:9:58
+       9 | train "e" of "m" { data = csv("x.csv")  batch = 4  ema = 1 }
+         |                                                          ^
+
+      error[Z502]: \`ema\` must be a number above 0 and below 1, as in 0.9998, got ema(...)
+        --> main.zoo:10:58
+      10 | train "f" of "m" { data = csv("x.csv")  batch = 4  ema = ema(0.99) }
+         |                                                          ^^^^^^^^^
       "
     `);
   });

@@ -1,6 +1,7 @@
 /** Ten steps of each optimizer on the reference, against PyTorch's in f64. */
 import { describe, expect, it } from 'vitest';
 import { gradientPrefix } from '../../compiler/graph/types.ts';
+import { averagePrefix } from '../../compiler/optimizers.ts';
 import { ReferenceTrainSession } from '../../runtime/reference/session.ts';
 import { hyperOf, type OptimizerRun, optimizerFixture } from '../support/optimizers.ts';
 
@@ -8,7 +9,7 @@ const { weights, gradients, runs } = optimizerFixture;
 const names = Object.keys(weights);
 const noBatch = { images: new Float32Array(), tokens: new Int32Array(), skipped: 0 };
 
-function open({ rule, rates, clamp }: OptimizerRun): ReferenceTrainSession {
+function open({ rule, rates, clamp, ema }: OptimizerRun): ReferenceTrainSession {
   const shapes = names.map((name) => ({ name, shape: weights[name]!.shape }));
   const session = new ReferenceTrainSession(
     (_batch, _params, { step }) =>
@@ -27,23 +28,29 @@ function open({ rule, rates, clamp }: OptimizerRun): ReferenceTrainSession {
       decayMinDims: 0,
       rates: new Map(Object.entries(rates)),
       clamps: clamp ? [clamp] : [],
+      ...(ema === undefined ? {} : { ema }),
     },
   );
-  for (const name of names) session.writeState(name, Float64Array.from(weights[name]!.start));
+  for (const name of names)
+    for (const state of ema === undefined ? [name] : [name, averagePrefix + name])
+      session.writeState(state, Float64Array.from(weights[name]!.start));
   return session;
 }
 
 describe('optimizers in f64', () => {
   it.each(Object.entries(runs))('%s: the steps of PyTorch', async (_name, run) => {
     const session = open(run);
+    const check = async (state: string, wanted: readonly number[], step: number) => {
+      const found = await session.readState(state);
+      // Both in f64: some roundings of numbers around 1 a step.
+      for (const [i, value] of wanted.entries())
+        expect(Math.abs(found[i]! - value), `${state}[${i}], step ${step}`).toBeLessThan(1e-13);
+    };
     for (const [step, wanted] of run.after.entries()) {
       await session.step(noBatch, hyperOf(run, step));
-      for (const name of names) {
-        const found = await session.readState(name);
-        // Both in f64: some roundings of numbers around 1 a step.
-        for (const [i, value] of wanted[name]!.entries())
-          expect(Math.abs(found[i]! - value), `${name}[${i}], step ${step}`).toBeLessThan(1e-13);
-      }
+      for (const name of names) await check(name, wanted[name]!, step);
     }
+    for (const [name, wanted] of Object.entries(run.averaged ?? {}))
+      await check(averagePrefix + name, wanted, run.after.length);
   });
 });

@@ -55,6 +55,7 @@ const writers: Readonly<Record<string, (recipe: Recipe) => string | undefined>> 
       kind,
       Object.entries(values).map(([key, v]) => [key, typeof v === 'object' ? quantityText(v) : v]),
     ),
+  ema: (r) => (r.ema === undefined ? undefined : String(r.ema)),
   precision: ({ precision: p }) =>
     p.kind === 'f32' ? 'f32' : callText('mixed', [['loss_scale', p.lossScale]]),
   grad_clip: (r) => (r.gradClip === undefined ? undefined : callText('norm', [['max', r.gradClip]])),

@@ -11,6 +11,8 @@ export interface UpdateSpec {
   readonly gradients: Storage;
   /** As many as the rule keeps of each weight. */
   readonly moments: readonly Storage[];
+  /** Moving averages of the weights; each step leaves `decay` of one. */
+  readonly average?: { readonly storage: Storage; readonly decay: number };
   /** f32 scalars in the order of `hyperSlots`. */
   readonly hyper: Storage;
   /**

@@ -3,9 +3,9 @@
  *
  * All trainable weights lie in one arena, their gradients and moments in arenas of the same layout, so one
  * dispatch updates them all (several where an arena passes the binding limit): clipping, the rule (rules.ts)
- * at each weight's own rates (rates.ts), bounds of scalar weights. In mixed precision it unscales the
- * gradients, leaves everything as it is where one overflowed (loss-scale.ts), and writes halves of the weights
- * along.
+ * at each weight's own rates (rates.ts), bounds of scalar weights, the moving average. In mixed precision it
+ * unscales the gradients, leaves everything as it is where one overflowed (loss-scale.ts), and writes halves of
+ * the weights along.
  */
 import { momentPrefixes } from '../../optimizers.ts';
 import { flatMain, flatWorkgroup } from '../text/access.ts';
@@ -34,7 +34,7 @@ export function updateKernels(spec: UpdateSpec): Kernel[] {
 }
 
 function moveWeights(spec: UpdateSpec, window: Window): Kernel {
-  const { rule, mixed, moments } = spec;
+  const { rule, mixed, moments, average } = spec;
   const size = flatWorkgroup(spec.profile);
   const rates = printRates(spec.rates, window);
   const skip = mixed ? `  if (${scalerValue('inverse')} == 0.0) { return; }\n` : '';
@@ -43,13 +43,14 @@ function moveWeights(spec: UpdateSpec, window: Window): Kernel {
   const factor = mixed ? ` * ${scalerValue('inverse')}` : clips ? ` * ${clipFactor('norm_data[0]')}` : '';
   const halves = mixed && windowArg('halves_data', 4, mixed.halves, 'read_write', window);
   const counts = mixed !== undefined && rule.kind === 'adamw';
-  const moved = 2 + 2 * moments.length;
+  const moved = 2 + 2 * (moments.length + (average ? 1 : 0));
   return {
     name: rule.kind,
     args: [
       windowArg('weights_data', 4, spec.weights, 'read_write', window),
       windowArg('gradients_data', 4, spec.gradients, 'read', window),
       ...moments.map((m, i) => windowArg(`moment${i + 1}_data`, 4, m, 'read_write', window)),
+      ...(average ? [windowArg('average_data', 4, average.storage, 'read_write', window)] : []),
       hyperArg(spec),
       ...(clips ? [{ name: 'norm_data', width: 1, storage: spec.normOut, access: 'read' } as const] : []),
       ...(mixed && halves ? [scalerArg(mixed, 'read'), halves] : []),
@@ -58,7 +59,12 @@ function moveWeights(spec: UpdateSpec, window: Window): Kernel {
   let g = gradients_data[index]${factor};
   var p = weights_data[index];
 ${printRule(rule, { decay: rates.decay, countsUpdates: counts })}${printClamps(spec, window)}  weights_data[index] = p;
-${halves ? `  ${store(halves, 'index', 'p')}\n` : ''}}
+${
+  average
+    ? `  average_data[index] += (p - average_data[index]) * ${literal(1 - average.decay)};
+`
+    : ''
+}${halves ? `  ${store(halves, 'index', 'p')}\n` : ''}}
 `,
     workgroups: gridOf(Math.ceil(window.elements / 4 / size), spec.profile),
     origin,

@@ -19,6 +19,7 @@ const assignable = [
   'chunk',
   'optimizer',
   'schedule',
+  'ema',
   'precision',
   'grad_clip',
   'seed',

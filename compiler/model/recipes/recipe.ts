@@ -161,6 +161,7 @@ class RecipeReader {
     const schedule = read('schedule', (expr) => readForm(expr, 'schedule', schedules, env));
     const precision = read('precision', (expr) => readForm(expr, 'precision', precisions, env));
     const clip = read('grad_clip', (expr) => this.readClip(expr));
+    const ema = read('ema', (expr) => readPlain(expr, 'ema', settings.ema, env));
     const seed = read('seed', (expr) => readPlain(expr, 'seed', settings.seed, env)) ?? 0;
     const steps = read('steps', (expr) => readPlain(expr, 'steps', settings.steps, env));
     if (!assigned.has('objective')) this.checkObjective(undefined, this.decl.of.span);
@@ -175,6 +176,7 @@ class RecipeReader {
       schedule: scheduled(schedule, steps),
       precision: mixedOr32(precision),
       ...(clip === undefined ? {} : { gradClip: clip }),
+      ...(ema === undefined ? {} : { ema }),
       seed,
     };
   }

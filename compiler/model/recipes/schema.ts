@@ -39,6 +39,7 @@ export const settings = {
   chunk: wanted(count, 'a whole number above 0'),
   seed: wanted(z.number().int().min(0).max(Number.MAX_SAFE_INTEGER), 'a whole number from 0 to 2^53 - 1'),
   steps: wanted(count, 'a whole number above 0'),
+  ema: wanted(z.number().gt(0).lt(1), 'a number above 0 and below 1, as in 0.9998'),
   duration: wanted(longDuration, 'a number of steps or epochs, as in 1000 steps'),
   keep: wanted(count, 'a whole number above 0'),
 } as const;

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { cutAtGather } from '../../../compiler/autodiff/chunk.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
-import { momentPrefixes } from '../../../compiler/optimizers.ts';
+import { keptPrefixes } from '../../../compiler/optimizers.ts';
 import { renderDiagnostics } from '../../../grammar/render.ts';
 import type { BatchSource } from '../../data/types.ts';
 import { chunkByChunk, type StepComputation, wholeBatch } from '../../reference/computation.ts';
@@ -53,7 +53,7 @@ function modelHash(graph: Graph, settings: UpdateSettings): string {
   const nodes = graph.nodes.map(({ op, inputs, attrs, type }) => [op, inputs, attrs, type.dtype, type.shape]);
   const mixed = settings.lossScale === undefined ? [] : ['mixed'];
   return createHash('sha256')
-    .update(JSON.stringify([nodes, graph.outputs, settings.trainable, momentPrefixes(settings.rule), mixed]))
+    .update(JSON.stringify([nodes, graph.outputs, settings.trainable, keptPrefixes(settings), mixed]))
     .digest('hex');
 }
 

@@ -8,6 +8,7 @@ import { compileGraph } from '../../../compiler/compile.ts';
 import { createBuilder } from '../../../compiler/graph/create-builder.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import { Expressions } from '../../../compiler/ops/expressions.ts';
+import { averagePrefix } from '../../../compiler/optimizers.ts';
 import type { VerifiedPlan } from '../../../compiler/plan/types.ts';
 import {
   type DeviceKind,
@@ -45,7 +46,7 @@ function graph(): Graph {
 }
 
 function planOf(run: OptimizerRun, profile: DeviceProfile, precision: 'f32' | 'mixed'): VerifiedPlan {
-  const { rule, rates, clip, clamp } = run;
+  const { rule, rates, clip, clamp, ema } = run;
   return compileGraph(graph(), {
     model: 'given',
     entry: 'loss',
@@ -61,6 +62,7 @@ function planOf(run: OptimizerRun, profile: DeviceProfile, precision: 'f32' | 'm
       rates: new Map(Object.entries(rates)),
       clamps: clamp ? [clamp] : [],
       ...(clip === undefined ? {} : { clip }),
+      ...(ema === undefined ? {} : { ema }),
       ...(precision === 'mixed' ? { lossScale: 'dynamic' as const } : {}),
     },
   });
@@ -68,7 +70,9 @@ function planOf(run: OptimizerRun, profile: DeviceProfile, precision: 'f32' | 'm
 
 async function begin(run: OptimizerRun, on: Runner, precision: 'f32' | 'mixed'): Promise<Session> {
   const session = await on.open(planOf(run, on.profile, precision));
-  for (const name of names) session.writeWeight(name, Float32Array.from(weights[name]!.start));
+  for (const name of names)
+    for (const state of run.ema === undefined ? [name] : [name, averagePrefix + name])
+      session.writeWeight(state, Float32Array.from(weights[name]!.start));
   return session;
 }
 
@@ -101,15 +105,18 @@ describe.each(['cpu', 'gpu'] as const)('schedules for a %s', (kind) => {
   describe.each(['f32', 'mixed'] as const)('in %s', (precision) => {
     it.each(Object.entries(runs))('%s: the steps of PyTorch', async (_name, run) => {
       const session = await begin(run, on(), precision);
+      const check = async (state: string, wanted: readonly number[], number: number) => {
+        const found = await session.readWeight(state);
+        // f32's roundings of weights around 2 and steps below 0.1, ten times.
+        for (const [i, value] of wanted.entries())
+          expect(Math.abs(found[i]! - value), `${state}[${i}], step ${number}`).toBeLessThan(2e-6);
+      };
       for (const [number, wanted] of run.after.entries()) {
         step(session, run, number);
-        for (const name of names) {
-          const found = await session.readWeight(name);
-          // f32's roundings of weights around 2 and steps below 0.1, ten times.
-          for (const [i, value] of wanted[name]!.entries())
-            expect(Math.abs(found[i]! - value), `${name}[${i}], step ${number}`).toBeLessThan(2e-6);
-        }
+        for (const name of names) await check(name, wanted[name]!, number);
       }
+      for (const [name, wanted] of Object.entries(run.averaged ?? {}))
+        await check(averagePrefix + name, wanted, run.after.length);
       session.close();
     });
   });
@@ -133,9 +140,10 @@ describe('plans', () => {
     plan.steps.map((s) => s.label).filter((label) => label.startsWith('optimizer'));
 
   it.each(Object.entries(runs))('%s: the norm in two dispatches, the update in one', (_name, run) => {
+    const all = { ...run, clip: 1, ema: 0.9, clamp: { weight: 'scale', min: 0, max: 1 } };
     for (const precision of ['f32', 'mixed'] as const) {
       // The limits that every adapter has, 8 storage buffers among them.
-      const plan = planOf(run, profile, precision);
+      const plan = planOf(all, profile, precision);
       expect(update(plan)).toEqual([
         'optimizer: gradient_squares',
         'optimizer: gradient_norm',
@@ -144,11 +152,12 @@ describe('plans', () => {
     }
   });
 
-  it('hold as many moments as the optimizer keeps', () => {
+  it('hold what the optimizer keeps and nothing else', () => {
     const { sgd, 'sgd with momentum': momentum, lion, adamw } = runs;
     const memory = (run: OptimizerRun) => planOf(run, profile, 'f32').memory;
     const one = memory(sgd!).gradients;
     expect([sgd, momentum, lion, adamw].map((run) => memory(run!).optimizer)).toEqual([0, one, one, 2 * one]);
+    expect(memory({ ...lion!, ema: 0.9 }).optimizer).toBe(2 * one);
     const kept = (run: OptimizerRun) => planOf(run, profile, 'f32').optimizer?.map((s) => s.name);
     expect(kept(sgd!)).toEqual([]);
     expect(kept(momentum!)).toEqual(['sgd.m.table', 'sgd.m.bias', 'sgd.m.scale']);

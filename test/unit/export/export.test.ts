@@ -230,6 +230,7 @@ describe('the texts of a run', () => {
     run(path('single.zoo'), {
       batch: '8',
       seed: '5',
+      ema: '0.999',
       'optimizer.lr': '2e-4',
       'schedule.total': '9 steps',
       grad_clip: 'norm(1.0)',

@@ -134,6 +134,14 @@ describe('what a recipe trains', () => {
     expect(() => updateSettings({ ...recipe, freeze: ['*'] })).toThrow(/Z608.*nothing is left/);
   });
 
+  it('refuses weights that are called like what a checkpoint keeps of others', () => {
+    const twin = { ...weights[0]!, name: 'ema.w' };
+    const model = { ...recipe.model, weights: [...weights, twin] };
+    expect(updateSettings({ ...recipe, model }).trainable).toContain('ema.w');
+    expect(() => updateSettings({ ...recipe, model, ema: 0.9 })).toThrow(/Z608.*m has a weight ema\.w/);
+    expect(updateSettings({ ...recipe, model, ema: 0.9, freeze: ['w'] }).ema).toBe(0.9);
+  });
+
   it('refuses everything that cannot run yet, at once', () => {
     const ambitious = {
       ...recipe,
