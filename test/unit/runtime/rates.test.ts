@@ -127,14 +127,17 @@ describe('rates by pattern', () => {
   });
 
   it('are what plans lay weights side by side by', () => {
-    const of = recipe('clip', '  layer_decay "**.resblocks.*" = 0.5\n  lr "visual.proj" = 1e-5');
-    const { plan } = planTraining(of, lavapipeProfile);
-    const rates = ratesOf('clip', '  layer_decay "**.resblocks.*" = 0.5\n  lr "visual.proj" = 1e-5');
-    const placed = [...plan.weights].sort((a, b) => a.offset - b.offset).map(({ name }) => rates.get(name)!);
-    const keys = placed.map(({ scale, decay }) => `${scale} ${decay}`);
-    const changes = keys.filter((key, i) => key !== keys[i - 1]);
-    expect(changes).toHaveLength(new Set(keys).size);
-    expect(plan.steps.filter((s) => s.label === 'optimizer: adamw')).toHaveLength(1);
+    const lines = '  layer_decay "**.resblocks.*" = 0.5\n  lr "visual.proj" = 1e-5';
+    const rates = ratesOf('clip', lines);
+    for (const more of ['', '\n  chunk = 2\n  precision = mixed()']) {
+      const { plan } = planTraining(recipe('clip', lines + more), lavapipeProfile);
+      const placed = [...plan.weights].sort((a, b) => a.offset - b.offset);
+      const keys = placed.map(({ name }) => Object.values(rates.get(name)!).join(' '));
+      const changes = keys.filter((key, i) => key !== keys[i - 1]);
+      expect(changes).toHaveLength(new Set(keys).size);
+      expect(new Set(keys).size).toBe(7);
+      expect(plan.steps.filter((s) => s.label === 'optimizer: adamw')).toHaveLength(1);
+    }
   });
 });
 
