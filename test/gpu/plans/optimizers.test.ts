@@ -19,7 +19,7 @@ import {
 import { openGpu } from '../../../runtime/node/gpu.ts';
 import type { Session } from '../../../runtime/types.ts';
 import type { WebGpuDevice } from '../../../runtime/webgpu/device.ts';
-import { hyperOf, type OptimizerRun, optimizerFixture } from '../../support/optimizers.ts';
+import { adamw, hyperOf, type OptimizerRun, optimizerFixture } from '../../support/optimizers.ts';
 import type { Runner } from '../../support/wgsl/text-device.ts';
 
 let device: WebGpuDevice;
@@ -30,6 +30,8 @@ afterAll(() => device.close());
 
 const { weights, gradients, runs } = optimizerFixture;
 const names = Object.keys(weights);
+
+const evenRates = Object.fromEntries(names.map((name) => [name, { scale: 1, decay: 0 }]));
 
 function graph(): Graph {
   const e = new Expressions(createBuilder());
@@ -119,6 +121,19 @@ describe.each(['cpu', 'gpu'] as const)('schedules for a %s', (kind) => {
         await check(averagePrefix + name, wanted, run.after.length);
       session.close();
     });
+  });
+
+  it('adamw without a first moment that lasts steps by the sign of the gradient', async () => {
+    const run: OptimizerRun = { ...runs.adamw!, rule: { ...adamw, beta1: 0 }, rates: evenRates };
+    const session = await begin(run, on(), 'mixed');
+    step(session, run, 0);
+    const found = await session.readWeight('bias');
+    for (const [i, start] of weights.bias!.start.entries()) {
+      const moved = run.lr[0]! * Math.sign(gradients.bias![0]![i]!);
+      // Epsilon is a 1e-6th of the gradients, and f32's rounding.
+      expect(Math.abs(found[i]! - (start - moved))).toBeLessThan(2e-6);
+    }
+    session.close();
   });
 
   it.each(Object.entries(runs))('%s: a step that overflows changes nothing', async (_name, run) => {
