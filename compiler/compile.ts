@@ -7,9 +7,11 @@ import { builderFrom } from './graph/create-builder.ts';
 import {
   type Graph,
   gradientPrefix,
+  isNumber,
   movedPrefix,
   nodeAt,
   numericShape,
+  type Output,
   type VerifiedGraph,
 } from './graph/types.ts';
 import { planJoins } from './joins/plan.ts';
@@ -44,7 +46,7 @@ export interface CompileOptions {
    * Weights whose gradients of `loss` become outputs `grad.<name>`: zeros where the loss does not read one.
    */
   readonly gradients?: readonly Variable[];
-  /** Makes a training plan: every run is one AdamW step on these weights. */
+  /** Makes a training plan: every run is one optimizer step on these weights. */
   readonly training?: UpdateOptions;
   /** Patterns of block paths whose activations are computed again in the backward pass. */
   readonly remat?: readonly string[];
@@ -60,8 +62,8 @@ export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPl
   const { profile, training } = options;
   checkInputsAndResults(traced, profile);
   const wrt: readonly Variable[] = training?.trainable ?? options.gradients ?? [];
-  const kept = (name: string) => name === 'loss' || name.startsWith(movedPrefix);
-  const forward = training ? builderFrom(traced).finish(traced.outputs.filter((o) => kept(o.name))) : traced;
+  const kept = (o: Output) => isNumber(traced, o) || o.name.startsWith(movedPrefix);
+  const forward = training ? builderFrom(traced).finish(traced.outputs.filter(kept)) : traced;
   const graph = wrt.length === 0 ? forward : withGradients(forward, wrt, options);
   const optimized = runPasses(graph, profile, { ...options, fixedWeights: training === undefined });
   const joins = planJoins(optimized, profile);

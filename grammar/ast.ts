@@ -50,11 +50,13 @@ export interface BlockDecl {
 export interface ParamDecl {
   readonly name: Identifier;
   readonly type: TypeExpr;
+  /** `tokens: i32[B, T] in 0..vocab`: what an input of integers may hold. */
+  readonly ids?: RangeExpr;
   readonly default?: Expr;
   readonly span: Span;
 }
 
-export type Member = RequireMember | LetMember | WeightMember | ChildMember | ForwardMember;
+export type Member = RequireMember | LetMember | WeightMember | ChildMember | ForwardMember | EntryMember;
 
 /** `require COND else "text with {holes}"` */
 export interface RequireMember {
@@ -106,7 +108,13 @@ export interface ForwardMember extends Callable {
   readonly kind: 'forward';
 }
 
-/** What `forward`, `fn` and `objective` share. */
+/** `entry patch_features(image: [B, 3, R, R]) -> [B, T, width] { ... }`: what a model computes beside `forward`. */
+export interface EntryMember extends Callable {
+  readonly kind: 'entry';
+  readonly name: Identifier;
+}
+
+/** What `forward`, `entry`, `fn` and `objective` share. */
 export interface Callable {
   readonly params: readonly ParamDecl[];
   readonly result?: TypeExpr;
@@ -169,11 +177,22 @@ export interface TrainDecl {
   readonly span: Span;
 }
 
+/** Words that set a rate of weights by pattern: `lr "visual.**" = 1e-5`. */
+export const rateWords = ['lr', 'weight_decay', 'layer_decay'] as const;
+export type RateWord = (typeof rateWords)[number];
+
 export type Setting =
   | { readonly kind: 'assign'; readonly key: Identifier; readonly value: Expr; readonly span: Span }
   | { readonly kind: 'clamp'; readonly path: PathExpr; readonly range: RangeExpr; readonly span: Span }
   | { readonly kind: 'remat'; readonly patterns: readonly StringExpr[]; readonly span: Span }
   | { readonly kind: 'freeze'; readonly patterns: readonly StringExpr[]; readonly span: Span }
+  | {
+      readonly kind: 'rate';
+      readonly rate: RateWord;
+      readonly patterns: readonly StringExpr[];
+      readonly value: Expr;
+      readonly span: Span;
+    }
   | { readonly kind: 'init'; readonly path: PathExpr; readonly value: Expr; readonly span: Span }
   | { readonly kind: 'checkpoint'; readonly every: Expr; readonly keep?: Expr; readonly span: Span }
   | { readonly kind: 'evaluate'; readonly what: Expr; readonly every?: Expr; readonly span: Span };

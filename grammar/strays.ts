@@ -1,5 +1,6 @@
 /** What starts no statement: the words for it, and the keyword that was meant. */
 import type { IToken, TokenType } from 'chevrotain';
+import { rateWords } from './ast.ts';
 import type { AstBuilder } from './ast-builder.ts';
 import type { Diagnostic } from './diagnostics.ts';
 import { describeToken } from './syntax-errors.ts';
@@ -16,9 +17,9 @@ const strayExpected: Record<StrayPlace, string> = {
 };
 const strayKeywords: Record<StrayPlace, readonly string[]> = {
   file: ['package', 'import', 'block', 'fn', 'model', 'objective', 'names', 'train'],
-  block: ['param', 'buffer', 'require', 'let', 'forward', 'inline'],
+  block: ['param', 'buffer', 'require', 'let', 'forward', 'entry', 'inline'],
   seq: ['inline'],
-  train: ['clamp', 'remat', 'freeze', 'init', 'checkpoint', 'evaluate'],
+  train: ['clamp', 'remat', 'freeze', ...rateWords, 'init', 'checkpoint', 'evaluate'],
   names: [],
 };
 
@@ -50,6 +51,7 @@ function strayHelp(place: StrayPlace, token: IToken): string | undefined {
       t.keyword.param,
       t.keyword.buffer,
       t.keyword.forward,
+      t.keyword.entry,
     ];
     const statements: TokenType[] = [t.keyword.let, t.keyword.require, t.keyword.inline];
     return [...inBlock, ...statements].includes(type)

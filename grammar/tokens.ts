@@ -9,7 +9,7 @@
  * `Infix` any infix operator; the stray ones serve error recovery.
  */
 import { createToken, type ILexerErrorMessageProvider, type IToken, Lexer, type TokenType } from 'chevrotain';
-import type { Comment } from './ast.ts';
+import { type Comment, rateWords } from './ast.ts';
 import type { Diagnostic } from './diagnostics.ts';
 import type { SourceFile, Span } from './source.ts';
 
@@ -30,8 +30,8 @@ export const StrayRule = category('StrayRule');
 
 const itemStarts = ['package', 'import', 'block', 'fn', 'model', 'objective', 'names', 'train'];
 const childStarts = ['inline', 'LabelName', 'StringLabel'];
-const memberStarts = ['require', 'let', 'param', 'buffer', 'forward', ...childStarts];
-const settingStarts = ['clamp', 'remat', 'freeze', 'init', 'checkpoint', 'evaluate', 'KeyName'];
+const memberStarts = ['require', 'let', 'param', 'buffer', 'forward', 'entry', ...childStarts];
+const settingStarts = ['clamp', 'remat', 'freeze', ...rateWords, 'init', 'checkpoint', 'evaluate', 'KeyName'];
 
 /** The stray categories of a token, by its name. */
 function strays(name: string): TokenType[] {
@@ -89,6 +89,7 @@ export const softWords = [
   'param',
   'buffer',
   'forward',
+  'entry',
   'inline',
   'seq',
   'fuses',
@@ -99,6 +100,7 @@ export const softWords = [
   'clamp',
   'remat',
   'freeze',
+  ...rateWords,
   'init',
   'checkpoint',
   'evaluate',

@@ -13,6 +13,7 @@ import {
   type Dim,
   type Graph,
   gradientPrefix,
+  isNumber,
   movedPrefix,
   type NodeOf,
   type Output,
@@ -74,13 +75,19 @@ export function cutAtGather(whole: Graph, chunk: Graph, options: ChunkOptions): 
   const encode = builderFrom(chunk).finish(
     features.map((node, i): Output => ({ name: cutNames.feature(i), node })),
   );
-  if (features.length === 0 || encode.nodes.some((n) => n.op === 'all_gather')) ungathered();
+  if (features.length === 0 || encode.nodes.some((n) => n.op === 'all_gather')) ungathered([]);
   gathersOf(whole).forEach((n, i) => {
     checkRows(n, gathers[i]!, rowsOf(whole) / rowsOf(chunk));
   });
   const forward = lossOf(whole, options);
   const read = inputsOf(forward);
-  if ([...read].some((name) => !features.some((_, i) => name === cutNames.gathered(i)))) ungathered();
+  // A table is the same in every chunk.
+  const tables = new Set(
+    forward.nodes.flatMap((n) => (n.op === 'input' && n.attrs.table ? [n.attrs.name] : [])),
+  );
+  const gathered = new Set(features.map((_, i) => cutNames.gathered(i)));
+  const past = [...read].filter((name) => !gathered.has(name) && !tables.has(name));
+  if (past.length > 0) ungathered(past);
   const backward = backwardOf(
     chunk,
     features.map((node, i) => (read.has(cutNames.gathered(i)) ? node : undefined)),
@@ -103,11 +110,13 @@ function gathersOf(graph: Graph): NodeOf<'all_gather'>[] {
   return graph.nodes.filter((n): n is NodeOf<'all_gather'> => n.op === 'all_gather');
 }
 
-function ungathered(): never {
+/** @param inputs what reaches the loss past `gather`, as far as that is known */
+function ungathered(inputs: readonly string[]): never {
+  const through = inputs.length === 0 ? '' : ` (what depends on \`${inputs.join('`, `')}\`)`;
   fail(
     'Z614',
-    'the objective cannot be computed in chunks: it uses features of the batch before they are gathered',
-    'write gather(out.image) wherever the objective uses a feature, or leave chunk out',
+    `the objective cannot be computed in chunks: it uses values of the batch before they are gathered${through}`,
+    'write gather(...) around each value of the batch that the objective uses (a feature, a label, a term of each sample), or leave chunk out',
   );
 }
 
@@ -116,9 +125,9 @@ function inputsOf(graph: Graph): Set<string> {
   return new Set(graph.nodes.flatMap((n) => (n.op === 'input' ? [n.attrs.name] : [])));
 }
 
-/** The rows of every input: pairs in a batch, or in a chunk. */
+/** The rows of every input but tables: samples in a batch, or in a chunk. */
 function rowsOf(graph: Graph): number {
-  return Number(graph.nodes.find((n) => n.op === 'input')?.type.shape[0]);
+  return Number(graph.nodes.find((n) => n.op === 'input' && !n.attrs.table)?.type.shape[0]);
 }
 
 /** What is gathered has a row for each pair: only then are the chunks, one below the other, the whole. */
@@ -132,7 +141,7 @@ function checkRows(whole: NodeOf<'all_gather'>, chunk: NodeOf<'all_gather'>, rep
   );
 }
 
-/** Everything behind the cut, over inputs that hold the features of all chunks: their `loss` alone. */
+/** Everything behind the cut, over inputs that hold the features of all chunks: their loss and its terms. */
 function lossOf(whole: Graph, { strips = stripElements }: ChunkOptions): Graph {
   const b = createBuilder();
   const renamed: number[] = [];
@@ -146,8 +155,8 @@ function lossOf(whole: Graph, { strips = stripElements }: ChunkOptions): Graph {
       renamed.push(b.add(node.op, inputs, node.attrs, node.origin));
     }
   }
-  const loss = whole.outputs.filter((o) => o.name === 'loss');
-  return tileRows(b.finish(loss.map(({ name, node }) => ({ name, node: renamed[node]! }))), strips);
+  const numbers = whole.outputs.filter((o) => isNumber(whole, o));
+  return tileRows(b.finish(numbers.map(({ name, node }) => ({ name, node: renamed[node]! }))), strips);
 }
 
 /**

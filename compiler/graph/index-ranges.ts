@@ -7,13 +7,7 @@
  * every index stays inside.
  */
 import { opOf } from '../ops/index.ts';
-import { type Graph, type Node, type NodeOf, nodeAt, numericShape, sizeOf } from './types.ts';
-
-/** Integers from `min` to `max`, both included. */
-export interface Range {
-  readonly min: number;
-  readonly max: number;
-}
+import { type Graph, type Node, type NodeOf, nodeAt, numericShape, type Range, sizeOf } from './types.ts';
 
 /** An index that may leave its table. */
 interface IndexFault {
@@ -26,7 +20,8 @@ interface IndexFault {
 
 /** What ids may be where no table bounds them. */
 export const anyId: Range = { min: 0, max: 2 ** 31 - 1 };
-const int32: Range = { min: -(2 ** 31), max: 2 ** 31 - 1 };
+/** What integers may be. */
+export const anyInt: Range = { min: -(2 ** 31), max: 2 ** 31 - 1 };
 /** Elements up to which indices that depend on no input are computed one by one. */
 const mostComputed = 2 ** 20;
 
@@ -43,8 +38,8 @@ export function idRange(graph: Graph, name: string): Range | undefined {
   // What has no place for a second id (ids - 1) is no vocabulary but a fault, whatever the others allow.
   const nodes = ranges.readers.filter((n) => depends[n.inputs[1]] && (faultOf(n, 1)?.size ?? 1) === 1);
   const fits = (max: number) => nodes.every((node) => faultOf(node, max) === undefined);
-  if (fits(int32.max)) return undefined;
-  let [inside, outside] = [0, int32.max];
+  if (fits(anyInt.max)) return undefined;
+  let [inside, outside] = [0, anyInt.max];
   while (outside - inside > 1) {
     const middle = Math.floor((inside + outside) / 2);
     if (fits(middle)) inside = middle;
@@ -119,7 +114,7 @@ class Ranges {
     const below = (size: unknown) => (typeof size === 'number' ? { min: 0, max: size - 1 } : undefined);
     switch (node.op) {
       case 'input':
-        return given.get(node.attrs.name) ?? int32;
+        return given.get(node.attrs.name) ?? node.attrs.ids ?? anyInt;
       case 'constant':
         return { min: node.attrs.value, max: node.attrs.value };
       case 'iota':
@@ -170,7 +165,7 @@ class Ranges {
       case 'minimum':
         return all((x, y) => ({ min: Math.min(x.min, y.min), max: Math.min(x.max, y.max) }));
       default:
-        return int32;
+        return anyInt;
     }
   }
 
@@ -220,5 +215,5 @@ function remainder(x: Range, y: Range): Range {
 
 /** A range that leaves 32 bits wraps around to any number. */
 function wrapped(range: Range | undefined): Range | undefined {
-  return range === undefined || (range.min >= int32.min && range.max <= int32.max) ? range : int32;
+  return range === undefined || (range.min >= anyInt.min && range.max <= anyInt.max) ? range : anyInt;
 }

@@ -7,7 +7,7 @@
  * Attributes that the type already says (shape, dtype) and flags that are false are left out.
  */
 import type { MapInstruction, MapProgram } from '../ops/map-program.ts';
-import { type Dim, formatDim, formatType, type Graph, type Node } from './types.ts';
+import { type Dim, formatDim, formatType, type Graph, type Node, type Range } from './types.ts';
 
 export function printGraph(graph: Graph): string {
   const lines = graph.nodes.map(printNode);
@@ -35,8 +35,13 @@ function printAttributes(node: Node): string {
 function printValue(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(printValue).join(', ')}]`;
   if (isProgram(value)) return printProgram(value);
+  if (isRange(value)) return `${value.min}..${value.max}`;
   if (typeof value === 'object' && value !== null) return formatDim(value as Dim);
   return typeof value === 'string' ? JSON.stringify(value) : String(value);
+}
+
+function isRange(value: unknown): value is Range {
+  return typeof value === 'object' && value !== null && 'min' in value;
 }
 
 function isProgram(value: unknown): value is MapProgram {

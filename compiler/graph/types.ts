@@ -22,6 +22,12 @@ export interface SymbolicDim {
   readonly mul: number;
 }
 
+/** Integers from `min` to `max`, both included. */
+export interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
 export interface TensorType {
   readonly dtype: DType;
   /** Row-major logical shape; `[]` is a scalar. */
@@ -58,6 +64,11 @@ export interface Graph {
   readonly nodes: readonly Node[];
   /** Named results in a stable order. */
   readonly outputs: readonly Output[];
+}
+
+/** Whether an output is one number that the graph computes: a loss, a term of it. */
+export function isNumber(graph: Graph, { name, node }: Output): boolean {
+  return nodeAt(graph, node).type.shape.length === 0 && !name.startsWith(movedPrefix);
 }
 
 /** @throws Error (a defect of ours) if the graph has no such node */

@@ -9,10 +9,10 @@ import type { BlockDecl, Callable, ParamDecl, TypeExpr } from '../../grammar/ast
 import type { Dim } from '../graph/types.ts';
 import { instantiate } from './build/elaborate.ts';
 import { contextOf } from './build/evaluator.ts';
-import { callInstance, callValue } from './evaluate/calls.ts';
+import { callEntry, callInstance, callValue } from './evaluate/calls.ts';
 import { asDim, dimValue } from './nodes/arithmetic.ts';
 import { emit } from './nodes/emit.ts';
-import { forwardOf, type Module } from './values/module.ts';
+import { entriesOf, forwardOf, type Module } from './values/module.ts';
 import { type Env, evaluate, Scope, staticEnv } from './values/scope.ts';
 import type { Session } from './values/session.ts';
 import { Tracer } from './values/tracer.ts';
@@ -43,11 +43,17 @@ function checkBlock(block: BlockDecl, module: Module, session: Session): void {
   const none = { args: new Map(), overrides: [], replacements: [] };
   const value = { kind: 'block' as const, decl: block, module, ...none, span };
   const instance = instantiate(value, { name, path: '', span }, contextOf(session));
+  if (instance.failed) return;
+  const scope = () => new Scope(instance.scope);
   const forward = forwardOf(block);
-  if (instance.failed || forward === undefined) return;
-  run(forward, module, session, new Scope(instance.scope), (args, env) => {
-    callInstance(instance, args, span, env);
-  });
+  if (forward !== undefined)
+    run(forward, module, session, scope(), (args, env) => {
+      callInstance(instance, args, span, env);
+    });
+  for (const decl of entriesOf(block))
+    run(decl, module, session, scope(), (args, env) => {
+      callEntry({ kind: 'entry', instance, decl }, args, span, env);
+    });
 }
 
 type Arguments = { readonly value: Value; readonly span: ParamDecl['span'] }[];

@@ -10,6 +10,7 @@ import type { TraceOptions } from './values/tracer.ts';
 
 export { blocksOf, type Part, partsOf } from './build/structure.ts';
 export { checkFile } from './check.ts';
+export { inputsOf, isPicture, isText, storedName } from './inputs.ts';
 export { zooPackage } from './modules/imports.ts';
 export {
   type MappedName,
@@ -19,15 +20,16 @@ export {
   type NameMap,
   nameRules,
 } from './names/names.ts';
+export { objectiveOf } from './recipes/objective.ts';
 export { resolveRecipe } from './recipes/recipe.ts';
 export { resolveModel, type TextOverride } from './resolve/resolve.ts';
 export { checkWeights, type TensorInfo, type WantedTensor } from './trace/fit.ts';
+export { lossEntry } from './trace/objective.ts';
 export type { TraceOptions } from './values/tracer.ts';
 
 /**
- * The graph of one entry: numeric shapes with `batch`, otherwise open in `B`. Inputs are `images` f32 [B, 3,
- * R, R] and `tokens` i32 [B, context]; outputs `image_features`, `text_features`, `logits_per_image`, `loss`,
- * as far as the entry has them.
+ * The graph of one entry: numeric shapes with `batch`, otherwise open in `B`. Inputs are the parameters of the
+ * entry, outputs what it gives, by name.
  */
 export function traceEntry(model: Model, entry: EntryName, options: TraceOptions = {}): Result<Graph> {
   const session = new Session();

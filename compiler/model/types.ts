@@ -4,9 +4,11 @@
  * Static evaluation is over (all parameters are numbers, strings, blocks, functions); tensor shapes of
  * weights are numbers. `forward` bodies are evaluated later by the tracer, once per entry and batch.
  */
+import type { RateWord } from '../../grammar/ast.ts';
 import type { Diagnostic } from '../../grammar/diagnostics.ts';
 import type { SourceFile, Span } from '../../grammar/source.ts';
-import type { DType } from '../graph/types.ts';
+import type { DType, Range } from '../graph/types.ts';
+import type { DecayDefault, UpdateRule } from '../optimizers.ts';
 
 /** How a weight starts. Random ones draw from a counter-based generator keyed by (seed, name, index). */
 export type Initializer =
@@ -37,20 +39,30 @@ export interface Weight {
 export type StaticScalar = number | string | boolean;
 export type ConfigValue = StaticScalar | readonly StaticScalar[];
 
-export const entryNames = ['encode_image', 'encode_text', 'logits', 'loss'] as const;
-export type EntryName = (typeof entryNames)[number];
+/** `forward`, `loss`, or what the root block declares as an entry. */
+export type EntryName = string;
 
 /** A tensor that a model is fed. */
 export interface ModelInput {
-  readonly name: 'images' | 'tokens';
+  readonly name: string;
   readonly dtype: 'f32' | 'i32';
-  /** Behind the batch, as the forward declares them: [3, R, R], [context]. */
+  /** Behind the batch, as declared: [3, R, R], [context]; all sizes of a table. */
   readonly sizes: readonly number[];
+  /** The same for every sample, fed once for a run: its first axis is not the batch. */
+  readonly table?: boolean;
+  /** Of integers: what they may be, as declared or from the tables that they index; absent where nothing bounds them. */
+  readonly ids?: Range;
+}
+
+/** An objective by name, with values for its static parameters. */
+export interface ObjectiveChoice {
+  readonly name: string;
+  readonly arguments?: Readonly<Record<string, StaticScalar>>;
 }
 
 export interface EntryInfo {
   readonly name: EntryName;
-  readonly inputs: readonly { readonly name: ModelInput['name']; readonly shape: string }[];
+  readonly inputs: readonly (ModelInput & { readonly shape: string })[];
   readonly outputs: readonly { readonly name: string; readonly shape: string }[];
 }
 
@@ -140,6 +152,27 @@ export type StaticValueData = StaticScalar | Quantity | StaticCall | readonly St
 /** What a weight starts from instead of the value it was given. */
 export type StartValue = Initializer | { readonly kind: 'resize_grid'; readonly method: 'bicubic' };
 
+/**
+ * A rate of the weights that fit a pattern or lie in blocks that do; of `layer_decay`, what a block's base rate
+ * is multiplied by for each one behind it.
+ */
+export interface RateLine {
+  readonly rate: RateWord;
+  readonly pattern: string;
+  readonly value: number;
+}
+
+/** How the learning rate goes: up during `warmup`, then as its kind says until `total`. */
+export type RecipeSchedule = { readonly warmup: Quantity; readonly total?: Quantity } & (
+  | { readonly kind: 'constant' }
+  /** Down to `floor`, a fraction of the base rate, at `total`. */
+  | { readonly kind: 'cosine' | 'linear'; readonly floor: number }
+  /** By the root of the steps done, counted in `timescale`; that of the warm-up without one. */
+  | { readonly kind: 'inverse_sqrt'; readonly timescale?: Quantity }
+  /** Constant, but for the last `steps`. */
+  | { readonly kind: 'cooldown'; readonly steps: Quantity; readonly power: number; readonly floor: number }
+);
+
 export interface Recipe {
   readonly name: string;
   readonly model: Model;
@@ -153,24 +186,17 @@ export interface Recipe {
    * As the recipe's file sees the name; absent where the recipe names none: the model's own, from the
    * library.
    */
-  readonly objective?: string;
+  readonly objective?: ObjectiveChoice;
+  /** What its loss is fed: inputs of the model and of the objective. */
+  readonly inputs: readonly ModelInput[];
   readonly batch: number;
   readonly chunk?: number;
-  readonly optimizer: {
-    readonly kind: 'adamw';
-    readonly lr: number;
-    readonly beta1: number;
-    readonly beta2: number;
-    readonly eps: number;
-    readonly weightDecay: number;
-    /** Decay only weights with at least this many dimensions (2 by default). */
-    readonly decayMinDims: number;
-  };
-  readonly schedule: {
-    readonly kind: 'cosine' | 'constant';
-    readonly warmup: Quantity;
-    readonly total?: Quantity;
-  };
+  readonly optimizer: UpdateRule & DecayDefault & { readonly lr: number };
+  /** Rates by pattern, in order: later ones win. */
+  readonly rates: readonly RateLine[];
+  readonly schedule: RecipeSchedule;
+  /** A moving average of the weights is kept, of which each step leaves this part. */
+  readonly ema?: number;
   readonly precision:
     | { readonly kind: 'f32' }
     | { readonly kind: 'mixed'; readonly lossScale: 'dynamic' | number };

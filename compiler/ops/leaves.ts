@@ -4,7 +4,7 @@
  */
 
 import { leastOf } from '../graph/dims.ts';
-import type { Dim, DType } from '../graph/types.ts';
+import type { Dim, DType, Range } from '../graph/types.ts';
 import { formatDim, formatShape } from '../graph/types.ts';
 import { free } from './costs.ts';
 import { defineOp, type RefTensor } from './op.ts';
@@ -14,7 +14,15 @@ import { filled } from './tensors.ts';
 
 declare module './attributes.ts' {
   interface OpAttributes {
-    input: { readonly name: string; readonly dtype: DType; readonly shape: readonly Dim[] };
+    input: {
+      readonly name: string;
+      readonly dtype: DType;
+      readonly shape: readonly Dim[];
+      /** The same for every sample: its first axis is not the batch. */
+      readonly table?: boolean;
+      /** What integers may be. */
+      readonly ids?: Range;
+    };
     /** A weight (`role: param`) or a buffer of the model. */
     param: { readonly name: string; readonly shape: readonly Dim[]; readonly role: 'param' | 'buffer' };
     /** Every element is `value`. */

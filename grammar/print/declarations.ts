@@ -92,6 +92,8 @@ export class DeclarationPrinter extends ExpressionPrinter {
         return this.child(member);
       case 'forward':
         return concat('forward', this.callable(member, member.span.start));
+      case 'entry':
+        return concat(`entry ${identifier(member.name)}`, this.callable(member, member.name.span.end));
     }
   }
 
@@ -182,6 +184,11 @@ export class DeclarationPrinter extends ExpressionPrinter {
       case 'freeze': {
         const patterns = setting.patterns.map((pattern) => this.expr(pattern));
         return group(`${setting.kind} `, indent(join(concat(',', line), patterns)));
+      }
+      case 'rate': {
+        const patterns = setting.patterns.map((pattern) => this.expr(pattern));
+        const list = indent(join(concat(',', line), patterns));
+        return concat(group(`${setting.rate} `, list), ' = ', this.expr(setting.value));
       }
       case 'checkpoint': {
         const keep = setting.keep === undefined ? '' : concat(' keep ', this.item(setting.keep));

@@ -299,7 +299,8 @@ export class ExpressionPrinter {
         span: param.span,
         print: () => {
           const value = param.default === undefined ? '' : concat(' = ', this.item(param.default));
-          return concat(identifier(param.name), ': ', this.type(param.type), value);
+          const ids = param.ids === undefined ? '' : concat(' in ', this.range(param.ids));
+          return concat(identifier(param.name), ': ', this.type(param.type), ids, value);
         },
       }),
     );

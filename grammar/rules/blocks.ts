@@ -50,6 +50,7 @@ export class BlockRules extends TypeRules {
         { ALT: () => this.SUBRULE(this.letMember) },
         { ALT: () => this.SUBRULE(this.weight) },
         { ALT: () => this.SUBRULE(this.forward) },
+        { ALT: () => this.SUBRULE(this.entry) },
         { ALT: () => this.SUBRULE(this.child) },
         { ALT: () => this.skipStray('block', this.CONSUME(t.StrayMember)) },
       ]),
@@ -197,6 +198,18 @@ export class BlockRules extends TypeRules {
       this.CONSUME(t.keyword.forward);
       const parts = this.SUBRULE(this.callable);
       return { kind: 'forward' as const, ...parts, span: this.since(start) };
+    },
+    passErrorsOn,
+  );
+
+  private readonly entry: ParserMethod<[], ast.EntryMember> = this.RULE(
+    'entry',
+    () => {
+      const start = this.here();
+      this.CONSUME(t.keyword.entry);
+      const name = this.identifier(this.CONSUME(t.Name));
+      const parts = this.SUBRULE(this.callable);
+      return { kind: 'entry' as const, name, ...parts, span: this.since(start) };
     },
     passErrorsOn,
   );

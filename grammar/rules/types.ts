@@ -144,12 +144,23 @@ export class TypeRules extends ExpressionRules {
       const name = this.identifier(this.CONSUME(t.Name));
       this.CONSUME(t.Colon);
       const type = this.SUBRULE(this.type);
+      let ids: ast.RangeExpr | undefined;
       let value: ast.Expr | undefined;
-      this.OPTION(() => {
+      this.OPTION1(() => {
+        this.CONSUME(t.keyword.in);
+        ids = this.SUBRULE(this.range);
+      });
+      this.OPTION2(() => {
         this.CONSUME(t.Equals);
         value = this.SUBRULE(this.pipeline);
       });
-      return { name, type, ...(value === undefined ? {} : { default: value }), span: this.since(start) };
+      return {
+        name,
+        type,
+        ...(ids === undefined ? {} : { ids }),
+        ...(value === undefined ? {} : { default: value }),
+        span: this.since(start),
+      };
     },
     passErrorsOn,
   );

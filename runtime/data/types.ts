@@ -6,6 +6,7 @@
  * workers and however often the run was cut. It may decode ahead of the consumer; `cursor()` speaks of what
  * was handed out, not of what was read ahead.
  */
+import type { HostArray } from '../types.ts';
 
 /** A place in the stream of batches, as plain JSON: the batch that `next()` would hand out now. */
 export interface DataCursor {
@@ -17,14 +18,15 @@ export interface DataCursor {
   readonly seed: number;
 }
 
+/** Values of inputs by name. */
+export type Feeds = ReadonlyMap<string, HostArray>;
+
 export interface Batch {
   /**
-   * Row-major in the shape that the model takes; normalised pixels [B, 3, R, R] for pictures. Empty if it
-   * takes none.
+   * What the loss is fed, by name: row-major [B, ...], tables in their own shape. Pictures are normalised pixels
+   * [B, 3, R, R], texts SOT ... EOT and then zeros [B, context].
    */
-  readonly images: Float32Array;
-  /** [B, context]; for texts SOT ... EOT, then zeros. Empty if the model takes none. */
-  readonly tokens: Int32Array;
+  readonly inputs: Feeds;
   /** Samples that could not be read and were replaced by others, in this batch. */
   readonly skipped: number;
 }

@@ -12,12 +12,13 @@ import type { RefTensor } from '../../compiler/ops/op.ts';
 import { randomInput, randomKeys } from '../../compiler/ops/philox.ts';
 import type { Batch } from '../data/types.ts';
 import { movedBuffers } from '../train/counters.ts';
-import { chunkOf } from '../train/session.ts';
+import { rowsOf } from '../train/session.ts';
 import type { RandomStep } from '../train/types.ts';
 
 /** A weight as the reference needs to know it. */
 export interface ReferenceWeight {
   readonly name: string;
+  readonly kind: 'param' | 'buffer';
   readonly shape: readonly number[];
 }
 
@@ -35,24 +36,27 @@ function toReference(shape: readonly number[], data: ArrayLike<number>): RefTens
 }
 
 interface Feed {
-  readonly batch: Pick<Batch, 'images' | 'tokens'>;
+  readonly batch: Batch;
   readonly random: RandomStep;
-  /** Number of the first sample in the whole batch. */
+  /** Samples in the whole batch and in what is fed, and the number of the first of these. */
+  readonly size: number;
+  readonly rows: number;
   readonly first: number;
 }
 
-/** The images, tokens and random keys that a graph takes; other inputs come from `more`. */
-function feeds(graph: Graph, { batch, random, first }: Feed, more: Tensors = new Map()): Tensors {
+/** What a graph takes of the batch, and its random keys; other inputs come from `more`. */
+function feeds(graph: Graph, feed: Feed, more: Tensors = new Map()): Tensors {
+  const { batch, random, size, rows, first } = feed;
   const fed: Tensors = new Map();
-  const hostOf = (name: string, rows: number) => {
-    if (name === randomInput) return randomKeys(random.seed, random.step, first, rows);
-    return name === 'images' ? batch.images : batch.tokens;
-  };
-  for (const node of graph.nodes) {
-    if (node.op !== 'input') continue;
-    const { name } = node.attrs;
-    const shape = numericShape(node.type);
-    fed.set(name, more.get(name) ?? toReference(shape, hostOf(name, shape[0] ?? 1)));
+  for (const { op, attrs, type } of graph.nodes) {
+    if (op !== 'input') continue;
+    const { name } = attrs;
+    const shape = numericShape(type);
+    const hostOf = () =>
+      name === randomInput
+        ? randomKeys(random.seed, random.step, first, shape[0]!)
+        : rowsOf(batch.inputs.get(name)!, attrs, { batch: size, rows }, first / rows);
+    fed.set(name, more.get(name) ?? toReference(shape, hostOf()));
   }
   return fed;
 }
@@ -60,8 +64,9 @@ function feeds(graph: Graph, { batch, random, first }: Feed, more: Tensors = new
 /** @param graph entry `loss` of the whole batch, without gradients */
 export function wholeBatch(graph: Graph, trained: readonly ReferenceWeight[]): StepComputation {
   const differentiated = differentiate(graph, { loss: 'loss', wrt: trained });
+  const whole = { size: 1, rows: 1, first: 0 };
   return (batch, params, random) =>
-    executeReference(differentiated, { inputs: feeds(differentiated, { batch, random, first: 0 }), params });
+    executeReference(differentiated, { inputs: feeds(differentiated, { batch, random, ...whole }), params });
 }
 
 /** @param sizes pairs in a batch and in a chunk */
@@ -74,7 +79,7 @@ export function chunkByChunk(
   return (batch, given, random) => {
     const params = new Map(given);
     const chunks = Array.from({ length: sizes.batch / sizes.chunk }, (_, c): Feed => {
-      return { batch: chunkOf(batch, c, sizes), random, first: c * sizes.chunk };
+      return { batch, random, size: sizes.batch, rows: sizes.chunk, first: c * sizes.chunk };
     });
     const features = chunks.map((chunk) =>
       executeReference(encode, { inputs: feeds(encode, chunk), params }),
@@ -83,7 +88,7 @@ export function chunkByChunk(
       indices.map((i) => [cutNames.gathered(i), stacked(features.map((f) => f.get(cutNames.feature(i))!))]),
     );
     const results = executeReference(loss, {
-      inputs: feeds(loss, { batch, random, first: 0 }, gathered),
+      inputs: feeds(loss, { batch, random, size: sizes.batch, rows: sizes.batch, first: 0 }, gathered),
       params,
     });
     const sums: Tensors = new Map(trained.map(({ name, shape }) => [gradientPrefix + name, zeros(shape)]));
@@ -92,7 +97,7 @@ export function chunkByChunk(
       const seeds: Tensors = new Map(
         indices.map((i) => {
           const { shape } = features[c]!.get(cutNames.feature(i))!;
-          return [cutNames.seed(i), rowsOf(results.get(cutNames.gatheredGradient(i)), shape, c)];
+          return [cutNames.seed(i), featureRows(results.get(cutNames.gatheredGradient(i)), shape, c)];
         }),
       );
       const outputs = executeReference(backward!, { inputs: feeds(backward!, chunk, seeds), params });
@@ -102,7 +107,9 @@ export function chunkByChunk(
         sums.set(movedPrefix + name, outputs.get(movedPrefix + name)!);
       }
     }
-    return sums.set('loss', results.get('loss')!);
+    // The loss, and what else the objective reports.
+    for (const [name, value] of results) if (!name.startsWith(gradientPrefix)) sums.set(name, value);
+    return sums;
   };
 }
 
@@ -130,7 +137,7 @@ function stacked(parts: readonly RefTensor[]): RefTensor {
 }
 
 /** Rows of chunk number `c`; zeros where the loss has no gradient. */
-function rowsOf(whole: RefTensor | undefined, shape: readonly number[], c: number): RefTensor {
+function featureRows(whole: RefTensor | undefined, shape: readonly number[], c: number): RefTensor {
   if (whole === undefined) return zeros(shape);
   const size = shape.reduce((a, b) => a * b, 1);
   return { shape, data: whole.data.slice(c * size, (c + 1) * size) };

@@ -5,9 +5,9 @@
  * uploaded before each repetition, and at most two are under way, which bounds the driver's staging memory.
  */
 import { randomInput, randomKeys } from '../../compiler/ops/philox.ts';
-import type { Plan, PlanSection } from '../../compiler/plan/types.ts';
+import { type PlanSection, stateSlots, type WeightSlot } from '../../compiler/plan/types.ts';
 import { type ScalerSlot, scalerSlots } from '../../compiler/slots.ts';
-import type { Batch } from '../data/types.ts';
+import type { Batch, Feeds } from '../data/types.ts';
 import type { HostArray, Session } from '../types.ts';
 import type {
   LossScaling,
@@ -19,53 +19,41 @@ import type {
   TrainSession,
 } from './types.ts';
 
-export const firstMoment = 'adam.m.';
-export const secondMoment = 'adam.v.';
-const logitScale = 'logit_scale';
+/** A weight of one number that the root block declares itself: reported with every step. */
+export function isOwnScalar({ name, shape, kind }: Pick<WeightSlot, 'name' | 'shape' | 'kind'>): boolean {
+  return kind === 'param' && shape.length === 0 && !name.includes('.');
+}
 
 export class DeviceTrainSession implements TrainSession {
   readonly state: readonly StateInfo[];
   readonly #session: Session;
   readonly #results: readonly string[];
+  readonly #terms: readonly string[];
+  readonly #scalars: readonly string[];
   /** Name of the loss scale's state. */
   readonly #scaler: string | undefined;
-  readonly #inputs: ReadonlySet<string>;
   /** The last step's chunks, until all are handed to the device. */
   #feeding: Promise<void> = Promise.resolve();
-  /** Moments written so far by halves: both are needed for one write. */
-  readonly #halves = new Map<string, Float32Array>();
-  /** The second moment that was read along with the first, until it is asked for or becomes old. */
-  #second: { readonly weight: string; readonly v: Float32Array } | undefined;
 
   /** @param session opened with a training plan; closed together with this one */
   constructor(session: Session) {
     this.#session = session;
-    const { weights, inputs, scaler } = session.plan;
-    const states = weights.flatMap(({ name, shape, moments }): StateInfo[] => [
-      { name, shape, dtype: 'F32' },
-      ...(moments
-        ? [firstMoment, secondMoment].map((p): StateInfo => ({ name: p + name, shape, dtype: 'F32' }))
-        : []),
-    ]);
-    this.state = scaler ? [...states, { name: scaler.name, shape: scaler.shape, dtype: 'F32' }] : states;
-    this.#inputs = new Set(inputs.map((i) => i.name));
-    const hasScale = weights.some((w) => w.name === logitScale);
+    const { weights, outputs, scaler } = session.plan;
+    this.state = stateSlots(session.plan).map(({ name, shape }) => ({ name, shape, dtype: 'F32' }));
     this.#scaler = scaler?.name;
-    this.#results = [
-      'loss',
-      'grad_norm',
-      ...(hasScale ? [logitScale] : []),
-      ...(scaler ? [scaler.name] : []),
-    ];
+    this.#terms = outputs.flatMap(({ name, shape }) =>
+      shape.length === 0 && name !== 'loss' && name !== 'grad_norm' ? [name] : [],
+    );
+    this.#scalars = weights.filter(isOwnScalar).map((w) => w.name);
+    this.#results = ['loss', 'grad_norm', ...this.#terms, ...this.#scalars, ...(scaler ? [scaler.name] : [])];
   }
 
   async step(batch: Batch, hyper: StepHyper): Promise<StepResult> {
     const session = this.#session;
     const { sections } = session.plan;
-    this.#second = undefined;
     session.writeHyper([hyper.lr, hyper.biasCorrection1, hyper.biasCorrection2, hyper.clipNorm]);
     if (sections === undefined) {
-      this.#write(batch, hyper.random, 0);
+      this.#write(batch.inputs, hyper.random, 0);
       session.run();
     } else {
       this.#feeding = this.#feed(sections, batch, hyper.random);
@@ -73,12 +61,14 @@ export class DeviceTrainSession implements TrainSession {
       await this.#feeding;
     }
     const values = await session.readLater(this.#results);
-    const scale = values.get(logitScale);
+    const numbers = (names: readonly string[]) =>
+      Object.fromEntries(names.map((name) => [name, values.get(name)![0]!]));
     const scaling = this.#scaler === undefined ? undefined : scalingOf(values.get(this.#scaler)!);
     return {
       loss: values.get('loss')![0]!,
       gradNorm: scaling?.overflow ? Number.NaN : values.get('grad_norm')![0]!,
-      ...(scale === undefined ? {} : { logitScale: scale[0]! }),
+      terms: numbers(this.#terms),
+      scalars: numbers(this.#scalars),
       ...(scaling === undefined ? {} : { scaling }),
     };
   }
@@ -94,7 +84,7 @@ export class DeviceTrainSession implements TrainSession {
     let before = Promise.resolve();
     for (const section of sections) {
       for (let chunk = 0; chunk < section.repeat; chunk++) {
-        if (section.repeat > 1) this.#write(chunkOf(batch, chunk, session.plan), random, chunk);
+        if (section.repeat > 1) this.#write(batch.inputs, random, chunk);
         session.run(section, chunk);
         const done = session.finish();
         // Waited for one chunk later; until then no failure is unhandled.
@@ -105,45 +95,22 @@ export class DeviceTrainSession implements TrainSession {
     }
   }
 
-  /** @param chunk number of the chunk that the batch is */
-  #write(batch: Pick<Batch, 'images' | 'tokens'>, { seed, step }: RandomStep, chunk: number): void {
-    if (this.#inputs.has('images')) this.#session.writeInput('images', batch.images);
-    if (this.#inputs.has('tokens')) this.#session.writeInput('tokens', batch.tokens);
-    if (!this.#inputs.has(randomInput)) return;
-    const { batch: all, chunk: rows = all } = this.#session.plan;
-    this.#session.writeInput(randomInput, randomKeys(seed, step, chunk * rows, rows));
+  /** @param chunk number of the chunk whose rows are written */
+  #write(feeds: Feeds, { seed, step }: RandomStep, chunk: number): void {
+    const { inputs, batch, chunk: rows = batch } = this.#session.plan;
+    for (const input of inputs) {
+      const { name } = input;
+      const keys = name === randomInput ? randomKeys(seed, step, chunk * rows, rows) : undefined;
+      this.#session.writeInput(name, keys ?? rowsOf(feeds.get(name)!, input, { batch, rows }, chunk));
+    }
   }
 
-  async readState(name: string): Promise<StateArray> {
-    const weight = name.slice(firstMoment.length);
-    if (name.startsWith(firstMoment)) {
-      const { m, v } = await this.#session.readMoments(weight);
-      this.#second = { weight, v };
-      return m;
-    }
-    if (name.startsWith(secondMoment)) {
-      const kept = this.#second?.weight === weight ? this.#second.v : undefined;
-      this.#second = undefined;
-      return kept ?? (await this.#session.readMoments(weight)).v;
-    }
+  readState(name: string): Promise<StateArray> {
     return this.#session.readWeight(name);
   }
 
   writeState(name: string, data: StateArray): void {
-    const values = data instanceof Float32Array ? data : Float32Array.from(data);
-    const first = name.startsWith(firstMoment);
-    if (!first && !name.startsWith(secondMoment)) {
-      this.#session.writeWeight(name, values);
-      return;
-    }
-    const weight = name.slice(firstMoment.length);
-    const other = this.#halves.get((first ? secondMoment : firstMoment) + weight);
-    if (other === undefined) {
-      this.#halves.set(name, values);
-      return;
-    }
-    this.#halves.delete((first ? secondMoment : firstMoment) + weight);
-    this.#session.writeMoments(weight, first ? values : other, first ? other : values);
+    this.#session.writeWeight(name, data instanceof Float32Array ? data : Float32Array.from(data));
   }
 
   close(): void {
@@ -156,15 +123,14 @@ function scalingOf(state: HostArray): LossScaling {
   return { scale: value('scale'), overflow: value('inverse') === 0, inRow: value('skipped_in_row') };
 }
 
-/** Rows of a chunk. */
-export function chunkOf(
-  { images, tokens }: Batch,
+/** The rows of a chunk of an input; a table is whole in each. */
+export function rowsOf<T extends HostArray>(
+  data: T,
+  { table }: { readonly table?: boolean },
+  { batch, rows }: { readonly batch: number; readonly rows: number },
   chunk: number,
-  { batch, chunk: rows = batch }: Pick<Plan, 'batch' | 'chunk'>,
-): Pick<Batch, 'images' | 'tokens'> {
-  const part = <T extends Float32Array | Int32Array>(data: T): T => {
-    const length = (data.length / batch) * rows;
-    return data.subarray(chunk * length, (chunk + 1) * length) as T;
-  };
-  return { images: part(images), tokens: part(tokens) };
+): T {
+  if (table || rows === batch) return data;
+  const length = (data.length / batch) * rows;
+  return data.subarray(chunk * length, (chunk + 1) * length) as T;
 }

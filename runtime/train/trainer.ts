@@ -62,11 +62,12 @@ export function hyperAt(
   step: number,
   seed: number,
 ): StepHyper {
-  const { beta1, beta2 } = loop.settings;
+  const { rule } = loop.settings;
+  const correction = (beta: number) => 1 - beta ** (step + 1);
   return {
     lr: learningRate(loop.schedule, step),
-    biasCorrection1: 1 - beta1 ** (step + 1),
-    biasCorrection2: 1 - beta2 ** (step + 1),
+    biasCorrection1: rule.kind === 'adamw' ? correction(rule.beta1) : 1,
+    biasCorrection2: rule.kind === 'adamw' ? correction(rule.beta2) : 1,
     clipNorm: loop.gradClip ?? 0,
     random: { seed, step },
   };
@@ -83,7 +84,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
 
   const report = async (): Promise<void> => {
     const { step, lr, dataWait, skipped, epoch, result } = started.shift()!;
-    const { loss, gradNorm, logitScale, scaling } = await result;
+    const { loss, terms, gradNorm, scalars, scaling } = await result;
     if (scaling?.overflow) checkOverflows(step, scaling);
     else if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) failNotFinite(step, loss, gradNorm, lr);
     const now = loop.now();
@@ -92,8 +93,9 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
     loop.row({
       step,
       loss,
+      ...terms,
       lr,
-      logit_scale: logitScale ?? null,
+      ...scalars,
       grad_norm: gradNorm,
       ...(scaling ? { loss_scale: scaling.scale, overflow: scaling.overflow } : {}),
       samples_per_second: rounded(samples),

@@ -11,7 +11,7 @@ import type { Batch } from '../data/types.ts';
 /** Values of one optimizer step. */
 export interface StepHyper {
   readonly lr: number;
-  /** 1 - beta1^t and 1 - beta2^t with t = step + 1. */
+  /** Of AdamW: 1 - beta1^t and 1 - beta2^t with t = step + 1; 1 for other optimizers. */
   readonly biasCorrection1: number;
   readonly biasCorrection2: number;
   /** Largest global gradient norm; 0 = no clipping. */
@@ -31,8 +31,10 @@ export interface StepResult {
   readonly loss: number;
   /** Global L2 norm of the gradients, before clipping; NaN where they overflowed. */
   readonly gradNorm: number;
-  /** The parameter as stored (a logarithm), after update and clamp; absent in models without one. */
-  readonly logitScale?: number;
+  /** What the objective reports beside the loss. */
+  readonly terms: Readonly<Record<string, number>>;
+  /** The root's own weights of one number (`logit_scale`, a logarithm) as stored, after update and clamp. */
+  readonly scalars: Readonly<Record<string, number>>;
   /** Mixed precision: what became of the step. */
   readonly scaling?: LossScaling;
 }
@@ -50,7 +52,7 @@ export interface LossScaling {
 export type StateArray = Float32Array | Float64Array;
 
 export interface StateInfo {
-  /** A weight's own name, `adam.m.NAME`, `adam.v.NAME`, or the loss scale's state. */
+  /** A weight's own name, what the optimizer keeps of it (`adam.m.NAME`, `ema.NAME`), or the loss scale's state. */
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype: 'F32' | 'F64';
@@ -74,15 +76,14 @@ export interface TrainSession {
 /** What a training plan is compiled with, but for the clip norm, which is among the values of each step. */
 export type UpdateSettings = Omit<UpdateOptions, 'clip'>;
 
-/** One line of `metrics.jsonl`. */
+/** One line of `metrics.jsonl`, beside the terms of the objective and the root's own scalars by name. */
 export interface MetricsRow {
+  readonly [name: string]: number | boolean;
   /** Counted from 0. */
   readonly step: number;
   readonly loss: number;
   /** The rate used by this step. */
   readonly lr: number;
-  /** The stored logarithm after this step; null in models without one. */
-  readonly logit_scale: number | null;
   /** Not finite (in JSON null) in a step that overflowed. */
   readonly grad_norm: number;
   /** Mixed precision: the scale of the next step, and whether this one overflowed and was left out. */

@@ -157,7 +157,7 @@ describe('run', () => {
     ],
     ['loss', { images, tokens: two }, ['tokens is I32 [2, 8], wanted is I32 or I64 [3, 8]']],
     ['encode_image', { images, text: tokens }, ['text is I32 [3, 8], but encode_image takes only images']],
-    ['encode_text', { tokens: beyond }, ['tokens has id 9999 at position 2, the vocabulary has 0 to 519']],
+    ['encode_text', { tokens: beyond }, ['tokens has id 9999 at position 2, it takes 0 to 519']],
   ])('names wrong inputs of %s: %#', async (entry, tensors, messages) => {
     const inputs = file('wrong.safetensors', tensors);
     const { code, stderr } = await workspace.call(

@@ -162,21 +162,21 @@ model "d" = D()
 `;
     expect(check(source)).toMatchInlineSnapshot(`
       "
-      error[Z315]: \`x\` cannot be fed: a model takes images [B, ...] or tokens i32[B, T], the batch first and all other sizes fixed
+      error[Z315]: \`x\` cannot be fed: an input is a tensor [B, ...] or i32[B, ...], the batch first and all other sizes fixed, or a table whose sizes are all fixed
         --> main.zoo:5:13
        2 | block A { fc: Linear(4, 4)  forward(x: [8, 4]) -> [8, 4] = fc(x) }
          |                                     --------- declared here
        5 | model "a" = A()
          |             ^^^
 
-      error[Z315]: \`image\` cannot be fed: a model takes images [B, ...] or tokens i32[B, T], the batch first and all other sizes fixed
+      error[Z315]: \`image\` cannot be fed: an input is a tensor [B, ...] or i32[B, ...], the batch first and all other sizes fixed, or a table whose sizes are all fixed
         --> main.zoo:6:13
        3 | block C { forward(image: [B, 3, H, H]) -> [B, 3] = mean(image, axis = [2, 3]) }
          |                   ------------------- declared here
        6 | model "c" = C()
          |             ^^^
 
-      error[Z315]: \`image\` cannot be fed: a model takes images [B, ...] or tokens i32[B, T], the batch first and all other sizes fixed
+      error[Z315]: \`image\` cannot be fed: an input is a tensor [B, ...] or i32[B, ...], the batch first and all other sizes fixed, or a table whose sizes are all fixed
         --> main.zoo:7:13
        4 | block D { forward(image: [B, B]) -> [B, B] = image }
          |                   ------------- declared here

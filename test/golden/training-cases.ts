@@ -46,7 +46,7 @@ export function describeReferenceTraining(sets: readonly string[]): void {
     test.each(sets)('%s meets the golden run', async (set) => {
       const golden = goldenTraining(set);
       const stored = golden.train.model.weights.filter((w) => w.dtype !== 'i64');
-      const shapes = stored.map(({ name, shape }) => ({ name, shape }));
+      const shapes = stored.map(({ name, shape, kind }) => ({ name, shape, kind }));
       const trained = shapes.filter((w) => golden.settings.trainable.includes(w.name));
       const session = new ReferenceTrainSession(wholeBatch(golden.graph, trained), shapes, golden.settings);
       const looser = residual(set) ? { loss: 8e-5, moved: 2e-3 } : {};

@@ -22,6 +22,7 @@ import { DeviceTrainSession } from '../../runtime/train/session.ts';
 import { hyperAt } from '../../runtime/train/trainer.ts';
 import { nodeHost } from '../../zoo/host.ts';
 import { hashUnit } from '../../zoo/weights/hash-weights.ts';
+import { pairs } from '../support/batches.ts';
 import { tinyTraining } from '../support/golden/golden-training.ts';
 import type { Runner } from '../support/wgsl/text-device.ts';
 import type { Way } from './ways.ts';
@@ -39,7 +40,7 @@ const { sets, samples } = JSON.parse(
 ) as { readonly samples: number; readonly sets: readonly TrajectorySet[] };
 
 const batch = 4;
-const schedule = { kind: 'cosine', lr: 5e-4, warmup: 2, total: 5 } as const;
+const schedule = { kind: 'cosine', lr: 5e-4, warmup: 2, total: 5, floor: 0 } as const;
 
 const uniform = (name: string, count: number) => Array.from({ length: count }, (_, i) => hashUnit(name, i));
 
@@ -64,7 +65,7 @@ function batchOf(seed: number, step: number) {
     if (at === 0) return 510;
     return at < end ? Math.floor((x + 1) * 255) : at === end ? 511 : 0;
   });
-  return { images, tokens, skipped: 0 };
+  return pairs(images, tokens);
 }
 
 const sampled = (data: ArrayLike<number>): number[] => {

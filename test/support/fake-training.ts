@@ -17,12 +17,12 @@ import type {
   TrainSession,
   UpdateSettings,
 } from '../../runtime/train/types.ts';
+import { imagesOf, pairs } from './batches.ts';
+import { adamw } from './optimizers.ts';
 
 export const settings: UpdateSettings = {
   trainable: ['logit_scale', 'w'],
-  beta1: 0.9,
-  beta2: 0.98,
-  eps: 1e-6,
+  rule: adamw,
   weightDecay: 0.2,
   decayMinDims: 2,
   clamps: [],
@@ -59,15 +59,16 @@ export class FakeSession implements TrainSession {
   async step(batch: Batch, hyper: StepHyper): Promise<StepResult> {
     this.#before(this.#steps++);
     const [scale, w, m] = ['logit_scale', 'w', 'adam.m.w'].map((name) => this.#values.get(name)!);
+    const goal = imagesOf(batch);
     let loss = 0;
     for (let i = 0; i < size; i++) {
-      const error = w![i]! - batch.images[i % batch.images.length]!;
+      const error = w![i]! - goal[i % goal.length]!;
       loss += error * error;
       m![i] = 0.9 * m![i]! + error;
       w![i]! -= hyper.lr * m![i]!;
     }
     scale![0]! += 0.01;
-    const result = { loss, gradNorm: Math.sqrt(loss), logitScale: scale![0]! };
+    const result = { loss, gradNorm: Math.sqrt(loss), terms: {}, scalars: { logit_scale: scale![0]! } };
     this.mostOutstanding = Math.max(this.mostOutstanding, ++this.#outstanding);
     await new Promise((resolve) => setTimeout(resolve, this.#delay));
     this.#outstanding--;
@@ -99,7 +100,7 @@ export class FakeSource implements BatchSource {
   async next(): Promise<Batch> {
     const at = this.#at++;
     const images = Float32Array.from({ length: 5 }, (_, i) => Math.sin(this.#seed * 17 + at * 5 + i));
-    return { images, tokens: new Int32Array(5), skipped: 0 };
+    return pairs(images, new Int32Array(5));
   }
 
   cursor(): DataCursor {
@@ -156,7 +157,7 @@ export async function fakeRun(run: FakeRun): Promise<TrainResult> {
   await beginRunFolder(run.out, { recipe: 'fake' }, new Map([['model.zoo', '# fake\n']]));
   await store.clean();
   const model = { name: 'fake', weights } as unknown as RunOptions['recipe']['model'];
-  const schedule: Schedule = { kind: 'cosine', lr: 0.05, warmup: 3, total: run.steps };
+  const schedule: Schedule = { kind: 'cosine', lr: 0.05, warmup: 3, total: run.steps, floor: 0 };
   const options: RunOptions = {
     recipe: {
       model,

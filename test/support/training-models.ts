@@ -4,6 +4,7 @@ import { nodeAt, numericShape, sizeOf } from '../../compiler/graph/types.ts';
 import { resolveModel, traceEntry } from '../../compiler/model/index.ts';
 import type { Model } from '../../compiler/model/types.ts';
 import { nodeHost } from '../../zoo/host.ts';
+import { pairs } from './batches.ts';
 
 export function fixtureModel(
   name: string,
@@ -18,8 +19,8 @@ export function fixtureModel(
   return model.value;
 }
 
-export function traceTraining(model: Model, batch: number, objective = 'contrastive'): Graph {
-  const traced = traceEntry(model, 'loss', { batch, training: true, objective });
+export function traceTraining(model: Model, batch: number, name = 'contrastive'): Graph {
+  const traced = traceEntry(model, 'loss', { batch, training: true, objective: { name } });
   if (!traced.ok) throw new Error(traced.diagnostics.map((d) => d.message).join('\n'));
   return traced.value;
 }
@@ -54,17 +55,17 @@ export function weightValues(model: Model): Map<string, Float32Array> {
 }
 
 /** A batch of noise as pictures, and captions whose last token has the largest id. */
-export function batchValues(model: Model, pairs: number, seed = 7) {
+export function batchValues(model: Model, rows: number, seed = 7) {
   const [resolution, context, vocab] = [model.resolution!, model.context!, model.vocab!];
-  const images = noise(pairs * 3 * resolution * resolution, seed);
-  const tokens = new Int32Array(pairs * context);
+  const images = noise(rows * 3 * resolution * resolution, seed);
+  const tokens = new Int32Array(rows * context);
   const ids = noise(tokens.length, seed + 1);
-  for (let row = 0; row < pairs; row++)
+  for (let row = 0; row < rows; row++)
     for (let at = 0; at < context; at++) {
       const word = Math.floor(((ids[row * context + at]! + 1) / 2) * (vocab - 2));
       tokens[row * context + at] = at === 0 ? vocab - 2 : at === 3 + (row % 5) ? vocab - 1 : word;
     }
-  return { images, tokens, skipped: 0 };
+  return pairs(images, tokens);
 }
 
 /** The shape of a graph's output. */

@@ -36,7 +36,9 @@ export async function trainUnread(device: DeviceChoice, changes: Partial<Recipe>
   try {
     const recipe = unreadRecipe(changes);
     const { batch, model } = recipe;
-    const { images, tokens } = batchValues(model, batch);
+    const { inputs } = batchValues(model, batch);
+    const images = inputs.get('images') as Float32Array;
+    const tokens = inputs.get('tokens') as Int32Array;
     const data = join(folder, 'x.safetensors');
     await writeSafetensors(data, [
       {

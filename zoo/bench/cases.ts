@@ -13,7 +13,7 @@ import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import { flopsPerSubmit, submitSpans } from '../../runtime/submits.ts';
 import type { Device, HostArray, Session } from '../../runtime/types.ts';
 import { compileEntry, compileTrainingStep } from '../run/entry.ts';
-import { hashImages, hashTokens } from '../weights/hash-weights.ts';
+import { hashInput } from '../weights/hash-weights.ts';
 import { openWeights } from '../weights/weights.ts';
 import { lowerBound, type Timing, timeRuns, writeBenchHyper } from './measure.ts';
 
@@ -99,17 +99,10 @@ export function planCase(
   return compileEntry(model, request, profile);
 }
 
-/** The case's inputs by the hash rule: `images` and `tokens` as far as `names` holds them. */
+/** The case's inputs by the hash rule, as far as `names` holds them. */
 export function caseInputs(test: BenchCase, model: Model, names: readonly string[]): Map<string, HostArray> {
-  const inputs = new Map<string, HostArray>();
-  for (const name of names)
-    inputs.set(
-      name,
-      name === 'images'
-        ? hashImages([test.batch, 3, model.resolution!, model.resolution!])
-        : hashTokens(test.batch, model.context!, model.vocab!),
-    );
-  return inputs;
+  const inputs = model.inputs.filter(({ name }) => names.includes(name));
+  return new Map(inputs.map((input) => [input.name, hashInput(input, test.batch)]));
 }
 
 async function fillSession(session: Session, model: Model, test: BenchCase): Promise<void> {

@@ -24,6 +24,12 @@ const setOption = () =>
     .default([], 'none');
 
 const jsonOption = () => new Option('--json', 'print one JSON document');
+const entryHelp = 'an entry that the model declares (encode_image, encode_text, logits), forward, or loss';
+const objectiveOption = () =>
+  new Option(
+    '--objective <objective>',
+    'what the entry loss computes: a name, or a call: "coca(caption = 1.0)"',
+  );
 const weightsOption = () =>
   new Option('--weights <weights>', 'file or folder of weights, init:SEED, or hash');
 const dtypeOption = () =>
@@ -89,8 +95,9 @@ program
     'write the plan of one entry, or of a training step: plan.json, *.wgsl, graph.txt; needs no GPU',
   )
   .argument('<model>', `${modelHelp}; with --train a recipe`)
-  .option('--entry <entry>', 'encode_image, encode_text, logits or loss')
-  .option('--batch <n>', 'number of pairs')
+  .option('--entry <entry>', entryHelp)
+  .addOption(objectiveOption())
+  .option('--batch <n>', 'number of samples')
   .option('--train', "plan one step of a recipe's training: FILE.zoo#recipe")
   .addOption(
     new Option('--mode <mode>', 'batch norm uses its stored statistics, or the batch')
@@ -115,9 +122,10 @@ program
   .command('run')
   .description('run one entry on tensors from a file')
   .argument('<model>', modelHelp)
-  .requiredOption('--entry <entry>', 'encode_image, encode_text, logits or loss')
+  .requiredOption('--entry <entry>', entryHelp)
+  .addOption(objectiveOption())
   .addOption(weightsOption())
-  .requiredOption('--inputs <inputs>', 'safetensors file with `images` and / or `tokens`, or hash')
+  .requiredOption('--inputs <inputs>', 'safetensors file with what the entry is fed, by name; or hash')
   .requiredOption('--out <file>', 'safetensors file to write')
   .addOption(
     new Option('--mode <mode>', 'batch norm uses its stored statistics, or the batch')
@@ -126,7 +134,7 @@ program
   )
   .option('--grad', 'also write grad.<weight>')
   .addOption(precisionOption())
-  .option('--batch <n>', 'number of pairs (with --inputs hash)')
+  .option('--batch <n>', 'number of samples (with --inputs hash)')
   .addOption(deviceOption())
   .addOption(tuneOption())
   .addOption(profileOption())
@@ -218,7 +226,7 @@ program
   .command('tune')
   .description("measure the schedules of a model's kernels on the adapter; later plans use the best")
   .argument('<model>', modelHelp)
-  .option('--entry <entries...>', 'encode_image, encode_text, logits or loss (default: the towers)')
+  .option('--entry <entries...>', `${entryHelp} (default: the towers)`)
   .option('--batch <n>', 'number of pairs: measurements hold for one', '1')
   .option('--train', 'the kernels of a training step instead of an entry')
   .addOption(precisionOption())

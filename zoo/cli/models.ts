@@ -2,9 +2,8 @@
  * From what stands on the command line (`enc.zoo#recipe`, `--set a=b`, `--batch 4`) to recipes and checked
  * values.
  */
-import { resolveRecipe } from '../../compiler/model/index.ts';
-import type { EntryName, Model, Recipe, Result } from '../../compiler/model/types.ts';
-import { entryNames } from '../../compiler/model/types.ts';
+import { lossEntry, objectiveOf, resolveRecipe } from '../../compiler/model/index.ts';
+import type { EntryName, Model, ObjectiveChoice, Recipe, Result } from '../../compiler/model/types.ts';
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../grammar/render.ts';
 import { nodeHost } from '../host.ts';
@@ -36,14 +35,21 @@ export function loadRecipe(reference: string, settings: readonly string[]): Reci
   return unwrap(resolveRecipe(nodeHost(), reference, parseOverrides(settings)));
 }
 
-/** An entry that the model has. */
-export function parseEntry(model: Model, name: string): EntryName {
-  const entry = entryNames.find((known) => known === name);
+/** An entry that the model has; its loss by an objective that is named. */
+export function parseEntry(model: Model, name: string, objective?: ObjectiveChoice): EntryName {
   const known = model.entries.map((e) => e.name);
-  if (entry === undefined || !known.includes(entry)) {
-    fail('Z704', `${model.name} has no entry ${name}`, `entries: ${known.join(', ')}`);
+  if (objective !== undefined) {
+    if (name === lossEntry) return name;
+    fail('Z703', `--objective belongs to the entry ${lossEntry}, not ${name}`, `--entry ${lossEntry}`);
   }
-  return entry;
+  if (known.includes(name)) return name;
+  const help = name === lossEntry ? 'name the objective: --objective NAME' : `entries: ${known.join(', ')}`;
+  return fail('Z704', `${model.name} has no entry ${name}`, help);
+}
+
+/** `contrastive`, `coca(caption = 1.0)` */
+export function parseObjective(text: string | undefined): ObjectiveChoice | undefined {
+  return text === undefined ? undefined : unwrap(objectiveOf(nodeHost(), text, '--objective'));
 }
 
 /** A whole number above zero given as an option. */

@@ -4,10 +4,12 @@
  * Each tower is compiled once, for a batch that fits what is asked first; a last, incomplete batch is padded
  * with zeros, which change nothing because no operation of an encoder mixes samples.
  */
-import type { EntryName, Model } from '../../compiler/model/types.ts';
+import { anyId } from '../../compiler/graph/index-ranges.ts';
+import { isPicture, isText } from '../../compiler/model/index.ts';
+import type { EntryName, Model, ModelInput } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import { loadImage } from '../../runtime/data/pictures/images.ts';
-import { createTokenizer } from '../../runtime/data/texts/tokenizer.ts';
+import { createTokenizer, type Tokenizer } from '../../runtime/data/texts/tokenizer.ts';
 import { classFeatures, normalizeRows } from '../../runtime/eval/zeroshot.ts';
 import type { HostArray } from '../../runtime/types.ts';
 import type { WeightSource } from '../weights/weights.ts';
@@ -36,11 +38,11 @@ const mostRows = 64;
 /** One tower, compiled when first used. */
 class Tower {
   readonly #open: (batch: number) => Promise<ReadyEntry>;
-  readonly #input: 'images' | 'tokens';
+  readonly #input: string;
   readonly #embed: number;
   #ready: { readonly entry: ReadyEntry; readonly batch: number } | undefined;
 
-  constructor(input: 'images' | 'tokens', embed: number, open: (batch: number) => Promise<ReadyEntry>) {
+  constructor(input: string, embed: number, open: (batch: number) => Promise<ReadyEntry>) {
     this.#open = open;
     this.#input = input;
     this.#embed = embed;
@@ -70,7 +72,7 @@ class Tower {
       );
       const outputs = await entry.run(new Map([[this.#input, values]]));
       const [result] = outputs.values();
-      features.set(result!.data.subarray(0, rows * this.#embed), start * this.#embed);
+      features.set((result!.data as Float32Array).subarray(0, rows * this.#embed), start * this.#embed);
     }
     return normalizeRows(features, this.#embed);
   }
@@ -88,47 +90,92 @@ async function readImage(path: string, resolution: number): Promise<Float32Array
   }
 }
 
-/** @throws DiagnosticError Z704 when the model is no pair of towers */
+/** An entry that makes features of one kind of input. */
+interface TowerInfo {
+  readonly entry: EntryName;
+  readonly input: ModelInput;
+}
+
+/** The entry of this name, or the forward of a model that is nothing but such a tower. */
+function towerOf(model: Model, name: EntryName, fits: (input: ModelInput) => boolean): TowerInfo | undefined {
+  const entry =
+    model.entries.find((e) => e.name === name) ?? model.entries.find((e) => e.name === 'forward')!;
+  const [input, ...more] = entry.inputs;
+  const sole = more.length === 0 && entry.outputs.length === 1;
+  return input !== undefined && sole && fits(input) ? { entry: entry.name, input } : undefined;
+}
+
+/** @throws DiagnosticError Z704 */
+function needed(tower: TowerInfo | undefined, model: Model, name: EntryName, kind: string): TowerInfo {
+  if (tower !== undefined) return tower;
+  const entries = model.entries.map(
+    (e) => `${e.name}(${e.inputs.map((i) => `${i.name} ${i.shape}`).join(', ')})`,
+  );
+  return fail(
+    'Z704',
+    `${model.name} makes no features of ${kind} alone; its entries are ${entries.join(', ')}`,
+    `declare in its block: entry ${name}(...) -> [B, E] = ...`,
+  );
+}
+
+/**
+ * Opens the towers of a model; each is compiled when it is first used.
+ * @throws DiagnosticError Z704 from the calls that need a tower which the model has not
+ */
 export async function openEncoder(executor: Executor, model: Model, weights: WeightSource): Promise<Encoder> {
-  const { resolution, context, vocab, embed } = model;
-  if (resolution === undefined || context === undefined || vocab === undefined || embed === undefined) {
-    const taken = model.inputs.map(({ name, sizes }) => `${name} [B, ${sizes.join(', ')}]`).join(' and ');
-    fail(
-      'Z704',
-      `${model.name} takes ${taken}; this needs a tower for pictures [B, 3, R, R] and one for texts, with a shared embedding`,
+  const { embed } = model;
+  if (embed === undefined)
+    fail('Z704', `${model.name} gives no features [B, E]: its forward has no output of that shape`);
+  const open = (info: TowerInfo): Tower =>
+    new Tower(info.input.name, embed, (batch) =>
+      openEntry(executor, model, weights, { entry: info.entry, batch, mode: 'eval', gradients: false }),
     );
-  }
-  const tower = (input: 'images' | 'tokens', entry: EntryName): Tower =>
-    new Tower(input, embed, (batch) =>
-      openEntry(executor, model, weights, { entry, batch, mode: 'eval', gradients: false }),
-    );
-  const images = tower('images', 'encode_image');
-  const texts = tower('tokens', 'encode_text');
-  const tokenizer = await createTokenizer({ vocab, context });
-  const logitScale = model.weights.find((w) => w.name === 'logit_scale');
-  const scale = logitScale === undefined ? 1 : Math.exp((await weights.read(logitScale))[0]!);
-  const encodeTexts = (list: readonly string[]): Promise<Float32Array> =>
-    texts.encode(
+  const towers: Tower[] = [];
+  const once = (make: () => TowerInfo) => {
+    let tower: Tower | undefined;
+    return () => {
+      if (tower === undefined) {
+        tower = open(make());
+        towers.push(tower);
+      }
+      return tower;
+    };
+  };
+  const [imageEntry, textEntry] = ['encode_image', 'encode_text'];
+  const pictures = towerOf(model, imageEntry, isPicture);
+  const texts = towerOf(model, textEntry, isText);
+  const imageTower = once(() => needed(pictures, model, imageEntry, 'pictures [B, 3, R, R]'));
+  const textTower = once(() => needed(texts, model, textEntry, 'texts i32[B, T]'));
+  const side = pictures?.input.sizes[1] ?? 0;
+  const context = texts?.input.sizes[0] ?? 0;
+  let tokenizer: Promise<Tokenizer> | undefined;
+  const encodeTexts = async (list: readonly string[]): Promise<Float32Array> => {
+    const tower = textTower();
+    tokenizer ??= createTokenizer({ vocab: (texts?.input.ids ?? anyId).max + 1, context });
+    const { encodeInto } = await tokenizer;
+    return tower.encode(
       list.length,
       (rows) => new Int32Array(rows * context),
       (row, i) => {
-        tokenizer.encodeInto(row, list[i]!);
+        encodeInto(row, list[i]!);
       },
     );
+  };
+  const logitScale = model.weights.find((w) => w.name === 'logit_scale');
+  const scale = logitScale === undefined ? 1 : Math.exp((await weights.read(logitScale))[0]!);
   return {
     embed,
     scale,
-    encodeImages: (paths) =>
-      images.encode(
+    encodeImages: async (paths) =>
+      imageTower().encode(
         paths.length,
-        (rows) => new Float32Array(rows * 3 * resolution * resolution),
-        async (row, i) => row.set(await readImage(paths[i]!, resolution)),
+        (rows) => new Float32Array(rows * 3 * side * side),
+        async (row, i) => row.set(await readImage(paths[i]!, side)),
       ),
     encodeTexts,
     encodePrompts: (labels, templates) => classFeatures(encodeTexts, labels, templates, embed),
     close() {
-      images.close();
-      texts.close();
+      for (const tower of towers) tower.close();
     },
   };
 }

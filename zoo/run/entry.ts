@@ -8,11 +8,10 @@
 import { totalmem } from 'node:os';
 import { differentiate, reachedNames, type Variable } from '../../compiler/autodiff/differentiate.ts';
 import { type CompileOptions, compileGraph, type Precision, planFitting } from '../../compiler/compile.ts';
-import { idRange } from '../../compiler/graph/index-ranges.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
-import { type Graph, movedPrefix, numericShape, sizeOf } from '../../compiler/graph/types.ts';
-import { traceEntry } from '../../compiler/model/index.ts';
-import type { EntryName, Model } from '../../compiler/model/types.ts';
+import { type Graph, movedPrefix, nodeAt, numericShape, sizeOf } from '../../compiler/graph/types.ts';
+import { inputsOf, traceEntry } from '../../compiler/model/index.ts';
+import type { EntryName, Model, ModelInput, ObjectiveChoice } from '../../compiler/model/types.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import { keyWords, randomInput, randomKeys } from '../../compiler/ops/philox.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
@@ -24,7 +23,9 @@ import type { Executor } from './devices.ts';
 
 export interface EntryRequest {
   readonly entry: EntryName;
-  /** Pairs per run; every input has this many rows. */
+  /** Of the entry `loss`: the model's own by default. */
+  readonly objective?: ObjectiveChoice;
+  /** Samples per run: rows of every input but tables. */
   readonly batch: number;
   readonly mode: 'eval' | 'train';
   /** Also `grad.<weight>` for every trainable weight; only for entry `loss`. */
@@ -34,7 +35,7 @@ export interface EntryRequest {
 
 export interface NamedTensor {
   readonly shape: readonly number[];
-  readonly data: Float32Array;
+  readonly data: HostArray;
 }
 
 export interface ReadyEntry {
@@ -42,10 +43,7 @@ export interface ReadyEntry {
   readonly unread: readonly string[];
   /** Absent on the reference. */
   readonly session?: Session;
-  /**
-   * Runs once. `inputs` are `images` and `tokens` in the shapes of `model.inputs`, as far as the entry takes
-   * them.
-   */
+  /** Runs once. `inputs` has what the entry is fed, by name. */
   run(inputs: ReadonlyMap<string, HostArray>): Promise<Map<string, NamedTensor>>;
   close(): void;
 }
@@ -73,6 +71,7 @@ function traceGraph(model: Model, request: EntryRequest): Graph {
   const traced = traceEntry(model, request.entry, {
     batch: request.batch,
     training: request.mode === 'train',
+    ...(request.objective === undefined ? {} : { objective: request.objective }),
   });
   if (!traced.ok) throw new DiagnosticError(traced.diagnostics);
   return traced.value;
@@ -122,9 +121,7 @@ function compileTraced(
 
 /** The optimizer of a training step without a recipe: AdamW with the defaults of open_clip. */
 export const stepOptimizer = {
-  beta1: 0.9,
-  beta2: 0.98,
-  eps: 1e-6,
+  rule: { kind: 'adamw', beta1: 0.9, beta2: 0.98, eps: 1e-6 },
   weightDecay: 0.2,
   decayMinDims: 2,
 } as const;
@@ -179,15 +176,22 @@ async function counted(
  * Checks ids before anything runs: a GPU would read another row without a word.
  * @throws DiagnosticError Z404
  */
-function checkIds(graph: Graph, { vocab }: Model): (inputs: ReadonlyMap<string, HostArray>) => void {
-  const range = idRange(graph, 'tokens');
-  const most = Math.min(range?.max ?? Number.POSITIVE_INFINITY, (vocab ?? Number.POSITIVE_INFINITY) - 1);
-  return (inputs) => {
-    const tokens = inputs.get('tokens');
-    const bad = Number.isFinite(most) ? (tokens?.findIndex((id) => id < 0 || id > most) ?? -1) : -1;
+export function checkIds(
+  wanted: readonly ModelInput[],
+  inputs: ReadonlyMap<string, ArrayLike<number>>,
+  path?: string,
+): void {
+  for (const { name, ids } of wanted) {
+    const values = inputs.get(name);
+    if (ids === undefined || values === undefined) continue;
+    const bad = Array.prototype.findIndex.call(values, (id: number) => id < ids.min || id > ids.max);
+    const place = path === undefined ? '' : `${path}: `;
     if (bad >= 0)
-      fail('Z404', `tokens has id ${tokens![bad]} at position ${bad}, the vocabulary has 0 to ${most}`);
-  };
+      fail(
+        'Z404',
+        `${place}${name} has id ${values[bad]} at position ${bad}, it takes ${ids.min} to ${ids.max}`,
+      );
+  }
 }
 
 /** The inputs with what training draws random numbers by: the keys of a run's first step, seed 0. */
@@ -204,7 +208,7 @@ async function openOnDevice(
   await tune?.((profile) => compileFitting(model, request, profile).plan);
   const { graph, plan } = compileFitting(model, request, device.profile);
   const withCounters = await counted(graph, model, weights);
-  const check = checkIds(graph, model);
+  const wanted = inputsOf(graph);
   const session = await device.open(plan);
   try {
     const byName = new Map(model.weights.map((w) => [w.name, w]));
@@ -218,13 +222,13 @@ async function openOnDevice(
     unread: unreadNames(model, graph, request),
     session,
     async run(inputs) {
-      check(inputs);
+      checkIds(wanted, inputs);
       const fed = withKeys(inputs, request.batch);
       for (const slot of plan.inputs) session.writeInput(slot.name, fed.get(slot.name)!);
       session.run();
       const results = new Map<string, NamedTensor>();
       for (const { name, shape } of plan.outputs) {
-        results.set(name, { shape, data: (await session.read(name)) as Float32Array });
+        results.set(name, { shape, data: await session.read(name) });
       }
       return withCounters(results);
     },
@@ -261,7 +265,7 @@ async function openOnReference(
     return graph;
   });
   const withCounters = await counted(traced, model, weights);
-  const check = checkIds(traced, model);
+  const wanted = inputsOf(traced);
   const graph = request.gradients
     ? differentiate(traced, { loss: 'loss', wrt: trainableVariables(model) })
     : traced;
@@ -270,20 +274,28 @@ async function openOnReference(
     params.set(weight.name, { shape: weight.shape, data: Float64Array.from(await weights.read(weight)) });
   }
   const shapes = new Map<string, readonly number[]>([
-    ...model.inputs.map(({ name, sizes }) => [name, [request.batch, ...sizes]] as const),
+    ...wanted.map(({ name, sizes, table }) => [name, table ? sizes : [request.batch, ...sizes]] as const),
     [randomInput, [request.batch, keyWords]],
   ]);
+  const integers = new Set(
+    graph.outputs.flatMap(({ name, node }) => (nodeAt(graph, node).type.dtype === 'i32' ? [name] : [])),
+  );
   return {
     unread: unreadNames(model, traced, request),
     async run(inputs) {
-      check(inputs);
+      checkIds(wanted, inputs);
       const feeds = new Map<string, RefTensor>();
       for (const [name, data] of withKeys(inputs, request.batch)) {
         feeds.set(name, { shape: shapes.get(name)!, data: Float64Array.from(data) });
       }
       const outputs = executeReference(graph, { inputs: feeds, params });
       return withCounters(
-        new Map([...outputs].map(([name, t]) => [name, { shape: t.shape, data: Float32Array.from(t.data) }])),
+        new Map(
+          [...outputs].map(([name, { shape, data }]) => [
+            name,
+            { shape, data: integers.has(name) ? Int32Array.from(data) : Float32Array.from(data) },
+          ]),
+        ),
       );
     },
     close: () => {},

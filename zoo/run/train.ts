@@ -2,8 +2,7 @@
  * From a checked recipe to a run folder: opens weights, data and device, and hands them to the training loop.
  */
 import { dirname } from 'node:path';
-import { anyId, idRange } from '../../compiler/graph/index-ranges.ts';
-import type { TextOverride } from '../../compiler/model/index.ts';
+import { isText, type TextOverride } from '../../compiler/model/index.ts';
 import type { Recipe } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../grammar/render.ts';
@@ -12,7 +11,6 @@ import type { BatchSource } from '../../runtime/data/types.ts';
 import type { ProfileRecorder } from '../../runtime/profile/recorder.ts';
 import type { TrainResult } from '../../runtime/train/node/run.ts';
 import { trainRecipe } from '../../runtime/train/node/train.ts';
-import { traceLoss } from '../../runtime/train/plan.ts';
 import { bundleRecipe } from '../export/index.ts';
 import { nodeHost } from '../host.ts';
 import { openStart } from '../weights/start-weights.ts';
@@ -42,27 +40,19 @@ interface TrainRequest {
   notify(text: string): void;
 }
 
-/** Ids that the loss can do with where the model itself bounds none. */
-function lossVocabulary(recipe: Recipe): number {
-  return (idRange(traceLoss(recipe), 'tokens') ?? anyId).max + 1;
-}
-
 function openSource(recipe: Recipe, notify: (text: string) => void): Promise<BatchSource> {
-  const { model, batch, seed } = recipe;
-  const { inputs, resolution, context, vocab } = model;
-  const ready = recipe.data.name === 'tensors';
-  if (context !== undefined && vocab === undefined && !ready)
+  const { model, batch, seed, inputs } = recipe;
+  const unbound = inputs.find((input) => isText(input) && input.ids === undefined);
+  if (unbound !== undefined && recipe.data.name !== 'tensors')
     fail(
       'Z704',
-      `${model.name} has no vocabulary: its tokens index no table, so no tokenizer fits them`,
-      'data = tensors("FILE")',
+      `${model.name} has no vocabulary: ${unbound.name} index no table, so no tokenizer fits them`,
+      `data = tensors("FILE"), or ${unbound.name}: i32[B, ${unbound.sizes[0]}] in 0..VOCABULARY`,
     );
   return openBatchSource(recipe.data, {
     folder: dirname(recipe.source.path),
     batch,
     inputs,
-    ...(resolution === undefined ? {} : { resolution }),
-    ...(context === undefined ? {} : { context, vocab: vocab ?? lossVocabulary(recipe) }),
     seed,
     warn: (diagnostic) => notify(renderDiagnostics([diagnostic])),
   });

@@ -225,6 +225,7 @@ function declareMember(
       return entry !== undefined;
     }
     case 'forward':
+    case 'entry':
       return true;
   }
 }
@@ -372,7 +373,8 @@ export function inputTypeOf(type: MemberTypeExpr, env: Env): InputType | undefin
   const forward = forwardOf(value.decl);
   if (scope === undefined || forward === undefined) return undefined;
   const [first] = forward.params;
-  if (first !== undefined) return { type: first.type, scope: new Scope(scope), module: value.module };
+  if (first !== undefined)
+    return { type: first.type, ids: first.ids, scope: new Scope(scope), module: value.module };
   env.session.report('Z210', type.span, `${value.decl.name.text} takes no input`);
   return undefined;
 }

@@ -43,7 +43,7 @@ function onlyComputesWith(expr: Expr, block: BlockDecl): boolean {
   const { params, members } = block;
   if (expr.kind === 'group') return onlyComputesWith(expr.inner, block);
   if (expr.kind !== 'name' || !params.some(({ name }) => name.text === expr.text)) return false;
-  const built = members.filter(({ kind }) => kind !== 'require' && kind !== 'forward');
+  const built = members.filter(({ kind }) => !['require', 'forward', 'entry'].includes(kind));
   return ![...namesIn([params, built])].some(({ text }) => text === expr.text);
 }
 

@@ -16,6 +16,7 @@ import { isBundled, sourceText } from '../values/session.ts';
 import type {
   BlockValue,
   BoundArgument,
+  EntryValue,
   FnValue,
   Instance,
   Provenance,
@@ -58,6 +59,8 @@ export function callValue(
       return callee.module.damaged.has(callee.decl) ? poison : callFn(callee, actuals, span, env);
     case 'instance':
       return callInstance(callee.instance, actuals, span, env);
+    case 'entry':
+      return callEntry(callee, actuals, span, env);
     case 'array':
       return callChain(callee.items, callee.name, actuals, span, env);
     case 'block':
@@ -115,7 +118,7 @@ function provenanceOf(actual: Actual, name: string, value: Value, env: Env): Pro
 function callFn(fn: FnValue, actuals: readonly Actual[], span: Span, env: Env): Value {
   const { decl, module } = fn;
   env.session.instantiated.add(decl);
-  const inner: Env = { ...env, module, scope: new Scope() };
+  const inner: Env = { ...env, module, scope: new Scope(), recalls: false };
   const active = env.session.activeCalls.get(decl) ?? 0;
   if (active >= maxRecursion) {
     const message = `${decl.name.text} calls itself more than ${maxRecursion} levels deep`;
@@ -145,11 +148,32 @@ export function callInstance(instance: Instance, actuals: readonly Actual[], spa
   if (env.tracer === undefined) {
     return env.session.report('Z217', span, `\`${instance.name}\` can only be called inside \`forward\``);
   }
-  const inner: Env = { ...env, module, scope: new Scope(instance.scope), path: instance.path };
+  const scope = new Scope(instance.scope);
+  const inner: Env = { ...env, module, scope, path: instance.path, recalls: false };
   const result = env.session.within(isBundled(instance.span) ? span : instance.span, () =>
     env.session.within(span, () => runCallable(forward, instance.name, actuals, span, env, inner, instance)),
   );
   return isBundled(instance.span) || result.kind !== 'tensor' ? result : givenBy(instance, result);
+}
+
+/** An entry's body sees what forward sees, and `forward` itself. */
+export function callEntry(
+  { instance, decl }: EntryValue,
+  actuals: readonly Actual[],
+  span: Span,
+  env: Env,
+): Value {
+  if (instance.failed) return poison;
+  env.session.spend(span);
+  const name = decl.name.text;
+  if (env.tracer === undefined) {
+    return env.session.report('Z217', span, `\`${name}\` can only be called inside \`forward\` or an entry`);
+  }
+  const scope = new Scope(instance.scope);
+  scope.bind('forward', { value: { kind: 'instance', instance } });
+  const { module } = instance.block!;
+  const inner: Env = { ...env, module, scope, path: instance.path, recalls: true };
+  return env.session.within(span, () => runCallable(decl, name, actuals, span, env, inner));
 }
 
 /** Sizes that a block inside a package gave are the doing of the user's child around it. */
@@ -209,10 +233,21 @@ function runCallable(
     if (bound.ok) runBody(callable, inner);
     return poison;
   }
-  const value = fusedBody(callable, inner, span, instance) ?? runBody(callable, inner);
-  if (callable.result === undefined || value.kind === 'poison') return value;
+  const nodes = instance && nodesOf(callable, inner);
+  const known = nodes && outer.recalls ? outer.tracer?.recall(instance, nodes) : undefined;
+  if (known !== undefined) return known;
+  const made = fusedBody(callable, inner, span, instance) ?? runBody(callable, inner);
   const place: MatchPlace = { role: 'result', of: name, span: callable.body.result.span, instance };
-  return matchType(callable.result, value, inner, place);
+  const untyped = callable.result === undefined || made.kind === 'poison';
+  const value = untyped ? made : matchType(callable.result, made, inner, place);
+  if (nodes) outer.tracer?.remember(instance, nodes, value);
+  return value;
+}
+
+/** The arguments as nodes of the graph; undefined where not all of them are tensors. */
+function nodesOf({ params }: Callable, { scope }: Env): number[] | undefined {
+  const values = params.map(({ name }) => scope.find(name.text)?.value);
+  return values.every((value) => value?.kind === 'tensor') ? values.map(({ node }) => node) : undefined;
 }
 
 function defaultBinding(param: Callable['params'][number], inner: Env): Binding {

@@ -21,7 +21,7 @@ import { emit, toTensor } from '../nodes/emit.ts';
 import type { ModelCode } from '../values/codes.ts';
 import { childNamed } from '../values/instance.ts';
 import * as mistakes from '../values/mistakes.ts';
-import type { Declaration } from '../values/module.ts';
+import { type Declaration, entryOf } from '../values/module.ts';
 import { type Env, evaluate, inScope, Scope } from '../values/scope.ts';
 import type { BlockValue, Value } from '../values/values.ts';
 import { bool, describe, int, notWhole, poison } from '../values/values.ts';
@@ -177,6 +177,8 @@ function evaluateMember(expr: MemberExpr, env: Env): Value {
     return mistakes.noField(env.session, expr.member.span, name, object.fields.keys());
   }
   if (object.kind === 'instance') {
+    const entry = object.instance.block && entryOf(object.instance.block.decl, name);
+    if (entry !== undefined) return { kind: 'entry', instance: object.instance, decl: entry };
     const found = childNamed(object.instance, name);
     if (found.value !== undefined) return found.value;
     return mistakes.noChild(env.session, expr.member.span, object.instance.name, name, found.known);

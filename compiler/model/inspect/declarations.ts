@@ -223,6 +223,7 @@ function checkBlock(block: BlockDecl, look: Look): void {
   checkStaticParams(block.params, block.name.text, look);
   const members: Look = { ...look, scope: new KindScope(look.scope) };
   let forwards = 0;
+  const entries = new Set<string>(reserved);
   for (const member of block.members) {
     switch (member.kind) {
       case 'require':
@@ -240,12 +241,31 @@ function checkBlock(block: BlockDecl, look: Look): void {
       case 'forward':
         if (++forwards > 1)
           look.session.report('Z207', member.span, `${block.name.text} has a second \`forward\``);
+        break;
+      case 'entry':
+        checkEntryName(member.name, entries, members);
     }
   }
-  // The forward sees every member, wherever it stands.
+  // The forward sees every member, wherever it stands; an entry the forward as well.
   for (const member of block.members) {
     if (member.kind === 'forward') checkCallable(member, block.name.text, members);
+    if (member.kind !== 'entry') continue;
+    const scope = new KindScope(members.scope);
+    scope.bind('forward', { of: 'child', name: 'forward', decl: block });
+    checkCallable(member, member.name.text, { ...members, scope });
   }
+}
+
+/** Every model has these. */
+const reserved = ['forward', 'loss'];
+
+function checkEntryName(name: Identifier, known: Set<string>, look: Look): void {
+  const message = reserved.includes(name.text)
+    ? `every model has the entry \`${name.text}\`: this one needs another name`
+    : `\`${name.text}\` is declared twice`;
+  if (known.has(name.text) || look.scope.own(name.text) !== undefined)
+    look.session.report('Z207', name.span, message);
+  known.add(name.text);
 }
 
 /** A member may carry the name of a parameter only if it is a child (`inline text: text`). */

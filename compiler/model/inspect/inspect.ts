@@ -23,7 +23,7 @@ import { baseModel } from '../evaluate/variants.ts';
 import { meaningOf } from '../modules/meaning.ts';
 import { type Actual, actualOf, pipedCall } from '../nodes/arguments.ts';
 import * as mistakes from '../values/mistakes.ts';
-import type { Declaration } from '../values/module.ts';
+import { type Declaration, entryOf } from '../values/module.ts';
 import { sourceText } from '../values/session.ts';
 import { poison } from '../values/values.ts';
 import { resultOf } from './calls.ts';
@@ -187,6 +187,8 @@ function childMember(child: Kind & { of: 'child' }, name: string, span: Span, lo
   const member = members.find((m) => m.name.text === name);
   if (member?.kind === 'weight') return { of: 'tensor' };
   if (member !== undefined) return any;
+  const entry = decl && entryOf(decl, name);
+  if (entry !== undefined) return { of: 'fn', name, callable: entry };
   const known = [...(parts?.keys() ?? []), ...members.map((m) => m.name.text)];
   mistakes.noChild(look.session, span, child.name, name, known);
   return any;

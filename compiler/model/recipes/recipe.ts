@@ -10,6 +10,7 @@ import type { Span } from '../../../grammar/source.ts';
 import { contextOf } from '../build/evaluator.ts';
 import { rootOf } from '../build/tree.ts';
 import { evaluateModelExpr } from '../evaluate/variants.ts';
+import { inputsOf, isPicture, isText } from '../inputs.ts';
 import { checkTexts } from '../inspect/declarations.ts';
 import { lookup, lookupModel, visibleModels, visibleNames } from '../modules/imports.ts';
 import {
@@ -20,19 +21,22 @@ import {
   pick,
   type TextOverride,
 } from '../resolve/resolve.ts';
+import { lossEntry } from '../trace/objective.ts';
 import { traceRoot } from '../trace/trace.ts';
-import type { Model, ModuleHost, Recipe, Result, StaticCall } from '../types.ts';
+import type { Model, ModelInput, ModuleHost, ObjectiveChoice, Recipe, Result, StaticCall } from '../types.ts';
 import type { Module } from '../values/module.ts';
 import { type Env, staticEnv } from '../values/scope.ts';
 import { sourceText } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
 import { assignmentsOf, isSettingPath, type Key, withoutPrefix } from './assignments.ts';
+import { readObjective } from './objective.ts';
 import {
   clippings,
   dataSources,
   optimizers,
   pairSources,
   precisions,
+  type Reading,
   readCall,
   readForm,
   readPlain,
@@ -152,40 +156,46 @@ class RecipeReader {
       const expr = assigned.get(key);
       return expr === undefined || expr.kind === 'error' ? undefined : reader(expr);
     };
-    const data = read('data', (expr) => this.readData(expr));
     const objective = read('objective', (expr) => this.readObjective(expr));
+    const place = assigned.get('objective')?.span ?? this.decl.of.span;
+    const known = objective !== undefined || !assigned.has('objective');
+    const inputs = known ? this.traceInputs(objective, place) : undefined;
+    const data = read('data', (expr) => this.readData(expr, inputs));
     const batch = read('batch', (expr) => readPlain(expr, 'batch', settings.batch, env));
     const chunk = read('chunk', (expr) => this.readChunk(expr, batch));
-    const optimizer = read('optimizer', (expr) => readForm(expr, 'optimizer', optimizers, env));
+    const optimizer = read('optimizer', (expr) => this.readOptimizer(expr));
     const schedule = read('schedule', (expr) => readForm(expr, 'schedule', schedules, env));
     const precision = read('precision', (expr) => readForm(expr, 'precision', precisions, env));
     const clip = read('grad_clip', (expr) => this.readClip(expr));
+    const ema = read('ema', (expr) => readPlain(expr, 'ema', settings.ema, env));
     const seed = read('seed', (expr) => readPlain(expr, 'seed', settings.seed, env)) ?? 0;
     const steps = read('steps', (expr) => readPlain(expr, 'steps', settings.steps, env));
-    if (!assigned.has('objective')) this.checkObjective(undefined, this.decl.of.span);
     const whole = this.requireSettings(assigned);
-    if (!whole || data === undefined || batch === undefined) return undefined;
+    if (!whole || data === undefined || batch === undefined || inputs === undefined) return undefined;
     return {
       data,
       ...(objective === undefined ? {} : { objective }),
+      inputs,
       batch,
       ...(chunk === undefined ? {} : { chunk }),
-      optimizer: adamw(optimizer?.value ?? optimizers.adamw.schema.parse({})),
+      optimizer: optimizer ?? optimizerOf({ kind: 'adamw', value: optimizers.adamw.schema.parse({}) }),
       schedule: scheduled(schedule, steps),
       precision: mixedOr32(precision),
       ...(clip === undefined ? {} : { gradClip: clip }),
+      ...(ema === undefined ? {} : { ema }),
       seed,
     };
   }
 
   /** Tables give pictures with captions: a model must take such. */
-  private readData(expr: Expr): StaticCall | undefined {
+  private readData(expr: Expr, inputs: readonly ModelInput[] | undefined): StaticCall | undefined {
     const data = readCall(expr, 'data', dataSources, this.env);
     const { model } = this;
-    if (data === undefined || model === undefined || !pairSources.has(data.name)) return data;
-    if (model.resolution !== undefined && model.context !== undefined) return data;
-    const taken = model.inputs.map(({ name, sizes }) => `${name} [B, ${sizes.join(', ')}]`);
-    const message = `${data.name} gives pictures [B, 3, R, R] and tokens [B, T]; ${model.name} takes ${taken.join(' and ')}`;
+    if (data === undefined || model === undefined || inputs === undefined || !pairSources.has(data.name))
+      return data;
+    if (inputs.length === 2 && inputs.some(isPicture) && inputs.some(isText)) return data;
+    const taken = inputs.map(({ name, sizes }) => `${name} [B, ${sizes.join(', ')}]`);
+    const message = `${data.name} gives pictures [B, 3, R, R] and texts i32[B, T]; ${model.name} takes ${taken.join(' and ')}`;
     this.session.report('Z315', expr.span, message, {
       help: 'data = tensors("FILE.safetensors") feeds inputs of any shape',
     });
@@ -205,40 +215,35 @@ class RecipeReader {
     return false;
   }
 
-  private readObjective(expr: Expr): string | undefined {
-    const name = expr.kind === 'name' ? expr.text : expr.kind === 'string' ? expr.value : undefined;
-    if (name === undefined) {
-      this.session.report(
-        'Z502',
-        expr.span,
-        '`objective` must be the name of an objective: objective = contrastive',
-      );
-      return undefined;
-    }
-    const found = lookup(this.module, name);
-    if (found === null) return undefined;
-    if (found?.kind === 'objective' || found?.kind === 'fn') return this.checkObjective(name, expr.span);
-    const hint = didYouMean(name, visibleNames(this.module));
-    this.session.report('Z200', expr.span, `there is no objective \`${name}\`${hint}`);
+  /** `contrastive`, or a call that gives its static parameters: `coca(caption = 1.0)`. */
+  private readObjective(expr: Expr): ObjectiveChoice | undefined {
+    const choice = readObjective(expr, this.env);
+    if (choice === undefined) return undefined;
+    const found = lookup(this.module, choice.name);
+    if (found?.kind === 'objective' || found?.kind === 'fn') return choice;
+    const hint = didYouMean(choice.name, visibleNames(this.module));
+    if (found !== null)
+      this.session.report('Z200', expr.span, `there is no objective \`${choice.name}\`${hint}`);
     return undefined;
   }
 
-  /** Traces the loss, so that its shapes are checked with this model. */
-  private checkObjective(name: string | undefined, span: Span): string | undefined {
+  /** Traces the loss, so that its shapes are checked with this model: what it is fed, undefined after a report. */
+  private traceInputs(objective: ObjectiveChoice | undefined, span: Span): readonly ModelInput[] | undefined {
     const { model, session } = this;
-    if (model === undefined) return name;
-    if (!model.entries.some((e) => e.name === 'loss')) {
-      session.report(
-        'Z315',
-        this.decl.of.span,
-        `${model.name} gives no \`image\`, \`text\` and \`scale\` to train on`,
-      );
+    if (model === undefined) return undefined;
+    const chosen = objective === undefined ? {} : { objective };
+    const graph = traceRoot({ ...rootOf(model), span }, lossEntry, session, { ...chosen, training: true });
+    return graph && inputsOf(graph);
+  }
+
+  private readOptimizer(expr: Expr): Recipe['optimizer'] | undefined {
+    const reading = readForm(expr, 'optimizer', optimizers, this.env);
+    if (reading?.kind === 'sgd' && reading.value.nesterov && reading.value.momentum === 0) {
+      const help = 'sgd(lr = 0.1, momentum = 0.9, nesterov = true)';
+      this.session.report('Z502', expr.span, '`nesterov` of sgd needs a momentum above 0', { help });
       return undefined;
     }
-    const before = session.errorCount;
-    const objective = name === undefined ? {} : { objective: name };
-    traceRoot({ ...rootOf(model), span }, 'loss', session, { ...objective, training: true });
-    return session.errorCount > before ? undefined : name;
+    return reading && optimizerOf(reading);
   }
 
   private readChunk(expr: Expr, batch: number | undefined): number | undefined {
@@ -261,25 +266,18 @@ class RecipeReader {
 
 // ── values ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-function adamw(o: {
-  lr: number;
-  beta1: number;
-  beta2: number;
-  eps: number;
-  weight_decay: number;
-  decay_when: number;
-}): Recipe['optimizer'] {
-  const { lr, beta1, beta2, eps, weight_decay: weightDecay, decay_when: decayMinDims } = o;
-  return { kind: 'adamw', lr, beta1, beta2, eps, weightDecay, decayMinDims };
+function optimizerOf({ kind, value }: Reading<typeof optimizers>): Recipe['optimizer'] {
+  const { weight_decay: weightDecay, decay_when: decayMinDims, ...rule } = value;
+  return { kind, ...rule, weightDecay, decayMinDims } as Recipe['optimizer'];
 }
 
 type ScheduleReading = ReturnType<typeof readForm<typeof schedules>>;
 
 /** Constant without a `schedule`; `steps` is its length. */
 function scheduled(reading: ScheduleReading, steps: number | undefined): Recipe['schedule'] {
-  const { warmup, total } = reading?.value ?? schedules.constant.schema.parse({});
-  const length = steps === undefined ? total : { value: steps, unit: 'steps' as const };
-  return { kind: reading?.kind ?? 'constant', warmup, ...(length === undefined ? {} : { total: length }) };
+  const { kind, value } = reading ?? { kind: 'constant', value: schedules.constant.schema.parse({}) };
+  const length = steps === undefined ? {} : { total: { value: steps, unit: 'steps' } as const };
+  return { kind, ...value, ...length } as Recipe['schedule'];
 }
 
 function mixedOr32(reading: ReturnType<typeof readForm<typeof precisions>>): Recipe['precision'] {

@@ -9,22 +9,19 @@ import { contextOf } from '../build/evaluator.ts';
 import { configOf } from '../build/structure.ts';
 import { type Root, treeOf } from '../build/tree.ts';
 import { evaluateModel } from '../evaluate/variants.ts';
+import { isPicture, isText } from '../inputs.ts';
 import { checkTexts } from '../inspect/declarations.ts';
 import { bundledModels, ModuleLoader, modelsOf, nameOf, zooPackages } from '../modules/imports.ts';
-import {
-  checkIndices,
-  defaultObjective,
-  entriesOf,
-  entryOutputs,
-  forwardGraph,
-  type Run,
-  runForward,
-  tokenRange,
-} from '../trace/trace.ts';
+import { openTrace, type Traced, traceDeclared, traceForward } from '../trace/callable.ts';
+import { boundGraph } from '../trace/indices.ts';
+import type { Trace } from '../trace/inputs.ts';
+import { defaultObjective, lossEntry } from '../trace/objective.ts';
+import { towersOf } from '../trace/tower.ts';
+import { traceLoss } from '../trace/trace.ts';
 import type { EntryInfo, EntryName, Model, ModelInput, ModuleHost, Result, Weight } from '../types.ts';
 import { weightsInOrder } from '../values/instance.ts';
 import * as mistakes from '../values/mistakes.ts';
-import type { Loader, ModelDeclaration, Module } from '../values/module.ts';
+import { entriesOf, type Loader, type ModelDeclaration, type Module } from '../values/module.ts';
 import { type Env, evaluate, staticEnv } from '../values/scope.ts';
 import { Session } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
@@ -163,15 +160,12 @@ export function buildModel(
   const instance = instantiate({ ...value, path: '' }, { name, path: '', span }, contextOf(session));
   const root: Root = { instance, module, span };
   const weights = uniqueWeights(instance, session);
-  const run = runForward(root, session, {});
-  if (run === undefined || weights === undefined || session.errorCount > before) return undefined;
-  const entries = entriesOf(run);
-  if (entries.length === 0) {
-    session.report('Z315', span, 'the forward of a model must give `image` or `text` features');
-    return undefined;
-  }
-  const infos = entries.flatMap((entry) => entryInfo(entry, run, root) ?? []);
-  checkIndices(forwardGraph(run), run, root);
+  const trace = openTrace(root, session, {});
+  const forward = traceForward(trace);
+  if (forward === undefined || weights === undefined || session.errorCount > before) return undefined;
+  const inputs = boundInputs(forward, trace);
+  const objective = defaultObjective(trace, forward);
+  const entries = entriesOfModel(trace, forward, objective);
   if (session.errorCount > before) return undefined;
   const tree = treeOf(root);
   return {
@@ -179,13 +173,52 @@ export function buildModel(
     weights,
     parameters: weights.reduce((sum, w) => sum + (w.kind === 'param' ? elements(w) : 0), 0),
     config: configOf(tree),
-    entries: infos,
-    ...(entries.includes('loss') ? { objective: defaultObjective(run) } : {}),
-    inputs: run.inputs.map(({ name, dtype, sizes }) => ({ name, dtype, sizes })),
-    ...sizesOf(run),
+    entries,
+    ...(objective === undefined ? {} : { objective }),
+    inputs,
+    ...sizesOf(inputs, forward, trace),
     sources: module.loader.modules().flatMap((m) => (m.bundled === undefined ? [m.file] : [])),
     root: tree,
   };
+}
+
+/** The entries that the root block declares, then its forward, and its loss where an objective fits. */
+function entriesOfModel(trace: Trace, forward: Traced, objective: string | undefined): EntryInfo[] {
+  const traced = entriesOf(trace.root.instance.block!.decl).flatMap((entry) => {
+    const found = traceDeclared(trace, entry);
+    return found === undefined ? [] : [entryInfo(entry.name.text, found, trace)];
+  });
+  const towers = towersOf(trace, forward);
+  const loss = objective === undefined ? undefined : traceLoss(trace, forward);
+  return [
+    ...traced,
+    ...towers.map((tower) => entryInfo(tower.name, tower.traced, trace)),
+    entryInfo('forward', forward, trace),
+    ...(loss === undefined ? [] : [entryInfo(lossEntry, loss, trace)]),
+  ];
+}
+
+function entryInfo(name: EntryName, traced: Traced, trace: Trace): EntryInfo {
+  const { builder } = trace.tracer;
+  const text = (node: number) => formatShape(builder.type(node).shape);
+  const inputs = boundInputs(traced, trace);
+  return {
+    name,
+    inputs: inputs.map((input, i) => ({ ...input, shape: text(traced.inputs[i]!.value.node) })),
+    outputs: traced.outputs.map(({ name, node }) => ({ name, shape: text(node) })),
+  };
+}
+
+/** What is fed, with the ids of integers as far as anything bounds them. */
+function boundInputs({ outputs, inputs }: Traced, trace: Trace): ModelInput[] {
+  const graph = boundGraph(trace.tracer.builder.finish(outputs), trace);
+  const bounds = new Map(
+    graph.nodes.flatMap(({ op, attrs }) => (op === 'input' ? [[attrs.name, attrs.ids] as const] : [])),
+  );
+  return inputs.map(({ value: _, ...input }) => {
+    const ids = input.ids ?? bounds.get(input.name);
+    return { ...input, ...(ids === undefined ? {} : { ids }) };
+  });
 }
 
 function elements(weight: Weight): number {
@@ -209,43 +242,22 @@ function uniqueWeights(instance: Instance, session: Session): Weight[] | undefin
   return weights;
 }
 
-function entryInfo(entry: EntryName, run: Run, root: Root): EntryInfo | undefined {
-  // A model of another shape than CLIP's (with a bias, say) has its own objective, which its recipe names.
-  const wanted = entry === 'loss' ? 'logits' : entry;
-  const outputs = entryOutputs(run, wanted, root);
-  if (outputs === undefined) return undefined;
-  const { builder } = run.tracer;
-  const text = (node: number) => formatShape(builder.type(node).shape);
-  const read = builder.finish(outputs).nodes.flatMap((n) => (n.op === 'input' ? [n.attrs.name] : []));
-  // Features of a picture may depend on the text as well; an input of an entry's own stays one if nothing reads it.
-  const own = (name: string) =>
-    entry === 'logits' || entry === 'loss' || (entry === 'encode_image') === (name === 'images');
-  const used = run.inputs.filter(({ name }) => own(name) || read.includes(name));
-  const results = outputs.map(({ name, node }) => ({ name, shape: text(node) }));
+/** Sizes of pictures and texts, for those that take such, and the width of the features they give. */
+function sizesOf(
+  inputs: readonly ModelInput[],
+  { outputs }: Traced,
+  { tracer }: Trace,
+): Pick<Model, 'resolution' | 'context' | 'vocab' | 'embed'> {
+  const picture = inputs.find(isPicture);
+  const text = inputs.find(isText);
+  const features = outputs
+    .map(({ node }) => tracer.builder.type(node).shape)
+    .find((shape) => shape.length === 2);
+  const embed = features?.[1];
   return {
-    name: entry,
-    inputs: used.map(({ name, node }) => ({ name, shape: text(node) })),
-    outputs: entry === 'loss' ? [...results, { name: 'loss', shape: '[]' }] : results,
+    ...(picture === undefined ? {} : { resolution: picture.sizes[1]! }),
+    ...(text === undefined ? {} : { context: text.sizes[0]! }),
+    ...(text?.ids === undefined ? {} : { vocab: text.ids.max + 1 }),
+    ...(typeof embed === 'number' ? { embed } : {}),
   };
-}
-
-/** Resolution, context, vocabulary and embedding width, read off the traced graph. */
-function sizesOf(run: Run): { resolution?: number; context?: number; vocab?: number; embed?: number } {
-  const { builder } = run.tracer;
-  const axis = (node: number | undefined, at: number) => {
-    const dim = node === undefined ? undefined : builder.type(node).shape.at(at);
-    return typeof dim === 'number' ? dim : undefined;
-  };
-  const sizesBehind = (name: ModelInput['name']) => run.inputs.find((i) => i.name === name)?.sizes;
-  const [channels, height, width] = sizesBehind('images') ?? [];
-  const pictures = channels === 3 && height === width && sizesBehind('images')?.length === 3;
-  const first = [...run.out.fields.values()].find((v) => v.kind === 'tensor' && v.axes.length === 2);
-  const ids = tokenRange(run);
-  const sizes = {
-    resolution: pictures ? height : undefined,
-    context: sizesBehind('tokens')?.[0],
-    vocab: ids === undefined ? undefined : ids.max + 1,
-    embed: axis(first?.kind === 'tensor' ? first.node : undefined, -1),
-  };
-  return Object.fromEntries(Object.entries(sizes).filter(([, v]) => v !== undefined));
 }

@@ -1,6 +1,7 @@
 /** What a file or package declares and imports, as `modules/` loads it and every later room reads it. */
 import type {
   BlockDecl,
+  EntryMember,
   FnDecl,
   ForwardMember,
   Item,
@@ -52,6 +53,15 @@ export interface Module {
 /** The `forward` of a block, if it has one. */
 export function forwardOf(decl: BlockDecl): ForwardMember | undefined {
   return decl.members.find((m) => m.kind === 'forward');
+}
+
+/** The entries that a block declares beside its `forward`, in order. */
+export function entriesOf(decl: BlockDecl): EntryMember[] {
+  return decl.members.filter((m) => m.kind === 'entry');
+}
+
+export function entryOf(decl: BlockDecl, name: string): EntryMember | undefined {
+  return entriesOf(decl).find((entry) => entry.name.text === name);
 }
 
 /** The files and packages of one check, each read once. */

@@ -5,7 +5,7 @@
  * (parameters, lets, weights, children). Declarations of files are not in scopes; `lookup` in imports.ts
  * finds them.
  */
-import type { Expr, MemberTypeExpr, TypeExpr } from '../../../grammar/ast.ts';
+import type { Expr, MemberTypeExpr, RangeExpr, TypeExpr } from '../../../grammar/ast.ts';
 import type { Module } from './module.ts';
 import type { Session } from './session.ts';
 import type { Tracer } from './tracer.ts';
@@ -42,6 +42,8 @@ export class Scope implements Names {
 /** The type of what a block takes, and where its names are in reach. */
 export interface InputType {
   readonly type: TypeExpr;
+  /** What it may hold, of integers. */
+  readonly ids: RangeExpr | undefined;
   readonly scope: Scope;
   readonly module: Module;
 }
@@ -69,6 +71,10 @@ export interface Env extends Context {
   readonly tracer?: Tracer;
   /** Path of the block being traced (`visual.transformer`), for the origins of nodes. */
   readonly path: string;
+  /**
+   * In the body of an entry: a child that is called again on the same tensors is not computed again.
+   */
+  readonly recalls?: boolean;
 }
 
 /** The static world of a module: no tensors, no path. */

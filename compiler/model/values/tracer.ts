@@ -6,8 +6,9 @@ import type { Span } from '../../../grammar/source.ts';
 import type { Builder } from '../../graph/builder.ts';
 import { createBuilder } from '../../graph/create-builder.ts';
 import type { Dim } from '../../graph/types.ts';
-import type { Weight } from '../types.ts';
+import type { ObjectiveChoice, Weight } from '../types.ts';
 import { Randomness } from './randomness.ts';
+import type { Instance, Value } from './values.ts';
 
 export interface TraceOptions {
   /** Rows of the batch; open (`B`) when absent. */
@@ -16,8 +17,8 @@ export interface TraceOptions {
   readonly training?: boolean;
   /** Buffers that training leaves alone, by weight name: their batch norms keep to the running statistics. */
   readonly frozen?: (name: string) => boolean;
-  /** Objective of the `loss` entry by name; the model's own by default. */
-  readonly objective?: string;
+  /** Objective of the `loss` entry; the model's own by default. */
+  readonly objective?: ObjectiveChoice;
   /** What random numbers belong to, as a trace with an open batch found. */
   readonly randomRows?: Randomness['rows'];
   /** Replace bodies by fused kernels (default); `false` compiles the bodies, for comparison. */
@@ -36,12 +37,25 @@ export class Tracer {
    */
   readonly statistics = new Map<string, { readonly node: number; readonly from: number }>();
 
+  /** What instances gave, by their arguments. */
+  readonly #calls = new Map<Instance, { readonly nodes: readonly number[]; readonly value: Value }[]>();
+
   constructor(options: TraceOptions) {
     this.batch = options.batch ?? { symbol: 'B', mul: 1 };
     this.training = options.training ?? false;
     this.fuse = options.fuse ?? true;
     this.frozen = options.frozen ?? (() => false);
     this.randomness = new Randomness(options.randomRows);
+  }
+
+  /** What an instance gave when it was called on these tensors before. */
+  recall(instance: Instance, nodes: readonly number[]): Value | undefined {
+    return this.#calls.get(instance)?.find((call) => sameNumbers(call.nodes, nodes))?.value;
+  }
+
+  remember(instance: Instance, nodes: readonly number[], value: Value): void {
+    const calls = this.#calls.get(instance) ?? [];
+    this.#calls.set(instance, [...calls, { nodes, value }]);
   }
 
   /** The node of a weight or buffer. */
@@ -54,4 +68,8 @@ export class Tracer {
   statistic(buffer: Weight, path: string, span: Span): number {
     return this.statistics.get(buffer.name)?.node ?? this.weight(buffer, path, span);
   }
+}
+
+function sameNumbers(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((n, i) => n === b[i]);
 }

@@ -6,7 +6,7 @@
  * which block gave an axis, so that an error can name the place a person has to edit. `poison` marks a value
  * for which an error was reported.
  */
-import type { ArrowExpr, BlockDecl, FnDecl, ObjectiveDecl } from '../../../grammar/ast.ts';
+import type { ArrowExpr, BlockDecl, EntryMember, FnDecl, ObjectiveDecl } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import type { SymbolicDim } from '../../graph/types.ts';
 import type { Initializer, Weight } from '../types.ts';
@@ -98,6 +98,13 @@ export interface FnValue {
   readonly module: Module;
 }
 
+/** What a child's block computes beside its forward: `visual.patches`. */
+export interface EntryValue {
+  readonly kind: 'entry';
+  readonly instance: Instance;
+  readonly decl: EntryMember;
+}
+
 export interface NumberValue {
   readonly kind: 'int' | 'float';
   readonly value: number;
@@ -141,6 +148,7 @@ export type Value =
   | { readonly kind: 'builtin'; readonly builtin: Builtin }
   | { readonly kind: 'initializer'; readonly init: Initializer }
   | { readonly kind: 'instance'; readonly instance: Instance }
+  | EntryValue
   | { readonly kind: 'array'; readonly name: string; readonly items: readonly Instance[] }
   | { readonly kind: 'weight'; readonly weight: Weight; readonly axes: readonly (AxisOrigin | undefined)[] }
   | { readonly kind: 'pattern'; readonly expr: ArrowExpr }
@@ -277,6 +285,7 @@ export const nouns: Readonly<Record<Value['kind'], string>> = {
   builtin: 'a function',
   initializer: 'an initialiser',
   instance: 'a child block',
+  entry: 'an entry',
   array: 'an array of blocks',
   weight: 'a weight',
   pattern: 'an axis pattern',

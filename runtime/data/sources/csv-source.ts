@@ -6,8 +6,10 @@
  * row). An incomplete last batch is dropped, as open_clip does in training.
  */
 import { z } from 'zod';
+import { anyId } from '../../../compiler/graph/index-ranges.ts';
 import type { StaticCall } from '../../../compiler/model/types.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
+import type { HostArray } from '../../types.ts';
 import { callValue, failAt, parseOptions, texts } from '../options.ts';
 import { type Augmentation, makeAugmentation } from '../pictures/augment.ts';
 import { defaultWorkers } from '../pictures/decode.ts';
@@ -18,7 +20,7 @@ import { createTokenizer, type Tokenizer } from '../texts/tokenizer.ts';
 import type { Batch, BatchSource } from '../types.ts';
 import { readCsvTable } from './csv-table.ts';
 import { type BatchMaker, PrefetchedSource } from './prefetch.ts';
-import { type PairContext, type SourceContext, takesPairs } from './source-context.ts';
+import { pairOf, type SourceContext } from './source-context.ts';
 
 const colours: Readonly<Record<string, Colour>> = {
   white: [255, 255, 255],
@@ -135,20 +137,36 @@ class SampleDrawer {
   }
 }
 
+/** The two inputs by name, and the size of a sample of each. */
+interface PairSizes {
+  readonly picture: string;
+  readonly text: string;
+  readonly resolution: number;
+  readonly context: number;
+}
+
+/** Arrays that are used again. */
+interface Pair {
+  readonly images: Float32Array;
+  readonly tokens: Int32Array;
+}
+
 class CsvBatches implements BatchMaker {
   readonly batchesPerEpoch: number;
   readonly #count: number;
-  readonly #context: PairContext;
+  readonly #context: SourceContext;
+  readonly #sizes: PairSizes;
   readonly #shuffle: boolean;
   readonly #store: ImageStore;
   readonly #tokenizer: Tokenizer;
   readonly #drawer: SampleDrawer;
   readonly #orders = new Map<number, Uint32Array>();
-  readonly #spare: Batch[] = [];
+  readonly #spare: Pair[] = [];
 
   constructor(parts: {
     count: number;
-    context: PairContext;
+    context: SourceContext;
+    sizes: PairSizes;
     shuffle: boolean;
     store: ImageStore;
     tokenizer: Tokenizer;
@@ -156,6 +174,7 @@ class CsvBatches implements BatchMaker {
   }) {
     this.#count = parts.count;
     this.#context = parts.context;
+    this.#sizes = parts.sizes;
     this.#shuffle = parts.shuffle;
     this.#store = parts.store;
     this.#tokenizer = parts.tokenizer;
@@ -164,7 +183,8 @@ class CsvBatches implements BatchMaker {
   }
 
   async make(epoch: number, batch: number): Promise<Batch> {
-    const { batch: rows, resolution, context } = this.#context;
+    const { batch: rows } = this.#context;
+    const { picture: name, text: textName, resolution, context } = this.#sizes;
     const { images, tokens } = this.#spare.pop() ?? {
       images: new Float32Array(rows * 3 * resolution * resolution),
       tokens: new Int32Array(rows * context),
@@ -180,11 +200,17 @@ class CsvBatches implements BatchMaker {
       this.#tokenizer.encodeInto(tokens.subarray(row * context, (row + 1) * context), text);
     };
     await Promise.all(Array.from(wanted, fill));
-    return { images, tokens, skipped };
+    const inputs = new Map<string, HostArray>([
+      [name, images],
+      [textName, tokens],
+    ]);
+    return { inputs, skipped };
   }
 
   recycle(batch: Batch): void {
-    this.#spare.push(batch);
+    const { picture, text } = this.#sizes;
+    const images = batch.inputs.get(picture) as Float32Array;
+    this.#spare.push({ images, tokens: batch.inputs.get(text) as Int32Array });
   }
 
   close(): Promise<void> {
@@ -215,7 +241,10 @@ function warnEmpty(context: SourceContext, path: string, dropped: number, total:
 
 /** Opens the source that a `csv(...)` call names. Errors: Z414 to Z418, Z520 to Z522. */
 export async function openCsv(call: StaticCall, context: SourceContext): Promise<BatchSource> {
-  if (!takesPairs(context)) throw new Error('csv feeds a model that takes no pictures and texts');
+  const pair = pairOf(context.inputs);
+  if (pair === undefined) throw new Error('csv feeds a model that takes no pictures and texts');
+  const { picture, text } = pair;
+  const [resolution, length] = [picture.sizes[1]!, text.sizes[0]!];
   const options = parseOptions(call, schema, ['file']);
   const { names, weights, split } = captionOptions(call, options);
   const augmentations = options.augment.map(makeAugmentation);
@@ -234,16 +263,17 @@ export async function openCsv(call: StaticCall, context: SourceContext): Promise
   if (kept.length < context.batch)
     failAt(call, 'Z418', `${path} has ${kept.length} samples, fewer than one batch of ${context.batch}`);
   const pick = (column: readonly string[]) => kept.map((i) => column[i]!);
-  const tokenizer = await createTokenizer({ vocab: context.vocab, context: context.context });
+  const tokenizer = await createTokenizer({ vocab: (text.ids ?? anyId).max + 1, context: length });
   const { background } = options;
   const maker = new CsvBatches({
     count: kept.length,
     context,
+    sizes: { picture: picture.name, text: text.name, resolution, context: length },
     shuffle: options.shuffle,
     tokenizer,
     store: new ImageStore(
       pick(table.images),
-      { size: context.resolution, ...(background === undefined ? {} : { background }) },
+      { size: resolution, ...(background === undefined ? {} : { background }) },
       { workers: options.workers ?? defaultWorkers(), cacheBytes: options.cache * 2 ** 20 },
     ),
     drawer: new SampleDrawer(
@@ -253,6 +283,6 @@ export async function openCsv(call: StaticCall, context: SourceContext): Promise
       context.seed,
     ),
   });
-  const batchBytes = context.batch * 3 * context.resolution ** 2 * 4;
+  const batchBytes = context.batch * 3 * resolution ** 2 * 4;
   return new PrefetchedSource(maker, context.seed, batchBytes <= smallBatch ? 2 : 1);
 }

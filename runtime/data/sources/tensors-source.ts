@@ -1,32 +1,34 @@
 /**
  * `tensors("FILE")`: ready-made batches from a safetensors file, in order, for exact comparisons.
  *
- * `images` F32 [S, B, ...] and `tokens` I32 or I64 [S, B, context], as far as the model takes them: batch s
- * is used at step s, and after the last comes the first. Token ids are checked, because a GPU reads past a
- * table without telling.
+ * Every input under its own name, F32 or I32 (or I64) [S, B, ...]: batch s is used at step s, and after the last
+ * comes the first; a table in its own shape. Ids are checked, because a GPU reads past a table without telling.
  */
 import { z } from 'zod';
+import { anyId } from '../../../compiler/graph/index-ranges.ts';
+import { storedName } from '../../../compiler/model/inputs.ts';
 import type { ModelInput, StaticCall } from '../../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
+import type { HostArray } from '../../types.ts';
 import { parseOptions } from '../options.ts';
 import { openSafetensors, type SafetensorsFile } from '../safetensors/file.ts';
+import type { TensorData } from '../safetensors/tensors.ts';
 import type { Batch, BatchSource } from '../types.ts';
 import { type BatchMaker, PrefetchedSource } from './prefetch.ts';
 import type { SourceContext } from './source-context.ts';
 
 const schema = z.object({ file: z.string() });
 
-/** All that is wrong with one tensor's type and shape; `shape[0]` is the number of batches. */
-function checkTensor(
-  file: SafetensorsFile,
-  name: string,
-  dtypes: readonly string[],
-  row: readonly number[],
-): string[] {
-  const wanted = `${dtypes.join(' or ')} [S, ${row.join(', ')}]`;
-  const info = file.infos.get(name);
+/** All that is wrong with one tensor's type and shape; `shape[0]` is the number of batches, but of tables. */
+function checkTensor(file: SafetensorsFile, input: ModelInput, batch: number): string[] {
+  const { name, dtype, sizes, table } = input;
+  const dtypes: readonly string[] = storedAs[dtype];
+  const row = table ? sizes : [batch, ...sizes];
+  const steps = table ? 0 : 1;
+  const wanted = `${dtypes.join(' or ')} [${[...(table ? [] : ['S']), ...row].join(', ')}]`;
+  const info = file.infos.get(storedName(input, file.infos));
   if (info === undefined) return [`has no tensor \`${name}\`; wanted ${wanted}`];
-  const fits = info.shape.length === row.length + 1 && row.every((d, i) => info.shape[i + 1] === d);
+  const fits = info.shape.length === row.length + steps && row.every((d, i) => info.shape[i + steps] === d);
   if (fits && dtypes.includes(info.dtype)) return [];
   return [`\`${name}\` is ${info.dtype} [${info.shape.join(', ')}]; wanted ${wanted}`];
 }
@@ -35,10 +37,13 @@ const storedAs = { f32: ['F32'], i32: ['I32', 'I64'] } as const;
 
 /** @returns the number of batches */
 function checkFile(file: SafetensorsFile, { batch, inputs }: SourceContext): number {
-  const problems = inputs.flatMap(({ name, dtype, sizes }) =>
-    checkTensor(file, name, storedAs[dtype], [batch, ...sizes]),
-  );
-  const counts = inputs.map(({ name }) => ({ name, count: file.infos.get(name)?.shape[0] ?? 0 }));
+  const problems = inputs.flatMap((input) => checkTensor(file, input, batch));
+  const counts = inputs
+    .filter((input) => !input.table)
+    .map((input) => {
+      const name = storedName(input, file.infos);
+      return { name, count: file.infos.get(name)?.shape[0] ?? 0 };
+    });
   const batches = counts[0]?.count ?? 0;
   if (problems.length === 0 && counts.some(({ count }) => count !== batches))
     problems.push(
@@ -66,24 +71,25 @@ class TensorBatches implements BatchMaker {
   }
 
   async make(_epoch: number, batch: number): Promise<Batch> {
-    const read = async (name: ModelInput['name']) =>
-      this.#context.inputs.some((input) => input.name === name)
-        ? (await this.#file.readRows(name, batch, 1)).data
-        : undefined;
-    const images = ((await read('images')) ?? new Float32Array()) as Float32Array;
-    const tokens = (await read('tokens')) ?? [];
-    return { images, tokens: this.#ids(tokens as ArrayLike<number | bigint>, batch), skipped: 0 };
+    const inputs = new Map<string, HostArray>();
+    for (const input of this.#context.inputs) {
+      const stored = storedName(input, this.#file.infos);
+      const { data } = input.table
+        ? await this.#file.read(stored)
+        : await this.#file.readRows(stored, batch, 1);
+      inputs.set(input.name, data instanceof Float32Array ? data : this.#ids(input, data, batch));
+    }
+    return { inputs, skipped: 0 };
   }
 
-  /** @throws DiagnosticError Z417 when an id is outside of the vocabulary */
-  #ids(stored: ArrayLike<number | bigint>, batch: number): Int32Array {
-    const { vocab = 0 } = this.#context;
-    return Int32Array.from(stored, (value) => {
+  /** @throws DiagnosticError Z417 when an id is none that the input may hold */
+  #ids({ name, ids = anyId }: ModelInput, stored: TensorData, batch: number): Int32Array {
+    return Int32Array.from(stored as ArrayLike<number | bigint>, (value) => {
       const id = Number(value);
-      if (id >= 0 && id < vocab) return id;
+      if (id >= ids.min && id <= ids.max) return id;
       return fail(
         'Z417',
-        `${this.#file.path}: \`tokens\` holds the id ${id} in batch ${batch}, the model's vocabulary has ${vocab}`,
+        `${this.#file.path}: \`${name}\` holds the id ${id} in batch ${batch}, it takes ${ids.min} to ${ids.max}`,
       );
     });
   }

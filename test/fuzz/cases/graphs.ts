@@ -124,12 +124,13 @@ export function randomGraph(n: number): FuzzCase {
   const graph = g.b.finish(outputs);
   const read = weightsOf(graph);
   const wrt = draw.chance(0.15) ? [] : draw.some(read, draw.pick([1, 0.7, 0.4]));
-  const training = wrt.length > 0 && draw.chance(0.15);
+  // What is trained is read by the loss.
+  const trained = wrt.filter((name) => weightsOf(graph, 'loss').includes(name));
+  const training = wrt.length > 0 && draw.chance(0.15) && trained.length > 0;
   return {
     name: `graph ${n}`,
     graph,
-    // What is trained is read by the loss.
-    wrt: training ? wrt.filter((name) => weightsOf(graph, 'loss').includes(name)) : wrt,
+    wrt: training ? trained : wrt,
     precision: draw.chance(0.2) ? 'mixed' : 'f32',
     remat: draw.chance(0.2) ? [draw.pick(['block.*', 'block.0', 'block.1'])] : [],
     training,

@@ -236,7 +236,7 @@ export function caseOfProgram(program: Program): FuzzCase {
   const [batch, size] = draw.pick(width === 4 && draw.chance(0.7) ? many : few);
   const training = draw.chance(0.4);
   const trace = (pairs: number): Graph =>
-    checked(traceEntry(model, 'loss', { batch: pairs, training, objective }), text);
+    checked(traceEntry(model, 'loss', { batch: pairs, training, objective: { name: objective } }), text);
   const graph = trace(batch);
   // What is trained is read by the loss.
   const read = new Set(weightsOf(graph, training ? 'loss' : undefined));

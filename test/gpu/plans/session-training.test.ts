@@ -8,6 +8,7 @@ import { hyperAt } from '../../../runtime/train/trainer.ts';
 import type { StateArray, TrainSession } from '../../../runtime/train/types.ts';
 import type { WebGpuDevice } from '../../../runtime/webgpu/device.ts';
 import { describeAdapterTraining, openGoldenSession } from '../../golden/training-cases.ts';
+import { pairs } from '../../support/batches.ts';
 import { goldenTraining } from '../../support/golden/golden-training.ts';
 
 describeAdapterTraining(['tiny_vit', 'hash_rn']);
@@ -27,11 +28,7 @@ describe('training on WebGPU, interrupted', () => {
     const step = (session: TrainSession, i: number) => {
       const part = (data: Float64Array) =>
         data.subarray(((i % 5) * data.length) / 5, (((i % 5) + 1) * data.length) / 5);
-      const batch = {
-        images: Float32Array.from(part(images)),
-        tokens: Int32Array.from(part(tokens)),
-        skipped: 0,
-      };
+      const batch = pairs(Float32Array.from(part(images)), Int32Array.from(part(tokens)));
       return session.step(batch, hyperAt({ schedule, settings: golden.settings }, i, 0));
     };
     const stateOf = async (session: TrainSession) => {

@@ -31,7 +31,9 @@ describe('weights that the loss does not read', () => {
     const weights = await openWeights(model, 'init:3');
     const request = { entry: 'loss', batch: 4, mode: 'train', gradients: true, precision } as const;
     const entry = await openEntry(executor, model, weights, request);
-    const { images, tokens } = batchValues(model, 4);
+    const { inputs } = batchValues(model, 4);
+    const images = inputs.get('images') as Float32Array;
+    const tokens = inputs.get('tokens') as Int32Array;
     const results = await entry.run(
       new Map<string, Float32Array | Int32Array>(Object.entries({ images, tokens })),
     );

@@ -17,6 +17,8 @@ import { verifyPlan } from '../../../compiler/plan/verify.ts';
 import { discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
 import { chunkByChunk, type StepComputation, wholeBatch } from '../../../runtime/reference/computation.ts';
 import { ReferenceTrainSession } from '../../../runtime/reference/session.ts';
+import { imagesOf, pairs, tokensOf } from '../../support/batches.ts';
+import { adamw } from '../../support/optimizers.ts';
 import {
   batchValues,
   fixtureModel,
@@ -26,7 +28,7 @@ import {
   weightValues,
 } from '../../support/training-models.ts';
 
-const update = { beta1: 0.9, beta2: 0.98, eps: 1e-6, weightDecay: 0.2, decayMinDims: 2 };
+const update = { rule: adamw, weightDecay: 0.2, decayMinDims: 2 };
 
 function settingsOf(model: Model, frozen?: RegExp) {
   return {
@@ -145,11 +147,13 @@ describe('training in chunks', () => {
     const results = computation(model, 4, 2, 'contrastive')(batch, params, still);
     const half = traceTraining(model, 2);
     const second = wholeBatch(half, []);
-    const halves = [0, 1].map((c) => ({
-      images: batch.images.slice((c * batch.images.length) / 2, ((c + 1) * batch.images.length) / 2),
-      tokens: batch.tokens.slice((c * batch.tokens.length) / 2, ((c + 1) * batch.tokens.length) / 2),
-      skipped: 0,
-    }));
+    const [images, tokens] = [imagesOf(batch), tokensOf(batch)];
+    const halves = [0, 1].map((c) =>
+      pairs(
+        images.slice((c * images.length) / 2, ((c + 1) * images.length) / 2),
+        tokens.slice((c * tokens.length) / 2, ((c + 1) * tokens.length) / 2),
+      ),
+    );
     const first = second(halves[0]!, params, still);
     for (const [name, value] of first)
       if (name.startsWith('buffer.')) params.set(name.slice('buffer.'.length), value);

@@ -17,6 +17,7 @@ import { findFile, openBatchSource } from '../../../runtime/data/sources/open.ts
 import { createTokenizer } from '../../../runtime/data/texts/tokenizer.ts';
 import type { Batch, BatchSource } from '../../../runtime/data/types.ts';
 import { writeSafetensors } from '../../../zoo/weights/formats/safetensors.ts';
+import { imagesOf, pairs, tokensOf } from '../../support/batches.ts';
 
 const vocab = 1000;
 const context = 24;
@@ -60,11 +61,8 @@ async function open(
     batch: 4,
     inputs: [
       { name: 'images', dtype: 'f32', sizes: [3, 4, 4] },
-      { name: 'tokens', dtype: 'i32', sizes: [context] },
+      { name: 'tokens', dtype: 'i32', sizes: [context], ids: { min: 0, max: vocab - 1 } },
     ],
-    resolution: 4,
-    context,
-    vocab,
     seed: 1,
     folder,
     ...options,
@@ -73,7 +71,10 @@ async function open(
   return result;
 }
 
-const copy = (b: Batch) => ({ images: b.images.slice(), tokens: b.tokens.slice(), skipped: b.skipped });
+const copy = (b: Batch): Batch => ({
+  ...pairs(imagesOf(b).slice(), tokensOf(b).slice()),
+  skipped: b.skipped,
+});
 
 async function take(source: BatchSource, batches: number) {
   const out: Batch[] = [];
@@ -84,16 +85,16 @@ async function take(source: BatchSource, batches: number) {
 /** Which pictures a batch holds, by their colour. */
 function pictures(batch: Batch): number[] {
   const plane = 16;
-  return Array.from({ length: batch.images.length / (3 * plane) }, (_, row) => {
-    const value = (batch.images[row * 3 * plane]! * 0.26862954 + 0.48145466) * 255;
+  return Array.from({ length: imagesOf(batch).length / (3 * plane) }, (_, row) => {
+    const value = (imagesOf(batch)[row * 3 * plane]! * 0.26862954 + 0.48145466) * 255;
     return Math.round((value - 10) / 20);
   });
 }
 
 async function captions(batch: Batch): Promise<string[]> {
   const tokenizer = await createTokenizer({ vocab, context });
-  return Array.from({ length: batch.tokens.length / context }, (_, row) => {
-    const ids = [...batch.tokens.subarray(row * context, (row + 1) * context)];
+  return Array.from({ length: tokensOf(batch).length / context }, (_, row) => {
+    const ids = [...tokensOf(batch).subarray(row * context, (row + 1) * context)];
     return tokenizer.decode(ids.slice(1, ids.indexOf(vocab - 1))).trim();
   });
 }
@@ -314,10 +315,10 @@ describe('tensors', () => {
     const source = await open(call('tensors', ['batches.safetensors']), { batch: 2 });
     expect(source.batchesPerEpoch).toBe(3);
     const batches = await take(source, 4);
-    expect(batches.map((b) => b.images[0])).toEqual([0, 96, 192, 0]);
-    expect([...batches[1]!.tokens.subarray(0, 4)]).toEqual([6, 0, 1, 2]);
+    expect(batches.map((b) => imagesOf(b)[0])).toEqual([0, 96, 192, 0]);
+    expect([...tokensOf(batches[1]!).subarray(0, 4)]).toEqual([6, 0, 1, 2]);
     source.seek({ epoch: 7, batch: 2, seed: 1 });
-    expect((await source.next()).images[0]).toBe(192);
+    expect(imagesOf(await source.next())[0]).toBe(192);
   });
 
   it('names every tensor that does not fit', async () => {
@@ -340,9 +341,7 @@ describe('tensors', () => {
     await write('ids.safetensors', { id });
     const source = await open(call('tensors', ['ids.safetensors']), { batch: 2 });
     await source.next();
-    await expect(source.next()).rejects.toThrow(
-      `holds the id ${id} in batch 1, the model's vocabulary has 1000`,
-    );
+    await expect(source.next()).rejects.toThrow(`holds the id ${id} in batch 1, it takes 0 to 999`);
   });
 });
 

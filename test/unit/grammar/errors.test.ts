@@ -375,6 +375,26 @@ describe('Z106: something else was expected', () => {
          |        ^
       "
     `);
+    expect(
+      shown('train "a" of "b" {\n  lr 3\n  weight_decay "x" 0\n  layer_decy "y" = 1\n}'),
+    ).toMatchInlineSnapshot(`
+      "
+      error[Z106]: expected a pattern of weights, as in \`"visual.**"\`, found \`3\`
+        --> test.zoo:2:6
+       2 |   lr 3
+         |      ^
+
+      error[Z106]: expected \`=\` and the rate, found \`0\`
+        --> test.zoo:3:20
+       3 |   weight_decay "x" 0
+         |                    ^
+
+      error[Z110]: expected a setting of the recipe, found \`layer_decy\`; did you mean \`layer_decay\`?
+        --> test.zoo:4:3
+       4 |   layer_decy "y" = 1
+         |   ^^^^^^^^^^
+      "
+    `);
     expect(shown('train "a" {\n}')).toMatchInlineSnapshot(`
       "
       error[Z106]: expected \`of\` and the model to train, found \`{\`

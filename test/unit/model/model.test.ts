@@ -14,13 +14,7 @@ import {
   type TextOverride,
   traceEntry,
 } from '../../../compiler/model/index.ts';
-import {
-  type BlockNode,
-  entryNames,
-  type Model,
-  type ParameterValue,
-  type Result,
-} from '../../../compiler/model/types.ts';
+import type { BlockNode, Model, ParameterValue, Result } from '../../../compiler/model/types.ts';
 import { renderDiagnostics } from '../../../grammar/render.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { nodeHost } from '../../../zoo/host.ts';
@@ -65,12 +59,18 @@ describe('what a model says about itself', () => {
     expect([m.resolution, m.context, m.vocab, m.embed]).toEqual([224, 77, 49408, 512]);
     expect(m.config.get('vision.heads')).toBe(12);
     expect(m.config.get('text.act')).toBe('quick_gelu');
-    expect(m.entries.map((e) => e.name)).toEqual([...entryNames]);
+    expect(m.entries.map((e) => e.name)).toEqual([
+      'encode_image',
+      'encode_text',
+      'logits',
+      'forward',
+      'loss',
+    ]);
     expect(m.entries.find((e) => e.name === 'loss')).toEqual({
       name: 'loss',
       inputs: [
-        { name: 'images', shape: '[B, 3, 224, 224]' },
-        { name: 'tokens', shape: '[B, 77]' },
+        { name: 'images', shape: '[B, 3, 224, 224]', dtype: 'f32', sizes: [3, 224, 224] },
+        { name: 'tokens', shape: '[B, 77]', dtype: 'i32', sizes: [77], ids: { min: 0, max: 49407 } },
       ],
       outputs: [
         { name: 'image_features', shape: '[B, 512]' },
@@ -344,7 +344,11 @@ block MyEncoder(width: int, embed: int) {
     expect(evaluate).toMatchObject([{ what: { name: 'zeroshot' }, every: { value: 1, unit: 'epochs' } }]);
     expect(rest).toEqual({
       name: 'b32-cc12m',
-      objective: 'contrastive',
+      objective: { name: 'contrastive' },
+      inputs: [
+        { name: 'images', dtype: 'f32', sizes: [3, 224, 224] },
+        { name: 'tokens', dtype: 'i32', sizes: [77], ids: { min: 0, max: 49407 } },
+      ],
       batch: 32768,
       chunk: 256,
       optimizer: {
@@ -360,6 +364,7 @@ block MyEncoder(width: int, embed: int) {
         kind: 'cosine',
         warmup: { value: 2000, unit: 'steps' },
         total: { value: 32, unit: 'epochs' },
+        floor: 0,
       },
       precision: { kind: 'mixed', lossScale: 'dynamic' },
       gradClip: 1,
@@ -367,6 +372,7 @@ block MyEncoder(width: int, embed: int) {
       clamps: [{ weight: 'logit_scale', min: 0, max: Math.log(100) }],
       remat: ['**.resblocks.*'],
       freeze: [],
+      rates: [],
       init: [],
       checkpoint: { every: { value: 1000, unit: 'steps' }, keep: 3 },
     });

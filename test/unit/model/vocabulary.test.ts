@@ -100,7 +100,7 @@ describe('ids outside', () => {
     for (const wrong of [514, 600, -1]) {
       tokens[7] = wrong;
       await expect(entry.run(new Map([['tokens', tokens]]))).rejects.toThrow(
-        `Z404: tokens has id ${wrong} at position 7, the vocabulary has 0 to 513`,
+        `Z404: tokens has id ${wrong} at position 7, it takes 0 to 513`,
       );
     }
   });
@@ -110,7 +110,9 @@ describe('ids outside', () => {
     const recipe = resolveRecipe(nodeHost(), 'test/fixtures/models/vocabulary.zoo', []);
     if (!recipe.ok) throw new Error(recipe.diagnostics[0]!.message);
     const { model } = recipe.value;
-    const { images, tokens } = batchValues(model, 4);
+    const { inputs } = batchValues(model, 4);
+    const images = inputs.get('images') as Float32Array;
+    const tokens = inputs.get('tokens') as Int32Array;
     const train = async (name: string) => {
       const data = join(folder, `${name}.safetensors`);
       await writeSafetensors(data, [
@@ -130,7 +132,7 @@ describe('ids outside', () => {
     try {
       expect((await train('right')).last!.loss).toBeGreaterThan(0);
       tokens[5] = 600;
-      await expect(train('wrong')).rejects.toThrow(/Z417.*the id 600 .* vocabulary has 514/);
+      await expect(train('wrong')).rejects.toThrow(/Z417.*the id 600 .* takes 0 to 513/);
     } finally {
       await rm(folder, { recursive: true });
     }

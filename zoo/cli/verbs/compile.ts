@@ -24,7 +24,7 @@ import { countSubmits, flopsPerSubmit } from '../../../runtime/submits.ts';
 import { planTraining } from '../../../runtime/train/plan.ts';
 import { checkSupported, unreadWarning } from '../../../runtime/train/supported.ts';
 import { compileFitting, unreadNames } from '../../run/entry.ts';
-import { loadRecipe, parseCount, parseEntry } from '../models.ts';
+import { loadRecipe, parseCount, parseEntry, parseObjective } from '../models.ts';
 import { count, gigaflop, mebibytes, note, printJson, table, writeText } from '../output.ts';
 import { loadModel } from '../packages.ts';
 
@@ -40,6 +40,7 @@ const profiles = {
 
 interface CompileOptions {
   readonly entry?: string;
+  readonly objective?: string;
   readonly batch?: string;
   /** Plan a recipe's training step instead of an entry. */
   readonly train?: boolean;
@@ -128,10 +129,12 @@ async function planEntry(
       `--${options.entry === undefined ? 'entry' : 'batch'} is missing`,
       '--entry loss --batch 8, or --train with a recipe',
     );
-  const entry = parseEntry(model, options.entry);
+  const objective = parseObjective(options.objective);
+  const entry = parseEntry(model, options.entry, objective);
   const batch = parseCount('--batch', options.batch);
   const request = {
     entry,
+    ...(objective === undefined ? {} : { objective }),
     batch,
     mode: options.mode,
     gradients: options.grad === true,
@@ -149,7 +152,7 @@ function planRecipe(
   observe: PlanOptions['observe'],
 ): Planned {
   const recipe = loadRecipe(reference, options.set);
-  for (const name of ['entry', 'batch', 'grad', 'precision'] as const)
+  for (const name of ['entry', 'objective', 'batch', 'grad', 'precision'] as const)
     if (options[name] !== undefined)
       fail(
         'Z703',

@@ -6,32 +6,33 @@
  */
 
 import type { Precision } from '../../../compiler/compile.ts';
-import { anyId } from '../../../compiler/graph/index-ranges.ts';
+import { anyInt } from '../../../compiler/graph/index-ranges.ts';
 import { movedPrefix } from '../../../compiler/graph/types.ts';
-import type { EntryName, Model, ModelInput } from '../../../compiler/model/types.ts';
+import { inputsOf, storedName, traceEntry } from '../../../compiler/model/index.ts';
+import type { EntryName, Model, ModelInput, ObjectiveChoice } from '../../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../../grammar/render.ts';
 import { unreadWarning } from '../../../runtime/train/supported.ts';
 import type { HostArray } from '../../../runtime/types.ts';
 import { type DeviceChoice, openExecutor } from '../../run/devices.ts';
-import { type NamedTensor, openEntry } from '../../run/entry.ts';
+import { checkIds, type NamedTensor, openEntry } from '../../run/entry.ts';
 import {
   openSafetensors,
   type SafetensorsFile,
-  type TensorData,
   type TensorInfo,
   type TensorToWrite,
   writeSafetensors,
 } from '../../weights/formats/safetensors.ts';
-import { hashImages, hashTokens } from '../../weights/hash-weights.ts';
+import { hashInput } from '../../weights/hash-weights.ts';
 import { closing } from '../closing.ts';
-import { parseCount, parseEntry } from '../models.ts';
+import { parseCount, parseEntry, parseObjective, unwrap } from '../models.ts';
 import { note, printJson } from '../output.ts';
 import { loadModelWithWeights } from '../packages.ts';
 import { type ProfileOption, startProfiling } from '../profile-report.ts';
 
 interface RunOptions {
   readonly entry: string;
+  readonly objective?: string;
   readonly weights?: string;
   readonly inputs: string;
   readonly out: string;
@@ -52,21 +53,19 @@ interface Inputs {
   values(): ReadonlyMap<string, HostArray>;
 }
 
-/** The inputs that an entry takes. */
-function wantedInputs(model: Model, entry: EntryName): ModelInput[] {
-  const { inputs } = model.entries.find((e) => e.name === entry)!;
-  return model.inputs.filter(({ name }) => inputs.some((i) => i.name === name));
+/** What an entry is fed. */
+function wantedInputs(model: Model, entry: EntryName, objective: ObjectiveChoice | undefined): ModelInput[] {
+  if (objective !== undefined) return inputsOf(unwrap(traceEntry(model, entry, { objective })));
+  return [...model.entries.find((e) => e.name === entry)!.inputs];
 }
 
 /** Element types that a file may hold an input in. */
 const storedAs = { f32: ['F32'], i32: ['I32', 'I64'] } as const;
 
-function hashInputs(model: Model, wanted: readonly ModelInput[], batchText: string | undefined): Inputs {
+function hashInputs(wanted: readonly ModelInput[], batchText: string | undefined): Inputs {
   if (batchText === undefined) fail('Z703', '--inputs hash needs --batch N', '--batch 4');
   const batch = parseCount('--batch', batchText);
-  const make = ({ name, sizes }: ModelInput): HostArray =>
-    name === 'images' ? hashImages([batch, ...sizes]) : hashTokens(batch, sizes[0], model.vocab!);
-  return { batch, values: () => new Map(wanted.map((input) => [input.name, make(input)])) };
+  return { batch, values: () => new Map(wanted.map((input) => [input.name, hashInput(input, batch)])) };
 }
 
 function describe(shape: readonly (number | string)[]): string {
@@ -76,14 +75,14 @@ function describe(shape: readonly (number | string)[]): string {
 /** What is wrong with the tensor of one input; `batch` 0 means that no sensible one is known. */
 function inputProblem(
   info: TensorInfo | undefined,
-  { name, sizes, dtype }: ModelInput,
+  { name, sizes, dtype, table }: ModelInput,
   batch: number,
 ): string | undefined {
   const dtypes: readonly string[] = storedAs[dtype];
-  const want = `${dtypes.join(' or ')} ${describe([batch === 0 ? 'B' : batch, ...sizes])}`;
+  const shape = describe(table ? sizes : [batch === 0 ? 'B' : batch, ...sizes]);
+  const want = `${dtypes.join(' or ')} ${shape}`;
   if (info === undefined) return `${name} is missing, wanted is ${want}`;
-  const fits =
-    dtypes.includes(info.dtype) && batch > 0 && describe(info.shape) === describe([batch, ...sizes]);
+  const fits = dtypes.includes(info.dtype) && describe(info.shape) === shape;
   return fits ? undefined : `${name} is ${info.dtype} ${describe(info.shape)}, wanted is ${want}`;
 }
 
@@ -98,12 +97,15 @@ function checkInputs(
   wanted: readonly ModelInput[],
   asked: number | undefined,
 ): number {
-  const found = wanted.flatMap(({ name }) => file.infos.get(name)?.shape.slice(0, 1) ?? []);
+  const rows = wanted.filter((input) => !input.table);
+  const stored = (input: ModelInput) => storedName(input, file.infos);
+  const found = rows.flatMap((input) => file.infos.get(stored(input))?.shape.slice(0, 1) ?? []);
   const batch = asked ?? found[0] ?? 0;
   const names = wanted.map((w) => w.name);
-  const aliens = [...file.infos].filter(([name]) => !model.inputs.some((input) => input.name === name));
+  const known = new Set([...model.entries.flatMap((e) => e.inputs), ...wanted].map(stored));
+  const aliens = [...file.infos].filter(([name]) => !known.has(name));
   const problems = [
-    ...wanted.flatMap((w) => inputProblem(file.infos.get(w.name), w, batch) ?? []),
+    ...wanted.flatMap((w) => inputProblem(file.infos.get(stored(w)), w, batch) ?? []),
     ...aliens.map(
       ([name, { dtype, shape }]) =>
         `${name} is ${dtype} ${describe(shape)}, but ${entry} takes only ${names.join(' and ')}`,
@@ -119,20 +121,6 @@ function checkInputs(
   return batch;
 }
 
-/** Token ids as int32, each within the vocabulary (a wrong index would be read silently on a GPU). */
-function toTokens(path: string, data: TensorData, vocab: number): Int32Array {
-  // As doubles first: an I64 id beyond 32 bits must not wrap around into the vocabulary.
-  const ids = Float64Array.from(data as ArrayLike<number | bigint>, Number);
-  const bad = ids.findIndex((id) => id < 0 || id >= vocab);
-  if (bad >= 0) {
-    fail(
-      'Z404',
-      `${path}: tokens has id ${ids[bad]} at position ${bad}, the vocabulary has 0 to ${vocab - 1}`,
-    );
-  }
-  return Int32Array.from(ids);
-}
-
 async function readInputs(
   model: Model,
   entry: EntryName,
@@ -145,12 +133,15 @@ async function readInputs(
     const asked = batchText === undefined ? undefined : parseCount('--batch', batchText);
     const batch = checkInputs(file, model, entry, wanted, asked);
     const values = new Map<string, HostArray>();
-    for (const { name } of wanted) {
-      const { data } = await file.read(name);
-      values.set(
-        name,
-        name === 'images' ? (data as Float32Array) : toTokens(path, data, model.vocab ?? anyId.max + 1),
-      );
+    for (const input of wanted) {
+      const { data } = await file.read(storedName(input, file.infos));
+      if (data instanceof Float32Array) values.set(input.name, data);
+      else {
+        // As doubles first: an I64 id beyond 32 bits must not wrap around into what is allowed.
+        const ids = Float64Array.from(data as ArrayLike<number | bigint>, Number);
+        checkIds([{ ...input, ids: input.ids ?? anyInt }], new Map([[input.name, ids]]), path);
+        values.set(input.name, Int32Array.from(ids));
+      }
     }
     return { batch, values: () => values };
   } finally {
@@ -158,12 +149,12 @@ async function readInputs(
   }
 }
 
-/** A result as the file holds it: counters of batches are I64, all else F32. */
+/** A result as the file holds it: counters of batches are I64, other integers I32, all else F32. */
 function toStored(model: Model, name: string, { shape, data }: NamedTensor): TensorToWrite {
   const weight = model.weights.find((w) => name === movedPrefix + w.name);
   return weight?.dtype === 'i64'
     ? { name, shape, dtype: 'I64', data: BigInt64Array.from(data, (x) => BigInt(x)) }
-    : { name, shape, dtype: 'F32', data };
+    : { name, shape, dtype: data instanceof Int32Array ? 'I32' : 'F32', data };
 }
 
 /** Refuses what the options contradict, before anything is opened. */
@@ -184,11 +175,12 @@ export async function run(reference: string, options: RunOptions): Promise<void>
   await closing(async (keep) => {
     const { model, weights } = await loadModelWithWeights(reference, options.weights, options.set);
     keep(weights);
-    const entry = parseEntry(model, options.entry);
-    const wanted = wantedInputs(model, entry);
+    const objective = parseObjective(options.objective);
+    const entry = parseEntry(model, options.entry, objective);
+    const wanted = wantedInputs(model, entry, objective);
     const inputs =
       options.inputs === 'hash'
-        ? hashInputs(model, wanted, options.batch)
+        ? hashInputs(wanted, options.batch)
         : await readInputs(model, entry, wanted, options.inputs, options.batch);
     const executor = keep(
       await openExecutor(options.device, {
@@ -198,7 +190,8 @@ export async function run(reference: string, options: RunOptions): Promise<void>
       }),
     );
     const { mode, grad: gradients = false, precision = 'f32' } = options;
-    const request = { entry, batch: inputs.batch, mode, gradients, precision };
+    const chosen = objective === undefined ? {} : { objective };
+    const request = { entry, ...chosen, batch: inputs.batch, mode, gradients, precision };
     const ready = keep(await openEntry(executor, model, weights, request));
     for (const warning of unreadWarning(model.name, ready.unread)) note(renderDiagnostics([warning]));
     const results = await ready.run(inputs.values());

@@ -46,7 +46,8 @@ function jobsOf(model: Model, options: TuneOptions): Job[] {
     return [{ name: `a training step, batch ${batch}`, compile }];
   }
   const towers = model.entries.map((e) => e.name).filter((name) => name.startsWith('encode_'));
-  const entries: EntryName[] = (options.entry ?? towers).map((name) => parseEntry(model, name));
+  const chosen = options.entry ?? (towers.length > 0 ? towers : ['forward']);
+  const entries: EntryName[] = chosen.map((name) => parseEntry(model, name));
   return entries.map((entry) => ({
     name: `${entry}, batch ${batch}`,
     compile: (profile) =>

@@ -1,0 +1,38 @@
+/** The inputs of a graph, and what each can hold by its type. */
+import type { Graph } from '../graph/types.ts';
+import { randomInput } from '../ops/philox.ts';
+import type { ModelInput } from './types.ts';
+
+/** What a traced graph is fed by its caller. */
+export function inputsOf({ nodes }: Graph): ModelInput[] {
+  return nodes.flatMap(({ op, attrs }): ModelInput[] => {
+    if (op !== 'input' || attrs.name === randomInput) return [];
+    const { name, dtype, shape, table, ids } = attrs;
+    const sizes = (table ? shape : shape.slice(1)) as readonly number[];
+    const said = { ...(table ? { table } : {}), ...(ids === undefined ? {} : { ids }) };
+    return [{ name, dtype: dtype as ModelInput['dtype'], sizes, ...said }];
+  });
+}
+
+/** The name under which a file holds an input: its own, or the plural of it (`images` for `image`). */
+export function storedName({ name }: ModelInput, held: ReadonlyMap<string, unknown>): string {
+  return !held.has(name) && held.has(`${name}s`) ? `${name}s` : name;
+}
+
+/** [B, 3, R, R] */
+export function isPicture({ dtype, sizes, table }: ModelInput): boolean {
+  const [channels, height, width, ...more] = sizes;
+  return (
+    !table &&
+    dtype === 'f32' &&
+    channels === 3 &&
+    height === width &&
+    height !== undefined &&
+    more.length === 0
+  );
+}
+
+/** i32[B, T] */
+export function isText({ dtype, sizes, table }: ModelInput): boolean {
+  return !table && dtype === 'i32' && sizes.length === 1;
+}
