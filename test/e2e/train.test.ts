@@ -74,7 +74,7 @@ const weightsOf = (run: string, file = 'weights'): Buffer =>
   readFileSync(workspace.path(`${run}/${file}.safetensors`));
 /** All that a run measured but times. */
 const values = (run: string) =>
-  workspace.workspace.metrics(run).map(({ samples_per_second: _, data_wait_ms: __, ...row }) => row);
+  workspace.metrics(run).map(({ samples_per_second: _, data_wait_ms: __, ...row }) => row);
 
 describe('train', () => {
   beforeAll(() => {
@@ -84,7 +84,7 @@ describe('train', () => {
   });
 
   it('writes a row per step, with the rate of the schedule, and learns', async () => {
-    const rows = workspace.workspace.metrics('whole');
+    const rows = workspace.metrics('whole');
     expect(rows.map((r) => r.step)).toEqual(Array.from({ length: steps }, (_, i) => i));
     const rate = (s: number): number =>
       s < 2 ? (1e-3 * (s + 1)) / 2 : 5e-4 * (1 + Math.cos((Math.PI * (s - 2)) / (steps - 2)));
@@ -267,7 +267,7 @@ train "${name}" of "random" {
     const { code, stderr } = await workspace.call(['train', `random.zoo#${name}`, '--out', out, ...more]);
     expect(code, stderr).toBe(0);
   };
-  const losses = (run: string) => workspace.workspace.metrics(run).map((row) => row.loss);
+  const losses = (run: string) => workspace.metrics(run).map((row) => row.loss);
   /** Largest relative difference of two runs' losses. */
   const apart = (a: string, b: string) => {
     const others = losses(b);
