@@ -234,7 +234,7 @@ const integers: readonly WordCase[] = [
     i0: deep,
   }),
   of('concat([stack([int(i0), int(i1)]), stack([int(i1), int(i0)])], axis = 2)', { i0: deep, i1: deep }),
-  of('rearrange(int(i0), [a, b, c] -> [c, (b a)])[1:, 2:9]', { i0: cube }),
+  of('rearrange(int(i0), [a, b, c] -> [c, (b a)])[1:, 1:3]', { i0: cube }),
   of(
     [
       'select(int(i0), int(i1) % 7, axis = 1)',
@@ -250,7 +250,7 @@ const integers: readonly WordCase[] = [
       ],
     },
   ),
-  of('take(int(i0), int(i1) % 3, axis = 0)', { i0: cube, i1: [[], [], []] }),
+  of('take(int(i0), int(i1) % 3, axis = 0)', { i0: deep, i1: [[], [], []] }),
 ];
 
 const products: readonly WordCase[] = [

@@ -43,6 +43,10 @@ describe('the cases', () => {
     expect(words.filter((word) => !small.some(says(word)))).toEqual([]);
   });
 
+  it.each(['odd', 'large'] as const)('can be said in size %s', (size) => {
+    for (const sample of samplesOf(size)) expect(graphOf(sample).nodes.length).toBeGreaterThan(2);
+  });
+
   it('have a gradient of every word that has one', () => {
     const flows = words.filter((word) => !['none', '0'].includes(builtinNamed(word)!.gradient));
     const reached = graphs.filter(
