@@ -14,6 +14,7 @@ import type {
   PipeExpr,
 } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
+import { builtinNamed } from '../builtins/builtins.ts';
 import { meaningOf } from '../modules/meaning.ts';
 import { pipedCall } from '../nodes/arguments.ts';
 import { checkedFloat, checkedInt, dimValue } from '../nodes/arithmetic.ts';
@@ -191,7 +192,8 @@ function tensorMember(expr: MemberExpr, object: Value, env: Env): Value {
   const tensor = toTensor(object, env, expr.object.span);
   if (tensor === undefined) return poison;
   const { text: name, span } = expr.member;
-  if (name !== 'T') return mistakes.noMemberOfTensor(env.session, span, name);
+  if (name !== 'T')
+    return mistakes.noMemberOfTensor(env.session, span, name, builtinNamed(name) !== undefined);
   const rank = tensor.axes.length;
   if (rank !== 2) {
     return env.session.report('Z302', expr.span, `\`.T\` needs 2 axes, this tensor has ${rank}`, {

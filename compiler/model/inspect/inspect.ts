@@ -18,6 +18,7 @@ import type {
   RecordExpr,
 } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
+import { builtinNamed } from '../builtins/builtins.ts';
 import { einsumFault, patternFault } from '../builtins/patterns.ts';
 import { baseModel } from '../evaluate/variants.ts';
 import { meaningOf } from '../modules/meaning.ts';
@@ -164,7 +165,7 @@ function inspectMember(expr: MemberExpr, look: Look): Kind {
   if (object.of === 'any') return any;
   if (object.of === 'tensor') {
     if (name === 'T') return object;
-    mistakes.noMemberOfTensor(session, span, name);
+    mistakes.noMemberOfTensor(session, span, name, builtinNamed(name) !== undefined);
     return any;
   }
   if (object.of === 'record') {

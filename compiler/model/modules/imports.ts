@@ -16,7 +16,7 @@ import type { ModuleHost } from '../types.ts';
 import type { Declaration, Loader, ModelDeclaration, Module } from '../values/module.ts';
 import { type Poison, poison } from '../values/poison.ts';
 import type { Session } from '../values/session.ts';
-import { didYouMean } from '../values/suggest.ts';
+import { didYouMean, spelledHere } from '../values/suggest.ts';
 import { treeTooDeep } from './depth.ts';
 
 const preludePackages = ['nn', 'losses'] as const;
@@ -334,9 +334,10 @@ export function unknownName(name: string, span: Span, at: NamePlace): Poison {
       help: `import ${home} { ${name} }`,
     });
   }
+  const here = spelledHere(name);
   const known = [...at.scope.names(), ...visibleNames(module), ...builtinNames()];
-  const hint = didYouMean(name, known);
-  return session.report('Z200', span, `unknown name \`${name}\`${hint}`);
+  const hint = here === undefined ? didYouMean(name, known) : '';
+  return session.report('Z200', span, `unknown name \`${name}\`${hint}`, here ?? {});
 }
 
 /** In a file with syntax errors declarations may be lost, so only slips of local names are said. */

@@ -14,7 +14,7 @@ import type {
 import type { Span } from '../../../grammar/source.ts';
 import type { Poison } from './poison.ts';
 import { type Session, sourceText } from './session.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean, spelledHere } from './suggest.ts';
 
 /** "a dimension must be an int, got a string" */
 export function wrongKind(session: Session, span: Span, what: string, wanted: string, got: string): Poison {
@@ -87,10 +87,11 @@ export function noMember(session: Session, span: Span, got: string, name: string
   return session.report('Z210', span, `${got} has no member \`${name}\``);
 }
 
-export function noMemberOfTensor(session: Session, span: Span, name: string): Poison {
-  return session.report('Z210', span, `a tensor has no member \`${name}\``, {
-    help: 'x.T transposes a matrix',
-  });
+/** @param word whether a function is so called */
+export function noMemberOfTensor(session: Session, span: Span, name: string, word: boolean): Poison {
+  const method = word ? { help: `\`${name}\` is a function: ${name}(x, ...)` } : undefined;
+  const help = method ?? spelledHere(name) ?? { help: 'x.T transposes a matrix' };
+  return session.report('Z210', span, `a tensor has no member \`${name}\``, help);
 }
 
 /** Of a record that is written out. */

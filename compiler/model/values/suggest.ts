@@ -56,3 +56,65 @@ export function didYouMean(name: string, known: Iterable<string>): string {
   const found = nearest(name, known);
   return found === undefined ? '' : `; did you mean \`${found}\`?`;
 }
+
+/**
+ * What users of PyTorch, NumPy and Python write, and how the language says it. Of functions, of members of a
+ * tensor (`x.mean(1)` is the function `mean`), and of arguments.
+ */
+const spellings: Readonly<Record<string, string>> = {
+  arange: 'iota(n)',
+  astype: 'float(i) or int(x)',
+  bmm: 'a @ b, or einsum(a[b, i, k], c[b, k, j] -> [b, i, j])',
+  cat: 'concat(a, b, axis = 1)',
+  chunk: 'slices, x[:, 0:4], or rearrange(x, [b, (n w)] -> [n, b, w], n = 2)',
+  clamp: 'max(min(x, high), low)',
+  clip: 'max(min(x, high), low)',
+  cross_entropy_loss: 'cross_entropy(scores, labels)',
+  detach: 'stop_gradient(x)',
+  dim: 'axis = 1',
+  f32: 'float(i)',
+  flatten: 'rearrange(x, [b, c, h, w] -> [b, (c h w)])',
+  i32: 'int(x)',
+  gather_nd: 'take(x, index, axis = 1)',
+  index_select: 'select(x, indices, axis = 1)',
+  keepdim: 'keep = true',
+  keepdims: 'keep = true',
+  layer_norm: 'a child: norm: LayerNorm(width)',
+  leaky_relu: 'where(x > 0, x, 0.01 * x)',
+  linear: 'a child: fc: Linear(inputs, outputs)',
+  log10: 'log(x) / ln(10)',
+  logsumexp: 'log(sum(exp(x - m), axis = -1)) + m with m = max(x, axis = -1, keep = true)',
+  masked_fill: 'where(mask, value, x)',
+  matmul: 'a @ b',
+  mm: 'a @ b',
+  multiply: 'a * b',
+  norm: 'sqrt(sum(x * x, axis = -1))',
+  normalize: 'l2_normalize(x)',
+  permute: 'rearrange(x, [a, b, c] -> [a, c, b])',
+  pow: 'x ^ n',
+  rand: 'random(shape)',
+  repeat: 'expand(x, shape), or concat(x, x, axis = 1)',
+  reshape: 'rearrange(x, [b, (h d)] -> [b, h, d], h = heads)',
+  self: 'the name alone: children and weights of the block are in reach',
+  shape: 'dimension names: x: [B, T, width] makes B and T values of the body',
+  size: 'dimension names: x: [B, T, width] makes B and T values of the body',
+  split: 'slices, x[:, 0:4], or rearrange(x, [b, (n w)] -> [n, b, w], n = 2)',
+  squeeze: 'rearrange(x, [b, 1, c] -> [b, c]), or x[:, 0]',
+  std: 'sqrt(mean((x - mean(x, axis = -1, keep = true)) ^ 2, axis = -1))',
+  swapaxes: 'rearrange(x, [a, b, c] -> [a, c, b])',
+  tile: 'expand(x, shape), or concat(x, x, axis = 1)',
+  to: 'float(i) or int(x)',
+  torch: 'the function alone: relu(x), not torch.relu(x)',
+  F: 'the function alone: relu(x), not F.relu(x)',
+  np: 'the function alone: exp(x), not np.exp(x)',
+  transpose: 'rearrange(x, [a, b, c] -> [a, c, b]), or x.T of a matrix',
+  unfold: 'rearrange, or conv2d',
+  unsqueeze: 'rearrange(x, [b, c] -> [b, 1, c])',
+  var: 'mean((x - mean(x, axis = -1, keep = true)) ^ 2, axis = -1)',
+  view: 'rearrange(x, [b, (h d)] -> [b, h, d], h = heads)',
+};
+
+/** The help for a name that other libraries have, if it is one. */
+export function spelledHere(name: string): { readonly help: string } | undefined {
+  return Object.hasOwn(spellings, name) ? { help: `write ${spellings[name]}` } : undefined;
+}
