@@ -145,7 +145,17 @@ export interface StaticCall {
   readonly named: Readonly<Record<string, StaticValueData>>;
   readonly span?: Span;
 }
-export type StaticValueData = StaticScalar | Quantity | StaticCall | readonly StaticValueData[];
+/** `{ image = picture("file"), label = class("cls") }` */
+export interface StaticRecord {
+  readonly fields: Readonly<Record<string, StaticValueData>>;
+  readonly span?: Span;
+}
+export type StaticValueData =
+  | StaticScalar
+  | Quantity
+  | StaticCall
+  | StaticRecord
+  | readonly StaticValueData[];
 
 /** What a weight starts from instead of the value it was given. */
 export type StartValue = Initializer | { readonly kind: 'resize_grid'; readonly method: 'bicubic' };

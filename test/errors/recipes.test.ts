@@ -384,6 +384,71 @@ train "d" of "m" { data = csv("x.csv")  batch = 4  objective = sigmoid_loss }
     `);
   });
 
+  it('columns that do not fit the inputs', () => {
+    const source = (data: string) => `
+block Head(n: int) {
+  param weight: [n, 27] = zeros
+  forward(image: [B, 3, 3, 3]) -> { scores: [B, n] } = { scores = rearrange(image, [b, c, h, w] -> [b, (c h w)]) @ weight.T }
+}
+objective labelled(out: { scores: [B, C] }, label: i32[B]) -> [] = -mean(gather(take(out.scores, label, axis = 1)))
+model "m" = Head(2)
+train "t" of "m" { objective = labelled  batch = 4  data = ${data} }
+`;
+    expect(
+      check(source('csv("x.csv", inputs = { image = picture("file"), label = number("n") })')),
+    ).toMatchInlineSnapshot(`
+      "
+      error[Z315]: number feeds [B] or [B, n], and the input is label i32[B]
+        --> main.zoo:7:117
+       7 | … label = number("n") }) }
+         |           ^^^^^^^^^^^
+         = help: label = class("COLUMN") or tensor("COLUMN")
+      "
+    `);
+    expect(
+      check(source('csv("x.csv", inputs = { image = pictur("file"), lable = class("n") })')),
+    ).toMatchInlineSnapshot(`
+      "
+      error[Z315]: no column feeds the input label i32[B] of m
+        --> main.zoo:7:82
+       7 | … csv("x.csv", inputs = { image = pictur("file"), lable = class("n") }) }
+         |                         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+         = help: label = class("COLUMN") or tensor("COLUMN")
+
+      error[Z315]: \`image\` cannot be pictur(...); did you mean \`picture\`?
+        --> main.zoo:7:92
+       7 | … inputs = { image = pictur("file"), lable = class("n") }) }
+         |                      ^^^^^^^^^^^^^^
+         = help: image = picture("COLUMN") or tensor("COLUMN")
+
+      error[Z315]: m has no input \`lable\` that a column could feed; did you mean \`label\`?
+        --> main.zoo:7:116
+       7 | … lable = class("n") }) }
+         |           ^^^^^^^^^^
+         = help: its inputs: image [B, 3, 3, 3], label i32[B]
+      "
+    `);
+    expect(check(source('csv("x.csv")'))).toMatchInlineSnapshot(`
+      "
+      error[Z315]: csv gives pictures [B, 3, R, R] and texts i32[B, T]; m takes image [B, 3, 3, 3] and label i32[B]
+        --> main.zoo:7:60
+       7 | train "t" of "m" { objective = labelled  batch = 4  data = csv("x.csv") }
+         |                                                            ^^^^^^^^^^^^
+         = help: say what feeds them: inputs = { image = picture("COLUMN"), label = class("COLUMN") }; data = tensors("FILE.safetensors") feeds inputs of any shape
+      "
+    `);
+    expect(
+      check(source('csv("x.csv", inputs = { label = class("n"), label = class("m") })')),
+    ).toMatchInlineSnapshot(`
+      "
+      error[Z505]: \`label\` is given twice
+        --> main.zoo:7:104
+       7 | … { label = class("n"), label = class("m") }) }
+         |                         ^^^^^
+      "
+    `);
+  });
+
   it('overrides', () => {
     const source = `
 import clip { CLIP, VisionTransformer, TextTransformer }

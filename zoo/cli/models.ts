@@ -43,8 +43,7 @@ export function parseEntry(model: Model, name: string, objective?: ObjectiveChoi
     fail('Z703', `--objective belongs to the entry ${lossEntry}, not ${name}`, `--entry ${lossEntry}`);
   }
   if (known.includes(name)) return name;
-  const help =
-    name === lossEntry ? 'name the objective: --objective NAME' : `entries: ${known.join(', ')}`;
+  const help = name === lossEntry ? 'name the objective: --objective NAME' : `entries: ${known.join(', ')}`;
   return fail('Z704', `${model.name} has no entry ${name}`, help);
 }
 

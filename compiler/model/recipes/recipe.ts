@@ -10,7 +10,7 @@ import type { Span } from '../../../grammar/source.ts';
 import { contextOf } from '../build/evaluator.ts';
 import { rootOf } from '../build/tree.ts';
 import { evaluateModelExpr } from '../evaluate/variants.ts';
-import { inputsOf, isPicture, isText } from '../inputs.ts';
+import { inputsOf } from '../inputs.ts';
 import { checkTexts } from '../inspect/declarations.ts';
 import { lookup, lookupModel, visibleModels, visibleNames } from '../modules/imports.ts';
 import {
@@ -29,18 +29,19 @@ import { type Env, staticEnv } from '../values/scope.ts';
 import { sourceText } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
 import { assignmentsOf, isSettingPath, type Key, withoutPrefix } from './assignments.ts';
+import { dataMistakes } from './columns.ts';
 import { readObjective } from './objective.ts';
 import {
   clippings,
   dataSources,
   optimizers,
-  pairSources,
   precisions,
   readCall,
   readForm,
   readPlain,
   schedules,
   settings,
+  tableSources,
 } from './schema.ts';
 import { StatementReader } from './statements.ts';
 
@@ -184,19 +185,16 @@ class RecipeReader {
     };
   }
 
-  /** Tables give pictures with captions: a model must take such. */
+  /** What a table gives must be what the loss is fed. */
   private readData(expr: Expr, inputs: readonly ModelInput[] | undefined): StaticCall | undefined {
     const data = readCall(expr, 'data', dataSources, this.env);
     const { model } = this;
-    if (data === undefined || model === undefined || inputs === undefined || !pairSources.has(data.name))
+    if (data === undefined || model === undefined || inputs === undefined || !tableSources.has(data.name))
       return data;
-    if (inputs.length === 2 && inputs.some(isPicture) && inputs.some(isText)) return data;
-    const taken = inputs.map(({ name, sizes }) => `${name} [B, ${sizes.join(', ')}]`);
-    const message = `${data.name} gives pictures [B, 3, R, R] and texts i32[B, T]; ${model.name} takes ${taken.join(' and ')}`;
-    this.session.report('Z315', expr.span, message, {
-      help: 'data = tensors("FILE.safetensors") feeds inputs of any shape',
-    });
-    return undefined;
+    const mistakes = dataMistakes(data, inputs, model.name);
+    for (const { span, message, ...extras } of mistakes)
+      this.session.report('Z315', span ?? expr.span, message, extras);
+    return mistakes.length === 0 ? data : undefined;
   }
 
   /** Missing `data` or `batch`: an error where training starts, a warning where the file is only checked. */
