@@ -18,7 +18,7 @@ const strayKeywords: Record<StrayPlace, readonly string[]> = {
   file: ['package', 'import', 'block', 'fn', 'model', 'objective', 'names', 'train'],
   block: ['param', 'buffer', 'require', 'let', 'forward', 'entry', 'inline'],
   seq: ['inline'],
-  train: ['clamp', 'remat', 'freeze', 'init', 'checkpoint', 'evaluate'],
+  train: ['clamp', 'remat', 'freeze', 'init', 'table', 'from', 'checkpoint', 'evaluate'],
   names: [],
 };
 

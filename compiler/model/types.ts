@@ -160,6 +160,12 @@ export type StaticValueData =
 /** What a weight starts from instead of the value it was given. */
 export type StartValue = Initializer | { readonly kind: 'resize_grid'; readonly method: 'bicubic' };
 
+/** What a table is fed: `tokens(...)` or `tensor(...)`. */
+export interface TableValue {
+  readonly input: string;
+  readonly value: StaticCall;
+}
+
 export interface Recipe {
   readonly name: string;
   readonly model: Model;
@@ -176,6 +182,8 @@ export interface Recipe {
   readonly objective?: ObjectiveChoice;
   /** What its loss is fed: inputs of the model and of the objective. */
   readonly inputs: readonly ModelInput[];
+  /** `table prompts = tokens("classes.txt")`: the values of inputs that are the same for every sample. */
+  readonly tables: readonly TableValue[];
   readonly batch: number;
   readonly chunk?: number;
   readonly optimizer: {

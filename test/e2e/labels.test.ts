@@ -30,8 +30,32 @@ train "labels" of "colours" {
 }
 `;
 
+const prompted = `import nn { Linear, Embedding }
+block Prompted(classes: int) {
+  visual: Linear(48, 8)
+  text: Embedding(600, 8)
+  forward(image: [B, 3, 4, 4], prompts: i32[classes, 6]) -> { scores: [B, classes] } {
+    return { scores = visual(rearrange(image, [b, c, h, w] -> [b, (c h w)])) @ mean(text(prompts), axis = 1).T }
+  }
+}
+objective labelled(out: { scores: [B, C] }, label: i32[B]) -> [] {
+  return -mean(gather(take(log_softmax(out.scores, axis = -1), label, axis = 1)))
+}
+model "prompted" = Prompted(3)
+train "prompts" of "prompted" {
+  data = csv("t.csv", inputs = { image = picture("file"), label = class("colour", names = ["red", "green", "blue"]) })
+  table prompts = tokens(["red", "green", "blue"], template = "all {}")
+  objective = labelled
+  batch = 6
+  chunk = 3
+  optimizer = adamw(lr = 0.1, weight_decay = 0)
+  steps = 12
+}
+`;
+
 beforeAll(async () => {
   workspace.write('labels.zoo', program);
+  workspace.write('prompted.zoo', prompted);
   workspace.write('classes.txt', `${Object.keys(colours).join('\n')}\n`);
   const rows = ['file,colour,weight'];
   for (const [name, background] of Object.entries(colours)) {
@@ -60,6 +84,14 @@ describe('train with labels', () => {
     expect(found.at(-1)!).toBeLessThan(0.3 * found[0]!);
     const checked = await workspace.call(['check', 'run/recipe.zoo']);
     expect(checked.code, checked.stderr).toBe(0);
+  });
+
+  it('learns with prompts from a table of the recipe, in chunks', async () => {
+    const { code, stderr } = await workspace.call(['train', 'prompted.zoo', '--out', 'prompts']);
+    expect(code, stderr).toBe(0);
+    const found = losses('prompts');
+    expect(found.at(-1)!).toBeLessThan(0.5 * found[0]!);
+    expect(readFileSync(workspace.path('prompts/recipe.zoo'), 'utf8')).toContain('table prompts = tokens(');
   });
 
   it('names the row of a label that is no class', async () => {

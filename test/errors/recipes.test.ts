@@ -23,13 +23,13 @@ train "r" of "m" {
         --> main.zoo:7:3
        7 |   batchsize = 64
          |   ^^^^^^^^^
-         = help: settings: data, objective, batch, chunk, optimizer, schedule, precision, grad_clip, seed, steps, clamp, freeze, remat, init, checkpoint, evaluate
+         = help: settings: data, objective, batch, chunk, optimizer, schedule, precision, grad_clip, seed, steps, clamp, freeze, remat, init, table, from, checkpoint, evaluate
 
       error[Z501]: a recipe has no setting \`learning_rate\`
         --> main.zoo:8:3
        8 |   learning_rate = 1e-3
          |   ^^^^^^^^^^^^^
-         = help: settings: data, objective, batch, chunk, optimizer, schedule, precision, grad_clip, seed, steps, clamp, freeze, remat, init, checkpoint, evaluate
+         = help: settings: data, objective, batch, chunk, optimizer, schedule, precision, grad_clip, seed, steps, clamp, freeze, remat, init, table, from, checkpoint, evaluate
 
       error[Z501]: adamw has no option \`weight_deacy\`; did you mean \`weight_decay\`?
         --> main.zoo:10:32
@@ -445,6 +445,82 @@ train "t" of "m" { objective = labelled  batch = 4  data = ${data} }
         --> main.zoo:7:104
        7 | … { label = class("n"), label = class("m") }) }
          |                         ^^^^^
+      "
+    `);
+  });
+
+  it('tables', () => {
+    const source = (settings: string) => `
+import nn { Embedding }
+block Prompted(classes: int) {
+  param weight: [27, 4] = zeros
+  text: Embedding(600, 4)
+  forward(image: [B, 3, 3, 3], prompts: i32[classes, 5]) -> { scores: [B, classes] } {
+    return { scores = rearrange(image, [b, c, h, w] -> [b, (c h w)]) @ weight @ mean(text(prompts), axis = 1).T }
+  }
+}
+objective labelled(out: { scores: [B, C] }, label: i32[B]) -> [] = -mean(gather(take(out.scores, label, axis = 1)))
+model "m" = Prompted(2)
+train "t" of "m" {
+  objective = labelled
+  batch = 4
+  data = csv("x.csv", inputs = { image = picture("file"), label = class("n") })
+${settings}
+}
+`;
+    expect(check(source('  table prompts = tokens("c.txt", template = "a {}")'))).toBe('\n\n');
+    expect(check(source(''))).toMatchInlineSnapshot(`
+      "
+      error[Z315]: prompts i32[2, 5] of m is a table, the same for every sample, and nothing gives it
+        --> main.zoo:14:10
+      14 |   data = csv("x.csv", inputs = { image = picture("file"), label = class("n") })
+         |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+         = help: table prompts = tokens("FILE.txt") or tensor("FILE.npy")
+      "
+    `);
+    expect(
+      check(source('  table promts = tokens("c.txt")\n  table image = tensor("x.npy")')),
+    ).toMatchInlineSnapshot(`
+      "
+      error[Z315]: prompts i32[2, 5] of m is a table, the same for every sample, and nothing gives it
+        --> main.zoo:14:10
+      14 |   data = csv("x.csv", inputs = { image = picture("file"), label = class("n") })
+         |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+         = help: table prompts = tokens("FILE.txt") or tensor("FILE.npy")
+
+      error[Z315]: m has no input \`image\` that a column could feed
+        --> main.zoo:14:42
+      14 |   data = csv("x.csv", inputs = { image = picture("file"), label = class("n") })
+         |                                          ^^^^^^^^^^^^^^^
+         = help: its inputs: label i32[B]
+
+      error[Z315]: m has no table \`promts\`; did you mean \`prompts\`?
+        --> main.zoo:15:9
+      15 |   table promts = tokens("c.txt")
+         |         ^^^^^^
+         = help: its tables: prompts i32[2, 5]
+
+      error[Z315]: image [B, 3, 3, 3] of m is fed with every sample and is no table
+        --> main.zoo:16:9
+      16 |   table image = tensor("x.npy")
+         |         ^^^^^
+         = help: its tables: prompts i32[2, 5]
+      "
+    `);
+    expect(
+      check(source('  table prompts = tokns("c.txt")\n  table prompts = tensor("x.npy")')),
+    ).toMatchInlineSnapshot(`
+      "
+      error[Z502]: \`table prompts\` cannot be \`tokns\`; did you mean \`tokens\`?
+        --> main.zoo:15:19
+      15 |   table prompts = tokns("c.txt")
+         |                   ^^^^^
+         = help: table prompts can be: tokens(...), tensor(...)
+
+      error[Z505]: the table \`prompts\` is set twice
+        --> main.zoo:16:9
+      16 |   table prompts = tensor("x.npy")
+         |         ^^^^^^^
       "
     `);
   });

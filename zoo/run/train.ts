@@ -42,7 +42,7 @@ interface TrainRequest {
 }
 
 function openSource(recipe: Recipe, notify: (text: string) => void): Promise<BatchSource> {
-  const { model, batch, seed, inputs } = recipe;
+  const { model, batch, seed, inputs, tables } = recipe;
   const columns = columnCalls(recipe.data);
   const tokenised = (input: ModelInput) =>
     columns === undefined ? isText(input) : columns.get(input.name)?.name === 'caption';
@@ -57,6 +57,7 @@ function openSource(recipe: Recipe, notify: (text: string) => void): Promise<Bat
     folder: dirname(recipe.source.path),
     batch,
     inputs,
+    tables,
     seed,
     warn: (diagnostic) => notify(renderDiagnostics([diagnostic])),
   });

@@ -40,8 +40,29 @@ function fitting(input: ModelInput): string {
   return names.join(' or ');
 }
 
-/** All that keeps a table from feeding these inputs, none of them a table. */
-export function dataMistakes(data: StaticCall, inputs: readonly ModelInput[], taker: string): DataMistake[] {
+/**
+ * All that keeps a source of samples from feeding these inputs.
+ * @param wanted those that no `table` of the recipe feeds
+ */
+export function dataMistakes(data: StaticCall, wanted: readonly ModelInput[], taker: string): DataMistake[] {
+  const { span } = data;
+  const inputs = wanted.filter(({ table }) => !table);
+  const missing = wanted
+    .filter(({ table }) => table)
+    .map((input): DataMistake => {
+      const message = `${formatInput(input)} of ${taker} is a table, the same for every sample, and nothing gives it`;
+      return { ...(span === undefined ? {} : { span }), message, help: tableHelp(input) };
+    });
+  return [...missing, ...sampleMistakes(data, inputs, taker)];
+}
+
+/** `table prompts = tokens("FILE")` */
+export function tableHelp({ name, dtype, sizes }: ModelInput): string {
+  const tokens = dtype === 'i32' && sizes.length === 2 ? 'tokens("FILE.txt") or ' : '';
+  return `table ${name} = ${tokens}tensor("FILE.npy")`;
+}
+
+function sampleMistakes(data: StaticCall, inputs: readonly ModelInput[], taker: string): DataMistake[] {
   const { span } = data;
   const at = span === undefined ? {} : { span };
   const given = data.named.inputs;

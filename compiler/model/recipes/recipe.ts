@@ -44,6 +44,7 @@ import {
   tableSources,
 } from './schema.ts';
 import { StatementReader } from './statements.ts';
+import { readTables } from './tables.ts';
 
 /** A recipe by reference (`path.zoo#recipe`), ready to train. */
 export function resolveRecipe(
@@ -160,6 +161,7 @@ class RecipeReader {
     const place = assigned.get('objective')?.span ?? this.decl.of.span;
     const known = objective !== undefined || !assigned.has('objective');
     const inputs = known ? this.traceInputs(objective, place) : undefined;
+    const tables = readTables(this.decl, inputs, this.model?.name ?? '', env);
     const data = read('data', (expr) => this.readData(expr, inputs));
     const batch = read('batch', (expr) => readPlain(expr, 'batch', settings.batch, env));
     const chunk = read('chunk', (expr) => this.readChunk(expr, batch));
@@ -175,6 +177,7 @@ class RecipeReader {
       data,
       ...(objective === undefined ? {} : { objective }),
       inputs,
+      tables,
       batch,
       ...(chunk === undefined ? {} : { chunk }),
       optimizer: adamw(optimizer?.value ?? optimizers.adamw.schema.parse({})),
@@ -191,7 +194,9 @@ class RecipeReader {
     const { model } = this;
     if (data === undefined || model === undefined || inputs === undefined || !tableSources.has(data.name))
       return data;
-    const mistakes = dataMistakes(data, inputs, model.name);
+    const given = this.decl.settings.flatMap((s) => (s.kind === 'table' ? s.name.text : []));
+    const left = inputs.filter(({ name, table }) => !(table && given.includes(name)));
+    const mistakes = dataMistakes(data, left, model.name);
     for (const { span, message, ...extras } of mistakes)
       this.session.report('Z315', span ?? expr.span, message, extras);
     return mistakes.length === 0 ? data : undefined;

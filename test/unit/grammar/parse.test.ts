@@ -219,6 +219,8 @@ describe('shapes of trees', () => {
       remat "**.resblocks.*", "x"
       freeze "y"
       init visual.layers.0.1."a b" = resize_grid(bicubic)
+      table prompts = tokens("c.txt")
+      from { "a.**" = "a.safetensors", "**" = "b.pt", }
       checkpoint every 1000 steps keep 3
       evaluate zeroshot("x") every 1 epochs
     }`;
@@ -233,6 +235,8 @@ describe('shapes of trees', () => {
         { kind: 'remat', patterns: [{ value: '**.resblocks.*' }, { value: 'x' }] },
         { kind: 'freeze' },
         { kind: 'init', path: { segments: ['visual', 'layers', '0', '1', 'a b'].map((text) => ({ text })) } },
+        { kind: 'table', name: { text: 'prompts' }, value: { kind: 'call' } },
+        { kind: 'from', files: [{ pattern: { value: 'a.**' }, weights: { value: 'a.safetensors' } }, {}] },
         { kind: 'checkpoint', every: { kind: 'quantity', unit: { text: 'steps' } }, keep: { value: 3 } },
         { kind: 'evaluate', every: { kind: 'quantity', unit: { text: 'epochs' } } },
       ],
