@@ -160,6 +160,12 @@ export type StaticValueData =
 /** What a weight starts from instead of the value it was given. */
 export type StartValue = Initializer | { readonly kind: 'resize_grid'; readonly method: 'bicubic' };
 
+/** A file for the weights that fit the pattern, and none before it. */
+export interface StartFile {
+  readonly pattern: string;
+  readonly path: string;
+}
+
 /** What a table is fed: `tokens(...)` or `tensor(...)`. */
 export interface TableValue {
   readonly input: string;
@@ -169,10 +175,12 @@ export interface TableValue {
 export interface Recipe {
   readonly name: string;
   readonly model: Model;
-  /** What stands after `from`: the start are weights of that model, or that file of weights. */
+  /** What stands after `from`: the start are weights of that model, that file of weights, or files by
+   * pattern. */
   readonly from?:
     | { readonly kind: 'model'; readonly model: Model }
-    | { readonly kind: 'file'; readonly path: string };
+    | { readonly kind: 'file'; readonly path: string }
+    | { readonly kind: 'files'; readonly files: readonly StartFile[] };
   /** `csv(...)`, `tensors(...)`; validated against each source's schema by the data layer. */
   readonly data: StaticCall;
   /**

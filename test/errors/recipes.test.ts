@@ -488,12 +488,6 @@ ${settings}
          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
          = help: table prompts = tokens("FILE.txt") or tensor("FILE.npy")
 
-      error[Z315]: m has no input \`image\` that a column could feed
-        --> main.zoo:14:42
-      14 |   data = csv("x.csv", inputs = { image = picture("file"), label = class("n") })
-         |                                          ^^^^^^^^^^^^^^^
-         = help: its inputs: label i32[B]
-
       error[Z315]: m has no table \`promts\`; did you mean \`prompts\`?
         --> main.zoo:15:9
       15 |   table promts = tokens("c.txt")

@@ -43,6 +43,7 @@ import {
   settings,
   tableSources,
 } from './schema.ts';
+import { readStartFiles } from './start-files.ts';
 import { StatementReader } from './statements.ts';
 import { readTables } from './tables.ts';
 
@@ -111,7 +112,7 @@ class RecipeReader {
   }
 
   read(overrides: readonly TextOverride[]): Recipe | undefined {
-    const from = this.readFrom();
+    const from = readStartFiles(this.decl, this.model, this.session) ?? this.readFrom();
     const assigned = assignmentsOf(this.decl, overrides, this.session);
     const fixed = this.readAssigned(assigned);
     const statements = new StatementReader(this.decl, this.env, this.model).read(overrides);
