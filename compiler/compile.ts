@@ -46,7 +46,7 @@ export interface CompileOptions {
    * Weights whose gradients of `loss` become outputs `grad.<name>`: zeros where the loss does not read one.
    */
   readonly gradients?: readonly Variable[];
-  /** Makes a training plan: every run is one AdamW step on these weights. */
+  /** Makes a training plan: every run is one optimizer step on these weights. */
   readonly training?: UpdateOptions;
   /** Patterns of block paths whose activations are computed again in the backward pass. */
   readonly remat?: readonly string[];

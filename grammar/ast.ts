@@ -177,11 +177,22 @@ export interface TrainDecl {
   readonly span: Span;
 }
 
+/** Words that set a rate of weights by pattern: `lr "visual.**" = 1e-5`. */
+export const rateWords = ['lr', 'weight_decay', 'layer_decay'] as const;
+export type RateWord = (typeof rateWords)[number];
+
 export type Setting =
   | { readonly kind: 'assign'; readonly key: Identifier; readonly value: Expr; readonly span: Span }
   | { readonly kind: 'clamp'; readonly path: PathExpr; readonly range: RangeExpr; readonly span: Span }
   | { readonly kind: 'remat'; readonly patterns: readonly StringExpr[]; readonly span: Span }
   | { readonly kind: 'freeze'; readonly patterns: readonly StringExpr[]; readonly span: Span }
+  | {
+      readonly kind: 'rate';
+      readonly rate: RateWord;
+      readonly patterns: readonly StringExpr[];
+      readonly value: Expr;
+      readonly span: Span;
+    }
   | { readonly kind: 'init'; readonly path: PathExpr; readonly value: Expr; readonly span: Span }
   | { readonly kind: 'table'; readonly name: Identifier; readonly value: Expr; readonly span: Span }
   | { readonly kind: 'from'; readonly files: readonly StartFile[]; readonly span: Span }

@@ -76,7 +76,12 @@ function opens(role: Role, ...afterName: TokenType[]): SoftRule {
   };
 }
 
-const patterns: SoftRule = { role: 'setting', fits: isNameOrText, certain: isText };
+/** In front of a number, too, so that the message is about the pattern that belongs there. */
+const patterns: SoftRule = {
+  role: 'setting',
+  fits: (next) => isNameOrText(next) || is(next, t.Int, t.Float),
+  certain: isText,
+};
 const joint: SoftRule = { role: 'joint', fits: () => true, certain: () => false };
 /** `2000 steps`: stands inside brackets as well. */
 const unit: SoftRule = { ...joint, bracketed: () => true };
@@ -105,6 +110,9 @@ const softRules: Record<t.SoftWord, SoftRule> = {
   evaluate: opens('setting', t.LParen),
   remat: patterns,
   freeze: patterns,
+  lr: patterns,
+  weight_decay: patterns,
+  layer_decay: patterns,
   checkpoint: {
     role: 'setting',
     fits: (next) => is(next, t.Int) || isNameOrText(next),

@@ -1,5 +1,6 @@
 /** What starts no statement: the words for it, and the keyword that was meant. */
 import type { IToken, TokenType } from 'chevrotain';
+import { rateWords } from './ast.ts';
 import type { AstBuilder } from './ast-builder.ts';
 import type { Diagnostic } from './diagnostics.ts';
 import { describeToken } from './syntax-errors.ts';
@@ -18,7 +19,7 @@ const strayKeywords: Record<StrayPlace, readonly string[]> = {
   file: ['package', 'import', 'block', 'fn', 'model', 'objective', 'names', 'train'],
   block: ['param', 'buffer', 'require', 'let', 'forward', 'entry', 'inline'],
   seq: ['inline'],
-  train: ['clamp', 'remat', 'freeze', 'init', 'table', 'from', 'checkpoint', 'evaluate'],
+  train: ['clamp', 'remat', 'freeze', ...rateWords, 'init', 'table', 'from', 'checkpoint', 'evaluate'],
   names: [],
 };
 

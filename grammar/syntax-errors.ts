@@ -110,7 +110,8 @@ const purposes: Record<string, string> = {
   'train/of': ' and the model to train',
   'names/for': ' and the block that the map is for',
   'checkpoint/every': ' and an interval such as `1000 steps`',
-  'patterns/Text': ': a pattern of weights such as `"visual.**"`',
+  'patternList/Text': ': a pattern of weights such as `"visual.**"`',
+  'rate/Equals': ' and the rate',
   'nameRule/StringLiteral': ': their name of the weight',
 };
 
@@ -200,7 +201,7 @@ const alternatives: Record<string, string> = {
 const iterations: Record<string, string> = {
   expression: 'an override such as `layers = 2` behind `with`',
   subscripts: 'an index or a slice such as `0:2`',
-  patterns: 'a pattern of weights, as in `"visual.**"`',
+  patternList: 'a pattern of weights, as in `"visual.**"`',
   axisItem: 'the name of an axis',
 };
 

@@ -9,7 +9,7 @@
  * `Infix` any infix operator; the stray ones serve error recovery.
  */
 import { createToken, type ILexerErrorMessageProvider, type IToken, Lexer, type TokenType } from 'chevrotain';
-import type { Comment } from './ast.ts';
+import { type Comment, rateWords } from './ast.ts';
 import type { Diagnostic } from './diagnostics.ts';
 import type { SourceFile, Span } from './source.ts';
 
@@ -35,6 +35,7 @@ const settingStarts = [
   'clamp',
   'remat',
   'freeze',
+  ...rateWords,
   'init',
   'table',
   'from',
@@ -110,6 +111,7 @@ export const softWords = [
   'clamp',
   'remat',
   'freeze',
+  ...rateWords,
   'init',
   'table',
   'checkpoint',

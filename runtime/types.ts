@@ -24,12 +24,9 @@ export interface Device {
 
 export interface Session {
   readonly plan: Plan;
-  /** Overwrites one weight or buffer, row-major in its own shape. */
+  /** Overwrites one weight, buffer or other state of the plan (`stateSlots`), row-major in its own shape. */
   writeWeight(name: string, data: HostArray): void;
   readWeight(name: string): Promise<Float32Array>;
-  /** Adam's moments of one weight (training plans). */
-  writeMoments(name: string, m: Float32Array, v: Float32Array): void;
-  readMoments(name: string): Promise<{ m: Float32Array; v: Float32Array }>;
   writeInput(name: string, data: HostArray): void;
   /** Values of `hyperSlots`, before a training step. */
   writeHyper(values: readonly number[]): void;

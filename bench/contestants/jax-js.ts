@@ -113,7 +113,8 @@ function clipLoss(params: Params, work: Work, images: JaxArray, tokens: JaxArray
 type State = [loss: JaxArray, params: Params, m: Params, v: Params];
 
 function trainingStep(work: Work) {
-  const { beta1, beta2, eps, weightDecay, decayMinDims } = benchOptimizer;
+  const { weightDecay, decayMinDims } = benchOptimizer;
+  const { beta1, beta2, eps } = benchOptimizer.rule;
   const { lr, bias_correction1, bias_correction2 } = benchHyper;
   const gradient = valueAndGrad((p: Params, images: JaxArray, tokens: JaxArray) =>
     clipLoss(p, work, images, tokens),

@@ -180,7 +180,8 @@ type Variables = Record<string, Variable>;
 
 /** AdamW as in zooc's training case, variable by variable. */
 function update(work: Work, grads: Params, params: Variables, m: Variables, v: Variables): void {
-  const { beta1, beta2, eps, weightDecay, decayMinDims } = benchOptimizer;
+  const { weightDecay, decayMinDims } = benchOptimizer;
+  const { beta1, beta2, eps } = benchOptimizer.rule;
   const { lr, bias_correction1, bias_correction2 } = benchHyper;
   for (const name of work.names) {
     const g = grads[name]!;

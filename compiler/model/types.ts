@@ -4,9 +4,11 @@
  * Static evaluation is over (all parameters are numbers, strings, blocks, functions); tensor shapes of
  * weights are numbers. `forward` bodies are evaluated later by the tracer, once per entry and batch.
  */
+import type { RateWord } from '../../grammar/ast.ts';
 import type { Diagnostic } from '../../grammar/diagnostics.ts';
 import type { SourceFile, Span } from '../../grammar/source.ts';
 import type { DType, Range } from '../graph/types.ts';
+import type { DecayDefault, UpdateRule } from '../optimizers.ts';
 
 /** How a weight starts. Random ones draw from a counter-based generator keyed by (seed, name, index). */
 export type Initializer =
@@ -172,6 +174,27 @@ export interface TableValue {
   readonly value: StaticCall;
 }
 
+/**
+ * A rate of the weights that fit a pattern or lie in blocks that do; of `layer_decay`, what a block's base rate
+ * is multiplied by for each one behind it.
+ */
+export interface RateLine {
+  readonly rate: RateWord;
+  readonly pattern: string;
+  readonly value: number;
+}
+
+/** How the learning rate goes: up during `warmup`, then as its kind says until `total`. */
+export type RecipeSchedule = { readonly warmup: Quantity; readonly total?: Quantity } & (
+  | { readonly kind: 'constant' }
+  /** Down to `floor`, a fraction of the base rate, at `total`. */
+  | { readonly kind: 'cosine' | 'linear'; readonly floor: number }
+  /** By the root of the steps done, counted in `timescale`; that of the warm-up without one. */
+  | { readonly kind: 'inverse_sqrt'; readonly timescale?: Quantity }
+  /** Constant, but for the last `steps`. */
+  | { readonly kind: 'cooldown'; readonly steps: Quantity; readonly power: number; readonly floor: number }
+);
+
 export interface Recipe {
   readonly name: string;
   readonly model: Model;
@@ -194,21 +217,12 @@ export interface Recipe {
   readonly tables: readonly TableValue[];
   readonly batch: number;
   readonly chunk?: number;
-  readonly optimizer: {
-    readonly kind: 'adamw';
-    readonly lr: number;
-    readonly beta1: number;
-    readonly beta2: number;
-    readonly eps: number;
-    readonly weightDecay: number;
-    /** Decay only weights with at least this many dimensions (2 by default). */
-    readonly decayMinDims: number;
-  };
-  readonly schedule: {
-    readonly kind: 'cosine' | 'constant';
-    readonly warmup: Quantity;
-    readonly total?: Quantity;
-  };
+  readonly optimizer: UpdateRule & DecayDefault & { readonly lr: number };
+  /** Rates by pattern, in order: later ones win. */
+  readonly rates: readonly RateLine[];
+  readonly schedule: RecipeSchedule;
+  /** A moving average of the weights is kept, of which each step leaves this part. */
+  readonly ema?: number;
   readonly precision:
     | { readonly kind: 'f32' }
     | { readonly kind: 'mixed'; readonly lossScale: 'dynamic' | number };

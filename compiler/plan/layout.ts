@@ -2,12 +2,13 @@
  * Where weights, gradients and moments lie: flat arenas in one order, so that the optimizer walks them as one
  * array.
  *
- * Trainable weights that decay come first, then other trainable ones, then the rest; each starts at an
- * aligned offset. Gradients and moments mirror the trainable part. Where an arena passes the limit of a
- * buffer, it goes on in another.
+ * Trainable weights come first, those with the same rates side by side (what decays in front), then the rest;
+ * each starts at an aligned offset. Gradients and moments mirror the trainable part. Where an arena passes the
+ * limit of a buffer, it goes on in another.
  */
 import { alignUp } from '../graph/dims.ts';
 import { sizeOf } from '../graph/types.ts';
+import type { WeightRate } from '../optimizers.ts';
 
 export interface WeightInfo {
   readonly name: string;
@@ -49,10 +50,22 @@ export function layOut(
   return { places, parts };
 }
 
-/** Weights in arena order; `decays` says which trainable ones decay. */
-export function arenaOrder(weights: readonly WeightInfo[], decays: (w: WeightInfo) => boolean): WeightInfo[] {
-  const rank = (w: WeightInfo) => (w.trainable ? (decays(w) ? 0 : 1) : 2);
-  return [0, 1, 2].flatMap((r) => weights.filter((w) => rank(w) === r));
+/** Weights in arena order; `rates` are those of a trainable one. */
+export function arenaOrder(
+  weights: readonly WeightInfo[],
+  rates: (w: WeightInfo) => WeightRate,
+): WeightInfo[] {
+  const groups = new Map<string, { readonly decay: number; readonly weights: WeightInfo[] }>();
+  for (const weight of weights.filter((w) => w.trainable)) {
+    const { scale, decay } = rates(weight);
+    const key = `${scale} ${decay}`;
+    const group = groups.get(key) ?? { decay, weights: [] };
+    groups.set(key, group);
+    group.weights.push(weight);
+  }
+  const [decaying, others] = [true, false].map((d) => [...groups.values()].filter((g) => g.decay > 0 === d));
+  const trained = [...decaying!, ...others!].flatMap((g) => g.weights);
+  return [...trained, ...weights.filter((w) => !w.trainable)];
 }
 
 export const weightBytes = (w: Pick<WeightInfo, 'shape'>) => 4 * sizeOf(w.shape);

@@ -9,6 +9,7 @@ import { extensionFeature } from '../kernels/text/kernel.ts';
 import { extensionsOf } from '../kernels/text/memory.ts';
 import type { Storage, Storages } from '../kernels/text/view.ts';
 import { initialScale, lossScaleInput, scalerElements, scalerName } from '../kernels/update/loss-scale.ts';
+import { rateOf } from '../optimizers.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { scalerSlots } from '../slots.ts';
 import { type Arenas, type Assembled, assemble } from './assemble.ts';
@@ -16,7 +17,7 @@ import { checkMemory } from './fit.ts';
 import { type ArenaLayout, arenaOrder, layOut, type Place, type WeightInfo, weightBytes } from './layout.ts';
 import { memoryTable } from './memory.ts';
 import type { BufferRole, Plan, PlanSection, ScalerInfo, Slot, VerifiedPlan, WeightSlot } from './types.ts';
-import { appendUpdate, type UpdateOptions } from './update.ts';
+import { appendUpdate, keptPlaces, type UpdateOptions } from './update.ts';
 import { verifyPlan } from './verify.ts';
 
 /** A result that the host reads, and where it lies. */
@@ -94,7 +95,7 @@ function arenasOf(weights: readonly WeightInfo[], request: PlanRequest): Arenas 
   const mixed = training?.lossScale !== undefined;
   // A weight's half lies at half its offset, which has to be aligned as well.
   const alignment = minStorageBufferOffsetAlignment * (mixed ? 2 : 1);
-  const ordered = arenaOrder(weights, (w) => w.shape.length >= (training?.decayMinDims ?? 0));
+  const ordered = training ? arenaOrder(weights, (w) => rateOf(training, w)) : weights;
   const wanted = new Set(wrt);
   const lay = (list: readonly Pick<WeightInfo, 'name' | 'shape'>[], prefix = ''): ArenaLayout =>
     layOut(
@@ -106,8 +107,7 @@ function arenasOf(weights: readonly WeightInfo[], request: PlanRequest): Arenas 
   const arenas = new Map<BufferRole, ArenaLayout>([['weights', lay(ordered)]]);
   if (wrt.length > 0) arenas.set('gradients', lay([...trained, ...unread(weights, request)], gradientPrefix));
   if (training) {
-    arenas.set('moment1', lay(trained));
-    arenas.set('moment2', lay(trained));
+    for (const { role } of keptPlaces(training)) arenas.set(role, lay(trained));
     arenas.set('hyper', layOut([{ name: 'hyper', bytes: 256 }], alignment, limit));
   }
   if (mixed) {
@@ -136,6 +136,18 @@ function halved({ places, parts }: ArenaLayout): ArenaLayout {
     { part, offset: offset / 2, bytes: bytes / 2 },
   ];
   return { places: new Map([...places].map(half)), parts: parts.map((bytes) => bytes / 2) };
+}
+
+/** What the optimizer keeps of each trainable weight, weight by weight. */
+function keptSlots(training: UpdateOptions, weights: readonly WeightInfo[], { locate }: Assembled): Slot[] {
+  const places = keptPlaces(training);
+  return weights
+    .filter((w) => w.trainable)
+    .flatMap(({ name, shape }) =>
+      places.map(
+        ({ prefix, role }): Slot => ({ name: prefix + name, dtype: 'f32', shape, ...locate(role, name) }),
+      ),
+    );
 }
 
 function scalerOf(lossScale: 'dynamic' | number, { locate }: Assembled): ScalerInfo {
@@ -192,11 +204,9 @@ function planOf(
         ...assembled.locate('weights', w.name),
         kind: w.kind,
         trainable: w.trainable,
-        ...(training && w.trainable
-          ? { moments: { m: assembled.locate('moment1', w.name), v: assembled.locate('moment2', w.name) } }
-          : {}),
       }),
     ),
+    ...(training === undefined ? {} : { optimizer: keptSlots(training, weights, assembled) }),
     ...(training?.lossScale === undefined ? {} : { scaler: scalerOf(training.lossScale, assembled) }),
     inputs: leavesOf(graphs, 'input')
       .filter(({ attrs }) => attrs.name !== lossScaleInput && !inner?.has(attrs.name))

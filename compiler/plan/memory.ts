@@ -79,7 +79,7 @@ export function memoryTable(buffers: readonly PlanBuffer[], workspaceLowerBound:
   return {
     weights: bytes('weights', 'halves'),
     gradients: bytes('gradients'),
-    optimizer: bytes('moment1', 'moment2'),
+    optimizer: bytes('moment1', 'moment2', 'average'),
     workspace: bytes('workspace'),
     features: bytes('features'),
     io: bytes('io', 'hyper', 'scaler'),

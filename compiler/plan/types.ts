@@ -13,9 +13,11 @@ export type BufferRole =
   /** Parameters and model buffers (batch-norm statistics), in place across runs. */
   | 'weights'
   | 'gradients'
-  /** Adam's first and second moments, laid out as the gradients. */
+  /** What the optimizer keeps of each weight (Adam's first and second moments), laid out as the gradients. */
   | 'moment1'
   | 'moment2'
+  /** Moving averages of the weights, laid out as the gradients. */
+  | 'average'
   /** Activations and scratch, shared by liveness. Nothing in it survives a run. */
   | 'workspace'
   /** Chunked training: the features of the whole batch and their gradients. */
@@ -66,11 +68,6 @@ export interface WeightSlot extends Slot {
   readonly kind: 'param' | 'buffer';
   /** Has a gradient and is updated by the optimizer. */
   readonly trainable: boolean;
-  /**
-   * Training plans: where Adam's first and second moments of a trainable weight lie, f32 in the weight's
-   * shape.
-   */
-  readonly moments?: { readonly m: BufferRange; readonly v: BufferRange };
 }
 
 export type BindingAccess = 'read' | 'read_write';
@@ -165,6 +162,11 @@ export interface Plan {
   };
   readonly buffers: readonly PlanBuffer[];
   readonly weights: readonly WeightSlot[];
+  /**
+   * Training plans: what the optimizer keeps of trainable weights, in their shapes: `adam.m.<weight>`, ... and
+   * `ema.<weight>`, which begins as the weight.
+   */
+  readonly optimizer?: readonly Slot[];
   /** Training in mixed precision. */
   readonly scaler?: ScalerInfo;
   readonly inputs: readonly InputSlot[];
@@ -187,12 +189,12 @@ export interface Plan {
   readonly flops: number;
 }
 
-/** What the host may write before the first run and read at any time. */
-export type StateSlot = Slot & Pick<WeightSlot, 'moments'>;
-
-/** Weights, and the state of the loss scale where there is one. */
-export function stateSlots({ weights, scaler }: Plan): StateSlot[] {
-  return scaler === undefined ? [...weights] : [...weights, scaler];
+/**
+ * What persists between runs, which the host may write before the first and read at any time: weights, what
+ * the optimizer keeps, the state of the loss scale.
+ */
+export function stateSlots({ weights, optimizer = [], scaler }: Plan): Slot[] {
+  return [...weights, ...optimizer, ...(scaler === undefined ? [] : [scaler])];
 }
 
 declare const verified: unique symbol;

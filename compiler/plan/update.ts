@@ -1,30 +1,38 @@
-/** The optimizer's part of a training plan: AdamW over the flat arenas, behind the gradients. */
+/** The optimizer's part of a training plan: its rule over the flat arenas, behind the gradients. */
 import { fail } from '../../grammar/diagnostics.ts';
-import { type DType, gradientPrefix } from '../graph/types.ts';
+import type { DType } from '../graph/types.ts';
 import type { Lowered } from '../kernels/lowering/lower.ts';
 import type { Storage, Storages } from '../kernels/text/view.ts';
 import { scalerElements } from '../kernels/update/loss-scale.ts';
 import { updateKernels } from '../kernels/update/update.ts';
+import type { RateRun } from '../kernels/update/update-spec.ts';
+import { averagePrefix, momentPrefixes, rateOf, type UpdateRates, type UpdateRule } from '../optimizers.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { type Arenas, mebibytes } from './assemble.ts';
-import type { WeightInfo } from './layout.ts';
+import type { ArenaLayout, WeightInfo } from './layout.ts';
 import type { BufferRole } from './types.ts';
 
-export interface UpdateOptions {
+export interface UpdateOptions extends UpdateRates {
   /** Names of the weights that are trained. */
   readonly trainable: readonly string[];
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly eps: number;
-  readonly weightDecay: number;
-  /** Decay applies to weights with at least this many dimensions. */
-  readonly decayMinDims: number;
+  readonly rule: UpdateRule;
+  /** Keeps a moving average of the weights, of which each step leaves this part. */
+  readonly ema?: number;
   /** Largest global gradient norm; the host writes it as `clip_norm` with the other hyper values. */
   readonly clip?: number;
   /** The loss scale of mixed precision: `dynamic`, or one that stays. Without it gradients carry none. */
   readonly lossScale?: 'dynamic' | number;
   /** Bounds of scalar weights, applied behind each step. */
   readonly clamps: readonly { readonly weight: string; readonly min: number; readonly max: number }[];
+}
+
+/** Where a rule's moments lie, in its order. */
+const momentRoles = ['moment1', 'moment2'] as const;
+
+/** What the optimizer keeps of each trainable weight: how it is called and where it lies. */
+export function keptPlaces({ rule, ema }: Pick<UpdateOptions, 'rule' | 'ema'>) {
+  const moments = momentPrefixes(rule).map((prefix, i) => ({ prefix, role: momentRoles[i]! }));
+  return ema === undefined ? moments : [...moments, { prefix: averagePrefix, role: 'average' as const }];
 }
 
 export function appendUpdate(
@@ -47,27 +55,17 @@ export function appendUpdate(
   const elements = bytes / 4;
   const arena = (role: BufferRole & Storage['place'], size: number, dtype: DType = 'f32'): Storage =>
     storages.make({ dtype, elements: size, label: role, place: role });
-  const decaying = new Set(
-    weights
-      .filter((w) => w.trainable && w.shape.length >= options.decayMinDims)
-      .map((w) => gradientPrefix + w.name),
-  );
-  const decayBytes = [...gradients.places].reduce(
-    (sum, [name, p]) => sum + (decaying.has(name) ? p.bytes : 0),
-    0,
-  );
   const kernels = updateKernels({
     weights: arena('weights', elements),
     gradients: arena('gradients', elements),
-    moment1: arena('moment1', elements),
-    moment2: arena('moment2', elements),
+    moments: momentPrefixes(options.rule).map((_, i) => arena(momentRoles[i]!, elements)),
+    ...(options.ema === undefined
+      ? {}
+      : { average: { storage: arena('average', elements), decay: options.ema } }),
     hyper: arena('hyper', 64),
     elements,
-    decayElements: decayBytes / 4,
-    beta1: options.beta1,
-    beta2: options.beta2,
-    eps: options.eps,
-    weightDecay: options.weightDecay,
+    rule: options.rule,
+    rates: rateRuns(options, weights, arenas.get('weights')!, elements),
     clip: options.clip !== undefined,
     ...(options.lossScale === undefined
       ? {}
@@ -94,4 +92,25 @@ export function appendUpdate(
     scratch: (elements, dtype, label) => storages.make({ dtype, elements, label, place: 'workspace' }),
   });
   return { setup: lowered.setup, kernels: [...lowered.kernels, ...kernels] };
+}
+
+/** Rates along the arena: weights with the same ones lie side by side. */
+function rateRuns(
+  options: UpdateOptions,
+  weights: readonly WeightInfo[],
+  { places }: ArenaLayout,
+  elements: number,
+): RateRun[] {
+  const runs: RateRun[] = [];
+  for (const weight of weights.filter((w) => w.trainable)) {
+    const { offset, bytes } = places.get(weight.name)!;
+    runs.push({ ...rateOf(options, weight), end: (offset + bytes) / 4 });
+  }
+  runs.sort((a, b) => a.end - b.end);
+  const last = runs.filter((run, i) => {
+    const next = runs[i + 1];
+    return next === undefined || next.scale !== run.scale || next.decay !== run.decay;
+  });
+  if (last.at(-1)?.end !== elements) throw new Error('gradients and trained weights do not lie alike');
+  return last;
 }

@@ -197,6 +197,11 @@ export class DeclarationPrinter extends ExpressionPrinter {
         const patterns = setting.patterns.map((pattern) => this.expr(pattern));
         return group(`${setting.kind} `, indent(join(concat(',', line), patterns)));
       }
+      case 'rate': {
+        const patterns = setting.patterns.map((pattern) => this.expr(pattern));
+        const list = indent(join(concat(',', line), patterns));
+        return concat(group(`${setting.rate} `, list), ' = ', this.expr(setting.value));
+      }
       case 'checkpoint': {
         const keep = setting.keep === undefined ? '' : concat(' keep ', this.item(setting.keep));
         return concat('checkpoint every ', this.item(setting.every), keep);

@@ -2,7 +2,7 @@
  * `train` declarations with their settings, and `names` maps with their rules.
  */
 import type { IToken, ParserMethod } from 'chevrotain';
-import type * as ast from '../ast.ts';
+import * as ast from '../ast.ts';
 import * as t from '../tokens.ts';
 import { passErrorsOn } from './base.ts';
 import { BlockRules, recoverWithNothing } from './blocks.ts';
@@ -58,6 +58,7 @@ export class RecipeRules extends BlockRules {
         { ALT: () => this.SUBRULE(this.assign) },
         { ALT: () => this.SUBRULE(this.clamp) },
         { ALT: () => this.SUBRULE(this.patterns) },
+        { ALT: () => this.SUBRULE(this.rate) },
         { ALT: () => this.SUBRULE(this.init) },
         { ALT: () => this.SUBRULE(this.table) },
         { ALT: () => this.SUBRULE(this.startFiles) },
@@ -97,19 +98,45 @@ export class RecipeRules extends BlockRules {
     'patterns',
     () => {
       const start = this.here();
-      const patterns: ast.StringExpr[] = [];
       const word = this.OR<IToken>([
         { ALT: () => this.CONSUME(t.keyword.remat) },
         { ALT: () => this.CONSUME(t.keyword.freeze) },
       ]);
+      const patterns = this.SUBRULE(this.patternList);
+      const kind = word.tokenType === t.keyword.remat ? ('remat' as const) : ('freeze' as const);
+      return { kind, patterns, span: this.since(start) };
+    },
+    passErrorsOn,
+  );
+
+  /** `lr "visual.**" = 1e-5`. */
+  private readonly rate: ParserMethod<[], SettingOf<'rate'>> = this.RULE(
+    'rate',
+    () => {
+      const start = this.here();
+      const word = this.OR<IToken>(
+        ast.rateWords.map((name) => ({ ALT: () => this.CONSUME(t.keyword[name]) })),
+      );
+      const patterns = this.SUBRULE(this.patternList);
+      this.CONSUME(t.Equals);
+      const value = this.SUBRULE(this.expression);
+      const rate = word.image as ast.RateWord;
+      return { kind: 'rate' as const, rate, patterns, value, span: this.since(start) };
+    },
+    passErrorsOn,
+  );
+
+  private readonly patternList: ParserMethod<[], ast.StringExpr[]> = this.RULE(
+    'patternList',
+    () => {
+      const patterns: ast.StringExpr[] = [];
       this.AT_LEAST_ONE_SEP({
         SEP: t.Comma,
         DEF: () => {
           patterns.push(this.string(this.CONSUME(t.Text)));
         },
       });
-      const kind = word.tokenType === t.keyword.remat ? ('remat' as const) : ('freeze' as const);
-      return { kind, patterns, span: this.since(start) };
+      return patterns;
     },
     passErrorsOn,
   );

@@ -52,9 +52,6 @@ function checkPlan(plan: Plan, profile: DeviceProfile): void {
   };
   for (const slot of [...stateSlots(plan), ...plan.inputs, ...plan.outputs])
     inRange(slot.name, slot, slotBytes(slot));
-  for (const weight of plan.weights)
-    for (const range of weight.moments ? [weight.moments.m, weight.moments.v] : [])
-      inRange(`moments of ${weight.name}`, range, slotBytes(weight));
   for (const [i, step] of [...plan.setup, ...plan.steps].entries()) {
     const what = `step ${i} (${step.label})`;
     const pipeline = plan.pipelines[step.pipeline];
@@ -84,7 +81,6 @@ class NullSession implements Session {
   readonly plan: Plan;
   readonly #release: () => void;
   readonly #weights = new Map<string, HostArray>();
-  readonly #moments = new Map<string, { m: Float32Array; v: Float32Array }>();
   #closed = false;
 
   constructor(plan: Plan, release: () => void) {
@@ -99,21 +95,6 @@ class NullSession implements Session {
   async readWeight(name: string): Promise<Float32Array> {
     const slot = this.#slot(stateSlots(this.plan), name);
     return (this.#weights.get(name) ?? zeros(slot)).slice() as Float32Array;
-  }
-
-  writeMoments(name: string, m: Float32Array, v: Float32Array): void {
-    const slot = this.#slot(stateSlots(this.plan), name);
-    if (!slot.moments) throw new Error(`weight ${name} has no optimizer moments in this plan`);
-    this.#accept(stateSlots(this.plan), name, m);
-    this.#accept(stateSlots(this.plan), name, v);
-    this.#moments.set(name, { m: m.slice(), v: v.slice() });
-  }
-
-  async readMoments(name: string): Promise<{ m: Float32Array; v: Float32Array }> {
-    const slot = this.#slot(stateSlots(this.plan), name);
-    if (!slot.moments) throw new Error(`weight ${name} has no optimizer moments in this plan`);
-    const length = slotBytes(slot) / 4;
-    return this.#moments.get(name) ?? { m: new Float32Array(length), v: new Float32Array(length) };
   }
 
   writeInput(name: string, data: HostArray): void {

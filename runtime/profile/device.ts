@@ -86,15 +86,6 @@ class ProfilingSession implements Session {
     return this.#next('state', () => this.#inner.readWeight(name));
   }
 
-  writeMoments(name: string, m: Float32Array, v: Float32Array): void {
-    const [ownM, ownV] = [m.slice(), v.slice()];
-    this.#later('state', () => this.#inner.writeMoments(name, ownM, ownV));
-  }
-
-  readMoments(name: string): Promise<{ m: Float32Array; v: Float32Array }> {
-    return this.#next('state', () => this.#inner.readMoments(name));
-  }
-
   writeInput(name: string, data: HostArray): void {
     const own = data.slice();
     this.#later('upload', () => this.#inner.writeInput(name, own));
@@ -109,7 +100,7 @@ class ProfilingSession implements Session {
     const profile = this.#profile;
     profile.calls++;
     // What changes no weights can run again at once, so that there is a run without the driver's compilation.
-    const runs = profile.calls === 1 && !this.plan.weights.some((w) => w.moments) ? 2 : 1;
+    const runs = profile.calls === 1 && this.plan.optimizer === undefined ? 2 : 1;
     // Its own encoding and waiting are told by the run itself.
     this.#later(undefined, async () => {
       for (let i = 0; i < runs; i++) profile.addRun(await this.#inner.timedRun(this.#clock));

@@ -1,11 +1,12 @@
 /**
- * The f64 reference as an executor: trains with AdamW in f64 on what a `StepComputation` gives.
+ * The f64 reference as an executor: trains in f64 on what a `StepComputation` gives.
  *
  * Hundreds of times slower than a device and right to 1e-15: goldens and devices are judged by it.
  */
 import { gradientPrefix, movedPrefix } from '../../compiler/graph/types.ts';
+import { averagePrefix, keptPrefixes, momentPrefixes, rateOf } from '../../compiler/optimizers.ts';
 import type { Batch } from '../data/types.ts';
-import { firstMoment, isOwnScalar, secondMoment } from '../train/session.ts';
+import { isOwnScalar } from '../train/session.ts';
 import type {
   StateArray,
   StateInfo,
@@ -14,8 +15,8 @@ import type {
   TrainSession,
   UpdateSettings,
 } from '../train/types.ts';
-import { type AdamState, adamwStep, clampWeight, clipFactor, globalNorm } from './adamw.ts';
 import type { ReferenceWeight, StepComputation } from './computation.ts';
+import { clampWeight, clipFactor, globalNorm, moveAverage, updateStep } from './update.ts';
 
 /** Trains in f64. */
 export class ReferenceTrainSession implements TrainSession {
@@ -24,18 +25,19 @@ export class ReferenceTrainSession implements TrainSession {
   readonly #settings: UpdateSettings;
   readonly #values = new Map<string, Float64Array>();
   readonly #weights: readonly ReferenceWeight[];
+  readonly #trained: readonly ReferenceWeight[];
 
   constructor(compute: StepComputation, weights: readonly ReferenceWeight[], settings: UpdateSettings) {
     const trained = weights.filter((w) => settings.trainable.includes(w.name));
     this.#compute = compute;
     this.#settings = settings;
     this.#weights = weights;
-    this.state = weights.flatMap(({ name, shape }) => {
-      const names = trained.some((w) => w.name === name)
-        ? [name, firstMoment + name, secondMoment + name]
-        : [name];
-      return names.map((n): StateInfo => ({ name: n, shape, dtype: 'F64' }));
-    });
+    this.#trained = trained;
+    const info = (name: string, { shape }: ReferenceWeight): StateInfo => ({ name, shape, dtype: 'F64' });
+    this.state = [
+      ...weights.map((w) => info(w.name, w)),
+      ...trained.flatMap((w) => keptPrefixes(settings).map((prefix) => info(prefix + w.name, w))),
+    ];
     for (const { name, shape } of this.state)
       this.#values.set(name, new Float64Array(shape.reduce((a, b) => a * b, 1)));
   }
@@ -47,13 +49,16 @@ export class ReferenceTrainSession implements TrainSession {
       hyper.random,
     );
     const gradient = (name: string): Float64Array => outputs.get(gradientPrefix + name)!.data;
-    const { trainable, clamps } = this.#settings;
+    const { trainable, clamps, ema } = this.#settings;
     const gradNorm = globalNorm(trainable.map(gradient));
     const scale = clipFactor(gradNorm, hyper.clipNorm);
-    for (const name of trainable) adamwStep(this.#adam(name), gradient(name), scale, hyper, this.#settings);
+    for (const weight of this.#trained) this.#update(weight, gradient(weight.name), scale, hyper);
     for (const [name, { data }] of outputs)
       if (name.startsWith(movedPrefix)) this.#find(name.slice(movedPrefix.length)).set(data);
     for (const { weight, min, max } of clamps) clampWeight(this.#find(weight), min, max);
+    if (ema !== undefined)
+      for (const { name } of this.#trained)
+        moveAverage(this.#find(averagePrefix + name), this.#find(name), ema);
     const scalars = this.#weights.filter(isOwnScalar).map(({ name }) => [name, this.#find(name)[0]!]);
     const terms = [...outputs].filter(
       ([name, { shape }]) => shape.length === 0 && name !== 'loss' && !name.startsWith(gradientPrefix),
@@ -84,13 +89,12 @@ export class ReferenceTrainSession implements TrainSession {
     return value;
   }
 
-  #adam(name: string): AdamState {
-    const dims = this.#weights.find((w) => w.name === name)!.shape.length;
-    return {
-      weight: this.#find(name),
-      m: this.#find(firstMoment + name),
-      v: this.#find(secondMoment + name),
-      dims,
-    };
+  #update(weight: ReferenceWeight, gradient: Float64Array, scale: number, hyper: StepHyper): void {
+    const { name } = weight;
+    const { rule } = this.#settings;
+    const moments = momentPrefixes(rule).map((prefix) => this.#find(prefix + name));
+    const state = { weight: this.#find(name), moments };
+    const clipped = gradient.map((g) => g * scale);
+    updateStep(state, clipped, hyper, rateOf(this.#settings, weight), rule);
   }
 }

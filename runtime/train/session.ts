@@ -5,7 +5,7 @@
  * uploaded before each repetition, and at most two are under way, which bounds the driver's staging memory.
  */
 import { randomInput, randomKeys } from '../../compiler/ops/philox.ts';
-import type { PlanSection, WeightSlot } from '../../compiler/plan/types.ts';
+import { type PlanSection, stateSlots, type WeightSlot } from '../../compiler/plan/types.ts';
 import { type ScalerSlot, scalerSlots } from '../../compiler/slots.ts';
 import type { Batch, Feeds } from '../data/types.ts';
 import type { HostArray, Session } from '../types.ts';
@@ -18,9 +18,6 @@ import type {
   StepResult,
   TrainSession,
 } from './types.ts';
-
-export const firstMoment = 'adam.m.';
-export const secondMoment = 'adam.v.';
 
 /** A weight of one number that the root block declares itself: reported with every step. */
 export function isOwnScalar({ name, shape, kind }: Pick<WeightSlot, 'name' | 'shape' | 'kind'>): boolean {
@@ -37,22 +34,12 @@ export class DeviceTrainSession implements TrainSession {
   readonly #scaler: string | undefined;
   /** The last step's chunks, until all are handed to the device. */
   #feeding: Promise<void> = Promise.resolve();
-  /** Moments written so far by halves: both are needed for one write. */
-  readonly #halves = new Map<string, Float32Array>();
-  /** The second moment that was read along with the first, until it is asked for or becomes old. */
-  #second: { readonly weight: string; readonly v: Float32Array } | undefined;
 
   /** @param session opened with a training plan; closed together with this one */
   constructor(session: Session) {
     this.#session = session;
     const { weights, outputs, scaler } = session.plan;
-    const states = weights.flatMap(({ name, shape, moments }): StateInfo[] => [
-      { name, shape, dtype: 'F32' },
-      ...(moments
-        ? [firstMoment, secondMoment].map((p): StateInfo => ({ name: p + name, shape, dtype: 'F32' }))
-        : []),
-    ]);
-    this.state = scaler ? [...states, { name: scaler.name, shape: scaler.shape, dtype: 'F32' }] : states;
+    this.state = stateSlots(session.plan).map(({ name, shape }) => ({ name, shape, dtype: 'F32' }));
     this.#scaler = scaler?.name;
     this.#terms = outputs.flatMap(({ name, shape }) =>
       shape.length === 0 && name !== 'loss' && name !== 'grad_norm' ? [name] : [],
@@ -64,7 +51,6 @@ export class DeviceTrainSession implements TrainSession {
   async step(batch: Batch, hyper: StepHyper): Promise<StepResult> {
     const session = this.#session;
     const { sections } = session.plan;
-    this.#second = undefined;
     session.writeHyper([hyper.lr, hyper.biasCorrection1, hyper.biasCorrection2, hyper.clipNorm]);
     if (sections === undefined) {
       this.#write(batch.inputs, hyper.random, 0);
@@ -119,36 +105,12 @@ export class DeviceTrainSession implements TrainSession {
     }
   }
 
-  async readState(name: string): Promise<StateArray> {
-    const weight = name.slice(firstMoment.length);
-    if (name.startsWith(firstMoment)) {
-      const { m, v } = await this.#session.readMoments(weight);
-      this.#second = { weight, v };
-      return m;
-    }
-    if (name.startsWith(secondMoment)) {
-      const kept = this.#second?.weight === weight ? this.#second.v : undefined;
-      this.#second = undefined;
-      return kept ?? (await this.#session.readMoments(weight)).v;
-    }
+  readState(name: string): Promise<StateArray> {
     return this.#session.readWeight(name);
   }
 
   writeState(name: string, data: StateArray): void {
-    const values = data instanceof Float32Array ? data : Float32Array.from(data);
-    const first = name.startsWith(firstMoment);
-    if (!first && !name.startsWith(secondMoment)) {
-      this.#session.writeWeight(name, values);
-      return;
-    }
-    const weight = name.slice(firstMoment.length);
-    const other = this.#halves.get((first ? secondMoment : firstMoment) + weight);
-    if (other === undefined) {
-      this.#halves.set(name, values);
-      return;
-    }
-    this.#halves.delete((first ? secondMoment : firstMoment) + weight);
-    this.#session.writeMoments(weight, first ? values : other, first ? other : values);
+    this.#session.writeWeight(name, data instanceof Float32Array ? data : Float32Array.from(data));
   }
 
   close(): void {

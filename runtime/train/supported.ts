@@ -5,7 +5,9 @@ import { reachedNames } from '../../compiler/autodiff/differentiate.ts';
 import type { Graph } from '../../compiler/graph/types.ts';
 import type { Recipe } from '../../compiler/model/types.ts';
 import { matchesGlob } from '../../compiler/model/values/globs.ts';
+import { keptPrefixes } from '../../compiler/optimizers.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../grammar/diagnostics.ts';
+import { weightRates } from './rates.ts';
 import type { UpdateSettings } from './types.ts';
 
 function unsupported(recipe: Recipe, reference: boolean): { readonly what: string; readonly help: string }[] {
@@ -75,15 +77,22 @@ export function settingsFor(recipe: Recipe, graph: Graph): ReadSettings {
   const trainable = settings.trainable.filter((name) => reached.has(name));
   if (trainable.length === 0)
     fail('Z608', `recipe ${recipe.name} trains no weight that its loss reads: nothing is left to train`);
+  const rates = weightRates(recipe, graph);
   return {
-    settings: { ...settings, trainable, clamps: settings.clamps.filter((c) => reached.has(c.weight)) },
+    settings: {
+      ...settings,
+      ...(rates === undefined ? {} : { rates }),
+      trainable,
+      clamps: settings.clamps.filter((c) => reached.has(c.weight)),
+    },
     unread: settings.trainable.filter((name) => !reached.has(name)),
   };
 }
 
 /**
  * The settings of a recipe's updates, before its loss is known.
- * @throws DiagnosticError Z608 when a freeze pattern fits nothing or everything is frozen
+ * @throws DiagnosticError Z608 when a freeze pattern fits nothing, everything is frozen, or a weight has the name
+ * of what is kept of another
  */
 export function updateSettings(recipe: Recipe): UpdateSettings {
   const params = recipe.model.weights.filter((w) => w.kind === 'param');
@@ -94,12 +103,23 @@ export function updateSettings(recipe: Recipe): UpdateSettings {
   const problems = idle.map((pattern) => `freeze "${pattern}" fits no weight of ${recipe.model.name}`);
   if (trainable.length === 0)
     problems.push(`recipe ${recipe.name} freezes every weight: nothing is left to train`);
+  const { lr: _, weightDecay, decayMinDims, ...rule } = recipe.optimizer;
+  const { precision, clamps, ema } = recipe;
+  const averaged = ema === undefined ? {} : { ema };
+  problems.push(...takenNames(recipe, trainable, keptPrefixes({ rule, ...averaged })));
   if (problems.length > 0)
     throw new DiagnosticError(problems.map((message) => ({ code: 'Z608', severity: 'error', message })));
-  const { beta1, beta2, eps, weightDecay, decayMinDims } = recipe.optimizer;
-  const { precision, clamps } = recipe;
   const mixed = precision.kind === 'mixed' ? { lossScale: precision.lossScale } : {};
-  return { trainable, beta1, beta2, eps, weightDecay, decayMinDims, clamps, ...mixed };
+  return { trainable, rule, weightDecay, decayMinDims, clamps, ...averaged, ...mixed };
+}
+
+/** Weights that have the name which checkpoints give to what is kept of another. */
+function takenNames({ model }: Recipe, trainable: readonly string[], prefixes: readonly string[]): string[] {
+  const names = new Set(model.weights.map((w) => w.name));
+  const kept = prefixes.flatMap((prefix) => trainable.map((name) => prefix + name));
+  return kept
+    .filter((name) => names.has(name))
+    .map((name) => `${model.name} has a weight ${name}: so checkpoints call what they keep of another one`);
 }
 
 /** Numbers that one array of the host holds. */

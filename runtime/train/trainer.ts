@@ -62,11 +62,12 @@ export function hyperAt(
   step: number,
   seed: number,
 ): StepHyper {
-  const { beta1, beta2 } = loop.settings;
+  const { rule } = loop.settings;
+  const correction = (beta: number) => 1 - beta ** (step + 1);
   return {
     lr: learningRate(loop.schedule, step),
-    biasCorrection1: 1 - beta1 ** (step + 1),
-    biasCorrection2: 1 - beta2 ** (step + 1),
+    biasCorrection1: rule.kind === 'adamw' ? correction(rule.beta1) : 1,
+    biasCorrection2: rule.kind === 'adamw' ? correction(rule.beta2) : 1,
     clipNorm: loop.gradClip ?? 0,
     random: { seed, step },
   };

@@ -11,7 +11,7 @@ import type { Batch } from '../data/types.ts';
 /** Values of one optimizer step. */
 export interface StepHyper {
   readonly lr: number;
-  /** 1 - beta1^t and 1 - beta2^t with t = step + 1. */
+  /** Of AdamW: 1 - beta1^t and 1 - beta2^t with t = step + 1; 1 for other optimizers. */
   readonly biasCorrection1: number;
   readonly biasCorrection2: number;
   /** Largest global gradient norm; 0 = no clipping. */
@@ -52,7 +52,7 @@ export interface LossScaling {
 export type StateArray = Float32Array | Float64Array;
 
 export interface StateInfo {
-  /** A weight's own name, `adam.m.NAME`, `adam.v.NAME`, or the loss scale's state. */
+  /** A weight's own name, what the optimizer keeps of it (`adam.m.NAME`, `ema.NAME`), or the loss scale's state. */
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype: 'F32' | 'F64';

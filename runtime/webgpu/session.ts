@@ -5,14 +5,7 @@
  * that are used again. `run` encodes and returns; its submit is held back until the next call or the end of
  * the current task, so that the copies of `readLater` ride in the same submit.
  */
-import type {
-  BufferRange,
-  Plan,
-  PlanSection,
-  ScalerInfo,
-  Slot,
-  StateSlot,
-} from '../../compiler/plan/types.ts';
+import type { BufferRange, Plan, PlanSection, ScalerInfo, Slot } from '../../compiler/plan/types.ts';
 import { stateSlots } from '../../compiler/plan/types.ts';
 import { hyperSlots, scalerSlots } from '../../compiler/slots.ts';
 import type { DiagnosticError } from '../../grammar/diagnostics.ts';
@@ -62,7 +55,7 @@ export class WebGpuSession implements Session {
   readonly #main: Program;
   readonly #setup: Program;
   readonly #sections: ReadonlyMap<PlanSection, Program>;
-  readonly #weights: ReadonlyMap<string, StateSlot>;
+  readonly #weights: ReadonlyMap<string, Slot>;
   readonly #inputs: ReadonlyMap<string, Slot>;
   readonly #outputs: ReadonlyMap<string, Slot>;
   readonly #readbacks = new Map<string, Readback>();
@@ -117,19 +110,6 @@ export class WebGpuSession implements Session {
 
   async readWeight(name: string): Promise<Float32Array> {
     return (await this.#readRange(find(this.#weights, name, 'weight'))) as Float32Array;
-  }
-
-  writeMoments(name: string, m: Float32Array, v: Float32Array): void {
-    const { shape, ranges } = this.#moments(name);
-    this.#write({ name, dtype: 'f32', shape, ...ranges.m }, m);
-    this.#write({ name, dtype: 'f32', shape, ...ranges.v }, v);
-  }
-
-  async readMoments(name: string): Promise<{ m: Float32Array; v: Float32Array }> {
-    const { shape, ranges } = this.#moments(name);
-    const m = await this.#readRange({ name, dtype: 'f32', shape, ...ranges.m });
-    const v = await this.#readRange({ name, dtype: 'f32', shape, ...ranges.v });
-    return { m: m as Float32Array, v: v as Float32Array };
   }
 
   writeInput(name: string, data: HostArray): void {
@@ -304,12 +284,6 @@ export class WebGpuSession implements Session {
     const encoder = this.#device.gpu.createCommandEncoder();
     encodePass(encoder, this.#pipelines, program, span, named);
     return encoder.finish();
-  }
-
-  #moments(name: string) {
-    const weight = find(this.#weights, name, 'weight');
-    if (!weight.moments) throw new Error(`weight ${name} has no optimizer moments in this plan`);
-    return { shape: weight.shape, ranges: weight.moments };
   }
 
   #write(slot: Slot, data: HostArray): void {

@@ -15,6 +15,7 @@ train "rn" of "tiny_rn" {
   data = tensors("batches.safetensors")
   batch = 4
   optimizer = adamw(lr = 1e-3)
+  ema = 0.6
   schedule = cosine(warmup = 1 steps, total = 4 steps)
   checkpoint every 2 steps keep 2
 }
@@ -46,6 +47,8 @@ beforeAll(() => {
   workspace.write('one.safetensors', encodeSafetensors(one));
 });
 
+const bytesOf = ({ buffer, byteOffset, byteLength }: Tensor['data']) =>
+  Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
 const read = (name: string) => readSafetensors(readFileSync(workspace.path(name))).tensors;
 
 async function run(device: string, mode: string, weights: string, out: string): Promise<Map<string, Tensor>> {
@@ -89,13 +92,21 @@ describe('a ResNet', () => {
     await train('whole');
     await train('parts', '--steps', '3');
     await train('parts', '--resume');
-    const bits = (folder: string) =>
-      readFileSync(workspace.path(`${folder}/weights.safetensors`)).toString('hex');
-    expect(bits('parts')).toBe(bits('whole'));
+    for (const file of ['weights', 'weights_ema']) {
+      const bits = (folder: string) => readFileSync(workspace.path(`${folder}/${file}.safetensors`));
+      expect(bits('parts').equals(bits('whole')), file).toBe(true);
+    }
     const final = read('whole/weights.safetensors');
     expect(final.get('visual.layer4.0.bn3.num_batches_tracked')!.data).toEqual(BigInt64Array.of(4n));
     const mean = final.get('visual.bn1.running_mean')!.data as Float32Array;
     expect(mean.some((x) => x !== 0)).toBe(true);
+    // Statistics have no moving average: they are one.
+    const averaged = read('whole/weights_ema.safetensors');
+    for (const [name, { data }] of final)
+      if (/running_|num_batches/.test(name))
+        expect(bytesOf(averaged.get(name)!.data).equals(bytesOf(data)), name).toBe(true);
+    const convolution = 'visual.conv1.weight';
+    expect(averaged.get(convolution)!.data).not.toEqual(final.get(convolution)!.data);
     // Evaluation uses what training left.
     const trained = (await run('webgpu', 'eval', 'whole', 'trained.safetensors')).get('image_features')!.data;
     const exact = (await run('reference', 'eval', 'whole', 'exact.safetensors')).get('image_features')!.data;

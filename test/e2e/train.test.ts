@@ -27,6 +27,19 @@ train "fixed" of "tiny" {
   clamp logit_scale in 0 .. ln(100)
   checkpoint every 3 steps keep 2
 }
+
+train "averaged" of "tiny" {
+  data = tensors("batches.safetensors")
+  batch = 4
+  optimizer = sgd(lr = 0.02, momentum = 0.9, nesterov = true, weight_decay = 1e-3)
+  lr "visual.**" = 5e-3
+  weight_decay "**.ln_*" = 0
+  layer_decay "**.resblocks.*" = 0.75
+  ema = 0.8
+  schedule = cosine(warmup = 2 steps, total = ${steps} steps, floor = 0.1)
+  clamp logit_scale in 0 .. ln(100)
+  checkpoint every 3 steps keep 2
+}
 `;
 
 beforeAll(async () => {
@@ -78,7 +91,8 @@ function rowCount(run: string): number {
   return existsSync(path) ? readdirSync(path).filter((f) => f.endsWith('.safetensors')).length : 0;
 }
 
-const weightsOf = (run: string): Buffer => readFileSync(workspace.path(`${run}/weights.safetensors`));
+const weightsOf = (run: string, file = 'weights'): Buffer =>
+  readFileSync(workspace.path(`${run}/${file}.safetensors`));
 const values = (run: string): number[][] => metrics(run).map((r) => [r.step, r.loss, r.lr, r.logit_scale]);
 
 describe('train', () => {
@@ -119,15 +133,42 @@ describe('train', () => {
     expect(lanes).toEqual(expect.arrayContaining(['visual.transformer', 'transformer.resblocks']));
   });
 
-  it('ends with the same bits after being killed and resumed', async () => {
-    const args = ['train', 'tiny.zoo#fixed', '--out', 'killed'];
+  it('ends with the same bits after being killed and resumed: sgd, rates by pattern, moving average', async () => {
+    expect((await workspace.call(['train', 'tiny.zoo#averaged', '--out', 'uncut'])).code).toBe(0);
+    const args = ['train', 'tiny.zoo#averaged', '--out', 'killed'];
     await workspace.interrupt(args, 'SIGKILL', () => rowCount('killed') > 0);
     expect(existsSync(workspace.path('killed/weights.safetensors'))).toBe(false);
     const { code, stderr } = workspace.zooc([...args, '--resume']);
     expect(stderr).not.toContain('error');
     expect(code).toBe(0);
-    expect(weightsOf('killed')).toEqual(weightsOf('whole'));
-    expect(values('killed')).toEqual(values('whole'));
+    for (const file of ['weights', 'weights_ema'])
+      expect(weightsOf('killed', file)).toEqual(weightsOf('uncut', file));
+    expect(values('killed')).toEqual(values('uncut'));
+    expect(metrics('uncut').at(-1)!.loss).toBeLessThan(metrics('uncut')[0]!.loss);
+    expect(existsSync(workspace.path('whole/weights_ema.safetensors'))).toBe(false);
+  });
+
+  it('a run folder means its moving average, where it keeps one', async () => {
+    const embed = async (weights: string, out: string) => {
+      const args = ['embed', 'tiny.zoo#tiny', '--weights', weights, '--images', 'red.png', '--out', out];
+      const { code, stderr } = await workspace.call([...args, '--device', 'reference']);
+      expect(code, stderr).toBe(0);
+      return { stderr, features: readFileSync(workspace.path(out)) };
+    };
+    const folder = await embed('uncut', 'folder.npy');
+    expect(folder.stderr).toContain('weights_ema.safetensors: the moving average of the weights');
+    const averaged = await embed('uncut/weights_ema.safetensors', 'averaged.npy');
+    const last = await embed('uncut/weights.safetensors', 'last.npy');
+    expect(folder.features).toEqual(averaged.features);
+    expect(folder.features).not.toEqual(last.features);
+    expect(averaged.stderr + last.stderr).not.toContain('moving average');
+  });
+
+  it('refuses to go on with another optimizer', async () => {
+    const args = ['train', 'tiny.zoo#averaged', '--out', 'uncut', '--resume', '--device', 'reference'];
+    const { code, stderr } = await workspace.call([...args, '--set', 'optimizer=lion(1e-4)']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/error\[Z612\]: .*optimizer \(or its moving average\)/);
   });
 
   it('saves and succeeds on SIGTERM, and goes on from there', async () => {

@@ -23,13 +23,13 @@ train "r" of "m" {
         --> main.zoo:7:3
        7 |   batchsize = 64
          |   ^^^^^^^^^
-         = help: settings: data, objective, batch, chunk, optimizer, schedule, precision, grad_clip, seed, steps, clamp, freeze, remat, init, table, from, checkpoint, evaluate
+         = help: settings: data, objective, batch, chunk, optimizer, schedule, ema, precision, grad_clip, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, table, from, checkpoint, evaluate
 
       error[Z501]: a recipe has no setting \`learning_rate\`
         --> main.zoo:8:3
        8 |   learning_rate = 1e-3
          |   ^^^^^^^^^^^^^
-         = help: settings: data, objective, batch, chunk, optimizer, schedule, precision, grad_clip, seed, steps, clamp, freeze, remat, init, table, from, checkpoint, evaluate
+         = help: settings: data, objective, batch, chunk, optimizer, schedule, ema, precision, grad_clip, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, table, from, checkpoint, evaluate
 
       error[Z501]: adamw has no option \`weight_deacy\`; did you mean \`weight_decay\`?
         --> main.zoo:10:32
@@ -78,7 +78,7 @@ train "r" of "m" {
         --> main.zoo:9:15
        9 |   optimizer = adam(lr = 1e-3)
          |               ^^^^
-         = help: optimizer can be: adamw(...)
+         = help: optimizer can be: adamw(...), sgd(...), lion(...)
 
       error[Z502]: \`warmup\` of cosine must be a number of steps or epochs, got "long"
         --> main.zoo:10:21
@@ -142,6 +142,204 @@ train "r" of "m" {
        8 |   optimizer = adamw(lr = "fast", beta2 = 1.5, decay_when = true)
          |                                                            ^^^^
          = help: decay_when = ndim >= 2
+      "
+    `);
+  });
+
+  it('Z501, Z502, Z503: optimizers', () => {
+    const source = `
+import clip { CLIP, VisionTransformer, TextTransformer }
+model "m" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 8, width = 64, layers = 2, embed = 32),
+  text = TextTransformer(context = 16, vocab = 512, width = 64, layers = 2, embed = 32))
+train "a" of "m" { data = csv("x.csv")  batch = 4  optimizer = sgd(0.1, nesterov = true) }
+train "b" of "m" { data = csv("x.csv")  batch = 4  optimizer = sgd(momentum = 1, nesterov = yes) }
+train "c" of "m" { data = csv("x.csv")  batch = 4  optimizer = lion }
+train "d" of "m" { data = csv("x.csv")  batch = 4  optimizer = lion(1e-4, eps = 1e-8, momentum = 0.9) }
+train "e" of "m" { data = csv("x.csv")  batch = 4  ema = 1 }
+train "f" of "m" { data = csv("x.csv")  batch = 4  ema = ema(0.99) }
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z502]: \`nesterov\` of sgd needs a momentum above 0
+        --> main.zoo:5:64
+       5 | train "a" of "m" { data = csv("x.csv")  batch = 4  optimizer = sgd(0.1, nesterov = true) }
+         |                                                                ^^^^^^^^^^^^^^^^^^^^^^^^^
+         = help: sgd(lr = 0.1, momentum = 0.9, nesterov = true)
+
+      error[Z503]: sgd needs \`lr\`: a number above 0
+        --> main.zoo:6:64
+       6 | train "b" of "m" { data = csv("x.csv")  batch = 4  optimizer = sgd(momentum = 1, nesterov = yes) }
+         |                                                                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+      error[Z502]: \`momentum\` of sgd must be a number from 0 to below 1, got 1
+        --> main.zoo:6:68
+       6 | train "b" of "m" { data = csv("x.csv")  batch = 4  optimizer = sgd(momentum = 1, nesterov = yes) }
+         |                                                                    ^^^^^^^^^^^^
+
+      error[Z502]: \`nesterov\` of sgd must be \`true\` or \`false\`, got "yes"
+        --> main.zoo:6:82
+       6 | train "b" of "m" { data = csv("x.csv")  batch = 4  optimizer = sgd(momentum = 1, nesterov = yes) }
+         |                                                                                  ^^^^^^^^^^^^^^
+
+      error[Z503]: lion needs \`lr\`: a number above 0
+        --> main.zoo:7:64
+       7 | train "c" of "m" { data = csv("x.csv")  batch = 4  optimizer = lion }
+         |                                                                ^^^^
+
+      error[Z501]: lion has no option \`eps\`
+        --> main.zoo:8:75
+       8 | … optimizer = lion(1e-4, eps = 1e-8, momentum = 0.9) }
+         |                          ^^^
+         = help: it takes: lr, beta1, beta2, weight_decay, decay_when
+
+      error[Z501]: lion has no option \`momentum\`
+        --> main.zoo:8:87
+       8 | … lion(1e-4, eps = 1e-8, momentum = 0.9) }
+         |                          ^^^^^^^^
+         = help: it takes: lr, beta1, beta2, weight_decay, decay_when
+
+      error[Z502]: \`ema\` must be a number above 0 and below 1, as in 0.9998, got 1
+        --> main.zoo:9:58
+       9 | train "e" of "m" { data = csv("x.csv")  batch = 4  ema = 1 }
+         |                                                          ^
+
+      error[Z502]: \`ema\` must be a number above 0 and below 1, as in 0.9998, got ema(...)
+        --> main.zoo:10:58
+      10 | train "f" of "m" { data = csv("x.csv")  batch = 4  ema = ema(0.99) }
+         |                                                          ^^^^^^^^^
+      "
+    `);
+  });
+
+  it('Z501, Z502, Z504: rates by pattern', () => {
+    const source = `
+import clip { CLIP, VisionTransformer, TextTransformer }
+model "m" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 8, width = 64, layers = 2, embed = 32),
+  text = TextTransformer(context = 16, vocab = 512, width = 64, layers = 2, embed = 32))
+train "r" of "m" {
+  data = csv("x.csv")
+  batch = 4
+  lr = 1e-3
+  layer_decay = 0.75
+  lr "visal.**", "resblocks.*" = 1e-5
+  weight_decay "**.running_mean" = 0
+  layer_decay "resblocks.*" = 0.75
+  layer_decay "**.ln_1.weight" = 0.75
+  lr "visual.**" = "slow"
+  weight_decay "visual" = -1
+  layer_decay "**.resblocks.*" = 1.5
+}
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z501]: \`lr\` needs a pattern of weights: lr "visual.**" = ...
+        --> main.zoo:8:3
+       8 |   lr = 1e-3
+         |   ^^
+         = help: for all weights: optimizer = adamw(lr = ...)
+
+      error[Z501]: \`layer_decay\` needs a pattern of blocks: layer_decay "**.resblocks.*" = ...
+        --> main.zoo:9:3
+       9 |   layer_decay = 0.75
+         |   ^^^^^^^^^^^
+
+      error[Z504]: "visal.**" matches no weight of m
+        --> main.zoo:10:6
+      10 |   lr "visal.**", "resblocks.*" = 1e-5
+         |      ^^^^^^^^^^
+
+      error[Z504]: "resblocks.*" matches no weight of m
+        --> main.zoo:10:18
+      10 |   lr "visal.**", "resblocks.*" = 1e-5
+         |                  ^^^^^^^^^^^^^
+         = help: lr "**.resblocks.*"
+
+      error[Z504]: "**.running_mean" matches no weight of m
+        --> main.zoo:11:16
+      11 |   weight_decay "**.running_mean" = 0
+         |                ^^^^^^^^^^^^^^^^^
+
+      error[Z504]: "resblocks.*" matches no block of m
+        --> main.zoo:12:15
+      12 |   layer_decay "resblocks.*" = 0.75
+         |               ^^^^^^^^^^^^^
+         = help: layer_decay "**.resblocks.*"
+
+      error[Z504]: "**.ln_1.weight" matches no block of m
+        --> main.zoo:13:15
+      13 |   layer_decay "**.ln_1.weight" = 0.75
+         |               ^^^^^^^^^^^^^^^^
+
+      error[Z502]: \`lr\` must be a number of at least 0, got "slow"
+        --> main.zoo:14:20
+      14 |   lr "visual.**" = "slow"
+         |                    ^^^^^^
+
+      error[Z502]: \`weight_decay\` must be a number of at least 0, got -1
+        --> main.zoo:15:27
+      15 |   weight_decay "visual" = -1
+         |                           ^^
+
+      error[Z502]: \`layer_decay\` must be a number above 0, at most 1, got 1.5
+        --> main.zoo:16:34
+      16 |   layer_decay "**.resblocks.*" = 1.5
+         |                                  ^^^
+      "
+    `);
+  });
+
+  it('Z502, Z503, Z505: schedules', () => {
+    const source = `
+import clip { CLIP, VisionTransformer, TextTransformer }
+model "m" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 8, width = 64, layers = 2, embed = 32),
+  text = TextTransformer(context = 16, vocab = 512, width = 64, layers = 2, embed = 32))
+train "a" of "m" { data = csv("x.csv")  batch = 4  schedule = cosin(total = 3 steps) }
+train "b" of "m" { data = csv("x.csv")  batch = 4  schedule = linear(floor = 1e-5 steps, warm = 3) }
+train "c" of "m" { data = csv("x.csv")  batch = 4  schedule = cooldown(warmup = 3, total = 9, power = 0) }
+train "d" of "m" { data = csv("x.csv")  batch = 4  schedule = inverse_sqrt(3, 9, 2) }
+train "e" of "m" { data = csv("x.csv")  batch = 4  steps = 9  schedule = cooldown(2, 0, 9) }
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z502]: \`schedule\` cannot be \`cosin\`; did you mean \`cosine\`?
+        --> main.zoo:5:63
+       5 | train "a" of "m" { data = csv("x.csv")  batch = 4  schedule = cosin(total = 3 steps) }
+         |                                                               ^^^^^
+         = help: schedule can be: cosine(...), linear(...), constant(...), inverse_sqrt(...), cooldown(...)
+
+      error[Z502]: \`floor\` of linear must be a fraction of the base rate, from 0 to 1, got 0.00001 steps
+        --> main.zoo:6:70
+       6 | train "b" of "m" { data = csv("x.csv")  batch = 4  schedule = linear(floor = 1e-5 steps, warm = 3) }
+         |                                                                      ^^^^^^^^^^^^^^^^^^
+
+      error[Z501]: linear has no option \`warm\`; did you mean \`warmup\`?
+        --> main.zoo:6:90
+       6 | train "b" of "m" { data = csv("x.csv")  batch = 4  schedule = linear(floor = 1e-5 steps, warm = 3) }
+         |                                                                                          ^^^^
+
+      error[Z503]: cooldown needs \`steps\`: a number of steps or epochs above 0
+        --> main.zoo:7:63
+       7 | … batch = 4  schedule = cooldown(warmup = 3, total = 9, power = 0) }
+         |                         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+      error[Z502]: \`power\` of cooldown must be a number above 0, got 0
+        --> main.zoo:7:95
+       7 | … = 3, total = 9, power = 0) }
+         |                   ^^^^^^^^^
+
+      error[Z502]: inverse_sqrt has too many arguments without a name
+        --> main.zoo:8:82
+       8 | train "d" of "m" { data = csv("x.csv")  batch = 4  schedule = inverse_sqrt(3, 9, 2) }
+         |                                                                                  ^
+         = help: name them: warmup, total, timescale
+
+      error[Z505]: the length is given twice: \`steps\` and \`total\` of the schedule
+        --> main.zoo:9:60
+       9 | train "e" of "m" { data = csv("x.csv")  batch = 4  steps = 9  schedule = cooldown(2, 0, 9) }
+         |                                                            ^
       "
     `);
   });

@@ -18,6 +18,7 @@ import type { DeviceProfile } from '../../compiler/profile.ts';
 import { lavapipeMatrixProfile } from '../../compiler/profiles-matrix.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import type { Device, HostArray } from '../../runtime/types.ts';
+import { adamw } from '../support/optimizers.ts';
 import { PlanRun } from '../support/wgsl/run-plan.ts';
 import { discreteText, softwareText } from '../support/wgsl/text-device.ts';
 import { Draw } from './cases/draw.ts';
@@ -71,9 +72,7 @@ export interface Outcome {
 }
 
 const optimizer = {
-  beta1: 0.9,
-  beta2: 0.98,
-  eps: 1e-6,
+  rule: adamw,
   weightDecay: 0.2,
   decayMinDims: 2,
   clamps: [],

@@ -40,7 +40,7 @@ const { sets, samples } = JSON.parse(
 ) as { readonly samples: number; readonly sets: readonly TrajectorySet[] };
 
 const batch = 4;
-const schedule = { kind: 'cosine', lr: 5e-4, warmup: 2, total: 5 } as const;
+const schedule = { kind: 'cosine', lr: 5e-4, warmup: 2, total: 5, floor: 0 } as const;
 
 const uniform = (name: string, count: number) => Array.from({ length: count }, (_, i) => hashUnit(name, i));
 

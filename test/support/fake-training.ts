@@ -18,12 +18,11 @@ import type {
   UpdateSettings,
 } from '../../runtime/train/types.ts';
 import { imagesOf, pairs } from './batches.ts';
+import { adamw } from './optimizers.ts';
 
 export const settings: UpdateSettings = {
   trainable: ['logit_scale', 'w'],
-  beta1: 0.9,
-  beta2: 0.98,
-  eps: 1e-6,
+  rule: adamw,
   weightDecay: 0.2,
   decayMinDims: 2,
   clamps: [],
@@ -158,7 +157,7 @@ export async function fakeRun(run: FakeRun): Promise<TrainResult> {
   await beginRunFolder(run.out, { recipe: 'fake' }, new Map([['model.zoo', '# fake\n']]));
   await store.clean();
   const model = { name: 'fake', weights } as unknown as RunOptions['recipe']['model'];
-  const schedule: Schedule = { kind: 'cosine', lr: 0.05, warmup: 3, total: run.steps };
+  const schedule: Schedule = { kind: 'cosine', lr: 0.05, warmup: 3, total: run.steps, floor: 0 };
   const options: RunOptions = {
     recipe: {
       model,

@@ -22,7 +22,10 @@ export interface Edit {
 }
 
 /** Names of arguments in the language by field. */
-function callText(name: string, args: readonly (readonly [string, string | number | undefined])[]): string {
+function callText(
+  name: string,
+  args: readonly (readonly [string, string | number | boolean | undefined])[],
+): string {
   const given = args.flatMap(([key, value]) => (value === undefined ? [] : [`${key} = ${value}`]));
   return `${name}(${given.join(', ')})`;
 }
@@ -60,20 +63,18 @@ const writers: Readonly<Record<string, (recipe: Recipe) => string | undefined>> 
   objective: ({ objective: o }) => o && objectiveText(o),
   batch: (r) => String(r.batch),
   chunk: (r) => (r.chunk === undefined ? undefined : String(r.chunk)),
-  optimizer: ({ optimizer: o }) =>
-    callText(o.kind, [
-      ['lr', o.lr],
-      ['beta1', o.beta1],
-      ['beta2', o.beta2],
-      ['eps', o.eps],
-      ['weight_decay', o.weightDecay],
-      ['decay_when', `ndim >= ${o.decayMinDims}`],
+  optimizer: ({ optimizer: { kind, weightDecay, decayMinDims, ...values } }) =>
+    callText(kind, [
+      ...Object.entries(values),
+      ['weight_decay', weightDecay],
+      ['decay_when', `ndim >= ${decayMinDims}`],
     ]),
-  schedule: ({ schedule: s }) =>
-    callText(s.kind, [
-      ['warmup', quantityText(s.warmup)],
-      ['total', s.total === undefined ? undefined : quantityText(s.total)],
-    ]),
+  schedule: ({ schedule: { kind, ...values } }) =>
+    callText(
+      kind,
+      Object.entries(values).map(([key, v]) => [key, typeof v === 'object' ? quantityText(v) : v]),
+    ),
+  ema: (r) => (r.ema === undefined ? undefined : String(r.ema)),
   precision: ({ precision: p }) =>
     p.kind === 'f32' ? 'f32' : callText('mixed', [['loss_scale', p.lossScale]]),
   grad_clip: (r) => (r.gradClip === undefined ? undefined : callText('norm', [['max', r.gradClip]])),

@@ -120,9 +120,7 @@ function compileTraced(
 
 /** The optimizer of a training step without a recipe: AdamW with the defaults of open_clip. */
 export const stepOptimizer = {
-  beta1: 0.9,
-  beta2: 0.98,
-  eps: 1e-6,
+  rule: { kind: 'adamw', beta1: 0.9, beta2: 0.98, eps: 1e-6 },
   weightDecay: 0.2,
   decayMinDims: 2,
 } as const;

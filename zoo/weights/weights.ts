@@ -6,10 +6,11 @@
  * or misshapen tensor is reported at once. Values are then read one tensor at a time, so a 1.7 GB file
  * never lies in memory twice.
  */
+import { basename } from 'node:path';
 import { checkWeights } from '../../compiler/model/index.ts';
 import type { Model, Weight } from '../../compiler/model/types.ts';
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
-import { openTensors, tensorsPath } from './formats/open-tensors.ts';
+import { averagedWeights, openTensors, tensorsPath } from './formats/open-tensors.ts';
 import { type SafetensorsDType, SafetensorsFile, type TensorData } from './formats/safetensors.ts';
 import type { LazyTensor, TensorFile } from './formats/tensor-file.ts';
 import { hashWeight } from './hash-weights.ts';
@@ -187,7 +188,8 @@ export async function openWeights(
 ): Promise<WeightSource> {
   const ruled = ruledWeights(model, spec);
   if (ruled !== undefined) return ruled;
-  const file = await openTensors(tensorsPath(spec));
+  const path = tensorsPath(spec);
+  const file = await openTensors(path);
   try {
     const { format, replaced = new Set<string>(), seed = 0 } = options;
     const prefix = commonPrefix([...file.infos.keys()]);
@@ -196,7 +198,10 @@ export async function openWeights(
     if (format !== undefined) checkNaming(model, file.path, detected, format);
     checkFit(model, file, detected, new Set([...replaced, ...left]));
     const remarks = replacedRemarks(file.path, fresh, presentIn(file, detected, stored, left));
-    return fileWeights(file, detected, remarks, seed);
+    const source = fileWeights(file, detected, remarks, seed);
+    if (path === spec || basename(path) !== averagedWeights) return source;
+    const averaged = `${path}: the moving average of the weights; weights.safetensors beside it has the last step's`;
+    return { ...source, remarks: [averaged, ...remarks] };
   } catch (error) {
     await file.close();
     throw error;

@@ -20,6 +20,7 @@ export interface Storage {
     | 'gradients'
     | 'moment1'
     | 'moment2'
+    | 'average'
     | 'workspace'
     | 'input'
     | 'output'

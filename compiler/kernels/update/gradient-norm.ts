@@ -13,7 +13,7 @@ import { gridOf, type Kernel } from '../text/kernel.ts';
 import type { Storage } from '../text/view.ts';
 import { type Window, windowArg, windowsOf } from '../text/windows.ts';
 import { nonFiniteBits, printScalerStep, scalerArg } from './loss-scale.ts';
-import { origin, type UpdateSpec } from './update-spec.ts';
+import { hyperArg, origin, type UpdateSpec } from './update-spec.ts';
 
 /** Elements of one partial sum of squares. */
 const BLOCK = { cpu: 4096, gpu: 16384 } as const;
@@ -118,7 +118,7 @@ function normOf(spec: UpdateSpec, partials: Storage, count: number): Kernel {
   const { mixed } = spec;
   const watch = watchOf(spec);
   const finish = (total: string) =>
-    mixed ? printScalerStep(total, foundBy(gpu), mixed.dynamic) : `norm_data[0] = sqrt(${total});`;
+    mixed ? printScalerStep(total, foundBy(gpu), mixed.dynamic, spec.clip) : `norm_data[0] = sqrt(${total});`;
   const body = gpu
     ? `${sharedTree()}${watch.shared}@compute @workgroup_size(${GPU_THREADS})
 fn main(@builtin(local_invocation_index) lane: u32) {
@@ -154,6 +154,7 @@ ${watch.look('any(min(x, y) < vec4<f32>())')}    low += select(vec4<f32>(), x, a
       { name: 'partials_data', width: 1, storage: partials, access: 'read' },
       { name: 'norm_data', width: 1, storage: spec.normOut, access: 'read_write' },
       ...(mixed ? [scalerArg(mixed, 'read_write')] : []),
+      ...(mixed && spec.clip ? [hyperArg(spec)] : []),
     ],
     body,
     workgroups: [1, 1, 1],

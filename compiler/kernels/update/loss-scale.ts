@@ -9,7 +9,7 @@
 import { type ScalerSlot, scalerSlots } from '../../slots.ts';
 import type { KernelArg } from '../text/kernel.ts';
 import { literal } from '../text/wgsl.ts';
-import type { MixedUpdate } from './update-spec.ts';
+import { clipFactor, type MixedUpdate } from './update-spec.ts';
 
 /** The graph's input that holds the scale. */
 export const lossScaleInput = 'loss_scale';
@@ -41,8 +41,9 @@ export function scalerArg({ scaler }: MixedUpdate, access: KernelArg['access']):
  * @param total f32 expression: the sum of squares of the scaled gradients
  * @param found bool expression: whether a gradient is not finite
  * @param dynamic whether the scale moves at all
+ * @param clips whether gradients are bounded by their norm
  */
-export function printScalerStep(total: string, found: string, dynamic: boolean): string {
+export function printScalerStep(total: string, found: string, dynamic: boolean, clips: boolean): string {
   const at = scalerValue;
   return `let squares = ${total};
   let scale = ${at('scale')};
@@ -59,7 +60,7 @@ export function printScalerStep(total: string, found: string, dynamic: boolean):
     ${at('clean')} = ${dynamic ? `select(clean, 0.0, clean >= ${literal(growthInterval)})` : 'clean'};
     ${at('updates')} += 1.0;
     ${at('skipped_in_row')} = 0.0;
-    ${at('inverse')} = 1.0 / scale;
+    ${at('inverse')} = 1.0 / scale${clips ? ` * ${clipFactor('norm_data[0]')}` : ''};
     ${dynamic ? `${at('scale')} = select(scale, scale * 2.0, clean >= ${literal(growthInterval)});` : ''}
   }`;
 }

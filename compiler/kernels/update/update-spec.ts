@@ -1,25 +1,27 @@
 /** What the optimizer's kernels work on: flat memory, settings, and what mixed precision adds. */
 import type { Origin } from '../../graph/types.ts';
+import type { UpdateRule, WeightRate } from '../../optimizers.ts';
 import type { DeviceProfile } from '../../profile.ts';
+import { type HyperSlot, hyperSlots } from '../../slots.ts';
+import type { KernelArg } from '../text/kernel.ts';
 import type { Storage } from '../text/view.ts';
 
 export interface UpdateSpec {
   readonly weights: Storage;
   readonly gradients: Storage;
-  readonly moment1: Storage;
-  readonly moment2: Storage;
+  /** As many as the rule keeps of each weight. */
+  readonly moments: readonly Storage[];
+  /** Moving averages of the weights; each step leaves `decay` of one. */
+  readonly average?: { readonly storage: Storage; readonly decay: number };
   /** f32 scalars in the order of `hyperSlots`. */
   readonly hyper: Storage;
   /**
    * Elements of the arenas that are trained: `[0, elements)`, a multiple of 4. Gaps must hold zero gradients.
    */
   readonly elements: number;
-  /** Weight decay applies to `[0, decayElements)`, a multiple of 4. */
-  readonly decayElements: number;
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly eps: number;
-  readonly weightDecay: number;
+  readonly rule: UpdateRule;
+  /** Rates along the arenas, in order; the last run ends with the elements. */
+  readonly rates: readonly RateRun[];
   /** Scale gradients by min(1, clip_norm / (norm + 1e-6)). */
   readonly clip: boolean;
   /** Weights (by place in the arena) that are kept within bounds after the step. */
@@ -32,6 +34,12 @@ export interface UpdateSpec {
   scratch(elements: number, dtype: Storage['dtype'], label: string): Storage;
 }
 
+/** Neighbouring weights with the same rates. */
+export interface RateRun extends WeightRate {
+  /** Where the run ends, in elements, a multiple of 4; it begins where the one before ends. */
+  readonly end: number;
+}
+
 export interface MixedUpdate {
   readonly scaler: Storage;
   readonly halves: Storage;
@@ -40,3 +48,12 @@ export interface MixedUpdate {
 }
 
 export const origin: Origin = { path: 'optimizer' };
+
+export const hyperValue = (slot: HyperSlot) => `hyper_data[${hyperSlots.indexOf(slot)}]`;
+
+export function hyperArg({ hyper }: UpdateSpec): KernelArg {
+  return { name: 'hyper_data', width: 1, storage: hyper, access: 'read' };
+}
+
+/** WGSL: what bounds gradients of this norm. */
+export const clipFactor = (norm: string) => `min(1.0, ${hyperValue('clip_norm')} / (${norm} + 1e-6f))`;

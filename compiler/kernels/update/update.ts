@@ -1,103 +1,85 @@
 /**
- * The optimizer over flat memory: gradient norm (gradient-norm.ts), AdamW with clipping, clamps of scalar
- * weights.
+ * The optimizer over flat memory: gradient norm (gradient-norm.ts), then one pass that moves all weights.
  *
  * All trainable weights lie in one arena, their gradients and moments in arenas of the same layout, so one
- * dispatch updates them all (several where an arena passes the binding limit). The order of operations is
- * that of PyTorch's AdamW: decay first, then the moments, then p -= lr / bc1 * m / (sqrt(v) / sqrt(bc2) +
- * eps). In mixed precision it unscales the gradients, leaves everything as it is where one overflowed
- * (loss-scale.ts), and writes halves of the weights along.
+ * dispatch updates them all (several where an arena passes the binding limit): clipping, the rule (rules.ts)
+ * at each weight's own rates (rates.ts), bounds of scalar weights, the moving average. In mixed precision it
+ * unscales the gradients, leaves everything as it is where one overflowed (loss-scale.ts), and writes halves of
+ * the weights along.
  */
-import { hyperSlots } from '../../slots.ts';
+import { momentPrefixes } from '../../optimizers.ts';
 import { flatMain, flatWorkgroup } from '../text/access.ts';
 import { gridOf, type Kernel } from '../text/kernel.ts';
 import { store } from '../text/memory.ts';
 import { literal } from '../text/wgsl.ts';
-import { bindingStart, startOf, type Window, windowArg, windowsOf } from '../text/windows.ts';
+import { startOf, type Window, windowArg, windowsOf } from '../text/windows.ts';
 import { gradientNorm } from './gradient-norm.ts';
 import { biasCorrection, scalerArg, scalerValue } from './loss-scale.ts';
-import { origin, type UpdateSpec } from './update-spec.ts';
+import { printRates } from './rates.ts';
+import { printRule } from './rules.ts';
+import { clipFactor, hyperArg, hyperValue, origin, type UpdateSpec } from './update-spec.ts';
 
 /** The kernels of one optimizer step, in order. */
 export function updateKernels(spec: UpdateSpec): Kernel[] {
-  if (spec.elements % 4 !== 0 || spec.decayElements % 4 !== 0) {
+  if (spec.elements % 4 !== 0 || spec.rates.some(({ end }) => end % 4 !== 0)) {
     throw new Error('optimizer arenas must be multiples of 4 elements');
   }
-  return [...gradientNorm(spec), ...adamKernels(spec), ...clampKernels(spec)];
-}
-
-function adamKernels(spec: UpdateSpec): Kernel[] {
-  const hyper = (name: (typeof hyperSlots)[number]) => `hyper_data[${hyperSlots.indexOf(name)}]`;
-  const size = flatWorkgroup(spec.profile);
-  const decays = spec.weightDecay !== 0 && spec.decayElements > 0;
-  const { mixed } = spec;
+  if (spec.rates.at(-1)?.end !== spec.elements) throw new Error('rates must reach over all elements');
+  if (spec.moments.length !== momentPrefixes(spec.rule).length)
+    throw new Error(`${spec.rule.kind} does not keep ${spec.moments.length} moments`);
   // Halves of a window begin at a multiple of 256 bytes as well.
-  return windowsOf(spec.elements, mixed ? startOf(mixed.halves) : 4, spec.profile).map((window): Kernel => {
-    const end = window.start + window.elements;
-    const until = Math.max(0, Math.min(spec.decayElements, end) - window.start) / 4;
-    const decay = decays && until > 0 ? `  p -= ${decayFactor(until, window, spec)} * p;\n` : '';
-    const correction = (slot: 'bias_correction1' | 'bias_correction2', beta: number) =>
-      mixed ? `bias_correction(${literal(Math.log(beta))})` : hyper(slot);
-    const skip = mixed ? `  if (${scalerValue('inverse')} == 0.0) { return; }\n` : '';
-    const unscaled = mixed ? ` * ${scalerValue('inverse')}` : '';
-    const clipping = spec.clip ? ` * min(1.0, ${hyper('clip_norm')} / (norm_data[0] + 1e-6f))` : '';
-    const halves = mixed && windowArg('halves_data', 4, mixed.halves, 'read_write', window);
-    return {
-      name: 'adamw',
-      args: [
-        windowArg('weights_data', 4, spec.weights, 'read_write', window),
-        windowArg('gradients_data', 4, spec.gradients, 'read', window),
-        windowArg('moment1_data', 4, spec.moment1, 'read_write', window),
-        windowArg('moment2_data', 4, spec.moment2, 'read_write', window),
-        { name: 'hyper_data', width: 1, storage: spec.hyper, access: 'read' },
-        ...(spec.clip
-          ? [{ name: 'norm_data', width: 1, storage: spec.normOut, access: 'read' } as const]
-          : []),
-        ...(mixed && halves ? [scalerArg(mixed, 'read'), halves] : []),
-      ],
-      body: `${mixed ? biasCorrection : ''}${flatMain(size, window.elements / 4)}${skip}  let lr = ${hyper('lr')};
-  let g = gradients_data[index]${unscaled}${clipping};
+  const row = spec.mixed ? startOf(spec.mixed.halves) : 4;
+  const windows = windowsOf(spec.elements, row, spec.profile);
+  return [...gradientNorm(spec), ...windows.map((window) => moveWeights(spec, window))];
+}
+
+function moveWeights(spec: UpdateSpec, window: Window): Kernel {
+  const { rule, mixed, moments, average } = spec;
+  const size = flatWorkgroup(spec.profile);
+  const rates = printRates(spec.rates, window);
+  const skip = mixed ? `  if (${scalerValue('inverse')} == 0.0) { return; }\n` : '';
+  // In mixed precision the scaler's factor clips as well.
+  const clips = spec.clip && mixed === undefined;
+  const factor = mixed ? ` * ${scalerValue('inverse')}` : clips ? ` * ${clipFactor('norm_data[0]')}` : '';
+  const halves = mixed && windowArg('halves_data', 4, mixed.halves, 'read_write', window);
+  const counts = mixed !== undefined && rule.kind === 'adamw';
+  const moved = 2 + 2 * (moments.length + (average ? 1 : 0));
+  return {
+    name: rule.kind,
+    args: [
+      windowArg('weights_data', 4, spec.weights, 'read_write', window),
+      windowArg('gradients_data', 4, spec.gradients, 'read', window),
+      ...moments.map((m, i) => windowArg(`moment${i + 1}_data`, 4, m, 'read_write', window)),
+      ...(average ? [windowArg('average_data', 4, average.storage, 'read_write', window)] : []),
+      hyperArg(spec),
+      ...(clips ? [{ name: 'norm_data', width: 1, storage: spec.normOut, access: 'read' } as const] : []),
+      ...(mixed && halves ? [scalerArg(mixed, 'read'), halves] : []),
+    ],
+    body: `${counts ? biasCorrection : ''}${rates.declaration}${flatMain(size, window.elements / 4)}${skip}${rates.lookup}  let lr = ${hyperValue('lr')}${rates.scale === undefined ? '' : ` * ${rates.scale}`};
+  let g = gradients_data[index]${factor};
   var p = weights_data[index];
-${decay}  let m = moment1_data[index] + (g - moment1_data[index]) * ${literal(1 - spec.beta1)};
-  let v = moment2_data[index] * ${literal(spec.beta2)} + g * g * ${literal(1 - spec.beta2)};
-  moment1_data[index] = m;
-  moment2_data[index] = v;
-  let deviation = sqrt(v) / sqrt(${correction('bias_correction2', spec.beta2)}) + ${literal(spec.eps)};
-  p -= lr / ${correction('bias_correction1', spec.beta1)} * (m / deviation);
-  weights_data[index] = p;
-${halves ? `  ${store(halves, 'index', 'p')}\n` : ''}}
+${printRule(rule, { decay: rates.decay, countsUpdates: counts })}${printClamps(spec, window)}  weights_data[index] = p;
+${
+  average
+    ? `  average_data[index] += (p - average_data[index]) * ${literal(1 - average.decay)};
+`
+    : ''
+}${halves ? `  ${store(halves, 'index', 'p')}\n` : ''}}
 `,
-      workgroups: gridOf(Math.ceil(window.elements / 4 / size), spec.profile),
-      origin,
-      flops: 14 * window.elements,
-      bytes: 28 * window.elements,
-    };
-  });
+    workgroups: gridOf(Math.ceil(window.elements / 4 / size), spec.profile),
+    origin,
+    flops: (rule.kind === 'adamw' ? 14 : 6) * window.elements,
+    bytes: (4 * (1 + moved) + (mixed ? 2 : 0)) * window.elements,
+  };
 }
 
-/** lr * weight decay within the decayed part of a window, which ends at vec4 number `until`. */
-function decayFactor(until: number, window: Window, spec: UpdateSpec): string {
-  const factor = `lr * ${literal(spec.weightDecay)}`;
-  return until === window.elements / 4 ? `(${factor})` : `select(0.0, ${factor}, index < ${until}u)`;
-}
-
-function clampKernels(spec: UpdateSpec): Kernel[] {
-  return spec.clamps.map(({ index, min, max }): Kernel => {
-    const start = Math.floor(index / bindingStart) * bindingStart;
-    const window = { start, elements: Math.min(bindingStart, spec.weights.elements - start) };
-    const at = `weights_data[${index - start}]`;
-    return {
-      name: 'clamp_weight',
-      args: [windowArg('weights_data', 1, spec.weights, 'read_write', window)],
-      body: `@compute @workgroup_size(1)
-fn main() {
-  ${at} = clamp(${at}, ${literal(min)}, ${literal(max)});
-}
-`,
-      workgroups: [1, 1, 1],
-      origin,
-      flops: 2,
-      bytes: 8,
-    };
-  });
+/** Bounds of the scalar weights in a window. */
+function printClamps({ clamps }: UpdateSpec, { start, elements }: Window): string {
+  return clamps
+    .filter(({ index }) => index >= start && index < start + elements)
+    .map(({ index, min, max }) => {
+      const at = `p.${'xyzw'[index % 4]!}`;
+      return `  if (index == ${(index - start - (index % 4)) / 4}u) { ${at} = clamp(${at}, ${literal(min)}, ${literal(max)}); }\n`;
+    })
+    .join('');
 }

@@ -2,7 +2,7 @@
  * The assignments of a recipe by key, with `--set` overrides applied to their texts: `batch=64` replaces a
  * setting, `optimizer.lr=1e-3` one argument of it. Values are evaluated afterwards, whatever they came from.
  */
-import type { Expr, Setting, TrainDecl } from '../../../grammar/ast.ts';
+import { type CallExpr, type Expr, rateWords, type Setting, type TrainDecl } from '../../../grammar/ast.ts';
 import { parseExpression } from '../../../grammar/parser.ts';
 import type { SourceFile, Span } from '../../../grammar/source.ts';
 import type { TextOverride } from '../resolve/resolve.ts';
@@ -19,6 +19,7 @@ const assignable = [
   'chunk',
   'optimizer',
   'schedule',
+  'ema',
   'precision',
   'grad_clip',
   'seed',
@@ -26,7 +27,17 @@ const assignable = [
 ] as const;
 export type Key = (typeof assignable)[number];
 /** Settings that are not assignments, for suggestions. */
-const statements = ['clamp', 'freeze', 'remat', 'init', 'table', 'from', 'checkpoint', 'evaluate'];
+const statements = [
+  'clamp',
+  'freeze',
+  ...rateWords,
+  'remat',
+  'init',
+  'table',
+  'from',
+  'checkpoint',
+  'evaluate',
+];
 
 function isKey(name: string): name is Key {
   return (assignable as readonly string[]).includes(name);
@@ -62,7 +73,15 @@ export function assignmentsOf(
 }
 
 function assign({ key, value }: Assign, assigned: Map<Key, Expr>, session: Session): void {
-  if (!isKey(key.text)) {
+  const rate = rateWords.find((word) => word === key.text);
+  if (rate !== undefined) {
+    const [what, example, help] =
+      rate === 'layer_decay'
+        ? ['blocks', '**.resblocks.*', {}]
+        : ['weights', 'visual.**', { help: `for all weights: optimizer = adamw(${rate} = ...)` }];
+    const message = `\`${rate}\` needs a pattern of ${what}: ${rate} "${example}" = ...`;
+    session.report('Z501', key.span, message, help);
+  } else if (!isKey(key.text)) {
     const hint = didYouMean(key.text, [...assignable, ...statements]);
     const help = hint === '' ? { help: `settings: ${[...assignable, ...statements].join(', ')}` } : {};
     session.report('Z501', key.span, `a recipe has no setting \`${key.text}\`${hint}`, help);
@@ -92,17 +111,23 @@ function applyOverride(
 }
 
 function mentionsTotal(schedule: Expr | undefined): boolean {
-  return (
-    schedule?.kind === 'call' &&
-    schedule.args.some((a, i) => a.name?.text === 'total' || (a.name === undefined && i === 1))
-  );
+  return schedule?.kind === 'call' && argumentNames('schedule', schedule).includes('total');
 }
 
-const positions: Partial<Record<Key, readonly string[]>> = {
-  optimizer: optimizers.adamw.positional,
-  schedule: schedules.cosine.positional,
-  grad_clip: clippings.norm.positional,
+const forms: Partial<Record<Key, Readonly<Record<string, { readonly positional: readonly string[] }>>>> = {
+  optimizer: optimizers,
+  schedule: schedules,
+  grad_clip: clippings,
 };
+/** Names of a setting's arguments; undefined for those that nothing names. */
+function argumentNames(key: Key, { callee, args }: CallExpr): (string | undefined)[] {
+  const name = callee.kind === 'name' ? callee.text : '';
+  const known = forms[key] ?? {};
+  const positional = Object.hasOwn(known, name) ? known[name]!.positional : [];
+  let position = 0;
+  return args.map((a) => a.name?.text ?? positional[position++]);
+}
+
 const defaultCalls: Partial<Record<Key, string>> = {
   optimizer: 'adamw',
   schedule: 'constant',
@@ -116,13 +141,12 @@ function withArgument(key: Key, before: Expr | undefined, name: string, value: E
     before?.kind === 'call'
       ? before.callee
       : (before ?? { kind: 'name', text: defaultCalls[key] ?? key, span });
+  const names = before?.kind === 'call' ? argumentNames(key, before) : [];
   const args = before?.kind === 'call' ? before.args : [];
-  const kept = args.filter((a, i) => (a.name?.text ?? positions[key]?.[i]) !== name);
-  const named = kept.map((a) => {
-    const position = positions[key]?.[args.indexOf(a)];
-    return a.name !== undefined || position === undefined
-      ? a
-      : { ...a, name: { text: position, span: a.span, quoted: false } };
+  const named = args.flatMap((a, i) => {
+    const own = names[i];
+    if (own === name) return [];
+    return [own === undefined || a.name ? a : { ...a, name: { text: own, span: a.span, quoted: false } }];
   });
   const added = { name: { text: name, span, quoted: false }, value, span };
   return { kind: 'call', callee, args: [...named, added], span: before?.span ?? span };

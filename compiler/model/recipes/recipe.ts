@@ -36,6 +36,7 @@ import {
   dataSources,
   optimizers,
   precisions,
+  type Reading,
   readCall,
   readForm,
   readPlain,
@@ -166,10 +167,11 @@ class RecipeReader {
     const data = read('data', (expr) => this.readData(expr, inputs));
     const batch = read('batch', (expr) => readPlain(expr, 'batch', settings.batch, env));
     const chunk = read('chunk', (expr) => this.readChunk(expr, batch));
-    const optimizer = read('optimizer', (expr) => readForm(expr, 'optimizer', optimizers, env));
+    const optimizer = read('optimizer', (expr) => this.readOptimizer(expr));
     const schedule = read('schedule', (expr) => readForm(expr, 'schedule', schedules, env));
     const precision = read('precision', (expr) => readForm(expr, 'precision', precisions, env));
     const clip = read('grad_clip', (expr) => this.readClip(expr));
+    const ema = read('ema', (expr) => readPlain(expr, 'ema', settings.ema, env));
     const seed = read('seed', (expr) => readPlain(expr, 'seed', settings.seed, env)) ?? 0;
     const steps = read('steps', (expr) => readPlain(expr, 'steps', settings.steps, env));
     const whole = this.requireSettings(assigned);
@@ -181,10 +183,11 @@ class RecipeReader {
       tables,
       batch,
       ...(chunk === undefined ? {} : { chunk }),
-      optimizer: adamw(optimizer?.value ?? optimizers.adamw.schema.parse({})),
+      optimizer: optimizer ?? optimizerOf({ kind: 'adamw', value: optimizers.adamw.schema.parse({}) }),
       schedule: scheduled(schedule, steps),
       precision: mixedOr32(precision),
       ...(clip === undefined ? {} : { gradClip: clip }),
+      ...(ema === undefined ? {} : { ema }),
       seed,
     };
   }
@@ -237,6 +240,16 @@ class RecipeReader {
     return graph && inputsOf(graph);
   }
 
+  private readOptimizer(expr: Expr): Recipe['optimizer'] | undefined {
+    const reading = readForm(expr, 'optimizer', optimizers, this.env);
+    if (reading?.kind === 'sgd' && reading.value.nesterov && reading.value.momentum === 0) {
+      const help = 'sgd(lr = 0.1, momentum = 0.9, nesterov = true)';
+      this.session.report('Z502', expr.span, '`nesterov` of sgd needs a momentum above 0', { help });
+      return undefined;
+    }
+    return reading && optimizerOf(reading);
+  }
+
   private readChunk(expr: Expr, batch: number | undefined): number | undefined {
     const chunk = readPlain(expr, 'chunk', settings.chunk, this.env);
     if (chunk === undefined || batch === undefined || batch % chunk === 0) return chunk;
@@ -257,25 +270,18 @@ class RecipeReader {
 
 // ── values ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-function adamw(o: {
-  lr: number;
-  beta1: number;
-  beta2: number;
-  eps: number;
-  weight_decay: number;
-  decay_when: number;
-}): Recipe['optimizer'] {
-  const { lr, beta1, beta2, eps, weight_decay: weightDecay, decay_when: decayMinDims } = o;
-  return { kind: 'adamw', lr, beta1, beta2, eps, weightDecay, decayMinDims };
+function optimizerOf({ kind, value }: Reading<typeof optimizers>): Recipe['optimizer'] {
+  const { weight_decay: weightDecay, decay_when: decayMinDims, ...rule } = value;
+  return { kind, ...rule, weightDecay, decayMinDims } as Recipe['optimizer'];
 }
 
 type ScheduleReading = ReturnType<typeof readForm<typeof schedules>>;
 
 /** Constant without a `schedule`; `steps` is its length. */
 function scheduled(reading: ScheduleReading, steps: number | undefined): Recipe['schedule'] {
-  const { warmup, total } = reading?.value ?? schedules.constant.schema.parse({});
-  const length = steps === undefined ? total : { value: steps, unit: 'steps' as const };
-  return { kind: reading?.kind ?? 'constant', warmup, ...(length === undefined ? {} : { total: length }) };
+  const { kind, value } = reading ?? { kind: 'constant', value: schedules.constant.schema.parse({}) };
+  const length = steps === undefined ? {} : { total: { value: steps, unit: 'steps' } as const };
+  return { kind, ...value, ...length } as Recipe['schedule'];
 }
 
 function mixedOr32(reading: ReturnType<typeof readForm<typeof precisions>>): Recipe['precision'] {

@@ -6,7 +6,7 @@
  * caused it.
  */
 import { z } from 'zod';
-import type { CallExpr, Expr } from '../../../grammar/ast.ts';
+import type { CallExpr, Expr, RateWord } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import type { Quantity, StaticCall, StaticValueData } from '../types.ts';
 import { type Env, evaluate } from '../values/scope.ts';
@@ -39,6 +39,7 @@ export const settings = {
   chunk: wanted(count, 'a whole number above 0'),
   seed: wanted(z.number().int().min(0).max(Number.MAX_SAFE_INTEGER), 'a whole number from 0 to 2^53 - 1'),
   steps: wanted(count, 'a whole number above 0'),
+  ema: wanted(z.number().gt(0).lt(1), 'a number above 0 and below 1, as in 0.9998'),
   duration: wanted(longDuration, 'a number of steps or epochs, as in 1000 steps'),
   keep: wanted(count, 'a whole number above 0'),
 } as const;
@@ -57,28 +58,63 @@ function form<F extends Record<string, Wanted>>(positional: readonly string[], f
   return { positional, fields, schema: z.object(shape) };
 }
 
-const fraction = 'a number from 0 to below 1';
+const rate = positive.max(1e3);
+const fraction = (usual: number) =>
+  wanted(z.number().min(0).lt(1).default(usual), 'a number from 0 to below 1');
+/** How much decays, and from how many dimensions on. */
+const decay = (usual: number, dims: number) => ({
+  weight_decay: wanted(z.number().min(0).default(usual), 'a number of at least 0'),
+  decay_when: wanted(z.number().int().min(0).default(dims), '`ndim >= N`'),
+});
+/** Defaults of AdamW are those of open_clip for CLIP; the others decay every weight, as PyTorch's do. */
 export const optimizers = {
   adamw: form(['lr'], {
-    lr: wanted(positive.max(1e3).default(5e-4), 'a number above 0'),
-    beta1: wanted(z.number().min(0).lt(1).default(0.9), fraction),
-    beta2: wanted(z.number().min(0).lt(1).default(0.98), fraction),
+    lr: wanted(rate.default(5e-4), 'a number above 0'),
+    beta1: fraction(0.9),
+    beta2: fraction(0.98),
     eps: wanted(positive.default(1e-6), 'a number above 0'),
-    weight_decay: wanted(z.number().min(0).default(0.2), 'a number of at least 0'),
-    decay_when: wanted(z.number().int().min(0).default(2), '`ndim >= N`'),
+    ...decay(0.2, 2),
+  }),
+  sgd: form(['lr'], {
+    lr: wanted(rate, 'a number above 0'),
+    momentum: fraction(0),
+    nesterov: wanted(z.boolean().default(false), '`true` or `false`'),
+    ...decay(0, 0),
+  }),
+  lion: form(['lr'], {
+    lr: wanted(rate, 'a number above 0'),
+    beta1: fraction(0.9),
+    beta2: fraction(0.99),
+    ...decay(0, 0),
   }),
 };
 
+const long = 'a number of steps or epochs above 0';
+const lasting = {
+  warmup: wanted(duration.default({ value: 0, unit: 'steps' }), 'a number of steps or epochs'),
+  total: wanted(longDuration.optional(), long),
+};
+/** Of the base rate. */
+const floor = wanted(z.number().min(0).max(1).default(0), 'a fraction of the base rate, from 0 to 1');
 export const schedules = {
-  cosine: form(['warmup', 'total'], {
-    warmup: wanted(duration.default({ value: 0, unit: 'steps' }), 'a number of steps or epochs'),
-    total: wanted(longDuration.optional(), 'a number of steps or epochs above 0'),
-  }),
-  constant: form(['warmup', 'total'], {
-    warmup: wanted(duration.default({ value: 0, unit: 'steps' }), 'a number of steps or epochs'),
-    total: wanted(longDuration.optional(), 'a number of steps or epochs above 0'),
+  cosine: form(['warmup', 'total'], { ...lasting, floor }),
+  linear: form(['warmup', 'total'], { ...lasting, floor }),
+  constant: form(['warmup', 'total'], lasting),
+  inverse_sqrt: form(['warmup', 'total'], { ...lasting, timescale: wanted(longDuration.optional(), long) }),
+  cooldown: form(['steps', 'warmup', 'total'], {
+    steps: wanted(longDuration, long),
+    ...lasting,
+    power: wanted(positive.default(1), 'a number above 0'),
+    floor,
   }),
 };
+
+/** Rates by pattern. */
+export const rates = {
+  lr: wanted(z.number().min(0).max(1e3), 'a number of at least 0'),
+  weight_decay: wanted(z.number().min(0), 'a number of at least 0'),
+  layer_decay: wanted(positive.max(1), 'a number above 0, at most 1'),
+} as const satisfies Record<RateWord, Wanted>;
 
 export const precisions = {
   f32: form([], {}),

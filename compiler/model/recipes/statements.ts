@@ -1,6 +1,6 @@
 /**
- * The statements of a recipe (`clamp`, `freeze`, `remat`, `init`, `checkpoint`, `evaluate`), checked against
- * the model's tree.
+ * The statements of a recipe (`clamp`, `freeze`, `lr`, `remat`, `init`, `checkpoint`, `evaluate`, ...), checked
+ * against the model's tree.
  */
 import type { Expr, PathExpr, Setting, StringExpr, TrainDecl } from '../../../grammar/ast.ts';
 import { parseExpression } from '../../../grammar/parser.ts';
@@ -10,7 +10,7 @@ import { blocksOf } from '../build/structure.ts';
 import type { TextOverride } from '../resolve/resolve.ts';
 import { imageWeights } from '../trace/image-weights.ts';
 import type { Model, Recipe, StartValue } from '../types.ts';
-import { matchesGlob } from '../values/globs.ts';
+import { blocksMatching, matchesGlob } from '../values/globs.ts';
 import { gridOf, gridShapes } from '../values/grid.ts';
 import { type Env, evaluate } from '../values/scope.ts';
 import { didYouMean } from '../values/suggest.ts';
@@ -18,6 +18,7 @@ import { describe, isNumber } from '../values/values.ts';
 import {
   initialisations,
   type Reading,
+  rates,
   readCall,
   readDuration,
   readForm,
@@ -25,7 +26,7 @@ import {
   settings,
 } from './schema.ts';
 
-type Statements = Pick<Recipe, 'clamps' | 'remat' | 'freeze' | 'init' | 'evaluate' | 'checkpoint'>;
+type Statements = Pick<Recipe, 'clamps' | 'remat' | 'freeze' | 'rates' | 'init' | 'evaluate' | 'checkpoint'>;
 
 /** Checkpoints that are kept unless a recipe says otherwise. */
 const defaultKeep = 3;
@@ -50,6 +51,7 @@ export class StatementReader {
     const clamps: Recipe['clamps'][number][] = [];
     const remat: string[] = [];
     const freeze: string[] = [];
+    const rateLines: Recipe['rates'][number][] = [];
     const init: Recipe['init'][number][] = [];
     const evaluations: Recipe['evaluate'][number][] = [];
     let checkpoint: Recipe['checkpoint'];
@@ -57,6 +59,7 @@ export class StatementReader {
       if (setting.kind === 'clamp') clamps.push(...this.readClamp(setting));
       else if (setting.kind === 'remat') remat.push(...this.readPatterns(setting.patterns, 'remat'));
       else if (setting.kind === 'freeze') freeze.push(...this.readPatterns(setting.patterns, 'freeze'));
+      else if (setting.kind === 'rate') rateLines.push(...this.readRate(setting));
       else if (setting.kind === 'init') init.push(...this.readInit(setting, init));
       else if (setting.kind === 'evaluate') evaluations.push(...this.readEvaluate(setting));
       else if (setting.kind === 'checkpoint') {
@@ -69,6 +72,7 @@ export class StatementReader {
       clamps,
       remat,
       freeze,
+      rates: rateLines,
       init,
       evaluate: evaluations,
       ...(checkpoint === undefined ? {} : { checkpoint }),
@@ -143,6 +147,13 @@ export class StatementReader {
     return [];
   }
 
+  private readRate(setting: Extract<Setting, { kind: 'rate' }>): Recipe['rates'] {
+    const { rate } = setting;
+    const patterns = this.readPatterns(setting.patterns, rate);
+    const value = readPlain(setting.value, rate, rates[rate], this.env);
+    return value === undefined ? [] : patterns.map((pattern) => ({ rate, pattern, value }));
+  }
+
   private readInit(setting: Extract<Setting, { kind: 'init' }>, before: Recipe['init']): Recipe['init'] {
     const weight = this.weightAt(setting.path, undefined);
     const reading = readForm(setting.value, 'init', initialisations, this.env);
@@ -176,21 +187,27 @@ export class StatementReader {
     return undefined;
   }
 
-  private readPatterns(patterns: readonly StringExpr[], kind: 'freeze' | 'remat'): string[] {
+  /** Patterns of blocks, of weights (`freeze`), or of weights and blocks that hold some. */
+  private readPatterns(
+    patterns: readonly StringExpr[],
+    kind: 'freeze' | 'remat' | Recipe['rates'][number]['rate'],
+  ): string[] {
     const { model } = this;
     if (model === undefined) return [];
-    const blocks = kind === 'remat' ? [...blocksOf(model.root)].map((b) => b.path) : [];
+    const ofBlocks = kind === 'remat' || kind === 'layer_decay';
+    const blocks = [...blocksOf(model.root)].map((b) => b.path).filter((p) => p !== '');
     const params = model.weights.filter((w) => w.kind === 'param').map((w) => w.name);
-    const paths = kind === 'remat' ? blocks.filter((p) => p !== '') : params;
+    const paths = ofBlocks ? blocks : params;
+    const fits = (pattern: string) =>
+      kind === 'lr' || kind === 'weight_decay'
+        ? params.some((name) => blocksMatching([pattern])(name) !== undefined)
+        : paths.some((path) => matchesGlob(pattern, path));
     for (const { value, span } of patterns) {
-      if (paths.some((path) => matchesGlob(value, path))) continue;
-      const noun = kind === 'remat' ? 'block' : 'weight';
-      const prefixed = paths.some(
-        (path) => matchesGlob(`**.${value}`, path) || matchesGlob(`${value}.**`, path),
-      );
-      const wider = paths.some((path) => matchesGlob(`${value}.**`, path)) ? `${value}.**` : `**.${value}`;
+      if (fits(value)) continue;
+      const noun = ofBlocks ? 'block' : 'weight';
+      const wider = [`${value}.**`, `**.${value}`].find(fits);
       this.session.report('Z504', span, `"${value}" matches no ${noun} of ${model.name}`, {
-        ...(prefixed ? { help: `${kind} "${wider}"` } : {}),
+        ...(wider === undefined ? {} : { help: `${kind} "${wider}"` }),
       });
     }
     return patterns.map((p) => p.value);

@@ -210,7 +210,7 @@ function failDamaged(path: string, why: string): never {
 export function checkSameRun(path: string, found: RunState, wanted: Omit<RunState, 'step'>): void {
   const message =
     found.modelHash !== wanted.modelHash
-      ? `${path} belongs to another model, objective, batch size, precision or set of frozen weights (hash ${found.modelHash.slice(0, 12)}, this one is ${wanted.modelHash.slice(0, 12)})`
+      ? `${path} belongs to another model, objective, batch size, precision, optimizer (or its moving average) or set of frozen weights (hash ${found.modelHash.slice(0, 12)}, this one is ${wanted.modelHash.slice(0, 12)})`
       : found.cursor.seed !== wanted.cursor.seed
         ? `${path} was made with seed ${found.cursor.seed}, this run has seed ${wanted.cursor.seed}`
         : undefined;

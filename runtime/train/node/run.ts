@@ -6,6 +6,7 @@
  */
 import { join } from 'node:path';
 import type { Recipe, Weight } from '../../../compiler/model/types.ts';
+import { averagePrefix } from '../../../compiler/optimizers.ts';
 import { type TensorToWrite, writeSafetensors } from '../../data/safetensors/file.ts';
 import type { BatchSource } from '../../data/types.ts';
 import { inSteps, type Schedule } from '../schedule.ts';
@@ -129,11 +130,14 @@ export class Run {
   }
 
   async #initialise(): Promise<void> {
-    const known = new Set(this.#parts.session.state.map((s) => s.name));
+    const { session } = this.#parts;
+    const known = new Set(session.state.map((s) => s.name));
     for (const weight of this.#options.recipe.model.weights) {
       const data = await this.#options.initialWeight(weight);
-      if (known.has(weight.name)) this.#parts.session.writeState(weight.name, data);
+      if (known.has(weight.name)) session.writeState(weight.name, data);
       else this.#carry(weight, data);
+      const average = averagePrefix + weight.name;
+      if (known.has(average)) session.writeState(average, data);
     }
   }
 
@@ -160,17 +164,29 @@ export class Run {
     });
   }
 
-  /** The final weights in state_dict order, as float32. */
+  /**
+   * The final weights in state_dict order, as float32; in front of them their moving averages, beside what has
+   * none (buffers, frozen weights) as it is.
+   */
   async #writeWeights(steps: number): Promise<string> {
     const carried = new Map(this.#carriedBehind(steps).map((tensor) => [tensor.name, tensor]));
-    const path = join(this.#options.out, 'weights.safetensors');
-    const tensors = this.#options.recipe.model.weights.map((weight): TensorToWrite => {
-      const { name, shape } = weight;
-      const data = async () => toFloat32(await this.#parts.session.readState(name));
-      return carried.get(name) ?? { name, shape, dtype: 'F32', data };
-    });
-    await writeSafetensors(path, tensors, { model: this.#options.recipe.model.name });
-    return path;
+    const { session } = this.#parts;
+    const averaged = new Set(session.state.map((s) => s.name).filter((n) => n.startsWith(averagePrefix)));
+    const write = async (file: string, stateOf: (name: string) => string): Promise<string> => {
+      const path = join(this.#options.out, file);
+      const tensors = this.#options.recipe.model.weights.map((weight): TensorToWrite => {
+        const { name, shape } = weight;
+        const data = async () => toFloat32(await session.readState(stateOf(name)));
+        return carried.get(name) ?? { name, shape, dtype: 'F32', data };
+      });
+      await writeSafetensors(path, tensors, { model: this.#options.recipe.model.name });
+      return path;
+    };
+    if (this.#parts.settings.ema !== undefined)
+      await write('weights_ema.safetensors', (name) =>
+        averaged.has(averagePrefix + name) ? averagePrefix + name : name,
+      );
+    return write('weights.safetensors', (name) => name);
   }
 }
 

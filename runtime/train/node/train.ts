@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { cutAtGather } from '../../../compiler/autodiff/chunk.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
+import { keptPrefixes } from '../../../compiler/optimizers.ts';
 import { renderDiagnostics } from '../../../grammar/render.ts';
 import type { BatchSource } from '../../data/types.ts';
 import { chunkByChunk, type StepComputation, wholeBatch } from '../../reference/computation.ts';
@@ -47,12 +48,12 @@ interface TrainOptions extends RunOptions {
   readonly files: ReadonlyMap<string, string>;
 }
 
-/** What a checkpoint must agree on: the computation of one step and the weights it updates. */
+/** What a checkpoint must agree on: the computation of one step, the weights it updates, what it keeps. */
 function modelHash(graph: Graph, settings: UpdateSettings): string {
   const nodes = graph.nodes.map(({ op, inputs, attrs, type }) => [op, inputs, attrs, type.dtype, type.shape]);
   const mixed = settings.lossScale === undefined ? [] : ['mixed'];
   return createHash('sha256')
-    .update(JSON.stringify([nodes, graph.outputs, settings.trainable, ...mixed]))
+    .update(JSON.stringify([nodes, graph.outputs, settings.trainable, keptPrefixes(settings), mixed]))
     .digest('hex');
 }
 

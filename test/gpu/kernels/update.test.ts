@@ -1,12 +1,13 @@
 /**
- * The optimizer's kernels against PyTorch's AdamW written out in f64: norm, clipping, decay of a part,
- * clamps, windows.
+ * The optimizer's kernels against PyTorch's AdamW written out in f64: norm, clipping, rates of parts, clamps,
+ * windows.
  */
 import { describe, expect, test } from 'vitest';
 import { updateKernels } from '../../../compiler/kernels/update/update.ts';
-import type { UpdateSpec } from '../../../compiler/kernels/update/update-spec.ts';
+import type { RateRun, UpdateSpec } from '../../../compiler/kernels/update/update-spec.ts';
 import type { DeviceProfile } from '../../../compiler/profile.ts';
 import { hyperSlots } from '../../../compiler/slots.ts';
+import { adamw } from '../../support/optimizers.ts';
 import { expectClose, kinds, randomInput } from '../support/check-op.ts';
 import { openGpu, profileOf, runKernels } from '../support/harness.ts';
 import { Memory } from '../support/memory.ts';
@@ -15,12 +16,17 @@ const gpu = await openGpu();
 
 interface Setting {
   readonly elements: number;
-  readonly decayElements: number;
+  readonly rates: readonly RateRun[];
   readonly clip?: number;
   readonly clamps?: UpdateSpec['clamps'];
 }
 
-const betas = { beta1: 0.9, beta2: 0.98, eps: 1e-6, weightDecay: 0.2 };
+/** Decay of the first `decayed` elements, as without groups. */
+const front = (elements: number, decayed: number): RateRun[] =>
+  [
+    { end: decayed, scale: 1, decay: 0.2 },
+    { end: elements, scale: 1, decay: 0 },
+  ].filter(({ end }, i) => end > (i === 0 ? 0 : decayed));
 const hyper = { lr: 0.01, bias_correction1: 1 - 0.9 ** 3, bias_correction2: 1 - 0.98 ** 3 };
 
 /** Two steps' worth of state, from seeds. */
@@ -51,9 +57,10 @@ async function step(setting: Setting, profile: DeviceProfile) {
   };
   const kernels = updateKernels({
     ...storages,
-    ...betas,
+    moments: [storages.moment1, storages.moment2],
+    rule: adamw,
     elements: setting.elements,
-    decayElements: setting.decayElements,
+    rates: setting.rates,
     clip: setting.clip !== undefined,
     clamps: setting.clamps ?? [],
     profile,
@@ -76,11 +83,13 @@ function expectedStep(setting: Setting) {
   ];
   for (let i = 0; i < setting.elements; i++) {
     const g = gradients[i]! * factor;
-    if (i < setting.decayElements) p[i]! -= hyper.lr * betas.weightDecay * p[i]!;
-    m[i]! += (g - m[i]!) * (1 - betas.beta1);
-    v[i] = betas.beta2 * v[i]! + (1 - betas.beta2) * g * g;
-    const deviation = Math.sqrt(v[i]!) / Math.sqrt(hyper.bias_correction2) + betas.eps;
-    p[i]! -= ((hyper.lr / hyper.bias_correction1) * m[i]!) / deviation;
+    const { scale, decay } = setting.rates.find(({ end }) => i < end)!;
+    const lr = hyper.lr * scale;
+    p[i]! -= lr * decay * p[i]!;
+    m[i]! += (g - m[i]!) * (1 - adamw.beta1);
+    v[i] = adamw.beta2 * v[i]! + (1 - adamw.beta2) * g * g;
+    const deviation = Math.sqrt(v[i]!) / Math.sqrt(hyper.bias_correction2) + adamw.eps;
+    p[i]! -= ((lr / hyper.bias_correction1) * m[i]!) / deviation;
   }
   for (const { index, min, max } of setting.clamps ?? []) p[index] = Math.min(max, Math.max(min, p[index]!));
   return { p, m, v, norm };
@@ -106,17 +115,30 @@ describe.skipIf(gpu === undefined)('the optimizer', () => {
       [200, 128],
       [70_004, 65_536],
       [262_144, 262_144],
-    ])(`${kind}: %i weights, %i of them decayed`, async (elements, decayElements) => {
-      await check({ elements, decayElements }, profileOf(kind));
-      await check({ elements, decayElements, clip: 0.05 }, profileOf(kind));
+    ])(`${kind}: %i weights, %i of them decayed`, async (elements, decayed) => {
+      const rates = front(elements, decayed);
+      await check({ elements, rates }, profileOf(kind));
+      await check({ elements, rates, clip: 0.05 }, profileOf(kind));
+    });
+
+    test.each([3, 8, 37])(`${kind}: %i parts with rates of their own, in windows as well`, async (parts) => {
+      const elements = 10_000;
+      const rates = Array.from({ length: parts }, (_, i): RateRun => {
+        const end = i === parts - 1 ? elements : Math.floor(((i + 1) * elements) / parts / 64) * 64;
+        return { end, scale: 0.75 ** (parts - 1 - i), decay: (i % 3) * 0.1 };
+      });
+      const setting = { elements, rates };
+      await check(setting, profileOf(kind));
+      await check(setting, profileOf(kind, { maxStorageBufferBindingSize: 4 * 3000 }));
+      expect((await step(setting, profileOf(kind))).kernels).toHaveLength(3);
     });
 
     test(`${kind}: gradients below the clipping norm stay as they are`, () =>
-      check({ elements: 128, decayElements: 64, clip: 1000 }, profileOf(kind)));
+      check({ elements: 128, rates: front(128, 64), clip: 1000 }, profileOf(kind)));
 
     test(`${kind}: arenas beyond a binding's limit are updated in windows`, async () => {
       const profile = profileOf(kind, { maxStorageBufferBindingSize: 4 * 3000 });
-      const setting = { elements: 10_000, decayElements: 5000, clip: 0.5 };
+      const setting = { elements: 10_000, rates: front(10_000, 5000), clip: 0.5 };
       await check(setting, profile);
       const { kernels } = await step(setting, profile);
       const sizes = kernels.flatMap((k) => k.args.map((a) => a.window?.elements ?? a.storage.elements));
@@ -127,7 +149,7 @@ describe.skipIf(gpu === undefined)('the optimizer', () => {
       check(
         {
           elements: 200,
-          decayElements: 100,
+          rates: front(200, 100),
           clamps: [
             { index: 130, min: 0.2, max: 0.3 },
             { index: 199, min: -0.1, max: 4.6052 },
@@ -138,13 +160,14 @@ describe.skipIf(gpu === undefined)('the optimizer', () => {
   }
 
   test('reruns give the same bits', async () => {
-    const setting = { elements: 70_004, decayElements: 100, clip: 0.1 };
+    const setting = { elements: 70_004, rates: front(70_004, 100), clip: 0.1 };
     const first = await step(setting, profileOf('cpu'));
     const second = await step(setting, profileOf('cpu'));
     expect(first.found).toEqual(second.found);
   });
 
   test('refuses arenas that are no multiple of a vec4', async () => {
-    await expect(step({ elements: 6, decayElements: 4 }, profileOf('cpu'))).rejects.toThrow(/multiples of 4/);
+    const setting = { elements: 6, rates: front(6, 4) };
+    await expect(step(setting, profileOf('cpu'))).rejects.toThrow(/multiples of 4/);
   });
 });

@@ -13,6 +13,7 @@ import { ReferenceTrainSession } from '../../../runtime/reference/session.ts';
 import { DeviceTrainSession } from '../../../runtime/train/session.ts';
 import type { StateArray, TrainSession } from '../../../runtime/train/types.ts';
 import type { WebGpuDevice } from '../../../runtime/webgpu/device.ts';
+import { adamw } from '../../support/optimizers.ts';
 import {
   batchValues,
   fixtureModel,
@@ -32,7 +33,7 @@ const name = 'random.zoo#random';
 const model = fixtureModel(name);
 const batch = 16;
 const steps = 20;
-const update = { beta1: 0.9, beta2: 0.98, eps: 1e-6, weightDecay: 0.2, decayMinDims: 2, clamps: [] };
+const update = { rule: adamw, weightDecay: 0.2, decayMinDims: 2, clamps: [] };
 const settings = { ...update, trainable: trainableOf(model) };
 
 interface Way {

@@ -13,6 +13,7 @@ import { DeviceTrainSession } from '../../../runtime/train/session.ts';
 import type { StateArray } from '../../../runtime/train/types.ts';
 import type { Session } from '../../../runtime/types.ts';
 import type { WebGpuDevice } from '../../../runtime/webgpu/device.ts';
+import { adamw } from '../../support/optimizers.ts';
 import {
   batchValues,
   fixtureModel,
@@ -28,7 +29,7 @@ beforeAll(async () => {
 });
 afterAll(() => device.close());
 
-const update = { beta1: 0.9, beta2: 0.98, eps: 1e-6, weightDecay: 0.2, decayMinDims: 2, clamps: [] };
+const update = { rule: adamw, weightDecay: 0.2, decayMinDims: 2, clamps: [] };
 
 interface Way extends Partial<CompileOptions> {
   /** Pairs in a chunk. */

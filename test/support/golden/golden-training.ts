@@ -14,6 +14,7 @@ import type { Schedule } from '../../../runtime/train/schedule.ts';
 import { trainLoop } from '../../../runtime/train/trainer.ts';
 import type { MetricsRow, TrainSession, UpdateSettings } from '../../../runtime/train/types.ts';
 import { pairs } from '../batches.ts';
+import { adamw } from '../optimizers.ts';
 import { type GoldenFile, type GoldenSet, goldenSet, relL2, relMax } from './golden.ts';
 
 export interface TrainingTolerances {
@@ -48,9 +49,7 @@ export function goldenTraining(set: string): GoldenTraining {
 export function tinyTraining(model: Model, batch: number): Omit<GoldenTraining, 'train'> {
   const settings: UpdateSettings = {
     trainable: model.weights.filter((w) => w.kind === 'param').map((w) => w.name),
-    beta1: 0.9,
-    beta2: 0.98,
-    eps: 1e-6,
+    rule: adamw,
     weightDecay: 0.2,
     decayMinDims: 2,
     clamps: [{ weight: 'logit_scale', min: 0, max: Math.log(100) }],
@@ -117,7 +116,7 @@ export async function checkGoldenTraining(
 ): Promise<void> {
   const stored = [...train.weights].filter(([name]) => !name.endsWith('num_batches_tracked'));
   for (const [name, { data }] of stored) session.writeState(name, Float32Array.from(data));
-  const schedule = { kind: 'cosine', lr: 5e-4, warmup: 2, total: 5 } as const;
+  const schedule = { kind: 'cosine', lr: 5e-4, warmup: 2, total: 5, floor: 0 } as const;
   const rows = await goldenLoop({ train, settings }, session, schedule, { start: 0, end: 5 });
   const of = (name: string): Float64Array => train.tensors.get(name)!.data;
   for (const [i, row] of rows.entries()) {

@@ -32,7 +32,19 @@ export class PlanRun {
         return [id, buffer];
       }),
     );
+    this.#zeroGaps();
     if (plan.scaler) this.#slot(plan.scaler).set(initialScaling(plan.scaler));
+  }
+
+  /** Gaps between gradients count in their norm: devices begin buffers as zeros. */
+  #zeroGaps(): void {
+    const { buffers, outputs } = this.#plan;
+    for (const { id, role } of buffers) {
+      if (role !== 'gradients') continue;
+      const words = new Uint32Array(this.#buffers.get(id)!).fill(0);
+      for (const { buffer, offset, shape } of outputs)
+        if (buffer === id) words.fill(poison, offset / 4, offset / 4 + shape.reduce((a, b) => a * b, 1));
+    }
   }
 
   write(slot: Slot, values: ArrayLike<number>): void {

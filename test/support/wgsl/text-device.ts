@@ -6,13 +6,7 @@
  * GPUs are judged on whole models by this, while the adapter runs those made for it.
  */
 import { setFlagsFromString } from 'node:v8';
-import {
-  type Plan,
-  type PlanSection,
-  type Slot,
-  stateSlots,
-  type WeightSlot,
-} from '../../../compiler/plan/types.ts';
+import { type Plan, type PlanSection, stateSlots } from '../../../compiler/plan/types.ts';
 import { type DeviceProfile, discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
 import { checkRun } from '../../../runtime/submits.ts';
 import type { Device, HostArray, Session } from '../../../runtime/types.ts';
@@ -58,17 +52,6 @@ class TextSession implements Session {
     return this.#run.read(find(stateSlots(this.plan), name)) as Float32Array;
   }
 
-  writeMoments(name: string, m: Float32Array, v: Float32Array): void {
-    const slots = momentsOf(find(this.plan.weights, name));
-    this.#run.write(slots.m, m);
-    this.#run.write(slots.v, v);
-  }
-
-  async readMoments(name: string): Promise<{ m: Float32Array; v: Float32Array }> {
-    const { m, v } = momentsOf(find(this.plan.weights, name));
-    return { m: this.#run.read(m) as Float32Array, v: this.#run.read(v) as Float32Array };
-  }
-
   writeInput(name: string, data: HostArray): void {
     this.#run.write(find(this.plan.inputs, name), data);
   }
@@ -102,10 +85,4 @@ function find<S extends { readonly name: string }>(slots: readonly S[], name: st
   const slot = slots.find((s) => s.name === name);
   if (slot === undefined) throw new Error(`the plan has no ${name}`);
   return slot;
-}
-
-function momentsOf({ name, shape, moments }: WeightSlot): { readonly m: Slot; readonly v: Slot } {
-  if (moments === undefined) throw new Error(`weight ${name} has no optimizer moments in this plan`);
-  const of = (range: typeof moments.m): Slot => ({ name, dtype: 'f32', shape, ...range });
-  return { m: of(moments.m), v: of(moments.v) };
 }

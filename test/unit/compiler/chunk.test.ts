@@ -18,6 +18,7 @@ import { discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
 import { chunkByChunk, type StepComputation, wholeBatch } from '../../../runtime/reference/computation.ts';
 import { ReferenceTrainSession } from '../../../runtime/reference/session.ts';
 import { imagesOf, pairs, tokensOf } from '../../support/batches.ts';
+import { adamw } from '../../support/optimizers.ts';
 import {
   batchValues,
   fixtureModel,
@@ -27,7 +28,7 @@ import {
   weightValues,
 } from '../../support/training-models.ts';
 
-const update = { beta1: 0.9, beta2: 0.98, eps: 1e-6, weightDecay: 0.2, decayMinDims: 2 };
+const update = { rule: adamw, weightDecay: 0.2, decayMinDims: 2 };
 
 function settingsOf(model: Model, frozen?: RegExp) {
   return {

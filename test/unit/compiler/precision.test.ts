@@ -11,6 +11,7 @@ import { bindingType, extensionsOf, load, loadStored, store } from '../../../com
 import { runPasses } from '../../../compiler/passes/index.ts';
 import { discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
 import { narrowF16, widenF16 } from '../../../runtime/data/safetensors/half.ts';
+import { adamw } from '../../support/optimizers.ts';
 
 describe('rounding to halves', () => {
   it('is that of IEEE binary16', () => {
@@ -124,7 +125,7 @@ describe('the precision pass', () => {
 
 describe('plans in mixed precision', () => {
   const identity = { model: 'm', entry: 'loss', batch: 2, mode: 'train', profile: lavapipeProfile } as const;
-  const optimizer = { beta1: 0.9, beta2: 0.98, eps: 1e-6, weightDecay: 0.2, decayMinDims: 2, clamps: [] };
+  const optimizer = { rule: adamw, weightDecay: 0.2, decayMinDims: 2, clamps: [] };
   const training = { trainable: ['gain', 'shift', 'up', 'down'], ...optimizer };
 
   it('keep halves of weights at half their places, made once and then by the optimizer', () => {

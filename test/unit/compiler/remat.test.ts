@@ -11,6 +11,7 @@ import { verify } from '../../../compiler/graph/verify.ts';
 import { blocksMatching } from '../../../compiler/model/values/globs.ts';
 import type { Plan } from '../../../compiler/plan/types.ts';
 import { type DeviceProfile, discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
+import { adamw } from '../../support/optimizers.ts';
 import {
   batchValues,
   fixtureModel,
@@ -157,9 +158,7 @@ function planOf(layers: number, remat: readonly string[], profile: DeviceProfile
     remat,
     training: {
       trainable: trainableOf(model),
-      beta1: 0.9,
-      beta2: 0.98,
-      eps: 1e-6,
+      rule: adamw,
       weightDecay: 0.2,
       decayMinDims: 2,
       clamps: [],

@@ -230,6 +230,7 @@ describe('the texts of a run', () => {
     run(path('single.zoo'), {
       batch: '8',
       seed: '5',
+      ema: '0.999',
       'optimizer.lr': '2e-4',
       'schedule.total': '9 steps',
       grad_clip: 'norm(1.0)',
@@ -247,6 +248,24 @@ describe('the texts of a run', () => {
     );
     run(path('steps.zoo'), { 'schedule.warmup': '3', 'checkpoint.keep': '2' });
     run(path('steps.zoo'), { steps: '11', 'vision.layers': '1' });
+    for (const optimizer of [
+      'sgd(0.1, momentum = 0.9, nesterov = true)',
+      'lion(lr = 1e-4, weight_decay = 0.1)',
+    ]) {
+      writeFileSync(path('other.zoo'), single.replace('adamw(lr = 1e-3)', optimizer));
+      const { recipe } = run(path('other.zoo'), { 'optimizer.lr': '0.02' });
+      expect(recipe.optimizer).toMatchObject({ kind: optimizer.split('(')[0], lr: 0.02 });
+    }
+    for (const schedule of [
+      'linear(2 steps, 9 steps, floor = 0.1)',
+      'inverse_sqrt(warmup = 1 epochs, timescale = 3)',
+      'cooldown(3, 2 steps, 9 steps, power = 2, floor = 0.25)',
+    ]) {
+      writeFileSync(path('other.zoo'), single.replace(/schedule = .*/, `schedule = ${schedule}`));
+      const { recipe } = run(path('other.zoo'), { 'schedule.total': '11 steps' });
+      expect(recipe.schedule).toMatchObject({ total: { value: 11, unit: 'steps' } });
+      expect(recipe.schedule.warmup.value).toBe(schedule.includes('epochs') ? 1 : 2);
+    }
   });
 
   it('bring imported files along', () => {

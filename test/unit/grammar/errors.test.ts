@@ -10,7 +10,7 @@ const shown = (text: string): string =>
   `\n${renderDiagnostics(parse({ path: 'test.zoo', text }).diagnostics)}\n`;
 
 test('a keyword without what belongs behind it is not a misspelling of itself', () => {
-  for (const setting of ['table 5', 'freeze 5', 'clamp 5', 'evaluate 5']) {
+  for (const setting of ['table 5', 'clamp 5', 'evaluate 5']) {
     const { diagnostics } = parse({ path: 'test.zoo', text: `train "t" of "m" { batch = 4\n${setting} }` });
     const [word] = setting.split(' ');
     expect(diagnostics[0]!.message).toBe(`expected a setting of the recipe, found \`${word}\``);
@@ -382,6 +382,26 @@ describe('Z106: something else was expected', () => {
         --> test.zoo:5:8
        5 |   lr = = 3
          |        ^
+      "
+    `);
+    expect(
+      shown('train "a" of "b" {\n  lr 3\n  weight_decay "x" 0\n  layer_decy "y" = 1\n}'),
+    ).toMatchInlineSnapshot(`
+      "
+      error[Z106]: expected a pattern of weights, as in \`"visual.**"\`, found \`3\`
+        --> test.zoo:2:6
+       2 |   lr 3
+         |      ^
+
+      error[Z106]: expected \`=\` and the rate, found \`0\`
+        --> test.zoo:3:20
+       3 |   weight_decay "x" 0
+         |                    ^
+
+      error[Z110]: expected a setting of the recipe, found \`layer_decy\`; did you mean \`layer_decay\`?
+        --> test.zoo:4:3
+       4 |   layer_decy "y" = 1
+         |   ^^^^^^^^^^
       "
     `);
     expect(shown('train "a" {\n}')).toMatchInlineSnapshot(`

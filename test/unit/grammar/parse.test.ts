@@ -218,6 +218,8 @@ describe('shapes of trees', () => {
       clamp logit_scale in 0 .. ln(100)
       remat "**.resblocks.*", "x"
       freeze "y"
+      lr "visual.**" = 1e-5   weight_decay "**.ln_*", "b" = 0
+      layer_decay "visual.blocks.*" = 0.75
       init visual.layers.0.1."a b" = resize_grid(bicubic)
       table prompts = tokens("c.txt")
       from { "a.**" = "a.safetensors", "**" = "b.pt", }
@@ -234,6 +236,14 @@ describe('shapes of trees', () => {
         { kind: 'clamp', path: { segments: [{ text: 'logit_scale' }] }, range: { start: { value: 0 } } },
         { kind: 'remat', patterns: [{ value: '**.resblocks.*' }, { value: 'x' }] },
         { kind: 'freeze' },
+        { kind: 'rate', rate: 'lr', patterns: [{ value: 'visual.**' }], value: { value: 1e-5 } },
+        {
+          kind: 'rate',
+          rate: 'weight_decay',
+          patterns: [{ value: '**.ln_*' }, { value: 'b' }],
+          value: { value: 0 },
+        },
+        { kind: 'rate', rate: 'layer_decay', value: { value: 0.75 } },
         { kind: 'init', path: { segments: ['visual', 'layers', '0', '1', 'a b'].map((text) => ({ text })) } },
         { kind: 'table', name: { text: 'prompts' }, value: { kind: 'call' } },
         { kind: 'from', files: [{ pattern: { value: 'a.**' }, weights: { value: 'a.safetensors' } }, {}] },
@@ -265,11 +275,12 @@ import nn { model, train, "block" }
 block names(model: int, train: block, fn: fn = block, forward: int = 1) {
   param param: [model]
   buffer buffer: [train.batch]
-  init: inline(text = 1, in = 2, if = 3, steps = steps, epochs = 2 epochs)
+  init: inline(text = 1, in = 2, if = 3, steps = steps, epochs = 2 epochs, lr = weight_decay)
   inline inline: seq { freeze: remat  every: keep }
   for[of in 0..from]: package(for)
   let import = of + from * keep
   let steps = epochs
+  let lr = layer_decay * lr
   forward(x: [model]) = x.in.if.forward |> init |> train
 }
 train train of train from from {

@@ -6,6 +6,7 @@ import { chunkByChunk, wholeBatch } from '../../../runtime/reference/computation
 import { ReferenceTrainSession } from '../../../runtime/reference/session.ts';
 import { memoryHost } from '../../errors/report.ts';
 import { anyCases, batchOf, lossOf, trainableOf } from '../../support/any-models.ts';
+import { adamw } from '../../support/optimizers.ts';
 import { fixtureModel, weightValues } from '../../support/training-models.ts';
 
 const entriesOf = (name: string) =>
@@ -133,7 +134,7 @@ describe('training of any model', () => {
     const trainable = trainableOf(test);
     const weights = test.model.weights.filter((w) => w.dtype !== 'i64');
     const trained = weights.filter((w) => trainable.includes(w.name));
-    const update = { beta1: 0.9, beta2: 0.98, eps: 1e-6, weightDecay: 0.2, decayMinDims: 2, clamps: [] };
+    const update = { rule: adamw, weightDecay: 0.2, decayMinDims: 2, clamps: [] };
     const train = async (chunk: number) => {
       const whole = lossOf(test, 4);
       const computation =

@@ -365,6 +365,7 @@ block MyEncoder(width: int, embed: int) {
         kind: 'cosine',
         warmup: { value: 2000, unit: 'steps' },
         total: { value: 32, unit: 'epochs' },
+        floor: 0,
       },
       precision: { kind: 'mixed', lossScale: 'dynamic' },
       gradClip: 1,
@@ -372,6 +373,7 @@ block MyEncoder(width: int, embed: int) {
       clamps: [{ weight: 'logit_scale', min: 0, max: Math.log(100) }],
       remat: ['**.resblocks.*'],
       freeze: [],
+      rates: [],
       init: [],
       checkpoint: { every: { value: 1000, unit: 'steps' }, keep: 3 },
     });

@@ -2,12 +2,14 @@
 import { describe, expect, it } from 'vitest';
 import type { Recipe } from '../../../compiler/model/types.ts';
 import { matchesGlob } from '../../../compiler/model/values/globs.ts';
-import { adamwStep, clipFactor, globalNorm } from '../../../runtime/reference/adamw.ts';
+import { rateOf } from '../../../compiler/optimizers.ts';
+import { clipFactor, globalNorm, updateStep } from '../../../runtime/reference/update.ts';
 import { inSteps, learningRate, type Schedule, scheduleOf } from '../../../runtime/train/schedule.ts';
 import { checkHostBatch, checkSupported, updateSettings } from '../../../runtime/train/supported.ts';
 import { hyperAt, type TrainLoop, trainLoop } from '../../../runtime/train/trainer.ts';
 import type { MetricsRow } from '../../../runtime/train/types.ts';
 import { FakeSession, FakeSource, settings, weights } from '../../support/fake-training.ts';
+import { adamw } from '../../support/optimizers.ts';
 
 const recipe = {
   name: 'r',
@@ -29,6 +31,7 @@ const recipe = {
   clamps: [{ weight: 'logit_scale', min: 0, max: Math.log(100) }],
   remat: [],
   freeze: [],
+  rates: [],
   init: [],
   evaluate: [],
   seed: 1,
@@ -37,7 +40,7 @@ const recipe = {
 
 describe('schedules', () => {
   it('give the learning rates of the golden runs', () => {
-    const schedule: Schedule = { kind: 'cosine', lr: 5e-4, warmup: 2, total: 5 };
+    const schedule: Schedule = { kind: 'cosine', lr: 5e-4, warmup: 2, total: 5, floor: 0 };
     const rates = [0, 1, 2, 3, 4].map((step) => learningRate(schedule, step));
     // Exact up to the rounding of cos in f64.
     for (const [i, rate] of [2.5e-4, 5e-4, 5e-4, 3.75e-4, 1.25e-4].entries())
@@ -46,8 +49,52 @@ describe('schedules', () => {
 
   it('stay constant, or at zero behind the cosine', () => {
     expect(learningRate({ kind: 'constant', lr: 3, warmup: 0, total: 10 }, 99)).toBe(3);
-    expect(learningRate({ kind: 'cosine', lr: 3, warmup: 0, total: 10 }, 12)).toBe(0);
-    expect(learningRate({ kind: 'cosine', lr: 3, warmup: 10, total: 10 }, 10)).toBe(0);
+    expect(learningRate({ kind: 'cosine', lr: 3, warmup: 0, total: 10, floor: 0 }, 12)).toBe(0);
+    expect(learningRate({ kind: 'cosine', lr: 3, warmup: 10, total: 10, floor: 0 }, 10)).toBe(0);
+  });
+
+  it('end at a fraction of the base rate, by half a cosine or by a line', () => {
+    const span = { lr: 2, warmup: 2, total: 10, floor: 0.1 };
+    const cosine = (step: number) => learningRate({ kind: 'cosine', ...span }, step);
+    const line = (step: number) => learningRate({ kind: 'linear', ...span }, step);
+    // eta_min + (eta_max - eta_min) / 2 * (1 + cos(pi t / T)) of torch.optim.lr_scheduler.CosineAnnealingLR.
+    for (const step of [2, 5, 9])
+      expect(cosine(step)).toBeCloseTo(0.2 + (1.8 / 2) * (1 + Math.cos((Math.PI * (step - 2)) / 8)), 14);
+    expect([0, 1, 2, 6, 10, 99].map(line)).toEqual([1, 2, 2, 1.1, 0.2, 0.2]);
+    expect([10, 99].map(cosine)).toEqual([0.2, 0.2]);
+  });
+
+  it('fall by the root of the steps, from the end of the warm-up or with a scale of their own', () => {
+    const rate = (warmup: number, timescale: number, step: number) =>
+      learningRate({ kind: 'inverse_sqrt', lr: 3, warmup, total: 1e6, timescale }, step);
+    expect([1, 3, 4, 16, 64].map((step) => rate(4, 4, step))).toEqual([1.5, 3, 3, 1.5, 0.75]);
+    expect([0, 300].map((step) => rate(0, 100, step))).toEqual([3, 1.5]);
+  });
+
+  it('stay and cool down at the end, as const_lr_cooldown of open_clip', () => {
+    const rate = (power: number, floor: number, step: number) =>
+      learningRate({ kind: 'cooldown', lr: 4, warmup: 2, total: 12, steps: 4, power, floor }, step);
+    expect([0, 1, 2, 7, 8, 9, 11, 12].map((step) => rate(1, 0, step))).toEqual([2, 4, 4, 4, 4, 3, 1, 0]);
+    // decay * (base_lr - end_lr) + end_lr with decay = (1 - 1 / 4)^2, end_lr = 1
+    expect(rate(2, 0.25, 9)).toBe(0.75 ** 2 * 3 + 1);
+  });
+
+  it('are counted over the data', () => {
+    const steps = (value: number) => ({ value, unit: 'steps' }) as const;
+    const of = (schedule: Recipe['schedule'], length?: number) =>
+      scheduleOf({ ...recipe, schedule }, 7, length);
+    const lasting = { warmup: steps(2), total: { value: 2, unit: 'epochs' } } as const;
+    const counted = { lr: 5e-4, warmup: 2, total: 14 };
+    const sqrt = { kind: 'inverse_sqrt', ...lasting } as const;
+    expect(of(sqrt)).toEqual({ kind: 'inverse_sqrt', ...counted, timescale: 2 });
+    expect(of({ ...sqrt, warmup: steps(0) })).toMatchObject({ timescale: 10_000 });
+    const epoch = { value: 1, unit: 'epochs' } as const;
+    expect(of({ ...sqrt, timescale: epoch })).toMatchObject({ timescale: 7 });
+    const cooldown = { kind: 'cooldown', ...lasting, steps: epoch, power: 1, floor: 0 } as const;
+    expect(of(cooldown)).toEqual({ kind: 'cooldown', ...counted, steps: 7, power: 1, floor: 0 });
+    const endless = { ...cooldown, total: undefined } as unknown as Recipe['schedule'];
+    expect(of(endless, 9)).toMatchObject({ total: 9 });
+    expect(() => of(endless, 8)).toThrow(/Z610.*warm-up of 2 steps and the cooldown of 7.*the 8 steps/);
   });
 
   it('count epochs in steps, and refuse where there are none', () => {
@@ -85,6 +132,14 @@ describe('what a recipe trains', () => {
       /Z608.*"visual\.\*\*" fits no/,
     );
     expect(() => updateSettings({ ...recipe, freeze: ['*'] })).toThrow(/Z608.*nothing is left/);
+  });
+
+  it('refuses weights that are called like what a checkpoint keeps of others', () => {
+    const twin = { ...weights[0]!, name: 'ema.w' };
+    const model = { ...recipe.model, weights: [...weights, twin] };
+    expect(updateSettings({ ...recipe, model }).trainable).toContain('ema.w');
+    expect(() => updateSettings({ ...recipe, model, ema: 0.9 })).toThrow(/Z608.*m has a weight ema\.w/);
+    expect(updateSettings({ ...recipe, model, ema: 0.9, freeze: ['w'] }).ema).toBe(0.9);
   });
 
   it('refuses everything that cannot run yet, at once', () => {
@@ -129,7 +184,8 @@ describe('AdamW in f64', () => {
       clipNorm: 0,
       random: { seed: 0, step: 0 },
     };
-    adamwStep({ weight, m, v, dims: 2 }, Float64Array.of(0.5, -4), 1, hyper, settings);
+    const rates = { scale: 1, decay: 0.2 };
+    updateStep({ weight, moments: [m, v] }, Float64Array.of(0.5, -4), hyper, rates, adamw);
     // At the first step m/bc1 = g and v/bc2 = g², so the step is lr * sign(g) up to epsilon.
     const step = (g: number) => (0.1 * g) / (Math.abs(g) + 1e-6);
     expect(weight[0]).toBeCloseTo(2 * (1 - 0.02) - step(0.5), 12);
@@ -137,17 +193,8 @@ describe('AdamW in f64', () => {
   });
 
   it('decays no weight with fewer dimensions than asked, and clips by the global norm', () => {
-    const weight = Float64Array.of(2);
-    const state = { weight, m: new Float64Array(1), v: new Float64Array(1), dims: 1 };
-    const hyper = {
-      lr: 0.1,
-      biasCorrection1: 0.1,
-      biasCorrection2: 0.02,
-      clipNorm: 1,
-      random: { seed: 0, step: 0 },
-    };
-    adamwStep(state, Float64Array.of(0), 1, hyper, settings);
-    expect(weight[0]).toBe(2);
+    expect(rateOf(settings, { name: 'w', shape: [7] }).decay).toBe(0);
+    expect(rateOf(settings, { name: 'w', shape: [7, 1] }).decay).toBe(0.2);
     expect(globalNorm([Float64Array.of(3), Float64Array.of(4)])).toBe(5);
     expect(clipFactor(5, 1)).toBeCloseTo(0.2, 6);
     expect(clipFactor(0.5, 1)).toBe(1);
@@ -156,7 +203,7 @@ describe('AdamW in f64', () => {
 });
 
 describe('the loop', () => {
-  const schedule: Schedule = { kind: 'cosine', lr: 0.05, warmup: 3, total: 10 };
+  const schedule: Schedule = { kind: 'cosine', lr: 0.05, warmup: 3, total: 10, floor: 0 };
   function loop(session: FakeSession, changes: Partial<TrainLoop> = {}) {
     const rows: MetricsRow[] = [];
     const saves: string[] = [];

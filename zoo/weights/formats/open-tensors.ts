@@ -14,6 +14,9 @@ import { openSharded } from './sharded-file.ts';
 import type { TensorFile } from './tensor-file.ts';
 import { openTorch } from './torch/torch-file.ts';
 
+/** What a run that keeps a moving average holds beside its weights: the better ones. */
+export const averagedWeights = 'weights_ema.safetensors';
+
 /**
  * Files that a folder may hold, the first that is there is meant: ours, then those of
  * other projects and exports.
@@ -32,7 +35,9 @@ const folderFiles = [
 /** The file that a path means: itself, or the one in the folder. */
 export function tensorsPath(path: string): string {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return path;
-  const found = folderFiles.find((name) => existsSync(join(path, name)));
+  const there = (name: string) => existsSync(join(path, name));
+  if (there('run.json') && there(averagedWeights)) return join(path, averagedWeights);
+  const found = folderFiles.find(there);
   if (found !== undefined) return join(path, found);
   fail('Z410', `${path} holds no weights`, `looked for ${folderFiles.join(', ')}`);
 }
