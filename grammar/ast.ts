@@ -194,8 +194,17 @@ export type Setting =
       readonly span: Span;
     }
   | { readonly kind: 'init'; readonly path: PathExpr; readonly value: Expr; readonly span: Span }
+  | { readonly kind: 'table'; readonly name: Identifier; readonly value: Expr; readonly span: Span }
+  | { readonly kind: 'from'; readonly files: readonly StartFile[]; readonly span: Span }
   | { readonly kind: 'checkpoint'; readonly every: Expr; readonly keep?: Expr; readonly span: Span }
   | { readonly kind: 'evaluate'; readonly what: Expr; readonly every?: Expr; readonly span: Span };
+
+/** `"teacher.**" = "l14.safetensors"` */
+export interface StartFile {
+  readonly pattern: StringExpr;
+  readonly weights: StringExpr;
+  readonly span: Span;
+}
 
 // ── types ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -106,6 +106,7 @@ const softRules: Record<t.SoftWord, SoftRule> = {
   },
   clamp: opens('setting', t.Dot, t.keyword.in),
   init: opens('setting', t.Dot, t.Equals),
+  table: opens('setting', t.Equals),
   evaluate: opens('setting', t.LParen),
   remat: patterns,
   freeze: patterns,
@@ -304,7 +305,9 @@ function isKeyword(
   if (rule.role === 'joint') {
     const second = tokens[i + 2];
     const allowed = opener === undefined || !inBrackets || rule.bracketed?.(opener, previous, next, second);
-    return (behindOperand || is(previous, t.keyword.checkpoint)) && allowed === true;
+    // `{ from { "visual.**" = "b32.safetensors" } }`: a setting, here the first one.
+    const setting = token.tokenType === t.keyword.from && is(previous, t.LBrace) && is(next, t.LBrace);
+    return (behindOperand || setting || is(previous, t.keyword.checkpoint)) && allowed === true;
   }
   // Where an operand is due, or inside round or square brackets, a word is taken for a keyword only if it
   // begins its line and nothing else makes sense: then an operand or a bracket was forgotten above it.

@@ -19,7 +19,7 @@ const strayKeywords: Record<StrayPlace, readonly string[]> = {
   file: ['package', 'import', 'block', 'fn', 'model', 'objective', 'names', 'train'],
   block: ['param', 'buffer', 'require', 'let', 'forward', 'entry', 'inline'],
   seq: ['inline'],
-  train: ['clamp', 'remat', 'freeze', ...rateWords, 'init', 'checkpoint', 'evaluate'],
+  train: ['clamp', 'remat', 'freeze', ...rateWords, 'init', 'table', 'from', 'checkpoint', 'evaluate'],
   names: [],
 };
 
@@ -31,7 +31,7 @@ export function describeStray(place: StrayPlace, token: IToken, builder: AstBuil
   const near = token.tokenType === t.Identifier ? nearest(token.image, strayKeywords[place]) : undefined;
   const message = `expected ${strayExpected[place]}, found ${describeToken(token)}`;
   const base = { code: 'Z110', severity: 'error', span } as const;
-  if (near !== undefined) {
+  if (near !== undefined && near !== token.image) {
     return { ...base, message: `${message}; did you mean \`${near}\`?`, fix: { span, replacement: near } };
   }
   if (place === 'file' && token.tokenType === t.RBrace) {

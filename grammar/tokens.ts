@@ -31,7 +31,18 @@ export const StrayRule = category('StrayRule');
 const itemStarts = ['package', 'import', 'block', 'fn', 'model', 'objective', 'names', 'train'];
 const childStarts = ['inline', 'LabelName', 'StringLabel'];
 const memberStarts = ['require', 'let', 'param', 'buffer', 'forward', 'entry', ...childStarts];
-const settingStarts = ['clamp', 'remat', 'freeze', ...rateWords, 'init', 'checkpoint', 'evaluate', 'KeyName'];
+const settingStarts = [
+  'clamp',
+  'remat',
+  'freeze',
+  ...rateWords,
+  'init',
+  'table',
+  'from',
+  'checkpoint',
+  'evaluate',
+  'KeyName',
+];
 
 /** The stray categories of a token, by its name. */
 function strays(name: string): TokenType[] {
@@ -102,6 +113,7 @@ export const softWords = [
   'freeze',
   ...rateWords,
   'init',
+  'table',
   'checkpoint',
   'evaluate',
   'every',

@@ -19,6 +19,11 @@ export function storedName({ name }: ModelInput, held: ReadonlyMap<string, unkno
   return !held.has(name) && held.has(`${name}s`) ? `${name}s` : name;
 }
 
+/** `label i32[B]`, `dose [B, 3]` */
+export function formatInput({ name, dtype, sizes, table }: ModelInput): string {
+  return `${name} ${dtype === 'i32' ? 'i32' : ''}[${[...(table ? [] : ['B']), ...sizes].join(', ')}]`;
+}
+
 /** [B, 3, R, R] */
 export function isPicture({ dtype, sizes, table }: ModelInput): boolean {
   const [channels, height, width, ...more] = sizes;

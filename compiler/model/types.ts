@@ -147,10 +147,32 @@ export interface StaticCall {
   readonly named: Readonly<Record<string, StaticValueData>>;
   readonly span?: Span;
 }
-export type StaticValueData = StaticScalar | Quantity | StaticCall | readonly StaticValueData[];
+/** `{ image = picture("file"), label = class("cls") }` */
+export interface StaticRecord {
+  readonly fields: Readonly<Record<string, StaticValueData>>;
+  readonly span?: Span;
+}
+export type StaticValueData =
+  | StaticScalar
+  | Quantity
+  | StaticCall
+  | StaticRecord
+  | readonly StaticValueData[];
 
 /** What a weight starts from instead of the value it was given. */
 export type StartValue = Initializer | { readonly kind: 'resize_grid'; readonly method: 'bicubic' };
+
+/** A file for the weights that fit the pattern, and none before it. */
+export interface StartFile {
+  readonly pattern: string;
+  readonly path: string;
+}
+
+/** What a table is fed: `tokens(...)` or `tensor(...)`. */
+export interface TableValue {
+  readonly input: string;
+  readonly value: StaticCall;
+}
 
 /**
  * A rate of the weights that fit a pattern or lie in blocks that do; of `layer_decay`, what a block's base rate
@@ -176,10 +198,12 @@ export type RecipeSchedule = { readonly warmup: Quantity; readonly total?: Quant
 export interface Recipe {
   readonly name: string;
   readonly model: Model;
-  /** What stands after `from`: the start are weights of that model, or that file of weights. */
+  /** What stands after `from`: the start are weights of that model, that file of weights, or files by
+   * pattern. */
   readonly from?:
     | { readonly kind: 'model'; readonly model: Model }
-    | { readonly kind: 'file'; readonly path: string };
+    | { readonly kind: 'file'; readonly path: string }
+    | { readonly kind: 'files'; readonly files: readonly StartFile[] };
   /** `csv(...)`, `tensors(...)`; validated against each source's schema by the data layer. */
   readonly data: StaticCall;
   /**
@@ -189,6 +213,8 @@ export interface Recipe {
   readonly objective?: ObjectiveChoice;
   /** What its loss is fed: inputs of the model and of the objective. */
   readonly inputs: readonly ModelInput[];
+  /** `table prompts = tokens("classes.txt")`: the values of inputs that are the same for every sample. */
+  readonly tables: readonly TableValue[];
   readonly batch: number;
   readonly chunk?: number;
   readonly optimizer: UpdateRule & DecayDefault & { readonly lr: number };

@@ -178,6 +178,18 @@ export class DeclarationPrinter extends ExpressionPrinter {
         return concat(`${identifier(setting.key)} = `, this.expr(setting.value));
       case 'init':
         return concat(`init ${path(setting.path)} = `, this.expr(setting.value));
+      case 'table':
+        return concat(`table ${identifier(setting.name)} = `, this.expr(setting.value));
+      case 'from': {
+        const files = setting.files.map(
+          ({ pattern, weights, span }): Element => ({
+            span,
+            print: () => concat(this.expr(pattern), ' = ', this.expr(weights)),
+          }),
+        );
+        const range = this.bracesFrom(setting.span.start, setting.span.end);
+        return concat('from ', this.comments.delimited('{', files, '}', range, { padded: true }));
+      }
       case 'clamp':
         return concat(`clamp ${path(setting.path)} in `, this.range(setting.range, true));
       case 'remat':

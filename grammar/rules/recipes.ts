@@ -60,6 +60,8 @@ export class RecipeRules extends BlockRules {
         { ALT: () => this.SUBRULE(this.patterns) },
         { ALT: () => this.SUBRULE(this.rate) },
         { ALT: () => this.SUBRULE(this.init) },
+        { ALT: () => this.SUBRULE(this.table) },
+        { ALT: () => this.SUBRULE(this.startFiles) },
         { ALT: () => this.SUBRULE(this.checkpoint) },
         { ALT: () => this.SUBRULE(this.evaluate) },
         { ALT: () => this.skipStray('train', this.CONSUME(t.StraySetting)) },
@@ -148,6 +150,50 @@ export class RecipeRules extends BlockRules {
       this.CONSUME(t.Equals);
       const value = this.SUBRULE(this.expression);
       return { kind: 'init' as const, path, value, span: this.since(start) };
+    },
+    passErrorsOn,
+  );
+
+  private readonly table: ParserMethod<[], SettingOf<'table'>> = this.RULE(
+    'table',
+    () => {
+      const start = this.here();
+      this.CONSUME(t.keyword.table);
+      const name = this.identifier(this.CONSUME(t.Name));
+      this.CONSUME(t.Equals);
+      const value = this.SUBRULE(this.expression);
+      return { kind: 'table' as const, name, value, span: this.since(start) };
+    },
+    passErrorsOn,
+  );
+
+  private readonly startFiles: ParserMethod<[], SettingOf<'from'>> = this.RULE(
+    'startFiles',
+    () => {
+      const start = this.here();
+      const files: ast.StartFile[] = [];
+      this.CONSUME(t.keyword.from);
+      this.CONSUME(t.LBrace);
+      files.push(this.SUBRULE1(this.startFile));
+      this.MANY(() => {
+        this.CONSUME1(t.Comma);
+        files.push(this.SUBRULE2(this.startFile));
+      });
+      this.OPTION(() => this.CONSUME2(t.Comma));
+      this.CONSUME(t.RBrace);
+      return { kind: 'from' as const, files, span: this.since(start) };
+    },
+    passErrorsOn,
+  );
+
+  private readonly startFile: ParserMethod<[], ast.StartFile> = this.RULE(
+    'startFile',
+    () => {
+      const start = this.here();
+      const pattern = this.string(this.CONSUME1(t.Text));
+      this.CONSUME(t.Equals);
+      const weights = this.string(this.CONSUME2(t.Text));
+      return { pattern, weights, span: this.since(start) };
     },
     passErrorsOn,
   );

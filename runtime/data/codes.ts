@@ -6,6 +6,7 @@
 export const dataCodes = {
   Z410: 'a file of tensors that cannot be opened or read',
   Z411: 'a file that is not well-formed safetensors',
+  Z412: 'a list of texts, such as the names of classes, that cannot be read',
   Z413: 'a file that cannot be written',
   Z414: 'a vocabulary or context that the built-in tokenizer cannot serve',
   Z415: 'a table (CSV) that cannot be read or lacks a column',
@@ -13,6 +14,7 @@ export const dataCodes = {
   Z417: 'a file of ready-made batches that does not fit the model or the recipe',
   Z418: 'fewer samples than one batch needs',
   Z419: 'rows without a caption, which are left out (a warning)',
+  Z425: 'a value of a table (CSV) or a file that it names that does not fit its input',
   Z520: 'an unknown data source or augmentation',
   Z521: 'an unknown option of a data source or augmentation',
   Z522: 'an option with a wrong value, or one that is missing',

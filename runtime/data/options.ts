@@ -26,6 +26,7 @@ export function failAt(call: StaticCall, code: DataCode, message: string, help?:
 
 function show(value: unknown): string {
   if (typeof value === 'object' && value !== null && 'name' in value) return `${String(value.name)}(...)`;
+  if (typeof value === 'object' && value !== null && 'fields' in value) return '{ ... }';
   return JSON.stringify(value);
 }
 

@@ -23,13 +23,13 @@ train "r" of "m" {
         --> main.zoo:7:3
        7 |   batchsize = 64
          |   ^^^^^^^^^
-         = help: settings: data, objective, batch, chunk, optimizer, schedule, ema, precision, grad_clip, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, checkpoint, evaluate
+         = help: settings: data, objective, batch, chunk, optimizer, schedule, ema, precision, grad_clip, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, table, from, checkpoint, evaluate
 
       error[Z501]: a recipe has no setting \`learning_rate\`
         --> main.zoo:8:3
        8 |   learning_rate = 1e-3
          |   ^^^^^^^^^^^^^
-         = help: settings: data, objective, batch, chunk, optimizer, schedule, ema, precision, grad_clip, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, checkpoint, evaluate
+         = help: settings: data, objective, batch, chunk, optimizer, schedule, ema, precision, grad_clip, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, table, from, checkpoint, evaluate
 
       error[Z501]: adamw has no option \`weight_deacy\`; did you mean \`weight_decay\`?
         --> main.zoo:10:32
@@ -578,6 +578,141 @@ train "d" of "m" { data = csv("x.csv")  batch = 4  objective = sigmoid_loss }
         --> main.zoo:8:64
        8 | train "d" of "m" { data = csv("x.csv")  batch = 4  objective = sigmoid_loss }
          |                                                                ^^^^^^^^^^^^
+      "
+    `);
+  });
+
+  it('columns that do not fit the inputs', () => {
+    const source = (data: string) => `
+block Head(n: int) {
+  param weight: [n, 27] = zeros
+  forward(image: [B, 3, 3, 3]) -> { scores: [B, n] } = { scores = rearrange(image, [b, c, h, w] -> [b, (c h w)]) @ weight.T }
+}
+objective labelled(out: { scores: [B, C] }, label: i32[B]) -> [] = -mean(gather(take(out.scores, label, axis = 1)))
+model "m" = Head(2)
+train "t" of "m" { objective = labelled  batch = 4  data = ${data} }
+`;
+    expect(
+      check(source('csv("x.csv", inputs = { image = picture("file"), label = number("n") })')),
+    ).toMatchInlineSnapshot(`
+      "
+      error[Z315]: number feeds [B] or [B, n], and the input is label i32[B]
+        --> main.zoo:7:117
+       7 | … label = number("n") }) }
+         |           ^^^^^^^^^^^
+         = help: label = class("COLUMN") or tensor("COLUMN")
+      "
+    `);
+    expect(
+      check(source('csv("x.csv", inputs = { image = pictur("file"), lable = class("n") })')),
+    ).toMatchInlineSnapshot(`
+      "
+      error[Z315]: no column feeds the input label i32[B] of m
+        --> main.zoo:7:82
+       7 | … csv("x.csv", inputs = { image = pictur("file"), lable = class("n") }) }
+         |                         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+         = help: label = class("COLUMN") or tensor("COLUMN")
+
+      error[Z315]: \`image\` cannot be pictur(...); did you mean \`picture\`?
+        --> main.zoo:7:92
+       7 | … inputs = { image = pictur("file"), lable = class("n") }) }
+         |                      ^^^^^^^^^^^^^^
+         = help: image = picture("COLUMN") or tensor("COLUMN")
+
+      error[Z315]: m has no input \`lable\` that a column could feed; did you mean \`label\`?
+        --> main.zoo:7:116
+       7 | … lable = class("n") }) }
+         |           ^^^^^^^^^^
+         = help: its inputs: image [B, 3, 3, 3], label i32[B]
+      "
+    `);
+    expect(check(source('csv("x.csv")'))).toMatchInlineSnapshot(`
+      "
+      error[Z315]: csv gives pictures [B, 3, R, R] and texts i32[B, T]; m takes image [B, 3, 3, 3] and label i32[B]
+        --> main.zoo:7:60
+       7 | train "t" of "m" { objective = labelled  batch = 4  data = csv("x.csv") }
+         |                                                            ^^^^^^^^^^^^
+         = help: say what feeds them: inputs = { image = picture("COLUMN"), label = class("COLUMN") }; data = tensors("FILE.safetensors") feeds inputs of any shape
+      "
+    `);
+    expect(
+      check(source('csv("x.csv", inputs = { label = class("n"), label = class("m") })')),
+    ).toMatchInlineSnapshot(`
+      "
+      error[Z505]: \`label\` is given twice
+        --> main.zoo:7:104
+       7 | … { label = class("n"), label = class("m") }) }
+         |                         ^^^^^
+      "
+    `);
+  });
+
+  it('tables', () => {
+    const source = (settings: string) => `
+import nn { Embedding }
+block Prompted(classes: int) {
+  param weight: [27, 4] = zeros
+  text: Embedding(600, 4)
+  forward(image: [B, 3, 3, 3], prompts: i32[classes, 5]) -> { scores: [B, classes] } {
+    return { scores = rearrange(image, [b, c, h, w] -> [b, (c h w)]) @ weight @ mean(text(prompts), axis = 1).T }
+  }
+}
+objective labelled(out: { scores: [B, C] }, label: i32[B]) -> [] = -mean(gather(take(out.scores, label, axis = 1)))
+model "m" = Prompted(2)
+train "t" of "m" {
+  objective = labelled
+  batch = 4
+  data = csv("x.csv", inputs = { image = picture("file"), label = class("n") })
+${settings}
+}
+`;
+    expect(check(source('  table prompts = tokens("c.txt", template = "a {}")'))).toBe('\n\n');
+    expect(check(source(''))).toMatchInlineSnapshot(`
+      "
+      error[Z315]: prompts i32[2, 5] of m is a table, the same for every sample, and nothing gives it
+        --> main.zoo:14:10
+      14 |   data = csv("x.csv", inputs = { image = picture("file"), label = class("n") })
+         |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+         = help: table prompts = tokens("FILE.txt") or tensor("FILE.npy")
+      "
+    `);
+    expect(
+      check(source('  table promts = tokens("c.txt")\n  table image = tensor("x.npy")')),
+    ).toMatchInlineSnapshot(`
+      "
+      error[Z315]: prompts i32[2, 5] of m is a table, the same for every sample, and nothing gives it
+        --> main.zoo:14:10
+      14 |   data = csv("x.csv", inputs = { image = picture("file"), label = class("n") })
+         |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+         = help: table prompts = tokens("FILE.txt") or tensor("FILE.npy")
+
+      error[Z315]: m has no table \`promts\`; did you mean \`prompts\`?
+        --> main.zoo:15:9
+      15 |   table promts = tokens("c.txt")
+         |         ^^^^^^
+         = help: its tables: prompts i32[2, 5]
+
+      error[Z315]: image [B, 3, 3, 3] of m is fed with every sample and is no table
+        --> main.zoo:16:9
+      16 |   table image = tensor("x.npy")
+         |         ^^^^^
+         = help: its tables: prompts i32[2, 5]
+      "
+    `);
+    expect(
+      check(source('  table prompts = tokns("c.txt")\n  table prompts = tensor("x.npy")')),
+    ).toMatchInlineSnapshot(`
+      "
+      error[Z502]: \`table prompts\` cannot be \`tokns\`; did you mean \`tokens\`?
+        --> main.zoo:15:19
+      15 |   table prompts = tokns("c.txt")
+         |                   ^^^^^
+         = help: table prompts can be: tokens(...), tensor(...)
+
+      error[Z505]: the table \`prompts\` is set twice
+        --> main.zoo:16:9
+      16 |   table prompts = tensor("x.npy")
+         |         ^^^^^^^
       "
     `);
   });

@@ -39,9 +39,13 @@ function dataText(data: StaticValueData): string {
   if (typeof data !== 'object') return String(data);
   if (Array.isArray(data)) return `[${data.map(dataText).join(', ')}]`;
   if ('unit' in data) return quantityText(data as Quantity);
+  if ('fields' in data) return `{ ${namedTexts(data.fields).join(', ')} }`;
   const { name, args, named } = data as StaticCall;
-  const parts = [...args.map(dataText), ...Object.entries(named).map(([k, v]) => `${k} = ${dataText(v)}`)];
-  return `${name}(${parts.join(', ')})`;
+  return `${name}(${[...args.map(dataText), ...namedTexts(named)].join(', ')})`;
+}
+
+function namedTexts(values: Readonly<Record<string, StaticValueData>>): string[] {
+  return Object.entries(values).map(([name, value]) => `${name} = ${dataText(value)}`);
 }
 
 function objectiveText({ name, arguments: given }: ObjectiveChoice): string {

@@ -3,7 +3,8 @@
  */
 import { dirname } from 'node:path';
 import { isText, type TextOverride } from '../../compiler/model/index.ts';
-import type { Recipe } from '../../compiler/model/types.ts';
+import { columnCalls } from '../../compiler/model/recipes/columns.ts';
+import type { ModelInput, Recipe } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../grammar/render.ts';
 import { openBatchSource } from '../../runtime/data/sources/open.ts';
@@ -41,8 +42,11 @@ interface TrainRequest {
 }
 
 function openSource(recipe: Recipe, notify: (text: string) => void): Promise<BatchSource> {
-  const { model, batch, seed, inputs } = recipe;
-  const unbound = inputs.find((input) => isText(input) && input.ids === undefined);
+  const { model, batch, seed, inputs, tables } = recipe;
+  const columns = columnCalls(recipe.data);
+  const tokenised = (input: ModelInput) =>
+    columns === undefined ? isText(input) : columns.get(input.name)?.name === 'caption';
+  const unbound = inputs.find((input) => tokenised(input) && input.ids === undefined);
   if (unbound !== undefined && recipe.data.name !== 'tensors')
     fail(
       'Z704',
@@ -53,6 +57,7 @@ function openSource(recipe: Recipe, notify: (text: string) => void): Promise<Bat
     folder: dirname(recipe.source.path),
     batch,
     inputs,
+    tables,
     seed,
     warn: (diagnostic) => notify(renderDiagnostics([diagnostic])),
   });

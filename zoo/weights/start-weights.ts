@@ -11,10 +11,12 @@ import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import { initialWeight } from './initial-weights.ts';
 import { replacedRemarks, replacedWeights } from './replaced.ts';
 import { checkResize, resizeGrid } from './resize-grid.ts';
+import { openStartFiles } from './start-files.ts';
 import { openWeights, type WeightSource } from './weights.ts';
 
 /**
- * The weights to open: those named on the command line, or the recipe's file; undefined if there are none.
+ * The weights to open: those named on the command line, or the recipe's file; undefined if there are none, or
+ * several.
  */
 function startSpec({ from, source }: Recipe, given: string | undefined): string | undefined {
   if (given !== undefined) return given;
@@ -31,13 +33,16 @@ export async function openStart(recipe: Recipe, given: string | undefined): Prom
   const { model, from, init, seed } = recipe;
   const spec = startSpec(recipe, given);
   const changes = new Map(init.map(({ weight, how }) => [weight, how]));
-  if (spec === undefined) refuseNothing(recipe);
+  if (spec === undefined && from?.kind !== 'files') refuseNothing(recipe);
   const base = from?.kind === 'model' ? from.model : model;
   const replaced = new Set(changes.keys());
-  const source = await openWeights(base, spec ?? `init:${seed}`, {
-    seed,
-    ...(base === model ? { replaced } : {}),
-  });
+  const source =
+    spec === undefined && from?.kind === 'files'
+      ? await openStartFiles(recipe, from.files, replaced)
+      : await openWeights(base, spec ?? `init:${seed}`, {
+          seed,
+          ...(base === model ? { replaced } : {}),
+        });
   const remarks = [...source.remarks];
   try {
     if (base !== model) {

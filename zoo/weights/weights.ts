@@ -88,7 +88,7 @@ function toFloat32(data: TensorData): Float32Array {
 }
 
 /** The element type of a weight that is made by rule. */
-function plainDtype(weight: Weight): SafetensorsDType {
+export function plainDtype(weight: Weight): SafetensorsDType {
   return weight.dtype === 'i64' ? 'I64' : weight.dtype === 'i32' ? 'I32' : 'F32';
 }
 
@@ -120,7 +120,7 @@ function ruledWeights(model: Model, spec: string): WeightSource | undefined {
  * The weights in an open file that fits.
  * @param seed of what the file lacks
  */
-function fileWeights(
+export function fileWeights(
   file: TensorFile,
   { naming, prefix }: Detected,
   remarks: readonly string[],

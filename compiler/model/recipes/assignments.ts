@@ -27,7 +27,17 @@ const assignable = [
 ] as const;
 export type Key = (typeof assignable)[number];
 /** Settings that are not assignments, for suggestions. */
-const statements = ['clamp', 'freeze', ...rateWords, 'remat', 'init', 'checkpoint', 'evaluate'];
+const statements = [
+  'clamp',
+  'freeze',
+  ...rateWords,
+  'remat',
+  'init',
+  'table',
+  'from',
+  'checkpoint',
+  'evaluate',
+];
 
 function isKey(name: string): name is Key {
   return (assignable as readonly string[]).includes(name);

@@ -1,15 +1,15 @@
 /**
- * Values of a recipe as plain data: numbers, texts, quantities (`2000 steps`) and calls (`csv("x.csv", image
- * = "jpg")`).
+ * Values of a recipe as plain data: numbers, texts, quantities (`2000 steps`), calls (`csv("x.csv", image
+ * = "jpg")`) and records.
  *
  * A bare word that nothing binds is a text (`dynamic`, `bicubic`, `f16`), so that options need no quotes;
  * numeric functions (`ln(100)`) are evaluated. Which words and calls a setting accepts is the schema's
  * business.
  */
-import type { CallExpr, Expr } from '../../../grammar/ast.ts';
+import type { CallExpr, Expr, RecordExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { staticBuiltins } from '../builtins/static-builtins.ts';
-import type { Quantity, StaticCall, StaticValueData } from '../types.ts';
+import type { Quantity, StaticCall, StaticRecord, StaticValueData } from '../types.ts';
 import { type Env, evaluate } from '../values/scope.ts';
 import { describe } from '../values/values.ts';
 
@@ -41,6 +41,8 @@ function read(expr: Expr, env: Env): StaticValueData | undefined {
       const items = expr.items.map((item) => toData(item, env));
       return items.every((i) => i !== undefined) ? items : undefined;
     }
+    case 'record':
+      return recordData(expr, env);
     case 'quantity':
       return quantity(expr.value, expr.unit.text, expr.span, env);
     default:
@@ -58,7 +60,7 @@ function plain(expr: Expr, env: Env): StaticValueData | undefined {
   env.session.report(
     'Z502',
     expr.span,
-    `a recipe takes numbers, texts, lists and calls, got ${describe(value)}`,
+    `a recipe takes numbers, texts, lists, records and calls, got ${describe(value)}`,
   );
   return undefined;
 }
@@ -97,7 +99,25 @@ export function callData(expr: CallExpr, env: Env): StaticCall | undefined {
   return ok ? { name: expr.callee.text, args, named: { ...named }, span: expr.span } : undefined;
 }
 
-function isCall(data: StaticValueData): data is StaticCall {
+function recordData({ fields, span }: RecordExpr, env: Env): StaticRecord | undefined {
+  const found = new Map<string, StaticValueData>();
+  let ok = true;
+  for (const { name, value } of fields) {
+    const data = toData(value, env);
+    if (data === undefined) ok = false;
+    else if (found.has(name.text)) {
+      env.session.report('Z505', name.span, `\`${name.text}\` is given twice`);
+      ok = false;
+    } else found.set(name.text, data);
+  }
+  return ok ? { fields: Object.fromEntries(found), span } : undefined;
+}
+
+export function isRecord(data: StaticValueData | undefined): data is StaticRecord {
+  return typeof data === 'object' && !Array.isArray(data) && 'fields' in data;
+}
+
+export function isCall(data: StaticValueData | undefined): data is StaticCall {
   return typeof data === 'object' && !Array.isArray(data) && 'args' in data;
 }
 
@@ -111,5 +131,9 @@ export function formatData(data: StaticValueData): string {
   if (typeof data !== 'object') return String(data);
   if (isQuantity(data)) return `${data.value} ${data.unit}`;
   if (isCall(data)) return `${data.name}(...)`;
+  if (isRecord(data)) {
+    const fields = Object.entries(data.fields).map(([name, value]) => `${name} = ${formatData(value)}`);
+    return `{ ${fields.join(', ')} }`;
+  }
   return `[${data.map(formatData).join(', ')}]`;
 }

@@ -10,7 +10,7 @@ import type { Span } from '../../../grammar/source.ts';
 import { contextOf } from '../build/evaluator.ts';
 import { rootOf } from '../build/tree.ts';
 import { evaluateModelExpr } from '../evaluate/variants.ts';
-import { inputsOf, isPicture, isText } from '../inputs.ts';
+import { inputsOf } from '../inputs.ts';
 import { checkTexts } from '../inspect/declarations.ts';
 import { lookup, lookupModel, visibleModels, visibleNames } from '../modules/imports.ts';
 import {
@@ -29,12 +29,12 @@ import { type Env, staticEnv } from '../values/scope.ts';
 import { sourceText } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
 import { assignmentsOf, isSettingPath, type Key, withoutPrefix } from './assignments.ts';
+import { dataMistakes } from './columns.ts';
 import { readObjective } from './objective.ts';
 import {
   clippings,
   dataSources,
   optimizers,
-  pairSources,
   precisions,
   type Reading,
   readCall,
@@ -42,8 +42,11 @@ import {
   readPlain,
   schedules,
   settings,
+  tableSources,
 } from './schema.ts';
+import { readStartFiles } from './start-files.ts';
 import { StatementReader } from './statements.ts';
+import { readTables } from './tables.ts';
 
 /** A recipe by reference (`path.zoo#recipe`), ready to train. */
 export function resolveRecipe(
@@ -110,7 +113,7 @@ class RecipeReader {
   }
 
   read(overrides: readonly TextOverride[]): Recipe | undefined {
-    const from = this.readFrom();
+    const from = readStartFiles(this.decl, this.model, this.session) ?? this.readFrom();
     const assigned = assignmentsOf(this.decl, overrides, this.session);
     const fixed = this.readAssigned(assigned);
     const statements = new StatementReader(this.decl, this.env, this.model).read(overrides);
@@ -160,6 +163,7 @@ class RecipeReader {
     const place = assigned.get('objective')?.span ?? this.decl.of.span;
     const known = objective !== undefined || !assigned.has('objective');
     const inputs = known ? this.traceInputs(objective, place) : undefined;
+    const tables = readTables(this.decl, inputs, this.model?.name ?? '', env);
     const data = read('data', (expr) => this.readData(expr, inputs));
     const batch = read('batch', (expr) => readPlain(expr, 'batch', settings.batch, env));
     const chunk = read('chunk', (expr) => this.readChunk(expr, batch));
@@ -176,6 +180,7 @@ class RecipeReader {
       data,
       ...(objective === undefined ? {} : { objective }),
       inputs,
+      tables,
       batch,
       ...(chunk === undefined ? {} : { chunk }),
       optimizer: optimizer ?? optimizerOf({ kind: 'adamw', value: optimizers.adamw.schema.parse({}) }),
@@ -187,19 +192,18 @@ class RecipeReader {
     };
   }
 
-  /** Tables give pictures with captions: a model must take such. */
+  /** What a table gives must be what the loss is fed. */
   private readData(expr: Expr, inputs: readonly ModelInput[] | undefined): StaticCall | undefined {
     const data = readCall(expr, 'data', dataSources, this.env);
     const { model } = this;
-    if (data === undefined || model === undefined || inputs === undefined || !pairSources.has(data.name))
+    if (data === undefined || model === undefined || inputs === undefined || !tableSources.has(data.name))
       return data;
-    if (inputs.length === 2 && inputs.some(isPicture) && inputs.some(isText)) return data;
-    const taken = inputs.map(({ name, sizes }) => `${name} [B, ${sizes.join(', ')}]`);
-    const message = `${data.name} gives pictures [B, 3, R, R] and texts i32[B, T]; ${model.name} takes ${taken.join(' and ')}`;
-    this.session.report('Z315', expr.span, message, {
-      help: 'data = tensors("FILE.safetensors") feeds inputs of any shape',
-    });
-    return undefined;
+    const given = this.decl.settings.flatMap((s) => (s.kind === 'table' ? s.name.text : []));
+    const left = inputs.filter(({ name, table }) => !(table && given.includes(name)));
+    const mistakes = dataMistakes(data, left, model.name);
+    for (const { span, message, ...extras } of mistakes)
+      this.session.report('Z315', span ?? expr.span, message, extras);
+    return mistakes.length === 0 ? data : undefined;
   }
 
   /** Missing `data` or `batch`: an error where training starts, a warning where the file is only checked. */

@@ -134,8 +134,10 @@ export const clippings = {
 
 /** Names of data sources; their options are checked where the data is opened. */
 export const dataSources = ['csv', 'tensors', 'webdataset'] as const;
-/** Those that give pictures with captions. */
-export const pairSources: ReadonlySet<string> = new Set(['csv', 'webdataset']);
+/** Those that read tables; without words on columns, pictures with captions. */
+export const tableSources: ReadonlySet<string> = new Set(['csv', 'webdataset']);
+/** What a table can be fed. */
+export const tableValues = ['tokens', 'tensor'] as const;
 const finite = wanted(z.number(), 'a number');
 const notNegative = wanted(z.number().min(0), 'a number of at least 0');
 /** How a weight may be changed before training. */

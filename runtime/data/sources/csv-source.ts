@@ -1,220 +1,106 @@
 /**
- * `csv("FILE", ...)`: pictures and captions listed in a table, in a new random order each epoch.
+ * `csv("FILE", ...)`: samples listed in a table, in a new random order each epoch.
  *
- * A sample's caption is drawn from one or more columns (whose cells may hold several, separated by `|`) and
- * put into one of the templates. Order, caption, template and augmentation are functions of (seed, epoch,
- * row). An incomplete last batch is dropped, as open_clip does in training.
+ * What feeds an input is a column's business (`columns/`). Order, caption, template and augmentation are
+ * functions of (seed, epoch, row). An incomplete last batch is dropped, as open_clip does in training.
  */
 import { z } from 'zod';
-import { anyId } from '../../../compiler/graph/index-ranges.ts';
-import type { StaticCall } from '../../../compiler/model/types.ts';
+import type { ModelInput, StaticCall, StaticRecord } from '../../../compiler/model/types.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import type { HostArray } from '../../types.ts';
-import { callValue, failAt, parseOptions, texts } from '../options.ts';
-import { type Augmentation, makeAugmentation } from '../pictures/augment.ts';
+import { failAt, parseOptions } from '../options.ts';
 import { defaultWorkers } from '../pictures/decode.ts';
-import { ImageStore } from '../pictures/image-store.ts';
-import { type Colour, normalizeInto } from '../pictures/images.ts';
-import { randomBelow, randomChoice, randomKey, randomPermutation } from '../random.ts';
-import { createTokenizer, type Tokenizer } from '../texts/tokenizer.ts';
+import { randomKey, randomPermutation } from '../random.ts';
+import { elementCount } from '../safetensors/header.ts';
 import type { Batch, BatchSource } from '../types.ts';
+import { type Fill, Rows } from './columns/column.ts';
+import { columnsOf, pairOptions } from './columns/open-columns.ts';
+import { PictureShelf, type PictureStores } from './columns/pictures.ts';
 import { readCsvTable } from './csv-table.ts';
 import { type BatchMaker, PrefetchedSource } from './prefetch.ts';
-import { pairOf, type SourceContext } from './source-context.ts';
-
-const colours: Readonly<Record<string, Colour>> = {
-  white: [255, 255, 255],
-  black: [0, 0, 0],
-  grey: [128, 128, 128],
-};
-
-const colour = z
-  .string()
-  .regex(/^(white|black|grey|#[0-9a-fA-F]{6})$/, 'expected "white", "black", "grey" or "#rrggbb"')
-  .transform((text): Colour => {
-    const value = Number.parseInt(text.slice(1), 16);
-    return colours[text] ?? [value >> 16, (value >> 8) & 255, value & 255];
-  });
+import type { SourceContext } from './source-context.ts';
 
 const schema = z.object({
   file: z.string(),
-  /** Column of the picture's path, relative to the table's folder. */
-  image: z.string().default('filepath'),
-  /** Column of the caption. */
-  text: z.string().optional(),
-  /** Several columns of captions instead, one drawn for each sample. */
-  captions: texts.optional(),
-  caption_weights: z.array(z.number().positive()).optional(),
-  /** Separates captions within a cell of `captions` columns; empty: cells are single captions. */
-  split: z.string().default('|'),
-  templates: texts
-    .refine((list) => list.every((t) => t.includes('{}')), 'every template needs {} where the caption goes')
-    .default(['{}']),
+  ...pairOptions,
+  /** Columns by input. */
+  inputs: z.custom<StaticRecord>().optional(),
   separator: z.string().length(1, 'expected one character').optional(),
   shuffle: z.boolean().default(true),
-  augment: z.union([callValue.transform((call) => [call]), z.array(callValue)]).default([]),
-  /** Colour that transparent pictures are put on. */
-  background: colour.optional(),
   /** Decoder threads. */
   workers: z.int().min(1).max(64).optional(),
   /** Most mebibytes of decoded pictures kept in memory. */
   cache: z.number().nonnegative().default(512),
 });
 
-type Options = z.infer<typeof schema>;
-
 /** Batches of up to this many bytes are made two ahead, larger ones one. */
 const smallBatch = 64 * 2 ** 20;
 
-interface CaptionColumns {
-  readonly columns: readonly (readonly string[])[];
-  readonly weights: readonly number[];
-  /** Separator within a cell, or empty. */
-  readonly split: string;
-}
-
-/** The captions that a cell holds. */
-function captionsIn(cell: string, split: string): string[] {
-  const parts = split === '' ? [cell] : cell.split(split);
-  return parts.map((part) => part.trim()).filter((part) => part !== '');
-}
-
-/** Column names, their weights, and how cells are split. */
-function captionOptions(
-  call: StaticCall,
-  options: Options,
-): { names: readonly string[]; weights: readonly number[]; split: string } {
-  const { text, captions, caption_weights: weights } = options;
-  if (captions === undefined) {
-    if (weights !== undefined)
-      failAt(call, 'Z522', '`caption_weights` of csv goes with `captions`, which is not given');
-    return { names: [text ?? 'title'], weights: [1], split: '' };
-  }
-  if (text !== undefined) failAt(call, 'Z522', 'csv takes `text` or `captions`, not both');
-  if (weights !== undefined && weights.length !== captions.length)
-    failAt(
-      call,
-      'Z522',
-      `\`caption_weights\` of csv has ${weights.length} values for ${captions.length} columns`,
-    );
-  return { names: captions, weights: weights ?? captions.map(() => 1), split: options.split };
-}
-
-/** Everything about a sample that is drawn at random. */
-class SampleDrawer {
-  readonly #captions: CaptionColumns;
-  readonly #templates: readonly string[];
-  readonly #augmentations: readonly Augmentation[];
-  readonly #seed: number;
-
-  constructor(
-    captions: CaptionColumns,
-    templates: readonly string[],
-    augmentations: readonly Augmentation[],
-    seed: number,
-  ) {
-    this.#captions = captions;
-    this.#templates = templates;
-    this.#augmentations = augmentations;
-    this.#seed = seed;
-  }
-
-  text(epoch: number, index: number): string {
-    const { columns, weights, split } = this.#captions;
-    const key = randomKey(this.#seed, 'caption', epoch, index);
-    const cells = columns.map((column) => captionsIn(column[index]!, split));
-    const usable = weights.map((w, c) => (cells[c]!.length > 0 ? w : 0));
-    const cell = cells[randomChoice(key, 0, usable)]!;
-    const caption = cell[randomBelow(key, 1, cell.length)]!;
-    return this.#templates[randomBelow(key, 2, this.#templates.length)]!.replaceAll('{}', () => caption);
-  }
-
-  picture(bytes: Uint8Array, size: number, epoch: number, index: number): Uint8Array {
-    return this.#augmentations.reduce(
-      (picture, change, i) => change(picture, size, randomKey(this.#seed, 'augment', i, epoch, index)),
-      bytes,
-    );
-  }
-}
-
-/** The two inputs by name, and the size of a sample of each. */
-interface PairSizes {
-  readonly picture: string;
-  readonly text: string;
-  readonly resolution: number;
-  readonly context: number;
-}
-
-/** Arrays that are used again. */
-interface Pair {
-  readonly images: Float32Array;
-  readonly tokens: Int32Array;
+interface Fed {
+  readonly input: ModelInput;
+  readonly fill: Fill;
+  /** Numbers of a sample. */
+  readonly length: number;
 }
 
 class CsvBatches implements BatchMaker {
   readonly batchesPerEpoch: number;
   readonly #count: number;
   readonly #context: SourceContext;
-  readonly #sizes: PairSizes;
   readonly #shuffle: boolean;
-  readonly #store: ImageStore;
-  readonly #tokenizer: Tokenizer;
-  readonly #drawer: SampleDrawer;
+  readonly #pictures: PictureStores;
+  readonly #fed: readonly Fed[];
   readonly #orders = new Map<number, Uint32Array>();
-  readonly #spare: Pair[] = [];
+  /** Arrays that are used again. */
+  readonly #spare: Batch['inputs'][] = [];
 
   constructor(parts: {
     count: number;
     context: SourceContext;
-    sizes: PairSizes;
     shuffle: boolean;
-    store: ImageStore;
-    tokenizer: Tokenizer;
-    drawer: SampleDrawer;
+    pictures: PictureStores;
+    fed: readonly Fed[];
   }) {
     this.#count = parts.count;
     this.#context = parts.context;
-    this.#sizes = parts.sizes;
     this.#shuffle = parts.shuffle;
-    this.#store = parts.store;
-    this.#tokenizer = parts.tokenizer;
-    this.#drawer = parts.drawer;
+    this.#pictures = parts.pictures;
+    this.#fed = parts.fed;
     this.batchesPerEpoch = Math.floor(parts.count / parts.context.batch);
   }
 
   async make(epoch: number, batch: number): Promise<Batch> {
     const { batch: rows } = this.#context;
-    const { picture: name, text: textName, resolution, context } = this.#sizes;
-    const { images, tokens } = this.#spare.pop() ?? {
-      images: new Float32Array(rows * 3 * resolution * resolution),
-      tokens: new Int32Array(rows * context),
-    };
+    const inputs = this.#spare.pop() ?? this.#arrays(rows);
     const wanted = this.#order(epoch).subarray(batch * rows, (batch + 1) * rows);
     let skipped = 0;
-    const fill = async (index: number, row: number) => {
-      const stored = await this.#store.get(index);
-      if (stored.index !== index) skipped++;
-      const picture = this.#drawer.picture(stored.bytes, resolution, epoch, stored.index);
-      normalizeInto(images, row * 3 * resolution * resolution, picture);
-      const text = this.#drawer.text(epoch, stored.index);
-      this.#tokenizer.encodeInto(tokens.subarray(row * context, (row + 1) * context), text);
+    const fill = async (wantedIndex: number, row: number) => {
+      const { index, pictures } = await this.#pictures.get(wantedIndex, this.#count);
+      if (index !== wantedIndex) skipped++;
+      for (const { input, fill, length } of this.#fed) {
+        const part = inputs.get(input.name)!.subarray(row * length, (row + 1) * length);
+        await fill(part, { epoch, index, pictures });
+      }
     };
     await Promise.all(Array.from(wanted, fill));
-    const inputs = new Map<string, HostArray>([
-      [name, images],
-      [textName, tokens],
-    ]);
     return { inputs, skipped };
   }
 
-  recycle(batch: Batch): void {
-    const { picture, text } = this.#sizes;
-    const images = batch.inputs.get(picture) as Float32Array;
-    this.#spare.push({ images, tokens: batch.inputs.get(text) as Int32Array });
+  recycle({ inputs }: Batch): void {
+    this.#spare.push(inputs);
   }
 
   close(): Promise<void> {
-    return this.#store.close();
+    return this.#pictures.close();
+  }
+
+  #arrays(rows: number): Batch['inputs'] {
+    return new Map(
+      this.#fed.map(({ input: { name, dtype }, length }): [string, HostArray] => [
+        name,
+        dtype === 'f32' ? new Float32Array(rows * length) : new Int32Array(rows * length),
+      ]),
+    );
   }
 
   #order(epoch: number): Uint32Array {
@@ -239,50 +125,41 @@ function warnEmpty(context: SourceContext, path: string, dropped: number, total:
   context.warn?.(diagnostic);
 }
 
-/** Opens the source that a `csv(...)` call names. Errors: Z414 to Z418, Z520 to Z522. */
+/** Opens the source that a `csv(...)` call names. Errors: Z315, Z412, Z414 to Z418, Z425, Z520 to Z522. */
 export async function openCsv(call: StaticCall, context: SourceContext): Promise<BatchSource> {
-  const pair = pairOf(context.inputs);
-  if (pair === undefined) throw new Error('csv feeds a model that takes no pictures and texts');
-  const { picture, text } = pair;
-  const [resolution, length] = [picture.sizes[1]!, text.sizes[0]!];
+  const { inputs, batch, seed, find } = context;
   const options = parseOptions(call, schema, ['file']);
-  const { names, weights, split } = captionOptions(call, options);
-  const augmentations = options.augment.map(makeAugmentation);
-  const path = context.find(options.file);
-  const { separator } = options;
-  const table = await readCsvTable(path, {
-    image: options.image,
-    captions: names,
-    ...(separator === undefined ? {} : { separator }),
-  });
-  const total = table.images.length;
-  const kept = table.images
-    .map((_, i) => i)
-    .filter((i) => table.captions.some((column) => captionsIn(column[i]!, split).length > 0));
+  const columns = columnsOf(call, options, inputs);
+  const path = find(options.file);
+  const names = [...columns.values()].flatMap((column) => column.columns);
+  const cells = await readCsvTable(path, names, options.separator);
+  const total = cells.get(names[0]!)!.length;
+  const lacking = [...columns.values()].flatMap(({ lacks }) => lacks ?? []);
+  const kept = Array.from({ length: total }, (_, row) => row).filter(
+    (row) => !lacking.some((lacks) => lacks((column) => cells.get(column)![row]!)),
+  );
   if (kept.length < total) warnEmpty(context, path, total - kept.length, total);
-  if (kept.length < context.batch)
-    failAt(call, 'Z418', `${path} has ${kept.length} samples, fewer than one batch of ${context.batch}`);
-  const pick = (column: readonly string[]) => kept.map((i) => column[i]!);
-  const tokenizer = await createTokenizer({ vocab: (text.ids ?? anyId).max + 1, context: length });
-  const { background } = options;
+  if (kept.length < batch)
+    failAt(call, 'Z418', `${path} has ${kept.length} samples, fewer than one batch of ${batch}`);
+  const rows = new Rows(path, cells, kept);
+  const shelf = new PictureShelf();
+  const fed: Fed[] = [];
+  for (const [input, column] of columns)
+    fed.push({
+      input,
+      fill: await column.open(rows, { seed, find, pictures: shelf }),
+      length: elementCount(input.sizes),
+    });
   const maker = new CsvBatches({
     count: kept.length,
     context,
-    sizes: { picture: picture.name, text: text.name, resolution, context: length },
     shuffle: options.shuffle,
-    tokenizer,
-    store: new ImageStore(
-      pick(table.images),
-      { size: resolution, ...(background === undefined ? {} : { background }) },
-      { workers: options.workers ?? defaultWorkers(), cacheBytes: options.cache * 2 ** 20 },
-    ),
-    drawer: new SampleDrawer(
-      { columns: table.captions.map(pick), weights, split },
-      options.templates,
-      augmentations,
-      context.seed,
-    ),
+    pictures: shelf.open({
+      workers: options.workers ?? defaultWorkers(),
+      cacheBytes: options.cache * 2 ** 20,
+    }),
+    fed,
   });
-  const batchBytes = context.batch * 3 * resolution ** 2 * 4;
-  return new PrefetchedSource(maker, context.seed, batchBytes <= smallBatch ? 2 : 1);
+  const batchBytes = fed.reduce((bytes, { length }) => bytes + batch * length * 4, 0);
+  return new PrefetchedSource(maker, seed, batchBytes <= smallBatch ? 2 : 1);
 }

@@ -1,24 +1,15 @@
 /**
- * Tables of picture paths and captions, as open_clip's CSV data sets are: a header line,
- * tab-separated by default.
+ * Tables as open_clip's CSV data sets are: a header line, tab-separated by default.
  *
  * Read as a stream, keeping only the columns asked for: a table of three million captions fits in memory, its
  * file need not fit in one string.
  */
 import type { FileHandle } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
 import { CsvError, parse } from 'csv-parse';
 import { didYouMean } from '../../../compiler/model/values/suggest.ts';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { failSystem } from '../files/atomic.ts';
 import { openRegular } from '../files/read-fully.ts';
-
-interface CsvTable {
-  /** Absolute paths. */
-  readonly images: readonly string[];
-  /** `captions[c][i]`: cell of the c-th caption column in row i. */
-  readonly captions: readonly (readonly string[])[];
-}
 
 /** The separator of a file, from its first line: a tab if there is one, else a comma. */
 async function detectSeparator(path: string): Promise<string> {
@@ -44,38 +35,28 @@ function columnIndex(header: readonly string[], name: string, path: string): num
 }
 
 /**
- * Reads a table.
- * @param options.separator found in the header line if absent
+ * Cells by column, those asked for.
+ * @param separator found in the header line if absent
  * @throws DiagnosticError Z415 when the file cannot be read, is malformed, or lacks a column
  */
 export async function readCsvTable(
   path: string,
-  options: { readonly image: string; readonly captions: readonly string[]; readonly separator?: string },
-): Promise<CsvTable> {
-  const images: string[] = [];
-  const captions: string[][] = options.captions.map(() => []);
-  const folder = dirname(resolve(path));
-  let header: string[] | undefined;
-  let imageColumn = 0;
-  let captionColumns: number[] = [];
+  columns: Iterable<string>,
+  separator?: string,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const cells = new Map([...columns].map((name): [string, string[]] => [name, []]));
+  let places: (readonly [string[], number])[] | undefined;
   let file: FileHandle | undefined;
   try {
-    const delimiter = options.separator ?? (await detectSeparator(path));
+    const delimiter = separator ?? (await detectSeparator(path));
     file = await openRegular(path, 'Z415');
     const rows = file
       .createReadStream()
       .pipe(parse({ delimiter, bom: true, relax_quotes: true, skip_empty_lines: true }));
     for await (const row of rows as AsyncIterable<string[]>) {
-      if (header === undefined) {
-        header = row;
-        imageColumn = columnIndex(header, options.image, path);
-        captionColumns = options.captions.map((name) => columnIndex(row, name, path));
-        continue;
-      }
-      images.push(resolve(folder, row[imageColumn]!));
-      captionColumns.forEach((column, c) => {
-        captions[c]!.push(row[column]!);
-      });
+      if (places === undefined)
+        places = [...cells].map(([name, column]) => [column, columnIndex(row, name, path)]);
+      else for (const [column, index] of places) column.push(row[index]!);
     }
   } catch (error) {
     if (error instanceof CsvError) fail('Z415', `${path} is not a well-formed table: ${error.message}`);
@@ -83,7 +64,7 @@ export async function readCsvTable(
   } finally {
     await file?.close();
   }
-  if (header === undefined)
+  if (places === undefined)
     fail('Z415', `${path} is empty: a header line with the names of the columns is wanted`);
-  return { images, captions };
+  return cells;
 }

@@ -6,12 +6,13 @@
  */
 import { existsSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
-import type { StaticCall } from '../../../compiler/model/types.ts';
+import type { StaticCall, TableValue } from '../../../compiler/model/types.ts';
 import { didYouMean } from '../../../compiler/model/values/suggest.ts';
 import { failAt } from '../options.ts';
-import type { BatchSource } from '../types.ts';
+import type { BatchSource, Feeds } from '../types.ts';
 import { openCsv } from './csv-source.ts';
 import type { SourceContext } from './source-context.ts';
+import { openTables } from './tables.ts';
 import { openTensors } from './tensors-source.ts';
 
 const sources: Readonly<Record<string, (call: StaticCall, context: SourceContext) => Promise<BatchSource>>> =
@@ -30,6 +31,8 @@ const sources: Readonly<Record<string, (call: StaticCall, context: SourceContext
 interface OpenOptions extends Omit<SourceContext, 'find'> {
   /** Folder of the recipe's file. */
   readonly folder: string;
+  /** What the recipe feeds tables. */
+  readonly tables?: readonly TableValue[];
 }
 
 /** Where a file named by a recipe lies; the recipe's folder, if it is nowhere. */
@@ -53,6 +56,23 @@ export async function openBatchSource(call: StaticCall, options: OpenOptions): P
       `there is no data source \`${call.name}\`${didYouMean(call.name, names)}`,
       `use one of ${names.map((n) => `${n}("FILE")`).join(', ')}`,
     );
-  const { folder, ...context } = options;
-  return sources[call.name]!(call, { ...context, find: (name) => findFile(name, folder) });
+  const { folder, tables = [], ...context } = options;
+  const find = (name: string) => findFile(name, folder);
+  const fed = await openTables(tables, context.inputs, find);
+  const inputs = context.inputs.filter(({ name }) => !fed.has(name));
+  return withTables(await sources[call.name]!(call, { ...context, inputs, find }), fed);
+}
+
+function withTables(source: BatchSource, tables: Feeds): BatchSource {
+  const { batchesPerEpoch } = source;
+  return {
+    ...(batchesPerEpoch === undefined ? {} : { batchesPerEpoch }),
+    async next() {
+      const batch = await source.next();
+      return { ...batch, inputs: new Map([...batch.inputs, ...tables]) };
+    },
+    cursor: () => source.cursor(),
+    seek: (cursor) => source.seek(cursor),
+    close: () => source.close(),
+  };
 }

@@ -1,5 +1,4 @@
 /** What a recipe and its model fix for the data: sizes, seed, and where files are looked for. */
-import { isPicture, isText } from '../../../compiler/model/inputs.ts';
 import type { ModelInput } from '../../../compiler/model/types.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 
@@ -13,13 +12,4 @@ export interface SourceContext {
   find(name: string): string;
   /** Told of what is left out. */
   readonly warn?: (warning: Diagnostic) => void;
-}
-
-/** The two inputs that pictures with captions feed; undefined where there are not exactly these. */
-export function pairOf(
-  inputs: readonly ModelInput[],
-): { readonly picture: ModelInput; readonly text: ModelInput } | undefined {
-  const picture = inputs.find(isPicture);
-  const text = inputs.find(isText);
-  return inputs.length === 2 && picture !== undefined && text !== undefined ? { picture, text } : undefined;
 }

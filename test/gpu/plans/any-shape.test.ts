@@ -137,7 +137,7 @@ describe('inputs of any shape', () => {
     const text = source.replace('tensors("batches.safetensors")', 'csv("pairs.csv")');
     const { diagnostics } = checkFile(memoryHost({ 'main.zoo': text }), 'main.zoo');
     expect(diagnostics.map((d) => `${d.code}: ${d.message}`)).toEqual([
-      'Z315: csv gives pictures [B, 3, R, R] and tokens [B, T]; pair takes images [B, 1, 64, 16] and tokens [B, 3]',
+      'Z315: csv gives pictures [B, 3, R, R] and texts i32[B, T]; pair takes image [B, 1, 64, 16] and tokens i32[B, 3]',
     ]);
   });
 });

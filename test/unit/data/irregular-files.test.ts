@@ -26,8 +26,8 @@ mkdirSync(directory);
 const readers: Readonly<Record<string, (path: string) => unknown>> = {
   weights: openTensors,
   tensors: openSafetensors,
-  'a table': (path) => readCsvTable(path, { image: 'a', captions: ['b'] }),
-  'a table with a separator': (path) => readCsvTable(path, { image: 'a', captions: ['b'], separator: ',' }),
+  'a table': (path) => readCsvTable(path, ['a', 'b']),
+  'a table with a separator': (path) => readCsvTable(path, ['a', 'b'], ','),
   'a picture': decodeImage,
   texts: async (path) => readTexts(path),
   'a program to format': (path) => fmt([path], { check: true }),

@@ -254,6 +254,9 @@ describe('the texts of a run', () => {
       data: 'csv("b.csv", captions = ["a", "b"], augment = [shift(3), flip(0.5)])',
       'checkpoint.every': '5 steps',
     });
+    run(path('single.zoo'), {
+      data: 'csv("b.csv", inputs = { images = picture("a", augment = [flip]), tokens = caption(["b", "c"], split = "/") })',
+    });
     writeFileSync(
       path('steps.zoo'),
       single.replace(/ {2}schedule.*\n/, '  steps = 7\n  checkpoint every 2 steps keep 4\n'),

@@ -9,6 +9,15 @@ import { renderDiagnostics } from '../../../grammar/render.ts';
 const shown = (text: string): string =>
   `\n${renderDiagnostics(parse({ path: 'test.zoo', text }).diagnostics)}\n`;
 
+test('a keyword without what belongs behind it is not a misspelling of itself', () => {
+  for (const setting of ['table 5', 'clamp 5', 'evaluate 5']) {
+    const { diagnostics } = parse({ path: 'test.zoo', text: `train "t" of "m" { batch = 4\n${setting} }` });
+    const [word] = setting.split(' ');
+    expect(diagnostics[0]!.message).toBe(`expected a setting of the recipe, found \`${word}\``);
+    expect(diagnostics[0]!.fix).toBeUndefined();
+  }
+});
+
 describe('characters, strings, numbers', () => {
   test('Z101 bad characters, once per line', () => {
     expect(shown("block A {\n  a: B(1); b: C('x')\n}")).toMatchInlineSnapshot(`

@@ -221,6 +221,8 @@ describe('shapes of trees', () => {
       lr "visual.**" = 1e-5   weight_decay "**.ln_*", "b" = 0
       layer_decay "visual.blocks.*" = 0.75
       init visual.layers.0.1."a b" = resize_grid(bicubic)
+      table prompts = tokens("c.txt")
+      from { "a.**" = "a.safetensors", "**" = "b.pt", }
       checkpoint every 1000 steps keep 3
       evaluate zeroshot("x") every 1 epochs
     }`;
@@ -243,6 +245,8 @@ describe('shapes of trees', () => {
         },
         { kind: 'rate', rate: 'layer_decay', value: { value: 0.75 } },
         { kind: 'init', path: { segments: ['visual', 'layers', '0', '1', 'a b'].map((text) => ({ text })) } },
+        { kind: 'table', name: { text: 'prompts' }, value: { kind: 'call' } },
+        { kind: 'from', files: [{ pattern: { value: 'a.**' }, weights: { value: 'a.safetensors' } }, {}] },
         { kind: 'checkpoint', every: { kind: 'quantity', unit: { text: 'steps' } }, keep: { value: 3 } },
         { kind: 'evaluate', every: { kind: 'quantity', unit: { text: 'epochs' } } },
       ],

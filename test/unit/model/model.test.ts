@@ -349,6 +349,7 @@ block MyEncoder(width: int, embed: int) {
         { name: 'images', dtype: 'f32', sizes: [3, 224, 224] },
         { name: 'tokens', dtype: 'i32', sizes: [77], ids: { min: 0, max: 49407 } },
       ],
+      tables: [],
       batch: 32768,
       chunk: 256,
       optimizer: {

@@ -1,0 +1,24 @@
+/** Lists of texts in files: class names, prompts. */
+import { fail } from '../../../grammar/diagnostics.ts';
+import { failSystem } from './atomic.ts';
+import { openRegular } from './read-fully.ts';
+
+/**
+ * The lines of a file in order; blank ones do not count.
+ * @throws DiagnosticError Z412 when it cannot be read, or has none
+ */
+export async function readLines(path: string): Promise<string[]> {
+  let text = '';
+  try {
+    const file = await openRegular(path, 'Z412');
+    text = await file.readFile('utf8').finally(() => file.close());
+  } catch (error) {
+    failSystem('Z412', `cannot read ${path}`, error);
+  }
+  const lines = text
+    .replace(/^\ufeff/, '')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  return lines.length > 0 ? lines : fail('Z412', `${path} has no line with a text`);
+}

@@ -1,0 +1,50 @@
+/** `class("COLUMN", names = FILE or list)`: the place of a name among the names; whole numbers without them. */
+import { z } from 'zod';
+import { anyInt } from '../../../../compiler/graph/index-ranges.ts';
+import { didYouMean } from '../../../../compiler/model/values/suggest.ts';
+import { readLines } from '../../files/text-lines.ts';
+import { failAt, parseOptions } from '../../options.ts';
+import type { ColumnKind } from './column.ts';
+
+const schema = z.object({
+  column: z.string(),
+  names: z.union([z.string(), z.array(z.string()).min(1)]).optional(),
+});
+
+export const classColumn: ColumnKind = (call, input) => {
+  const { column, names } = parseOptions(call, schema, ['column']);
+  const { min, max } = input.ids ?? anyInt;
+  return {
+    columns: [column],
+    async open(rows, { find }) {
+      const known = typeof names === 'string' ? await readLines(find(names)) : names;
+      const places = known && new Map(known.map((name, i) => [name, i]));
+      const twice = known?.find((name, i) => places!.get(name) !== i);
+      if (twice !== undefined) failAt(call, 'Z522', `the name "${twice}" stands twice among the names`);
+      const ids = Int32Array.from({ length: rows.count }, (_, index) => {
+        const cell = rows.cell(column, index).trim();
+        const id = places === undefined ? wholeNumber(cell) : places.get(cell);
+        if (id === undefined && known !== undefined) {
+          const some = known.slice(0, 5).join(', ');
+          const help = `the names are ${some}${known.length > 5 ? `, … (${known.length})` : ''}`;
+          const message = `\`${column}\` is "${cell}", which is none of the names${didYouMean(cell, known)}`;
+          return rows.fail('Z425', index, message, help);
+        }
+        if (id === undefined) {
+          const message = `\`${column}\` is "${cell}", which is no whole number`;
+          return rows.fail('Z425', index, message, `class("${column}", names = "FILE") reads names`);
+        }
+        if (id >= min && id <= max) return id;
+        const message = `\`${column}\` is ${places === undefined ? '' : `"${cell}", class `}${id}`;
+        return rows.fail('Z425', index, `${message}; ${input.name} takes ${min} to ${max}`);
+      });
+      return (into, { index }) => {
+        into[0] = ids[index]!;
+      };
+    },
+  };
+};
+
+function wholeNumber(text: string): number | undefined {
+  return /^[+-]?\d+$/.test(text) ? Number(text) : undefined;
+}

@@ -1,0 +1,43 @@
+/** `tensor("COLUMN")`: paths of .npy files, relative to the table's folder, each the input of one sample. */
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
+import type { ModelInput } from '../../../../compiler/model/types.ts';
+import { fail } from '../../../../grammar/diagnostics.ts';
+import type { HostArray } from '../../../types.ts';
+import { readNpy } from '../../files/npy.ts';
+import { parseOptions } from '../../options.ts';
+import type { ColumnKind } from './column.ts';
+
+const schema = z.object({ column: z.string() });
+
+export const tensor: ColumnKind = (call, input) => {
+  const { column } = parseOptions(call, schema, ['column']);
+  return {
+    columns: [column],
+    async open(rows) {
+      const folder = dirname(resolve(rows.path));
+      return async (into, { index }) => {
+        const cell = rows.cell(column, index);
+        if (cell.trim() === '') rows.fail('Z425', index, `\`${column}\` names no file`);
+        into.set(await readInput(resolve(folder, cell), input));
+      };
+    },
+  };
+};
+
+/**
+ * The values of an input (of one sample, if it is no table) from a .npy file.
+ * @throws DiagnosticError Z425 when they are others than it takes
+ */
+export async function readInput(path: string, input: ModelInput): Promise<HostArray> {
+  const { name, dtype, sizes, ids } = input;
+  const { descr, shape, data } = await readNpy(path);
+  const wanted = `${dtype === 'i32' ? 'integers' : 'floats'} [${sizes.join(', ')}]`;
+  const typed = data instanceof Float32Array === (dtype === 'f32');
+  if (!typed || shape.length !== sizes.length || sizes.some((size, i) => shape[i] !== size))
+    fail('Z425', `${path} holds ${descr} [${shape.join(', ')}]; ${name} takes ${wanted}`);
+  const outside = ids && data.find((id) => id < ids.min || id > ids.max);
+  if (ids !== undefined && outside !== undefined)
+    fail('Z425', `${path} holds the id ${outside}; ${name} takes ${ids.min} to ${ids.max}`);
+  return data;
+}
