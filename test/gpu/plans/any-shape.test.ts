@@ -94,7 +94,7 @@ describe('inputs of any shape', () => {
 
   it('names the shape that a file should have had', async () => {
     const wrong = run(`${zoo}#vector`, 'encode_image', 'reference', 'inputs.safetensors');
-    await expect(wrong).rejects.toThrow('images is F32 [4, 1, 64, 16], wanted is F32 [4, 24]');
+    await expect(wrong).rejects.toThrow('image is F32 [4, 1, 64, 16], wanted is F32 [4, 24]');
   });
 
   it('plans entries and training steps', async () => {
@@ -124,7 +124,7 @@ describe('inputs of any shape', () => {
   it('refuses in words what only pictures have', async () => {
     const labels = { weights: 'init:0', labels: 'a,b', top: '1', device: 'reference', set: [] } as const;
     await expect(classify(`${zoo}#pair`, ['x.png'], labels)).rejects.toThrow(
-      /Z704.*pair takes images \[B, 1, 64, 16\] and tokens \[B, 3\]; this needs a tower for pictures \[B, 3, R, R\]/,
+      /Z704.*pair makes no features of pictures \[B, 3, R, R\] alone; its entries are .*encode_image\(image \[B, 1, 64, 16\]\)/,
     );
     const fixed = { model: `${zoo}#pair`, set: [] };
     const foreign = exportVerb('init:0', { ...fixed, format: 'hf', out: path('hf') });
