@@ -4,23 +4,20 @@
  *
  * By the text of kernels; that adapters give the same is tested family by family.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resolveRecipe } from '../../../compiler/model/index.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
-import type { Batch, BatchSource, DataCursor } from '../../../runtime/data/types.ts';
-import { trainRecipe } from '../../../runtime/train/node/train.ts';
 import type { MetricsRow } from '../../../runtime/train/types.ts';
 import type { Device } from '../../../runtime/types.ts';
 import { memoryHost } from '../../errors/report.ts';
 import { unwrap } from '../../support/families.ts';
-import { batchValues, weightValues } from '../../support/training-models.ts';
+import { RecipeRuns } from '../../support/recipe-runs.ts';
+import { batchValues } from '../../support/training-models.ts';
 import { discreteText, softwareText } from '../../support/wgsl/text-device.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'zooc-towers-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const runs = new RecipeRuns();
+afterAll(() => runs.remove());
 
 interface Towers {
   readonly name: string;
@@ -61,64 +58,14 @@ train "t" of "${name}" {
   return unwrap(resolveRecipe(memoryHost({ 'main.zoo': text }), 'main.zoo#t'));
 }
 
-/** Endless batches, each a function of its number. */
-class ValuesSource implements BatchSource {
-  readonly #recipe: Recipe;
-  #at = 0;
-
-  constructor(recipe: Recipe) {
-    this.#recipe = recipe;
-  }
-
-  async next(): Promise<Batch> {
-    return batchValues(this.#recipe.model, this.#recipe.batch, this.#at++);
-  }
-
-  cursor(): DataCursor {
-    return { epoch: 0, batch: this.#at, seed: this.#recipe.seed };
-  }
-
-  seek({ batch }: DataCursor): void {
-    this.#at = batch;
-  }
-
-  async close(): Promise<void> {}
-}
-
-/** Trains up to a step, from the start or on, into a folder of this name. */
-async function train(recipe: Recipe, on: Device | undefined, out: string, end = steps): Promise<void> {
-  const weights = weightValues(recipe.model);
-  await trainRecipe({
+const train = (recipe: Recipe, on: Device | undefined, out: string, end = steps) =>
+  runs.train({
     recipe,
-    out: join(folder, out),
-    executor: on === undefined ? { kind: 'reference' } : { kind: 'device', device: on },
-    resume: true,
-    steps: end,
-    openSource: async () => new ValuesSource(recipe),
-    files: new Map(),
-    initialWeight: async ({ name }) => weights.get(name)!,
-    notify: () => {},
-    progress: false,
+    ...(on === undefined ? {} : { on }),
+    batchOf: (number) => batchValues(recipe.model, recipe.batch, number),
+    out,
+    end,
   });
-}
-
-function rows(out: string): MetricsRow[] {
-  const text = readFileSync(join(folder, out, 'metrics.jsonl'), 'utf8');
-  return text
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line));
-}
-
-const weightsOf = (out: string) => readFileSync(join(folder, out, 'weights.safetensors'));
-
-/** Largest relative differences of two runs' losses and gradient norms. */
-function apart(a: string, b: string): { loss: number; gradient: number } {
-  const others = rows(b);
-  const most = (of: (row: MetricsRow) => number) =>
-    Math.max(...rows(a).map((row, i) => Math.abs(of(row) / of(others[i]!) - 1)));
-  return { loss: most((row) => row.loss), gradient: most((row) => row.grad_norm) };
-}
 
 describe.each(cases)('$name', (towers) => {
   const exact = `${towers.name}-f64`;
@@ -129,23 +76,21 @@ describe.each(cases)('$name', (towers) => {
 
   it('trains in chunks with remat as on the reference', async () => {
     await train(recipeOf(towers), towers.on, single);
-    const { loss, gradient } = apart(single, exact);
     // About ten times f32's noise here, which four steps pass on.
-    expect(loss).toBeLessThan(5e-6);
-    expect(gradient).toBeLessThan(2e-5);
+    expect(runs.apart(single, exact)).toBeLessThan(5e-6);
+    expect(runs.apart(single, exact, 'grad_norm')).toBeLessThan(2e-5);
   });
 
   it('trains in mixed precision near it, cut or not with the same bits', async () => {
     const mixed = recipeOf(towers, 'precision = mixed(loss_scale = 64)');
     await train(mixed, softwareText, half);
-    const { loss, gradient } = apart(half, exact);
     // A rounding of halves (2^-11) in each layer.
-    expect(loss).toBeLessThan(1e-2);
-    expect(gradient).toBeLessThan(1e-2);
+    expect(runs.apart(half, exact)).toBeLessThan(1e-2);
+    expect(runs.apart(half, exact, 'grad_norm')).toBeLessThan(1e-2);
     await train(mixed, softwareText, cut, 2);
     await train(mixed, softwareText, cut);
     const bits = ({ step, loss, grad_norm }: MetricsRow) => [step, loss, grad_norm];
-    expect(rows(cut).map(bits)).toEqual(rows(half).map(bits));
-    expect(weightsOf(cut)).toEqual(weightsOf(half));
+    expect(runs.rows(cut).map(bits)).toEqual(runs.rows(half).map(bits));
+    expect(runs.weightsOf(cut)).toEqual(runs.weightsOf(half));
   });
 });
