@@ -4,8 +4,9 @@
  * A plan with sections (chunked training) is driven chunk by chunk: the batch stays on the host, one chunk is
  * uploaded before each repetition, and at most two are under way, which bounds the driver's staging memory.
  */
+import { gradientPrefix } from '../../compiler/graph/types.ts';
 import { randomInput, randomKeys } from '../../compiler/ops/philox.ts';
-import { type PlanSection, stateSlots, type WeightSlot } from '../../compiler/plan/types.ts';
+import { type PlanSection, type Slot, stateSlots, type WeightSlot } from '../../compiler/plan/types.ts';
 import { type ScalerSlot, scalerSlots } from '../../compiler/slots.ts';
 import type { Batch, Feeds } from '../data/types.ts';
 import type { HostArray, Session } from '../types.ts';
@@ -41,9 +42,9 @@ export class DeviceTrainSession implements TrainSession {
     const { weights, outputs, scaler } = session.plan;
     this.state = stateSlots(session.plan).map(({ name, shape }) => ({ name, shape, dtype: 'F32' }));
     this.#scaler = scaler?.name;
-    this.#terms = outputs.flatMap(({ name, shape }) =>
-      shape.length === 0 && name !== 'loss' && name !== 'grad_norm' ? [name] : [],
-    );
+    const isTerm = ({ name, shape }: Slot) =>
+      shape.length === 0 && !['loss', 'grad_norm'].includes(name) && !name.startsWith(gradientPrefix);
+    this.#terms = outputs.filter(isTerm).map(({ name }) => name);
     this.#scalars = weights.filter(isOwnScalar).map((w) => w.name);
     this.#results = ['loss', 'grad_norm', ...this.#terms, ...this.#scalars, ...(scaler ? [scaler.name] : [])];
   }

@@ -53,6 +53,7 @@ describe.each(anyCases.map((test, i) => ({ test, i })))('$test.name', ({ test, i
       (name) => !['step', 'epoch', 'skipped', 'samples_per_second', 'data_wait_ms'].includes(name),
     );
     expect(columns).toContain('loss');
+    expect(Object.keys(runs.rows(`${i}-whole`)[0]!)).toEqual(Object.keys(runs.rows(`${i}-exact`)[0]!));
     // f32's noise, which AdamW's first steps magnify where gradients are small.
     for (const column of columns)
       expect(runs.apart(`${i}-whole`, `${i}-exact`, column), column).toBeLessThan(1e-4);
