@@ -2,10 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import { cutAtGather } from '../../../compiler/autodiff/chunk.ts';
 import { inputsOf, resolveModel, traceEntry } from '../../../compiler/model/index.ts';
+import type { Model } from '../../../compiler/model/types.ts';
 import { chunkByChunk, wholeBatch } from '../../../runtime/reference/computation.ts';
 import { ReferenceTrainSession } from '../../../runtime/reference/session.ts';
 import { memoryHost } from '../../errors/report.ts';
-import { anyCases, batchOf, lossOf, trainableOf } from '../../support/any-models.ts';
+import { anyCases, batchOf, libraryCases, lossOf, trainableOf } from '../../support/any-models.ts';
 import { adamw } from '../../support/optimizers.ts';
 import { fixtureModel, weightValues } from '../../support/training-models.ts';
 
@@ -22,7 +23,7 @@ function resolved(source: string) {
 }
 
 describe('entries', () => {
-  it('are those that the root declares, and forward', () => {
+  it('are those that the root declares, forward, and the loss of an objective that fits', () => {
     expect(entriesOf('prompted')).toEqual([
       {
         entry: 'class_features',
@@ -33,6 +34,11 @@ describe('entries', () => {
         entry: 'forward',
         inputs: ['image [B, 3, 4, 4]', 'prompts [3, 5] table'],
         outputs: ['scores [B, 3]'],
+      },
+      {
+        entry: 'loss',
+        inputs: ['image [B, 3, 4, 4]', 'prompts [3, 5] table', 'label [B]'],
+        outputs: ['loss []', 'accuracy []'],
       },
     ]);
   });
@@ -120,6 +126,31 @@ describe('objectives', () => {
     expect(refused('student', 'contrastive')).toBe('argument `out` of contrastive lacks the field `image`');
   });
 
+  it('without a name are the one of the library that fits', () => {
+    const fitting = (forward: string) =>
+      (
+        resolved(
+          `block T { forward(x: [B, 4, 7], tokens: i32[B, 4]) = ${forward} }\nmodel "m" = T()`,
+        ) as Model
+      ).objective;
+    expect(fitting('{ words = x }')).toBe('caption');
+    expect(fitting('{ words = x[:, 0] }')).toBe('bag_of_words');
+    expect(fitting('{ scores = x[:, 0] }')).toBe('classify');
+    expect(fitting('{ values = x[:, 0] }')).toBe('regress');
+    expect(fitting('x[:, 0]')).toBeUndefined();
+    const clip = 'image = x[:, 0], text = x[:, 1], scale = mean(x)';
+    expect(fitting(`{ ${clip}, words = x }`)).toBe('contrastive');
+    expect(fitting(`{ ${clip}, words = x, bias = mean(x) }`)).toBe('sigmoid_loss');
+    // Convirt and triplet.
+    expect(fitting('{ image = x[:, 0], text = x[:, 1] }')).toBeUndefined();
+  });
+
+  it('do not fit where nothing says the size of what they are fed', () => {
+    const model = resolved('block T { forward(x: [B, 7]) = { words = x } }\nmodel "m" = T()');
+    expect(model).toMatchObject({ entries: [{ name: 'forward' }] });
+    expect(model).not.toHaveProperty('objective');
+  });
+
   it('without a name need one that fits', () => {
     const graph = traceEntry(fixtureModel('any.zoo#student'), 'loss');
     expect(graph).toMatchObject({
@@ -130,7 +161,7 @@ describe('objectives', () => {
 });
 
 describe('training of any model', () => {
-  it.each(anyCases)('$name: in chunks the steps of the whole batch', async (test) => {
+  it.each([...anyCases, ...libraryCases])('$name: in chunks the steps of the whole batch', async (test) => {
     const trainable = trainableOf(test);
     const weights = test.model.weights.filter((w) => w.dtype !== 'i64');
     const trained = weights.filter((w) => trainable.includes(w.name));
