@@ -68,6 +68,34 @@ model "m" = Root()`);
     expect(model).toMatchObject({ entries: [{ name: 'four' }, { name: 'forward' }] });
   });
 
+  const tower = (condition: string) => `
+block Tower(deep: bool = false) { forward(x: [B, 4]) = x  entry twice(x: [B, 4]) -> [B, 4] = 2 * forward(x) when deep }
+block Root(tower: block) {
+  inner: tower
+  forward(x: [B, 4]) = inner(x)
+  entry four(x: [B, 4]) -> [B, 4] = 2 * inner.twice(x)${condition}
+}
+block Flat { forward(x: [B, 4]) = x }`;
+
+  it('exist only when their condition holds, such as that a child has one', () => {
+    const source = tower(' when has_entry(inner, "twice")');
+    const names = (model: string) =>
+      (resolved(`${source}\nmodel "m" = ${model}`) as Model).entries.map((e) => e.name);
+    expect(names('Tower(deep = true)')).toEqual(['twice', 'forward']);
+    expect(names('Tower()')).toEqual(['encode_image', 'forward']);
+    expect(names('Root(Tower(deep = true))')).toEqual(['four', 'forward']);
+    expect(names('Root(Tower())')).toEqual(['encode_image', 'forward']);
+    expect(names('Root(Flat())')).toEqual(['encode_image', 'forward']);
+  });
+
+  it('that do not exist cannot be called, and the message says why', () => {
+    expect(resolved(`${tower('')}\nmodel "m" = Root(Tower())`)).toBe('Z211: `twice` exists only when deep');
+    expect(resolved(`${tower(' when 1')}\nmodel "m" = Root(Tower())`)).toMatch(/^Z209: `when` needs a bool/);
+    expect(resolved(`${tower(' when has_entry(2, "twice")')}\nmodel "m" = Root(Tower())`)).toMatch(
+      /^Z209: `child` of has_entry must be a child block/,
+    );
+  });
+
   it('of a tower without any are encode_image or encode_text as well', () => {
     const model = resolved('block T { forward(pixels: [B, 7]) = pixels }\nmodel "m" = T()');
     expect(model).toMatchObject({
