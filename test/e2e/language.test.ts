@@ -108,6 +108,7 @@ describe('list and show', () => {
       'encode_text',
       'logits',
       'penultimate_patches',
+      'forward',
       'loss',
     ]);
     expect(model.flops.loss).toBeGreaterThan(model.flops.encode_image);

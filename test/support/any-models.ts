@@ -35,10 +35,13 @@ export const anyCases: readonly AnyCase[] = [
   caseOf('prompted', { name: 'labelled' }),
 ];
 
-/** Every objective of the library, over models that read no table of ids: a pair's picture and text are vectors. */
-export const libraryCases: readonly AnyCase[] = objectiveCases.map(({ test }) =>
-  caseOf(test.model, { name: test.objective, arguments: test.arguments }, undefined, 'objectives'),
-);
+/** Every objective of the library, and learned prompts. */
+export const libraryCases: readonly AnyCase[] = [
+  ...objectiveCases.map(({ test }) =>
+    caseOf(test.model, { name: test.objective, arguments: test.arguments }, undefined, 'objectives'),
+  ),
+  caseOf('cocoop', { name: 'classify' }, /^(?!prompt_learner)/, 'families'),
+];
 
 /** The loss of a batch, as trained. */
 export function lossOf({ model, objective }: AnyCase, batch: number): Graph {

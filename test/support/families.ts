@@ -38,6 +38,10 @@ export const families: readonly Family[] = [
   { name: 'siglip-image' },
   { name: 'siglip-text' },
   { name: 'mae' },
+  { name: 'coop' },
+  { name: 'coop-middle' },
+  { name: 'coop-front' },
+  { name: 'cocoop' },
   { name: 'penultimate', entry: 'penultimate_patches' },
 ];
 

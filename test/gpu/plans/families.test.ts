@@ -26,8 +26,10 @@ describe.skipIf(!on)('on the adapter', () => {
     const session = await on!.open(plan);
     for (const weight of plan.weights)
       session.writeWeight(weight.name, new Float32Array(params.get(weight.name)!.data));
-    for (const [input, { data }] of inputs)
-      session.writeInput(input, input === 'tokens' ? new Int32Array(data) : new Float32Array(data));
+    for (const { name: input, dtype } of plan.inputs) {
+      const { data } = inputs.get(input)!;
+      session.writeInput(input, dtype === 'i32' ? new Int32Array(data) : new Float32Array(data));
+    }
     session.run();
     const read = async (result: string) => Float64Array.from(await session.read(result));
     expect(relMax(await read('out'), output)).toBeLessThan(3e-5);
