@@ -38,10 +38,21 @@ export const families: readonly Family[] = [
   { name: 'siglip-image' },
   { name: 'siglip-text' },
   { name: 'mae' },
+];
+
+/** Decoders, prompts, and what decoders read. */
+export const readers: readonly Family[] = [
   { name: 'coop' },
   { name: 'coop-middle' },
   { name: 'coop-front' },
   { name: 'cocoop' },
+  { name: 'cross-attention' },
+  { name: 'cross-attention-apart' },
+  { name: 'decoder-layer' },
+  { name: 'resampler' },
+  { name: 'coca-decoder', names: ['zoo/lib/decoders.zoo', 'open_clip'] },
+  { name: 'virtex' },
+  { name: 'qformer' },
   { name: 'penultimate', entry: 'penultimate_patches' },
 ];
 
