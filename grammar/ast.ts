@@ -112,6 +112,7 @@ export interface ForwardMember extends Callable {
 export interface EntryMember extends Callable {
   readonly kind: 'entry';
   readonly name: Identifier;
+  readonly when?: Expr;
 }
 
 /** What `forward`, `entry`, `fn` and `objective` share. */

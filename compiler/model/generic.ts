@@ -12,7 +12,8 @@ import { contextOf } from './build/evaluator.ts';
 import { callEntry, callInstance, callValue } from './evaluate/calls.ts';
 import { asDim, dimValue } from './nodes/arithmetic.ts';
 import { emit } from './nodes/emit.ts';
-import { entriesOf, forwardOf, type Module } from './values/module.ts';
+import { entriesOf } from './values/instance.ts';
+import { forwardOf, type Module } from './values/module.ts';
 import { type Env, evaluate, Scope, staticEnv } from './values/scope.ts';
 import type { Session } from './values/session.ts';
 import { Tracer } from './values/tracer.ts';
@@ -50,7 +51,7 @@ function checkBlock(block: BlockDecl, module: Module, session: Session): void {
     run(forward, module, session, scope(), (args, env) => {
       callInstance(instance, args, span, env);
     });
-  for (const decl of entriesOf(block))
+  for (const decl of entriesOf(instance))
     run(decl, module, session, scope(), (args, env) => {
       callEntry({ kind: 'entry', instance, decl }, args, span, env);
     });

@@ -93,7 +93,11 @@ export class DeclarationPrinter extends ExpressionPrinter {
       case 'forward':
         return concat('forward', this.callable(member, member.span.start));
       case 'entry':
-        return concat(`entry ${identifier(member.name)}`, this.callable(member, member.name.span.end));
+        return concat(
+          `entry ${identifier(member.name)}`,
+          this.callable(member, member.name.span.end),
+          this.when(member),
+        );
     }
   }
 
@@ -106,15 +110,18 @@ export class DeclarationPrinter extends ExpressionPrinter {
     const index =
       array === undefined ? '' : concat(`[${identifier(array.index)} in `, this.range(array.range), ']');
     const value = child.value.kind === 'seq' ? this.seq(child.value) : this.expr(child.value);
-    const when = child.when === undefined ? [] : [line, 'when ', this.item(child.when)];
     return concat(
       child.inline ? 'inline ' : '',
       identifier(child.name),
       index,
       ': ',
       value,
-      group(indent(...when)),
+      this.when(child),
     );
+  }
+
+  private when({ when }: { readonly when?: ast.Expr }): Doc {
+    return when === undefined ? '' : group(indent(line, 'when ', this.item(when)));
   }
 
   private seq(seq: ast.SeqExpr): Doc {

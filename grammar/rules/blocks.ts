@@ -206,10 +206,21 @@ export class BlockRules extends TypeRules {
     'entry',
     () => {
       const start = this.here();
+      let when: ast.Expr | undefined;
       this.CONSUME(t.keyword.entry);
       const name = this.identifier(this.CONSUME(t.Name));
       const parts = this.SUBRULE(this.callable);
-      return { kind: 'entry' as const, name, ...parts, span: this.since(start) };
+      this.OPTION(() => {
+        this.CONSUME(t.keyword.when);
+        when = this.SUBRULE(this.pipeline);
+      });
+      return this.ACTION(() => ({
+        kind: 'entry' as const,
+        name,
+        ...parts,
+        ...(when === undefined ? {} : { when }),
+        span: this.since(start),
+      }));
     },
     passErrorsOn,
   );

@@ -103,7 +103,14 @@ describe('list and show', () => {
       'visual.transformer.resblocks.1.attn.in_proj_weight',
     );
     expect(model.config['vision.layers']).toBe(2);
-    expect(Object.keys(model.flops)).toEqual(['encode_image', 'encode_text', 'logits', 'forward', 'loss']);
+    expect(Object.keys(model.flops)).toEqual([
+      'encode_image',
+      'encode_text',
+      'logits',
+      'penultimate_patches',
+      'forward',
+      'loss',
+    ]);
     expect(model.flops.loss).toBeGreaterThan(model.flops.encode_image);
     expect((await workspace.call(['show', 'tiny.zoo'])).stdout).toContain('visual.conv1.weight');
   });

@@ -51,7 +51,7 @@ block A { e: Enc()  t: Tower()  l: Linear(1, 1) }
         --> main.zoo:3:8
        3 | import nnn { Linear }
          |        ^^^
-         = help: packages that come with zooc: adapters, bert, clip, encoders, llama, losses, moe, nn, open_clip, rotary, swin, t5, trunk; a file is imported as "./nnn.zoo"
+         = help: packages that come with zooc: adapters, bert, clip, decoders, encoders, llama, losses, moe, nn, open_clip, prompts, rotary, swin, t5, trunk; a file is imported as "./nnn.zoo"
 
       error[Z205]: package nn exports no \`Linaer\`; did you mean \`Linear\`?
         --> main.zoo:4:13

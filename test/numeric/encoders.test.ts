@@ -59,7 +59,7 @@ model "act" = Act()`;
     if (!traced.ok) throw new Error(traced.diagnostics[0]!.message);
     const data = Float64Array.from([-3, -2, -1, -0.5, 0, 0.5, 1, 2, 3, 4, 5, 6]);
     const images: RefTensor = { shape: [1, 3, 2, 2], data };
-    const feeds = { inputs: new Map([['images', images]]), params: new Map() };
+    const feeds = { inputs: new Map([['image', images]]), params: new Map() };
     const out = executeReference(verify(traced.value), feeds).get('image_features')!.data;
     // 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), by Python's math.tanh.
     const wanted = [

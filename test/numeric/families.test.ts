@@ -6,10 +6,10 @@ import { describe, expect, it } from 'vitest';
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
 import { verify } from '../../compiler/graph/verify.ts';
-import { families, instanceOf } from '../support/families.ts';
+import { families, instanceOf, readers } from '../support/families.ts';
 import { relL2, relMax } from '../support/golden/golden.ts';
 
-describe.each(families)('$name', (family) => {
+describe.each([...families, ...readers])('$name', (family) => {
   it('has the output and the gradients of the published implementation', () => {
     const { model, graph, params, inputs, output, gradients, unread } = instanceOf(family);
     expect(unread).toEqual([]);

@@ -1,10 +1,11 @@
-/** Models of other shapes than CLIP's (test/fixtures/models/any.zoo), each with an objective and values. */
+/** Models of other shapes than CLIP's (test/fixtures/models/any.zoo), each with an objective and values; the library's objectives. */
 import type { Graph } from '../../compiler/graph/types.ts';
 import { inputsOf, traceEntry } from '../../compiler/model/index.ts';
 import type { Model, ObjectiveChoice } from '../../compiler/model/types.ts';
 import type { Batch } from '../../runtime/data/types.ts';
 import { hashInput } from '../../zoo/weights/hash-weights.ts';
 import { unwrap } from './families.ts';
+import { objectiveCases } from './objectives.ts';
 import { fixtureModel } from './training-models.ts';
 
 export interface AnyCase {
@@ -15,8 +16,8 @@ export interface AnyCase {
   readonly frozen?: RegExp;
 }
 
-function caseOf(name: string, objective: ObjectiveChoice, frozen?: RegExp): AnyCase {
-  const model = fixtureModel(`any.zoo#${name}`);
+function caseOf(name: string, objective: ObjectiveChoice, frozen?: RegExp, file = 'any'): AnyCase {
+  const model = fixtureModel(`${file}.zoo#${name}`);
   return {
     name: `${name}, ${objective.name}`,
     model,
@@ -32,6 +33,14 @@ export const anyCases: readonly AnyCase[] = [
   caseOf('towers', { name: 'many', arguments: { views: 0.25 } }),
   caseOf('student', { name: 'imitate' }, /^teacher/),
   caseOf('prompted', { name: 'labelled' }),
+];
+
+/** Every objective of the library, and learned prompts. */
+export const libraryCases: readonly AnyCase[] = [
+  ...objectiveCases.map(({ test }) =>
+    caseOf(test.model, { name: test.objective, arguments: test.arguments }, undefined, 'objectives'),
+  ),
+  caseOf('cocoop', { name: 'classify' }, /^(?!prompt_learner)/, 'families'),
 ];
 
 /** The loss of a batch, as trained. */

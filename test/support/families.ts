@@ -16,6 +16,8 @@ import { nodeHost } from '../../zoo/host.ts';
 /** A case by the name of its model and of its file; `names` is the map from our names to the checkpoint's. */
 export interface Family {
   readonly name: string;
+  /** The first of the model's if not said. */
+  readonly entry?: string;
   readonly names?: readonly [reference: string, map: string];
 }
 
@@ -36,6 +38,22 @@ export const families: readonly Family[] = [
   { name: 'siglip-image' },
   { name: 'siglip-text' },
   { name: 'mae' },
+];
+
+/** Decoders, prompts, and what decoders read. */
+export const readers: readonly Family[] = [
+  { name: 'coop' },
+  { name: 'coop-middle' },
+  { name: 'coop-front' },
+  { name: 'cocoop' },
+  { name: 'cross-attention' },
+  { name: 'cross-attention-apart' },
+  { name: 'decoder-layer' },
+  { name: 'resampler' },
+  { name: 'coca-decoder', names: ['zoo/lib/decoders.zoo', 'open_clip'] },
+  { name: 'virtex' },
+  { name: 'qformer' },
+  { name: 'penultimate', entry: 'penultimate_patches' },
 ];
 
 export interface Instance {
@@ -77,9 +95,8 @@ function tensorOf(file: File, key: string): RefTensor {
 }
 
 /** The graph of the model's one output, and of the loss that the file's gradients are of. */
-function withLoss(model: Model, batch: number): Graph {
-  const entry = model.entries[0]!;
-  const traced = unwrap(traceEntry(model, entry.name, { batch }));
+function withLoss(model: Model, batch: number, entry = model.entries[0]!.name): Graph {
+  const traced = unwrap(traceEntry(model, entry, { batch }));
   const e = new Expressions(builderFrom(traced));
   const out = traced.outputs[0]!.node;
   const { dtype, shape } = e.b.type(out);
@@ -94,7 +111,7 @@ function withLoss(model: Model, batch: number): Graph {
   ]);
 }
 
-export function instanceOf({ name, names }: Family): Instance {
+export function instanceOf({ name, names, entry }: Family): Instance {
   const model = unwrap(resolveModel(nodeHost(), `test/fixtures/models/families.zoo#${name}`));
   const map = names === undefined ? undefined : unwrap(nameRules(nodeHost(), ...names));
   const theirs = (ours: string) => (map === undefined ? ours : mapName(map, ours)?.theirs[0]) ?? ours;
@@ -108,11 +125,13 @@ export function instanceOf({ name, names }: Family): Instance {
   );
   const read = new Set(model.weights.map((w) => `weight.${theirs(w.name)}`));
   const inputs = new Map([['probe', tensorOf(file, 'probe')]]);
-  for (const { name: input } of model.inputs) inputs.set(input, tensorOf(file, `input.${input}`));
+  // A file of one input calls it images, whatever the model does.
+  const given = (input: string) => file.get(`input.${input}`) ?? tensorOf(file, 'input.images');
+  for (const { name: input } of model.inputs) inputs.set(input, given(input));
   const batch = inputs.get(model.inputs[0]!.name)!.shape[0]!;
   return {
     model,
-    graph: withLoss(model, batch),
+    graph: withLoss(model, batch, entry),
     batch,
     params,
     inputs,

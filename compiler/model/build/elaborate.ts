@@ -8,6 +8,7 @@
 import type {
   BlockDecl,
   ChildMember,
+  EntryMember,
   Member,
   MemberTypeExpr,
   ParamDecl,
@@ -179,14 +180,15 @@ function build(block: BlockValue, place: Place, context: Context, active: readon
   }
   const env: Site = { ...staticEnv(context, block.module, scope), path: place.path, active };
   const members: (ChildEntry | WeightEntry)[] = [];
+  const entries: EntryMember[] = [];
   let failed = false;
   for (const member of block.decl.members) {
-    if (!declareMember(member, block.decl, env, members) && member.kind === 'require') {
+    if (!declareMember(member, block.decl, env, members, entries) && member.kind === 'require') {
       failed = true;
       break;
     }
   }
-  return { kind: 'block', ...place, block, scope, members, failed };
+  return { kind: 'block', ...place, block, scope, members, entries, failed };
 }
 
 /** Blocks handed to a block that cannot be instantiated still tell their own mistakes. */
@@ -203,6 +205,7 @@ function declareMember(
   block: BlockDecl,
   env: Site,
   members: (ChildEntry | WeightEntry)[],
+  entries: EntryMember[],
 ): boolean {
   switch (member.kind) {
     case 'require':
@@ -224,8 +227,12 @@ function declareMember(
       env.scope.bind(member.name.text, { value: entry === undefined ? poison : childValue(entry) });
       return entry !== undefined;
     }
+    case 'entry': {
+      const exists = member.when === undefined || condition(member.when, env, '`when`');
+      if (exists) entries.push(member);
+      return exists !== undefined;
+    }
     case 'forward':
-    case 'entry':
       return true;
   }
 }

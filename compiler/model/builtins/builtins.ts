@@ -113,6 +113,7 @@ const wantedText: Readonly<Record<ParameterKind, string>> = {
   dim: 'an int',
   shape: 'a list of sizes',
   list: 'a list',
+  child: 'a child block',
   pattern: 'an axis pattern',
 };
 
@@ -144,6 +145,8 @@ function fits(kind: ParameterKind, value: Value): boolean {
       return size;
     case 'shape':
       return value.kind === 'list' && value.items.every((i) => i.kind === 'int' || i.kind === 'dim');
+    case 'child':
+      return value.kind === 'instance';
     case 'list':
       return value.kind === 'list' || linksOf(value) !== undefined;
     default:

@@ -1,7 +1,7 @@
 /** Built-ins over static numbers and lists, and the initialisers of weights. */
 import type { Initializer } from '../types.ts';
-import { linksOf } from '../values/instance.ts';
-import { float, int, isNumber, type Value } from '../values/values.ts';
+import { entryNamed, linksOf } from '../values/instance.ts';
+import { bool, float, int, isNumber, type Value } from '../values/values.ts';
 import { number } from './call.ts';
 import type { BuiltinCall, BuiltinRow } from './row.ts';
 import { castNode } from './tensor-builtins.ts';
@@ -80,6 +80,15 @@ function asFloat(call: BuiltinCall): Value {
   return isNumber(x) ? float(x.value) : castNode(call, 'f32');
 }
 
+function hasEntry(call: BuiltinCall): Value {
+  const [child, name] = [call.values.get('child')!, call.values.get('name')!];
+  return bool(
+    child.kind === 'instance' &&
+      name.kind === 'string' &&
+      entryNamed(child.instance, name.value) !== undefined,
+  );
+}
+
 const notNegative = (value: number) => value >= 0;
 
 export const staticBuiltins: readonly BuiltinRow[] = [
@@ -100,6 +109,18 @@ export const staticBuiltins: readonly BuiltinRow[] = [
     source: "Python's len",
     parameters: [{ name: 'list', kind: 'list' }],
     apply: length,
+  },
+  {
+    name: 'has_entry',
+    about: 'whether a child declares an entry, and its `when` holds',
+    shapes: 'a bool',
+    gradient: 'none',
+    source: "Python's hasattr",
+    parameters: [
+      { name: 'child', kind: 'child' },
+      { name: 'name', kind: 'string' },
+    ],
+    apply: hasEntry,
   },
   constant('zeros', 0),
   constant('ones', 1),

@@ -20,10 +20,11 @@ import { pipedCall } from '../nodes/arguments.ts';
 import { checkedFloat, checkedInt, dimValue } from '../nodes/arithmetic.ts';
 import { emit, toTensor } from '../nodes/emit.ts';
 import type { ModelCode } from '../values/codes.ts';
-import { childNamed } from '../values/instance.ts';
+import { childNamed, entryNamed } from '../values/instance.ts';
 import * as mistakes from '../values/mistakes.ts';
 import { type Declaration, entryOf } from '../values/module.ts';
 import { type Env, evaluate, inScope, Scope } from '../values/scope.ts';
+import { sourceText } from '../values/session.ts';
 import type { BlockValue, Value } from '../values/values.ts';
 import { bool, describe, int, notWhole, poison } from '../values/values.ts';
 import { evaluateCall } from './calls.ts';
@@ -178,8 +179,11 @@ function evaluateMember(expr: MemberExpr, env: Env): Value {
     return mistakes.noField(env.session, expr.member.span, name, object.fields.keys());
   }
   if (object.kind === 'instance') {
-    const entry = object.instance.block && entryOf(object.instance.block.decl, name);
-    if (entry !== undefined) return { kind: 'entry', instance: object.instance, decl: entry };
+    const decl = object.instance.block && entryOf(object.instance.block.decl, name);
+    if (decl !== undefined)
+      return entryNamed(object.instance, name) === undefined
+        ? { kind: 'absent', name, condition: sourceText(decl.when!.span) }
+        : { kind: 'entry', instance: object.instance, decl };
     const found = childNamed(object.instance, name);
     if (found.value !== undefined) return found.value;
     return mistakes.noChild(env.session, expr.member.span, object.instance.name, name, found.known);

@@ -244,6 +244,7 @@ function checkBlock(block: BlockDecl, look: Look): void {
         break;
       case 'entry':
         checkEntryName(member.name, entries, members);
+        if (member.when !== undefined) inspectCondition(member.when, '`when`', members);
     }
   }
   // The forward sees every member, wherever it stands; an entry the forward as well.

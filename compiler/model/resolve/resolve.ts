@@ -19,9 +19,9 @@ import { defaultObjective, lossEntry } from '../trace/objective.ts';
 import { towersOf } from '../trace/tower.ts';
 import { traceLoss } from '../trace/trace.ts';
 import type { EntryInfo, EntryName, Model, ModelInput, ModuleHost, Result, Weight } from '../types.ts';
-import { weightsInOrder } from '../values/instance.ts';
+import { entriesOf, weightsInOrder } from '../values/instance.ts';
 import * as mistakes from '../values/mistakes.ts';
-import { entriesOf, type Loader, type ModelDeclaration, type Module } from '../values/module.ts';
+import type { Loader, ModelDeclaration, Module } from '../values/module.ts';
 import { type Env, evaluate, staticEnv } from '../values/scope.ts';
 import { Session } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
@@ -184,7 +184,7 @@ export function buildModel(
 
 /** The entries that the root block declares, then its forward, and its loss where an objective fits. */
 function entriesOfModel(trace: Trace, forward: Traced, objective: string | undefined): EntryInfo[] {
-  const traced = entriesOf(trace.root.instance.block!.decl).flatMap((entry) => {
+  const traced = entriesOf(trace.root.instance).flatMap((entry) => {
     const found = traceDeclared(trace, entry);
     return found === undefined ? [] : [entryInfo(entry.name.text, found, trace)];
   });

@@ -11,6 +11,7 @@ import { matchType } from '../evaluate/match.ts';
 import { lookup } from '../modules/imports.ts';
 import type { ObjectiveChoice } from '../types.ts';
 import type { Declaration } from '../values/module.ts';
+import { namesIn } from '../values/names-in.ts';
 import { type Env, Scope } from '../values/scope.ts';
 import { bool, describe, float, int, type RecordValue, type Value } from '../values/values.ts';
 import { outputsOf, soleOutput, type Traced } from './callable.ts';
@@ -49,13 +50,13 @@ export function defaultObjective(trace: Trace, forward: Traced): string | undefi
   return usual.find((name) => names.includes(name)) ?? (names.length === 1 ? names[0] : undefined);
 }
 
-/** Whether a model gives what an objective reads, by names and numbers of axes. */
+/**
+ * Whether a model gives what an objective reads, by names and numbers of axes, and the sizes of what it is fed
+ * itself follow from that.
+ */
 function fits({ params }: Callee['decl'], forward: Traced, trace: Trace): boolean {
   const rank = (value: Value | undefined) =>
     value?.kind === 'tensor' ? trace.tracer.builder.type(value.node).shape.length : undefined;
-  const [first] = params;
-  if (first === undefined) return false;
-  const value = outputFor(first, 0, forward);
   const wanted = (type: TypeExpr, given: Value | undefined): boolean => {
     if (type.kind === 'tensor-type')
       return type.dims.some((d) => d.kind === 'ellipsis')
@@ -64,7 +65,19 @@ function fits({ params }: Callee['decl'], forward: Traced, trace: Trace): boolea
     if (type.kind !== 'record-type' || given?.kind !== 'record') return false;
     return type.fields.every((field) => wanted(field.type, given.fields.get(field.name.text)));
   };
-  return wanted(first.type, value);
+  const sizes = new Set(params.slice(0, 1).flatMap(({ type }) => sizesIn(type)));
+  return params.every((param, position) => {
+    if (param.type.kind === 'static-type' || param.default !== undefined) return true;
+    const given = outputFor(param, position, forward);
+    if (given !== undefined) return wanted(param.type, given);
+    return position > 0 && sizesIn(param.type).every((name) => sizes.has(name));
+  });
+}
+
+function sizesIn(type: TypeExpr): string[] {
+  if (type.kind === 'record-type') return type.fields.flatMap((field) => sizesIn(field.type));
+  const dims = type.kind === 'tensor-type' ? type.dims : [];
+  return [...namesIn(dims)].map(({ text }) => text);
 }
 
 /** What a parameter stands for among the outputs; undefined for what the objective is given beside them. */

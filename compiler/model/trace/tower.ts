@@ -4,7 +4,7 @@
  *
  * A forward of one input and one tensor is such a tower itself; of a record the fields `image` and `text` are.
  */
-import { entriesOf } from '../values/module.ts';
+import { entriesOf } from '../values/instance.ts';
 import type { Traced } from './callable.ts';
 import type { Trace } from './inputs.ts';
 
@@ -19,7 +19,7 @@ const kinds = [
 ] as const;
 
 export function towersOf({ root, tracer }: Trace, forward: Traced): Tower[] {
-  if (entriesOf(root.instance.block!.decl).length > 0) return [];
+  if (entriesOf(root.instance).length > 0) return [];
   return kinds.flatMap(({ name, field, dtype, output }): Tower[] => {
     const alone =
       forward.value.kind === 'tensor' && forward.inputs.length === 1 && forward.inputs[0]!.dtype === dtype;

@@ -4,7 +4,7 @@
 import { type Graph, movedPrefix, type Output } from '../../graph/types.ts';
 import type { Root } from '../build/tree.ts';
 import type { EntryName, ObjectiveChoice } from '../types.ts';
-import { entryOf } from '../values/module.ts';
+import { entryNamed } from '../values/instance.ts';
 import type { Session } from '../values/session.ts';
 import type { TraceOptions } from '../values/tracer.ts';
 import { openTrace, type Traced, traceDeclared, traceForward } from './callable.ts';
@@ -19,7 +19,7 @@ const companion = 'logits';
 /** Traces an entry by name: `forward`, `loss`, or one that the root block declares. */
 export function traceNamed(trace: Trace, entry: EntryName, options: TraceOptions): Traced | undefined {
   if (entry === 'forward') return traceForward(trace);
-  const declared = entryOf(trace.root.instance.block!.decl, entry);
+  const declared = entryNamed(trace.root.instance, entry);
   if (declared !== undefined) return traceDeclared(trace, declared);
   const forward = traceForward(trace);
   if (forward === undefined) return undefined;
@@ -37,7 +37,7 @@ export function traceLoss(trace: Trace, forward: Traced, objective?: ObjectiveCh
 
 /** Outputs of `logits`, where it takes what the forward takes. */
 function companionOf(trace: Trace, forward: Traced): readonly Output[] {
-  const declared = entryOf(trace.root.instance.block!.decl, companion);
+  const declared = entryNamed(trace.root.instance, companion);
   const logits = declared && traceDeclared(trace, declared);
   return logits?.inputs.every((input) => forward.inputs.includes(input)) ? logits.outputs : [];
 }

@@ -23,6 +23,7 @@ export type ParameterKind =
   | 'dim'
   | 'shape'
   | 'list'
+  | 'child'
   | 'pattern';
 
 export interface BuiltinParameter {

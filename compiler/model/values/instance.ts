@@ -1,4 +1,5 @@
-/** Walks over the tree of block instances: weights in order, children by name. */
+/** Walks over the tree of block instances: weights in order, children and entries by name. */
+import type { EntryMember } from '../../../grammar/ast.ts';
 import type { Weight } from '../types.ts';
 import { poison } from './poison.ts';
 import type { ChildEntry, Instance, Value, WeightEntry } from './values.ts';
@@ -8,6 +9,15 @@ export function childValue(entry: ChildEntry): Value {
   if (entry.array) return { kind: 'array', name: entry.name, items: entry.items };
   const [instance] = entry.items;
   return instance === undefined ? poison : { kind: 'instance', instance };
+}
+
+/** The entries that an instance has beside its `forward`, in order. */
+export function entriesOf({ entries }: Instance): readonly EntryMember[] {
+  return entries ?? [];
+}
+
+export function entryNamed(instance: Instance, name: string): EntryMember | undefined {
+  return entriesOf(instance).find((entry) => entry.name.text === name);
 }
 
 /** A child or weight by name, and the names there are. */

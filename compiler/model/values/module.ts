@@ -55,13 +55,9 @@ export function forwardOf(decl: BlockDecl): ForwardMember | undefined {
   return decl.members.find((m) => m.kind === 'forward');
 }
 
-/** The entries that a block declares beside its `forward`, in order. */
-export function entriesOf(decl: BlockDecl): EntryMember[] {
-  return decl.members.filter((m) => m.kind === 'entry');
-}
-
+/** An entry that a block declares beside its `forward`. */
 export function entryOf(decl: BlockDecl, name: string): EntryMember | undefined {
-  return entriesOf(decl).find((entry) => entry.name.text === name);
+  return decl.members.filter((m) => m.kind === 'entry').find((entry) => entry.name.text === name);
 }
 
 /** The files and packages of one check, each read once. */

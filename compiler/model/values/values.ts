@@ -212,6 +212,8 @@ export interface Instance {
   readonly scope: Names;
   /** Weights and children in order of declaration. */
   readonly members: readonly (ChildEntry | WeightEntry)[];
+  /** The entries whose `when` holds, of kind `block`. */
+  readonly entries?: readonly EntryMember[];
   /** What stood in its place before `with ... as` put it there. */
   readonly replaces?: Instance;
   /**

@@ -2,10 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import { cutAtGather } from '../../../compiler/autodiff/chunk.ts';
 import { inputsOf, resolveModel, traceEntry } from '../../../compiler/model/index.ts';
+import type { Model } from '../../../compiler/model/types.ts';
 import { chunkByChunk, wholeBatch } from '../../../runtime/reference/computation.ts';
 import { ReferenceTrainSession } from '../../../runtime/reference/session.ts';
 import { memoryHost } from '../../errors/report.ts';
-import { anyCases, batchOf, lossOf, trainableOf } from '../../support/any-models.ts';
+import { anyCases, batchOf, libraryCases, lossOf, trainableOf } from '../../support/any-models.ts';
 import { adamw } from '../../support/optimizers.ts';
 import { fixtureModel, weightValues } from '../../support/training-models.ts';
 
@@ -22,7 +23,7 @@ function resolved(source: string) {
 }
 
 describe('entries', () => {
-  it('are those that the root declares, and forward', () => {
+  it('are those that the root declares, forward, and the loss of an objective that fits', () => {
     expect(entriesOf('prompted')).toEqual([
       {
         entry: 'class_features',
@@ -33,6 +34,11 @@ describe('entries', () => {
         entry: 'forward',
         inputs: ['image [B, 3, 4, 4]', 'prompts [3, 5] table'],
         outputs: ['scores [B, 3]'],
+      },
+      {
+        entry: 'loss',
+        inputs: ['image [B, 3, 4, 4]', 'prompts [3, 5] table', 'label [B]'],
+        outputs: ['loss []', 'accuracy []'],
       },
     ]);
   });
@@ -60,6 +66,34 @@ block Tower { param w: [4] = ones  forward(x: [B, 4]) = x * w  entry twice(x: [B
 block Root { tower: Tower()  forward(x: [B, 4]) = tower(x)  entry four(x: [B, 4]) -> [B, 4] = 2 * tower.twice(x) }
 model "m" = Root()`);
     expect(model).toMatchObject({ entries: [{ name: 'four' }, { name: 'forward' }] });
+  });
+
+  const tower = (condition: string) => `
+block Tower(deep: bool = false) { forward(x: [B, 4]) = x  entry twice(x: [B, 4]) -> [B, 4] = 2 * forward(x) when deep }
+block Root(tower: block) {
+  inner: tower
+  forward(x: [B, 4]) = inner(x)
+  entry four(x: [B, 4]) -> [B, 4] = 2 * inner.twice(x)${condition}
+}
+block Flat { forward(x: [B, 4]) = x }`;
+
+  it('exist only when their condition holds, such as that a child has one', () => {
+    const source = tower(' when has_entry(inner, "twice")');
+    const names = (model: string) =>
+      (resolved(`${source}\nmodel "m" = ${model}`) as Model).entries.map((e) => e.name);
+    expect(names('Tower(deep = true)')).toEqual(['twice', 'forward']);
+    expect(names('Tower()')).toEqual(['encode_image', 'forward']);
+    expect(names('Root(Tower(deep = true))')).toEqual(['four', 'forward']);
+    expect(names('Root(Tower())')).toEqual(['encode_image', 'forward']);
+    expect(names('Root(Flat())')).toEqual(['encode_image', 'forward']);
+  });
+
+  it('that do not exist cannot be called, and the message says why', () => {
+    expect(resolved(`${tower('')}\nmodel "m" = Root(Tower())`)).toBe('Z211: `twice` exists only when deep');
+    expect(resolved(`${tower(' when 1')}\nmodel "m" = Root(Tower())`)).toMatch(/^Z209: `when` needs a bool/);
+    expect(resolved(`${tower(' when has_entry(2, "twice")')}\nmodel "m" = Root(Tower())`)).toMatch(
+      /^Z209: `child` of has_entry must be a child block/,
+    );
   });
 
   it('of a tower without any are encode_image or encode_text as well', () => {
@@ -120,6 +154,31 @@ describe('objectives', () => {
     expect(refused('student', 'contrastive')).toBe('argument `out` of contrastive lacks the field `image`');
   });
 
+  it('without a name are the one of the library that fits', () => {
+    const fitting = (forward: string) =>
+      (
+        resolved(
+          `block T { forward(x: [B, 4, 7], tokens: i32[B, 4]) = ${forward} }\nmodel "m" = T()`,
+        ) as Model
+      ).objective;
+    expect(fitting('{ words = x }')).toBe('caption');
+    expect(fitting('{ words = x[:, 0] }')).toBe('bag_of_words');
+    expect(fitting('{ scores = x[:, 0] }')).toBe('classify');
+    expect(fitting('{ values = x[:, 0] }')).toBe('regress');
+    expect(fitting('x[:, 0]')).toBeUndefined();
+    const clip = 'image = x[:, 0], text = x[:, 1], scale = mean(x)';
+    expect(fitting(`{ ${clip}, words = x }`)).toBe('contrastive');
+    expect(fitting(`{ ${clip}, words = x, bias = mean(x) }`)).toBe('sigmoid_loss');
+    // Convirt and triplet.
+    expect(fitting('{ image = x[:, 0], text = x[:, 1] }')).toBeUndefined();
+  });
+
+  it('do not fit where nothing says the size of what they are fed', () => {
+    const model = resolved('block T { forward(x: [B, 7]) = { words = x } }\nmodel "m" = T()');
+    expect(model).toMatchObject({ entries: [{ name: 'forward' }] });
+    expect(model).not.toHaveProperty('objective');
+  });
+
   it('without a name need one that fits', () => {
     const graph = traceEntry(fixtureModel('any.zoo#student'), 'loss');
     expect(graph).toMatchObject({
@@ -130,7 +189,7 @@ describe('objectives', () => {
 });
 
 describe('training of any model', () => {
-  it.each(anyCases)('$name: in chunks the steps of the whole batch', async (test) => {
+  it.each([...anyCases, ...libraryCases])('$name: in chunks the steps of the whole batch', async (test) => {
     const trainable = trainableOf(test);
     const weights = test.model.weights.filter((w) => w.dtype !== 'i64');
     const trained = weights.filter((w) => trainable.includes(w.name));

@@ -63,6 +63,14 @@ describe('what a model says about itself', () => {
       'encode_image',
       'encode_text',
       'logits',
+      'penultimate_patches',
+      'forward',
+      'loss',
+    ]);
+    expect(model('RN50').entries.map((e) => e.name)).toEqual([
+      'encode_image',
+      'encode_text',
+      'logits',
       'forward',
       'loss',
     ]);

@@ -1,0 +1,21 @@
+/** The objectives of the library against open_clip's and PyTorch's losses and the papers' formulas, both sides in f64. */
+import { describe, expect, it } from 'vitest';
+import { differentiate } from '../../compiler/autodiff/differentiate.ts';
+import { executeReference } from '../../compiler/graph/reference.ts';
+import { verify } from '../../compiler/graph/verify.ts';
+import { relL2 } from '../support/golden/golden.ts';
+import { objectiveCases, objectiveInstance } from '../support/objectives.ts';
+
+describe.each(objectiveCases)('$name', ({ test }) => {
+  it('has the terms and the gradients of the published loss', () => {
+    const { graph, inputs, params } = objectiveInstance(test);
+    const wrt = Object.keys(test.gradients);
+    const whole = verify(differentiate(verify(graph), { loss: 'loss', wrt }));
+    const results = executeReference(whole, { inputs, params });
+    expect(graph.outputs.map((o) => o.name)).toEqual(Object.keys(test.terms));
+    for (const [name, wanted] of Object.entries(test.terms))
+      expect(Math.abs(results.get(name)!.data[0]! - wanted), name).toBeLessThan(1e-12 * Math.abs(wanted));
+    for (const [name, wanted] of Object.entries(test.gradients))
+      expect(relL2(results.get(`grad.${name}`)!.data, Float64Array.from(wanted)), name).toBeLessThan(1e-11);
+  });
+});
