@@ -126,7 +126,17 @@ objective apart(out: { image: [B, E], text: [B, E], scale: [] }) -> [] {
 const packages: Readonly<Record<string, readonly string[]>> = {
   nn: [
     ...['Linear', 'LayerNorm', 'RMSNorm', 'MultiheadAttention', 'Embedding', 'Conv2d', 'BatchNorm2d'],
-    ...['gelu', 'gelu_tanh', 'quick_gelu', 'silu', 'softplus', 'tokens_at', 'drop_tokens', 'mask_tokens'],
+    ...[
+      'gelu',
+      'gelu_tanh',
+      'quick_gelu',
+      'silu',
+      'softplus',
+      'identity',
+      'tokens_at',
+      'drop_tokens',
+      'mask_tokens',
+    ],
   ],
   losses: ['l2_normalize', 'logits'],
   clip: ['CLIP', 'TextTransformer', 'ResidualAttentionBlock', 'Bottleneck'],
