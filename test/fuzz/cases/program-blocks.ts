@@ -119,7 +119,7 @@ objective smoothed(out: { image: [B, E], text: [B, E], scale: [] }) -> [] {
 }
 objective apart(out: { image: [B, E], text: [B, E], scale: [] }) -> [] {
   let d = gather(out.image) - gather(rearrange(out.text, [b, e] -> [b, e, 1]))[:, :, 0]
-  return mean(d ^ 2) * out.scale + mean(min(abs(d), axis = 0)) + sum(top_k(rearrange(d, [b, e] -> [e, b]), 1).values) / (2 * N)
+  return mean(d ^ 2) * out.scale + mean(min(abs(d), axis = 0)) + sum(max(abs(d), axis = 1)) / (2 * N)
 }
 `;
 

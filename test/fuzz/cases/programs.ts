@@ -8,7 +8,7 @@
 
 import { type Graph, movedPrefix } from '../../../compiler/graph/types.ts';
 import { builtinNamed } from '../../../compiler/model/builtins/builtins.ts';
-import { resolveModel, traceEntry } from '../../../compiler/model/index.ts';
+import { checkFile, resolveModel, traceEntry } from '../../../compiler/model/index.ts';
 import type { Model, Result } from '../../../compiler/model/types.ts';
 import { nodeHost } from '../../../zoo/host.ts';
 import { Draw } from './draw.ts';
@@ -231,6 +231,7 @@ const host = nodeHost();
 
 function modelOf(text: string): Model {
   const own = { ...host, read: (name: string) => (name === path ? text : host.read(name)) };
+  checked(checkFile(own, path), text);
   return checked(resolveModel(own, path), text);
 }
 
