@@ -28,6 +28,7 @@ describe('words over tensors', () => {
       'conv1d(image[:, :, 0, :], w, padding = 1)',
       'upsample(image, 2) + upsample(image, 2, method = "bilinear")',
       'einsum(s[b, i], s[b, j], s[b, k] -> [b, i, j, k])',
+      's * (not (sum([s * i for i in 0..3]) > 1))',
     );
     expect(check(source)).toBe('\n\n');
   });

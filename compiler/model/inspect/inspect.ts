@@ -109,7 +109,8 @@ function inspectRecord({ fields }: RecordExpr, look: Look): Kind {
 function inspectUnary(expr: Expr & { kind: 'unary' }, look: Look): Kind {
   if (expr.op === 'not') {
     const kind = inspect(expr.operand, look);
-    if (kind.of === 'tensor') return kind;
+    // What is not known here may be a mask.
+    if (kind.of === 'tensor' || kind.of === 'any') return kind;
     requireBool(kind, '`not`', look, expr.span);
     return { of: 'bool' };
   }

@@ -119,14 +119,24 @@ objective smoothed(out: { image: [B, E], text: [B, E], scale: [] }) -> [] {
 }
 objective apart(out: { image: [B, E], text: [B, E], scale: [] }) -> [] {
   let d = gather(out.image) - gather(rearrange(out.text, [b, e] -> [b, e, 1]))[:, :, 0]
-  return mean(d ^ 2) * out.scale + mean(min(abs(d), axis = 0)) + sum(top_k(rearrange(d, [b, e] -> [e, b]), 1).values) / (2 * N)
+  return mean(d ^ 2) * out.scale + mean(min(abs(d), axis = 0)) + sum(max(abs(d), axis = 1)) / (2 * N)
 }
 `;
 
 const packages: Readonly<Record<string, readonly string[]>> = {
   nn: [
     ...['Linear', 'LayerNorm', 'RMSNorm', 'MultiheadAttention', 'Embedding', 'Conv2d', 'BatchNorm2d'],
-    ...['gelu', 'gelu_tanh', 'quick_gelu', 'silu', 'softplus', 'tokens_at', 'drop_tokens', 'mask_tokens'],
+    ...[
+      'gelu',
+      'gelu_tanh',
+      'quick_gelu',
+      'silu',
+      'softplus',
+      'identity',
+      'tokens_at',
+      'drop_tokens',
+      'mask_tokens',
+    ],
   ],
   losses: ['l2_normalize', 'logits'],
   clip: ['CLIP', 'TextTransformer', 'ResidualAttentionBlock', 'Bottleneck'],

@@ -8,7 +8,7 @@
 
 import { type Graph, movedPrefix } from '../../../compiler/graph/types.ts';
 import { builtinNamed } from '../../../compiler/model/builtins/builtins.ts';
-import { resolveModel, traceEntry } from '../../../compiler/model/index.ts';
+import { checkFile, resolveModel, traceEntry } from '../../../compiler/model/index.ts';
 import type { Model, Result } from '../../../compiler/model/types.ts';
 import { nodeHost } from '../../../zoo/host.ts';
 import { Draw } from './draw.ts';
@@ -78,11 +78,22 @@ function stretch(
         replaced.set(`visual.${made}`, instead);
       return made;
     };
-    lines.push(`    let ${name} = ${make({ x, y, child, s, d })}`);
+    const operand = d.chance(0.15) ? d.pick(forms)(x, y) : x;
+    lines.push(`    let ${name} = ${make({ x: operand, y, child, s, d })}`);
     values.push(name);
   }
   return { lines, last: values.at(-1)! };
 }
+
+/** Expressions of the shape of both. */
+const forms: readonly ((x: string, y: string) => string)[] = [
+  (x) => `(${x} |> tanh |> identity)`,
+  (x, y) => `[${y}, ${x}][1]`,
+  (x, y) => `{ a = ${x}, b = ${y} }.a`,
+  (x, y) => `(if training then ${x} else ${y})`,
+  (x, y) => `sum([${x}, -${y}])`,
+  (x) => `(off ?: identity)(${x})`,
+];
 
 /** The youngest value is the likeliest, and two that differ. */
 function operands(values: readonly string[], d: Draw): readonly [x: string, y: string] {
@@ -142,52 +153,70 @@ function textTower(d: Draw, width: number): string {
   ]);
 }
 
-function write({ number, without }: Program): Written {
-  const draw = new Draw(number * 2 + 7);
-  const width = draw.pick([4, 4, 8, 8, 8, 8, 16, 16, 20, 20, 64]);
+/** How pictures become tokens of a square grid: by a child `enter`. */
+function entrance(draw: Draw, width: number) {
   const [resolution, patch] = draw.pick([
     [8, 4],
     [8, 4],
     [12, 4],
     [8, 2],
   ] as const);
-  const grid = resolution / patch;
-  const sizes = { rank: 3, grid, tokens: grid * grid, width } as const;
-  const convolved = draw.chance(0.3);
-  const children: Children = new Map([
-    [
-      'enter',
-      convolved
-        ? `: Conv2d(3, ${width}, kernel = ${patch}, stride = ${patch})`
-        : `: Linear(${3 * patch * patch}, ${width})`,
-    ],
-  ]);
-  const draft: Draft = { draw, without, children, replaced: new Map() };
-  if (!convolved && draw.chance(0.1)) draft.replaced.set('visual.enter', replacementOf('Linear(')!);
-  const [onTokenCount, onFeatureCount] = [1 + draw.below(6), draw.below(5)];
-  const a = stretch(draft, { first: 0, count: onTokenCount, start: 'entered' }, sizes, onTokens);
+  const common = { resolution, grid: resolution / patch } as const;
+  if (draw.chance(0.3))
+    return {
+      ...common,
+      declaration: `Conv2d(3, ${width}, kernel = ${patch}, stride = ${patch})`,
+      expression: 'rearrange(enter(image), [b, c, h, w] -> [b, (h w), c])',
+    };
+  return {
+    ...common,
+    declaration: `Linear(${3 * patch * patch}, ${width})`,
+    expression: `enter(rearrange(image, [b, c, (h p), (w q)] -> [b, (h w), (c p q)], p = ${patch}, q = ${patch}))`,
+  };
+}
+
+/** The block `Vision`, which gives [B, width]. */
+function visionTower(draft: Draft, width: number): { readonly text: string; readonly statements: number } {
+  const { draw, children, replaced } = draft;
+  const { resolution, grid, declaration, expression } = entrance(draw, width);
+  children.set('enter', `: ${declaration}`);
+  const instead = replacementOf(declaration);
+  if (instead !== undefined && draw.chance(0.1)) replaced.set('visual.enter', instead);
+  const tokens = { rank: 3, grid, tokens: grid * grid, width } as const;
+  const features = { ...tokens, rank: 2 } as const;
+  const [first, second] = [1 + draw.below(6), draw.below(5)];
+  const a = stretch(draft, { first: 0, count: first, start: 'entered' }, tokens, onTokens);
   const pooled = draw.pick(pools).replaceAll('LAST', a.last);
-  const features = { ...sizes, rank: 2 } as const;
-  const b = stretch(draft, { first: onTokenCount, count: onFeatureCount, start: 'pooled' }, features, onAny);
-  const entered = convolved
-    ? 'rearrange(enter(image), [b, c, h, w] -> [b, (h w), c])'
-    : `enter(rearrange(image, [b, c, (h p), (w q)] -> [b, (h w), (c p q)], p = ${patch}, q = ${patch}))`;
-  const [model, own] = draw.chance(0.2) ? ['SigLIP', 'sigmoid_loss'] : ['CLIP', 'contrastive'];
-  const objective = draw.weighted([[3, own], ...objectiveNames.map((name) => [0.25, name] as const)]);
-  const changes = [...draft.replaced].map(([at, block]) => `"${at}" as ${block}`);
+  const b = stretch(draft, { first, count: second, start: 'pooled' }, features, onAny);
+  const lines = [`    let entered = ${expression}`, ...a.lines, `    let pooled = ${pooled}`, ...b.lines];
+  const declared = [...children].map(([name, made]) => `  ${name}${made}`);
+  if (lines.some((line) => line.includes('(off ?: ')))
+    declared.push(`  off: Linear(1, 1) when ${width} > 100`);
   const text = `block Vision() {
-${[...children].map(([name, declaration]) => `  ${name}${declaration}`).join('\n')}
+${declared.join('\n')}
   forward(image: [B, 3, ${resolution}, ${resolution}]) -> [B, ${width}] {
-    let entered = ${entered}
-${[...a.lines, `    let pooled = ${pooled}`, ...b.lines].join('\n')}
+${lines.join('\n')}
     return ${b.last}
   }
 }
-model "random" = ${model}(vision = Vision(), text = ${textTower(draw, width)})${changes.length > 0 ? ` with ${changes.join(', ')}` : ''}
+`;
+  return { text, statements: first + second };
+}
+
+function write({ number, without }: Program): Written {
+  const draw = new Draw(number * 2 + 7);
+  const width = draw.pick([4, 4, 8, 8, 8, 8, 16, 16, 20, 20, 64]);
+  const draft: Draft = { draw, without, children: new Map(), replaced: new Map() };
+  const vision = visionTower(draft, width);
+  const [model, own] = draw.chance(0.2) ? ['SigLIP', 'sigmoid_loss'] : ['CLIP', 'contrastive'];
+  const objective = draw.weighted([[3, own], ...objectiveNames.map((name) => [0.25, name] as const)]);
+  const changes = [...draft.replaced].map(([at, block]) => `"${at}" as ${block}`);
+  const variant = changes.length > 0 ? ` with ${changes.join(', ')}` : '';
+  const text = `${vision.text}model "random" = ${model}(vision = Vision(), text = ${textTower(draw, width)})${variant}
 `;
   return {
     text: withBlocks(text, objective, draw.pick(indices)),
-    statements: onTokenCount + onFeatureCount,
+    statements: vision.statements,
     width,
     objective,
   };
@@ -202,6 +231,7 @@ const host = nodeHost();
 
 function modelOf(text: string): Model {
   const own = { ...host, read: (name: string) => (name === path ? text : host.read(name)) };
+  checked(checkFile(own, path), text);
   return checked(resolveModel(own, path), text);
 }
 

@@ -11,25 +11,6 @@ import {
   shapeText,
 } from './statements.ts';
 
-const comparison = ({ d, x, y }: Place) =>
-  `(${d.pick([
-    `${x} ${d.pick(['<', '<=', '>', '>=', '==', '!='])} ${y}`,
-    `${x} ${d.pick(['<', '>='])} ${d.pick(['0.1', '-0.2'])}`,
-    `${d.pick(['0', '0.3'])} ${d.pick(['<=', '>', '!='])} ${y}`,
-    `${x} ${d.pick(['==', '!='])} relu(${x})`,
-  ])})`;
-
-function mask(p: Place): string {
-  const [a, b] = [comparison(p), comparison(p)];
-  return p.d.weighted([
-    [3, a],
-    [1, `(${a} and ${b})`],
-    [1, `(${a} or ${b})`],
-    [1, `(not ${a})`],
-    [0.5, `(not ${a} and ${b} or ${a})`],
-  ]);
-}
-
 const rounding = (d: Draw) => d.pick(['floor', 'ceil', 'round', 'sign']);
 const reduction = (d: Draw) => d.pick(['sum', 'mean', 'max', 'min']);
 
@@ -48,12 +29,37 @@ function reduced(x: string, { rank, tokens, width }: Sizes, d: Draw): string {
   return `${word}(${x}, axis = ${axis}, keep = true)${word === 'sum' ? ` / ${terms}` : ''}`;
 }
 
+const comparison = ({ d, x, y, s }: Place) =>
+  `(${d.pick([
+    `${x} ${d.pick(['<', '<=', '>', '>=', '==', '!='])} ${y}`,
+    `${reduced(x, s, d)} ${d.pick(['<', '>='])} ${d.pick([y, '0.1', reduced(y, s, d)])}`,
+    `${x} ${d.pick(['<', '>='])} ${d.pick(['0.1', '-0.2'])}`,
+    `${d.pick(['0', '0.3'])} ${d.pick(['<=', '>', '!='])} ${y}`,
+    `${x} ${d.pick(['==', '!='])} relu(${x})`,
+  ])})`;
+
+function mask(p: Place): string {
+  const [a, b] = [comparison(p), comparison(p)];
+  return p.d.weighted([
+    [3, a],
+    [1, `(${a} and ${b})`],
+    [1, `(${a} or ${b})`],
+    [1, `(not ${a})`],
+    [0.5, `(not ${a} and ${b} or ${a})`],
+  ]);
+}
+
 const choices: Statements = [
   [2, (p) => `where(${mask(p)}, ${p.x}, ${p.d.pick([p.y, `${p.y} * 0.5`, '0.25', '-1'])})`],
   [0.7, (p) => `${p.x} * ${mask(p)} + ${p.y} * (1 - ${comparison(p)})`],
   // What has no value where it is not chosen.
   [0.5, ({ x, y, d }) => `where(${x} > 0.05, ${d.pick([`ln(${x})`, `${y} / ${x}`])}, ${y})`],
-  [0.7, ({ x, y, d }) => `${d.pick(['max', 'min'])}(${x}, ${d.pick([y, '0.1', `${y} - 0.2`])})`],
+  [0.5, (p) => `where(${mask(p)}, ${p.x}, ${reduced(p.y, p.s, p.d)})`],
+  [
+    0.7,
+    ({ x, y, s, d }) =>
+      `${d.pick(['max', 'min'])}(${x}, ${d.pick([y, '0.1', `${y} - 0.2`, reduced(y, s, d)])})`,
+  ],
   [0.7, ({ x, y, d }) => `${x} + ${rounding(d)}(${y} * ${d.pick([1, 3])}) * 0.25`],
   [0.5, ({ x, y, d }) => `${x} + stop_gradient(${rounding(d)}(${y} * 4) / 4 - ${y})`],
   [0.5, ({ x, y }) => `${x} * stop_gradient(${y}) + stop_gradient(${x})`],
@@ -61,7 +67,11 @@ const choices: Statements = [
 
 const arithmetic: Statements = [
   [0.7, ({ x, y, d }) => `${d.pick(['sin', 'cos'])}(${x} * ${d.pick([1, 4])}) + ${y}`],
-  [0.7, ({ x, y, d }) => `${x} % ${d.pick(['0.75', '-1.5', `(${y} * ${y} + 0.5)`])}`],
+  [
+    0.7,
+    ({ x, y, s, d }) =>
+      `${x} % ${d.pick(['0.75', '-1.5', `(${y} * ${y} + 0.5)`, `(abs(${reduced(y, s, d)}) + 0.5)`])}`,
+  ],
   [0.5, ({ x, y, d }) => `tanh(${x}) ^ ${d.pick(['0', '1', '2', '3', '5'])} * ${y}`],
   [
     0.5,
@@ -157,6 +167,22 @@ const sorting: Statements = [
     },
   ],
   [0.4, ({ x, y }) => `${x} + float(argsort(argsort(${y}))) * 0.1`],
+  [
+    0.4,
+    ({ x, y, s, d }) => {
+      const order = d.pick([`argsort(${y})`, `top_k(${y}, 2).indices`]);
+      return `${x} * ${asColumn(`take(${x}, ${cut(order, s, -1, d.pick(['0', '1']))}, axis = ${s.rank - 1})`, s)}`;
+    },
+  ],
+  [
+    0.4,
+    ({ x, y, s, d }) => {
+      const { axis, size } = anyAxis(s, d);
+      const pairs = `rearrange(iota(${2 * size}) % ${size}, [(i j)] -> [i, j], j = 2)`;
+      const behind = axis === 1 && s.rank === 3 ? 2 : s.rank;
+      return `${y} - sum(select(${x}, ${pairs}, axis = ${axis}), axis = ${behind}) / 2`;
+    },
+  ],
   [0.5, ({ x, y, s }) => `${x} * one_hot(argmax(${y}, axis = -1), ${s.width}) + ${y}`],
   [
     0.5,
@@ -215,6 +241,11 @@ export const wordsOnAny: Statements = [
 
 export const wordsOnTokens: Statements = [
   [0.5, ({ x, y }) => `tokens_at(${x}, argsort(mean(${y}, axis = 2)))`],
+  [
+    0.4,
+    ({ x, y, s }) =>
+      `${y} + einsum(one_hot(argmax(${x}, axis = 1), ${s.tokens})[b, w, t], ${x}[b, t, w] -> [b, t, w])`,
+  ],
   [
     0.4,
     ({ x, y, s }) => {
