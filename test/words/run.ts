@@ -8,9 +8,9 @@
 import { parseArgs } from 'node:util';
 import { formatShape } from '../../compiler/graph/types.ts';
 import { openGpu } from '../../runtime/node/gpu.ts';
-import { sizes } from './cases.ts';
 import { type Measured, measure } from './measure.ts';
 import { type Sample, samplesOf } from './samples.ts';
+import { sizes } from './word-case.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,6 +1,7 @@
 /** The cases of words in their sizes; among the small ones those of PyTorch's file. */
 import { type Said, saidBy, valuesOf, wordCases } from '../support/tensor-words.ts';
-import { cases, type Size, sizes, type WordCase } from './cases.ts';
+import { cases } from './cases.ts';
+import { type Size, sizes, type WordCase } from './word-case.ts';
 
 /** One case in one size. */
 export interface Sample extends Said {
@@ -13,7 +14,7 @@ export interface Sample extends Said {
   readonly differences: boolean;
 }
 
-export function sampleOf(c: WordCase, size: Size): Sample {
+function sampleOf(c: WordCase, size: Size): Sample {
   const at = sizes.indexOf(size);
   const { expression, shapes, range = [-2, 2], activations = ['w0'], batch, training = false } = c;
   const names = Object.keys(shapes);
