@@ -91,7 +91,7 @@ const forms: readonly ((x: string, y: string) => string)[] = [
   (x, y) => `[${y}, ${x}][1]`,
   (x, y) => `{ a = ${x}, b = ${y} }.a`,
   (x, y) => `(if training then ${x} else ${y})`,
-  (x, y) => `sum([${x}, -${y}])`,
+  (x, y) => `sum([${x}, -0.5 * ${y}])`,
   (x) => `(off ?: identity)(${x})`,
 ];
 

@@ -51,7 +51,7 @@ function mask(p: Place): string {
 
 const choices: Statements = [
   [2, (p) => `where(${mask(p)}, ${p.x}, ${p.d.pick([p.y, `${p.y} * 0.5`, '0.25', '-1'])})`],
-  [0.7, (p) => `${p.x} * ${mask(p)} + ${p.y} * (1 - ${comparison(p)})`],
+  [0.7, (p) => `${p.x} * ${mask(p)} + ${p.y} * (1.5 - ${comparison(p)})`],
   // What has no value where it is not chosen.
   [0.5, ({ x, y, d }) => `where(${x} > 0.05, ${d.pick([`ln(${x})`, `${y} / ${x}`])}, ${y})`],
   [0.5, (p) => `where(${mask(p)}, ${p.x}, ${reduced(p.y, p.s, p.d)})`],
