@@ -355,7 +355,7 @@ block A(width: int) {
         --> main.zoo:6:15
        6 |     let b = x.shape
          |               ^^^^^
-         = help: x.T transposes a matrix
+         = help: write dimension names: x: [B, T, width] makes B and T values of the body
 
       error[Z210]: \`width\` is an int and cannot be called
         --> main.zoo:7:13
@@ -629,5 +629,28 @@ block C(width: int) {
          |                                                     ^^^^^
       "
     `);
+  });
+});
+
+describe('what other libraries call things', () => {
+  const helpFor = (expression: string) => {
+    const text = check(`
+block A { forward(x: [B, 3, 4]) -> [B, 3, 4] = ${expression} }
+model "a" = A()`);
+    return /help: (.*)/.exec(text)?.[1];
+  };
+
+  it.each([
+    ['cat(x, x, axis = 1)', 'write concat(a, b, axis = 1)'],
+    ['permute(x, 0, 2, 1)', 'write rearrange(x, [a, b, c] -> [a, c, b])'],
+    ['masked_fill(x, x > 0, 0)', 'write where(mask, value, x)'],
+    ['clamp(x, 0, 1)', 'write max(min(x, high), low)'],
+    ['torch.relu(x)', 'write the function alone: relu(x), not torch.relu(x)'],
+    ['x.mean(1)', '`mean` is a function: mean(x, ...)'],
+    ['x.view(3)', 'write rearrange(x, [b, (h d)] -> [b, h, d], h = heads)'],
+    ['x + sum(x, dim = 1)', 'write axis = 1'],
+    ['x + sum(x, axis = 1, keepdim = true)', 'write keep = true'],
+  ])('%s is answered with how it is written here', (expression, help) => {
+    expect(helpFor(expression)).toBe(help);
   });
 });
