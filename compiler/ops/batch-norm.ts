@@ -160,7 +160,7 @@ export const batchMoments = defineOp<'batch_moments'>({
     strips: 'none',
   },
   language: 'none',
-  examples: [{ name: 'images', inputs: [floats([2, 3, 2, 3])], attrs: {} }],
+  examples: [{ name: 'pictures', inputs: [floats([2, 3, 2, 3])], attrs: {} }],
   cost: perInputElement(4),
   tolerance: { rtol: 5e-6, atol: 5e-6 },
 });
@@ -200,7 +200,7 @@ export const batchNormSums = defineOp<'batch_norm_sums'>({
   },
   language: 'none',
   examples: [
-    { name: 'images', inputs: [floats([2, 3, 2, 3]), floats([2, 3, 2, 3]), floats([3])], attrs: {} },
+    { name: 'pictures', inputs: [floats([2, 3, 2, 3]), floats([2, 3, 2, 3]), floats([3])], attrs: {} },
   ],
   cost: perInputElement(4),
   // Sums of signed terms: judged against the sum of their sizes.

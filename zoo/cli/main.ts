@@ -189,6 +189,15 @@ program
   .action(async (weights, options) => (await import('./verbs/import.ts')).importWeights(weights, options));
 
 program
+  .command('blend')
+  .description('weights between two checkpoints of one model: (1 - alpha) first + alpha second (WiSE-FT)')
+  .argument('<first>', 'file or folder of weights, such as those that fine-tuning began with')
+  .argument('<second>', 'the same of the fine-tuned model')
+  .requiredOption('--alpha <x>', 'from 0 (all of the first) to 1')
+  .requiredOption('--out <file>', 'safetensors file to write')
+  .action(async (first, second, options) => (await import('./verbs/blend.ts')).blend(first, second, options));
+
+program
   .command('classify')
   .description('zero-shot classification: label and probability per image')
   .argument('<model>', modelHelp)
