@@ -20,7 +20,7 @@ const images = Float64Array.from({ length: batch * length * channels }, (_, i) =
 function places(step: number, training = true): number[][] {
   const keys = Float64Array.from(randomKeys(1, step, 0, batch));
   const inputs = new Map([
-    ['images', { shape: [batch, length, channels], data: images }],
+    ['x', { shape: [batch, length, channels], data: images }],
     [randomInput, { shape: [batch, keyWords], data: keys }],
   ]);
   const graph = unwrap(traceEntry(model, model.entries[0]!.name, { batch, training }));
