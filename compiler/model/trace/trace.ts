@@ -56,8 +56,11 @@ export function traceRoot(
   };
   let made = traced(options);
   if (made?.trace.tracer.randomness.used && options.batch !== undefined) {
+    // An objective draws nothing: the forward says all.
     const { batch: _, ...open } = options;
-    const learnt = traced(open)?.trace.tracer.randomness.learnt;
+    const trace = openTrace(root, session, open);
+    const found = entry === lossEntry ? traceForward(trace) : traceNamed(trace, entry, open);
+    const learnt = found && trace.tracer.randomness.learnt;
     made = learnt && traced({ ...options, randomRows: learnt });
   }
   if (made === undefined || session.hasErrors) return undefined;
