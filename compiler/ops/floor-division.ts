@@ -34,12 +34,15 @@ export function remainder(a: number, b: number): number {
   return r !== 0 && r < 0 !== b < 0 ? r + b : r;
 }
 
-/** The quotient is off by one where rounding took it over a whole number: the last two lines bring it back. */
+/**
+ * As C's fmod with the divisor added where the signs differ: the sum may round to the divisor, from which nothing
+ * must be taken again. The quotient is off by one where rounding took it over a whole number.
+ */
 export function remainderSource({ lanes, type: t }: Lane): string {
   return `fn remainder_${lanes}(a: ${t}, b: ${t}) -> ${t} {
-  var r = a - b * floor(a / b);
-  r = select(r, r + b, (r != ${t}(0.0)) & ((r < ${t}(0.0)) != (b < ${t}(0.0))));
-  return select(r, r - b, abs(r) >= abs(b));
+  var r = a - b * trunc(a / b);
+  r = select(r, r - sign(r) * abs(b), abs(r) >= abs(b));
+  return select(r, r + b, (r != ${t}(0.0)) & ((r < ${t}(0.0)) != (b < ${t}(0.0))));
 }
 `;
 }

@@ -4,7 +4,7 @@ import { scheduleKinds } from './execute.ts';
 import { casesOf, expectNone } from './share.ts';
 
 it('equal the reference', async () => {
-  const count = casesOf(16);
+  const count = casesOf(18);
   const { counts } = (await expectNone('program', count)).tally;
   for (const kind of scheduleKinds) expect(counts[`cases ${kind}`]).toBe(count);
 });

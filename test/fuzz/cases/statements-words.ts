@@ -32,7 +32,7 @@ function reduced(x: string, { rank, tokens, width }: Sizes, d: Draw): string {
 const comparison = ({ d, x, y, s }: Place) =>
   `(${d.pick([
     `${x} ${d.pick(['<', '<=', '>', '>=', '==', '!='])} ${y}`,
-    `${reduced(x, s, d)} ${d.pick(['<', '>='])} ${d.pick([y, '0.1', reduced(y, s, d)])}`,
+    `${reduced(x, s, d)} ${d.pick(['<', '>='])} ${d.pick([y, '0.1', `0.1 + ${reduced(y, s, d)}`])}`,
     `${x} ${d.pick(['<', '>='])} ${d.pick(['0.1', '-0.2'])}`,
     `${d.pick(['0', '0.3'])} ${d.pick(['<=', '>', '!='])} ${y}`,
     `${x} ${d.pick(['==', '!='])} relu(${x})`,
@@ -75,7 +75,8 @@ const arithmetic: Statements = [
   [0.5, ({ x, y, d }) => `tanh(${x}) ^ ${d.pick(['0', '1', '2', '3', '5'])} * ${y}`],
   [
     0.5,
-    ({ x, y, d }) => `(${y} ^ 2 + 1) ^ ${d.pick(['-1', '-2', '-0.5', '0.7', '3 / 2', `tanh(${x})`])} * ${x}`,
+    ({ x, y, d }) =>
+      `(${y} ^ 2 + 1) ^ ${d.pick(['-1', '-2', '-0.5', '0.7', '(3 / 2)', `tanh(${x})`])} * ${x}`,
   ],
   [
     0.4,
