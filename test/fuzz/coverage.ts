@@ -56,8 +56,10 @@ function layoutsOf({ layouts }: JoinPlan): [name: string, nodes: number][] {
   return Object.entries({ columns, filters, inside, parts }).map(([name, nodes]) => [name, nodes.size]);
 }
 
-/** Words that compute something; the others start weights, whose values the fuzzers choose. */
-const words = builtinNames().filter((name) => builtinNamed(name)!.shapes !== 'of a weight');
+/** Words that compute something; the others start weights, whose values the fuzzers choose, or ask about children. */
+const words = builtinNames().filter(
+  (name) => !['of a weight', 'a bool'].includes(builtinNamed(name)!.shapes),
+);
 
 /** Everything that a long run should reach; words where it has programs. */
 function wanted(programs: boolean): string[] {
