@@ -87,17 +87,12 @@ function outputFor(
   { value, inputs }: Traced,
 ): Value | undefined {
   if (type.kind === 'static-type') return undefined;
-  if (value.kind !== 'record')
-    return position === 0 || name.text === soleOutput ? asOutput(type, value) : undefined;
-  const field = value.fields.get(name.text);
-  if (field !== undefined) return field;
-  if (type.kind === 'record-type' || position === 0) return value;
-  return inputs.find((input) => input.name === name.text)?.value;
-}
-
-/** A model that gives one tensor fits `{ out: [B, C] }` as well. */
-function asOutput(type: TypeExpr, value: Value): Value {
-  return type.kind === 'record-type' ? { kind: 'record', fields: new Map([[soleOutput, value]]) } : value;
+  // A model that gives one tensor fits `{ out: [B, C] }` as well.
+  const fields = value.kind === 'record' ? value.fields : new Map([[soleOutput, value]]);
+  const field = fields.get(name.text);
+  if (field !== undefined && (type.kind !== 'record-type' || field.kind === 'record')) return field;
+  if (type.kind === 'record-type') return { kind: 'record', fields };
+  return position === 0 ? value : inputs.find((input) => input.name === name.text)?.value;
 }
 
 /**

@@ -179,6 +179,23 @@ describe('objectives', () => {
     expect(model).not.toHaveProperty('objective');
   });
 
+  it('read an input of the model by its name, whatever that gives, and no second one of another type', () => {
+    const source = `
+block T { forward(tokens: [B, 4]) -> [B, 4] = 2 * tokens }
+objective same(y: [B, D], tokens: [B, D]) -> [] = mean(gather((y - tokens) ^ 2))
+objective other(y: [B, D], tokens: i32[B, D]) -> [] = mean(gather((y - float(tokens)) ^ 2))
+model "m" = T()`;
+    const model = resolved(source);
+    if (typeof model === 'string') throw new Error(model);
+    const loss = (name: string) => traceEntry(model, 'loss', { batch: 2, objective: { name } });
+    const same = loss('same');
+    expect(same.ok && inputsOf(same.value)).toEqual([{ name: 'tokens', dtype: 'f32', sizes: [4] }]);
+    expect(loss('other')).toMatchObject({
+      ok: false,
+      diagnostics: [{ message: 'argument `tokens` of other must be i32 i32[B, D], got f32' }],
+    });
+  });
+
   it('without a name need one that fits', () => {
     const graph = traceEntry(fixtureModel('any.zoo#student'), 'loss');
     expect(graph).toMatchObject({
