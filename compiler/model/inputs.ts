@@ -1,17 +1,32 @@
 /** The inputs of a graph, and what each can hold by its type. */
-import type { Graph } from '../graph/types.ts';
+import type { Graph, Range } from '../graph/types.ts';
+import type { OpAttributes } from '../ops/attributes.ts';
 import { randomInput } from '../ops/philox.ts';
 import type { ModelInput } from './types.ts';
 
 /** What a traced graph is fed by its caller. */
 export function inputsOf({ nodes }: Graph): ModelInput[] {
-  return nodes.flatMap(({ op, attrs }): ModelInput[] => {
-    if (op !== 'input' || attrs.name === randomInput) return [];
-    const { name, dtype, shape, table, ids } = attrs;
-    const sizes = (table ? shape : shape.slice(1)) as readonly number[];
-    const said = { ...(table ? { table } : {}), ...(ids === undefined ? {} : { ids }) };
-    return [{ name, dtype: dtype as ModelInput['dtype'], sizes, ...said }];
-  });
+  return nodes.flatMap(({ op, attrs }) =>
+    op === 'input' && attrs.name !== randomInput ? [modelInput(attrs)] : [],
+  );
+}
+
+/** An input by the attributes of its node: sizes are numbers, but that of the batch. */
+export function modelInput({ name, dtype, shape, table, ids }: OpAttributes['input']): ModelInput {
+  const sizes = (table ? shape : shape.slice(1)) as readonly number[];
+  const said = { ...(table ? { table } : {}), ...(ids === undefined ? {} : { ids }) };
+  return { name, dtype: dtype as ModelInput['dtype'], sizes, ...said };
+}
+
+/** Element types that a safetensors file may hold an input in. */
+export const storedAs: Readonly<Record<ModelInput['dtype'], readonly string[]>> = {
+  f32: ['F32'],
+  i32: ['I32', 'I64'],
+};
+
+/** The position of the first integer that an input may not hold; -1 where there is none. */
+export function outside(values: ArrayLike<number>, { min, max }: Range): number {
+  return Array.prototype.findIndex.call(values, (id: number) => id < min || id > max);
 }
 
 /** The name under which a file holds an input: its own, or the plural of it (`images` for `image`). */

@@ -10,7 +10,7 @@ import { differentiate, reachedNames, type Variable } from '../../compiler/autod
 import { type CompileOptions, compileGraph, type Precision, planFitting } from '../../compiler/compile.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
 import { type Graph, movedPrefix, nodeAt, numericShape, sizeOf } from '../../compiler/graph/types.ts';
-import { inputsOf, traceEntry } from '../../compiler/model/index.ts';
+import { inputsOf, outside, traceEntry } from '../../compiler/model/index.ts';
 import type { EntryName, Model, ModelInput, ObjectiveChoice } from '../../compiler/model/types.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import { keyWords, randomInput, randomKeys } from '../../compiler/ops/philox.ts';
@@ -177,14 +177,14 @@ async function counted(
  * @throws DiagnosticError Z404
  */
 export function checkIds(
-  wanted: readonly ModelInput[],
+  wanted: readonly Pick<ModelInput, 'name' | 'ids'>[],
   inputs: ReadonlyMap<string, ArrayLike<number>>,
   path?: string,
 ): void {
   for (const { name, ids } of wanted) {
     const values = inputs.get(name);
     if (ids === undefined || values === undefined) continue;
-    const bad = Array.prototype.findIndex.call(values, (id: number) => id < ids.min || id > ids.max);
+    const bad = outside(values, ids);
     const place = path === undefined ? '' : `${path}: `;
     if (bad >= 0)
       fail(
@@ -208,7 +208,6 @@ async function openOnDevice(
   await tune?.((profile) => compileFitting(model, request, profile).plan);
   const { graph, plan } = compileFitting(model, request, device.profile);
   const withCounters = await counted(graph, model, weights);
-  const wanted = inputsOf(graph);
   const session = await device.open(plan);
   try {
     const byName = new Map(model.weights.map((w) => [w.name, w]));
@@ -222,7 +221,7 @@ async function openOnDevice(
     unread: unreadNames(model, graph, request),
     session,
     async run(inputs) {
-      checkIds(wanted, inputs);
+      checkIds(plan.inputs, inputs);
       const fed = withKeys(inputs, request.batch);
       for (const slot of plan.inputs) session.writeInput(slot.name, fed.get(slot.name)!);
       session.run();

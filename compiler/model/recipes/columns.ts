@@ -11,13 +11,15 @@ interface ColumnKind {
 }
 
 /** What a column can be, and the inputs that it feeds. */
-const columnKinds: ReadonlyMap<string, ColumnKind> = new Map([
-  ['picture', { feeds: '[B, 3, R, R]', fits: isPicture }],
-  ['caption', { feeds: 'i32[B, T]', fits: isText }],
-  ['class', { feeds: 'i32[B]', fits: ({ dtype, sizes }) => dtype === 'i32' && sizes.length === 0 }],
-  ['number', { feeds: '[B] or [B, n]', fits: ({ dtype, sizes }) => dtype === 'f32' && sizes.length <= 1 }],
-  ['tensor', { feeds: 'any shape', fits: () => true }],
-]);
+const kinds = {
+  picture: { feeds: '[B, 3, R, R]', fits: isPicture },
+  caption: { feeds: 'i32[B, T]', fits: isText },
+  class: { feeds: 'i32[B]', fits: ({ dtype, sizes }) => dtype === 'i32' && sizes.length === 0 },
+  number: { feeds: '[B] or [B, n]', fits: ({ dtype, sizes }) => dtype === 'f32' && sizes.length <= 1 },
+  tensor: { feeds: 'any shape', fits: () => true },
+} as const satisfies Record<string, ColumnKind>;
+export type ColumnName = keyof typeof kinds;
+const columnKinds: ReadonlyMap<string, ColumnKind> = new Map(Object.entries(kinds));
 
 /** The columns of a `csv` call by input; undefined where it names none and feeds a picture and a text. */
 export function columnCalls(data: StaticCall): ReadonlyMap<string, StaticCall> | undefined {

@@ -163,10 +163,10 @@ export function buildModel(
   const trace = openTrace(root, session, {});
   const forward = traceForward(trace);
   if (forward === undefined || weights === undefined || session.errorCount > before) return undefined;
-  const inputs = boundInputs(forward, trace);
   const objective = defaultObjective(trace, forward);
   const entries = entriesOfModel(trace, forward, objective);
   if (session.errorCount > before) return undefined;
+  const inputs = entries.find((entry) => entry.name === 'forward')!.inputs.map(withoutShape);
   const tree = treeOf(root);
   return {
     name,
@@ -207,6 +207,10 @@ function entryInfo(name: EntryName, traced: Traced, trace: Trace): EntryInfo {
     inputs: inputs.map((input, i) => ({ ...input, shape: text(traced.inputs[i]!.value.node) })),
     outputs: traced.outputs.map(({ name, node }) => ({ name, shape: text(node) })),
   };
+}
+
+function withoutShape({ shape: _, ...input }: EntryInfo['inputs'][number]): ModelInput {
+  return input;
 }
 
 /** What is fed, with the ids of integers as far as anything bounds them. */

@@ -8,6 +8,7 @@ import type { Expr, ParamDecl, RangeExpr, TypeExpr } from '../../../grammar/ast.
 import { type Dim, type Range, sameDim } from '../../graph/types.ts';
 import { inputTypeOf } from '../build/elaborate.ts';
 import type { Root } from '../build/tree.ts';
+import { modelInput } from '../inputs.ts';
 import { asDim, dimValue } from '../nodes/arithmetic.ts';
 import { emit } from '../nodes/emit.ts';
 import type { ModelInput } from '../types.ts';
@@ -132,13 +133,10 @@ function fed(
     return input.name === name && input.dtype === dtype && (input.table ?? false) === table && same;
   });
   if (known !== undefined) return known;
-  const said = { ...(table ? { table } : {}), ...(ids === undefined ? {} : { ids }) };
-  const value = emit(trace.env, 'input', [], { name, dtype, shape, ...said }, trace.root.span, {
-    axes: shape.map(() => undefined),
-  });
+  const attrs = { name, dtype, shape, ...(table ? { table } : {}), ...(ids === undefined ? {} : { ids }) };
+  const value = emit(trace.env, 'input', [], attrs, trace.root.span, { axes: shape.map(() => undefined) });
   if (value.kind === 'poison') return undefined;
-  const sizes = (table ? shape : shape.slice(1)) as readonly number[];
-  const input: FedInput = { name, dtype, sizes, ...said, value };
+  const input: FedInput = { ...modelInput(attrs), value };
   trace.inputs.push(input);
   return input;
 }

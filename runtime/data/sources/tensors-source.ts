@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { anyId } from '../../../compiler/graph/index-ranges.ts';
-import { storedName } from '../../../compiler/model/inputs.ts';
+import { outside, storedAs, storedName } from '../../../compiler/model/inputs.ts';
 import type { ModelInput, StaticCall } from '../../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
 import type { HostArray } from '../../types.ts';
@@ -22,7 +22,7 @@ const schema = z.object({ file: z.string() });
 /** All that is wrong with one tensor's type and shape; `shape[0]` is the number of batches, but of tables. */
 function checkTensor(file: SafetensorsFile, input: ModelInput, batch: number): string[] {
   const { name, dtype, sizes, table } = input;
-  const dtypes: readonly string[] = storedAs[dtype];
+  const dtypes = storedAs[dtype];
   const row = table ? sizes : [batch, ...sizes];
   const steps = table ? 0 : 1;
   const wanted = `${dtypes.join(' or ')} [${[...(table ? [] : ['S']), ...row].join(', ')}]`;
@@ -32,8 +32,6 @@ function checkTensor(file: SafetensorsFile, input: ModelInput, batch: number): s
   if (fits && dtypes.includes(info.dtype)) return [];
   return [`\`${name}\` is ${info.dtype} [${info.shape.join(', ')}]; wanted ${wanted}`];
 }
-
-const storedAs = { f32: ['F32'], i32: ['I32', 'I64'] } as const;
 
 /** @returns the number of batches */
 function checkFile(file: SafetensorsFile, { batch, inputs }: SourceContext): number {
@@ -84,14 +82,13 @@ class TensorBatches implements BatchMaker {
 
   /** @throws DiagnosticError Z417 when an id is none that the input may hold */
   #ids({ name, ids = anyId }: ModelInput, stored: TensorData, batch: number): Int32Array {
-    return Int32Array.from(stored as ArrayLike<number | bigint>, (value) => {
-      const id = Number(value);
-      if (id >= ids.min && id <= ids.max) return id;
-      return fail(
-        'Z417',
-        `${this.#file.path}: \`${name}\` holds the id ${id} in batch ${batch}, it takes ${ids.min} to ${ids.max}`,
-      );
-    });
+    const values = Float64Array.from(stored as ArrayLike<number | bigint>, Number);
+    const bad = outside(values, ids);
+    if (bad < 0) return Int32Array.from(values);
+    return fail(
+      'Z417',
+      `${this.#file.path}: \`${name}\` holds the id ${values[bad]} in batch ${batch}, it takes ${ids.min} to ${ids.max}`,
+    );
   }
 
   close(): Promise<void> {

@@ -8,7 +8,7 @@
 import type { Precision } from '../../../compiler/compile.ts';
 import { anyInt } from '../../../compiler/graph/index-ranges.ts';
 import { movedPrefix } from '../../../compiler/graph/types.ts';
-import { inputsOf, storedName, traceEntry } from '../../../compiler/model/index.ts';
+import { inputsOf, storedAs, storedName, traceEntry } from '../../../compiler/model/index.ts';
 import type { EntryName, Model, ModelInput, ObjectiveChoice } from '../../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../../grammar/render.ts';
@@ -59,9 +59,6 @@ function wantedInputs(model: Model, entry: EntryName, objective: ObjectiveChoice
   return [...model.entries.find((e) => e.name === entry)!.inputs];
 }
 
-/** Element types that a file may hold an input in. */
-const storedAs = { f32: ['F32'], i32: ['I32', 'I64'] } as const;
-
 function hashInputs(wanted: readonly ModelInput[], batchText: string | undefined): Inputs {
   if (batchText === undefined) fail('Z703', '--inputs hash needs --batch N', '--batch 4');
   const batch = parseCount('--batch', batchText);
@@ -78,7 +75,7 @@ function inputProblem(
   { name, sizes, dtype, table }: ModelInput,
   batch: number,
 ): string | undefined {
-  const dtypes: readonly string[] = storedAs[dtype];
+  const dtypes = storedAs[dtype];
   const shape = describe(table ? sizes : [batch === 0 ? 'B' : batch, ...sizes]);
   const want = `${dtypes.join(' or ')} ${shape}`;
   if (info === undefined) return `${name} is missing, wanted is ${want}`;

@@ -1,7 +1,7 @@
 /** The columns of a `csv` call by the inputs that they feed. */
 import { z } from 'zod';
 import { isPicture, isText } from '../../../../compiler/model/inputs.ts';
-import { columnCalls, dataMistakes } from '../../../../compiler/model/recipes/columns.ts';
+import { type ColumnName, columnCalls, dataMistakes } from '../../../../compiler/model/recipes/columns.ts';
 import type { ModelInput, StaticCall } from '../../../../compiler/model/types.ts';
 import { DiagnosticError } from '../../../../grammar/diagnostics.ts';
 import { failAt, texts } from '../../options.ts';
@@ -12,7 +12,7 @@ import { number } from './number.ts';
 import { picture, pictureColumn, pictureOptions } from './picture.ts';
 import { tensor } from './tensor.ts';
 
-const kinds: Readonly<Record<string, ColumnKind>> = {
+const kinds: Readonly<Record<ColumnName, ColumnKind>> = {
   picture,
   caption,
   class: classColumn,
@@ -65,7 +65,7 @@ export function columnsOf(
       const column = calls.get(input.name)!;
       const view = views.get(column.name) ?? 0;
       views.set(column.name, view + 1);
-      return [input, kinds[column.name]!(column, input, view)];
+      return [input, kinds[column.name as ColumnName](column, input, view)];
     }),
   );
 }

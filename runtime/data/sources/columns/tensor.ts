@@ -1,6 +1,7 @@
 /** `tensor("COLUMN")`: paths of .npy files, relative to the table's folder, each the input of one sample. */
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
+import { outside } from '../../../../compiler/model/inputs.ts';
 import type { ModelInput } from '../../../../compiler/model/types.ts';
 import { fail } from '../../../../grammar/diagnostics.ts';
 import type { HostArray } from '../../../types.ts';
@@ -36,8 +37,8 @@ export async function readInput(path: string, input: ModelInput): Promise<HostAr
   const typed = data instanceof Float32Array === (dtype === 'f32');
   if (!typed || shape.length !== sizes.length || sizes.some((size, i) => shape[i] !== size))
     fail('Z425', `${path} holds ${descr} [${shape.join(', ')}]; ${name} takes ${wanted}`);
-  const outside = ids && data.find((id) => id < ids.min || id > ids.max);
-  if (ids !== undefined && outside !== undefined)
-    fail('Z425', `${path} holds the id ${outside}; ${name} takes ${ids.min} to ${ids.max}`);
+  const bad = ids === undefined ? -1 : outside(data, ids);
+  if (ids !== undefined && bad >= 0)
+    fail('Z425', `${path} holds the id ${data[bad]}; ${name} takes ${ids.min} to ${ids.max}`);
   return data;
 }
