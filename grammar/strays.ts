@@ -1,6 +1,5 @@
 /** What starts no statement: the words for it, and the keyword that was meant. */
 import type { IToken, TokenType } from 'chevrotain';
-import { rateWords } from './ast.ts';
 import type { AstBuilder } from './ast-builder.ts';
 import type { Diagnostic } from './diagnostics.ts';
 import { describeToken } from './syntax-errors.ts';
@@ -16,10 +15,10 @@ const strayExpected: Record<StrayPlace, string> = {
   names: 'a rule such as `"ours" -> "theirs"`',
 };
 const strayKeywords: Record<StrayPlace, readonly string[]> = {
-  file: ['package', 'import', 'block', 'fn', 'model', 'objective', 'names', 'train'],
+  file: t.declarationWords,
   block: ['param', 'buffer', 'require', 'let', 'forward', 'entry', 'inline'],
   seq: ['inline'],
-  train: ['clamp', 'remat', 'freeze', ...rateWords, 'init', 'table', 'from', 'checkpoint', 'evaluate'],
+  train: t.settingWords,
   names: [],
 };
 

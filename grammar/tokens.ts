@@ -28,10 +28,18 @@ export const StrayMember = category('StrayMember');
 export const StraySetting = category('StraySetting');
 export const StrayRule = category('StrayRule');
 
-const itemStarts = ['package', 'import', 'block', 'fn', 'model', 'objective', 'names', 'train'];
-const childStarts = ['inline', 'LabelName', 'StringLabel'];
-const memberStarts = ['require', 'let', 'param', 'buffer', 'forward', 'entry', ...childStarts];
-const settingStarts = [
+/** Words that open a declaration, and a setting of a recipe. */
+export const declarationWords = [
+  'package',
+  'import',
+  'block',
+  'fn',
+  'model',
+  'objective',
+  'names',
+  'train',
+] as const;
+export const settingWords = [
   'clamp',
   'remat',
   'freeze',
@@ -41,16 +49,18 @@ const settingStarts = [
   'from',
   'checkpoint',
   'evaluate',
-  'KeyName',
-];
+] as const;
+
+const childStarts = ['inline', 'LabelName', 'StringLabel'];
+const memberStarts = ['require', 'let', 'param', 'buffer', 'forward', 'entry', ...childStarts];
 
 /** The stray categories of a token, by its name. */
 function strays(name: string): TokenType[] {
-  const inner = [...itemStarts, 'RBrace'];
+  const inner = [...declarationWords, 'RBrace'];
   const lists: [TokenType, readonly string[]][] = [
-    [StrayItem, itemStarts],
+    [StrayItem, declarationWords],
     [StrayMember, [...memberStarts, ...inner]],
-    [StraySetting, [...settingStarts, ...inner]],
+    [StraySetting, [...settingWords, 'KeyName', ...inner]],
     [StrayRule, ['StringLabel', ...inner]],
   ];
   return lists.flatMap(([stray, starts]) => (starts.includes(name) ? [] : [stray]));
@@ -89,14 +99,7 @@ export const hardWords = [
  * Words that open a declaration, a member or a setting, or join parts of one, and are names anywhere else.
  */
 export const softWords = [
-  'package',
-  'import',
-  'block',
-  'fn',
-  'model',
-  'objective',
-  'names',
-  'train',
+  ...declarationWords,
   'param',
   'buffer',
   'forward',
@@ -107,15 +110,7 @@ export const softWords = [
   'for',
   'as',
   'of',
-  'from',
-  'clamp',
-  'remat',
-  'freeze',
-  ...rateWords,
-  'init',
-  'table',
-  'checkpoint',
-  'evaluate',
+  ...settingWords,
   'every',
   'keep',
   'steps',
