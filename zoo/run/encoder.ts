@@ -106,12 +106,11 @@ function towerOf(model: Model, name: EntryName, fits: (input: ModelInput) => boo
 }
 
 /** @throws DiagnosticError Z704 */
-function needed(tower: TowerInfo | undefined, model: Model, name: EntryName, kind: string): TowerInfo {
-  if (tower !== undefined) return tower;
+function lacking(model: Model, name: EntryName, kind: string): never {
   const entries = model.entries.map(
     (e) => `${e.name}(${e.inputs.map((i) => `${i.name} ${i.shape}`).join(', ')})`,
   );
-  return fail(
+  fail(
     'Z704',
     `${model.name} makes no features of ${kind} alone; its entries are ${entries.join(', ')}`,
     `declare in its block: entry ${name}(...) -> [B, E] = ...`,
@@ -126,32 +125,22 @@ export async function openEncoder(executor: Executor, model: Model, weights: Wei
   const { embed } = model;
   if (embed === undefined)
     fail('Z704', `${model.name} gives no features [B, E]: its forward has no output of that shape`);
-  const open = (info: TowerInfo): Tower =>
-    new Tower(info.input.name, embed, (batch) =>
-      openEntry(executor, model, weights, { entry: info.entry, batch, mode: 'eval', gradients: false }),
+  const open = (name: EntryName, fits: (input: ModelInput) => boolean) => {
+    const info = towerOf(model, name, fits);
+    if (info === undefined) return undefined;
+    const { entry, input } = info;
+    const tower = new Tower(input.name, embed, (batch) =>
+      openEntry(executor, model, weights, { entry, batch, mode: 'eval', gradients: false }),
     );
-  const towers: Tower[] = [];
-  const once = (make: () => TowerInfo) => {
-    let tower: Tower | undefined;
-    return () => {
-      if (tower === undefined) {
-        tower = open(make());
-        towers.push(tower);
-      }
-      return tower;
-    };
+    return { tower, input };
   };
-  const [imageEntry, textEntry] = ['encode_image', 'encode_text'];
-  const pictures = towerOf(model, imageEntry, isPicture);
-  const texts = towerOf(model, textEntry, isText);
-  const imageTower = once(() => needed(pictures, model, imageEntry, 'pictures [B, 3, R, R]'));
-  const textTower = once(() => needed(texts, model, textEntry, 'texts i32[B, T]'));
-  const side = pictures?.input.sizes[1] ?? 0;
-  const context = texts?.input.sizes[0] ?? 0;
+  const pictures = open('encode_image', isPicture);
+  const texts = open('encode_text', isText);
   let tokenizer: Promise<Tokenizer> | undefined;
   const encodeTexts = async (list: readonly string[]): Promise<Float32Array> => {
-    const tower = textTower();
-    tokenizer ??= createTokenizer({ vocab: (texts?.input.ids ?? anyId).max + 1, context });
+    const { tower, input } = texts ?? lacking(model, 'encode_text', 'texts i32[B, T]');
+    const context = input.sizes[0]!;
+    tokenizer ??= createTokenizer({ vocab: (input.ids ?? anyId).max + 1, context });
     const { encodeInto } = await tokenizer;
     return tower.encode(
       list.length,
@@ -166,16 +155,20 @@ export async function openEncoder(executor: Executor, model: Model, weights: Wei
   return {
     embed,
     scale,
-    encodeImages: async (paths) =>
-      imageTower().encode(
+    encodeImages: async (paths) => {
+      const { tower, input } = pictures ?? lacking(model, 'encode_image', 'pictures [B, 3, R, R]');
+      const side = input.sizes[1]!;
+      return tower.encode(
         paths.length,
         (rows) => new Float32Array(rows * 3 * side * side),
         async (row, i) => row.set(await readImage(paths[i]!, side)),
-      ),
+      );
+    },
     encodeTexts,
     encodePrompts: (labels, templates) => classFeatures(encodeTexts, labels, templates, embed),
     close() {
-      for (const tower of towers) tower.close();
+      pictures?.tower.close();
+      texts?.tower.close();
     },
   };
 }
