@@ -6,7 +6,7 @@
 import { gradientPrefix, movedPrefix } from '../../compiler/graph/types.ts';
 import { averagePrefix, keptPrefixes, momentPrefixes, rateOf } from '../../compiler/optimizers.ts';
 import type { Batch } from '../data/types.ts';
-import { isOwnScalar } from '../train/session.ts';
+import { isOwnScalar, isTerm } from '../train/session.ts';
 import type {
   StateArray,
   StateInfo,
@@ -60,9 +60,7 @@ export class ReferenceTrainSession implements TrainSession {
       for (const { name } of this.#trained)
         moveAverage(this.#find(averagePrefix + name), this.#find(name), ema);
     const scalars = this.#weights.filter(isOwnScalar).map(({ name }) => [name, this.#find(name)[0]!]);
-    const terms = [...outputs].filter(
-      ([name, { shape }]) => shape.length === 0 && name !== 'loss' && !name.startsWith(gradientPrefix),
-    );
+    const terms = [...outputs].filter(([name, { shape }]) => isTerm({ name, shape }));
     return {
       loss: outputs.get('loss')!.data[0]!,
       terms: Object.fromEntries(terms.map(([name, { data }]) => [name, data[0]!])),

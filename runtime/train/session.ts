@@ -25,6 +25,11 @@ export function isOwnScalar({ name, shape, kind }: Pick<WeightSlot, 'name' | 'sh
   return kind === 'param' && shape.length === 0 && !name.includes('.');
 }
 
+/** A number that the objective reports beside the loss. */
+export function isTerm({ name, shape }: Pick<Slot, 'name' | 'shape'>): boolean {
+  return shape.length === 0 && !['loss', 'grad_norm'].includes(name) && !name.startsWith(gradientPrefix);
+}
+
 export class DeviceTrainSession implements TrainSession {
   readonly state: readonly StateInfo[];
   readonly #session: Session;
@@ -42,8 +47,6 @@ export class DeviceTrainSession implements TrainSession {
     const { weights, outputs, scaler } = session.plan;
     this.state = stateSlots(session.plan).map(({ name, shape }) => ({ name, shape, dtype: 'F32' }));
     this.#scaler = scaler?.name;
-    const isTerm = ({ name, shape }: Slot) =>
-      shape.length === 0 && !['loss', 'grad_norm'].includes(name) && !name.startsWith(gradientPrefix);
     this.#terms = outputs.filter(isTerm).map(({ name }) => name);
     this.#scalars = weights.filter(isOwnScalar).map((w) => w.name);
     this.#results = ['loss', 'grad_norm', ...this.#terms, ...this.#scalars, ...(scaler ? [scaler.name] : [])];

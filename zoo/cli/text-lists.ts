@@ -5,6 +5,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import { fail } from '../../grammar/diagnostics.ts';
+import { linesOf } from '../../runtime/data/files/text-lines.ts';
 
 const strings = z.array(z.string());
 
@@ -21,12 +22,7 @@ export function readText(path: string): string {
 /** The texts of a file; blank lines do not count. */
 export function readTexts(path: string): string[] {
   const text = readText(path);
-  if (!text.trimStart().startsWith('[')) {
-    return text
-      .split('\n')
-      .map((line) => line.trim())
-      .filter((line) => line !== '');
-  }
+  if (!text.trimStart().startsWith('[')) return linesOf(text);
   let json: unknown;
   try {
     json = JSON.parse(text);

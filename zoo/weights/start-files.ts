@@ -8,13 +8,12 @@ import { dirname, resolve } from 'node:path';
 import { checkWeights } from '../../compiler/model/index.ts';
 import { startFileWeights } from '../../compiler/model/recipes/start-files.ts';
 import type { Model, Recipe, StartFile, Weight } from '../../compiler/model/types.ts';
-import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import { openTensors, tensorsPath } from './formats/open-tensors.ts';
 import type { TensorFile } from './formats/tensor-file.ts';
 import { initialWeight } from './initial-weights.ts';
-import { type Detected, describeTried, detectNaming, wantedTensors, weightTensors } from './naming.ts';
+import { type Detected, detectNaming, wantedTensors, weightTensors } from './naming.ts';
 import { replacedRemarks, replacedWeights } from './replaced.ts';
-import { fileWeights, plainDtype, type WeightSource } from './weights.ts';
+import { fileWeights, plainDtype, refuseMisfit, type WeightSource } from './weights.ts';
 
 /**
  * @param replaced weights that the caller makes itself: a file may lack them or have them in another shape
@@ -131,8 +130,5 @@ function checkPart(
     }),
   );
   const held = [...weightTensors(file.infos, detected)].filter(([name]) => wanted.has(name));
-  const problems = checkWeights(model, new Map(held), wanted, replaced);
-  if (problems.length === 0) return;
-  const remarks = [`in ${file.path}`, `names tried: ${describeTried(detected)}`];
-  throw new DiagnosticError(problems.map((d) => ({ ...d, notes: [...(d.notes ?? []), ...remarks] })));
+  refuseMisfit(checkWeights(model, new Map(held), wanted, replaced), file, detected);
 }

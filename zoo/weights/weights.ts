@@ -9,7 +9,7 @@
 import { basename } from 'node:path';
 import { checkWeights } from '../../compiler/model/index.ts';
 import type { Model, Weight } from '../../compiler/model/types.ts';
-import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
+import { type Diagnostic, DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import { averagedWeights, openTensors, tensorsPath } from './formats/open-tensors.ts';
 import { type SafetensorsDType, SafetensorsFile, type TensorData } from './formats/safetensors.ts';
 import type { LazyTensor, TensorFile } from './formats/tensor-file.ts';
@@ -57,7 +57,11 @@ export interface WeightSource {
  */
 function checkFit(model: Model, file: TensorFile, detected: Detected, replaced: ReadonlySet<string>): void {
   const tensors = weightTensors(file.infos, detected);
-  const problems = checkWeights(model, tensors, wantedTensors(detected), replaced);
+  refuseMisfit(checkWeights(model, tensors, wantedTensors(detected), replaced), file, detected);
+}
+
+/** @throws DiagnosticError the problems, if there are any, with what was tried */
+export function refuseMisfit(problems: readonly Diagnostic[], file: TensorFile, detected: Detected): void {
   if (problems.length === 0) return;
   const remarks = [`in ${file.path}`, `names tried: ${describeTried(detected)}`];
   throw new DiagnosticError(problems.map((d) => ({ ...d, notes: [...(d.notes ?? []), ...remarks] })));

@@ -3,6 +3,14 @@ import { fail } from '../../../grammar/diagnostics.ts';
 import { failSystem } from './atomic.ts';
 import { openRegular } from './read-fully.ts';
 
+/** The lines of a text in order; blank ones do not count. */
+export function linesOf(text: string): string[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+}
+
 /**
  * The lines of a file in order; blank ones do not count.
  * @throws DiagnosticError Z412 when it cannot be read, or has none
@@ -15,10 +23,6 @@ export async function readLines(path: string): Promise<string[]> {
   } catch (error) {
     failSystem('Z412', `cannot read ${path}`, error);
   }
-  const lines = text
-    .replace(/^\ufeff/, '')
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '');
+  const lines = linesOf(text.replace(/^\ufeff/, ''));
   return lines.length > 0 ? lines : fail('Z412', `${path} has no line with a text`);
 }
