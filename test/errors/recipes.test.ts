@@ -1,4 +1,7 @@
-/** Recipes: each mistake as a person sees it. */
+/**
+ * Recipes: each mistake as a person sees it. Long because the texts are: each case is a program and its whole
+ * report.
+ */
 import { describe, expect, it } from 'vitest';
 import { check, resolve } from './report.ts';
 

@@ -3,13 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { gradientPrefix } from '../../compiler/graph/types.ts';
 import { averagePrefix } from '../../compiler/optimizers.ts';
 import { ReferenceTrainSession } from '../../runtime/reference/session.ts';
-import { hyperOf, type OptimizerRun, optimizerFixture } from '../support/optimizers.ts';
+import { hyperOf, type OptimizerRun, optimizerFixture, settingsOf } from '../support/optimizers.ts';
 
 const { weights, gradients, runs } = optimizerFixture;
 const names = Object.keys(weights);
 const noBatch = { inputs: new Map(), skipped: 0 };
 
-function open({ rule, rates, clamp, ema }: OptimizerRun): ReferenceTrainSession {
+function open(run: OptimizerRun): ReferenceTrainSession {
   const shapes = names.map((name) => ({ name, shape: weights[name]!.shape, kind: 'param' as const }));
   const session = new ReferenceTrainSession(
     (_batch, _params, { step }) =>
@@ -21,18 +21,10 @@ function open({ rule, rates, clamp, ema }: OptimizerRun): ReferenceTrainSession 
         ),
       ]),
     shapes,
-    {
-      trainable: names,
-      rule,
-      weightDecay: 0,
-      decayMinDims: 0,
-      rates: new Map(Object.entries(rates)),
-      clamps: clamp ? [clamp] : [],
-      ...(ema === undefined ? {} : { ema }),
-    },
+    settingsOf(run),
   );
   for (const name of names)
-    for (const state of ema === undefined ? [name] : [name, averagePrefix + name])
+    for (const state of run.ema === undefined ? [name] : [name, averagePrefix + name])
       session.writeState(state, Float64Array.from(weights[name]!.start));
   return session;
 }

@@ -1,7 +1,7 @@
 /** Optimizers that tests train with, and ten steps of PyTorch's (test/fixtures/generate/optimizers.py). */
 import { readFileSync } from 'node:fs';
 import type { UpdateRule, WeightRate } from '../../compiler/optimizers.ts';
-import type { StepHyper } from '../../runtime/train/types.ts';
+import type { StepHyper, UpdateSettings } from '../../runtime/train/types.ts';
 
 /** The usual one of CLIP. */
 export const adamw = { kind: 'adamw', beta1: 0.9, beta2: 0.98, eps: 1e-6 } as const satisfies UpdateRule;
@@ -31,6 +31,19 @@ interface OptimizerFixture {
 export const optimizerFixture: OptimizerFixture = JSON.parse(
   readFileSync(new URL('../fixtures/optimizers.json', import.meta.url), 'utf8'),
 );
+
+/** What a run's steps are set by. */
+export function settingsOf({ rule, rates, clamp, ema }: OptimizerRun): UpdateSettings {
+  return {
+    trainable: Object.keys(optimizerFixture.weights),
+    rule,
+    weightDecay: 0,
+    decayMinDims: 0,
+    rates: new Map(Object.entries(rates)),
+    clamps: clamp ? [clamp] : [],
+    ...(ema === undefined ? {} : { ema }),
+  };
+}
 
 /** The values that the host gives step number `step`. */
 export function hyperOf({ rule, lr, clip }: OptimizerRun, step: number): StepHyper {

@@ -19,7 +19,7 @@ import {
 import { openGpu } from '../../../runtime/node/gpu.ts';
 import type { Session } from '../../../runtime/types.ts';
 import type { WebGpuDevice } from '../../../runtime/webgpu/device.ts';
-import { adamw, hyperOf, type OptimizerRun, optimizerFixture } from '../../support/optimizers.ts';
+import { adamw, hyperOf, type OptimizerRun, optimizerFixture, settingsOf } from '../../support/optimizers.ts';
 import type { Runner } from '../../support/wgsl/text-device.ts';
 
 let device: WebGpuDevice;
@@ -48,7 +48,6 @@ function graph(): Graph {
 }
 
 function planOf(run: OptimizerRun, profile: DeviceProfile, precision: 'f32' | 'mixed'): VerifiedPlan {
-  const { rule, rates, clip, clamp, ema } = run;
   return compileGraph(graph(), {
     model: 'given',
     entry: 'loss',
@@ -57,14 +56,8 @@ function planOf(run: OptimizerRun, profile: DeviceProfile, precision: 'f32' | 'm
     profile,
     precision,
     training: {
-      trainable: names,
-      rule,
-      weightDecay: 0,
-      decayMinDims: 0,
-      rates: new Map(Object.entries(rates)),
-      clamps: clamp ? [clamp] : [],
-      ...(clip === undefined ? {} : { clip }),
-      ...(ema === undefined ? {} : { ema }),
+      ...settingsOf(run),
+      ...(run.clip === undefined ? {} : { clip: run.clip }),
       ...(precision === 'mixed' ? { lossScale: 'dynamic' as const } : {}),
     },
   });

@@ -8,6 +8,7 @@ import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { openBatchSource } from '../../../runtime/data/sources/open.ts';
 import type { Batch, BatchSource } from '../../../runtime/data/types.ts';
 import { encodeNpy } from '../../../zoo/cli/npy.ts';
+import { staticCall as call } from '../../support/static-call.ts';
 
 const count = 6;
 const animals = ['cat', 'dog', 'fox'];
@@ -50,14 +51,6 @@ const opened: BatchSource[] = [];
 afterEach(async () => {
   for (const source of opened.splice(0)) await source.close();
 });
-
-function call(
-  name: string,
-  args: StaticValueData[],
-  named: Record<string, StaticValueData> = {},
-): StaticCall {
-  return { name, args, named };
-}
 
 function csv(fields: Record<string, StaticValueData>, options: Record<string, StaticValueData> = {}) {
   const { file = 'sub/t.csv', ...more } = options;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { StaticCall, StaticValueData } from '../../../compiler/model/types.ts';
+import type { StaticCall } from '../../../compiler/model/types.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { makeAugmentation } from '../../../runtime/data/pictures/augment.ts';
 import {
@@ -18,6 +18,7 @@ import { createTokenizer } from '../../../runtime/data/texts/tokenizer.ts';
 import type { Batch, BatchSource } from '../../../runtime/data/types.ts';
 import { writeSafetensors } from '../../../zoo/weights/formats/safetensors.ts';
 import { imagesOf, pairs, tokensOf } from '../../support/batches.ts';
+import { staticCall as call } from '../../support/static-call.ts';
 
 const vocab = 1000;
 const context = 24;
@@ -44,14 +45,6 @@ const opened: BatchSource[] = [];
 afterEach(async () => {
   for (const source of opened.splice(0)) await source.close();
 });
-
-function call(
-  name: string,
-  args: StaticValueData[] = [],
-  named: Record<string, StaticValueData> = {},
-): StaticCall {
-  return { name, args, named };
-}
 
 async function open(
   source: StaticCall,
