@@ -23,6 +23,8 @@ import {
 } from '../graph/types.ts';
 import { madeByPasses } from '../ops/expressions.ts';
 import { opOf } from '../ops/index.ts';
+import { isElementwise } from '../ops/map-program.ts';
+import { isLinear } from '../ops/unchosen.ts';
 
 /** A weight or input by name; one that the graph does not read needs its shape, its gradient is zero. */
 export type Variable = string | { readonly name: string; readonly shape: readonly number[] };
@@ -142,6 +144,8 @@ function backpropagate(
 ): Map<number, number> {
   const contributions = new Map<number, Contributions>([[loss, { sum: seed, pieces: [] }]]);
   const gradients = new Map<number, number>();
+  /** Values of which a `where` may throw elements away, with only what works element by element between. */
+  const unchosen = new Set<number>();
   for (let id = loss; id >= 0; id--) {
     const parts = contributions.get(id);
     if (parts === undefined) continue;
@@ -149,10 +153,15 @@ function backpropagate(
     b.withOrigin(gradientOrigin(node.origin), () => {
       const dy = accumulate(b, parts);
       gradients.set(id, dy);
-      const inputs = inputGradients(b, node, dy, wanted);
+      const inputs = inputGradients(b, node, dy, wanted, unchosen.has(id));
       for (const [i, gradient] of inputs.entries()) {
         if (gradient === null) continue;
         const input = nodeAt(graph, node.inputs[i]!);
+        if (
+          node.op === 'where' ||
+          (unchosen.has(id) && (isElementwise(node.op) || isLinear(b, gradient, dy)))
+        )
+          unchosen.add(input.id);
         const known = contributions.get(input.id) ?? { pieces: [] };
         contributions.set(input.id, known);
         b.withOrigin(gradientOrigin(input.origin), () => contribute(b, known, gradient));
@@ -168,6 +177,7 @@ function inputGradients<K extends Node['op']>(
   node: NodeOf<K>,
   dy: number,
   wanted: readonly boolean[],
+  unchosen: boolean,
 ): (number | null)[] {
   if (node.inputs.length === 0) return [];
   const asked = node.inputs.map((i) => wanted[i]!);
@@ -175,7 +185,7 @@ function inputGradients<K extends Node['op']>(
   if (rule === 'made by gradients')
     throw new Error(`second derivatives are not supported: ${node.op} is itself part of a gradient`);
   if (rule === 'made by passes') madeByPasses(node.op);
-  const gradients = rule(b, node, dy, asked);
+  const gradients = rule(b, node, dy, asked, unchosen);
   return node.inputs.map((input, i) => {
     const gradient = gradients[i] ?? null;
     if (gradient === null || !asked[i]) return null;

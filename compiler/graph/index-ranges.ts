@@ -7,6 +7,7 @@
  * every index stays inside.
  */
 import { opOf } from '../ops/index.ts';
+import { isMask } from '../ops/map-program.ts';
 import { type Graph, type Node, type NodeOf, nodeAt, numericShape, type Range, sizeOf } from './types.ts';
 
 /** An index that may leave its table. */
@@ -22,6 +23,10 @@ interface IndexFault {
 export const anyId: Range = { min: 0, max: 2 ** 31 - 1 };
 /** What integers may be. */
 export const anyInt: Range = { min: -(2 ** 31), max: 2 ** 31 - 1 };
+/** What floats may be. */
+const anyFloat: Range = { min: -Infinity, max: Infinity };
+/** Whole numbers up to this are the same in f16, as which mixed precision may store a float. */
+const mostExactHalf = 2048;
 /** Elements up to which indices that depend on no input are computed one by one. */
 const mostComputed = 2 ** 20;
 
@@ -82,7 +87,7 @@ class Ranges {
     return { node, range, size };
   }
 
-  /** What a node of integers may hold; undefined where that hangs on a size that is still open. */
+  /** What a node may hold; undefined where that hangs on a size that is still open. */
   #rangeOf(
     id: number,
     given: ReadonlyMap<string, Range>,
@@ -93,7 +98,10 @@ class Ranges {
     const values = this.#valuesOf(id);
     const range =
       values === undefined
-        ? wrapped(this.#ruleOf(node, given, (input) => this.#rangeOf(input, given, known)))
+        ? stored(
+            node,
+            this.#ruleOf(node, given, (input) => this.#rangeOf(input, given, known)),
+          )
         : values.reduce((r, v) => ({ min: Math.min(r.min, v), max: Math.max(r.max, v) }), {
             min: values[0]!,
             max: values[0]!,
@@ -111,10 +119,12 @@ class Ranges {
       const ranges = node.inputs.map(rangeOf);
       return ranges.every((r) => r !== undefined) ? combine(...(ranges as Range[])) : undefined;
     };
+    const integer = node.type.dtype === 'i32';
+    const any = integer ? anyInt : anyFloat;
     const below = (size: unknown) => (typeof size === 'number' ? { min: 0, max: size - 1 } : undefined);
     switch (node.op) {
       case 'input':
-        return given.get(node.attrs.name) ?? node.attrs.ids ?? anyInt;
+        return given.get(node.attrs.name) ?? node.attrs.ids ?? any;
       case 'constant':
         return { min: node.attrs.value, max: node.attrs.value };
       case 'iota':
@@ -157,15 +167,17 @@ class Ranges {
       case 'mul':
         return all((x, y) => corners(x, y, (a, b) => a * b));
       case 'div':
-        return all(quotient);
+        return integer ? all(quotient) : any;
       case 'mod':
-        return all(remainder);
+        return integer ? all(remainder) : any;
       case 'maximum':
         return all((x, y) => ({ min: Math.max(x.min, y.min), max: Math.max(x.max, y.max) }));
       case 'minimum':
         return all((x, y) => ({ min: Math.min(x.min, y.min), max: Math.min(x.max, y.max) }));
+      case 'cast':
+        return all((x) => ({ min: Math.max(x.min, anyInt.min), max: Math.min(x.max, anyInt.max) }));
       default:
-        return anyInt;
+        return isMask(node.op) ? { min: 0, max: 1 } : any;
     }
   }
 
@@ -213,7 +225,17 @@ function remainder(x: Range, y: Range): Range {
   return { min: Math.min(0, y.min + 1), max: Math.max(0, y.max - 1) };
 }
 
-/** A range that leaves 32 bits wraps around to any number. */
-function wrapped(range: Range | undefined): Range | undefined {
-  return range === undefined || (range.min >= anyInt.min && range.max <= anyInt.max) ? range : anyInt;
+/**
+ * The range as the node's element type holds it: integers that leave 32 bits wrap around to any number,
+ * floats round, in f32 or f16, but never past a whole number that both have.
+ */
+function stored({ type }: Node, range: Range | undefined): Range | undefined {
+  if (range === undefined) return undefined;
+  if (type.dtype === 'i32') return range.min >= anyInt.min && range.max <= anyInt.max ? range : anyInt;
+  // Adding 0 makes 0 of -0; what NaN came from may be anything.
+  const [min, max] = [Math.floor(range.min) + 0, Math.ceil(range.max) + 0];
+  return {
+    min: min >= -mostExactHalf ? Math.min(min, mostExactHalf) : -Infinity,
+    max: max <= mostExactHalf ? Math.max(max, -mostExactHalf) : Infinity,
+  };
 }

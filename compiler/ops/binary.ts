@@ -17,6 +17,7 @@ import { defineOp, type OpDefinition, type Tolerance } from './op.ts';
 import { constantPower, powerSource } from './powers.ts';
 import { accept, broadcastShapes, isFloat, refuseIntegers, refuseMixed } from './shapes.ts';
 import { broadcastTo } from './tensors.ts';
+import { zeroWhereUnchosen } from './unchosen.ts';
 import type { Lane } from './wgsl.ts';
 
 declare module './attributes.ts' {
@@ -305,13 +306,14 @@ function binary<K extends BinaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
       const dtype = mask && !isFloat(first) ? 'f32' : first.dtype;
       return accept({ dtype, shape: result.shape });
     },
-    gradient(b, node, dy, wanted) {
+    gradient(b, node, dy, wanted, unchosen) {
       if (derivative === 'none') return [null, null];
       const e = new Expressions(b);
       const [x, y] = node.inputs;
       return derivative(e, x, y, node.id, dy).map((make, i) => {
         const whole = wanted[i] ? make() : null;
-        return whole === null ? null : e.sumTo(whole, e.shape(node.inputs[i]!));
+        if (whole === null) return null;
+        return e.sumTo(unchosen ? zeroWhereUnchosen(e, dy, whole) : whole, e.shape(node.inputs[i]!));
       });
     },
     reference([x, y], _attrs, shape, dtype) {

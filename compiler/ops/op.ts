@@ -40,13 +40,15 @@ export interface Tolerance {
 
 /**
  * Gradient nodes for each input, built with `b`; `null` where an input has no gradient (indices, or not
- * `wanted`). `node` is the forward node, `dy` the id of its result's gradient.
+ * `wanted`). `node` is the forward node, `dy` the id of its result's gradient; `unchosen` says that a `where`
+ * may have thrown elements of the result away (unchosen.ts).
  */
 export type GradientRule<K extends OpName> = (
   b: Builder,
   node: NodeOf<K>,
   dy: number,
   wanted: readonly boolean[],
+  unchosen: boolean,
 ) => (number | null)[];
 
 export interface OpDefinition<K extends OpName, R extends Role = Role> {

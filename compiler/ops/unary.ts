@@ -17,6 +17,7 @@ import type { Language } from './language.ts';
 import { defineOp, type OpDefinition, type Tolerance } from './op.ts';
 import { accept, isFloat, refuseIntegers } from './shapes.ts';
 import { sineSource } from './sine.ts';
+import { zeroWhereUnchosen } from './unchosen.ts';
 import type { Lane } from './wgsl.ts';
 
 declare module './attributes.ts' {
@@ -251,9 +252,12 @@ function unary<K extends UnaryMapOp>(name: K): OpDefinition<K, 'kernel'> {
       if (!isFloat(x) && integers === undefined) return refuseIntegers(`take ${name} of`, inputs)!;
       return accept(x);
     },
-    gradient: (b, node, dy, wanted) => [
-      wanted[0] && derivative !== 'none' ? derivative(new Expressions(b), node.inputs[0], node.id, dy) : null,
-    ],
+    gradient(b, node, dy, wanted, unchosen) {
+      if (!wanted[0] || derivative === 'none') return [null];
+      const e = new Expressions(b);
+      const dx = derivative(e, node.inputs[0], node.id, dy);
+      return [unchosen ? zeroWhereUnchosen(e, dy, dx) : dx];
+    },
     reference([x], _attrs, shape, dtype) {
       const f = dtype === 'i32' && integers !== undefined ? integers : f64;
       return { shape, data: x!.data.map((v) => f(v)) };

@@ -91,3 +91,49 @@ test('no gradient flows through integers, whose mean is a float again', () => {
   });
   expect(gradient).toEqual([1, 1, 1]);
 });
+
+describe('what a where does not choose has the gradient 0, where its derivative is infinite or unknown', () => {
+  const x = { shape: [2, 3], data: Float64Array.of(0, 4, -1, 0, 1, -2) };
+  const positive = (b: Builder, id: number, values: number) => {
+    const zero = b.add('constant', [], { value: 0, dtype: 'f32', shape: [] });
+    const chosen = b.add('where', [b.add('greater', [id, zero], {}), values, zero], {});
+    return b.add('sum', [chosen], { axes: [0, 1], keep: false });
+  };
+  const root = (b: Builder, id: number) =>
+    b.add('pow', [id, b.add('constant', [], { value: 0.5, dtype: 'f32', shape: [] })], {});
+
+  test.each<[string, (b: Builder, x: number) => number, (x: number) => number]>([
+    ['ln', (b, id) => b.add('ln', [id], {}), (v) => 1 / v],
+    ['a root', root, (v) => 0.5 / Math.sqrt(v)],
+    ['a quotient', (b, id) => b.add('div', [root(b, id), id], {}), (v) => -0.5 * v ** -1.5],
+    ['x ln(x)', (b, id) => b.add('mul', [id, b.add('ln', [id], {})], {}), (v) => 1 + Math.log(v)],
+    [
+      'a sum behind a view',
+      (b, id) => {
+        const parts = b.add('reshape', [b.add('ln', [id], {})], { shape: [2, 3, 1] });
+        return b.add('sum', [b.add('exp', [parts], {})], { axes: [2], keep: false });
+      },
+      () => 1,
+    ],
+  ])('%s', (_name, of, derivative) => {
+    const found = gradientAt(x, (b, id) => positive(b, id, of(b, id)));
+    const right = [...x.data].map((v) => (v > 0 ? derivative(v) : 0));
+    for (const [i, value] of right.entries()) expect(found[i]).toBeCloseTo(value, 12);
+  });
+
+  test('a value that broadcasts sums what was chosen alone', () => {
+    const found = gradientAt({ shape: [3], data: Float64Array.of(0, 2, -1) }, (b, id) => {
+      const rows = b.add('constant', [], { value: 1, dtype: 'f32', shape: [2, 3] });
+      return positive(b, id, b.add('mul', [b.add('ln', [id], {}), rows], {}));
+    });
+    expect(found).toEqual([0, 1, 0]);
+  });
+
+  test('elsewhere a product keeps its NaN, which shows what went wrong', () => {
+    const gradient = gradientAt({ shape: [1], data: Float64Array.of(0) }, (b, id) => {
+      const zero = b.add('constant', [], { value: 0, dtype: 'f32', shape: [] });
+      return b.add('sum', [b.add('mul', [b.add('ln', [id], {}), zero], {})], { axes: [0], keep: false });
+    });
+    expect(gradient).toEqual([Number.NaN]);
+  });
+});

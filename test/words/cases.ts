@@ -31,6 +31,9 @@ const elementwise: readonly WordCase[] = [
   of('where(w0 < w1 or w0 > 1, w0 * w1, w1 - w0)', ofTwo),
   of('where(not (w0 <= w1) and w0 >= w2, w0, w1 + w2)', { w0: cube, w1: row, w2: cube }),
   of('where(int(w0 * 2) == int(w1 * 2), w0, 0.5) + where(int(w0 * 2) != int(w1 * 2), w1, 1)', ofTwo),
+  // What is not chosen has an infinite derivative, or none: ln of 0, roots of negative numbers.
+  of('where(relu(w0) > 0, ln(relu(w0)) * w1, w1)', ofTwo),
+  of('where(w0 > 0.25, sqrt(w0) * w1 + rsqrt(w0) + w0 ^ 1.5 + w1 / relu(w0), w1)', ofTwo),
   of('w0 * stop_gradient(w0)', { w0: cube }, { noDerivative: 'it ends at the word' }),
   of('int(w0 * 16)'),
   of('float(int(i0) * 3 - int(i1) + 5) / 400 * w0', { i0: cube, i1: row, w0: row }),

@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { Builder } from '../../../compiler/graph/builder.ts';
 import { createBuilder } from '../../../compiler/graph/create-builder.ts';
 import { idRange, indexFaults } from '../../../compiler/graph/index-ranges.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
@@ -79,6 +80,42 @@ describe('the ids of an input', () => {
     const faults = indexFaults(graph, new Map([['tokens', { min: 0, max: 16 }]]));
     expect(faults.map((f) => f.range)).toEqual([{ min, max }]);
     expect(idRange(graph, 'tokens')).toBeUndefined();
+  });
+
+  describe('made of floats', () => {
+    type Floats = (b: Builder, scores: number, number: (value: number) => number) => number;
+    const chosenBy = (rows: number, floats: Floats) => {
+      const b = createBuilder();
+      const scores = b.add('param', [], { name: 'scores', shape: [4], role: 'param' });
+      const number = (value: number) => b.add('constant', [], { value, dtype: 'f32', shape: [] });
+      const table = b.add('param', [], { name: 'table', shape: [rows, 2], role: 'param' });
+      const ids = b.add('cast', [floats(b, scores, number)], { to: 'i32' });
+      return b.finish([{ name: 'rows', node: b.add('embedding', [table, ids], {}) }]);
+    };
+    const positive: Floats = (b, scores, number) => b.add('greater', [scores, number(0)], {});
+    const times = (value: number): Floats => {
+      return (b, scores, number) => b.add('mul', [positive(b, scores, number), number(value)], {});
+    };
+    const between = (b: Builder, x: number, low: number, high: number) =>
+      b.add('minimum', [b.add('maximum', [x, low], {}), high], {});
+
+    it.each<[number, Floats]>([
+      [2, positive],
+      [7, times(6)],
+      [6, (b, scores, number) => between(b, scores, number(0), number(5))],
+      [3, (b, scores, number) => b.add('where', [scores, number(2), number(1)], {})],
+    ])('stay inside a table of %i', (rows, floats) => {
+      expect(indexFaults(chosenBy(rows, floats), new Map())).toEqual([]);
+      expect(indexFaults(chosenBy(rows - 1, floats), new Map())).toHaveLength(1);
+    });
+
+    it('may be anything where they are not bounded, or rounded where f16 has no such number', () => {
+      const any = { min: -(2 ** 31), max: 2 ** 31 - 1 };
+      const rangeOf = (floats: Floats) => indexFaults(chosenBy(9, floats), new Map()).map((f) => f.range);
+      expect(rangeOf((_b, scores) => scores)).toEqual([any]);
+      expect(rangeOf(times(2051))).toEqual([{ min: 0, max: any.max }]);
+      expect(rangeOf(times(-2))).toEqual([{ min: -2, max: 0 }]);
+    });
   });
 
   it('are known of models that slice, join and compute with them', () => {

@@ -1,0 +1,27 @@
+/**
+ * Gradients of what a `where` did not choose: 0, whatever the derivative is there.
+ *
+ * The gradient that arrives at `ln(x)` in `where(x > 0, ln(x), 0)` is 0 where x is 0, and the derivative is
+ * infinite: their product would be NaN. So behind a `where` a derivative is chosen as well, not multiplied
+ * alone. Differentiation (autodiff/differentiate.ts) says which nodes stand there; all others keep the plain
+ * product, in which a NaN shows what went wrong.
+ */
+import type { Builder } from '../graph/builder.ts';
+import { constantValue } from '../graph/constants.ts';
+import type { Expressions } from './expressions.ts';
+
+/** Whether a gradient is made of `dy`, constants and indices alone, so that no value of the model spoils it. */
+export function isLinear(b: Builder, gradient: number, dy: number): boolean {
+  const { inputs, type } = b.node(gradient);
+  return (
+    gradient === dy ||
+    type.dtype === 'i32' ||
+    constantValue((id) => b.node(id), gradient) !== undefined ||
+    (inputs.length > 0 && inputs.every((input) => isLinear(b, input, dy)))
+  );
+}
+
+/** The elementwise gradient, 0 where `dy` is. */
+export function zeroWhereUnchosen(e: Expressions, dy: number, gradient: number): number {
+  return isLinear(e.b, gradient, dy) ? gradient : e.where(dy, gradient, e.scalar(gradient, 0));
+}
