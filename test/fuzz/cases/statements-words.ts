@@ -52,8 +52,20 @@ function mask(p: Place): string {
 const choices: Statements = [
   [2, (p) => `where(${mask(p)}, ${p.x}, ${p.d.pick([p.y, `${p.y} * 0.5`, '0.25', '-1'])})`],
   [0.7, (p) => `${p.x} * ${mask(p)} + ${p.y} * (1.5 - ${comparison(p)})`],
-  // What has no value where it is not chosen.
-  [0.5, ({ x, y, d }) => `where(${x} > 0.05, ${d.pick([`ln(${x})`, `${y} / ${x}`])}, ${y})`],
+  // What has no value, or an infinite derivative, where it is not chosen.
+  [
+    0.7,
+    ({ x, y, d }) => {
+      const inside = d.pick([x, `relu(${x})`]);
+      const steep = d.pick([
+        `ln(${inside})`,
+        `${y} / ${inside}`,
+        `sqrt(${inside}) * ${y}`,
+        `${inside} ^ 1.5`,
+      ]);
+      return `where(${x} > 0.05, ${steep}, ${y})`;
+    },
+  ],
   [0.5, (p) => `where(${mask(p)}, ${p.x}, ${reduced(p.y, p.s, p.d)})`],
   [
     0.7,
