@@ -19,7 +19,7 @@ interface IndexFault {
   readonly size: number;
 }
 
-/** What ids may be where no table bounds them. */
+/** What ids may be where no table bounds them from above. */
 export const anyId: Range = { min: 0, max: 2 ** 31 - 1 };
 /** What integers may be. */
 export const anyInt: Range = { min: -(2 ** 31), max: 2 ** 31 - 1 };
@@ -31,19 +31,21 @@ const mostExactHalf = 2048;
 const mostComputed = 2 ** 20;
 
 /**
- * The ids that an input may hold, from the tables that they index; undefined where no table bounds them.
+ * The ids that an input may hold, from the tables that they index: up to 2^31 - 1 where the program keeps
+ * every index from above itself; undefined where any integer will do, negative ones too.
  * @param name an input of integers
  */
 export function idRange(graph: Graph, name: string): Range | undefined {
   const ranges = new Ranges(graph);
   const depends = graph.nodes.map(({ op, attrs }) => op === 'input' && attrs.name === name);
   for (const { id, inputs } of graph.nodes) depends[id] ||= inputs.some((i) => depends[i]);
-  const faultOf = (node: IndexFault['node'], max: number) =>
-    ranges.faultOf(node, new Map([[name, { min: 0, max }]]));
+  const faultOf = (node: IndexFault['node'], max: number, min = 0) =>
+    ranges.faultOf(node, new Map([[name, { min, max }]]));
   // What has no place for a second id (ids - 1) is no vocabulary but a fault, whatever the others allow.
   const nodes = ranges.readers.filter((n) => depends[n.inputs[1]] && (faultOf(n, 1)?.size ?? 1) === 1);
-  const fits = (max: number) => nodes.every((node) => faultOf(node, max) === undefined);
-  if (fits(anyInt.max)) return undefined;
+  const fits = (max: number, min = 0) => nodes.every((node) => faultOf(node, max, min) === undefined);
+  if (fits(anyInt.max, anyInt.min)) return undefined;
+  if (fits(anyInt.max)) return anyId;
   let [inside, outside] = [0, anyInt.max];
   while (outside - inside > 1) {
     const middle = Math.floor((inside + outside) / 2);

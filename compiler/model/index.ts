@@ -10,7 +10,7 @@ import type { TraceOptions } from './values/tracer.ts';
 
 export { blocksOf, type Part, partsOf } from './build/structure.ts';
 export { checkFile } from './check.ts';
-export { inputsOf, isPicture, isText, outside, storedAs, storedName } from './inputs.ts';
+export { inputsOf, isPicture, isText, outside, storedAs, storedName, vocabularyOf } from './inputs.ts';
 export { zooPackage } from './modules/imports.ts';
 export {
   type MappedName,

@@ -1,4 +1,5 @@
 /** The inputs of a graph, and what each can hold by its type. */
+import { anyId } from '../graph/index-ranges.ts';
 import type { Graph, Range } from '../graph/types.ts';
 import type { OpAttributes } from '../ops/attributes.ts';
 import { randomInput } from '../ops/philox.ts';
@@ -16,6 +17,11 @@ export function modelInput({ name, dtype, shape, table, ids }: OpAttributes['inp
   const sizes = (table ? shape : shape.slice(1)) as readonly number[];
   const said = { ...(table ? { table } : {}), ...(ids === undefined ? {} : { ids }) };
   return { name, dtype: dtype as ModelInput['dtype'], sizes, ...said };
+}
+
+/** How many ids an input has; undefined where no table and no declaration bounds them. */
+export function vocabularyOf({ ids }: Pick<ModelInput, 'ids'>): number | undefined {
+  return ids === undefined || ids.max >= anyId.max ? undefined : ids.max + 1;
 }
 
 /** Element types that a safetensors file may hold an input in. */

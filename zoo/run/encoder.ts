@@ -5,7 +5,7 @@
  * with zeros, which change nothing because no operation of an encoder mixes samples.
  */
 import { anyId } from '../../compiler/graph/index-ranges.ts';
-import { isPicture, isText } from '../../compiler/model/index.ts';
+import { isPicture, isText, vocabularyOf } from '../../compiler/model/index.ts';
 import type { EntryName, Model, ModelInput } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import { loadImage } from '../../runtime/data/pictures/images.ts';
@@ -140,7 +140,7 @@ export async function openEncoder(executor: Executor, model: Model, weights: Wei
   const encodeTexts = async (list: readonly string[]): Promise<Float32Array> => {
     const { tower, input } = texts ?? lacking(model, 'encode_text', 'texts i32[B, T]');
     const context = input.sizes[0]!;
-    tokenizer ??= createTokenizer({ vocab: (input.ids ?? anyId).max + 1, context });
+    tokenizer ??= createTokenizer({ vocab: vocabularyOf(input) ?? anyId.max + 1, context });
     const { encodeInto } = await tokenizer;
     return tower.encode(
       list.length,

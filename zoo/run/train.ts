@@ -2,7 +2,7 @@
  * From a checked recipe to a run folder: opens weights, data and device, and hands them to the training loop.
  */
 import { dirname } from 'node:path';
-import { isText, type TextOverride } from '../../compiler/model/index.ts';
+import { isText, type TextOverride, vocabularyOf } from '../../compiler/model/index.ts';
 import { columnCalls } from '../../compiler/model/recipes/columns.ts';
 import type { ModelInput, Recipe } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
@@ -46,7 +46,7 @@ function openSource(recipe: Recipe, notify: (text: string) => void): Promise<Bat
   const columns = columnCalls(recipe.data);
   const tokenised = (input: ModelInput) =>
     columns === undefined ? isText(input) : columns.get(input.name)?.name === 'caption';
-  const unbound = inputs.find((input) => tokenised(input) && input.ids === undefined);
+  const unbound = inputs.find((input) => tokenised(input) && vocabularyOf(input) === undefined);
   if (unbound !== undefined && recipe.data.name !== 'tensors')
     fail(
       'Z704',

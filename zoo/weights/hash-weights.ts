@@ -6,7 +6,7 @@
  * project's contract: a changed constant here makes every stored reference number wrong.
  */
 import { crc32 } from 'node:zlib';
-import { isText } from '../../compiler/model/index.ts';
+import { isText, vocabularyOf } from '../../compiler/model/index.ts';
 import type { ModelInput } from '../../compiler/model/types.ts';
 import { elementCount } from '../../runtime/data/safetensors/header.ts';
 import type { HostArray } from '../../runtime/types.ts';
@@ -103,13 +103,14 @@ export function hashImages(shape: readonly number[]): Float32Array {
   return out;
 }
 
-/** Values for an input of any kind: pictures, texts of up to `ids.max`, otherwise ids from the whole range. */
+/** Values for an input of any kind: pictures, texts of its vocabulary, otherwise ids from the whole range. */
 export function hashInput(input: ModelInput, batch: number): HostArray {
   const { name, dtype, sizes, table, ids = { min: 0, max: 1 } } = input;
   const shape = table ? sizes : [batch, ...sizes];
   if (dtype === 'f32') return hashImages(shape);
   const count = ids.max - ids.min + 1;
-  if (isText(input) && ids.min === 0 && count > 2) return hashTokens(batch, sizes[0], count);
+  const vocab = ids.min === 0 ? vocabularyOf(input) : undefined;
+  if (isText(input) && vocab !== undefined && vocab > 2) return hashTokens(batch, sizes[0], vocab);
   return Int32Array.from({ length: elementCount(shape) }, (_, i) => ids.min + (hash(name, i) % count));
 }
 

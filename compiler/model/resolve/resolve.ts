@@ -9,7 +9,7 @@ import { contextOf } from '../build/evaluator.ts';
 import { configOf } from '../build/structure.ts';
 import { type Root, treeOf } from '../build/tree.ts';
 import { evaluateModel } from '../evaluate/variants.ts';
-import { isPicture, isText } from '../inputs.ts';
+import { isPicture, isText, vocabularyOf } from '../inputs.ts';
 import { checkTexts } from '../inspect/declarations.ts';
 import { bundledModels, ModuleLoader, modelsOf, nameOf, zooPackages } from '../modules/imports.ts';
 import { openTrace, type Traced, traceDeclared, traceForward } from '../trace/callable.ts';
@@ -258,10 +258,11 @@ function sizesOf(
     .map(({ node }) => tracer.builder.type(node).shape)
     .find((shape) => shape.length === 2);
   const embed = features?.[1];
+  const vocab = text && vocabularyOf(text);
   return {
     ...(picture === undefined ? {} : { resolution: picture.sizes[1]! }),
     ...(text === undefined ? {} : { context: text.sizes[0]! }),
-    ...(text?.ids === undefined ? {} : { vocab: text.ids.max + 1 }),
+    ...(vocab === undefined ? {} : { vocab }),
     ...(typeof embed === 'number' ? { embed } : {}),
   };
 }

@@ -1,5 +1,6 @@
 /** The tables of a recipe, which are read once: `tokens("classes.txt", template = …)`, `tensor("FILE.npy")`. */
 import { z } from 'zod';
+import { vocabularyOf } from '../../../compiler/model/index.ts';
 import type { ModelInput, StaticCall, TableValue } from '../../../compiler/model/types.ts';
 import type { HostArray } from '../../types.ts';
 import { readLines } from '../files/text-lines.ts';
@@ -36,7 +37,7 @@ export async function openTables(
 }
 
 async function tokenTable(call: StaticCall, input: ModelInput, find: Find): Promise<Int32Array> {
-  const { name, sizes, ids } = input;
+  const { name, sizes } = input;
   const { texts, template } = parseOptions(call, tokensSchema, ['texts']);
   const lines = typeof texts === 'string' ? await readLines(find(texts)) : texts;
   const [rows = 0, context = 0] = sizes;
@@ -45,14 +46,15 @@ async function tokenTable(call: StaticCall, input: ModelInput, find: Find): Prom
       typeof texts === 'string' ? `${find(texts)} has ${lines.length} lines` : `${lines.length} texts`;
     failAt(call, 'Z425', `${given}, and the table ${name} has ${rows} rows: i32[${rows}, ${context}]`);
   }
-  if (ids === undefined)
+  const vocab = vocabularyOf(input);
+  if (vocab === undefined)
     failAt(
       call,
       'Z414',
       `${name} indexes no table of known size, so no tokenizer fits it`,
       `${name}: i32[${rows}, ${context}] in 0..VOCABULARY`,
     );
-  const tokenizer = await createTokenizer({ vocab: ids.max + 1, context });
+  const tokenizer = await createTokenizer({ vocab, context });
   const out = new Int32Array(rows * context);
   lines.forEach((line, row) => {
     const text = template.replaceAll('{}', () => line);

@@ -5,7 +5,7 @@
  * comes the first; a table in its own shape. Ids are checked, because a GPU reads past a table without telling.
  */
 import { z } from 'zod';
-import { anyId } from '../../../compiler/graph/index-ranges.ts';
+import { anyInt } from '../../../compiler/graph/index-ranges.ts';
 import { outside, storedAs, storedName } from '../../../compiler/model/inputs.ts';
 import type { ModelInput, StaticCall } from '../../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
@@ -81,7 +81,7 @@ class TensorBatches implements BatchMaker {
   }
 
   /** @throws DiagnosticError Z417 when an id is none that the input may hold */
-  #ids({ name, ids = anyId }: ModelInput, stored: TensorData, batch: number): Int32Array {
+  #ids({ name, ids = anyInt }: ModelInput, stored: TensorData, batch: number): Int32Array {
     const values = Float64Array.from(stored as ArrayLike<number | bigint>, Number);
     const bad = outside(values, ids);
     if (bad < 0) return Int32Array.from(values);

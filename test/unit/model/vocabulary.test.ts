@@ -10,7 +10,7 @@ import type { Builder } from '../../../compiler/graph/builder.ts';
 import { createBuilder } from '../../../compiler/graph/create-builder.ts';
 import { idRange, indexFaults } from '../../../compiler/graph/index-ranges.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
-import { resolveRecipe } from '../../../compiler/model/index.ts';
+import { resolveRecipe, vocabularyOf } from '../../../compiler/model/index.ts';
 import { writeSafetensors } from '../../../runtime/data/safetensors/file.ts';
 import { nodeHost } from '../../../zoo/host.ts';
 import { openEntry } from '../../../zoo/run/entry.ts';
@@ -58,14 +58,20 @@ describe('the ids of an input', () => {
     expect(indexFaults(graph, new Map([['tokens', { min: 0, max: max + 1 }]]))).toHaveLength(1);
   });
 
-  it.each([
-    indexed(16, 'tokens', 'mod', 16),
-    indexed(16, 'tokens', 'minimum', 15),
-    indexed(16, 'iota'),
-    indexed(16, 'argmax'),
-  ])('are any where no table bounds them: %#', (graph) => {
-    expect(idRange(graph, 'tokens')).toBeUndefined();
-    expect(indexFaults(graph, new Map([['tokens', { min: 0, max: 2 ** 31 - 1 }]]))).toEqual([]);
+  it.each([indexed(16, 'tokens', 'mod', 16), indexed(16, 'iota'), indexed(16, 'argmax')])(
+    'are any where no table bounds them: %#',
+    (graph) => {
+      expect(idRange(graph, 'tokens')).toBeUndefined();
+      expect(indexFaults(graph, new Map([['tokens', { min: -(2 ** 31), max: 2 ** 31 - 1 }]]))).toEqual([]);
+    },
+  );
+
+  it('have no end where the program keeps an index below the table, and begin at 0 all the same', () => {
+    const graph = indexed(16, 'tokens', 'minimum', 15);
+    const ids = { min: 0, max: 2 ** 31 - 1 };
+    expect(idRange(graph, 'tokens')).toEqual(ids);
+    expect(indexFaults(graph, new Map([['tokens', ids]]))).toEqual([]);
+    expect(vocabularyOf({ ids })).toBeUndefined();
   });
 
   it.each([

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { anyId } from '../../../../compiler/graph/index-ranges.ts';
+import { vocabularyOf } from '../../../../compiler/model/index.ts';
 import type { ModelInput } from '../../../../compiler/model/types.ts';
 import { failAt, parseOptions, texts } from '../../options.ts';
 import { randomBelow, randomChoice, randomKey } from '../../random.ts';
@@ -46,7 +47,7 @@ export function captionColumn(options: CaptionOptions, input: ModelInput, view: 
     columns: names,
     lacks: (cell) => names.every((name) => captionsIn(cell(name), split).length === 0),
     async open(rows, { seed }) {
-      const vocab = (input.ids ?? anyId).max + 1;
+      const vocab = vocabularyOf(input) ?? anyId.max + 1;
       const tokenizer = await createTokenizer({ vocab, context: input.sizes[0]! });
       return (into, { epoch, index }) => {
         const key = randomKey(seed, 'caption', epoch, index, ...viewKey(view));
