@@ -561,11 +561,6 @@ block A { b: "a" }
         --> main.zoo:2:15
        2 | fn f(x: [..., ...]) -> [...] = x
          |               ^^^
-
-      error[Z209]: child \`b\` must be a block or a function, got a string
-        --> main.zoo:3:14
-       3 | block A { b: "a" }
-         |              ^^^
       "
     `);
   });
@@ -583,12 +578,6 @@ fn f(x: [N]) = { image = x, image = a }
         --> main.zoo:4:29
        4 | fn f(x: [N]) = { image = x, image = a }
          |                             ^^^^^
-
-      error[Z220]: model \`a\` is not a value
-        --> main.zoo:4:37
-       4 | fn f(x: [N]) = { image = x, image = a }
-         |                                     ^
-         = help: vary it with \`with\`, or name its block
       "
     `);
   });
