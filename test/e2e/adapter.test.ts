@@ -186,7 +186,11 @@ describe('an adapter', () => {
   it('takes its base in any format', async () => {
     const { output } = await outputOf(['--weights', 'whole']);
     await exportTo('pickled', 'base', 'tiny', 'open_clip');
-    for (const base of ['published', 'published/model.safetensors', 'pickled', 'init:3'])
+    // Some training code keeps one number as a list of one.
+    const tensors = new Map(tensorsOf('base/weights.safetensors'));
+    tensors.set('logit_scale', { ...tensors.get('logit_scale')!, shape: [1] });
+    workspace.writeTensors('listed.st', tensors);
+    for (const base of ['published', 'published/model.safetensors', 'pickled', 'listed.st', 'init:3'])
       expect((await outputOf(['--weights', 'adapter', '--base', base])).output, base).toEqual(output);
   });
 
@@ -290,6 +294,26 @@ describe('a base', () => {
     for (const text of [...identity(), 'help: --base FILE']) expect(stderr).toContain(text);
     expect(existsSync(workspace.path('never.safetensors'))).toBe(false);
     expect((await outputOf([...away, '--base', 'base'])).output).toEqual(output);
+    await exportTo('far/whole', 'far/away/adapter', 'lora', 'zoo', '--base', 'base');
+    expect(changed('far/whole/weights.safetensors', 'whole/weights.safetensors')).toEqual([]);
+    await exportTo('near', 'far/away/adapter', 'lora', 'adapter', '--base', 'base');
+    expect(bytesOf('near/adapter.safetensors')).toEqual(bytesOf('adapter/adapter.safetensors'));
+    const train = ['train', 'lora.zoo#t', '--steps', '1', '--weights'];
+    await zooc(...train, 'far/away/adapter', '--base', 'base', '--out', 'far/run');
+    await zooc(...train, 'whole', '--out', 'far/run-whole');
+    expect(bytesOf('far/run/weights.safetensors')).toEqual(bytesOf('far/run-whole/weights.safetensors'));
+    const texts = ['--texts', 'a dog', '--device', 'reference', '--out'];
+    await zooc('embed', 'far/away/adapter', '--base', 'base', ...texts, 'far.npy');
+    await zooc('embed', 'lora.zoo#lora', '--weights', 'whole', ...texts, 'near.npy');
+    expect(bytesOf('far.npy')).toEqual(bytesOf('near.npy'));
+    await zooc(
+      ...['blend', 'whole', 'far/away/adapter', '--base', 'base'],
+      '--alpha',
+      '1',
+      '--out',
+      'far.st',
+    );
+    expect(changed('far.st', 'whole/weights.safetensors')).toEqual([]);
     cpSync(workspace.path('base'), workspace.path('far/away/adapter/base'), { recursive: true });
     expect((await outputOf(away)).output).toEqual(output);
     renameSync(workspace.path('far/away/adapter/base'), workspace.path('far/away/base'));
