@@ -4,8 +4,9 @@
  * `run.json` is the first file written and marks the folder as a run. A folder with anything
  * else in it is never touched.
  */
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { failSystem } from '../../data/files/atomic.ts';
 import { writeText } from './checkpoints.ts';
@@ -13,6 +14,14 @@ import { writeText } from './checkpoints.ts';
 const marker = 'run.json';
 /** What a kill leaves beside a file that was being written. */
 const halfWritten = /^\..*\.tmp$/;
+
+const descriptionSchema = z.object({
+  recipe: z.string().optional(),
+  model: z.string().optional(),
+  /** What the weights started from: a path from the folder, an absolute one, or a rule. */
+  weights: z.string().optional(),
+});
+export type RunDescription = z.infer<typeof descriptionSchema>;
 
 interface RunFolder {
   /** The run began before; only then there is something to resume. */
@@ -47,13 +56,34 @@ export async function examineRunFolder(folder: string, resume: boolean): Promise
 }
 
 /**
+ * What a run's folder says of it; undefined for other folders.
+ * @throws DiagnosticError Z613 when it cannot be read or is malformed
+ */
+export async function describeRun(folder: string): Promise<RunDescription | undefined> {
+  const path = join(folder, marker);
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code!)) return undefined;
+    failSystem('Z613', `cannot read ${path}`, error);
+  }
+  try {
+    return descriptionSchema.parse(JSON.parse(text));
+  } catch (error) {
+    if (!(error instanceof z.ZodError || error instanceof SyntaxError)) throw error;
+    fail('Z613', `${path} does not describe a training run`);
+  }
+}
+
+/**
  * Creates the folder and writes the files that describe the run, the marker first.
  * @param files name to text: `model.zoo`, `recipe.zoo`
  * @throws DiagnosticError Z413
  */
 export async function beginRunFolder(
   folder: string,
-  description: Readonly<Record<string, string | number>>,
+  description: RunDescription,
   files: ReadonlyMap<string, string>,
 ): Promise<void> {
   try {

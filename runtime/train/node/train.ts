@@ -24,7 +24,7 @@ import { checkHostBatch, checkSupported, settingsFor, unreadWarning } from '../s
 import type { TrainSession, UpdateSettings } from '../types.ts';
 import { CheckpointStore, checkSameRun } from './checkpoints.ts';
 import { defaultCheckpoint, Run, type RunOptions, type TrainResult } from './run.ts';
-import { beginRunFolder, examineRunFolder } from './run-folder.ts';
+import { beginRunFolder, describeRun, examineRunFolder } from './run-folder.ts';
 import { listenForStop } from './signals.ts';
 
 type TrainExecutor =
@@ -44,6 +44,8 @@ interface TrainOptions extends RunOptions {
   readonly resume: boolean;
   /** Opens the recipe's data; closed at the end. Called after the recipe and the folder were accepted. */
   openSource(): Promise<BatchSource>;
+  /** What the weights start from, as the run's folder names it. */
+  readonly startedFrom?: string;
   /** Self-contained texts for the run folder: `model.zoo`, `recipe.zoo`. */
   readonly files: ReadonlyMap<string, string>;
 }
@@ -82,7 +84,13 @@ export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
   const signal = listenForStop(options.notify);
   try {
     const schedule = scheduleOf(recipe, source.batchesPerEpoch, options.steps);
-    await beginRunFolder(out, { recipe: recipe.name, model: recipe.model.name }, options.files);
+    const weights = checkpoint === undefined ? options.startedFrom : (await describeRun(out))?.weights;
+    const description = { recipe: recipe.name, model: recipe.model.name };
+    await beginRunFolder(
+      out,
+      { ...description, ...(weights === undefined ? {} : { weights }) },
+      options.files,
+    );
     await store.clean();
     const session = await openSession(options, graph, settings);
     try {
