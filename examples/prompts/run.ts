@@ -51,7 +51,7 @@ const variants = [
 
 const shown = (path: string): string => relative(process.cwd(), path) || '.';
 
-/** The finished run of the emoji example, which is trained by its own command if need be; undefined if that was cut. */
+/** The finished run of the emoji example, trained by its own command if need be; undefined if that was cut. */
 async function baseRun(runs: string): Promise<string | undefined> {
   const folder = join(runs, 'emoji-quick');
   const finished = () => existsSync(join(folder, 'report.json'));
@@ -59,7 +59,8 @@ async function baseRun(runs: string): Promise<string | undefined> {
   const command = [...process.execArgv, join(emoji, 'run.ts'), '--runs', runs];
   // Its results are none of this command.
   const child = spawn(process.execPath, command, { stdio: ['ignore', process.stderr, process.stderr] });
-  await once(child, 'close');
+  const [code] = await once(child, 'close');
+  if (code !== 0) process.exitCode = code ?? 1;
   return finished() ? folder : undefined;
 }
 
@@ -158,14 +159,12 @@ async function main(): Promise<void> {
   const folder = chooseFolder(values.runs, key);
   const test: TestSet = { folder: pictures, pictures: task.test };
 
-  const started = performance.now();
   const baselines = await testHandWritten(base, test);
   const curves = await runCurves(folder, base, test);
   if (curves === undefined) {
     note(`stopped; npm run prompts goes on in ${shown(folder)}`);
     return;
   }
-  const seconds = (performance.now() - started) / 1000;
   const results: Results = { baselines, curves };
   const facts = [
     `${classNames.length} classes`,
@@ -173,7 +172,10 @@ async function main(): Promise<void> {
     `${seeds.length} seeds`,
   ];
   writeFileSync(join(folder, 'page.html'), renderPrompts(results, facts));
-  writeFileSync(join(folder, 'report.json'), `${JSON.stringify({ seconds, ...results }, null, 2)}\n`);
+  writeFileSync(
+    join(folder, 'report.json'),
+    `${JSON.stringify({ classes: classNames.length, testPictures: task.test.length, seeds, ...results }, null, 2)}\n`,
+  );
   print(facts.join(', '));
   print('');
   print(table([shotHead(results), ...shotRows(results)], [1, 2]));

@@ -24,6 +24,7 @@ const documents = [
   'CHANGELOG.md',
   'examples/emoji/README.md',
   'examples/ablation/README.md',
+  'examples/prompts/README.md',
   ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
 ];
 

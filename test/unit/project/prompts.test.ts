@@ -1,6 +1,7 @@
 /** The example of learned prompts: classes, split, shots, tables, and what is shown of the results. */
 import { describe, expect, it } from 'vitest';
 import { readCatalog } from '../../../examples/emoji/catalog.ts';
+import { renderChart } from '../../../examples/emoji/chart.ts';
 import { renderPrompts } from '../../../examples/prompts/page.ts';
 import { tablesOf } from '../../../examples/prompts/prepare.ts';
 import { baselineRows, type Results, shotRows } from '../../../examples/prompts/results.ts';
@@ -132,5 +133,30 @@ describe('results', () => {
     expect(x).toBe(first![0]);
     expect((low! + high!) / 2).toBeCloseTo(first![1]!, 0);
     expect(low).toBeGreaterThan(high!);
+  });
+});
+
+describe('chart', () => {
+  it('puts the name of a level above it, or below where a curve passes', () => {
+    const side = (last: number) => {
+      const points = [
+        { x: 1, y: 0.1 },
+        { x: 2, y: last },
+      ];
+      const level = { label: 'a level', y: 0.5 };
+      const html = renderChart({
+        title: 't',
+        x: 'x',
+        y: 'y',
+        series: [{ label: 's', points }],
+        levels: [level],
+      });
+      const line = Number(/class="level"[^>]* y1="([^"]+)"/.exec(html)![1]);
+      const text = Number(/ y="([^"]+)"[^>]*>a level/.exec(html)![1]);
+      return text < line ? 'above' : 'below';
+    };
+    expect(side(0.8)).toBe('above');
+    expect(side(0.52)).toBe('below');
+    expect(side(0.4)).toBe('above');
   });
 });
