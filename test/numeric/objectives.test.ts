@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
+import { numericShape, sizeOf } from '../../compiler/graph/types.ts';
 import { verify } from '../../compiler/graph/verify.ts';
 import { relL2 } from '../support/golden/golden.ts';
 import { objectiveCases, objectiveInstance } from '../support/objectives.ts';
@@ -17,5 +18,18 @@ describe.each(objectiveCases)('$name', ({ test }) => {
       expect(Math.abs(results.get(name)!.data[0]! - wanted), name).toBeLessThan(1e-12 * Math.abs(wanted));
     for (const [name, wanted] of Object.entries(test.gradients))
       expect(relL2(results.get(`grad.${name}`)!.data, Float64Array.from(wanted)), name).toBeLessThan(1e-11);
+  });
+});
+
+describe('bag_of_words', () => {
+  it('computes nothing for each word of the vocabulary at each token', () => {
+    const { test } = objectiveCases.find(({ test }) => test.objective === 'bag_of_words')!;
+    const { graph, inputs, params } = objectiveInstance(test);
+    const whole = differentiate(verify(graph), { loss: 'loss', wrt: ['words'] });
+    const [batch, context] = inputs.get('tokens')!.shape;
+    const [, vocab] = params.get('words')!.shape;
+    expect(context).toBeLessThan(vocab!);
+    for (const node of whole.nodes)
+      expect(sizeOf(numericShape(node.type)), node.op).toBeLessThan(batch! * context! * vocab!);
   });
 });
