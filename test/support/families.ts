@@ -52,6 +52,7 @@ export const readers: readonly Family[] = [
   { name: 'resampler' },
   { name: 'coca-decoder', names: ['zoo/lib/decoders.zoo', 'open_clip'] },
   { name: 'virtex' },
+  { name: 'virtex-both' },
   { name: 'qformer' },
   { name: 'penultimate', entry: 'penultimate_patches' },
 ];

@@ -13,7 +13,7 @@ import { nodeHost } from '../../zoo/host.ts';
 import { unwrap } from './families.ts';
 import { relL2 } from './golden/golden.ts';
 
-export const stepRuns = ['coca', 'caption', 'bag_of_words', 'distill', 'sigmoid_loss'] as const;
+export const stepRuns = ['coca', 'caption', 'bag_of_words', 'distill', 'sigmoid_loss', 'virtex'] as const;
 
 export function stepRecipe(name: (typeof stepRuns)[number], chunk?: number): Recipe {
   const overrides = chunk === undefined ? [] : [{ path: 'chunk', value: String(chunk) }];
