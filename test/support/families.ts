@@ -54,6 +54,7 @@ export const readers: readonly Family[] = [
   { name: 'virtex' },
   { name: 'virtex-both' },
   { name: 'qformer' },
+  { name: 'qformer-text' },
   { name: 'penultimate', entry: 'penultimate_patches' },
 ];
 
