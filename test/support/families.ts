@@ -52,7 +52,9 @@ export const readers: readonly Family[] = [
   { name: 'resampler' },
   { name: 'coca-decoder', names: ['zoo/lib/decoders.zoo', 'open_clip'] },
   { name: 'virtex' },
+  { name: 'virtex-both' },
   { name: 'qformer' },
+  { name: 'qformer-text' },
   { name: 'penultimate', entry: 'penultimate_patches' },
 ];
 
