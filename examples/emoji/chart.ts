@@ -28,6 +28,9 @@ const width = 480;
 const height = 340;
 const plot = { left: 56, right: width - 16, top: 14, bottom: height - 52 };
 
+/** Of a line of text with room around it. */
+const lineHeight = 24;
+
 /** Shapes as well as colours tell series apart. */
 const markers = [
   (x: number, y: number) => `<circle cx="${x}" cy="${y}" r="4.5"/>`,
@@ -75,6 +78,12 @@ export function renderChart({ title, x, y, series, levels }: Chart): string {
   const horizontal = (at: number, kind: string): string =>
     `<line class="${kind}" x1="${plot.left}" x2="${plot.right}" y1="${up(at)}" y2="${up(at)}"/>`;
   const middle = (plot.top + plot.bottom) / 2;
+  const right = series
+    .flatMap(({ points }) => points)
+    .filter((p) => across(p.x) > (plot.left + plot.right) / 2);
+  /** Whether curves pass where a level's label would stand, above its right end. */
+  const crowded = (level: number): boolean =>
+    right.some((p) => up(p.y) < up(level) && up(p.y) > up(level) - lineHeight);
   const parts = [
     ...ticks.map(
       (at) =>
@@ -88,7 +97,7 @@ export function renderChart({ title, x, y, series, levels }: Chart): string {
     `<text x="12" y="${middle}" text-anchor="middle" transform="rotate(-90 12 ${middle})">${escapeHtml(y)}</text>`,
     ...levels.map(
       (level) =>
-        `${horizontal(level.y, 'level')}<text x="${plot.left + 4}" y="${up(level.y) - 6}">${escapeHtml(level.label)}</text>`,
+        `${horizontal(level.y, 'level')}<text x="${plot.right - 4}" y="${up(level.y) + (crowded(level.y) ? 17 : -6)}" text-anchor="end">${escapeHtml(level.label)}</text>`,
     ),
     ...series.map(({ points }, s) => {
       const places = points.map((p) => [across(p.x), up(p.y)] as const);
