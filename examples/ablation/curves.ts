@@ -69,7 +69,8 @@ export function pairsUntil(curve: Curve, accuracy: number): number | undefined {
   return before.pairs * (behind.pairs / before.pairs) ** part;
 }
 
-/** The accuracy that every curve reaches: the lowest of their best ones. */
-export function commonAccuracy(curves: readonly Curve[]): number {
-  return Math.min(...curves.map((curve) => Math.max(...accuracies(curve).map((p) => p.accuracy))));
+/** The best accuracy of the second-best curve: what the best one is faster at. */
+export function runnerUp(curves: readonly Curve[]): number {
+  const best = curves.map((curve) => Math.max(...accuracies(curve).map((p) => p.accuracy)));
+  return best.sort((a, b) => b - a)[1]!;
 }

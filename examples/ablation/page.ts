@@ -2,7 +2,7 @@
 import { count } from '../../zoo/cli/output.ts';
 import { chartStyle, renderChart } from '../emoji/chart.ts';
 import { escapeHtml, htmlTable, percent, renderDocument, trainingSources } from '../emoji/document.ts';
-import { accuracies, type Curve, commonAccuracy, drawn, pairsUntil } from './curves.ts';
+import { accuracies, type Curve, drawn, pairsUntil, runnerUp } from './curves.ts';
 
 export interface PageContent {
   /** Short facts under the heading. */
@@ -31,14 +31,15 @@ export function pointRows(curves: readonly Curve[]): string[][] {
   ]);
 }
 
-/** Every score at the end of the runs, and the pairs until an accuracy that all drawn scores reach. */
+/** Every score at the end of the runs, and for drawn ones the pairs until the second-best objective's accuracy. */
 export function finalRows(curves: readonly Curve[]): string[][] {
-  const accuracy = commonAccuracy(curves);
+  const accuracy = runnerUp(curves);
   return curves.flatMap((curve) =>
     Object.entries(curve.scores).map(([name, meaning]) => {
       const { top1, top5 } = curve.points.at(-1)!.scores[name]!;
-      const needed = name === drawn(curve) ? pairsUntil(curve, accuracy)! : undefined;
-      const reached = needed === undefined ? '' : count(Math.round(needed));
+      const needed = pairsUntil(curve, accuracy);
+      const until = needed === undefined ? 'not reached' : count(Math.round(needed));
+      const reached = name === drawn(curve) ? until : '';
       return [curve.label, meaning, percent(top1), percent(top5), reached];
     }),
   );
@@ -54,20 +55,21 @@ export const finalHead = (curves: readonly Curve[]): string[] => [
   'score of a caption',
   'top-1',
   'top-5',
-  `pairs until ${percent(commonAccuracy(curves))}`,
+  `pairs until ${percent(runnerUp(curves))}`,
 ];
 
 /** The page as one HTML document. */
 export function renderAblation({ facts, curves, choices }: PageContent): string {
   const chart = renderChart({
     title: 'Zero-shot accuracy against pairs seen, for three objectives',
-    x: 'pairs seen (logarithmic)',
+    x: `pairs seen (logarithmic); dashed: chance, ${percent(1 / choices)}`,
     y: 'zero-shot top-1 accuracy',
     series: curves.map((curve) => ({
       label: curve.label,
       points: accuracies(curve).map(({ pairs, accuracy }) => ({ x: pairs, y: accuracy })),
     })),
-    levels: [{ label: `chance, ${percent(1 / choices)}`, y: 1 / choices }],
+    // Curves that have not learned anything yet lie where the level's own label would stand.
+    levels: [{ label: '', y: 1 / choices }],
   });
   const { pictures, captions } = trainingSources;
   return renderDocument({
@@ -93,7 +95,7 @@ export function renderAblation({ facts, curves, choices }: PageContent): string 
           finalRows(curves).map((row) => row.map(escapeHtml)),
         ),
         paragraph(
-          'The first score of each objective is the one that is drawn. Pairs until an accuracy are read off straight lines between the points.',
+          'The first score of each objective is the one that is drawn. Pairs until the second-best objective’s accuracy are read off straight lines between the points.',
         ),
       ),
       section(

@@ -542,8 +542,8 @@ model "m" = M(text = TextTransformer(width = 64, layers = 1, embed = 32))
          --> main.zoo:5:3
         5 |   param text_projection: [4, 4] = ones
           |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-         --> zooc:clip:118:3
-      118 |   param text_projection: [width, embed] = normal(width ^ -0.5)
+         --> zooc:clip:125:3
+      125 |   param text_projection: [width, embed] = normal(width ^ -0.5)
           |   ------------------------------------------------------------ the other one
       "
     `);
