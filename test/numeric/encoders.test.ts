@@ -10,9 +10,9 @@ import { resolveModel, traceEntry } from '../../compiler/model/index.ts';
 import type { Model } from '../../compiler/model/types.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import { memoryHost } from '../errors/report.ts';
-import { randomTensor } from '../support/differences.ts';
-import { type SmallEncoder, smallEncoder, smallEncoders } from '../support/encoders.ts';
-import { unwrap } from '../support/families.ts';
+import { type SmallEncoder, smallEncoder, smallEncoders } from '../support/models/encoders.ts';
+import { unwrap } from '../support/models/families.ts';
+import { randomTensor } from '../support/ops/differences.ts';
 import { randomNumbers } from '../support/random.ts';
 
 const step = 1e-5;

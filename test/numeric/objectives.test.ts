@@ -6,9 +6,9 @@ import { numericShape, sizeOf } from '../../compiler/graph/types.ts';
 import { verify } from '../../compiler/graph/verify.ts';
 import { resolveModel, traceEntry } from '../../compiler/model/index.ts';
 import { memoryHost } from '../errors/report.ts';
-import { unwrap } from '../support/families.ts';
 import { relL2 } from '../support/golden/golden.ts';
-import { objectiveCases, objectiveInstance } from '../support/objectives.ts';
+import { unwrap } from '../support/models/families.ts';
+import { objectiveCases, objectiveInstance } from '../support/models/objectives.ts';
 
 describe.each(objectiveCases)('$name', ({ test }) => {
   it('has the terms and the gradients of the published loss', () => {

@@ -4,7 +4,7 @@ import { wholeBatch } from '../../runtime/reference/computation.ts';
 import { ReferenceTrainSession } from '../../runtime/reference/session.ts';
 import { traceLoss } from '../../runtime/train/plan.ts';
 import { settingsFor } from '../../runtime/train/supported.ts';
-import { checkSteps, stepRecipe, stepRuns } from '../support/steps.ts';
+import { checkSteps, stepRecipe, stepRuns } from '../support/training/steps.ts';
 
 describe('training in f64', () => {
   it.each(stepRuns)('%s: the losses and weights of PyTorch', async (name) => {

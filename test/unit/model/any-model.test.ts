@@ -6,9 +6,9 @@ import type { Model } from '../../../compiler/model/types.ts';
 import { chunkByChunk, wholeBatch } from '../../../runtime/reference/computation.ts';
 import { ReferenceTrainSession } from '../../../runtime/reference/session.ts';
 import { memoryHost } from '../../errors/report.ts';
-import { anyCases, batchOf, libraryCases, lossOf, trainableOf } from '../../support/any-models.ts';
-import { adamw } from '../../support/optimizers.ts';
-import { fixtureModel, weightValues } from '../../support/training-models.ts';
+import { anyCases, batchOf, libraryCases, lossOf, trainableOf } from '../../support/models/any-models.ts';
+import { fixtureModel, weightValues } from '../../support/models/training-models.ts';
+import { adamw } from '../../support/training/optimizers.ts';
 
 const entriesOf = (name: string) =>
   fixtureModel(`any.zoo#${name}`).entries.map(({ name: entry, inputs, outputs }) => ({

@@ -17,8 +17,8 @@ import { type Executor, openExecutor } from '../../../zoo/run/devices.ts';
 import { openEntry } from '../../../zoo/run/entry.ts';
 import { openStart } from '../../../zoo/weights/start-weights.ts';
 import { openWeights } from '../../../zoo/weights/weights.ts';
-import { unwrap } from '../../support/families.ts';
-import { noise } from '../../support/training-models.ts';
+import { unwrap } from '../../support/models/families.ts';
+import { noise } from '../../support/models/training-models.ts';
 
 const program = 'examples/ablation/ablation.zoo';
 const names = objectives.map((objective) => objective.name);

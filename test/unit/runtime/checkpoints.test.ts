@@ -19,7 +19,7 @@ import { openSafetensors } from '../../../runtime/data/safetensors/file.ts';
 import { CheckpointStore, checkSameRun, restoreState } from '../../../runtime/train/node/checkpoints.ts';
 import { keptBytes } from '../../../runtime/train/node/metrics.ts';
 import { formatDuration, showProgress } from '../../../runtime/train/node/progress.ts';
-import { FakeSession, fakeRun } from '../../support/fake-training.ts';
+import { FakeSession, fakeRun } from '../../support/training/fake-training.ts';
 
 /** The disk: every call is counted; one may fail, and after a kill all do. */
 const disk = vi.hoisted(() => ({

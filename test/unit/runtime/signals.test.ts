@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-const script = fileURLToPath(new URL('../../support/train-child.ts', import.meta.url));
+const script = fileURLToPath(new URL('../../support/training/train-child.ts', import.meta.url));
 const steps = 40;
 let folder: string;
 beforeAll(() => {

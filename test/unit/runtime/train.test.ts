@@ -9,8 +9,8 @@ import { inSteps, learningRate, type Schedule, scheduleOf } from '../../../runti
 import { checkHostBatch, checkSupported, updateSettings } from '../../../runtime/train/supported.ts';
 import { hyperAt, type TrainLoop, trainLoop } from '../../../runtime/train/trainer.ts';
 import type { MetricsRow } from '../../../runtime/train/types.ts';
-import { FakeSession, FakeSource, settings, weights } from '../../support/fake-training.ts';
-import { adamw } from '../../support/optimizers.ts';
+import { FakeSession, FakeSource, settings, weights } from '../../support/training/fake-training.ts';
+import { adamw } from '../../support/training/optimizers.ts';
 
 const recipe = {
   name: 'r',
