@@ -1,0 +1,114 @@
+/**
+ * JPEG, PNG, WebP, TIFF and AVIF by sharp, in the samples of the file: no colour profile, no conversion of CMYK,
+ * no scaling of 16 or 32 bits, no EXIF orientation (Pillow turns TIFF alone).
+ */
+import sharp, { type Metadata } from 'sharp';
+import type { Decoded, Mode, Opened } from '../decoded.ts';
+import type { Format } from './recognise.ts';
+import { readTiffTags, type TiffTags } from './tiff-tags.ts';
+import { turned } from './turn.ts';
+
+interface Reading {
+  readonly mode: Mode;
+  /** The space of the samples: sharp converts to it, so it must be the file's own where samples are to stay. */
+  readonly space: 'srgb' | 'cmyk' | 'grey16' | 'b-w';
+  readonly depth: 'uchar' | 'ushort' | 'int' | 'float';
+}
+
+const asBytes = (mode: Mode): Reading => ({ mode, space: 'srgb', depth: 'uchar' });
+
+/** How wide greys are read; undefined for what has bytes. */
+function wideReading({ channels, depth, space }: Metadata): Reading | undefined {
+  if (space === 'grey16' && depth === 'ushort') return { mode: 'wide', space: 'grey16', depth: 'ushort' };
+  if (space !== 'b-w' || channels !== 1) return undefined;
+  if (depth === 'int' || depth === 'uint') return { mode: 'wide', space: 'b-w', depth: 'int' };
+  if (depth === 'float') return { mode: 'wide', space: 'b-w', depth: 'float' };
+  return undefined;
+}
+
+function pngReading(bytes: Uint8Array, metadata: Metadata): Reading {
+  const [bits, kind] = [bytes[24]!, bytes[25]!];
+  const [grey, indexed, greyAlpha, colourAlpha] = [0, 3, 4, 6];
+  if (kind === indexed || (kind === grey && bits === 1)) return asBytes('nearest');
+  if (kind === greyAlpha || kind === colourAlpha) return asBytes('alpha');
+  // What else has alpha has it by a colour key.
+  return (kind === grey ? wideReading(metadata) : undefined) ?? asBytes('colours');
+}
+
+function tiffReading(tags: TiffTags, metadata: Metadata): Reading {
+  const { photometric, bits, extra } = tags;
+  const palette = 3;
+  if (photometric === palette || (bits === 1 && metadata.channels === 1)) return asBytes('nearest');
+  const wide = wideReading(metadata);
+  if (wide !== undefined) return wide;
+  return asBytes(metadata.hasAlpha === true && extra !== 0 ? 'alpha' : 'colours');
+}
+
+function readingOf(
+  bytes: Uint8Array,
+  format: Format,
+  metadata: Metadata,
+  tags: TiffTags | undefined,
+): Reading {
+  if (metadata.space === 'cmyk')
+    return { mode: 'cmyk', space: 'cmyk', depth: metadata.depth === 'ushort' ? 'ushort' : 'uchar' };
+  if (format === 'PNG') return pngReading(bytes, metadata);
+  if (tags !== undefined) return tiffReading(tags, metadata);
+  return asBytes(metadata.hasAlpha === true ? 'alpha' : 'colours');
+}
+
+/** Signed samples of 16 bits are read as unsigned ones of the same bits, since sharp cuts off negative ones. */
+function withoutSign(bytes: Uint8Array, { sampleFormatAt, littleEndian }: TiffTags): Uint8Array {
+  const copy = bytes.slice();
+  copy[sampleFormatAt! + (littleEndian ? 0 : 1)] = 1;
+  return copy;
+}
+
+const arrays = { uchar: Uint8Array, ushort: Uint16Array, int: Int32Array, float: Float32Array } as const;
+
+/** A view of sharp's bytes, or a copy where they do not lie on the samples' bounds. */
+function samplesOf(bytes: Buffer, depth: Reading['depth']): Decoded['data'] {
+  const Kind = arrays[depth];
+  const size = Kind.BYTES_PER_ELEMENT;
+  const even = bytes.byteOffset % size === 0 ? bytes : Buffer.from(new Uint8Array(bytes).buffer);
+  return new Kind(even.buffer as ArrayBuffer, even.byteOffset, bytes.byteLength / size);
+}
+
+export async function openWithSharp(file: Uint8Array, format: Format, maxPixels: number): Promise<Opened> {
+  const tags = format === 'TIFF' ? readTiffTags(file) : undefined;
+  if (tags !== undefined && (tags.photometric === 8 || tags.photometric === 9)) {
+    const { width, height } = tags;
+    throw new Error(`it has ${width} x ${height} pixels of CIELAB, which is not read`);
+  }
+  const signed = tags !== undefined && tags.sampleFormat === 2 && tags.bits === 16;
+  const bytes = signed ? withoutSign(file, tags) : file;
+  // Own limits come first, with words of their own.
+  const open = () => sharp(bytes, { ignoreIcc: true, limitInputPixels: maxPixels, failOn: 'error' });
+  const metadata = await sharp(bytes, { limitInputPixels: false }).metadata();
+  const reading = readingOf(bytes, format, metadata, tags);
+  const { width, height } = metadata;
+  const samples = arrays[reading.depth].BYTES_PER_ELEMENT * Math.max(3, metadata.channels);
+  const decode = async (): Promise<Decoded> => {
+    const { mode, space, depth } = reading;
+    const { data, info } = await (space === 'srgb' ? open() : open().pipelineColourspace(space))
+      .toColourspace(space)
+      .raw({ depth })
+      .toBuffer({ resolveWithObject: true });
+    const { width, height, channels } = info;
+    const image: Decoded = { width, height, channels, mode, data: samplesOf(data, depth) };
+    return turned(adapted(image, signed), tags?.orientation ?? 1);
+  };
+  return { width, height, bytes: width * height * samples, decode };
+}
+
+/** Samples that sharp gives as the file has them and Pillow otherwise. */
+function adapted(image: Decoded, signed: boolean): Decoded {
+  const { mode, channels, data } = image;
+  if (mode === 'cmyk' && data instanceof Uint16Array)
+    return { ...image, data: Uint8Array.from(data, (value) => value >> 8) };
+  if (mode === 'wide' && channels === 2)
+    return { ...image, channels: 1, data: data.filter((_, i) => i % 2 === 0) };
+  if (mode === 'wide' && signed)
+    return { ...image, data: Int32Array.from(data, (value) => (value << 16) >> 16) };
+  return image;
+}
