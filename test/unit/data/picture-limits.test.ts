@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openSvg } from '../../../runtime/data/pictures/formats/svg.ts';
 import { decodeImage, withPicture } from '../../../runtime/data/pictures/open-picture.ts';
@@ -58,6 +59,45 @@ describe('a picture', () => {
         /^the \w+ picture of \d+ x \d+ pixels cannot be decoded: /,
       );
     }
+  });
+});
+
+describe('a damaged file', () => {
+  const names = [
+    'palette_61x40.gif',
+    'part.gif',
+    'rle4.bmp',
+    'rgba32.bmp',
+    'palette4.bmp',
+    'rgb_lzw.tif',
+    'palette4.tif',
+    'turned6.tif',
+  ];
+
+  it.each(names)('is read or refused in words: %s', async (name) => {
+    const whole = readFileSync(fixture(name));
+    // Headers decide most: half of the changes fall into the first 64 bytes.
+    const at = fc.oneof(fc.nat(63), fc.nat(whole.length - 1));
+    const changes = fc.array(fc.tuple(at, fc.nat(255)), { minLength: 1, maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(changes, fc.integer({ min: 0, max: whole.length }), async (list, length) => {
+        const bytes = Uint8Array.from(whole);
+        for (const [place, value] of list) bytes[place] = value;
+        const part = bytes.subarray(0, length % 3 === 0 ? length : whole.length);
+        const outcome = await decodeImage(part, 1e5).catch((error: Error) => error);
+        if (outcome instanceof Error) {
+          expect(outcome.message).toMatch(
+            /^(the (\w+) picture|it is a|the file is empty|unsupported image format)/,
+          );
+          // What JavaScript says of a mistake of ours.
+          expect(outcome.message).not.toMatch(/array length|of bounds|the bounds|undefined|not a function/);
+        } else {
+          const { width, height, channels, data } = outcome;
+          expect(data.length).toBe(width * height * channels);
+        }
+      }),
+      { seed: 12, numRuns: 150 },
+    );
   });
 });
 

@@ -30,7 +30,7 @@ const disputed: readonly (readonly [
   [
     '16 bits of grey, which 9.4 resizes as 32 bits, or not at all',
     newest,
-    ['grey16_40x67.png', 'grey16_48x48.png', 'grey16_61x40.png', 'grey16le.tif'],
+    ['grey16_40x67.png', 'grey16_48x48.png', 'grey16_61x40.png', 'grey16le.tif', 'white_is_zero16.tif'],
   ],
   [
     'the samples of grey16le.tif in the other byte order, whose bytes 12.3 swaps in between',
@@ -42,7 +42,7 @@ const disputed: readonly (readonly [
   [
     'turned by a quarter, where 12.3 takes rows for columns',
     debian,
-    ['turned5.tif', 'turned6.tif', 'turned7.tif', 'turned8.tif'],
+    ['turned5.tif', 'turned6.tif', 'turned6_rgba.tif', 'turned7.tif', 'turned8.tif'],
   ],
 ];
 const ruling = new Map(disputed.flatMap(([, right, files]) => files.map((file) => [file, right[file]!])));

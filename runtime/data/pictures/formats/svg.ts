@@ -60,7 +60,7 @@ function ended(code: number | null, signal: string | null, limits: SvgLimits): E
 }
 
 function render(request: SvgRequest): Promise<SvgAnswer> {
-  const child = renderer ?? start();
+  const child = renderer?.connected === true ? renderer : start();
   renderer = child;
   child.channel?.ref();
   return new Promise<SvgAnswer>((resolve, reject) => {

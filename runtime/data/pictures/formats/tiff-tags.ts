@@ -6,8 +6,10 @@ export interface TiffTags {
   /** 0 white is zero, 1 black is zero, 2 RGB, 3 palette, 5 CMYK, 6 YCbCr, 8 and 9 CIELAB. */
   readonly photometric: number;
   readonly bits: number;
-  /** What further channels are: 0 nothing, 1 premultiplied alpha (which sharp undoes), 2 alpha. */
+  /** What further channels are: 0 nothing, 1 premultiplied alpha, 2 alpha. */
   readonly extra: number | undefined;
+  /** Where `extra` stands: a short. */
+  readonly extraAt: number | undefined;
   /** 1 unsigned, 2 signed, 3 floats. */
   readonly sampleFormat: number;
   /** Where `sampleFormat` stands: a short. */
@@ -57,6 +59,7 @@ export function readTiffTags(file: Uint8Array): TiffTags {
     photometric: of(photometricTag, 1),
     bits: of(bitsTag, 1),
     extra: values.get(extraTag)?.value,
+    extraAt: values.get(extraTag)?.at,
     sampleFormat: of(formatTag, 1),
     sampleFormatAt: values.get(formatTag)?.at,
     orientation: of(orientationTag, 1),

@@ -3,6 +3,7 @@
  * no scaling of 16 or 32 bits, no EXIF orientation (Pillow turns TIFF alone).
  */
 import sharp, { type Metadata } from 'sharp';
+import { unpremultiplied } from '../alpha.ts';
 import type { Decoded, Mode, Opened } from '../decoded.ts';
 import type { Format } from './recognise.ts';
 import { readTiffTags, type TiffTags } from './tiff-tags.ts';
@@ -57,10 +58,18 @@ function readingOf(
   return asBytes(metadata.hasAlpha === true ? 'alpha' : 'colours');
 }
 
-/** Signed samples of 16 bits are read as unsigned ones of the same bits, since sharp cuts off negative ones. */
-function withoutSign(bytes: Uint8Array, { sampleFormatAt, littleEndian }: TiffTags): Uint8Array {
+/** Premultiplied alpha, whose division sharp would do in other steps. */
+const isPremultiplied = (tags: TiffTags) => tags.extra === 1;
+/** Signed samples of 16 bits, of which sharp cuts off the negative ones. */
+const isShort = (tags: TiffTags) => tags.sampleFormat === 2 && tags.bits === 16;
+
+/** The file with tags that make sharp leave the bits of the samples as they are. */
+function withPlainTags(bytes: Uint8Array, tags: TiffTags): Uint8Array {
+  if (!isPremultiplied(tags) && !isShort(tags)) return bytes;
   const copy = bytes.slice();
-  copy[sampleFormatAt! + (littleEndian ? 0 : 1)] = 1;
+  const view = new DataView(copy.buffer);
+  if (isPremultiplied(tags)) view.setUint16(tags.extraAt!, 2, tags.littleEndian);
+  if (isShort(tags)) view.setUint16(tags.sampleFormatAt!, 1, tags.littleEndian);
   return copy;
 }
 
@@ -80,8 +89,7 @@ export async function openWithSharp(file: Uint8Array, format: Format, maxPixels:
     const { width, height } = tags;
     throw new Error(`it has ${width} x ${height} pixels of CIELAB, which is not read`);
   }
-  const signed = tags !== undefined && tags.sampleFormat === 2 && tags.bits === 16;
-  const bytes = signed ? withoutSign(file, tags) : file;
+  const bytes = tags === undefined ? file : withPlainTags(file, tags);
   // Own limits come first, with words of their own.
   const open = () => sharp(bytes, { ignoreIcc: true, limitInputPixels: maxPixels, failOn: 'error' });
   const metadata = await sharp(bytes, { limitInputPixels: false }).metadata();
@@ -96,19 +104,34 @@ export async function openWithSharp(file: Uint8Array, format: Format, maxPixels:
       .toBuffer({ resolveWithObject: true });
     const { width, height, channels } = info;
     const image: Decoded = { width, height, channels, mode, data: samplesOf(data, depth) };
-    return turned(adapted(image, signed), tags?.orientation ?? 1);
+    return tags === undefined ? adapted(image) : turned(adaptedTiff(adapted(image), tags), tags.orientation);
   };
   return { width, height, bytes: width * height * samples, decode };
 }
 
-/** Samples that sharp gives as the file has them and Pillow otherwise. */
-function adapted(image: Decoded, signed: boolean): Decoded {
-  const { mode, channels, data } = image;
-  if (mode === 'cmyk' && data instanceof Uint16Array)
-    return { ...image, data: Uint8Array.from(data, (value) => value >> 8) };
-  if (mode === 'wide' && channels === 2)
-    return { ...image, channels: 1, data: data.filter((_, i) => i % 2 === 0) };
-  if (mode === 'wide' && signed)
+/** The first channels of each pixel. */
+function firstChannels(image: Decoded, wanted: number): Decoded {
+  const { channels, data } = image;
+  if (channels <= wanted) return image;
+  return { ...image, channels: wanted, data: data.filter((_, i) => i % channels < wanted) };
+}
+
+/** In the mode's channels and type: no key beside wide greys, no further channel, ink in bytes. */
+function adapted(image: Decoded): Decoded {
+  const kept = firstChannels(image, image.mode === 'wide' ? 1 : 4);
+  if (kept.mode !== 'cmyk' || !(kept.data instanceof Uint16Array)) return kept;
+  return { ...kept, data: Uint8Array.from(kept.data, (value) => value >> 8) };
+}
+
+function adaptedTiff(image: Decoded, tags: TiffTags): Decoded {
+  const { mode, data } = image;
+  if (mode === 'wide' && isShort(tags))
     return { ...image, data: Int32Array.from(data, (value) => (value << 16) >> 16) };
-  return image;
+  // Pillow takes white for zero in bytes only.
+  if (mode === 'wide' && data instanceof Uint16Array && tags.photometric === 0)
+    return { ...image, data: data.map((value) => 65535 - value) };
+  if (mode !== 'alpha' || !isPremultiplied(tags)) return image;
+  const colours = unpremultiplied(data as Uint8Array);
+  for (let i = 0; i < colours.length; i += 4) if (colours[i + 3] === 0) colours.fill(0, i, i + 3);
+  return { ...image, data: colours };
 }
