@@ -84,6 +84,7 @@ describe('AVIF', () => {
     ['rgb_40x67.avif', 2],
     ['rgb_61x40.avif', 2],
     ['rgba.avif', 4],
+    ...[2, 4, 5, 6, 7, 8].map((turn): [string, number] => [`turned${turn}.avif`, 0]),
   ])('%s is as Pillow reads it within %d levels', async (file, tolerance) => {
     const found = fitImage(await decodeImage(folder + file), 7);
     const right = Buffer.from(newest[file]!.rgb!, 'hex');

@@ -1,10 +1,12 @@
 /**
  * JPEG, PNG, WebP, TIFF and AVIF by sharp, in the samples of the file: no colour profile, no conversion of CMYK,
- * no scaling of 16 or 32 bits, no EXIF orientation (Pillow turns TIFF alone).
+ * no scaling of 16 or 32 bits, no turning by an orientation but of TIFF, as in Pillow.
  */
-import sharp, { type Metadata } from 'sharp';
+import sharp from 'sharp';
 import { unpremultiplied } from '../alpha.ts';
 import type { Decoded, Mode, Opened } from '../decoded.ts';
+import { avifTurn, turnedBack } from './avif-turn.ts';
+import { type Header, quickHeader } from './quick-header.ts';
 import type { Format } from './recognise.ts';
 import { readTiffTags, type TiffTags } from './tiff-tags.ts';
 import { turned } from './turn.ts';
@@ -19,7 +21,7 @@ interface Reading {
 const asBytes = (mode: Mode): Reading => ({ mode, space: 'srgb', depth: 'uchar' });
 
 /** How wide greys are read; undefined for what has bytes. */
-function wideReading({ channels, depth, space }: Metadata): Reading | undefined {
+function wideReading({ channels, depth, space }: Header): Reading | undefined {
   if (space === 'grey16' && depth === 'ushort') return { mode: 'wide', space: 'grey16', depth: 'ushort' };
   if (space !== 'b-w' || channels !== 1) return undefined;
   if (depth === 'int' || depth === 'uint') return { mode: 'wide', space: 'b-w', depth: 'int' };
@@ -27,35 +29,30 @@ function wideReading({ channels, depth, space }: Metadata): Reading | undefined 
   return undefined;
 }
 
-function pngReading(bytes: Uint8Array, metadata: Metadata): Reading {
+function pngReading(bytes: Uint8Array, header: Header): Reading {
   const [bits, kind] = [bytes[24]!, bytes[25]!];
   const [grey, indexed, greyAlpha, colourAlpha] = [0, 3, 4, 6];
   if (kind === indexed || (kind === grey && bits === 1)) return asBytes('nearest');
   if (kind === greyAlpha || kind === colourAlpha) return asBytes('alpha');
   // What else has alpha has it by a colour key.
-  return (kind === grey ? wideReading(metadata) : undefined) ?? asBytes('colours');
+  return (kind === grey ? wideReading(header) : undefined) ?? asBytes('colours');
 }
 
-function tiffReading(tags: TiffTags, metadata: Metadata): Reading {
+function tiffReading(tags: TiffTags, header: Header): Reading {
   const { photometric, bits, extra } = tags;
   const palette = 3;
-  if (photometric === palette || (bits === 1 && metadata.channels === 1)) return asBytes('nearest');
-  const wide = wideReading(metadata);
+  if (photometric === palette || (bits === 1 && header.channels === 1)) return asBytes('nearest');
+  const wide = wideReading(header);
   if (wide !== undefined) return wide;
-  return asBytes(metadata.hasAlpha === true && extra !== 0 ? 'alpha' : 'colours');
+  return asBytes(header.hasAlpha === true && extra !== 0 ? 'alpha' : 'colours');
 }
 
-function readingOf(
-  bytes: Uint8Array,
-  format: Format,
-  metadata: Metadata,
-  tags: TiffTags | undefined,
-): Reading {
-  if (metadata.space === 'cmyk')
-    return { mode: 'cmyk', space: 'cmyk', depth: metadata.depth === 'ushort' ? 'ushort' : 'uchar' };
-  if (format === 'PNG') return pngReading(bytes, metadata);
-  if (tags !== undefined) return tiffReading(tags, metadata);
-  return asBytes(metadata.hasAlpha === true ? 'alpha' : 'colours');
+function readingOf(bytes: Uint8Array, format: Format, header: Header, tags: TiffTags | undefined): Reading {
+  if (header.space === 'cmyk')
+    return { mode: 'cmyk', space: 'cmyk', depth: header.depth === 'ushort' ? 'ushort' : 'uchar' };
+  if (format === 'PNG') return pngReading(bytes, header);
+  if (tags !== undefined) return tiffReading(tags, header);
+  return asBytes(header.hasAlpha === true ? 'alpha' : 'colours');
 }
 
 /** Premultiplied alpha, whose division sharp would do in other steps. */
@@ -92,10 +89,10 @@ export async function openWithSharp(file: Uint8Array, format: Format, maxPixels:
   const bytes = tags === undefined ? file : withPlainTags(file, tags);
   // Own limits come first, with words of their own.
   const open = () => sharp(bytes, { ignoreIcc: true, limitInputPixels: maxPixels, failOn: 'error' });
-  const metadata = await sharp(bytes, { limitInputPixels: false }).metadata();
-  const reading = readingOf(bytes, format, metadata, tags);
-  const { width, height } = metadata;
-  const samples = arrays[reading.depth].BYTES_PER_ELEMENT * Math.max(3, metadata.channels);
+  const header = quickHeader(bytes, format) ?? (await sharp(bytes, { limitInputPixels: false }).metadata());
+  const reading = readingOf(bytes, format, header, tags);
+  const { width, height } = header;
+  const samples = arrays[reading.depth].BYTES_PER_ELEMENT * Math.max(3, header.channels);
   const decode = async (): Promise<Decoded> => {
     const { mode, space, depth } = reading;
     const { data, info } = await (space === 'srgb' ? open() : open().pipelineColourspace(space))
@@ -104,7 +101,9 @@ export async function openWithSharp(file: Uint8Array, format: Format, maxPixels:
       .toBuffer({ resolveWithObject: true });
     const { width, height, channels } = info;
     const image: Decoded = { width, height, channels, mode, data: samplesOf(data, depth) };
-    return tags === undefined ? adapted(image) : turned(adaptedTiff(adapted(image), tags), tags.orientation);
+    const plain = adapted(image);
+    if (format === 'AVIF') return turnedBack(plain, avifTurn(file));
+    return tags === undefined ? plain : turned(adaptedTiff(plain, tags), tags.orientation);
   };
   return { width, height, bytes: width * height * samples, decode };
 }
