@@ -21,22 +21,27 @@ export const defaultMaxPixels = 178_956_970;
 /** Compressed bytes; no picture within the limit of pixels needs as many. */
 const mostFileBytes = 2 ** 31 - 1;
 
-/** As many as libuv's threads, on which sharp works: more would only wait in memory. */
+/** As many as libuv's threads, on which sharp works: more would only wait in memory. A large file takes several. */
 const slots = new Room(4);
+const slotBytes = 2 ** 26;
 
 /** Bytes of decoded samples in memory at a time, or one picture. Of the workers there are several. */
 const samples = new Room((isMainThread ? 256 : 64) * 2 ** 20);
 
+/** Bytes of a file. Opening anything else, such as a FIFO, could wait without end. */
+async function sizeOf(path: string): Promise<number> {
+  const found = await stat(path);
+  if (!found.isFile()) throw new Error('it is not a file');
+  return found.size;
+}
+
 /** The whole file if its head is one of a picture. */
-async function readPicture(path: string): Promise<Uint8Array> {
-  // Opening a FIFO would wait for a writer.
-  if (!(await stat(path)).isFile()) throw new Error('it is not a file');
+async function readPicture(path: string, size: number): Promise<Uint8Array> {
   const file = await open(path);
   try {
     const head = new Uint8Array(headBytes);
     const { bytesRead } = await file.read(head, 0, headBytes, 0);
     const format = recognise(head.subarray(0, bytesRead));
-    const { size } = await file.stat();
     if (size > mostFileBytes)
       throw new Error(`it is a ${format} file of ${size} bytes; at most ${mostFileBytes} are read`);
     return await file.readFile();
@@ -66,13 +71,14 @@ async function naming<T>(what: string, work: () => T | Promise<T>): Promise<T> {
  * Decodes a picture file for `use`, whose result must not hold on to the samples.
  * @throws Error with the reason when it cannot be read: format and size, as far as they are known
  */
-export function withPicture<T>(
+export async function withPicture<T>(
   file: string | Uint8Array,
   maxPixels: number = defaultMaxPixels,
   use: (image: Decoded) => T,
 ): Promise<T> {
-  return slots.use(1, async () => {
-    const bytes = typeof file === 'string' ? await readPicture(file) : file;
+  const size = typeof file === 'string' ? await sizeOf(file) : file.byteLength;
+  return slots.use(Math.max(1, Math.ceil(size / slotBytes)), async () => {
+    const bytes = typeof file === 'string' ? await readPicture(file, size) : file;
     const format = recognise(bytes);
     const opened = await naming(`the ${format} picture`, () => openAs(format, bytes, maxPixels));
     const { width, height } = opened;

@@ -7,6 +7,9 @@
 import type { Decoded, Opened } from '../decoded.ts';
 import { paletteColours } from './gif.ts';
 
+/** A picture but for its size. */
+type Painted = Pick<Decoded, 'channels' | 'data' | 'mode'>;
+
 interface Header {
   readonly width: number;
   readonly height: number;
@@ -111,25 +114,22 @@ function readRuns(bytes: Uint8Array, { width, height, start, compression }: Head
   return out;
 }
 
-/** Values of pixels, in the order of the file. */
-function readValues(bytes: Uint8Array, { width, height, start, bits }: Header): Uint8Array | Uint32Array {
+/** Where each row begins in the file, from the top. @throws Error when the file ends before the last one */
+function rowStarts(bytes: Uint8Array, { width, height, start, bits, bottomUp }: Header): number[] {
   const stride = Math.ceil((width * bits) / 32) * 4;
   // Some writers leave out the padding of the last row.
   if (start + stride * (height - 1) + Math.ceil((width * bits) / 8) > bytes.length) throw new Error(tooShort);
-  const out = bits <= 8 ? new Uint8Array(width * height) : new Uint32Array(width * height);
-  for (let y = 0, o = 0; y < height; y++) {
-    const row = start + y * stride;
-    for (let x = 0; x < width; x++, o++) {
-      if (bits <= 8) {
-        const bit = x * bits;
-        out[o] = (bytes[row + (bit >> 3)]! >> (8 - bits - (bit & 7))) & ((1 << bits) - 1);
-      } else {
-        let value = 0;
-        for (let b = bits / 8 - 1; b >= 0; b--) value = value * 256 + bytes[row + (x * bits) / 8 + b]!;
-        out[o] = value;
-      }
-    }
-  }
+  return Array.from({ length: height }, (_, y) => start + (bottomUp ? height - 1 - y : y) * stride);
+}
+
+function readIndices(bytes: Uint8Array, header: Header): Uint8Array {
+  const { width, height, bits } = header;
+  const out = new Uint8Array(width * height);
+  const mask = (1 << bits) - 1;
+  let to = 0;
+  for (const row of rowStarts(bytes, header))
+    for (let bit = 0; bit < width * bits; bit += bits)
+      out[to++] = (bytes[row + (bit >> 3)]! >> (8 - bits - (bit & 7))) & mask;
   return out;
 }
 
@@ -140,13 +140,20 @@ function channelOf(mask: number): (value: number) => number {
   return (value) => Math.trunc((((value & mask) >>> shift) * 255) / most);
 }
 
-function colours(values: Uint32Array, masks: readonly number[]): Pick<Decoded, 'channels' | 'data' | 'mode'> {
+function readColours(bytes: Uint8Array, header: Header): Painted {
+  const { width, height, bits, masks } = header;
   if (masks.slice(0, 3).includes(0)) throw new Error('a colour has no bits');
   const channels = masks[3] === 0 ? 3 : 4;
   const of = masks.slice(0, channels).map(channelOf);
-  const data = new Uint8Array(values.length * channels);
-  for (const [i, value] of values.entries())
-    for (let c = 0; c < channels; c++) data[i * channels + c] = of[c]!(value);
+  const data = new Uint8Array(width * height * channels);
+  let to = 0;
+  for (const row of rowStarts(bytes, header)) {
+    for (let at = row; at < row + (width * bits) / 8; at += bits / 8) {
+      let value = 0;
+      for (let b = bits / 8 - 1; b >= 0; b--) value = (value << 8) | bytes[at + b]!;
+      for (let c = 0; c < channels; c++) data[to++] = of[c]!(value);
+    }
+  }
   return { channels, data, mode: channels === 4 ? 'alpha' : 'colours' };
 }
 
@@ -156,32 +163,37 @@ function isGrey(palette: Uint8Array): boolean {
   return palette.every((value, i) => value === Math.floor(i / 3) * step);
 }
 
-function indexed(indices: Uint8Array, palette: Uint8Array): Pick<Decoded, 'channels' | 'data' | 'mode'> {
+function indexed(indices: Uint8Array, palette: Uint8Array): Painted {
   if (palette.length !== 6 && isGrey(palette)) return { channels: 1, data: indices, mode: 'colours' };
   return { ...paletteColours(indices, palette, undefined), mode: 'nearest' };
 }
 
-function turnedOver<T extends Uint8Array | Uint32Array>(values: T, width: number): T {
-  const out = values.slice() as T;
-  for (let from = 0, to = values.length - width; to >= 0; from += width, to -= width)
-    out.set(values.subarray(from, from + width), to);
-  return out;
+/** Exchanges the rows of above and below, in place. */
+function turnOver(indices: Uint8Array, width: number): void {
+  for (let from = 0, to = indices.length - width; from < to; from += width, to -= width) {
+    const upper = indices.slice(from, from + width);
+    indices.copyWithin(from, to, to + width);
+    indices.set(upper, to);
+  }
+}
+
+function decode(bytes: Uint8Array, header: Header): Painted {
+  const { width, bits, bottomUp, compression, palette } = header;
+  if (bits > 8) return readColours(bytes, header);
+  if (compression === plain) return indexed(readIndices(bytes, header), palette);
+  const indices = readRuns(bytes, header);
+  if (bottomUp) turnOver(indices, width);
+  return indexed(indices, palette);
 }
 
 /** @throws Error with the reason */
 export function openBmp(bytes: Uint8Array): Opened {
   const header = readHeader(bytes);
-  const { width, height, bits, bottomUp, compression, masks, palette } = header;
+  const { width, height } = header;
   return {
     width,
     height,
-    bytes: width * height * (bits <= 8 ? 5 : 12),
-    decode(): Decoded {
-      const runs = compression === runs8 || compression === runs4;
-      const read = runs ? readRuns(bytes, header) : readValues(bytes, header);
-      const values = bottomUp ? turnedOver(read, width) : read;
-      const made = values instanceof Uint32Array ? colours(values, masks) : indexed(values, palette);
-      return { width, height, ...made };
-    },
+    bytes: width * height * 4,
+    decode: () => ({ width, height, ...decode(bytes, header) }),
   };
 }
