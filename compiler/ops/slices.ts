@@ -7,7 +7,7 @@
 import type { TensorType } from '../graph/types.ts';
 import type { Split } from './traits.ts';
 
-interface Typed {
+export interface Typed {
   readonly type: TensorType;
 }
 

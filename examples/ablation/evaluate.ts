@@ -35,7 +35,9 @@ export function alternateStyles(rows: readonly Row[]): Row[] {
 export async function openTest(data: EmojiData, side: number): Promise<ZeroShotTest> {
   const rows = alternateStyles(data.holdout);
   const captions = rows.map((row) => row.title);
-  const pictures = await Promise.all(rows.map((row) => loadImage(join(data.folder, row.filepath), side)));
+  const pictures = await Promise.all(
+    rows.map((row) => loadImage(join(data.folder, row.filepath), { size: side })),
+  );
   const size = 3 * side * side;
   const pixels = new Float32Array(rows.length * size);
   for (const [i, picture] of pictures.entries()) pixels.set(picture, i * size);

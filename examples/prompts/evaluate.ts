@@ -56,7 +56,7 @@ export async function learned(
       const part = pictures.slice(start, start + batch);
       const pixels = new Float32Array(batch * row);
       for (const [i, { picture }] of part.entries())
-        pixels.set(await loadImage(join(folder, picture), side), i * row);
+        pixels.set(await loadImage(join(folder, picture), { size: side }), i * row);
       const scores = (await entry.run(new Map([...fed, [name, pixels]]))).get('scores')!;
       for (const [i, { label }] of part.entries()) {
         const own = scores.data.subarray(i * classNames.length, (i + 1) * classNames.length);

@@ -10,7 +10,7 @@ export const dataCodes = {
   Z413: 'a file that cannot be written',
   Z414: 'a vocabulary or context that the built-in tokenizer cannot serve',
   Z415: 'a table (CSV) that cannot be read or lacks a column',
-  Z416: 'pictures that cannot be read',
+  Z416: 'pictures that cannot be read, or are above the limit of pixels',
   Z417: 'a file of ready-made batches that does not fit the model or the recipe',
   Z418: 'fewer samples than one batch needs',
   Z419: 'rows without a caption, which are left out (a warning)',

@@ -246,6 +246,14 @@ describe('train', () => {
     const { code, stderr } = await workspace.call([...args, '--device', 'reference']);
     expect(code).toBe(1);
     expect(stderr).toContain('error[Z405]: broken.png cannot be read as an image');
+    const limited = await workspace.call([
+      ...['classify', 'tiny.zoo#tiny', '--weights', 'whole', '--labels', 'a,b', 'red.png'],
+      ...['--max-pixels', '1199', '--device', 'reference'],
+    ]);
+    expect(limited.code).toBe(1);
+    expect(limited.stderr).toContain(
+      'red.png cannot be read as an image: the PNG picture of 40 x 30 pixels is above',
+    );
   });
 });
 

@@ -48,6 +48,8 @@ const profileOption = () =>
   new Option('--profile [file]', 'time every kernel; with a file, also write a Chrome trace');
 const precisionOption = () =>
   new Option('--precision <precision>', 'arithmetic (default: f32)').choices(['f32', 'mixed']);
+const maxPixelsOption = () =>
+  new Option('--max-pixels <n>', 'refuse larger pictures (default: 178956970, as Pillow does)');
 const tuneOption = () =>
   new Option(
     '--tune',
@@ -221,6 +223,7 @@ program
     'prompts with {} for the label (one a line, or a JSON array); features are averaged',
   )
   .option('--top <n>', 'labels to show per image', '5')
+  .addOption(maxPixelsOption())
   .addOption(deviceOption())
   .addOption(tuneOption())
   .addOption(setOption())
@@ -238,6 +241,7 @@ program
   .option('--images <files...>', 'image files')
   .option('--texts <texts...>', 'texts; @file for one a line')
   .requiredOption('--out <file>', 'file to write: .npy (images or texts) or .safetensors')
+  .addOption(maxPixelsOption())
   .addOption(deviceOption())
   .addOption(tuneOption())
   .addOption(setOption())

@@ -61,6 +61,11 @@ export function parseCount(option: string, text: string): number {
   return value;
 }
 
+/** `--max-pixels`: larger pictures are refused. */
+export function pictureLimits(maxPixels: string | undefined): { readonly maxPixels?: number } {
+  return maxPixels === undefined ? {} : { maxPixels: parseCount('--max-pixels', maxPixels) };
+}
+
 /** `--dtype`: how floats are written. */
 export type DtypeOption = 'f32' | 'f16' | undefined;
 

@@ -8,7 +8,8 @@ import { anyId } from '../../compiler/graph/index-ranges.ts';
 import { isPicture, isText, vocabularyOf } from '../../compiler/model/index.ts';
 import type { EntryName, Model, ModelInput } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
-import { loadImage } from '../../runtime/data/pictures/images.ts';
+import { systemReason } from '../../runtime/data/files/atomic.ts';
+import { type FitSettings, loadImage } from '../../runtime/data/pictures/images.ts';
 import { createTokenizer, type Tokenizer } from '../../runtime/data/texts/tokenizer.ts';
 import { classFeatures, normalizeRows } from '../../runtime/eval/zeroshot.ts';
 import type { HostArray } from '../../runtime/types.ts';
@@ -82,11 +83,11 @@ class Tower {
   }
 }
 
-async function readImage(path: string, resolution: number): Promise<Float32Array> {
+async function readImage(path: string, settings: FitSettings): Promise<Float32Array> {
   try {
-    return await loadImage(path, resolution);
+    return await loadImage(path, settings);
   } catch (error) {
-    fail('Z405', `${path} cannot be read as an image: ${(error as Error).message}`);
+    fail('Z405', `${path} cannot be read as an image: ${systemReason(error) ?? (error as Error).message}`);
   }
 }
 
@@ -119,9 +120,15 @@ function lacking(model: Model, name: EntryName, kind: string): never {
 
 /**
  * Opens the towers of a model; each is compiled when it is first used.
+ * @param limits of pictures: more pixels are refused
  * @throws DiagnosticError Z704 from the calls that need a tower which the model has not
  */
-export async function openEncoder(executor: Executor, model: Model, weights: WeightSource): Promise<Encoder> {
+export async function openEncoder(
+  executor: Executor,
+  model: Model,
+  weights: WeightSource,
+  limits: { readonly maxPixels?: number } = {},
+): Promise<Encoder> {
   const { embed } = model;
   if (embed === undefined)
     fail('Z704', `${model.name} gives no features [B, E]: its forward has no output of that shape`);
@@ -161,7 +168,7 @@ export async function openEncoder(executor: Executor, model: Model, weights: Wei
       return tower.encode(
         paths.length,
         (rows) => new Float32Array(rows * 3 * side * side),
-        async (row, i) => row.set(await readImage(paths[i]!, side)),
+        async (row, i) => row.set(await readImage(paths[i]!, { size: side, ...limits })),
       );
     },
     encodeTexts,

@@ -7,12 +7,12 @@
 import type { DeviceProfile } from '../../profile.ts';
 import type { Schedule, SearchSpace, Work } from './types.ts';
 
-interface AttentionWorkSize extends Work {
+export interface AttentionWorkSize extends Work {
   /** Rows of one head. */
   readonly rows: number;
 }
 
-interface AttentionSchedule extends Schedule {
+export interface AttentionSchedule extends Schedule {
   /** Rows of one invocation. */
   readonly own: number;
 }

@@ -8,7 +8,7 @@
 import type { DeviceProfile } from '../../profile.ts';
 import type { Schedule, SearchSpace, Work } from './types.ts';
 
-interface RowsSchedule extends Schedule {
+export interface RowsSchedule extends Schedule {
   /** Rows (and invocations) of a workgroup. */
   readonly size: number;
 }

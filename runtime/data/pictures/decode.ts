@@ -7,13 +7,9 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { systemReason } from '../files/atomic.ts';
-import { type Colour, decodeImage, fitImage } from './images.ts';
+import { type FitSettings, loadFitted } from './images.ts';
 
-export interface DecodeSettings {
-  /** Side of the result in pixels. */
-  readonly size: number;
-  readonly background?: Colour;
-}
+export type DecodeSettings = FitSettings;
 
 export interface DecodeRequest {
   readonly id: number;
@@ -26,7 +22,7 @@ type DecodeResult = { readonly bytes: Uint8Array } | { readonly reason: string }
 /** Decodes on the calling thread. */
 export async function decodeAndFit(path: string, settings: DecodeSettings): Promise<DecodeResult> {
   try {
-    return { bytes: fitImage(await decodeImage(path), settings.size, settings.background) };
+    return { bytes: await loadFitted(path, settings) };
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     return { reason: systemReason(error) ?? text.split('\n', 1)[0]! };

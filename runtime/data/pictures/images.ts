@@ -1,88 +1,63 @@
 /**
- * CLIP's image preprocessing: a picture file to normalised pixels.
+ * CLIP's image preprocessing: a picture file to normalised pixels, as CLIP's own transform on Pillow does it.
  *
- * sharp decodes (JPEG, PNG, WebP, GIF, AVIF, TIFF, SVG); the rest is as CLIP's own transform on Pillow does
- * it: the short side to the model's resolution (bicubic, palette images nearest), centre crop, RGB, mean and
- * deviation. Colour profiles and EXIF orientation are ignored, as there. Transparency is dropped after a
- * resize with premultiplied alpha, as there, unless a background is given to put the picture on.
+ * The short side to the model's resolution (bicubic; black-and-white and palette pictures nearest), centre crop,
+ * RGB, mean and deviation. Colour profiles are ignored, as there. Transparency is dropped after a resize with
+ * premultiplied alpha, as there, unless a background is given to put the picture on.
  */
-import { readFile, stat } from 'node:fs/promises';
-import sharp, { type Sharp } from 'sharp';
-import { type Pixels, resizeBicubic, resizeNearest } from './resize.ts';
+import { premultiplied, unpremultiplied } from './alpha.ts';
+import type { Decoded } from './decoded.ts';
+import { withPicture } from './open-picture.ts';
+import { type Pixels, resizeBicubic, resizeNearest, resizeWide } from './resize.ts';
 
 export const clipMean = [0.48145466, 0.4578275, 0.40821073] as const;
 export const clipStd = [0.26862954, 0.26130258, 0.27577711] as const;
 
-/** Larger pictures are refused: they are decompression bombs more often than photographs. */
-const maxPixels = 25_000_000;
-
-/** A decoded picture and whether its file had a palette. */
-interface Decoded extends Pixels {
-  readonly palette: boolean;
-}
-
 /** Red, green, blue, 0 to 255. */
 export type Colour = readonly [number, number, number];
 
-/** Whether the file has a palette: told by the first bytes of PNG and JPEG, which most pictures are. */
-async function hasPalette(bytes: Uint8Array, image: Sharp): Promise<boolean> {
-  if (bytes[0] === 0x89 && bytes[1] === 0x50) return bytes[25] === 3;
-  if (bytes[0] === 0xff && bytes[1] === 0xd8) return false;
-  return (await image.metadata()).isPalette;
+export interface FitSettings {
+  /** Side of the result in pixels. */
+  readonly size: number;
+  /** What transparent pictures are put on; without it alpha is dropped. */
+  readonly background?: Colour;
+  /** Larger pictures are refused. */
+  readonly maxPixels?: number;
 }
 
-/**
- * Decodes a picture file to interleaved bytes, 3 channels, or 4 with alpha.
- * @throws Error with the reason when it cannot be read
- */
-export async function decodeImage(file: string | Uint8Array): Promise<Decoded> {
-  // Reading a FIFO would wait for a writer.
-  if (typeof file === 'string' && !(await stat(file)).isFile()) throw new Error('it is not a file');
-  const bytes = typeof file === 'string' ? await readFile(file) : file;
-  const image = sharp(bytes, { ignoreIcc: true, limitInputPixels: maxPixels, failOn: 'error' });
-  const palette = await hasPalette(bytes, image);
-  const { data, info } = await image
-    .toColourspace('srgb')
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true });
-  return { width: info.width, height: info.height, channels: info.channels, data, palette };
-}
-
-/** Colours times alpha, rounded as Pillow rounds. */
-function premultiply(image: Pixels): Pixels {
-  const data = new Uint8Array(image.data);
-  for (let i = 0; i < data.length; i += 4) {
-    const alpha = data[i + 3]!;
-    for (let c = 0; c < 3; c++) {
-      const product = data[i + c]! * alpha + 128;
-      data[i + c] = ((product >> 8) + product) >> 8;
-    }
-  }
-  return { ...image, data };
-}
-
-/** Undoes `premultiply` and drops alpha. */
-function unpremultiply(image: Pixels): Pixels {
-  const data = new Uint8Array((image.data.length / 4) * 3);
-  for (let i = 0, o = 0; i < image.data.length; i += 4, o += 3) {
-    const alpha = image.data[i + 3]!;
-    for (let c = 0; c < 3; c++) {
-      const value = image.data[i + c]!;
-      data[o + c] = alpha === 0 || alpha === 255 ? value : Math.min(Math.trunc((255 * value) / alpha), 255);
-    }
-  }
-  return { ...image, channels: 3, data };
-}
-
-/** Composites on a plain colour. */
+/** Composites a picture whose last channel is alpha on a plain colour: three channels. */
 function flatten(image: Pixels, background: Colour): Pixels {
-  const data = new Uint8Array((image.data.length / 4) * 3);
-  for (let i = 0, o = 0; i < image.data.length; i += 4, o += 3) {
-    const alpha = image.data[i + 3]!;
-    for (let c = 0; c < 3; c++)
-      data[o + c] = Math.round((image.data[i + c]! * alpha + background[c]! * (255 - alpha)) / 255);
+  const { channels } = image;
+  const data = new Uint8Array(image.width * image.height * 3);
+  for (let i = 0, o = 0; o < data.length; i += channels, o += 3) {
+    const alpha = image.data[i + channels - 1]!;
+    for (let c = 0; c < 3; c++) {
+      const value = image.data[channels === 2 ? i : i + c]!;
+      data[o + c] = Math.round((value * alpha + background[c]! * (255 - alpha)) / 255);
+    }
   }
   return { ...image, channels: 3, data };
+}
+
+/** Colours of ink, four bytes a pixel, as Pillow converts them. */
+function inkToRgb(image: Pixels): Pixels {
+  const data = new Uint8Array((image.data.length / 4) * 3);
+  for (let i = 0, o = 0; o < data.length; i += 4, o += 3) {
+    const light = 255 - image.data[i + 3]!;
+    for (let c = 0; c < 3; c++) {
+      const product = image.data[i + c]! * light + 128;
+      data[o + c] = Math.max(0, light - (((product >> 8) + product) >> 8));
+    }
+  }
+  return { ...image, channels: 3, data };
+}
+
+/** Rounded to the type of the samples; Pillow's halves go away from 0. */
+function rounding(data: Decoded['data']): (value: number) => number {
+  if (data instanceof Float32Array) return Math.fround;
+  const round = (value: number) => Math.sign(value) * Math.floor(Math.abs(value) + 0.5);
+  if (data instanceof Uint16Array) return (value) => Math.max(0, Math.min(round(value), 65535));
+  return round;
 }
 
 /** Python's round: halves go to the even neighbour. */
@@ -105,10 +80,21 @@ export function fitImage(image: Decoded, size: number, background?: Colour): Uin
   const left = roundHalfEven((width - size) / 2);
   const top = roundHalfEven((height - size) / 2);
   const target = { width, height, left, top, columns: size, rows: size };
-  const solid = image.channels === 4 && background !== undefined ? flatten(image, background) : image;
-  if (image.palette) return toRgb(resizeNearest(solid, target)).data;
-  if (solid.channels !== 4) return toRgb(resizeBicubic(solid, target)).data;
-  return unpremultiply(resizeBicubic(premultiply(solid), target)).data;
+  const { data, mode } = image;
+  if (mode === 'wide') {
+    const wide = resizeWide(image, target, rounding(data));
+    const bytes = Uint8Array.from(wide.data, (value) => Math.max(0, Math.min(Math.trunc(value), 255)));
+    return toRgb({ ...wide, data: bytes }).data;
+  }
+  const pixels = image as Pixels;
+  if (mode === 'cmyk') return inkToRgb(resizeBicubic(pixels, target)).data;
+  const solid = background !== undefined && image.channels % 2 === 0 ? flatten(pixels, background) : pixels;
+  if (mode === 'nearest') return toRgb(resizeNearest(solid, target)).data;
+  // Pillow premultiplies for a resize, so a picture of the right size keeps its colours.
+  const same = width === image.width && height === image.height;
+  if (mode === 'colours' || same || solid.channels !== 4) return toRgb(resizeBicubic(solid, target)).data;
+  const resized = resizeBicubic(solid, target, premultiplied);
+  return toRgb({ ...resized, data: unpremultiplied(resized.data) }).data;
 }
 
 /** Three channels: grey three times, alpha dropped. */
@@ -141,15 +127,21 @@ export function normalizeInto(out: Float32Array, offset: number, bytes: Uint8Arr
 }
 
 /**
+ * A picture file as RGB bytes [size, size, 3].
+ * @throws Error with the reason when it cannot be read
+ */
+export function loadFitted(file: string | Uint8Array, settings: FitSettings): Promise<Uint8Array> {
+  const { size, background, maxPixels } = settings;
+  return withPicture(file, maxPixels, (image) => fitImage(image, size, background));
+}
+
+/**
  * One picture file, ready for a model: [3, size, size], normalised.
  * @throws Error with the reason when it cannot be read
  */
-export async function loadImage(
-  file: string | Uint8Array,
-  size: number,
-  background?: Colour,
-): Promise<Float32Array> {
+export async function loadImage(file: string | Uint8Array, settings: FitSettings): Promise<Float32Array> {
+  const { size } = settings;
   const out = new Float32Array(3 * size * size);
-  normalizeInto(out, 0, fitImage(await decodeImage(file), size, background));
+  normalizeInto(out, 0, await loadFitted(file, settings));
   return out;
 }

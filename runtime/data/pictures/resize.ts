@@ -4,16 +4,18 @@
  * Preprocessing is part of a CLIP model: another resampler moves every feature. So the arithmetic here
  * is Pillow's (its `Resample.c`): a cubic kernel with a = -0.5, widened when shrinking, weights rounded
  * to 22 fractional bits, one rounding to 8 bits after the horizontal pass and one after the vertical.
- * Pixels are interleaved bytes.
+ * Pixels are interleaved bytes. Samples of 16 and 32 bits have plain weights and are rounded to their own type.
  */
 
-/** Interleaved 8-bit samples, row by row. */
-export interface Pixels {
+/** Interleaved samples, row by row. */
+export interface Samples<T> {
   readonly width: number;
   readonly height: number;
   readonly channels: number;
-  readonly data: Uint8Array;
+  readonly data: T;
 }
+
+export type Pixels = Samples<Uint8Array>;
 
 /** The size to resample to, and the part of the result that is wanted. */
 interface Target {
@@ -91,14 +93,25 @@ function clip8(fixed: number): number {
   return Math.max(0, Math.min(fixed >> fractionBits, 255));
 }
 
+/** Changes a row of samples before it is resized; what it is given stays as it is. */
+type PrepareRow = (row: Uint8Array) => Uint8Array;
+
 /** The horizontal pass, for input rows `top .. top + rows - 1`. */
-function resizeRows(image: Pixels, taps: Taps<Int32Array>, top: number, rows: number): Pixels {
-  const { width, channels, data } = image;
+function resizeRows(
+  image: Pixels,
+  taps: Taps<Int32Array>,
+  top: number,
+  rows: number,
+  prepare: PrepareRow,
+): Pixels {
+  const { width, channels } = image;
   const columns = taps.first.length;
   const out = new Uint8Array(columns * rows * channels);
   for (let y = 0; y < rows; y++) {
+    const row = (top + y) * width * channels;
+    const data = prepare(image.data.subarray(row, row + width * channels));
     for (let x = 0; x < columns; x++) {
-      const start = ((top + y) * width + taps.first[x]!) * channels;
+      const start = taps.first[x]! * channels;
       const at = (y * columns + x) * channels;
       for (let c = 0; c < channels; c++) {
         let sum = half;
@@ -131,28 +144,77 @@ function resizeColumns(image: Pixels, taps: Taps<Int32Array>, top: number): Pixe
 }
 
 /** Bicubic with antialiasing. Only the wanted part is computed. */
-export function resizeBicubic(image: Pixels, target: Target): Pixels {
+export function resizeBicubic(image: Pixels, target: Target, prepare: PrepareRow = (row) => row): Pixels {
   const across = fixedTaps(image.width, target.width, target.left, target.columns);
   const down = fixedTaps(image.height, target.height, target.top, target.rows);
   const last = target.rows - 1;
   const top = down.first[0]!;
   return resizeColumns(
-    resizeRows(image, across, top, down.first[last]! + down.count[last]! - top),
+    resizeRows(image, across, top, down.first[last]! + down.count[last]! - top, prepare),
     down,
     top,
   );
+}
+
+/**
+ * The same of one channel of numbers.
+ * @param round to what the samples' type can hold, after either pass
+ */
+export function resizeWide(
+  image: Samples<ArrayLike<number>>,
+  target: Target,
+  round: (value: number) => number,
+): Samples<Float64Array> {
+  const { columns, rows } = target;
+  const across = cubicTaps(image.width, target.width, target.left, columns);
+  const down = cubicTaps(image.height, target.height, target.top, rows);
+  const top = down.first[0]!;
+  const narrow = new Float64Array(columns * (down.first[rows - 1]! + down.count[rows - 1]! - top));
+  for (let at = 0; at < narrow.length; at++) {
+    const x = at % columns;
+    const start = (top + (at - x) / columns) * image.width + across.first[x]!;
+    let sum = 0;
+    for (let i = 0; i < across.count[x]!; i++)
+      sum += image.data[start + i]! * across.weights[x * across.stride + i]!;
+    narrow[at] = round(sum);
+  }
+  const data = new Float64Array(columns * rows);
+  for (let at = 0; at < data.length; at++) {
+    const x = at % columns;
+    const y = (at - x) / columns;
+    const start = (down.first[y]! - top) * columns + x;
+    let sum = 0;
+    for (let i = 0; i < down.count[y]!; i++)
+      sum += narrow[start + i * columns]! * down.weights[y * down.stride + i]!;
+    data[at] = round(sum);
+  }
+  return { width: columns, height: rows, channels: 1, data };
+}
+
+/**
+ * Input positions under the centres of output positions `from .. from + wanted - 1`. The step is added up from
+ * the edge, as Pillow does it: a product would round otherwise and take another pixel now and then.
+ */
+function nearestPlaces(inSize: number, outSize: number, from: number, wanted: number): Uint32Array {
+  const step = inSize / outSize;
+  const places = new Uint32Array(wanted);
+  let place = step * 0.5;
+  for (let o = 0; o < from + wanted; o++, place += step)
+    if (o >= from) places[o - from] = Math.min(Math.trunc(place), inSize - 1);
+  return places;
 }
 
 /** The input pixel under the centre of each output pixel. */
 export function resizeNearest(image: Pixels, target: Target): Pixels {
   const { channels, data } = image;
   const { columns, rows } = target;
+  const across = nearestPlaces(image.width, target.width, target.left, columns);
+  const down = nearestPlaces(image.height, target.height, target.top, rows);
   const out = new Uint8Array(columns * rows * channels);
   for (let y = 0; y < rows; y++) {
-    const sourceRow = Math.floor((target.top + y + 0.5) * (image.height / target.height)) * image.width;
+    const sourceRow = down[y]! * image.width;
     for (let x = 0; x < columns; x++) {
-      const sourceColumn = Math.floor((target.left + x + 0.5) * (image.width / target.width));
-      const from = (sourceRow + sourceColumn) * channels;
+      const from = (sourceRow + across[x]!) * channels;
       for (let c = 0; c < channels; c++) out[(y * columns + x) * channels + c] = data[from + c]!;
     }
   }

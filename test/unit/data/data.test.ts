@@ -195,6 +195,14 @@ describe('csv', () => {
     );
   });
 
+  it('refuses pictures above a limit of its own', async () => {
+    const source = await open(call('csv', ['good.csv'], { max_pixels: 95 }));
+    await expect(source.next()).rejects.toThrow(
+      'the PNG picture of 12 x 8 pixels is above the limit of 95 pixels',
+    );
+    await open(call('csv', ['good.csv'], { max_pixels: 96 })).then((other) => other.next());
+  });
+
   const mistakes: [string, StaticCall, string][] = [
     ['no file', call('csv'), 'Z522: csv needs `file` and none was given'],
     ['a missing file', call('csv', ['x.csv']), 'Z415: cannot read'],

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { checkFile, resolveModel } from '../../../compiler/model/index.ts';
-import { decodeImage } from '../../../runtime/data/pictures/images.ts';
+import { decodeImage } from '../../../runtime/data/pictures/open-picture.ts';
 import { readCsvTable } from '../../../runtime/data/sources/csv-table.ts';
 import { readLabels, readTexts } from '../../../zoo/cli/text-lists.ts';
 import { fmt } from '../../../zoo/cli/verbs/fmt.ts';

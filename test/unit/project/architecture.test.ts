@@ -80,7 +80,7 @@ const rooms = {
 } as const;
 
 /** One file an operation. */
-const mayBeFull = ['compiler/ops'];
+const mayBeFull = ['compiler/ops', 'test/fixtures/pictures'];
 
 /** Parts of the runtime that are Node's by nature: files, threads, signals, Dawn's bindings. */
 function isNodePart(file: string): boolean {

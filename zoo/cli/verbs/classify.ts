@@ -2,7 +2,7 @@
 import { type DeviceChoice, openExecutor } from '../../run/devices.ts';
 import { openEncoder, predict } from '../../run/encoder.ts';
 import { closing } from '../closing.ts';
-import { parseCount } from '../models.ts';
+import { parseCount, pictureLimits } from '../models.ts';
 import { note, print, printJson } from '../output.ts';
 import { loadModelWithWeights } from '../packages.ts';
 import { readLabels, readTemplates } from '../text-lists.ts';
@@ -13,6 +13,7 @@ interface ClassifyOptions {
   readonly labels: string;
   readonly templates?: string;
   readonly top: string;
+  readonly maxPixels?: string;
   readonly device: DeviceChoice;
   readonly tune?: boolean;
   readonly set: readonly string[];
@@ -25,13 +26,14 @@ export async function classify(
   options: ClassifyOptions,
 ): Promise<void> {
   const top = parseCount('--top', options.top);
+  const limits = pictureLimits(options.maxPixels);
   const labels = readLabels(options.labels);
   const templates = readTemplates(options.templates);
   const results = await closing(async (keep) => {
     const { model, weights } = await loadModelWithWeights(reference, options);
     keep(weights);
     const executor = keep(await openExecutor(options.device, { tune: options.tune === true, notify: note }));
-    const encoder = keep(await openEncoder(executor, model, weights));
+    const encoder = keep(await openEncoder(executor, model, weights, limits));
     const imageFeatures = await encoder.encodeImages(images);
     const labelFeatures = await encoder.encodePrompts(labels, templates);
     return images.map((image, i) => {

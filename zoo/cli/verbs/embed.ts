@@ -6,6 +6,7 @@ import { type DeviceChoice, openExecutor } from '../../run/devices.ts';
 import { openEncoder } from '../../run/encoder.ts';
 import { writeSafetensors } from '../../weights/formats/safetensors.ts';
 import { closing } from '../closing.ts';
+import { pictureLimits } from '../models.ts';
 import { encodeNpy } from '../npy.ts';
 import { note, printJson } from '../output.ts';
 import { loadModelWithWeights } from '../packages.ts';
@@ -17,6 +18,7 @@ interface EmbedOptions {
   readonly images?: readonly string[];
   readonly texts?: readonly string[];
   readonly out: string;
+  readonly maxPixels?: string;
   readonly device: DeviceChoice;
   readonly tune?: boolean;
   readonly set: readonly string[];
@@ -58,13 +60,14 @@ async function write(out: string, rows: readonly Rows[]): Promise<void> {
 
 export async function embed(reference: string, options: EmbedOptions): Promise<void> {
   const images = options.images ?? [];
+  const limits = pictureLimits(options.maxPixels);
   const texts = (options.texts ?? []).flatMap((t) => (t.startsWith('@') ? readTexts(t.slice(1)) : [t]));
   checkOutput(options.out, Number(images.length > 0) + Number(texts.length > 0));
   const rows = await closing(async (keep) => {
     const { model, weights } = await loadModelWithWeights(reference, options);
     keep(weights);
     const executor = keep(await openExecutor(options.device, { tune: options.tune === true, notify: note }));
-    const encoder = keep(await openEncoder(executor, model, weights));
+    const encoder = keep(await openEncoder(executor, model, weights, limits));
     const features = async (
       name: string,
       list: readonly string[],

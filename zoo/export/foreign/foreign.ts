@@ -24,7 +24,7 @@ const layouts = { openai: openaiLayout, open_clip: openClipLayout, hf: hfLayout 
 export type ForeignFormat = keyof typeof layouts;
 
 /** What was written. */
-interface ForeignExport {
+export interface ForeignExport {
   readonly format: ForeignFormat;
   readonly name: string;
   readonly parameters: number;

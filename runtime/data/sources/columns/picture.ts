@@ -26,12 +26,14 @@ export const pictureOptions = {
   augment: z.union([callValue.transform((call) => [call]), z.array(callValue)]).default([]),
   /** Colour that transparent pictures are put on. */
   background: colour.optional(),
+  /** Larger pictures count as unreadable. */
+  max_pixels: z.int().positive().optional(),
 };
 
 const schema = z.object({ column: z.string(), ...pictureOptions });
 
 export function pictureColumn(options: z.infer<typeof schema>, input: ModelInput, view: number): Column {
-  const { column, augment, background } = options;
+  const { column, augment, background, max_pixels: maxPixels } = options;
   const size = input.sizes[1]!;
   const changes = augment.map(makeAugmentation);
   return {
@@ -41,7 +43,11 @@ export function pictureColumn(options: z.infer<typeof schema>, input: ModelInput
       const paths = () => Array.from({ length: rows.count }, (_, i) => resolve(folder, rows.cell(column, i)));
       const place = pictures.add(
         column,
-        { size, ...(background === undefined ? {} : { background }) },
+        {
+          size,
+          ...(background === undefined ? {} : { background }),
+          ...(maxPixels === undefined ? {} : { maxPixels }),
+        },
         paths,
       );
       return (into, { epoch, index, pictures: bytes }) => {
