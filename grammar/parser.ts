@@ -22,6 +22,9 @@ const rules = new ProgramRules();
 /** So many syntax errors are shown; more than that come from a file that is something else. */
 const maxDiagnostics = 100;
 
+/** Characters that a file may have: the largest of the library has 13 thousand. */
+export const maxCharacters = 8_000_000;
+
 export interface ParseResult {
   readonly program: ast.Program;
   /** In the order of the source. Empty if the file is well-formed. */
@@ -58,6 +61,11 @@ interface Reading<T> {
 }
 
 function read<T>(file: SourceFile, rule: () => T, fallback: T): Reading<T> {
+  const { length } = file.text;
+  if (length > maxCharacters) {
+    const message = `${file.path} has ${(length / 1e6).toFixed(1)} million characters, a file may have ${maxCharacters / 1e6}`;
+    return { value: fallback, comments: [], diagnostics: [{ code: 'Z113', severity: 'error', message }] };
+  }
   const lexed = tokenize(file);
   const { tokens, brackets, tooDeep } = classify(lexed.tokens, file.text);
   const builder = new AstBuilder(file);

@@ -13,7 +13,7 @@
  * Labels in the primary file appear in line order with it, those elsewhere behind it with their own `-->`.
  */
 import type { Diagnostic } from './diagnostics.ts';
-import { positionAt, type SourceFile, type Span } from './source.ts';
+import { lineText, positionAt, type SourceFile, type Span } from './source.ts';
 
 interface RenderOptions {
   /** ANSI colours, for terminals. Off by default. */
@@ -22,16 +22,19 @@ interface RenderOptions {
 
 /** Longest part of a source line that is shown. */
 const maxColumns = 100;
+/** Diagnostics that are shown; a file with more of them has one cause, or needs many rounds anyway. */
+const mostShown = 100;
 
 /**
  * Renders diagnostics sorted by file and position, exact duplicates once, a blank line
- * between two; no final newline.
+ * between two; no final newline. Behind the first 100 it says how many there are.
  */
 export function renderDiagnostics(diagnostics: readonly Diagnostic[], options: RenderOptions = {}): string {
   const paint = options.color === true ? ansi : plain;
-  return ordered(diagnostics)
-    .map((d) => renderOne(d, paint))
-    .join('\n\n');
+  const all = ordered(diagnostics);
+  const rest = all.length - mostShown;
+  const more = rest > 0 ? [`… and ${rest} more`] : [];
+  return [...all.slice(0, mostShown).map((d) => renderOne(d, paint)), ...more].join('\n\n');
 }
 
 /**
@@ -160,7 +163,7 @@ function snippet(
   const output: string[] = [];
   for (const line of [...byLine.keys()].sort((a, b) => a - b)) {
     const placed = byLine.get(line)!.sort((a, b) => a.from - b.from || b.to - a.to);
-    const source = displayLine(lineText(marks[0]!.span.file, line));
+    const source = displayed(marks[0]!.span.file, line);
     for (const group of fits(source, placed) ? [placed] : placed.map((mark) => [mark])) {
       const view = cut(source, group);
       output.push(frame(String(line), view.text));
@@ -193,10 +196,6 @@ function place(mark: Mark): PlacedMark {
   };
 }
 
-function lineText(file: SourceFile, line: number): string {
-  return (file.text.split('\n')[line - 1] ?? '').replace(/\r$/, '');
-}
-
 // ── columns ────────────────────────────────────────────────────────────────────────────────────────────────
 
 /**
@@ -206,6 +205,17 @@ function lineText(file: SourceFile, line: number): string {
 interface DisplayLine {
   readonly text: string;
   readonly columns: readonly number[];
+}
+
+/** The line of a file that was shown last: those with many mistakes may be long. */
+const lastShown = new WeakMap<SourceFile, { readonly line: number; readonly shown: DisplayLine }>();
+
+function displayed(file: SourceFile, line: number): DisplayLine {
+  const last = lastShown.get(file);
+  if (last?.line === line) return last.shown;
+  const shown = displayLine(lineText(file, line));
+  lastShown.set(file, { line, shown });
+  return shown;
 }
 
 function displayLine(text: string): DisplayLine {

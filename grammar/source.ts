@@ -25,11 +25,35 @@ interface Position {
   readonly column: number;
 }
 
+/** Offsets at which the lines of a file begin, found once: a file may have thousands of mistakes. */
+const lineStarts = new WeakMap<SourceFile, readonly number[]>();
+
+function lineStartsOf(file: SourceFile): readonly number[] {
+  let starts = lineStarts.get(file);
+  if (starts === undefined) {
+    starts = [0, ...Array.from(file.text.matchAll(/\n/g), ({ index }) => index + 1)];
+    lineStarts.set(file, starts);
+  }
+  return starts;
+}
+
 /** Line and column (from 1) of an offset. */
 export function positionAt(file: SourceFile, offset: number): Position {
-  const before = file.text.slice(0, offset);
-  const line = before.split('\n').length;
-  return { line, column: offset - (before.lastIndexOf('\n') + 1) + 1 };
+  const starts = lineStartsOf(file);
+  let [line, behind] = [0, starts.length];
+  while (behind - line > 1) {
+    const middle = (line + behind) >> 1;
+    if (starts[middle]! <= offset) line = middle;
+    else behind = middle;
+  }
+  return { line: line + 1, column: offset - starts[line]! + 1 };
+}
+
+/** The text of a line (from 1) without its end; empty behind the last one. */
+export function lineText(file: SourceFile, line: number): string {
+  const starts = lineStartsOf(file);
+  const text = file.text.slice(starts[line - 1] ?? file.text.length, starts[line]);
+  return text.replace(/\r?\n$|\r$/, '');
 }
 
 /** The smallest span that covers both; both must be in one file. */

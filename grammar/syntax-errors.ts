@@ -15,6 +15,7 @@
  * | Z110 | not a declaration, member, setting or rule                         |
  * | Z111 | `package` or `import` behind a declaration                         |
  * | Z112 | so many syntax errors that the rest is not shown                   |
+ * | Z113 | a file that is too large                                           |
  *
  * Chevrotain asks for texts through `errorMessages`; `toDiagnostic` adds places, help
  * and the opening bracket.

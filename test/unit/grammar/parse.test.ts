@@ -366,6 +366,15 @@ describe('what cannot be read', () => {
     expect(parse({ path: 'test.zoo', text: nested(101) }).diagnostics.map((d) => d.code)).toEqual(['Z105']);
   });
 
+  test('a file that is too large is refused unread', () => {
+    const text = `${'#'.repeat(8_000_001)}\n`;
+    const { program, diagnostics } = parse({ path: 'large.zoo', text });
+    expect(program.items).toEqual([]);
+    expect(diagnostics.map((d) => `${d.code}: ${d.message}`)).toEqual([
+      'Z113: large.zoo has 8.0 million characters, a file may have 8',
+    ]);
+  });
+
   test('2000 damaged programs neither throw nor hang', () => {
     for (const text of mutatePrograms(20_240, 2000)) {
       const { program, diagnostics } = parse({ path: 'fuzz.zoo', text });

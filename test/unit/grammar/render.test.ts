@@ -213,6 +213,25 @@ error[Z301]: cannot add [B, 50, 768] and [B, 50, 512]: axis 2 differs
     expect(renderDiagnostics([])).toBe('');
   });
 
+  test('the first hundred, and how many more there are; many mistakes on one long line', () => {
+    const text = Array.from({ length: 20_000 }, (_, i) => `mistake${i}`).join(' ');
+    const file = { path: 'long.zoo', text };
+    const starts = Array.from(text.matchAll(/m/g), ({ index }) => index);
+    const all = starts.map(
+      (start): Diagnostic => ({
+        code: 'Z201',
+        severity: 'error',
+        message: `at ${start}`,
+        span: { file, start, end: start + 7 },
+      }),
+    );
+    const shown = renderDiagnostics(all).split('\n\n');
+    expect(shown).toHaveLength(101);
+    expect(shown[99]).toContain(`long.zoo:1:${starts[99]! + 1}\n`);
+    expect(shown[100]).toBe('… and 19900 more');
+    expect(all.map(diagnosticToJson).at(-1)).toMatchObject({ line: 1, column: starts.at(-1)! + 1 });
+  });
+
   test('colours on demand only, and they change nothing else', () => {
     const d: Diagnostic = { code: 'Z1', severity: 'error', message: 'm', span: at(mine, 'A'), help: 'h' };
     const colored = renderDiagnostics([d], { color: true });

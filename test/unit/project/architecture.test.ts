@@ -79,7 +79,7 @@ const rooms = {
   kernels: ['text', 'schedules', 'rows', 'moves', 'attention', 'products', 'update', 'lowering'],
 } as const;
 
-/** One file an operation. */
+/** One file an operation, one a case. */
 const mayBeFull = ['compiler/ops', 'test/fixtures/pictures'];
 
 /** Parts of the runtime that are Node's by nature: files, threads, signals, Dawn's bindings. */
