@@ -8,7 +8,7 @@ import { compileChunked } from '../../compiler/compile-chunked.ts';
 import type { Graph } from '../../compiler/graph/types.ts';
 import { traceEntry } from '../../compiler/model/index.ts';
 import type { Recipe } from '../../compiler/model/types.ts';
-import { matchesGlob } from '../../compiler/model/values/globs.ts';
+import { isFrozen } from '../../compiler/model/values/globs.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
@@ -16,7 +16,7 @@ import { settingsFor } from './supported.ts';
 
 /** The loss of a whole batch, as trained: numeric shapes, no gradients yet. */
 export function traceLoss({ model, batch, objective, freeze }: Recipe): Graph {
-  const frozen = (name: string) => freeze.some((pattern) => matchesGlob(pattern, name));
+  const frozen = (name: string) => isFrozen(freeze, name);
   const named = objective === undefined ? {} : { objective };
   const traced = traceEntry(model, 'loss', { batch, training: true, frozen, ...named });
   if (!traced.ok) throw new DiagnosticError(traced.diagnostics);

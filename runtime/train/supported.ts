@@ -4,7 +4,7 @@
 import { reachedNames } from '../../compiler/autodiff/differentiate.ts';
 import type { Graph } from '../../compiler/graph/types.ts';
 import type { Recipe } from '../../compiler/model/types.ts';
-import { matchesGlob } from '../../compiler/model/values/globs.ts';
+import { frozenPattern, isFrozen, matchesGlob } from '../../compiler/model/values/globs.ts';
 import { keptPrefixes } from '../../compiler/optimizers.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import { weightRates } from './rates.ts';
@@ -96,10 +96,10 @@ export function settingsFor(recipe: Recipe, graph: Graph): ReadSettings {
  */
 export function updateSettings(recipe: Recipe): UpdateSettings {
   const params = recipe.model.weights.filter((w) => w.kind === 'param');
-  const idle = recipe.freeze.filter((pattern) => !params.some((w) => matchesGlob(pattern, w.name)));
-  const trainable = params
-    .map((w) => w.name)
-    .filter((name) => !recipe.freeze.some((pattern) => matchesGlob(pattern, name)));
+  const idle = recipe.freeze.filter(
+    (pattern) => !params.some((w) => matchesGlob(frozenPattern(pattern), w.name)),
+  );
+  const trainable = params.map((w) => w.name).filter((name) => !isFrozen(recipe.freeze, name));
   const problems = idle.map((pattern) => `freeze "${pattern}" fits no weight of ${recipe.model.name}`);
   if (trainable.length === 0)
     problems.push(`recipe ${recipe.name} freezes every weight: nothing is left to train`);

@@ -18,7 +18,7 @@ const settings = `
   chunk = 2
   optimizer = adamw(lr = 1e-2, weight_decay = 0.1)
   schedule = constant(warmup = 1 steps)
-  freeze "*", "visual.*", "**.weight", "**.bias", "**.in_proj_*"
+  freeze "**", "!**.lora_*"
 `;
 
 async function zooc(...args: string[]): Promise<{ readonly stdout: string; readonly stderr: string }> {

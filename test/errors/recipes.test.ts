@@ -418,7 +418,7 @@ model "m" = CLIP(
 train "r" of "m" {
   data = csv("pairs.csv")
   batch = 64
-  freeze "resblocks.*", "visual.transformer"
+  freeze "resblocks.*", "!visual.transformer"
   remat "**.resblock.*"
   clamp logit_scal in 0 .. 1
   init visual.pos = resize_grid(bicubic)
@@ -428,14 +428,14 @@ train "r" of "m" {
       "
       error[Z504]: "resblocks.*" matches no weight of m
         --> main.zoo:8:10
-       8 |   freeze "resblocks.*", "visual.transformer"
+       8 |   freeze "resblocks.*", "!visual.transformer"
          |          ^^^^^^^^^^^^^
 
-      error[Z504]: "visual.transformer" matches no weight of m
+      error[Z504]: "!visual.transformer" matches no weight of m
         --> main.zoo:8:25
-       8 |   freeze "resblocks.*", "visual.transformer"
-         |                         ^^^^^^^^^^^^^^^^^^^^
-         = help: freeze "visual.transformer.**"
+       8 |   freeze "resblocks.*", "!visual.transformer"
+         |                         ^^^^^^^^^^^^^^^^^^^^^
+         = help: freeze "!visual.transformer.**"
 
       error[Z504]: "**.resblock.*" matches no block of m
         --> main.zoo:9:9

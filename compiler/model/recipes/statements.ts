@@ -10,7 +10,7 @@ import { blocksOf } from '../build/structure.ts';
 import type { TextOverride } from '../resolve/resolve.ts';
 import { imageWeights } from '../trace/image-weights.ts';
 import type { Model, Recipe, StartValue } from '../types.ts';
-import { blocksMatching, matchesGlob } from '../values/globs.ts';
+import { blocksMatching, frozenPattern, matchesGlob } from '../values/globs.ts';
 import { gridOf, gridShapes } from '../values/grid.ts';
 import { type Env, evaluate } from '../values/scope.ts';
 import { didYouMean } from '../values/suggest.ts';
@@ -201,11 +201,11 @@ export class StatementReader {
     const fits = (pattern: string) =>
       kind === 'lr' || kind === 'weight_decay'
         ? params.some((name) => blocksMatching([pattern])(name) !== undefined)
-        : paths.some((path) => matchesGlob(pattern, path));
+        : paths.some((path) => matchesGlob(kind === 'freeze' ? frozenPattern(pattern) : pattern, path));
     for (const { value, span } of patterns) {
       if (fits(value)) continue;
       const noun = ofBlocks ? 'block' : 'weight';
-      const wider = [`${value}.**`, `**.${value}`].find(fits);
+      const wider = [`${value}.**`, value.replace(/^!?/, '$&**.')].find(fits);
       this.session.report('Z504', span, `"${value}" matches no ${noun} of ${model.name}`, {
         ...(wider === undefined ? {} : { help: `${kind} "${wider}"` }),
       });

@@ -41,6 +41,17 @@ export function matchesGlob(pattern: string, path: string): boolean {
   return reachable[given.length]!;
 }
 
+/** What a pattern of `freeze` is about; one that begins with `!` takes weights back. */
+export function frozenPattern(pattern: string): string {
+  return pattern.replace(/^!/, '');
+}
+
+/** Whether the patterns of `freeze` hold a weight or buffer; later ones win. */
+export function isFrozen(patterns: readonly string[], name: string): boolean {
+  const last = patterns.findLast((pattern) => matchesGlob(frozenPattern(pattern), name));
+  return last !== undefined && !last.startsWith('!');
+}
+
 /**
  * Tells of a block path which block that fits one of the patterns holds it; of blocks within each other the
  * outermost.

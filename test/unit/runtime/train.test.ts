@@ -129,6 +129,10 @@ describe('what a recipe trains', () => {
       'unused',
       'batches',
     ]);
+    const trainable = (...freeze: string[]) => updateSettings({ ...recipe, freeze }).trainable;
+    expect(trainable('**', '!w', '!unus*')).toEqual(['w', 'unused']);
+    expect(trainable('!w', '**', '!unused')).toEqual(['unused']);
+    expect(() => trainable('*', '!other')).toThrow(/Z608.*"!other" fits no/);
     expect(() => updateSettings({ ...recipe, freeze: ['visual.**'] })).toThrow(
       /Z608.*"visual\.\*\*" fits no/,
     );
