@@ -55,11 +55,15 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Writes every byte at the current position (a single write may be short). */
-export async function writeFully(file: FileHandle, bytes: Uint8Array): Promise<void> {
+/**
+ * Writes every byte (a single write may be short).
+ * @param position the current one by default, which stays where it is if one is given
+ */
+export async function writeFully(file: FileHandle, bytes: Uint8Array, position?: number): Promise<void> {
   for (let at = 0; at < bytes.byteLength; ) {
     const length = Math.min(bytes.byteLength - at, 64 * 1024 * 1024);
-    const { bytesWritten } = await file.write(bytes, at, length);
+    const place = position === undefined ? null : position + at;
+    const { bytesWritten } = await file.write(bytes, at, length, place);
     at += bytesWritten;
   }
 }

@@ -1,14 +1,17 @@
 /**
  * The folder of a training run: whether it may be used, and the small files that say what was trained.
  *
- * `run.json` is the first file written and marks the folder as a run. A folder with anything
+ * `run.json` is the first file written behind the lock and marks the folder as a run. A folder with anything
  * else in it is never touched.
  */
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { failSystem } from '../../data/files/atomic.ts';
-import { writeText } from './checkpoints.ts';
+import type { Change } from '../changes.ts';
+import { parseJson, writeText } from './checkpoints.ts';
+import { lockName, RunLock, refuseLocked } from './lock.ts';
 
 const marker = 'run.json';
 /** What a kill leaves beside a file that was being written. */
@@ -32,10 +35,15 @@ async function entriesOf(folder: string): Promise<string[]> {
 
 /**
  * Looks at the folder without changing it.
- * @throws DiagnosticError Z613 when it is not empty and must not be used
+ * @throws DiagnosticError Z613 when it is not empty and must not be used, Z617 when a process trains into it
  */
-export async function examineRunFolder(folder: string, resume: boolean): Promise<RunFolder> {
-  const entries = (await entriesOf(folder)).filter((name) => !halfWritten.test(name));
+export async function examineRunFolder(folder: string, resume: boolean): Promise<void> {
+  await refuseLocked(folder);
+  await examineContents(folder, resume);
+}
+
+async function examineContents(folder: string, resume: boolean): Promise<RunFolder> {
+  const entries = (await entriesOf(folder)).filter((name) => name !== lockName && !halfWritten.test(name));
   const begun = entries.includes(marker);
   if (entries.length === 0 || (begun && resume)) return { begun };
   if (resume) fail('Z613', `${folder} is not empty and holds no training run: nothing to resume`);
@@ -47,22 +55,81 @@ export async function examineRunFolder(folder: string, resume: boolean): Promise
 }
 
 /**
- * Creates the folder and writes the files that describe the run, the marker first.
+ * Creates the folder and locks it for this process; what it holds is looked at again, since others may have
+ * written into it until now.
+ * @throws DiagnosticError Z413, Z613, Z617
+ */
+export async function lockRunFolder(
+  folder: string,
+  resume: boolean,
+): Promise<RunFolder & { readonly lock: RunLock }> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    failSystem('Z413', `cannot create ${folder}`, error);
+  }
+  const lock = await RunLock.take(folder);
+  try {
+    return { ...(await examineContents(folder, resume)), lock };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+const recorded = z.object({
+  changes: z.array(
+    z.object({
+      step: z.int(),
+      setting: z.string(),
+      from: z.union([z.string(), z.number()]).optional(),
+      to: z.union([z.string(), z.number()]).optional(),
+    }),
+  ),
+});
+
+/** What was changed on the way up to a step, as `run.json` tells; nothing where it does not. */
+async function changesBefore(path: string, step: number): Promise<{ readonly step: number }[]> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    failSystem('Z613', `cannot read ${path}`, error);
+  }
+  const parsed = recorded.safeParse(parseJson(text));
+  return parsed.success ? parsed.data.changes.filter((change) => change.step < step) : [];
+}
+
+/** What describes a run in its folder. */
+interface RunDescription {
+  readonly recipe: string;
+  readonly model?: string;
+  /** What the run goes on with other values of, from which step on. */
+  readonly changed?: { readonly step: number; readonly changes: readonly Change[] };
+}
+
+/**
+ * Writes the files that describe the run into a locked folder, the marker first.
  * @param files name to text: `model.zoo`, `recipe.zoo`
  * @throws DiagnosticError Z413
  */
 export async function beginRunFolder(
   folder: string,
-  description: Readonly<Record<string, string | number>>,
+  { changed = { step: 0, changes: [] }, ...description }: RunDescription,
   files: ReadonlyMap<string, string>,
 ): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true });
     for (const name of await readdir(folder))
       if (halfWritten.test(name)) await rm(join(folder, name), { force: true });
   } catch (error) {
-    failSystem('Z413', `cannot create ${folder}`, error);
+    failSystem('Z413', `cannot write into ${folder}`, error);
   }
-  await writeText(join(folder, marker), `${JSON.stringify({ version: 1, ...description }, null, 2)}\n`);
+  const path = join(folder, marker);
+  const { step, changes } = changed;
+  // A change whose steps a kill took back is found again.
+  const all = [...(await changesBefore(path, step)), ...changes.map((change) => ({ step, ...change }))];
+  const run = { version: 1, ...description, ...(all.length === 0 ? {} : { changes: all }) };
+  await writeText(path, `${JSON.stringify(run, null, 2)}\n`);
   for (const [name, text] of files) await writeText(join(folder, name), text);
 }
