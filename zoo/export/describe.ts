@@ -3,10 +3,10 @@
  * manifest and the model card.
  */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Model } from '../../compiler/model/types.ts';
+import { readText } from '../../runtime/data/files/read-fully.ts';
 import { clipMean, clipStd } from '../../runtime/data/pictures/images.ts';
 import { hasTokenizer } from '../../runtime/data/texts/tokenizer.ts';
 import { isPackage, type Manifest, readManifest, type TrainingSummary } from './package.ts';
@@ -22,13 +22,13 @@ export async function readTraining(source: string): Promise<TrainingSummary | un
   const metrics = join(source, 'metrics.jsonl');
   const run = join(source, 'run.json');
   if (!existsSync(metrics) || !existsSync(run)) return undefined;
-  const rows = (await readFile(metrics, 'utf8')).split('\n');
+  const rows = (await readText(metrics, 'Z430')).split('\n');
   const last = rows.findLast((line) => line.endsWith('}'));
   if (last === undefined) return undefined;
   const row = z.object({ step: z.int(), loss: z.number() }).parse(JSON.parse(last));
   const { recipe } = z
     .object({ recipe: z.string().optional() })
-    .parse(JSON.parse(await readFile(run, 'utf8')));
+    .parse(JSON.parse(await readText(run, 'Z430')));
   return { steps: row.step + 1, loss: row.loss, ...(recipe === undefined ? {} : { recipe }) };
 }
 

@@ -6,11 +6,12 @@
  * kill leaves the old checkpoint or the new one. An older one is removed only after `latest.json`
  * names the newer one durably. What a disk damages is found by a checksum: then the one before is taken.
  */
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
 import { failSystem, syncDirectory, writeAtomically, writeFully } from '../../data/files/atomic.ts';
+import { readText } from '../../data/files/read-fully.ts';
 import {
   openSafetensors,
   type SafetensorsFile,
@@ -138,7 +139,7 @@ export class CheckpointStore {
     const path = join(this.folder, 'latest.json');
     let text: string;
     try {
-      text = await readFile(path, 'utf8');
+      text = await readText(path, 'Z611');
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return files;
       failSystem('Z611', `cannot read ${path}`, error);

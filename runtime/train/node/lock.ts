@@ -5,13 +5,14 @@
  * nothing can be known. A folder that was moved away has taken its lock along, which is how a run notices.
  */
 import { readFileSync, unlinkSync } from 'node:fs';
-import { link, open, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { link, open, rename, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { failSystem, writeFully } from '../../data/files/atomic.ts';
+import { readText } from '../../data/files/read-fully.ts';
 
 export const lockName = 'run.lock';
 
@@ -64,7 +65,7 @@ function codeOf(error: unknown): string | undefined {
 /** The text of a lock; undefined where there is none (any more). */
 async function textOf(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8');
+    return await readText(path, 'Z613');
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
     failSystem('Z613', `cannot read ${path}`, error);

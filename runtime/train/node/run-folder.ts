@@ -4,11 +4,12 @@
  * `run.json` is the first file written behind the lock and marks the folder as a run. A folder with anything
  * else in it is never touched.
  */
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { failSystem } from '../../data/files/atomic.ts';
+import { readText } from '../../data/files/read-fully.ts';
 import type { Change } from '../changes.ts';
 import { parseJson, writeText } from './checkpoints.ts';
 import { lockName, RunLock, refuseLocked } from './lock.ts';
@@ -92,7 +93,7 @@ const recorded = z.object({
 async function changesBefore(path: string, step: number): Promise<{ readonly step: number }[]> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readText(path, 'Z613');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     failSystem('Z613', `cannot read ${path}`, error);
