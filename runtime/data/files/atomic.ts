@@ -6,7 +6,7 @@
  * permission, no such folder) become diagnostics with the reason in words.
  */
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
 
@@ -43,6 +43,33 @@ export function failSystem(code: string, doing: string, error: unknown): never {
   const reason = systemReason(error);
   if (reason === undefined) throw error;
   fail(code, `${doing}: ${reason}`);
+}
+
+/**
+ * Makes a folder and those above it that are missing. Node's own call never returns where a file system (`/proc`)
+ * says that there is no such folder while the one above is there.
+ * @returns the topmost that was made; undefined where all were there
+ */
+export async function makeFolders(path: string): Promise<string | undefined> {
+  try {
+    return await makeFolder(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
+    const first = await makeFolders(dirname(path));
+    const made = await makeFolder(path);
+    return first ?? made;
+  }
+}
+
+/** @returns its path; undefined where it was there */
+async function makeFolder(path: string): Promise<string | undefined> {
+  try {
+    await mkdir(path);
+    return path;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !(await stat(path)).isDirectory()) throw error;
+    return undefined;
+  }
 }
 
 /** Flushes a directory's entries, so that a rename in it survives a power cut. */

@@ -62,12 +62,17 @@ function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException).code;
 }
 
+/** There is no such file, or no folder that could hold it. */
+function isMissing(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '');
+}
+
 /** The text of a lock; undefined where there is none (any more). */
 async function textOf(path: string): Promise<string | undefined> {
   try {
     return await readText(path, 'Z613');
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
+    if (isMissing(error)) return undefined;
     failSystem('Z613', `cannot read ${path}`, error);
   }
 }
@@ -140,8 +145,7 @@ async function inodeOf(path: string): Promise<bigint | undefined> {
   try {
     return (await stat(path, { bigint: true })).ino;
   } catch (error) {
-    const code = codeOf(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }

@@ -4,11 +4,11 @@
  * `run.json` is the first file written behind the lock and marks the folder as a run. A folder with anything
  * else in it is never touched.
  */
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { fail } from '../../../grammar/diagnostics.ts';
-import { failSystem } from '../../data/files/atomic.ts';
+import { failSystem, makeFolders } from '../../data/files/atomic.ts';
 import { readText } from '../../data/files/read-fully.ts';
 import type { Change } from '../changes.ts';
 import { parseJson, writeText } from './checkpoints.ts';
@@ -65,7 +65,7 @@ export async function lockRunFolder(
   resume: boolean,
 ): Promise<RunFolder & { readonly lock: RunLock }> {
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolders(folder);
   } catch (error) {
     failSystem('Z413', `cannot create ${folder}`, error);
   }

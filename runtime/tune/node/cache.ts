@@ -7,7 +7,6 @@
  * measured; it is never an error, since everything runs without.
  */
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +14,13 @@ import { z } from 'zod';
 import { scheduleKey } from '../../../compiler/kernels/schedules/schedules.ts';
 import type { TunedSchedules } from '../../../compiler/profile.ts';
 import { DiagnosticError } from '../../../grammar/diagnostics.ts';
-import { failSystem, systemReason, writeAtomically, writeFully } from '../../data/files/atomic.ts';
+import {
+  failSystem,
+  makeFolders,
+  systemReason,
+  writeAtomically,
+  writeFully,
+} from '../../data/files/atomic.ts';
 import { readText } from '../../data/files/read-fully.ts';
 import type { AdapterReport } from '../../webgpu/adapter.ts';
 import type { TunedWork } from '../tuner.ts';
@@ -140,7 +145,7 @@ export async function storeTuned(
   const schedules = { ...old?.schedules, ...Object.fromEntries(added) };
   const cache: Cache = { version: 1, ...identity, schedules };
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolders(folder);
   } catch (error) {
     failSystem('Z413', `cannot create ${folder}`, error);
   }
