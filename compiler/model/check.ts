@@ -4,6 +4,7 @@ import { contextOf } from './build/evaluator.ts';
 import { evaluateModel } from './evaluate/variants.ts';
 import { checkUnused } from './generic.ts';
 import { checkTexts } from './inspect/declarations.ts';
+import { checkTerms } from './inspect/terms.ts';
 import { checkNames } from './names/names.ts';
 import { evaluateRecipe } from './recipes/recipe.ts';
 import { buildModel, inSession } from './resolve/resolve.ts';
@@ -36,6 +37,7 @@ export function checkFile(host: ModuleHost, path: string): Result<CheckedFile> {
     checkTexts(loader);
     checkModels(module);
     checkRecipes(module);
+    checkObjectives(module);
     checkNames(module, loader.session);
     checkUnused(module, loader.session);
     return listed(module);
@@ -60,6 +62,12 @@ function checkRecipes(module: Module): void {
     if (module.damaged.has(decl)) continue;
     module.loader.session.guard(() => evaluateRecipe(decl, module, [], false));
   }
+}
+
+/** After the recipes, which are not traced where an error was found. */
+function checkObjectives({ program, damaged, loader }: Module): void {
+  for (const item of program.items)
+    if (item.kind === 'objective' && !damaged.has(item)) checkTerms(item, loader.session);
 }
 
 function listed(module: Module): CheckedFile {

@@ -20,6 +20,8 @@ export interface Emoji {
   readonly title: string;
   /** CLDR keywords; empty for skin-tone variants. */
   readonly tags: readonly string[];
+  /** CLDR's subgroup: `animal-mammal`. */
+  readonly subgroup: string;
   /** A skin-tone variant of another emoji. */
   readonly variant: boolean;
   /** Never trained on: its caption's words were all seen, their combination was not. */
@@ -40,7 +42,7 @@ const datasource = z.array(
   variation.extend({ skin_variations: z.record(z.string(), variation).optional() }).loose(),
 );
 const openmojiList = z.array(
-  z.object({ hexcode: z.string(), annotation: z.string(), tags: z.string() }).loose(),
+  z.object({ hexcode: z.string(), annotation: z.string(), tags: z.string(), subgroups: z.string() }).loose(),
 );
 
 /** Code points without the variation selector FE0F, which the packages write differently. */
@@ -53,7 +55,7 @@ function codeKey(hexcode: string): string {
 }
 
 /** A fixed number in [0, 1) for a text. */
-function unitHash(text: string): number {
+export function unitHash(text: string): number {
   return createHash('sha256').update(text).digest().readUInt32BE(0) / 2 ** 32;
 }
 
@@ -113,6 +115,7 @@ export function readCatalog(): Emoji[] {
         .split(',')
         .map((tag) => tag.trim())
         .filter((tag) => tag !== ''),
+      subgroup: caption.subgroups,
       variant,
       heldOut: variant && drawn,
       styleTest: !variant && drawn,

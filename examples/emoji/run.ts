@@ -20,9 +20,11 @@ import { type DeviceChoice, openExecutor } from '../../zoo/run/devices.ts';
 import { openEncoder } from '../../zoo/run/encoder.ts';
 import { trainFile } from '../../zoo/run/train.ts';
 import { openWeights } from '../../zoo/weights/weights.ts';
+import { chooseRunFolder, prepareData, promptsOf, runsFolder } from './command.ts';
+import { percent } from './document.ts';
 import { type Evaluation, evaluate, type Score } from './evaluate.ts';
 import { renderPage } from './page.ts';
-import { type EmojiData, prepare } from './prepare.ts';
+import type { EmojiData } from './prepare.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const program = join(here, 'emoji.zoo');
@@ -38,33 +40,10 @@ function readArguments(): Arguments {
   const { values } = parseArgs({
     options: {
       recipe: { type: 'string', default: 'quick' },
-      runs: { type: 'string', default: join(here, '..', '..', 'runs') },
+      runs: { type: 'string', default: runsFolder },
     },
   });
   return { ...values, device: 'webgpu' };
-}
-
-/** The first folder without a finished run: a new one, or one to resume. */
-function chooseRunFolder(runs: string, recipe: string): string {
-  for (let n = 1; ; n++) {
-    const folder = join(runs, n === 1 ? `emoji-${recipe}` : `emoji-${recipe}-${n}`);
-    if (!existsSync(join(folder, 'report.json'))) return folder;
-  }
-}
-
-/** The prompts that the recipe trains with; tests average over the same ones. */
-function promptsOf(recipe: Recipe): string[] {
-  const { templates } = recipe.data.named;
-  return Array.isArray(templates) ? templates.map(String) : ['{}'];
-}
-
-async function prepareData(): Promise<EmojiData> {
-  let shown = 0;
-  return prepare(undefined, (done, total) => {
-    if (done < total && done - shown < 2000) return;
-    shown = done;
-    note(`prepared ${count(done)} of ${count(total)} pictures`);
-  });
 }
 
 async function test(
@@ -79,10 +58,6 @@ async function test(
     const encoder = keep(await openEncoder(executor, recipe.model, weights));
     return evaluate(encoder, data, promptsOf(recipe));
   });
-}
-
-function percent(value: number): string {
-  return `${(100 * value).toFixed(1)} %`;
 }
 
 function scoreTable(scores: readonly Score[]): string {
@@ -144,7 +119,7 @@ async function main(): Promise<void> {
     `${count(data.train.length)} training pairs, ${count(data.holdout.length)} held-out pictures, ${count(data.captions.length)} captions`,
   );
 
-  const folder = chooseRunFolder(runs, name);
+  const folder = chooseRunFolder(runs, `emoji-${name}`);
   const shown = relative(process.cwd(), folder);
   const resume = existsSync(join(folder, 'run.json'));
   note(`${resume ? 'resuming' : 'training'} recipe "${name}" in ${shown}`);

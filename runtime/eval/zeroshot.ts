@@ -49,8 +49,17 @@ export async function classFeatures(
 }
 
 /**
- * Rank (0 = best) of each picture's true class by cosine. Ties rank the truth last: a model that says the
+ * Rank (0 = best) of the true class among the scores of all. Ties rank the truth last: a model that says the
  * same for everything gets no credit.
+ */
+export function trueRank(scores: Float32Array | Float64Array, right: number): number {
+  let better = 0;
+  for (const [c, score] of scores.entries()) if (c !== right && !(score < scores[right]!)) better++;
+  return better;
+}
+
+/**
+ * Rank of each picture's true class by cosine.
  * @param images [n, width] and `classes` [m, width], rows of length 1
  * @param truth index of each picture's class
  */
@@ -60,15 +69,14 @@ export function trueRanks(
   width: number,
   truth: readonly number[],
 ): number[] {
-  const count = classes.length / width;
-  const scores = new Float64Array(count);
+  const scores = new Float64Array(classes.length / width);
   return truth.map((right, row) => {
-    for (let c = 0; c < count; c++) {
+    for (let c = 0; c < scores.length; c++) {
       let sum = 0;
       for (let i = 0; i < width; i++) sum += images[row * width + i]! * classes[c * width + i]!;
       scores[c] = sum;
     }
-    return scores.reduce((better, s, c) => better + (c !== right && !(s < scores[right]!) ? 1 : 0), 0);
+    return trueRank(scores, right);
   });
 }
 

@@ -4,9 +4,9 @@
  * Hundreds of times slower than a device and right to 1e-15: goldens and devices are judged by it.
  */
 import { gradientPrefix, movedPrefix } from '../../compiler/graph/types.ts';
+import { isOwnScalar, isTerm } from '../../compiler/metrics.ts';
 import { averagePrefix, keptPrefixes, momentPrefixes, rateOf } from '../../compiler/optimizers.ts';
 import type { Batch } from '../data/types.ts';
-import { isOwnScalar, isTerm } from '../train/session.ts';
 import type {
   StateArray,
   StateInfo,

@@ -4,9 +4,9 @@
  * A plan with sections (chunked training) is driven chunk by chunk: the batch stays on the host, one chunk is
  * uploaded before each repetition, and at most two are under way, which bounds the driver's staging memory.
  */
-import { gradientPrefix } from '../../compiler/graph/types.ts';
+import { isOwnScalar, isTerm } from '../../compiler/metrics.ts';
 import { randomInput, randomKeys } from '../../compiler/ops/philox.ts';
-import { type PlanSection, type Slot, stateSlots, type WeightSlot } from '../../compiler/plan/types.ts';
+import { type PlanSection, stateSlots } from '../../compiler/plan/types.ts';
 import { type ScalerSlot, scalerSlots } from '../../compiler/slots.ts';
 import type { Batch, Feeds } from '../data/types.ts';
 import type { HostArray, Session } from '../types.ts';
@@ -19,16 +19,6 @@ import type {
   StepResult,
   TrainSession,
 } from './types.ts';
-
-/** A weight of one number that the root block declares itself: reported with every step. */
-export function isOwnScalar({ name, shape, kind }: Pick<WeightSlot, 'name' | 'shape' | 'kind'>): boolean {
-  return kind === 'param' && shape.length === 0 && !name.includes('.');
-}
-
-/** A number that the objective reports beside the loss. */
-export function isTerm({ name, shape }: Pick<Slot, 'name' | 'shape'>): boolean {
-  return shape.length === 0 && !['loss', 'grad_norm'].includes(name) && !name.startsWith(gradientPrefix);
-}
 
 export class DeviceTrainSession implements TrainSession {
   readonly state: readonly StateInfo[];

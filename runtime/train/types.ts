@@ -6,6 +6,7 @@
  * state, so what is listed here is everything that persists between steps.
  */
 import type { UpdateOptions } from '../../compiler/compile.ts';
+import type { OwnColumns } from '../../compiler/metrics.ts';
 import type { Batch } from '../data/types.ts';
 
 /** Values of one optimizer step. */
@@ -76,23 +77,7 @@ export interface TrainSession {
 /** What a training plan is compiled with, but for the clip norm, which is among the values of each step. */
 export type UpdateSettings = Omit<UpdateOptions, 'clip'>;
 
-/** One line of `metrics.jsonl`, beside the terms of the objective and the root's own scalars by name. */
-export interface MetricsRow {
+/** One line of `metrics.jsonl`: the terms of the objective and the root's own scalars stand in it by name. */
+export interface MetricsRow extends OwnColumns {
   readonly [name: string]: number | boolean;
-  /** Counted from 0. */
-  readonly step: number;
-  readonly loss: number;
-  /** The rate used by this step. */
-  readonly lr: number;
-  /** Not finite (in JSON null) in a step that overflowed. */
-  readonly grad_norm: number;
-  /** Mixed precision: the scale of the next step, and whether this one overflowed and was left out. */
-  readonly loss_scale?: number;
-  readonly overflow?: boolean;
-  readonly samples_per_second: number;
-  /** How long the step waited for its batch. */
-  readonly data_wait_ms: number;
-  /** Samples of the batch that could not be read. */
-  readonly skipped: number;
-  readonly epoch: number;
 }

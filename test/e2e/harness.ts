@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { vi } from 'vitest';
 import type { MetricsRow } from '../../runtime/train/types.ts';
 import { runCli } from '../../zoo/cli/main.ts';
-import { encodeSafetensors, type Tensor } from '../../zoo/weights/formats/safetensors.ts';
+import { encodeSafetensors, readSafetensors, type Tensor } from '../../zoo/weights/formats/safetensors.ts';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const main = join(root, 'zoo', 'cli', 'main.ts');
@@ -31,6 +31,12 @@ function environment(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv
   return { ...process.env, ZOOC_DEBUG: '', ...extra };
 }
 
+function bits(tensor: Tensor | undefined): string | undefined {
+  return (
+    tensor && Buffer.from(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength).toString('hex')
+  );
+}
+
 export class Workspace {
   readonly folder = mkdtempSync(join(tmpdir(), 'zooc-e2e-'));
 
@@ -45,6 +51,19 @@ export class Workspace {
 
   writeTensors(name: string, tensors: ReadonlyMap<string, Tensor>): string {
     return this.write(name, encodeSafetensors(tensors));
+  }
+
+  /** The weights of a run, an export or a download. */
+  weights(folder: string): ReadonlyMap<string, Tensor> {
+    return readSafetensors(readFileSync(this.path(`${folder}/weights.safetensors`))).tensors;
+  }
+
+  /** Names of the weights of one folder that are missing or different in another. */
+  changed(folder: string, other: string): string[] {
+    const before = this.weights(other);
+    return [...this.weights(folder)].flatMap(([name, tensor]) =>
+      bits(tensor) === bits(before.get(name)) ? [] : [name],
+    );
   }
 
   /** What a training run measured, a row for each step. */

@@ -5,7 +5,6 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readSafetensors, type Tensor } from '../../zoo/weights/formats/safetensors.ts';
 import { fixedBatches, tinyZoo, Workspace } from './harness.ts';
 
 const workspace = new Workspace();
@@ -32,18 +31,7 @@ const train = (weights: string, out: string, ...more: string[]) =>
   zooc('train', 'lora.zoo#t', '--weights', weights, '--out', out, ...more);
 
 const bytesOf = (folder: string) => readFileSync(workspace.path(`${folder}/weights.safetensors`));
-const tensorsOf = (folder: string) => readSafetensors(bytesOf(folder)).tensors;
-
-const bits = (tensor: Tensor | undefined) =>
-  tensor && Buffer.from(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength).toString('hex');
-
-/** Names of the weights of one folder that are missing or different in another. */
-function changed(folder: string, other: string): string[] {
-  const before = tensorsOf(other);
-  return [...tensorsOf(folder)].flatMap(([name, tensor]) =>
-    bits(tensor) === bits(before.get(name)) ? [] : [name],
-  );
-}
+const changed = (folder: string, other: string) => workspace.changed(folder, other);
 
 const layer = 'visual.transformer.resblocks.0.mlp.c_fc';
 const added = [`${layer}.lora_A`, `${layer}.lora_B`];

@@ -28,9 +28,9 @@ function runWithoutDrivers(files: readonly string[], required: '' | '1') {
 // Other systems have drivers of their own, which no variable hides.
 describe.skipIf(process.platform !== 'linux')('a machine without drivers', () => {
   const files = [
-    'test/gpu/kernels/contract.test.ts',
-    'test/gpu/kernels/reduce.test.ts',
-    'test/gpu/kernels/matrix.test.ts',
+    'test/gpu/kernels/products/contract.test.ts',
+    'test/gpu/kernels/rows/reduce.test.ts',
+    'test/gpu/kernels/products/matrix.test.ts',
   ];
 
   it('skips the tests that need one, and says so', () => {

@@ -31,7 +31,7 @@ block B { }
 import "./enc.zoo" { Enc }
 import "acme-vision" { Tower }
 import nnn { Linear }
-import nn { Linaer }
+import nn { Linaer, relu }
 block A { e: Enc()  t: Tower()  l: Linear(1, 1) }
 `;
     expect(check(source)).toMatchInlineSnapshot(`
@@ -55,8 +55,13 @@ block A { e: Enc()  t: Tower()  l: Linear(1, 1) }
 
       error[Z205]: package nn exports no \`Linaer\`; did you mean \`Linear\`?
         --> main.zoo:4:13
-       4 | import nn { Linaer }
+       4 | import nn { Linaer, relu }
          |             ^^^^^^
+
+      error[Z205]: package nn exports no \`relu\`: it is built in, without an import
+        --> main.zoo:4:21
+       4 | import nn { Linaer, relu }
+         |                     ^^^^
       "
     `);
   });

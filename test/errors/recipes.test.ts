@@ -754,6 +754,80 @@ train "r" of "m" { data = csv("x.csv")  batch = 4 }
     `);
   });
 
+  it('Z506: terms of objectives called like other columns of metrics.jsonl', () => {
+    const source = `
+block T {
+  param lr: [] = const(1)
+  param logit_scale: [] = const(1)
+  forward(x: [B, 4]) -> [B, 4] = x * lr * logit_scale
+}
+objective typed(out: [B, D]) -> { loss: [], step: [], logit_scale: [] } {
+  let l = mean(gather(out))
+  return { loss = l, step = l, logit_scale = l }
+}
+objective untyped(out: [B, D]) {
+  let l = mean(gather(out))
+  return { loss = l, grad_norm = l, parts = { step = l } }
+}
+model "t" = T()
+train "r" of "t" { data = tensors("x.safetensors")  batch = 4  objective = typed }
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z506]: the weight \`lr\` would have a column of metrics.jsonl that training fills itself
+        --> main.zoo:2:3
+       2 |   param lr: [] = const(1)
+         |   ^^^^^^^^^^^^^^^^^^^^^^^
+      15 | train "r" of "t" { data = tensors("x.safetensors")  batch = 4  objective = typed }
+         |                                                                            ----- trains "t"
+         = help: another name for the weight: lr_weight
+
+      error[Z506]: \`step\` cannot be a term of an objective: training fills that column of metrics.jsonl itself
+        --> main.zoo:6:45
+       6 | objective typed(out: [B, D]) -> { loss: [], step: [], logit_scale: [] } {
+         |                                             ^^^^
+      15 | train "r" of "t" { data = tensors("x.safetensors")  batch = 4  objective = typed }
+         |                                                                            ----- trains "t"
+         = help: another name for the term: step_term
+
+      error[Z506]: \`logit_scale\` cannot be a term of an objective: the weight of that name has that column of metrics.jsonl
+        --> main.zoo:6:55
+       6 | objective typed(out: [B, D]) -> { loss: [], step: [], logit_scale: [] } {
+         |                                                       ^^^^^^^^^^^
+      15 | train "r" of "t" { data = tensors("x.safetensors")  batch = 4  objective = typed }
+         |                                                                            ----- trains "t"
+         = help: another name for the term: logit_scale_term
+
+      error[Z506]: \`grad_norm\` cannot be a term of an objective: training fills that column of metrics.jsonl itself
+        --> main.zoo:12:22
+      12 |   return { loss = l, grad_norm = l, parts = { step = l } }
+         |                      ^^^^^^^^^
+         = help: another name for the term: grad_norm_term
+      "
+    `);
+  });
+
+  it.each([
+    ['scale = l', '`scale` cannot be a term of an objective: the weight of that name'],
+    ['overflow = l', '`overflow` cannot be a term of an objective: training fills that column'],
+    [
+      'grad = { x = l }',
+      '`grad.x` cannot be a term of an objective: names behind `grad.` are those of gradients',
+    ],
+  ])('Z506: %s, where the text of the objective does not say its terms', (term, message) => {
+    const source = `
+block T { param scale: [] = const(1)  forward(x: [B, 4]) -> [B, 4] = x * scale }
+fn parts(l: []) = { loss = l, ${term} }
+objective hidden(out: [B, D]) = parts(mean(gather(out)))
+model "t" = T()
+train "r" of "t" { data = tensors("x.safetensors")  batch = 4  objective = hidden }
+`;
+    const report = check(source);
+    expect(report).toContain(`error[Z506]: ${message}`);
+    expect(report).toContain('main.zoo:5:76');
+    expect(resolve('recipe', source, 'main.zoo#r')).toBe(report);
+  });
+
   it('Z213: which recipe, which model', () => {
     const source = `
 import clip { CLIP, VisionTransformer, TextTransformer }

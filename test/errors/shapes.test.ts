@@ -348,7 +348,7 @@ model "mine" = CLIP(
         --> main.zoo:4:26
        4 |   text = TextTransformer(width = 500, embed = 512))
          |                          ^^^^^^^^^^^ 500 = 7 * 64 + 52
-         = note: needed in clip.zoo:113
+         = note: needed in clip.zoo:120
          = help: nearest width that works: 448, 512
       "
     `);

@@ -109,7 +109,7 @@ model "mine" = CLIP(
         --> main.zoo:4:10
        4 |   text = TextTransformer(width = 512))
          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-         = note: declared at clip.zoo:114
+         = note: declared at clip.zoo:121
       "
     `);
   });

@@ -18,7 +18,7 @@ import type { DeviceProfile } from '../../compiler/profile.ts';
 import { lavapipeMatrixProfile } from '../../compiler/profiles-matrix.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import type { Device, HostArray } from '../../runtime/types.ts';
-import { adamw } from '../support/optimizers.ts';
+import { adamw } from '../support/training/optimizers.ts';
 import { PlanRun } from '../support/wgsl/run-plan.ts';
 import { discreteText, softwareText } from '../support/wgsl/text-device.ts';
 import { Draw } from './cases/draw.ts';

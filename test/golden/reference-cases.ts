@@ -15,8 +15,8 @@ import { resolveModel, traceEntry } from '../../compiler/model/index.ts';
 import type { ModuleHost, Result } from '../../compiler/model/types.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import { nodeHost } from '../../zoo/host.ts';
-import { type ClipConfig, clipLossGraph } from '../support/clip-graph.ts';
 import { type GoldenSet, goldenSet, norm, relL2, relMax } from '../support/golden/golden.ts';
+import { type ClipConfig, clipLossGraph } from '../support/ops/clip-graph.ts';
 
 interface Tolerances {
   readonly features: number;

@@ -22,8 +22,8 @@ import { DeviceTrainSession } from '../../runtime/train/session.ts';
 import { hyperAt } from '../../runtime/train/trainer.ts';
 import { nodeHost } from '../../zoo/host.ts';
 import { hashUnit } from '../../zoo/weights/hash-weights.ts';
-import { pairs } from '../support/batches.ts';
 import { tinyTraining } from '../support/golden/golden-training.ts';
+import { pairs } from '../support/training/batches.ts';
 import type { Runner } from '../support/wgsl/text-device.ts';
 import type { Way } from './ways.ts';
 

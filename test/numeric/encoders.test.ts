@@ -7,10 +7,12 @@ import { differentiate } from '../../compiler/autodiff/differentiate.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
 import { verify } from '../../compiler/graph/verify.ts';
 import { resolveModel, traceEntry } from '../../compiler/model/index.ts';
+import type { Model } from '../../compiler/model/types.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import { memoryHost } from '../errors/report.ts';
-import { randomTensor } from '../support/differences.ts';
-import { type SmallEncoder, smallEncoder, smallEncoders } from '../support/encoders.ts';
+import { type SmallEncoder, smallEncoder, smallEncoders } from '../support/models/encoders.ts';
+import { unwrap } from '../support/models/families.ts';
+import { randomTensor } from '../support/ops/differences.ts';
 import { randomNumbers } from '../support/random.ts';
 
 const step = 1e-5;
@@ -110,6 +112,42 @@ model "act" = Act()`;
         expect(features[row * 6 + e]!).toBeCloseTo(sum / ids.length, 12);
       }
     }
+  });
+
+  it('tokens of a ViT are what its last layer gives, normed; the first of them, projected, is its feature', () => {
+    const sizes = 'resolution = 16, patch = 8, width = 8, heads = 2, embed = 3';
+    const program = `import clip { VisionTransformer }
+model "one" = VisionTransformer(${sizes}, layers = 1)
+model "two" = VisionTransformer(${sizes}, layers = 2)`;
+    const resolved = (name: string) =>
+      unwrap(resolveModel(memoryHost({ 'a.zoo': program }), `a.zoo#${name}`));
+    const [one, two] = [resolved('one'), resolved('two')];
+    const random = randomNumbers(13);
+    const params = new Map(two.weights.map(({ name, shape }) => [name, randomTensor(shape, random)]));
+    const inputs = new Map([['image', randomTensor([2, 3, 16, 16], random)]]);
+    const out = (model: Model, entry: string, name = 'out') =>
+      executeReference(verify(unwrap(traceEntry(model, entry, { batch: 2 }))), { inputs, params }).get(name)!;
+    const tokens = out(one, 'tokens');
+    expect(tokens.shape).toEqual([2, 5, 8]);
+    // The first of two layers is all of one with the same weights.
+    const before = out(two, 'penultimate_patches').data;
+    const [weight, bias, proj] = ['ln_post.weight', 'ln_post.bias', 'proj'].map((n) => params.get(n)!.data);
+    for (let row = 0; row < 10; row++) {
+      const x = [...before.subarray(8 * row, 8 * row + 8)];
+      const mean = x.reduce((a, b) => a + b) / 8;
+      const deviation = Math.sqrt(x.reduce((sum, v) => sum + (v - mean) ** 2, 0) / 8 + 1e-5);
+      x.forEach((v, i) => {
+        const wanted = ((v - mean) / deviation) * weight![i]! + bias![i]!;
+        expect(tokens.data[8 * row + i]!).toBeCloseTo(wanted, 12);
+      });
+    }
+    const features = out(one, 'encode_image', 'image_features').data;
+    for (let b = 0; b < 2; b++)
+      for (let e = 0; e < 3; e++) {
+        let sum = 0;
+        for (let i = 0; i < 8; i++) sum += tokens.data[40 * b + i]! * proj![3 * i + e]!;
+        expect(features[3 * b + e]!).toBeCloseTo(sum, 12);
+      }
   });
 
   it('every token of a SigLIP text counts, and positions do', () => {

@@ -13,7 +13,7 @@ import { verify } from '../../compiler/graph/verify.ts';
 import type { OpName } from '../../compiler/ops/attributes.ts';
 import { opNames, opOf } from '../../compiler/ops/index.ts';
 import { nodeHost } from '../../zoo/host.ts';
-import { expectGradients, type GradientCase } from '../support/differences.ts';
+import { expectGradients, type GradientCase } from '../support/ops/differences.ts';
 import {
   addOp,
   addOperands,
@@ -23,8 +23,8 @@ import {
   operandName,
   sumOf,
   weightsOf,
-} from '../support/op-cases.ts';
-import { sayOp } from '../support/said-op.ts';
+} from '../support/ops/op-cases.ts';
+import { sayOp } from '../support/ops/said-op.ts';
 
 describe('references give what shape rules say', () => {
   for (const c of opCases) {

@@ -6,8 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
 import { verify } from '../../compiler/graph/verify.ts';
-import { families, instanceOf, readers } from '../support/families.ts';
 import { relL2, relMax } from '../support/golden/golden.ts';
+import { families, instanceOf, readers } from '../support/models/families.ts';
 
 describe.each([...families, ...readers])('$name', (family) => {
   it('has the output and the gradients of the published implementation', () => {

@@ -7,7 +7,7 @@ import type { Builder } from '../../compiler/graph/builder.ts';
 import type { BinaryMapOp } from '../../compiler/ops/attributes.ts';
 import { binaryMapOps, binaryTable } from '../../compiler/ops/binary.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
-import { expectGradients, type GradientCase, gradientAt } from '../support/differences.ts';
+import { expectGradients, type GradientCase, gradientAt } from '../support/ops/differences.ts';
 
 function integers(shape: number[], values: number[]): RefTensor {
   return { shape, data: Float64Array.from(values) };

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { gradientPrefix } from '../../compiler/graph/types.ts';
 import { averagePrefix } from '../../compiler/optimizers.ts';
 import { ReferenceTrainSession } from '../../runtime/reference/session.ts';
-import { hyperOf, type OptimizerRun, optimizerFixture, settingsOf } from '../support/optimizers.ts';
+import { hyperOf, type OptimizerRun, optimizerFixture, settingsOf } from '../support/training/optimizers.ts';
 
 const { weights, gradients, runs } = optimizerFixture;
 const names = Object.keys(weights);

@@ -15,7 +15,7 @@ import { isBinary, isUnary, type MapInstruction, type MapProgram } from '../../c
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import { ternaryMapOps } from '../../compiler/ops/ternary.ts';
 import { unaryMapOps } from '../../compiler/ops/unary.ts';
-import { expectGradients, randomTensor, weight } from '../support/differences.ts';
+import { expectGradients, randomTensor, weight } from '../support/ops/differences.ts';
 import { randomNumbers } from '../support/random.ts';
 
 const settings = { seed: 20260128, numRuns: 60 };

@@ -14,7 +14,7 @@ import { ops } from '../../compiler/ops/index.ts';
 import { masked } from '../../compiler/ops/mask-future.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import { patchConvolution, patchGrid } from '../../compiler/ops/patches.ts';
-import { randomTensor, weight } from '../support/differences.ts';
+import { randomTensor, weight } from '../support/ops/differences.ts';
 import { randomNumbers } from '../support/random.ts';
 
 type Shapes = Readonly<Record<string, readonly number[]>>;

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
 import { verify } from '../../compiler/graph/verify.ts';
-import { graphOf, saidBy, valuesOf, wordCases } from '../support/tensor-words.ts';
+import { graphOf, saidBy, valuesOf, wordCases } from '../support/ops/tensor-words.ts';
 
 function expectClose(found: Float64Array, wanted: readonly number[], label: string): void {
   expect(found.length, label).toBe(wanted.length);

@@ -5,7 +5,7 @@ import { verify } from '../../compiler/graph/verify.ts';
 import { resolveModel, traceEntry } from '../../compiler/model/index.ts';
 import { keyWords, randomInput, randomKeys } from '../../compiler/ops/philox.ts';
 import { nodeHost } from '../../zoo/host.ts';
-import { unwrap } from '../support/families.ts';
+import { unwrap } from '../support/models/families.ts';
 
 const [batch, length, channels, front] = [40, 10, 3, 2];
 const model = unwrap(resolveModel(nodeHost(), 'test/fixtures/models/families.zoo#dropping'));

@@ -14,9 +14,9 @@ import type { DeviceKind } from '../../compiler/profile.ts';
 import type { Device } from '../../runtime/types.ts';
 import type { CaseFeeds } from '../fuzz/cases/fuzz-case.ts';
 import { Judge, type Outcome, runCase } from '../fuzz/execute.ts';
-import { differencesOf } from '../support/differences.ts';
+import { differencesOf } from '../support/ops/differences.ts';
+import { graphOf } from '../support/ops/tensor-words.ts';
 import { randomNumbers } from '../support/random.ts';
-import { graphOf } from '../support/tensor-words.ts';
 import type { Sample } from './samples.ts';
 
 const precisions: readonly Precision[] = ['f32', 'mixed'];

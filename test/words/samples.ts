@@ -1,5 +1,5 @@
 /** The cases of words in their sizes; among the small ones those of PyTorch's file. */
-import { type Said, saidBy, valuesOf, wordCases } from '../support/tensor-words.ts';
+import { type Said, saidBy, valuesOf, wordCases } from '../support/ops/tensor-words.ts';
 import { cases } from './cases.ts';
 import { type Size, sizes, type WordCase } from './word-case.ts';
 

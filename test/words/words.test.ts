@@ -6,7 +6,7 @@ import { describe, expect, it, test } from 'vitest';
 import { reachedNames } from '../../compiler/autodiff/differentiate.ts';
 import { builtinNamed, builtinNames } from '../../compiler/model/builtins/builtins.ts';
 import { opNames, opOf } from '../../compiler/ops/index.ts';
-import { graphOf } from '../support/tensor-words.ts';
+import { graphOf } from '../support/ops/tensor-words.ts';
 import { differentiable, measure } from './measure.ts';
 import { type Sample, samplesOf } from './samples.ts';
 

@@ -33,6 +33,8 @@ const objectiveOption = () =>
   );
 const weightsOption = () =>
   new Option('--weights <weights>', 'file or folder of weights, init:SEED, or hash');
+const baseOption = () =>
+  new Option('--base <weights>', "the base of an adapter (default: where the adapter's file says)");
 const dtypeOption = () =>
   new Option('--dtype <dtype>', 'element type of floats (default: as they are stored)').choices([
     'f32',
@@ -126,6 +128,7 @@ program
   .requiredOption('--entry <entry>', entryHelp)
   .addOption(objectiveOption())
   .addOption(weightsOption())
+  .addOption(baseOption())
   .requiredOption('--inputs <inputs>', 'safetensors file with what the entry is fed, by name; or hash')
   .requiredOption('--out <file>', 'safetensors file to write')
   .addOption(
@@ -149,6 +152,7 @@ program
   .argument('<recipe>', 'file.zoo, or file.zoo#recipe where it holds several')
   .requiredOption('--out <dir>', 'run folder: metrics, checkpoints, final weights')
   .addOption(weightsOption())
+  .addOption(baseOption())
   .option('--steps <n>', 'stop after this many steps')
   .option('--resume', 'go on from the newest checkpoint in the run folder')
   .addOption(deviceOption())
@@ -160,13 +164,19 @@ program
 
 program
   .command('export')
-  .description('write a package of zooc, or a folder that OpenAI CLIP, open_clip or transformers load')
+  .description(
+    'write a package of zooc, an adapter (the weights that a base has not), or a folder that OpenAI CLIP, open_clip or transformers load',
+  )
   .argument('<run-or-weights>', "a train run's folder, or weights")
   .requiredOption('--model <model>', modelHelp)
   .addOption(
     new Option('--format <format>', 'layout of the folder')
-      .choices(['zoo', 'openai', 'open_clip', 'hf'])
+      .choices(['zoo', 'adapter', 'openai', 'open_clip', 'hf'])
       .makeOptionMandatory(),
+  )
+  .option(
+    '--base <weights>',
+    'what an adapter is made for (default: what the run started from), or the base of RUN_OR_WEIGHTS',
   )
   .requiredOption('--out <dir>', 'folder to write')
   .addOption(dtypeOption())
@@ -195,6 +205,7 @@ program
   .argument('<first>', 'file or folder of weights, such as those that fine-tuning began with')
   .argument('<second>', 'the same of the fine-tuned model')
   .requiredOption('--alpha <x>', 'from 0 (all of the first) to 1')
+  .addOption(baseOption())
   .requiredOption('--out <file>', 'safetensors file to write')
   .action(async (first, second, options) => (await import('./verbs/blend.ts')).blend(first, second, options));
 
@@ -204,6 +215,7 @@ program
   .argument('<model>', modelHelp)
   .argument('<images...>', 'image files')
   .addOption(weightsOption())
+  .addOption(baseOption())
   .requiredOption('--labels <labels>', 'file (one label a line, or a JSON array) or comma-separated list')
   .option(
     '--templates <file>',
@@ -223,6 +235,7 @@ program
   .description('normalised features of images and / or texts, as .npy or safetensors')
   .argument('<model>', modelHelp)
   .addOption(weightsOption())
+  .addOption(baseOption())
   .option('--images <files...>', 'image files')
   .option('--texts <texts...>', 'texts; @file for one a line')
   .requiredOption('--out <file>', 'file to write: .npy (images or texts) or .safetensors')

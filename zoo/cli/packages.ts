@@ -11,7 +11,8 @@ import { fail } from '../../grammar/diagnostics.ts';
 import { parse } from '../../grammar/parser.ts';
 import { isPackage, loadPackage } from '../export/index.ts';
 import { nodeHost } from '../host.ts';
-import { openWeights, type WeightSource } from '../weights/weights.ts';
+import type { WeightSource } from '../weights/source.ts';
+import { openWeights } from '../weights/weights.ts';
 import { parseOverrides, unwrap } from './models.ts';
 import { note } from './output.ts';
 
@@ -52,17 +53,24 @@ export async function loadModel(reference: string, settings: readonly string[]):
   return unwrap(resolveModel(nodeHost(), await modelReference(reference), overrides));
 }
 
+/** What a verb was given beside MODEL. */
+interface WeightsOptions {
+  readonly weights?: string;
+  /** Of an adapter. */
+  readonly base?: string;
+  readonly set: readonly string[];
+}
+
 /** Loads the model and opens its weights; close them when done. */
 export async function loadModelWithWeights(
   reference: string,
-  weights: string | undefined,
-  settings: readonly string[],
+  { weights, base, set }: WeightsOptions,
 ): Promise<LoadedModel> {
   const source = weights ?? (isFolder(reference) ? reference : undefined);
   if (source === undefined)
     fail('Z703', `${reference} needs weights`, '--weights FILE, or an exported folder as MODEL');
-  const model = await loadModel(reference, settings);
-  const opened = await openWeights(model, source);
+  const model = await loadModel(reference, set);
+  const opened = await openWeights(model, source, { base });
   for (const remark of opened.remarks) note(remark);
   return { model, weights: opened };
 }

@@ -9,6 +9,7 @@ import type { Model } from '../../compiler/model/types.ts';
 import { readText } from '../../runtime/data/files/read-fully.ts';
 import { clipMean, clipStd } from '../../runtime/data/pictures/images.ts';
 import { hasTokenizer } from '../../runtime/data/texts/tokenizer.ts';
+import { describeRun } from '../../runtime/train/node/run-folder.ts';
 import { isPackage, type Manifest, readManifest, type TrainingSummary } from './package.ts';
 
 /** The manifest without what it says about files. */
@@ -20,15 +21,14 @@ export async function readTraining(source: string): Promise<TrainingSummary | un
   if (isPackage(source) && existsSync(join(source, 'model.zoo')))
     return (await readManifest(source)).training;
   const metrics = join(source, 'metrics.jsonl');
-  const run = join(source, 'run.json');
-  if (!existsSync(metrics) || !existsSync(run)) return undefined;
+  if (!existsSync(metrics)) return undefined;
+  const run = await describeRun(source);
+  if (run === undefined) return undefined;
   const rows = (await readText(metrics, 'Z430')).split('\n');
   const last = rows.findLast((line) => line.endsWith('}'));
   if (last === undefined) return undefined;
   const row = z.object({ step: z.int(), loss: z.number() }).parse(JSON.parse(last));
-  const { recipe } = z
-    .object({ recipe: z.string().optional() })
-    .parse(JSON.parse(await readText(run, 'Z430')));
+  const { recipe } = run;
   return { steps: row.step + 1, loss: row.loss, ...(recipe === undefined ? {} : { recipe }) };
 }
 

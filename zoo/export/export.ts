@@ -7,8 +7,10 @@ import { join } from 'node:path';
 import { resolveModel, type TextOverride } from '../../compiler/model/index.ts';
 import type { Model, ModuleHost } from '../../compiler/model/types.ts';
 import { nodeHost } from '../host.ts';
+import type { AdapterBase } from '../weights/adapter-file.ts';
 import { writeSafetensors } from '../weights/formats/safetensors.ts';
-import { type FloatChoice, openWeights, type WeightSource, weightsToWrite } from '../weights/weights.ts';
+import type { WeightSource } from '../weights/source.ts';
+import { type FloatChoice, openWeights, weightsToWrite } from '../weights/weights.ts';
 import { bundleModel } from './bundle.ts';
 import { describe, readTraining } from './describe.ts';
 import { makeFolder } from './folder.ts';
@@ -26,6 +28,8 @@ export interface ExportRequest {
   /** A weights file, run folder, package, `init:SEED` or `hash`. */
   readonly source: string;
   readonly model: Model;
+  /** The base of an adapter: of `source`, or that to export one for; by default the one that is recorded. */
+  readonly base?: string | undefined;
   /** The folder to make. */
   readonly out: string;
   /** What the model was loaded by; by default the model of its name in its first source file. */
@@ -38,6 +42,13 @@ export interface ExportRequest {
   readonly notify?: (text: string) => void;
   /** Element type of real tensors; by default each keeps the one it is stored in. */
   readonly floats?: FloatChoice;
+}
+
+/** The weights to export; what is remarkable about them is told. */
+export async function openSource({ model, source, base, notify }: ExportRequest): Promise<WeightSource> {
+  const weights = await openWeights(model, source, { base });
+  for (const remark of weights.remarks) notify?.(remark);
+  return weights;
 }
 
 /**
@@ -79,18 +90,34 @@ npx zooc embed . --images *.jpg --out images.npy
 \`model.zoo\` is the model in the language of zooc, \`weights.safetensors\` holds its weights under the names of OpenAI's CLIP, \`model.json\`
 says the same as this page for programs, with a SHA-256 of every file.`;
 
-async function fillFolder(request: ExportRequest, weights: WeightSource, folder: string): Promise<Manifest> {
+/** What differs between the folders of whole weights and of adapters. */
+interface Content {
+  /** Name of the weights' file. */
+  readonly name: string;
+  write(path: string): Promise<void>;
+  /** Markdown that shows how the folder is loaded. */
+  readonly use: string;
+  readonly base?: AdapterBase;
+}
+
+/** Fills the folder of a package. */
+export async function fillFolder(
+  request: ExportRequest,
+  { name: weightsFile, write, use, base }: Content,
+  folder: string,
+): Promise<Manifest> {
   const { model, source, overrides = [] } = request;
   const reference = fullReference(request);
   const host = nodeHost();
   const bundle = bundleModel(host, reference, model.sources, overrides);
   for (const [name, text] of bundle.files) await writeFile(join(folder, name), text);
   verifyText(host, folder, bundle.name, model);
-  await writeWeights(request, weights, join(folder, weightsName));
-  const about = describe(model, bundle.name, await readTraining(source));
+  await write(join(folder, weightsFile));
+  const training = await readTraining(source);
+  const about = { ...describe(model, bundle.name, training), ...(base === undefined ? {} : { base }) };
   await writeFile(join(folder, 'README.md'), modelCard(about, { use, remarks: request.remarks }));
   const files: Record<string, FileDigest> = {};
-  for (const name of [...bundle.files.keys(), weightsName, 'README.md'])
+  for (const name of [...bundle.files.keys(), weightsFile, 'README.md'])
     files[name] = await digestFile(join(folder, name));
   const manifest = manifestSchema.parse({ ...about, files });
   await writeFile(join(folder, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
@@ -103,10 +130,12 @@ async function fillFolder(request: ExportRequest, weights: WeightSource, folder:
  * Z431 when `out` exists and is not empty, Z413 when it cannot be written
  */
 export async function exportPackage(request: ExportRequest): Promise<Manifest> {
-  const weights = await openWeights(request.model, request.source);
+  const weights = await openSource(request);
+  const write = (path: string) => writeWeights(request, weights, path);
   try {
-    for (const remark of weights.remarks) request.notify?.(remark);
-    return await makeFolder(request.out, (folder) => fillFolder(request, weights, folder));
+    return await makeFolder(request.out, (folder) =>
+      fillFolder(request, { name: weightsName, write, use }, folder),
+    );
   } finally {
     await weights.close();
   }

@@ -1,7 +1,8 @@
 /**
- * Exports: `exportPackage` makes a package of our own, `loadPackage` verifies and opens one; `exportForeign`
- * makes a folder for another project's loader.
+ * Exports: `exportPackage` makes a package of our own, `exportAdapter` one without the weights of a base,
+ * `loadPackage` verifies and opens them; `exportForeign` makes a folder for another project's loader.
  */
+export { exportAdapter } from './adapter.ts';
 export { bundleRecipe } from './bundle.ts';
 export { type ExportRequest, exportPackage } from './export.ts';
 export { exportForeign, type ForeignFormat } from './foreign/foreign.ts';

@@ -12,6 +12,8 @@ import { z } from 'zod';
 import { fail } from '../../grammar/diagnostics.ts';
 import { failSystem } from '../../runtime/data/files/atomic.ts';
 import { openRegular, readText } from '../../runtime/data/files/read-fully.ts';
+import { baseSchema } from '../weights/adapter-file.ts';
+import { adapterWeights } from '../weights/formats/open-tensors.ts';
 
 export const manifestName = 'model.json';
 export const weightsName = 'weights.safetensors';
@@ -53,6 +55,8 @@ export const manifestSchema = z.object({
     })
     .optional(),
   training: trainingSchema.optional(),
+  /** Of an adapter, which holds only a part of the weights. */
+  base: baseSchema.optional(),
   /** Every other file of the folder, by plain name. */
   files: z.record(
     z.string().regex(/^(?!\.)[^/\\]+$/),
@@ -128,9 +132,10 @@ async function verifyFile(folder: string, name: string, wanted: FileDigest): Pro
  */
 export async function loadPackage(folder: string): Promise<LoadedPackage> {
   const manifest = await readManifest(folder);
-  for (const name of ['model.zoo', weightsName])
+  const weights = manifest.base === undefined ? weightsName : adapterWeights;
+  for (const name of ['model.zoo', weights])
     if (!Object.hasOwn(manifest.files, name))
       fail('Z430', `${join(folder, manifestName)} does not list ${name}`);
   for (const [name, digest] of Object.entries(manifest.files)) await verifyFile(folder, name, digest);
-  return { manifest, reference: join(folder, manifest.reference), weights: join(folder, weightsName) };
+  return { manifest, reference: join(folder, manifest.reference), weights: join(folder, weights) };
 }

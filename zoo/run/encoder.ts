@@ -12,7 +12,7 @@ import { loadImage } from '../../runtime/data/pictures/images.ts';
 import { createTokenizer, type Tokenizer } from '../../runtime/data/texts/tokenizer.ts';
 import { classFeatures, normalizeRows } from '../../runtime/eval/zeroshot.ts';
 import type { HostArray } from '../../runtime/types.ts';
-import type { WeightSource } from '../weights/weights.ts';
+import type { WeightSource } from '../weights/source.ts';
 import type { Executor } from './devices.ts';
 import { openEntry, type ReadyEntry } from './entry.ts';
 

@@ -18,7 +18,7 @@ import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import { batchCounters } from '../../runtime/train/counters.ts';
 import type { Device, HostArray, Session } from '../../runtime/types.ts';
-import type { WeightSource } from '../weights/weights.ts';
+import type { WeightSource } from '../weights/source.ts';
 import type { Executor } from './devices.ts';
 
 export interface EntryRequest {

@@ -14,8 +14,8 @@ import type { TrainResult } from '../../runtime/train/node/run.ts';
 import { trainRecipe } from '../../runtime/train/node/train.ts';
 import { bundleRecipe } from '../export/index.ts';
 import { nodeHost } from '../host.ts';
-import { openStart } from '../weights/start-weights.ts';
-import type { WeightSource } from '../weights/weights.ts';
+import type { WeightSource } from '../weights/source.ts';
+import { openStart, startRecord } from '../weights/start-weights.ts';
 import { type DeviceChoice, openExecutor } from './devices.ts';
 
 interface TrainRequest {
@@ -32,6 +32,8 @@ interface TrainRequest {
    * initialisers with the recipe's seed.
    */
   readonly weights?: string;
+  /** The base of the adapter that those weights are; by default where the adapter says. */
+  readonly base?: string | undefined;
   /** End before this step, counted from the run's beginning. */
   readonly steps?: number;
   readonly resume: boolean;
@@ -71,7 +73,7 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
   const { recipe, out, steps, resume, notify } = request;
   let opened: Promise<WeightSource> | undefined;
   const start = (): Promise<WeightSource> => {
-    opened ??= openStart(recipe, request.weights).then((weights) => {
+    opened ??= openStart(recipe, request.weights, request.base).then((weights) => {
       for (const remark of weights.remarks) notify(remark);
       return weights;
     });
@@ -79,6 +81,7 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
   };
   // A run that goes on from a checkpoint needs no weights to start from.
   if (!resume) await start();
+  const startedFrom = startRecord(recipe, request.weights, out);
   try {
     const executor = await openExecutor(request.device, {
       tune: request.tune === true,
@@ -92,6 +95,7 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
         executor,
         resume,
         ...(steps === undefined ? {} : { steps }),
+        ...(startedFrom === undefined ? {} : { startedFrom }),
         openSource: () => openSource(recipe, notify),
         files: bundleRecipe(nodeHost(), recipe, request.overrides ?? []),
         initialWeight: async (weight) => (await start()).read(weight),

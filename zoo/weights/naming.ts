@@ -60,8 +60,13 @@ function readMap(name: NamingName): NameMap {
 
 /**
  * A naming of weights; undefined if it has no names for some (Hugging Face has none for ResNets).
+ * @param unnamed weights that need no name
  */
-function namingOf(weights: readonly Weight[], name: NamingName): Naming | undefined {
+function namingOf(
+  weights: readonly Weight[],
+  name: NamingName,
+  unnamed: ReadonlySet<string>,
+): Naming | undefined {
   const map = readMap(name);
   const names = new Map<string, MappedName>();
   const wanted = new Map<string, WantedTensor>();
@@ -71,7 +76,10 @@ function namingOf(weights: readonly Weight[], name: NamingName): Naming | undefi
         ? { ours: weight.name, theirs: [weight.name], transforms: [] }
         : mapName(map, weight.name);
     const shape = mapped === undefined ? undefined : mappedShape(mapped, weight.shape);
-    if (mapped === undefined || shape === undefined) return undefined;
+    if (mapped === undefined || shape === undefined) {
+      if (unnamed.has(weight.name)) continue;
+      return undefined;
+    }
     names.set(weight.name, mapped);
     for (const theirs of mapped.theirs) wanted.set(theirs, { weight, shape, dtype: weight.dtype });
   }
@@ -118,20 +126,26 @@ export function wantedTensors({ naming, prefix }: Detected): Map<string, WantedT
   return new Map([...naming.wanted].map(([name, tensor]) => [prefix + name, tensor]));
 }
 
+interface DetectOptions {
+  /** Try every naming, even behind one that finds every weight. */
+  readonly all?: boolean;
+  /** Weights that a naming need not have a name for, since the file need not hold them. */
+  readonly unnamed?: ReadonlySet<string>;
+}
+
 /**
  * The naming that finds most of the weights among a file's tensors; of equals
  * the first of `namingNames`.
- * @param all try every naming, even behind one that finds every weight
  */
 export function detectNaming(
   weights: readonly Weight[],
   infos: ReadonlyMap<string, StoredInfo>,
-  all = false,
+  { all = false, unnamed = new Set() }: DetectOptions = {},
 ): Detected {
   const prefix = commonPrefix([...infos.keys()]);
   const tried: Candidate[] = [];
   for (const name of namingNames) {
-    const naming = namingOf(weights, name);
+    const naming = namingOf(weights, name, unnamed);
     if (naming === undefined) continue;
     const found = [...naming.wanted.keys()].filter((theirs) => infos.has(prefix + theirs)).length;
     tried.push({ naming, found });

@@ -8,12 +8,13 @@ import { dirname, resolve } from 'node:path';
 import { checkWeights } from '../../compiler/model/index.ts';
 import { startFileWeights } from '../../compiler/model/recipes/start-files.ts';
 import type { Model, Recipe, StartFile, Weight } from '../../compiler/model/types.ts';
-import { openTensors, tensorsPath } from './formats/open-tensors.ts';
+import { fileWeights, refuseMisfit } from './file-weights.ts';
 import type { TensorFile } from './formats/tensor-file.ts';
 import { initialWeight } from './initial-weights.ts';
 import { type Detected, detectNaming, wantedTensors, weightTensors } from './naming.ts';
 import { replacedRemarks, replacedWeights } from './replaced.ts';
-import { fileWeights, plainDtype, refuseMisfit, type WeightSource } from './weights.ts';
+import { plainDtype, type WeightSource } from './source.ts';
+import { openWholeTensors } from './whole-tensors.ts';
 
 /**
  * @param replaced weights that the caller makes itself: a file may lack them or have them in another shape
@@ -78,7 +79,7 @@ async function openPart(
   options: { prefixes: readonly string[]; replaced: ReadonlySet<string>; seed: number },
 ): Promise<WeightSource> {
   const { prefixes, replaced, seed } = options;
-  const file = await openTensors(tensorsPath(path));
+  const file = await openWholeTensors(path);
   try {
     const { detected, prefix, fresh, left } = prefixes
       .map((begin) => detectBelow(model, file, begin))

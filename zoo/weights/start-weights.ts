@@ -4,15 +4,17 @@
  * `from "M"` says whose weights they are, `init W = ...` what becomes of single ones: resized grids, or fresh
  * values. Whatever does not fit is found by shapes, before a value is read.
  */
-import { dirname, resolve } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { checkWeights, type TensorInfo } from '../../compiler/model/index.ts';
 import type { Model, Recipe, StartValue, Weight } from '../../compiler/model/types.ts';
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
+import { pathFrom, refuseBase } from './adapter-file.ts';
 import { initialWeight } from './initial-weights.ts';
 import { replacedRemarks, replacedWeights } from './replaced.ts';
 import { checkResize, resizeGrid } from './resize-grid.ts';
+import type { WeightSource } from './source.ts';
 import { openStartFiles } from './start-files.ts';
-import { openWeights, type WeightSource } from './weights.ts';
+import { openWeights } from './weights.ts';
 
 /**
  * The weights to open: those named on the command line, or the recipe's file; undefined if there are none, or
@@ -20,20 +22,38 @@ import { openWeights, type WeightSource } from './weights.ts';
  */
 function startSpec({ from, source }: Recipe, given: string | undefined): string | undefined {
   if (given !== undefined) return given;
-  return from?.kind === 'file' ? resolve(dirname(source.path), from.path) : undefined;
+  if (from?.kind !== 'file') return undefined;
+  return isAbsolute(from.path) ? from.path : join(dirname(source.path), from.path);
+}
+
+/**
+ * What a run's folder keeps of where its weights started, for adapters that are made from it; undefined where
+ * those were several files.
+ */
+export function startRecord(recipe: Recipe, given: string | undefined, folder: string): string | undefined {
+  const spec = startSpec(recipe, given);
+  if (spec !== undefined) return pathFrom(folder, spec);
+  return recipe.from === undefined ? `init:${recipe.seed}` : undefined;
 }
 
 /**
  * Opens what the weights of a recipe's model start from.
  * @param given the weights named on the command line
+ * @param adapterBase the base of an adapter that they are; by default where that says
  * @throws DiagnosticError Z401 where they do not fit, Z402 where they are missing or cannot be
- * resized, Z403, Z410, Z411
+ * resized, Z403, Z410, Z411, Z440 to Z442, Z703 for the base of no adapter
  */
-export async function openStart(recipe: Recipe, given: string | undefined): Promise<WeightSource> {
+export async function openStart(
+  recipe: Recipe,
+  given: string | undefined,
+  adapterBase?: string,
+): Promise<WeightSource> {
   const { model, from, init, seed } = recipe;
   const spec = startSpec(recipe, given);
   const changes = new Map(init.map(({ weight, how }) => [weight, how]));
   if (spec === undefined && from?.kind !== 'files') refuseNothing(recipe);
+  if (spec === undefined)
+    refuseBase(`no weights are named by --weights or one file of recipe ${recipe.name}`, adapterBase);
   const base = from?.kind === 'model' ? from.model : model;
   const replaced = new Set(changes.keys());
   const source =
@@ -42,6 +62,7 @@ export async function openStart(recipe: Recipe, given: string | undefined): Prom
       : await openWeights(base, spec ?? `init:${seed}`, {
           seed,
           ...(base === model ? { replaced } : {}),
+          base: adapterBase,
         });
   const remarks = [...source.remarks];
   try {

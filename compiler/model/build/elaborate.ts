@@ -17,6 +17,7 @@ import type {
 import type { Span } from '../../../grammar/source.ts';
 import { coerceStatic } from '../evaluate/match.ts';
 import { condition } from '../evaluate/operators.ts';
+import { evaluateModelExpr } from '../evaluate/variants.ts';
 import { formalsOf, reportMissing } from '../nodes/arguments.ts';
 import { childValue } from '../values/instance.ts';
 import * as mistakes from '../values/mistakes.ts';
@@ -323,7 +324,8 @@ function childInstance(
   active: readonly Active[],
 ): Instance | undefined {
   if (value.kind === 'seq') return sequence(value, place, { ...env, active });
-  return instanceOf(evaluate(value, env), value.span, place, env, active);
+  const child = value.kind === 'string' ? evaluateModelExpr(value, [], env) : evaluate(value, env);
+  return instanceOf(child, value.span, place, env, active);
 }
 
 function instanceOf(

@@ -26,7 +26,8 @@ import type {
 import { describe, formatValue, poison } from '../values/values.ts';
 import { runBody } from './body.ts';
 import { fusedBody } from './fuse.ts';
-import { coerceStatic, type MatchPlace, matchType, poisonDimensions } from './match.ts';
+import { coerceStatic, isStatic, type MatchPlace, matchType, poisonDimensions } from './match.ts';
+import { evaluateModelExpr } from './variants.ts';
 
 /** Calls of one function within each other. */
 const maxRecursion = 50;
@@ -79,7 +80,10 @@ export function callValue(
 
 // ── blocks ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** `VisionTransformer(width = 768, ...)`: evaluates the arguments here; the rest happens at instantiation. */
+/**
+ * `VisionTransformer(width = 768, ...)`: evaluates the arguments here; the rest happens at instantiation. Where a
+ * block belongs, a string is a model.
+ */
 function callBlock(block: BlockValue, actuals: readonly Actual[], span: Span, env: Env): Value {
   const callee = { name: block.decl.name.text, formals: formalsOf(block.decl.params) };
   const taken = new Set(block.args.keys());
@@ -88,7 +92,8 @@ function callBlock(block: BlockValue, actuals: readonly Actual[], span: Span, en
   for (const param of block.decl.params) {
     const actual = bound.byName.get(param.name.text);
     if (actual === undefined) continue;
-    const value = actualValue(actual, env);
+    const named = actual.expr?.kind === 'string' && isStatic(param.type, 'block');
+    const value = named ? evaluateModelExpr(actual.expr, [], env) : actualValue(actual, env);
     const checked = coerceStatic(
       value,
       param.type,

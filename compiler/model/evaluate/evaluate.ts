@@ -30,7 +30,7 @@ import { bool, describe, int, notWhole, poison } from '../values/values.ts';
 import { evaluateCall } from './calls.ts';
 import { evaluateIndex } from './indexing.ts';
 import { condition, evaluateBinary, evaluateUnary, isTensor } from './operators.ts';
-import { evaluateWith } from './variants.ts';
+import { evaluateModel, evaluateWith } from './variants.ts';
 
 export function evaluateExpr(expr: Expr, env: Env): Value {
   env.session.spend(expr.span);
@@ -152,7 +152,7 @@ function evaluateName(expr: NameExpr, env: Env): Value {
 
 function declaredValue(declared: Declaration, span: Span, env: Env): Value {
   if (declared.kind === 'block') return blockNamed(declared, span);
-  if (declared.kind === 'model') return mistakes.modelAsValue(env.session, span, declared.decl.name.text);
+  if (declared.kind === 'model') return evaluateModel(declared, [], env);
   return { kind: 'fn', decl: declared.decl, module: declared.module };
 }
 

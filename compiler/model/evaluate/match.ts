@@ -92,6 +92,11 @@ function asKind(value: Value, name: StaticTypeExpr['name']): Value {
   return name === 'float' && isNumber(value) ? float(value.value) : value;
 }
 
+/** Whether a parameter takes one static value of this kind. */
+export function isStatic(type: TypeExpr, name: StaticTypeExpr['name']): boolean {
+  return type.kind === 'static-type' && type.name === name && !type.list;
+}
+
 const articles = {
   int: 'an int',
   float: 'a float',

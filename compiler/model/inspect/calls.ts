@@ -4,7 +4,8 @@
  */
 import type { Callable, CallExpr, Expr, StaticTypeExpr } from '../../../grammar/ast.ts';
 import { builtinFormals } from '../builtins/builtins.ts';
-import { coerceStatic, mustBe } from '../evaluate/match.ts';
+import { coerceStatic, isStatic, mustBe } from '../evaluate/match.ts';
+import { baseModel } from '../evaluate/variants.ts';
 import { type Actual, bindArguments, formalsOf } from '../nodes/arguments.ts';
 import type { Builtin } from '../values/builtin.ts';
 import * as mistakes from '../values/mistakes.ts';
@@ -179,7 +180,8 @@ function callBlock(block: Kind & { of: 'block' }, call: CallCase): Kind {
     const actual = bound.byName.get(param.name.text);
     if (actual === undefined || param.type.kind !== 'static-type') continue;
     const what = `\`${param.name.text}\` of ${decl.name.text}`;
-    requireStatic(what, call.kinds.get(actual) ?? any, param.type, actual, session);
+    if (actual.expr?.kind === 'string' && isStatic(param.type, 'block')) baseModel(actual.expr, call.look);
+    else requireStatic(what, call.kinds.get(actual) ?? any, param.type, actual, session);
   }
   return bound.ok ? { ...block, given: new Set([...taken, ...bound.byName.keys()]) } : any;
 }

@@ -321,7 +321,7 @@ function childKind(member: ChildMember, look: Look): Kind {
 
 function valueKind(value: Expr | SeqExpr, name: string, look: Look): Kind {
   if (value.kind === 'seq') return sequenceKind(value, name, look);
-  const kind = inspect(value, look);
+  const kind = value.kind === 'string' ? inspectBase(value, look) : inspect(value, look);
   if (kind.of === 'block') {
     if (kind.decl === undefined) return { of: 'child', name };
     const { given } = kind;

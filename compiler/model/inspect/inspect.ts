@@ -85,16 +85,15 @@ function inspectName(name: string, span: Span, look: Look): Kind {
   const meaning = meaningOf(name, span, look, look.body);
   if (meaning?.is === 'builtin') return { of: 'builtin', builtin: meaning.builtin };
   if (meaning?.is === 'training') return { of: 'bool' };
-  return meaning?.is === 'declared' ? declaredKind(meaning.declared, name, span, look) : any;
+  return meaning?.is === 'declared' ? declaredKind(meaning.declared, name) : any;
 }
 
-function declaredKind(declared: Declaration, name: string, span: Span, look: Look): Kind {
+function declaredKind(declared: Declaration, name: string): Kind {
   const { module } = declared;
   if (module.damaged.has(declared.decl)) return any;
   if (declared.kind === 'block') return { of: 'block', decl: declared.decl, module };
-  if (declared.kind !== 'model') return { of: 'fn', name, callable: declared.decl, module };
-  mistakes.modelAsValue(look.session, span, declared.decl.name.text);
-  return any;
+  if (declared.kind === 'model') return { of: 'block' };
+  return { of: 'fn', name, callable: declared.decl, module };
 }
 
 function inspectRecord({ fields }: RecordExpr, look: Look): Kind {
@@ -244,7 +243,7 @@ function inspectComprehension({ item, index, range }: ComprehensionExpr, look: L
 /** What `with` varies, or what a model stands for: another model by its name, or any expression. */
 export function inspectBase(expr: Expr, look: Look): Kind {
   if (expr.kind === 'group') return inspectBase(expr.inner, look);
-  return baseModel(expr, look) === undefined ? inspect(expr, look) : any;
+  return baseModel(expr, look) === undefined ? inspect(expr, look) : { of: 'block' };
 }
 
 function inspectWith(expr: Expr & { kind: 'with' }, look: Look): Kind {

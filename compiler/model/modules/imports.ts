@@ -109,11 +109,9 @@ export class ModuleLoader implements Loader {
       imported.set(name.text, found);
       if (target !== undefined && found === undefined && !target.broken) {
         const known = [...target.declarations.keys(), ...passedOn(target).keys(), ...modelsOf(target).keys()];
-        this.session.report(
-          'Z205',
-          name.span,
-          `${nameOf(target)} exports no \`${name.text}\`${didYouMean(name.text, known)}`,
-        );
+        const builtin = builtinNames().includes(name.text);
+        const hint = builtin ? ': it is built in, without an import' : didYouMean(name.text, known);
+        this.session.report('Z205', name.span, `${nameOf(target)} exports no \`${name.text}\`${hint}`);
       }
     }
   }

@@ -114,10 +114,12 @@ function mentionsTotal(schedule: Expr | undefined): boolean {
   return schedule?.kind === 'call' && argumentNames('schedule', schedule).includes('total');
 }
 
+const table = { positional: ['file'] };
 const forms: Partial<Record<Key, Readonly<Record<string, { readonly positional: readonly string[] }>>>> = {
   optimizer: optimizers,
   schedule: schedules,
   grad_clip: clippings,
+  data: { csv: table, tensors: table },
 };
 /** Names of a setting's arguments; undefined for those that nothing names. */
 function argumentNames(key: Key, { callee, args }: CallExpr): (string | undefined)[] {

@@ -30,6 +30,7 @@ import { sourceText } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
 import { assignmentsOf, isSettingPath, type Key, withoutPrefix } from './assignments.ts';
 import { dataMistakes } from './columns.ts';
+import { checkMetricColumns } from './metric-columns.ts';
 import { readObjective } from './objective.ts';
 import {
   clippings,
@@ -237,7 +238,11 @@ class RecipeReader {
     if (model === undefined) return undefined;
     const chosen = objective === undefined ? {} : { objective };
     const graph = traceRoot({ ...rootOf(model), span }, lossEntry, session, { ...chosen, training: true });
-    return graph && inputsOf(graph);
+    if (graph === undefined) return undefined;
+    const found = objective && lookup(this.module, objective.name);
+    const declared = found?.kind === 'objective' || found?.kind === 'fn' ? { objective: found.decl } : {};
+    checkMetricColumns(graph, { model, place: span, ...declared }, session);
+    return inputsOf(graph);
   }
 
   private readOptimizer(expr: Expr): Recipe['optimizer'] | undefined {

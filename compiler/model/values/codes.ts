@@ -47,6 +47,7 @@ export const modelCodes = {
   Z503: 'a setting that training needs and the recipe lacks',
   Z504: 'a pattern or path that matches no weight or block',
   Z505: 'a setting given twice',
+  Z506: 'a term of an objective, or a weight of one number, called like another column of `metrics.jsonl`',
 } as const;
 
 export type ModelCode = keyof typeof modelCodes;

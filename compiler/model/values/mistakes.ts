@@ -67,13 +67,6 @@ function wrongType(session: Session, span: Span, message: string): Poison {
   return session.report('Z209', span, message);
 }
 
-/** A model where a value belongs. */
-export function modelAsValue(session: Session, span: Span, name: string): Poison {
-  return session.report('Z220', span, `model \`${name}\` is not a value`, {
-    help: 'vary it with `with`, or name its block',
-  });
-}
-
 /** Behind `with "..." as`. */
 export function notAReplacement(session: Session, span: Span, got: string): Poison {
   return session.report('Z209', span, `blocks are replaced by a block or a function, got ${got}`, {

@@ -243,7 +243,7 @@ export function writeText(path: string, text: string): Promise<void> {
 }
 
 /** Undefined for what is no JSON. */
-export function parseJson(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

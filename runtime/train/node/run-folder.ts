@@ -10,13 +10,28 @@ import { z } from 'zod';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { failSystem, makeFolders } from '../../data/files/atomic.ts';
 import { readText } from '../../data/files/read-fully.ts';
-import type { Change } from '../changes.ts';
-import { parseJson, writeText } from './checkpoints.ts';
+import { writeText } from './checkpoints.ts';
 import { lockName, RunLock, refuseLocked } from './lock.ts';
 
 const marker = 'run.json';
 /** What a kill leaves beside a file that was being written. */
 const halfWritten = /^\..*\.tmp$/;
+
+const changeSchema = z.object({
+  setting: z.string(),
+  from: z.union([z.string(), z.number()]).optional(),
+  to: z.union([z.string(), z.number()]).optional(),
+});
+
+const descriptionSchema = z.object({
+  recipe: z.string().optional(),
+  model: z.string().optional(),
+  /** What the weights started from: a path from the folder, an absolute one, or a rule. */
+  weights: z.string().optional(),
+  /** What a resumed run took over, from which step on. */
+  changes: z.array(changeSchema.extend({ step: z.int() })).optional(),
+});
+export type RunDescription = z.infer<typeof descriptionSchema>;
 
 interface RunFolder {
   /** The run began before; only then there is something to resume. */
@@ -78,36 +93,25 @@ export async function lockRunFolder(
   }
 }
 
-const recorded = z.object({
-  changes: z.array(
-    z.object({
-      step: z.int(),
-      setting: z.string(),
-      from: z.union([z.string(), z.number()]).optional(),
-      to: z.union([z.string(), z.number()]).optional(),
-    }),
-  ),
-});
-
-/** What was changed on the way up to a step, as `run.json` tells; nothing where it does not. */
-async function changesBefore(path: string, step: number): Promise<{ readonly step: number }[]> {
+/**
+ * What a run's folder says of it; undefined for other folders.
+ * @throws DiagnosticError Z613 when it cannot be read or is malformed
+ */
+export async function describeRun(folder: string): Promise<RunDescription | undefined> {
+  const path = join(folder, marker);
   let text: string;
   try {
     text = await readText(path, 'Z613');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code!)) return undefined;
     failSystem('Z613', `cannot read ${path}`, error);
   }
-  const parsed = recorded.safeParse(parseJson(text));
-  return parsed.success ? parsed.data.changes.filter((change) => change.step < step) : [];
-}
-
-/** What describes a run in its folder. */
-interface RunDescription {
-  readonly recipe: string;
-  readonly model?: string;
-  /** What the run goes on with other values of, from which step on. */
-  readonly changed?: { readonly step: number; readonly changes: readonly Change[] };
+  try {
+    return descriptionSchema.parse(JSON.parse(text));
+  } catch (error) {
+    if (!(error instanceof z.ZodError || error instanceof SyntaxError)) throw error;
+    fail('Z613', `${path} does not describe a training run`);
+  }
 }
 
 /**
@@ -117,7 +121,7 @@ interface RunDescription {
  */
 export async function beginRunFolder(
   folder: string,
-  { changed = { step: 0, changes: [] }, ...description }: RunDescription,
+  description: RunDescription,
   files: ReadonlyMap<string, string>,
 ): Promise<void> {
   try {
@@ -126,11 +130,7 @@ export async function beginRunFolder(
   } catch (error) {
     failSystem('Z413', `cannot write into ${folder}`, error);
   }
-  const path = join(folder, marker);
-  const { step, changes } = changed;
-  // A change whose steps a kill took back is found again.
-  const all = [...(await changesBefore(path, step)), ...changes.map((change) => ({ step, ...change }))];
-  const run = { version: 1, ...description, ...(all.length === 0 ? {} : { changes: all }) };
-  await writeText(path, `${JSON.stringify(run, null, 2)}\n`);
+  const run = { version: 1, ...description };
+  await writeText(join(folder, marker), `${JSON.stringify(run, null, 2)}\n`);
   for (const [name, text] of files) await writeText(join(folder, name), text);
 }

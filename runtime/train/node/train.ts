@@ -26,7 +26,13 @@ import { checkHostBatch, checkSupported, settingsFor, unreadWarning } from '../s
 import type { TrainSession, UpdateSettings } from '../types.ts';
 import { CheckpointStore, checkSameRun } from './checkpoints.ts';
 import { defaultCheckpoint, Run, type RunOptions, type TrainResult } from './run.ts';
-import { beginRunFolder, examineRunFolder, lockRunFolder } from './run-folder.ts';
+import {
+  beginRunFolder,
+  describeRun,
+  examineRunFolder,
+  lockRunFolder,
+  type RunDescription,
+} from './run-folder.ts';
 import { listenForStop } from './signals.ts';
 
 type TrainExecutor =
@@ -46,6 +52,8 @@ interface TrainOptions extends RunOptions {
   readonly resume: boolean;
   /** Opens the recipe's data; closed at the end. Called after the recipe and the folder were accepted. */
   openSource(): Promise<BatchSource>;
+  /** What the weights start from, as the run's folder names it. */
+  readonly startedFrom?: string;
   /** Self-contained texts for the run folder: `model.zoo`, `recipe.zoo`. */
   readonly files: ReadonlyMap<string, string>;
 }
@@ -89,8 +97,13 @@ export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
           : [];
         if (changes.length > 0) warn(takenOver(changes));
         const step = checkpoint?.state.step ?? 0;
-        const description = { recipe: recipe.name, model: recipe.model.name, changed: { step, changes } };
-        await beginRunFolder(out, description, options.files);
+        const before = checkpoint === undefined ? { weights: options.startedFrom } : await describeRun(out);
+        const description = { recipe: recipe.name, model: recipe.model.name, weights: before?.weights };
+        await beginRunFolder(
+          out,
+          { ...description, changes: changesSince(before, step, changes) },
+          options.files,
+        );
         await store.clean();
         const session = await openSession(options, graph, settings);
         try {
@@ -111,6 +124,17 @@ export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
   } finally {
     signal.release();
   }
+}
+
+/** What was changed on the way up to now. A change whose steps a kill took back is found again. */
+function changesSince(
+  before: RunDescription | undefined,
+  step: number,
+  changes: readonly Change[],
+): RunDescription['changes'] {
+  const kept = (before?.changes ?? []).filter((change) => change.step < step);
+  const all = [...kept, ...changes.map((change) => ({ step, ...change }))];
+  return all.length === 0 ? undefined : all;
 }
 
 function takenOver(changes: readonly Change[]): Diagnostic {

@@ -7,7 +7,7 @@ import { updateKernels } from '../../../compiler/kernels/update/update.ts';
 import type { RateRun, UpdateSpec } from '../../../compiler/kernels/update/update-spec.ts';
 import type { DeviceProfile } from '../../../compiler/profile.ts';
 import { hyperSlots } from '../../../compiler/slots.ts';
-import { adamw } from '../../support/optimizers.ts';
+import { adamw } from '../../support/training/optimizers.ts';
 import { expectClose, kinds, randomInput } from '../support/check-op.ts';
 import { openGpu, profileOf, runKernels } from '../support/harness.ts';
 import { Memory } from '../support/memory.ts';

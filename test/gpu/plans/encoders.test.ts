@@ -8,8 +8,8 @@ import { differentiate } from '../../../compiler/autodiff/differentiate.ts';
 import { compileGraph } from '../../../compiler/compile.ts';
 import { executeReference } from '../../../compiler/graph/reference.ts';
 import { verify } from '../../../compiler/graph/verify.ts';
-import { smallEncoder, smallEncoders } from '../../support/encoders.ts';
 import { relL2, relMax } from '../../support/golden/golden.ts';
+import { smallEncoder, smallEncoders } from '../../support/models/encoders.ts';
 import { discreteText, softwareText } from '../../support/wgsl/text-device.ts';
 import { device } from '../support/compiled.ts';
 

@@ -4,8 +4,8 @@
  */
 import { describe, expect, it } from 'vitest';
 import { compileGraph } from '../../../compiler/compile.ts';
-import { families, instanceOf, readers } from '../../support/families.ts';
 import { relL2, relMax } from '../../support/golden/golden.ts';
+import { families, instanceOf, readers } from '../../support/models/families.ts';
 import { discreteText, softwareText } from '../../support/wgsl/text-device.ts';
 import { compare, device, profileFor } from '../support/compiled.ts';
 

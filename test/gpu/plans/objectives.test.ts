@@ -1,6 +1,6 @@
 /** The library's objectives compiled, by the text of their kernels: terms and gradients against the reference, both kinds of schedules. */
 import { describe, expect, it } from 'vitest';
-import { objectiveCases, objectiveInstance } from '../../support/objectives.ts';
+import { objectiveCases, objectiveInstance } from '../../support/models/objectives.ts';
 import { discreteText, softwareText } from '../../support/wgsl/text-device.ts';
 import { compare } from '../support/compiled.ts';
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openExecutor } from '../../../zoo/run/devices.ts';
 import { openEntry } from '../../../zoo/run/entry.ts';
 import { openWeights } from '../../../zoo/weights/weights.ts';
-import { fixtureModel } from '../../support/training-models.ts';
+import { fixtureModel } from '../../support/models/training-models.ts';
 
 let executor: Awaited<ReturnType<typeof openExecutor>>;
 beforeAll(async () => {

@@ -13,8 +13,8 @@ import type { Batch, BatchSource } from '../../../runtime/data/types.ts';
 import type { Schedule } from '../../../runtime/train/schedule.ts';
 import { trainLoop } from '../../../runtime/train/trainer.ts';
 import type { MetricsRow, TrainSession, UpdateSettings } from '../../../runtime/train/types.ts';
-import { pairs } from '../batches.ts';
-import { adamw } from '../optimizers.ts';
+import { pairs } from '../training/batches.ts';
+import { adamw } from '../training/optimizers.ts';
 import { type GoldenFile, type GoldenSet, goldenSet, relL2, relMax } from './golden.ts';
 
 export interface TrainingTolerances {

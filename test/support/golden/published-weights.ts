@@ -14,7 +14,7 @@ import { narrowF16, widenF16 } from '../../../runtime/data/safetensors/half.ts';
 import { nodeHost } from '../../../zoo/host.ts';
 import type { Tensor } from '../../../zoo/weights/formats/safetensors.ts';
 import { hashWeight } from '../../../zoo/weights/hash-weights.ts';
-import type { WeightSource } from '../../../zoo/weights/weights.ts';
+import type { WeightSource } from '../../../zoo/weights/source.ts';
 
 function load(name: string): Model {
   const result = resolveModel(nodeHost(), `test/fixtures/models/tiny.zoo#${name}`);

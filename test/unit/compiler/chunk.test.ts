@@ -17,8 +17,6 @@ import { verifyPlan } from '../../../compiler/plan/verify.ts';
 import { discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
 import { chunkByChunk, type StepComputation, wholeBatch } from '../../../runtime/reference/computation.ts';
 import { ReferenceTrainSession } from '../../../runtime/reference/session.ts';
-import { imagesOf, pairs, tokensOf } from '../../support/batches.ts';
-import { adamw } from '../../support/optimizers.ts';
 import {
   batchValues,
   fixtureModel,
@@ -26,7 +24,9 @@ import {
   traceTraining,
   trainableOf,
   weightValues,
-} from '../../support/training-models.ts';
+} from '../../support/models/training-models.ts';
+import { imagesOf, pairs, tokensOf } from '../../support/training/batches.ts';
+import { adamw } from '../../support/training/optimizers.ts';
 
 const update = { rule: adamw, weightDecay: 0.2, decayMinDims: 2 };
 

@@ -9,7 +9,7 @@ import { executeReference } from '../../../compiler/graph/reference.ts';
 import { formatType, type Graph, type Node, nodeAt } from '../../../compiler/graph/types.ts';
 import { verify } from '../../../compiler/graph/verify.ts';
 import { erf } from '../../../compiler/ops/erf.ts';
-import { weight } from '../../support/differences.ts';
+import { weight } from '../../support/ops/differences.ts';
 
 const mm = { transposeA: false, transposeB: false };
 

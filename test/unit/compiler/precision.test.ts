@@ -11,7 +11,7 @@ import { bindingType, extensionsOf, load, loadStored, store } from '../../../com
 import { runPasses } from '../../../compiler/passes/index.ts';
 import { discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
 import { narrowF16, widenF16 } from '../../../runtime/data/safetensors/half.ts';
-import { adamw } from '../../support/optimizers.ts';
+import { adamw } from '../../support/training/optimizers.ts';
 
 describe('rounding to halves', () => {
   it('is that of IEEE binary16', () => {

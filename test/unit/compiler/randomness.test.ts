@@ -13,7 +13,7 @@ import {
   traceTraining,
   trainableOf,
   weightValues,
-} from '../../support/training-models.ts';
+} from '../../support/models/training-models.ts';
 
 const model = fixtureModel('random.zoo#random');
 const batch = 8;

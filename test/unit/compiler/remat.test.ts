@@ -11,14 +11,14 @@ import { verify } from '../../../compiler/graph/verify.ts';
 import { blocksMatching } from '../../../compiler/model/values/globs.ts';
 import type { Plan } from '../../../compiler/plan/types.ts';
 import { type DeviceProfile, discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
-import { adamw } from '../../support/optimizers.ts';
 import {
   batchValues,
   fixtureModel,
   traceTraining,
   trainableOf,
   weightValues,
-} from '../../support/training-models.ts';
+} from '../../support/models/training-models.ts';
+import { adamw } from '../../support/training/optimizers.ts';
 
 /** Two layers, `y = tanh(x @ w)`, of blocks `a.0` and `a.1`. */
 function twoLayers(): Graph {

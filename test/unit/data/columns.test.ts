@@ -8,7 +8,7 @@ import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { openBatchSource } from '../../../runtime/data/sources/open.ts';
 import type { Batch, BatchSource } from '../../../runtime/data/types.ts';
 import { encodeNpy } from '../../../zoo/cli/npy.ts';
-import { staticCall as call } from '../../support/static-call.ts';
+import { staticCall as call } from '../../support/training/static-call.ts';
 
 const count = 6;
 const animals = ['cat', 'dog', 'fox'];

@@ -17,8 +17,8 @@ import { findFile, openBatchSource } from '../../../runtime/data/sources/open.ts
 import { createTokenizer } from '../../../runtime/data/texts/tokenizer.ts';
 import type { Batch, BatchSource } from '../../../runtime/data/types.ts';
 import { writeSafetensors } from '../../../zoo/weights/formats/safetensors.ts';
-import { imagesOf, pairs, tokensOf } from '../../support/batches.ts';
-import { staticCall as call } from '../../support/static-call.ts';
+import { imagesOf, pairs, tokensOf } from '../../support/training/batches.ts';
+import { staticCall as call } from '../../support/training/static-call.ts';
 
 const vocab = 1000;
 const context = 24;

@@ -6,9 +6,9 @@ import type { Model } from '../../../compiler/model/types.ts';
 import { chunkByChunk, wholeBatch } from '../../../runtime/reference/computation.ts';
 import { ReferenceTrainSession } from '../../../runtime/reference/session.ts';
 import { memoryHost } from '../../errors/report.ts';
-import { anyCases, batchOf, libraryCases, lossOf, trainableOf } from '../../support/any-models.ts';
-import { adamw } from '../../support/optimizers.ts';
-import { fixtureModel, weightValues } from '../../support/training-models.ts';
+import { anyCases, batchOf, libraryCases, lossOf, trainableOf } from '../../support/models/any-models.ts';
+import { fixtureModel, weightValues } from '../../support/models/training-models.ts';
+import { adamw } from '../../support/training/optimizers.ts';
 
 const entriesOf = (name: string) =>
   fixtureModel(`any.zoo#${name}`).entries.map(({ name: entry, inputs, outputs }) => ({
@@ -104,6 +104,36 @@ block Flat { forward(x: [B, 4]) = x }`;
         { name: 'forward', outputs: [{ name: 'out' }] },
       ],
     });
+  });
+});
+
+describe('models', () => {
+  const source = `
+block Tower(width: int) { param w: [width, 7] = ones  forward(x: [B, 7]) -> [B, width] = x @ w.T }
+model "base" = Tower(3)
+model "wide"(width: int = 5) = Tower(width)
+block Pair(first: block) {
+  first: first
+  second: "wide"
+  third: base
+  forward(x: [B, 7]) = { first = first(x), second = second(x), third = third(x) }
+}`;
+  const weights = (value: string) => {
+    const model = resolved(`${source}\nmodel "m" = ${value}`);
+    return typeof model === 'string' ? model : model.weights.map((w) => `${w.name} ${w.shape[0]}`);
+  };
+
+  it('stand where blocks do: as arguments and as children, by name or in quotes, varied or not', () => {
+    const rest = ['second.w 5', 'third.w 3'];
+    expect(weights('Pair(base)')).toEqual(['first.w 3', ...rest]);
+    expect(weights('Pair("wide")')).toEqual(['first.w 5', ...rest]);
+    expect(weights('Pair(("wide" with width = 9))')).toEqual(['first.w 9', ...rest]);
+    expect(weights('Pair(base) with first.width = 4')).toEqual(['first.w 4', ...rest]);
+  });
+
+  it('are refused where there is none of the name, or where they would hold themselves', () => {
+    expect(weights('Pair("bass")')).toBe('Z213: there is no model "bass"; did you mean `base`?');
+    expect(weights('Pair("m")')).toBe('Z203: model cycle: m -> m');
   });
 });
 

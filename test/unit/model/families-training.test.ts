@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { resolveModel, traceEntry } from '../../../compiler/model/index.ts';
 import { memoryHost } from '../../errors/report.ts';
-import { unwrap } from '../../support/families.ts';
+import { unwrap } from '../../support/models/families.ts';
 
 const imports = `import encoders {
   RotaryVisionTransformer, RegisterVisionTransformer, Swin, BertTextTransformer, T5TextTransformer

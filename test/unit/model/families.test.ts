@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { checkFile, resolveModel } from '../../../compiler/model/index.ts';
 import { nodeHost } from '../../../zoo/host.ts';
 import { memoryHost } from '../../errors/report.ts';
-import { unwrap } from '../../support/families.ts';
+import { unwrap } from '../../support/models/families.ts';
 
 describe('LoRALinear of the library', () => {
   it('replaces layers of a published model, keeps their weights and starts as they are', () => {

@@ -404,4 +404,16 @@ block MyEncoder(width: int, embed: int) {
       init: [{ weight: 'visual.positional_embedding', how: { kind: 'resize_grid', method: 'bicubic' } }],
     });
   });
+
+  it('another file of its data, in place of the one without a name, with the other options', () => {
+    const data = (text: string, settings: readonly string[]) => {
+      const source = `train "r" of "ViT-B/32" {\n  data = ${text}\n  batch = 2\n}`;
+      const overrides = settings.map((value) => ({ path: 'data.file', value }));
+      return unwrap(resolveRecipe(memoryHost({ 'r.zoo': source }), 'r.zoo', overrides)).data;
+    };
+    const options = { args: [], named: { file: 'b.csv', text: 'name' } };
+    expect(data('csv("a.csv", text = "name")', ['"b.csv"'])).toMatchObject({ name: 'csv', ...options });
+    expect(data('csv("a.csv", text = "name")', ['"c.csv"', '"b.csv"'])).toMatchObject(options);
+    expect(data('tensors("a")', ['"b"'])).toMatchObject({ name: 'tensors', args: [], named: { file: 'b' } });
+  });
 });

@@ -11,8 +11,8 @@ import { planTraining, traceLoss } from '../../../runtime/train/plan.ts';
 import { settingsFor, unreadWarning } from '../../../runtime/train/supported.ts';
 import { compileEntry, compileTrainingStep, openEntry } from '../../../zoo/run/entry.ts';
 import { openWeights } from '../../../zoo/weights/weights.ts';
-import { batchValues } from '../../support/training-models.ts';
-import { trainUnread, unreadNames, unreadRecipe } from '../../support/unread.ts';
+import { batchValues } from '../../support/models/training-models.ts';
+import { trainUnread, unreadNames, unreadRecipe } from '../../support/training/unread.ts';
 
 describe('weights that the loss does not read', () => {
   it.each([{}, { chunk: 2 }])('stay as they are on the reference: %o', async (changes) => {

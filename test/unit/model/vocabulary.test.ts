@@ -16,7 +16,7 @@ import { nodeHost } from '../../../zoo/host.ts';
 import { openEntry } from '../../../zoo/run/entry.ts';
 import { trainFile } from '../../../zoo/run/train.ts';
 import { openWeights } from '../../../zoo/weights/weights.ts';
-import { batchValues, fixtureModel } from '../../support/training-models.ts';
+import { batchValues, fixtureModel } from '../../support/models/training-models.ts';
 
 type Operand = number | 'tokens' | 'other' | 'iota' | 'argmax';
 

@@ -23,6 +23,8 @@ const documents = [
   'README.md',
   'CHANGELOG.md',
   'examples/emoji/README.md',
+  'examples/ablation/README.md',
+  'examples/prompts/README.md',
   ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
 ];
 
@@ -36,7 +38,7 @@ const layers = ['grammar', 'compiler', 'runtime', 'zoo'];
 
 describe('documents', () => {
   it('list every error code of the sources, and no other', () => {
-    const used = [...layers, 'examples/emoji']
+    const used = [...layers, 'examples']
       .flatMap(sources)
       .flatMap((text) => [...text.matchAll(/\bZ\d{3}\b(?=['":])/g)].map((m) => m[0]));
     const listed = [...read('docs/errors.md').matchAll(/^\| (Z\d{3}) \|/gm)].map((m) => m[1]!);

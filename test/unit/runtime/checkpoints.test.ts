@@ -25,7 +25,7 @@ import {
 import { CheckpointStore, checkSameRun, restoreState } from '../../../runtime/train/node/checkpoints.ts';
 import { keptRows } from '../../../runtime/train/node/metrics.ts';
 import { formatDuration, showProgress } from '../../../runtime/train/node/progress.ts';
-import { FakeSession, fakeRun } from '../../support/fake-training.ts';
+import { FakeSession, fakeRun } from '../../support/training/fake-training.ts';
 
 /** The disk: every call is counted; one may fail, and after a kill all do. */
 const disk = vi.hoisted(() => ({

@@ -14,7 +14,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RunLock } from '../../../runtime/train/node/lock.ts';
-import { FakeSession, fakeRun } from '../../support/fake-training.ts';
+import { FakeSession, fakeRun } from '../../support/training/fake-training.ts';
 
 let folder: string;
 beforeEach(() => {

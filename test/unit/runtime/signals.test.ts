@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { listenForStop } from '../../../runtime/train/node/signals.ts';
 
-const script = fileURLToPath(new URL('../../support/train-child.ts', import.meta.url));
+const script = fileURLToPath(new URL('../../support/training/train-child.ts', import.meta.url));
 const steps = 40;
 let folder: string;
 beforeAll(() => {

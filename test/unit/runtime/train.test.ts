@@ -1,5 +1,6 @@
 /** The training loop's parts that need neither files nor a device: schedules, settings, the loop, AdamW. */
 import { describe, expect, it } from 'vitest';
+import { isOwnColumn } from '../../../compiler/metrics.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
 import { matchesGlob } from '../../../compiler/model/values/globs.ts';
 import { rateOf } from '../../../compiler/optimizers.ts';
@@ -8,8 +9,8 @@ import { inSteps, learningRate, type Schedule, scheduleOf } from '../../../runti
 import { checkHostBatch, checkSupported, updateSettings } from '../../../runtime/train/supported.ts';
 import { hyperAt, type TrainLoop, trainLoop } from '../../../runtime/train/trainer.ts';
 import type { MetricsRow } from '../../../runtime/train/types.ts';
-import { FakeSession, FakeSource, settings, weights } from '../../support/fake-training.ts';
-import { adamw } from '../../support/optimizers.ts';
+import { FakeSession, FakeSource, settings, weights } from '../../support/training/fake-training.ts';
+import { adamw } from '../../support/training/optimizers.ts';
 
 const recipe = {
   name: 'r',
@@ -236,6 +237,7 @@ describe('the loop', () => {
     expect(rows[3]!.lr).toBe(learningRate(schedule, 3));
     expect(rows[9]).toMatchObject({ epoch: 1, skipped: 0 });
     expect(rows[9]!.logit_scale).toBeCloseTo(0.1, 6);
+    expect(Object.keys(rows[9]!).filter((name) => !isOwnColumn(name))).toEqual(['logit_scale']);
     expect(saves).toEqual([
       '4: epoch 0 batch 4, 4 rows',
       '8: epoch 1 batch 1, 8 rows',

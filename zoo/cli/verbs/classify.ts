@@ -9,6 +9,7 @@ import { readLabels, readTemplates } from '../text-lists.ts';
 
 interface ClassifyOptions {
   readonly weights?: string;
+  readonly base?: string;
   readonly labels: string;
   readonly templates?: string;
   readonly top: string;
@@ -27,7 +28,7 @@ export async function classify(
   const labels = readLabels(options.labels);
   const templates = readTemplates(options.templates);
   const results = await closing(async (keep) => {
-    const { model, weights } = await loadModelWithWeights(reference, options.weights, options.set);
+    const { model, weights } = await loadModelWithWeights(reference, options);
     keep(weights);
     const executor = keep(await openExecutor(options.device, { tune: options.tune === true, notify: note }));
     const encoder = keep(await openEncoder(executor, model, weights));

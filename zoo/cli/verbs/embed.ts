@@ -13,6 +13,7 @@ import { readTexts } from '../text-lists.ts';
 
 interface EmbedOptions {
   readonly weights?: string;
+  readonly base?: string;
   readonly images?: readonly string[];
   readonly texts?: readonly string[];
   readonly out: string;
@@ -60,7 +61,7 @@ export async function embed(reference: string, options: EmbedOptions): Promise<v
   const texts = (options.texts ?? []).flatMap((t) => (t.startsWith('@') ? readTexts(t.slice(1)) : [t]));
   checkOutput(options.out, Number(images.length > 0) + Number(texts.length > 0));
   const rows = await closing(async (keep) => {
-    const { model, weights } = await loadModelWithWeights(reference, options.weights, options.set);
+    const { model, weights } = await loadModelWithWeights(reference, options);
     keep(weights);
     const executor = keep(await openExecutor(options.device, { tune: options.tune === true, notify: note }));
     const encoder = keep(await openEncoder(executor, model, weights));

@@ -1,12 +1,19 @@
 /** `zooc export`: a folder from a run or weights, for zooc itself or for another project's loader. */
-import { type ExportRequest, exportForeign, exportPackage, type ForeignFormat } from '../../export/index.ts';
+import {
+  type ExportRequest,
+  exportAdapter,
+  exportForeign,
+  exportPackage,
+  type ForeignFormat,
+} from '../../export/index.ts';
 import { type DtypeOption, floatChoice, parseOverrides } from '../models.ts';
 import { count, note, print, printJson } from '../output.ts';
 import { loadModel, modelReference } from '../packages.ts';
 
 interface ExportOptions {
   readonly model: string;
-  readonly format: 'zoo' | ForeignFormat;
+  readonly base?: string;
+  readonly format: 'zoo' | 'adapter' | ForeignFormat;
   readonly out: string;
   readonly set: readonly string[];
   readonly dtype?: DtypeOption;
@@ -14,21 +21,21 @@ interface ExportOptions {
 }
 
 async function write(request: ExportRequest, format: ExportOptions['format']) {
-  if (format !== 'zoo') {
+  if (format !== 'zoo' && format !== 'adapter') {
     const made = await exportForeign(request, format);
     return { made, files: Object.keys(made.files).length };
   }
-  const made = await exportPackage(request);
+  const made = await (format === 'zoo' ? exportPackage : exportAdapter)(request);
   return { made, files: Object.keys(made.files).length + 1 };
 }
 
 export async function exportVerb(source: string, options: ExportOptions): Promise<void> {
-  const { out } = options;
+  const { out, base } = options;
   const floats = floatChoice(options.dtype);
   const overrides = parseOverrides(options.set);
   const reference = await modelReference(options.model);
   const model = await loadModel(reference, options.set);
-  const request = { source, model, out, reference, overrides, floats, notify: note };
+  const request = { source, base, model, out, reference, overrides, floats, notify: note };
   const { made, files } = await write(request, options.format);
   if (options.json === true) {
     printJson(made);

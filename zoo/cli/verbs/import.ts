@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { writeSafetensors } from '../../weights/formats/safetensors.ts';
 import type { NamingName } from '../../weights/naming.ts';
+import { isRule } from '../../weights/source.ts';
 import { openWeights, weightsToWrite } from '../../weights/weights.ts';
 import { type DtypeOption, floatChoice } from '../models.ts';
 import { count, note, print } from '../output.ts';
@@ -20,7 +21,7 @@ export async function importWeights(path: string, options: ImportOptions): Promi
   if (!existsSync(path)) fail('Z410', `cannot read ${path}: no such file or folder`);
   const model = await loadModel(options.model, options.set);
   // `./` keeps a file that is called `hash` from being taken for the rule of that name.
-  const file = /^(hash$|init:)/.test(path) ? `./${path}` : path;
+  const file = isRule(path) ? `./${path}` : path;
   const weights = await openWeights(model, file, { format: options.format });
   try {
     for (const remark of weights.remarks) note(remark);

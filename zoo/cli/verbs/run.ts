@@ -34,6 +34,7 @@ interface RunOptions {
   readonly entry: string;
   readonly objective?: string;
   readonly weights?: string;
+  readonly base?: string;
   readonly inputs: string;
   readonly out: string;
   readonly mode: 'eval' | 'train';
@@ -170,7 +171,7 @@ export async function run(reference: string, options: RunOptions): Promise<void>
   checkOptions(options);
   const profiling = startProfiling(options.profile);
   await closing(async (keep) => {
-    const { model, weights } = await loadModelWithWeights(reference, options.weights, options.set);
+    const { model, weights } = await loadModelWithWeights(reference, options);
     keep(weights);
     const objective = parseObjective(options.objective);
     const entry = parseEntry(model, options.entry, objective);

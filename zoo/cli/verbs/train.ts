@@ -12,6 +12,7 @@ import { type ProfileOption, startProfiling } from '../profile-report.ts';
 interface TrainOptions {
   readonly out: string;
   readonly weights?: string;
+  readonly base?: string;
   readonly steps?: string;
   readonly resume?: boolean;
   readonly device: DeviceChoice;
@@ -26,7 +27,7 @@ export async function train(reference: string, options: TrainOptions): Promise<v
   if (options.device === 'null') {
     fail('Z703', '--device null computes nothing, so it cannot train', '--device webgpu or reference');
   }
-  const { weights, steps } = options;
+  const { weights, base, steps } = options;
   const profiling = startProfiling(options.profile);
   const result = await trainFile({
     recipe,
@@ -37,6 +38,7 @@ export async function train(reference: string, options: TrainOptions): Promise<v
     resume: options.resume === true,
     overrides: parseOverrides(options.set),
     ...(weights === undefined ? {} : { weights }),
+    base,
     ...(steps === undefined ? {} : { steps: parseCount('--steps', steps) }),
     notify: note,
   });

@@ -7,9 +7,9 @@
  */
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openWeights, weightsToWrite } from '../../weights/weights.ts';
+import { weightsToWrite } from '../../weights/weights.ts';
 import { describe, readTraining } from '../describe.ts';
-import type { ExportRequest } from '../export.ts';
+import { type ExportRequest, openSource } from '../export.ts';
 import { makeFolder } from '../folder.ts';
 import { modelCard } from '../model-card.ts';
 import { hfLayout } from './hf.ts';
@@ -49,7 +49,7 @@ async function fillFolder(request: ExportRequest, layout: Layout, folder: string
  */
 export async function exportForeign(request: ExportRequest, format: ForeignFormat): Promise<ForeignExport> {
   const { model, out, floats } = request;
-  const weights = await openWeights(model, request.source);
+  const weights = await openSource(request);
   try {
     const layout = await layouts[format](model, weightsToWrite(model, weights, floats));
     const names = await makeFolder(out, (folder) => fillFolder(request, layout, folder));

@@ -17,11 +17,15 @@ import { openTorch } from './torch/torch-file.ts';
 /** What a run that keeps a moving average holds beside its weights: the better ones. */
 export const averagedWeights = 'weights_ema.safetensors';
 
+/** What the export of an adapter holds; its base may lie beside it. */
+export const adapterWeights = 'adapter.safetensors';
+
 /**
  * Files that a folder may hold, the first that is there is meant: ours, then those of
  * other projects and exports.
  */
 const folderFiles = [
+  adapterWeights,
   'weights.safetensors',
   'model.safetensors',
   'model.safetensors.index.json',

@@ -1,0 +1,57 @@
+/**
+ * The columns of `metrics.jsonl`: those that training fills itself, the terms of the objective, the root's own weights of one
+ * number. Each name stands for one of them.
+ */
+import { gradientPrefix } from './graph/types.ts';
+
+/** What training itself says of a step. */
+export interface OwnColumns {
+  /** Counted from 0. */
+  readonly step: number;
+  readonly loss: number;
+  /** The rate used by this step. */
+  readonly lr: number;
+  /** Not finite (in JSON null) in a step that overflowed. */
+  readonly grad_norm: number;
+  /** Mixed precision: the scale of the next step, and whether this one overflowed and was left out. */
+  readonly loss_scale?: number;
+  readonly overflow?: boolean;
+  readonly samples_per_second: number;
+  /** How long the step waited for its batch. */
+  readonly data_wait_ms: number;
+  /** Samples of the batch that could not be read. */
+  readonly skipped: number;
+  readonly epoch: number;
+}
+
+const own: Readonly<Record<keyof OwnColumns, true>> = {
+  step: true,
+  loss: true,
+  lr: true,
+  grad_norm: true,
+  loss_scale: true,
+  overflow: true,
+  samples_per_second: true,
+  data_wait_ms: true,
+  skipped: true,
+  epoch: true,
+};
+
+export function isOwnColumn(name: string): boolean {
+  return Object.hasOwn(own, name);
+}
+
+interface Named {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/** A weight of one number that the root block declares itself: reported with every step. */
+export function isOwnScalar({ name, shape, kind }: Named & { readonly kind: 'param' | 'buffer' }): boolean {
+  return kind === 'param' && shape.length === 0 && !name.includes('.');
+}
+
+/** A number that the objective reports beside the loss. */
+export function isTerm({ name, shape }: Named): boolean {
+  return shape.length === 0 && !isOwnColumn(name) && !name.startsWith(gradientPrefix);
+}

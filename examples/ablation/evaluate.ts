@@ -1,0 +1,97 @@
+/**
+ * Zero-shot accuracy of a model by its entry `scores`: which of the held-out captions fits a held-out picture
+ * best.
+ *
+ * Both the pictures and the captions are those of the emoji example's unseen combinations. Of the two drawings
+ * that each held-out emoji has, every second emoji gives the one and the others give the other.
+ */
+import { join } from 'node:path';
+import type { Model } from '../../compiler/model/types.ts';
+import { loadImage } from '../../runtime/data/pictures/images.ts';
+import { createTokenizer } from '../../runtime/data/texts/tokenizer.ts';
+import { topAccuracy, trueRank } from '../../runtime/eval/zeroshot.ts';
+import { closing } from '../../zoo/cli/closing.ts';
+import type { Executor } from '../../zoo/run/devices.ts';
+import { openEntry } from '../../zoo/run/entry.ts';
+import type { WeightSource } from '../../zoo/weights/source.ts';
+import type { EmojiData, Row } from '../emoji/prepare.ts';
+import type { Accuracy } from './curves.ts';
+
+export interface ZeroShotTest {
+  /** Of different pictures, so that a picture's caption is its class. */
+  readonly captions: readonly string[];
+  /** Index of each picture's caption. */
+  readonly truth: readonly number[];
+  /** `[pictures, 3, side, side]` */
+  readonly pixels: Float32Array;
+}
+
+/** Of rows that hold every emoji in one style and then in the other: each emoji once, in alternating styles. */
+export function alternateStyles(rows: readonly Row[]): Row[] {
+  const emoji = rows.length / 2;
+  return Array.from({ length: emoji }, (_, i) => rows[i + (i % 2) * emoji]!);
+}
+
+export async function openTest(data: EmojiData, side: number): Promise<ZeroShotTest> {
+  const rows = alternateStyles(data.holdout);
+  const captions = rows.map((row) => row.title);
+  const pictures = await Promise.all(rows.map((row) => loadImage(join(data.folder, row.filepath), side)));
+  const size = 3 * side * side;
+  const pixels = new Float32Array(rows.length * size);
+  for (const [i, picture] of pictures.entries()) pixels.set(picture, i * size);
+  return { captions, truth: captions.map((_, i) => i), pixels };
+}
+
+/** Captions as the table that the entry `scores` takes. */
+async function promptTable(model: Model, captions: readonly string[]): Promise<Int32Array> {
+  const scores = model.entries.find((entry) => entry.name === 'scores')!;
+  const { sizes, ids } = scores.inputs.find((input) => input.name === 'prompts')!;
+  const [rows, context] = sizes as [number, number];
+  if (rows !== captions.length)
+    throw new Error(`${model.name} scores ${rows} captions, and there are ${captions.length}`);
+  const { encodeInto } = await createTokenizer({ vocab: ids!.max + 1, context });
+  const table = new Int32Array(rows * context);
+  for (const [row, caption] of captions.entries())
+    encodeInto(table.subarray(row * context, (row + 1) * context), caption);
+  return table;
+}
+
+/**
+ * The accuracy of each output of the entry `scores`, by name.
+ * @param batch pictures at a time; the last, incomplete batch is filled up with zeros
+ */
+export async function zeroShot(
+  executor: Executor,
+  model: Model,
+  weights: WeightSource,
+  { captions, truth, pixels }: ZeroShotTest,
+  batch: number,
+): Promise<Record<string, Accuracy>> {
+  const prompts = await promptTable(model, captions);
+  return closing(async (keep) => {
+    const request = { entry: 'scores', batch, mode: 'eval', gradients: false } as const;
+    const entry = keep(await openEntry(executor, model, weights, request));
+    const ranks = new Map<string, number[]>();
+    const size = pixels.length / truth.length;
+    for (let start = 0; start < truth.length; start += batch) {
+      const images = new Float32Array(batch * size);
+      images.set(pixels.subarray(start * size, (start + batch) * size));
+      for (const [name, { data }] of await entry.run(
+        new Map<string, Float32Array | Int32Array>([
+          ['images', images],
+          ['prompts', prompts],
+        ]),
+      )) {
+        const list = ranks.get(name) ?? [];
+        ranks.set(name, list);
+        for (const [i, right] of truth.slice(start, start + batch).entries()) {
+          const row = data.subarray(i * captions.length, (i + 1) * captions.length);
+          list.push(trueRank(row as Float32Array, right));
+        }
+      }
+    }
+    return Object.fromEntries(
+      [...ranks].map(([name, list]) => [name, { top1: topAccuracy(list, 1), top5: topAccuracy(list, 5) }]),
+    );
+  });
+}

@@ -1,0 +1,78 @@
+/**
+ * Sorts of rows of all lengths: by counted ranks, by digits, over several levels of offsets; ties, NaN,
+ * infinities and both zeros; and the gradient of an embedding over more positions than are counted.
+ */
+import { describe, expect, test } from 'vitest';
+import { embeddingLowerings } from '../../../../compiler/kernels/moves/embedding.ts';
+import { sortLowerings } from '../../../../compiler/kernels/moves/sort.ts';
+import { checkOp, randomIndices, randomInput } from '../../support/check-op.ts';
+import { lowerOne, openGpu, profileOf } from '../../support/harness.ts';
+
+const gpu = await openGpu();
+const lower = sortLowerings.argsort;
+
+describe.skipIf(gpu === undefined)('argsort', () => {
+  test.each([[[5, 256]], [[3, 257]], [[2, 2, 1000]], [[2, 65536]], [[100_003]]])('%j', async (shape) => {
+    for (const descending of [false, true])
+      await checkOp({
+        gpu: gpu!,
+        op: 'argsort',
+        lower,
+        attrs: { descending },
+        inputs: [randomInput(shape, 3)],
+      });
+  });
+
+  test.each([[[4, 200]], [[2, 3000]]])('integers with many ties and of either sign, %j', async (shape) => {
+    const few = randomIndices(shape, 17, 5);
+    const wide = randomIndices(shape, 2 ** 32, 6);
+    for (const { data } of [few]) for (const i of data.keys()) data[i]! -= 8;
+    for (const { data } of [wide]) for (const i of data.keys()) data[i]! -= 2 ** 31;
+    for (const descending of [false, true])
+      for (const inputs of [[few], [wide]])
+        await checkOp({ gpu: gpu!, op: 'argsort', lower, attrs: { descending }, inputs });
+  });
+
+  test.each([[[2, 64]], [[2, 600]]])('NaN, infinities and both zeros, %j', async (shape) => {
+    const special = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, -0, 1e-38, -1e-38];
+    const input = randomInput(shape, 4);
+    for (const i of input.data.keys()) if (i % 3 !== 0) input.data[i] = special[(i * 5) % special.length]!;
+    for (const descending of [false, true])
+      await checkOp({ gpu: gpu!, op: 'argsort', lower, attrs: { descending }, inputs: [input] });
+  });
+
+  test('an operand that lies otherwise', async () => {
+    const layout = { order: [1, 0], before: [1, 3], after: [2, 0] };
+    for (const length of [90, 700])
+      await checkOp({
+        gpu: gpu!,
+        op: 'argsort',
+        lower,
+        attrs: { descending: false },
+        inputs: [randomInput([3, length], 8, { layout })],
+      });
+  });
+});
+
+describe.skipIf(gpu === undefined)('the gradient of an embedding over many positions', () => {
+  test.each([7, 300, 40_000])('%i rows', async (rows) => {
+    const inputs = [randomIndices([3, 4096], rows, 2), randomInput([3, 4096, 4], 3)];
+    const lower = embeddingLowerings.embedding_grad;
+    await checkOp({ gpu: gpu!, op: 'embedding_grad', lower, attrs: { rows }, inputs, terms: 4096 });
+  });
+});
+
+test('few positions are counted in one kernel, many sorted in linear work', () => {
+  const kernelsOf = (positions: number, rows: number) => {
+    const inputs = [randomIndices([positions], rows, 2), randomInput([positions, 4], 3)];
+    const type = { dtype: 'f32', shape: [rows, 4] } as const;
+    const { embedding_grad: grad } = embeddingLowerings;
+    const { kernels } = lowerOne(grad, 'embedding_grad', { rows }, inputs, type, profileOf('gpu'));
+    return kernels.map(({ name }) => name).filter((name) => name.startsWith('embedding_sort'));
+  };
+  expect(kernelsOf(64 * 77, 49_408)).toEqual(['embedding_sort']);
+  const many = kernelsOf(65_536, 49_408);
+  expect(many).not.toContain('embedding_sort');
+  // Sixteen bits of an id are four digits.
+  expect(many.filter((name) => name === 'embedding_sort_move')).toHaveLength(4);
+});

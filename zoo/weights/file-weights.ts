@@ -1,0 +1,158 @@
+/**
+ * The weights of a model in an open file, under whichever names it has them.
+ *
+ * A file is compared with the model by its names and shapes before a value is read: every missing, extra
+ * or misshapen tensor is reported at once.
+ */
+import { basename } from 'node:path';
+import { checkWeights } from '../../compiler/model/index.ts';
+import type { Model, Weight } from '../../compiler/model/types.ts';
+import { type Diagnostic, DiagnosticError } from '../../grammar/diagnostics.ts';
+import { averagedWeights } from './formats/open-tensors.ts';
+import { SafetensorsFile, type TensorData } from './formats/safetensors.ts';
+import type { TensorFile } from './formats/tensor-file.ts';
+import { initialWeight } from './initial-weights.ts';
+import {
+  commonPrefix,
+  type Detected,
+  describeTried,
+  detectNaming,
+  type NamingName,
+  undoShapes,
+  undoTransforms,
+  wantedTensors,
+  weightTensors,
+} from './naming.ts';
+import { replacedRemarks, replacedWeights } from './replaced.ts';
+import { plainDtype, type WeightSource } from './source.ts';
+
+/** How a file is to fit. */
+export interface FitOptions {
+  /** Weights that the caller makes itself: a file may lack them or have them in another shape. */
+  readonly replaced?: ReadonlySet<string>;
+  /** The file may hold more than the model's weights. */
+  readonly more?: boolean;
+  /** Of weights that start fresh, 0 by default. */
+  readonly seed?: number;
+}
+
+/**
+ * The weights of a model in an open file.
+ * @param spec what the user named the file by
+ * @param format insists on a file with these names
+ * @throws DiagnosticError Z401 that names every tensor that does not fit, Z424 for other names
+ */
+export function namedFileWeights(
+  model: Model,
+  spec: string,
+  file: TensorFile,
+  { format, replaced = new Set(), more = false, seed = 0 }: FitOptions & { readonly format?: NamingName },
+): WeightSource {
+  const prefix = commonPrefix([...file.infos.keys()]);
+  const { stored, fresh, left } = replacedWeights(model, (name) => file.infos.has(prefix + name));
+  const detected = detectNaming(stored, file.infos, { all: format !== undefined, unnamed: replaced });
+  if (format !== undefined) checkNaming(model, file.path, detected, format);
+  const wanted = wantedTensors(detected);
+  const tensors = [...weightTensors(file.infos, detected)].filter(([name]) => !more || wanted.has(name));
+  const problems = checkWeights(model, new Map(tensors), wanted, new Set([...replaced, ...left]));
+  refuseMisfit(problems, file, detected);
+  const started = new Set([...fresh].filter((name) => !replaced.has(name)));
+  const remarks = replacedRemarks(file.path, started, presentIn(file, detected, stored, left));
+  const plain = detected.naming.name === 'openai' && prefix === '' && remarks.length === 0;
+  const copyable = plain && !more && replaced.size === 0 && file instanceof SafetensorsFile;
+  const averaged =
+    file.path === spec || basename(file.path) !== averagedWeights
+      ? []
+      : [
+          `${file.path}: the moving average of the weights; weights.safetensors beside it has the last step's`,
+        ];
+  return {
+    ...fileWeights(file, detected, [...averaged, ...remarks], seed),
+    ...(copyable ? { copyable: file.path } : {}),
+  };
+}
+
+/** @throws DiagnosticError the problems, if there are any, with what was tried */
+export function refuseMisfit(problems: readonly Diagnostic[], file: TensorFile, detected: Detected): void {
+  if (problems.length === 0) return;
+  const remarks = [`in ${file.path}`, `names tried: ${describeTried(detected)}`];
+  throw new DiagnosticError(problems.map((d) => ({ ...d, notes: [...(d.notes ?? []), ...remarks] })));
+}
+
+/** open_clip's models without a text tower of their own have OpenAI's names. */
+const acceptable: Readonly<Record<NamingName, readonly NamingName[]>> = {
+  openai: ['openai'],
+  open_clip: ['open_clip', 'openai'],
+  hf: ['hf'],
+};
+
+/** @throws DiagnosticError Z424 when the file's names are not those insisted on */
+function checkNaming(model: Model, path: string, detected: Detected, wanted: NamingName): void {
+  const found = detected.naming.name;
+  if (detected.found > 0 && acceptable[wanted].includes(found)) return;
+  const known = detected.tried.some(({ naming }) => naming.name === wanted);
+  const message = known
+    ? `${path} does not hold ${model.name} under the names of ${wanted}`
+    : `${wanted} has no names for the weights of ${model.name}`;
+  const help = detected.found > 1 ? { help: `--format ${found}` } : {};
+  const notes = [`names tried: ${describeTried(detected)}`];
+  throw new DiagnosticError([{ code: 'Z424', severity: 'error', message, notes, ...help }]);
+}
+
+export function toFloat32(data: TensorData): Float32Array {
+  return data instanceof Float32Array ? data : Float32Array.from(data as ArrayLike<number | bigint>, Number);
+}
+
+/**
+ * The weights in an open file that fits.
+ * @param seed of what the file lacks
+ */
+export function fileWeights(
+  file: TensorFile,
+  { naming, prefix }: Detected,
+  remarks: readonly string[],
+  seed: number,
+): WeightSource {
+  const mapped = (weight: Weight) => naming.stored(weight)!;
+  const namesOf = (weight: Weight) => mapped(weight).theirs.map((name) => prefix + name);
+  // Counters of batch norm (i64) may be left out, and what is new in replaced layers; they start as the model says.
+  const isStored = (weight: Weight) =>
+    naming.stored(weight) !== undefined && namesOf(weight).every((name) => file.infos.has(name));
+  return {
+    description: file.path,
+    naming: naming.name,
+    remarks,
+    storedShape(weight) {
+      if (!isStored(weight)) return undefined;
+      const shapes = namesOf(weight).map((name) => file.infos.get(name)!.shape);
+      return undoShapes(mapped(weight), shapes);
+    },
+    async read(weight) {
+      if (!isStored(weight)) return initialWeight(seed, weight.name, weight.shape, weight.init);
+      const parts = [];
+      for (const name of namesOf(weight)) {
+        const { shape, data } = await file.read(name);
+        parts.push({ shape, data: toFloat32(data) });
+      }
+      return undoTransforms(mapped(weight), parts);
+    },
+    storedDtype(weight) {
+      if (!isStored(weight)) return plainDtype(weight);
+      const [first, ...rest] = namesOf(weight).map((name) => file.infos.get(name)!.dtype);
+      return first !== undefined && rest.every((dtype) => dtype === first) ? first : 'F32';
+    },
+    close: () => file.close(),
+  };
+}
+
+/** Those of the weights so called that a file has. */
+function presentIn(
+  file: TensorFile,
+  { naming, prefix }: Detected,
+  weights: readonly Weight[],
+  names: ReadonlySet<string>,
+): string[] {
+  const there = (weight: Weight) =>
+    naming.stored(weight)?.theirs.every((name) => file.infos.has(prefix + name)) === true;
+  return weights.filter((w) => names.has(w.name) && there(w)).map((w) => w.name);
+}

@@ -1,0 +1,47 @@
+/**
+ * A file of weights by itself, without a model at hand: an adapter is opened with its base, as the tensors of
+ * the model that its folder holds.
+ */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { resolveModel } from '../../compiler/model/index.ts';
+import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
+import { nodeHost } from '../host.ts';
+import { adapterNamed } from './adapter-file.ts';
+import { openTensors, tensorsPath } from './formats/open-tensors.ts';
+import type { LazyTensor, TensorFile } from './formats/tensor-file.ts';
+import { openWeights, weightsToWrite } from './weights.ts';
+
+/**
+ * @param base of an adapter; by default where the adapter says
+ * @throws DiagnosticError Z440 for an adapter without its model, and whatever `openWeights` throws
+ */
+export async function openWholeTensors(spec: string, base?: string): Promise<TensorFile> {
+  const adapter = await adapterNamed(spec);
+  if (adapter === undefined) return openTensors(tensorsPath(spec));
+  const { path } = adapter;
+  const text = join(dirname(path), 'model.zoo');
+  if (!existsSync(text))
+    fail(
+      'Z440',
+      `${path} is an adapter without its model.zoo beside it, which says what the weights are`,
+      'name the folder that was exported',
+    );
+  const model = resolveModel(nodeHost(), text);
+  if (!model.ok) throw new DiagnosticError(model.diagnostics);
+  const source = await openWeights(model.value, path, { base });
+  return tensorFile(path, weightsToWrite(model.value, source), source.close);
+}
+
+function tensorFile(path: string, tensors: readonly LazyTensor[], close: () => Promise<void>): TensorFile {
+  const infos = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  return {
+    path,
+    infos,
+    async read(name) {
+      const { dtype, shape, data } = infos.get(name)!;
+      return { dtype, shape, data: await data() };
+    },
+    close,
+  };
+}
