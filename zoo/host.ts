@@ -9,13 +9,14 @@ import { z } from 'zod';
 import type { ModuleHost } from '../compiler/model/types.ts';
 import { fail } from '../grammar/diagnostics.ts';
 import type { SourceFile } from '../grammar/source.ts';
+import { readTextSync } from '../runtime/data/files/read-fully.ts';
 
 const zooFolder = dirname(fileURLToPath(import.meta.url));
 const packageSchema = z.object({ zoo: z.string().optional() });
 
 function readText(path: string): string | undefined {
   return statSync(path, { throwIfNoEntry: false })?.isFile() === true
-    ? readFileSync(path, 'utf8')
+    ? readTextSync(path, 'Z701')
     : undefined;
 }
 

@@ -31,7 +31,20 @@ export interface Batch {
   readonly skipped: number;
 }
 
+/** What batches are made of, in words short enough to be compared; of a digest a part. */
+export interface DataIdentity {
+  /** The samples, and all that they are made from but the pictures themselves. */
+  readonly rows?: string;
+  /** The order in which they are taken. */
+  readonly order?: string;
+  /** What is the same for every sample. */
+  readonly tables?: string;
+  /** What is drawn for a sample, or done with it: augmentations, prompts. */
+  readonly draws?: string;
+}
+
 export interface BatchSource {
+  readonly identity?: DataIdentity;
   /** Batches in one epoch (an incomplete last batch is dropped); absent for endless sources. */
   readonly batchesPerEpoch?: number;
   /**

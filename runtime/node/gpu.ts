@@ -5,9 +5,9 @@
  * (else programs crash at random), `XDG_RUNTIME_DIR` for software Vulkan, and patience between looks
  * at the device (`polling.ts`).
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir, totalmem } from 'node:os';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { create } from 'webgpu';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
@@ -59,19 +59,19 @@ function flags(unsafe: boolean, extra: readonly string[] = []): string[] {
   ];
 }
 
-/** Software Vulkan wants a folder for its sockets; ours goes at the exit. */
-function ensureRuntimeFolder(): void {
-  if (process.env.XDG_RUNTIME_DIR) return;
-  const folder = mkdtempSync(join(tmpdir(), 'zooc-xdg-'));
-  process.env.XDG_RUNTIME_DIR = folder;
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+/**
+ * Software Vulkan asks where a desktop's sockets lie, and complains where nobody says. One below a file can
+ * never exist: nothing has to be made, nothing is left behind, and nobody can put a socket there.
+ */
+function nameRuntimeFolder(): void {
+  process.env.XDG_RUNTIME_DIR ||= join(fileURLToPath(import.meta.url), 'none');
 }
 
 /**
  * What Dawn needs of a process that opens devices by itself: the folder, and patience until the process ends.
  */
 export function prepareProcess(): void {
-  ensureRuntimeFolder();
+  nameRuntimeFolder();
   throttlePolling();
 }
 
@@ -127,7 +127,7 @@ interface Found {
 }
 
 async function findAdapters(unsafe: boolean): Promise<Found[]> {
-  ensureRuntimeFolder();
+  nameRuntimeFolder();
   const found: Found[] = [];
   for (const { backend, name } of await adapterNames()) {
     const gpu = createGpu(backend, name, unsafe);
@@ -193,7 +193,7 @@ function withMemory(profile: DeviceProfile): DeviceProfile {
  * WGSL, and needs no driver.
  */
 export async function openNullGpu(): Promise<WebGpuDevice> {
-  ensureRuntimeFolder();
+  nameRuntimeFolder();
   const gpu = create(flags(true, ['backend=null']));
   const adapter = await requestAdapter(gpu);
   if (!adapter) failWithoutAdapter();

@@ -4,10 +4,10 @@
  *
  * Dawn writes remarks straight to descriptor 2, without an option or a callback, and Node cannot point a
  * descriptor elsewhere; so `dup` and `dup2` are called through koffi. Where that optional package does not
- * load, and on Windows, where every C library counts descriptors of its own, all lines appear. After a crash
- * the file is still there.
+ * load, and on Windows, where every C library counts descriptors of its own, all lines appear. The file has no
+ * name any more when the call is made, so nothing is left behind however the process ends.
  */
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -38,19 +38,20 @@ function redirect({ dup, dup2 }: Descriptors): { restore(): string } | undefined
   let file: number;
   try {
     folder = mkdtempSync(join(tmpdir(), 'zooc-stderr-'));
-    file = openSync(join(folder, 'lines'), 'a');
+    file = openSync(join(folder, 'lines'), 'a+');
+    rmSync(folder, { recursive: true });
   } catch {
     return undefined;
   }
   const saved = dup(stderr);
   const redirected = saved >= 0 && dup2(file, stderr) >= 0;
-  closeSync(file);
   const restore = (): string => {
     if (redirected) dup2(saved, stderr);
     if (saved >= 0) closeSync(saved);
-    const text = readFileSync(join(folder, 'lines'), 'utf8');
-    rmSync(folder, { recursive: true, force: true });
-    return text;
+    const text = Buffer.alloc(fstatSync(file).size);
+    readSync(file, text, 0, text.length, 0);
+    closeSync(file);
+    return text.toString();
   };
   if (redirected) return { restore };
   restore();

@@ -36,7 +36,7 @@ export interface TrainLoop {
   row(row: MetricsRow): void;
   /** Saves the state after `step` steps; `cursor` names the batch to go on with. */
   save(step: number, cursor: DataCursor): Promise<void>;
-  /** Asked after every step: true ends the run with a checkpoint. */
+  /** Asked before every step: true ends the run with a checkpoint. */
   stopRequested(): boolean;
   /** Milliseconds of a steady clock. */
   now(): number;
@@ -111,7 +111,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
   let step = loop.start;
   let saved = loop.start;
   try {
-    while (step < loop.end) {
+    while (step < loop.end && !loop.stopRequested()) {
       const asked = loop.now();
       const { epoch, seed } = loop.source.cursor();
       const batch = await loop.source.next();
@@ -129,7 +129,6 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
         await loop.save(step, loop.source.cursor());
         saved = step;
       }
-      if (loop.stopRequested()) break;
     }
     await drain();
   } finally {

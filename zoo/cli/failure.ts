@@ -10,9 +10,26 @@ import { renderDiagnostics } from '../../grammar/render.ts';
 import { systemReason } from '../../runtime/data/files/atomic.ts';
 import { note } from './output.ts';
 
+/** Node's loader opens some hundred files at once, and takes one that it may not open for one that is not there. */
+const enoughFiles = 1024;
+
+/** How many files the process may have open, where that is too few for what could not be loaded. */
+function tooFewFiles(error: unknown): number | undefined {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'MODULE_NOT_FOUND' && code !== 'ERR_DLOPEN_FAILED') return;
+  const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft: unknown } } };
+  const limit = Number(userLimits?.open_files?.soft);
+  return limit < enoughFiles ? limit : undefined;
+}
+
 /** The diagnostics that an error stands for; none if it is a defect of ours. */
 function diagnosticsOf(error: unknown): readonly Diagnostic[] {
   if (error instanceof DiagnosticError) return error.diagnostics;
+  const limit = error instanceof Error ? tooFewFiles(error) : undefined;
+  if (limit !== undefined) {
+    const message = `zooc cannot be loaded: this process may have no more than ${limit} files open at once`;
+    return [{ code: 'Z701', severity: 'error', message, help: `ulimit -n ${enoughFiles}` }];
+  }
   const reason = systemReason(error);
   if (reason === undefined) return [];
   const { path, syscall } = error as NodeJS.ErrnoException;

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from '@commander-js/extra-typings';
 import { fail } from '../../grammar/diagnostics.ts';
 import { report } from './failure.ts';
+import { runProcess } from './process.ts';
 import { version } from './version.ts';
 
 const modelHelp = 'a bundled model ("ViT-B/32"), file.zoo#name, or a folder that export or train wrote';
@@ -302,11 +303,5 @@ export async function runCli(argv: readonly string[]): Promise<void> {
 }
 
 // A command that npm installs is a link to this file.
-if (realpathSync(process.argv[1] ?? '.') === fileURLToPath(import.meta.url)) {
-  // A reader that closes the pipe early (`zooc list | head -1`) is not an error.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(0);
-  });
-  await runCli(process.argv);
-}
+if (realpathSync(process.argv[1] ?? '.') === fileURLToPath(import.meta.url))
+  await runProcess(() => runCli(process.argv));

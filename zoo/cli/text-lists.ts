@@ -2,26 +2,17 @@
  * Lists of texts on the command line: a file (one a line, or a JSON array of strings),
  * or words between commas.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { z } from 'zod';
 import { fail } from '../../grammar/diagnostics.ts';
+import { readTextSync } from '../../runtime/data/files/read-fully.ts';
 import { linesOf } from '../../runtime/data/files/text-lines.ts';
 
 const strings = z.array(z.string());
 
-/**
- * A whole text file.
- * @throws DiagnosticError Z701 for what is no file (a FIFO would wait for a writer); system errors as they
- * are
- */
-export function readText(path: string): string {
-  if (!statSync(path).isFile()) fail('Z701', `${path}: it is not a file`);
-  return readFileSync(path, 'utf8');
-}
-
 /** The texts of a file; blank lines do not count. */
 export function readTexts(path: string): string[] {
-  const text = readText(path);
+  const text = readTextSync(path, 'Z701');
   if (!text.trimStart().startsWith('[')) return linesOf(text);
   let json: unknown;
   try {

@@ -3,10 +3,10 @@
  * manifest and the model card.
  */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Model } from '../../compiler/model/types.ts';
+import { readText } from '../../runtime/data/files/read-fully.ts';
 import { clipMean, clipStd } from '../../runtime/data/pictures/images.ts';
 import { hasTokenizer } from '../../runtime/data/texts/tokenizer.ts';
 import { describeRun } from '../../runtime/train/node/run-folder.ts';
@@ -24,7 +24,7 @@ export async function readTraining(source: string): Promise<TrainingSummary | un
   if (!existsSync(metrics)) return undefined;
   const run = await describeRun(source);
   if (run === undefined) return undefined;
-  const rows = (await readFile(metrics, 'utf8')).split('\n');
+  const rows = (await readText(metrics, 'Z430')).split('\n');
   const last = rows.findLast((line) => line.endsWith('}'));
   if (last === undefined) return undefined;
   const row = z.object({ step: z.int(), loss: z.number() }).parse(JSON.parse(last));

@@ -4,10 +4,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { open, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fail } from '../../grammar/diagnostics.ts';
-import { failSystem, syncDirectory } from '../../runtime/data/files/atomic.ts';
+import { failSystem, makeFolders, syncDirectory } from '../../runtime/data/files/atomic.ts';
 
 async function refuseExisting(out: string): Promise<void> {
   if (!existsSync(out)) return;
@@ -55,7 +55,7 @@ export async function makeFolder<T>(out: string, fill: (folder: string) => Promi
   );
   let first: string | undefined;
   try {
-    first = await mkdir(temporary, { recursive: true });
+    first = await makeFolders(temporary);
     const result = await fill(temporary);
     await syncFolder(temporary);
     await rename(temporary, place);

@@ -6,12 +6,12 @@
  * by name of the file, not found out by wrong results.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { fail } from '../../grammar/diagnostics.ts';
 import { failSystem } from '../../runtime/data/files/atomic.ts';
+import { openRegular, readText } from '../../runtime/data/files/read-fully.ts';
 import { baseSchema } from '../weights/adapter-file.ts';
 import { adapterWeights } from '../weights/formats/open-tensors.ts';
 
@@ -76,7 +76,8 @@ export interface FileDigest {
 export async function digestFile(path: string): Promise<FileDigest> {
   const hash = createHash('sha256');
   let bytes = 0;
-  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+  const file = await openRegular(path, 'Z430');
+  for await (const chunk of file.createReadStream() as AsyncIterable<Buffer>) {
     hash.update(chunk);
     bytes += chunk.byteLength;
   }
@@ -101,7 +102,7 @@ export async function readManifest(folder: string): Promise<Manifest> {
   const path = join(folder, manifestName);
   let json: unknown;
   try {
-    json = JSON.parse(await readFile(path, 'utf8'));
+    json = JSON.parse(await readText(path, 'Z430'));
   } catch (error) {
     if (error instanceof SyntaxError) fail('Z430', `${path} is not JSON`);
     failSystem('Z430', `cannot read ${path}`, error);

@@ -6,7 +6,7 @@
  * permission, no such folder) become diagnostics with the reason in words.
  */
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
 
@@ -45,6 +45,33 @@ export function failSystem(code: string, doing: string, error: unknown): never {
   fail(code, `${doing}: ${reason}`);
 }
 
+/**
+ * Makes a folder and those above it that are missing. Node's own call never returns where a file system (`/proc`)
+ * says that there is no such folder while the one above is there.
+ * @returns the topmost that was made; undefined where all were there
+ */
+export async function makeFolders(path: string): Promise<string | undefined> {
+  try {
+    return await makeFolder(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
+    const first = await makeFolders(dirname(path));
+    const made = await makeFolder(path);
+    return first ?? made;
+  }
+}
+
+/** @returns its path; undefined where it was there */
+async function makeFolder(path: string): Promise<string | undefined> {
+  try {
+    await mkdir(path);
+    return path;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !(await stat(path)).isDirectory()) throw error;
+    return undefined;
+  }
+}
+
 /** Flushes a directory's entries, so that a rename in it survives a power cut. */
 export async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path, 'r');
@@ -55,11 +82,15 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Writes every byte at the current position (a single write may be short). */
-export async function writeFully(file: FileHandle, bytes: Uint8Array): Promise<void> {
+/**
+ * Writes every byte (a single write may be short).
+ * @param position the current one by default, which stays where it is if one is given
+ */
+export async function writeFully(file: FileHandle, bytes: Uint8Array, position?: number): Promise<void> {
   for (let at = 0; at < bytes.byteLength; ) {
     const length = Math.min(bytes.byteLength - at, 64 * 1024 * 1024);
-    const { bytesWritten } = await file.write(bytes, at, length);
+    const place = position === undefined ? null : position + at;
+    const { bytesWritten } = await file.write(bytes, at, length, place);
     at += bytesWritten;
   }
 }

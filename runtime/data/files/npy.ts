@@ -4,7 +4,7 @@ import type { HostArray } from '../../types.ts';
 import { widenF16 } from '../safetensors/half.ts';
 import { elementCount } from '../safetensors/header.ts';
 import { failSystem } from './atomic.ts';
-import { openRegular } from './read-fully.ts';
+import { openRegular, readFully } from './read-fully.ts';
 
 interface NpyArray {
   /** `<f4` as the file says it. */
@@ -37,10 +37,14 @@ const header = /^\{'descr': '([^']*)', 'fortran_order': (True|False), 'shape': \
 
 /** @throws DiagnosticError Z425 when it cannot be read, or holds what is no array of numbers in C order */
 export async function readNpy(path: string): Promise<NpyArray> {
-  let bytes = new Uint8Array();
+  let bytes: Uint8Array = new Uint8Array();
   try {
     const file = await openRegular(path, 'Z425');
-    bytes = new Uint8Array(await file.readFile().finally(() => file.close()));
+    try {
+      bytes = await readFully(file, 0, (await file.stat()).size, path);
+    } finally {
+      await file.close();
+    }
   } catch (error) {
     failSystem('Z425', `cannot read ${path}`, error);
   }

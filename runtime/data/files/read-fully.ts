@@ -1,20 +1,56 @@
 /**
- * Reading a range of a file whole: a single read may be short, and is limited to what
- * the system takes at once.
+ * Reading files that users name, whole or a range: the one place where they are opened.
+ *
+ * Only regular files are: a FIFO would wait for a writer, a device may never end. A single read may be short, and
+ * is limited to what the system takes at once.
  */
+import { readFileSync, statSync } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { fail } from '../../../grammar/diagnostics.ts';
 
 const chunkBytes = 64 * 1024 * 1024;
+/** Texts above this would not fit into one string of Node's. */
+const mostText = 256 * 2 ** 20;
+
+interface Found {
+  readonly size: number;
+  isFile(): boolean;
+}
+
+/** @param most bytes, without a limit by default */
+function refuse(path: string, code: string, found: Found, most = Number.POSITIVE_INFINITY): void {
+  if (!found.isFile()) fail(code, `cannot read ${path}: it is not a file`);
+  if (found.size > most)
+    fail(code, `cannot read ${path}: it has ${found.size} bytes, more than ${most}, which a text may have`);
+}
 
 /**
- * Opens a regular file for reading. Anything else is refused before it is opened: a FIFO would wait for a
- * writer.
+ * Opens a regular file for reading. Anything else is refused before it is opened.
  * @throws DiagnosticError with `code` for what is no file; system errors as they are
  */
 export async function openRegular(path: string, code = 'Z410'): Promise<FileHandle> {
-  if (!(await stat(path)).isFile()) fail(code, `cannot read ${path}: it is not a file`);
+  refuse(path, code, await stat(path));
   return open(path, 'r');
+}
+
+/**
+ * A text file, whole.
+ * @throws DiagnosticError with `code` for what is no file, or too large; system errors as they are
+ */
+export async function readText(path: string, code: string): Promise<string> {
+  refuse(path, code, await stat(path), mostText);
+  const file = await open(path, 'r');
+  try {
+    return await file.readFile('utf8');
+  } finally {
+    await file.close();
+  }
+}
+
+/** The same at once, for programs and what stands on the command line. */
+export function readTextSync(path: string, code: string): string {
+  refuse(path, code, statSync(path), mostText);
+  return readFileSync(path, 'utf8');
 }
 
 /**

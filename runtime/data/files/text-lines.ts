@@ -1,7 +1,7 @@
 /** Lists of texts in files: class names, prompts. */
 import { fail } from '../../../grammar/diagnostics.ts';
 import { failSystem } from './atomic.ts';
-import { openRegular } from './read-fully.ts';
+import { readText } from './read-fully.ts';
 
 /** The lines of a text in order; blank ones do not count. */
 export function linesOf(text: string): string[] {
@@ -18,8 +18,7 @@ export function linesOf(text: string): string[] {
 export async function readLines(path: string): Promise<string[]> {
   let text = '';
   try {
-    const file = await openRegular(path, 'Z412');
-    text = await file.readFile('utf8').finally(() => file.close());
+    text = await readText(path, 'Z412');
   } catch (error) {
     failSystem('Z412', `cannot read ${path}`, error);
   }

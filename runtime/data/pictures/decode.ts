@@ -89,6 +89,8 @@ export class DecodePool {
   /** Ends the threads; what is under way is rejected. */
   async close(): Promise<void> {
     this.#fail(new Error('the decoder was closed'));
+    // An answer that comes while a thread ends must not let go of it: Node would end in the middle of this.
+    for (const { worker } of this.#slots) worker.removeAllListeners('message');
     await Promise.all(this.#slots.map((slot) => slot.worker.terminate()));
   }
 

@@ -4,6 +4,7 @@
  *
  * ViT-L/14 is 1.7 GB: at no time does this file hold more than one tensor, whatever the size of the whole.
  */
+import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { failSystem, writeAtomically, writeFully } from '../files/atomic.ts';
 import { openRegular, readFully } from '../files/read-fully.ts';
@@ -17,6 +18,20 @@ import {
   type TensorInfo,
 } from './header.ts';
 import { decodeTensor, encodeTensor, storageOrder, type Tensor, type TensorData } from './tensors.ts';
+
+/** The metadata that holds a file's SHA-256, taken with zeros in its place. */
+const checksumKey = 'zooc.sha256';
+const noChecksum = '0'.repeat(64);
+
+/** Where the checksum stands in a header with one; a quote within a name is escaped, so no name looks like it. */
+function checksumPlace(header: Uint8Array): number | undefined {
+  const before = `"${checksumKey}":"`;
+  const at = Buffer.from(header.buffer, header.byteOffset, header.byteLength).indexOf(before);
+  return at < 0 ? undefined : at + before.length;
+}
+
+/** Bytes read at once for a checksum. */
+const checkedBytes = 8 * 2 ** 20;
 
 /** An open file; close it when done. */
 export class SafetensorsFile {
@@ -66,6 +81,21 @@ export class SafetensorsFile {
   /** Every tensor, one at a time, in order of their bytes. */
   async *tensors(): AsyncGenerator<Tensor & { readonly name: string }> {
     for (const name of this.infos.keys()) yield { name, ...(await this.read(name)) };
+  }
+
+  /** Reads the whole file: whether it is what was written; undefined for one without a checksum. */
+  async isIntact(): Promise<boolean | undefined> {
+    const wanted = this.metadata.get(checksumKey);
+    if (wanted === undefined) return undefined;
+    const header = await this.#readBytes(-this.#dataStart, 0);
+    const place = checksumPlace(header);
+    if (place === undefined) return false;
+    header.set(Buffer.from(noChecksum), place);
+    const hash = createHash('sha256').update(header);
+    const end = Math.max(0, ...[...this.infos.values()].map((info) => info.end));
+    for (let at = 0; at < end; at += checkedBytes)
+      hash.update(await this.#readBytes(at, Math.min(end, at + checkedBytes)));
+    return hash.digest('hex') === wanted;
   }
 
   /** Safe to call twice. */
@@ -119,24 +149,35 @@ export interface TensorToWrite {
 /**
  * Writes a file atomically, one tensor at a time. The same arguments give the same bytes.
  * @param tensors in the order wanted (wider element types are moved to the front, for alignment)
+ * @param options.checksum whether the file holds its own checksum, for `isIntact`
  * @throws DiagnosticError Z413 when it cannot be written; then a file already there is untouched
  */
 export async function writeSafetensors(
   path: string,
   tensors: Iterable<TensorToWrite> | ReadonlyMap<string, Tensor>,
   metadata: ReadonlyMap<string, string> | Readonly<Record<string, string>> = {},
+  { checksum = false }: { readonly checksum?: boolean } = {},
 ): Promise<void> {
   const list: TensorToWrite[] =
     tensors instanceof Map
       ? [...(tensors as ReadonlyMap<string, Tensor>)].map(([name, t]) => ({ name, ...t }))
       : [...(tensors as Iterable<TensorToWrite>)];
   const sorted = storageOrder(list);
-  const header = encodeHeader(sorted, metadata instanceof Map ? metadata : new Map(Object.entries(metadata)));
+  const said: ReadonlyMap<string, string> =
+    metadata instanceof Map ? metadata : new Map(Object.entries(metadata));
+  const header = encodeHeader(sorted, checksum ? new Map([...said, [checksumKey, noChecksum]]) : said);
+  const hash = checksum ? createHash('sha256').update(header) : undefined;
   await writeAtomically(path, async (file) => {
     await writeFully(file, header);
     for (const { name, dtype, shape, data } of sorted) {
       const values = typeof data === 'function' ? await data() : data;
-      await writeFully(file, encodeTensor(name, { dtype, shape, data: values }));
+      const bytes = encodeTensor(name, { dtype, shape, data: values });
+      hash?.update(bytes);
+      await writeFully(file, bytes);
+    }
+    if (hash !== undefined) {
+      header.set(Buffer.from(hash.digest('hex')), checksumPlace(header)!);
+      await writeFully(file, header, 0);
     }
   });
 }

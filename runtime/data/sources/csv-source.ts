@@ -12,11 +12,12 @@ import { failAt, parseOptions } from '../options.ts';
 import { defaultWorkers } from '../pictures/decode.ts';
 import { randomKey, randomPermutation } from '../random.ts';
 import { elementCount } from '../safetensors/header.ts';
-import type { Batch, BatchSource } from '../types.ts';
+import type { Batch, BatchSource, DataIdentity } from '../types.ts';
 import { type Fill, Rows } from './columns/column.ts';
 import { columnsOf, pairOptions } from './columns/open-columns.ts';
 import { PictureShelf, type PictureStores } from './columns/pictures.ts';
 import { readCsvTable } from './csv-table.ts';
+import { tableIdentity } from './identity.ts';
 import { type BatchMaker, PrefetchedSource } from './prefetch.ts';
 import type { SourceContext } from './source-context.ts';
 
@@ -45,6 +46,7 @@ interface Fed {
 
 class CsvBatches implements BatchMaker {
   readonly batchesPerEpoch: number;
+  readonly identity: DataIdentity;
   readonly #count: number;
   readonly #context: SourceContext;
   readonly #shuffle: boolean;
@@ -60,12 +62,14 @@ class CsvBatches implements BatchMaker {
     shuffle: boolean;
     pictures: PictureStores;
     fed: readonly Fed[];
+    identity: DataIdentity;
   }) {
     this.#count = parts.count;
     this.#context = parts.context;
     this.#shuffle = parts.shuffle;
     this.#pictures = parts.pictures;
     this.#fed = parts.fed;
+    this.identity = parts.identity;
     this.batchesPerEpoch = Math.floor(parts.count / parts.context.batch);
   }
 
@@ -143,13 +147,20 @@ export async function openCsv(call: StaticCall, context: SourceContext): Promise
     failAt(call, 'Z418', `${path} has ${kept.length} samples, fewer than one batch of ${batch}`);
   const rows = new Rows(path, cells, kept);
   const shelf = new PictureShelf();
+  const read: string[] = [];
+  const findRead = (name: string): string => {
+    const found = find(name);
+    read.push(found);
+    return found;
+  };
   const fed: Fed[] = [];
   for (const [input, column] of columns)
     fed.push({
       input,
-      fill: await column.open(rows, { seed, find, pictures: shelf }),
+      fill: await column.open(rows, { seed, find: findRead, pictures: shelf }),
       length: elementCount(input.sizes),
     });
+  const identity = await tableIdentity(call, { cells, kept, shuffle: options.shuffle, read });
   const maker = new CsvBatches({
     count: kept.length,
     context,
@@ -159,6 +170,7 @@ export async function openCsv(call: StaticCall, context: SourceContext): Promise
       cacheBytes: options.cache * 2 ** 20,
     }),
     fed,
+    identity,
   });
   const batchBytes = fed.reduce((bytes, { length }) => bytes + batch * length * 4, 0);
   return new PrefetchedSource(maker, seed, batchBytes <= smallBatch ? 2 : 1);

@@ -11,6 +11,7 @@ import { didYouMean } from '../../../compiler/model/values/suggest.ts';
 import { failAt } from '../options.ts';
 import type { BatchSource, Feeds } from '../types.ts';
 import { openCsv } from './csv-source.ts';
+import { tablesIdentity } from './identity.ts';
 import type { SourceContext } from './source-context.ts';
 import { openTables } from './tables.ts';
 import { openTensors } from './tensors-source.ts';
@@ -64,9 +65,10 @@ export async function openBatchSource(call: StaticCall, options: OpenOptions): P
 }
 
 function withTables(source: BatchSource, tables: Feeds): BatchSource {
-  const { batchesPerEpoch } = source;
+  const { batchesPerEpoch, identity } = source;
   return {
     ...(batchesPerEpoch === undefined ? {} : { batchesPerEpoch }),
+    identity: { ...identity, ...tablesIdentity(tables) },
     async next() {
       const batch = await source.next();
       return { ...batch, inputs: new Map([...batch.inputs, ...tables]) };

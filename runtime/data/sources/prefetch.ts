@@ -5,10 +5,11 @@
  * ahead and seeking cannot change what comes out.
  */
 import { fail } from '../../../grammar/diagnostics.ts';
-import type { Batch, BatchSource, DataCursor } from '../types.ts';
+import type { Batch, BatchSource, DataCursor, DataIdentity } from '../types.ts';
 
 export interface BatchMaker {
   readonly batchesPerEpoch: number;
+  readonly identity: DataIdentity;
   /** Batch `batch` of epoch `epoch`; calls may overlap. */
   make(epoch: number, batch: number): Promise<Batch>;
   /** The arrays of a batch that nobody uses any more. */
@@ -24,6 +25,7 @@ interface Coming {
 
 export class PrefetchedSource implements BatchSource {
   readonly batchesPerEpoch: number;
+  readonly identity: DataIdentity;
   readonly #maker: BatchMaker;
   readonly #seed: number;
   readonly #ahead: number;
@@ -35,6 +37,7 @@ export class PrefetchedSource implements BatchSource {
   /** @param ahead batches to make while one is in use */
   constructor(maker: BatchMaker, seed: number, ahead: number) {
     this.batchesPerEpoch = maker.batchesPerEpoch;
+    this.identity = maker.identity;
     this.#maker = maker;
     this.#seed = seed;
     this.#ahead = ahead;

@@ -13,7 +13,8 @@ import type { HostArray } from '../../types.ts';
 import { parseOptions } from '../options.ts';
 import { openSafetensors, type SafetensorsFile } from '../safetensors/file.ts';
 import type { TensorData } from '../safetensors/tensors.ts';
-import type { Batch, BatchSource } from '../types.ts';
+import type { Batch, BatchSource, DataIdentity } from '../types.ts';
+import { fileIdentity } from './identity.ts';
 import { type BatchMaker, PrefetchedSource } from './prefetch.ts';
 import type { SourceContext } from './source-context.ts';
 
@@ -59,11 +60,13 @@ function checkFile(file: SafetensorsFile, { batch, inputs }: SourceContext): num
 
 class TensorBatches implements BatchMaker {
   readonly batchesPerEpoch: number;
+  readonly identity: DataIdentity;
   readonly #file: SafetensorsFile;
   readonly #context: SourceContext;
 
-  constructor(file: SafetensorsFile, batches: number, context: SourceContext) {
+  constructor(file: SafetensorsFile, batches: number, identity: DataIdentity, context: SourceContext) {
     this.#file = file;
+    this.identity = identity;
     this.batchesPerEpoch = batches;
     this.#context = context;
   }
@@ -101,7 +104,9 @@ export async function openTensors(call: StaticCall, context: SourceContext): Pro
   const options = parseOptions(call, schema, ['file']);
   const file = await openSafetensors(context.find(options.file));
   try {
-    return new PrefetchedSource(new TensorBatches(file, checkFile(file, context), context), context.seed, 1);
+    const batches = checkFile(file, context);
+    const identity = await fileIdentity(file.path, batches);
+    return new PrefetchedSource(new TensorBatches(file, batches, identity, context), context.seed, 1);
   } catch (error) {
     await file.close();
     throw error;

@@ -4,15 +4,22 @@
  *
  * Each file is written beside, flushed, renamed, and the directory flushed, so at any moment a
  * kill leaves the old checkpoint or the new one. An older one is removed only after `latest.json`
- * names the newer one durably.
+ * names the newer one durably. What a disk damages is found by a checksum: then the one before is taken.
  */
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
+import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
 import { failSystem, syncDirectory, writeAtomically, writeFully } from '../../data/files/atomic.ts';
-import { openSafetensors, type TensorToWrite, writeSafetensors } from '../../data/safetensors/file.ts';
+import { readText } from '../../data/files/read-fully.ts';
+import {
+  openSafetensors,
+  type SafetensorsFile,
+  type TensorToWrite,
+  writeSafetensors,
+} from '../../data/safetensors/file.ts';
 import type { DataCursor } from '../../data/types.ts';
+import { type Change, changesBetween, describeChange, isRefused, type RunSettings } from '../changes.ts';
 import type { StateArray, TrainSession } from '../types.ts';
 
 export interface RunState {
@@ -21,13 +28,17 @@ export interface RunState {
   readonly cursor: DataCursor;
   /** What was trained: a checkpoint only fits the same model and objective. */
   readonly modelHash: string;
+  /** What else a run that goes on is compared with; absent in checkpoints of older versions. */
+  readonly settings?: RunSettings;
 }
 
 const stateSchema = z.object({
-  version: z.literal(1),
+  /** Those of version 1 have no checksum. */
+  version: z.literal([1, 2]),
   step: z.int().nonnegative(),
   cursor: z.object({ epoch: z.int().nonnegative(), batch: z.int().nonnegative(), seed: z.number() }),
   modelHash: z.string(),
+  settings: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
 });
 const latestSchema = z.object({
   file: z.string().regex(/^step-\d+\.safetensors$/),
@@ -63,9 +74,10 @@ export class CheckpointStore {
    */
   async save(session: TrainSession, carried: CarriedWeights, state: RunState): Promise<void> {
     try {
-      await mkdir(this.folder, { recursive: true });
+      await mkdir(this.folder);
     } catch (error) {
-      failSystem('Z413', `cannot create ${this.folder}`, error);
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
+        failSystem('Z413', `cannot create ${this.folder}`, error);
     }
     const file = fileName(state.step);
     const tensors = session.state.map(
@@ -76,30 +88,40 @@ export class CheckpointStore {
         data: () => session.readState(name),
       }),
     );
-    const metadata = { [metadataKey]: JSON.stringify({ version: 1, ...state }) };
-    await writeSafetensors(join(this.folder, file), [...tensors, ...carried], metadata);
+    const metadata = { [metadataKey]: JSON.stringify({ version: 2, ...state }) };
+    await writeSafetensors(join(this.folder, file), [...tensors, ...carried], metadata, { checksum: true });
     await writeText(join(this.folder, 'latest.json'), `${JSON.stringify({ file, step: state.step })}\n`);
     await this.#removeOld(state.step);
   }
 
   /**
-   * The checkpoint to resume from; undefined where none was ever finished.
-   * @throws DiagnosticError Z611 when it is damaged
+   * The checkpoint to resume from, the newest that is whole; undefined where none was ever finished.
+   * @param warn told of damaged ones that are passed over
+   * @throws DiagnosticError Z611 when all are damaged
    */
-  async latest(): Promise<Checkpoint | undefined> {
-    const file = (await this.#named()) ?? (await this.#newest());
-    if (file === undefined) return undefined;
-    const path = join(this.folder, file);
-    const opened = await openSafetensors(path);
-    try {
-      const text = opened.metadata.get(metadataKey);
-      const parsed = stateSchema.safeParse(parseJson(text ?? ''));
-      if (!parsed.success) failDamaged(path, 'it does not say where the run stood');
-      const { version: _, ...state } = parsed.data;
-      return { path, state };
-    } finally {
-      await opened.close();
+  async latest(warn: (warning: Diagnostic) => void): Promise<Checkpoint | undefined> {
+    const passed: string[] = [];
+    const files = await this.#candidates((why) => passed.push(why));
+    for (const file of files) {
+      const path = join(this.folder, file);
+      const found = await openCheckpoint(path);
+      if (typeof found !== 'string') {
+        if (passed.length > 0)
+          warn({
+            code: 'Z618',
+            severity: 'warning',
+            message: `${passed.join('; ')}: the run goes on from ${file}, which is whole`,
+          });
+        return found;
+      }
+      passed.push(found);
     }
+    if (passed.length === 0) return undefined;
+    fail(
+      'Z611',
+      `no checkpoint is whole: ${passed.join('; ')}`,
+      'put a whole one into the folder, or start a new run folder',
+    );
   }
 
   /** Removes what a killed run left half-written. */
@@ -107,24 +129,29 @@ export class CheckpointStore {
     await this.#remove((await this.#files()).filter((name) => /^\..*\.tmp$/.test(name)));
   }
 
-  async #named(): Promise<string | undefined> {
+  /**
+   * Names of checkpoints, the one to be taken first. Those behind the named one stem from before a resume, or
+   * from a kill before they were named: they are whole, but not known to be durable.
+   */
+  async #candidates(damaged: (why: string) => void): Promise<string[]> {
+    const files = (await this.#files()).filter((name) => !Number.isNaN(stepOf(name)));
+    files.sort((a, b) => stepOf(b) - stepOf(a));
     const path = join(this.folder, 'latest.json');
     let text: string;
     try {
-      text = await readFile(path, 'utf8');
+      text = await readText(path, 'Z611');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return files;
       failSystem('Z611', `cannot read ${path}`, error);
     }
     const parsed = latestSchema.safeParse(parseJson(text));
-    if (!parsed.success) failDamaged(path, 'it names no checkpoint');
-    return parsed.data.file;
-  }
-
-  /** Killed between the first checkpoint and its `latest.json`: the checkpoint itself is whole. */
-  async #newest(): Promise<string | undefined> {
-    const files = (await this.#files()).filter((name) => !Number.isNaN(stepOf(name)));
-    return files.sort((a, b) => stepOf(b) - stepOf(a))[0];
+    if (!parsed.success) {
+      damaged(`${path} is damaged: it names no checkpoint`);
+      return files;
+    }
+    const { file } = parsed.data;
+    if (!files.includes(file)) damaged(`${join(this.folder, file)} is missing`);
+    return files.filter((name) => stepOf(name) <= stepOf(file));
   }
 
   async #removeOld(current: number): Promise<void> {
@@ -153,6 +180,31 @@ export class CheckpointStore {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
       failSystem('Z611', `cannot read ${this.folder}`, error);
     }
+  }
+}
+
+/**
+ * A checkpoint, or in words what is damaged about it.
+ * @throws DiagnosticError Z410 when it cannot be read, which is no damage
+ */
+async function openCheckpoint(path: string): Promise<Checkpoint | string> {
+  let opened: SafetensorsFile;
+  try {
+    opened = await openSafetensors(path);
+  } catch (error) {
+    if (error instanceof DiagnosticError && error.diagnostics[0]?.code === 'Z411')
+      return error.diagnostics[0].message;
+    throw error;
+  }
+  try {
+    const parsed = stateSchema.safeParse(parseJson(opened.metadata.get(metadataKey) ?? ''));
+    if (!parsed.success) return `${path} is damaged: it does not say where the run stood`;
+    const { version, settings, ...state } = parsed.data;
+    const intact = (await opened.isIntact()) ?? version === 1;
+    if (!intact) return `${path} is damaged: its checksum differs`;
+    return { path, state: { ...state, ...(settings === undefined ? {} : { settings }) } };
+  } finally {
+    await opened.close();
   }
 }
 
@@ -190,6 +242,7 @@ export function writeText(path: string, text: string): Promise<void> {
   return writeAtomically(path, (file) => writeFully(file, new TextEncoder().encode(text)));
 }
 
+/** Undefined for what is no JSON. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -206,21 +259,32 @@ function failDamaged(path: string, why: string): never {
   );
 }
 
-/** @throws DiagnosticError Z612 when a checkpoint belongs to another model or another order of the data */
-export function checkSameRun(path: string, found: RunState, wanted: Omit<RunState, 'step'>): void {
-  const message =
-    found.modelHash !== wanted.modelHash
-      ? `${path} belongs to another model, objective, batch size, precision, optimizer (or its moving average) or set of frozen weights (hash ${found.modelHash.slice(0, 12)}, this one is ${wanted.modelHash.slice(0, 12)})`
-      : found.cursor.seed !== wanted.cursor.seed
-        ? `${path} was made with seed ${found.cursor.seed}, this run has seed ${wanted.cursor.seed}`
-        : undefined;
-  if (message !== undefined)
-    throw new DiagnosticError([
-      {
+/**
+ * What has changed since a checkpoint was made, and may.
+ * @throws DiagnosticError Z612 for each change that makes it another run
+ */
+export function checkSameRun(path: string, found: RunState, wanted: Omit<RunState, 'step'>): Change[] {
+  const changes = changesBetween(
+    found.settings ?? {},
+    found.settings === undefined ? {} : (wanted.settings ?? {}),
+  );
+  const refused = changes
+    .filter(isRefused)
+    .map((change) => `${path} was made with ${describeChange(change)}`);
+  if (found.cursor.seed !== wanted.cursor.seed && !changes.some((c) => c.setting === 'seed'))
+    refused.push(`${path} was made with seed: ${found.cursor.seed}, now ${wanted.cursor.seed}`);
+  if (found.modelHash !== wanted.modelHash && refused.length === 0)
+    refused.push(
+      `${path} belongs to another model, objective, batch size, precision, optimizer (or its moving average) or set of frozen weights (hash ${found.modelHash.slice(0, 12)}, this one is ${wanted.modelHash.slice(0, 12)})`,
+    );
+  if (refused.length > 0)
+    throw new DiagnosticError(
+      refused.map((message) => ({
         code: 'Z612',
         severity: 'error',
         message,
-        help: 'resume with the recipe it was made with, or use another --out',
-      },
-    ]);
+        help: 'resume with what it was made with, or use another --out (--weights starts from its weights)',
+      })),
+    );
+  return changes;
 }

@@ -2,32 +2,64 @@
  * `metrics.jsonl`: one line a step, appended as steps report, flushed to the disk before each checkpoint.
  *
  * After a kill the file may hold rows beyond the checkpoint, the last one torn. `open` keeps the rows before
- * the step that the run goes on with, so a resumed file reads as if the run had never been cut.
+ * the step that the run goes on with, so a resumed file reads as if the run had never been cut. What a disk or
+ * a hand took away stays away, and is said.
  */
-import { type FileHandle, open } from 'node:fs/promises';
-import { failSystem } from '../../data/files/atomic.ts';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type Diagnostic, fail } from '../../../grammar/diagnostics.ts';
+import { failSystem, writeAtomically, writeFully } from '../../data/files/atomic.ts';
 import type { MetricsRow } from '../types.ts';
 
-/**
- * Length in bytes of the leading rows whose step is below `step`; stops at the first
- * other or unreadable line.
- */
-export function keptBytes(content: Uint8Array, step: number): number {
-  let kept = 0;
-  for (;;) {
-    const end = content.indexOf(0x0a, kept);
-    if (end < 0) return kept;
-    const line = new TextDecoder().decode(content.subarray(kept, end));
-    let row: unknown;
-    try {
-      row = JSON.parse(line);
-    } catch {
-      return kept;
-    }
+interface KeptRows {
+  readonly rows: Buffer;
+  /** Steps before the one that the run goes on with which have no row, as `3` or `3 to 5`. */
+  readonly gaps: readonly string[];
+}
+
+/** The step of a line; undefined for what is no row. */
+function stepOf(line: Uint8Array): number | undefined {
+  try {
+    const row: unknown = JSON.parse(new TextDecoder().decode(line));
     const found = typeof row === 'object' && row !== null && 'step' in row ? row.step : undefined;
-    if (typeof found !== 'number' || found >= step) return kept;
-    kept = end + 1;
+    return typeof found === 'number' ? found : undefined;
+  } catch {
+    return undefined;
   }
+}
+
+/** The whole rows of steps below `step`, in order, each step once. */
+export function keptRows(content: Uint8Array, step: number): KeptRows {
+  const lines: Uint8Array[] = [];
+  const gaps: string[] = [];
+  let next = 0;
+  const miss = (until: number): void => {
+    if (until > next) gaps.push(until === next + 1 ? `${next}` : `${next} to ${until - 1}`);
+  };
+  for (let at = 0; ; ) {
+    const end = content.indexOf(0x0a, at);
+    if (end < 0) break;
+    const line = content.subarray(at, end + 1);
+    at = end + 1;
+    const found = stepOf(line);
+    if (found === undefined || found < next || found >= step) continue;
+    miss(found);
+    lines.push(line);
+    next = found + 1;
+  }
+  miss(step);
+  return { rows: Buffer.concat(lines), gaps };
+}
+
+/** Gaps that a warning names at most. */
+const named = 10;
+
+function gapsWarning(path: string, gaps: readonly string[]): Diagnostic {
+  const shown = gaps.slice(0, named).join(', ');
+  return {
+    code: 'Z619',
+    severity: 'warning',
+    message: `${path} lacks rows of steps that are done: ${shown}${gaps.length > named ? ', …' : ''}`,
+  };
 }
 
 /** Rows wait in memory and are written together: at every flush, or when some have gathered. */
@@ -44,14 +76,26 @@ export class MetricsFile {
 
   /**
    * Opens the file for the run that begins with `step`: rows of that step and later are cut off.
+   * @param warn told of steps before it that have no row
    * @throws DiagnosticError Z413
    */
-  static async open(path: string, step: number): Promise<MetricsFile> {
+  static async open(path: string, step: number, warn: (warning: Diagnostic) => void): Promise<MetricsFile> {
     try {
-      const file = await open(path, 'a+');
+      const old = await stat(path).catch(() => undefined);
+      if (old !== undefined && !old.isFile()) fail('Z413', `cannot write ${path}: it is not a file`);
+      let file = await open(path, 'a+');
       try {
-        await file.truncate(keptBytes(await file.readFile(), step));
-        await file.sync();
+        const content = await file.readFile();
+        const { rows, gaps } = keptRows(content, step);
+        if (gaps.length > 0) warn(gapsWarning(path, gaps));
+        if (rows.equals(content.subarray(0, rows.length))) {
+          await file.truncate(rows.length);
+          await file.sync();
+        } else {
+          await file.close();
+          await writeAtomically(path, (whole) => writeFully(whole, rows));
+          file = await open(path, 'a');
+        }
       } catch (error) {
         await file.close();
         throw error;

@@ -1,25 +1,35 @@
 /**
  * The folder of a training run: whether it may be used, and the small files that say what was trained.
  *
- * `run.json` is the first file written and marks the folder as a run. A folder with anything
+ * `run.json` is the first file written behind the lock and marks the folder as a run. A folder with anything
  * else in it is never touched.
  */
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { fail } from '../../../grammar/diagnostics.ts';
-import { failSystem } from '../../data/files/atomic.ts';
+import { failSystem, makeFolders } from '../../data/files/atomic.ts';
+import { readText } from '../../data/files/read-fully.ts';
 import { writeText } from './checkpoints.ts';
+import { lockName, RunLock, refuseLocked } from './lock.ts';
 
 const marker = 'run.json';
 /** What a kill leaves beside a file that was being written. */
 const halfWritten = /^\..*\.tmp$/;
+
+const changeSchema = z.object({
+  setting: z.string(),
+  from: z.union([z.string(), z.number()]).optional(),
+  to: z.union([z.string(), z.number()]).optional(),
+});
 
 const descriptionSchema = z.object({
   recipe: z.string().optional(),
   model: z.string().optional(),
   /** What the weights started from: a path from the folder, an absolute one, or a rule. */
   weights: z.string().optional(),
+  /** What a resumed run took over, from which step on. */
+  changes: z.array(changeSchema.extend({ step: z.int() })).optional(),
 });
 export type RunDescription = z.infer<typeof descriptionSchema>;
 
@@ -41,10 +51,15 @@ async function entriesOf(folder: string): Promise<string[]> {
 
 /**
  * Looks at the folder without changing it.
- * @throws DiagnosticError Z613 when it is not empty and must not be used
+ * @throws DiagnosticError Z613 when it is not empty and must not be used, Z617 when a process trains into it
  */
-export async function examineRunFolder(folder: string, resume: boolean): Promise<RunFolder> {
-  const entries = (await entriesOf(folder)).filter((name) => !halfWritten.test(name));
+export async function examineRunFolder(folder: string, resume: boolean): Promise<void> {
+  await refuseLocked(folder);
+  await examineContents(folder, resume);
+}
+
+async function examineContents(folder: string, resume: boolean): Promise<RunFolder> {
+  const entries = (await entriesOf(folder)).filter((name) => name !== lockName && !halfWritten.test(name));
   const begun = entries.includes(marker);
   if (entries.length === 0 || (begun && resume)) return { begun };
   if (resume) fail('Z613', `${folder} is not empty and holds no training run: nothing to resume`);
@@ -56,6 +71,29 @@ export async function examineRunFolder(folder: string, resume: boolean): Promise
 }
 
 /**
+ * Creates the folder and locks it for this process; what it holds is looked at again, since others may have
+ * written into it until now.
+ * @throws DiagnosticError Z413, Z613, Z617
+ */
+export async function lockRunFolder(
+  folder: string,
+  resume: boolean,
+): Promise<RunFolder & { readonly lock: RunLock }> {
+  try {
+    await makeFolders(folder);
+  } catch (error) {
+    failSystem('Z413', `cannot create ${folder}`, error);
+  }
+  const lock = await RunLock.take(folder);
+  try {
+    return { ...(await examineContents(folder, resume)), lock };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/**
  * What a run's folder says of it; undefined for other folders.
  * @throws DiagnosticError Z613 when it cannot be read or is malformed
  */
@@ -63,7 +101,7 @@ export async function describeRun(folder: string): Promise<RunDescription | unde
   const path = join(folder, marker);
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readText(path, 'Z613');
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code!)) return undefined;
     failSystem('Z613', `cannot read ${path}`, error);
@@ -77,7 +115,7 @@ export async function describeRun(folder: string): Promise<RunDescription | unde
 }
 
 /**
- * Creates the folder and writes the files that describe the run, the marker first.
+ * Writes the files that describe the run into a locked folder, the marker first.
  * @param files name to text: `model.zoo`, `recipe.zoo`
  * @throws DiagnosticError Z413
  */
@@ -87,12 +125,12 @@ export async function beginRunFolder(
   files: ReadonlyMap<string, string>,
 ): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true });
     for (const name of await readdir(folder))
       if (halfWritten.test(name)) await rm(join(folder, name), { force: true });
   } catch (error) {
-    failSystem('Z413', `cannot create ${folder}`, error);
+    failSystem('Z413', `cannot write into ${folder}`, error);
   }
-  await writeText(join(folder, marker), `${JSON.stringify({ version: 1, ...description }, null, 2)}\n`);
+  const run = { version: 1, ...description };
+  await writeText(join(folder, marker), `${JSON.stringify(run, null, 2)}\n`);
   for (const [name, text] of files) await writeText(join(folder, name), text);
 }

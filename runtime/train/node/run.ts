@@ -7,12 +7,16 @@
 import { join } from 'node:path';
 import type { Recipe, Weight } from '../../../compiler/model/types.ts';
 import { averagePrefix } from '../../../compiler/optimizers.ts';
+import type { Diagnostic } from '../../../grammar/diagnostics.ts';
+import { renderDiagnostics } from '../../../grammar/render.ts';
 import { type TensorToWrite, writeSafetensors } from '../../data/safetensors/file.ts';
 import type { BatchSource } from '../../data/types.ts';
+import type { RunSettings } from '../changes.ts';
 import { inSteps, type Schedule } from '../schedule.ts';
 import { trainLoop } from '../trainer.ts';
 import type { MetricsRow, TrainSession, UpdateSettings } from '../types.ts';
 import { type Checkpoint, type CheckpointStore, restoreState } from './checkpoints.ts';
+import type { RunLock } from './lock.ts';
 import { MetricsFile } from './metrics.ts';
 import { showProgress } from './progress.ts';
 import type { StopSignal } from './signals.ts';
@@ -54,8 +58,12 @@ interface RunParts {
   readonly schedule: Schedule;
   readonly settings: UpdateSettings;
   readonly store: CheckpointStore;
+  /** Of the run folder. */
+  readonly lock: RunLock;
   /** What its checkpoints must agree on. */
   readonly modelHash: string;
+  /** What they are compared by. */
+  readonly compared: RunSettings;
   /** Weights that count batches seen by batch norm, and how many a step shows it: one for each chunk. */
   readonly counters: ReadonlySet<string>;
   readonly seenPerStep: number;
@@ -78,7 +86,7 @@ export class Run {
   /** Trains on, or from the start without a checkpoint, until the end or a stop. */
   async go(checkpoint: Checkpoint | undefined, signal: StopSignal): Promise<TrainResult> {
     const { recipe, out, notify } = this.#options;
-    const { session, source, schedule, settings, store, modelHash } = this.#parts;
+    const { session, source, schedule, settings, store, lock, modelHash, compared } = this.#parts;
     const began = performance.now();
     const start = checkpoint?.state.step ?? 0;
     this.#carriedAt = start;
@@ -87,7 +95,7 @@ export class Run {
       await this.#restore(checkpoint);
       notify(`resuming at step ${start} of ${end}`);
     } else await this.#initialise();
-    const metrics = await MetricsFile.open(join(out, 'metrics.jsonl'), start);
+    const metrics = await MetricsFile.open(join(out, 'metrics.jsonl'), start, this.#warn);
     const progress = this.#options.progress ? showProgress(start, end) : undefined;
     let last: MetricsRow | undefined;
     try {
@@ -107,14 +115,17 @@ export class Run {
           progress?.row(row);
         },
         save: async (step, cursor) => {
+          await lock.check();
           await metrics.flush();
-          await store.save(session, this.#carriedBehind(step), { step, cursor, modelHash });
+          const state = { step, cursor, modelHash, settings: compared };
+          await store.save(session, this.#carriedBehind(step), state);
         },
-        stopRequested: () => signal.requested,
+        stopRequested: () => signal.requested || lock.lost,
         now: () => performance.now(),
       });
       progress?.end();
       const stopped = steps < end;
+      await lock.check();
       const weights = stopped ? undefined : await this.#writeWeights(steps);
       const seconds = (performance.now() - began) / 1000;
       return { steps, stopped, seconds, ...(last ? { last } : {}), ...(weights ? { weights } : {}) };
@@ -123,6 +134,8 @@ export class Run {
       await metrics.close();
     }
   }
+
+  readonly #warn = (warning: Diagnostic): void => this.#options.notify(renderDiagnostics([warning]));
 
   #saveEvery(): number {
     const { every } = this.#options.recipe.checkpoint ?? defaultCheckpoint;

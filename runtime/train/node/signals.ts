@@ -1,8 +1,13 @@
 /**
- * SIGINT and SIGTERM ask a run to finish its step, save and end well; schedulers preempt with them. A second
- * SIGINT ends at once: what was saved before stays.
+ * SIGINT, SIGTERM and SIGHUP ask a run to finish its step, save and end well; schedulers preempt with them, a
+ * terminal that closes sends the last. A second one ends at once: what was saved before stays.
  */
-const signals = ['SIGINT', 'SIGTERM'] as const;
+import { constants } from 'node:os';
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Milliseconds in which another signal is the first one again: npm passes on what its whole group was sent. */
+const echo = 250;
 
 export interface StopSignal {
   readonly requested: boolean;
@@ -12,16 +17,16 @@ export interface StopSignal {
 
 /** @param notify told once, when the first signal comes */
 export function listenForStop(notify: (text: string) => void): StopSignal {
-  let requested = false;
+  let asked: number | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (requested && signal === 'SIGINT') process.exit(130);
-    if (!requested) notify(`${signal}: finishing this step and saving (again: stop at once)`);
-    requested = true;
+    if (asked === undefined) notify(`${signal}: finishing this step and saving (again: stop at once)`);
+    else if (performance.now() - asked > echo) process.exit(128 + constants.signals[signal]);
+    asked ??= performance.now();
   };
   for (const signal of signals) process.on(signal, onSignal);
   return {
     get requested() {
-      return requested;
+      return asked !== undefined;
     },
     release() {
       for (const signal of signals) process.off(signal, onSignal);

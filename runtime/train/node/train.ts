@@ -9,6 +9,7 @@ import { cutAtGather } from '../../../compiler/autodiff/chunk.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
 import { keptPrefixes } from '../../../compiler/optimizers.ts';
+import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../../grammar/render.ts';
 import type { BatchSource } from '../../data/types.ts';
 import { chunkByChunk, type StepComputation, wholeBatch } from '../../reference/computation.ts';
@@ -16,6 +17,7 @@ import { ReferenceTrainSession } from '../../reference/session.ts';
 import type { CompileFor } from '../../tune/contest.ts';
 import type { Device } from '../../types.ts';
 import { formatBytes } from '../../webgpu/device.ts';
+import { type Change, describeChange, runSettings } from '../changes.ts';
 import { batchCounters } from '../counters.ts';
 import { chunkSize, planTraining, traceLoss } from '../plan.ts';
 import { scheduleOf } from '../schedule.ts';
@@ -24,7 +26,13 @@ import { checkHostBatch, checkSupported, settingsFor, unreadWarning } from '../s
 import type { TrainSession, UpdateSettings } from '../types.ts';
 import { CheckpointStore, checkSameRun } from './checkpoints.ts';
 import { defaultCheckpoint, Run, type RunOptions, type TrainResult } from './run.ts';
-import { beginRunFolder, describeRun, examineRunFolder } from './run-folder.ts';
+import {
+  beginRunFolder,
+  describeRun,
+  examineRunFolder,
+  lockRunFolder,
+  type RunDescription,
+} from './run-folder.ts';
 import { listenForStop } from './signals.ts';
 
 type TrainExecutor =
@@ -61,50 +69,81 @@ function modelHash(graph: Graph, settings: UpdateSettings): string {
 
 /**
  * Trains until the recipe's end, `steps`, SIGINT or SIGTERM.
- * @throws DiagnosticError Z413 (disk), Z601 to Z613
+ * @throws DiagnosticError Z413 (disk), Z601 to Z617
  */
 export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
   const { recipe, out, resume } = options;
+  const warn = (warning: Diagnostic): void => options.notify(renderDiagnostics([warning]));
   checkSupported(recipe, options.executor.kind === 'reference');
   checkHostBatch(recipe);
   const graph = traceLoss(recipe);
   const { settings, unread } = settingsFor(recipe, graph);
-  const folder = await examineRunFolder(out, resume);
-  const hash = modelHash(graph, settings);
-  const store = new CheckpointStore(out, (recipe.checkpoint ?? defaultCheckpoint).keep);
-  const checkpoint = folder.begun ? await store.latest() : undefined;
-  if (checkpoint)
-    checkSameRun(checkpoint.path, checkpoint.state, {
-      modelHash: hash,
-      cursor: { epoch: 0, batch: 0, seed: recipe.seed },
-    });
-  for (const warning of unreadWarning(recipe.model.name, unread))
-    options.notify(renderDiagnostics([warning]));
-  const source = await options.openSource();
+  await examineRunFolder(out, resume);
+  for (const warning of unreadWarning(recipe.model.name, unread)) warn(warning);
   const signal = listenForStop(options.notify);
   try {
-    const schedule = scheduleOf(recipe, source.batchesPerEpoch, options.steps);
-    const weights = checkpoint === undefined ? options.startedFrom : (await describeRun(out))?.weights;
-    const description = { recipe: recipe.name, model: recipe.model.name };
-    await beginRunFolder(
-      out,
-      { ...description, ...(weights === undefined ? {} : { weights }) },
-      options.files,
-    );
-    await store.clean();
-    const session = await openSession(options, graph, settings);
+    const source = await options.openSource();
     try {
-      const counters = batchCounters(graph, recipe.model.weights);
-      const seenPerStep = recipe.batch / (chunkSize(recipe) ?? recipe.batch);
-      const parts = { session, source, schedule, settings, store, modelHash: hash, counters, seenPerStep };
-      return await new Run(options, parts).go(checkpoint, signal);
+      const schedule = scheduleOf(recipe, source.batchesPerEpoch, options.steps);
+      const { begun, lock } = await lockRunFolder(out, resume);
+      try {
+        const store = new CheckpointStore(out, (recipe.checkpoint ?? defaultCheckpoint).keep);
+        const checkpoint = begun ? await store.latest(warn) : undefined;
+        const hash = modelHash(graph, settings);
+        const compared = runSettings(recipe, schedule, source.identity);
+        const cursor = { epoch: 0, batch: 0, seed: recipe.seed };
+        const changes = checkpoint
+          ? checkSameRun(checkpoint.path, checkpoint.state, { modelHash: hash, cursor, settings: compared })
+          : [];
+        if (changes.length > 0) warn(takenOver(changes));
+        const step = checkpoint?.state.step ?? 0;
+        const before = checkpoint === undefined ? { weights: options.startedFrom } : await describeRun(out);
+        const description = { recipe: recipe.name, model: recipe.model.name, weights: before?.weights };
+        await beginRunFolder(
+          out,
+          { ...description, changes: changesSince(before, step, changes) },
+          options.files,
+        );
+        await store.clean();
+        const session = await openSession(options, graph, settings);
+        try {
+          const counters = batchCounters(graph, recipe.model.weights);
+          const seenPerStep = recipe.batch / (chunkSize(recipe) ?? recipe.batch);
+          const made = { session, source, schedule, settings, store, lock };
+          const parts = { ...made, modelHash: hash, compared, counters, seenPerStep };
+          return await new Run(options, parts).go(checkpoint, signal);
+        } finally {
+          session.close();
+        }
+      } finally {
+        lock.release();
+      }
     } finally {
-      session.close();
+      await source.close();
     }
   } finally {
     signal.release();
-    await source.close();
   }
+}
+
+/** What was changed on the way up to now. A change whose steps a kill took back is found again. */
+function changesSince(
+  before: RunDescription | undefined,
+  step: number,
+  changes: readonly Change[],
+): RunDescription['changes'] {
+  const kept = (before?.changes ?? []).filter((change) => change.step < step);
+  const all = [...kept, ...changes.map((change) => ({ step, ...change }))];
+  return all.length === 0 ? undefined : all;
+}
+
+function takenOver(changes: readonly Change[]): Diagnostic {
+  return {
+    code: 'Z620',
+    severity: 'warning',
+    message: 'the run goes on with other settings than its checkpoint was made with; run.json records them',
+    notes: changes.map(describeChange),
+  };
 }
 
 /** The f64 computation of one step, whole or chunk by chunk. */

@@ -7,14 +7,21 @@
  * measured; it is never an error, since everything runs without.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { scheduleKey } from '../../../compiler/kernels/schedules/schedules.ts';
 import type { TunedSchedules } from '../../../compiler/profile.ts';
-import { failSystem, systemReason, writeAtomically, writeFully } from '../../data/files/atomic.ts';
+import { DiagnosticError } from '../../../grammar/diagnostics.ts';
+import {
+  failSystem,
+  makeFolders,
+  systemReason,
+  writeAtomically,
+  writeFully,
+} from '../../data/files/atomic.ts';
+import { readText } from '../../data/files/read-fully.ts';
 import type { AdapterReport } from '../../webgpu/adapter.ts';
 import type { TunedWork } from '../tuner.ts';
 
@@ -85,8 +92,9 @@ async function readCache(
   };
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readText(path, 'Z701');
   } catch (error) {
+    if (error instanceof DiagnosticError) return ignore(error.diagnostics[0]!.message);
     const reason = systemReason(error);
     if (reason === undefined) throw error;
     return (error as NodeJS.ErrnoException).code === 'ENOENT' ? undefined : ignore(reason);
@@ -137,7 +145,7 @@ export async function storeTuned(
   const schedules = { ...old?.schedules, ...Object.fromEntries(added) };
   const cache: Cache = { version: 1, ...identity, schedules };
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolders(folder);
   } catch (error) {
     failSystem('Z413', `cannot create ${folder}`, error);
   }

@@ -6,7 +6,7 @@ import type { Weight } from '../../../compiler/model/types.ts';
 import type { Batch, BatchSource, DataCursor } from '../../../runtime/data/types.ts';
 import { CheckpointStore } from '../../../runtime/train/node/checkpoints.ts';
 import { Run, type RunOptions, type TrainResult } from '../../../runtime/train/node/run.ts';
-import { beginRunFolder, examineRunFolder } from '../../../runtime/train/node/run-folder.ts';
+import { beginRunFolder, examineRunFolder, lockRunFolder } from '../../../runtime/train/node/run-folder.ts';
 import type { StopSignal } from '../../../runtime/train/node/signals.ts';
 import type { Schedule } from '../../../runtime/train/schedule.ts';
 import type {
@@ -144,41 +144,50 @@ export interface FakeRun {
   /** Weights that count batches, and how many a step shows them. */
   readonly counters?: readonly string[];
   readonly seenPerStep?: number;
+  /** Receives what a user would be told. */
+  readonly warnings?: string[];
 }
 
 const goOn: StopSignal = { requested: false, release: () => {} };
 
 /** The road of `trainRecipe` behind the compiler. */
 export async function fakeRun(run: FakeRun): Promise<TrainResult> {
-  const folder = await examineRunFolder(run.out, run.resume);
-  const store = new CheckpointStore(run.out, run.keep ?? 2);
-  const checkpoint = folder.begun ? await store.latest() : undefined;
-  const source = new FakeSource();
-  await beginRunFolder(run.out, { recipe: 'fake' }, new Map([['model.zoo', '# fake\n']]));
-  await store.clean();
-  const model = { name: 'fake', weights } as unknown as RunOptions['recipe']['model'];
-  const schedule: Schedule = { kind: 'cosine', lr: 0.05, warmup: 3, total: run.steps, floor: 0 };
-  const options: RunOptions = {
-    recipe: {
-      model,
-      batch: 5,
-      checkpoint: { every: { value: run.every, unit: 'steps' }, keep: run.keep ?? 2 },
-    },
-    out: run.out,
-    initialWeight: async ({ shape }) =>
-      Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i + 1),
-    notify: () => {},
-    progress: false,
-  };
-  const parts = {
-    session: run.session,
-    source,
-    schedule,
-    settings,
-    store,
-    modelHash: 'fake',
-    counters: new Set(run.counters),
-    seenPerStep: run.seenPerStep ?? 1,
-  };
-  return new Run(options, parts).go(checkpoint, run.signal ?? goOn);
+  await examineRunFolder(run.out, run.resume);
+  const { begun, lock } = await lockRunFolder(run.out, run.resume);
+  try {
+    const store = new CheckpointStore(run.out, run.keep ?? 2);
+    const warnings = run.warnings ?? [];
+    const checkpoint = begun ? await store.latest(({ message }) => warnings.push(message)) : undefined;
+    await beginRunFolder(run.out, { recipe: 'fake' }, new Map([['model.zoo', '# fake\n']]));
+    await store.clean();
+    const model = { name: 'fake', weights } as unknown as RunOptions['recipe']['model'];
+    const schedule: Schedule = { kind: 'cosine', lr: 0.05, warmup: 3, total: run.steps, floor: 0 };
+    const options: RunOptions = {
+      recipe: {
+        model,
+        batch: 5,
+        checkpoint: { every: { value: run.every, unit: 'steps' }, keep: run.keep ?? 2 },
+      },
+      out: run.out,
+      initialWeight: async ({ shape }) =>
+        Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i + 1),
+      notify: (text) => warnings.push(text),
+      progress: false,
+    };
+    const parts = {
+      session: run.session,
+      source: new FakeSource(),
+      schedule,
+      settings,
+      store,
+      lock,
+      modelHash: 'fake',
+      compared: {},
+      counters: new Set(run.counters),
+      seenPerStep: run.seenPerStep ?? 1,
+    };
+    return await new Run(options, parts).go(checkpoint, run.signal ?? goOn);
+  } finally {
+    lock.release();
+  }
 }

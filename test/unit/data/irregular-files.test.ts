@@ -1,17 +1,24 @@
 /**
- * What is no regular file is refused in words: a FIFO would be waited for without end, a folder read as
- * nothing.
+ * What is no regular file is refused in words: a FIFO would be waited for without end, a device read without
+ * one, a folder read as nothing.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkFile, resolveModel } from '../../../compiler/model/index.ts';
+import { readNpy } from '../../../runtime/data/files/npy.ts';
+import { readLines } from '../../../runtime/data/files/text-lines.ts';
 import { decodeImage } from '../../../runtime/data/pictures/open-picture.ts';
 import { readCsvTable } from '../../../runtime/data/sources/csv-table.ts';
+import { CheckpointStore } from '../../../runtime/train/node/checkpoints.ts';
+import { RunLock } from '../../../runtime/train/node/lock.ts';
+import { MetricsFile } from '../../../runtime/train/node/metrics.ts';
 import { readLabels, readTexts } from '../../../zoo/cli/text-lists.ts';
 import { fmt } from '../../../zoo/cli/verbs/fmt.ts';
+import { digestFile, loadPackage } from '../../../zoo/export/package.ts';
 import { nodeHost } from '../../../zoo/host.ts';
 import { openTensors } from '../../../zoo/weights/formats/open-tensors.ts';
 import { openSafetensors } from '../../../zoo/weights/formats/safetensors.ts';
@@ -22,6 +29,20 @@ const fifo = join(folder, 'fifo.zoo');
 const directory = join(folder, 'directory.zoo');
 execFileSync('mkfifo', [fifo]);
 mkdirSync(directory);
+const device = join(folder, 'device.zoo');
+symlinkSync('/dev/zero', device);
+
+const socket = join(folder, 'socket.zoo');
+const server = createServer();
+beforeAll(() => new Promise<void>((resolve) => server.listen(socket, resolve)));
+afterAll(() => new Promise((resolve) => server.close(resolve)));
+
+/** A folder that holds it under this name. */
+function folderWith(name: string, path: string): string {
+  const made = mkdtempSync(join(folder, 'with-'));
+  symlinkSync(path, join(made, name));
+  return made;
+}
 
 const readers: Readonly<Record<string, (path: string) => unknown>> = {
   weights: openTensors,
@@ -31,11 +52,24 @@ const readers: Readonly<Record<string, (path: string) => unknown>> = {
   'a picture': decodeImage,
   texts: async (path) => readTexts(path),
   'a program to format': (path) => fmt([path], { check: true }),
+  'an array': readNpy,
+  'names of classes': readLines,
+  'the manifest of a package': (path) => loadPackage(folderWith('model.json', path)),
+  'a file of a package': digestFile,
+  'the name of the newest checkpoint': (path) => {
+    const run = mkdtempSync(join(folder, 'run-'));
+    symlinkSync(folderWith('latest.json', path), join(run, 'checkpoints'));
+    return new CheckpointStore(run, 1).latest(() => {});
+  },
+  'the lock of a run': (path) => RunLock.take(folderWith('run.lock', path)),
+  'metrics of a run': (path) => MetricsFile.open(path, 1, () => {}),
 };
 
 describe.each([
   ['a FIFO', fifo],
   ['a folder', directory],
+  ['a socket', socket],
+  ['a device', device],
 ])('%s', (_, path) => {
   it.each(Object.keys(readers))(
     'is not read as %s',
@@ -51,6 +85,15 @@ describe.each([
     );
     expect(messages).toEqual([`cannot read ${path}`, `cannot read ${path}`]);
   });
+});
+
+it('a text that no string holds is refused before it is read', () => {
+  const path = join(folder, 'sparse.txt');
+  writeFileSync(path, '');
+  truncateSync(path, 2 ** 32);
+  expect(() => readTexts(path)).toThrow(
+    /^Z701: cannot read .*: it has 4294967296 bytes, more than 268435456/,
+  );
 });
 
 describe('labels', () => {

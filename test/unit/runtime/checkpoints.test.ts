@@ -9,15 +9,21 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { openSafetensors } from '../../../runtime/data/safetensors/file.ts';
+import {
+  openSafetensors,
+  type TensorToWrite,
+  writeSafetensors,
+} from '../../../runtime/data/safetensors/file.ts';
 import { CheckpointStore, checkSameRun, restoreState } from '../../../runtime/train/node/checkpoints.ts';
-import { keptBytes } from '../../../runtime/train/node/metrics.ts';
+import { keptRows } from '../../../runtime/train/node/metrics.ts';
 import { formatDuration, showProgress } from '../../../runtime/train/node/progress.ts';
 import { FakeSession, fakeRun } from '../../support/training/fake-training.ts';
 
@@ -117,6 +123,11 @@ function leftovers(out: string): string[] {
   return (readdirSync(out, { recursive: true }) as string[]).filter((name) => name.endsWith('.tmp'));
 }
 
+/** For checkpoints that are whole. */
+const silent = (): never => {
+  throw new Error('warned');
+};
+
 const run = (out: string, resume = false, session = new FakeSession(), keep = 2) =>
   fakeRun({ out, steps, every, resume, session, keep });
 
@@ -160,7 +171,7 @@ describe('a run folder', () => {
     const before = resultOf(out);
     await expect(run(out)).rejects.toThrow(/Z613/);
     expect(resultOf(out)).toEqual(before);
-    await expect(run(join(folder, 'thesis.txt'))).rejects.toThrow(/Z613: .* is not a folder/);
+    await expect(run(join(folder, 'thesis.txt'))).rejects.toThrow(/Z613: .*thesis\.txt is not a folder/);
   });
 
   it('resumes a finished run to the same result, and a run that never was from its start', async () => {
@@ -178,7 +189,7 @@ describe('a run folder', () => {
     let asked = 0;
     const signal = {
       get requested() {
-        return ++asked === 3;
+        return ++asked === 4;
       },
       release: () => {},
     };
@@ -236,6 +247,8 @@ describe('a kill', () => {
       disk.failAt = at;
       await expect(run(out)).rejects.toThrow();
       disk.failAt = Number.POSITIVE_INFINITY;
+      // Its holder is over in truth.
+      rmSync(join(out, 'run.lock'), { force: true });
       await run(out, true);
       expect(resultOf(out), `after call ${at}`).toEqual(expected);
       expect(leftovers(out)).toEqual([]);
@@ -275,26 +288,80 @@ describe('checkpoints', () => {
     const store = new CheckpointStore(folder, 2);
     await store.save(new FakeSession(), [], state);
     rmSync(join(folder, 'checkpoints/latest.json'));
-    expect((await store.latest())?.state).toEqual(state);
+    expect((await store.latest(silent))?.state).toEqual(state);
   });
 
-  it.each([
-    ['latest.json', '{"file": "../../etc/passwd", "step": 1}', /Z611.*latest\.json is damaged: it names no/],
-    ['latest.json', 'torn', /Z611.*latest\.json is damaged/],
-    ['latest.json', '{"file": "step-1.safetensors", "step": 1}', /Z410.*step-1\.safetensors: no such file/],
-    ['step-00000004.safetensors', 'not a checkpoint', /Z411/],
-  ])('say what is wrong with %s', async (name, text, message) => {
+  /** Two checkpoints, then what a disk may do. */
+  async function damaged(harm: (folder: string) => void): Promise<{ step?: number; warnings: string[] }> {
     const store = new CheckpointStore(folder, 2);
-    await store.save(new FakeSession(), [], state);
-    writeFileSync(join(folder, 'checkpoints', name), text);
-    await expect(store.latest()).rejects.toThrow(message);
+    for (const step of [2, 4]) await store.save(new FakeSession(), [], { ...state, step });
+    harm(join(folder, 'checkpoints'));
+    const warnings: string[] = [];
+    const found = await store.latest(({ code, message }) => warnings.push(`${code}: ${message}`));
+    return { ...(found ? { step: found.state.step } : {}), warnings };
+  }
+
+  /** Every byte of a checkpoint counts: header, metadata and tensors. */
+  it('that are damaged anywhere give way to the one before, with a warning', async () => {
+    const newest = 'step-00000004.safetensors';
+    const harms: Record<string, (folder: string) => void> = {
+      'no checkpoint': (f) => writeFileSync(join(f, newest), 'not a checkpoint'),
+      empty: (f) => writeFileSync(join(f, newest), ''),
+      shorter: (f) => truncateSync(join(f, newest), statSync(join(f, newest)).size - 1),
+      gone: (f) => rmSync(join(f, newest)),
+    };
+    const size = await (async () => {
+      await damaged(() => {});
+      return statSync(join(folder, 'checkpoints', newest)).size;
+    })();
+    for (let at = 0; at < size; at += 29)
+      harms[`byte ${at} of ${size}`] = (f) => {
+        const bytes = readFileSync(join(f, newest));
+        bytes[at]! ^= 0x10;
+        writeFileSync(join(f, newest), bytes);
+      };
+    for (const [name, harm] of Object.entries(harms)) {
+      const { step, warnings } = await damaged(harm);
+      expect(step, name).toBe(2);
+      expect(warnings, name).toHaveLength(1);
+      expect(warnings[0], name).toMatch(/^Z618: .*step-00000004.*goes on from step-00000002\.safetensors/s);
+    }
+  });
+
+  it.each(['{"file": "../../etc/passwd", "step": 1}', 'torn'])(
+    'are found by their own checksums where latest.json is %s',
+    async (text) => {
+      const { step, warnings } = await damaged((f) => writeFileSync(join(f, 'latest.json'), text));
+      expect(step).toBe(4);
+      expect(warnings[0]).toMatch(/^Z618: .*latest\.json is damaged: it names no checkpoint/);
+    },
+  );
+
+  it('are refused where none is whole', async () => {
+    const harm = (f: string) => {
+      for (const step of [2, 4]) writeFileSync(join(f, `step-0000000${step}.safetensors`), '');
+    };
+    await expect(damaged(harm)).rejects.toThrow(/^Z611: no checkpoint is whole: .*0004.*0002/);
+  });
+
+  it('of versions without checksums are resumed', async () => {
+    const out = join(folder, 'run');
+    await run(out);
+    const path = join(out, 'checkpoints/step-00000005.safetensors');
+    const file = await openSafetensors(path);
+    const { settings: _, ...old } = JSON.parse(file.metadata.get('zooc.run')!);
+    const tensors: TensorToWrite[] = [];
+    for await (const tensor of file.tensors()) tensors.push(tensor);
+    await file.close();
+    await writeSafetensors(path, tensors, { 'zooc.run': JSON.stringify({ ...old, version: 1 }) });
+    expect((await run(out, true)).steps).toBe(5);
   });
 
   it('with other tensors are refused by name', async () => {
     const store = new CheckpointStore(folder, 2);
     await store.save(new FakeSession(), [], state);
     const other = new FakeSession();
-    const { path } = (await store.latest())!;
+    const { path } = (await store.latest(silent))!;
     Object.assign(other, { state: [{ name: 'w', shape: [2], dtype: 'F32' }] });
     await expect(restoreState(path, other, () => {})).rejects.toThrow(/Z611.*w is F32 \[37\], not F32 \[2\]/);
     Object.assign(other, { state: [{ name: 'x', shape: [2], dtype: 'F32' }] });
@@ -306,36 +373,59 @@ describe('checkpoints', () => {
     checkSameRun('p', state, wanted);
     expect(() => checkSameRun('p', state, { ...wanted, modelHash: 'xyz' })).toThrow(/Z612.*another model/);
     const seeded = { ...wanted, cursor: { ...wanted.cursor, seed: 2 } };
-    expect(() => checkSameRun('p', state, seeded)).toThrow(/Z612.*made with seed 1.*has seed 2/);
+    expect(() => checkSameRun('p', state, seeded)).toThrow(/Z612.*made with seed: 1, now 2/);
   });
 
   it('need a folder that can be written', async () => {
     mkdirSync(join(folder, 'run'));
     writeFileSync(join(folder, 'run/checkpoints'), 'in the way');
     const store = new CheckpointStore(join(folder, 'run'), 2);
-    await expect(store.save(new FakeSession(), [], state)).rejects.toThrow(/Z413: cannot create/);
+    await expect(store.save(new FakeSession(), [], state)).rejects.toThrow(
+      /Z413: cannot write .*: a part of the path is not a folder/,
+    );
   });
 });
 
 describe('metrics', () => {
   const text = '{"step":0,"loss":1}\n{"step":1,"loss":0.5}\n{"step":2,"loss":0.25}\n';
   const lines = text.split('\n').map((l) => l.length + 1);
+  const kept = (content: string, step: number) => {
+    const { rows, gaps } = keptRows(new TextEncoder().encode(content), step);
+    return { rows: rows.toString(), gaps };
+  };
 
   it('are cut before the step that the run goes on with, wherever the last line was torn', () => {
-    const bytes = new TextEncoder().encode(text);
-    for (let length = 0; length <= bytes.length; length++) {
+    for (let length = 0; length <= text.length; length++) {
       for (let step = 0; step <= 4; step++) {
         const whole =
-          [0, lines[0]!, lines[0]! + lines[1]!, bytes.length].filter((n) => n <= length).length - 1;
-        const expected = [0, lines[0]!, lines[0]! + lines[1]!, bytes.length][Math.min(step, whole)];
-        expect(keptBytes(bytes.subarray(0, length), step)).toBe(expected);
+          [0, lines[0]!, lines[0]! + lines[1]!, text.length].filter((n) => n <= length).length - 1;
+        const expected = [0, lines[0]!, lines[0]! + lines[1]!, text.length][Math.min(step, whole)];
+        expect(kept(text.slice(0, length), step).rows).toBe(text.slice(0, expected));
       }
     }
   });
 
-  it('end before a line that is no row', () => {
-    expect(keptBytes(new TextEncoder().encode('{"step":0}\nnull\n{"step":1}\n'), 9)).toBe(11);
-    expect(keptBytes(new TextEncoder().encode('{"step":0}\ngarbage\n'), 9)).toBe(11);
+  it('keep what stands behind a line that is no row, and each step once', () => {
+    const rows = (...steps: number[]) => steps.map((step) => `{"step":${step}}\n`).join('');
+    expect(kept(`${rows(0)}null\n${rows(1)}`, 2)).toEqual({ rows: rows(0, 1), gaps: [] });
+    expect(kept(`${rows(0)}garb\0ge\n${rows(2, 3, 6)}`, 9)).toEqual({
+      rows: rows(0, 2, 3, 6),
+      gaps: ['1', '4 to 5', '7 to 8'],
+    });
+    expect(kept(rows(0, 0, 1, 1, 0, 2), 3)).toEqual({ rows: rows(0, 1, 2), gaps: [] });
+    expect(kept('', 2)).toEqual({ rows: '', gaps: ['0 to 1'] });
+  });
+
+  it('that are lost are said when a run goes on, and the others stay', async () => {
+    const out = join(folder, 'run');
+    await run(out);
+    const path = join(out, 'metrics.jsonl');
+    const before = readFileSync(path, 'utf8').split('\n');
+    writeFileSync(path, [before[0], 'x', ...before.slice(2)].join('\n'));
+    const warnings: string[] = [];
+    await fakeRun({ out, steps: 6, every, resume: true, session: new FakeSession(), warnings });
+    expect(warnings.join()).toMatch(/Z619.*metrics\.jsonl lacks rows of steps that are done: 1$/m);
+    expect(resultOf(out).metrics.map((row) => (row as { step: number }).step)).toEqual([0, 2, 3, 4, 5]);
   });
 });
 

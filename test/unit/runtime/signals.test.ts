@@ -1,11 +1,15 @@
-/** Signals to a training process: SIGINT and SIGTERM save and exit with 0, SIGKILL costs nothing but time. */
+/**
+ * Signals to a training process: SIGINT, SIGTERM and SIGHUP save and exit with 0, a second one ends at once,
+ * SIGKILL costs nothing but time.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { listenForStop } from '../../../runtime/train/node/signals.ts';
 
 const script = fileURLToPath(new URL('../../support/training/train-child.ts', import.meta.url));
 const steps = 40;
@@ -18,6 +22,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 interface Child {
   readonly process: ChildProcess;
   readonly started: Promise<void>;
+  /** Resolves once stderr has this text. */
+  told(text: string): Promise<void>;
   readonly ended: Promise<{ code: number | null; output: string; errors: string }>;
 }
 
@@ -34,19 +40,22 @@ function train(out: string, delay: number): Child {
     });
   });
   const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, output, errors }));
-  return { process: child, started, ended };
+  const told = async (text: string): Promise<void> => {
+    while (!errors.includes(text)) await once(child.stderr, 'data');
+  };
+  return { process: child, started, told, ended };
 }
 
 const finalWeights = (out: string): string => readFileSync(join(out, 'weights.safetensors')).toString('hex');
 
 describe('a training process', () => {
-  it('saves and exits with 0 on SIGTERM and SIGINT, survives SIGKILL, and ends with the same bits', async () => {
+  it('saves and exits with 0 on SIGTERM, SIGINT and SIGHUP, survives SIGKILL, and ends with the same bits', async () => {
     const whole = join(folder, 'whole');
     const cut = join(folder, 'cut');
     const uncut = await train(whole, 0).ended;
     expect(uncut).toMatchObject({ code: 0, errors: '' });
 
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
       const child = train(cut, 60);
       await child.started;
       child.process.kill(signal);
@@ -67,5 +76,40 @@ describe('a training process', () => {
     expect(rows.map((row) => (JSON.parse(row) as { step: number }).step)).toEqual(
       Array.from({ length: steps }, (_, i) => i),
     );
+  });
+  it.each([
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ] as const)('ends at once at a second %s', async (signal, expected) => {
+    // The step under way takes longer than any test.
+    const child = train(join(folder, signal), 3_600_000);
+    await child.started;
+    child.process.kill(signal);
+    await child.told('finishing this step');
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    child.process.kill(signal);
+    expect((await child.ended).code).toBe(expected);
+  });
+});
+
+describe('a stop signal', () => {
+  it('that npm passes on right behind that of the group is the same one', () => {
+    let now = 1000;
+    vi.spyOn(performance, 'now').mockImplementation(() => now);
+    const exit = vi.spyOn(process, 'exit').mockImplementation((() => {}) as typeof process.exit);
+    const told: string[] = [];
+    const signal = listenForStop((text) => told.push(text));
+    expect(signal.requested).toBe(false);
+    process.emit('SIGINT', 'SIGINT');
+    now += 20;
+    process.emit('SIGINT', 'SIGINT');
+    expect(signal.requested).toBe(true);
+    expect(exit).not.toHaveBeenCalled();
+    now += 400;
+    process.emit('SIGINT', 'SIGINT');
+    signal.release();
+    expect(exit.mock.calls).toEqual([[130]]);
+    expect(told).toEqual(['SIGINT: finishing this step and saving (again: stop at once)']);
+    vi.restoreAllMocks();
   });
 });

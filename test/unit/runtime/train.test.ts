@@ -251,7 +251,7 @@ describe('the loop', () => {
   });
 
   it('finishes the step and saves when asked to stop', async () => {
-    let asked = 0;
+    let asked = -1;
     const { all, rows, saves } = loop(new FakeSession(), { stopRequested: () => ++asked === 6 });
     expect(await trainLoop(all)).toBe(6);
     expect(rows).toHaveLength(6);

@@ -4,7 +4,7 @@
  *
  * The memory table and the counts that decide speed go to stderr, or to stdout as JSON.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CompileOptions as PlanOptions, Precision } from '../../../compiler/compile.ts';
 import { printGraph } from '../../../compiler/graph/print.ts';
@@ -20,6 +20,7 @@ import {
 } from '../../../compiler/profiles-matrix.ts';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../../grammar/render.ts';
+import { makeFolders } from '../../../runtime/data/files/atomic.ts';
 import { countSubmits, flopsPerSubmit } from '../../../runtime/submits.ts';
 import { planTraining } from '../../../runtime/train/plan.ts';
 import { checkSupported, unreadWarning } from '../../../runtime/train/supported.ts';
@@ -184,7 +185,7 @@ export async function compile(reference: string, options: CompileOptions): Promi
   }
   for (const warning of unreadWarning(plan.model, unread)) note(renderDiagnostics([warning]));
   const submits = countSubmits(plan, flopsPerSubmit[profile.kind]);
-  mkdirSync(options.out, { recursive: true });
+  await makeFolders(options.out);
   const graphs = [printGraph(graph), ...lowered.map((text) => `# as kernels, with joins\n${text}`)];
   await writeText(join(options.out, 'graph.txt'), graphs.join('\n'));
   for (const pipeline of plan.pipelines) {

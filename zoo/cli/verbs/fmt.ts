@@ -2,13 +2,13 @@
 import { type Diagnostic, DiagnosticError } from '../../../grammar/diagnostics.ts';
 import { parse } from '../../../grammar/parser.ts';
 import { format } from '../../../grammar/printer.ts';
+import { readTextSync } from '../../../runtime/data/files/read-fully.ts';
 import { note, writeText } from '../output.ts';
-import { readText } from '../text-lists.ts';
 
 export async function fmt(files: readonly string[], options: { check?: boolean }): Promise<void> {
   const problems: Diagnostic[] = [];
   for (const path of files) {
-    const text = readText(path);
+    const text = readTextSync(path, 'Z701');
     const { program, diagnostics } = parse({ path, text });
     if (diagnostics.some((d) => d.severity === 'error')) {
       problems.push(...diagnostics);

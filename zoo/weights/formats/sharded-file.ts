@@ -4,11 +4,12 @@
  *
  * Every tensor of the index must be in its file, and every tensor of a file in the index.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { failSystem } from '../../../runtime/data/files/atomic.ts';
+import { readText } from '../../../runtime/data/files/read-fully.ts';
 import type { Tensor } from './safetensors.ts';
 import type { StoredInfo, TensorFile } from './tensor-file.ts';
 
@@ -50,7 +51,7 @@ async function readIndex(path: string): Promise<ReadonlyMap<string, string>> {
   try {
     const { size } = await stat(path);
     if (size > maxIndexBytes) broken(path, `it has ${size} bytes, more than ${maxIndexBytes}`);
-    text = await readFile(path, 'utf8');
+    text = await readText(path, 'Z410');
   } catch (error) {
     failSystem('Z410', `cannot read ${path}`, error);
   }

@@ -1,0 +1,86 @@
+/** What tells one source's batches from another's, without reading pictures: digests, and calls as text. */
+import { createHash, type Hash } from 'node:crypto';
+import type { StaticCall } from '../../../compiler/model/types.ts';
+import { failSystem } from '../files/atomic.ts';
+import { openRegular, readFully } from '../files/read-fully.ts';
+import type { DataIdentity, Feeds } from '../types.ts';
+
+/** Enough of a digest to tell two tables apart that are not made to look alike. */
+const shown = 16;
+
+function digestOf(fill: (hash: Hash) => void): string {
+  const hash = createHash('sha256');
+  fill(hash);
+  return hash.digest('hex').slice(0, shown);
+}
+
+/** Options of a table that decide how it is read, or how fast, and not what comes out. */
+const transport = new Set(['file', 'separator', 'workers', 'cache', 'shuffle']);
+
+/** A call as text, without the places in its file. */
+function callText({ named }: StaticCall): string {
+  const options = Object.entries(named).filter(([name]) => !transport.has(name));
+  return JSON.stringify(Object.fromEntries(options), (key, value) => (key === 'span' ? undefined : value));
+}
+
+interface TableParts {
+  readonly cells: ReadonlyMap<string, readonly string[]>;
+  /** Rows in use. */
+  readonly kept: readonly number[];
+  readonly shuffle: boolean;
+  /** Files that columns read beside it, such as names of classes. */
+  readonly read: readonly string[];
+}
+
+export async function tableIdentity(
+  call: StaticCall,
+  { cells, kept, shuffle, read }: TableParts,
+): Promise<DataIdentity> {
+  const beside = await Promise.all(read.map(sampledDigest));
+  const digest = digestOf((hash) => {
+    hash.update(JSON.stringify([...cells.keys(), ...beside]));
+    for (const row of kept)
+      for (const column of cells.values()) hash.update(`${column[row]!.length} ${column[row]}`);
+  });
+  return {
+    rows: `${kept.length} of digest ${digest}`,
+    order: shuffle ? 'shuffled' : 'as in the table',
+    draws: callText(call),
+  };
+}
+
+/** Bytes of a sample, and how many samples are taken of a large file. */
+const sampleBytes = 2 ** 20;
+const samples = 64;
+
+/** Digest of a file: whole up to 64 MiB, else of samples over all of it, and its size. */
+async function sampledDigest(path: string): Promise<string> {
+  try {
+    const file = await openRegular(path);
+    try {
+      const { size } = await file.stat();
+      const hash = createHash('sha256').update(`${size} `);
+      const stride = Math.max(sampleBytes, Math.floor(size / samples));
+      for (let at = 0; at < size; at += stride)
+        hash.update(await readFully(file, at, Math.min(sampleBytes, size - at), path));
+      return hash.digest('hex').slice(0, shown);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    failSystem('Z410', `cannot read ${path}`, error);
+  }
+}
+
+/** Of a file of ready-made batches. */
+export async function fileIdentity(path: string, batches: number): Promise<DataIdentity> {
+  return { rows: `${batches} batches of digest ${await sampledDigest(path)}`, order: 'as in the file' };
+}
+
+export function tablesIdentity(tables: Feeds): DataIdentity {
+  if (tables.size === 0) return {};
+  const digest = digestOf((hash) => {
+    for (const [name, values] of tables) hash.update(name).update(values);
+  });
+  return { tables: `${[...tables.keys()].join(', ')} of digest ${digest}` };
+}

@@ -1,0 +1,246 @@
+/**
+ * The lock of a run folder, `run.lock`: one process at a time writes into the folder, and the file says which.
+ *
+ * What a killed process left is recognised on the same machine, by the process that is over; of another machine
+ * nothing can be known. A folder that was moved away has taken its lock along, which is how a run notices.
+ */
+import { readFileSync, unlinkSync } from 'node:fs';
+import { link, open, rename, stat, unlink } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { z } from 'zod';
+import { fail } from '../../../grammar/diagnostics.ts';
+import { failSystem, writeFully } from '../../data/files/atomic.ts';
+import { readText } from '../../data/files/read-fully.ts';
+
+export const lockName = 'run.lock';
+
+const holderSchema = z.object({
+  host: z.string(),
+  pid: z.int(),
+  /** Tells the process from a later one with the same number, where the system has such a thing. */
+  began: z.string().optional(),
+  since: z.string(),
+});
+
+type Holder = z.infer<typeof holderSchema>;
+
+/** Milliseconds between looks at the folder. */
+const lookEvery = 1000;
+/** Looks at a lock without words, 100 ms apart: its holder is about to write it, or was killed before. */
+const patience = 20;
+
+/** When a process began, as Linux tells it; undefined elsewhere, and for one that is over. */
+function beginningOf(pid: number): string | undefined {
+  try {
+    const status = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The name in brackets may hold anything. Behind it: the state first, the beginning as the 20th.
+    const [state, ...rest] = status.slice(status.lastIndexOf(')') + 2).split(' ');
+    if (state === 'Z' || state === 'X') return undefined;
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()} ${rest[18]}`;
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
+
+function isOver({ host, pid, began }: Holder): boolean {
+  if (host !== hostname()) return false;
+  return !isAlive(pid) || (began !== undefined && beginningOf(pid) !== began);
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
+}
+
+/** There is no such file, or no folder that could hold it. */
+function isMissing(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '');
+}
+
+/** The text of a lock; undefined where there is none (any more). */
+async function textOf(path: string): Promise<string | undefined> {
+  try {
+    return await readText(path, 'Z613');
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    failSystem('Z613', `cannot read ${path}`, error);
+  }
+}
+
+function holderOf(text: string): Holder | undefined {
+  try {
+    return holderSchema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws DiagnosticError Z617 unless the holder is known to be over */
+function refuseHeld(folder: string, holder: Holder): void {
+  if (isOver(holder)) return;
+  const { host, pid, since } = holder;
+  const here = host === hostname();
+  fail(
+    'Z617',
+    `${folder} is in use: process ${pid} on ${here ? 'this machine' : host} has trained into it since ${since}`,
+    here
+      ? `wait for it, or end it: kill ${pid}`
+      : `wait for it; if it is over (nobody can tell from here), remove ${join(folder, lockName)}`,
+  );
+}
+
+/**
+ * Looks whether somebody trains into a folder, and changes nothing.
+ * @throws DiagnosticError Z617
+ */
+export async function refuseLocked(folder: string): Promise<void> {
+  const holder = holderOf((await textOf(join(folder, lockName))) ?? '');
+  if (holder !== undefined) refuseHeld(folder, holder);
+}
+
+/** Takes away the lock with this text; another one that took its place meanwhile is put back. */
+async function removeStale(path: string, text: string): Promise<void> {
+  const aside = `${path}.${process.pid}`;
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    // Somebody else was faster.
+    if (codeOf(error) === 'ENOENT') return;
+    throw error;
+  }
+  if ((await textOf(aside)) !== text) await link(aside, path).catch(() => {});
+  await unlink(aside);
+}
+
+/** Creates the lock and says which file it is; undefined where there is one. */
+async function createLock(path: string, holder: Holder): Promise<bigint | undefined> {
+  let created = false;
+  try {
+    const file = await open(path, 'wx');
+    created = true;
+    try {
+      await writeFully(file, Buffer.from(`${JSON.stringify(holder)}\n`));
+      return (await file.stat({ bigint: true })).ino;
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (created) unlinkSync(path);
+    if (codeOf(error) === 'EEXIST') return undefined;
+    throw error;
+  }
+}
+
+async function inodeOf(path: string): Promise<bigint | undefined> {
+  try {
+    return (await stat(path, { bigint: true })).ino;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+export class RunLock {
+  readonly #folder: string;
+  readonly #path: string;
+  readonly #inode: bigint;
+  readonly #timer: NodeJS.Timeout;
+  #lost = false;
+  #held = true;
+  readonly #atExit = (): void => this.release();
+
+  private constructor(folder: string, inode: bigint) {
+    this.#folder = folder;
+    this.#path = join(folder, lockName);
+    this.#inode = inode;
+    process.once('exit', this.#atExit);
+    this.#timer = setInterval(() => {
+      // A file system that does not answer now may answer at the next look.
+      this.#look().catch(() => {});
+    }, lookEvery).unref();
+  }
+
+  /**
+   * @param folder exists
+   * @throws DiagnosticError Z617 when another process holds it, Z413 when it cannot be written
+   */
+  static async take(folder: string): Promise<RunLock> {
+    const path = join(folder, lockName);
+    const began = beginningOf(process.pid);
+    const holder: Holder = {
+      host: hostname(),
+      pid: process.pid,
+      ...(began === undefined ? {} : { began }),
+      since: new Date().toISOString(),
+    };
+    try {
+      for (let wordless = 0; ; ) {
+        const inode = await createLock(path, holder);
+        if (inode !== undefined) return new RunLock(folder, inode);
+        const text = await textOf(path);
+        if (text === undefined) continue;
+        const found = holderOf(text);
+        if (found !== undefined) refuseHeld(folder, found);
+        else if (wordless++ < patience) {
+          await wait(100);
+          continue;
+        }
+        await removeStale(path, text);
+      }
+    } catch (error) {
+      failSystem('Z413', `cannot lock ${folder}`, error);
+    }
+  }
+
+  /** The folder is not where it was, as far as was looked. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  /** @throws DiagnosticError Z613 when the folder was moved, removed or replaced since it was locked */
+  async check(): Promise<void> {
+    try {
+      await this.#look();
+    } catch (error) {
+      failSystem('Z413', `cannot write into ${this.#folder}`, error);
+    }
+    if (this.#lost)
+      fail(
+        'Z613',
+        `${this.#folder} was moved or removed while this run wrote into it: the run ends, without the steps since its last checkpoint`,
+        'move it back, or name its new place as --out, and go on with --resume',
+      );
+  }
+
+  /** Safe to call twice. */
+  release(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    clearInterval(this.#timer);
+    process.off('exit', this.#atExit);
+    // One that is not ours by now stays.
+    if (holderOf(readOrNothing(this.#path))?.pid === process.pid && !this.#lost) unlinkSync(this.#path);
+  }
+
+  async #look(): Promise<void> {
+    if ((await inodeOf(this.#path)) !== this.#inode) this.#lost = true;
+  }
+}
+
+function readOrNothing(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
