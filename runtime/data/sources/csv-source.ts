@@ -16,6 +16,7 @@ import type { Batch, BatchSource } from '../types.ts';
 import { type Fill, Rows } from './columns/column.ts';
 import { columnsOf, pairOptions } from './columns/open-columns.ts';
 import { PictureShelf, type PictureStores } from './columns/pictures.ts';
+import { UnreadablePictures } from './columns/unreadable.ts';
 import { readCsvTable } from './csv-table.ts';
 import { type BatchMaker, PrefetchedSource } from './prefetch.ts';
 import type { SourceContext } from './source-context.ts';
@@ -50,6 +51,7 @@ class CsvBatches implements BatchMaker {
   readonly #shuffle: boolean;
   readonly #pictures: PictureStores;
   readonly #fed: readonly Fed[];
+  readonly #unreadable: UnreadablePictures;
   readonly #orders = new Map<number, Uint32Array>();
   /** Arrays that are used again. */
   readonly #spare: Batch['inputs'][] = [];
@@ -60,29 +62,55 @@ class CsvBatches implements BatchMaker {
     shuffle: boolean;
     pictures: PictureStores;
     fed: readonly Fed[];
+    unreadable: UnreadablePictures;
   }) {
     this.#count = parts.count;
     this.#context = parts.context;
     this.#shuffle = parts.shuffle;
     this.#pictures = parts.pictures;
     this.#fed = parts.fed;
+    this.#unreadable = parts.unreadable;
     this.batchesPerEpoch = Math.floor(parts.count / parts.context.batch);
   }
 
   async make(epoch: number, batch: number): Promise<Batch> {
     const { batch: rows } = this.#context;
     const inputs = this.#spare.pop() ?? this.#arrays(rows);
-    const wanted = this.#order(epoch).subarray(batch * rows, (batch + 1) * rows);
-    let skipped = 0;
-    const fill = async (wantedIndex: number, row: number) => {
-      const { index, pictures } = await this.#pictures.get(wantedIndex, this.#count);
-      if (index !== wantedIndex) skipped++;
+    const order = this.#order(epoch);
+    const first = batch * rows;
+    const fill = async (row: number, index: number, pictures: readonly Uint8Array[]) => {
       for (const { input, fill, length } of this.#fed) {
         const part = inputs.get(input.name)!.subarray(row * length, (row + 1) * length);
         await fill(part, { epoch, index, pictures });
       }
     };
-    await Promise.all(Array.from(wanted, fill));
+    const read = await Promise.all(
+      Array.from(order.subarray(first, first + rows), async (index, row) => {
+        const found = await this.#pictures.get(index);
+        if ('reason' in found) return { index, failure: found };
+        await fill(row, index, found);
+        return { index, failure: undefined };
+      }),
+    );
+    for (const { index, failure } of read) this.#unreadable.note(index, failure);
+    const open = [...read.keys()].filter((row) => read[row]!.failure !== undefined);
+    const skipped = open.length;
+    // What follows in the order takes the free places, so that no pair stands twice in a batch.
+    for (let passed = rows; open.length > 0; ) {
+      this.#unreadable.check();
+      const wanted = Math.min(open.length, this.#count - passed);
+      if (wanted === 0) this.#unreadable.fail(rows);
+      const others = Array.from({ length: wanted }, (_, i) => order[(first + passed + i) % this.#count]!);
+      passed += wanted;
+      const found = await Promise.all(others.map((index) => this.#pictures.get(index)));
+      for (const [i, pictures] of found.entries()) {
+        const failed = 'reason' in pictures;
+        this.#unreadable.note(others[i]!, failed ? pictures : undefined);
+        if (!failed) await fill(open.shift()!, others[i]!, pictures);
+      }
+    }
+    this.#unreadable.check();
+    this.#unreadable.tell();
     return { inputs, skipped };
   }
 
@@ -91,6 +119,7 @@ class CsvBatches implements BatchMaker {
   }
 
   close(): Promise<void> {
+    this.#unreadable.close();
     return this.#pictures.close();
   }
 
@@ -159,6 +188,7 @@ export async function openCsv(call: StaticCall, context: SourceContext): Promise
       cacheBytes: options.cache * 2 ** 20,
     }),
     fed,
+    unreadable: new UnreadablePictures(path, kept.length, context.warn),
   });
   const batchBytes = fed.reduce((bytes, { length }) => bytes + batch * length * 4, 0);
   return new PrefetchedSource(maker, seed, batchBytes <= smallBatch ? 2 : 1);
