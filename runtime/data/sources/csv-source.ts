@@ -8,6 +8,7 @@ import { z } from 'zod';
 import type { ModelInput, StaticCall, StaticRecord } from '../../../compiler/model/types.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import type { HostArray } from '../../types.ts';
+import { isEncoding } from '../files/decode-text.ts';
 import { failAt, parseOptions } from '../options.ts';
 import { defaultWorkers } from '../pictures/decode.ts';
 import { randomKey, randomPermutation } from '../random.ts';
@@ -21,12 +22,20 @@ import { readCsvTable } from './csv-table.ts';
 import { type BatchMaker, PrefetchedSource } from './prefetch.ts';
 import type { SourceContext } from './source-context.ts';
 
+const oneCharacter = z.string().length(1, 'expected one character');
+
 const schema = z.object({
   file: z.string(),
   ...pairOptions,
   /** Columns by input. */
   inputs: z.custom<StaticRecord>().optional(),
-  separator: z.string().length(1, 'expected one character').optional(),
+  separator: oneCharacter.optional(),
+  /** What cells with separators in them stand between. */
+  quote: z.union([z.literal('none'), oneCharacter], 'expected one character or none').optional(),
+  encoding: z
+    .string()
+    .refine(isEncoding, 'no encoding is called so; some are "utf-8", "utf-16le", "windows-1252", "gb18030"')
+    .optional(),
   shuffle: z.boolean().default(true),
   /** Decoder threads. */
   workers: z.int().min(1).max(64).optional(),
@@ -154,14 +163,14 @@ function warnEmpty(context: SourceContext, path: string, dropped: number, total:
   context.warn?.(diagnostic);
 }
 
-/** Opens the source that a `csv(...)` call names. Errors: Z315, Z412, Z414 to Z418, Z425, Z520 to Z522. */
+/** Opens the source that a `csv(...)` call names. Errors: Z315, Z412, Z414 to Z418, Z425, Z427, Z520 to Z522. */
 export async function openCsv(call: StaticCall, context: SourceContext): Promise<BatchSource> {
   const { inputs, batch, seed, find } = context;
   const options = parseOptions(call, schema, ['file']);
   const columns = columnsOf(call, options, inputs);
   const path = find(options.file);
   const names = [...columns.values()].flatMap((column) => column.columns);
-  const cells = await readCsvTable(path, names, options.separator);
+  const cells = await readCsvTable(path, names, { ...options, warn: context.warn });
   const total = cells.get(names[0]!)!.length;
   const lacking = [...columns.values()].flatMap(({ lacks }) => lacks ?? []);
   const kept = Array.from({ length: total }, (_, row) => row).filter(

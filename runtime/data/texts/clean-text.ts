@@ -8,6 +8,7 @@
  * well-formed UTF-8 ("Ã¼ber") was UTF-8.
  */
 import { decodeHTML } from 'entities';
+import { readC1 } from './windows-1252.ts';
 
 const ligatures: Readonly<Record<string, string>> = {
   ﬀ: 'ff',
@@ -38,11 +39,6 @@ const controlPattern =
 // ANSI escape sequences of terminals.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character starts them
 const terminalPattern = /\u001b\[(?:\d|;)*[a-zA-Z]/g;
-
-/** A C1 control read as the windows-1252 character of that byte, as HTML does for numeric references. */
-function readC1(c: string): string {
-  return decodeHTML(`&#${c.charCodeAt(0)};`);
-}
 
 /**
  * Byte in windows-1252 of each of its characters above 0x7f; bytes it leaves undefined stand for themselves.
