@@ -6,7 +6,7 @@
  */
 import { TextDecoder } from 'node:util';
 import { fail } from '../../../grammar/diagnostics.ts';
-import { readC1 } from '../texts/windows-1252.ts';
+import { readC1 } from '../texts/mojibake/code-pages.ts';
 
 /** No line of a table or list is that long; a file without line ends is none. */
 const longestLine = 16 * 2 ** 20;

@@ -41,6 +41,24 @@ describe('the tokenizer against the original on 150 texts', () => {
   });
 });
 
+const fixture = (name: string) =>
+  JSON.parse(readFileSync(new URL(`../../fixtures/texts/${name}`, import.meta.url), 'utf8'));
+
+describe('texts that need a repair, or seem to', () => {
+  it('have the ids of the original tokenizer', async () => {
+    const clip = await createTokenizer({ vocab: 49408, context: 77 });
+    const texts = fixture('repaired.json') as { text: string; ids: number[] }[];
+    expect(texts.map(({ text }) => ({ text, ids: clip.encode(text) }))).toEqual(texts);
+    expect(texts.length).toBe(181);
+  });
+
+  it('are read in the right encoding where ftfy has evidence, and left alone elsewhere', () => {
+    const texts = fixture('misread.json') as [string, string][];
+    expect(texts.map(([text]) => [text, cleanText(text)])).toEqual(texts);
+    expect(texts.filter(([text, cleaned]) => text.toLowerCase() !== cleaned).length).toBeGreaterThan(200);
+  });
+});
+
 describe('smaller vocabularies', () => {
   it('are the same tokenizer with fewer merges', async () => {
     const small = await createTokenizer({ vocab: 1000, context: 16 });
