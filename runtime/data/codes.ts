@@ -18,6 +18,7 @@ export const dataCodes = {
   Z426: 'pictures that cannot be read, whose places other rows take (a warning)',
   Z427: 'bytes of a table or list that are no text in its encoding',
   Z428: 'cells of a table (CSV) that go over several lines (a warning)',
+  Z429: 'equal texts within a batch (a warning)',
   Z520: 'an unknown data source or augmentation',
   Z521: 'an unknown option of a data source or augmentation',
   Z522: 'an option with a wrong value, or one that is missing',

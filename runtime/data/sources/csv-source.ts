@@ -20,6 +20,7 @@ import { PictureShelf, type PictureStores } from './columns/pictures.ts';
 import { UnreadablePictures } from './columns/unreadable.ts';
 import { readCsvTable } from './csv-table.ts';
 import { type BatchMaker, PrefetchedSource } from './prefetch.ts';
+import { repeatedTexts } from './repeated.ts';
 import type { SourceContext } from './source-context.ts';
 
 const oneCharacter = z.string().length(1, 'expected one character');
@@ -61,6 +62,7 @@ class CsvBatches implements BatchMaker {
   readonly #pictures: PictureStores;
   readonly #fed: readonly Fed[];
   readonly #unreadable: UnreadablePictures;
+  #saidRepeated = false;
   readonly #orders = new Map<number, Uint32Array>();
   /** Arrays that are used again. */
   readonly #spare: Batch['inputs'][] = [];
@@ -120,7 +122,20 @@ class CsvBatches implements BatchMaker {
     }
     this.#unreadable.check();
     this.#unreadable.tell();
-    return { inputs, skipped };
+    const repeated = repeatedTexts(this.#context.inputs, inputs, rows);
+    this.#warnRepeated(repeated);
+    return { inputs, skipped, ...(repeated === undefined ? {} : { repeatedTexts: repeated }) };
+  }
+
+  /** Once. */
+  #warnRepeated(count = 0): void {
+    if (count === 0 || this.#saidRepeated) return;
+    this.#saidRepeated = true;
+    this.#context.warn?.({
+      code: 'Z429',
+      severity: 'warning',
+      message: `${count} of ${this.#context.batch} samples of a batch have a text that another one has, too: a contrastive loss takes them for wrong answers to each other; metrics.jsonl counts them`,
+    });
   }
 
   recycle({ inputs }: Batch): void {

@@ -244,6 +244,22 @@ describe('csv', () => {
     expect(pictures((await take(source, 1))[0]!)).toEqual([1, 2, 3, 4]);
   });
 
+  it('counts texts that stand twice in a batch, and says so once', async () => {
+    const titles = ['same', 'other', 'Same', 'same', 'a', 'b', 'c', 'd'];
+    const rows = titles.map((title, i) => `${readable(i)}\t${title}`);
+    writeFileSync(join(folder, 'repeated.csv'), `filepath\ttitle\n${rows.join('\n')}\n`);
+    const warnings: Diagnostic[] = [];
+    const source = await open(call('csv', ['repeated.csv'], { shuffle: false }), {
+      warn: (d) => warnings.push(d),
+    });
+    const counts: unknown[] = [];
+    for (let i = 0; i < 4; i++) counts.push((await source.next()).repeatedTexts);
+    expect(counts).toEqual([2, 0, 2, 0]);
+    expect(warnings.map((w) => `${w.code} ${w.message.slice(0, 39)}`)).toEqual([
+      'Z429 2 of 4 samples of a batch have a text t',
+    ]);
+  });
+
   it('fails with one message when most pictures cannot be read, or too few for a batch can', async () => {
     const warnings: Diagnostic[] = [];
     const failing = async (name: string, files: readonly string[], batch: number) => {
