@@ -10,7 +10,7 @@ import { decodeHTML, decodeHTMLStrict } from 'entities';
 import { readC1 } from './mojibake/code-pages.ts';
 import { repairMisread } from './mojibake/repair.ts';
 
-const ligatures: Readonly<Record<string, string>> = {
+export const ligatures: Readonly<Record<string, string>> = {
   ﬀ: 'ff',
   ﬁ: 'fi',
   ﬂ: 'fl',
@@ -35,6 +35,8 @@ const ligatures: Readonly<Record<string, string>> = {
   ǌ: 'nj',
 };
 const ligaturePattern = new RegExp(`[${Object.keys(ligatures).join('')}]`, 'g');
+export const doubleQuotes = /[\u201c-\u201f]/g;
+export const singleQuotes = /[\u2018-\u201b\u02bc]/g;
 const c1Pattern = /[\u0080-\u009f]/g;
 const controlPattern =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: removing them is the purpose
@@ -85,8 +87,8 @@ function repairOnce(line: string, references: boolean): string {
     .replace(c1Pattern, readC1)
     .replace(ligaturePattern, (c) => ligatures[c]!)
     .replace(/[\u3000\uff01-\uffef]/g, (c) => c.normalize('NFKC'))
-    .replace(/[\u201c-\u201f]/g, '"')
-    .replace(/[\u2018-\u201b\u02bc]/g, "'")
+    .replace(doubleQuotes, '"')
+    .replace(singleQuotes, "'")
     .replace(/\r\n|[\r\u2028\u2029]/g, '\n')
     .replace(/\p{Surrogate}/gu, '\ufffd')
     .replace(terminalPattern, '')
