@@ -9,7 +9,7 @@ export function repeatedTexts(
   feeds: Feeds,
   batch: number,
 ): number | undefined {
-  const texts = inputs.filter((input) => isText(input) && !input.table);
+  const texts = inputs.filter(isText);
   if (texts.length === 0) return undefined;
   const counts = texts.map(({ name }) => {
     const ids = feeds.get(name)!;
