@@ -21,6 +21,8 @@ export interface OwnColumns {
   readonly data_wait_ms: number;
   /** Samples of the batch that could not be read. */
   readonly skipped: number;
+  /** Samples of the batch with a text that another one before has, too; absent where no text is fed. */
+  readonly repeated_texts?: number;
   readonly epoch: number;
 }
 
@@ -34,6 +36,7 @@ const own: Readonly<Record<keyof OwnColumns, true>> = {
   samples_per_second: true,
   data_wait_ms: true,
   skipped: true,
+  repeated_texts: true,
   epoch: true,
 };
 

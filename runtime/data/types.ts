@@ -29,6 +29,8 @@ export interface Batch {
   readonly inputs: Feeds;
   /** Samples that could not be read and were replaced by others, in this batch. */
   readonly skipped: number;
+  /** Samples with a text that another one before has, too; absent where no text is fed. */
+  readonly repeatedTexts?: number;
 }
 
 /** What batches are made of, in words short enough to be compared; of a digest a part. */

@@ -52,6 +52,7 @@ interface Started {
   readonly lr: number;
   readonly dataWait: number;
   readonly skipped: number;
+  readonly repeatedTexts: number | undefined;
   readonly epoch: number;
   readonly result: Promise<StepResult>;
 }
@@ -83,7 +84,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
   let last = loop.now();
 
   const report = async (): Promise<void> => {
-    const { step, lr, dataWait, skipped, epoch, result } = started.shift()!;
+    const { step, lr, dataWait, skipped, repeatedTexts, epoch, result } = started.shift()!;
     const { loss, terms, gradNorm, scalars, scaling } = await result;
     if (scaling?.overflow) checkOverflows(step, scaling);
     else if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) failNotFinite(step, loss, gradNorm, lr);
@@ -101,6 +102,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
       samples_per_second: rounded(samples),
       data_wait_ms: rounded(dataWait),
       skipped,
+      ...(repeatedTexts === undefined ? {} : { repeated_texts: repeatedTexts }),
       epoch,
     });
   };
@@ -120,7 +122,15 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
       const result = loop.session.step(batch, hyper);
       // A failure is seen when the step's turn to report comes.
       result.catch(() => {});
-      started.push({ step, lr: hyper.lr, dataWait, skipped: batch.skipped, epoch, result });
+      started.push({
+        step,
+        lr: hyper.lr,
+        dataWait,
+        skipped: batch.skipped,
+        repeatedTexts: batch.repeatedTexts,
+        epoch,
+        result,
+      });
       step++;
       await loop.session.taken?.();
       while (started.length > inFlight) await report();

@@ -844,4 +844,32 @@ train "s" of "m" { data = csv("x.csv")  batch = 4 }
       "
     `);
   });
+
+  const mini = (settings: string) => `
+import clip { CLIP, VisionTransformer, TextTransformer }
+model "m" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 8, width = 64, layers = 1, embed = 32),
+  text = TextTransformer(context = 16, vocab = 512, width = 64, layers = 1, embed = 32))
+train "r" of "m" {
+  data = csv("pairs.csv")
+  ${settings}
+}
+`;
+
+  it('Z507: a warm-up longer than the run, counted alike', () => {
+    const schedule = (lengths: string) => check(mini(`batch = 4\n  schedule = cosine(${lengths})`));
+    expect(schedule('warmup = 20 steps, total = 8 steps')).toContain(
+      'warning[Z507]: the warm-up of 20 steps is longer than the 8 of the run: its rate is never reached',
+    );
+    expect(schedule('warmup = 8 steps, total = 8 steps')).not.toContain('Z507');
+    expect(schedule('warmup = 20 steps, total = 8 epochs')).not.toContain('Z507');
+  });
+
+  it('Z508: a batch of one, where samples are set against each other', () => {
+    expect(check(mini('batch = 1'))).toContain('warning[Z508]');
+    expect(check(mini('batch = 2'))).not.toContain('Z508');
+    const alone = `objective alone(out: { image: [B, E], text: [B, E] }) -> [] = mean((out.image - out.text) ^ 2)
+${mini('batch = 1\n  objective = alone')}`;
+    expect(check(alone)).not.toContain('warning');
+  });
 });

@@ -5,15 +5,29 @@
 import { statSync } from 'node:fs';
 import { z } from 'zod';
 import { fail } from '../../grammar/diagnostics.ts';
-import { readTextSync } from '../../runtime/data/files/read-fully.ts';
+import { decodeText } from '../../runtime/data/files/decode-text.ts';
+import { readTextBytesSync } from '../../runtime/data/files/read-fully.ts';
 import { linesOf } from '../../runtime/data/files/text-lines.ts';
 
 const strings = z.array(z.string());
 
-/** The texts of a file; blank lines do not count. */
+/**
+ * A whole text file.
+ * @throws DiagnosticError Z701 for what is no file, Z427; system errors as they are
+ */
+export function readText(path: string): string {
+  return decodeText(readTextBytesSync(path, 'Z701'), path);
+}
+
+/** A line may begin with a bracket, too: only a list of strings has a quote behind it. */
+function looksLikeJson(path: string, text: string): boolean {
+  return /\.json$/i.test(path) || /^\s*\[\s*("|\]\s*$)/.test(text);
+}
+
+/** The texts of a file, one a line, blank ones included, or a JSON array. */
 export function readTexts(path: string): string[] {
-  const text = readTextSync(path, 'Z701');
-  if (!text.trimStart().startsWith('[')) return linesOf(text);
+  const text = readText(path);
+  if (!looksLikeJson(path, text)) return linesOf(text);
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -25,27 +39,37 @@ export function readTexts(path: string): string[] {
   return parsed.data;
 }
 
+const notBlank = (text: string) => text.trim() !== '';
+
+/** A name of a file rather than a label. */
+function looksLikePath(argument: string): boolean {
+  const alone = !/[,\s]/.test(argument);
+  return /\.(txt|json|csv|tsv)$/i.test(argument) || (alone && /[/\\]|^[@~]/.test(argument));
+}
+
 /**
  * Labels of `--labels`: a file's, or the argument itself, which may be called as a folder is, split at
  * commas. At least one.
  */
 export function readLabels(argument: string): string[] {
   const found = statSync(argument, { throwIfNoEntry: false });
-  const labels =
-    found !== undefined && !found.isDirectory()
-      ? readTexts(argument)
-      : argument
-          .split(',')
-          .map((label) => label.trim())
-          .filter((label) => label !== '');
-  if (labels.length === 0) fail('Z703', `--labels ${argument}: no labels`, '--labels "a cat,a dog"');
-  return labels;
+  const isFile = found !== undefined && !found.isDirectory();
+  if (found === undefined && looksLikePath(argument))
+    fail(
+      'Z703',
+      `--labels ${argument}: there is no such file`,
+      '--labels "a cat,a dog" gives labels as they stand',
+    );
+  const labels = isFile ? readTexts(argument) : argument.split(',').map((label) => label.trim());
+  const given = labels.filter(notBlank);
+  if (given.length === 0) fail('Z703', `--labels ${argument}: no labels`, '--labels "a cat,a dog"');
+  return given;
 }
 
 /** Prompts of `--templates`, each with `{}` in it; without a file the label alone. */
 export function readTemplates(path: string | undefined): string[] {
   if (path === undefined) return ['{}'];
-  const templates = readTexts(path);
+  const templates = readTexts(path).filter(notBlank);
   const bad = templates.find((t) => !t.includes('{}'));
   if (bad !== undefined) fail('Z703', `${path}: template "${bad}" has no {}`, 'a photo of a {}');
   if (templates.length === 0) fail('Z703', `${path}: no templates`, 'a photo of a {}');

@@ -5,8 +5,10 @@
  * (`data`, `batch`). Settings may be overridden like parameters: `batch = 64`, `optimizer.lr = 1e-3`; paths
  * that name no setting belong to the model (`vision.layers = 2`).
  */
+
 import type { Expr, TrainDecl } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
+import type { Graph } from '../../graph/types.ts';
 import { contextOf } from '../build/evaluator.ts';
 import { rootOf } from '../build/tree.ts';
 import { evaluateModelExpr } from '../evaluate/variants.ts';
@@ -48,6 +50,7 @@ import {
 import { readStartFiles } from './start-files.ts';
 import { StatementReader } from './statements.ts';
 import { readTables } from './tables.ts';
+import { comparesSamples, warnUnlikely } from './unlikely.ts';
 
 /** A recipe by reference (`path.zoo#recipe`), ready to train. */
 export function resolveRecipe(
@@ -163,7 +166,8 @@ class RecipeReader {
     const objective = read('objective', (expr) => this.readObjective(expr));
     const place = assigned.get('objective')?.span ?? this.decl.of.span;
     const known = objective !== undefined || !assigned.has('objective');
-    const inputs = known ? this.traceInputs(objective, place) : undefined;
+    const graph = known ? this.traceLoss(objective, place) : undefined;
+    const inputs = graph && inputsOf(graph);
     const tables = readTables(this.decl, inputs, this.model?.name ?? '', env);
     const data = read('data', (expr) => this.readData(expr, inputs));
     const batch = read('batch', (expr) => readPlain(expr, 'batch', settings.batch, env));
@@ -176,7 +180,12 @@ class RecipeReader {
     const seed = read('seed', (expr) => readPlain(expr, 'seed', settings.seed, env)) ?? 0;
     const steps = read('steps', (expr) => readPlain(expr, 'steps', settings.steps, env));
     const whole = this.requireSettings(assigned);
-    if (!whole || data === undefined || batch === undefined || inputs === undefined) return undefined;
+    if (!whole || data === undefined || batch === undefined || graph === undefined || inputs === undefined)
+      return undefined;
+    const planned = scheduled(schedule, steps);
+    const at = (key: Key) => assigned.get(key)?.span ?? this.decl.name.span;
+    const places = { schedule: at('schedule'), batch: at('batch') };
+    warnUnlikely({ schedule: planned, batch, compares: comparesSamples(graph) }, places, this.session);
     return {
       data,
       ...(objective === undefined ? {} : { objective }),
@@ -185,7 +194,7 @@ class RecipeReader {
       batch,
       ...(chunk === undefined ? {} : { chunk }),
       optimizer: optimizer ?? optimizerOf({ kind: 'adamw', value: optimizers.adamw.schema.parse({}) }),
-      schedule: scheduled(schedule, steps),
+      schedule: planned,
       precision: mixedOr32(precision),
       ...(clip === undefined ? {} : { gradClip: clip }),
       ...(ema === undefined ? {} : { ema }),
@@ -232,8 +241,8 @@ class RecipeReader {
     return undefined;
   }
 
-  /** Traces the loss, so that its shapes are checked with this model: what it is fed, undefined after a report. */
-  private traceInputs(objective: ObjectiveChoice | undefined, span: Span): readonly ModelInput[] | undefined {
+  /** Traces the loss, so that its shapes are checked with this model; undefined after a report. */
+  private traceLoss(objective: ObjectiveChoice | undefined, span: Span): Graph | undefined {
     const { model, session } = this;
     if (model === undefined) return undefined;
     const chosen = objective === undefined ? {} : { objective };
@@ -242,7 +251,7 @@ class RecipeReader {
     const found = objective && lookup(this.module, objective.name);
     const declared = found?.kind === 'objective' || found?.kind === 'fn' ? { objective: found.decl } : {};
     checkMetricColumns(graph, { model, place: span, ...declared }, session);
-    return inputsOf(graph);
+    return graph;
   }
 
   private readOptimizer(expr: Expr): Recipe['optimizer'] | undefined {

@@ -48,6 +48,8 @@ export const modelCodes = {
   Z504: 'a pattern or path that matches no weight or block',
   Z505: 'a setting given twice',
   Z506: 'a term of an objective, or a weight of one number, called like another column of `metrics.jsonl`',
+  Z507: 'a warm-up longer than the run (a warning)',
+  Z508: 'a batch of one for a loss that sets samples against each other (a warning)',
 } as const;
 
 export type ModelCode = keyof typeof modelCodes;

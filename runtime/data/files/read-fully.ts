@@ -34,23 +34,32 @@ export async function openRegular(path: string, code = 'Z410'): Promise<FileHand
 }
 
 /**
- * A text file, whole.
+ * The bytes of a text file, whole.
  * @throws DiagnosticError with `code` for what is no file, or too large; system errors as they are
  */
-export async function readText(path: string, code: string): Promise<string> {
+export async function readTextBytes(path: string, code: string): Promise<Uint8Array> {
   refuse(path, code, await stat(path), mostText);
   const file = await open(path, 'r');
   try {
-    return await file.readFile('utf8');
+    return await file.readFile();
   } finally {
     await file.close();
   }
 }
 
 /** The same at once, for programs and what stands on the command line. */
-export function readTextSync(path: string, code: string): string {
+export function readTextBytesSync(path: string, code: string): Uint8Array {
   refuse(path, code, statSync(path), mostText);
-  return readFileSync(path, 'utf8');
+  return readFileSync(path);
+}
+
+/** A text file of ours in UTF-8: programs, JSON. */
+export async function readText(path: string, code: string): Promise<string> {
+  return Buffer.from(await readTextBytes(path, code)).toString('utf8');
+}
+
+export function readTextSync(path: string, code: string): string {
+  return Buffer.from(readTextBytesSync(path, code)).toString('utf8');
 }
 
 /**

@@ -17,7 +17,7 @@ export interface DecodeRequest {
 }
 
 /** RGB bytes [size, size, 3], or why there are none. */
-type DecodeResult = { readonly bytes: Uint8Array } | { readonly reason: string };
+export type DecodeResult = { readonly bytes: Uint8Array } | { readonly reason: string };
 
 /** Decodes on the calling thread. */
 export async function decodeAndFit(path: string, settings: DecodeSettings): Promise<DecodeResult> {

@@ -2,27 +2,15 @@
  * The fitted pictures of a data set by index: decoded by the workers, kept in memory as far as they fit.
  *
  * What fits is kept for good and the rest is decoded every epoch: under a random order no other policy does
- * better. A picture that cannot be read is replaced by the next readable one in the table's order, which
- * depends on the files alone and not on timing.
+ * better. That a picture cannot be read is kept, too.
  */
-import { fail } from '../../../grammar/diagnostics.ts';
-import { DecodePool, type DecodeSettings } from './decode.ts';
-
-/** After so many unreadable pictures in a row the folder is wrong, not the pictures. */
-const mostInRow = 1000;
-
-interface StoredImage {
-  /** The index that it belongs to: another than asked for, if that one cannot be read. */
-  readonly index: number;
-  /** RGB [size, size, 3]; shared, not to be changed. */
-  readonly bytes: Uint8Array;
-}
+import { DecodePool, type DecodeResult, type DecodeSettings } from './decode.ts';
 
 export class ImageStore {
   readonly #paths: readonly string[];
   readonly #pool: DecodePool;
-  readonly #kept = new Map<number, Uint8Array>();
-  readonly #unreadable = new Map<number, string>();
+  /** Those that could be read, RGB [size, size, 3], shared, not to be changed; of others why not. */
+  readonly #kept = new Map<number, DecodeResult>();
   #room: number;
 
   /** @param options.cacheBytes most bytes of pictures to keep */
@@ -36,40 +24,23 @@ export class ImageStore {
     this.#room = options.cacheBytes;
   }
 
-  /**
-   * The picture at `index`, or the next one that can be read.
-   * @throws DiagnosticError Z416 when none of many, or none of all, can be read
-   */
-  async get(index: number): Promise<StoredImage> {
-    const count = this.#paths.length;
-    const tries = Math.min(count, mostInRow);
-    for (let k = 0; k < tries; k++) {
-      const at = (index + k) % count;
-      const bytes = await this.#load(at);
-      if (bytes !== undefined) return { index: at, bytes };
+  path(index: number): string {
+    return this.#paths[index]!;
+  }
+
+  async get(index: number): Promise<DecodeResult> {
+    const kept = this.#kept.get(index);
+    if (kept !== undefined) return kept;
+    const result = await this.#pool.decode(this.path(index));
+    const size = 'bytes' in result ? result.bytes.byteLength : 0;
+    if (size <= this.#room && !this.#kept.has(index)) {
+      this.#kept.set(index, result);
+      this.#room -= size;
     }
-    const first = tries === count ? 0 : index;
-    const all = tries === count ? `none of the ${count} pictures` : `none of ${tries} pictures in a row`;
-    fail('Z416', `${all} can be read; ${this.#paths[first]}: ${this.#unreadable.get(first)}`);
+    return result;
   }
 
   close(): Promise<void> {
     return this.#pool.close();
-  }
-
-  async #load(index: number): Promise<Uint8Array | undefined> {
-    const kept = this.#kept.get(index);
-    if (kept !== undefined) return kept;
-    if (this.#unreadable.has(index)) return undefined;
-    const result = await this.#pool.decode(this.#paths[index]!);
-    if ('reason' in result) {
-      this.#unreadable.set(index, result.reason);
-      return undefined;
-    }
-    if (result.bytes.byteLength <= this.#room && !this.#kept.has(index)) {
-      this.#kept.set(index, result.bytes);
-      this.#room -= result.bytes.byteLength;
-    }
-    return result.bytes;
   }
 }

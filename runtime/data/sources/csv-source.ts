@@ -8,6 +8,7 @@ import { z } from 'zod';
 import type { ModelInput, StaticCall, StaticRecord } from '../../../compiler/model/types.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import type { HostArray } from '../../types.ts';
+import { isEncoding } from '../files/decode-text.ts';
 import { failAt, parseOptions } from '../options.ts';
 import { defaultWorkers } from '../pictures/decode.ts';
 import { randomKey, randomPermutation } from '../random.ts';
@@ -16,17 +17,27 @@ import type { Batch, BatchSource, DataIdentity } from '../types.ts';
 import { type Fill, Rows } from './columns/column.ts';
 import { columnsOf, pairOptions } from './columns/open-columns.ts';
 import { PictureShelf, type PictureStores } from './columns/pictures.ts';
+import { UnreadablePictures } from './columns/unreadable.ts';
 import { readCsvTable } from './csv-table.ts';
 import { tableIdentity } from './identity.ts';
 import { type BatchMaker, PrefetchedSource } from './prefetch.ts';
+import { repeatedTexts } from './repeated.ts';
 import type { SourceContext } from './source-context.ts';
+
+const oneCharacter = z.string().length(1, 'expected one character');
 
 const schema = z.object({
   file: z.string(),
   ...pairOptions,
   /** Columns by input. */
   inputs: z.custom<StaticRecord>().optional(),
-  separator: z.string().length(1, 'expected one character').optional(),
+  separator: oneCharacter.optional(),
+  /** What cells with separators in them stand between. */
+  quote: z.union([z.literal('none'), oneCharacter], 'expected one character or none').optional(),
+  encoding: z
+    .string()
+    .refine(isEncoding, 'no encoding is called so; some are "utf-8", "utf-16le", "windows-1252", "gb18030"')
+    .optional(),
   shuffle: z.boolean().default(true),
   /** Decoder threads. */
   workers: z.int().min(1).max(64).optional(),
@@ -52,6 +63,8 @@ class CsvBatches implements BatchMaker {
   readonly #shuffle: boolean;
   readonly #pictures: PictureStores;
   readonly #fed: readonly Fed[];
+  readonly #unreadable: UnreadablePictures;
+  #saidRepeated = false;
   readonly #orders = new Map<number, Uint32Array>();
   /** Arrays that are used again. */
   readonly #spare: Batch['inputs'][] = [];
@@ -63,6 +76,7 @@ class CsvBatches implements BatchMaker {
     pictures: PictureStores;
     fed: readonly Fed[];
     identity: DataIdentity;
+    unreadable: UnreadablePictures;
   }) {
     this.#count = parts.count;
     this.#context = parts.context;
@@ -70,24 +84,62 @@ class CsvBatches implements BatchMaker {
     this.#pictures = parts.pictures;
     this.#fed = parts.fed;
     this.identity = parts.identity;
+    this.#unreadable = parts.unreadable;
     this.batchesPerEpoch = Math.floor(parts.count / parts.context.batch);
   }
 
   async make(epoch: number, batch: number): Promise<Batch> {
     const { batch: rows } = this.#context;
     const inputs = this.#spare.pop() ?? this.#arrays(rows);
-    const wanted = this.#order(epoch).subarray(batch * rows, (batch + 1) * rows);
-    let skipped = 0;
-    const fill = async (wantedIndex: number, row: number) => {
-      const { index, pictures } = await this.#pictures.get(wantedIndex, this.#count);
-      if (index !== wantedIndex) skipped++;
+    const order = this.#order(epoch);
+    const first = batch * rows;
+    const fill = async (row: number, index: number, pictures: readonly Uint8Array[]) => {
       for (const { input, fill, length } of this.#fed) {
         const part = inputs.get(input.name)!.subarray(row * length, (row + 1) * length);
         await fill(part, { epoch, index, pictures });
       }
     };
-    await Promise.all(Array.from(wanted, fill));
-    return { inputs, skipped };
+    const read = await Promise.all(
+      Array.from(order.subarray(first, first + rows), async (index, row) => {
+        const found = await this.#pictures.get(index);
+        if ('reason' in found) return { index, failure: found };
+        await fill(row, index, found);
+        return { index, failure: undefined };
+      }),
+    );
+    for (const { index, failure } of read) this.#unreadable.note(index, failure);
+    const open = [...read.keys()].filter((row) => read[row]!.failure !== undefined);
+    const skipped = open.length;
+    // What follows in the order takes the free places, so that no pair stands twice in a batch.
+    for (let passed = rows; open.length > 0; ) {
+      this.#unreadable.check();
+      const wanted = Math.min(open.length, this.#count - passed);
+      if (wanted === 0) this.#unreadable.fail(rows);
+      const others = Array.from({ length: wanted }, (_, i) => order[(first + passed + i) % this.#count]!);
+      passed += wanted;
+      const found = await Promise.all(others.map((index) => this.#pictures.get(index)));
+      for (const [i, pictures] of found.entries()) {
+        const failed = 'reason' in pictures;
+        this.#unreadable.note(others[i]!, failed ? pictures : undefined);
+        if (!failed) await fill(open.shift()!, others[i]!, pictures);
+      }
+    }
+    this.#unreadable.check();
+    this.#unreadable.tell();
+    const repeated = repeatedTexts(this.#context.inputs, inputs, rows);
+    this.#warnRepeated(repeated);
+    return { inputs, skipped, ...(repeated === undefined ? {} : { repeatedTexts: repeated }) };
+  }
+
+  /** Once. */
+  #warnRepeated(count = 0): void {
+    if (count === 0 || this.#saidRepeated) return;
+    this.#saidRepeated = true;
+    this.#context.warn?.({
+      code: 'Z429',
+      severity: 'warning',
+      message: `${count} of ${this.#context.batch} samples of a batch have a text that another one has, too: a contrastive loss takes them for wrong answers to each other; metrics.jsonl counts them`,
+    });
   }
 
   recycle({ inputs }: Batch): void {
@@ -95,6 +147,7 @@ class CsvBatches implements BatchMaker {
   }
 
   close(): Promise<void> {
+    this.#unreadable.close();
     return this.#pictures.close();
   }
 
@@ -129,14 +182,14 @@ function warnEmpty(context: SourceContext, path: string, dropped: number, total:
   context.warn?.(diagnostic);
 }
 
-/** Opens the source that a `csv(...)` call names. Errors: Z315, Z412, Z414 to Z418, Z425, Z520 to Z522. */
+/** Opens the source that a `csv(...)` call names. Errors: Z315, Z412, Z414 to Z418, Z425, Z427, Z520 to Z522. */
 export async function openCsv(call: StaticCall, context: SourceContext): Promise<BatchSource> {
   const { inputs, batch, seed, find } = context;
   const options = parseOptions(call, schema, ['file']);
   const columns = columnsOf(call, options, inputs);
   const path = find(options.file);
   const names = [...columns.values()].flatMap((column) => column.columns);
-  const cells = await readCsvTable(path, names, options.separator);
+  const cells = await readCsvTable(path, names, { ...options, warn: context.warn });
   const total = cells.get(names[0]!)!.length;
   const lacking = [...columns.values()].flatMap(({ lacks }) => lacks ?? []);
   const kept = Array.from({ length: total }, (_, row) => row).filter(
@@ -171,6 +224,7 @@ export async function openCsv(call: StaticCall, context: SourceContext): Promise
     }),
     fed,
     identity,
+    unreadable: new UnreadablePictures(path, kept.length, context.warn),
   });
   const batchBytes = fed.reduce((bytes, { length }) => bytes + batch * length * 4, 0);
   return new PrefetchedSource(maker, seed, batchBytes <= smallBatch ? 2 : 1);

@@ -15,7 +15,7 @@ function digestOf(fill: (hash: Hash) => void): string {
 }
 
 /** Options of a table that decide how it is read, or how fast, and not what comes out. */
-const transport = new Set(['file', 'separator', 'workers', 'cache', 'shuffle']);
+const transport = new Set(['file', 'separator', 'quote', 'encoding', 'workers', 'cache', 'shuffle']);
 
 /** A call as text, without the places in its file. */
 function callText({ named }: StaticCall): string {

@@ -5,11 +5,11 @@
  * relative to the working folder.
  */
 import { existsSync } from 'node:fs';
-import { isAbsolute, resolve } from 'node:path';
 import type { StaticCall, TableValue } from '../../../compiler/model/types.ts';
 import { didYouMean } from '../../../compiler/model/values/suggest.ts';
 import { failAt } from '../options.ts';
 import type { BatchSource, Feeds } from '../types.ts';
+import { pathIn } from './columns/path.ts';
 import { openCsv } from './csv-source.ts';
 import { tablesIdentity } from './identity.ts';
 import type { SourceContext } from './source-context.ts';
@@ -38,9 +38,8 @@ interface OpenOptions extends Omit<SourceContext, 'find'> {
 
 /** Where a file named by a recipe lies; the recipe's folder, if it is nowhere. */
 export function findFile(name: string, folder: string): string {
-  if (isAbsolute(name)) return name;
-  const beside = resolve(folder, name);
-  const here = resolve(name);
+  const beside = pathIn(folder, name);
+  const here = pathIn('', name);
   return existsSync(beside) || !existsSync(here) ? beside : here;
 }
 

@@ -43,7 +43,9 @@ async function tokenTable(call: StaticCall, input: ModelInput, find: Find): Prom
   const [rows = 0, context = 0] = sizes;
   if (lines.length !== rows) {
     const given =
-      typeof texts === 'string' ? `${find(texts)} has ${lines.length} lines` : `${lines.length} texts`;
+      typeof texts === 'string'
+        ? `${find(texts)} has ${lines.length} lines, blank ones included`
+        : `${lines.length} texts`;
     failAt(call, 'Z425', `${given}, and the table ${name} has ${rows} rows: i32[${rows}, ${context}]`);
   }
   const vocab = vocabularyOf(input);

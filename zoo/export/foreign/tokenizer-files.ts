@@ -3,10 +3,11 @@
  * a vocabulary of any size.
  *
  * `tokenizer.json` describes the steps of the fast one as its converter does: NFC, white space, lower case;
- * words; bytes; merges; marks around the text. Ours also repairs broken Unicode and HTML before that, as
- * OpenAI's does. Source: github.com/huggingface/transformers, models/clip/tokenization_clip.py,
+ * words; bytes; merges; marks around the text. Of the repairs that OpenAI's makes before that it has those that are
+ * replacements of single characters; wrongly decoded text and HTML references are beyond it, as the card says. Source: github.com/huggingface/transformers, models/clip/tokenization_clip.py,
  * convert_slow_tokenizer.py.
  */
+import { doubleQuotes, ligatures, singleQuotes } from '../../../runtime/data/texts/clean-text.ts';
 import { clipVocabulary } from '../../../runtime/data/texts/tokenizer.ts';
 import { jsonText } from './layout.ts';
 
@@ -16,6 +17,28 @@ const words = "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
 function addedToken(content: string): Record<string, unknown> {
   return { content, single_word: false, lstrip: false, rstrip: false, normalized: true, special: true };
 }
+
+/** For every reader of such files: patterns of sets alone, without escapes. */
+function replace(pattern: string | { readonly Regex: string }, content: string): Record<string, unknown> {
+  return { type: 'Replace', pattern: typeof pattern === 'string' ? { String: pattern } : pattern, content };
+}
+
+/** A set as its characters. */
+function plain({ source }: RegExp): { readonly Regex: string } {
+  return { Regex: source.replace(/\\u(....)/g, (_, code) => String.fromCharCode(Number.parseInt(code, 16))) };
+}
+
+const repairs = [
+  ...Object.entries(ligatures).map(([ligature, letters]) => replace(ligature, letters)),
+  replace(plain(doubleQuotes), '"'),
+  replace(plain(singleQuotes), "'"),
+];
+
+/** What those files leave to others. */
+export const tokenizerLimits = `The tokenizer's files replace curly quotes and ligatures as OpenAI's tokenizer does. They do not undo wrongly decoded
+text ("cafÃ©") or HTML references ("&amp;"): clean such texts before, with ftfy 6.3.1. transformers.js cuts a long text without
+putting the end mark back: the last id must then be set to it.
+`;
 
 function fastTokenizer(
   vocab: Record<string, number>,
@@ -31,6 +54,7 @@ function fastTokenizer(
     normalizer: {
       type: 'Sequence',
       normalizers: [
+        ...repairs,
         { type: 'NFC' },
         { type: 'Replace', pattern: { Regex: '\\s+' }, content: ' ' },
         { type: 'Lowercase' },

@@ -19,7 +19,9 @@ export const classColumn: ColumnKind = (call, input) => {
     async open(rows, { find }) {
       const known = typeof names === 'string' ? await readLines(find(names)) : names;
       const places = known && new Map(known.map((name, i) => [name, i]));
-      const twice = known?.find((name, i) => places!.get(name) !== i);
+      // A blank line keeps the numbers of those behind it, and is no name.
+      places?.delete('');
+      const twice = known?.find((name, i) => name !== '' && places!.get(name) !== i);
       if (twice !== undefined) failAt(call, 'Z522', `the name "${twice}" stands twice among the names`);
       const ids = Int32Array.from({ length: rows.count }, (_, index) => {
         const cell = rows.cell(column, index).trim();

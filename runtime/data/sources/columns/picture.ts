@@ -7,6 +7,7 @@ import { makeAugmentation } from '../../pictures/augment.ts';
 import { type Colour, normalizeInto } from '../../pictures/images.ts';
 import { randomKey } from '../../random.ts';
 import { type Column, type ColumnKind, viewKey } from './column.ts';
+import { pathIn } from './path.ts';
 
 const colours: Readonly<Record<string, Colour>> = {
   white: [255, 255, 255],
@@ -40,7 +41,7 @@ export function pictureColumn(options: z.infer<typeof schema>, input: ModelInput
     columns: [column],
     async open(rows, { seed, pictures }) {
       const folder = dirname(resolve(rows.path));
-      const paths = () => Array.from({ length: rows.count }, (_, i) => resolve(folder, rows.cell(column, i)));
+      const paths = () => Array.from({ length: rows.count }, (_, i) => pathIn(folder, rows.cell(column, i)));
       const place = pictures.add(
         column,
         {

@@ -1,7 +1,7 @@
 /** The pictures of a table: those of one column, size and background are decoded and kept once. */
-import { fail } from '../../../../grammar/diagnostics.ts';
 import type { DecodeSettings } from '../../pictures/decode.ts';
 import { ImageStore } from '../../pictures/image-store.ts';
+import type { Failure } from './unreadable.ts';
 
 interface Wanted {
   readonly paths: readonly string[];
@@ -38,24 +38,15 @@ export class PictureStores {
     this.#stores = stores;
   }
 
-  /**
-   * The pictures of the row at `index`, or of the next one whose pictures can all be read.
-   * @param count rows
-   * @throws DiagnosticError Z416 when there is none
-   */
-  async get(index: number, count: number): Promise<{ index: number; pictures: Uint8Array[] }> {
-    let at = index;
-    let passed = 0;
-    const found: { index: number; bytes: Uint8Array }[] = [];
-    for (let s = 0, agreed = 0; agreed < this.#stores.length; s = (s + 1) % this.#stores.length) {
-      if (found[s]?.index !== at) found[s] = await this.#stores[s]!.get(at);
-      const next = found[s]!.index;
-      passed += (next - at + count) % count;
-      if (passed >= count) fail('Z416', `no row has pictures that can all be read`);
-      agreed = next === at ? agreed + 1 : 1;
-      at = next;
+  /** The pictures of a row, or the first that cannot be read. */
+  async get(row: number): Promise<readonly Uint8Array[] | Failure> {
+    const results = await Promise.all(this.#stores.map((store) => store.get(row)));
+    const pictures: Uint8Array[] = [];
+    for (const [place, result] of results.entries()) {
+      if ('reason' in result) return { path: this.#stores[place]!.path(row), reason: result.reason };
+      pictures.push(result.bytes);
     }
-    return { index: at, pictures: found.map(({ bytes }) => bytes) };
+    return pictures;
   }
 
   async close(): Promise<void> {

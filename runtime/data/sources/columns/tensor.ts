@@ -8,6 +8,7 @@ import type { HostArray } from '../../../types.ts';
 import { readNpy } from '../../files/npy.ts';
 import { parseOptions } from '../../options.ts';
 import type { ColumnKind } from './column.ts';
+import { pathIn } from './path.ts';
 
 const schema = z.object({ column: z.string() });
 
@@ -20,7 +21,7 @@ export const tensor: ColumnKind = (call, input) => {
       return async (into, { index }) => {
         const cell = rows.cell(column, index);
         if (cell.trim() === '') rows.fail('Z425', index, `\`${column}\` names no file`);
-        into.set(await readInput(resolve(folder, cell), input));
+        into.set(await readInput(pathIn(folder, cell), input));
       };
     },
   };
