@@ -13,11 +13,11 @@ import { SafetensorsFile, type TensorData } from './formats/safetensors.ts';
 import type { TensorFile } from './formats/tensor-file.ts';
 import { initialWeight } from './initial-weights.ts';
 import {
-  commonPrefix,
   type Detected,
   describeTried,
   detectNaming,
   type NamingName,
+  prefixOf,
   undoShapes,
   undoTransforms,
   wantedTensors,
@@ -48,8 +48,11 @@ export function namedFileWeights(
   file: TensorFile,
   { format, replaced = new Set(), more = false, seed = 0 }: FitOptions & { readonly format?: NamingName },
 ): WeightSource {
-  const prefix = commonPrefix([...file.infos.keys()]);
-  const { stored, fresh, left } = replacedWeights(model, (name) => file.infos.has(prefix + name));
+  const own = prefixOf(
+    model.weights.map(({ name }) => name),
+    file.infos,
+  );
+  const { stored, fresh, left } = replacedWeights(model, (name) => file.infos.has(own + name));
   const detected = detectNaming(stored, file.infos, { all: format !== undefined, unnamed: replaced });
   if (format !== undefined) checkNaming(model, file.path, detected, format);
   const wanted = wantedTensors(detected);
@@ -58,7 +61,7 @@ export function namedFileWeights(
   refuseMisfit(problems, file, detected);
   const started = new Set([...fresh].filter((name) => !replaced.has(name)));
   const remarks = replacedRemarks(file.path, started, presentIn(file, detected, stored, left));
-  const plain = detected.naming.name === 'openai' && prefix === '' && remarks.length === 0;
+  const plain = detected.naming.name === 'openai' && detected.prefix === '' && remarks.length === 0;
   const copyable = plain && !more && replaced.size === 0 && file instanceof SafetensorsFile;
   const averaged =
     file.path === spec || basename(file.path) !== averagedWeights
@@ -66,10 +69,19 @@ export function namedFileWeights(
       : [
           `${file.path}: the moving average of the weights; weights.safetensors beside it has the last step's`,
         ];
+  const told = [...averaged, ...formRemarks(file, detected), ...remarks];
   return {
-    ...fileWeights(file, detected, [...averaged, ...remarks], seed),
+    ...fileWeights(file, detected, told, seed),
     ...(copyable ? { copyable: file.path } : {}),
   };
+}
+
+/** Where in a file the weights were, and what was taken off their names. */
+export function formRemarks({ path, remarks = [] }: TensorFile, { prefix }: Detected): string[] {
+  return [
+    ...remarks,
+    ...(prefix === '' ? [] : [`${path}: all names begin with ${prefix}, which is taken off`]),
+  ];
 }
 
 /** @throws DiagnosticError the problems, if there are any, with what was tried */

@@ -8,7 +8,7 @@ import { dirname, resolve } from 'node:path';
 import { checkWeights } from '../../compiler/model/index.ts';
 import { startFileWeights } from '../../compiler/model/recipes/start-files.ts';
 import type { Model, Recipe, StartFile, Weight } from '../../compiler/model/types.ts';
-import { fileWeights, refuseMisfit } from './file-weights.ts';
+import { fileWeights, formRemarks, refuseMisfit } from './file-weights.ts';
 import type { TensorFile } from './formats/tensor-file.ts';
 import { initialWeight } from './initial-weights.ts';
 import { type Detected, detectNaming, wantedTensors, weightTensors } from './naming.ts';
@@ -85,7 +85,7 @@ async function openPart(
       .map((begin) => detectBelow(model, file, begin))
       .reduce((a, b) => (b.detected.found > a.detected.found ? b : a));
     checkPart(model, file, detected, { prefix, replaced: new Set([...replaced, ...left]) });
-    const remarks = replacedRemarks(file.path, fresh, []);
+    const remarks = [...formRemarks(file, detected), ...replacedRemarks(file.path, fresh, [])];
     const source = fileWeights(file, detected, remarks, seed);
     const stored = (weight: Weight) => ({ ...weight, name: below(weight.name, prefix) });
     return {
