@@ -8,6 +8,7 @@ import { basename } from 'node:path';
 import { checkWeights } from '../../compiler/model/index.ts';
 import type { Model, Weight } from '../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError } from '../../grammar/diagnostics.ts';
+import { checkBeside } from './beside/compare.ts';
 import { averagedWeights } from './formats/open-tensors.ts';
 import { SafetensorsFile, type TensorData } from './formats/safetensors.ts';
 import type { TensorFile } from './formats/tensor-file.ts';
@@ -40,7 +41,8 @@ export interface FitOptions {
  * The weights of a model in an open file.
  * @param spec what the user named the file by
  * @param format insists on a file with these names
- * @throws DiagnosticError Z401 that names every tensor that does not fit, Z424 for other names
+ * @throws DiagnosticError Z401 that names every tensor that does not fit, Z424 for other names, Z434 for another
+ * configuration beside the file
  */
 export function namedFileWeights(
   model: Model,
@@ -59,6 +61,7 @@ export function namedFileWeights(
   const tensors = [...weightTensors(file.infos, detected)].filter(([name]) => !more || wanted.has(name));
   const problems = checkWeights(model, new Map(tensors), wanted, new Set([...replaced, ...left]));
   refuseMisfit(problems, file, detected);
+  checkBeside(model, file.path, { resized: replaced.size > 0 });
   const started = new Set([...fresh].filter((name) => !replaced.has(name)));
   const remarks = replacedRemarks(file.path, started, presentIn(file, detected, stored, left));
   const plain = detected.naming.name === 'openai' && detected.prefix === '' && remarks.length === 0;
