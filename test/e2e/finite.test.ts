@@ -71,7 +71,15 @@ describe('weights that are not finite', () => {
       for (const { code, stdout, stderr } of [
         await classify('bad.safetensors'),
         await embed('bad.safetensors', '--texts', 'red'),
-        await workspace.call(['train', 'sig.zoo', '--weights', 'bad.safetensors', '--out', `run${value}`, ...rest]),
+        await workspace.call([
+          'train',
+          'sig.zoo',
+          '--weights',
+          'bad.safetensors',
+          '--out',
+          `run${value}`,
+          ...rest,
+        ]),
       ]) {
         expect(stderr).toContain(said);
         expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
