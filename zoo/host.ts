@@ -2,7 +2,7 @@
  * How the model stage reads files under Node: the file system, npm packages with a `zoo` entry, and the
  * bundled packages, which lie beside this program in `zoo/lib`.
  */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
@@ -28,7 +28,7 @@ function resolveImport(spec: string, from: string): string | undefined {
   const folder = dirname(resolve(from));
   if (/^\.{0,2}\//.test(spec)) {
     const path = resolve(folder, spec);
-    return existsSync(path) ? path : undefined;
+    return existsSync(path) ? reached(path) : undefined;
   }
   for (let at = folder; ; at = dirname(at)) {
     const manifest = join(at, 'node_modules', spec, 'package.json');
@@ -36,6 +36,12 @@ function resolveImport(spec: string, from: string): string | undefined {
     if (text !== undefined) return zooEntry(manifest, text);
     if (dirname(at) === at) return undefined;
   }
+}
+
+/** A path, or what it leads to where that is no file of the language: a link must not pass for one. */
+function reached(path: string): string {
+  const target = realpathSync(path);
+  return target.endsWith('.zoo') ? path : target;
 }
 
 function zooEntry(manifest: string, text: string): string | undefined {
@@ -47,7 +53,9 @@ function zooEntry(manifest: string, text: string): string | undefined {
   }
   const parsed = packageSchema.safeParse(json);
   if (!parsed.success) fail('Z702', `${manifest}: ${z.prettifyError(parsed.error)}`);
-  return parsed.data.zoo === undefined ? undefined : join(dirname(manifest), parsed.data.zoo);
+  if (parsed.data.zoo === undefined) return undefined;
+  const path = join(dirname(manifest), parsed.data.zoo);
+  return existsSync(path) ? reached(path) : path;
 }
 
 function bundledPaths(): Map<string, string> {
@@ -70,5 +78,22 @@ export function nodeHost(): ModuleHost {
       return path === undefined ? undefined : { path: `zooc:${name}`, text: readFileSync(path, 'utf8') };
     },
     bundledNames: () => [...bundled.keys()],
+  };
+}
+
+/**
+ * The host of a folder that came from elsewhere: nothing but its own files is read, as far as `listed` names them,
+ * and the bundled packages.
+ */
+export function folderHost(folder: string, listed?: ReadonlySet<string>): ModuleHost {
+  const inside = (path: string) =>
+    dirname(resolve(path)) === resolve(folder) && (listed === undefined || listed.has(basename(path)));
+  return {
+    ...nodeHost(),
+    read: (path) => (inside(path) ? readText(path) : undefined),
+    resolve(spec, from) {
+      const path = resolve(dirname(resolve(from)), spec);
+      return /^\.{0,2}\//.test(spec) && inside(path) && existsSync(path) ? path : undefined;
+    },
   };
 }

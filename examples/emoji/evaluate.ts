@@ -56,9 +56,15 @@ function score(name: string, images: Features, captions: Features): Score {
 }
 
 /** The five best captions of a picture with their probabilities over all captions. */
-function answer(images: Features, row: number, captions: Features, scale: number, picture: string): Answer {
+function answer(
+  images: Features,
+  row: number,
+  captions: Features,
+  logits: Pick<Encoder, 'scale' | 'bias'>,
+  picture: string,
+): Answer {
   const image = images.data.subarray(row * images.width, (row + 1) * images.width);
-  const best = predict(image, captions.names, captions.data, scale).slice(0, 5);
+  const best = predict(image, captions.names, captions.data, logits).slice(0, 5);
   return {
     picture,
     caption: images.names[row]!,
@@ -106,7 +112,7 @@ export async function evaluate(
   const styleCaptions = select(captions, new Set(style.names));
   const answers = (list: readonly Row[], images: Features, among: Features): Answer[] =>
     spread(list, shown).map((row) =>
-      answer(images, row, among, encoder.scale, join(data.folder, list[row]!.filepath)),
+      answer(images, row, among, encoder, join(data.folder, list[row]!.filepath)),
     );
   return {
     scores: [

@@ -402,7 +402,7 @@ describe('what is refused', () => {
     expect(await refused(...call('changed', [], 'x'))).toContain(
       'error[Z430]: changed/adapter.safetensors is not what was exported',
     );
-    const named = call('lora.zoo#lora', ['--weights', 'changed'], 'x');
+    const named = call('lora.zoo#lora', ['--weights', 'changed/adapter.safetensors'], 'x');
     expect(await refused(...named)).toContain(
       'error[Z440]: changed/adapter.safetensors is an adapter of version 2, this zooc reads version 1\n',
     );

@@ -11,7 +11,7 @@ import { fail } from '../../grammar/diagnostics.ts';
 import { parse } from '../../grammar/parser.ts';
 import { isPackage, loadPackage } from '../export/index.ts';
 import { nodeHost } from '../host.ts';
-import type { WeightSource } from '../weights/source.ts';
+import { isRule, type WeightSource } from '../weights/source.ts';
 import { openWeights } from '../weights/weights.ts';
 import { parseOverrides, unwrap } from './models.ts';
 import { note } from './output.ts';
@@ -35,22 +35,39 @@ function isFolder(reference: string): boolean {
   return !bundledModels(nodeHost()).includes(reference);
 }
 
+/** Where a model's text is, and its weights if it brings some. */
+interface Location {
+  /** What `resolveModel` understands. */
+  readonly reference: string;
+  readonly host: ModuleHost;
+  readonly weights?: string;
+}
+
 /**
- * The reference that `resolveModel` understands: a folder's is that of its model, once the folder is
- * verified.
+ * A folder's model is that of its text, once the folder is verified.
  * @throws DiagnosticError Z430 for a damaged package, Z704 for another folder without a model
  */
-export async function modelReference(reference: string): Promise<string> {
-  if (!isFolder(reference)) return reference;
-  if (isPackage(reference)) return (await loadPackage(reference)).reference;
+export async function locateModel(reference: string): Promise<Location> {
+  if (!isFolder(reference)) return { reference, host: nodeHost() };
+  if (isPackage(reference)) return loadPackage(reference);
   const path = join(reference, 'model.zoo');
-  if (existsSync(path)) return path;
+  if (existsSync(path)) return { reference: path, host: nodeHost(), weights: reference };
   fail('Z704', `${reference} is a folder without model.zoo`, 'zooc export --format zoo makes such folders');
 }
 
+/** The model at a location. */
+export function modelAt({ reference, host }: Location, settings: readonly string[]): Model {
+  return unwrap(resolveModel(host, reference, parseOverrides(settings)));
+}
+
 export async function loadModel(reference: string, settings: readonly string[]): Promise<Model> {
-  const overrides = parseOverrides(settings);
-  return unwrap(resolveModel(nodeHost(), await modelReference(reference), overrides));
+  return modelAt(await locateModel(reference), settings);
+}
+
+/** The file that a folder of ours means where it is named as weights, once it is verified. */
+export async function weightsPath(spec: string): Promise<string> {
+  const ours = !isRule(spec) && isPackage(spec) && existsSync(join(spec, 'model.zoo'));
+  return ours ? (await loadPackage(spec)).weights : spec;
 }
 
 /** What a verb was given beside MODEL. */
@@ -66,10 +83,11 @@ export async function loadModelWithWeights(
   reference: string,
   { weights, base, set }: WeightsOptions,
 ): Promise<LoadedModel> {
-  const source = weights ?? (isFolder(reference) ? reference : undefined);
-  if (source === undefined)
+  if (weights === undefined && !isFolder(reference))
     fail('Z703', `${reference} needs weights`, '--weights FILE, or an exported folder as MODEL');
-  const model = await loadModel(reference, set);
+  const location = await locateModel(reference);
+  const model = modelAt(location, set);
+  const source = weights === undefined ? location.weights! : await weightsPath(weights);
   const opened = await openWeights(model, source, { base });
   for (const remark of opened.remarks) note(remark);
   return { model, weights: opened };

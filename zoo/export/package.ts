@@ -3,17 +3,20 @@
  * each file's digest must be.
  *
  * Loading verifies the manifest's form and every digest first, so that a damaged or edited package is refused
- * by name of the file, not found out by wrong results.
+ * by name of the file, not found out by wrong results. What is loaded then are the listed files and no others.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { ModuleHost } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import { failSystem } from '../../runtime/data/files/atomic.ts';
-import { openRegular, readText } from '../../runtime/data/files/read-fully.ts';
+import { openRegular, readFully } from '../../runtime/data/files/read-fully.ts';
+import { folderHost } from '../host.ts';
 import { baseSchema } from '../weights/adapter-file.ts';
-import { adapterWeights } from '../weights/formats/open-tensors.ts';
+import { adapterWeights, tensorsPath } from '../weights/formats/open-tensors.ts';
 
 export const manifestName = 'model.json';
 export const weightsName = 'weights.safetensors';
@@ -31,8 +34,8 @@ export const trainingSchema = z.object({
 export const manifestSchema = z.object({
   format: z.literal(1),
   name: z.string(),
-  /** What to load: a file of the folder and the model in it. */
-  reference: z.string().regex(/^model\.zoo#/),
+  /** What to load: `model.zoo#` and the name. */
+  reference: z.string(),
   parameters: z.int().nonnegative(),
   embed: z.int().positive().optional(),
   config: z.record(z.string(), z.union([scalar, z.array(scalar)])),
@@ -64,6 +67,8 @@ export const manifestSchema = z.object({
   ),
 });
 
+const maxManifestBytes = 2 ** 20;
+
 export type Manifest = z.infer<typeof manifestSchema>;
 export type TrainingSummary = z.infer<typeof trainingSchema>;
 
@@ -88,6 +93,8 @@ interface LoadedPackage {
   readonly manifest: Manifest;
   /** For `resolveModel`: DIR/model.zoo#NAME. */
   readonly reference: string;
+  /** What `resolveModel` may read: the files that the manifest lists. */
+  readonly host: ModuleHost;
   /** Path of the weights. */
   readonly weights: string;
 }
@@ -97,18 +104,35 @@ export function isPackage(folder: string): boolean {
   return existsSync(join(folder, manifestName));
 }
 
+/** The text of a manifest; a link to a device, or a file of gigabytes, is none. */
+async function readSmall(path: string): Promise<string> {
+  const file = await openRegular(path, 'Z430');
+  try {
+    const { size } = await file.stat();
+    if (size > maxManifestBytes) fail('Z430', `${path} has ${size} bytes, more than ${maxManifestBytes}`);
+    return Buffer.from(await readFully(file, 0, size, path)).toString('utf8');
+  } finally {
+    await file.close();
+  }
+}
+
 /** @throws DiagnosticError Z430 when it is missing or malformed */
 export async function readManifest(folder: string): Promise<Manifest> {
   const path = join(folder, manifestName);
   let json: unknown;
   try {
-    json = JSON.parse(await readText(path, 'Z430'));
+    json = JSON.parse(await readSmall(path));
   } catch (error) {
     if (error instanceof SyntaxError) fail('Z430', `${path} is not JSON`);
     failSystem('Z430', `cannot read ${path}`, error);
   }
   const parsed = manifestSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    const { name, reference } = parsed.data;
+    if (reference !== `model.zoo#${name}`)
+      fail('Z430', `${path} is no manifest of a package: its reference is not model.zoo#${name}`);
+    return parsed.data;
+  }
   const issue = parsed.error.issues[0]!;
   fail('Z430', `${path} is no manifest of a package: ${issue.path.join('.')}: ${issue.message}`);
 }
@@ -117,12 +141,15 @@ async function verifyFile(folder: string, name: string, wanted: FileDigest): Pro
   const path = join(folder, name);
   let found: FileDigest;
   try {
+    // Before it is read: a device has no end.
+    const about = await stat(path);
+    if (!about.isFile()) fail('Z430', `${path} is not a file`);
+    if (about.size !== wanted.bytes)
+      fail('Z430', `${path} has ${about.size} bytes, ${wanted.bytes} were exported`);
     found = await digestFile(path);
   } catch (error) {
     failSystem('Z430', `cannot read ${path}`, error);
   }
-  if (found.bytes !== wanted.bytes)
-    fail('Z430', `${path} has ${found.bytes} bytes, ${wanted.bytes} were exported`);
   if (found.sha256 !== wanted.sha256) fail('Z430', `${path} is not what was exported: its SHA-256 differs`);
 }
 
@@ -137,5 +164,13 @@ export async function loadPackage(folder: string): Promise<LoadedPackage> {
     if (!Object.hasOwn(manifest.files, name))
       fail('Z430', `${join(folder, manifestName)} does not list ${name}`);
   for (const [name, digest] of Object.entries(manifest.files)) await verifyFile(folder, name, digest);
-  return { manifest, reference: join(folder, manifest.reference), weights: join(folder, weights) };
+  const taken = tensorsPath(folder);
+  if (taken !== join(folder, weights))
+    fail('Z430', `${taken} lies in a package that does not list it, and would be taken for its weights`);
+  return {
+    manifest,
+    reference: `${join(folder, 'model.zoo')}#${manifest.name}`,
+    host: folderHost(folder, new Set(Object.keys(manifest.files))),
+    weights: taken,
+  };
 }

@@ -13,15 +13,17 @@ import { type FitSettings, loadImage } from '../../runtime/data/pictures/images.
 import { createTokenizer, type Tokenizer } from '../../runtime/data/texts/tokenizer.ts';
 import { classFeatures, normalizeRows } from '../../runtime/eval/zeroshot.ts';
 import type { HostArray } from '../../runtime/types.ts';
-import type { WeightSource } from '../weights/source.ts';
+import { finiteWeights, type WeightSource } from '../weights/source.ts';
 import type { Executor } from './devices.ts';
 import { openEntry, type ReadyEntry } from './entry.ts';
 
 export interface Encoder {
   /** Length of a feature. */
   readonly embed: number;
-  /** exp(logit_scale): probabilities are softmax(scale × cosine). */
+  /** exp(logit_scale): logits are scale × cosine + bias. */
   readonly scale: number;
+  /** Of a model that learned one beside the scale, with the sigmoid loss. */
+  readonly bias: number | undefined;
   /** Features of image files, [n, embed] row-major. */
   encodeImages(paths: readonly string[]): Promise<Float32Array>;
   /** Features of texts, [n, embed]. A text that exceeds the context is cut. */
@@ -36,6 +38,9 @@ export interface Encoder {
 /** Enough rows to keep a device busy, few enough that a batch of ViT-L/14 fits beside its weights. */
 const mostRows = 64;
 
+/** Characters of a text in a message. */
+const shownText = 60;
+
 /** One tower, compiled when first used. */
 class Tower {
   readonly #open: (batch: number) => Promise<ReadyEntry>;
@@ -49,11 +54,16 @@ class Tower {
     this.#embed = embed;
   }
 
-  /** `fill` writes row `i` of `count` into the batch it is given; `rowSize` values a row. */
+  /**
+   * `fill` writes row `i` of `count` into the batch it is given; `rowSize` values a row.
+   * @param nameOf what row `i` is, for messages
+   * @throws DiagnosticError Z435
+   */
   async encode<T extends HostArray>(
     count: number,
     allocate: (rows: number) => T,
     fill: (row: T, i: number) => Promise<void> | void,
+    nameOf: (i: number) => string,
   ): Promise<Float32Array> {
     const features = new Float32Array(count * this.#embed);
     if (count === 0) return features;
@@ -72,8 +82,15 @@ class Tower {
         ),
       );
       const outputs = await entry.run(new Map([[this.#input, values]]));
-      const [result] = outputs.values();
-      features.set((result!.data as Float32Array).subarray(0, rows * this.#embed), start * this.#embed);
+      const [output, result] = [...outputs][0]!;
+      const found = (result.data as Float32Array).subarray(0, rows * this.#embed);
+      const bad = found.findIndex((value) => !Number.isFinite(value));
+      if (bad >= 0)
+        fail(
+          'Z435',
+          `${output} of ${nameOf(start + Math.floor(bad / this.#embed))} is not finite: value ${bad % this.#embed} is ${found[bad]}`,
+        );
+      features.set(found, start * this.#embed);
     }
     return normalizeRows(features, this.#embed);
   }
@@ -121,14 +138,16 @@ function lacking(model: Model, name: EntryName, kind: string): never {
 /**
  * Opens the towers of a model; each is compiled when it is first used.
  * @param limits of pictures: more pixels are refused
- * @throws DiagnosticError Z704 from the calls that need a tower which the model has not
+ * @throws DiagnosticError Z435 for weights or features that are not finite, Z704 from the calls that need a tower
+ * which the model has not
  */
 export async function openEncoder(
   executor: Executor,
   model: Model,
-  weights: WeightSource,
+  source: WeightSource,
   limits: { readonly maxPixels?: number } = {},
 ): Promise<Encoder> {
+  const weights = finiteWeights(source);
   const { embed } = model;
   if (embed === undefined)
     fail('Z704', `${model.name} gives no features [B, E]: its forward has no output of that shape`);
@@ -155,13 +174,21 @@ export async function openEncoder(
       (row, i) => {
         encodeInto(row, list[i]!);
       },
+      (i) => JSON.stringify(list[i]!.slice(0, shownText)),
     );
   };
-  const logitScale = model.weights.find((w) => w.name === 'logit_scale');
-  const scale = logitScale === undefined ? 1 : Math.exp((await weights.read(logitScale))[0]!);
+  const numberOf = async (name: string) => {
+    const weight = model.weights.find((w) => w.name === name);
+    return weight === undefined ? undefined : (await weights.read(weight))[0]!;
+  };
+  const logitScale = await numberOf('logit_scale');
+  const scale = Math.exp(logitScale ?? 0);
+  if (!Number.isFinite(scale))
+    fail('Z435', `exp(logit_scale) is not finite: logit_scale in ${weights.description} is ${logitScale}`);
   return {
     embed,
     scale,
+    bias: await numberOf('logit_bias'),
     encodeImages: async (paths) => {
       const { tower, input } = pictures ?? lacking(model, 'encode_image', 'pictures [B, 3, R, R]');
       const side = input.sizes[1]!;
@@ -169,6 +196,7 @@ export async function openEncoder(
         paths.length,
         (rows) => new Float32Array(rows * 3 * side * side),
         async (row, i) => row.set(await readImage(paths[i]!, { size: side, ...limits })),
+        (i) => paths[i]!,
       );
     },
     encodeTexts,
@@ -180,27 +208,34 @@ export async function openEncoder(
   };
 }
 
+function softmax(scores: readonly number[], scale: number): number[] {
+  const best = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const weights = scores.map((s) => Math.exp(scale * (s - best)));
+  const total = weights.reduce((a, b) => a + b, 0);
+  return weights.map((w) => w / total);
+}
+
 interface Prediction {
   readonly label: string;
   readonly probability: number;
 }
 
 /**
- * softmax(scale × cosine) of one picture over labels, best first.
+ * Probabilities of labels for one picture, best first: softmax(scale × cosine), or, of a model with a bias, which was
+ * trained to say of every pair whether it belongs together, sigmoid(scale × cosine + bias).
  * @param image one feature; `features` has one of the same width per label, rows of length 1
  */
 export function predict(
   image: Float32Array,
   labels: readonly string[],
   features: Float32Array,
-  scale: number,
+  { scale, bias }: Pick<Encoder, 'scale' | 'bias'>,
 ): Prediction[] {
   const width = image.length;
   const scores = labels.map((_, l) => image.reduce((sum, x, i) => sum + x * features[l * width + i]!, 0));
-  const best = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  const weights = scores.map((s) => Math.exp(scale * (s - best)));
-  const total = weights.reduce((a, b) => a + b, 0);
+  const probabilities =
+    bias === undefined ? softmax(scores, scale) : scores.map((s) => 1 / (1 + Math.exp(-(scale * s + bias))));
   return labels
-    .map((label, l) => ({ label, probability: weights[l]! / total }))
+    .map((label, l) => ({ label, probability: probabilities[l]! }))
     .sort((a, b) => b.probability - a.probability);
 }

@@ -8,16 +8,17 @@ import { basename } from 'node:path';
 import { checkWeights } from '../../compiler/model/index.ts';
 import type { Model, Weight } from '../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError } from '../../grammar/diagnostics.ts';
+import { checkBeside } from './beside/compare.ts';
 import { averagedWeights } from './formats/open-tensors.ts';
 import { SafetensorsFile, type TensorData } from './formats/safetensors.ts';
 import type { TensorFile } from './formats/tensor-file.ts';
 import { initialWeight } from './initial-weights.ts';
 import {
-  commonPrefix,
   type Detected,
   describeTried,
   detectNaming,
   type NamingName,
+  prefixOf,
   undoShapes,
   undoTransforms,
   wantedTensors,
@@ -40,7 +41,8 @@ export interface FitOptions {
  * The weights of a model in an open file.
  * @param spec what the user named the file by
  * @param format insists on a file with these names
- * @throws DiagnosticError Z401 that names every tensor that does not fit, Z424 for other names
+ * @throws DiagnosticError Z401 that names every tensor that does not fit, Z424 for other names, Z434 for another
+ * configuration beside the file
  */
 export function namedFileWeights(
   model: Model,
@@ -48,17 +50,21 @@ export function namedFileWeights(
   file: TensorFile,
   { format, replaced = new Set(), more = false, seed = 0 }: FitOptions & { readonly format?: NamingName },
 ): WeightSource {
-  const prefix = commonPrefix([...file.infos.keys()]);
-  const { stored, fresh, left } = replacedWeights(model, (name) => file.infos.has(prefix + name));
+  const own = prefixOf(
+    model.weights.map(({ name }) => name),
+    file.infos,
+  );
+  const { stored, fresh, left } = replacedWeights(model, (name) => file.infos.has(own + name));
   const detected = detectNaming(stored, file.infos, { all: format !== undefined, unnamed: replaced });
   if (format !== undefined) checkNaming(model, file.path, detected, format);
   const wanted = wantedTensors(detected);
   const tensors = [...weightTensors(file.infos, detected)].filter(([name]) => !more || wanted.has(name));
   const problems = checkWeights(model, new Map(tensors), wanted, new Set([...replaced, ...left]));
   refuseMisfit(problems, file, detected);
+  checkBeside(model, file.path, { resized: replaced.size > 0 });
   const started = new Set([...fresh].filter((name) => !replaced.has(name)));
   const remarks = replacedRemarks(file.path, started, presentIn(file, detected, stored, left));
-  const plain = detected.naming.name === 'openai' && prefix === '' && remarks.length === 0;
+  const plain = detected.naming.name === 'openai' && detected.prefix === '' && remarks.length === 0;
   const copyable = plain && !more && replaced.size === 0 && file instanceof SafetensorsFile;
   const averaged =
     file.path === spec || basename(file.path) !== averagedWeights
@@ -66,10 +72,19 @@ export function namedFileWeights(
       : [
           `${file.path}: the moving average of the weights; weights.safetensors beside it has the last step's`,
         ];
+  const told = [...averaged, ...formRemarks(file, detected), ...remarks];
   return {
-    ...fileWeights(file, detected, [...averaged, ...remarks], seed),
+    ...fileWeights(file, detected, told, seed),
     ...(copyable ? { copyable: file.path } : {}),
   };
+}
+
+/** Where in a file the weights were, and what was taken off their names. */
+export function formRemarks({ path, remarks = [] }: TensorFile, { prefix }: Detected): string[] {
+  return [
+    ...remarks,
+    ...(prefix === '' ? [] : [`${path}: all names begin with ${prefix}, which is taken off`]),
+  ];
 }
 
 /** @throws DiagnosticError the problems, if there are any, with what was tried */

@@ -38,7 +38,7 @@ export interface Candidate {
 
 /** What a file's names say. */
 export interface Detected extends Candidate {
-  /** What every name of the file begins with: `module.` of data-parallel training, or nothing. */
+  /** What every name of the file begins with and is taken off: `module.`, `model.`, or nothing. */
   readonly prefix: string;
   /** The namings that can hold the model, as far as they were tried. */
   readonly tried: readonly Candidate[];
@@ -86,16 +86,27 @@ function namingOf(
   return { name, wanted, stored: (weight) => names.get(weight.name) };
 }
 
-/** Wrappers of PyTorch leave their name in front of every weight's. */
-export function commonPrefix(names: readonly string[]): string {
-  let prefix = '';
-  for (;;) {
-    const next = ['module.', '_orig_mod.'].find((p) =>
-      names.every((name) => name.startsWith(p, prefix.length)),
-    );
-    if (names.length === 0 || next === undefined) return prefix;
-    prefix += next;
+/**
+ * What stands in front of every weight's name, from nothing to all that is common to a file's names: `module.` of
+ * data-parallel training, `model.` of a training tool's own class.
+ */
+function commonPrefixes(names: readonly string[]): string[] {
+  const [first = ''] = names;
+  const prefixes = [''];
+  for (let end = first.indexOf('.') + 1; end > 0; end = first.indexOf('.', end) + 1) {
+    const prefix = first.slice(0, end);
+    if (!names.every((name) => name.startsWith(prefix))) break;
+    prefixes.push(prefix);
   }
+  return prefixes;
+}
+
+/** The prefix behind which a file has most of these names; of equals the shortest. */
+export function prefixOf(names: readonly string[], infos: ReadonlyMap<string, StoredInfo>): string {
+  const count = (prefix: string) => names.filter((name) => infos.has(prefix + name)).length;
+  return commonPrefixes([...infos.keys()])
+    .map((prefix) => ({ prefix, found: count(prefix) }))
+    .reduce((a, b) => (b.found > a.found ? b : a)).prefix;
 }
 
 /**
@@ -142,17 +153,17 @@ export function detectNaming(
   infos: ReadonlyMap<string, StoredInfo>,
   { all = false, unnamed = new Set() }: DetectOptions = {},
 ): Detected {
-  const prefix = commonPrefix([...infos.keys()]);
-  const tried: Candidate[] = [];
+  const tried: (Candidate & { readonly prefix: string })[] = [];
   for (const name of namingNames) {
     const naming = namingOf(weights, name, unnamed);
     if (naming === undefined) continue;
+    const prefix = prefixOf([...naming.wanted.keys()], infos);
     const found = [...naming.wanted.keys()].filter((theirs) => infos.has(prefix + theirs)).length;
-    tried.push({ naming, found });
+    tried.push({ naming, found, prefix });
     if (found === naming.wanted.size && !all) break;
   }
   const best = tried.reduce((a, b) => (b.found > a.found ? b : a));
-  return { ...best, prefix, tried };
+  return { ...best, tried };
 }
 
 /** `openai (302 of 302), open_clip (154 of 302), hf (1 of 398)` */

@@ -32,6 +32,23 @@ export interface WeightSource {
   close(): Promise<void>;
 }
 
+/**
+ * A source whose weights are checked as they are read: one that is not a finite number spreads over whole features.
+ * @throws DiagnosticError Z435 from `read`, with the name of the weight
+ */
+export function finiteWeights(source: WeightSource): WeightSource {
+  return {
+    ...source,
+    async read(weight) {
+      const values = await source.read(weight);
+      const at = values.findIndex((value) => !Number.isFinite(value));
+      if (at >= 0)
+        fail('Z435', `${weight.name} in ${source.description} is not finite: value ${at} is ${values[at]}`);
+      return values;
+    },
+  };
+}
+
 /** The element type of a weight that is made by rule. */
 export function plainDtype(weight: Weight): SafetensorsDType {
   return weight.dtype === 'i64' ? 'I64' : weight.dtype === 'i32' ? 'I32' : 'F32';

@@ -8,7 +8,8 @@ import { dirname, resolve } from 'node:path';
 import { checkWeights } from '../../compiler/model/index.ts';
 import { startFileWeights } from '../../compiler/model/recipes/start-files.ts';
 import type { Model, Recipe, StartFile, Weight } from '../../compiler/model/types.ts';
-import { fileWeights, refuseMisfit } from './file-weights.ts';
+import { checkBeside } from './beside/compare.ts';
+import { fileWeights, formRemarks, refuseMisfit } from './file-weights.ts';
 import type { TensorFile } from './formats/tensor-file.ts';
 import { initialWeight } from './initial-weights.ts';
 import { type Detected, detectNaming, wantedTensors, weightTensors } from './naming.ts';
@@ -85,7 +86,10 @@ async function openPart(
       .map((begin) => detectBelow(model, file, begin))
       .reduce((a, b) => (b.detected.found > a.detected.found ? b : a));
     checkPart(model, file, detected, { prefix, replaced: new Set([...replaced, ...left]) });
-    const remarks = replacedRemarks(file.path, fresh, []);
+    // What lies below a prefix is a part of the model, whose towers have other paths.
+    if (prefix === '')
+      checkBeside(model, file.path, { towers: towersOf(model.weights), resized: replaced.size > 0 });
+    const remarks = [...formRemarks(file, detected), ...replacedRemarks(file.path, fresh, [])];
     const source = fileWeights(file, detected, remarks, seed);
     const stored = (weight: Weight) => ({ ...weight, name: below(weight.name, prefix) });
     return {
@@ -104,6 +108,11 @@ async function openPart(
     await file.close();
     throw error;
   }
+}
+
+/** The towers of a CLIP that have some of these weights. */
+function towersOf(weights: readonly Weight[]): Set<'vision' | 'text'> {
+  return new Set(weights.map(({ name }) => (name.startsWith('visual.') ? 'vision' : 'text')));
 }
 
 function below(name: string, prefix: string): string {

@@ -12,7 +12,7 @@ import { pathFrom, refuseBase } from './adapter-file.ts';
 import { initialWeight } from './initial-weights.ts';
 import { replacedRemarks, replacedWeights } from './replaced.ts';
 import { checkResize, resizeGrid } from './resize-grid.ts';
-import type { WeightSource } from './source.ts';
+import { finiteWeights, type WeightSource } from './source.ts';
 import { openStartFiles } from './start-files.ts';
 import { openWeights } from './weights.ts';
 
@@ -41,7 +41,7 @@ export function startRecord(recipe: Recipe, given: string | undefined, folder: s
  * @param given the weights named on the command line
  * @param adapterBase the base of an adapter that they are; by default where that says
  * @throws DiagnosticError Z401 where they do not fit, Z402 where they are missing or cannot be
- * resized, Z403, Z410, Z411, Z440 to Z442, Z703 for the base of no adapter
+ * resized, Z403, Z410, Z411, Z440 to Z442, Z703 for the base of no adapter; Z435 from `read`
  */
 export async function openStart(
   recipe: Recipe,
@@ -86,7 +86,8 @@ export async function openStart(
     await source.close();
     throw error;
   }
-  return { ...source, remarks, read: (weight) => startOf(weight, changes.get(weight.name), source, seed) };
+  const read = (weight: Weight) => startOf(weight, changes.get(weight.name), source, seed);
+  return finiteWeights({ ...source, remarks, read });
 }
 
 /** The weights of a model as the tensors of a file that fits it. */

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { resolveModel } from '../../compiler/model/index.ts';
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
-import { nodeHost } from '../host.ts';
+import { folderHost } from '../host.ts';
 import { adapterNamed } from './adapter-file.ts';
 import { openTensors, tensorsPath } from './formats/open-tensors.ts';
 import type { LazyTensor, TensorFile } from './formats/tensor-file.ts';
@@ -27,7 +27,7 @@ export async function openWholeTensors(spec: string, base?: string): Promise<Ten
       `${path} is an adapter without its model.zoo beside it, which says what the weights are`,
       'name the folder that was exported',
     );
-  const model = resolveModel(nodeHost(), text);
+  const model = resolveModel(folderHost(dirname(path)), text);
   if (!model.ok) throw new DiagnosticError(model.diagnostics);
   const source = await openWeights(model.value, path, { base });
   return tensorFile(path, weightsToWrite(model.value, source), source.close);

@@ -124,6 +124,11 @@ export class ModuleLoader implements Loader {
       if (found === undefined && this.host.bundled(spec) === undefined) this.#noPackage(spec, at);
       return found;
     }
+    const resolved = this.host.resolve(spec, module.file.path);
+    if (resolved !== undefined && !resolved.endsWith('.zoo')) {
+      this.session.report('Z205', at, `${resolved} is no file of the language: their names end in .zoo`);
+      return undefined;
+    }
     const path = displayPath(spec, module.file.path, this.host);
     if (path === undefined) {
       const relative = /^\.{0,2}\//.test(spec);

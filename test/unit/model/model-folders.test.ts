@@ -3,7 +3,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadModel, modelReference } from '../../../zoo/cli/packages.ts';
+import { loadModel, locateModel } from '../../../zoo/cli/packages.ts';
 import { compile } from '../../../zoo/cli/verbs/compile.ts';
 import { exportVerb } from '../../../zoo/cli/verbs/export.ts';
 import { importWeights } from '../../../zoo/cli/verbs/import.ts';
@@ -22,7 +22,7 @@ describe('an exported folder as MODEL', () => {
     const [model, original] = [await loadModel(exported, []), await loadModel(program, [])];
     expect(model.name).toBe('pair');
     expect(model.weights.map((w) => w.name)).toEqual(original.weights.map((w) => w.name));
-    expect(await modelReference(program)).toBe(program);
+    expect((await locateModel(program)).reference).toBe(program);
   });
 
   it('runs with its own weights, or with others', async () => {
@@ -60,8 +60,8 @@ describe('an exported folder as MODEL', () => {
     mkdirSync(path('RN50'));
     process.chdir(folder);
     try {
-      expect(await modelReference('RN50')).toBe('RN50');
-      await expect(modelReference('./RN50')).rejects.toThrow(/Z704.*is a folder without model.zoo/);
+      expect((await locateModel('RN50')).reference).toBe('RN50');
+      await expect(locateModel('./RN50')).rejects.toThrow(/Z704.*is a folder without model.zoo/);
     } finally {
       process.chdir(here);
     }

@@ -3,7 +3,7 @@
  * refused with a diagnostic. No other error, no hang, no memory that the file does not account for. Seeded,
  * so that a failure comes back.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -11,7 +11,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { DiagnosticError } from '../../../grammar/diagnostics.ts';
 import { openTensors } from '../../../zoo/weights/formats/open-tensors.ts';
 import { encodeSafetensors, type Tensor } from '../../../zoo/weights/formats/safetensors.ts';
-import { unpickle } from '../../../zoo/weights/formats/torch/pickle.ts';
+import { readWholePickle } from '../../../zoo/weights/formats/torch/pickle.ts';
 import { opcodes } from '../../../zoo/weights/formats/torch/pickle-opcodes.ts';
 import { stateTensors, torchHost } from '../../../zoo/weights/formats/torch/torch-pickle.ts';
 import { type Layout, torchFile } from '../../support/files/torch-writer.ts';
@@ -120,6 +120,14 @@ describe('changed files are read or refused', () => {
     await fuzzFile(good, 4, writer('directory.pt'), [directory, good.length]);
   });
 
+  it.each([
+    ['legacy', 7],
+    ['foreign', 8],
+    ['foreign-legacy', 9],
+  ])('PyTorch as it wrote %s', async (name, seed) => {
+    await fuzzFile(readFileSync(`test/fixtures/checkpoints/${name}.pt`), seed, writer('written.pt'));
+  });
+
   it('safetensors', async () => {
     await fuzzFile(encodeSafetensors(tensors), 5, writer('x.safetensors'));
   });
@@ -144,7 +152,7 @@ describe('changed pickles are read or refused', () => {
 
   function run(bytes: Uint8Array): void {
     try {
-      stateTensors(unpickle(bytes, 'x', torchHost), (why) => {
+      stateTensors(readWholePickle(bytes, 'x', torchHost).value, (why) => {
         throw new DiagnosticError([{ code: 'Z422', severity: 'error', message: why }]);
       });
       accepted++;

@@ -9,7 +9,7 @@ import { openTensors } from '../../../zoo/weights/formats/open-tensors.ts';
 import { encodeSafetensors, type Tensor } from '../../../zoo/weights/formats/safetensors.ts';
 import { namingNames } from '../../../zoo/weights/naming.ts';
 import { openWeights } from '../../../zoo/weights/weights.ts';
-import { PickleWriter } from '../../support/files/pickle-writer.ts';
+import { PickleWriter, type Py } from '../../support/files/pickle-writer.ts';
 import { archive, denseStrides, tensorOn, torchFile } from '../../support/files/torch-writer.ts';
 import {
   customText,
@@ -75,11 +75,57 @@ describe('weights of a vision transformer', () => {
     await weights.close();
   });
 
-  it('load with the prefix that data-parallel and compiled training leave', async () => {
-    for (const prefix of ['module.', '_orig_mod.', 'module._orig_mod.']) {
-      const tensors = renamed(published.open_clip(openai(vit)), (name) => prefix + name);
-      await expectValues(vit, await openWeights(vit, write(torchFile(tensors, 'checkpoint'))));
+  it.each(namingNames)('load with what is common to all names taken off, and say so: %s', async (naming) => {
+    for (const prefix of ['module.', '_orig_mod.', 'module._orig_mod.', 'model.', 'clip.net.']) {
+      const tensors = renamed(published[naming](openai(vit)), (name) => prefix + name);
+      const weights = await openWeights(vit, write(torchFile(tensors, 'checkpoint'), 'prefixed'));
+      const path = join(folder, 'prefixed');
+      expect(weights.remarks).toEqual([
+        `${path}: the weights are those under state_dict`,
+        `${path}: all names begin with ${prefix}, which is taken off`,
+      ]);
+      await expectValues(vit, weights);
     }
+  });
+
+  it('load from the keys that training tools keep them under', async () => {
+    const state: Py = { dict: [['visual.proj', tensorOn('F32', '0', 4, [4])]] };
+    const other: Py = { dict: [['visual.proj', tensorOn('F32', '1', 4, [4])]] };
+    const storages = new Map([
+      ['0', new Uint8Array(16)],
+      ['1', new Uint8Array(16).fill(1)],
+    ]);
+    const first = async (value: Py) => {
+      const file = await openTensors(write(archive(PickleWriter.write(value), storages)));
+      const { data } = await file.read('visual.proj');
+      await file.close();
+      return `${data[0] === 0 ? 'state' : 'other'}: ${file.remarks}`.replace(/\S*\/file-\d+/, 'FILE');
+    };
+    for (const key of ['state_dict', 'model_state_dict', 'model', 'module', 'weights', 'anything'])
+      expect(
+        await first({
+          dict: [
+            ['epoch', 3],
+            ['optimizer', { dict: [] }],
+            [key, state],
+          ],
+        }),
+      ).toBe(`state: FILE: the weights are those under ${key}`);
+    const nested: Py = {
+      dict: [
+        ['ema', other],
+        ['model', { dict: [['state_dict', state]] }],
+      ],
+    };
+    expect(await first(nested)).toBe('state: FILE: the weights are those under model.state_dict');
+    expect(
+      await first({
+        dict: [
+          ['visual.proj', tensorOn('F32', '0', 4, [4])],
+          ['ema', other],
+        ],
+      }),
+    ).toBe('state: ');
   });
 
   it('load with a logit_scale that is a list of one', async () => {
@@ -168,6 +214,31 @@ describe('views of storages', () => {
     expect((await file.read('a')).data).toEqual(values.slice(0, 12));
     expect((await file.read('b')).data).toEqual(values.slice(12));
     await file.close();
+  });
+});
+
+describe('what PyTorch itself wrote', () => {
+  const at = (name: string) => join('test/fixtures/checkpoints', `${name}.pt`);
+
+  it.each(['legacy', 'foreign', 'foreign-legacy', 'foreign-protocol-4', 'foreign-protocol-5', 'parameters'])(
+    'is read: %s',
+    async (name) => {
+      const file = await openTensors(at(name));
+      const values = async (tensor: string) => [...((await file.read(tensor)).data as Float32Array)];
+      expect([...file.infos.keys()]).toEqual(['a.weight', 'a.turned', 'b']);
+      expect(await values('a.weight')).toEqual([0, 1, 2, 3, 4, 5]);
+      expect(await values('a.turned')).toEqual([0, 3, 1, 4, 2, 5]);
+      expect(await values('b')).toEqual([0, 1, 2, 3]);
+      expect(file.infos.get('b')?.dtype).toBe('F16');
+      expect(String(file.remarks).includes('argparse.Namespace')).toBe(name !== 'legacy');
+      await file.close();
+    },
+  );
+
+  it('is refused where it is a module with its class', async () => {
+    expect(await diagnosticsOf(openWeights(vit, at('whole-module')))).toMatch(
+      /holds torch\.nn\.modules\.linear\.Linear where a state_dict belongs/,
+    );
   });
 });
 
@@ -289,10 +360,10 @@ describe('folders and shards', () => {
 describe('what a file is', () => {
   it.each([
     [
-      'an old PyTorch file',
-      Buffer.from('80028a0a6cfc9c46f9206aa850192e80024d', 'hex'),
-      'before version 1.6',
-      'torch.save(',
+      'another pickle',
+      Buffer.from('80025d71002e', 'hex'),
+      'a pickle, but not one that PyTorch wrote',
+      'model.state_dict()',
     ],
     [
       'a pointer',

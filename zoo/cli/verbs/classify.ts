@@ -38,7 +38,7 @@ export async function classify(
     const labelFeatures = await encoder.encodePrompts(labels, templates);
     return images.map((image, i) => {
       const row = imageFeatures.subarray(i * encoder.embed, (i + 1) * encoder.embed);
-      return { image, predictions: predict(row, labels, labelFeatures, encoder.scale).slice(0, top) };
+      return { image, predictions: predict(row, labels, labelFeatures, encoder).slice(0, top) };
     });
   });
   if (options.json === true) {

@@ -8,7 +8,7 @@ import {
 } from '../../export/index.ts';
 import { type DtypeOption, floatChoice, parseOverrides } from '../models.ts';
 import { count, note, print, printJson } from '../output.ts';
-import { loadModel, modelReference } from '../packages.ts';
+import { locateModel, modelAt } from '../packages.ts';
 
 interface ExportOptions {
   readonly model: string;
@@ -33,8 +33,9 @@ export async function exportVerb(source: string, options: ExportOptions): Promis
   const { out, base } = options;
   const floats = floatChoice(options.dtype);
   const overrides = parseOverrides(options.set);
-  const reference = await modelReference(options.model);
-  const model = await loadModel(reference, options.set);
+  const location = await locateModel(options.model);
+  const model = modelAt(location, options.set);
+  const { reference } = location;
   const request = { source, base, model, out, reference, overrides, floats, notify: note };
   const { made, files } = await write(request, options.format);
   if (options.json === true) {

@@ -73,11 +73,13 @@ import torch
 from clip.clip import _transform
 from clip.model import build_model
 
-model = build_model(torch.load("model.pt", map_location="cpu")).float()
+state = torch.load("model.pt", map_location="cpu")
+model = build_model(state).float()
+model.load_state_dict(state)  # again: build_model rounds to f16
 preprocess = _transform(model.visual.input_resolution)
 \`\`\`
 
-${tokenizing} \`clip.load("model.pt")\` does the same where it can: present versions try TorchScript first and then read on from the end of
+${tokenizing} \`clip.load("model.pt")\` does the same, rounded to f16, where it can: present versions try TorchScript first and then read on from the end of
 the file ([issue 396](https://github.com/openai/CLIP/issues/396)), so that they load no state_dict at all.`;
 }
 

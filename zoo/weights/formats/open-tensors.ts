@@ -12,6 +12,7 @@ import { maxHeaderBytes, prefixBytes } from '../../../runtime/data/safetensors/h
 import { openSafetensors } from './safetensors.ts';
 import { openSharded } from './sharded-file.ts';
 import type { TensorFile } from './tensor-file.ts';
+import { openLegacyTorch } from './torch/legacy-file.ts';
 import { openTorch } from './torch/torch-file.ts';
 
 /** What a run that keeps a moving average holds beside its weights: the better ones. */
@@ -70,13 +71,7 @@ function kindOf(bytes: Uint8Array): Kind {
   return braced ? 'safetensors' : 'unknown';
 }
 
-function refuse(path: string, kind: 'legacy' | 'pointer' | 'unknown'): never {
-  if (kind === 'legacy')
-    fail(
-      'Z420',
-      `${path} is a PyTorch file in the layout from before version 1.6, which is not read`,
-      `torch.save(torch.load(${JSON.stringify(path)}, weights_only=True), "new.pt") writes today's`,
-    );
+function refuse(path: string, kind: 'pointer' | 'unknown'): never {
   if (kind === 'pointer')
     fail('Z420', `${path} is a pointer of Git LFS, not the weights themselves`, 'git lfs pull');
   fail(
@@ -100,8 +95,8 @@ async function openAny(path: string): Promise<TensorFile | undefined> {
     file = await openRegular(path);
     const stat = await file.stat();
     const kind = kindOf(await readFully(file, 0, Math.min(stat.size, enough), path));
-    if (kind === 'torch') {
-      const opened = await openTorch(path, file, stat.size);
+    if (kind === 'torch' || kind === 'legacy') {
+      const opened = await (kind === 'torch' ? openTorch : openLegacyTorch)(path, file, stat.size);
       file = undefined;
       return opened;
     }

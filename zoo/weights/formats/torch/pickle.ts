@@ -2,124 +2,83 @@
  * A reader of Python pickles that runs nothing: values go onto a stack, globals are names, and calls go to a
  * host that knows a short list of them.
  *
- * Checkpoints come from strangers, and a pickle is a program. Whatever is not on the lists (an opcode, a
- * global, a call) is refused by its name and its byte. Values, nesting and marks are counted, and no step
- * copies what a reference shares, so time and memory follow the length of the file.
+ * Checkpoints come from strangers, and a pickle is a program. What the host does not know (a class, a function)
+ * becomes a foreign object: its name, without what it was given. An opcode that is not on the list is refused by
+ * its name and its byte. Values, nesting and marks are counted, and no step copies what a reference shares, so
+ * time and memory follow the length of the file.
  */
 import { fail } from '../../../../grammar/diagnostics.ts';
+import { PickleBytes } from './pickle-bytes.ts';
 import { opcodes as op, refusedOpcode } from './pickle-opcodes.ts';
-import { depthOf, describePickle, isKey, type PickleValue } from './pickle-values.ts';
-
-/** Raises a refusal at the opcode that is being executed. */
-export type Refuse = (why: string) => never;
-
-/** What a kind of pickle may ask for. `global` names are `module.name`. */
-export interface PickleHost {
-  allows(global: string): boolean;
-  /** May `global` be made into an object without arguments? */
-  constructs(global: string): boolean;
-  persistent(id: PickleValue, refuse: Refuse): PickleValue;
-  call(global: string, args: readonly PickleValue[], refuse: Refuse): PickleValue;
-}
+import {
+  depthOf,
+  describePickle,
+  isForeign,
+  isKey,
+  type PickleHost,
+  type PickleValue,
+  type Refuse,
+  shortName,
+} from './pickle-values.ts';
 
 const pickleLimits = {
   /** Values pushed onto the stack. A checkpoint of ViT-L/14 with its optimizer has some 100 000. */
   values: 2_000_000,
   /** Containers inside containers. */
   depth: 200,
-  /** Bytes of one string; names of tensors have less than a hundred. */
-  string: 65_536,
+  /** Names of foreign objects that are kept to be told. */
+  foreign: 100,
 } as const;
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+function refuseAt(source: string, at: number, why: string): never {
+  fail(
+    'Z422',
+    `${source}, byte ${at}: ${why}`,
+    'only plain tensors are read, nothing is run; save model.state_dict(), or safetensors',
+  );
+}
 
 /** The machine: one run over one pickle. */
 class Unpickler {
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  readonly #bytes: PickleBytes;
   readonly #source: string;
   readonly #host: PickleHost;
   readonly #stack: PickleValue[] = [];
   readonly #marks: number[] = [];
   readonly #memo = new Map<number, PickleValue>();
-  #at = 0;
   /** Where the current opcode begins. */
   #start = 0;
   #spent = 0;
+  /** Names of what foreign objects were made by. */
+  readonly foreign = new Set<string>();
 
-  constructor(bytes: Uint8Array, source: string, host: PickleHost) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  /** @param from where the pickle begins */
+  constructor(bytes: Uint8Array, source: string, host: PickleHost, from: number) {
+    this.#bytes = new PickleBytes(bytes, from, (why) => this.#refuse(why));
     this.#source = source;
     this.#host = host;
   }
 
+  /** Where the next byte is. */
+  get at(): number {
+    return this.#bytes.at;
+  }
+
   run(): PickleValue {
     for (;;) {
-      this.#start = this.#at;
-      const code = this.#bytes[this.#advance(1)]!;
+      this.#start = this.#bytes.at;
+      const code = this.#bytes.u8();
       if (code === op.STOP) return this.#stop();
       this.#execute(code);
     }
   }
 
-  readonly #refuse: Refuse = (why) =>
-    fail(
-      'Z422',
-      `${this.#source}, byte ${this.#start}: ${why}`,
-      'only plain tensors are read, nothing is run; save model.state_dict(), or safetensors',
-    );
+  readonly #refuse: Refuse = (why) => refuseAt(this.#source, this.#start, why);
 
   #stop(): PickleValue {
     if (this.#stack.length !== 1 || this.#marks.length > 0)
       this.#refuse(`the pickle ends with ${this.#stack.length} values instead of one`);
-    if (this.#at < this.#bytes.length)
-      this.#refuse(`${this.#bytes.length - this.#at} bytes stand behind the end of the pickle`);
     return this.#stack[0]!;
-  }
-
-  // ── bytes ────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Takes `length` bytes; returns where they begin. */
-  #advance(length: number): number {
-    const at = this.#at;
-    if (length > this.#bytes.length - at) this.#refuse('the pickle is cut short');
-    this.#at = at + length;
-    return at;
-  }
-
-  #size8(): number {
-    const size = this.#view.getBigUint64(this.#advance(8), true);
-    return size > BigInt(this.#bytes.length) ? this.#refuse('the pickle is cut short') : Number(size);
-  }
-
-  #text(length: number): string {
-    if (length > pickleLimits.string) this.#refuse(`a string of ${length} bytes`);
-    const at = this.#advance(length);
-    try {
-      return utf8.decode(this.#bytes.subarray(at, at + length));
-    } catch {
-      return this.#refuse('a string that is not UTF-8');
-    }
-  }
-
-  #line(): string {
-    const end = this.#bytes.indexOf(0x0a, this.#at);
-    if (end < 0) this.#refuse('the pickle is cut short');
-    const text = this.#text(end - this.#at);
-    this.#advance(1);
-    return text;
-  }
-
-  /** A number of LONG1: two's complement, little-endian. */
-  #long(length: number): number | bigint {
-    if (length > 16) this.#refuse(`an integer of ${length} bytes`);
-    const at = this.#advance(length);
-    let value = 0n;
-    for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(this.#bytes[at + i]!);
-    value = BigInt.asIntN(8 * length, value);
-    const small = Number(value);
-    return Number.isSafeInteger(small) ? small : value;
   }
 
   // ── stack ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -180,6 +139,7 @@ class Unpickler {
   #execute(code: number): void {
     const done =
       this.#executeScalar(code) ||
+      this.#executeBytes(code) ||
       this.#executeContainer(code) ||
       this.#executeMemo(code) ||
       this.#executeCall(code);
@@ -196,28 +156,51 @@ class Unpickler {
         this.#push(code === op.NEWTRUE);
         return true;
       case op.BININT:
-        this.#push(this.#view.getInt32(this.#advance(4), true));
+        this.#push(this.#bytes.i32());
         return true;
       case op.BININT1:
-        this.#push(this.#bytes[this.#advance(1)]!);
+        this.#push(this.#bytes.u8());
         return true;
       case op.BININT2:
-        this.#push(this.#view.getUint16(this.#advance(2), true));
+        this.#push(this.#bytes.u16());
         return true;
       case op.LONG1:
-        this.#push(this.#long(this.#bytes[this.#advance(1)]!));
+        this.#push(this.#bytes.long(this.#bytes.u8()));
         return true;
       case op.BINFLOAT:
-        this.#push(this.#view.getFloat64(this.#advance(8), false));
+        this.#push(this.#bytes.f64());
         return true;
       case op.BINUNICODE:
-        this.#push(this.#text(this.#view.getUint32(this.#advance(4), true)));
+        this.#push(this.#bytes.unicode(this.#bytes.u32()));
         return true;
       case op.SHORT_BINUNICODE:
-        this.#push(this.#text(this.#bytes[this.#advance(1)]!));
+        this.#push(this.#bytes.unicode(this.#bytes.u8()));
         return true;
       case op.BINUNICODE8:
-        this.#push(this.#text(this.#size8()));
+        this.#push(this.#bytes.unicode(this.#bytes.size()));
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #executeBytes(code: number): boolean {
+    switch (code) {
+      case op.BINSTRING:
+        this.#push(this.#bytes.byteText(this.#bytes.u32()));
+        return true;
+      case op.SHORT_BINSTRING:
+        this.#push(this.#bytes.byteText(this.#bytes.u8()));
+        return true;
+      case op.BINBYTES:
+        this.#push(this.#bytes.pass(this.#bytes.u32()));
+        return true;
+      case op.SHORT_BINBYTES:
+        this.#push(this.#bytes.pass(this.#bytes.u8()));
+        return true;
+      case op.BINBYTES8:
+      case op.BYTEARRAY8:
+        this.#push(this.#bytes.pass(this.#bytes.size()));
         return true;
       default:
         return false;
@@ -247,6 +230,7 @@ class Unpickler {
         this.#append([this.#pop()]);
         return true;
       case op.APPENDS:
+      case op.ADDITEMS:
         this.#append(this.#popMark());
         return true;
       case op.EMPTY_DICT:
@@ -258,6 +242,13 @@ class Unpickler {
       case op.SETITEMS:
         this.#setItems(this.#popMark());
         return true;
+      case op.EMPTY_SET:
+        this.#push({ kind: 'foreign', what: 'a set' });
+        return true;
+      case op.FROZENSET:
+        this.#popMark();
+        this.#push({ kind: 'foreign', what: 'a set' });
+        return true;
       default:
         return false;
     }
@@ -266,19 +257,19 @@ class Unpickler {
   #executeMemo(code: number): boolean {
     switch (code) {
       case op.BINPUT:
-        this.#memo.set(this.#bytes[this.#advance(1)]!, this.#top());
+        this.#memo.set(this.#bytes.u8(), this.#top());
         break;
       case op.LONG_BINPUT:
-        this.#memo.set(this.#view.getUint32(this.#advance(4), true), this.#top());
+        this.#memo.set(this.#bytes.u32(), this.#top());
         break;
       case op.MEMOIZE:
         this.#memo.set(this.#memo.size, this.#top());
         break;
       case op.BINGET:
-        this.#recall(this.#bytes[this.#advance(1)]!);
+        this.#recall(this.#bytes.u8());
         return true;
       case op.LONG_BINGET:
-        this.#recall(this.#view.getUint32(this.#advance(4), true));
+        this.#recall(this.#bytes.u32());
         return true;
       default:
         return false;
@@ -293,10 +284,10 @@ class Unpickler {
         this.#protocol();
         return true;
       case op.FRAME:
-        if (this.#size8() > this.#bytes.length - this.#at) this.#refuse('the pickle is cut short');
+        this.#bytes.frame();
         return true;
       case op.GLOBAL:
-        this.#global(this.#line(), this.#line());
+        this.#global(this.#bytes.line(), this.#bytes.line());
         return true;
       case op.STACK_GLOBAL:
         this.#stackGlobal();
@@ -308,7 +299,10 @@ class Unpickler {
         this.#reduce();
         return true;
       case op.NEWOBJ:
-        this.#newObject();
+        this.#newObject(this.#popMany(2));
+        return true;
+      case op.NEWOBJ_EX:
+        this.#newForeign(this.#popMany(3));
         return true;
       case op.BUILD:
         this.#build();
@@ -319,7 +313,7 @@ class Unpickler {
   }
 
   #protocol(): void {
-    const version = this.#bytes[this.#advance(1)]!;
+    const version = this.#bytes.u8();
     if (version < 2 || version > 5) this.#refuse(`pickle protocol ${version} is not read (2 to 5 are)`);
   }
 
@@ -335,6 +329,7 @@ class Unpickler {
 
   #append(values: readonly PickleValue[]): void {
     const list = this.#top();
+    if (isForeign(list)) return;
     if (isKey(list) || list.kind !== 'list') this.#refuse(`items are appended to ${describePickle(list)}`);
     list.depth = this.#deepen(list.depth, values);
     for (const value of values) list.items.push(value);
@@ -342,20 +337,19 @@ class Unpickler {
 
   #setItems(values: readonly PickleValue[]): void {
     const dict = this.#top();
+    if (isForeign(dict)) return;
     if (isKey(dict) || dict.kind !== 'dict') this.#refuse(`entries are set in ${describePickle(dict)}`);
     if (values.length % 2 === 1) this.#refuse('a key without a value');
     dict.depth = this.#deepen(dict.depth, values);
     for (let i = 0; i < values.length; i += 2) {
       const key = values[i]!;
-      if (!isKey(key)) this.#refuse(`${describePickle(key)} as a key`);
-      dict.entries.set(key, values[i + 1]!);
+      if (isKey(key)) dict.entries.set(key, values[i + 1]!);
+      else if (key.kind === 'list' || key.kind === 'dict') this.#refuse(`${describePickle(key)} as a key`);
     }
   }
 
   #global(module: string, name: string): void {
-    const full = `${module}.${name}`;
-    if (!this.#host.allows(full)) this.#refuse(`it asks for ${full.slice(0, 200)}, which is not read`);
-    this.#push({ kind: 'global', name: full });
+    this.#push({ kind: 'global', name: `${module}.${name}` });
   }
 
   #stackGlobal(): void {
@@ -367,17 +361,41 @@ class Unpickler {
 
   #reduce(): void {
     const [callee, args] = this.#popMany(2) as [PickleValue, PickleValue];
+    if (isForeign(callee)) {
+      this.#push(callee);
+      return;
+    }
     if (isKey(callee) || callee.kind !== 'global') this.#refuse(`a call of ${describePickle(callee)}`);
     if (isKey(args) || args.kind !== 'tuple') this.#refuse(`${describePickle(args)} as arguments`);
+    if (!this.#host.knows(callee.name)) {
+      this.#pushForeign(callee.name);
+      return;
+    }
     // A call may look at every item of a list that it is given.
     for (const arg of args.items) if (!isKey(arg) && arg.kind === 'list') this.#spend(arg.items.length);
     this.#push(this.#host.call(callee.name, args.items, this.#refuse));
   }
 
-  #newObject(): void {
-    const [type, args] = this.#popMany(2) as [PickleValue, PickleValue];
-    if (isKey(type) || type.kind !== 'global' || !this.#host.constructs(type.name))
+  /** What the host knows nothing of: its name stays, what it was given is dropped, nothing is run. */
+  #pushForeign(name: string): void {
+    const short = shortName(name);
+    if (this.foreign.size < pickleLimits.foreign) this.foreign.add(short);
+    this.#push({ kind: 'foreign', what: short });
+  }
+
+  /** A class with arguments, by position and by name. */
+  #newForeign([type = null]: readonly PickleValue[]): void {
+    if (isKey(type) || type.kind !== 'global' || this.#host.knows(type.name))
       this.#refuse(`an object of ${describePickle(type)}`);
+    this.#pushForeign(type.name);
+  }
+
+  #newObject(parts: readonly PickleValue[]): void {
+    const [type, args] = parts as [PickleValue, PickleValue];
+    if (isKey(type) || type.kind !== 'global' || !this.#host.constructs(type.name)) {
+      this.#newForeign(parts);
+      return;
+    }
     if (isKey(args) || args.kind !== 'tuple' || args.items.length > 0)
       this.#refuse(`${describePickle(args)} as arguments of an object`);
     this.#push({ kind: 'object', className: type.name, state: undefined, depth: 1 });
@@ -387,6 +405,7 @@ class Unpickler {
   #build(): void {
     const state = this.#pop();
     const target = this.#top();
+    if (isForeign(target)) return;
     if (isKey(state) || state.kind !== 'dict') this.#refuse(`${describePickle(state)} as a state`);
     if (isKey(target) || (target.kind !== 'object' && target.kind !== 'dict'))
       this.#refuse(`a state for ${describePickle(target)}`);
@@ -396,11 +415,31 @@ class Unpickler {
   }
 }
 
+/** What `readPickle` found. */
+export interface ReadPickle {
+  readonly value: PickleValue;
+  /** Names of what was not run: the classes and functions of foreign objects. */
+  readonly foreign: readonly string[];
+  /** Index behind the pickle. */
+  readonly end: number;
+}
+
 /**
- * The value of a pickle.
+ * A pickle, behind which others may stand.
  * @param source what to call it in messages
- * @throws DiagnosticError Z422 for anything but plain data and what the host allows
+ * @param from where it begins
+ * @throws DiagnosticError Z422 for anything but plain data, foreign objects and what the host allows
  */
-export function unpickle(bytes: Uint8Array, source: string, host: PickleHost): PickleValue {
-  return new Unpickler(bytes, source, host).run();
+export function readPickle(bytes: Uint8Array, source: string, host: PickleHost, from = 0): ReadPickle {
+  const unpickler = new Unpickler(bytes, source, host, from);
+  const value = unpickler.run();
+  return { value, foreign: [...unpickler.foreign], end: unpickler.at };
+}
+
+/** A pickle that is all there is. */
+export function readWholePickle(bytes: Uint8Array, source: string, host: PickleHost): ReadPickle {
+  const read = readPickle(bytes, source, host);
+  const behind = bytes.length - read.end;
+  if (behind > 0) refuseAt(source, read.end, `${behind} bytes stand behind the end of the pickle`);
+  return read;
 }

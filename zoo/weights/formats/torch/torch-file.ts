@@ -13,12 +13,12 @@ import { readFully } from '../../../../runtime/data/files/read-fully.ts';
 import { elementBytes, elementCount } from '../../../../runtime/data/safetensors/header.ts';
 import { decodeTensor, type Tensor } from '../safetensors.ts';
 import type { TensorFile } from '../tensor-file.ts';
-import { unpickle } from './pickle.ts';
-import { type StoredTensor, stateTensors, torchHost } from './torch-pickle.ts';
+import { readWholePickle } from './pickle.ts';
+import { type State, type StoredTensor, stateTensors, torchHost } from './torch-pickle.ts';
 import { damagedArchive, quoteName, readZipDirectory, type ZipEntry } from './zip.ts';
 
 /** Far above any checkpoint's description of its tensors, far below what would hurt. */
-const maxPickleBytes = 32 * 2 ** 20;
+export const maxPickleBytes = 32 * 2 ** 20;
 
 /** An entry that must be there, as plain bytes. */
 function storedEntry(entries: ReadonlyMap<string, ZipEntry>, name: string, path: string): ZipEntry {
@@ -74,24 +74,40 @@ function gather(bytes: Uint8Array, { shape, strides, dtype }: StoredTensor): Uin
   return out;
 }
 
+interface TorchContent extends State {
+  /** Names of what was not run. */
+  readonly foreign: readonly string[];
+  /** Where each storage's bytes begin in the file. */
+  readonly begins: ReadonlyMap<string, number>;
+}
+
+/** At most this many names in a remark. */
+const shown = 5;
+
+function remarksOf(path: string, { place, foreign }: TorchContent): string[] {
+  const more = foreign.length > shown ? ` and ${foreign.length - shown} more` : '';
+  return [
+    ...(place.length === 0 ? [] : [`${path}: the weights are those under ${place.join('.')}`]),
+    ...(foreign.length === 0
+      ? []
+      : [`${path}: not read and not run: ${foreign.slice(0, shown).join(', ')}${more}`]),
+  ];
+}
+
 /** An open checkpoint; close it when done. */
-class TorchFile implements TensorFile {
+export class TorchFile implements TensorFile {
   readonly path: string;
   readonly infos: ReadonlyMap<string, StoredTensor>;
+  readonly remarks: readonly string[];
   readonly #file: FileHandle;
   readonly #begins: ReadonlyMap<string, number>;
 
-  /** @param begins where each storage's bytes begin in the file */
-  constructor(
-    path: string,
-    file: FileHandle,
-    infos: ReadonlyMap<string, StoredTensor>,
-    begins: ReadonlyMap<string, number>,
-  ) {
+  constructor(path: string, file: FileHandle, content: TorchContent) {
     this.path = path;
-    this.infos = infos;
+    this.infos = content.tensors;
+    this.remarks = remarksOf(path, content);
     this.#file = file;
-    this.#begins = begins;
+    this.#begins = content.begins;
   }
 
   async read(name: string): Promise<Tensor> {
@@ -151,7 +167,8 @@ export async function openTorch(path: string, file: FileHandle, size: number): P
   if (length > maxPickleBytes)
     damagedArchive(path, `data.pkl has ${length} bytes, more than ${maxPickleBytes}`);
   const source = `${path}: data.pkl`;
-  const state = unpickle(await readFully(file, begin, length, path), source, torchHost);
-  const tensors = stateTensors(state, (why) => fail('Z422', `${source} holds ${why}`));
-  return new TorchFile(path, file, tensors, locateStorages(tensors, entries, root, path));
+  const read = readWholePickle(await readFully(file, begin, length, path), source, torchHost);
+  const state = stateTensors(read.value, (why) => fail('Z422', `${source} holds ${why}`));
+  const begins = locateStorages(state.tensors, entries, root, path);
+  return new TorchFile(path, file, { ...state, foreign: read.foreign, begins });
 }

@@ -4,11 +4,19 @@
  *
  * The list of globals is what weights need: tensors, parameters, storages, ordered dicts, and
  * TorchScript's modules (classes under `__torch__`), whose attributes are the weights. Everything else
- * is refused by `pickle.ts`.
+ * is a foreign object to `pickle.ts`: it may stand beside the weights, as training tools leave their settings, and
+ * is never run.
  */
 import type { SafetensorsDType } from '../../../../runtime/data/safetensors/header.ts';
-import type { PickleHost, Refuse } from './pickle.ts';
-import { describePickle, type PickleValue } from './pickle-values.ts';
+import {
+  describePickle,
+  isForeign,
+  type PickleDict,
+  type PickleHost,
+  type PickleKey,
+  type PickleValue,
+  type Refuse,
+} from './pickle-values.ts';
 
 /** A view into a storage, in elements. */
 export interface StoredTensor {
@@ -38,8 +46,9 @@ export const storages: Readonly<Record<string, SafetensorsDType>> = {
 /** Calls by the name of their global. */
 const calls: Readonly<Record<string, (args: readonly PickleValue[], refuse: Refuse) => PickleValue>> = {
   'torch._utils._rebuild_tensor_v2': rebuildTensor,
-  'torch._utils._rebuild_parameter': ([data = null], refuse) =>
-    asTensor(data) === undefined ? refuse(`a parameter of ${describePickle(data)}`) : data,
+  'torch._utils._rebuild_parameter': parameter,
+  'torch._utils._rebuild_parameter_with_state': parameter,
+  'torch._tensor._rebuild_from_type_v2': subclass,
   'collections.OrderedDict': orderedDict,
   'torch.device': () => ({ kind: 'made', what: 'a device', value: undefined }),
   'torch.Size': () => ({ kind: 'made', what: 'a size', value: undefined }),
@@ -56,6 +65,18 @@ const plain = new Set(
 );
 
 const maxRank = 32;
+
+function parameter([data = null]: readonly PickleValue[], refuse: Refuse): PickleValue {
+  if (asTensor(data) === undefined && !isForeign(data)) refuse(`a parameter of ${describePickle(data)}`);
+  return data;
+}
+
+/** A tensor with attributes: the function that makes it, its class, and what the function is given. */
+function subclass([make = null, , args = null]: readonly PickleValue[], refuse: Refuse): PickleValue {
+  const isTensor = isKind(make, 'global') && make.name === 'torch._utils._rebuild_tensor_v2';
+  if (!isTensor || !isKind(args, 'tuple')) return { kind: 'foreign', what: describePickle(make) };
+  return rebuildTensor(args.items, refuse);
+}
 
 function first([value = null]: readonly PickleValue[]): PickleValue {
   return value;
@@ -78,7 +99,8 @@ function orderedDict([pairs]: readonly PickleValue[], refuse: Refuse): PickleVal
   return { kind: 'dict', entries, depth: pairs.depth };
 }
 
-interface Storage {
+/** What a persistent id says of a storage. */
+export interface Storage {
   readonly dtype: SafetensorsDType;
   readonly key: string;
   readonly elements: number;
@@ -88,13 +110,18 @@ function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
-/** `('storage', torch.FloatStorage, '0', 'cpu', 1024)` */
-function storage(id: PickleValue, refuse: Refuse): PickleValue {
-  const items = id !== null && typeof id === 'object' && id.kind === 'tuple' ? id.items : [];
-  const [word, type, key, , elements] = items;
-  const dtype =
-    type !== null && typeof type === 'object' && type.kind === 'global' ? storages[type.name] : undefined;
-  if (items.length !== 5 || word !== 'storage' || dtype === undefined || typeof key !== 'string')
+/**
+ * `('storage', torch.FloatStorage, '0', 'cpu', 1024)`; the layout from before version 1.6 has a sixth part, a
+ * view of the storage, which PyTorch itself left empty, and names classes of modules as
+ * `('module', class, file, source)`.
+ */
+function persistent(id: PickleValue, refuse: Refuse): PickleValue {
+  const items = isKind(id, 'tuple') ? id.items : [];
+  const [word, type, key, , elements, view = null] = items;
+  if (word === 'module' && items.length === 4 && type !== undefined && isKind(type, 'global')) return type;
+  const dtype = type !== undefined && isKind(type, 'global') ? storages[type.name] : undefined;
+  const parts = items.length === 5 || items.length === 6;
+  if (!parts || word !== 'storage' || dtype === undefined || typeof key !== 'string' || view !== null)
     return refuse('a persistent id that is not that of a storage');
   if (!isCount(elements)) return refuse(`a storage of ${describePickle(elements ?? null)} elements`);
   const value: Storage = { dtype, key, elements };
@@ -151,13 +178,20 @@ function rebuildTensor(args: readonly PickleValue[], refuse: Refuse): PickleValu
 
 /** What weights may ask for. */
 export const torchHost: PickleHost = {
-  allows: (name) =>
+  knows: (name) =>
     Object.hasOwn(calls, name) || Object.hasOwn(storages, name) || plain.has(name) || isModule(name),
   constructs: isModule,
-  persistent: storage,
+  persistent,
   call: (name, args, refuse) =>
     Object.hasOwn(calls, name) ? calls[name]!(args, refuse) : refuse(`a call of ${name}`),
 };
+
+function isKind<K extends Exclude<PickleValue, PickleKey>['kind']>(
+  value: PickleValue,
+  kind: K,
+): value is Extract<PickleValue, { kind: K }> {
+  return value !== null && typeof value === 'object' && value.kind === kind;
+}
 
 function isModule(name: string): boolean {
   return name.startsWith('__torch__.');
@@ -201,29 +235,60 @@ function moduleTensors(root: PickleValue, refuse: Refuse): Map<string, StoredTen
   return tensors;
 }
 
+/** Where training tools keep a state_dict in their checkpoint, the first that is there is meant. */
+const wrappers = ['state_dict', 'model_state_dict', 'model', 'module', 'net', 'network', 'weights'] as const;
+const maxWrappers = 4;
+
+/** The tensors of a checkpoint. */
+export interface State {
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** Where in the checkpoint they are: `model.state_dict`, or nothing. */
+  readonly place: readonly string[];
+}
+
+function hasTensors(value: PickleValue): boolean {
+  return isKind(value, 'dict') && [...value.entries.values()].some((v) => asTensor(v) !== undefined);
+}
+
+/** What a checkpoint keeps its weights under; undefined where they are its own entries. */
+function wrapperOf({ entries }: PickleDict): string | undefined {
+  const known = wrappers.find((name) => isKind(entries.get(name) ?? null, 'dict'));
+  if (known !== undefined) return known;
+  const holding = [...entries].filter(([, value]) => hasTensors(value)).map(([key]) => String(key));
+  const own = [...entries.values()].some((value) => asTensor(value) !== undefined);
+  return own || holding.length !== 1 ? undefined : holding[0];
+}
+
 /**
- * The tensors of a checkpoint by name: a state_dict, one under `state_dict` as training tools save it,
- * or a TorchScript module.
+ * The tensors of a checkpoint by name: a state_dict, one in a dict as training tools save it, or a TorchScript
+ * module.
  */
-export function stateTensors(root: PickleValue, refuse: Refuse): Map<string, StoredTensor> {
-  if (root !== null && typeof root === 'object') {
-    if (root.kind === 'object') return moduleTensors(root, refuse);
-    if (root.kind === 'dict') {
-      const inner = root.entries.get('state_dict');
-      const dict =
-        inner !== null && typeof inner === 'object' && inner.kind === 'dict' ? inner.entries : root.entries;
-      const tensors = new Map<string, StoredTensor>();
-      for (const [key, value] of dict) {
-        const tensor = asTensor(value);
-        if (tensor === undefined) continue;
-        checkName(String(key), refuse);
-        tensors.set(String(key), tensor);
-      }
-      if (tensors.size > 0) return tensors;
-      return refuse(`a dict without tensors or state_dict; its keys: ${keysOf(dict)}`);
-    }
+export function stateTensors(root: PickleValue, refuse: Refuse): State {
+  if (isKind(root, 'object')) return { tensors: moduleTensors(root, refuse), place: [] };
+  if (!isKind(root, 'dict')) return refuse(`${describePickle(root)} where a state_dict belongs`);
+  let dict = root;
+  const place: string[] = [];
+  for (let name = wrapperOf(dict); name !== undefined && place.length < maxWrappers; name = wrapperOf(dict)) {
+    place.push(name);
+    dict = dict.entries.get(name) as PickleDict;
   }
-  return refuse(`${describePickle(root)} where a state_dict belongs`);
+  const tensors = dictTensors(dict, refuse);
+  if (tensors.size > 0) return { tensors, place };
+  return refuse(`a dict without tensors or state_dict; its keys: ${keysOf(dict.entries)}`);
+}
+
+function dictTensors({ entries }: PickleDict, refuse: Refuse): Map<string, StoredTensor> {
+  const tensors = new Map<string, StoredTensor>();
+  for (const [key, value] of entries) {
+    // What PyTorch makes tensors by and is not read here (sparse, quantised) must not pass for a missing one.
+    if (isForeign(value) && value.what.startsWith('torch.'))
+      refuse(`${JSON.stringify(String(key).slice(0, 100))} made by ${value.what}, which is not read`);
+    const tensor = asTensor(value);
+    if (tensor === undefined) continue;
+    checkName(String(key), refuse);
+    tensors.set(String(key), tensor);
+  }
+  return tensors;
 }
 
 function keysOf(dict: ReadonlyMap<unknown, unknown>): string {
