@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Workspace } from './harness.ts';
+import { Workspace } from '../harness.ts';
 
 const workspace = new Workspace();
 afterAll(() => workspace.remove());

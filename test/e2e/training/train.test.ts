@@ -5,8 +5,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readSafetensors } from '../../zoo/weights/formats/safetensors.ts';
-import { firstBatch, fixedBatches, goldenZoo, Workspace } from './harness.ts';
+import { readSafetensors } from '../../../zoo/weights/formats/safetensors.ts';
+import { firstBatch, fixedBatches, goldenZoo, Workspace } from '../harness.ts';
 
 const workspace = new Workspace();
 afterAll(() => workspace.remove());

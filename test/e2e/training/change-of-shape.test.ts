@@ -3,12 +3,12 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { resolveModel } from '../../compiler/model/index.ts';
-import { nodeHost } from '../../zoo/host.ts';
-import { encodeSafetensors, readSafetensors } from '../../zoo/weights/formats/safetensors.ts';
-import { resizeGrid } from '../../zoo/weights/resize-grid.ts';
-import { openWeights } from '../../zoo/weights/weights.ts';
-import { goldenZoo, type Outcome, Workspace } from './harness.ts';
+import { resolveModel } from '../../../compiler/model/index.ts';
+import { nodeHost } from '../../../zoo/host.ts';
+import { encodeSafetensors, readSafetensors } from '../../../zoo/weights/formats/safetensors.ts';
+import { resizeGrid } from '../../../zoo/weights/resize-grid.ts';
+import { openWeights } from '../../../zoo/weights/weights.ts';
+import { goldenZoo, type Outcome, Workspace } from '../harness.ts';
 
 const workspace = new Workspace();
 afterAll(() => workspace.remove());

@@ -6,9 +6,9 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeSafetensors, type Tensor } from '../../runtime/data/safetensors/tensors.ts';
-import { goldenPath, readGolden } from '../support/golden/golden.ts';
-import { Workspace } from './harness.ts';
+import { encodeSafetensors, type Tensor } from '../../../runtime/data/safetensors/tensors.ts';
+import { goldenPath, readGolden } from '../../support/golden/golden.ts';
+import { Workspace } from '../harness.ts';
 
 const workspace = new Workspace();
 afterAll(() => workspace.remove());
