@@ -30,7 +30,7 @@ import type { UpdateOptions } from './plan/update.ts';
 import type { DeviceProfile } from './profile.ts';
 
 export type { Precision } from './passes/pass.ts';
-export { planFitting } from './plan/fit.ts';
+export { outlookOf, planFitting } from './plan/fit.ts';
 export type { UpdateOptions } from './plan/update.ts';
 
 export type Observer = (stage: string, graph: VerifiedGraph, joins?: VerifiedJoins) => void;

@@ -34,6 +34,38 @@ function largest(memory: MemoryTable): string {
     .join(', ');
 }
 
+/** Bytes of all values of a graph in f32, as if none shared memory. */
+function valueBytes({ nodes }: Graph): number {
+  return nodes.reduce((bytes, { type }) => bytes + 4 * sizeOf(numericShape(type)), 0);
+}
+
+/**
+ * The outlook of an entry whose values are so large that planning it may be in vain; undefined for all others.
+ * @param graph as traced; with gradients most of its values are kept, without them few at a time
+ */
+export function outlookOf<P>(
+  graph: Graph,
+  {
+    model,
+    entry,
+    gradients,
+  }: { readonly model: string; readonly entry: string; readonly gradients: boolean },
+  { memory, name }: DeviceProfile,
+  total: (plan: P) => number,
+): Outlook<P> | undefined {
+  if (memory === undefined || valueBytes(graph) < (gradients ? 2 : 16) * memory) return undefined;
+  return {
+    memory,
+    total,
+    refuse: (size, bytes) =>
+      fail(
+        tooLarge,
+        `${model} ${entry} at batch ${size} would need about ${gibibytes(bytes)}, ${name} has ${gibibytes(memory)}`,
+        'use a smaller batch',
+      ),
+  };
+}
+
 /** @throws DiagnosticError Z605 when the device is known to have less memory than the plan needs */
 export function checkMemory(plan: Plan, { memory, name }: DeviceProfile): void {
   if (memory === undefined || plan.memory.total <= memory) return;
@@ -63,10 +95,39 @@ export function checkInputsAndResults(graph: Graph, { limits }: DeviceProfile): 
 }
 
 /** What is made smaller until a plan fits. */
-interface FittingSize {
+interface FittingSize<P> {
   readonly noun: 'batch' | 'chunk';
   /** Sizes must divide this. */
   readonly multiple?: number;
+  /** For sizes so large that a plan of them takes long, only to be refused. */
+  readonly outlook?: Outlook<P> | undefined;
+}
+
+/** How to foresee what a plan takes. */
+interface Outlook<P> {
+  readonly memory: number;
+  total(plan: P): number;
+  /** @throws DiagnosticError Z605 for a size that takes about so many bytes */
+  refuse(size: number, bytes: number): never;
+}
+
+/**
+ * What plans take by size: a straight line through two small ones. Slices and alignment add little to it, so
+ * twice the memory is surely too much. Undefined where not even the small ones fit.
+ */
+function foresee<P>(
+  size: number,
+  plan: (size: number) => P,
+  { total }: Outlook<P>,
+): ((n: number) => number) | undefined {
+  const first = Math.max(1, Math.min(32, Math.floor(size / 64)));
+  try {
+    const [a, b] = [total(plan(first)), total(plan(2 * first))];
+    return (n) => a + ((b - a) / first) * (n - first);
+  } catch (error) {
+    if (isTooLarge(error)) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -77,17 +138,19 @@ interface FittingSize {
 export function planFitting<P>(
   size: number,
   plan: (size: number) => P,
-  { noun, multiple }: FittingSize = { noun: 'batch' },
+  { noun, multiple, outlook }: FittingSize<P> = { noun: 'batch' },
 ): P {
+  const expected = outlook && foresee(size, plan, outlook);
   try {
+    if (outlook && expected && expected(size) > 2 * outlook.memory) outlook.refuse(size, expected(size));
     return plan(size);
   } catch (error) {
     if (!isTooLarge(error)) throw error;
-    const sizes = multiple === undefined ? roundNumbers(size) : divisorsOf(multiple);
-    const fitting = largestFitting(
-      sizes.filter((n) => n < size),
-      plan,
+    const sizes = (multiple === undefined ? roundNumbers(size) : divisorsOf(multiple)).filter(
+      (n) => n < size,
     );
+    const guess = expected && sizes.findLastIndex((n) => expected(n) <= outlook!.memory);
+    const fitting = largestFitting(sizes, plan, guess);
     const help =
       fitting === undefined
         ? `not even a ${noun} of 1 fits; use a smaller model or another device`
@@ -120,19 +183,30 @@ function divisorsOf(n: number): number[] {
   return [...new Set(divisors)].sort((a, b) => a - b);
 }
 
-/** The largest of ascending sizes that can be planned. */
-function largestFitting(sizes: readonly number[], plan: (size: number) => unknown): number | undefined {
+/**
+ * The largest of ascending sizes that can be planned.
+ * @param guess its index, perhaps: it and its neighbours are tried first
+ */
+function largestFitting(
+  sizes: readonly number[],
+  plan: (size: number) => unknown,
+  guess?: number,
+): number | undefined {
   let [fits, fails] = [-1, sizes.length];
+  let next = guess;
   while (fails - fits > 1) {
     // Upwards until one fails: plans far above what fits, of very many slices, take long.
     const ahead = fits + 16;
-    const middle = fails === sizes.length && ahead < fails ? ahead : Math.floor((fits + fails) / 2);
+    const blind = fails === sizes.length && ahead < fails ? ahead : Math.floor((fits + fails) / 2);
+    const middle = next !== undefined && next > fits && next < fails ? next : blind;
     try {
       plan(sizes[middle]!);
       fits = middle;
+      if (middle === next) next++;
     } catch (error) {
       if (!isTooLarge(error)) throw error;
       fails = middle;
+      if (middle === next) next--;
     }
   }
   return sizes[fits];

@@ -7,7 +7,13 @@
 
 import { totalmem } from 'node:os';
 import { differentiate, reachedNames, type Variable } from '../../compiler/autodiff/differentiate.ts';
-import { type CompileOptions, compileGraph, type Precision, planFitting } from '../../compiler/compile.ts';
+import {
+  type CompileOptions,
+  compileGraph,
+  outlookOf,
+  type Precision,
+  planFitting,
+} from '../../compiler/compile.ts';
 import { executeReference } from '../../compiler/graph/reference.ts';
 import { type Graph, movedPrefix, nodeAt, numericShape, sizeOf } from '../../compiler/graph/types.ts';
 import { inputsOf, outside, traceEntry } from '../../compiler/model/index.ts';
@@ -94,10 +100,14 @@ export function compileFitting(
   profile: Device['profile'],
   observe?: CompileOptions['observe'],
 ): { graph: Graph; plan: VerifiedPlan } {
-  return planFitting(request.batch, (batch) => {
+  const compiled = (batch: number) => {
     const graph = traceGraph(model, { ...request, batch });
     return { graph, plan: compileTraced(model, graph, { ...request, batch }, profile, observe) };
-  });
+  };
+  const total = ({ plan }: ReturnType<typeof compiled>) => plan.memory.total;
+  const about = { ...request, model: model.name };
+  const outlook = outlookOf(traceGraph(model, request), about, profile, total);
+  return planFitting(request.batch, compiled, { noun: 'batch', outlook });
 }
 
 function compileTraced(

@@ -3,9 +3,11 @@
  * that fits.
  */
 import { describe, expect, test } from 'vitest';
+import { planFitting } from '../../../compiler/compile.ts';
 import { resolveModel } from '../../../compiler/model/index.ts';
 import type { Model } from '../../../compiler/model/types.ts';
 import { type DeviceProfile, lavapipeProfile } from '../../../compiler/profile.ts';
+import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
 import { nodeHost } from '../../../zoo/host.ts';
 import { compileEntry, compileFitting, type EntryRequest, openEntry } from '../../../zoo/run/entry.ts';
 import { openWeights } from '../../../zoo/weights/weights.ts';
@@ -21,6 +23,16 @@ function tiny(name: string): Model {
 const model = tiny('tiny_vit');
 const request = (batch: number): EntryRequest => ({ entry: 'loss', batch, mode: 'train', gradients: true });
 const total = (batch: number) => compileEntry(model, request(batch), lavapipeProfile).memory.total;
+
+function diagnosticsOf(run: () => unknown): readonly Diagnostic[] {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof DiagnosticError) return error.diagnostics;
+    throw error;
+  }
+  return [];
+}
 
 describe('sizes far beyond any machine', () => {
   const huge = 1e9;
@@ -52,16 +64,43 @@ describe('memory of a device', () => {
   test('the largest batch that fits is named, and it does fit', () => {
     const memory = total(11);
     const profile: DeviceProfile = { ...lavapipeProfile, memory };
-    expect(() => compileFitting(model, request(64), profile)).toThrow(
+    expect(() => compileFitting(model, request(16), profile)).toThrow(
       /needs \d+\.\d\d GiB \(.*\), llvmpipe has/,
     );
     try {
-      compileFitting(model, request(64), profile);
+      compileFitting(model, request(16), profile);
     } catch (error) {
       expect((error as { diagnostics: { help: string }[] }).diagnostics[0]!.help).toBe('a batch of 11 fits');
     }
     expect(compileFitting(model, request(11), profile).plan.memory.total).toBeLessThanOrEqual(memory);
     expect(total(12)).toBeGreaterThan(memory);
+  });
+
+  test('a batch far beyond it is refused by what small ones take, without its plan', () => {
+    const planned: number[] = [];
+    const plan = (batch: number) => {
+      planned.push(batch);
+      if (batch > 100) fail('Z605', `${batch} is too large`);
+      return batch;
+    };
+    const outlook = {
+      memory: 100,
+      total: (batch: number) => batch,
+      refuse: (size: number, bytes: number) => fail('Z605', `${size} would need ${bytes}`),
+    };
+    const found = diagnosticsOf(() => planFitting(4096, plan, { noun: 'batch', outlook }));
+    expect(found).toMatchObject([{ message: '4096 would need 4096', help: 'a batch of 100 fits' }]);
+    expect(planned).toEqual([32, 64, 100, 104]);
+
+    const profile: DeviceProfile = { ...lavapipeProfile, memory: total(80) };
+    expect(diagnosticsOf(() => compileFitting(model, request(4096), profile))).toMatchObject([
+      {
+        message: expect.stringMatching(
+          /^tiny_vit loss at batch 4096 would need about [\d.]+ GiB, llvmpipe has/,
+        ),
+        help: 'a batch of 80 fits',
+      },
+    ]);
   });
 
   test('where nothing fits, that is said', () => {
