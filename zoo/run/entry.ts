@@ -100,13 +100,14 @@ export function compileFitting(
   profile: Device['profile'],
   observe?: CompileOptions['observe'],
 ): { graph: Graph; plan: VerifiedPlan } {
+  const asked = traceGraph(model, request);
   const compiled = (batch: number) => {
-    const graph = traceGraph(model, { ...request, batch });
+    const graph = batch === request.batch ? asked : traceGraph(model, { ...request, batch });
     return { graph, plan: compileTraced(model, graph, { ...request, batch }, profile, observe) };
   };
   const total = ({ plan }: ReturnType<typeof compiled>) => plan.memory.total;
   const about = { ...request, model: model.name };
-  const outlook = outlookOf(traceGraph(model, request), about, profile, total);
+  const outlook = outlookOf(asked, about, profile, total);
   return planFitting(request.batch, compiled, { noun: 'batch', outlook });
 }
 
