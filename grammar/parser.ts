@@ -23,7 +23,7 @@ const rules = new ProgramRules();
 const maxDiagnostics = 100;
 
 /** Characters that a file may have: the largest of the library has 13 thousand. */
-export const maxCharacters = 8_000_000;
+const maxCharacters = 8_000_000;
 
 export interface ParseResult {
   readonly program: ast.Program;

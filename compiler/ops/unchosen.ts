@@ -12,13 +12,16 @@ import type { Expressions } from './expressions.ts';
 
 /** Whether a gradient is made of `dy`, constants and indices alone, so that no value of the model spoils it. */
 export function isLinear(b: Builder, gradient: number, dy: number): boolean {
-  const { inputs, type } = b.node(gradient);
-  return (
-    gradient === dy ||
-    type.dtype === 'i32' ||
-    constantValue((id) => b.node(id), gradient) !== undefined ||
-    (inputs.length > 0 && inputs.every((input) => isLinear(b, input, dy)))
-  );
+  const [open, seen] = [[gradient], new Set<number>()];
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+    const { inputs, type } = b.node(id);
+    const known = constantValue((other) => b.node(other), id) !== undefined;
+    if (seen.has(id) || id === dy || type.dtype === 'i32' || known) continue;
+    if (inputs.length === 0) return false;
+    seen.add(id);
+    open.push(...inputs);
+  }
+  return true;
 }
 
 /** The elementwise gradient, 0 where `dy` is. */

@@ -17,23 +17,12 @@ import {
 } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeSafetensors, readSafetensors, type Tensor } from '../../zoo/weights/formats/safetensors.ts';
-import { fixedBatches, tinyZoo, Workspace } from './harness.ts';
+import { fixedBatches, loraSettings, tinyZoo, Workspace } from './harness.ts';
 
 const workspace = new Workspace();
 afterAll(() => workspace.remove());
 
 const sizes = { resolution: 16, context: 8, vocab: 520 };
-
-/** Freezes all weights of a CLIP; what LoRA adds has other names. */
-const settings = `
-  data = tensors("batches.safetensors")
-  objective = contrastive
-  batch = 4
-  chunk = 2
-  optimizer = adamw(lr = 1e-2, weight_decay = 0.1)
-  schedule = constant(warmup = 1 steps)
-  freeze "*", "visual.*", "**.weight", "**.bias", "**.in_proj_*"
-`;
 
 const source = `import adapters { LoRALinear }
 import prompts { CoOp }
@@ -54,8 +43,8 @@ model "prompted" = CoOp(
   width = 32,
   length = 2
 )
-train "t" of "lora" {${settings}}
-train "parts" of "lora" {${settings}  from { "**" = "adapter" }
+train "t" of "lora" {${loraSettings}}
+train "parts" of "lora" {${loraSettings}  from { "**" = "adapter" }
 }
 train "prompt" of "prompted" {
   data = tensors("classes.safetensors")
@@ -68,11 +57,7 @@ train "prompt" of "prompted" {
 }
 `;
 
-async function zooc(...args: string[]): Promise<{ readonly stdout: string; readonly stderr: string }> {
-  const { code, stdout, stderr } = await workspace.call(args);
-  expect(code, stderr).toBe(0);
-  return { stdout, stderr };
-}
+const zooc = (...args: string[]) => workspace.succeed(args);
 
 async function refused(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await workspace.call(args);
@@ -102,15 +87,7 @@ async function outputOf(weights: readonly string[], model = 'lora.zoo#lora', ent
 const layer = 'visual.transformer.resblocks.0.mlp.c_fc';
 const added = [`${layer}.lora_A`, `${layer}.lora_B`];
 
-/** Names of the weights of one file that are missing or different in another. */
-function changed(name: string, other: string): string[] {
-  const before = tensorsOf(other);
-  const text = (tensor: Tensor | undefined) =>
-    tensor && JSON.stringify([tensor.shape, [...tensor.data].map(String)]);
-  return [...tensorsOf(name)].flatMap(([key, tensor]) =>
-    text(tensor) === text(before.get(key)) ? [] : [key],
-  );
-}
+const changed = (name: string, other: string) => workspace.changed(name, other);
 
 beforeAll(async () => {
   const batches = fixedBatches(2, 4, sizes);

@@ -3,11 +3,11 @@
  * another process, or within this one, which spares what a process takes to start.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { vi } from 'vitest';
+import { expect, vi } from 'vitest';
 import type { MetricsRow } from '../../runtime/train/types.ts';
 import { runCli } from '../../zoo/cli/main.ts';
 import { encodeSafetensors, readSafetensors, type Tensor } from '../../zoo/weights/formats/safetensors.ts';
@@ -53,15 +53,17 @@ export class Workspace {
     return this.write(name, encodeSafetensors(tensors));
   }
 
-  /** The weights of a run, an export or a download. */
-  weights(folder: string): ReadonlyMap<string, Tensor> {
-    return readSafetensors(readFileSync(this.path(`${folder}/weights.safetensors`))).tensors;
+  /** The weights of a file, or of a run, an export or a download. */
+  weights(name: string): ReadonlyMap<string, Tensor> {
+    const path = this.path(name);
+    const file = statSync(path).isDirectory() ? join(path, 'weights.safetensors') : path;
+    return readSafetensors(readFileSync(file)).tensors;
   }
 
-  /** Names of the weights of one folder that are missing or different in another. */
-  changed(folder: string, other: string): string[] {
+  /** Names of the weights of one file or folder that are missing or different in another. */
+  changed(name: string, other: string): string[] {
     const before = this.weights(other);
-    return [...this.weights(folder)].flatMap(([name, tensor]) =>
+    return [...this.weights(name)].flatMap(([name, tensor]) =>
       bits(tensor) === bits(before.get(name)) ? [] : [name],
     );
   }
@@ -111,6 +113,13 @@ export class Workspace {
     }
   }
 
+  /** A call within this process that has to succeed. */
+  async succeed(args: readonly string[]): Promise<Pick<Outcome, 'stdout' | 'stderr'>> {
+    const { code, ...streams } = await this.call(args);
+    expect(code, streams.stderr).toBe(0);
+    return streams;
+  }
+
   /** Starts a call and sends `signal` once `ready` says so (asked every 5 ms); resolves with the outcome. */
   interrupt(args: readonly string[], signal: NodeJS.Signals, ready: () => boolean): Promise<Outcome> {
     const child = spawn(process.execPath, commandLine(args), { cwd: this.folder, env: environment({}) });
@@ -154,6 +163,17 @@ model "tiny" = CLIP(
   vision = VisionTransformer(resolution = 16, patch = 8, width = 32, layers = 1, heads = 2, embed = 16),
   text = TextTransformer(context = 8, vocab = 520, width = 32, layers = 1, heads = 2, embed = 16)
 )
+`;
+
+/** Settings of a recipe that trains what LoRA adds to a tiny CLIP, and nothing else. */
+export const loraSettings = `
+  data = tensors("batches.safetensors")
+  objective = contrastive
+  batch = 4
+  chunk = 2
+  optimizer = adamw(lr = 1e-2, weight_decay = 0.1)
+  schedule = constant(warmup = 1 steps)
+  freeze "**", "!**.lora_*"
 `;
 
 /** What a file for `data = tensors(...)` holds: waves as pictures, captions of two words. */

@@ -5,27 +5,12 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fixedBatches, tinyZoo, Workspace } from './harness.ts';
+import { fixedBatches, loraSettings, tinyZoo, Workspace } from './harness.ts';
 
 const workspace = new Workspace();
 afterAll(() => workspace.remove());
 
-/** Freezes all weights of a CLIP; what LoRA adds has other names. */
-const settings = `
-  data = tensors("batches.safetensors")
-  objective = contrastive
-  batch = 4
-  chunk = 2
-  optimizer = adamw(lr = 1e-2, weight_decay = 0.1)
-  schedule = constant(warmup = 1 steps)
-  freeze "**", "!**.lora_*"
-`;
-
-async function zooc(...args: string[]): Promise<{ readonly stdout: string; readonly stderr: string }> {
-  const { code, stdout, stderr } = await workspace.call(args);
-  expect(code, stderr).toBe(0);
-  return { stdout, stderr };
-}
+const zooc = (...args: string[]) => workspace.succeed(args);
 
 const train = (weights: string, out: string, ...more: string[]) =>
   zooc('train', 'lora.zoo#t', '--weights', weights, '--out', out, ...more);
@@ -44,7 +29,7 @@ beforeAll(async () => {
     `import adapters { LoRALinear }
 ${tinyZoo}
 model "lora" = "tiny" with "visual.**.mlp.c_fc" as LoRALinear(rank = 4)
-train "t" of "lora" {${settings}}
+train "t" of "lora" {${loraSettings}}
 `,
   );
   await zooc('export', 'init:3', '--model', 'lora.zoo#tiny', '--format', 'zoo', '--out', 'base');
@@ -91,7 +76,7 @@ describe('a model with replaced layers', () => {
     workspace.write(
       'further.zoo',
       `import "./package/model.zoo" { "lora" }
-train "further" of "lora" from "package/weights.safetensors" {${settings}}
+train "further" of "lora" from "package/weights.safetensors" {${loraSettings}}
 `,
     );
     const { stderr } = await zooc('train', 'further.zoo', '--out', 'further', '--steps', '2');

@@ -15,11 +15,7 @@ const recipe = 'examples/prompts/prompts.zoo#coop';
 const base = 'runs/emoji-quick';
 const picture = join(root, 'test/fixtures/preprocess/tiny_5x7.png');
 
-async function zooc(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await workspace.call(args);
-  expect(code, stderr).toBe(0);
-  return stdout;
-}
+const zooc = async (...args: string[]) => (await workspace.succeed(args)).stdout;
 
 const train = (out: string, ...more: string[]) =>
   zooc('train', recipe, '--out', out, '--set', 'batch=2', '--device', 'reference', ...more);

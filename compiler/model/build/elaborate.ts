@@ -17,7 +17,7 @@ import type {
 import type { Span } from '../../../grammar/source.ts';
 import { coerceStatic } from '../evaluate/match.ts';
 import { condition } from '../evaluate/operators.ts';
-import { evaluateModelExpr } from '../evaluate/variants.ts';
+import { evaluateBlock } from '../evaluate/variants.ts';
 import { formalsOf, reportMissing } from '../nodes/arguments.ts';
 import { childValue } from '../values/instance.ts';
 import * as mistakes from '../values/mistakes.ts';
@@ -324,8 +324,7 @@ function childInstance(
   active: readonly Active[],
 ): Instance | undefined {
   if (value.kind === 'seq') return sequence(value, place, { ...env, active });
-  const child = value.kind === 'string' ? evaluateModelExpr(value, [], env) : evaluate(value, env);
-  return instanceOf(child, value.span, place, env, active);
+  return instanceOf(evaluateBlock(value, env), value.span, place, env, active);
 }
 
 function instanceOf(

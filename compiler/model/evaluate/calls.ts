@@ -27,7 +27,7 @@ import { describe, formatValue, poison } from '../values/values.ts';
 import { runBody } from './body.ts';
 import { fusedBody } from './fuse.ts';
 import { coerceStatic, isStatic, type MatchPlace, matchType, poisonDimensions } from './match.ts';
-import { evaluateModelExpr } from './variants.ts';
+import { evaluateBlock } from './variants.ts';
 
 /** Calls of one function within each other. */
 const maxRecursion = 50;
@@ -92,8 +92,8 @@ function callBlock(block: BlockValue, actuals: readonly Actual[], span: Span, en
   for (const param of block.decl.params) {
     const actual = bound.byName.get(param.name.text);
     if (actual === undefined) continue;
-    const named = actual.expr?.kind === 'string' && isStatic(param.type, 'block');
-    const value = named ? evaluateModelExpr(actual.expr, [], env) : actualValue(actual, env);
+    const block = actual.value === undefined && isStatic(param.type, 'block') ? actual.expr : undefined;
+    const value = block === undefined ? actualValue(actual, env) : evaluateBlock(block, env);
     const checked = coerceStatic(
       value,
       param.type,

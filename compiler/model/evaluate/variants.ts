@@ -155,6 +155,11 @@ function ownChanges(expr: WithExpr, env: Env): Change[] | undefined {
   return changes;
 }
 
+/** A value where a block belongs: there a string is a model. */
+export function evaluateBlock(expr: Expr, env: Env): Value {
+  return expr.kind === 'string' ? evaluateModelExpr(expr, [], env) : evaluate(expr, env);
+}
+
 export function evaluateWith(expr: WithExpr, env: Env): Value {
   return varied(expr, [], env);
 }

@@ -2,16 +2,12 @@
  * A WebGPU session on the machine's own adapter, with plans written by hand: results, late reads, errors,
  * memory.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { openGpu, validateWgsl } from '../../../runtime/node/gpu.ts';
-import type { WebGpuDevice } from '../../../runtime/webgpu/device.ts';
 import { addPlan, withFields } from '../../support/plans.ts';
+import { deviceForTests } from '../support/device.ts';
 
-let device: WebGpuDevice;
-beforeAll(async () => {
-  device = (await openGpu()).device;
-});
-afterAll(() => device.close());
+const device = deviceForTests();
 
 function ramp(n: number, scale: number): Float32Array {
   return Float32Array.from({ length: n }, (_, i) => i * scale);
@@ -19,7 +15,7 @@ function ramp(n: number, scale: number): Float32Array {
 
 describe('a WebGPU session', () => {
   it.each([1, 7, 50, 197, 100_003])('adds vectors of %i elements', async (n) => {
-    const session = await device.open(addPlan(n));
+    const session = await device().open(addPlan(n));
     session.writeWeight('w', ramp(n, 2));
     session.writeInput('a', ramp(n, 1));
     session.run();
@@ -30,7 +26,7 @@ describe('a WebGPU session', () => {
   });
 
   it('resolves late reads with the values of their own run', async () => {
-    const session = await device.open(addPlan(3));
+    const session = await device().open(addPlan(3));
     session.writeWeight('w', new Float32Array(3));
     const reads = [];
     for (let i = 0; i < 5; i++) {
@@ -47,7 +43,7 @@ describe('a WebGPU session', () => {
 
   it('reads and writes tensors larger than one chunk', async () => {
     const n = 9 * 2 ** 20 + 5;
-    const session = await device.open(addPlan(n));
+    const session = await device().open(addPlan(n));
     const w = ramp(n, 0.5);
     session.writeWeight('w', w);
     const back = await session.readWeight('w');
@@ -56,19 +52,19 @@ describe('a WebGPU session', () => {
   });
 
   it('counts memory and gives it back', async () => {
-    const before = device.memory.current;
-    const session = await device.open(addPlan(64));
-    expect(device.memory.current - before).toBe(4 * 256);
+    const before = device().memory.current;
+    const session = await device().open(addPlan(64));
+    expect(device().memory.current - before).toBe(4 * 256);
     session.close();
-    expect(device.memory.current).toBe(before);
-    expect(device.memory.peak).toBeGreaterThanOrEqual(before + 4 * 256);
+    expect(device().memory.current).toBe(before);
+    expect(device().memory.peak).toBeGreaterThanOrEqual(before + 4 * 256);
   });
 
   it('runs the setup steps after weights were written, and only then', async () => {
     const plan = addPlan(4);
     // The second step doubles the sum of the run before, so that it shows when it ran.
     const setup = [plan.steps[1]!];
-    const session = await device.open(withFields(plan, { setup, steps: [plan.steps[0]!] }));
+    const session = await device().open(withFields(plan, { setup, steps: [plan.steps[0]!] }));
     session.writeInput('a', new Float32Array(4).fill(1));
     const twice = async () => {
       session.run();
@@ -83,7 +79,7 @@ describe('a WebGPU session', () => {
   });
 
   it('refuses wrong sizes and unknown names', async () => {
-    const session = await device.open(addPlan(4));
+    const session = await device().open(addPlan(4));
     expect(() => session.writeInput('a', new Float32Array(5))).toThrow(/a wants 4 f32 values, got 5/);
     expect(() => session.writeInput('a', new Int32Array(4))).toThrow(/Int32Array/);
     expect(() => session.writeWeight('x', new Float32Array(4))).toThrow(/no weight x/);
@@ -97,18 +93,20 @@ describe('errors of a device', () => {
   it('names the kernel that does not compile', async () => {
     const plan = addPlan(4);
     const pipelines = [{ ...plan.pipelines[0]!, wgsl: 'fn main( {' }, plan.pipelines[1]!];
-    const before = device.memory.current;
-    await expect(device.open(withFields(plan, { pipelines }))).rejects.toThrow(/Z604.*compiling kernel add/);
-    expect(device.memory.current).toBe(before);
+    const before = device().memory.current;
+    await expect(device().open(withFields(plan, { pipelines }))).rejects.toThrow(
+      /Z604.*compiling kernel add/,
+    );
+    expect(device().memory.current).toBe(before);
   });
 
   it('names the step that cannot be bound', async () => {
     const plan = addPlan(4);
     const [first, second] = [plan.steps[0]!, plan.steps[1]!];
     const bindings = [...second.bindings.slice(0, 1), { buffer: 2, offset: 256, size: 4096 }];
-    await expect(device.open(withFields(plan, { steps: [first, { ...second, bindings }] }))).rejects.toThrow(
-      /Z604.*head\.second: double/,
-    );
+    await expect(
+      device().open(withFields(plan, { steps: [first, { ...second, bindings }] })),
+    ).rejects.toThrow(/Z604.*head\.second: double/);
   });
 
   it('says which limits a plan exceeds', async () => {
@@ -118,7 +116,7 @@ describe('errors of a device', () => {
       maxStorageBufferBindingSize: 2 ** 40,
       features: ['no-such-feature'],
     };
-    await expect(device.open(withFields(plan, { requires }))).rejects.toThrow(
+    await expect(device().open(withFields(plan, { requires }))).rejects.toThrow(
       /Z603.*maxStorageBufferBindingSize 1099511627776.*feature no-such-feature/,
     );
   });
@@ -168,7 +166,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }`;
     const steps = [{ ...plan.steps[0]!, workgroups: [512, 1, 1] as const }, plan.steps[1]!];
     const pipelines = [{ ...plan.pipelines[0]!, wgsl: slow }, plan.pipelines[1]!];
-    const session = await device.open(withFields(plan, { steps, pipelines }));
+    const session = await device().open(withFields(plan, { steps, pipelines }));
     session.run();
     await session.finish();
     const before = performance.eventLoopUtilization();

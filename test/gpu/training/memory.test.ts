@@ -5,14 +5,12 @@
  * same, and a smaller model always in chunks of the same size. What is compared with, other objectives and
  * other sizes by the text of kernels.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type CompileOptions, compileGraph, type Precision } from '../../../compiler/compile.ts';
 import { compileChunked } from '../../../compiler/compile-chunked.ts';
-import { openGpu } from '../../../runtime/node/gpu.ts';
 import { DeviceTrainSession } from '../../../runtime/train/session.ts';
 import type { StateArray } from '../../../runtime/train/types.ts';
 import type { Session } from '../../../runtime/types.ts';
-import type { WebGpuDevice } from '../../../runtime/webgpu/device.ts';
 import {
   batchValues,
   fixtureModel,
@@ -22,12 +20,9 @@ import {
 } from '../../support/models/training-models.ts';
 import { adamw } from '../../support/training/optimizers.ts';
 import { type Runner, softwareText } from '../../support/wgsl/text-device.ts';
+import { deviceForTests } from '../support/device.ts';
 
-let device: WebGpuDevice;
-beforeAll(async () => {
-  device = (await openGpu()).device;
-});
-afterAll(() => device.close());
+const device = deviceForTests();
 
 const update = { rule: adamw, weightDecay: 0.2, decayMinDims: 2, clamps: [] };
 
@@ -122,8 +117,8 @@ describe('rematerialisation', () => {
     ['tiny_vit', ['**.resblocks.*']],
     ['tiny_rn', ['visual.layer*.*']],
   ])('leaves the gradients of %s as they are', async (name, remat) => {
-    const plain = await train(device, name, 4, {});
-    const again = await train(device, name, 4, { remat });
+    const plain = await train(device(), name, 4, {});
+    const again = await train(device(), name, 4, { remat });
     expect(Math.max(...plain.gradients.get('visual.conv1.weight')!)).toBeGreaterThan(0);
     expect(worst(again, plain)).toBeLessThan(1e-6);
   });
@@ -147,7 +142,7 @@ describe('chunks', () => {
   it('give the gradients and steps of the whole batch', async () => {
     const whole = await train(softwareText, mini, 16, {}, 3);
     const parts = {
-      'four on the adapter': await train(device, mini, 16, { chunk: 4 }, 3),
+      'four on the adapter': await train(device(), mini, 16, { chunk: 4 }, 3),
       'eight by text': await train(softwareText, mini, 16, { chunk: 2 }, 3),
     };
     for (const [name, found] of Object.entries(parts)) {
@@ -166,14 +161,14 @@ describe('chunks', () => {
     const whole = await mixed(softwareText);
     const parts = await mixed(softwareText, 4);
     expect(worst(parts, whole)).toBeLessThan(1e-2);
-    expect(worst(await mixed(device, 4), whole)).toBeLessThan(1e-2);
+    expect(worst(await mixed(device(), 4), whole)).toBeLessThan(1e-2);
     // With one fused as the other, nothing differs but the order of sums.
     expect(worst(await mixed(softwareText, 2), parts)).toBeLessThan(1e-5);
   });
 
   it('combine with rematerialisation', async () => {
     const whole = await train(softwareText, mini, 16, {});
-    const parts = await train(device, mini, 16, { chunk: 4, remat: ['**.resblocks.*'] });
+    const parts = await train(device(), mini, 16, { chunk: 4, remat: ['**.resblocks.*'] });
     expect(worst(parts, whole)).toBeLessThan(1e-5);
   });
 
@@ -182,7 +177,7 @@ describe('chunks', () => {
     ['by text', mini, 'contrastive', 192, 64, 70],
     ['by text', 'pairs.zoo#mini_sigmoid', 'sigmoid_loss', 201, 67, 70],
   ])('compute %s the loss of %s in strips: %s, %i', async (by, name, objective, pairs, chunk, rows) => {
-    const on = by === 'by text' ? softwareText : device;
+    const on = by === 'by text' ? softwareText : device();
     const whole = await train(softwareText, name, pairs, { objective });
     const strips = await train(on, name, pairs, { objective, chunk, strips: pairs * rows });
     expect(worst(strips, whole)).toBeLessThan(2e-5);
@@ -190,8 +185,8 @@ describe('chunks', () => {
   });
 
   it('give the same bits on every run', async () => {
-    const first = await train(device, 'tiny_rn', 8, { chunk: 4 }, 2);
-    const again = await train(device, 'tiny_rn', 8, { chunk: 4 }, 2);
+    const first = await train(device(), 'tiny_rn', 8, { chunk: 4 }, 2);
+    const again = await train(device(), 'tiny_rn', 8, { chunk: 4 }, 2);
     expect(again.losses).toEqual(first.losses);
     for (const part of ['gradients', 'state'] as const) {
       expect([...again[part].keys()]).toEqual([...first[part].keys()]);

@@ -3,7 +3,7 @@
  * with the schedules for software adapters and with those for GPUs. A step's gradients are given: the loss is
  * the sum of weight × input.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { compileGraph } from '../../../compiler/compile.ts';
 import { createBuilder } from '../../../compiler/graph/create-builder.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
@@ -16,9 +16,7 @@ import {
   defaultLimits,
   discreteProfile,
 } from '../../../compiler/profile.ts';
-import { openGpu } from '../../../runtime/node/gpu.ts';
 import type { Session } from '../../../runtime/types.ts';
-import type { WebGpuDevice } from '../../../runtime/webgpu/device.ts';
 import {
   adamw,
   hyperOf,
@@ -27,12 +25,9 @@ import {
   settingsOf,
 } from '../../support/training/optimizers.ts';
 import type { Runner } from '../../support/wgsl/text-device.ts';
+import { deviceForTests } from '../support/device.ts';
 
-let device: WebGpuDevice;
-beforeAll(async () => {
-  device = (await openGpu()).device;
-});
-afterAll(() => device.close());
+const device = deviceForTests();
 
 const { weights, gradients, runs } = optimizerFixture;
 const names = Object.keys(weights);
@@ -97,8 +92,8 @@ async function stateOf(session: Session): Promise<Map<string, Float32Array>> {
 
 /** The adapter with the schedules of a kind. */
 const scheduledFor = (kind: DeviceKind): Runner => ({
-  profile: { ...device.profile, kind },
-  open: (plan) => device.open(plan),
+  profile: { ...device().profile, kind },
+  open: (plan) => device().open(plan),
 });
 
 describe.each(['cpu', 'gpu'] as const)('schedules for a %s', (kind) => {

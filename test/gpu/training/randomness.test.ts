@@ -4,15 +4,13 @@
  *
  * On the adapter at hand in chunks of 4; the other sizes and GPUs by the text of kernels.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { compileGraph, type Precision } from '../../../compiler/compile.ts';
 import { compileChunked } from '../../../compiler/compile-chunked.ts';
-import { openGpu } from '../../../runtime/node/gpu.ts';
 import { wholeBatch } from '../../../runtime/reference/computation.ts';
 import { ReferenceTrainSession } from '../../../runtime/reference/session.ts';
 import { DeviceTrainSession } from '../../../runtime/train/session.ts';
 import type { StateArray, TrainSession } from '../../../runtime/train/types.ts';
-import type { WebGpuDevice } from '../../../runtime/webgpu/device.ts';
 import {
   batchValues,
   fixtureModel,
@@ -22,12 +20,9 @@ import {
 } from '../../support/models/training-models.ts';
 import { adamw } from '../../support/training/optimizers.ts';
 import { discreteText, type Runner, softwareText } from '../../support/wgsl/text-device.ts';
+import { deviceForTests } from '../support/device.ts';
 
-let device: WebGpuDevice;
-beforeAll(async () => {
-  device = (await openGpu()).device;
-});
-afterAll(() => device.close());
+const device = deviceForTests();
 
 const name = 'random.zoo#random';
 const model = fixtureModel(name);
@@ -107,7 +102,7 @@ const apart = (a: readonly number[], b: readonly number[]) =>
 
 describe('twenty steps with randomness', () => {
   const ways: readonly (readonly [string, () => Runner, Way])[] = [
-    ['on the device, chunks of 4', () => device, { chunk: 4 }],
+    ['on the device, chunks of 4', device, { chunk: 4 }],
     ['by the text for software adapters, chunks of 8', () => softwareText, { chunk: 8 }],
     ['by the text for GPUs, the whole batch', () => discreteText, { chunk: 16 }],
     [
@@ -127,7 +122,7 @@ describe('twenty steps with randomness', () => {
 
   it('in mixed precision stay near those of the reference', async () => {
     expected ??= reference();
-    const session = begin(await open(device, { chunk: 4, precision: 'mixed', remat: ['visual.blocks.*'] }));
+    const session = begin(await open(device(), { chunk: 4, precision: 'mixed', remat: ['visual.blocks.*'] }));
     // A rounding of halves (2^-11) in each layer.
     expect(apart(await train(session), await expected)).toBeLessThan(2e-2);
     session.close();
@@ -135,13 +130,13 @@ describe('twenty steps with randomness', () => {
 
   it('cut after the seventh and taken up in another session have the bits of the uncut run', async () => {
     const way = { chunk: 4, precision: 'mixed', remat: ['visual.blocks.*'] } as const;
-    const whole = begin(await open(device, way));
+    const whole = begin(await open(device(), way));
     const losses = await train(whole);
-    const first = begin(await open(device, way));
+    const first = begin(await open(device(), way));
     const before = await train(first, 0, 7);
     const saved = await stateOf(first);
     first.close();
-    const second = await open(device, way);
+    const second = await open(device(), way);
     for (const [name, values] of saved) second.writeState(name, values);
     expect([...before, ...(await train(second, 7))]).toEqual(losses);
     expect(await stateOf(second)).toEqual(await stateOf(whole));

@@ -2,23 +2,18 @@
  * Five optimizer steps on the machine's own adapter against PyTorch, and the same bits on a rerun from saved
  * state.
  */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openGpu } from '../../../runtime/node/gpu.ts';
+import { describe, expect, test } from 'vitest';
 import { hyperAt } from '../../../runtime/train/trainer.ts';
 import type { StateArray, TrainSession } from '../../../runtime/train/types.ts';
-import type { WebGpuDevice } from '../../../runtime/webgpu/device.ts';
 import { describeAdapterTraining, openGoldenSession } from '../../golden/training-cases.ts';
 import { goldenTraining } from '../../support/golden/golden-training.ts';
 import { pairs } from '../../support/training/batches.ts';
+import { deviceForTests } from '../support/device.ts';
 
 describeAdapterTraining(['tiny_vit', 'hash_rn']);
 
 describe('training on WebGPU, interrupted', () => {
-  let device: WebGpuDevice;
-  beforeAll(async () => {
-    device = (await openGpu()).device;
-  });
-  afterAll(() => device.close());
+  const device = deviceForTests();
 
   test('goes on from saved state with the same bits', async () => {
     const golden = goldenTraining('tiny_vit');
@@ -36,13 +31,13 @@ describe('training on WebGPU, interrupted', () => {
       for (const { name } of session.state) state.set(name, await session.readState(name));
       return state;
     };
-    const whole = await openGoldenSession(device, golden);
+    const whole = await openGoldenSession(device(), golden);
     for (const [name, { data }] of golden.train.weights) whole.writeState(name, Float32Array.from(data));
     for (let i = 0; i < 3; i++) await step(whole, i);
     const saved = await stateOf(whole);
     for (let i = 3; i < 6; i++) await step(whole, i);
 
-    const resumed = await openGoldenSession(device, golden);
+    const resumed = await openGoldenSession(device(), golden);
     for (const [name, data] of saved) resumed.writeState(name, data);
     for (let i = 3; i < 6; i++) await step(resumed, i);
     expect(await stateOf(resumed)).toEqual(await stateOf(whole));

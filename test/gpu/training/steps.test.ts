@@ -2,23 +2,18 @@
  * Ten steps of training by objectives of the library as plans, against PyTorch's in f64: on the adapter at hand, with
  * the schedules for GPUs, and in chunks.
  */
-import { afterAll, beforeAll, describe, it } from 'vitest';
-import { openGpu } from '../../../runtime/node/gpu.ts';
+import { describe, it } from 'vitest';
 import { planTraining, traceLoss } from '../../../runtime/train/plan.ts';
 import { DeviceTrainSession } from '../../../runtime/train/session.ts';
 import { settingsFor } from '../../../runtime/train/supported.ts';
-import type { WebGpuDevice } from '../../../runtime/webgpu/device.ts';
 import { checkSteps, stepRecipe, stepRuns } from '../../support/training/steps.ts';
 import { discreteText, type Runner, softwareText } from '../../support/wgsl/text-device.ts';
+import { deviceForTests } from '../support/device.ts';
 
-let device: WebGpuDevice;
-beforeAll(async () => {
-  device = (await openGpu()).device;
-});
-afterAll(() => device.close());
+const device = deviceForTests();
 
 describe.each<{ name: string; on: () => Runner; chunk?: number }>([
-  { name: 'the adapter', on: () => device },
+  { name: 'the adapter', on: device },
   { name: 'schedules for GPUs, by the text of kernels', on: () => discreteText },
   { name: 'chunks of 2, by the text of kernels', on: () => softwareText, chunk: 2 },
 ])('$name', ({ on, chunk }) => {

@@ -1,6 +1,6 @@
 /**
  * Checkpoints made to harm: pickles that ask for more than tensors get nothing run, and malformed ones and zip
- * archives that deceive are refused by name.
+ * archives that deceive are refused by name. Long because each is written here opcode by opcode.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
