@@ -34,6 +34,12 @@ export function systemReason(error: unknown): string | undefined {
   return reasons[code] ?? code;
 }
 
+/** Why something failed, in one line. */
+export function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return systemReason(error) ?? text.split('\n', 1)[0]!;
+}
+
 /**
  * Turns a system error into a diagnostic (`cannot read PATH: no such file or folder`); anything
  * else is thrown as it is.

@@ -6,7 +6,7 @@
  */
 import { TextDecoder } from 'node:util';
 import { fail } from '../../../grammar/diagnostics.ts';
-import { readC1 } from '../texts/mojibake/code-pages.ts';
+import { readAllC1 } from '../texts/c1.ts';
 
 /** No line of a table or list is that long; a file without line ends is none. */
 const longestLine = 16 * 2 ** 20;
@@ -122,7 +122,7 @@ export class LineDecoder {
     }
     for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) this.#lines++;
     // Some versions of Node read these as ISO 8859-1.
-    return decoder.encoding === 'windows-1252' ? text.replace(/[\u0080-\u009f]/g, readC1) : text;
+    return decoder.encoding === 'windows-1252' ? readAllC1(text) : text;
   }
 
   /** Decodes byte by byte up to the one that is wrong. */

@@ -26,10 +26,11 @@ function refuse(path: string, code: string, found: Found, most = Number.POSITIVE
 
 /**
  * Opens a regular file for reading. Anything else is refused before it is opened.
- * @throws DiagnosticError with `code` for what is no file; system errors as they are
+ * @param most bytes, without a limit by default
+ * @throws DiagnosticError with `code` for what is no file, or larger; system errors as they are
  */
-export async function openRegular(path: string, code = 'Z410'): Promise<FileHandle> {
-  refuse(path, code, await stat(path));
+export async function openRegular(path: string, code = 'Z410', most?: number): Promise<FileHandle> {
+  refuse(path, code, await stat(path), most);
   return open(path, 'r');
 }
 
@@ -38,8 +39,7 @@ export async function openRegular(path: string, code = 'Z410'): Promise<FileHand
  * @throws DiagnosticError with `code` for what is no file, or too large; system errors as they are
  */
 export async function readTextBytes(path: string, code: string): Promise<Uint8Array> {
-  refuse(path, code, await stat(path), mostText);
-  const file = await open(path, 'r');
+  const file = await openRegular(path, code, mostText);
   try {
     return await file.readFile();
   } finally {

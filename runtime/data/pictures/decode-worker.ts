@@ -5,9 +5,10 @@
  * come as `workerData` and never change.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { type DecodeRequest, type DecodeSettings, decodeAndFit } from './decode.ts';
+import { type DecodeRequest, decodeAndFit } from './decode.ts';
+import type { FitSettings } from './images.ts';
 
-const settings = workerData as DecodeSettings;
+const settings = workerData as FitSettings;
 const port = parentPort!;
 
 port.on('message', async ({ id, path }: DecodeRequest) => {

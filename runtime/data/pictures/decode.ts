@@ -6,10 +6,8 @@
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { systemReason } from '../files/atomic.ts';
+import { reasonOf } from '../files/atomic.ts';
 import { type FitSettings, loadFitted } from './images.ts';
-
-export type DecodeSettings = FitSettings;
 
 export interface DecodeRequest {
   readonly id: number;
@@ -20,12 +18,11 @@ export interface DecodeRequest {
 export type DecodeResult = { readonly bytes: Uint8Array } | { readonly reason: string };
 
 /** Decodes on the calling thread. */
-export async function decodeAndFit(path: string, settings: DecodeSettings): Promise<DecodeResult> {
+export async function decodeAndFit(path: string, settings: FitSettings): Promise<DecodeResult> {
   try {
     return { bytes: await loadFitted(path, settings) };
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    return { reason: systemReason(error) ?? text.split('\n', 1)[0]! };
+    return { reason: reasonOf(error) };
   }
 }
 
@@ -44,7 +41,7 @@ import(workerData.loader).then((tsx) => {
 `;
 
 /** The worker's program: this folder's source, or its compiled form. */
-function startWorker(settings: DecodeSettings): Worker {
+function startWorker(settings: FitSettings): Worker {
   if (!import.meta.url.endsWith('.ts'))
     return new Worker(new URL('./decode-worker.js', import.meta.url), { workerData: settings });
   const loader = import.meta.resolve('tsx/esm/api');
@@ -73,7 +70,7 @@ export class DecodePool {
   #failure: Error | undefined;
 
   /** @param workers number of threads, at least 1 */
-  constructor(settings: DecodeSettings, workers: number) {
+  constructor(settings: FitSettings, workers: number) {
     this.#slots = Array.from({ length: workers }, () => this.#makeSlot(settings));
   }
 
@@ -94,7 +91,7 @@ export class DecodePool {
     await Promise.all(this.#slots.map((slot) => slot.worker.terminate()));
   }
 
-  #makeSlot(settings: DecodeSettings): Slot {
+  #makeSlot(settings: FitSettings): Slot {
     const slot: Slot = { worker: startWorker(settings), pending: new Map() };
     slot.worker.unref();
     slot.worker.on('message', (message: { id: number } & DecodeResult) => {

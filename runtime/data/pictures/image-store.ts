@@ -4,7 +4,8 @@
  * What fits is kept for good and the rest is decoded every epoch: under a random order no other policy does
  * better. That a picture cannot be read is kept, too.
  */
-import { DecodePool, type DecodeResult, type DecodeSettings } from './decode.ts';
+import { DecodePool, type DecodeResult } from './decode.ts';
+import type { FitSettings } from './images.ts';
 
 export class ImageStore {
   readonly #paths: readonly string[];
@@ -16,7 +17,7 @@ export class ImageStore {
   /** @param options.cacheBytes most bytes of pictures to keep */
   constructor(
     paths: readonly string[],
-    settings: DecodeSettings,
+    settings: FitSettings,
     options: { readonly workers: number; readonly cacheBytes: number },
   ) {
     this.#paths = paths;

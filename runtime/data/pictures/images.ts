@@ -5,7 +5,7 @@
  * RGB, mean and deviation. Colour profiles are ignored, as there. Transparency is dropped after a resize with
  * premultiplied alpha, as there, unless a background is given to put the picture on.
  */
-import { premultiplied, unpremultiplied } from './alpha.ts';
+import { premultiplied, times255, unpremultiplied } from './alpha.ts';
 import type { Decoded } from './decoded.ts';
 import { withPicture } from './open-picture.ts';
 import { type Pixels, resizeBicubic, resizeNearest, resizeWide } from './resize.ts';
@@ -44,10 +44,7 @@ function inkToRgb(image: Pixels): Pixels {
   const data = new Uint8Array((image.data.length / 4) * 3);
   for (let i = 0, o = 0; o < data.length; i += 4, o += 3) {
     const light = 255 - image.data[i + 3]!;
-    for (let c = 0; c < 3; c++) {
-      const product = image.data[i + c]! * light + 128;
-      data[o + c] = Math.max(0, light - (((product >> 8) + product) >> 8));
-    }
+    for (let c = 0; c < 3; c++) data[o + c] = Math.max(0, light - times255(image.data[i + c]!, light));
   }
   return { ...image, channels: 3, data };
 }

@@ -6,7 +6,7 @@
  */
 import { open, stat } from 'node:fs/promises';
 import { isMainThread } from 'node:worker_threads';
-import { systemReason } from '../files/atomic.ts';
+import { reasonOf } from '../files/atomic.ts';
 import type { Decoded, Opened } from './decoded.ts';
 import { openBmp } from './formats/bmp.ts';
 import { openGif } from './formats/gif.ts';
@@ -16,7 +16,7 @@ import { openWithSharp } from './formats/with-sharp.ts';
 import { Room } from './room.ts';
 
 /** Pillow's: more is an error there, "decompression bomb". */
-export const defaultMaxPixels = 178_956_970;
+const defaultMaxPixels = 178_956_970;
 
 /** Compressed bytes; no picture within the limit of pixels needs as many. */
 const mostFileBytes = 2 ** 31 - 1;
@@ -62,8 +62,7 @@ async function naming<T>(what: string, work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    throw new Error(`${what} cannot be decoded: ${systemReason(error) ?? text.split('\n', 1)[0]!}`);
+    throw new Error(`${what} cannot be decoded: ${reasonOf(error)}`);
   }
 }
 

@@ -39,8 +39,8 @@ function columnIndex(header: readonly string[], name: string, path: string): num
       `${path} has two columns \`${name}\``,
       'give them different names in the line with the names of the columns',
     );
-  const other = [';', '|', ','].find((sign) => header.length === 1 && header[0]!.includes(sign));
-  if (index < 0)
+  if (index < 0) {
+    const other = [';', '|', ','].find((sign) => header.length === 1 && header[0]!.includes(sign));
     fail(
       'Z415',
       `${path} has no column \`${name}\`${didYouMean(name, header)}`,
@@ -48,6 +48,7 @@ function columnIndex(header: readonly string[], name: string, path: string): num
         ? `its columns are ${header.map((h) => `\`${h}\``).join(', ')}`
         : `its one column is \`${header[0]}\`; separator = "${other}" would make more of it`,
     );
+  }
   return index;
 }
 
@@ -78,6 +79,7 @@ function warnLines(
   path: string,
   warn: TableFormat['warn'],
 ): void {
+  if (warn === undefined) return;
   let count = 0;
   let first = '';
   for (const [name, column] of cells)
@@ -86,7 +88,7 @@ function warnLines(
       if (count++ === 0) first = `\`${name}\` of row ${row + 1}: ${JSON.stringify(cell.slice(0, 60))}`;
     }
   if (count === 0) return;
-  warn?.({
+  warn({
     code: 'Z428',
     severity: 'warning',
     message: `${path}: ${count} cells between quotes go over several lines, the first is ${first}`,

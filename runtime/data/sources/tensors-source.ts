@@ -87,9 +87,10 @@ class TensorBatches implements BatchMaker {
 
   /** @throws DiagnosticError Z417 when an id is none that the input may hold */
   #ids({ name, ids = anyInt }: ModelInput, stored: TensorData, batch: number): Int32Array {
-    const values = Float64Array.from(stored as ArrayLike<number | bigint>, Number);
+    const small = stored instanceof Int32Array;
+    const values = small ? stored : Float64Array.from(stored as ArrayLike<number | bigint>, Number);
     const bad = outside(values, ids);
-    if (bad < 0) return Int32Array.from(values);
+    if (bad < 0) return small ? stored : Int32Array.from(values);
     return fail(
       'Z417',
       `${this.#file.path}: \`${name}\` holds the id ${values[bad]} in batch ${batch}, it takes ${ids.min} to ${ids.max}`,

@@ -7,7 +7,7 @@
  * changes.
  */
 import { decodeHTML, decodeHTMLStrict } from 'entities';
-import { readC1 } from './mojibake/code-pages.ts';
+import { readAllC1, readC1 } from './c1.ts';
 import { repairMisread } from './mojibake/repair.ts';
 
 export const ligatures: Readonly<Record<string, string>> = {
@@ -37,7 +37,6 @@ export const ligatures: Readonly<Record<string, string>> = {
 const ligaturePattern = new RegExp(`[${Object.keys(ligatures).join('')}]`, 'g');
 export const doubleQuotes = /[\u201c-\u201f]/g;
 export const singleQuotes = /[\u2018-\u201b\u02bc]/g;
-const c1Pattern = /[\u0080-\u009f]/g;
 const controlPattern =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: removing them is the purpose
   /[\u0000-\u0008\u000b\u000e-\u001f\u007f\u206a-\u206f\ufeff\ufff9-\ufffc]/g;
@@ -83,8 +82,7 @@ function unescapeSure(text: string): string {
 
 /** One pass of ftfy's repairs over a line. */
 function repairOnce(line: string, references: boolean): string {
-  return repairMisread(references ? unescapeSure(line) : line)
-    .replace(c1Pattern, readC1)
+  return readAllC1(repairMisread(references ? unescapeSure(line) : line))
     .replace(ligaturePattern, (c) => ligatures[c]!)
     .replace(/[\u3000\uff01-\uffef]/g, (c) => c.normalize('NFKC'))
     .replace(doubleQuotes, '"')

@@ -5,7 +5,7 @@
  * only by a bit field, 5 and 6 bits become 8 by truncation.
  */
 import type { Decoded, Opened } from '../decoded.ts';
-import { paletteColours } from './gif.ts';
+import { isGreyRamp, paletteColours } from './palette.ts';
 
 /** A picture but for its size. */
 type Painted = Pick<Decoded, 'channels' | 'data' | 'mode'>;
@@ -157,14 +157,9 @@ function readColours(bytes: Uint8Array, header: Header): Painted {
   return { channels, data, mode: channels === 4 ? 'alpha' : 'colours' };
 }
 
-/** The table of colours of a grey picture: the ramp, or black and white alone. */
-function isGrey(palette: Uint8Array): boolean {
-  const step = palette.length === 6 ? 255 : 1;
-  return palette.every((value, i) => value === Math.floor(i / 3) * step);
-}
-
+/** Black and white stay a table of colours. */
 function indexed(indices: Uint8Array, palette: Uint8Array): Painted {
-  if (palette.length !== 6 && isGrey(palette)) return { channels: 1, data: indices, mode: 'colours' };
+  if (palette.length !== 6 && isGreyRamp(palette)) return { channels: 1, data: indices, mode: 'colours' };
   return { ...paletteColours(indices, palette, undefined), mode: 'nearest' };
 }
 

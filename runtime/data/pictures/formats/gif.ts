@@ -5,6 +5,7 @@
  * A table of colours that is the ramp of greys is none: the frame is then a grey picture, and is resized as one.
  */
 import type { Decoded, Opened } from '../decoded.ts';
+import { isGreyRamp, paletteColours } from './palette.ts';
 
 interface Frame {
   readonly left: number;
@@ -54,7 +55,7 @@ class Bytes {
 /** A table of colours; undefined if it is the ramp of greys. */
 function readPalette(file: Bytes, flags: number): Uint8Array | undefined {
   const palette = file.take(3 << ((flags & 7) + 1));
-  return palette.every((value, i) => value === Math.floor(i / 3)) ? undefined : palette;
+  return isGreyRamp(palette) ? undefined : palette;
 }
 
 function readFrame(file: Bytes, common: Uint8Array | undefined): Frame {
@@ -175,22 +176,6 @@ function readIndices(file: Bytes, frame: Frame, screen: readonly [number, number
     if (row.done === true) break;
   }
   return indices;
-}
-
-/** Colours of indices; those behind the last one are black. With a fourth channel if one is transparent. */
-export function paletteColours(
-  indices: Uint8Array,
-  palette: Uint8Array,
-  transparent: number | undefined,
-): { channels: number; data: Uint8Array } {
-  const channels = transparent === undefined ? 3 : 4;
-  const table = new Uint8Array(256 * channels).fill(transparent === undefined ? 0 : 255);
-  for (let i = 0; i < 256; i++) for (let c = 0; c < 3; c++) table[i * channels + c] = palette[i * 3 + c] ?? 0;
-  if (transparent !== undefined) table[transparent * 4 + 3] = 0;
-  const data = new Uint8Array(indices.length * channels);
-  for (let i = 0, o = 0; i < indices.length; i++)
-    for (let c = 0, from = indices[i]! * channels; c < channels; c++) data[o++] = table[from + c]!;
-  return { channels, data };
 }
 
 function decode(bytes: Uint8Array, frame: Frame, width: number, height: number): Decoded {

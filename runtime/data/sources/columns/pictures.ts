@@ -1,18 +1,19 @@
 /** The pictures of a table: those of one column, size and background are decoded and kept once. */
-import type { DecodeSettings } from '../../pictures/decode.ts';
+
 import { ImageStore } from '../../pictures/image-store.ts';
+import type { FitSettings } from '../../pictures/images.ts';
 import type { Failure } from './unreadable.ts';
 
 interface Wanted {
   readonly paths: readonly string[];
-  readonly settings: DecodeSettings;
+  readonly settings: FitSettings;
 }
 
 export class PictureShelf {
   readonly #wanted = new Map<string, Wanted>();
 
   /** @returns the place of these pictures among those of a sample */
-  add(column: string, settings: DecodeSettings, paths: () => readonly string[]): number {
+  add(column: string, settings: FitSettings, paths: () => readonly string[]): number {
     const key = JSON.stringify([column, settings]);
     if (!this.#wanted.has(key)) this.#wanted.set(key, { paths: paths(), settings });
     return [...this.#wanted.keys()].indexOf(key);

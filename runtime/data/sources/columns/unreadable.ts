@@ -22,8 +22,9 @@ export class UnreadablePictures {
   readonly #table: string;
   readonly #count: number;
   readonly #warn: ((warning: Diagnostic) => void) | undefined;
-  /** By row, every row once. */
-  readonly #readable = new Set<number>();
+  /** By row, 1 where its pictures could be read, so that every row is counted once. */
+  readonly #readable: Uint8Array;
+  #readableCount = 0;
   readonly #failures = new Map<number, Failure>();
   /** Failures that were named. */
   #told = 0;
@@ -35,31 +36,38 @@ export class UnreadablePictures {
     this.#table = table;
     this.#count = count;
     this.#warn = warn;
+    this.#readable = new Uint8Array(count);
   }
 
   /** @param failure absent for a row whose pictures could all be read */
   note(row: number, failure: Failure | undefined): void {
-    if (failure === undefined) this.#readable.add(row);
-    else this.#failures.set(row, failure);
+    if (failure !== undefined) this.#failures.set(row, failure);
+    else if (this.#readable[row] === 0) {
+      this.#readable[row] = 1;
+      this.#readableCount++;
+    }
+  }
+
+  get #tried(): number {
+    return this.#failures.size + this.#readableCount;
   }
 
   /** @throws DiagnosticError Z416 when most pictures of those tried cannot be read */
   check(): void {
     const failed = this.#failures.size;
-    const tried = failed + this.#readable.size;
+    const tried = this.#tried;
     if (tried >= Math.min(enough, this.#count) && failed > tried / 2) this.fail();
   }
 
   /** @throws DiagnosticError Z416 */
   fail(wanted?: number): never {
     const failed = this.#failures.size;
-    const tried = failed + this.#readable.size;
     const [first] = this.#failures.values();
     const short = wanted === undefined ? '' : `; the others do not fill a batch of ${wanted}`;
     this.#over = true;
     return fail(
       'Z416',
-      `${this.#table}: ${failed} of ${tried} rows tried have pictures that cannot be read${short}; the first is ${first?.path}: ${first?.reason}`,
+      `${this.#table}: ${failed} of ${this.#tried} rows tried have pictures that cannot be read${short}; the first is ${first?.path}: ${first?.reason}`,
       'paths in a table are relative to its folder',
     );
   }

@@ -1,10 +1,5 @@
 /** One-byte encodings that UTF-8 is read in by mistake, as characters by byte. Byte strings hold a byte a character. */
-import { decodeHTML } from 'entities';
-
-/** A C1 control read as the windows-1252 character of that byte, as HTML does for numeric references. */
-export function readC1(c: string): string {
-  return decodeHTML(`&#${c.charCodeAt(0)};`);
-}
+import { readC1 } from '../c1.ts';
 
 /** The upper half of IBM's first code page, which the web has no name for. */
 const cp437 =

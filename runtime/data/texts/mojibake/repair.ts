@@ -2,7 +2,8 @@
  * Undoes UTF-8 that was read in a one-byte encoding, once or several times, where there is evidence of it; other
  * text is returned as it is. The decisions are those of ftfy 6.3.1 (Robyn Speer, Apache License 2.0).
  */
-import { type CodePage, charactersBetween, codePages, encode, readC1 } from './code-pages.ts';
+import { readAllC1 } from '../c1.ts';
+import { type CodePage, charactersBetween, codePages, encode } from './code-pages.ts';
 import { looksMisread } from './evidence.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -91,7 +92,7 @@ function repairOnce(text: string): string {
     if (read !== undefined) return read;
   }
   const parts = repairParts(text);
-  return parts !== text ? parts : text.replace(/[\u0080-\u009f]/g, readC1);
+  return parts !== text ? parts : readAllC1(text);
 }
 
 export function repairMisread(text: string): string {
