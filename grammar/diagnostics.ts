@@ -56,3 +56,12 @@ export class DiagnosticError extends Error {
 export function fail(code: string, message: string, help?: string): never {
   throw new DiagnosticError([{ code, severity: 'error', message, ...(help === undefined ? {} : { help }) }]);
 }
+
+/**
+ * Raises problems, if there are any, with notes behind their own.
+ * @throws DiagnosticError
+ */
+export function refuseAll(problems: readonly Diagnostic[], notes: readonly string[]): void {
+  if (problems.length === 0) return;
+  throw new DiagnosticError(problems.map((d) => ({ ...d, notes: [...(d.notes ?? []), ...notes] })));
+}

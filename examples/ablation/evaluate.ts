@@ -7,14 +7,14 @@
  */
 import { join } from 'node:path';
 import type { Model } from '../../compiler/model/types.ts';
-import { loadImage } from '../../runtime/data/pictures/images.ts';
 import { createTokenizer } from '../../runtime/data/texts/tokenizer.ts';
-import { topAccuracy, trueRank } from '../../runtime/eval/zeroshot.ts';
+import { topAccuracy } from '../../runtime/eval/zeroshot.ts';
 import { closing } from '../../zoo/cli/closing.ts';
 import type { Executor } from '../../zoo/run/devices.ts';
 import { openEntry } from '../../zoo/run/entry.ts';
 import type { WeightSource } from '../../zoo/weights/source.ts';
 import type { EmojiData, Row } from '../emoji/prepare.ts';
+import { entryRanks, loadPixels } from '../emoji/scores.ts';
 import type { Accuracy } from './curves.ts';
 
 export interface ZeroShotTest {
@@ -35,13 +35,8 @@ export function alternateStyles(rows: readonly Row[]): Row[] {
 export async function openTest(data: EmojiData, side: number): Promise<ZeroShotTest> {
   const rows = alternateStyles(data.holdout);
   const captions = rows.map((row) => row.title);
-  const pictures = await Promise.all(
-    rows.map((row) => loadImage(join(data.folder, row.filepath), { size: side })),
-  );
-  const size = 3 * side * side;
-  const pixels = new Float32Array(rows.length * size);
-  for (const [i, picture] of pictures.entries()) pixels.set(picture, i * size);
-  return { captions, truth: captions.map((_, i) => i), pixels };
+  const paths = rows.map((row) => join(data.folder, row.filepath));
+  return { captions, truth: captions.map((_, i) => i), pixels: await loadPixels(paths, side) };
 }
 
 /** Captions as the table that the entry `scores` takes. */
@@ -66,32 +61,15 @@ export async function zeroShot(
   executor: Executor,
   model: Model,
   weights: WeightSource,
-  { captions, truth, pixels }: ZeroShotTest,
+  pictures: ZeroShotTest,
   batch: number,
 ): Promise<Record<string, Accuracy>> {
-  const prompts = await promptTable(model, captions);
+  const prompts = await promptTable(model, pictures.captions);
   return closing(async (keep) => {
     const request = { entry: 'scores', batch, mode: 'eval', gradients: false } as const;
     const entry = keep(await openEntry(executor, model, weights, request));
-    const ranks = new Map<string, number[]>();
-    const size = pixels.length / truth.length;
-    for (let start = 0; start < truth.length; start += batch) {
-      const images = new Float32Array(batch * size);
-      images.set(pixels.subarray(start * size, (start + batch) * size));
-      for (const [name, { data }] of await entry.run(
-        new Map<string, Float32Array | Int32Array>([
-          ['images', images],
-          ['prompts', prompts],
-        ]),
-      )) {
-        const list = ranks.get(name) ?? [];
-        ranks.set(name, list);
-        for (const [i, right] of truth.slice(start, start + batch).entries()) {
-          const row = data.subarray(i * captions.length, (i + 1) * captions.length);
-          list.push(trueRank(row as Float32Array, right));
-        }
-      }
-    }
+    const tables = new Map([['prompts', prompts]]);
+    const ranks = await entryRanks(entry, tables, pictures, batch);
     return Object.fromEntries(
       [...ranks].map(([name, list]) => [name, { top1: topAccuracy(list, 1), top5: topAccuracy(list, 5) }]),
     );

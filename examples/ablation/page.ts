@@ -1,7 +1,14 @@
 /** The HTML page: the curves, the table behind them, and what the scores are. */
 import { count } from '../../zoo/cli/output.ts';
 import { chartStyle, renderChart } from '../emoji/chart.ts';
-import { escapeHtml, htmlTable, percent, renderDocument, trainingSources } from '../emoji/document.ts';
+import {
+  chanceText,
+  escapeHtml,
+  percent,
+  renderDocument,
+  textTable,
+  trainingSources,
+} from '../emoji/document.ts';
 import { accuracies, type Curve, drawn, pairsUntil, runnerUp } from './curves.ts';
 
 export interface PageContent {
@@ -80,20 +87,14 @@ export function renderAblation({ facts, curves, choices }: PageContent): string 
       chart,
       section(
         'Accuracy against pairs seen',
-        htmlTable(
-          pointHead(curves),
-          pointRows(curves).map((row) => row.map(escapeHtml)),
-        ),
+        textTable(pointHead(curves), pointRows(curves)),
         paragraph(
-          `Top-1 / top-5 among ${choices} captions of skin-tone variants that training never saw; every word of them was seen, the combination never. Chance is ${percent(1 / choices)} / ${percent(5 / choices)}. The learning rate falls over the whole run, so points before the last are not as good as a run that ended there.`,
+          `Top-1 / top-5 among ${choices} captions of skin-tone variants that training never saw; every word of them was seen, the combination never. Chance is ${chanceText(choices)}. The learning rate falls over the whole run, so points before the last are not as good as a run that ended there.`,
         ),
       ),
       section(
         'At the end',
-        htmlTable(
-          finalHead(curves),
-          finalRows(curves).map((row) => row.map(escapeHtml)),
-        ),
+        textTable(finalHead(curves), finalRows(curves)),
         paragraph(
           'The first score of each objective is the one that is drawn. Pairs until the second-best objective’s accuracy are read off straight lines between the points.',
         ),

@@ -20,7 +20,7 @@ import { count, note, print, table, writeText } from '../../zoo/cli/output.ts';
 import { openExecutor } from '../../zoo/run/devices.ts';
 import { trainFile } from '../../zoo/run/train.ts';
 import { openWeights } from '../../zoo/weights/weights.ts';
-import { chooseRunFolder, prepareData, runsFolder } from '../emoji/command.ts';
+import { chooseRunFolder, prepareData, runsFolder, writeReport } from '../emoji/command.ts';
 import { type Curve, type Objective, objectives, type Point } from './curves.ts';
 import { openTest, type ZeroShotTest, zeroShot } from './evaluate.ts';
 import { finalHead, finalRows, pointHead, pointRows, renderAblation } from './page.ts';
@@ -60,11 +60,10 @@ function test(recipe: Recipe, path: string, pictures: ZeroShotTest, batch: numbe
 async function run(
   objective: Objective,
   folder: string,
-  data: Awaited<ReturnType<typeof prepareData>>,
+  testFor: (side: number) => Promise<ZeroShotTest>,
 ): Promise<Curve | undefined> {
   const { name, label, batch } = objective;
   const recipe = loadRecipe(`${relative(process.cwd(), program)}#${name}`, []);
-  const pictures = await openTest(data, recipe.model.resolution!);
   const path = join(folder, 'points.json');
   const known = readPoints(path);
   const points = [...(known[name] ?? [])];
@@ -76,6 +75,7 @@ async function run(
     if (weights === undefined) return undefined;
     const pairs = steps * recipe.batch;
     note(`${label}: testing after ${count(pairs)} pairs`);
+    const pictures = await testFor(recipe.model.resolution!);
     points.push({ pairs, scores: await test(recipe, weights, pictures, batch) });
     await writeText(path, `${JSON.stringify({ ...known, [name]: points }, null, 2)}\n`);
   }
@@ -88,9 +88,12 @@ async function main(): Promise<void> {
   const folder = chooseRunFolder(values.runs, 'ablation');
   const shown = relative(process.cwd(), folder);
   mkdirSync(folder, { recursive: true });
+  // The three image towers see the same pixels.
+  let opened: Promise<ZeroShotTest> | undefined;
+  const testFor = (side: number) => (opened ??= openTest(data, side));
   const curves: Curve[] = [];
   for (const objective of objectives) {
-    const curve = await run(objective, folder, data);
+    const curve = await run(objective, folder, testFor);
     if (curve === undefined) {
       note(`stopped; npm run ablation resumes ${shown}`);
       return;
@@ -103,7 +106,7 @@ async function main(): Promise<void> {
     `${count(choices)} held-out pictures and captions`,
   ];
   await writeText(join(folder, 'page.html'), renderAblation({ facts, curves, choices }));
-  await writeText(join(folder, 'report.json'), `${JSON.stringify({ choices, curves }, null, 2)}\n`);
+  await writeReport(folder, { choices, curves });
   print(
     `zero-shot top-1 / top-5 among ${count(choices)} captions; chance is ${(100 / choices).toFixed(1)} % / ${(500 / choices).toFixed(1)} %`,
   );

@@ -3,18 +3,28 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Recipe } from '../../compiler/model/types.ts';
-import { count, note } from '../../zoo/cli/output.ts';
+import { count, note, writeText } from '../../zoo/cli/output.ts';
 import { type EmojiData, prepare } from './prepare.ts';
 
 /** Parent of the run folders. */
 export const runsFolder = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'runs');
 
-/** The first of NAME, NAME-2, … without a finished run: a new one, or one to resume. */
-export function chooseRunFolder(runs: string, name: string): string {
+/** The first of NAME, NAME-2, … that fits. */
+export function numberedFolder(runs: string, name: string, fits: (folder: string) => boolean): string {
   for (let n = 1; ; n++) {
     const folder = join(runs, n === 1 ? name : `${name}-${n}`);
-    if (!existsSync(join(folder, 'report.json'))) return folder;
+    if (fits(folder)) return folder;
   }
+}
+
+/** The first without a finished run: a new one, or one to resume. */
+export function chooseRunFolder(runs: string, name: string): string {
+  return numberedFolder(runs, name, (folder) => !existsSync(join(folder, 'report.json')));
+}
+
+/** The mark of a finished run, so it is written whole or not at all. */
+export function writeReport(folder: string, report: unknown): Promise<void> {
+  return writeText(join(folder, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);
 }
 
 export async function prepareData(): Promise<EmojiData> {

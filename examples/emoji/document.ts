@@ -36,6 +36,19 @@ export function htmlTable(head: readonly string[], rows: readonly (readonly stri
   return `<div class="scroll"><table><thead>${line(head, 'th')}</thead><tbody>${body.join('')}</tbody></table></div>`;
 }
 
+/** A table whose cells are text. */
+export function textTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return htmlTable(
+    head.map(escapeHtml),
+    rows.map((row) => row.map(escapeHtml)),
+  );
+}
+
+/** What guessing gives: top-1 / top-5. */
+export function chanceText(choices: number): string {
+  return `${percent(1 / choices)} / ${percent(5 / choices)}`;
+}
+
 export interface HtmlDocument {
   readonly heading: string;
   /** Short facts under the heading. */

@@ -2,7 +2,7 @@
  * The HTML page: the table of results, and some test pictures, inlined, with their five best captions.
  */
 import { readFileSync } from 'node:fs';
-import { escapeHtml, htmlTable, percent, renderDocument, trainingSources } from './document.ts';
+import { chanceText, escapeHtml, htmlTable, percent, renderDocument, trainingSources } from './document.ts';
 import type { Answer, Score } from './evaluate.ts';
 
 export interface PageSection {
@@ -52,7 +52,7 @@ function scoreTable(scores: readonly Score[]): string {
     `${s.choices}`,
     `<b>${percent(s.top1)}</b>`,
     `<b>${percent(s.top5)}</b>`,
-    `${percent(1 / s.choices)} / ${percent(5 / s.choices)}`,
+    chanceText(s.choices),
   ]);
   return htmlTable(head, rows);
 }

@@ -20,8 +20,8 @@ import { type DeviceChoice, openExecutor } from '../../zoo/run/devices.ts';
 import { openEncoder } from '../../zoo/run/encoder.ts';
 import { trainFile } from '../../zoo/run/train.ts';
 import { openWeights } from '../../zoo/weights/weights.ts';
-import { chooseRunFolder, prepareData, promptsOf, runsFolder } from './command.ts';
-import { percent } from './document.ts';
+import { chooseRunFolder, prepareData, promptsOf, runsFolder, writeReport } from './command.ts';
+import { chanceText, percent } from './document.ts';
 import { type Evaluation, evaluate, type Score } from './evaluate.ts';
 import { renderPage } from './page.ts';
 import type { EmojiData } from './prepare.ts';
@@ -68,7 +68,7 @@ function scoreTable(scores: readonly Score[]): string {
     count(s.choices),
     percent(s.top1),
     percent(s.top5),
-    `${percent(1 / s.choices)} / ${percent(5 / s.choices)}`,
+    chanceText(s.choices),
   ]);
   return table([head, ...rows], [1, 2, 3, 4, 5]);
 }
@@ -147,10 +147,7 @@ async function main(): Promise<void> {
     reference: `${program}#${recipe.model.name}`,
     remarks: cardRemarks(evaluation.scores),
   });
-  writeFileSync(
-    join(folder, 'report.json'),
-    `${JSON.stringify({ recipe: name, seconds, steps: result.steps, scores: evaluation.scores }, null, 2)}\n`,
-  );
+  await writeReport(folder, { recipe: name, seconds, steps: result.steps, scores: evaluation.scores });
   print(facts.join(', '));
   print('');
   print(scoreTable(evaluation.scores));

@@ -1,14 +1,7 @@
 /** The HTML page: accuracy against shots, and the tables behind the curves. */
 import { chartStyle, renderChart } from '../emoji/chart.ts';
-import { escapeHtml, htmlTable, percent, renderDocument, trainingSources } from '../emoji/document.ts';
+import { percent, renderDocument, textTable, trainingSources } from '../emoji/document.ts';
 import { baselineHead, baselineRows, chance, type Results, shotHead, shotRows, spread } from './results.ts';
-
-function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  return htmlTable(
-    head.map(escapeHtml),
-    rows.map((row) => row.map(escapeHtml)),
-  );
-}
 
 /** The page as one HTML document. */
 export function renderPrompts(results: Results, facts: readonly string[]): string {
@@ -37,8 +30,8 @@ export function renderPrompts(results: Results, facts: readonly string[]): strin
     body: [
       chart,
       '<p>Points are means over the seeds, bars their standard deviation. A seed draws the shots and the first context vectors.</p>',
-      tableOf(shotHead(results), shotRows(results)),
-      tableOf(baselineHead, baselineRows(results)),
+      textTable(shotHead(results), shotRows(results)),
+      textTable(baselineHead, baselineRows(results)),
     ].join('\n'),
     sources: `Pictures: ${pictures}. Names and classes: ${captions}.`,
   });

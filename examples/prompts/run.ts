@@ -18,15 +18,15 @@ import { parseArgs } from 'node:util';
 import { closing } from '../../zoo/cli/closing.ts';
 import { report } from '../../zoo/cli/failure.ts';
 import { loadRecipe, parseOverrides } from '../../zoo/cli/models.ts';
-import { count, note, print, table } from '../../zoo/cli/output.ts';
+import { count, note, print, table, writeText } from '../../zoo/cli/output.ts';
 import { openExecutor } from '../../zoo/run/devices.ts';
 import { openEncoder } from '../../zoo/run/encoder.ts';
 import { trainFile } from '../../zoo/run/train.ts';
 import { openWeights } from '../../zoo/weights/weights.ts';
 import { readCatalog } from '../emoji/catalog.ts';
-import { prepareData, promptsOf, runsFolder } from '../emoji/command.ts';
+import { numberedFolder, prepareData, promptsOf, runsFolder, writeReport } from '../emoji/command.ts';
 import { percent } from '../emoji/document.ts';
-import { handWritten, learned, type TestSet } from './evaluate.ts';
+import { handWritten, learnedTest, type TestSet } from './evaluate.ts';
 import { renderPrompts } from './page.ts';
 import { shotsTable, tablesOf, writeTables } from './prepare.ts';
 import {
@@ -66,16 +66,16 @@ async function baseRun(runs: string): Promise<string | undefined> {
 
 /** The first folder of runs with this key, or a new one. */
 function chooseFolder(runs: string, key: string): string {
-  for (let n = 1; ; n++) {
-    const folder = join(runs, n === 1 ? 'prompts' : `prompts-${n}`);
-    const stamp = join(folder, 'key.txt');
-    if (!existsSync(folder)) {
-      mkdirSync(folder, { recursive: true });
-      writeFileSync(stamp, `${key}\n`);
-      return folder;
-    }
-    if (existsSync(stamp) && readFileSync(stamp, 'utf8').trim() === key) return folder;
+  const stampOf = (folder: string) => join(folder, 'key.txt');
+  const fits = (folder: string) =>
+    !existsSync(folder) ||
+    (existsSync(stampOf(folder)) && readFileSync(stampOf(folder), 'utf8').trim() === key);
+  const folder = numberedFolder(runs, 'prompts', fits);
+  if (!existsSync(folder)) {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(stampOf(folder), `${key}\n`);
   }
+  return folder;
 }
 
 async function testHandWritten(base: string, test: TestSet): Promise<Baseline[]> {
@@ -97,7 +97,7 @@ async function accuracyOf(
   folder: string,
   settings: readonly string[],
   base: string,
-  test: TestSet,
+  test: ReturnType<typeof learnedTest>,
 ): Promise<number | undefined> {
   const recipe = loadRecipe(`${shown(program)}#coop`, settings);
   const weights = join(folder, 'weights.safetensors');
@@ -115,11 +115,12 @@ async function accuracyOf(
   }
   return closing(async (keep) => {
     const executor = keep(await openExecutor('webgpu', { notify: note }));
-    return learned(executor, recipe, weights, test);
+    return test(executor, recipe, weights);
   });
 }
 
 async function runCurves(folder: string, base: string, test: TestSet): Promise<Curve[] | undefined> {
+  const learned = learnedTest(test);
   const curves: Curve[] = [];
   for (const { name, label, settings } of variants) {
     const results: Curve['results'][number][] = [];
@@ -128,7 +129,7 @@ async function runCurves(folder: string, base: string, test: TestSet): Promise<C
       for (const seed of seeds) {
         const out = join(folder, `${name}-${shots}-seed-${seed}`);
         const all = [...settings, `data.file="data/${shotsTable(shots, seed)}"`, `seed=${seed}`];
-        const accuracy = await accuracyOf(out, all, base, test);
+        const accuracy = await accuracyOf(out, all, base, learned);
         if (accuracy === undefined) return undefined;
         note(`${label}, ${shots} shots, seed ${seed}: ${percent(accuracy)}`);
         accuracies.push(accuracy);
@@ -171,11 +172,13 @@ async function main(): Promise<void> {
     `${count(task.test.length)} test pictures`,
     `${seeds.length} seeds`,
   ];
-  writeFileSync(join(folder, 'page.html'), renderPrompts(results, facts));
-  writeFileSync(
-    join(folder, 'report.json'),
-    `${JSON.stringify({ classes: classNames.length, testPictures: task.test.length, seeds, ...results }, null, 2)}\n`,
-  );
+  await writeText(join(folder, 'page.html'), renderPrompts(results, facts));
+  await writeReport(folder, {
+    classes: classNames.length,
+    testPictures: task.test.length,
+    seeds,
+    ...results,
+  });
   print(facts.join(', '));
   print('');
   print(table([shotHead(results), ...shotRows(results)], [1, 2]));

@@ -65,7 +65,7 @@ export async function loadModel(reference: string, settings: readonly string[]):
 }
 
 /** The file that a folder of ours means where it is named as weights, once it is verified. */
-export async function weightsPath(spec: string): Promise<string> {
+async function weightsPath(spec: string): Promise<string> {
   const ours = !isRule(spec) && isPackage(spec) && existsSync(join(spec, 'model.zoo'));
   return ours ? (await loadPackage(spec)).weights : spec;
 }
@@ -83,11 +83,12 @@ export async function loadModelWithWeights(
   reference: string,
   { weights, base, set }: WeightsOptions,
 ): Promise<LoadedModel> {
-  if (weights === undefined && !isFolder(reference))
-    fail('Z703', `${reference} needs weights`, '--weights FILE, or an exported folder as MODEL');
   const location = await locateModel(reference);
+  const given = weights ?? location.weights;
+  if (given === undefined)
+    fail('Z703', `${reference} needs weights`, '--weights FILE, or an exported folder as MODEL');
   const model = modelAt(location, set);
-  const source = weights === undefined ? location.weights! : await weightsPath(weights);
+  const source = weights === undefined ? given : await weightsPath(weights);
   const opened = await openWeights(model, source, { base });
   for (const remark of opened.remarks) note(remark);
   return { model, weights: opened };

@@ -26,11 +26,9 @@ import { type ExportRequest, fillFolder, openSource } from './export.ts';
 import { makeFolder } from './folder.ts';
 import { digestFile, type Manifest } from './package.ts';
 
-/** Where weights started, from which the adapter is told apart: the base of an adapter, or what a run began with. */
-async function recordedBase(source: string): Promise<string | undefined> {
+/** What a run began with, from which the adapter is told apart; the base of an adapter. */
+async function recordedStart(source: string): Promise<string | undefined> {
   if (isRule(source)) return undefined;
-  const adapter = await adapterNamed(source);
-  if (adapter !== undefined) return locateBase(adapter.path, adapter.base);
   const folder = dirname(tensorsPath(source));
   const recorded = (await describeRun(folder))?.weights;
   if (recorded === undefined) return undefined;
@@ -104,7 +102,9 @@ async function writeAdapter(request: ExportRequest, weights: WeightSource, spec:
 export async function exportAdapter(request: ExportRequest): Promise<Manifest> {
   const { source } = request;
   const adapter = await adapterNamed(source);
-  const spec = request.base ?? (await recordedBase(source));
+  const spec =
+    request.base ??
+    (adapter === undefined ? await recordedStart(source) : locateBase(adapter.path, adapter.base));
   if (spec === undefined)
     fail('Z703', `--format adapter needs a base: ${source} does not say what it started from`, '--base FILE');
   // `--base` is the new adapter's; an adapter that is exported again has the same one.

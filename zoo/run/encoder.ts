@@ -13,7 +13,7 @@ import { type FitSettings, loadImage } from '../../runtime/data/pictures/images.
 import { createTokenizer, type Tokenizer } from '../../runtime/data/texts/tokenizer.ts';
 import { classFeatures, normalizeRows } from '../../runtime/eval/zeroshot.ts';
 import type { HostArray } from '../../runtime/types.ts';
-import { finiteWeights, type WeightSource } from '../weights/source.ts';
+import { finiteWeights, firstNotFinite, type WeightSource } from '../weights/source.ts';
 import type { Executor } from './devices.ts';
 import { openEntry, type ReadyEntry } from './entry.ts';
 
@@ -84,7 +84,7 @@ class Tower {
       const outputs = await entry.run(new Map([[this.#input, values]]));
       const [output, result] = [...outputs][0]!;
       const found = (result.data as Float32Array).subarray(0, rows * this.#embed);
-      const bad = found.findIndex((value) => !Number.isFinite(value));
+      const bad = firstNotFinite(found);
       if (bad >= 0)
         fail(
           'Z435',

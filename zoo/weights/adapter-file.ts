@@ -102,7 +102,10 @@ export function pathFrom(folder: string, spec: string): string {
 
 /** What `pathFrom` wrote, as seen from here. */
 export function pathIn(folder: string, recorded: string): string {
-  return isRule(recorded) || isAbsolute(recorded) ? recorded : join(folder, recorded);
+  if (isRule(recorded) || isAbsolute(recorded)) return recorded;
+  const path = join(folder, recorded);
+  // `./hash` in this folder is a file.
+  return isRule(path) ? `./${path}` : path;
 }
 
 /** A single number may be stored as a list of one. */

@@ -6,10 +6,10 @@
  */
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { formatShape } from '../../compiler/graph/types.ts';
+import { sameShape } from '../../compiler/graph/types.ts';
 import { checkWeights } from '../../compiler/model/index.ts';
 import type { Model, Weight } from '../../compiler/model/types.ts';
-import { type Diagnostic, DiagnosticError, fail } from '../../grammar/diagnostics.ts';
+import { DiagnosticError, fail, refuseAll } from '../../grammar/diagnostics.ts';
 import {
   type AdapterBase,
   type AdapterFacts,
@@ -74,11 +74,6 @@ export async function openBase(model: Model, spec: string, options: FitOptions):
   }
 }
 
-function refuse(problems: readonly Diagnostic[], note: string): void {
-  if (problems.length === 0) return;
-  throw new DiagnosticError(problems.map((d) => ({ ...d, notes: [...(d.notes ?? []), note] })));
-}
-
 /** @throws DiagnosticError Z440 for another model, Z442 for another base */
 async function checkBase(
   path: string,
@@ -117,14 +112,13 @@ export async function openAdapter(
 ): Promise<WeightSource> {
   const weights = model.weights.filter(({ name }) => file.infos.has(name));
   const own = new Set(weights.map(({ name }) => name));
-  refuse(
-    checkWeights({ ...model, weights }, file.infos, undefined, replaced),
+  refuseAll(checkWeights({ ...model, weights }, file.infos, undefined, replaced), [
     `in ${file.path}, an adapter that was exported for ${facts.model}`,
-  );
+  ]);
   const spec = given ?? locateBase(file.path, facts.base);
   const options = { ...rest, replaced: new Set([...replaced, ...own]) };
   const base = await openBase(model, spec, options).catch((error: unknown) => {
-    if (error instanceof DiagnosticError) refuse(error.diagnostics, `as the base of ${file.path}`);
+    if (error instanceof DiagnosticError) refuseAll(error.diagnostics, [`as the base of ${file.path}`]);
     throw error;
   });
   try {
@@ -140,12 +134,10 @@ export async function openAdapter(
       ...base.remarks,
       `${file.path} has ${own.size} of the weights, the others are those of ${base.description}`,
     ],
-    storedShape: (weight) =>
-      own.has(weight.name) ? file.infos.get(weight.name)!.shape : base.storedShape(weight),
-    storedDtype: (weight) =>
-      own.has(weight.name) ? file.infos.get(weight.name)!.dtype : base.storedDtype(weight),
+    storedShape: (weight) => file.infos.get(weight.name)?.shape ?? base.storedShape(weight),
+    storedDtype: (weight) => file.infos.get(weight.name)?.dtype ?? base.storedDtype(weight),
     read: async (weight) =>
-      own.has(weight.name) ? toFloat32((await file.read(weight.name)).data) : base.read(weight),
+      file.infos.has(weight.name) ? toFloat32((await file.read(weight.name)).data) : base.read(weight),
     async close() {
       await base.close();
       await file.close();
@@ -170,8 +162,7 @@ export async function compareWithBase(
   const taken: Weight[] = [];
   for (const weight of model.weights) {
     const shape = base.storedShape(weight);
-    const alike =
-      shape !== undefined && formatShape(plainShape(shape)) === formatShape(plainShape(weight.shape));
+    const alike = shape !== undefined && sameShape(plainShape(shape), plainShape(weight.shape));
     const bytes = async (source: WeightSource) => bytesOf(await source.read(weight));
     const same = alike && Buffer.compare(await bytes(weights), await bytes(base)) === 0;
     (same ? taken : own).push(weight);

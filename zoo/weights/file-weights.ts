@@ -7,7 +7,7 @@
 import { basename } from 'node:path';
 import { checkWeights } from '../../compiler/model/index.ts';
 import type { Model, Weight } from '../../compiler/model/types.ts';
-import { type Diagnostic, DiagnosticError } from '../../grammar/diagnostics.ts';
+import { type Diagnostic, DiagnosticError, refuseAll } from '../../grammar/diagnostics.ts';
 import { checkBeside } from './beside/compare.ts';
 import { averagedWeights } from './formats/open-tensors.ts';
 import { SafetensorsFile, type TensorData } from './formats/safetensors.ts';
@@ -89,9 +89,7 @@ export function formRemarks({ path, remarks = [] }: TensorFile, { prefix }: Dete
 
 /** @throws DiagnosticError the problems, if there are any, with what was tried */
 export function refuseMisfit(problems: readonly Diagnostic[], file: TensorFile, detected: Detected): void {
-  if (problems.length === 0) return;
-  const remarks = [`in ${file.path}`, `names tried: ${describeTried(detected)}`];
-  throw new DiagnosticError(problems.map((d) => ({ ...d, notes: [...(d.notes ?? []), ...remarks] })));
+  refuseAll(problems, [`in ${file.path}`, `names tried: ${describeTried(detected)}`]);
 }
 
 /** open_clip's models without a text tower of their own have OpenAI's names. */
@@ -124,50 +122,57 @@ export function toFloat32(data: TensorData): Float32Array {
  */
 export function fileWeights(
   file: TensorFile,
-  { naming, prefix }: Detected,
+  detected: Detected,
   remarks: readonly string[],
   seed: number,
 ): WeightSource {
+  const { naming } = detected;
   const mapped = (weight: Weight) => naming.stored(weight)!;
-  const namesOf = (weight: Weight) => mapped(weight).theirs.map((name) => prefix + name);
   // Counters of batch norm (i64) may be left out, and what is new in replaced layers; they start as the model says.
-  const isStored = (weight: Weight) =>
-    naming.stored(weight) !== undefined && namesOf(weight).every((name) => file.infos.has(name));
+  const namesOf = (weight: Weight) => storedNames(file, detected, weight);
   return {
     description: file.path,
     naming: naming.name,
     remarks,
     storedShape(weight) {
-      if (!isStored(weight)) return undefined;
-      const shapes = namesOf(weight).map((name) => file.infos.get(name)!.shape);
+      const names = namesOf(weight);
+      if (names === undefined) return undefined;
+      const shapes = names.map((name) => file.infos.get(name)!.shape);
       return undoShapes(mapped(weight), shapes);
     },
     async read(weight) {
-      if (!isStored(weight)) return initialWeight(seed, weight.name, weight.shape, weight.init);
+      const names = namesOf(weight);
+      if (names === undefined) return initialWeight(seed, weight.name, weight.shape, weight.init);
       const parts = [];
-      for (const name of namesOf(weight)) {
+      for (const name of names) {
         const { shape, data } = await file.read(name);
         parts.push({ shape, data: toFloat32(data) });
       }
       return undoTransforms(mapped(weight), parts);
     },
     storedDtype(weight) {
-      if (!isStored(weight)) return plainDtype(weight);
-      const [first, ...rest] = namesOf(weight).map((name) => file.infos.get(name)!.dtype);
+      const names = namesOf(weight);
+      if (names === undefined) return plainDtype(weight);
+      const [first, ...rest] = names.map((name) => file.infos.get(name)!.dtype);
       return first !== undefined && rest.every((dtype) => dtype === first) ? first : 'F32';
     },
     close: () => file.close(),
   };
 }
 
+/** The tensors that a weight is in; undefined where the file lacks one. */
+function storedNames(file: TensorFile, { naming, prefix }: Detected, weight: Weight): string[] | undefined {
+  const names = naming.stored(weight)?.theirs.map((name) => prefix + name);
+  return names?.every((name) => file.infos.has(name)) ? names : undefined;
+}
+
 /** Those of the weights so called that a file has. */
 function presentIn(
   file: TensorFile,
-  { naming, prefix }: Detected,
+  detected: Detected,
   weights: readonly Weight[],
   names: ReadonlySet<string>,
 ): string[] {
-  const there = (weight: Weight) =>
-    naming.stored(weight)?.theirs.every((name) => file.infos.has(prefix + name)) === true;
+  const there = (weight: Weight) => storedNames(file, detected, weight) !== undefined;
   return weights.filter((w) => names.has(w.name) && there(w)).map((w) => w.name);
 }

@@ -32,6 +32,12 @@ export interface WeightSource {
   close(): Promise<void>;
 }
 
+/** Where the first value that is not finite stands; -1 where all are. A call for each value would take eight times as long. */
+export function firstNotFinite(values: Float32Array): number {
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return i;
+  return -1;
+}
+
 /**
  * A source whose weights are checked as they are read: one that is not a finite number spreads over whole features.
  * @throws DiagnosticError Z435 from `read`, with the name of the weight
@@ -41,7 +47,7 @@ export function finiteWeights(source: WeightSource): WeightSource {
     ...source,
     async read(weight) {
       const values = await source.read(weight);
-      const at = values.findIndex((value) => !Number.isFinite(value));
+      const at = firstNotFinite(values);
       if (at >= 0)
         fail('Z435', `${weight.name} in ${source.description} is not finite: value ${at} is ${values[at]}`);
       return values;

@@ -4,11 +4,11 @@
  * `from "M"` says whose weights they are, `init W = ...` what becomes of single ones: resized grids, or fresh
  * values. Whatever does not fit is found by shapes, before a value is read.
  */
-import { dirname, isAbsolute, join } from 'node:path';
+import { dirname } from 'node:path';
 import { checkWeights, type TensorInfo } from '../../compiler/model/index.ts';
 import type { Model, Recipe, StartValue, Weight } from '../../compiler/model/types.ts';
-import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
-import { pathFrom, refuseBase } from './adapter-file.ts';
+import { fail, refuseAll } from '../../grammar/diagnostics.ts';
+import { pathFrom, pathIn, refuseBase } from './adapter-file.ts';
 import { initialWeight } from './initial-weights.ts';
 import { replacedRemarks, replacedWeights } from './replaced.ts';
 import { checkResize, resizeGrid } from './resize-grid.ts';
@@ -23,7 +23,7 @@ import { openWeights } from './weights.ts';
 function startSpec({ from, source }: Recipe, given: string | undefined): string | undefined {
   if (given !== undefined) return given;
   if (from?.kind !== 'file') return undefined;
-  return isAbsolute(from.path) ? from.path : join(dirname(source.path), from.path);
+  return pathIn(dirname(source.path), from.path);
 }
 
 /**
@@ -75,9 +75,7 @@ export async function openStart(
         undefined,
         new Set([...replaced, ...left]),
       );
-      const notes = [`the file is taken as weights of ${base.name}, which the recipe trains from`];
-      if (problems.length > 0)
-        throw new DiagnosticError(problems.map((d) => ({ ...d, notes: [...(d.notes ?? []), ...notes] })));
+      refuseAll(problems, [`the file is taken as weights of ${base.name}, which the recipe trains from`]);
       const present = [...left].filter((name) => tensors.has(name));
       remarks.push(...replacedRemarks(base.name, fresh, present));
     }

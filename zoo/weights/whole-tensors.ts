@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { resolveModel } from '../../compiler/model/index.ts';
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import { folderHost } from '../host.ts';
-import { adapterNamed } from './adapter-file.ts';
+import { adapterFacts } from './adapter-file.ts';
 import { openTensors, tensorsPath } from './formats/open-tensors.ts';
 import type { LazyTensor, TensorFile } from './formats/tensor-file.ts';
 import { openWeights, weightsToWrite } from './weights.ts';
@@ -17,9 +17,9 @@ import { openWeights, weightsToWrite } from './weights.ts';
  * @throws DiagnosticError Z440 for an adapter without its model, and whatever `openWeights` throws
  */
 export async function openWholeTensors(spec: string, base?: string): Promise<TensorFile> {
-  const adapter = await adapterNamed(spec);
-  if (adapter === undefined) return openTensors(tensorsPath(spec));
-  const { path } = adapter;
+  const file = await openTensors(tensorsPath(spec));
+  if (!(await isAdapter(file))) return file;
+  const { path } = file;
   const text = join(dirname(path), 'model.zoo');
   if (!existsSync(text))
     fail(
@@ -31,6 +31,18 @@ export async function openWholeTensors(spec: string, base?: string): Promise<Ten
   if (!model.ok) throw new DiagnosticError(model.diagnostics);
   const source = await openWeights(model.value, path, { base });
   return tensorFile(path, weightsToWrite(model.value, source), source.close);
+}
+
+/** Closes what is no whole set of weights. */
+async function isAdapter(file: TensorFile): Promise<boolean> {
+  try {
+    if (adapterFacts(file) === undefined) return false;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+  await file.close();
+  return true;
 }
 
 function tensorFile(path: string, tensors: readonly LazyTensor[], close: () => Promise<void>): TensorFile {

@@ -114,8 +114,7 @@ export async function writeAtomically(
   let created = false;
   try {
     // A rename would replace a device (/dev/null) or a pipe by a file.
-    const old = await stat(path).catch(() => undefined);
-    if (old !== undefined && !old.isFile()) fail('Z413', `cannot write ${path}: it is not a file`);
+    await refuseOther(path);
     const file = await open(temporary, 'wx');
     created = true;
     try {
@@ -131,4 +130,10 @@ export async function writeAtomically(
     if (created) await rm(temporary, { force: true });
     failSystem('Z413', `cannot write ${path}`, error);
   }
+}
+
+/** @throws DiagnosticError Z413 for what is there and no file */
+export async function refuseOther(path: string): Promise<void> {
+  const old = await stat(path).catch(() => undefined);
+  if (old !== undefined && !old.isFile()) fail('Z413', `cannot write ${path}: it is not a file`);
 }

@@ -48,8 +48,8 @@ export async function readTextBytes(path: string, code: string): Promise<Uint8Ar
 }
 
 /** The same at once, for programs and what stands on the command line. */
-export function readTextBytesSync(path: string, code: string): Uint8Array {
-  refuse(path, code, statSync(path), mostText);
+export function readTextBytesSync(path: string, code: string, most = mostText): Uint8Array {
+  refuse(path, code, statSync(path), most);
   return readFileSync(path);
 }
 
@@ -58,8 +58,8 @@ export async function readText(path: string, code: string): Promise<string> {
   return Buffer.from(await readTextBytes(path, code)).toString('utf8');
 }
 
-export function readTextSync(path: string, code: string): string {
-  return Buffer.from(readTextBytesSync(path, code)).toString('utf8');
+export function readTextSync(path: string, code: string, most?: number): string {
+  return Buffer.from(readTextBytesSync(path, code, most)).toString('utf8');
 }
 
 /**

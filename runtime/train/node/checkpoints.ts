@@ -264,10 +264,7 @@ function failDamaged(path: string, why: string): never {
  * @throws DiagnosticError Z612 for each change that makes it another run
  */
 export function checkSameRun(path: string, found: RunState, wanted: Omit<RunState, 'step'>): Change[] {
-  const changes = changesBetween(
-    found.settings ?? {},
-    found.settings === undefined ? {} : (wanted.settings ?? {}),
-  );
+  const changes = found.settings === undefined ? [] : changesBetween(found.settings, wanted.settings ?? {});
   const refused = changes
     .filter(isRefused)
     .map((change) => `${path} was made with ${describeChange(change)}`);

@@ -67,8 +67,8 @@ function isMissing(error: unknown): boolean {
   return ['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '');
 }
 
-/** The text of a lock; undefined where there is none (any more). */
-async function textOf(path: string): Promise<string | undefined> {
+/** The text of a lock or a marker; undefined where there is none (any more). */
+export async function textOf(path: string): Promise<string | undefined> {
   try {
     return await readText(path, 'Z613');
   } catch (error) {

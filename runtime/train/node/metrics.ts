@@ -5,9 +5,9 @@
  * the step that the run goes on with, so a resumed file reads as if the run had never been cut. What a disk or
  * a hand took away stays away, and is said.
  */
-import { type FileHandle, open, stat } from 'node:fs/promises';
-import { type Diagnostic, fail } from '../../../grammar/diagnostics.ts';
-import { failSystem, writeAtomically, writeFully } from '../../data/files/atomic.ts';
+import { type FileHandle, open } from 'node:fs/promises';
+import type { Diagnostic } from '../../../grammar/diagnostics.ts';
+import { failSystem, refuseOther, writeAtomically, writeFully } from '../../data/files/atomic.ts';
 import type { MetricsRow } from '../types.ts';
 
 interface KeptRows {
@@ -81,8 +81,7 @@ export class MetricsFile {
    */
   static async open(path: string, step: number, warn: (warning: Diagnostic) => void): Promise<MetricsFile> {
     try {
-      const old = await stat(path).catch(() => undefined);
-      if (old !== undefined && !old.isFile()) fail('Z413', `cannot write ${path}: it is not a file`);
+      await refuseOther(path);
       let file = await open(path, 'a+');
       try {
         const content = await file.readFile();

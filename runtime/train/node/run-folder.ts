@@ -9,9 +9,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { failSystem, makeFolders } from '../../data/files/atomic.ts';
-import { readText } from '../../data/files/read-fully.ts';
 import { writeText } from './checkpoints.ts';
-import { lockName, RunLock, refuseLocked } from './lock.ts';
+import { lockName, RunLock, refuseLocked, textOf } from './lock.ts';
 
 const marker = 'run.json';
 /** What a kill leaves beside a file that was being written. */
@@ -99,13 +98,8 @@ export async function lockRunFolder(
  */
 export async function describeRun(folder: string): Promise<RunDescription | undefined> {
   const path = join(folder, marker);
-  let text: string;
-  try {
-    text = await readText(path, 'Z613');
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code!)) return undefined;
-    failSystem('Z613', `cannot read ${path}`, error);
-  }
+  const text = await textOf(path);
+  if (text === undefined) return undefined;
   try {
     return descriptionSchema.parse(JSON.parse(text));
   } catch (error) {

@@ -7,6 +7,7 @@ import { resolveModel, resolveRecipe } from '../../../compiler/model/index.ts';
 import type { Model, Recipe, Result } from '../../../compiler/model/types.ts';
 import { renderDiagnostics } from '../../../grammar/render.ts';
 import { bundleRecipe } from '../../../zoo/export/index.ts';
+import { pathIn } from '../../../zoo/weights/adapter-file.ts';
 import { writeSafetensors } from '../../../zoo/weights/formats/safetensors.ts';
 import { initialWeight } from '../../../zoo/weights/initial-weights.ts';
 import { openStart } from '../../../zoo/weights/start-weights.ts';
@@ -145,5 +146,14 @@ describe('a start from files by pattern', () => {
     expect(() => load('t', 'from { "**" = "a.pt" }  from { "head.*" = "b.pt" }')).toThrow(
       '`from` is given twice',
     );
+  });
+});
+
+describe('a path that is recorded', () => {
+  it('is never taken for a rule of that name', () => {
+    expect(pathIn('.', './hash')).toBe('./hash');
+    expect(pathIn('runs', '../init:0')).toBe('./init:0');
+    expect(pathIn('runs', './hash')).toBe(join('runs', 'hash'));
+    expect(pathIn('runs', 'hash')).toBe('hash');
   });
 });

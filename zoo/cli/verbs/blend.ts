@@ -19,8 +19,7 @@ export async function blend(first: string, second: string, options: BlendOptions
   if (options.alpha.trim() === '' || !(alpha >= 0 && alpha <= 1))
     fail('Z703', `--alpha ${options.alpha}: expected a number from 0 (all of the first) to 1`, '--alpha 0.5');
   await closing(async (keep) => {
-    const adapters = [await adapterNamed(first), await adapterNamed(second)];
-    if (adapters.every((adapter) => adapter === undefined))
+    if (base !== undefined && !(await adapterNamed(first)) && !(await adapterNamed(second)))
       refuseBase(`neither ${first} nor ${second} is one`, base);
     const [a, b] = [keep(await openWholeTensors(first, base)), keep(await openWholeTensors(second, base))];
     const tensors = blended(a, b, alpha);

@@ -6,9 +6,9 @@
  * `open_clip_config.json`. What they leave out has the value that those projects' own loaders take. Sources:
  * transformers, models/clip/configuration_clip.py; open_clip, src/open_clip/model.py.
  */
-import { readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
+import { readTextSync } from '../../../runtime/data/files/read-fully.ts';
 
 type TowerName = 'vision' | 'text';
 
@@ -29,10 +29,8 @@ const maxBytes = 4 * 2 ** 20;
 const described = /^(open_clip_)?(model|pytorch_model)(-\d+-of-\d+)?\.(safetensors|bin)(\.index\.json)?$/;
 
 function readJson(path: string): unknown {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat?.isFile() !== true || stat.size > maxBytes) return undefined;
   try {
-    return JSON.parse(readFileSync(path, 'utf8'));
+    return JSON.parse(readTextSync(path, 'Z434', maxBytes));
   } catch {
     return undefined;
   }
