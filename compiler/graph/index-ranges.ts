@@ -122,11 +122,11 @@ class Ranges {
       return ranges.every((r) => r !== undefined) ? combine(...(ranges as Range[])) : undefined;
     };
     const integer = node.type.dtype === 'i32';
-    const any = integer ? anyInt : anyFloat;
+    const unbounded = integer ? anyInt : anyFloat;
     const below = (size: unknown) => (typeof size === 'number' ? { min: 0, max: size - 1 } : undefined);
     switch (node.op) {
       case 'input':
-        return given.get(node.attrs.name) ?? node.attrs.ids ?? any;
+        return given.get(node.attrs.name) ?? node.attrs.ids ?? unbounded;
       case 'constant':
         return { min: node.attrs.value, max: node.attrs.value };
       case 'iota':
@@ -169,9 +169,9 @@ class Ranges {
       case 'mul':
         return all((x, y) => corners(x, y, (a, b) => a * b));
       case 'div':
-        return integer ? all(quotient) : any;
+        return integer ? all(quotient) : unbounded;
       case 'mod':
-        return integer ? all(remainder) : any;
+        return integer ? all(remainder) : unbounded;
       case 'maximum':
         return all((x, y) => ({ min: Math.max(x.min, y.min), max: Math.max(x.max, y.max) }));
       case 'minimum':
@@ -179,7 +179,7 @@ class Ranges {
       case 'cast':
         return all((x) => ({ min: Math.max(x.min, anyInt.min), max: Math.min(x.max, anyInt.max) }));
       default:
-        return isMask(node.op) ? { min: 0, max: 1 } : any;
+        return isMask(node.op) ? { min: 0, max: 1 } : unbounded;
     }
   }
 
