@@ -5,7 +5,7 @@
  * The same interface is served by WebGPU (Dawn in Node, a browser) and by the null
  * device, which executes nothing.
  */
-import type { Plan, PlanSection, VerifiedPlan } from '../compiler/plan/types.ts';
+import type { Plan, PlanSection, Slot, VerifiedPlan } from '../compiler/plan/types.ts';
 import type { DeviceProfile } from '../compiler/profile.ts';
 
 export type HostArray = Float32Array | Int32Array;
@@ -40,6 +40,12 @@ export interface Session {
   read(output: string): Promise<HostArray>;
   /** Copies small outputs or weights behind the run just submitted, without waiting: resolves later. */
   readLater(names: readonly string[]): Promise<Map<string, HostArray>>;
+  /** Overwrites any range of the plan's memory. */
+  writeSlot(slot: Slot, data: HostArray): void;
+  /** Waits for the work submitted so far and copies any range of the plan's memory. */
+  readSlot(slot: Slot): Promise<HostArray>;
+  /** Fills one of the plan's buffers with zeros, behind the runs so far. */
+  clear(buffer: number): void;
   /** Resolves when all submitted work is done. */
   finish(): Promise<void>;
   close(): void;

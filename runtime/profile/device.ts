@@ -6,7 +6,7 @@
  * is done, so that the host's time can be told from the device's. Results are the same.
  */
 
-import type { Plan, VerifiedPlan } from '../../compiler/plan/types.ts';
+import type { Plan, Slot, VerifiedPlan } from '../../compiler/plan/types.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import { type TrustedClock, trustedClock } from '../timing/clock.ts';
@@ -113,6 +113,19 @@ class ProfilingSession implements Session {
 
   readLater(names: readonly string[]): Promise<Map<string, HostArray>> {
     return this.#next('wait', () => this.#inner.readLater(names));
+  }
+
+  writeSlot(slot: Slot, data: HostArray): void {
+    const own = data.slice();
+    this.#later('upload', () => this.#inner.writeSlot(slot, own));
+  }
+
+  readSlot(slot: Slot): Promise<HostArray> {
+    return this.#next('wait', () => this.#inner.readSlot(slot));
+  }
+
+  clear(buffer: number): void {
+    this.#later(undefined, () => this.#inner.clear(buffer));
   }
 
   finish(): Promise<void> {

@@ -9,6 +9,7 @@ import { randomInput, randomKeys } from '../../compiler/ops/philox.ts';
 import { type PlanSection, stateSlots } from '../../compiler/plan/types.ts';
 import { type ScalerSlot, scalerSlots } from '../../compiler/slots.ts';
 import type { Batch, Feeds } from '../data/types.ts';
+import { alone, type StepExchange } from '../dist/exchange.ts';
 import type { HostArray, Session } from '../types.ts';
 import type {
   LossScaling,
@@ -28,12 +29,17 @@ export class DeviceTrainSession implements TrainSession {
   readonly #scalars: readonly string[];
   /** Name of the loss scale's state. */
   readonly #scaler: string | undefined;
+  readonly #exchange: StepExchange;
   /** The last step's chunks, until all are handed to the device. */
   #feeding: Promise<void> = Promise.resolve();
 
-  /** @param session opened with a training plan; closed together with this one */
-  constructor(session: Session) {
+  /**
+   * @param session opened with a training plan; closed together with this one
+   * @param exchange with other ranks, which takes a plan with sections
+   */
+  constructor(session: Session, exchange: StepExchange = alone) {
     this.#session = session;
+    this.#exchange = exchange;
     const { weights, outputs, scaler } = session.plan;
     this.state = stateSlots(session.plan).map(({ name, shape }) => ({ name, shape, dtype: 'F32' }));
     this.#scaler = scaler?.name;
@@ -47,7 +53,7 @@ export class DeviceTrainSession implements TrainSession {
     const { sections } = session.plan;
     session.writeHyper([hyper.lr, hyper.biasCorrection1, hyper.biasCorrection2, hyper.clipNorm]);
     if (sections === undefined) {
-      this.#write(batch.inputs, hyper.random, 0);
+      this.#write(batch.inputs, hyper.random, 0, { first: 0, end: 1 });
       session.run();
     } else {
       this.#feeding = this.#feed(sections, batch, hyper.random);
@@ -77,8 +83,10 @@ export class DeviceTrainSession implements TrainSession {
     const session = this.#session;
     let before = Promise.resolve();
     for (const section of sections) {
-      for (let chunk = 0; chunk < section.repeat; chunk++) {
-        if (section.repeat > 1) this.#write(batch.inputs, random, chunk);
+      await this.#exchange.before(section, random.step);
+      const { first, end } = this.#exchange.share(section);
+      for (let chunk = first; chunk < end; chunk++) {
+        if (section.repeat > 1) this.#write(batch.inputs, random, chunk, { first, end });
         session.run(section, chunk);
         const done = session.finish();
         // Waited for one chunk later; until then no failure is unhandled.
@@ -89,13 +97,22 @@ export class DeviceTrainSession implements TrainSession {
     }
   }
 
-  /** @param chunk number of the chunk whose rows are written */
-  #write(feeds: Feeds, { seed, step }: RandomStep, chunk: number): void {
+  /**
+   * @param chunk number of the chunk whose rows are written
+   * @param held chunks whose rows the feeds hold
+   */
+  #write(
+    feeds: Feeds,
+    { seed, step }: RandomStep,
+    chunk: number,
+    { first, end }: ReturnType<StepExchange['share']>,
+  ): void {
     const { inputs, batch, chunk: rows = batch } = this.#session.plan;
+    const sizes = { batch: (end - first) * rows, rows };
     for (const input of inputs) {
       const { name } = input;
       const keys = name === randomInput ? randomKeys(seed, step, chunk * rows, rows) : undefined;
-      this.#session.writeInput(name, keys ?? rowsOf(feeds.get(name)!, input, { batch, rows }, chunk));
+      this.#session.writeInput(name, keys ?? rowsOf(feeds.get(name)!, input, sizes, chunk - first));
     }
   }
 
@@ -108,6 +125,7 @@ export class DeviceTrainSession implements TrainSession {
   }
 
   close(): void {
+    this.#exchange.close();
     this.#session.close();
   }
 }
@@ -117,7 +135,7 @@ function scalingOf(state: HostArray): LossScaling {
   return { scale: value('scale'), overflow: value('inverse') === 0, inRow: value('skipped_in_row') };
 }
 
-/** The rows of a chunk of an input; a table is whole in each. */
+/** The rows of a chunk of an input that holds `batch` rows; a table is whole in each. */
 export function rowsOf<T extends HostArray>(
   data: T,
   { table }: { readonly table?: boolean },

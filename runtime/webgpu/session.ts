@@ -201,6 +201,21 @@ export class WebGpuSession implements Session {
     this.#check();
   }
 
+  writeSlot(slot: Slot, data: HostArray): void {
+    this.#write(slot, data);
+  }
+
+  readSlot(slot: Slot): Promise<HostArray> {
+    return this.#readRange(slot);
+  }
+
+  clear(buffer: number): void {
+    this.#ready();
+    const encoder = this.#device.gpu.createCommandEncoder();
+    encoder.clearBuffer(this.#buffers[buffer]!);
+    this.#device.gpu.queue.submit([encoder.finish()]);
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -70,13 +70,17 @@ export class PlanRun {
     this.#steps(this.#plan.setup);
   }
 
+  clear(buffer: number): void {
+    new Uint8Array(this.#buffers.get(buffer)!).fill(0);
+  }
+
   /** All steps, or those of one section with its copies, for chunk number `repetition`. */
   run(section?: PlanSection, repetition = 0): void {
     if (section === undefined) {
       this.#steps(this.#plan.steps);
       return;
     }
-    for (const id of section.clears) new Uint8Array(this.#buffers.get(id)!).fill(0);
+    for (const id of section.clears) this.clear(id);
     for (const copy of section.before) this.#copy(copy, repetition);
     this.#steps(this.#plan.steps.slice(section.first, section.end));
     for (const copy of section.after) this.#copy(copy, repetition);

@@ -6,7 +6,7 @@
  * GPUs are judged on whole models by this, while the adapter runs those made for it.
  */
 import { setFlagsFromString } from 'node:v8';
-import { type Plan, type PlanSection, stateSlots } from '../../../compiler/plan/types.ts';
+import { type Plan, type PlanSection, type Slot, stateSlots } from '../../../compiler/plan/types.ts';
 import { type DeviceProfile, discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
 import { checkRun } from '../../../runtime/submits.ts';
 import type { Device, HostArray, Session } from '../../../runtime/types.ts';
@@ -74,6 +74,18 @@ class TextSession implements Session {
   async readLater(names: readonly string[]): Promise<Map<string, HostArray>> {
     const slots = [...this.plan.outputs, ...stateSlots(this.plan)];
     return new Map(names.map((name) => [name, this.#run.read(find(slots, name))]));
+  }
+
+  writeSlot(slot: Slot, data: HostArray): void {
+    this.#run.write(slot, data);
+  }
+
+  async readSlot(slot: Slot): Promise<HostArray> {
+    return this.#run.read(slot);
+  }
+
+  clear(buffer: number): void {
+    this.#run.clear(buffer);
   }
 
   async finish(): Promise<void> {}

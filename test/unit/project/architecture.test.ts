@@ -84,11 +84,11 @@ const mayBeFull = ['compiler/ops', 'test/fixtures/pictures'];
 
 /** Parts of the runtime that are Node's by nature: files, threads, signals, Dawn's bindings. */
 function isNodePart(file: string): boolean {
-  return /^runtime\/(data|eval|dist)\/|\/node\//.test(file);
+  return /^runtime\/(data|eval)\/|\/node\//.test(file);
 }
 
 function needsNode(target: string): boolean {
-  const packages = ['sharp', 'webgpu', 'cli-progress', '@commander-js', 'csv-parse'];
+  const packages = ['sharp', 'webgpu', 'koffi', 'cli-progress', '@commander-js', 'csv-parse'];
   const name = target.replace(/^node:/, '').split('/')[0]!;
   return target.startsWith('node:') || builtinModules.includes(target) || packages.includes(name);
 }
