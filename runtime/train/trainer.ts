@@ -7,7 +7,7 @@
  * checkpoints is given by the caller.
  */
 import { fail } from '../../grammar/diagnostics.ts';
-import type { BatchSource, DataCursor } from '../data/types.ts';
+import type { Batch, BatchSource, DataCursor } from '../data/types.ts';
 import { learningRate, type Schedule } from './schedule.ts';
 import type {
   LossScaling,
@@ -32,6 +32,8 @@ export interface TrainLoop {
   readonly end: number;
   /** Steps between checkpoints; the last step is always saved. */
   readonly saveEvery?: number;
+  /** Called with what a step takes, before it. */
+  fed?(step: number, batch: Batch): void;
   /** Called for every step, in order. */
   row(row: MetricsRow): void;
   /** Saves the state after `step` steps; `cursor` names the batch to go on with. */
@@ -119,6 +121,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
       const batch = await loop.source.next();
       const dataWait = loop.now() - asked;
       const hyper = hyperAt(loop, step, seed);
+      loop.fed?.(step, batch);
       const result = loop.session.step(batch, hyper);
       // A failure is seen when the step's turn to report comes.
       result.catch(() => {});

@@ -10,6 +10,7 @@ import { renderDiagnostics } from '../../grammar/render.ts';
 import { openBatchSource } from '../../runtime/data/sources/open.ts';
 import type { BatchSource } from '../../runtime/data/types.ts';
 import type { ProfileRecorder } from '../../runtime/profile/recorder.ts';
+import { showProgress } from '../../runtime/train/node/progress.ts';
 import type { TrainResult } from '../../runtime/train/node/run.ts';
 import { trainRecipe } from '../../runtime/train/node/train.ts';
 import { bundleRecipe } from '../export/index.ts';
@@ -100,7 +101,7 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
         files: bundleRecipe(nodeHost(), recipe, request.overrides ?? []),
         initialWeight: async (weight) => (await start()).read(weight),
         notify,
-        progress: true,
+        logs: [{ name: 'progress', open: async ({ start, end }) => showProgress(start, end) }],
       });
     } finally {
       executor.close();

@@ -70,9 +70,10 @@ export class CheckpointStore {
 
   /**
    * Writes one checkpoint and makes it the latest.
+   * @returns its path
    * @throws DiagnosticError Z413 when the disk refuses; then the former checkpoint stays the latest
    */
-  async save(session: TrainSession, carried: CarriedWeights, state: RunState): Promise<void> {
+  async save(session: TrainSession, carried: CarriedWeights, state: RunState): Promise<string> {
     try {
       await mkdir(this.folder);
     } catch (error) {
@@ -89,9 +90,11 @@ export class CheckpointStore {
       }),
     );
     const metadata = { [metadataKey]: JSON.stringify({ version: 2, ...state }) };
-    await writeSafetensors(join(this.folder, file), [...tensors, ...carried], metadata, { checksum: true });
+    const path = join(this.folder, file);
+    await writeSafetensors(path, [...tensors, ...carried], metadata, { checksum: true });
     await writeText(join(this.folder, 'latest.json'), `${JSON.stringify({ file, step: state.step })}\n`);
     await this.#removeOld(state.step);
+    return path;
   }
 
   /**

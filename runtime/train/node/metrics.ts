@@ -9,6 +9,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { failSystem, refuseOther, writeAtomically, writeFully } from '../../data/files/atomic.ts';
 import type { MetricsRow } from '../types.ts';
+import type { RunLog } from './log.ts';
 
 interface KeptRows {
   readonly rows: Buffer;
@@ -63,7 +64,7 @@ function gapsWarning(path: string, gaps: readonly string[]): Diagnostic {
 }
 
 /** Rows wait in memory and are written together: at every flush, or when some have gathered. */
-export class MetricsFile {
+export class MetricsFile implements RunLog {
   readonly path: string;
   readonly #file: FileHandle;
   #waiting = '';
@@ -105,7 +106,7 @@ export class MetricsFile {
     }
   }
 
-  append(row: MetricsRow): void {
+  row(row: MetricsRow): void {
     this.#waiting += `${JSON.stringify(row)}\n`;
     this.#writing = this.#writing.then(() => this.#write());
     // Told by the next flush.

@@ -3,10 +3,10 @@
  */
 import { Presets, SingleBar } from 'cli-progress';
 import type { MetricsRow } from '../types.ts';
+import type { RunLog } from './log.ts';
 
-interface Progress {
+interface Progress extends RunLog {
   row(row: MetricsRow): void;
-  end(): void;
 }
 
 const secondsBetweenLines = 10;
@@ -60,7 +60,7 @@ export function showProgress(
         printed = performance.now();
         stream.write(`step ${row.step + 1}/${total}  loss ${loss}  ${rate}  ${left} left\n`);
       },
-      end() {},
+      async close() {},
     };
   }
   const format = ' {bar} {value}/{total}  loss {loss}  {rate}  {left} left';
@@ -71,6 +71,6 @@ export function showProgress(
   bar.start(total, start, { loss: '-', rate: '-', left: '-' });
   return {
     row: (row) => bar.update(row.step + 1, pace.describe(row)),
-    end: () => bar.stop(),
+    close: async () => bar.stop(),
   };
 }

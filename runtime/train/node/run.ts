@@ -7,6 +7,7 @@
 import { join } from 'node:path';
 import type { Recipe, Weight } from '../../../compiler/model/types.ts';
 import { averagePrefix } from '../../../compiler/optimizers.ts';
+import type { Plan } from '../../../compiler/plan/types.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../../grammar/render.ts';
 import { type TensorToWrite, writeSafetensors } from '../../data/safetensors/file.ts';
@@ -17,8 +18,8 @@ import { trainLoop } from '../trainer.ts';
 import type { MetricsRow, TrainSession, UpdateSettings } from '../types.ts';
 import { type Checkpoint, type CheckpointStore, restoreState } from './checkpoints.ts';
 import type { RunLock } from './lock.ts';
+import { RunLogs, type Showing } from './log.ts';
 import { MetricsFile } from './metrics.ts';
-import { showProgress } from './progress.ts';
 import type { StopSignal } from './signals.ts';
 
 /** What a run needs to know of its recipe and its caller. */
@@ -32,8 +33,8 @@ export interface RunOptions {
   initialWeight(weight: Weight): Promise<Float32Array>;
   /** Remarks for stderr. */
   notify(text: string): void;
-  /** False hides the progress bar. */
-  readonly progress: boolean;
+  /** What shows the run beside `metrics.jsonl`. */
+  readonly logs?: readonly Showing[];
 }
 
 export interface TrainResult {
@@ -54,6 +55,8 @@ export const defaultCheckpoint = { every: { value: 500, unit: 'steps' }, keep: 2
 /** What a run works with. */
 interface RunParts {
   readonly session: TrainSession;
+  /** Of one step on the device; absent on the reference. */
+  readonly plan?: Plan;
   readonly source: BatchSource;
   readonly schedule: Schedule;
   readonly settings: UpdateSettings;
@@ -86,7 +89,7 @@ export class Run {
   /** Trains on, or from the start without a checkpoint, until the end or a stop. */
   async go(checkpoint: Checkpoint | undefined, signal: StopSignal): Promise<TrainResult> {
     const { recipe, out, notify } = this.#options;
-    const { session, source, schedule, settings, store, lock, modelHash, compared } = this.#parts;
+    const { session, plan, source, schedule, settings, store, lock, modelHash, compared } = this.#parts;
     const began = performance.now();
     const start = checkpoint?.state.step ?? 0;
     this.#carriedAt = start;
@@ -95,8 +98,12 @@ export class Run {
       await this.#restore(checkpoint);
       notify(`resuming at step ${start} of ${end}`);
     } else await this.#initialise();
-    const metrics = await MetricsFile.open(join(out, 'metrics.jsonl'), start, this.#warn);
-    const progress = this.#options.progress ? showProgress(start, end) : undefined;
+    const logs = await RunLogs.open(
+      [() => MetricsFile.open(join(out, 'metrics.jsonl'), start, this.#warn)],
+      this.#options.logs ?? [],
+      { out, start, end, schedule, updates: settings, compared, ...(plan === undefined ? {} : { plan }) },
+      this.#warn,
+    );
     let last: MetricsRow | undefined;
     try {
       const steps = await trainLoop({
@@ -109,29 +116,28 @@ export class Run {
         start,
         end,
         saveEvery: this.#saveEvery(),
+        fed: (step, batch) => logs.fed(step, batch),
         row: (row) => {
           last = row;
-          metrics.append(row);
-          progress?.row(row);
+          logs.row(row);
         },
         save: async (step, cursor) => {
           await lock.check();
-          await metrics.flush();
+          await logs.flush();
           const state = { step, cursor, modelHash, settings: compared };
-          await store.save(session, this.#carriedBehind(step), state);
+          await logs.saved(step, await store.save(session, this.#carriedBehind(step), state));
         },
         stopRequested: () => signal.requested || lock.lost,
         now: () => performance.now(),
       });
-      progress?.end();
       const stopped = steps < end;
       await lock.check();
       const weights = stopped ? undefined : await this.#writeWeights(steps);
+      await logs.ended({ steps, stopped });
       const seconds = (performance.now() - began) / 1000;
       return { steps, stopped, seconds, ...(last ? { last } : {}), ...(weights ? { weights } : {}) };
     } finally {
-      progress?.end();
-      await metrics.close();
+      await logs.close();
     }
   }
 

@@ -9,6 +9,7 @@ import { cutAtGather } from '../../../compiler/autodiff/chunk.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
 import { keptPrefixes } from '../../../compiler/optimizers.ts';
+import type { Plan } from '../../../compiler/plan/types.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../../grammar/render.ts';
 import type { BatchSource } from '../../data/types.ts';
@@ -105,12 +106,19 @@ export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
           options.files,
         );
         await store.clean();
-        const session = await openSession(options, graph, settings);
+        const { session, plan } = await openSession(options, graph, settings);
         try {
           const counters = batchCounters(graph, recipe.model.weights);
           const seenPerStep = recipe.batch / (chunkSize(recipe) ?? recipe.batch);
           const made = { session, source, schedule, settings, store, lock };
-          const parts = { ...made, modelHash: hash, compared, counters, seenPerStep };
+          const parts = {
+            ...made,
+            ...(plan === undefined ? {} : { plan }),
+            modelHash: hash,
+            compared,
+            counters,
+            seenPerStep,
+          };
           return await new Run(options, parts).go(checkpoint, signal);
         } finally {
           session.close();
@@ -159,13 +167,13 @@ async function openSession(
   { recipe, executor, notify }: TrainOptions,
   graph: Graph,
   settings: UpdateSettings,
-): Promise<TrainSession> {
-  if (executor.kind === 'reference')
-    return new ReferenceTrainSession(
-      referenceStep(recipe, graph, settings),
-      recipe.model.weights.filter((w) => w.dtype !== 'i64'),
-      settings,
-    );
+): Promise<{ readonly session: TrainSession; readonly plan?: Plan }> {
+  if (executor.kind === 'reference') {
+    const stored = recipe.model.weights.filter((w) => w.dtype !== 'i64');
+    return {
+      session: new ReferenceTrainSession(referenceStep(recipe, graph, settings), stored, settings),
+    };
+  }
   const { device } = executor;
   const compile: CompileFor = (profile) => planTraining(recipe, profile).plan;
   await executor.tune?.(compile);
@@ -181,5 +189,5 @@ async function openSession(
   };
   const listed = Object.entries(parts).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);
   notify(`device memory: ${formatBytes(total)} (${listed.join(', ')})`);
-  return new DeviceTrainSession(await device.open(plan));
+  return { session: new DeviceTrainSession(await device.open(plan)), plan };
 }

@@ -5,6 +5,7 @@
 import type { Weight } from '../../../compiler/model/types.ts';
 import type { Batch, BatchSource, DataCursor } from '../../../runtime/data/types.ts';
 import { CheckpointStore } from '../../../runtime/train/node/checkpoints.ts';
+import type { Showing } from '../../../runtime/train/node/log.ts';
 import { Run, type RunOptions, type TrainResult } from '../../../runtime/train/node/run.ts';
 import { beginRunFolder, examineRunFolder, lockRunFolder } from '../../../runtime/train/node/run-folder.ts';
 import type { StopSignal } from '../../../runtime/train/node/signals.ts';
@@ -146,6 +147,8 @@ export interface FakeRun {
   readonly seenPerStep?: number;
   /** Receives what a user would be told. */
   readonly warnings?: string[];
+  /** What shows the run. */
+  readonly logs?: readonly Showing[];
 }
 
 const goOn: StopSignal = { requested: false, release: () => {} };
@@ -172,7 +175,7 @@ export async function fakeRun(run: FakeRun): Promise<TrainResult> {
       initialWeight: async ({ shape }) =>
         Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i + 1),
       notify: (text) => warnings.push(text),
-      progress: false,
+      ...(run.logs === undefined ? {} : { logs: run.logs }),
     };
     const parts = {
       session: run.session,

@@ -62,7 +62,6 @@ export class RecipeRuns {
       files: new Map(),
       initialWeight: async ({ name }) => weights.get(name)!,
       notify: () => {},
-      progress: false,
     });
   }
 
