@@ -11,6 +11,7 @@ import { type Graph, gradientPrefix, movedPrefix, numericShape } from '../../com
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import { randomInput, randomKeys } from '../../compiler/ops/philox.ts';
 import type { Batch } from '../data/types.ts';
+import { bytesOf, type Collective, single } from '../dist/collective.ts';
 import { movedBuffers } from '../train/counters.ts';
 import { rowsOf } from '../train/session.ts';
 import type { RandomStep } from '../train/types.ts';
@@ -24,12 +25,12 @@ export interface ReferenceWeight {
 
 type Tensors = Map<string, RefTensor>;
 
-/** Gives `loss`, `grad.<weight>` and `buffer.<name>` of a batch. */
+/** Gives `loss`, `grad.<weight>` and `buffer.<name>` of a batch, on several ranks of that of all of them. */
 export type StepComputation = (
   batch: Batch,
   params: ReadonlyMap<string, RefTensor>,
   random: RandomStep,
-) => Tensors;
+) => Promise<Tensors>;
 
 function toReference(shape: readonly number[], data: ArrayLike<number>): RefTensor {
   return { shape, data: Float64Array.from(data) };
@@ -38,15 +39,17 @@ function toReference(shape: readonly number[], data: ArrayLike<number>): RefTens
 interface Feed {
   readonly batch: Batch;
   readonly random: RandomStep;
-  /** Samples in the whole batch and in what is fed, and the number of the first of these. */
+  /** Samples that the batch holds, and the number of the first of these. */
   readonly size: number;
+  readonly heldFrom: number;
+  /** Samples that are fed, and the number of the first of these. */
   readonly rows: number;
   readonly first: number;
 }
 
 /** What a graph takes of the batch, and its random keys; other inputs come from `more`. */
 function feeds(graph: Graph, feed: Feed, more: Tensors = new Map()): Tensors {
-  const { batch, random, size, rows, first } = feed;
+  const { batch, random, size, heldFrom, rows, first } = feed;
   const fed: Tensors = new Map();
   for (const { op, attrs, type } of graph.nodes) {
     if (op !== 'input') continue;
@@ -55,7 +58,7 @@ function feeds(graph: Graph, feed: Feed, more: Tensors = new Map()): Tensors {
     const hostOf = () =>
       name === randomInput
         ? randomKeys(random.seed, random.step, first, shape[0]!)
-        : rowsOf(batch.inputs.get(name)!, attrs, { batch: size, rows }, first / rows);
+        : rowsOf(batch.inputs.get(name)!, attrs, { batch: size, rows }, (first - heldFrom) / rows);
     fed.set(name, more.get(name) ?? toReference(shape, hostOf()));
   }
   return fed;
@@ -64,40 +67,58 @@ function feeds(graph: Graph, feed: Feed, more: Tensors = new Map()): Tensors {
 /** @param graph entry `loss` of the whole batch, without gradients */
 export function wholeBatch(graph: Graph, trained: readonly ReferenceWeight[]): StepComputation {
   const differentiated = differentiate(graph, { loss: 'loss', wrt: trained });
-  const whole = { size: 1, rows: 1, first: 0 };
-  return (batch, params, random) =>
+  const whole = { size: 1, heldFrom: 0, rows: 1, first: 0 };
+  return async (batch, params, random) =>
     executeReference(differentiated, { inputs: feeds(differentiated, { batch, random, ...whole }), params });
 }
 
-/** @param sizes pairs in a batch and in a chunk */
+/**
+ * @param sizes pairs in a batch and in a chunk
+ * @param group whose ranks divide the chunks; each is given its own rows of a batch
+ */
 export function chunkByChunk(
   { cuts, encode, loss, backward }: ChunkedGraphs,
   sizes: { readonly batch: number; readonly chunk: number },
   trained: readonly ReferenceWeight[],
+  group: Collective = single,
 ): StepComputation {
   const indices = Array.from({ length: cuts }, (_, i) => i);
-  return (batch, given, random) => {
+  const own = sizes.batch / group.size;
+  const ownFirst = own * group.rank;
+  return async (batch, given, random) => {
     const params = new Map(given);
-    const chunks = Array.from({ length: sizes.batch / sizes.chunk }, (_, c): Feed => {
-      return { batch, random, size: sizes.batch, rows: sizes.chunk, first: c * sizes.chunk };
+    const chunks = Array.from({ length: own / sizes.chunk }, (_, c): Feed => {
+      const held = { batch, size: own, heldFrom: ownFirst };
+      return { ...held, random, rows: sizes.chunk, first: ownFirst + c * sizes.chunk };
     });
     const features = chunks.map((chunk) =>
       executeReference(encode, { inputs: feeds(encode, chunk), params }),
     );
-    const gathered: Tensors = new Map(
-      indices.map((i) => [cutNames.gathered(i), stacked(features.map((f) => f.get(cutNames.feature(i))!))]),
-    );
+    const gathered: Tensors = new Map();
+    for (const i of indices) {
+      const stack = stacked(features.map((f) => f.get(cutNames.feature(i))!));
+      gathered.set(
+        cutNames.gathered(i),
+        await ofAllRanks(group, `the features of step ${random.step}`, stack),
+      );
+    }
+    // Behind the cut stand only tables, which are whole everywhere.
+    const whole = { size: sizes.batch, rows: sizes.batch, first: 0, heldFrom: 0 };
     const results = executeReference(loss, {
-      inputs: feeds(loss, { batch, random, size: sizes.batch, rows: sizes.batch, first: 0 }, gathered),
+      inputs: feeds(loss, { ...whole, batch, random }, gathered),
       params,
     });
     const sums: Tensors = new Map(trained.map(({ name, shape }) => [gradientPrefix + name, zeros(shape)]));
-    addAll(sums, results);
+    // Every rank has the gradients of what stands behind the features: they count once.
+    if (group.rank === 0) addAll(sums, results);
     for (const [c, chunk] of backward === undefined ? [] : chunks.entries()) {
       const seeds: Tensors = new Map(
         indices.map((i) => {
           const { shape } = features[c]!.get(cutNames.feature(i))!;
-          return [cutNames.seed(i), featureRows(results.get(cutNames.gatheredGradient(i)), shape, c)];
+          return [
+            cutNames.seed(i),
+            featureRows(results.get(cutNames.gatheredGradient(i)), shape, chunk.first / sizes.chunk),
+          ];
         }),
       );
       const outputs = executeReference(backward!, { inputs: feeds(backward!, chunk, seeds), params });
@@ -107,6 +128,7 @@ export function chunkByChunk(
         sums.set(movedPrefix + name, outputs.get(movedPrefix + name)!);
       }
     }
+    await addUp(group, `the gradients of step ${random.step}`, sums);
     // The loss, and what else the objective reports.
     for (const [name, value] of results) if (!name.startsWith(gradientPrefix)) sums.set(name, value);
     return sums;
@@ -134,6 +156,29 @@ function stacked(parts: readonly RefTensor[]): RefTensor {
     [first * parts.length, ...rest],
     parts.flatMap((p) => [...p.data]),
   );
+}
+
+/** The rows of all ranks, by rank. */
+async function ofAllRanks(group: Collective, what: string, own: RefTensor): Promise<RefTensor> {
+  if (group.size === 1) return own;
+  const [rows, ...rest] = own.shape as [number, ...number[]];
+  const data = new Float64Array(own.data.length * group.size);
+  await group.allGather(what, bytesOf(own.data), bytesOf(data));
+  return { shape: [rows * group.size, ...rest], data };
+}
+
+/** Adds up the gradients of all ranks, in their order. */
+async function addUp(group: Collective, what: string, gradients: Tensors): Promise<void> {
+  if (group.size === 1) return;
+  for (const [name, { data }] of gradients) {
+    if (!name.startsWith(gradientPrefix)) continue;
+    const all = new Float64Array(data.length * group.size);
+    await group.allGather(what, bytesOf(data), bytesOf(all));
+    for (let i = 0; i < data.length; i++) {
+      data[i] = 0;
+      for (let rank = 0; rank < group.size; rank++) data[i]! += all[rank * data.length + i]!;
+    }
+  }
 }
 
 /** Rows of chunk number `c`; zeros where the loss has no gradient. */

@@ -43,7 +43,7 @@ export class ReferenceTrainSession implements TrainSession {
   }
 
   async step(batch: Batch, hyper: StepHyper): Promise<StepResult> {
-    const outputs = this.#compute(
+    const outputs = await this.#compute(
       batch,
       new Map(this.#weights.map(({ name, shape }) => [name, { shape, data: this.#find(name) }])),
       hyper.random,

@@ -28,6 +28,7 @@ export const kindsOfChange = {
   loss_scale: 'taken over',
   chunk: 'taken over',
   remat: 'taken over',
+  ranks: 'taken over',
 } as const satisfies Readonly<Record<string, Verdict>>;
 
 type Kind = keyof typeof kindsOfChange;
@@ -50,7 +51,12 @@ function named(kind: Kind, values: object): [string, string | number][] {
   ]);
 }
 
-export function runSettings(recipe: Recipe, schedule: Schedule, data: DataIdentity = {}): RunSettings {
+export function runSettings(
+  recipe: Recipe,
+  schedule: Schedule,
+  data: DataIdentity = {},
+  ranks = 1,
+): RunSettings {
   const { batch, precision, seed, optimizer, rates, gradClip, clamps, ema, chunk, remat } = recipe;
   // The base rate is the optimizer's.
   const { lr: _, ...course } = schedule;
@@ -64,6 +70,7 @@ export function runSettings(recipe: Recipe, schedule: Schedule, data: DataIdenti
     ...(precision.kind === 'mixed' ? { loss_scale: precision.lossScale } : {}),
     ...(chunk === undefined ? {} : { chunk }),
     ...(remat.length === 0 ? {} : { remat: remat.join(', ') }),
+    ...(ranks === 1 ? {} : { ranks }),
   };
   return {
     ...values,

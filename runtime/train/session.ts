@@ -60,6 +60,7 @@ export class DeviceTrainSession implements TrainSession {
       // What follows up to the next wait comes before anything that waits for `taken`.
       await this.#feeding;
     }
+    const exchangeMs = this.#exchange.milliseconds;
     const values = await session.readLater(this.#results);
     const numbers = (names: readonly string[]) =>
       Object.fromEntries(names.map((name) => [name, values.get(name)![0]!]));
@@ -70,6 +71,7 @@ export class DeviceTrainSession implements TrainSession {
       terms: numbers(this.#terms),
       scalars: numbers(this.#scalars),
       ...(scaling === undefined ? {} : { scaling }),
+      ...(exchangeMs === undefined ? {} : { exchangeMs }),
     };
   }
 

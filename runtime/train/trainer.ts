@@ -8,6 +8,7 @@
  */
 import { fail } from '../../grammar/diagnostics.ts';
 import type { Batch, BatchSource, DataCursor } from '../data/types.ts';
+import { allNumbers, type Collective } from '../dist/collective.ts';
 import { learningRate, type Schedule } from './schedule.ts';
 import type {
   LossScaling,
@@ -20,6 +21,8 @@ import type {
 
 export interface TrainLoop {
   readonly session: TrainSession;
+  /** The ranks that take the steps together; each has its rows of a batch. */
+  readonly group: Collective;
   readonly source: BatchSource;
   readonly schedule: Schedule;
   readonly settings: UpdateSettings;
@@ -38,7 +41,7 @@ export interface TrainLoop {
   row(row: MetricsRow): void;
   /** Saves the state after `step` steps; `cursor` names the batch to go on with. */
   save(step: number, cursor: DataCursor): Promise<void>;
-  /** Asked before every step: true ends the run with a checkpoint. */
+  /** Asked before every step: true on one rank ends the run of all with a checkpoint. */
   stopRequested(): boolean;
   /** Milliseconds of a steady clock. */
   now(): number;
@@ -87,7 +90,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
 
   const report = async (): Promise<void> => {
     const { step, lr, dataWait, skipped, repeatedTexts, epoch, result } = started.shift()!;
-    const { loss, terms, gradNorm, scalars, scaling } = await result;
+    const { loss, terms, gradNorm, scalars, scaling, exchangeMs } = await result;
     if (scaling?.overflow) checkOverflows(step, scaling);
     else if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) failNotFinite(step, loss, gradNorm, lr);
     const now = loop.now();
@@ -103,6 +106,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
       ...(scaling ? { loss_scale: scaling.scale, overflow: scaling.overflow } : {}),
       samples_per_second: rounded(samples),
       data_wait_ms: rounded(dataWait),
+      ...(exchangeMs === undefined ? {} : { exchange_ms: rounded(exchangeMs) }),
       skipped,
       ...(repeatedTexts === undefined ? {} : { repeated_texts: repeatedTexts }),
       epoch,
@@ -115,7 +119,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
   let step = loop.start;
   let saved = loop.start;
   try {
-    while (step < loop.end && !loop.stopRequested()) {
+    while (step < loop.end && !(await stopAgreed(loop, step))) {
       const asked = loop.now();
       const { epoch, seed } = loop.source.cursor();
       const batch = await loop.source.next();
@@ -149,6 +153,13 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
   }
   if (saved !== step) await loop.save(step, loop.source.cursor());
   return step;
+}
+
+/** Ranks take the same steps, so they stop before the same one. */
+async function stopAgreed({ group, stopRequested }: TrainLoop, step: number): Promise<boolean> {
+  if (group.size === 1) return stopRequested();
+  const asked = await allNumbers(group, `whether to stop before step ${step}`, [stopRequested() ? 1 : 0]);
+  return asked.some(([flag]) => flag === 1);
 }
 
 /** An overflow is how a dynamic scale finds its place; many in a row have another cause. */

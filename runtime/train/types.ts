@@ -38,6 +38,8 @@ export interface StepResult {
   readonly scalars: Readonly<Record<string, number>>;
   /** Mixed precision: what became of the step. */
   readonly scaling?: LossScaling;
+  /** On several ranks: milliseconds of what they exchanged. */
+  readonly exchangeMs?: number;
 }
 
 /** The loss scale behind one step. */

@@ -12,7 +12,7 @@ const noBatch = { inputs: new Map(), skipped: 0 };
 function open(run: OptimizerRun): ReferenceTrainSession {
   const shapes = names.map((name) => ({ name, shape: weights[name]!.shape, kind: 'param' as const }));
   const session = new ReferenceTrainSession(
-    (_batch, _params, { step }) =>
+    async (_batch, _params, { step }) =>
       new Map([
         ['loss', { shape: [], data: Float64Array.of(0) }],
         ...shapes.map(

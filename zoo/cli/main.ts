@@ -157,6 +157,7 @@ program
   .addOption(baseOption())
   .option('--steps <n>', 'stop after this many steps')
   .option('--resume', 'go on from the newest checkpoint in the run folder')
+  .option('--ranks <n>', 'train on so many ranks of this machine, each with a device, through mpirun')
   .addOption(deviceOption())
   .addOption(tuneOption())
   .addOption(profileOption())

@@ -9,6 +9,7 @@ import { fail } from '../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../grammar/render.ts';
 import { openBatchSource } from '../../runtime/data/sources/open.ts';
 import type { BatchSource } from '../../runtime/data/types.ts';
+import { type Collective, single } from '../../runtime/dist/collective.ts';
 import type { ProfileRecorder } from '../../runtime/profile/recorder.ts';
 import { showProgress } from '../../runtime/train/node/progress.ts';
 import type { TrainResult } from '../../runtime/train/node/run.ts';
@@ -38,6 +39,8 @@ interface TrainRequest {
   /** End before this step, counted from the run's beginning. */
   readonly steps?: number;
   readonly resume: boolean;
+  /** The ranks of this run; alone by default. */
+  readonly group?: Collective;
   /** Overrides (`--set`) that the recipe was loaded with. */
   readonly overrides?: readonly TextOverride[];
   /** Remarks and warnings. */
@@ -71,7 +74,7 @@ function openSource(recipe: Recipe, notify: (text: string) => void): Promise<Bat
  * @throws DiagnosticError Z4xx (weights, data, disk), Z5xx (the recipe), Z6xx (device, run folder)
  */
 export async function trainFile(request: TrainRequest): Promise<TrainResult> {
-  const { recipe, out, steps, resume, notify } = request;
+  const { recipe, out, steps, resume, group = single, notify } = request;
   let opened: Promise<WeightSource> | undefined;
   const start = (): Promise<WeightSource> => {
     opened ??= openStart(recipe, request.weights, request.base).then((weights) => {
@@ -81,7 +84,7 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
     return opened;
   };
   // A run that goes on from a checkpoint needs no weights to start from.
-  if (!resume) await start();
+  if (!resume && group.rank === 0) await start();
   const startedFrom = startRecord(recipe, request.weights, out);
   try {
     const executor = await openExecutor(request.device, {
@@ -94,6 +97,7 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
         recipe,
         out,
         executor,
+        group,
         resume,
         ...(steps === undefined ? {} : { steps }),
         ...(startedFrom === undefined ? {} : { startedFrom }),

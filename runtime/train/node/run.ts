@@ -12,7 +12,9 @@ import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../../grammar/render.ts';
 import { type TensorToWrite, writeSafetensors } from '../../data/safetensors/file.ts';
 import type { BatchSource } from '../../data/types.ts';
+import type { Collective } from '../../dist/collective.ts';
 import type { RunSettings } from '../changes.ts';
+import { agreedBeginning, shareState } from '../ranks.ts';
 import { inSteps, type Schedule } from '../schedule.ts';
 import { trainLoop } from '../trainer.ts';
 import type { MetricsRow, TrainSession, UpdateSettings } from '../types.ts';
@@ -53,8 +55,10 @@ export interface TrainResult {
 export const defaultCheckpoint = { every: { value: 500, unit: 'steps' }, keep: 2 } as const;
 
 /** What a run works with. */
-interface RunParts {
+export interface RunParts {
   readonly session: TrainSession;
+  /** The ranks of the run; this one is rank 0. */
+  readonly group: Collective;
   /** Of one step on the device; absent on the reference. */
   readonly plan?: Plan;
   readonly source: BatchSource;
@@ -89,7 +93,8 @@ export class Run {
   /** Trains on, or from the start without a checkpoint, until the end or a stop. */
   async go(checkpoint: Checkpoint | undefined, signal: StopSignal): Promise<TrainResult> {
     const { recipe, out, notify } = this.#options;
-    const { session, plan, source, schedule, settings, store, lock, modelHash, compared } = this.#parts;
+    const { session, group, plan, source, schedule, settings, store, lock, modelHash, compared } =
+      this.#parts;
     const began = performance.now();
     const start = checkpoint?.state.step ?? 0;
     this.#carriedAt = start;
@@ -98,6 +103,8 @@ export class Run {
       await this.#restore(checkpoint);
       notify(`resuming at step ${start} of ${end}`);
     } else await this.#initialise();
+    await agreedBeginning(group, { start, end, cursor: source.cursor() });
+    await shareState(group, session);
     const logs = await RunLogs.open(
       [() => MetricsFile.open(join(out, 'metrics.jsonl'), start, this.#warn)],
       this.#options.logs ?? [],
@@ -108,6 +115,7 @@ export class Run {
     try {
       const steps = await trainLoop({
         session,
+        group,
         source,
         schedule,
         settings,

@@ -5,28 +5,25 @@
  * Everything that can be refused is refused before anything is written or allocated.
  */
 import { createHash } from 'node:crypto';
-import { cutAtGather } from '../../../compiler/autodiff/chunk.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
 import { keptPrefixes } from '../../../compiler/optimizers.ts';
-import type { Plan } from '../../../compiler/plan/types.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../../grammar/render.ts';
 import type { BatchSource } from '../../data/types.ts';
-import { chunkByChunk, type StepComputation, wholeBatch } from '../../reference/computation.ts';
-import { ReferenceTrainSession } from '../../reference/session.ts';
-import type { CompileFor } from '../../tune/contest.ts';
-import type { Device } from '../../types.ts';
-import { formatBytes } from '../../webgpu/device.ts';
-import { type Change, describeChange, runSettings } from '../changes.ts';
+import type { Collective } from '../../dist/collective.ts';
+import { dividedAmong, ownShare } from '../../dist/share.ts';
+import { type Change, describeChange, type RunSettings, runSettings } from '../changes.ts';
 import { batchCounters } from '../counters.ts';
-import { chunkSize, planTraining, traceLoss } from '../plan.ts';
+import { chunkSize, traceLoss } from '../plan.ts';
+import { agreedBeginning, checkAgreement, shareState } from '../ranks.ts';
 import { scheduleOf } from '../schedule.ts';
-import { DeviceTrainSession } from '../session.ts';
 import { checkHostBatch, checkSupported, settingsFor, unreadWarning } from '../supported.ts';
-import type { TrainSession, UpdateSettings } from '../types.ts';
+import { trainLoop } from '../trainer.ts';
+import type { UpdateSettings } from '../types.ts';
 import { CheckpointStore, checkSameRun } from './checkpoints.ts';
-import { defaultCheckpoint, Run, type RunOptions, type TrainResult } from './run.ts';
+import { openSession, type TrainExecutor } from './open-session.ts';
+import { defaultCheckpoint, Run, type RunOptions, type RunParts, type TrainResult } from './run.ts';
 import {
   beginRunFolder,
   describeRun,
@@ -34,21 +31,13 @@ import {
   lockRunFolder,
   type RunDescription,
 } from './run-folder.ts';
-import { listenForStop } from './signals.ts';
-
-type TrainExecutor =
-  | {
-      readonly kind: 'device';
-      readonly device: Device;
-      /** Measures schedules for the plan before it is compiled for good. */
-      readonly tune?: (compile: CompileFor) => Promise<void>;
-    }
-  /** Double precision, for checks. */
-  | { readonly kind: 'reference' };
+import { listenForStop, type StopSignal } from './signals.ts';
 
 interface TrainOptions extends RunOptions {
   readonly recipe: Recipe;
   readonly executor: TrainExecutor;
+  /** The ranks of this run. */
+  readonly group: Collective;
   /** Go on from the newest checkpoint in `out`, or from the start if there is none yet. */
   readonly resume: boolean;
   /** Opens the recipe's data; closed at the end. Called after the recipe and the folder were accepted. */
@@ -69,68 +58,130 @@ function modelHash(graph: Graph, settings: UpdateSettings): string {
 }
 
 /**
- * Trains until the recipe's end, `steps`, SIGINT or SIGTERM.
- * @throws DiagnosticError Z413 (disk), Z601 to Z617
+ * Trains until the recipe's end, `steps`, SIGINT or SIGTERM. Every rank calls it; rank 0 reads and writes the folder.
+ * @throws DiagnosticError Z413 (disk), Z601 to Z617, Z632, Z633 (ranks)
  */
 export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
-  const { recipe, out, resume } = options;
+  const { out, resume, group } = options;
+  const recipe = dividedAmong(options.recipe, group);
   const warn = (warning: Diagnostic): void => options.notify(renderDiagnostics([warning]));
   checkSupported(recipe, options.executor.kind === 'reference');
   checkHostBatch(recipe);
   const graph = traceLoss(recipe);
   const { settings, unread } = settingsFor(recipe, graph);
-  await examineRunFolder(out, resume);
+  if (group.rank === 0) await examineRunFolder(out, resume);
   for (const warning of unreadWarning(recipe.model.name, unread)) warn(warning);
   const signal = listenForStop(options.notify);
   try {
-    const source = await options.openSource();
+    const source = await openShare(options);
     try {
       const schedule = scheduleOf(recipe, source.batchesPerEpoch, options.steps);
-      const { begun, lock } = await lockRunFolder(out, resume);
-      try {
-        const store = new CheckpointStore(out, (recipe.checkpoint ?? defaultCheckpoint).keep);
-        const checkpoint = begun ? await store.latest(warn) : undefined;
-        const hash = modelHash(graph, settings);
-        const compared = runSettings(recipe, schedule, source.identity);
-        const cursor = { epoch: 0, batch: 0, seed: recipe.seed };
-        const changes = checkpoint
-          ? checkSameRun(checkpoint.path, checkpoint.state, { modelHash: hash, cursor, settings: compared })
-          : [];
-        if (changes.length > 0) warn(takenOver(changes));
-        const step = checkpoint?.state.step ?? 0;
-        const before = checkpoint === undefined ? { weights: options.startedFrom } : await describeRun(out);
-        const description = { recipe: recipe.name, model: recipe.model.name, weights: before?.weights };
-        await beginRunFolder(
-          out,
-          { ...description, changes: changesSince(before, step, changes) },
-          options.files,
-        );
-        await store.clean();
-        const { session, plan } = await openSession(options, graph, settings);
-        try {
-          const counters = batchCounters(graph, recipe.model.weights);
-          const seenPerStep = recipe.batch / (chunkSize(recipe) ?? recipe.batch);
-          const made = { session, source, schedule, settings, store, lock };
-          const parts = {
-            ...made,
-            ...(plan === undefined ? {} : { plan }),
-            modelHash: hash,
-            compared,
-            counters,
-            seenPerStep,
-          };
-          return await new Run(options, parts).go(checkpoint, signal);
-        } finally {
-          session.close();
-        }
-      } finally {
-        lock.release();
-      }
+      const hash = modelHash(graph, settings);
+      const compared = runSettings(options.recipe, schedule, source.identity, group.size);
+      if (group.size > 1) await checkAgreement(group, { ...agreed(compared), 'the computation': hash });
+      const open = () => openSession({ ...options, recipe }, graph, settings);
+      const shared = { group, source, schedule, settings };
+      const run = group.rank === 0 ? lead : follow;
+      return await run({ ...options, recipe }, { shared, graph, hash, compared, signal, open });
     } finally {
       await source.close();
     }
   } finally {
     signal.release();
+  }
+}
+
+/** What both kinds of rank have in common. */
+interface RankParts {
+  readonly shared: Pick<RunParts, 'group' | 'source' | 'schedule' | 'settings'>;
+  readonly graph: Graph;
+  readonly hash: string;
+  readonly compared: RunSettings;
+  readonly signal: StopSignal;
+  open(): ReturnType<typeof openSession>;
+}
+
+/** Settings as texts, short. */
+function agreed(compared: RunSettings): Record<string, string> {
+  return Object.fromEntries(Object.entries(compared).map(([name, value]) => [name, String(value)]));
+}
+
+async function openShare({ recipe, group, openSource }: TrainOptions): Promise<BatchSource> {
+  const tables = new Set(recipe.inputs.filter(({ table }) => table).map(({ name }) => name));
+  return ownShare(await openSource(), tables, group);
+}
+
+/** The rank that has the folder. */
+async function lead(options: TrainOptions, parts: RankParts): Promise<TrainResult> {
+  const { recipe, out, resume } = options;
+  const { shared, graph, hash, compared, signal } = parts;
+  const warn = (warning: Diagnostic): void => options.notify(renderDiagnostics([warning]));
+  const { begun, lock } = await lockRunFolder(out, resume);
+  try {
+    const store = new CheckpointStore(out, (recipe.checkpoint ?? defaultCheckpoint).keep);
+    const checkpoint = begun ? await store.latest(warn) : undefined;
+    const cursor = { epoch: 0, batch: 0, seed: recipe.seed };
+    const changes = checkpoint
+      ? checkSameRun(checkpoint.path, checkpoint.state, { modelHash: hash, cursor, settings: compared })
+      : [];
+    if (changes.length > 0) warn(takenOver(changes));
+    const step = checkpoint?.state.step ?? 0;
+    const before = checkpoint === undefined ? { weights: options.startedFrom } : await describeRun(out);
+    const description = { recipe: recipe.name, model: recipe.model.name, weights: before?.weights };
+    await beginRunFolder(
+      out,
+      { ...description, changes: changesSince(before, step, changes) },
+      options.files,
+    );
+    await store.clean();
+    const { session, plan } = await parts.open();
+    try {
+      const counters = batchCounters(graph, recipe.model.weights);
+      const chunks = recipe.batch / (chunkSize(recipe) ?? recipe.batch);
+      const run = new Run(options, {
+        ...shared,
+        session,
+        store,
+        lock,
+        ...(plan === undefined ? {} : { plan }),
+        modelHash: hash,
+        compared,
+        counters,
+        seenPerStep: chunks / shared.group.size,
+      });
+      return await run.go(checkpoint, signal);
+    } finally {
+      session.close();
+    }
+  } finally {
+    lock.release();
+  }
+}
+
+/** Another rank: takes the same steps, and writes nothing. */
+async function follow({ recipe }: TrainOptions, parts: RankParts): Promise<TrainResult> {
+  const { shared, signal } = parts;
+  const began = performance.now();
+  const { session } = await parts.open();
+  try {
+    const { start, end, cursor } = await agreedBeginning(shared.group);
+    shared.source.seek(cursor);
+    await shareState(shared.group, session);
+    const steps = await trainLoop({
+      ...shared,
+      session,
+      ...(recipe.gradClip === undefined ? {} : { gradClip: recipe.gradClip }),
+      batch: recipe.batch,
+      start,
+      end,
+      row: () => {},
+      save: async () => {},
+      stopRequested: () => signal.requested,
+      now: () => performance.now(),
+    });
+    return { steps, stopped: steps < end, seconds: (performance.now() - began) / 1000 };
+  } finally {
+    session.close();
   }
 }
 
@@ -152,42 +203,4 @@ function takenOver(changes: readonly Change[]): Diagnostic {
     message: 'the run goes on with other settings than its checkpoint was made with; run.json records them',
     notes: changes.map(describeChange),
   };
-}
-
-/** The f64 computation of one step, whole or chunk by chunk. */
-function referenceStep(recipe: Recipe, graph: Graph, settings: UpdateSettings): StepComputation {
-  const trained = recipe.model.weights.filter((w) => settings.trainable.includes(w.name));
-  const chunk = chunkSize(recipe);
-  if (chunk === undefined) return wholeBatch(graph, trained);
-  const cut = cutAtGather(graph, traceLoss({ ...recipe, batch: chunk }), settings);
-  return chunkByChunk(cut, { batch: recipe.batch, chunk }, trained);
-}
-
-async function openSession(
-  { recipe, executor, notify }: TrainOptions,
-  graph: Graph,
-  settings: UpdateSettings,
-): Promise<{ readonly session: TrainSession; readonly plan?: Plan }> {
-  if (executor.kind === 'reference') {
-    const stored = recipe.model.weights.filter((w) => w.dtype !== 'i64');
-    return {
-      session: new ReferenceTrainSession(referenceStep(recipe, graph, settings), stored, settings),
-    };
-  }
-  const { device } = executor;
-  const compile: CompileFor = (profile) => planTraining(recipe, profile).plan;
-  await executor.tune?.(compile);
-  const plan = compile(device.profile);
-  const { weights, gradients, optimizer, workspace, features, io, total } = plan.memory;
-  const parts = {
-    weights,
-    gradients,
-    optimizer,
-    workspace,
-    ...(features === 0 ? {} : { features }),
-    'inputs and outputs': io,
-  };
-  const listed = Object.entries(parts).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);
-  notify(`device memory: ${formatBytes(total)} (${listed.join(', ')})`);
-  return { session: new DeviceTrainSession(await device.open(plan)), plan };
 }

@@ -10,6 +10,7 @@ import type { Graph } from '../../../compiler/graph/types.ts';
 import { traceEntry } from '../../../compiler/model/index.ts';
 import type { Model } from '../../../compiler/model/types.ts';
 import type { Batch, BatchSource } from '../../../runtime/data/types.ts';
+import { single } from '../../../runtime/dist/collective.ts';
 import type { Schedule } from '../../../runtime/train/schedule.ts';
 import { trainLoop } from '../../../runtime/train/trainer.ts';
 import type { MetricsRow, TrainSession, UpdateSettings } from '../../../runtime/train/types.ts';
@@ -93,6 +94,7 @@ export async function goldenLoop(
   const source = goldenSource(train);
   source.seek({ epoch: 0, batch: start, seed: 0 });
   await trainLoop({
+    group: single,
     session,
     source,
     schedule,

@@ -4,6 +4,7 @@
  */
 import type { Weight } from '../../../compiler/model/types.ts';
 import type { Batch, BatchSource, DataCursor } from '../../../runtime/data/types.ts';
+import { single } from '../../../runtime/dist/collective.ts';
 import { CheckpointStore } from '../../../runtime/train/node/checkpoints.ts';
 import type { Showing } from '../../../runtime/train/node/log.ts';
 import { Run, type RunOptions, type TrainResult } from '../../../runtime/train/node/run.ts';
@@ -179,6 +180,7 @@ export async function fakeRun(run: FakeRun): Promise<TrainResult> {
     };
     const parts = {
       session: run.session,
+      group: single,
       source: new FakeSource(),
       schedule,
       settings,

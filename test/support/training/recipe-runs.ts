@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Recipe } from '../../../compiler/model/types.ts';
 import type { Batch, BatchSource, DataCursor } from '../../../runtime/data/types.ts';
+import { single } from '../../../runtime/dist/collective.ts';
 import { trainRecipe } from '../../../runtime/train/node/train.ts';
 import type { MetricsRow } from '../../../runtime/train/types.ts';
 import type { Device } from '../../../runtime/types.ts';
@@ -53,6 +54,7 @@ export class RecipeRuns {
   async train({ recipe, on, batchOf, out, end }: RunSettings): Promise<void> {
     const weights = weightValues(recipe.model);
     await trainRecipe({
+      group: single,
       recipe,
       out: join(this.#folder, out),
       executor: on === undefined ? { kind: 'reference' } : { kind: 'device', device: on },

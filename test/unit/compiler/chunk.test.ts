@@ -144,7 +144,7 @@ describe('training in chunks', () => {
     );
     const still = { seed: 0, step: 0 };
     const batch = batchValues(model, 4);
-    const results = computation(model, 4, 2, 'contrastive')(batch, params, still);
+    const results = await computation(model, 4, 2, 'contrastive')(batch, params, still);
     const half = traceTraining(model, 2);
     const second = wholeBatch(half, []);
     const [images, tokens] = [imagesOf(batch), tokensOf(batch)];
@@ -154,10 +154,10 @@ describe('training in chunks', () => {
         tokens.slice((c * tokens.length) / 2, ((c + 1) * tokens.length) / 2),
       ),
     );
-    const first = second(halves[0]!, params, still);
+    const first = await second(halves[0]!, params, still);
     for (const [name, value] of first)
       if (name.startsWith('buffer.')) params.set(name.slice('buffer.'.length), value);
-    const after = second(halves[1]!, params, still);
+    const after = await second(halves[1]!, params, still);
     const name = 'buffer.visual.layer2.0.bn2.running_var';
     expect(distance(results.get(name)!.data, after.get(name)!.data)).toBeLessThan(1e-12);
   });

@@ -4,6 +4,7 @@ import { isOwnColumn } from '../../../compiler/metrics.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
 import { matchesGlob } from '../../../compiler/model/values/globs.ts';
 import { rateOf } from '../../../compiler/optimizers.ts';
+import { single } from '../../../runtime/dist/collective.ts';
 import { clipFactor, globalNorm, updateStep } from '../../../runtime/reference/update.ts';
 import { inSteps, learningRate, type Schedule, scheduleOf } from '../../../runtime/train/schedule.ts';
 import { checkHostBatch, checkSupported, updateSettings } from '../../../runtime/train/supported.ts';
@@ -214,6 +215,7 @@ describe('the loop', () => {
     const saves: string[] = [];
     let time = 0;
     const all: TrainLoop = {
+      group: single,
       session,
       source: new FakeSource(),
       schedule,

@@ -3,8 +3,11 @@
  * signals) are `runtime/train`.
  */
 import { fail } from '../../../grammar/diagnostics.ts';
+import type { Collective } from '../../../runtime/dist/collective.ts';
 import type { DeviceChoice } from '../../run/devices.ts';
+import { onRanks, startRanks } from '../../run/ranks.ts';
 import { trainFile } from '../../run/train.ts';
+import { report } from '../failure.ts';
 import { loadRecipe, parseCount, parseOverrides } from '../models.ts';
 import { note, print, printJson } from '../output.ts';
 import { type ProfileOption, startProfiling } from '../profile-report.ts';
@@ -20,9 +23,21 @@ interface TrainOptions {
   readonly profile?: ProfileOption;
   readonly set: readonly string[];
   readonly json?: boolean;
+  readonly ranks?: string;
 }
 
 export async function train(reference: string, options: TrainOptions): Promise<void> {
+  if (options.ranks !== undefined) {
+    const count = parseCount('--ranks', options.ranks);
+    if (count > 1) {
+      process.exitCode = await startRanks(count);
+      return;
+    }
+  }
+  await onRanks({ note, report }, (group) => trainOn(group, reference, options));
+}
+
+async function trainOn(group: Collective, reference: string, options: TrainOptions): Promise<void> {
   const recipe = loadRecipe(reference, options.set);
   if (options.device === 'null') {
     fail('Z703', '--device null computes nothing, so it cannot train', '--device webgpu or reference');
@@ -36,12 +51,14 @@ export async function train(reference: string, options: TrainOptions): Promise<v
     tune: options.tune === true,
     ...(profiling === undefined ? {} : { profile: profiling.recorder }),
     resume: options.resume === true,
+    group,
     overrides: parseOverrides(options.set),
     ...(weights === undefined ? {} : { weights }),
     base,
     ...(steps === undefined ? {} : { steps: parseCount('--steps', steps) }),
-    notify: note,
+    notify: group.rank === 0 ? note : () => {},
   });
+  if (group.rank > 0) return;
   const profile = await profiling?.report();
   const seconds = result.seconds.toFixed(1);
   if (options.json === true) {

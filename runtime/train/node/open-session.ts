@@ -1,0 +1,83 @@
+/**
+ * What takes the steps of a run: a device with the plan of a step, or the reference in double precision; among
+ * several ranks each has its own.
+ */
+import { cutAtGather } from '../../../compiler/autodiff/chunk.ts';
+import type { Graph } from '../../../compiler/graph/types.ts';
+import type { Recipe } from '../../../compiler/model/types.ts';
+import type { Plan } from '../../../compiler/plan/types.ts';
+import type { Collective } from '../../dist/collective.ts';
+import { DeviceExchange } from '../../dist/exchange.ts';
+import { chunkByChunk, type StepComputation, wholeBatch } from '../../reference/computation.ts';
+import { ReferenceTrainSession } from '../../reference/session.ts';
+import type { CompileFor } from '../../tune/contest.ts';
+import type { Device } from '../../types.ts';
+import { formatBytes } from '../../webgpu/device.ts';
+import { chunkSize, planTraining, traceLoss } from '../plan.ts';
+import { DeviceTrainSession } from '../session.ts';
+import type { TrainSession, UpdateSettings } from '../types.ts';
+
+export type TrainExecutor =
+  | {
+      readonly kind: 'device';
+      readonly device: Device;
+      /** Measures schedules for the plan before it is compiled for good. */
+      readonly tune?: (compile: CompileFor) => Promise<void>;
+    }
+  /** Double precision, for checks. */
+  | { readonly kind: 'reference' };
+
+interface OpenRequest {
+  /** As a rank trains it. */
+  readonly recipe: Recipe;
+  readonly executor: TrainExecutor;
+  readonly group: Collective;
+  notify(text: string): void;
+}
+
+/** The f64 computation of one step, whole or chunk by chunk. */
+function referenceStep(
+  { recipe, group }: OpenRequest,
+  graph: Graph,
+  settings: UpdateSettings,
+): StepComputation {
+  const trained = recipe.model.weights.filter((w) => settings.trainable.includes(w.name));
+  const chunk = chunkSize(recipe);
+  if (chunk === undefined) return wholeBatch(graph, trained);
+  const cut = cutAtGather(graph, traceLoss({ ...recipe, batch: chunk }), settings);
+  return chunkByChunk(cut, { batch: recipe.batch, chunk }, trained, group);
+}
+
+/** @param graph the loss of the whole batch */
+export async function openSession(
+  request: OpenRequest,
+  graph: Graph,
+  settings: UpdateSettings,
+): Promise<{ readonly session: TrainSession; readonly plan?: Plan }> {
+  const { recipe, executor, group, notify } = request;
+  if (executor.kind === 'reference') {
+    const stored = recipe.model.weights.filter((w) => w.dtype !== 'i64');
+    return {
+      session: new ReferenceTrainSession(referenceStep(request, graph, settings), stored, settings),
+    };
+  }
+  const { device } = executor;
+  const compile: CompileFor = (profile) => planTraining(recipe, profile).plan;
+  await executor.tune?.(compile);
+  const plan = compile(device.profile);
+  const { weights, gradients, optimizer, workspace, features, io, total } = plan.memory;
+  const parts = {
+    weights,
+    gradients,
+    optimizer,
+    workspace,
+    ...(features === 0 ? {} : { features }),
+    'inputs and outputs': io,
+  };
+  const listed = Object.entries(parts).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);
+  notify(`device memory: ${formatBytes(total)} (${listed.join(', ')})`);
+  const session = await device.open(plan);
+  if (group.size === 1) return { session: new DeviceTrainSession(session), plan };
+  const exchange = await DeviceExchange.open(group, device, session);
+  return { session: new DeviceTrainSession(session, exchange), plan };
+}
