@@ -26,6 +26,7 @@ export class ReferenceTrainSession implements TrainSession {
   readonly #values = new Map<string, Float64Array>();
   readonly #weights: readonly ReferenceWeight[];
   readonly #trained: readonly ReferenceWeight[];
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(compute: StepComputation, weights: readonly ReferenceWeight[], settings: UpdateSettings) {
     const trained = weights.filter((w) => settings.trainable.includes(w.name));
@@ -42,7 +43,18 @@ export class ReferenceTrainSession implements TrainSession {
       this.#values.set(name, new Float64Array(shape.reduce((a, b) => a * b, 1)));
   }
 
-  async step(batch: Batch, hyper: StepHyper): Promise<StepResult> {
+  step(batch: Batch, hyper: StepHyper): Promise<StepResult> {
+    const result = this.#last.then(() => this.#step(batch, hyper));
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  /** A step reads the weights that the one before has written, and several ranks take it together. */
+  async taken(): Promise<void> {
+    await this.#last;
+  }
+
+  async #step(batch: Batch, hyper: StepHyper): Promise<StepResult> {
     const outputs = await this.#compute(
       batch,
       new Map(this.#weights.map(({ name, shape }) => [name, { shape, data: this.#find(name) }])),

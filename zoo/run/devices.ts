@@ -10,6 +10,7 @@ import { ProfilingDevice } from '../../runtime/profile/device.ts';
 import type { ProfileRecorder } from '../../runtime/profile/recorder.ts';
 import type { CompileFor } from '../../runtime/tune/contest.ts';
 import type { Device } from '../../runtime/types.ts';
+import type { AdapterType } from '../../runtime/webgpu/adapter.ts';
 import { tuneAndStore } from './tune.ts';
 
 export const deviceChoices = ['webgpu', 'reference', 'null'] as const;
@@ -19,6 +20,8 @@ export type Executor =
   | {
       readonly kind: 'device';
       readonly name: string;
+      /** Absent for the null device. */
+      readonly type?: AdapterType;
       readonly device: Device;
       /**
        * Where tuning was asked for: measures what this plan needs; the device's profile then has the results.
@@ -29,6 +32,8 @@ export type Executor =
   | { readonly kind: 'reference'; readonly name: string; close(): void };
 
 interface ExecutorOptions {
+  /** Part of an adapter's name, instead of ZOOC_ADAPTER. */
+  readonly adapter?: string;
   /** `--profile`: where to record the time of every step. */
   readonly profile?: ProfileRecorder;
   /** `--tune`; ZOOC_TUNE=1 asks for the same where there is something to tune. */
@@ -53,7 +58,10 @@ export async function openExecutor(choice: DeviceChoice, options: ExecutorOption
     const device = new NullDevice();
     return { kind: 'device', name: 'null device', device, close: () => device.close() };
   }
-  const opened = await openGpu({ warn: options.notify });
+  const opened = await openGpu({
+    warn: options.notify,
+    ...(options.adapter === undefined ? {} : { adapter: options.adapter }),
+  });
   const { report } = opened;
   const device =
     options.profile === undefined
@@ -62,7 +70,8 @@ export async function openExecutor(choice: DeviceChoice, options: ExecutorOption
   const tuning = options.tune === true || process.env.ZOOC_TUNE === '1';
   const tune = (compile: CompileFor) => tuneMissing(opened, compile, options.notify);
   const close = () => device.close();
-  return { kind: 'device', name: report.name, device, ...(tuning ? { tune } : {}), close };
+  const { name, type } = report;
+  return { kind: 'device', name, type, device, ...(tuning ? { tune } : {}), close };
 }
 
 /** Measures what a plan needs and was not measured on this device before. */

@@ -18,6 +18,7 @@ import { bundleRecipe } from '../export/index.ts';
 import { nodeHost } from '../host.ts';
 import type { WeightSource } from '../weights/source.ts';
 import { openStart, startRecord } from '../weights/start-weights.ts';
+import { placeOfRank, refuseShared } from './adapters.ts';
 import { type DeviceChoice, openExecutor } from './devices.ts';
 
 interface TrainRequest {
@@ -87,12 +88,15 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
   if (!resume && group.rank === 0) await start();
   const startedFrom = startRecord(recipe, request.weights, out);
   try {
+    const place = await placeOfRank(group, process.env.ZOOC_ADAPTER);
     const executor = await openExecutor(request.device, {
+      ...place,
       tune: request.tune === true,
       ...(request.profile === undefined ? {} : { profile: request.profile }),
       notify,
     });
     try {
+      await refuseShared(group, executor);
       return await trainRecipe({
         recipe,
         out,

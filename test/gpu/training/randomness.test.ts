@@ -19,6 +19,7 @@ import {
   weightValues,
 } from '../../support/models/training-models.ts';
 import { adamw } from '../../support/training/optimizers.ts';
+import { ranksOn } from '../../support/training/ranks.ts';
 import { discreteText, type Runner, softwareText } from '../../support/wgsl/text-device.ts';
 import { deviceForTests } from '../support/device.ts';
 
@@ -35,9 +36,10 @@ interface Way {
   readonly chunk: number;
   readonly precision?: Precision;
   readonly remat?: readonly string[];
+  readonly ranks?: number;
 }
 
-async function open(on: Runner, { chunk, ...way }: Way): Promise<TrainSession> {
+async function open(on: Runner, { chunk, ranks, ...way }: Way): Promise<TrainSession> {
   const training = { ...settings, ...(way.precision === 'mixed' ? { lossScale: 256 } : {}) };
   const options = {
     model: name,
@@ -53,7 +55,7 @@ async function open(on: Runner, { chunk, ...way }: Way): Promise<TrainSession> {
     chunk === batch
       ? compileGraph(whole, options)
       : compileChunked(whole, traceTraining(model, chunk), { ...options, chunk });
-  return new DeviceTrainSession(await on.open(plan));
+  return ranks === undefined ? new DeviceTrainSession(await on.open(plan)) : ranksOn(on, plan, ranks);
 }
 
 /** The model's weights, and whatever else a session keeps as zeros. */
@@ -104,6 +106,11 @@ describe('twenty steps with randomness', () => {
   const ways: readonly (readonly [string, () => Runner, Way])[] = [
     ['on the device, chunks of 4', device, { chunk: 4 }],
     ['by the text for software adapters, chunks of 8', () => softwareText, { chunk: 8 }],
+    [
+      'by the text for software adapters, chunks of 4 on two ranks',
+      () => softwareText,
+      { chunk: 4, ranks: 2 },
+    ],
     ['by the text for GPUs, the whole batch', () => discreteText, { chunk: 16 }],
     [
       'by the text for GPUs, chunks of 4 with remat',
@@ -124,6 +131,13 @@ describe('twenty steps with randomness', () => {
     expected ??= reference();
     const session = begin(await open(device(), { chunk: 4, precision: 'mixed', remat: ['visual.blocks.*'] }));
     // A rounding of halves (2^-11) in each layer.
+    expect(apart(await train(session), await expected)).toBeLessThan(2e-2);
+    session.close();
+  });
+
+  it('in mixed precision on two ranks stay near those of the reference', async () => {
+    expected ??= reference();
+    const session = begin(await open(softwareText, { chunk: 8, precision: 'mixed', ranks: 2 }));
     expect(apart(await train(session), await expected)).toBeLessThan(2e-2);
     session.close();
   });

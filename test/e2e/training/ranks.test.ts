@@ -1,0 +1,152 @@
+/**
+ * `zooc train` on several ranks over MPI, with each library that is there: the same bits with both, the numbers of one
+ * process, and an end in words when a rank is gone.
+ */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { skipFor } from '../../support/needs.ts';
+import { commandLine, fixedBatches, type Outcome, tinyZoo, Workspace } from '../harness.ts';
+
+const workspace = new Workspace();
+afterAll(() => workspace.remove());
+
+/** Root and more ranks than cores are what Open MPI refuses by itself. */
+const env = {
+  ...process.env,
+  OMPI_ALLOW_RUN_AS_ROOT: '1',
+  OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1',
+  OMPI_MCA_rmaps_base_oversubscribe: '1',
+};
+
+/** Launchers by library; Debian installs both side by side. */
+const launchers = ['mpirun.openmpi', 'mpirun.mpich'].filter(
+  (name) => spawnSync(name, ['--version']).error === undefined,
+);
+if (launchers.length < 2)
+  skipFor(
+    `of mpirun.openmpi and mpirun.mpich there is ${launchers.join() || 'none'} (apt install openmpi-bin mpich)`,
+  );
+
+const recipe = `${tinyZoo}
+train "t" of "tiny" {
+  data = tensors("batches.safetensors")
+  batch = 8
+  optimizer = adamw(lr = 1e-3, weight_decay = 0.1)
+  schedule = cosine(warmup = 1 steps, total = 6 steps)
+  clamp logit_scale in 0 .. ln(100)
+  checkpoint every 2 steps keep 2
+}
+train "endless" of "tiny" {
+  data = tensors("batches.safetensors")
+  batch = 8
+  optimizer = adamw(lr = 1e-3, weight_decay = 0.1)
+  schedule = constant(total = 100000 steps)
+  checkpoint every 1 steps keep 2
+}
+`;
+const train = (out: string, ...more: string[]) =>
+  commandLine(['train', 't.zoo#t', '--out', out, '--device', 'reference', ...more]);
+
+function onRanks(launcher: string, ranks: number, args: readonly string[]): Outcome {
+  const { status, stdout, stderr } = spawnSync(launcher, ['-np', String(ranks), process.execPath, ...args], {
+    cwd: workspace.folder,
+    env,
+    encoding: 'utf8',
+  });
+  return { code: status, stdout, stderr };
+}
+
+/** The largest difference of two runs' weights, relative to the largest number of each weight. */
+function apart(run: string, other: string): number {
+  const before = workspace.weights(other);
+  return Math.max(
+    ...[...workspace.weights(run)].map(([name, { data }]) => {
+      const wanted = Float64Array.from(before.get(name)!.data as Float32Array);
+      const most = Math.max(...wanted.map(Math.abs), 1e-12);
+      return (
+        Math.max(...Float64Array.from(data as Float32Array).map((x, i) => Math.abs(x - wanted[i]!))) / most
+      );
+    }),
+  );
+}
+
+beforeAll(async () => {
+  workspace.write('t.zoo', recipe);
+  workspace.writeTensors(
+    'batches.safetensors',
+    fixedBatches(3, 8, { resolution: 16, context: 8, vocab: 520 }),
+  );
+  await workspace.succeed(['train', 't.zoo#t', '--out', 'one', '--device', 'reference']);
+});
+
+describe.skipIf(launchers.length === 0)('ranks', () => {
+  it.each(launchers)('of %s end with the weights of one process', (launcher) => {
+    const two = onRanks(launcher, 2, train(launcher));
+    expect(two.code, two.stderr).toBe(0);
+    expect(two.stdout.trim().split('\n')).toHaveLength(1);
+    // Double precision: the order of sums alone, and a rounding to f32 at the end.
+    expect(apart(launcher, 'one')).toBeLessThan(2e-7);
+  });
+
+  it('that were stopped are gone on with by others', async () => {
+    const half = onRanks(launchers[0]!, 4, train('cut', '--steps', '4'));
+    expect(half.code, half.stderr).toBe(0);
+    const rest = await workspace.call([
+      'train',
+      't.zoo#t',
+      '--out',
+      'cut',
+      '--device',
+      'reference',
+      '--resume',
+    ]);
+    expect(rest.code, rest.stderr).toBe(0);
+    expect(rest.stderr).toContain('ranks: 4, now none');
+    expect(apart('cut', 'one')).toBeLessThan(2e-7);
+  });
+
+  it.skipIf(launchers.length < 2)('of both libraries have the same bits', () => {
+    expect(workspace.changed(launchers[0]!, launchers[1]!)).toEqual([]);
+  });
+
+  it('started by --ranks refuse a batch that they cannot divide, once', () => {
+    const { code, stderr } = workspace.zooc([
+      'train',
+      't.zoo#t',
+      '--out',
+      'three',
+      '--device',
+      'reference',
+      '--ranks',
+      '3',
+    ]);
+    expect(code).not.toBe(0);
+    expect(stderr.match(/error\[Z632\]/g)).toHaveLength(1);
+    expect(existsSync(workspace.path('three'))).toBe(false);
+  });
+
+  it.each(launchers)('of %s all end when one is killed; what was saved is gone on with', async (launcher) => {
+    const run = `${launcher}-killed`;
+    const args = commandLine(['train', 't.zoo#endless', '--out', run, '--device', 'reference']);
+    const child: ChildProcess = spawn(launcher, ['-np', '2', process.execPath, ...args], {
+      cwd: workspace.folder,
+      env,
+    });
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+    const latest = workspace.path(`${run}/checkpoints/latest.json`);
+    while (!existsSync(latest) && child.exitCode === null) await new Promise((next) => setTimeout(next, 20));
+    const ranks = execFileSync('pgrep', ['-f', '--', `--out ${run} --device`], { encoding: 'utf8' })
+      .trim()
+      .split('\n');
+    const victim = ranks
+      .map(Number)
+      .filter((pid) => pid !== child.pid)
+      .at(-1)!;
+    process.kill(victim, 'SIGKILL');
+    expect(await ended).not.toBe(0);
+    const { step } = JSON.parse(readFileSync(latest, 'utf8'));
+    const more = ['train', 't.zoo#endless', '--out', run, '--device', 'reference', '--resume'];
+    await workspace.succeed([...more, '--steps', String(step + 1)]);
+  });
+});
