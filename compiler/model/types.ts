@@ -228,6 +228,8 @@ export interface Recipe {
     | { readonly kind: 'mixed'; readonly lossScale: 'dynamic' | number };
   /** Largest global gradient norm. */
   readonly gradClip?: number;
+  /** On several ranks, batch norm has the statistics of all of them. */
+  readonly batchNorm?: 'sync';
   /** Bounds applied to scalar weights after each step. */
   readonly clamps: readonly { readonly weight: string; readonly min: number; readonly max: number }[];
   readonly remat: readonly string[];

@@ -34,6 +34,7 @@ import { mean } from './mean.ts';
 import { min } from './min.ts';
 import type { OpDefinition } from './op.ts';
 import { pick, pickGrad } from './pick.ts';
+import { rankMean } from './rank-mean.ts';
 import { recompute } from './recompute.ts';
 import { reshape } from './reshape.ts';
 import { pad, slice } from './slice.ts';
@@ -93,6 +94,7 @@ const definitions = {
   batch_norm: batchNorm,
   batch_moments: batchMoments,
   batch_norm_sums: batchNormSums,
+  rank_mean: rankMean,
 
   attention,
   attention_lse: attentionLse,

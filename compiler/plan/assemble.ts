@@ -7,20 +7,23 @@
  */
 import { fail } from '../../grammar/diagnostics.ts';
 import { alignUp } from '../graph/dims.ts';
+import { sizeOf } from '../graph/types.ts';
 import type { Lowered } from '../kernels/lowering/lower.ts';
 import type { Kernel, KernelArg } from '../kernels/text/kernel.ts';
 import { bindingType, elementBytes, extensionsOf } from '../kernels/text/memory.ts';
-import type { Storage } from '../kernels/text/view.ts';
+import type { Storage, View } from '../kernels/text/view.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { type ArenaLayout, layOut } from './layout.ts';
 import { type MemoryPlan, planMemory } from './memory.ts';
-import type { BufferRole, PlanBinding, PlanBuffer, PlanPipeline, PlanStep } from './types.ts';
+import type { BufferRole, PlanBinding, PlanBuffer, PlanPipeline, PlanStep, RankMean } from './types.ts';
 
 export interface Assembled {
   readonly buffers: readonly PlanBuffer[];
   readonly pipelines: readonly PlanPipeline[];
   readonly setup: readonly PlanStep[];
   readonly steps: readonly PlanStep[];
+  /** What ranks exchange, by the number of the step behind which they do. */
+  readonly means: ReadonlyMap<number, RankMean>;
   readonly workspace: MemoryPlan;
   /** Buffer id and byte offset of a named thing: a weight, a gradient, an input or output. */
   locate(role: BufferRole, name: string): { buffer: number; offset: number };
@@ -111,6 +114,12 @@ class Assembler {
       bytes: kernel.bytes,
       ...(kernel.schedule === undefined ? {} : { schedule: kernel.schedule }),
     };
+  }
+
+  /** The place of a dense value of f32. */
+  range({ storage, offset, shape }: View): RankMean {
+    const { buffer, offset: start } = this.#place(storage);
+    return { buffer, offset: start + 4 * offset, bytes: 4 * sizeOf(shape) };
   }
 
   #pipeline(name: string, wgsl: string, bindings: PlanPipeline['bindings']): number {
@@ -207,6 +216,11 @@ export function assemble(
     pipelines: assembler.pipelines,
     setup,
     steps,
+    means: new Map(
+      lowered.kernels.flatMap(({ exchanged }, i) =>
+        exchanged === undefined ? [] : [[i, assembler.range(exchanged)] as const],
+      ),
+    ),
     workspace,
     locate: (role, name) => assembler.locate(role, name),
   };

@@ -30,7 +30,7 @@ export function chunkSections(
   tensors: readonly CutTensor[],
   repeat: number,
 ): (assembled: Assembled) => PlanSection[] {
-  return ({ locate, buffers, steps }) => {
+  return ({ locate, buffers, steps, means }) => {
     const io = (name: string): BufferRange => locate('io', name);
     const features = (name: string): BufferRange => locate('features', name);
     const copies = {
@@ -49,11 +49,11 @@ export function chunkSections(
       }),
     };
     let end = 0;
-    const sections = parts.map(({ name, steps: length }): PlanSection => {
+    const sections = parts.flatMap(({ name, steps: length }): PlanSection[] => {
       const first = end;
       end += length;
       const gradients = buffers.filter((b) => b.role === 'gradients').map((b) => b.id);
-      return {
+      const whole: PlanSection = {
         name,
         first,
         end,
@@ -62,8 +62,24 @@ export function chunkSections(
         before: name === 'backward' ? copies.before : [],
         after: name === 'encode' ? copies.after : [],
       };
+      return cutAtMeans(whole, means);
     });
     const none = { clears: [], before: [], after: [] };
     return [...sections, { name: 'update', first: end, end: steps.length, repeat: 1, ...none }];
   };
+}
+
+/** A section in parts, each of which but the last ends where ranks exchange something. */
+function cutAtMeans(whole: PlanSection, means: Assembled['means']): PlanSection[] {
+  const cuts = [...means].filter(([step]) => step >= whole.first && step < whole.end);
+  const ends = [...cuts.map(([step]) => step + 1), whole.end];
+  return ends.map((end, i) => ({
+    ...whole,
+    first: i === 0 ? whole.first : ends[i - 1]!,
+    end,
+    clears: i === 0 ? whole.clears : [],
+    before: i === 0 ? whole.before : [],
+    after: i === cuts.length ? whole.after : [],
+    ...(i === cuts.length ? {} : { mean: cuts[i]![1] }),
+  }));
 }

@@ -99,6 +99,11 @@ export interface PlanStep {
   readonly schedule?: ScheduleChoice;
 }
 
+/** Numbers (f32) that become the mean over all ranks. */
+export interface RankMean extends BufferRange {
+  readonly bytes: number;
+}
+
 /** Bytes copied between two buffers; one side moves on by as many at every repetition of its section. */
 export interface ChunkCopy {
   readonly from: BufferRange;
@@ -107,7 +112,10 @@ export interface ChunkCopy {
   readonly advances: 'from' | 'to';
 }
 
-/** Consecutive steps of a chunked training step. */
+/**
+ * Consecutive steps of a chunked training step. Neighbours with the same name are parts of one, which run one behind
+ * the other for each chunk.
+ */
 export interface PlanSection {
   readonly name: 'encode' | 'loss' | 'backward' | 'update';
   /** Steps `[first, end)`. */
@@ -119,6 +127,8 @@ export interface PlanSection {
   readonly clears: readonly number[];
   readonly before: readonly ChunkCopy[];
   readonly after: readonly ChunkCopy[];
+  /** What ranks exchange behind it. */
+  readonly mean?: RankMean;
 }
 
 /** The state of the loss scale: kept across steps, saved in checkpoints. */

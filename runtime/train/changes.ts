@@ -28,6 +28,7 @@ export const kindsOfChange = {
   loss_scale: 'taken over',
   chunk: 'taken over',
   remat: 'taken over',
+  batch_norm: 'taken over',
   ranks: 'taken over',
 } as const satisfies Readonly<Record<string, Verdict>>;
 
@@ -70,6 +71,7 @@ export function runSettings(
     ...(precision.kind === 'mixed' ? { loss_scale: precision.lossScale } : {}),
     ...(chunk === undefined ? {} : { chunk }),
     ...(remat.length === 0 ? {} : { remat: remat.join(', ') }),
+    ...(recipe.batchNorm === undefined ? {} : { batch_norm: recipe.batchNorm }),
     ...(ranks === 1 ? {} : { ranks }),
   };
   return {

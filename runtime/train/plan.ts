@@ -14,11 +14,15 @@ import type { DeviceProfile } from '../../compiler/profile.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import { settingsFor } from './supported.ts';
 
-/** The loss of a whole batch, as trained: numeric shapes, no gradients yet. */
-export function traceLoss({ model, batch, objective, freeze }: Recipe): Graph {
+/**
+ * The loss of a whole batch, as trained: numeric shapes, no gradients yet.
+ * @param ranks that share statistics of batch norm, where the recipe wants it
+ */
+export function traceLoss({ model, batch, objective, freeze, batchNorm }: Recipe, ranks = 1): Graph {
   const frozen = (name: string) => isFrozen(freeze, name);
   const named = objective === undefined ? {} : { objective };
-  const traced = traceEntry(model, 'loss', { batch, training: true, frozen, ...named });
+  const norm = batchNorm === 'sync' ? { normRanks: ranks } : {};
+  const traced = traceEntry(model, 'loss', { batch, training: true, frozen, ...norm, ...named });
   if (!traced.ok) throw new DiagnosticError(traced.diagnostics);
   return traced.value;
 }
@@ -44,7 +48,7 @@ interface TrainingPlan {
 export function planTraining(
   recipe: Recipe,
   profile: DeviceProfile,
-  observe?: CompileOptions['observe'],
+  { observe, ranks }: { readonly observe?: CompileOptions['observe']; readonly ranks?: number } = {},
 ): TrainingPlan {
   const options = {
     model: recipe.model.name,
@@ -68,7 +72,12 @@ export function planTraining(
   const plan = planFitting(
     whole,
     (chunk) =>
-      compileChunked(graph, traceLoss({ ...recipe, batch: chunk }), { ...options, training, batch, chunk }),
+      compileChunked(graph, traceLoss({ ...recipe, batch: chunk }, ranks), {
+        ...options,
+        training,
+        batch,
+        chunk,
+      }),
     { noun: 'chunk', multiple: batch },
   );
   return { graph, plan, unread };

@@ -84,12 +84,16 @@ export class DeviceTrainSession implements TrainSession {
   async #feed(sections: readonly PlanSection[], batch: Batch, random: RandomStep): Promise<void> {
     const session = this.#session;
     let before = Promise.resolve();
-    for (const section of sections) {
-      await this.#exchange.before(section, random.step);
-      const { first, end } = this.#exchange.share(section);
+    for (const parts of neighbours(sections)) {
+      const [{ name, repeat }] = parts;
+      await this.#exchange.before(name, random.step);
+      const { first, end } = this.#exchange.share(parts[0]);
       for (let chunk = first; chunk < end; chunk++) {
-        if (section.repeat > 1) this.#write(batch.inputs, random, chunk, { first, end });
-        session.run(section, chunk);
+        if (repeat > 1) this.#write(batch.inputs, random, chunk, { first, end });
+        for (const part of parts) {
+          session.run(part, chunk);
+          if (part.mean !== undefined) await this.#exchange.mean(part.mean, random.step);
+        }
         const done = session.finish();
         // Waited for one chunk later; until then no failure is unhandled.
         done.catch(() => {});
@@ -130,6 +134,12 @@ export class DeviceTrainSession implements TrainSession {
     this.#exchange.close();
     this.#session.close();
   }
+}
+
+/** Sections with the same name are parts of one. */
+function neighbours(sections: readonly PlanSection[]): [PlanSection, ...PlanSection[]][] {
+  const names = [...new Set(sections.map(({ name }) => name))];
+  return names.map((name) => sections.filter((s) => s.name === name) as [PlanSection, ...PlanSection[]]);
 }
 
 function scalingOf(state: HostArray): LossScaling {

@@ -10,13 +10,19 @@ import { type Diagnostic, DiagnosticError, fail } from '../../grammar/diagnostic
 import { weightRates } from './rates.ts';
 import type { UpdateSettings } from './types.ts';
 
-function unsupported(recipe: Recipe, reference: boolean): { readonly what: string; readonly help: string }[] {
+function unsupported(
+  recipe: Recipe,
+  reference: boolean,
+  ranks: number,
+): { readonly what: string; readonly help: string }[] {
   const found: { what: string; help: string }[] = [];
   if (reference && recipe.precision.kind === 'mixed')
     found.push({
       what: 'precision = mixed(...) on the reference',
       help: '--device webgpu, or precision = f32',
     });
+  if (reference && recipe.batchNorm === 'sync' && ranks > 1)
+    found.push({ what: 'batch_norm = sync on several ranks of the reference', help: '--device webgpu' });
   if (recipe.data.name === 'webdataset')
     found.push({ what: 'data = webdataset(...)', help: 'data = csv(...) or tensors(...)' });
   if (recipe.evaluate.length > 0)
@@ -26,10 +32,11 @@ function unsupported(recipe: Recipe, reference: boolean): { readonly what: strin
 
 /**
  * @param reference whether the recipe is to be trained in double precision
+ * @param ranks how many train it together
  * @throws DiagnosticError one Z607 for each part of the recipe that this version cannot run
  */
-export function checkSupported(recipe: Recipe, reference = false): void {
-  const diagnostics = unsupported(recipe, reference).map(({ what, help }): Diagnostic => {
+export function checkSupported(recipe: Recipe, reference = false, ranks = 1): void {
+  const diagnostics = unsupported(recipe, reference, ranks).map(({ what, help }): Diagnostic => {
     const message = `recipe ${recipe.name}: ${what} is not supported by this version`;
     return { code: 'Z607', severity: 'error', message, help };
   });

@@ -78,6 +78,7 @@ const writers: Readonly<Record<string, (recipe: Recipe) => string | undefined>> 
   precision: ({ precision: p }) =>
     p.kind === 'f32' ? 'f32' : callText('mixed', [['loss_scale', p.lossScale]]),
   grad_clip: (r) => (r.gradClip === undefined ? undefined : callText('norm', [['max', r.gradClip]])),
+  batch_norm: (r) => r.batchNorm,
   seed: (r) => String(r.seed),
 };
 

@@ -31,6 +31,8 @@ interface Move {
   readonly output: View;
   /** Vectors only if this holds too. */
   readonly vector: boolean;
+  /** The output is exchanged for that of all ranks. */
+  readonly exchanged?: boolean;
   /** Statements that leave the element in `value`, over `index` (in units of the element type). */
   write(tools: MoveTools): string;
 }
@@ -97,6 +99,7 @@ function emitMove(ctx: LowerContext, node: Node, move: Move): void {
     origin: node.origin,
     flops: 0,
     bytes: bytesOf(output, ...move.sources.map((s) => s.view), ...(move.scalars ?? []).map((s) => s.view)),
+    ...(move.exchanged ? { exchanged: output } : {}),
   });
 }
 
@@ -257,6 +260,19 @@ const lowerFlip: Lower<'flip'> = (ctx, node) => {
   });
 };
 
+/** A copy, for ranks to exchange. */
+const lowerRankMean: Lower<'rank_mean'> = (ctx, node) => {
+  const x = standing(ctx.view(node.inputs[0]));
+  emitMove(ctx, node, {
+    name: 'rank_mean',
+    sources: [{ role: 'x', view: x }],
+    output: ctx.result(node),
+    vector: true,
+    exchanged: true,
+    write: ({ load }) => `  let value = ${load('x', x, 'index')};\n`,
+  });
+};
+
 const lowerPad: Lower<'pad'> = (ctx, node) => {
   const x = standing(ctx.view(node.inputs[0]));
   const { before } = node.attrs;
@@ -362,6 +378,7 @@ export const moveLowerings = {
   pick: lowerPick,
   pick_grad: lowerPickGrad,
   flip: lowerFlip,
+  rank_mean: lowerRankMean,
   concat: lowerConcat,
   pad: lowerPad,
 } satisfies { [K in OpName]?: Lower<K> };

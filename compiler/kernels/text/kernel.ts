@@ -50,6 +50,8 @@ export interface Kernel {
   readonly bytes: number;
   /** Where the family has a choice. */
   readonly schedule?: ScheduleChoice;
+  /** What ranks exchange behind it, dense f32. */
+  readonly exchanged?: View;
 }
 
 /**

@@ -82,7 +82,7 @@ function trackBatch(
   const origin = { path: env.path, span };
   return tracer.builder.withOrigin(origin, () => {
     const e = new Expressions(tracer.builder);
-    const { mean, variance } = momentsOf(e, x.node);
+    const { mean, variance } = acrossRanks(e, momentsOf(e, x.node), tracer.normRanks);
     const move = (buffer: Weight, batch: number) => {
       const old = tracer.statistic(buffer, env.path, span);
       const moved = e.add(old, e.scale(e.sub(batch, old), momentum));
@@ -91,11 +91,25 @@ function trackBatch(
     // With an open batch a trace is only a check: nothing runs it.
     if (count !== undefined) {
       move(statistics.mean, mean);
-      move(statistics.variance, e.scale(variance, count / Math.max(1, count - 1)));
+      const all = count * tracer.normRanks;
+      move(statistics.variance, e.scale(variance, all / Math.max(1, all - 1)));
     }
     const tensor = (node: number): TensorValue => ({ kind: 'tensor', node, axes: [x.axes[1]] });
     return { mean: tensor(mean), variance: tensor(variance) };
   });
+}
+
+/** Moments of equally many values on each of `ranks` as those of all of them: two exchanges, since one would cancel. */
+function acrossRanks(
+  e: Expressions,
+  own: { readonly mean: number; readonly variance: number },
+  ranks: number,
+): typeof own {
+  if (ranks === 1) return own;
+  const mean = e.b.add('rank_mean', [own.mean], {});
+  const shift = e.sub(own.mean, mean);
+  const spread = e.add(own.variance, e.mul(shift, shift));
+  return { mean, variance: e.b.add('rank_mean', [spread], {}) };
 }
 
 const x: BuiltinParameter = { name: 'x', kind: 'tensor' };

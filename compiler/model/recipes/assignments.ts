@@ -22,6 +22,7 @@ const assignable = [
   'ema',
   'precision',
   'grad_clip',
+  'batch_norm',
   'seed',
   'steps',
 ] as const;

@@ -37,6 +37,7 @@ import { readObjective } from './objective.ts';
 import {
   clippings,
   dataSources,
+  normalisations,
   optimizers,
   precisions,
   type Reading,
@@ -176,6 +177,7 @@ class RecipeReader {
     const schedule = read('schedule', (expr) => readForm(expr, 'schedule', schedules, env));
     const precision = read('precision', (expr) => readForm(expr, 'precision', precisions, env));
     const clip = read('grad_clip', (expr) => this.readClip(expr));
+    const norm = read('batch_norm', (expr) => readForm(expr, 'batch_norm', normalisations, env));
     const ema = read('ema', (expr) => readPlain(expr, 'ema', settings.ema, env));
     const seed = read('seed', (expr) => readPlain(expr, 'seed', settings.seed, env)) ?? 0;
     const steps = read('steps', (expr) => readPlain(expr, 'steps', settings.steps, env));
@@ -197,6 +199,7 @@ class RecipeReader {
       schedule: planned,
       precision: mixedOr32(precision),
       ...(clip === undefined ? {} : { gradClip: clip }),
+      ...(norm?.kind === 'sync' ? { batchNorm: norm.kind } : {}),
       ...(ema === undefined ? {} : { ema }),
       seed,
     };

@@ -128,6 +128,9 @@ export const precisions = {
   }),
 };
 
+/** Whose values batch norm's statistics are of, on several ranks: a rank's own, or those of all. */
+export const normalisations = { local: form([], {}), sync: form([], {}) };
+
 export const clippings = {
   norm: form(['max'], { max: wanted(positive, 'a number above 0') }),
 };

@@ -17,6 +17,8 @@ export interface TraceOptions {
   readonly training?: boolean;
   /** Buffers that training leaves alone, by weight name: their batch norms keep to the running statistics. */
   readonly frozen?: (name: string) => boolean;
+  /** Ranks over which batch norm takes the batch's own statistics; each knows its own rows alone by default. */
+  readonly normRanks?: number;
   /** Objective of the `loss` entry; the model's own by default. */
   readonly objective?: ObjectiveChoice;
   /** What random numbers belong to, as a trace with an open batch found. */
@@ -29,6 +31,7 @@ export class Tracer {
   readonly builder: Builder = createBuilder();
   readonly batch: Dim;
   readonly training: boolean;
+  readonly normRanks: number;
   readonly fuse: boolean;
   readonly frozen: (name: string) => boolean;
   readonly randomness: Randomness;
@@ -43,6 +46,7 @@ export class Tracer {
   constructor(options: TraceOptions) {
     this.batch = options.batch ?? { symbol: 'B', mul: 1 };
     this.training = options.training ?? false;
+    this.normRanks = options.normRanks ?? 1;
     this.fuse = options.fuse ?? true;
     this.frozen = options.frozen ?? (() => false);
     this.randomness = new Randomness(options.randomRows);

@@ -62,7 +62,7 @@ export async function openSession(
     };
   }
   const { device } = executor;
-  const compile: CompileFor = (profile) => planTraining(recipe, profile).plan;
+  const compile: CompileFor = (profile) => planTraining(recipe, profile, { ranks: group.size }).plan;
   await executor.tune?.(compile);
   const plan = compile(device.profile);
   const { weights, gradients, optimizer, workspace, features, io, total } = plan.memory;

@@ -65,7 +65,7 @@ export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
   const { out, resume, group } = options;
   const recipe = dividedAmong(options.recipe, group);
   const warn = (warning: Diagnostic): void => options.notify(renderDiagnostics([warning]));
-  checkSupported(recipe, options.executor.kind === 'reference');
+  checkSupported(recipe, options.executor.kind === 'reference', group.size);
   checkHostBatch(recipe);
   const graph = traceLoss(recipe);
   const { settings, unread } = settingsFor(recipe, graph);

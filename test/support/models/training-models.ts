@@ -19,8 +19,9 @@ export function fixtureModel(
   return model.value;
 }
 
-export function traceTraining(model: Model, batch: number, name = 'contrastive'): Graph {
-  const traced = traceEntry(model, 'loss', { batch, training: true, objective: { name } });
+/** @param normRanks that share statistics of batch norm */
+export function traceTraining(model: Model, batch: number, name = 'contrastive', normRanks = 1): Graph {
+  const traced = traceEntry(model, 'loss', { batch, training: true, objective: { name }, normRanks });
   if (!traced.ok) throw new Error(traced.diagnostics.map((d) => d.message).join('\n'));
   return traced.value;
 }

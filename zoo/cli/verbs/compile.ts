@@ -161,7 +161,7 @@ function planRecipe(
         `--set batch=${recipe.batch}`,
       );
   checkSupported(recipe);
-  return planTraining(recipe, profile, observe);
+  return planTraining(recipe, profile, observe === undefined ? {} : { observe });
 }
 
 export async function compile(reference: string, options: CompileOptions): Promise<void> {
