@@ -12,7 +12,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import type { Recipe } from '../../compiler/model/types.ts';
+import type { Model, Recipe } from '../../compiler/model/types.ts';
 import { closing } from '../../zoo/cli/closing.ts';
 import { report } from '../../zoo/cli/failure.ts';
 import { loadRecipe } from '../../zoo/cli/models.ts';
@@ -60,7 +60,7 @@ function test(recipe: Recipe, path: string, pictures: ZeroShotTest, batch: numbe
 async function run(
   objective: Objective,
   folder: string,
-  testFor: (side: number) => Promise<ZeroShotTest>,
+  testFor: (model: Model) => Promise<ZeroShotTest>,
 ): Promise<Curve | undefined> {
   const { name, label, batch } = objective;
   const recipe = loadRecipe(`${relative(process.cwd(), program)}#${name}`, []);
@@ -75,7 +75,7 @@ async function run(
     if (weights === undefined) return undefined;
     const pairs = steps * recipe.batch;
     note(`${label}: testing after ${count(pairs)} pairs`);
-    const pictures = await testFor(recipe.model.resolution!);
+    const pictures = await testFor(recipe.model);
     points.push({ pairs, scores: await test(recipe, weights, pictures, batch) });
     await writeText(path, `${JSON.stringify({ ...known, [name]: points }, null, 2)}\n`);
   }
@@ -90,7 +90,7 @@ async function main(): Promise<void> {
   mkdirSync(folder, { recursive: true });
   // The three image towers see the same pixels.
   let opened: Promise<ZeroShotTest> | undefined;
-  const testFor = (side: number) => (opened ??= openTest(data, side));
+  const testFor = (model: Model) => (opened ??= openTest(data, model));
   const curves: Curve[] = [];
   for (const objective of objectives) {
     const curve = await run(objective, folder, testFor);

@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Model } from '../../compiler/model/types.ts';
 import { readText } from '../../runtime/data/files/read-fully.ts';
-import { clipMean, clipStd } from '../../runtime/data/pictures/images.ts';
 import { hasTokenizer } from '../../runtime/data/texts/tokenizer.ts';
 import { describeRun } from '../../runtime/train/node/run-folder.ts';
 import { isPackage, type Manifest, readManifest, type TrainingSummary } from './package.ts';
@@ -33,7 +32,7 @@ export async function readTraining(source: string): Promise<TrainingSummary | un
 }
 
 export function describe(model: Model, name: string, training: TrainingSummary | undefined): Description {
-  const { resolution, context, vocab, embed } = model;
+  const { resolution, normalization, context, vocab, embed } = model;
   return {
     format: 1,
     name,
@@ -50,8 +49,8 @@ export function describe(model: Model, name: string, training: TrainingSummary |
             resolution,
             resize: 'bicubic, short side' as const,
             crop: 'centre' as const,
-            mean: [...clipMean],
-            std: [...clipStd],
+            mean: [...normalization.mean],
+            std: [...normalization.std],
           },
         }),
     ...(context === undefined || vocab === undefined || !hasTokenizer(vocab)

@@ -61,6 +61,7 @@ function openSource(recipe: Recipe, notify: (text: string) => void): Promise<Bat
     inputs,
     tables,
     seed,
+    normalization: model.normalization,
     warn: (diagnostic) => notify(renderDiagnostics([diagnostic])),
   });
 }

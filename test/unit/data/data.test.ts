@@ -5,6 +5,7 @@ import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { clipNormalization } from '../../../compiler/model/index.ts';
 import type { StaticCall } from '../../../compiler/model/types.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { findFile, openBatchSource } from '../../../runtime/data/sources/open.ts';
@@ -51,6 +52,7 @@ async function open(
       { name: 'tokens', dtype: 'i32', sizes: [context], ids: { min: 0, max: vocab - 1 } },
     ],
     seed: 1,
+    normalization: clipNormalization,
     folder,
     ...options,
   });

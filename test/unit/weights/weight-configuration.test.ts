@@ -138,6 +138,8 @@ describe('configuration beside weights', () => {
       json.preprocess_cfg.std = half;
     });
     expect(await opens(clip)).toContain('preprocess_cfg.std of DIR/open_clip_config.json is [0.5, 0.5, 0.5]');
+    expect(await opens(clip)).toContain('help: --set "image_std=[0.5,0.5,0.5]"');
+    await (await openWeights(load(['image_std=[0.5, 0.5, 0.5]']), clip)).close();
   });
 
   it.each<[string, (cfg: Json & { vision_cfg: Json; text_cfg: Json }) => void, string]>([
