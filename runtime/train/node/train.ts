@@ -20,7 +20,7 @@ import { formatBytes } from '../../webgpu/device.ts';
 import { type Change, describeChange, runSettings } from '../changes.ts';
 import { batchCounters } from '../counters.ts';
 import { chunkSize, planTraining, traceLoss } from '../plan.ts';
-import { scheduleOf } from '../schedule.ts';
+import { scheduleOf, warmupWarning } from '../schedule.ts';
 import { DeviceTrainSession } from '../session.ts';
 import { checkHostBatch, checkSupported, settingsFor, unreadWarning } from '../supported.ts';
 import type { TrainSession, UpdateSettings } from '../types.ts';
@@ -85,6 +85,7 @@ export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
     const source = await options.openSource();
     try {
       const schedule = scheduleOf(recipe, source.batchesPerEpoch, options.steps);
+      for (const warning of warmupWarning(recipe, schedule)) warn(warning);
       const { begun, lock } = await lockRunFolder(out, resume);
       try {
         const store = new CheckpointStore(out, (recipe.checkpoint ?? defaultCheckpoint).keep);
