@@ -7,6 +7,7 @@
  * premultiplied alpha, as there, unless a background is given to put the picture on.
  */
 import type { Normalization } from '../../../compiler/model/types.ts';
+import { retrying } from '../files/transient.ts';
 import { premultiplied, times255, unpremultiplied } from './alpha.ts';
 import type { Decoded } from './decoded.ts';
 import { withPicture } from './open-picture.ts';
@@ -130,7 +131,7 @@ export function makeNormalizer({ mean, std }: Normalization): Normalizer {
  */
 export function loadFitted(file: string | Uint8Array, settings: FitSettings): Promise<Uint8Array> {
   const { size, background, maxPixels } = settings;
-  return withPicture(file, maxPixels, (image) => fitImage(image, size, background));
+  return retrying(() => withPicture(file, maxPixels, (image) => fitImage(image, size, background)));
 }
 
 /**

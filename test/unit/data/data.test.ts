@@ -213,6 +213,20 @@ describe('csv', () => {
     expect(batches.some((b) => b.skipped > 1)).toBe(true);
   });
 
+  it('ends where the system fails, which says nothing about a picture', async () => {
+    // Reading any process's memory from address 0 is an input/output error.
+    writeFileSync(join(folder, 'device.csv'), 'filepath,title\n/proc/self/mem,a\npictures/0.png,b\n');
+    const warned: string[] = [];
+    const source = await open(call('csv', ['device.csv'], { shuffle: false }), {
+      batch: 1,
+      warn: (d) => warned.push(d.message),
+    });
+    await expect(source.next()).rejects.toThrow(
+      'Z416: /proc/self/mem cannot be read after several attempts: input/output error of the device',
+    );
+    expect(warned).toEqual([]);
+  });
+
   it('names ten unreadable pictures and counts all', async () => {
     const files = Array.from({ length: 40 }, (_, i) => (i % 3 === 1 ? `gone/${i}.png` : readable(i % 10)));
     const warnings: Diagnostic[] = [];
