@@ -9,22 +9,15 @@ import { elementBytes, elementCount } from '../../runtime/data/safetensors/heade
 import { describeRun } from '../../runtime/train/node/run-folder.ts';
 import { formatBytes } from '../../runtime/webgpu/device.ts';
 import { compareWithBase, locateBase, openBase } from '../weights/adapter.ts';
-import {
-  type AdapterBase,
-  adapterMetadata,
-  adapterNamed,
-  digestWeights,
-  pathFrom,
-  pathIn,
-} from '../weights/adapter-file.ts';
+import { adapterMetadata, adapterNamed, digestWeights, pathFrom, pathIn } from '../weights/adapter-file.ts';
 import { adapterWeights, tensorsPath } from '../weights/formats/open-tensors.ts';
 import { writeSafetensors } from '../weights/formats/safetensors.ts';
 import type { LazyTensor } from '../weights/formats/tensor-file.ts';
+import { type AdapterBase, digestFile, type Manifest } from '../weights/package.ts';
 import { isRule, type WeightSource } from '../weights/source.ts';
 import { weightsToWrite } from '../weights/weights.ts';
 import { type ExportRequest, fillFolder, openSource } from './export.ts';
 import { makeFolder } from './folder.ts';
-import { digestFile, type Manifest } from './package.ts';
 
 /** What a run began with, from which the adapter is told apart; the base of an adapter. */
 async function recordedStart(source: string): Promise<string | undefined> {

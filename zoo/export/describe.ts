@@ -9,16 +9,14 @@ import type { Model } from '../../compiler/model/types.ts';
 import { readText } from '../../runtime/data/files/read-fully.ts';
 import { hasTokenizer } from '../../runtime/data/texts/tokenizer.ts';
 import { describeRun } from '../../runtime/train/node/run-folder.ts';
-import { isPackage, type Manifest, readManifest, type TrainingSummary } from './package.ts';
+import { isOwnPackage, type Manifest, readManifest, type TrainingSummary } from '../weights/package.ts';
 
 /** The manifest without what it says about files. */
 export type Description = Omit<Manifest, 'files'>;
 
 /** What a run folder, or a package made from one, tells about its training; undefined for anything else. */
 export async function readTraining(source: string): Promise<TrainingSummary | undefined> {
-  // Other projects have a model.json, too.
-  if (isPackage(source) && existsSync(join(source, 'model.zoo')))
-    return (await readManifest(source)).training;
+  if (isOwnPackage(source)) return (await readManifest(source)).training;
   const metrics = join(source, 'metrics.jsonl');
   if (!existsSync(metrics)) return undefined;
   const run = await describeRun(source);

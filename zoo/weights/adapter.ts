@@ -11,7 +11,6 @@ import { checkWeights } from '../../compiler/model/index.ts';
 import type { Model, Weight } from '../../compiler/model/types.ts';
 import { DiagnosticError, fail, refuseAll } from '../../grammar/diagnostics.ts';
 import {
-  type AdapterBase,
   type AdapterFacts,
   adapterFacts,
   bytesOf,
@@ -20,8 +19,8 @@ import {
   plainShape,
 } from './adapter-file.ts';
 import { type FitOptions, namedFileWeights, toFloat32 } from './file-weights.ts';
-import { openTensors, tensorsPath } from './formats/open-tensors.ts';
 import type { TensorFile } from './formats/tensor-file.ts';
+import { type AdapterBase, openNamed } from './package.ts';
 import { isRule, ruledWeights, type WeightSource } from './source.ts';
 
 /** How a person finds a base again. */
@@ -59,7 +58,7 @@ export function locateBase(path: string, base: AdapterBase): string {
 export async function openBase(model: Model, spec: string, options: FitOptions): Promise<WeightSource> {
   const ruled = ruledWeights(model, spec);
   if (ruled !== undefined) return ruled;
-  const file = await openTensors(tensorsPath(spec));
+  const file = await openNamed(spec);
   try {
     if (adapterFacts(file) !== undefined)
       fail(
