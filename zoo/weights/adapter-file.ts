@@ -103,16 +103,30 @@ export function bytesOf(values: Float32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
+/** The order in which weights are digested. */
+export function byName(weights: readonly Weight[]): Weight[] {
+  return [...weights].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
 /**
  * SHA-256 of weights in the order of their names: of each a line of JSON, `["visual.proj",[768,512]]`, and the
  * numbers as float32, little-endian.
  */
-export async function digestWeights(weights: readonly Weight[], source: WeightSource): Promise<string> {
-  const hash = createHash('sha256');
-  const sorted = [...weights].sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const weight of sorted) {
-    const shape = plainShape(source.storedShape(weight)!);
-    hash.update(`${JSON.stringify([weight.name, shape])}\n`).update(bytesOf(await source.read(weight)));
+export class WeightsDigest {
+  readonly #hash = createHash('sha256');
+
+  add(name: string, shape: readonly number[], bytes: Uint8Array): void {
+    this.#hash.update(`${JSON.stringify([name, plainShape(shape)])}\n`).update(bytes);
   }
-  return hash.digest('hex');
+
+  hex(): string {
+    return this.#hash.digest('hex');
+  }
+}
+
+export async function digestWeights(weights: readonly Weight[], source: WeightSource): Promise<string> {
+  const digest = new WeightsDigest();
+  for (const weight of byName(weights))
+    digest.add(weight.name, source.storedShape(weight)!, bytesOf(await source.read(weight)));
+  return digest.hex();
 }

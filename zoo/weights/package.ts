@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
 import type { ModuleHost } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
@@ -37,11 +37,11 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 export const baseSchema = z.object({
   /** A path, relative to the adapter's folder or absolute, or a rule: `init:0`, `hash`. */
   path: z.string(),
-  /** Of the weights that are taken from it, see `digestWeights`. */
+  /** Of the weights that are taken from it, see `WeightsDigest`. */
   weights_sha256: sha256,
   /** How many those are. */
   weights: z.int().positive(),
-  /** Of the file, where the base is a single one. */
+  /** Of the file or the shards, see `digestTensors`; absent for a rule. */
   file_sha256: sha256.optional(),
 });
 export type AdapterBase = z.infer<typeof baseSchema>;
@@ -99,6 +99,21 @@ export async function digestFile(path: string): Promise<FileDigest> {
     bytes += chunk.byteLength;
   }
   return { bytes, sha256: hash.digest('hex') };
+}
+
+/**
+ * SHA-256 of a file of weights; of an index, which says nothing of the numbers, that of the lines `sha256sum` prints for its
+ * shards in the order of their names.
+ */
+export async function digestTensors(path: string): Promise<string> {
+  const file = await openTensors(path);
+  await file.close();
+  if (file.shards === undefined) return (await digestFile(path)).sha256;
+  const hash = createHash('sha256');
+  const byName = new Map(file.shards.map((shard) => [basename(shard), shard]));
+  for (const name of [...byName.keys()].sort())
+    hash.update(`${(await digestFile(byName.get(name)!)).sha256}  ${name}\n`);
+  return hash.digest('hex');
 }
 
 interface LoadedPackage {
