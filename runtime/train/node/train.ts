@@ -86,7 +86,7 @@ export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
     try {
       const schedule = scheduleOf(recipe, source.batchesPerEpoch, options.steps);
       for (const warning of warmupWarning(recipe, schedule)) warn(warning);
-      const { begun, lock } = await lockRunFolder(out, resume);
+      const { begun, lock } = await lockRunFolder(out, resume, warn);
       try {
         const store = new CheckpointStore(out, (recipe.checkpoint ?? defaultCheckpoint).keep);
         const checkpoint = begun ? await store.latest(warn) : undefined;
