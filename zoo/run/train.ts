@@ -11,6 +11,7 @@ import { openBatchSource } from '../../runtime/data/sources/open.ts';
 import type { BatchSource } from '../../runtime/data/types.ts';
 import type { ProfileRecorder } from '../../runtime/profile/recorder.ts';
 import type { TrainResult } from '../../runtime/train/node/run.ts';
+import type { StopSignal } from '../../runtime/train/node/signals.ts';
 import { trainRecipe } from '../../runtime/train/node/train.ts';
 import { bundleRecipe } from '../export/index.ts';
 import { nodeHost } from '../host.ts';
@@ -37,6 +38,8 @@ interface TrainRequest {
   /** End before this step, counted from the run's beginning. */
   readonly steps?: number;
   readonly resume: boolean;
+  /** That of a process which listens already. */
+  readonly signal?: StopSignal;
   /** Overrides (`--set`) that the recipe was loaded with. */
   readonly overrides?: readonly TextOverride[];
   /** Remarks and warnings. */
@@ -96,6 +99,7 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
         executor,
         resume,
         ...(steps === undefined ? {} : { steps }),
+        ...(request.signal === undefined ? {} : { signal: request.signal }),
         ...(startedFrom === undefined ? {} : { startedFrom }),
         openSource: () => openSource(recipe, notify),
         files: bundleRecipe(nodeHost(), recipe, request.overrides ?? []),

@@ -5,6 +5,7 @@
  * Everything that can be refused is refused before anything is written or allocated.
  */
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { cutAtGather } from '../../../compiler/autodiff/chunk.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
@@ -33,7 +34,7 @@ import {
   lockRunFolder,
   type RunDescription,
 } from './run-folder.ts';
-import { listenForStop } from './signals.ts';
+import { listenForStop, type StopSignal } from './signals.ts';
 
 type TrainExecutor =
   | {
@@ -52,6 +53,8 @@ interface TrainOptions extends RunOptions {
   readonly resume: boolean;
   /** Opens the recipe's data; closed at the end. Called after the recipe and the folder were accepted. */
   openSource(): Promise<BatchSource>;
+  /** That of a process which listens already; released at the end. */
+  readonly signal?: StopSignal;
   /** What the weights start from, as the run's folder names it. */
   readonly startedFrom?: string;
   /** Self-contained texts for the run folder: `model.zoo`, `recipe.zoo`. */
@@ -80,7 +83,7 @@ export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
   const { settings, unread } = settingsFor(recipe, graph);
   await examineRunFolder(out, resume);
   for (const warning of unreadWarning(recipe.model.name, unread)) warn(warning);
-  const signal = listenForStop(options.notify);
+  const signal = options.signal ?? listenForStop(options.notify);
   try {
     const source = await options.openSource();
     try {
@@ -98,6 +101,9 @@ export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
           : [];
         if (changes.length > 0) warn(takenOver(changes));
         const step = checkpoint?.state.step ?? 0;
+        // What came while nothing else could be done is heard now. There is nothing to save, and compiling takes a while.
+        await setImmediate();
+        if (signal.requested) return { steps: step, stopped: true, seconds: 0 };
         const before = checkpoint === undefined ? { weights: options.startedFrom } : await describeRun(out);
         const description = { recipe: recipe.name, model: recipe.model.name, weights: before?.weights };
         await beginRunFolder(

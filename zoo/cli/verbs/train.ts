@@ -3,6 +3,7 @@
  * signals) are `runtime/train`.
  */
 import { fail } from '../../../grammar/diagnostics.ts';
+import type { StopSignal } from '../../../runtime/train/node/signals.ts';
 import type { DeviceChoice } from '../../run/devices.ts';
 import { trainFile } from '../../run/train.ts';
 import { loadRecipe, parseCount, parseOverrides } from '../models.ts';
@@ -22,7 +23,7 @@ interface TrainOptions {
   readonly json?: boolean;
 }
 
-export async function train(reference: string, options: TrainOptions): Promise<void> {
+export async function train(reference: string, options: TrainOptions, signal?: StopSignal): Promise<void> {
   const recipe = loadRecipe(reference, options.set);
   if (options.device === 'null') {
     fail('Z703', '--device null computes nothing, so it cannot train', '--device webgpu or reference');
@@ -36,6 +37,7 @@ export async function train(reference: string, options: TrainOptions): Promise<v
     tune: options.tune === true,
     ...(profiling === undefined ? {} : { profile: profiling.recorder }),
     resume: options.resume === true,
+    ...(signal === undefined ? {} : { signal }),
     overrides: parseOverrides(options.set),
     ...(weights === undefined ? {} : { weights }),
     base,
