@@ -8,7 +8,7 @@
  * cut goes on where it stood; after a finished one the next number is taken (`runs/ablation-2`).
  */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
@@ -20,7 +20,7 @@ import { count, note, print, table, writeText } from '../../zoo/cli/output.ts';
 import { openExecutor } from '../../zoo/run/devices.ts';
 import { trainFile } from '../../zoo/run/train.ts';
 import { openWeights } from '../../zoo/weights/weights.ts';
-import { chooseRunFolder, prepareData, runsFolder, writeReport } from '../emoji/command.ts';
+import { chooseRunFolder, prepareData, runsFolder, shownPath, writeReport } from '../emoji/command.ts';
 import { type Curve, type Objective, objectives, type Point } from './curves.ts';
 import { openTest, type ZeroShotTest, zeroShot } from './evaluate.ts';
 import { finalHead, finalRows, pointHead, pointRows, renderAblation } from './page.ts';
@@ -63,7 +63,7 @@ async function run(
   testFor: (model: Model) => Promise<ZeroShotTest>,
 ): Promise<Curve | undefined> {
   const { name, label, batch } = objective;
-  const recipe = loadRecipe(`${relative(process.cwd(), program)}#${name}`, []);
+  const recipe = loadRecipe(`${shownPath(program)}#${name}`, []);
   const path = join(folder, 'points.json');
   const known = readPoints(path);
   const points = [...(known[name] ?? [])];
@@ -86,7 +86,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: { runs: { type: 'string', default: runsFolder } } });
   const data = await prepareData();
   const folder = chooseRunFolder(values.runs, 'ablation');
-  const shown = relative(process.cwd(), folder);
+  const shown = shownPath(folder);
   mkdirSync(folder, { recursive: true });
   // The three image towers see the same pixels.
   let opened: Promise<ZeroShotTest> | undefined;

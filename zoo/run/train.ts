@@ -6,7 +6,7 @@ import { isText, type TextOverride, vocabularyOf } from '../../compiler/model/in
 import { columnCalls } from '../../compiler/model/recipes/columns.ts';
 import type { ModelInput, Recipe } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
-import { renderDiagnostics } from '../../grammar/render.ts';
+import { warningsTo } from '../../grammar/render.ts';
 import { openBatchSource } from '../../runtime/data/sources/open.ts';
 import type { BatchSource } from '../../runtime/data/types.ts';
 import type { ProfileRecorder } from '../../runtime/profile/recorder.ts';
@@ -65,7 +65,7 @@ function openSource(recipe: Recipe, notify: (text: string) => void): Promise<Bat
     tables,
     seed,
     normalization: model.normalization,
-    warn: (diagnostic) => notify(renderDiagnostics([diagnostic])),
+    warn: warningsTo(notify),
   });
 }
 

@@ -136,6 +136,11 @@ export async function writeAtomically(
   }
 }
 
+/** A text file: readers see the old one or the whole new one. The folder must exist. */
+export function writeText(path: string, text: string): Promise<void> {
+  return writeAtomically(path, (file) => writeFully(file, Buffer.from(text)));
+}
+
 /** @throws DiagnosticError Z413 for what is there and no file */
 export async function refuseOther(path: string): Promise<void> {
   const old = await stat(path).catch(() => undefined);

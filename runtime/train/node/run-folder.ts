@@ -8,8 +8,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Diagnostic, fail } from '../../../grammar/diagnostics.ts';
-import { failSystem, makeFolders } from '../../data/files/atomic.ts';
-import { writeText } from './checkpoints.ts';
+import { failSystem, makeFolders, writeText } from '../../data/files/atomic.ts';
 import { lockName, RunLock, refuseLocked, textOf } from './lock.ts';
 
 const marker = 'run.json';

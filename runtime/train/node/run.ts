@@ -7,8 +7,7 @@
 import { join } from 'node:path';
 import type { Recipe, Weight } from '../../../compiler/model/types.ts';
 import { averagePrefix } from '../../../compiler/optimizers.ts';
-import type { Diagnostic } from '../../../grammar/diagnostics.ts';
-import { renderDiagnostics } from '../../../grammar/render.ts';
+import { warningsTo } from '../../../grammar/render.ts';
 import { type TensorToWrite, writeSafetensors } from '../../data/safetensors/file.ts';
 import type { BatchSource } from '../../data/types.ts';
 import type { RunSettings } from '../changes.ts';
@@ -95,7 +94,7 @@ export class Run {
       await this.#restore(checkpoint);
       notify(`resuming at step ${start} of ${end}`);
     } else await this.#initialise();
-    const metrics = await MetricsFile.open(join(out, 'metrics.jsonl'), start, this.#warn);
+    const metrics = await MetricsFile.open(join(out, 'metrics.jsonl'), start, warningsTo(notify));
     const progress = this.#options.progress ? showProgress(start, end) : undefined;
     let last: MetricsRow | undefined;
     try {
@@ -134,8 +133,6 @@ export class Run {
       await metrics.close();
     }
   }
-
-  readonly #warn = (warning: Diagnostic): void => this.#options.notify(renderDiagnostics([warning]));
 
   #saveEvery(): number {
     const { every } = this.#options.recipe.checkpoint ?? defaultCheckpoint;

@@ -11,7 +11,7 @@ import type { Graph } from '../../../compiler/graph/types.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
 import { keptPrefixes } from '../../../compiler/optimizers.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
-import { renderDiagnostics } from '../../../grammar/render.ts';
+import { warningsTo } from '../../../grammar/render.ts';
 import type { BatchSource } from '../../data/types.ts';
 import { chunkByChunk, type StepComputation, wholeBatch } from '../../reference/computation.ts';
 import { ReferenceTrainSession } from '../../reference/session.ts';
@@ -76,7 +76,7 @@ function modelHash(graph: Graph, settings: UpdateSettings): string {
  */
 export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
   const { recipe, out, resume } = options;
-  const warn = (warning: Diagnostic): void => options.notify(renderDiagnostics([warning]));
+  const warn = warningsTo(options.notify);
   checkSupported(recipe, options.executor.kind === 'reference');
   checkHostBatch(recipe);
   const graph = traceLoss(recipe);

@@ -87,22 +87,17 @@ const preprocessor = z.object({ image_mean: colours.optional(), image_std: colou
 function preprocessorClaims(json: unknown, file: string): Claim[] {
   const { success, data } = preprocessor.safeParse(json);
   if (!success) return [];
-  return colourClaims(data.image_mean, data.image_std, (key) => `image_${key} of ${file}`);
+  return colourClaims({ mean: data.image_mean, std: data.image_std }, (key) => `image_${key} of ${file}`);
 }
 
 function colourClaims(
-  mean: readonly number[] | undefined,
-  std: readonly number[] | undefined,
+  given: { readonly mean?: readonly number[] | undefined; readonly std?: readonly number[] | undefined },
   where: (key: string) => string,
 ): Claim[] {
-  return [
-    ...(mean === undefined
-      ? []
-      : [{ where: where('mean'), tower: 'vision' as const, what: 'mean' as const, value: mean }]),
-    ...(std === undefined
-      ? []
-      : [{ where: where('std'), tower: 'vision' as const, what: 'std' as const, value: std }]),
-  ];
+  return (['mean', 'std'] as const).flatMap((what): Claim[] => {
+    const value = given[what];
+    return value === undefined ? [] : [{ where: where(what), tower: 'vision', what, value }];
+  });
 }
 
 const act = z.object({ approximate: z.string().optional() }).nullish();
@@ -172,11 +167,7 @@ function openClipClaims(json: unknown, file: string): Claim[] {
           claim('text', 'no_causal_mask', 'causal', !text.no_causal_mask, `${text.no_causal_mask}`),
         ]
       : []),
-    ...colourClaims(
-      data.preprocess_cfg?.mean,
-      data.preprocess_cfg?.std,
-      (key) => `preprocess_cfg.${key} of ${file}`,
-    ),
+    ...colourClaims(data.preprocess_cfg ?? {}, (key) => `preprocess_cfg.${key} of ${file}`),
   ];
 }
 
