@@ -16,6 +16,9 @@ const pools: Readonly<Record<string, string>> = {
 };
 const causal: Readonly<Record<string, boolean>> = { TextTransformer: true, SigLIPTextTransformer: false };
 
+/** How pictures of every model are brought to its size, in open_clip's words. */
+const resizing = { resize_mode: 'shortest', interpolation: 'bicubic' } as const;
+
 /** Activations that the language has a word for. */
 const activations = ['quick_gelu', 'gelu', 'gelu_tanh', 'silu', 'relu', 'tanh', 'sigmoid'];
 
@@ -23,6 +26,8 @@ const activations = ['quick_gelu', 'gelu', 'gelu_tanh', 'silu', 'relu', 'tanh', 
 function ownValue(model: Model, part: Part | undefined, { tower, what }: Claim): Claim['value'] | undefined {
   if (what === 'mean' || what === 'std')
     return model.resolution === undefined ? undefined : model.normalization[what];
+  if (what === 'resize_mode' || what === 'interpolation')
+    return model.resolution === undefined ? undefined : resizing[what];
   if (what === 'resolution') return model.resolution;
   const bundled = part !== undefined && !part.block.origin.endsWith('.zoo');
   if (what === 'pool') return bundled ? pools[part.block.name] : undefined;
@@ -48,6 +53,8 @@ function shown(value: Claim['value']): string {
 /** What the model has, in words: `vision.act is quick_gelu`. */
 function inModel({ tower, what }: Claim, value: Claim['value']): string {
   if (what === 'mean' || what === 'std') return `pictures are normalised by ${shown(value)} here`;
+  if (what === 'resize_mode' || what === 'interpolation')
+    return `pictures are resized by ${shown(value)} here`;
   if (what === 'pool') return `the ${tower} tower's is ${shown(value)}`;
   if (what === 'causal')
     return `the ${tower} tower ${value === true ? 'masks' : 'does not mask'} what follows`;
