@@ -240,6 +240,26 @@ describe('training from an adapter', () => {
   });
 });
 
+describe('a base in shards', () => {
+  it('is recorded by a digest over its shards, which sha256sum of them gives, too', async () => {
+    const tensors = [...tensorsOf('base/weights.safetensors')];
+    const names = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'];
+    const shardOf = (i: number) => names[i % 2]!;
+    mkdirSync(workspace.path('shards'));
+    for (const name of names)
+      workspace.writeTensors(`shards/${name}`, new Map(tensors.filter((_, i) => shardOf(i) === name)));
+    const map = Object.fromEntries(tensors.map(([name], i) => [name, shardOf(i)]));
+    workspace.write('shards/model.safetensors.index.json', JSON.stringify({ weight_map: map }));
+    await exportTo('of-shards', 'whole', 'lora', 'adapter', '--base', 'shards');
+    const lines = names.map((name) => `${sha256(`shards/${name}`)}  ${name}\n`).join('');
+    expect(manifestOf('of-shards').base).toEqual({
+      ...manifestOf('adapter').base,
+      path: '../shards',
+      file_sha256: createHash('sha256').update(lines).digest('hex'),
+    });
+  });
+});
+
 describe('a base', () => {
   const identity = () => {
     const { base } = manifestOf('adapter');

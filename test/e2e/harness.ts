@@ -121,7 +121,11 @@ export class Workspace {
   }
 
   /** Starts a call and sends `signal` once `ready` says so (asked every 5 ms); resolves with the outcome. */
-  interrupt(args: readonly string[], signal: NodeJS.Signals, ready: () => boolean): Promise<Outcome> {
+  interrupt(
+    args: readonly string[],
+    signal: NodeJS.Signals,
+    ready: (pid: number) => boolean,
+  ): Promise<Outcome> {
     const child = spawn(process.execPath, commandLine(args), { cwd: this.folder, env: environment({}) });
     const streams = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) {
@@ -130,7 +134,7 @@ export class Workspace {
       });
     }
     const timer = setInterval(() => {
-      if (ready()) {
+      if (ready(child.pid!)) {
         clearInterval(timer);
         child.kill(signal);
       }

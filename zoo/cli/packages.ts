@@ -11,7 +11,7 @@ import { fail } from '../../grammar/diagnostics.ts';
 import { parse } from '../../grammar/parser.ts';
 import { isPackage, loadPackage } from '../export/index.ts';
 import { nodeHost } from '../host.ts';
-import { isRule, type WeightSource } from '../weights/source.ts';
+import type { WeightSource } from '../weights/source.ts';
 import { openWeights } from '../weights/weights.ts';
 import { parseOverrides, unwrap } from './models.ts';
 import { note } from './output.ts';
@@ -64,12 +64,6 @@ export async function loadModel(reference: string, settings: readonly string[]):
   return modelAt(await locateModel(reference), settings);
 }
 
-/** The file that a folder of ours means where it is named as weights, once it is verified. */
-async function weightsPath(spec: string): Promise<string> {
-  const ours = !isRule(spec) && isPackage(spec) && existsSync(join(spec, 'model.zoo'));
-  return ours ? (await loadPackage(spec)).weights : spec;
-}
-
 /** What a verb was given beside MODEL. */
 interface WeightsOptions {
   readonly weights?: string;
@@ -88,8 +82,7 @@ export async function loadModelWithWeights(
   if (given === undefined)
     fail('Z703', `${reference} needs weights`, '--weights FILE, or an exported folder as MODEL');
   const model = modelAt(location, set);
-  const source = weights === undefined ? given : await weightsPath(weights);
-  const opened = await openWeights(model, source, { base });
+  const opened = await openWeights(model, given, { base });
   for (const remark of opened.remarks) note(remark);
   return { model, weights: opened };
 }

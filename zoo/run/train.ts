@@ -6,13 +6,14 @@ import { isText, type TextOverride, vocabularyOf } from '../../compiler/model/in
 import { columnCalls } from '../../compiler/model/recipes/columns.ts';
 import type { ModelInput, Recipe } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
-import { renderDiagnostics } from '../../grammar/render.ts';
+import { warningsTo } from '../../grammar/render.ts';
 import { openBatchSource } from '../../runtime/data/sources/open.ts';
 import type { BatchSource } from '../../runtime/data/types.ts';
 import { type Collective, single } from '../../runtime/dist/collective.ts';
 import type { ProfileRecorder } from '../../runtime/profile/recorder.ts';
 import { showProgress } from '../../runtime/train/node/progress.ts';
 import type { TrainResult } from '../../runtime/train/node/run.ts';
+import type { StopSignal } from '../../runtime/train/node/signals.ts';
 import { trainRecipe } from '../../runtime/train/node/train.ts';
 import { bundleRecipe } from '../export/index.ts';
 import { nodeHost } from '../host.ts';
@@ -42,6 +43,8 @@ interface TrainRequest {
   readonly resume: boolean;
   /** The ranks of this run; alone by default. */
   readonly group?: Collective;
+  /** That of a process which listens already. */
+  readonly signal?: StopSignal;
   /** Overrides (`--set`) that the recipe was loaded with. */
   readonly overrides?: readonly TextOverride[];
   /** Remarks and warnings. */
@@ -66,7 +69,8 @@ function openSource(recipe: Recipe, notify: (text: string) => void): Promise<Bat
     inputs,
     tables,
     seed,
-    warn: (diagnostic) => notify(renderDiagnostics([diagnostic])),
+    normalization: model.normalization,
+    warn: warningsTo(notify),
   });
 }
 
@@ -104,6 +108,7 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
         group,
         resume,
         ...(steps === undefined ? {} : { steps }),
+        ...(request.signal === undefined ? {} : { signal: request.signal }),
         ...(startedFrom === undefined ? {} : { startedFrom }),
         openSource: () => openSource(recipe, notify),
         files: bundleRecipe(nodeHost(), recipe, request.overrides ?? []),

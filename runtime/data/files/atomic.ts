@@ -21,6 +21,10 @@ const reasons: Readonly<Record<string, string>> = {
   EFBIG: 'the file would be too large for this file system',
   EROFS: 'the file system is read-only',
   EMFILE: 'too many open files',
+  ENFILE: 'too many open files in the whole system',
+  ENOMEM: 'not enough memory',
+  EAGAIN: 'the system has no room for it at the moment',
+  EBUSY: 'it is in use',
   EIO: 'input/output error of the device',
   EEXIST: 'it exists already',
   ENOTEMPTY: 'the folder is not empty',
@@ -130,6 +134,11 @@ export async function writeAtomically(
     if (created) await rm(temporary, { force: true });
     failSystem('Z413', `cannot write ${path}`, error);
   }
+}
+
+/** A text file: readers see the old one or the whole new one. The folder must exist. */
+export function writeText(path: string, text: string): Promise<void> {
+  return writeAtomically(path, (file) => writeFully(file, Buffer.from(text)));
 }
 
 /** @throws DiagnosticError Z413 for what is there and no file */

@@ -19,7 +19,8 @@ export interface StopSignal {
 export function listenForStop(notify: (text: string) => void): StopSignal {
   let asked: number | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (asked === undefined) notify(`${signal}: finishing this step and saving (again: stop at once)`);
+    if (asked === undefined)
+      notify(`${signal}: finishing what is under way and saving (again: stop at once)`);
     else if (performance.now() - asked > echo) process.exit(128 + constants.signals[signal]);
     asked ??= performance.now();
   };

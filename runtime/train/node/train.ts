@@ -5,11 +5,12 @@
  * Everything that can be refused is refused before anything is written or allocated.
  */
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
 import { keptPrefixes } from '../../../compiler/optimizers.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
-import { renderDiagnostics } from '../../../grammar/render.ts';
+import { warningsTo } from '../../../grammar/render.ts';
 import type { BatchSource } from '../../data/types.ts';
 import type { Collective } from '../../dist/collective.ts';
 import { dividedAmong, ownShare } from '../../dist/share.ts';
@@ -17,7 +18,7 @@ import { type Change, describeChange, type RunSettings, runSettings } from '../c
 import { batchCounters } from '../counters.ts';
 import { chunkSize, traceLoss } from '../plan.ts';
 import { agreedBeginning, checkAgreement, shareState } from '../ranks.ts';
-import { scheduleOf } from '../schedule.ts';
+import { scheduleOf, warmupWarning } from '../schedule.ts';
 import { checkHostBatch, checkSupported, settingsFor, unreadWarning } from '../supported.ts';
 import { trainLoop } from '../trainer.ts';
 import type { UpdateSettings } from '../types.ts';
@@ -42,6 +43,8 @@ interface TrainOptions extends RunOptions {
   readonly resume: boolean;
   /** Opens the recipe's data; closed at the end. Called after the recipe and the folder were accepted. */
   openSource(): Promise<BatchSource>;
+  /** That of a process which listens already; released at the end. */
+  readonly signal?: StopSignal;
   /** What the weights start from, as the run's folder names it. */
   readonly startedFrom?: string;
   /** Self-contained texts for the run folder: `model.zoo`, `recipe.zoo`. */
@@ -64,18 +67,19 @@ function modelHash(graph: Graph, settings: UpdateSettings): string {
 export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
   const { out, resume, group } = options;
   const recipe = dividedAmong(options.recipe, group);
-  const warn = (warning: Diagnostic): void => options.notify(renderDiagnostics([warning]));
+  const warn = warningsTo(options.notify);
   checkSupported(recipe, options.executor.kind === 'reference', group.size);
   checkHostBatch(recipe);
   const graph = traceLoss(recipe);
   const { settings, unread } = settingsFor(recipe, graph);
   if (group.rank === 0) await examineRunFolder(out, resume);
   for (const warning of unreadWarning(recipe.model.name, unread)) warn(warning);
-  const signal = listenForStop(options.notify);
+  const signal = options.signal ?? listenForStop(options.notify);
   try {
     const source = await openShare(options);
     try {
       const schedule = scheduleOf(recipe, source.batchesPerEpoch, options.steps);
+      if (group.rank === 0) for (const warning of warmupWarning(recipe, schedule)) warn(warning);
       const hash = modelHash(graph, settings);
       const compared = runSettings(options.recipe, schedule, source.identity, group.size);
       if (group.size > 1) await checkAgreement(group, { ...agreed(compared), 'the computation': hash });
@@ -115,8 +119,8 @@ async function openShare({ recipe, group, openSource }: TrainOptions): Promise<B
 async function lead(options: TrainOptions, parts: RankParts): Promise<TrainResult> {
   const { recipe, out, resume } = options;
   const { shared, graph, hash, compared, signal } = parts;
-  const warn = (warning: Diagnostic): void => options.notify(renderDiagnostics([warning]));
-  const { begun, lock } = await lockRunFolder(out, resume);
+  const warn = warningsTo(options.notify);
+  const { begun, lock } = await lockRunFolder(out, resume, warn);
   try {
     const store = new CheckpointStore(out, (recipe.checkpoint ?? defaultCheckpoint).keep);
     const checkpoint = begun ? await store.latest(warn) : undefined;
@@ -126,6 +130,10 @@ async function lead(options: TrainOptions, parts: RankParts): Promise<TrainResul
       : [];
     if (changes.length > 0) warn(takenOver(changes));
     const step = checkpoint?.state.step ?? 0;
+    // What came while nothing else could be done is heard now. There is nothing to save, and compiling takes a while.
+    // Several ranks stop together, before their first step.
+    await setImmediate();
+    if (signal.requested && shared.group.size === 1) return { steps: step, stopped: true, seconds: 0 };
     const before = checkpoint === undefined ? { weights: options.startedFrom } : await describeRun(out);
     const description = { recipe: recipe.name, model: recipe.model.name, weights: before?.weights };
     await beginRunFolder(

@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { ModelInput, StaticCall, StaticValueData } from '../../../compiler/model/types.ts';
+import { clipNormalization } from '../../../compiler/model/index.ts';
+import type {
+  ModelInput,
+  Normalization,
+  StaticCall,
+  StaticValueData,
+} from '../../../compiler/model/types.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { openBatchSource } from '../../../runtime/data/sources/open.ts';
 import type { Batch, BatchSource } from '../../../runtime/data/types.ts';
@@ -60,9 +66,21 @@ function csv(fields: Record<string, StaticValueData>, options: Record<string, St
 async function open(
   data: StaticCall,
   inputs: readonly ModelInput[],
-  options: { batch?: number; seed?: number; warn?: (d: Diagnostic) => void } = {},
+  options: {
+    batch?: number;
+    seed?: number;
+    normalization?: Normalization;
+    warn?: (d: Diagnostic) => void;
+  } = {},
 ) {
-  const source = await openBatchSource(data, { batch: 3, seed: 1, folder, ...options, inputs });
+  const source = await openBatchSource(data, {
+    batch: 3,
+    seed: 1,
+    normalization: clipNormalization,
+    folder,
+    ...options,
+    inputs,
+  });
   opened.push(source);
   return source;
 }

@@ -18,10 +18,10 @@ import { RunLock } from '../../../runtime/train/node/lock.ts';
 import { MetricsFile } from '../../../runtime/train/node/metrics.ts';
 import { readLabels, readTexts } from '../../../zoo/cli/text-lists.ts';
 import { fmt } from '../../../zoo/cli/verbs/fmt.ts';
-import { digestFile, loadPackage } from '../../../zoo/export/package.ts';
 import { nodeHost } from '../../../zoo/host.ts';
 import { openTensors } from '../../../zoo/weights/formats/open-tensors.ts';
 import { openSafetensors } from '../../../zoo/weights/formats/safetensors.ts';
+import { digestFile, loadPackage } from '../../../zoo/weights/package.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'zooc-irregular-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -4,6 +4,7 @@
  */
 import { fail } from '../../../grammar/diagnostics.ts';
 import type { Collective } from '../../../runtime/dist/collective.ts';
+import type { StopSignal } from '../../../runtime/train/node/signals.ts';
 import type { DeviceChoice } from '../../run/devices.ts';
 import { onRanks, startRanks } from '../../run/ranks.ts';
 import { trainFile } from '../../run/train.ts';
@@ -26,7 +27,7 @@ interface TrainOptions {
   readonly ranks?: string;
 }
 
-export async function train(reference: string, options: TrainOptions): Promise<void> {
+export async function train(reference: string, options: TrainOptions, signal?: StopSignal): Promise<void> {
   if (options.ranks !== undefined) {
     const count = parseCount('--ranks', options.ranks);
     if (count > 1) {
@@ -34,10 +35,15 @@ export async function train(reference: string, options: TrainOptions): Promise<v
       return;
     }
   }
-  await onRanks({ note, report }, (group) => trainOn(group, reference, options));
+  await onRanks({ note, report }, (group) => trainOn(group, reference, options, signal));
 }
 
-async function trainOn(group: Collective, reference: string, options: TrainOptions): Promise<void> {
+async function trainOn(
+  group: Collective,
+  reference: string,
+  options: TrainOptions,
+  signal?: StopSignal,
+): Promise<void> {
   const recipe = loadRecipe(reference, options.set);
   if (options.device === 'null') {
     fail('Z703', '--device null computes nothing, so it cannot train', '--device webgpu or reference');
@@ -52,6 +58,7 @@ async function trainOn(group: Collective, reference: string, options: TrainOptio
     ...(profiling === undefined ? {} : { profile: profiling.recorder }),
     resume: options.resume === true,
     group,
+    ...(signal === undefined ? {} : { signal }),
     overrides: parseOverrides(options.set),
     ...(weights === undefined ? {} : { weights }),
     base,
