@@ -12,7 +12,7 @@ import { joinRanks } from '../../runtime/dist/node/mpi.ts';
  * Milliseconds in which rank 0 says what went wrong: mostly the same goes wrong on every rank, and the first to end
  * ends them all.
  */
-const firstWord = 500;
+const firstWord = 5000;
 
 interface RankCaller {
   /** Remarks and errors. */
