@@ -62,7 +62,7 @@ async function naming<T>(what: string, work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw new Error(`${what} cannot be decoded: ${reasonOf(error)}`);
+    throw new Error(`${what} cannot be decoded: ${reasonOf(error)}`, { cause: error });
   }
 }
 

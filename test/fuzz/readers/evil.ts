@@ -101,14 +101,25 @@ const rawValues: readonly string[] = [
   `[${'1,'.repeat(3_000)}1]`,
 ];
 
-/** Every value within, with who holds it. */
-function* placesIn(value: unknown): Generator<readonly [holder: Record<string, unknown>, key: string]> {
-  if (typeof value !== 'object' || value === null) return;
-  const holder = value as Record<string, unknown>;
-  for (const key of Object.keys(holder)) {
-    yield [holder, key];
-    yield* placesIn(holder[key]);
+type Holder = Record<string, unknown>;
+
+/** Values that nest deeper are not taken apart: JSON.stringify would not write them. */
+const deepest = 200;
+
+/** Every value within, with who holds it; none where they nest too deep. */
+function placesIn(value: unknown): (readonly [holder: Holder, key: string])[] {
+  const places: (readonly [Holder, string])[] = [];
+  const open: (readonly [value: unknown, depth: number])[] = [[value, 0]];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const [found, depth] = next;
+    if (typeof found !== 'object' || found === null) continue;
+    if (depth > deepest) return [];
+    for (const [key, inner] of Object.entries(found)) {
+      places.push([found as Holder, key]);
+      open.push([inner, depth + 1]);
+    }
   }
+  return places;
 }
 
 /** Stands for a text that no JSON.stringify would write. */
@@ -122,7 +133,7 @@ export function changedJson(text: string, random: Random): string | undefined {
   } catch {
     return undefined;
   }
-  const places = [...placesIn(json)];
+  const places = placesIn(json);
   if (places.length === 0) return undefined;
   const [holder, key] = random.pick(places);
   let raw = random.pick(rawValues);

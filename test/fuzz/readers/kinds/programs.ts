@@ -70,7 +70,7 @@ const checkBounds = { ms: () => 10_000, memory: () => 512 * 2 ** 20 };
 export const programReaders: readonly Reader[] = [
   {
     name: 'syntax',
-    share: 3,
+    share: 4,
     seeds: damaged,
     tokens: programTokens,
     open: fromFile('x.zoo', (path) => {
@@ -82,7 +82,7 @@ export const programReaders: readonly Reader[] = [
   },
   {
     name: 'program',
-    share: 0.7,
+    share: 2,
     seeds: damaged,
     tokens: programTokens,
     open: () => (bytes) => orThrow(checkFile(lowHost({ 'fuzz.zoo': textOf(bytes) }), 'fuzz.zoo')),
@@ -90,7 +90,7 @@ export const programReaders: readonly Reader[] = [
   },
   {
     name: 'settings of the command line',
-    share: 0.7,
+    share: 1.5,
     seeds: () =>
       ['vision.layers=2', 'text.context=5', 'vision.act=gelu', 'vision.width=1 + 2 * 3'].map(bytesOf),
     tokens: [...programTokens, 'vision.', 'text.', 'gelu', 'identity', '=', '.'],
@@ -143,7 +143,7 @@ export const programReaders: readonly Reader[] = [
   },
   {
     name: 'program beside others',
-    share: 2,
+    share: 3,
     seeds: () => [bytesOf('import "./other.zoo" { A }\nimport "acme" { C }\nblock B { a: A()  c: C() }\n')],
     tokens: [
       ...programTokens,

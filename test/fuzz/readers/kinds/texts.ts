@@ -178,7 +178,7 @@ export const textReaders: readonly Reader[] = [
   },
   {
     name: 'caption',
-    share: 6,
+    share: 8,
     seeds: () =>
       [
         'a photo of a cat',
