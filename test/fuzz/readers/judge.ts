@@ -3,8 +3,9 @@
  * waits for, too much time, memory that the input does not account for, a descriptor left open. Hangs and ends of
  * the process are seen from outside (watch.ts).
  *
- * Time, memory and descriptors also depend on what else goes on. What is above a bound is run again, after a
- * collection of garbage, and counts only where that is above it each time.
+ * Time is the processor's: the machine may be busy. It, memory and descriptors also depend on what else goes on in the
+ * process: what is above a bound is run again, after a collection of garbage, and counts only where that is above it
+ * each time.
  */
 import { readdirSync, writeFileSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -15,6 +16,7 @@ import { type Bounds, boundsOf, type Read, type Reader } from './reader.ts';
 
 export interface Verdict {
   readonly accepted: boolean;
+  /** Of the processor. */
   readonly ms: number;
   /** Bytes by which memory grew. */
   readonly grown: number;
@@ -65,14 +67,15 @@ const patience = 200;
 
 async function attempt(read: Read, bytes: Uint8Array): Promise<Attempt> {
   const [open, before, highest] = [descriptors(), held(), peak()];
-  const began = performance.now();
+  const began = process.cpuUsage();
   let error: unknown;
   try {
     await read(bytes);
   } catch (thrown) {
     error = thrown ?? new TypeError('nothing was thrown');
   }
-  const ms = performance.now() - began;
+  const { user, system } = process.cpuUsage(began);
+  const ms = (user + system) / 1000;
   const grown = Math.max(0, held() - before, peak() - highest);
   await turn();
   let left = descriptors() - open;
@@ -109,6 +112,14 @@ function excess({ ms, grown, left }: Attempt, bytes: Uint8Array, bounds: Bounds)
   return grown > bounds.memory(bytes.length) ? 'takes too much memory' : undefined;
 }
 
+/** Buffers are freed beside JavaScript, some time after it lets go of them. */
+async function collect(): Promise<void> {
+  for (let i = 0; i < 3; i++) {
+    globalThis.gc?.();
+    await turn();
+  }
+}
+
 const confirmations = 3;
 
 /** @param beat called before each attempt, for who watches from outside */
@@ -139,7 +150,7 @@ export async function judge(
   let least = first;
   for (let i = 0; i < confirmations; i++) {
     beat();
-    globalThis.gc?.();
+    await collect();
     forgetPeak();
     least = await attempt(read, bytes);
     if (excess(least, bytes, bounds) !== beyond) return verdict(least, undefined);

@@ -5,7 +5,7 @@ import { type Diagnostic, DiagnosticError } from '../../../grammar/diagnostics.t
 import type { Random } from './random.ts';
 
 export interface Bounds {
-  /** Milliseconds for an input of so many bytes. */
+  /** Milliseconds of the processor for an input of so many bytes. */
   readonly ms: (bytes: number) => number;
   /** Bytes that memory may grow by. */
   readonly memory: (bytes: number) => number;
@@ -52,12 +52,15 @@ export function boundsOf({ bounds }: Reader): Bounds {
 }
 
 /** A reader of files: each input is written over the one before. */
-export function fromFile(name: string, read: (path: string, folder: string) => unknown): Reader['open'] {
+export function fromFile(
+  name: string,
+  read: (path: string, folder: string, bytes: Uint8Array) => unknown,
+): Reader['open'] {
   return (folder) => {
     const path = join(folder, name);
     return (bytes) => {
       writeFileSync(path, bytes);
-      return read(path, folder);
+      return read(path, folder, bytes);
     };
   };
 }

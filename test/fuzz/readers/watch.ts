@@ -25,14 +25,14 @@ export interface WatchOptions {
   readonly most: number;
   /** Milliseconds beyond a reader's bound after which an input counts as a hang. */
   readonly grace?: number;
+  /** Inputs that are tried, each in a process, to make one that hangs or crashes small. */
+  readonly probes?: number;
 }
 
 /** A heap of this many mebibytes is above what all bounds allow, and ends a process before the machine suffers. */
 const engine = ['--expose-gc', '--max-old-space-size=1024', '--import', 'tsx'];
 const largestInput = 2 ** 18;
 const looks = 200;
-/** Inputs that are tried, each in a process, to make one that hangs or crashes small. */
-const probes = 24;
 /** A process starts, loads the compiler, and makes seeds. */
 const startup = 20_000;
 
@@ -61,9 +61,9 @@ function watched(
     let since = Date.now();
     let hangs = false;
     const timer = setInterval(() => {
-      const { beat, part } = readProgress(progress, parts.length).place;
+      const { beat, part, number } = readProgress(progress, parts.length).place;
       if (beat !== last) [last, since] = [beat, Date.now()];
-      else if (Date.now() - since > allowed(part) + (beat === 0 ? startup : 0)) {
+      else if (Date.now() - since > allowed(part) + (beat === 0 || number === settingUp ? startup : 0)) {
         hangs = true;
         child.kill('SIGKILL');
       }
@@ -131,7 +131,7 @@ async function lastInput(
     const part: Part = { reader: name, first: 0, end: 1, input: Buffer.from(smaller).toString('base64') };
     return (await runProcess([part], known, options)).how !== undefined;
   };
-  return few ? shrink(bytes, dies, probes) : bytes;
+  return few ? shrink(bytes, dies, options.probes ?? 24) : bytes;
 }
 
 /** Runs all parts, however many processes it takes. */

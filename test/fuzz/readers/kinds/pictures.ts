@@ -1,5 +1,6 @@
 /** Pictures: our own decoders, libvips behind its openers, and SVG, whose renderer is a process of its own. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
 import { loadFitted } from '../../../../runtime/data/pictures/images.ts';
 import { textTokens } from '../evil.ts';
 import { bytesOf, type Reader } from '../reader.ts';
@@ -90,9 +91,11 @@ export const pictureReaders: readonly Reader[] = [
       svg(
         '<filter id="f"><feGaussianBlur stdDeviation="2"/></filter><rect width="8" height="8" filter="url(#f)"/>',
       ),
+      gzipSync(svg('<rect width="4" height="4"/>')),
     ],
     tokens: [
       ...textTokens,
+      gzipSync(' '.repeat(2 ** 22)),
       '<!DOCTYPE svg [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>',
       '&b;',
       '<!ENTITY x SYSTEM "file:///etc/passwd">',

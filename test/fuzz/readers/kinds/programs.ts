@@ -31,8 +31,8 @@ function lowHost(files: Readonly<Record<string, string>>): ModuleHost {
 }
 
 const samples = () => [...samplePrograms().values()].map(shallow);
-/** Damaged and senseless programs, a few hundred, that the mutations go on from. */
-const damaged = () => [...samples(), ...mutatePrograms(1, 200), ...mutateMeanings(1, 200)].map(bytesOf);
+/** Damaged and senseless programs, that the mutations go on from. */
+const damaged = () => [...samples(), ...mutatePrograms(1, 50), ...mutateMeanings(1, 50)].map(bytesOf);
 
 const programTokens = [
   ...textTokens,

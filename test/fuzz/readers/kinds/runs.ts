@@ -1,6 +1,7 @@
 /** What lies in run folders and caches: descriptions, checkpoints, metrics, locks, measured schedules. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { encodeSafetensors } from '../../../../runtime/data/safetensors/tensors.ts';
 import { CheckpointStore, type RunState, restoreState } from '../../../../runtime/train/node/checkpoints.ts';
 import { lockName, refuseLocked } from '../../../../runtime/train/node/lock.ts';
 import { MetricsFile } from '../../../../runtime/train/node/metrics.ts';
@@ -10,6 +11,7 @@ import { cachePath, loadTuned, type TuneIdentity } from '../../../../runtime/tun
 import { readTraining } from '../../../../zoo/export/describe.ts';
 import { changedJson, jsonTokens, mutateJson } from '../evil.ts';
 import { bytesOf, fromFile, type Mutation, type Reader } from '../reader.ts';
+import { changeHeader } from './weights.ts';
 
 const state: RunState = {
   step: 3,
@@ -31,6 +33,15 @@ async function savedRun(folder: string): Promise<string> {
   const carried = [{ name: 'carried', shape: [], dtype: 'F32' as const, data: Float32Array.of(1) }];
   await store.save(session, carried, state);
   return join(store.folder, 'step-00000003.safetensors');
+}
+
+/** One of an older version, which may be changed without being found out. */
+function withoutChecksum(): Uint8Array {
+  const weight = { dtype: 'F32' as const, shape: [2], data: Float32Array.of(1, 2) };
+  return encodeSafetensors(
+    new Map([['w', weight]]),
+    new Map([['zooc.run', JSON.stringify({ version: 1, ...state })]]),
+  );
 }
 
 /** The checkpoint that a run would go on from, and what it holds. */
@@ -86,7 +97,8 @@ export const runReaders: readonly Reader[] = [
   {
     name: 'checkpoint',
     share: 4,
-    seeds: async (folder) => [readFileSync(await savedRun(folder))],
+    seeds: async (folder) => [readFileSync(await savedRun(folder)), withoutChecksum()],
+    mutations: [changeHeader],
     tokens: [...jsonTokens, 'zooc.sha256', 'zooc.run', '\\"version\\":1', '\\"version\\":2'],
     open: async (folder) => {
       await savedRun(folder);

@@ -1,10 +1,11 @@
 /** Arrays of numpy, tables and what stands in their cells, lists of texts, captions. */
 import { writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import type { ModelInput } from '../../../../compiler/model/types.ts';
+import { join } from 'node:path';
+import type { ModelInput, StaticCall } from '../../../../compiler/model/types.ts';
 import { decodeText } from '../../../../runtime/data/files/decode-text.ts';
 import { readNpy } from '../../../../runtime/data/files/npy.ts';
 import { readLines } from '../../../../runtime/data/files/text-lines.ts';
+import { encodeSafetensors, type Tensor } from '../../../../runtime/data/safetensors/tensors.ts';
 import { readCsvTable, type TableFormat } from '../../../../runtime/data/sources/csv-table.ts';
 import { openBatchSource } from '../../../../runtime/data/sources/open.ts';
 import { createTokenizer } from '../../../../runtime/data/texts/tokenizer.ts';
@@ -12,7 +13,8 @@ import { encodeNpy } from '../../../../zoo/cli/npy.ts';
 import { readLabels, readTemplates, readTexts } from '../../../../zoo/cli/text-lists.ts';
 import { staticCall as call } from '../../../support/training/static-call.ts';
 import { jsonTokens, mutateJson, textTokens } from '../evil.ts';
-import { bytesOf, fromFile, type Reader } from '../reader.ts';
+import { bytesOf, fromFile, type Mutation, type Reader } from '../reader.ts';
+import { changeHeader } from './weights.ts';
 
 /** A numpy array of any type, as numpy.save writes it. */
 function npy(descr: string, shape: string, data: Uint8Array, fortran = 'False'): Uint8Array {
@@ -23,6 +25,29 @@ function npy(descr: string, shape: string, data: Uint8Array, fortran = 'False'):
 }
 
 const npyTypes = ['<f2', '<f4', '<f8', '|i1', '|u1', '|b1', '<i2', '<u2', '<i4', '<u4', '<i8', '<u8'];
+
+/** Another header, whose length is right, over data of some length. */
+const changeNpy: Mutation = (_, random) => {
+  const descr = random.pick([...npyTypes, '>f4', '|O', '<f16', '|V8', '<c8', '<U4', '', "<f4', 'a': '"]);
+  const shape = random.pick([
+    '()',
+    '(2,)',
+    '(2, 3)',
+    '(0,)',
+    '(2,0)',
+    '(4294967296, 4294967296)',
+    '(9007199254740993,)',
+    '(1,1,1,1,1,1)',
+    '2',
+    '(-1,)',
+  ]);
+  return npy(
+    descr,
+    shape,
+    new Uint8Array(random.pick([0, 1, 2, 4, 8, 16, 24, 48])),
+    random.pick(['False', 'True', '1']),
+  );
+};
 
 const table = [
   'filepath,title,cls,dose,mel',
@@ -80,16 +105,12 @@ const samples = call('csv', ['t.csv'], {
   },
 });
 
-/** One batch of one sample. */
-async function readSamples(path: string): Promise<unknown> {
-  const inputs = [tokens, label, dose, mel];
-  const source = await openBatchSource(samples, {
-    batch: 1,
-    seed: 1,
-    folder: dirname(path),
-    inputs,
-    warn: () => {},
-  });
+async function firstBatch(
+  data: StaticCall,
+  inputs: readonly ModelInput[],
+  { batch, folder }: { readonly batch: number; readonly folder: string },
+): Promise<unknown> {
+  const source = await openBatchSource(data, { batch, seed: 1, folder, inputs, warn: () => {} });
   try {
     return await source.next();
   } finally {
@@ -99,7 +120,26 @@ async function readSamples(path: string): Promise<unknown> {
 
 const lines = [bytesOf('a cat\na dog\n\na fox\n'), bytesOf('["a cat", "a dog"]'), utf16('cat\r\ndog')];
 
+/** Two batches of two samples. */
+const batches = encodeSafetensors(
+  new Map<string, Tensor>([
+    ['tokens', { dtype: 'I32', shape: [2, 2, 8], data: new Int32Array(32) }],
+    ['dose', { dtype: 'F32', shape: [2, 2], data: new Float32Array(4) }],
+    ['label', { dtype: 'I64', shape: [2, 2], data: new BigInt64Array(4) }],
+  ]),
+);
+
 export const textReaders: readonly Reader[] = [
+  {
+    name: 'batches of tensors',
+    share: 4,
+    seeds: () => [batches],
+    tokens: [...jsonTokens, '"I64"', '"I32"', Uint8Array.of(0xff, 0xff, 0xff, 0x7f)],
+    mutations: [changeHeader],
+    open: fromFile('x.safetensors', (_, folder) =>
+      firstBatch(call('tensors', ['x.safetensors']), [tokens, dose, label], { batch: 2, folder }),
+    ),
+  },
   {
     name: 'npy',
     share: 8,
@@ -123,6 +163,7 @@ export const textReaders: readonly Reader[] = [
       "'descr': ",
       ' '.repeat(60_000),
     ],
+    mutations: [changeNpy],
     open: fromFile('x.npy', readNpy),
   },
   {
@@ -130,12 +171,13 @@ export const textReaders: readonly Reader[] = [
     share: 10,
     seeds: () => tables,
     tokens: tableTokens,
-    open: (folder) => {
-      let format = 0;
-      const read = (path: string) =>
-        readCsvTable(path, ['filepath', 'title'], { ...formats[format++ % formats.length]!, warn: () => {} });
-      return fromFile('t.csv', read)(folder);
-    },
+    // Which format it is read in follows from the input, so that it can be read again.
+    open: fromFile('t.csv', (path, _, bytes) =>
+      readCsvTable(path, ['filepath', 'title'], {
+        ...formats[bytes.length % formats.length]!,
+        warn: () => {},
+      }),
+    ),
   },
   {
     name: 'samples of a table',
@@ -145,21 +187,20 @@ export const textReaders: readonly Reader[] = [
     open: (folder) => {
       writeFileSync(join(folder, 'classes.txt'), 'cat\ndog\nfox\n');
       writeFileSync(join(folder, 'x.npy'), encodeNpy([2], Float32Array.of(1, 2)));
-      return fromFile('t.csv', readSamples)(folder);
+      const inputs = [tokens, label, dose, mel];
+      return fromFile('t.csv', () => firstBatch(samples, inputs, { batch: 1, folder }))(folder);
     },
   },
-  {
-    name: 'list of texts',
-    share: 6,
-    seeds: () => lines,
-    tokens: jsonTokens,
-    mutations: [mutateJson],
-    open: (folder) => {
-      const read = [readTexts, readLabels, readLines];
-      let next = 0;
-      return fromFile('classes.txt', (path) => read[next++ % read.length]!(path))(folder);
-    },
-  },
+  ...Object.entries({ texts: readTexts, labels: readLabels, lines: readLines }).map(
+    ([name, read]): Reader => ({
+      name: `list of ${name}`,
+      share: 3,
+      seeds: () => lines,
+      tokens: jsonTokens,
+      mutations: [mutateJson],
+      open: fromFile('classes.txt', read),
+    }),
+  ),
   {
     name: 'labels on the command line',
     share: 6,

@@ -54,7 +54,7 @@ async function tinyWeights(model: Model): Promise<Map<string, Tensor>> {
 }
 
 /** A header changed as JSON, whose length is then right. */
-const changeHeader: Mutation = (bytes, random) => {
+export const changeHeader: Mutation = (bytes, random) => {
   if (bytes.length < 8) return bytes;
   const end = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   if (end > bytes.length) return bytes;
