@@ -52,13 +52,12 @@ const kibibyte = 1024;
 /** The most memory that the process ever had, or since `forgetPeak`. */
 const peak = () => process.resourceUsage().maxRSS * kibibyte;
 
-/** @returns whether this system can */
-function forgetPeak(): boolean {
+/** Where the system lets nobody, growth above an earlier peak is seen once, and not again. */
+function forgetPeak(): void {
   try {
     writeFileSync('/proc/self/clear_refs', '5');
-    return true;
   } catch {
-    return false;
+    // A container may forbid it.
   }
 }
 
@@ -108,8 +107,10 @@ function mistake(error: unknown, { refuses }: Reader): string | undefined {
 /** What an attempt went beyond. */
 function excess({ ms, grown, left }: Attempt, bytes: Uint8Array, bounds: Bounds): string | undefined {
   if (left > 0) return 'leaves descriptors open';
-  if (ms > bounds.ms(bytes.length)) return 'takes too long';
-  return grown > bounds.memory(bytes.length) ? 'takes too much memory' : undefined;
+  if (ms > bounds.ms(bytes.length)) return `takes too long: ${ms.toFixed(0)} ms for ${bytes.length} bytes`;
+  if (grown > bounds.memory(bytes.length))
+    return `takes too much memory: ${Math.round(grown / 2 ** 20)} MiB for ${bytes.length} bytes`;
+  return undefined;
 }
 
 /** Buffers are freed beside JavaScript, some time after it lets go of them. */
@@ -145,7 +146,7 @@ export async function judge(
     found = `cannot be rendered: ${error}`;
   }
   if (found !== undefined) return verdict(first, found);
-  const beyond = excess(first, bytes, bounds);
+  let beyond = excess(first, bytes, bounds);
   if (beyond === undefined) return verdict(first, undefined);
   let least = first;
   for (let i = 0; i < confirmations; i++) {
@@ -153,12 +154,11 @@ export async function judge(
     await collect();
     forgetPeak();
     least = await attempt(read, bytes);
-    if (excess(least, bytes, bounds) !== beyond) return verdict(least, undefined);
+    const again = excess(least, bytes, bounds);
+    if (again === undefined || keyOf(again) !== keyOf(beyond)) return verdict(least, undefined);
+    beyond = again;
   }
-  const amount = beyond.includes('memory')
-    ? `${Math.round(least.grown / 2 ** 20)} MiB`
-    : `${least.ms.toFixed(0)} ms`;
-  return verdict(least, `${beyond}: ${amount} for ${bytes.length} bytes`);
+  return verdict(least, beyond);
 }
 
 /** Failures of one kind have one key. */
