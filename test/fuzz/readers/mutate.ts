@@ -81,6 +81,20 @@ function spliced(bytes: Uint8Array, random: Random, seeds: readonly Uint8Array[]
   return joined(bytes.subarray(0, place(bytes, random)), other.subarray(place(other, random)));
 }
 
+/** Lengths at which what grows with their square, or faster, is told from what does not. */
+const pumped = [2 ** 15, 2 ** 16, 2 ** 17] as const;
+/** One of so many inputs: long ones cost the time of many short ones. */
+const pumpEvery = 150;
+
+/** A piece again and again, at some place. */
+function pump(bytes: Uint8Array, random: Random, tokens: readonly Uint8Array[]): Uint8Array {
+  const [from, to] = run(bytes, random);
+  const own = bytes.subarray(from, Math.min(to, from + 1 + random.below(8)));
+  const piece = random.below(3) === 0 || tokens.length === 0 ? own : random.pick(tokens).subarray(0, 16);
+  const times = Math.ceil(random.pick(pumped) / Math.max(1, piece.length));
+  return joined(bytes.subarray(0, from), ...Array<Uint8Array>(times).fill(piece), bytes.subarray(from));
+}
+
 /** Makes the inputs of a reader by number; the first ones are its seeds as they are. */
 export function inputsOf(
   reader: Reader,
@@ -93,6 +107,7 @@ export function inputsOf(
     if (n < seeds.length) return seeds[n]!;
     const random = new Random(seed, reader.name, n);
     let bytes = random.pick(seeds);
+    if (n % pumpEvery === 0) return pump(bytes, random, tokens);
     for (let times = 1 + random.below(random.pick([1, 1, 2, 6])); times > 0; times--) {
       const way = random.below(8);
       if (way < 3 && own.length > 0) bytes = random.pick(own)(bytes, random);

@@ -43,7 +43,7 @@ const mebibyte = 2 ** 20;
  * the heap grows by tens of mebibytes between two collections of garbage.
  */
 export const usualBounds: Bounds = {
-  ms: (bytes) => 500 + bytes / 50,
+  ms: (bytes) => 250 + bytes / 400,
   memory: (bytes) => 64 * mebibyte + 256 * bytes,
 };
 
