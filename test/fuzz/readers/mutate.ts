@@ -91,8 +91,8 @@ function pump(bytes: Uint8Array, random: Random, tokens: readonly Uint8Array[]):
   const [from, to] = run(bytes, random);
   const own = bytes.subarray(from, Math.min(to, from + 1 + random.below(8)));
   const piece = random.below(3) === 0 || tokens.length === 0 ? own : random.pick(tokens).subarray(0, 16);
-  const times = Math.ceil(random.pick(pumped) / Math.max(1, piece.length));
-  return joined(bytes.subarray(0, from), ...Array<Uint8Array>(times).fill(piece), bytes.subarray(from));
+  const long = piece.length === 0 ? piece : Buffer.alloc(random.pick(pumped), piece);
+  return joined(bytes.subarray(0, from), long, bytes.subarray(from));
 }
 
 /** Makes the inputs of a reader by number; the first ones are its seeds as they are. */
