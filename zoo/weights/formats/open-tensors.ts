@@ -2,12 +2,12 @@
  * Which format a file of weights has, told from its first bytes (its name may say anything), and which
  * file of a folder is meant.
  */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { failSystem } from '../../../runtime/data/files/atomic.ts';
-import { openRegular, readFully } from '../../../runtime/data/files/read-fully.ts';
+import { openRegular, readFully, statOf } from '../../../runtime/data/files/read-fully.ts';
 import { maxHeaderBytes, prefixBytes } from '../../../runtime/data/safetensors/header.ts';
 import { openSafetensors } from './safetensors.ts';
 import { openSharded } from './sharded-file.ts';
@@ -39,7 +39,7 @@ const folderFiles = [
 
 /** The file that a path means: itself, or the one in the folder. */
 export function tensorsPath(path: string): string {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return path;
+  if (statOf(path)?.isDirectory() !== true) return path;
   const there = (name: string) => existsSync(join(path, name));
   if (there('run.json') && there(averagedWeights)) return join(path, averagedWeights);
   const found = folderFiles.find(there);
