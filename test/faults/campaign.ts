@@ -1,13 +1,13 @@
 /** Runs numbered cases of one kind of fault, counts how they end, and keeps what fails. */
 import { hashOf } from '../../compiler/model/values/randomness.ts';
 import { Draw } from '../support/draw.ts';
-import { damaged } from './damaged.ts';
-import { disks } from './disks.ts';
-import { ends } from './ends.ts';
-import { inputs } from './inputs.ts';
-import { kills } from './kills.ts';
+import { damaged } from './kinds/damaged.ts';
+import { disks } from './kinds/disks.ts';
+import { ends } from './kinds/ends.ts';
+import { inputs } from './kinds/inputs.ts';
+import { kills } from './kinds/kills.ts';
+import { stops } from './kinds/stops.ts';
 import type { Laboratory } from './laboratory.ts';
-import { stops } from './stops.ts';
 import { Fault, Trial } from './trial.ts';
 
 /** What is done to the command line; each returns how that ended, for the count. */

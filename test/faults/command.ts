@@ -51,8 +51,7 @@ export function buildCommand(folder: string): string {
 export function startCommand(main: string, args: readonly string[], options: CallOptions): Call {
   const { cwd, env, fileLimit } = options;
   const direct = [process.execPath, main, ...args];
-  // A signal that is ignored stays so in the program: then the write is refused, and nobody killed.
-  const limited = ['bash', '-c', `trap '' XFSZ; ulimit -f ${fileLimit}; exec "$@"`, 'bash', ...direct];
+  const limited = ['bash', '-c', `ulimit -f ${fileLimit}; exec "$@"`, 'bash', ...direct];
   const [command, ...rest] = fileLimit === undefined ? direct : limited;
   const child = spawn(command!, rest, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   const streams = { stdout: '', stderr: '' };

@@ -7,8 +7,8 @@
  */
 import { parseArgs } from 'node:util';
 import { type FaultKind, faults, runCampaign } from './campaign.ts';
+import { canMount } from './kinds/small-disk.ts';
 import { Laboratory } from './laboratory.ts';
-import { canMount } from './small-disk.ts';
 
 const kinds = Object.keys(faults) as FaultKind[];
 const count = { type: 'string', default: '0' } as const;

@@ -5,9 +5,9 @@
  */
 import { existsSync, rmSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
-import { recipes, type Uncut } from './laboratory.ts';
-import { claimUncut, latestStep } from './run-folder.ts';
-import { claim, type Trial } from './trial.ts';
+import { recipes, type Uncut } from '../laboratory.ts';
+import { claimUncut, latestStep } from '../run-folder.ts';
+import { claim, type Trial } from '../trial.ts';
 
 /** Kills a call after a share of the milliseconds that a whole run takes; whether it was still running. */
 async function killed(

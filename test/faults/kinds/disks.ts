@@ -4,11 +4,11 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
-import { words } from './command.ts';
-import { recipes } from './laboratory.ts';
-import { claimUncut, latestStep, remains } from './run-folder.ts';
+import { words } from '../command.ts';
+import { recipes } from '../laboratory.ts';
+import { claimUncut, latestStep, remains } from '../run-folder.ts';
+import { claim, type Trial } from '../trial.ts';
 import { canMount, SmallDisk } from './small-disk.ts';
-import { claim, type Trial } from './trial.ts';
 
 const options = ['--device', 'reference'];
 const train = (trial: Trial, out: string) => [

@@ -1,5 +1,5 @@
 /** Command lines of the right words in wrong ways: words left out, doubled, swapped, with values that no option takes. */
-import type { Draw } from '../support/draw.ts';
+import type { Draw } from '../../support/draw.ts';
 
 const reference = ['--device', 'reference'];
 

@@ -5,8 +5,8 @@
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
-import { claimUncut, latestStep, measuredRows, remains } from './run-folder.ts';
-import { claim, type Trial } from './trial.ts';
+import { claimUncut, latestStep, measuredRows, remains } from '../run-folder.ts';
+import { claim, type Trial } from '../trial.ts';
 
 /** Long enough for a moment to be drawn from. */
 const options = ['--device', 'reference', '--set', 'schedule.total=100 steps'];

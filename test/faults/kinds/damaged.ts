@@ -4,10 +4,10 @@
  */
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { words } from './command.ts';
+import { words } from '../command.ts';
+import type { Laboratory } from '../laboratory.ts';
+import { claim, type Trial } from '../trial.ts';
 import { damage } from './damage.ts';
-import type { Laboratory } from './laboratory.ts';
-import { claim, type Trial } from './trial.ts';
 
 const reference = ['--device', 'reference'];
 
@@ -106,11 +106,14 @@ function rightAnswer(lab: Laboratory, name: string, base: string): Promise<strin
   });
 }
 
-/** Damages a file of the folder, any of them. */
+/** Damages a file of the folder: any of them, or one that holds numbers. */
 function damageOne(trial: Trial, folder: string): void {
+  const { draw } = trial;
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
-  const victim = trial.draw.pick(names.filter((name) => statSync(join(folder, name)).isFile()));
-  trial.note(`${victim}: ${damage(join(folder, victim), trial.draw)}`);
+  const files = names.filter((name) => statSync(join(folder, name)).isFile());
+  const numbers = files.filter((name) => name.endsWith('.safetensors'));
+  const victim = draw.pick(draw.chance(0.5) ? files : numbers);
+  trial.note(`${victim}: ${damage(join(folder, victim), draw)}`);
 }
 
 export async function damaged(trial: Trial): Promise<string> {

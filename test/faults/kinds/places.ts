@@ -1,7 +1,7 @@
 /** Places on command lines where files are read and written. */
-import { tinyZoo } from '../support/models/tiny-zoo.ts';
-import { words } from './command.ts';
-import { type Laboratory, recipeText } from './laboratory.ts';
+import { tinyZoo } from '../../support/models/tiny-zoo.ts';
+import { words } from '../command.ts';
+import { type Laboratory, recipeText } from '../laboratory.ts';
 
 /** The folder of a finished run. */
 export async function trained(lab: Laboratory): Promise<string> {

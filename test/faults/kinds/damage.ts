@@ -1,6 +1,6 @@
 /** What happens to a file: by a disk, a cut copy, a hand. */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import type { Draw } from '../support/draw.ts';
+import type { Draw } from '../../support/draw.ts';
 
 type Change = (bytes: Buffer, draw: Draw) => Buffer;
 

@@ -3,10 +3,10 @@
  * in wrong ways. Refused in words, with nothing written; what happens to be right after all is done.
  */
 import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { claim, type Trial } from '../trial.ts';
 import { badCommandLine } from './bad-command-lines.ts';
 import { contents, irregular, makeSparse, nowhere } from './bad-files.ts';
 import { outs, type Place, places, trained } from './places.ts';
-import { claim, type Trial } from './trial.ts';
 
 const listing = (trial: Trial) =>
   readdirSync(trial.at(), { recursive: true, encoding: 'utf8' }).sort().join('\n');

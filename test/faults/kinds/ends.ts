@@ -1,7 +1,7 @@
 /** Training with workers to its end: exit code 0, whatever is still being decoded. */
 import { existsSync } from 'node:fs';
-import { measuredRows, remains } from './run-folder.ts';
-import { claim, type Trial } from './trial.ts';
+import { measuredRows, remains } from '../run-folder.ts';
+import { claim, type Trial } from '../trial.ts';
 
 export async function ends(trial: Trial): Promise<string> {
   const { draw } = trial;

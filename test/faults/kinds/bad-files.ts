@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
-import type { Draw } from '../support/draw.ts';
+import type { Draw } from '../../support/draw.ts';
 import { changes } from './damage.ts';
 
 /** Ends with the process, so that none waits for it. */
