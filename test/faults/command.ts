@@ -30,7 +30,7 @@ export interface CallOptions {
 }
 
 /** Milliseconds after which a call counts as hanging: far above what any takes on a busy machine. */
-const patience = 120_000;
+const patience = 300_000;
 
 /** A command line as it is written, without quotes. */
 export function words(line: string): string[] {

@@ -21,6 +21,8 @@ const { values } = parseArgs({
   },
 });
 
+// Disks that are mounted are taken away when the process ends by itself.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
 const terminal = process.stderr.isTTY;
 
 /** A line that is written over at a terminal, and one in twenty elsewhere. */

@@ -6,6 +6,11 @@ import { join } from 'node:path';
 
 const mount = (...args: string[]): void => void execFileSync('mount', args, { stdio: 'ignore' });
 
+const mounted = new Set<SmallDisk>();
+process.on('exit', () => {
+  for (const disk of mounted) disk.remove();
+});
+
 export class SmallDisk {
   readonly #folder: string;
 
@@ -14,6 +19,7 @@ export class SmallDisk {
     this.#folder = folder;
     mkdirSync(folder, { recursive: true });
     mount('-t', 'tmpfs', '-o', `size=${kib}k`, 'tmpfs', folder);
+    mounted.add(this);
   }
 
   grow(): void {
@@ -27,6 +33,7 @@ export class SmallDisk {
   /** Takes it away with all that is on it. */
   remove(): void {
     execFileSync('umount', ['-l', this.#folder]);
+    mounted.delete(this);
   }
 }
 
