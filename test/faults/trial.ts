@@ -66,11 +66,10 @@ export class Trial {
   }
 
   start(args: readonly string[], options: TrialCall = {}): Call {
-    const limit = options.fileLimit === undefined ? '' : `ulimit -f ${options.fileLimit}; `;
-    this.record.push(
-      `${limit}zooc ${args.map((a) => (/^[\w./:#=-]+$/.test(a) ? a : JSON.stringify(a))).join(' ')}`,
-    );
     const { inside = false, ...rest } = options;
+    const quoted = args.map((word) => (/^[\w./:#=-]+$/.test(word) ? word : JSON.stringify(word)));
+    const limit = rest.fileLimit === undefined ? '' : `ulimit -f ${rest.fileLimit}; `;
+    this.record.push(`${inside ? `cd ${this.folder}; ` : ''}${limit}zooc ${quoted.join(' ')}`);
     const cwd = inside ? { cwd: this.at() } : {};
     return this.lab.start(args, { ...rest, ...cwd, temporary: this.#temporary });
   }

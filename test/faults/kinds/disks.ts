@@ -11,13 +11,8 @@ import { claim, type Trial } from '../trial.ts';
 import { canMount, SmallDisk } from './small-disk.ts';
 
 const options = ['--device', 'reference'];
-const train = (trial: Trial, out: string) => [
-  'train',
-  'tiny.zoo#workers',
-  '--out',
-  trial.name(out),
-  ...options,
-];
+const train = (trial: Trial, out: string) =>
+  words(`train tiny.zoo#workers --out ${trial.name(out)} --device reference`);
 const uncutOf = (trial: Trial) => trial.lab.uncut('workers', options);
 
 /** What is said of a full disk, and of a file above the limit. */

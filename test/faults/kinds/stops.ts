@@ -42,7 +42,8 @@ export async function stops(trial: Trial): Promise<string> {
       claim(latestStep(run) === at, `stopped after ${at} steps, the checkpoint is of ${latestStep(run)}`);
     claim(measuredRows(run).length === at, `stopped after ${at} steps with other rows`);
   }
-  if (code === 0) claim(remains(run).length === 0, `a stopped run left ${remains(run).join(', ')}`);
+  if (code === 0 && existsSync(run))
+    claim(remains(run).length === 0, `a stopped run left ${remains(run).join(', ')}`);
   if (draw.chance(0.25)) {
     const uncut = await lab.uncut('workers', options);
     claimUncut(trial, 'run', uncut, await trial.run([...args, '--resume']));
