@@ -12,8 +12,8 @@ const calls = [
   'compile | tiny.zoo#tiny | --entry loss | --batch 2 | --profile gpu | --memory 1 | --grad | --objective contrastive(smoothing=0.1) | --out out',
   'show | tiny.zoo#tiny | --set vision.layers=2 | --json',
   'check | tiny.zoo | --json',
-  'fmt | tiny.zoo | --check',
-  'blend | trained | init:0 | --alpha 0.5 | --out out',
+  'fmt | tiny.zoo',
+  'blend | trained | trained | --alpha 0.5 | --out out',
   'import | trained | --format openai | --model tiny.zoo#tiny | --out out',
 ].map((line) => line.split(' | ').map(words));
 
@@ -32,7 +32,7 @@ const values = [
   ...words('vision.layers="2" nobody(1) contrastive( ../.. . / /proc/self/out /dev/null'),
 ];
 
-const flags = words('--nothing --resume --grad --train --json --tune --help --version -o -- -x');
+const flags = words('--nothing --check --resume --grad --train --json --tune --help --version -o -- -x');
 
 const kinds = ['left out', 'doubled', 'another value', 'no value', 'a flag', 'moved'] as const;
 
