@@ -29,11 +29,12 @@ export async function stops(trial: Trial): Promise<string> {
     call.child.kill(signal);
     trial.note('and again');
   }
-  const number = 128 + constants.signals[signal];
+  await call.ended;
+  // Before a process listens, and when its work is done, a signal does what it always does.
+  const deaf = !existsSync(run) || existsSync(`${run}/weights.safetensors`);
   const { code, stderr } = await trial.end(call, {
-    codes: twice ? [number] : [],
-    // Before a process can listen, a signal does what it always does.
-    signals: early && !existsSync(run) ? [signal] : [],
+    codes: twice ? [128 + constants.signals[signal]] : [],
+    signals: twice || deaf ? [signal] : [],
   });
   const stopped = /stopped after (\d+) steps/.exec(stderr)?.[1];
   if (stopped !== undefined) {
@@ -48,6 +49,6 @@ export async function stops(trial: Trial): Promise<string> {
     const uncut = await lab.uncut('workers', options);
     claimUncut(trial, 'run', uncut, await trial.run([...args, '--resume']));
   }
-  if (code === null) return 'before it listens';
+  if (code === null) return 'as signals do, before or behind the work';
   return stopped !== undefined ? 'stopped' : code === 0 ? 'done first' : 'at once, by the second';
 }
