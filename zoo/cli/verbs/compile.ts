@@ -113,8 +113,8 @@ async function removeOthers(folder: string, own: ReadonlySet<string>): Promise<v
 }
 
 /**
- * Writes the files of a plan, in an order that ends with the plan itself. In a folder that holds an earlier one they replace its
- * files once all are on the disk.
+ * Writes the files of a plan, in an order that ends with the plan itself. Into a folder that is there, which
+ * may hold an earlier one, they are moved once all are on the disk.
  */
 async function writePlan(
   out: string,
@@ -123,7 +123,7 @@ async function writePlan(
   const fill = async (folder: string): Promise<void> => {
     for (const [name, text] of files) await writeText(join(folder, name), text);
   };
-  if (!existsSync(out) || (await readdir(out)).length === 0) return makeFolder(out, fill);
+  if (!existsSync(out)) return makeFolder(out, fill);
   for (const [name] of files) await refuseOther(join(out, name));
   const beside = join(out, `.plan.${process.pid}.tmp`);
   await makeFolder(beside, fill);
