@@ -45,10 +45,11 @@ export async function stops(trial: Trial): Promise<string> {
   }
   if (code === 0 && existsSync(run))
     claim(remains(run).length === 0, `a stopped run left ${remains(run).join(', ')}`);
-  if (draw.chance(0.25)) {
+  const began = existsSync(run);
+  if (code === null || draw.chance(0.25)) {
     const uncut = await lab.uncut('workers', options);
     claimUncut(trial, 'run', uncut, await trial.run([...args, '--resume']));
   }
-  if (code === null) return 'as signals do, before or behind the work';
+  if (code === null) return `as signals do, ${began ? 'behind' : 'before'} the work`;
   return stopped !== undefined ? 'stopped' : code === 0 ? 'done first' : 'at once, by the second';
 }
