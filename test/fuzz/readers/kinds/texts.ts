@@ -1,6 +1,7 @@
 /** Arrays of numpy, tables and what stands in their cells, lists of texts, captions. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { clipNormalization } from '../../../../compiler/model/index.ts';
 import type { ModelInput, StaticCall } from '../../../../compiler/model/types.ts';
 import { decodeText } from '../../../../runtime/data/files/decode-text.ts';
 import { readNpy } from '../../../../runtime/data/files/npy.ts';
@@ -110,7 +111,14 @@ async function firstBatch(
   inputs: readonly ModelInput[],
   { batch, folder }: { readonly batch: number; readonly folder: string },
 ): Promise<unknown> {
-  const source = await openBatchSource(data, { batch, seed: 1, folder, inputs, warn: () => {} });
+  const source = await openBatchSource(data, {
+    batch,
+    seed: 1,
+    normalization: clipNormalization,
+    folder,
+    inputs,
+    warn: () => {},
+  });
   try {
     return await source.next();
   } finally {
