@@ -65,6 +65,19 @@ export function readLabels(argument: string): string[] {
   return given;
 }
 
+/**
+ * Texts of `--texts`, in order: `@FILE` is a file's, everything else a text as it stands.
+ * @throws DiagnosticError Z703 for the name of a file that is there: its texts were meant, not its name
+ */
+export function readTextArguments(given: readonly string[]): string[] {
+  return given.flatMap((text) => {
+    if (text.startsWith('@')) return readTexts(text.slice(1));
+    if (looksLikePath(text) && statOf(text) !== undefined)
+      fail('Z703', `--texts ${text} names a file, and would be taken as a text`, `--texts @${text} reads it`);
+    return [text];
+  });
+}
+
 /** Prompts of `--templates`, each with `{}` in it; without a file the label alone. */
 export function readTemplates(path: string | undefined): string[] {
   if (path === undefined) return ['{}'];

@@ -7,7 +7,7 @@ import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { decodeText, LineDecoder } from '../../../runtime/data/files/decode-text.ts';
 import { readLines } from '../../../runtime/data/files/text-lines.ts';
 import { readCsvTable, type TableFormat } from '../../../runtime/data/sources/csv-table.ts';
-import { readLabels, readTemplates, readTexts } from '../../../zoo/cli/text-lists.ts';
+import { readLabels, readTemplates, readTextArguments, readTexts } from '../../../zoo/cli/text-lists.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'zooc-encodings-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -167,6 +167,13 @@ describe('lists', () => {
     expect(readLabels(gap)).toEqual(['one', 'three']);
     expect(readTemplates(write('templates.txt', '{}\n\na {}\n'))).toEqual(['{}', 'a {}']);
     await expect(readLines(write('blank.txt', '\n \n'))).rejects.toThrow('Z412');
+  });
+
+  it('are texts of an argument as they stand, of a file behind @, and never the name of a file', () => {
+    const gap = write('gap.txt', 'one\n\nthree\n');
+    expect(readTextArguments(['a cat', `@${gap}`])).toEqual(['a cat', 'one', '', 'three']);
+    expect(readTextArguments(['no/such.txt'])).toEqual(['no/such.txt']);
+    expect(() => readTextArguments([gap])).toThrow(/Z703.*names a file.*@/s);
   });
 
   it('may begin with a bracket', () => {
