@@ -173,7 +173,7 @@ describe('lists', () => {
     const gap = write('gap.txt', 'one\n\nthree\n');
     expect(readTextArguments(['a cat', `@${gap}`])).toEqual(['a cat', 'one', '', 'three']);
     expect(readTextArguments(['no/such.txt'])).toEqual(['no/such.txt']);
-    expect(() => readTextArguments([gap])).toThrow(/Z703.*names a file.*@/s);
+    expect(() => readTextArguments([gap])).toThrow(/Z703.*names a file/);
   });
 
   it('may begin with a bracket', () => {
