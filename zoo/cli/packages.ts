@@ -2,13 +2,14 @@
  * MODEL on the command line, for every verb that takes one: a bundled name, `file.zoo#name`, or a folder that
  * `export` or `train` wrote. A folder brings its weights, everything else needs `--weights`.
  */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { resolveModel } from '../../compiler/model/index.ts';
 import { zooPackages } from '../../compiler/model/modules/imports.ts';
 import type { Model, ModuleHost } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import { parse } from '../../grammar/parser.ts';
+import { statOf } from '../../runtime/data/files/read-fully.ts';
 import { isPackage, loadPackage } from '../export/index.ts';
 import { nodeHost } from '../host.ts';
 import type { WeightSource } from '../weights/source.ts';
@@ -31,7 +32,7 @@ export function bundledModels(host: ModuleHost): string[] {
 
 /** Whether a reference means a folder: a bundled model's name does not, whatever lies around. */
 function isFolder(reference: string): boolean {
-  if (statSync(reference, { throwIfNoEntry: false })?.isDirectory() !== true) return false;
+  if (statOf(reference)?.isDirectory() !== true) return false;
   return !bundledModels(nodeHost()).includes(reference);
 }
 

@@ -2,11 +2,10 @@
  * Lists of texts on the command line: a file (one a line, or a JSON array of strings),
  * or words between commas.
  */
-import { statSync } from 'node:fs';
 import { z } from 'zod';
 import { fail } from '../../grammar/diagnostics.ts';
 import { decodeText } from '../../runtime/data/files/decode-text.ts';
-import { readTextBytesSync } from '../../runtime/data/files/read-fully.ts';
+import { readTextBytesSync, statOf } from '../../runtime/data/files/read-fully.ts';
 import { linesOf } from '../../runtime/data/files/text-lines.ts';
 
 const strings = z.array(z.string());
@@ -52,7 +51,7 @@ function looksLikePath(argument: string): boolean {
  * commas. At least one.
  */
 export function readLabels(argument: string): string[] {
-  const found = statSync(argument, { throwIfNoEntry: false });
+  const found = statOf(argument);
   const isFile = found !== undefined && !found.isDirectory();
   if (found === undefined && looksLikePath(argument))
     fail(
@@ -64,6 +63,19 @@ export function readLabels(argument: string): string[] {
   const given = labels.filter(notBlank);
   if (given.length === 0) fail('Z703', `--labels ${argument}: no labels`, '--labels "a cat,a dog"');
   return given;
+}
+
+/**
+ * Texts of `--texts`, in order: `@FILE` is a file's, everything else a text as it stands.
+ * @throws DiagnosticError Z703 for the name of a file that is there: its texts were meant, not its name
+ */
+export function readTextArguments(given: readonly string[]): string[] {
+  return given.flatMap((text) => {
+    if (text.startsWith('@')) return readTexts(text.slice(1));
+    if (looksLikePath(text) && statOf(text) !== undefined)
+      fail('Z703', `--texts ${text} names a file, and would be taken as a text`, `--texts @${text} reads it`);
+    return [text];
+  });
 }
 
 /** Prompts of `--templates`, each with `{}` in it; without a file the label alone. */

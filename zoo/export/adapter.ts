@@ -77,7 +77,7 @@ async function writeAdapter(request: ExportRequest, weights: WeightSource, spec:
     const metadata = adapterMetadata({ model: model.name, base: about });
     const content = {
       name: adapterWeights,
-      write: (path: string) => writeSafetensors(path, tensors, metadata),
+      write: (path: string) => writeSafetensors(path, tensors, metadata, { checksum: true }),
       use: useText(about),
       base: about,
     };

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Model } from '../../compiler/model/types.ts';
+import { fail } from '../../grammar/diagnostics.ts';
 import { readText } from '../../runtime/data/files/read-fully.ts';
 import { hasTokenizer } from '../../runtime/data/texts/tokenizer.ts';
 import { describeRun } from '../../runtime/train/node/run-folder.ts';
@@ -24,9 +25,26 @@ export async function readTraining(source: string): Promise<TrainingSummary | un
   const rows = (await readText(metrics, 'Z430')).split('\n');
   const last = rows.findLast((line) => line.endsWith('}'));
   if (last === undefined) return undefined;
-  const row = z.object({ step: z.int(), loss: z.number() }).parse(JSON.parse(last));
+  const row = rowOf(last);
+  if (row === undefined)
+    fail(
+      'Z613',
+      `${metrics}, line ${rows.lastIndexOf(last) + 1}: the last row does not say its step and loss as numbers`,
+      'remove the line',
+    );
   const { recipe } = run;
   return { steps: row.step + 1, loss: row.loss, ...(recipe === undefined ? {} : { recipe }) };
+}
+
+const rowSchema = z.object({ step: z.int().nonnegative(), loss: z.number() });
+
+/** Undefined for a line that is damaged. */
+function rowOf(line: string): z.infer<typeof rowSchema> | undefined {
+  try {
+    return rowSchema.parse(JSON.parse(line));
+  } catch {
+    return undefined;
+  }
 }
 
 export function describe(model: Model, name: string, training: TrainingSummary | undefined): Description {

@@ -62,7 +62,7 @@ async function writeWeights(
   const { copyable } = weights;
   if (floats === 'stored' && copyable !== undefined)
     await copyFile(copyable, path, constants.COPYFILE_FICLONE);
-  else await writeSafetensors(path, weightsToWrite(model, weights, floats));
+  else await writeSafetensors(path, weightsToWrite(model, weights, floats), {}, { checksum: true });
 }
 
 /** The text must build the very model that the weights belong to. */

@@ -31,9 +31,23 @@ const reasons: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the name is too long',
 };
 
+/** Whether Node refuses a path, before it asks the system, for a zero byte: tables and programs can name such files. */
+function hasZeroByte(error: Error): boolean {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === 'ERR_INVALID_ARG_VALUE' && message.includes('null bytes');
+}
+
+/** Whether an error is about a name that no file can have. */
+export function isNoName(error: unknown): boolean {
+  return (
+    error instanceof Error && ((error as NodeJS.ErrnoException).code === 'ENAMETOOLONG' || hasZeroByte(error))
+  );
+}
+
 /** The reason of a system error in words; undefined for errors that are no system errors. */
 export function systemReason(error: unknown): string | undefined {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  if (error instanceof Error && hasZeroByte(error)) return 'no name of a file has a zero byte';
   if (typeof code !== 'string' || !/^E[A-Z0-9]+$/.test(code)) return undefined;
   return reasons[code] ?? code;
 }

@@ -64,7 +64,7 @@ async function naming<T>(what: string, work: () => T | Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (isTransient(error)) throw error;
-    throw new Error(`${what} cannot be decoded: ${reasonOf(error)}`);
+    throw new Error(`${what} cannot be decoded: ${reasonOf(error)}`, { cause: error });
   }
 }
 

@@ -18,7 +18,8 @@ export const lockName = 'run.lock';
 
 const holderSchema = z.object({
   host: z.string(),
-  pid: z.int(),
+  /** No other number is one that `kill` should be told. */
+  pid: z.int32().positive(),
   /** Tells the process from a later one with the same number, where the system has such a thing. */
   began: z.string().optional(),
   since: z.string(),

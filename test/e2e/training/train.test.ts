@@ -203,6 +203,22 @@ describe('train', () => {
     expect(existsSync(workspace.path('refused'))).toBe(false);
   });
 
+  it('leaves weights that are refused where a bit of them is another', async () => {
+    const bytes = Buffer.from(weightsOf('whole'));
+    bytes[bytes.length - 2]! ^= 1;
+    workspace.write('damaged.safetensors', bytes);
+    const uses = [
+      ['export', 'damaged.safetensors', '--format', 'zoo', '--model', 'tiny.zoo#tiny', '--out', 'never'],
+      ['blend', 'whole', 'damaged.safetensors', '--alpha', '0.5', '--out', 'never'],
+    ];
+    for (const args of uses) {
+      const { code, stderr } = await workspace.call(args);
+      expect(code).toBe(1);
+      expect(stderr).toContain('error[Z411]: damaged.safetensors is damaged: its checksum differs');
+    }
+    expect(existsSync(workspace.path('never'))).toBe(false);
+  });
+
   it('exports a folder that gives the same results as the weights, on the reference as on the device', async () => {
     const args = ['export', 'whole', '--model', 'tiny.zoo#tiny', '--format', 'zoo', '--out', 'package'];
     const made = await workspace.call(args);

@@ -200,6 +200,7 @@ describe('columns of a table', () => {
     ['of integers for floats', npy('<i4', '(2, 3)', new Int32Array(6)), 'holds <i4 [2, 3]; mel takes floats'],
     ["in Fortran's order", npy('<f4', '(2, 3)', new Float32Array(6), 'True'), "in Fortran's order"],
     ['cut short', npy('<f4', '(2, 3)', new Float32Array(5)), '20 bytes for [2, 3] of <f4'],
+    ['of a shape without end', npy('<f4', `(${'1'.repeat(1000)}x`, new Float32Array(6)), 'its header is'],
     ['of texts', npy('<U3', '(2, 3)', new Float32Array(6)), 'it holds <U3'],
     ['that is something else', Buffer.from('not an array at all'), 'it does not begin as one'],
   ])('refuse a .npy file %s', async (_, bytes, message) => {

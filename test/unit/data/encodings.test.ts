@@ -7,7 +7,7 @@ import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { decodeText, LineDecoder } from '../../../runtime/data/files/decode-text.ts';
 import { readLines } from '../../../runtime/data/files/text-lines.ts';
 import { readCsvTable, type TableFormat } from '../../../runtime/data/sources/csv-table.ts';
-import { readLabels, readTemplates, readTexts } from '../../../zoo/cli/text-lists.ts';
+import { readLabels, readTemplates, readTextArguments, readTexts } from '../../../zoo/cli/text-lists.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'zooc-encodings-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -122,6 +122,11 @@ describe('tables', () => {
     expect(String(await failing('title,filepath,title\na,b,c\n'))).toContain('has two columns `title`');
   });
 
+  it('of one line of megabytes are refused as soon as they are read', async () => {
+    await expect(table('x'.repeat(2 ** 22))).rejects.toThrow('has no column');
+    await expect(table(`${' '.repeat(2 ** 22)}\n${','.repeat(2 ** 20)}`)).rejects.toThrow('Z415');
+  });
+
   const swallow = 'filepath\ttitle\n0\tfirst\n1\t"a big sign\n2\tthird\n3\tthe word "\n4\te\n';
   it('warn of cells over several lines, and take quotes as text if asked', async () => {
     const quoted = await table(swallow);
@@ -162,6 +167,13 @@ describe('lists', () => {
     expect(readLabels(gap)).toEqual(['one', 'three']);
     expect(readTemplates(write('templates.txt', '{}\n\na {}\n'))).toEqual(['{}', 'a {}']);
     await expect(readLines(write('blank.txt', '\n \n'))).rejects.toThrow('Z412');
+  });
+
+  it('are texts of an argument as they stand, of a file behind @, and never the name of a file', () => {
+    const gap = write('gap.txt', 'one\n\nthree\n');
+    expect(readTextArguments(['a cat', `@${gap}`])).toEqual(['a cat', 'one', '', 'three']);
+    expect(readTextArguments(['no/such.txt'])).toEqual(['no/such.txt']);
+    expect(() => readTextArguments([gap])).toThrow(/Z703.*names a file/);
   });
 
   it('may begin with a bracket', () => {

@@ -68,6 +68,8 @@ describe('a run folder', () => {
       () => hold({ host: hostname(), pid: process.pid, began: 'another day' }),
     ],
     ['that was never filled in', () => writeFileSync(lock(), '')],
+    ['that names no process', () => hold({ host: hostname(), pid: -1 })],
+    ['that names a process of no system', () => hold({ host: hostname(), pid: 2 ** 40 })],
   ])('is free behind a lock %s', async (_, leave) => {
     leave();
     const held = await RunLock.take(folder);

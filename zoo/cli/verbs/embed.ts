@@ -10,7 +10,7 @@ import { pictureLimits } from '../models.ts';
 import { encodeNpy } from '../npy.ts';
 import { note, printJson } from '../output.ts';
 import { loadModelWithWeights } from '../packages.ts';
-import { readTexts } from '../text-lists.ts';
+import { readTextArguments } from '../text-lists.ts';
 
 interface EmbedOptions {
   readonly weights?: string;
@@ -61,7 +61,7 @@ async function write(out: string, rows: readonly Rows[]): Promise<void> {
 export async function embed(reference: string, options: EmbedOptions): Promise<void> {
   const images = options.images ?? [];
   const limits = pictureLimits(options.maxPixels);
-  const texts = (options.texts ?? []).flatMap((t) => (t.startsWith('@') ? readTexts(t.slice(1)) : [t]));
+  const texts = readTextArguments(options.texts ?? []);
   checkOutput(options.out, Number(images.length > 0) + Number(texts.length > 0));
   const rows = await closing(async (keep) => {
     const { model, weights } = await loadModelWithWeights(reference, options);
