@@ -7,20 +7,21 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { reasonOf } from '../files/atomic.ts';
+import type { DataFile } from '../files/data-file.ts';
 import { type FitSettings, loadFitted } from './images.ts';
 
 export interface DecodeRequest {
   readonly id: number;
-  readonly path: string;
+  readonly file: DataFile;
 }
 
 /** RGB bytes [size, size, 3], or why there are none. */
 export type DecodeResult = { readonly bytes: Uint8Array } | { readonly reason: string };
 
 /** Decodes on the calling thread. */
-export async function decodeAndFit(path: string, settings: FitSettings): Promise<DecodeResult> {
+export async function decodeAndFit(file: DataFile, settings: FitSettings): Promise<DecodeResult> {
   try {
-    return { bytes: await loadFitted(path, settings) };
+    return { bytes: await loadFitted(file, settings) };
   } catch (error) {
     return { reason: reasonOf(error) };
   }
@@ -53,7 +54,7 @@ function startWorker(settings: FitSettings): Worker {
 const requestsPerWorker = 4;
 
 interface Waiting {
-  readonly path: string;
+  readonly file: DataFile;
   readonly resolve: (result: DecodeResult) => void;
   readonly reject: (error: Error) => void;
 }
@@ -75,10 +76,10 @@ export class DecodePool {
   }
 
   /** Rejects only when a worker itself breaks or the pool is closed. */
-  decode(path: string): Promise<DecodeResult> {
+  decode(file: DataFile): Promise<DecodeResult> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
-      this.#queue.push({ path, resolve, reject });
+      this.#queue.push({ file, resolve, reject });
       this.#dispatch();
     });
   }
@@ -113,7 +114,7 @@ export class DecodePool {
       const id = this.#next++;
       slot.pending.set(id, waiting);
       slot.worker.ref();
-      slot.worker.postMessage({ id, path: waiting.path } satisfies DecodeRequest);
+      slot.worker.postMessage({ id, file: waiting.file } satisfies DecodeRequest);
     }
   }
 

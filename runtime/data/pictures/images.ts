@@ -5,6 +5,7 @@
  * RGB, mean and deviation. Colour profiles are ignored, as there. Transparency is dropped after a resize with
  * premultiplied alpha, as there, unless a background is given to put the picture on.
  */
+import type { DataFile } from '../files/data-file.ts';
 import { premultiplied, times255, unpremultiplied } from './alpha.ts';
 import type { Decoded } from './decoded.ts';
 import { withPicture } from './open-picture.ts';
@@ -127,7 +128,7 @@ export function normalizeInto(out: Float32Array, offset: number, bytes: Uint8Arr
  * A picture file as RGB bytes [size, size, 3].
  * @throws Error with the reason when it cannot be read
  */
-export function loadFitted(file: string | Uint8Array, settings: FitSettings): Promise<Uint8Array> {
+export function loadFitted(file: DataFile | Uint8Array, settings: FitSettings): Promise<Uint8Array> {
   const { size, background, maxPixels } = settings;
   return withPicture(file, maxPixels, (image) => fitImage(image, size, background));
 }
@@ -136,7 +137,7 @@ export function loadFitted(file: string | Uint8Array, settings: FitSettings): Pr
  * One picture file, ready for a model: [3, size, size], normalised.
  * @throws Error with the reason when it cannot be read
  */
-export async function loadImage(file: string | Uint8Array, settings: FitSettings): Promise<Float32Array> {
+export async function loadImage(file: DataFile | Uint8Array, settings: FitSettings): Promise<Float32Array> {
   const { size } = settings;
   const out = new Float32Array(3 * size * size);
   normalizeInto(out, 0, await loadFitted(file, settings));

@@ -23,6 +23,9 @@ function callText({ named }: StaticCall): string {
   return JSON.stringify(Object.fromEntries(options), (key, value) => (key === 'span' ? undefined : value));
 }
 
+/** Changes with the algorithm: runs under another one are not resumed. */
+const shuffledOrder = 'shuffled (Feistel)';
+
 interface TableParts {
   readonly cells: ReadonlyMap<string, readonly string[]>;
   /** Rows in use. */
@@ -44,7 +47,7 @@ export async function tableIdentity(
   });
   return {
     rows: `${kept.length} of digest ${digest}`,
-    order: shuffle ? 'shuffled' : 'as in the table',
+    order: shuffle ? shuffledOrder : 'as in the table',
     draws: callText(call),
   };
 }

@@ -189,7 +189,7 @@ describe('csv', () => {
     const batches = await take(source, 2);
     expect(batches.map(pictures)).toEqual([
       [0, 4, 2, 3],
-      [4, 8, 6, 7],
+      [4, 0, 6, 7],
     ]);
     expect(await captions(batches[0]!)).toEqual(['number 0', 'number 4', 'number 2', 'number 3']);
     expect(batches.map((b) => b.skipped)).toEqual([1, 1]);

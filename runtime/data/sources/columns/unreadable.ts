@@ -22,7 +22,7 @@ export class UnreadablePictures {
   readonly #table: string;
   readonly #count: number;
   readonly #warn: ((warning: Diagnostic) => void) | undefined;
-  /** By row, 1 where its pictures could be read, so that every row is counted once. */
+  /** A bit a row, 1 where its pictures could be read, so that every row is counted once. */
   readonly #readable: Uint8Array;
   #readableCount = 0;
   readonly #failures = new Map<number, Failure>();
@@ -36,14 +36,14 @@ export class UnreadablePictures {
     this.#table = table;
     this.#count = count;
     this.#warn = warn;
-    this.#readable = new Uint8Array(count);
+    this.#readable = new Uint8Array(Math.ceil(count / 8));
   }
 
   /** @param failure absent for a row whose pictures could all be read */
   note(row: number, failure: Failure | undefined): void {
     if (failure !== undefined) this.#failures.set(row, failure);
-    else if (this.#readable[row] === 0) {
-      this.#readable[row] = 1;
+    else if ((this.#readable[row >> 3]! & (1 << (row & 7))) === 0) {
+      this.#readable[row >> 3]! |= 1 << (row & 7);
       this.#readableCount++;
     }
   }

@@ -1,0 +1,25 @@
+/** Options of every source of samples, whatever they lie in. */
+import { z } from 'zod';
+import type { StaticRecord } from '../../../compiler/model/types.ts';
+import { defaultWorkers } from '../pictures/decode.ts';
+
+export const sampleOptions = {
+  /** Columns by input. */
+  inputs: z.custom<StaticRecord>().optional(),
+  shuffle: z.boolean().default(true),
+  /** Decoder threads. */
+  workers: z.int().min(1).max(64).optional(),
+  /** Most mebibytes of decoded pictures kept in memory. */
+  cache: z.number().nonnegative().default(512),
+};
+
+/** How pictures are decoded and kept. */
+export function decodingOf({
+  workers,
+  cache,
+}: {
+  readonly workers?: number | undefined;
+  readonly cache: number;
+}) {
+  return { workers: workers ?? defaultWorkers(), cacheBytes: cache * 2 ** 20 };
+}
