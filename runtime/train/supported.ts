@@ -17,8 +17,6 @@ function unsupported(recipe: Recipe, reference: boolean): { readonly what: strin
       what: 'precision = mixed(...) on the reference',
       help: '--device webgpu, or precision = f32',
     });
-  if (recipe.data.name === 'webdataset')
-    found.push({ what: 'data = webdataset(...)', help: 'data = csv(...) or tensors(...)' });
   if (recipe.evaluate.length > 0)
     found.push({ what: 'evaluate during training', help: 'leave it out and evaluate the trained weights' });
   return found;

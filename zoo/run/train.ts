@@ -62,6 +62,7 @@ function openSource(recipe: Recipe, notify: (text: string) => void): Promise<Bat
     tables,
     seed,
     warn: (diagnostic) => notify(renderDiagnostics([diagnostic])),
+    note: notify,
   });
 }
 

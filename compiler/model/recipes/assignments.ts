@@ -119,7 +119,7 @@ const forms: Partial<Record<Key, Readonly<Record<string, { readonly positional: 
   optimizer: optimizers,
   schedule: schedules,
   grad_clip: clippings,
-  data: { csv: table, tensors: table },
+  data: { csv: table, tensors: table, webdataset: { positional: ['shards'] } },
 };
 /** Names of a setting's arguments; undefined for those that nothing names. */
 function argumentNames(key: Key, { callee, args }: CallExpr): (string | undefined)[] {

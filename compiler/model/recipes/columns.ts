@@ -4,6 +4,7 @@ import { formatInput, isPicture, isText } from '../inputs.ts';
 import type { ModelInput, StaticCall } from '../types.ts';
 import { didYouMean } from '../values/suggest.ts';
 import { formatData, isCall, isRecord } from './data.ts';
+import { tableSources } from './schema.ts';
 
 interface ColumnKind {
   readonly feeds: string;
@@ -68,9 +69,9 @@ function sampleMistakes(data: StaticCall, inputs: readonly ModelInput[], taker: 
   const { span } = data;
   const at = span === undefined ? {} : { span };
   const given = data.named.inputs;
-  if (data.name !== 'csv' || given === undefined) return pairMistakes(data, inputs, taker);
+  if (!tableSources.has(data.name) || given === undefined) return pairMistakes(data, inputs, taker);
   if (!isRecord(given)) {
-    const message = `\`inputs\` of csv is ${formatData(given)}: a record of columns by input is wanted`;
+    const message = `\`inputs\` of ${data.name} is ${formatData(given)}: a record of columns by input is wanted`;
     return [{ ...at, message, help: columnsHelp(inputs) }];
   }
   const names = inputs.map(({ name }) => name);
@@ -116,6 +117,6 @@ function pairMistakes(
   if (inputs.length === 2 && inputs.some(isPicture) && inputs.some(isText)) return [];
   const message = `${name} gives pictures [B, 3, R, R] and texts i32[B, T]; ${taker} takes ${inputs.map(formatInput).join(' and ')}`;
   const tensors = 'data = tensors("FILE.safetensors") feeds inputs of any shape';
-  const help = name === 'csv' ? `say what feeds them: ${columnsHelp(inputs)}; ${tensors}` : tensors;
+  const help = tableSources.has(name) ? `say what feeds them: ${columnsHelp(inputs)}; ${tensors}` : tensors;
   return [{ ...(span === undefined ? {} : { span }), message, help }];
 }

@@ -134,7 +134,7 @@ export const clippings = {
 
 /** Names of data sources; their options are checked where the data is opened. */
 export const dataSources = ['csv', 'tensors', 'webdataset'] as const;
-/** Those that read tables; without words on columns, pictures with captions. */
+/** Those of samples; without words on columns, pictures with captions. */
 export const tableSources: ReadonlySet<string> = new Set(['csv', 'webdataset']);
 /** What a table can be fed. */
 export const tableValues = ['tokens', 'tensor'] as const;

@@ -4,11 +4,13 @@ import { z } from 'zod';
 import type { StaticCall } from '../../../compiler/model/types.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { isEncoding } from '../files/decode-text.ts';
-import { failAt, parseOptions } from '../options.ts';
+import { failAt, parseOptions, texts } from '../options.ts';
 import type { BatchSource } from '../types.ts';
 import { readAhead, SampleBatches } from './batches.ts';
-import { columnsOf, pairOptions } from './columns/open-columns.ts';
+import { type CaptionOptions, captionOptions, cellSplit, weights } from './columns/caption.ts';
+import { columnsOf } from './columns/open-columns.ts';
 import { pathIn } from './columns/path.ts';
+import { pictureOptions } from './columns/picture.ts';
 import type { Row } from './columns/row.ts';
 import { readCsvTable } from './csv-table.ts';
 import { tableIdentity } from './identity.ts';
@@ -18,6 +20,21 @@ import { FedColumns, type SampleRows, Samples } from './samples.ts';
 import type { SourceContext } from './source-context.ts';
 
 const oneCharacter = z.string().length(1, 'expected one character');
+
+/** Where it feeds one picture and one text. */
+const pairOptions = {
+  /** Column of the picture's path, relative to the table's folder. */
+  image: z.string().default('filepath'),
+  /** Column of the caption. */
+  text: z.string().optional(),
+  /** Several columns of captions instead, one drawn for each sample. */
+  captions: texts.optional(),
+  caption_weights: weights,
+  /** Separates captions within a cell of `captions` columns; empty: cells are single captions. */
+  split: z.string().default(cellSplit),
+  ...captionOptions,
+  ...pictureOptions,
+};
 
 const schema = z.object({
   file: z.string(),
@@ -79,7 +96,11 @@ function warnEmpty(context: SourceContext, path: string, dropped: number, total:
 export async function openCsv(call: StaticCall, context: SourceContext): Promise<BatchSource> {
   const { inputs, batch, seed, find } = context;
   const options = parseOptions(call, schema, ['file']);
-  const columns = columnsOf(call, options, inputs);
+  const pair = () => ({
+    picture: { column: options.image, ...options },
+    caption: { ...captionNames(call, options), templates: options.templates },
+  });
+  const columns = columnsOf(call, inputs, pair, Object.keys(pairOptions));
   const path = find(options.file);
   const names = [...columns.values()].flatMap((column) => column.columns);
   const cells = await readCsvTable(path, names, { ...options, warn: context.warn });
@@ -102,4 +123,22 @@ export async function openCsv(call: StaticCall, context: SourceContext): Promise
   const identity = await tableIdentity(call, { cells, kept, shuffle: options.shuffle, read });
   const samples = new Samples(rows, fed, { shuffle: options.shuffle, identity }, context);
   return new PrefetchedSource(new SampleBatches(samples, context), seed, readAhead(context));
+}
+
+/** Column names, their weights, and how cells are split. */
+function captionNames(call: StaticCall, options: z.infer<typeof schema>): Omit<CaptionOptions, 'templates'> {
+  const { text, captions, caption_weights: weights } = options;
+  if (captions === undefined) {
+    if (weights !== undefined)
+      failAt(call, 'Z522', '`caption_weights` of csv goes with `captions`, which is not given');
+    return { names: [text ?? 'title'], weights: [1], split: '' };
+  }
+  if (text !== undefined) failAt(call, 'Z522', 'csv takes `text` or `captions`, not both');
+  if (weights !== undefined && weights.length !== captions.length)
+    failAt(
+      call,
+      'Z522',
+      `\`caption_weights\` of csv has ${weights.length} values for ${captions.length} columns`,
+    );
+  return { names: captions, weights: weights ?? captions.map(() => 1), split: options.split };
 }

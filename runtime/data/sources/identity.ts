@@ -15,7 +15,17 @@ function digestOf(fill: (hash: Hash) => void): string {
 }
 
 /** Options of a table that decide how it is read, or how fast, and not what comes out. */
-const transport = new Set(['file', 'separator', 'quote', 'encoding', 'workers', 'cache', 'shuffle']);
+const transport = new Set([
+  'file',
+  'shards',
+  'keep',
+  'separator',
+  'quote',
+  'encoding',
+  'workers',
+  'cache',
+  'shuffle',
+]);
 
 /** A call as text, without the places in its file. */
 function callText({ named }: StaticCall): string {
@@ -45,11 +55,20 @@ export async function tableIdentity(
     for (const row of kept)
       for (const column of cells.values()) hash.update(`${column[row]!.length} ${column[row]}`);
   });
-  return {
-    rows: `${kept.length} of digest ${digest}`,
-    order: shuffle ? shuffledOrder : 'as in the table',
-    draws: callText(call),
-  };
+  return sampleIdentity(call, { rows: `${kept.length} of digest ${digest}`, shuffle });
+}
+
+/** Of samples whose digest is known, and of files that columns read beside them. */
+export async function readIdentity(digest: string, read: readonly string[]): Promise<string> {
+  const beside = await Promise.all(read.map(sampledDigest));
+  return digestOf((hash) => hash.update(JSON.stringify([digest, ...beside])));
+}
+
+export function sampleIdentity(
+  call: StaticCall,
+  { rows, shuffle }: { readonly rows: string; readonly shuffle: boolean },
+): DataIdentity {
+  return { rows, order: shuffle ? shuffledOrder : 'as in the table', draws: callText(call) };
 }
 
 /** Bytes of a sample, and how many samples are taken of a large file. */

@@ -15,18 +15,13 @@ import { tablesIdentity } from './identity.ts';
 import type { SourceContext } from './source-context.ts';
 import { openTables } from './tables.ts';
 import { openTensors } from './tensors-source.ts';
+import { openWebdataset } from './webdataset-source.ts';
 
 const sources: Readonly<Record<string, (call: StaticCall, context: SourceContext) => Promise<BatchSource>>> =
   {
     csv: openCsv,
     tensors: openTensors,
-    webdataset: async (call) =>
-      failAt(
-        call,
-        'Z523',
-        'webdataset(...) comes with a later version',
-        'csv("FILE", image = "filepath", text = "title") over the unpacked pictures',
-      ),
+    webdataset: openWebdataset,
   };
 
 interface OpenOptions extends Omit<SourceContext, 'find'> {

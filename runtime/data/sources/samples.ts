@@ -30,8 +30,6 @@ export interface ReadSample {
 }
 
 export interface SampleRows extends Rows {
-  /** What messages call them: the path of the table or of the shards. */
-  readonly path: string;
   readonly count: number;
   /** @throws Error with the reason when it cannot be read */
   row(index: number): Row | Promise<Row>;

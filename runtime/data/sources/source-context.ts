@@ -12,4 +12,6 @@ export interface SourceContext {
   find(name: string): string;
   /** Told of what is left out. */
   readonly warn?: (warning: Diagnostic) => void;
+  /** Told what takes long. */
+  readonly note?: (text: string) => void;
 }

@@ -340,7 +340,6 @@ describe('csv', () => {
       call('cvs', ['good.csv']),
       'Z520: there is no data source `cvs`; did you mean `csv`?',
     ],
-    ['a source of later', call('webdataset', ['x.tar']), 'Z523: webdataset(...) comes with a later version'],
   ];
   it.each(mistakes)('reports %s', async (_, source, message) => {
     await expect(open(source)).rejects.toThrow(message);

@@ -29,6 +29,7 @@ const schema = z.object({
 
 export interface CaptionOptions {
   readonly names: readonly string[];
+  /** Those of weight 0 are taken, the first first, where the others have no caption. */
   readonly weights: readonly number[];
   /** Separator within a cell, or empty. */
   readonly split: string;
@@ -54,7 +55,10 @@ export function captionColumn(options: CaptionOptions, input: ModelInput, view: 
         const key = randomKey(seed, 'caption', epoch, index, ...viewKey(view));
         const cells = names.map((name) => captionsIn(row.text(name), split));
         const usable = weights.map((w, c) => (cells[c]!.length > 0 ? w : 0));
-        const cell = cells[randomChoice(key, 0, usable)]!;
+        const drawn = usable.some((w) => w > 0)
+          ? randomChoice(key, 0, usable)
+          : cells.findIndex((cell) => cell.length > 0);
+        const cell = cells[drawn]!;
         const caption = cell[randomBelow(key, 1, cell.length)]!;
         const text = templates[randomBelow(key, 2, templates.length)]!.replaceAll('{}', () => caption);
         tokenizer.encodeInto(into as Int32Array, text);

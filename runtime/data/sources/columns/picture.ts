@@ -31,7 +31,9 @@ export const pictureOptions = {
 
 const schema = z.object({ column: z.string(), ...pictureOptions });
 
-export function pictureColumn(options: z.infer<typeof schema>, input: ModelInput, view: number): Column {
+export type PictureColumn = z.infer<typeof schema>;
+
+export function pictureColumn(options: PictureColumn, input: ModelInput, view: number): Column {
   const { column, augment, background, max_pixels: maxPixels } = options;
   const size = input.sizes[1]!;
   const changes = augment.map(makeAugmentation);

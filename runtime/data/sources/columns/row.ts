@@ -14,6 +14,8 @@ export interface Row {
 
 /** Where samples come from. */
 export interface Rows {
+  /** What messages call them: the path of the table or of the shards. */
+  readonly path: string;
   /** All of them, where they are at hand: what they hold is checked before training. */
   known?(): Iterable<Row>;
 }
