@@ -3,7 +3,7 @@
  */
 import { dirname } from 'node:path';
 import { isText, type TextOverride, vocabularyOf } from '../../compiler/model/index.ts';
-import { columnCalls } from '../../compiler/model/recipes/columns.ts';
+import { columnCalls, sourcesOf } from '../../compiler/model/recipes/columns.ts';
 import type { ModelInput, Recipe } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../grammar/render.ts';
@@ -45,9 +45,11 @@ interface TrainRequest {
 
 function openSource(recipe: Recipe, notify: (text: string) => void): Promise<BatchSource> {
   const { model, batch, seed, inputs, tables } = recipe;
-  const columns = columnCalls(recipe.data);
   const tokenised = (input: ModelInput) =>
-    columns === undefined ? isText(input) : columns.get(input.name)?.name === 'caption';
+    sourcesOf(recipe.data).some((source) => {
+      const columns = columnCalls(source);
+      return columns === undefined ? isText(input) : columns.get(input.name)?.name === 'caption';
+    });
   const unbound = inputs.find((input) => tokenised(input) && vocabularyOf(input) === undefined);
   if (unbound !== undefined && recipe.data.name !== 'tensors')
     fail(

@@ -22,6 +22,11 @@ const kinds = {
 export type ColumnName = keyof typeof kinds;
 const columnKinds: ReadonlyMap<string, ColumnKind> = new Map(Object.entries(kinds));
 
+/** The sources that a recipe's data is made of. */
+export function sourcesOf(data: StaticCall): readonly StaticCall[] {
+  return data.name === 'mix' ? data.args.filter(isCall) : [data];
+}
+
 /** The columns of a `csv` call by input; undefined where it names none and feeds a picture and a text. */
 export function columnCalls(data: StaticCall): ReadonlyMap<string, StaticCall> | undefined {
   const { inputs } = data.named;

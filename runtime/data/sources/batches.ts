@@ -5,8 +5,12 @@
  * the batch at distances of whole batches, so that whoever makes some places of a batch need not know of the others
  * (but where a place has no candidate left). No sample stands twice in a batch. An incomplete last batch is dropped,
  * as open_clip does in training.
+ *
+ * In a mix, each part has weight × samples places in an epoch, spread evenly: a batch takes its share of each. A part
+ * goes through its own order from epoch to epoch, and begins anew where all its samples were seen.
  */
 import type { ModelInput } from '../../../compiler/model/types.ts';
+import { fail } from '../../../grammar/diagnostics.ts';
 import type { HostArray } from '../../types.ts';
 import { elementCount } from '../safetensors/header.ts';
 import type { Batch, DataIdentity, Feeds } from '../types.ts';
@@ -14,6 +18,7 @@ import type { BatchMaker } from './prefetch.ts';
 import { repeatedTexts } from './repeated.ts';
 import type { Samples } from './samples.ts';
 import type { SourceContext } from './source-context.ts';
+import { Window } from './window.ts';
 
 /** Batches of up to this many bytes are made two ahead, larger ones one. */
 const smallBatch = 64 * 2 ** 20;
@@ -26,12 +31,6 @@ function sampleBytes(inputs: readonly ModelInput[]): number {
 /** How many batches are made while one is in use. */
 export function readAhead({ batch, inputs }: SourceContext): number {
   return batch * sampleBytes(inputs) <= smallBatch ? 2 : 1;
-}
-
-/** A place of a batch that is to be filled by the n-th sample from the batch's first on. */
-interface Open {
-  readonly place: number;
-  readonly candidate: number;
 }
 
 /** Arrays of batches, and what is said of their texts. */
@@ -82,60 +81,131 @@ export class BatchArrays {
   }
 }
 
+/** Samples with the number of them that an epoch has. */
+interface Part {
+  readonly samples: Samples;
+  readonly length: number;
+}
+
+/** A place of a batch that is to be filled by the n-th sample of its window. */
+interface Open {
+  readonly place: number;
+  readonly part: number;
+  readonly candidate: number;
+}
+
+/** What of a part a batch takes. */
+interface Taken {
+  readonly samples: Samples;
+  readonly window: Window;
+  /** Places of the batch. */
+  readonly places: number;
+  /** Places of the window that were tried. */
+  readonly tried: Set<number>;
+}
+
 export class SampleBatches implements BatchMaker {
   readonly batchesPerEpoch: number;
   readonly identity: DataIdentity;
-  readonly #samples: Samples;
+  readonly #parts: readonly Part[];
   readonly #rows: number;
+  readonly #length: number;
   readonly #arrays: BatchArrays;
 
-  constructor(samples: Samples, context: SourceContext) {
-    this.#samples = samples;
+  /** @throws DiagnosticError Z418 where a batch would need a sample twice */
+  constructor(sources: readonly Samples[], context: SourceContext) {
     this.#rows = context.batch;
     this.#arrays = new BatchArrays(context);
-    this.identity = samples.identity;
-    this.batchesPerEpoch = Math.floor(samples.count / context.batch);
+    this.#parts = sources.map((samples) => ({
+      samples,
+      length: Math.max(1, Math.round((samples.weight ?? 1) * samples.count)),
+    }));
+    this.#length = this.#parts.reduce((sum, { length }) => sum + length, 0);
+    this.batchesPerEpoch = Math.floor(this.#length / this.#rows);
+    this.identity = mixedIdentity(this.#parts);
+    for (const { samples, length } of this.#parts) this.#checkShare(samples, length);
+  }
+
+  #checkShare({ path, count }: Samples, length: number): void {
+    const { length: parts } = this.#parts;
+    const most = parts === 1 ? this.#rows : Math.ceil((this.#rows * length) / this.#length) + 1;
+    if (count >= Math.min(most, this.#rows)) return;
+    const message = `${path} has ${count} samples, fewer than`;
+    if (parts === 1) fail('Z418', `${message} one batch of ${this.#rows}`);
+    fail(
+      'Z418',
+      `${message} the ${most} that a batch of ${this.#rows} takes from it`,
+      'lower its weight, or the batch',
+    );
   }
 
   async make(epoch: number, batch: number): Promise<Batch> {
-    const { unreadable, count, columns } = this.#samples;
     const inputs = this.#arrays.take();
-    const first = batch * this.#rows;
-    const tried = new Set<number>();
-    let open = Array.from({ length: this.#rows }, (_, place): Open => ({ place, candidate: place }));
+    const taken = this.#taken(epoch, batch);
+    let open = taken
+      .flatMap(({ places }, part) => Array.from({ length: places }, (_, candidate) => ({ part, candidate })))
+      .map((candidate, place): Open => ({ place, ...candidate }));
     let skipped = 0;
     for (;;) {
-      for (const { candidate } of open) tried.add(candidate);
-      const failed = await Promise.all(
-        open.map(async ({ place, candidate }) => {
-          const index = this.#samples.at(epoch, (first + candidate) % count);
-          const sample = await this.#samples.read(index);
-          const failure = 'reason' in sample ? sample : undefined;
-          if (!('reason' in sample)) await columns.fill(inputs, place, sample, epoch, index);
-          return { index, failure };
-        }),
-      );
-      for (const { index, failure } of failed) unreadable.note(index, failure);
-      unreadable.check();
-      open = open.filter((_, i) => failed[i]!.failure !== undefined);
+      for (const { part, candidate } of open) taken[part]!.tried.add(candidate);
+      const read = await Promise.all(open.map((place) => this.#fill(inputs, taken[place.part]!, place)));
+      for (const [i, { index, failure }] of read.entries())
+        taken[open[i]!.part]!.samples.unreadable.note(index, failure);
+      for (const { samples } of taken) samples.unreadable.check();
+      open = open.filter((_, i) => read[i]!.failure !== undefined);
       if (open.length === 0) break;
       if (skipped === 0) skipped = open.length;
-      open = open.map(({ place, candidate }) => ({ place, candidate: this.#next(candidate, tried) }));
+      open = open.map(({ place, part, candidate }) => ({
+        place,
+        part,
+        candidate: this.#next(taken[part]!, candidate),
+      }));
     }
-    unreadable.tell();
+    for (const { samples } of taken) samples.unreadable.tell();
     return this.#arrays.finish(inputs, skipped);
   }
 
+  async #fill(inputs: Feeds, { samples, window }: Taken, { place, candidate }: Open) {
+    const { epoch, index } = window.at(candidate);
+    const sample = await samples.read(index);
+    if ('reason' in sample) return { index, failure: sample };
+    await samples.columns.fill(inputs, place, sample, epoch, index);
+    return { index, failure: undefined };
+  }
+
+  /** What a batch takes of each part: of the epoch's first n places as many are a part's as its share of n says. */
+  #taken(epoch: number, batch: number): Taken[] {
+    const from = this.#shares(batch * this.#rows);
+    const to = this.#shares((batch + 1) * this.#rows);
+    return this.#parts.map(({ samples, length }, i) => {
+      const places = to[i]! - from[i]!;
+      const window = new Window(samples, epoch * length + from[i]!, places);
+      return { samples, window, places, tried: new Set() };
+    });
+  }
+
+  /** How many of the first places of an epoch are each part's. */
+  #shares(places: number): number[] {
+    let left = places;
+    let rest = this.#length;
+    return this.#parts.map(({ length }) => {
+      const share = Number((BigInt(left) * BigInt(length)) / BigInt(rest));
+      left -= share;
+      rest -= length;
+      return share;
+    });
+  }
+
   /** The candidate that follows one which cannot be read. */
-  #next(failed: number, tried: Set<number>): number {
-    const { count, unreadable } = this.#samples;
-    let next = failed + this.#rows;
-    while (tried.has(next)) next += this.#rows;
+  #next({ samples, tried, places }: Taken, failed: number): number {
+    const { count, unreadable } = samples;
+    let next = failed + places;
+    while (tried.has(next)) next += places;
     if (next >= count) {
-      next = this.#rows;
+      next = places;
       while (tried.has(next)) next++;
     }
-    if (next >= count) unreadable.fail(this.#rows);
+    if (next >= count) unreadable.fail(places);
     tried.add(next);
     return next;
   }
@@ -144,7 +214,16 @@ export class SampleBatches implements BatchMaker {
     this.#arrays.recycle(inputs);
   }
 
-  close(): Promise<void> {
-    return this.#samples.close();
+  async close(): Promise<void> {
+    for (const { samples } of this.#parts) await samples.close();
   }
+}
+
+function mixedIdentity(parts: readonly Part[]): DataIdentity {
+  const [first] = parts;
+  if (parts.length === 1 && first!.samples.weight === undefined) return first!.samples.identity;
+  const identities = parts.map(({ samples }) => samples.identity);
+  const all = (part: keyof DataIdentity) => identities.map((identity) => identity[part]).join(' + ');
+  const lengths = parts.map(({ length }) => length).join(' + ');
+  return { rows: all('rows'), order: `${all('order')}, mixed as ${lengths}`, draws: all('draws') };
 }

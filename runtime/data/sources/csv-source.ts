@@ -2,22 +2,16 @@
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import type { StaticCall } from '../../../compiler/model/types.ts';
-import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { isEncoding } from '../files/decode-text.ts';
 import { failAt, parseOptions, texts } from '../options.ts';
-import type { BatchSource } from '../types.ts';
-import { readAhead, SampleBatches } from './batches.ts';
 import { type CaptionOptions, captionOptions, cellSplit, weights } from './columns/caption.ts';
 import { columnsOf } from './columns/open-columns.ts';
-import { pathIn } from './columns/path.ts';
 import { pictureOptions } from './columns/picture.ts';
-import type { Row } from './columns/row.ts';
 import { readCsvTable } from './csv-table.ts';
-import { tableIdentity } from './identity.ts';
-import { PrefetchedSource } from './prefetch.ts';
-import { decodingOf, sampleOptions } from './sample-options.ts';
-import { FedColumns, type SampleRows, Samples } from './samples.ts';
+import { sampleOptions } from './sample-options.ts';
+import type { Samples } from './samples.ts';
 import type { SourceContext } from './source-context.ts';
+import { openTable } from './table-samples.ts';
 
 const oneCharacter = z.string().length(1, 'expected one character');
 
@@ -49,80 +43,18 @@ const schema = z.object({
     .optional(),
 });
 
-/** The rows of a table that are used, in its order. */
-class CsvRows implements SampleRows {
-  readonly path: string;
-  readonly #folder: string;
-  readonly #cells: ReadonlyMap<string, readonly string[]>;
-  readonly #kept: readonly number[];
-
-  constructor(path: string, cells: ReadonlyMap<string, readonly string[]>, kept: readonly number[]) {
-    this.path = path;
-    this.#folder = dirname(resolve(path));
-    this.#cells = cells;
-    this.#kept = kept;
-  }
-
-  get count(): number {
-    return this.#kept.length;
-  }
-
-  *known(): Iterable<Row> {
-    for (const index of this.#kept.keys()) yield this.row(index);
-  }
-
-  row(index: number): Row {
-    const place = this.#kept[index]!;
-    const text = (column: string) => this.#cells.get(column)![place]!;
-    return {
-      // Counted without the header.
-      name: `${this.path}, row ${place + 1}`,
-      text,
-      file: (column) => (text(column).trim() === '' ? undefined : pathIn(this.#folder, text(column))),
-    };
-  }
-}
-
-function warnEmpty(context: SourceContext, path: string, dropped: number, total: number): void {
-  const diagnostic: Diagnostic = {
-    code: 'Z419',
-    severity: 'warning',
-    message: `${path}: ${dropped} of ${total} rows have no caption and are left out`,
-  };
-  context.warn?.(diagnostic);
-}
-
-/** Opens the source that a `csv(...)` call names. Errors: Z315, Z412, Z414 to Z418, Z425, Z427, Z520 to Z522. */
-export async function openCsv(call: StaticCall, context: SourceContext): Promise<BatchSource> {
-  const { inputs, batch, seed, find } = context;
+/** Opens the source that a `csv(...)` call names. Errors: Z315, Z412, Z414, Z415, Z425, Z427, Z520 to Z522. */
+export async function openCsv(call: StaticCall, context: SourceContext): Promise<Samples> {
   const options = parseOptions(call, schema, ['file']);
   const pair = () => ({
     picture: { column: options.image, ...options },
     caption: { ...captionNames(call, options), templates: options.templates },
   });
-  const columns = columnsOf(call, inputs, pair, Object.keys(pairOptions));
-  const path = find(options.file);
+  const columns = columnsOf(call, context.inputs, pair, Object.keys(pairOptions));
+  const path = context.find(options.file);
   const names = [...columns.values()].flatMap((column) => column.columns);
   const cells = await readCsvTable(path, names, { ...options, warn: context.warn });
-  const total = cells.get(names[0]!)!.length;
-  const lacking = [...columns.values()].flatMap(({ lacks }) => lacks ?? []);
-  const kept = Array.from({ length: total }, (_, row) => row).filter(
-    (row) => !lacking.some((lacks) => lacks((column) => cells.get(column)![row]!)),
-  );
-  if (kept.length < total) warnEmpty(context, path, total - kept.length, total);
-  if (kept.length < batch)
-    failAt(call, 'Z418', `${path} has ${kept.length} samples, fewer than one batch of ${batch}`);
-  const rows = new CsvRows(path, cells, kept);
-  const read: string[] = [];
-  const findRead = (name: string): string => {
-    const found = find(name);
-    read.push(found);
-    return found;
-  };
-  const fed = await FedColumns.open(columns, rows, { seed, find: findRead }, decodingOf(options));
-  const identity = await tableIdentity(call, { cells, kept, shuffle: options.shuffle, read });
-  const samples = new Samples(rows, fed, { shuffle: options.shuffle, identity }, context);
-  return new PrefetchedSource(new SampleBatches(samples, context), seed, readAhead(context));
+  return openTable(call, columns, { path, folder: dirname(resolve(path)), cells }, options, context);
 }
 
 /** Column names, their weights, and how cells are split. */

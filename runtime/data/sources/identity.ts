@@ -4,6 +4,7 @@ import type { StaticCall } from '../../../compiler/model/types.ts';
 import { failSystem } from '../files/atomic.ts';
 import { openRegular, readFully } from '../files/read-fully.ts';
 import type { DataIdentity, Feeds } from '../types.ts';
+import type { Ordering } from './sample-options.ts';
 
 /** Enough of a digest to tell two tables apart that are not made to look alike. */
 const shown = 16;
@@ -40,14 +41,14 @@ interface TableParts {
   readonly cells: ReadonlyMap<string, readonly string[]>;
   /** Rows in use. */
   readonly kept: readonly number[];
-  readonly shuffle: boolean;
+  readonly order: Ordering;
   /** Files that columns read beside it, such as names of classes. */
   readonly read: readonly string[];
 }
 
 export async function tableIdentity(
   call: StaticCall,
-  { cells, kept, shuffle, read }: TableParts,
+  { cells, kept, order, read }: TableParts,
 ): Promise<DataIdentity> {
   const beside = await Promise.all(read.map(sampledDigest));
   const digest = digestOf((hash) => {
@@ -55,7 +56,7 @@ export async function tableIdentity(
     for (const row of kept)
       for (const column of cells.values()) hash.update(`${column[row]!.length} ${column[row]}`);
   });
-  return sampleIdentity(call, { rows: `${kept.length} of digest ${digest}`, shuffle });
+  return sampleIdentity(call, { rows: `${kept.length} of digest ${digest}`, order });
 }
 
 /** Of samples whose digest is known, and of files that columns read beside them. */
@@ -66,9 +67,14 @@ export async function readIdentity(digest: string, read: readonly string[]): Pro
 
 export function sampleIdentity(
   call: StaticCall,
-  { rows, shuffle }: { readonly rows: string; readonly shuffle: boolean },
+  { rows, order }: { readonly rows: string; readonly order: Ordering },
 ): DataIdentity {
-  return { rows, order: shuffle ? shuffledOrder : 'as in the table', draws: callText(call) };
+  return { rows, order: orderText(order), draws: callText(call) };
+}
+
+function orderText({ shuffle, resampled }: Ordering): string {
+  if (resampled) return 'drawn with replacement';
+  return shuffle ? shuffledOrder : 'as in the table';
 }
 
 /** Bytes of a sample, and how many samples are taken of a large file. */

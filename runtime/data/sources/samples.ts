@@ -6,13 +6,14 @@
  */
 import type { ModelInput } from '../../../compiler/model/types.ts';
 import { reasonOf } from '../files/atomic.ts';
-import { randomKey, randomOrder } from '../random.ts';
+import { randomBelow, randomKey, randomOrder } from '../random.ts';
 import { elementCount } from '../safetensors/header.ts';
 import type { DataIdentity, Feeds } from '../types.ts';
 import type { Column, Fill } from './columns/column.ts';
 import { PictureShelf, type PictureStores } from './columns/pictures.ts';
 import type { Row, Rows } from './columns/row.ts';
 import { type Failure, UnreadablePictures } from './columns/unreadable.ts';
+import type { Ordering } from './sample-options.ts';
 import type { SourceContext } from './source-context.ts';
 
 /** An input with what writes a sample's part of it. */
@@ -91,12 +92,17 @@ export class Samples {
   readonly #rows: SampleRows;
   readonly #seed: number;
   readonly #shuffle: boolean;
+  /** Whether the order has samples more than once before it has had all. */
+  readonly repeats: boolean;
+  /** In a mix, how often a sample is seen in an epoch. */
+  readonly weight: number | undefined;
+  readonly path: string;
   readonly #orders = new Map<number, (place: number) => number>();
 
   constructor(
     rows: SampleRows,
     columns: FedColumns,
-    options: { readonly shuffle: boolean; readonly identity: DataIdentity },
+    options: Ordering & { readonly identity: DataIdentity },
     context: Pick<SourceContext, 'seed' | 'warn'>,
   ) {
     this.count = rows.count;
@@ -106,10 +112,14 @@ export class Samples {
     this.#rows = rows;
     this.#seed = context.seed;
     this.#shuffle = options.shuffle;
+    this.repeats = options.resampled;
+    this.weight = options.weight;
+    this.path = rows.path;
   }
 
   /** The sample at a place of an epoch. */
   at(epoch: number, place: number): number {
+    if (this.repeats) return randomBelow(randomKey(this.#seed, 'resampled', epoch), place, this.count);
     return this.#shuffle ? this.#order(epoch)(place) : place;
   }
 

@@ -2,13 +2,10 @@
 import { z } from 'zod';
 import type { StaticCall } from '../../../compiler/model/types.ts';
 import { failAt, parseOptions, texts } from '../options.ts';
-import type { BatchSource } from '../types.ts';
-import { readAhead, SampleBatches } from './batches.ts';
 import { type CaptionOptions, captionOptions } from './columns/caption.ts';
 import { columnsOf, type PairColumns } from './columns/open-columns.ts';
 import { pictureOptions } from './columns/picture.ts';
 import { readIdentity, sampleIdentity } from './identity.ts';
-import { PrefetchedSource } from './prefetch.ts';
 import { decodingOf, sampleOptions } from './sample-options.ts';
 import { FedColumns, Samples } from './samples.ts';
 import { readKeyList } from './shards/key-list.ts';
@@ -16,6 +13,7 @@ import { expandShards } from './shards/list.ts';
 import { openShards } from './shards/open-shards.ts';
 import { Selection } from './shards/selection.ts';
 import type { SourceContext } from './source-context.ts';
+import { noting } from './table-samples.ts';
 
 /** Where it feeds one picture and one text. */
 const pairOptions = {
@@ -68,9 +66,9 @@ function pairOf(call: StaticCall, options: Options): PairColumns {
   };
 }
 
-/** Opens the source that a `webdataset(...)` call names. Errors: Z315, Z412, Z414, Z418, Z452, Z520 to Z522. */
-export async function openWebdataset(call: StaticCall, context: SourceContext): Promise<BatchSource> {
-  const { inputs, batch, seed, find } = context;
+/** Opens the source that a `webdataset(...)` call names. Errors: Z315, Z412, Z414, Z452, Z520 to Z522. */
+export async function openWebdataset(call: StaticCall, context: SourceContext): Promise<Samples> {
+  const { inputs, find } = context;
   const options = parseOptions(call, schema, ['shards']);
   const columns = columnsOf(call, inputs, () => pairOf(call, options), Object.keys(pairOptions));
   const paths = expandShards(call, options.shards).map(find);
@@ -78,19 +76,11 @@ export async function openWebdataset(call: StaticCall, context: SourceContext): 
   const keep = options.keep === undefined ? undefined : await readKeyList(find(options.keep));
   const name = options.shards.join('::');
   const { rows, digest } = await openShards({ call, paths, selection, keep, name }, context);
-  if (rows.count < batch)
-    failAt(call, 'Z418', `${name} has ${rows.count} samples, fewer than one batch of ${batch}`);
-  const read: string[] = [];
-  const findRead = (file: string): string => {
-    const found = find(file);
-    read.push(found);
-    return found;
-  };
-  const fed = await FedColumns.open(columns, rows, { seed, find: findRead }, decodingOf(options));
+  const { find: findRead, read } = noting(context);
+  const fed = await FedColumns.open(columns, rows, { ...context, find: findRead }, decodingOf(options));
   const identity = sampleIdentity(call, {
     rows: `${rows.count} of digest ${await readIdentity(digest, read)}`,
-    shuffle: options.shuffle,
+    order: options,
   });
-  const samples = new Samples(rows, fed, { shuffle: options.shuffle, identity }, context);
-  return new PrefetchedSource(new SampleBatches(samples, context), seed, readAhead(context));
+  return new Samples(rows, fed, { ...options, identity }, context);
 }
