@@ -1,7 +1,8 @@
 /**
  * From a checked recipe to a run folder: opens weights, data and device, and hands them to the training loop.
  */
-import { dirname } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { isText, type TextOverride, vocabularyOf } from '../../compiler/model/index.ts';
 import { columnCalls, sourcesOf } from '../../compiler/model/recipes/columns.ts';
 import type { ModelInput, Recipe } from '../../compiler/model/types.ts';
@@ -43,6 +44,11 @@ interface TrainRequest {
   notify(text: string): void;
 }
 
+/** Whether a recipe lies in a package of zooc or of npm. */
+function isForeign(path: string): boolean {
+  return existsSync(join(dirname(path), 'model.json')) || /[\\/]node_modules[\\/]/.test(path);
+}
+
 function openSource(recipe: Recipe, notify: (text: string) => void): Promise<BatchSource> {
   const { model, batch, seed, inputs, tables } = recipe;
   const tokenised = (input: ModelInput) =>
@@ -65,6 +71,7 @@ function openSource(recipe: Recipe, notify: (text: string) => void): Promise<Bat
     seed,
     warn: (diagnostic) => notify(renderDiagnostics([diagnostic])),
     note: notify,
+    untrusted: isForeign(recipe.source.path),
   });
 }
 

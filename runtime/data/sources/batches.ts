@@ -210,6 +210,13 @@ export class SampleBatches implements BatchMaker {
     return next;
   }
 
+  waitingFor(): string {
+    const reading = this.#parts.flatMap(({ samples }) => samples.reading);
+    return reading[0] === undefined
+      ? 'the next batch'
+      : `${reading[0]} and ${reading.length - 1} more samples`;
+  }
+
   recycle({ inputs }: Batch): void {
     this.#arrays.recycle(inputs);
   }

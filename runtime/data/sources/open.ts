@@ -17,7 +17,7 @@ import { openCsv } from './csv-source.ts';
 import { tablesIdentity } from './identity.ts';
 import { openImageFolder } from './image-folder.ts';
 import { PrefetchedSource } from './prefetch.ts';
-import type { Samples } from './samples.ts';
+import { Samples } from './samples.ts';
 import type { SourceContext } from './source-context.ts';
 import { openTables } from './tables.ts';
 import { openTensors } from './tensors-source.ts';
@@ -25,7 +25,7 @@ import { openWebdataset } from './webdataset-source.ts';
 
 /** Sources of samples, which can be mixed. */
 const sampleSources: Readonly<
-  Record<string, (call: StaticCall, context: SourceContext) => Promise<Samples>>
+  Record<string, (call: StaticCall, context: SourceContext) => Promise<Samples | BatchSource>>
 > = {
   csv: openCsv,
   image_folder: openImageFolder,
@@ -55,6 +55,16 @@ async function openSource(call: StaticCall, context: SourceContext): Promise<Bat
       const open = sampleSources[one.name]!;
       // Each part draws for itself.
       const samples = await open(one, { ...context, seed: partSeed(context.seed, part) });
+      if (!(samples instanceof Samples)) {
+        if (!mixed) return samples;
+        await samples.close();
+        failAt(
+          one,
+          'Z522',
+          'streamed shards cannot be part of a mix',
+          'mix takes tables and uncompressed local shards',
+        );
+      }
       opened.push(samples);
       if (!mixed && samples.weight !== undefined)
         failAt(
@@ -99,20 +109,38 @@ export async function openBatchSource(call: StaticCall, options: OpenOptions): P
   const find = (name: string) => findFile(name, folder);
   const fed = await openTables(tables, context.inputs, find);
   const inputs = context.inputs.filter(({ name }) => !fed.has(name));
-  return withTables(await openSource(call, { ...context, inputs, find }), fed);
+  return withTables(await openSource(call, { ...context, inputs, find }), fed, context.note);
 }
 
-function withTables(source: BatchSource, tables: Feeds): BatchSource {
+/** Milliseconds of waiting after which is said for what. */
+const longWait = 30_000;
+
+/** The next batch; while it does not come, what it waits for is said. */
+async function saying(source: BatchSource, note: SourceContext['note']) {
+  const began = performance.now();
+  const timer = setInterval(() => {
+    const seconds = Math.round((performance.now() - began) / 1000);
+    note?.(`waiting for data for ${seconds} s: ${source.waitingFor?.() ?? 'the next batch'}`);
+  }, longWait);
+  try {
+    return await source.next();
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+function withTables(source: BatchSource, tables: Feeds, note: SourceContext['note']): BatchSource {
   const { batchesPerEpoch, identity } = source;
   return {
     ...(batchesPerEpoch === undefined ? {} : { batchesPerEpoch }),
     identity: { ...identity, ...tablesIdentity(tables) },
     async next() {
-      const batch = await source.next();
+      const batch = await saying(source, note);
       return { ...batch, inputs: new Map([...batch.inputs, ...tables]) };
     },
     cursor: () => source.cursor(),
     seek: (cursor) => source.seek(cursor),
+    ...(source.waitingFor === undefined ? {} : { waitingFor: () => source.waitingFor!() }),
     close: () => source.close(),
   };
 }

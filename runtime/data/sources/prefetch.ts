@@ -12,6 +12,8 @@ export interface BatchMaker {
   readonly identity: DataIdentity;
   /** Batch `batch` of epoch `epoch`; calls may overlap. */
   make(epoch: number, batch: number): Promise<Batch>;
+  /** What is being read, in words. */
+  waitingFor?(): string;
   /** The arrays of a batch that nobody uses any more. */
   recycle?(batch: Batch): void;
   close(): Promise<void>;
@@ -72,6 +74,10 @@ export class PrefetchedSource implements BatchSource {
     this.#queue = [];
     this.#epoch = epoch;
     this.#batch = batch;
+  }
+
+  waitingFor(): string {
+    return this.#maker.waitingFor?.() ?? 'the next batch';
   }
 
   async close(): Promise<void> {

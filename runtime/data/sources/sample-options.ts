@@ -28,7 +28,12 @@ export interface Ordering {
   readonly weight?: number | undefined;
 }
 
+export interface Decoding {
+  readonly workers: number;
+  readonly cacheBytes: number;
+}
+
 /** How pictures are decoded and kept. */
-export function decodingOf({ workers, cache }: SampleOptions) {
+export function decodingOf({ workers, cache }: SampleOptions): Decoding {
   return { workers: workers ?? defaultWorkers(), cacheBytes: cache * 2 ** 20 };
 }

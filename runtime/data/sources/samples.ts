@@ -13,7 +13,7 @@ import type { Column, Fill } from './columns/column.ts';
 import { PictureShelf, type PictureStores } from './columns/pictures.ts';
 import type { Row, Rows } from './columns/row.ts';
 import { type Failure, UnreadablePictures } from './columns/unreadable.ts';
-import type { Ordering } from './sample-options.ts';
+import type { Decoding, Ordering } from './sample-options.ts';
 import type { SourceContext } from './source-context.ts';
 
 /** An input with what writes a sample's part of it. */
@@ -52,7 +52,7 @@ export class FedColumns {
     columns: ReadonlyMap<ModelInput, Column>,
     rows: Rows,
     { seed, find }: Pick<SourceContext, 'seed' | 'find'>,
-    decoding: { readonly workers: number; readonly cacheBytes: number },
+    decoding: Decoding,
   ): Promise<FedColumns> {
     const shelf = new PictureShelf();
     const fed: Fed[] = [];
@@ -97,6 +97,7 @@ export class Samples {
   /** In a mix, how often a sample is seen in an epoch. */
   readonly weight: number | undefined;
   readonly path: string;
+  readonly #reading = new Set<number>();
   readonly #orders = new Map<number, (place: number) => number>();
 
   constructor(
@@ -125,14 +126,26 @@ export class Samples {
 
   /** A sample, or why it cannot be read. */
   async read(index: number): Promise<ReadSample | Failure> {
-    const { path } = this.#rows;
-    let row: Row;
+    this.#reading.add(index);
     try {
-      row = await this.#rows.row(index);
-    } catch (error) {
-      return { path: `${path}, sample ${index}`, reason: reasonOf(error) };
+      const row = await this.#row(index);
+      return 'reason' in row ? row : await this.columns.read(index, row);
+    } finally {
+      this.#reading.delete(index);
     }
-    return this.columns.read(index, row);
+  }
+
+  async #row(index: number): Promise<Row | Failure> {
+    try {
+      return await this.#rows.row(index);
+    } catch (error) {
+      return { path: `${this.path}, sample ${index}`, reason: reasonOf(error) };
+    }
+  }
+
+  /** Samples that are being read, in words. */
+  get reading(): string[] {
+    return Array.from(this.#reading, (index) => `${this.path}, sample ${index}`);
   }
 
   async close(): Promise<void> {

@@ -2,17 +2,22 @@
 import { z } from 'zod';
 import type { StaticCall } from '../../../compiler/model/types.ts';
 import { failAt, parseOptions, texts } from '../options.ts';
+import type { BatchSource } from '../types.ts';
 import { type CaptionOptions, captionOptions } from './columns/caption.ts';
 import { columnsOf, type PairColumns } from './columns/open-columns.ts';
 import { pictureOptions } from './columns/picture.ts';
+import type { Rows } from './columns/row.ts';
 import { readIdentity, sampleIdentity } from './identity.ts';
-import { decodingOf, sampleOptions } from './sample-options.ts';
+import { type Decoding, decodingOf, sampleOptions } from './sample-options.ts';
 import { FedColumns, Samples } from './samples.ts';
 import { readKeyList } from './shards/key-list.ts';
 import { expandShards } from './shards/list.ts';
 import { openShards } from './shards/open-shards.ts';
 import { Selection } from './shards/selection.ts';
 import type { SourceContext } from './source-context.ts';
+import { isHttp, isPipe } from './streams/bytes.ts';
+import { samplesBeside } from './streams/lengths.ts';
+import { areStreams, openStreams, streamRows } from './streams/open-streams.ts';
 import { noting } from './table-samples.ts';
 
 /** Where it feeds one picture and one text. */
@@ -35,6 +40,12 @@ const schema = z.object({
   shards: texts,
   ...pairOptions,
   ...sampleOptions,
+  /** Of streams, the samples of a block that is shuffled; local shards are shuffled as a whole. */
+  shuffle: z.union([z.boolean(), z.int().positive()]).default(true),
+  /** Of streams: how many shards are read at a time. */
+  lanes: z.int().min(1).max(4096).default(64),
+  /** Of streams: the length of an epoch, where nothing beside the shards says it. */
+  samples: z.int().positive().optional(),
   /** File with the keys of the samples to use, one a line. */
   keep: z.string().optional(),
 });
@@ -66,21 +77,52 @@ function pairOf(call: StaticCall, options: Options): PairColumns {
   };
 }
 
+/** Samples of a block of streams. */
+const defaultBlock = 1000;
+
 /** Opens the source that a `webdataset(...)` call names. Errors: Z315, Z412, Z414, Z452, Z520 to Z522. */
-export async function openWebdataset(call: StaticCall, context: SourceContext): Promise<Samples> {
+export async function openWebdataset(
+  call: StaticCall,
+  context: SourceContext,
+): Promise<Samples | BatchSource> {
   const { inputs, find } = context;
   const options = parseOptions(call, schema, ['shards']);
   const columns = columnsOf(call, inputs, () => pairOf(call, options), Object.keys(pairOptions));
-  const paths = expandShards(call, options.shards).map(find);
+  const paths = expandShards(call, options.shards).map((shard) =>
+    isHttp(shard) || isPipe(shard) ? shard : find(shard),
+  );
   const selection = new Selection(columns.values());
   const keep = options.keep === undefined ? undefined : await readKeyList(find(options.keep));
   const name = options.shards.join('::');
-  const { rows, digest } = await openShards({ call, paths, selection, keep, name }, context);
   const { find: findRead, read } = noting(context);
-  const fed = await FedColumns.open(columns, rows, { ...context, find: findRead }, decodingOf(options));
+  const open = (rows: Rows, decoding: Decoding) =>
+    FedColumns.open(columns, rows, { ...context, find: findRead }, decoding);
+  const { resampled, weight } = options;
+  const order = { ...options, shuffle: options.shuffle !== false };
+  const ordered = { shuffle: order.shuffle, resampled };
+  if (await areStreams(paths)) {
+    // What streams by is decoded once.
+    const fed = await open({ path: name }, { ...decodingOf(order), cacheBytes: 0 });
+    const { lanes } = options;
+    if (weight !== undefined)
+      failAt(
+        call,
+        'Z522',
+        'streamed shards cannot be part of a mix',
+        'mix takes tables and uncompressed local shards',
+      );
+    const block = typeof options.shuffle === 'number' ? options.shuffle : defaultBlock;
+    const identity = sampleIdentity(call, { rows: await readIdentity(streamRows(paths, keep), read), order });
+    const samples = options.samples ?? (await samplesBeside(paths));
+    const spread = `${identity.order}, ${Math.min(lanes, paths.length)} lanes in blocks of ${block}`;
+    const streams = { call, shards: paths, selection, keep, columns: fed, name, block, samples };
+    return openStreams({ ...streams, lanes, ...ordered, identity: { ...identity, order: spread } }, context);
+  }
+  const { rows, digest } = await openShards({ call, paths, selection, keep, name }, context);
+  const fed = await open(rows, decodingOf(order));
   const identity = sampleIdentity(call, {
     rows: `${rows.count} of digest ${await readIdentity(digest, read)}`,
-    order: options,
+    order,
   });
-  return new Samples(rows, fed, { ...options, identity }, context);
+  return new Samples(rows, fed, { ...order, identity }, context);
 }

@@ -3,6 +3,7 @@ import sharp from 'sharp';
 import type { ModelInput, StaticCall } from '../../../compiler/model/types.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { openBatchSource } from '../../../runtime/data/sources/open.ts';
+import type { HttpTiming } from '../../../runtime/data/sources/streams/http.ts';
 import { createTokenizer } from '../../../runtime/data/texts/tokenizer.ts';
 import type { Batch, BatchSource } from '../../../runtime/data/types.ts';
 import { imagesOf, pairs, tokensOf } from './batches.ts';
@@ -29,6 +30,8 @@ export interface SourceOptions {
   readonly folder: string;
   readonly warn?: (warning: Diagnostic) => void;
   readonly note?: (text: string) => void;
+  readonly untrusted?: boolean;
+  readonly timing?: HttpTiming;
 }
 
 export function openPairs(call: StaticCall, options: SourceOptions): Promise<BatchSource> {
