@@ -65,7 +65,7 @@ train "r" of "m" {
         --> main.zoo:6:10
        6 |   data = cvs("pairs.csv")
          |          ^^^
-         = help: data can be: csv(...), tensors(...), webdataset(...), image_folder(...)
+         = help: data can be: csv(...), tensors(...), webdataset(...), image_folder(...), parquet(...)
 
       error[Z502]: \`batch\` must be a whole number above 0, got 0.5
         --> main.zoo:7:11

@@ -127,6 +127,7 @@ const forms: Partial<Record<Key, Readonly<Record<string, { readonly positional: 
     tensors: table,
     webdataset: { positional: ['shards'] },
     image_folder: { positional: ['dir'] },
+    parquet: { positional: ['files'] },
   },
 };
 /** Names of a setting's arguments; undefined for those that nothing names. */

@@ -133,9 +133,9 @@ export const clippings = {
 };
 
 /** Names of data sources; their options are checked where the data is opened. */
-export const dataSources = ['csv', 'tensors', 'webdataset', 'image_folder'] as const;
+export const dataSources = ['csv', 'tensors', 'webdataset', 'image_folder', 'parquet'] as const;
 /** Those of samples, which can be mixed; without words on columns, pictures with captions. */
-export const sampleSources = ['csv', 'webdataset', 'image_folder'] as const;
+export const sampleSources = ['csv', 'webdataset', 'image_folder', 'parquet'] as const;
 export const tableSources: ReadonlySet<string> = new Set(sampleSources);
 /** What a table can be fed. */
 export const tableValues = ['tokens', 'tensor'] as const;

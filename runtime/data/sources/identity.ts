@@ -19,6 +19,8 @@ function digestOf(fill: (hash: Hash) => void): string {
 const transport = new Set([
   'file',
   'shards',
+  'files',
+  'dir',
   'keep',
   'separator',
   'quote',
@@ -26,6 +28,10 @@ const transport = new Set([
   'workers',
   'cache',
   'shuffle',
+  'resampled',
+  'weight',
+  'lanes',
+  'samples',
 ]);
 
 /** A call as text, without the places in its file. */

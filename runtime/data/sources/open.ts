@@ -16,6 +16,7 @@ import { pathIn } from './columns/path.ts';
 import { openCsv } from './csv-source.ts';
 import { tablesIdentity } from './identity.ts';
 import { openImageFolder } from './image-folder.ts';
+import { openParquetFiles } from './parquet-source.ts';
 import { PrefetchedSource } from './prefetch.ts';
 import { Samples } from './samples.ts';
 import type { SourceContext } from './source-context.ts';
@@ -29,6 +30,7 @@ const sampleSources: Readonly<
 > = {
   csv: openCsv,
   image_folder: openImageFolder,
+  parquet: openParquetFiles,
   webdataset: openWebdataset,
 };
 

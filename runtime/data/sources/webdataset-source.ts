@@ -16,8 +16,10 @@ import { openShards } from './shards/open-shards.ts';
 import { Selection } from './shards/selection.ts';
 import type { SourceContext } from './source-context.ts';
 import { isHttp, isPipe } from './streams/bytes.ts';
+import { httpTiming } from './streams/http.ts';
 import { samplesBeside } from './streams/lengths.ts';
-import { areStreams, openStreams, streamRows } from './streams/open-streams.ts';
+import { areStreams, laneOptions, openStreams, orderOf, streamRows } from './streams/open-streams.ts';
+import { streamShard } from './streams/stream-shard.ts';
 import { noting } from './table-samples.ts';
 
 /** Where it feeds one picture and one text. */
@@ -40,12 +42,7 @@ const schema = z.object({
   shards: texts,
   ...pairOptions,
   ...sampleOptions,
-  /** Of streams, the samples of a block that is shuffled; local shards are shuffled as a whole. */
-  shuffle: z.union([z.boolean(), z.int().positive()]).default(true),
-  /** Of streams: how many shards are read at a time. */
-  lanes: z.int().min(1).max(4096).default(64),
-  /** Of streams: the length of an epoch, where nothing beside the shards says it. */
-  samples: z.int().positive().optional(),
+  ...laneOptions,
   /** File with the keys of the samples to use, one a line. */
   keep: z.string().optional(),
 });
@@ -77,9 +74,6 @@ function pairOf(call: StaticCall, options: Options): PairColumns {
   };
 }
 
-/** Samples of a block of streams. */
-const defaultBlock = 1000;
-
 /** Opens the source that a `webdataset(...)` call names. Errors: Z315, Z412, Z414, Z452, Z520 to Z522. */
 export async function openWebdataset(
   call: StaticCall,
@@ -97,26 +91,32 @@ export async function openWebdataset(
   const { find: findRead, read } = noting(context);
   const open = (rows: Rows, decoding: Decoding) =>
     FedColumns.open(columns, rows, { ...context, find: findRead }, decoding);
-  const { resampled, weight } = options;
   const order = { ...options, shuffle: options.shuffle !== false };
-  const ordered = { shuffle: order.shuffle, resampled };
   if (await areStreams(paths)) {
-    // What streams by is decoded once.
-    const fed = await open({ path: name }, { ...decodingOf(order), cacheBytes: 0 });
-    const { lanes } = options;
-    if (weight !== undefined)
+    if (context.untrusted === true && paths.some(isPipe))
       failAt(
         call,
-        'Z522',
-        'streamed shards cannot be part of a mix',
-        'mix takes tables and uncompressed local shards',
+        'Z452',
+        'a recipe of a package runs no command',
+        'copy the recipe out of the package, and read it first',
       );
-    const block = typeof options.shuffle === 'number' ? options.shuffle : defaultBlock;
-    const identity = sampleIdentity(call, { rows: await readIdentity(streamRows(paths, keep), read), order });
-    const samples = options.samples ?? (await samplesBeside(paths));
-    const spread = `${identity.order}, ${Math.min(lanes, paths.length)} lanes in blocks of ${block}`;
-    const streams = { call, shards: paths, selection, keep, columns: fed, name, block, samples };
-    return openStreams({ ...streams, lanes, ...ordered, identity: { ...identity, order: spread } }, context);
+    // What streams by is decoded once.
+    const fed = await open({ path: name }, { ...decodingOf(order), cacheBytes: 0 });
+    const wanted = { selection, keep };
+    const { timing = httpTiming } = context;
+    return openStreams(
+      {
+        call,
+        name,
+        units: paths,
+        columns: fed,
+        samples: options.samples ?? (await samplesBeside(paths)),
+        order: orderOf(options, paths.length),
+        identity: sampleIdentity(call, { rows: await readIdentity(streamRows(paths, keep), read), order }),
+        read: (unit, leave, signal) => streamShard(paths[unit]!, { ...wanted, leave }, { timing, signal }),
+      },
+      context,
+    );
   }
   const { rows, digest } = await openShards({ call, paths, selection, keep, name }, context);
   const fed = await open(rows, decodingOf(order));

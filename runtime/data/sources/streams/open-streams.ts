@@ -1,36 +1,65 @@
 /** Shards that are read as they stream by: addresses, commands, files compressed with gzip. */
 import { createHash } from 'node:crypto';
+import { z } from 'zod';
 import type { StaticCall } from '../../../../compiler/model/types.ts';
 import { reasonOf } from '../../files/atomic.ts';
 import { withBytes } from '../../files/data-file.ts';
-import { failAt } from '../../options.ts';
 import { randomKey, randomOrder } from '../../random.ts';
 import type { BatchSource, DataIdentity } from '../../types.ts';
 import type { Row } from '../columns/row.ts';
 import { UnreadablePictures } from '../columns/unreadable.ts';
+import type { Ordering } from '../sample-options.ts';
 import type { FedColumns } from '../samples.ts';
 import type { KeyList } from '../shards/key-list.ts';
-import type { Selection } from '../shards/selection.ts';
 import { compression } from '../shards/tar-headers.ts';
 import type { SourceContext } from '../source-context.ts';
 import { isHttp, isPipe } from './bytes.ts';
-import { httpTiming } from './http.ts';
 import { Lane } from './lane.ts';
-import { streamShard, type Wanted } from './stream-shard.ts';
 import { StreamSource } from './stream-source.ts';
 
+/** Options of what is read in lanes. */
+export const laneOptions = {
+  /** The samples of a block that is shuffled. */
+  shuffle: z.union([z.boolean(), z.int().positive()]).default(true),
+  /** How many shards are read at a time. */
+  lanes: z.int().min(1).max(4096).default(64),
+  /** The length of an epoch. */
+  samples: z.int().positive().optional(),
+};
+
+/** Samples of a block. */
+const defaultBlock = 1000;
+
+export interface LaneOrder {
+  readonly lanes: number;
+  readonly block: number;
+  readonly samples: Ordering;
+}
+
+export function orderOf(
+  options: { readonly shuffle: boolean | number; readonly lanes: number; readonly resampled: boolean },
+  units: number,
+): LaneOrder {
+  const { shuffle, lanes, resampled } = options;
+  const block = typeof shuffle === 'number' ? shuffle : defaultBlock;
+  return { lanes: Math.min(lanes, units), block, samples: { shuffle: shuffle !== false, resampled } };
+}
+
+/** What is read in lanes: shards, or what else gives its samples one after the other. */
 export interface Streams {
   readonly call: StaticCall;
-  readonly shards: readonly string[];
-  readonly selection: Selection;
-  readonly keep: KeyList | undefined;
+  /** Names of the shards. */
+  readonly units: readonly string[];
+  /**
+   * Usable samples of a shard.
+   * @param leave told why a sample is left out
+   * @throws Error with the reason where it cannot be read on
+   */
+  read(unit: number, leave: (reason: string) => void, signal: AbortSignal): AsyncGenerator<Row, void>;
   readonly columns: FedColumns;
   readonly identity: DataIdentity;
   readonly name: string;
-  readonly lanes: number;
-  readonly block: number;
-  readonly shuffle: boolean;
-  readonly resampled: boolean;
+  readonly order: LaneOrder;
   /** Samples of an epoch, where they are known. */
   readonly samples: number | undefined;
 }
@@ -92,53 +121,43 @@ class StreamTroubles {
 }
 
 export function openStreams(streams: Streams, context: SourceContext): BatchSource {
-  const { call, shards, name, resampled, shuffle, block, columns, identity, samples } = streams;
-  if (context.untrusted === true && shards.some(isPipe))
-    failAt(
-      call,
-      'Z452',
-      'a recipe of a package runs no command',
-      'copy the recipe out of the package, and read it first',
-    );
+  const { units, name, order, columns, identity, samples } = streams;
+  const { lanes, block } = order;
+  const { shuffle, resampled } = order.samples;
   const control = new AbortController();
   const troubles = new StreamTroubles(name, context.warn);
   const reading = new Map<string, number>();
-  const wanted: Wanted = { ...streams, leave: (reason) => troubles.leave(reason) };
-  const count = Math.min(streams.lanes, shards.length);
   const spread = shuffle
-    ? randomOrder(randomKey(context.seed, 'lanes'), shards.length)
+    ? randomOrder(randomKey(context.seed, 'lanes'), units.length)
     : (place: number) => place;
-  const all = Array.from(shards.keys());
+  const all = Array.from(units.keys());
 
   async function* open(number: number): AsyncGenerator<Row, void> {
-    const shard = shards[number]!;
+    const unit = units[number]!;
     let used = 0;
-    reading.set(shard, 0);
+    reading.set(unit, 0);
     try {
-      for await (const row of streamShard(shard, wanted, {
-        timing: context.timing ?? httpTiming,
-        signal: control.signal,
-      })) {
-        reading.set(shard, ++used);
+      for await (const row of streams.read(number, (reason) => troubles.leave(reason), control.signal)) {
+        reading.set(unit, ++used);
         yield row;
       }
     } catch (error) {
-      if (!control.signal.aborted) troubles.fail(shard, used, error);
+      if (!control.signal.aborted) troubles.fail(unit, used, error);
     } finally {
-      reading.delete(shard);
+      reading.delete(unit);
     }
   }
 
   return new StreamSource({
     context,
     columns,
-    identity,
+    identity: { ...identity, order: `${identity.order}, ${lanes} lanes in blocks of ${block}` },
     samples,
     name,
-    lanes: count,
+    lanes,
     unreadable: new UnreadablePictures(name, Number.POSITIVE_INFINITY, context.warn),
     openLane: (lane, state) => {
-      const own = resampled ? all : all.filter((place) => place % count === lane).map(spread);
+      const own = resampled ? all : all.filter((place) => place % lanes === lane).map(spread);
       return new Lane({ seed: context.seed, lane, shards: own, resampled, shuffle, block, open }, state);
     },
     close: () => {
