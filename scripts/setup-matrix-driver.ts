@@ -12,7 +12,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cacheFolder } from '../runtime/tune/node/cache.ts';
+import { cacheFolder } from '../runtime/node/cache-folder.ts';
 
 export interface MatrixSystem {
   readonly platform: string;

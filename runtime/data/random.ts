@@ -72,3 +72,34 @@ export function randomPermutation(key: RandomKey, count: number): Uint32Array {
   }
   return order;
 }
+
+/** Enough for pairs of neighbours to show no pattern (`test/unit/data/random-order.test.ts`). */
+const rounds = 10;
+
+/**
+ * A random order of 0 .. count-1 that takes no memory: the number at any place is computed.
+ *
+ * A Feistel network over a rectangle of about count fields, with additions in place of exclusive ors; what falls
+ * outside of the count goes round again (Black and Rogaway, 2002, "Ciphers with arbitrary finite domains").
+ */
+export function randomOrder(key: RandomKey, count: number): (place: number) => number {
+  const columns = Math.ceil(Math.sqrt(count));
+  const rows = Math.ceil(count / columns);
+  const keys = Array.from({ length: rounds }, (_, i) => ({
+    a: randomBits(key, 2 * i),
+    b: randomBits(key, 2 * i + 1),
+  }));
+  return (place) => {
+    let at = place;
+    do {
+      let column = at % columns;
+      let row = Math.floor(at / columns);
+      for (let i = 0; i < rounds; i += 2) {
+        column = (column + randomBelow(keys[i]!, row, columns)) % columns;
+        row = (row + randomBelow(keys[i + 1]!, column, rows)) % rows;
+      }
+      at = row * columns + column;
+    } while (at >= count);
+    return at;
+  };
+}

@@ -16,6 +16,8 @@ export interface DataCursor {
   readonly batch: number;
   /** Seed of the order and the augmentations; a cursor only fits a source with this seed. */
   readonly seed: number;
+  /** Of streams: where each lane stands (`sources/streams/lane.ts`). */
+  readonly lanes?: readonly (readonly [shard: number, before: number, given: number])[] | undefined;
 }
 
 /** Values of inputs by name. */
@@ -58,6 +60,8 @@ export interface BatchSource {
   cursor(): DataCursor;
   /** Continues at `cursor`; drops what was read ahead. */
   seek(cursor: DataCursor): void;
+  /** What the next batch waits for, in words. */
+  waitingFor?(): string;
   /** Ends workers and closes files; safe to call twice. */
   close(): Promise<void>;
 }

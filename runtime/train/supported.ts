@@ -23,8 +23,6 @@ function unsupported(
     });
   if (reference && recipe.batchNorm === 'sync' && ranks > 1)
     found.push({ what: 'batch_norm = sync on several ranks of the reference', help: '--device webgpu' });
-  if (recipe.data.name === 'webdataset')
-    found.push({ what: 'data = webdataset(...)', help: 'data = csv(...) or tensors(...)' });
   if (recipe.evaluate.length > 0)
     found.push({ what: 'evaluate during training', help: 'leave it out and evaluate the trained weights' });
   return found;

@@ -26,13 +26,13 @@ train "r" of "m" {
         --> main.zoo:7:3
        7 |   batchsize = 64
          |   ^^^^^^^^^
-         = help: settings: data, objective, batch, chunk, optimizer, schedule, ema, precision, grad_clip, batch_norm, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, table, from, checkpoint, evaluate
+         = help: settings: data, mix, objective, batch, chunk, optimizer, schedule, ema, precision, grad_clip, batch_norm, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, table, from, checkpoint, evaluate
 
       error[Z501]: a recipe has no setting \`learning_rate\`
         --> main.zoo:8:3
        8 |   learning_rate = 1e-3
          |   ^^^^^^^^^^^^^
-         = help: settings: data, objective, batch, chunk, optimizer, schedule, ema, precision, grad_clip, batch_norm, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, table, from, checkpoint, evaluate
+         = help: settings: data, mix, objective, batch, chunk, optimizer, schedule, ema, precision, grad_clip, batch_norm, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, table, from, checkpoint, evaluate
 
       error[Z501]: adamw has no option \`weight_deacy\`; did you mean \`weight_decay\`?
         --> main.zoo:10:32
@@ -65,7 +65,7 @@ train "r" of "m" {
         --> main.zoo:6:10
        6 |   data = cvs("pairs.csv")
          |          ^^^
-         = help: data can be: csv(...), tensors(...), webdataset(...)
+         = help: data can be: csv(...), tensors(...), webdataset(...), image_folder(...), parquet(...)
 
       error[Z502]: \`batch\` must be a whole number above 0, got 0.5
         --> main.zoo:7:11
@@ -871,5 +871,25 @@ train "r" of "m" {
     const alone = `objective alone(out: { image: [B, E], text: [B, E] }) -> [] = mean((out.image - out.text) ^ 2)
 ${mini('batch = 1\n  objective = alone')}`;
     expect(check(alone)).not.toContain('warning');
+  });
+
+  it('a mix beside data, of no list, or of what cannot be mixed', () => {
+    const recipe = (settings: string) => `
+import clip { CLIP, VisionTransformer, TextTransformer }
+model "m" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 8, width = 64, layers = 2, embed = 32),
+  text = TextTransformer(context = 16, vocab = 512, width = 64, layers = 2, embed = 32))
+train "r" of "m" {
+  batch = 64
+  ${settings}
+}
+`;
+    expect(check(recipe('mix = [csv("a.csv"), webdataset("b.tar", weight = 2)]')).trim()).toBe('');
+    const both = check(recipe('data = csv("a.csv") mix = [csv("a.csv")]'));
+    expect(both).toContain('error[Z505]: the data is given twice: `data` and `mix`');
+    expect(check(recipe('mix = csv("a.csv")'))).toContain(
+      'error[Z502]: `mix` must be a list of calls: [csv(...)',
+    );
+    expect(check(recipe('mix = [tensors("a")]'))).toContain('error[Z502]: `mix` cannot be `tensors`');
   });
 });

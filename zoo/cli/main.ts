@@ -273,6 +273,23 @@ program
   .action(async (model, options) => (await import('./verbs/tune.ts')).tune(model, options));
 
 program
+  .command('shards')
+  .description(
+    "a table's pairs as tar archives that webdataset(...), open_clip and img2dataset's readers take",
+  )
+  .argument('<table>', 'CSV or TSV with a header line')
+  .requiredOption('--out <dir>', 'folder to write: 00000.tar, 00001.tar, …, sizes.json')
+  .option('--image <column>', "the picture's path, relative to the table", 'filepath')
+  .option('--text <column>', 'what goes into the member txt (default: title, without --fields)')
+  .option('--fields <columns>', 'comma-separated columns that go into the member json')
+  .option('--per-shard <n>', 'samples in a shard', '10000')
+  .option('--separator <character>', 'between cells (default: found)')
+  .option('--quote <character>', 'around cells (default: "), or none')
+  .option('--encoding <name>', 'of the table (default: found)')
+  .addOption(jsonOption())
+  .action(async (table, options) => (await import('./verbs/shards.ts')).shards(table, options));
+
+program
   .command('devices')
   .description('every adapter that can be had, which one is used and why')
   .addOption(jsonOption())

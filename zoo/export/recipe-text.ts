@@ -59,7 +59,8 @@ function objectiveText({ name, arguments: given }: ObjectiveChoice): string {
 
 /** The text of each assignable setting; undefined where the recipe has none. */
 const writers: Readonly<Record<string, (recipe: Recipe) => string | undefined>> = {
-  data: (r) => dataText(r.data),
+  data: (r) => (r.data.name === 'mix' ? undefined : dataText(r.data)),
+  mix: (r) => (r.data.name === 'mix' ? dataText(r.data.args) : undefined),
   objective: ({ objective: o }) => o && objectiveText(o),
   batch: (r) => String(r.batch),
   chunk: (r) => (r.chunk === undefined ? undefined : String(r.chunk)),

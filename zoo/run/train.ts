@@ -1,9 +1,10 @@
 /**
  * From a checked recipe to a run folder: opens weights, data and device, and hands them to the training loop.
  */
-import { dirname } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { isText, type TextOverride, vocabularyOf } from '../../compiler/model/index.ts';
-import { columnCalls } from '../../compiler/model/recipes/columns.ts';
+import { columnCalls, sourcesOf } from '../../compiler/model/recipes/columns.ts';
 import type { ModelInput, Recipe } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import { warningsTo } from '../../grammar/render.ts';
@@ -51,11 +52,18 @@ interface TrainRequest {
   notify(text: string): void;
 }
 
+/** Whether a recipe lies in a package of zooc or of npm. */
+function isForeign(path: string): boolean {
+  return existsSync(join(dirname(path), 'model.json')) || /[\\/]node_modules[\\/]/.test(path);
+}
+
 function openSource(recipe: Recipe, notify: (text: string) => void): Promise<BatchSource> {
   const { model, batch, seed, inputs, tables } = recipe;
-  const columns = columnCalls(recipe.data);
   const tokenised = (input: ModelInput) =>
-    columns === undefined ? isText(input) : columns.get(input.name)?.name === 'caption';
+    sourcesOf(recipe.data).some((source) => {
+      const columns = columnCalls(source);
+      return columns === undefined ? isText(input) : columns.get(input.name)?.name === 'caption';
+    });
   const unbound = inputs.find((input) => tokenised(input) && vocabularyOf(input) === undefined);
   if (unbound !== undefined && recipe.data.name !== 'tensors')
     fail(
@@ -71,6 +79,8 @@ function openSource(recipe: Recipe, notify: (text: string) => void): Promise<Bat
     seed,
     normalization: model.normalization,
     warn: warningsTo(notify),
+    note: notify,
+    untrusted: isForeign(recipe.source.path),
   });
 }
 

@@ -14,6 +14,7 @@ type Assign = Extract<Setting, { kind: 'assign' }>;
 
 const assignable = [
   'data',
+  'mix',
   'objective',
   'batch',
   'chunk',
@@ -69,6 +70,8 @@ export function assignmentsOf(
     const { span } = assigned.get('steps')!;
     session.report('Z505', span, 'the length is given twice: `steps` and `total` of the schedule');
   }
+  if (assigned.has('data') && assigned.has('mix'))
+    session.report('Z505', assigned.get('mix')!.span, 'the data is given twice: `data` and `mix`');
   for (const override of overrides) applyOverride(override, assigned, session);
   return assigned;
 }
@@ -120,7 +123,13 @@ const forms: Partial<Record<Key, Readonly<Record<string, { readonly positional: 
   optimizer: optimizers,
   schedule: schedules,
   grad_clip: clippings,
-  data: { csv: table, tensors: table },
+  data: {
+    csv: table,
+    tensors: table,
+    webdataset: { positional: ['shards'] },
+    image_folder: { positional: ['dir'] },
+    parquet: { positional: ['files'] },
+  },
 };
 /** Names of a setting's arguments; undefined for those that nothing names. */
 function argumentNames(key: Key, { callee, args }: CallExpr): (string | undefined)[] {

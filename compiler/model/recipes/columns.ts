@@ -4,6 +4,7 @@ import { formatInput, isPicture, isText } from '../inputs.ts';
 import type { ModelInput, StaticCall } from '../types.ts';
 import { didYouMean } from '../values/suggest.ts';
 import { formatData, isCall, isRecord } from './data.ts';
+import { tableSources } from './schema.ts';
 
 interface ColumnKind {
   readonly feeds: string;
@@ -20,6 +21,11 @@ const kinds = {
 } as const satisfies Record<string, ColumnKind>;
 export type ColumnName = keyof typeof kinds;
 const columnKinds: ReadonlyMap<string, ColumnKind> = new Map(Object.entries(kinds));
+
+/** The sources that a recipe's data is made of. */
+export function sourcesOf(data: StaticCall): readonly StaticCall[] {
+  return data.name === 'mix' ? data.args.filter(isCall) : [data];
+}
 
 /** The columns of a `csv` call by input; undefined where it names none and feeds a picture and a text. */
 export function columnCalls(data: StaticCall): ReadonlyMap<string, StaticCall> | undefined {
@@ -68,9 +74,9 @@ function sampleMistakes(data: StaticCall, inputs: readonly ModelInput[], taker: 
   const { span } = data;
   const at = span === undefined ? {} : { span };
   const given = data.named.inputs;
-  if (data.name !== 'csv' || given === undefined) return pairMistakes(data, inputs, taker);
+  if (!tableSources.has(data.name) || given === undefined) return pairMistakes(data, inputs, taker);
   if (!isRecord(given)) {
-    const message = `\`inputs\` of csv is ${formatData(given)}: a record of columns by input is wanted`;
+    const message = `\`inputs\` of ${data.name} is ${formatData(given)}: a record of columns by input is wanted`;
     return [{ ...at, message, help: columnsHelp(inputs) }];
   }
   const names = inputs.map(({ name }) => name);
@@ -116,6 +122,6 @@ function pairMistakes(
   if (inputs.length === 2 && inputs.some(isPicture) && inputs.some(isText)) return [];
   const message = `${name} gives pictures [B, 3, R, R] and texts i32[B, T]; ${taker} takes ${inputs.map(formatInput).join(' and ')}`;
   const tensors = 'data = tensors("FILE.safetensors") feeds inputs of any shape';
-  const help = name === 'csv' ? `say what feeds them: ${columnsHelp(inputs)}; ${tensors}` : tensors;
+  const help = tableSources.has(name) ? `say what feeds them: ${columnsHelp(inputs)}; ${tensors}` : tensors;
   return [{ ...(span === undefined ? {} : { span }), message, help }];
 }

@@ -42,8 +42,10 @@ import {
   precisions,
   type Reading,
   readCall,
+  readCalls,
   readForm,
   readPlain,
+  sampleSources,
   schedules,
   settings,
   tableSources,
@@ -170,7 +172,9 @@ class RecipeReader {
     const graph = known ? this.traceLoss(objective, place) : undefined;
     const inputs = graph && inputsOf(graph);
     const tables = readTables(this.decl, inputs, this.model?.name ?? '', env);
-    const data = read('data', (expr) => this.readData(expr, inputs));
+    const data =
+      read('data', (expr) => this.readData(expr, inputs)) ??
+      read('mix', (expr) => this.readMix(expr, inputs));
     const batch = read('batch', (expr) => readPlain(expr, 'batch', settings.batch, env));
     const chunk = read('chunk', (expr) => this.readChunk(expr, batch));
     const optimizer = read('optimizer', (expr) => this.readOptimizer(expr));
@@ -208,20 +212,37 @@ class RecipeReader {
   /** What a table gives must be what the loss is fed. */
   private readData(expr: Expr, inputs: readonly ModelInput[] | undefined): StaticCall | undefined {
     const data = readCall(expr, 'data', dataSources, this.env);
+    if (data === undefined || !tableSources.has(data.name)) return data;
+    return this.fits(data, expr, inputs) ? data : undefined;
+  }
+
+  /** Several sources: a call of the name `mix`. */
+  private readMix(expr: Expr, inputs: readonly ModelInput[] | undefined): StaticCall | undefined {
+    const calls = readCalls(expr, 'mix', sampleSources, this.env);
+    if (calls === undefined) return undefined;
+    const fitting = calls.filter((call) => this.fits(call, expr, inputs));
+    return fitting.length < calls.length
+      ? undefined
+      : { name: 'mix', args: calls, named: {}, span: expr.span };
+  }
+
+  /** Whether a source of samples gives what the loss is fed. */
+  private fits(data: StaticCall, expr: Expr, inputs: readonly ModelInput[] | undefined): boolean {
     const { model } = this;
-    if (data === undefined || model === undefined || inputs === undefined || !tableSources.has(data.name))
-      return data;
+    if (model === undefined || inputs === undefined) return true;
     const given = this.decl.settings.flatMap((s) => (s.kind === 'table' ? s.name.text : []));
     const left = inputs.filter(({ name, table }) => !(table && given.includes(name)));
     const mistakes = dataMistakes(data, left, model.name);
     for (const { span, message, ...extras } of mistakes)
       this.session.report('Z315', span ?? expr.span, message, extras);
-    return mistakes.length === 0 ? data : undefined;
+    return mistakes.length === 0;
   }
 
   /** Missing `data` or `batch`: an error where training starts, a warning where the file is only checked. */
   private requireSettings(assigned: ReadonlyMap<Key, Expr>): boolean {
-    const missing = (['data', 'batch'] as const).filter((key) => !assigned.has(key));
+    const missing = (['data', 'batch'] as const).filter(
+      (key) => !assigned.has(key) && !(key === 'data' && assigned.has('mix')),
+    );
     if (missing.length === 0) return true;
     const { name } = this.decl;
     const message = `recipe ${name.text} has no ${missing.map((k) => `\`${k}\``).join(' and no ')}`;

@@ -136,9 +136,10 @@ export const clippings = {
 };
 
 /** Names of data sources; their options are checked where the data is opened. */
-export const dataSources = ['csv', 'tensors', 'webdataset'] as const;
-/** Those that read tables; without words on columns, pictures with captions. */
-export const tableSources: ReadonlySet<string> = new Set(['csv', 'webdataset']);
+export const dataSources = ['csv', 'tensors', 'webdataset', 'image_folder', 'parquet'] as const;
+/** Those of samples, which can be mixed; without words on columns, pictures with captions. */
+export const sampleSources = ['csv', 'webdataset', 'image_folder', 'parquet'] as const;
+export const tableSources: ReadonlySet<string> = new Set(sampleSources);
 /** What a table can be fed. */
 export const tableValues = ['tokens', 'tensor'] as const;
 const finite = wanted(z.number(), 'a number');
@@ -297,6 +298,22 @@ function decayWhen(expr: Expr, env: Env): StaticValueData | undefined {
 /** `1000 steps`, or a bare number of steps. */
 export function readDuration(expr: Expr, key: string, env: Env): Quantity | undefined {
   return readPlain(expr, key, settings.duration, env);
+}
+
+/** A setting that is a list of such calls; undefined after a report. */
+export function readCalls(
+  expr: Expr,
+  key: string,
+  known: readonly string[],
+  env: Env,
+): StaticCall[] | undefined {
+  if (expr.kind === 'list' && expr.items.length > 0) {
+    const calls = expr.items.map((item) => readCall(item, key, known, env));
+    return calls.every((call) => call !== undefined) ? calls : undefined;
+  }
+  const examples = known.slice(0, 2).map((n) => `${n}(...)`);
+  env.session.report('Z502', expr.span, `\`${key}\` must be a list of calls: [${examples.join(', ')}]`);
+  return undefined;
 }
 
 /** A setting that is a call of one of these names, with its arguments as data; undefined after a report. */

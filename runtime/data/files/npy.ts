@@ -3,8 +3,8 @@ import { fail } from '../../../grammar/diagnostics.ts';
 import type { HostArray } from '../../types.ts';
 import { widenF16 } from '../safetensors/half.ts';
 import { elementCount } from '../safetensors/header.ts';
-import { failSystem } from './atomic.ts';
-import { openRegular, readFully } from './read-fully.ts';
+import { reasonOf } from './atomic.ts';
+import { type DataFile, nameOf, readWhole } from './data-file.ts';
 
 interface NpyArray {
   /** `<f4` as the file says it. */
@@ -38,19 +38,11 @@ const header =
   /^\{'descr': '([^']*)', 'fortran_order': (True|False), 'shape': \(((?:\d+(?:, ?\d+)*,? ?)?)\), \}\s*$/;
 
 /** @throws DiagnosticError Z425 when it cannot be read, or holds what is no array of numbers in C order */
-export async function readNpy(path: string): Promise<NpyArray> {
-  let bytes: Uint8Array = new Uint8Array();
-  try {
-    const file = await openRegular(path, 'Z425');
-    try {
-      bytes = await readFully(file, 0, (await file.stat()).size, path);
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    failSystem('Z425', `cannot read ${path}`, error);
-  }
-  return parseNpy(bytes, path);
+export async function readNpy(file: DataFile): Promise<NpyArray> {
+  const bytes = await readWhole(file).catch((error: unknown) =>
+    fail('Z425', `cannot read ${nameOf(file)}: ${reasonOf(error)}`),
+  );
+  return parseNpy(bytes, nameOf(file));
 }
 
 function parseNpy(bytes: Uint8Array, path: string): NpyArray {

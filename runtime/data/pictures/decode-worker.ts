@@ -1,7 +1,7 @@
 /**
  * The worker thread that decodes and fits pictures, so that neither holds up the thread that feeds the GPU.
  *
- * In: `{ id, path }`. Out: `{ id, bytes }` (RGB, moved, not copied), `{ id, reason }` or `{ id, failure }`. Size and background
+ * In: `{ id, file }`. Out: `{ id, bytes }` (RGB, moved, not copied), `{ id, reason }` or `{ id, failure }`. Size and background
  * come as `workerData` and never change.
  */
 import { parentPort, workerData } from 'node:worker_threads';
@@ -11,7 +11,7 @@ import type { FitSettings } from './images.ts';
 const settings = workerData as FitSettings;
 const port = parentPort!;
 
-port.on('message', async ({ id, path }: DecodeRequest) => {
-  const result = await decodeAndFit(path, settings);
+port.on('message', async ({ id, file }: DecodeRequest) => {
+  const result = await decodeAndFit(file, settings);
   port.postMessage({ id, ...result }, 'bytes' in result ? [result.bytes.buffer as ArrayBuffer] : []);
 });

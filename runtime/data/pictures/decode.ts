@@ -8,12 +8,13 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { DiagnosticError } from '../../../grammar/diagnostics.ts';
 import { reasonOf } from '../files/atomic.ts';
+import { type DataFile, nameOf } from '../files/data-file.ts';
 import { isTransient } from '../files/transient.ts';
 import { type FitSettings, loadFitted } from './images.ts';
 
 export interface DecodeRequest {
   readonly id: number;
-  readonly path: string;
+  readonly file: DataFile;
 }
 
 /** RGB bytes [size, size, 3], or why there are none. */
@@ -23,9 +24,9 @@ export type DecodeResult = { readonly bytes: Uint8Array } | { readonly reason: s
 export type DecodeAnswer = DecodeResult | { readonly failure: string };
 
 /** Decodes on the calling thread. */
-export async function decodeAndFit(path: string, settings: FitSettings): Promise<DecodeAnswer> {
+export async function decodeAndFit(file: DataFile, settings: FitSettings): Promise<DecodeAnswer> {
   try {
-    return { bytes: await loadFitted(path, settings) };
+    return { bytes: await loadFitted(file, settings) };
   } catch (error) {
     return isTransient(error) ? { failure: reasonOf(error) } : { reason: reasonOf(error) };
   }
@@ -63,7 +64,7 @@ function systemFailure(path: string, failure: string): DiagnosticError {
 }
 
 interface Waiting {
-  readonly path: string;
+  readonly file: DataFile;
   readonly resolve: (result: DecodeResult) => void;
   readonly reject: (error: Error) => void;
 }
@@ -88,10 +89,10 @@ export class DecodePool {
    * Rejects only when a worker itself breaks or the pool is closed, and for a failure of the system.
    * @throws DiagnosticError Z416
    */
-  decode(path: string): Promise<DecodeResult> {
+  decode(file: DataFile): Promise<DecodeResult> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
-      this.#queue.push({ path, resolve, reject });
+      this.#queue.push({ file, resolve, reject });
       this.#dispatch();
     });
   }
@@ -111,7 +112,7 @@ export class DecodePool {
       const waiting = slot.pending.get(message.id);
       slot.pending.delete(message.id);
       if (slot.pending.size === 0) slot.worker.unref();
-      if ('failure' in message) waiting?.reject(systemFailure(waiting.path, message.failure));
+      if ('failure' in message) waiting?.reject(systemFailure(nameOf(waiting.file), message.failure));
       else waiting?.resolve(message);
       this.#dispatch();
     });
@@ -127,7 +128,7 @@ export class DecodePool {
       const id = this.#next++;
       slot.pending.set(id, waiting);
       slot.worker.ref();
-      slot.worker.postMessage({ id, path: waiting.path } satisfies DecodeRequest);
+      slot.worker.postMessage({ id, file: waiting.file } satisfies DecodeRequest);
     }
   }
 

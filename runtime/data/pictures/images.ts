@@ -7,6 +7,7 @@
  * premultiplied alpha, as there, unless a background is given to put the picture on.
  */
 import type { Normalization } from '../../../compiler/model/types.ts';
+import type { DataFile } from '../files/data-file.ts';
 import { retrying } from '../files/transient.ts';
 import { premultiplied, times255, unpremultiplied } from './alpha.ts';
 import type { Decoded } from './decoded.ts';
@@ -129,7 +130,7 @@ export function makeNormalizer({ mean, std }: Normalization): Normalizer {
  * A picture file as RGB bytes [size, size, 3].
  * @throws Error with the reason when it cannot be read
  */
-export function loadFitted(file: string | Uint8Array, settings: FitSettings): Promise<Uint8Array> {
+export function loadFitted(file: DataFile | Uint8Array, settings: FitSettings): Promise<Uint8Array> {
   const { size, background, maxPixels } = settings;
   return retrying(() => withPicture(file, maxPixels, (image) => fitImage(image, size, background)));
 }
@@ -139,7 +140,7 @@ export function loadFitted(file: string | Uint8Array, settings: FitSettings): Pr
  * @throws Error with the reason when it cannot be read
  */
 export async function loadImage(
-  file: string | Uint8Array,
+  file: DataFile | Uint8Array,
   settings: FitSettings,
   normalize: Normalizer,
 ): Promise<Float32Array> {

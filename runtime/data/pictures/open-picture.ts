@@ -4,9 +4,9 @@
  * What is too large is refused by its header. A few files at a time are in memory, and decoded samples only as
  * far as they fit a common room: what a caller asks for at once decides nothing about memory.
  */
-import { open, stat } from 'node:fs/promises';
 import { isMainThread } from 'node:worker_threads';
 import { reasonOf } from '../files/atomic.ts';
+import { type DataFile, sizeOf, withBytes } from '../files/data-file.ts';
 import { isTransient } from '../files/transient.ts';
 import type { Decoded, Opened } from './decoded.ts';
 import { openBmp } from './formats/bmp.ts';
@@ -29,26 +29,14 @@ const slotBytes = 2 ** 26;
 /** Bytes of decoded samples in memory at a time, or one picture. Of the workers there are several. */
 const samples = new Room((isMainThread ? 256 : 64) * 2 ** 20);
 
-/** Bytes of a file. Opening anything else, such as a FIFO, could wait without end. */
-async function sizeOf(path: string): Promise<number> {
-  const found = await stat(path);
-  if (!found.isFile()) throw new Error('it is not a file');
-  return found.size;
-}
-
 /** The whole file if its head is one of a picture. */
-async function readPicture(path: string, size: number): Promise<Uint8Array> {
-  const file = await open(path);
-  try {
-    const head = new Uint8Array(headBytes);
-    const { bytesRead } = await file.read(head, 0, headBytes, 0);
-    const format = recognise(head.subarray(0, bytesRead));
+function readPicture(file: DataFile, size: number): Promise<Uint8Array> {
+  return withBytes(file, async (reader) => {
+    const format = recognise(await reader.read(0, headBytes));
     if (size > mostFileBytes)
       throw new Error(`it is a ${format} file of ${size} bytes; at most ${mostFileBytes} are read`);
-    return await file.readFile();
-  } finally {
-    await file.close();
-  }
+    return reader.read(0, size);
+  });
 }
 
 function openAs(format: Format, bytes: Uint8Array, maxPixels: number): Opened | Promise<Opened> {
@@ -73,13 +61,13 @@ async function naming<T>(what: string, work: () => T | Promise<T>): Promise<T> {
  * @throws Error with the reason when it cannot be read: format and size, as far as they are known
  */
 export async function withPicture<T>(
-  file: string | Uint8Array,
+  file: DataFile | Uint8Array,
   maxPixels: number = defaultMaxPixels,
   use: (image: Decoded) => T,
 ): Promise<T> {
-  const size = typeof file === 'string' ? await sizeOf(file) : file.byteLength;
+  const size = file instanceof Uint8Array ? file.byteLength : await sizeOf(file);
   return slots.use(Math.max(1, Math.ceil(size / slotBytes)), async () => {
-    const bytes = typeof file === 'string' ? await readPicture(file, size) : file;
+    const bytes = file instanceof Uint8Array ? file : await readPicture(file, size);
     const format = recognise(bytes);
     const opened = await naming(`the ${format} picture`, () => openAs(format, bytes, maxPixels));
     const { width, height } = opened;
@@ -93,6 +81,6 @@ export async function withPicture<T>(
  * A decoded picture.
  * @throws Error with the reason when it cannot be read
  */
-export function decodeImage(file: string | Uint8Array, maxPixels?: number): Promise<Decoded> {
+export function decodeImage(file: DataFile | Uint8Array, maxPixels?: number): Promise<Decoded> {
   return withPicture(file, maxPixels, (image) => image);
 }

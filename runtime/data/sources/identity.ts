@@ -4,6 +4,7 @@ import type { StaticCall } from '../../../compiler/model/types.ts';
 import { failSystem } from '../files/atomic.ts';
 import { openRegular, readFully } from '../files/read-fully.ts';
 import type { DataIdentity, Feeds } from '../types.ts';
+import type { Ordering } from './sample-options.ts';
 
 /** Enough of a digest to tell two tables apart that are not made to look alike. */
 const shown = 16;
@@ -15,7 +16,23 @@ function digestOf(fill: (hash: Hash) => void): string {
 }
 
 /** Options of a table that decide how it is read, or how fast, and not what comes out. */
-const transport = new Set(['file', 'separator', 'quote', 'encoding', 'workers', 'cache', 'shuffle']);
+const transport = new Set([
+  'file',
+  'shards',
+  'files',
+  'dir',
+  'keep',
+  'separator',
+  'quote',
+  'encoding',
+  'workers',
+  'cache',
+  'shuffle',
+  'resampled',
+  'weight',
+  'lanes',
+  'samples',
+]);
 
 /** A call as text, without the places in its file. */
 function callText({ named }: StaticCall): string {
@@ -23,18 +40,21 @@ function callText({ named }: StaticCall): string {
   return JSON.stringify(Object.fromEntries(options), (key, value) => (key === 'span' ? undefined : value));
 }
 
+/** Changes with the algorithm: runs under another one are not resumed. */
+const shuffledOrder = 'shuffled (Feistel)';
+
 interface TableParts {
   readonly cells: ReadonlyMap<string, readonly string[]>;
   /** Rows in use. */
   readonly kept: readonly number[];
-  readonly shuffle: boolean;
+  readonly order: Ordering;
   /** Files that columns read beside it, such as names of classes. */
   readonly read: readonly string[];
 }
 
 export async function tableIdentity(
   call: StaticCall,
-  { cells, kept, shuffle, read }: TableParts,
+  { cells, kept, order, read }: TableParts,
 ): Promise<DataIdentity> {
   const beside = await Promise.all(read.map(sampledDigest));
   const digest = digestOf((hash) => {
@@ -42,11 +62,25 @@ export async function tableIdentity(
     for (const row of kept)
       for (const column of cells.values()) hash.update(`${column[row]!.length} ${column[row]}`);
   });
-  return {
-    rows: `${kept.length} of digest ${digest}`,
-    order: shuffle ? 'shuffled' : 'as in the table',
-    draws: callText(call),
-  };
+  return sampleIdentity(call, { rows: `${kept.length} of digest ${digest}`, order });
+}
+
+/** Of samples whose digest is known, and of files that columns read beside them. */
+export async function readIdentity(digest: string, read: readonly string[]): Promise<string> {
+  const beside = await Promise.all(read.map(sampledDigest));
+  return digestOf((hash) => hash.update(JSON.stringify([digest, ...beside])));
+}
+
+export function sampleIdentity(
+  call: StaticCall,
+  { rows, order }: { readonly rows: string; readonly order: Ordering },
+): DataIdentity {
+  return { rows, order: orderText(order), draws: callText(call) };
+}
+
+function orderText({ shuffle, resampled }: Ordering): string {
+  if (resampled) return 'drawn with replacement';
+  return shuffle ? shuffledOrder : 'as in the table';
 }
 
 /** Bytes of a sample, and how many samples are taken of a large file. */

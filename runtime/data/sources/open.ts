@@ -5,29 +5,88 @@
  * relative to the working folder.
  */
 import { existsSync } from 'node:fs';
+import { sourcesOf } from '../../../compiler/model/recipes/columns.ts';
 import type { StaticCall, TableValue } from '../../../compiler/model/types.ts';
 import { didYouMean } from '../../../compiler/model/values/suggest.ts';
 import { failAt } from '../options.ts';
+import { randomKey } from '../random.ts';
 import type { BatchSource, Feeds } from '../types.ts';
+import { PrefetchedSource } from './batches/prefetch.ts';
+import { readAhead, SampleBatches } from './batches/sample-batches.ts';
 import { pathIn } from './columns/path.ts';
 import { openCsv } from './csv-source.ts';
 import { tablesIdentity } from './identity.ts';
+import { openImageFolder } from './image-folder.ts';
+import { openParquetFiles } from './parquet-source.ts';
+import { Samples } from './samples.ts';
 import type { SourceContext } from './source-context.ts';
 import { openTables } from './tables.ts';
 import { openTensors } from './tensors-source.ts';
+import { openWebdataset } from './webdataset-source.ts';
 
-const sources: Readonly<Record<string, (call: StaticCall, context: SourceContext) => Promise<BatchSource>>> =
-  {
-    csv: openCsv,
-    tensors: openTensors,
-    webdataset: async (call) =>
-      failAt(
-        call,
-        'Z523',
-        'webdataset(...) comes with a later version',
-        'csv("FILE", image = "filepath", text = "title") over the unpacked pictures',
-      ),
-  };
+/** Sources of samples, which can be mixed. */
+const sampleSources: Readonly<
+  Record<string, (call: StaticCall, context: SourceContext) => Promise<Samples | BatchSource>>
+> = {
+  csv: openCsv,
+  image_folder: openImageFolder,
+  parquet: openParquetFiles,
+  webdataset: openWebdataset,
+};
+
+const names = [...Object.keys(sampleSources), 'tensors'];
+
+/** @throws DiagnosticError Z520 */
+function refuseUnknown(call: StaticCall): never {
+  return failAt(
+    call,
+    'Z520',
+    `there is no data source \`${call.name}\`${didYouMean(call.name, names)}`,
+    `use one of ${names.map((n) => `${n}("FILE")`).join(', ')}`,
+  );
+}
+
+async function openSource(call: StaticCall, context: SourceContext): Promise<BatchSource> {
+  if (call.name === 'tensors') return openTensors(call, context);
+  const mixed = call.name === 'mix';
+  const calls = sourcesOf(call);
+  const opened: Samples[] = [];
+  try {
+    for (const [part, one] of calls.entries()) {
+      if (!Object.hasOwn(sampleSources, one.name)) refuseUnknown(one);
+      const open = sampleSources[one.name]!;
+      // Each part draws for itself.
+      const samples = await open(one, { ...context, seed: partSeed(context.seed, part) });
+      if (!(samples instanceof Samples)) {
+        if (!mixed) return samples;
+        await samples.close();
+        failAt(
+          one,
+          'Z522',
+          'streamed shards cannot be part of a mix',
+          'mix takes tables and uncompressed local shards',
+        );
+      }
+      opened.push(samples);
+      if (!mixed && samples.weight !== undefined)
+        failAt(
+          one,
+          'Z522',
+          '`weight` belongs to a source of a mix',
+          'mix = [webdataset("a.tar", weight = 2), csv("b.csv")]',
+        );
+    }
+    return new PrefetchedSource(new SampleBatches(opened, context), context.seed, readAhead(context));
+  } catch (error) {
+    for (const samples of opened) await samples.close();
+    throw error;
+  }
+}
+
+/** The first part of a mix draws what it would draw alone. */
+function partSeed(seed: number, part: number): number {
+  return part === 0 ? seed : randomKey(seed, 'part', part).a;
+}
 
 interface OpenOptions extends Omit<SourceContext, 'find'> {
   /** Folder of the recipe's file. */
@@ -48,32 +107,42 @@ export function findFile(name: string, folder: string): string {
  * @throws DiagnosticError Z41x when the data is at fault, Z52x when the call is
  */
 export async function openBatchSource(call: StaticCall, options: OpenOptions): Promise<BatchSource> {
-  const names = Object.keys(sources);
-  if (!Object.hasOwn(sources, call.name))
-    failAt(
-      call,
-      'Z520',
-      `there is no data source \`${call.name}\`${didYouMean(call.name, names)}`,
-      `use one of ${names.map((n) => `${n}("FILE")`).join(', ')}`,
-    );
   const { folder, tables = [], ...context } = options;
   const find = (name: string) => findFile(name, folder);
   const fed = await openTables(tables, context.inputs, find);
   const inputs = context.inputs.filter(({ name }) => !fed.has(name));
-  return withTables(await sources[call.name]!(call, { ...context, inputs, find }), fed);
+  return withTables(await openSource(call, { ...context, inputs, find }), fed, context.note);
 }
 
-function withTables(source: BatchSource, tables: Feeds): BatchSource {
+/** Milliseconds of waiting after which is said for what. */
+const longWait = 30_000;
+
+/** The next batch; while it does not come, what it waits for is said. */
+async function saying(source: BatchSource, note: SourceContext['note']) {
+  const began = performance.now();
+  const timer = setInterval(() => {
+    const seconds = Math.round((performance.now() - began) / 1000);
+    note?.(`waiting for data for ${seconds} s: ${source.waitingFor?.() ?? 'the next batch'}`);
+  }, longWait);
+  try {
+    return await source.next();
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+function withTables(source: BatchSource, tables: Feeds, note: SourceContext['note']): BatchSource {
   const { batchesPerEpoch, identity } = source;
   return {
     ...(batchesPerEpoch === undefined ? {} : { batchesPerEpoch }),
     identity: { ...identity, ...tablesIdentity(tables) },
     async next() {
-      const batch = await source.next();
+      const batch = await saying(source, note);
       return { ...batch, inputs: new Map([...batch.inputs, ...tables]) };
     },
     cursor: () => source.cursor(),
     seek: (cursor) => source.seek(cursor),
+    ...(source.waitingFor === undefined ? {} : { waitingFor: () => source.waitingFor!() }),
     close: () => source.close(),
   };
 }

@@ -1,6 +1,7 @@
 /** What a recipe and its model fix for the data: sizes, seed, and where files are looked for. */
 import type { ModelInput, Normalization } from '../../../compiler/model/types.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
+import type { HttpTiming } from './streams/http.ts';
 
 export interface SourceContext {
   /** Samples in a batch. */
@@ -14,4 +15,10 @@ export interface SourceContext {
   find(name: string): string;
   /** Told of what is left out. */
   readonly warn?: (warning: Diagnostic) => void;
+  /** Whether the recipe came with a package: then it runs no command. */
+  readonly untrusted?: boolean;
+  /** How connections are taken up again. */
+  readonly timing?: HttpTiming;
+  /** Told what takes long. */
+  readonly note?: (text: string) => void;
 }

@@ -14,9 +14,9 @@ import { parseOptions } from '../options.ts';
 import { openSafetensors, type SafetensorsFile } from '../safetensors/file.ts';
 import type { TensorData } from '../safetensors/tensors.ts';
 import type { Batch, BatchSource, DataIdentity } from '../types.ts';
+import { type BatchMaker, PrefetchedSource } from './batches/prefetch.ts';
+import { repeatedTexts } from './batches/repeated.ts';
 import { fileIdentity } from './identity.ts';
-import { type BatchMaker, PrefetchedSource } from './prefetch.ts';
-import { repeatedTexts } from './repeated.ts';
 import type { SourceContext } from './source-context.ts';
 
 const schema = z.object({ file: z.string() });

@@ -36,7 +36,12 @@ const stateSchema = z.object({
   /** Those of version 1 have no checksum. */
   version: z.literal([1, 2]),
   step: z.int().nonnegative(),
-  cursor: z.object({ epoch: z.int().nonnegative(), batch: z.int().nonnegative(), seed: z.number() }),
+  cursor: z.object({
+    epoch: z.int().nonnegative(),
+    batch: z.int().nonnegative(),
+    seed: z.number(),
+    lanes: z.array(z.tuple([z.int().nonnegative(), z.int().nonnegative(), z.int().min(-1)])).optional(),
+  }),
   modelHash: z.string(),
   settings: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
 });

@@ -2,13 +2,11 @@
  * Measured schedules on disk: one file for each adapter, driver and version of Dawn, in
  * the user's cache folder.
  *
- * The folder is `ZOOC_CACHE`, else `zooc` in `XDG_CACHE_HOME` or `~/.cache`. Files are replaced whole, so a
- * reader sees the old or the new one. What cannot be read or understood is told once and counts as nothing
+ * Files are replaced whole, so a reader sees the old or the new one. What cannot be read or understood is told once and counts as nothing
  * measured; it is never an error, since everything runs without.
  */
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { scheduleKey } from '../../../compiler/kernels/schedules/schedules.ts';
@@ -22,6 +20,7 @@ import {
   writeFully,
 } from '../../data/files/atomic.ts';
 import { readText } from '../../data/files/read-fully.ts';
+import { cacheFolder } from '../../node/cache-folder.ts';
 import type { AdapterReport } from '../../webgpu/adapter.ts';
 import type { TunedWork } from '../tuner.ts';
 
@@ -46,12 +45,6 @@ const cacheSchema = z.object({
   schedules: z.record(z.string(), entrySchema),
 });
 type Cache = z.infer<typeof cacheSchema>;
-
-/** Where the cache lies. */
-export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
-  if (env.ZOOC_CACHE) return env.ZOOC_CACHE;
-  return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'zooc');
-}
 
 export function identityOf({ name, backend, driver }: AdapterReport): TuneIdentity {
   const { version } = z

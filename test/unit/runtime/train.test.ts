@@ -179,7 +179,6 @@ describe('what a recipe trains', () => {
     const ambitious = {
       ...recipe,
       precision: { kind: 'mixed', lossScale: 'dynamic' },
-      data: { name: 'webdataset', args: [], named: {} },
       evaluate: [{ what: { name: 'zeroshot', args: [], named: {} } }],
     } as const satisfies Partial<Recipe>;
     try {
@@ -189,7 +188,6 @@ describe('what a recipe trains', () => {
       const { diagnostics } = error as { diagnostics: { code: string; message: string; help: string }[] };
       expect(diagnostics.map((d) => d.message)).toEqual([
         'recipe r: precision = mixed(...) on the reference is not supported by this version',
-        'recipe r: data = webdataset(...) is not supported by this version',
         'recipe r: evaluate during training is not supported by this version',
       ]);
       expect(diagnostics.every((d) => d.code === 'Z607' && d.help.length > 0)).toBe(true);

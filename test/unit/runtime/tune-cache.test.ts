@@ -2,13 +2,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  cacheFolder,
-  cachePath,
-  loadTuned,
-  storeTuned,
-  type TuneIdentity,
-} from '../../../runtime/tune/node/cache.ts';
+import { cacheFolder } from '../../../runtime/node/cache-folder.ts';
+import { cachePath, loadTuned, storeTuned, type TuneIdentity } from '../../../runtime/tune/node/cache.ts';
 import type { TunedWork } from '../../../runtime/tune/tuner.ts';
 
 const identity: TuneIdentity = { adapter: 'Large GPU (vulkan)', driver: 'driver 1.2.3', dawn: '0.6.2' };

@@ -29,6 +29,7 @@ const schema = z.object({
 
 export interface CaptionOptions {
   readonly names: readonly string[];
+  /** Those of weight 0 are taken, the first first, where the others have no caption. */
   readonly weights: readonly number[];
   /** Separator within a cell, or empty. */
   readonly split: string;
@@ -45,15 +46,19 @@ export function captionColumn(options: CaptionOptions, input: ModelInput, view: 
   const { names, weights, split, templates } = options;
   return {
     columns: names,
+    holds: 'text',
     lacks: (cell) => names.every((name) => captionsIn(cell(name), split).length === 0),
-    async open(rows, { seed }) {
+    async open(_rows, { seed }) {
       const vocab = vocabularyOf(input) ?? anyId.max + 1;
       const tokenizer = await createTokenizer({ vocab, context: input.sizes[0]! });
-      return (into, { epoch, index }) => {
+      return (into, { epoch, index, row }) => {
         const key = randomKey(seed, 'caption', epoch, index, ...viewKey(view));
-        const cells = names.map((name) => captionsIn(rows.cell(name, index), split));
+        const cells = names.map((name) => captionsIn(row.text(name), split));
         const usable = weights.map((w, c) => (cells[c]!.length > 0 ? w : 0));
-        const cell = cells[randomChoice(key, 0, usable)]!;
+        const drawn = usable.some((w) => w > 0)
+          ? randomChoice(key, 0, usable)
+          : cells.findIndex((cell) => cell.length > 0);
+        const cell = cells[drawn]!;
         const caption = cell[randomBelow(key, 1, cell.length)]!;
         const text = templates[randomBelow(key, 2, templates.length)]!.replaceAll('{}', () => caption);
         tokenizer.encodeInto(into as Int32Array, text);

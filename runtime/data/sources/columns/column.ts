@@ -1,41 +1,15 @@
-/** What feeds one input from a table: the columns that it reads, and how a sample's value is written. */
+/** What feeds one input from samples: the columns that it reads, and how a sample's value is written. */
 import type { ModelInput, Normalization, StaticCall } from '../../../../compiler/model/types.ts';
-import { fail } from '../../../../grammar/diagnostics.ts';
 import type { HostArray } from '../../../types.ts';
-import type { DataCode } from '../../codes.ts';
 import type { PictureShelf } from './pictures.ts';
-
-/** The rows of a table that are used, in its order. */
-export class Rows {
-  readonly path: string;
-  readonly #cells: ReadonlyMap<string, readonly string[]>;
-  readonly #kept: readonly number[];
-
-  constructor(path: string, cells: ReadonlyMap<string, readonly string[]>, kept: readonly number[]) {
-    this.path = path;
-    this.#cells = cells;
-    this.#kept = kept;
-  }
-
-  get count(): number {
-    return this.#kept.length;
-  }
-
-  cell(column: string, index: number): string {
-    return this.#cells.get(column)![this.#kept[index]!]!;
-  }
-
-  /** @throws DiagnosticError that names the row, counted without the header */
-  fail(code: DataCode, index: number, message: string, help?: string): never {
-    return fail(code, `${this.path}, row ${this.#kept[index]! + 1}: ${message}`, help);
-  }
-}
+import type { Row, Rows } from './row.ts';
 
 /** What is drawn for a sample is a function of (seed, epoch, index). */
 export interface Sample {
   readonly epoch: number;
-  /** Among the rows that are used. */
+  /** Among the samples that are used. */
   readonly index: number;
+  readonly row: Row;
   /** RGB bytes by place on the shelf; shared, not to be changed. */
   readonly pictures: readonly Uint8Array[];
 }
@@ -52,8 +26,12 @@ export interface ColumnContext {
   readonly pictures: PictureShelf;
 }
 
+/** How a column's content is read: as text, or as a file of its own. */
+export type Holds = 'text' | 'file';
+
 export interface Column {
   readonly columns: readonly string[];
+  readonly holds: Holds;
   /** Whether a row has nothing for it and is left out. */
   readonly lacks?: (cell: (column: string) => string) => boolean;
   open(rows: Rows, context: ColumnContext): Promise<Fill>;

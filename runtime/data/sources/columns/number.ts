@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { failAt, parseOptions, texts } from '../../options.ts';
 import type { ColumnKind } from './column.ts';
+import { failAtRow, type Row } from './row.ts';
 
 const schema = z.object({ column: texts });
 
@@ -12,18 +13,19 @@ export const number: ColumnKind = (call, input) => {
     failAt(call, 'Z522', `number has ${columns.length} columns for ${input.name}, which takes ${wanted}`);
   return {
     columns,
+    holds: 'text',
     async open(rows) {
-      const values = new Float32Array(rows.count * wanted);
-      for (let index = 0; index < rows.count; index++)
+      const numberIn = (row: Row, column: string): number => {
+        const cell = row.text(column).trim();
+        const value = Math.fround(cell === '' ? Number.NaN : Number(cell));
+        if (Number.isFinite(value)) return value;
+        return failAtRow(row, 'Z425', `\`${column}\` is "${cell}", which is no number of 32 bits`);
+      };
+      for (const row of rows.known?.() ?? []) for (const column of columns) numberIn(row, column);
+      return (into, { row }) => {
         columns.forEach((column, c) => {
-          const cell = rows.cell(column, index).trim();
-          const value = Math.fround(cell === '' ? Number.NaN : Number(cell));
-          if (!Number.isFinite(value))
-            rows.fail('Z425', index, `\`${column}\` is "${cell}", which is no number of 32 bits`);
-          values[index * wanted + c] = value;
+          into[c] = numberIn(row, column);
         });
-      return (into, { index }) => {
-        into.set(values.subarray(index * wanted, (index + 1) * wanted));
       };
     },
   };

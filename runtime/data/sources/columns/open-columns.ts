@@ -1,15 +1,14 @@
-/** The columns of a `csv` call by the inputs that they feed. */
-import { z } from 'zod';
+/** The columns of a source of samples by the inputs that they feed. */
 import { isPicture, isText } from '../../../../compiler/model/inputs.ts';
 import { type ColumnName, columnCalls, dataMistakes } from '../../../../compiler/model/recipes/columns.ts';
 import type { ModelInput, StaticCall } from '../../../../compiler/model/types.ts';
 import { DiagnosticError } from '../../../../grammar/diagnostics.ts';
-import { failAt, texts } from '../../options.ts';
-import { caption, captionColumn, captionOptions, cellSplit, weights } from './caption.ts';
+import { failAt } from '../../options.ts';
+import { type CaptionOptions, caption, captionColumn } from './caption.ts';
 import { classColumn } from './class.ts';
 import type { Column, ColumnKind } from './column.ts';
 import { number } from './number.ts';
-import { picture, pictureColumn, pictureOptions } from './picture.ts';
+import { type PictureColumn, picture, pictureColumn } from './picture.ts';
 import { tensor } from './tensor.ts';
 
 const kinds: Readonly<Record<ColumnName, ColumnKind>> = {
@@ -20,43 +19,34 @@ const kinds: Readonly<Record<ColumnName, ColumnKind>> = {
   tensor,
 };
 
-/** Options of csv where it feeds one picture and one text. */
-export const pairOptions = {
-  /** Column of the picture's path, relative to the table's folder. */
-  image: z.string().default('filepath'),
-  /** Column of the caption. */
-  text: z.string().optional(),
-  /** Several columns of captions instead, one drawn for each sample. */
-  captions: texts.optional(),
-  caption_weights: weights,
-  /** Separates captions within a cell of `captions` columns; empty: cells are single captions. */
-  split: z.string().default(cellSplit),
-  ...captionOptions,
-  ...pictureOptions,
-};
-
-type PairOptions = z.infer<z.ZodObject<typeof pairOptions>>;
+/** Columns of a source that feeds one picture and one text. */
+export interface PairColumns {
+  readonly picture: PictureColumn;
+  readonly caption: CaptionOptions;
+}
 
 /**
- * @param options those of the call
+ * @param pair the columns where the call names none by input
+ * @param pairOptions options that go without `inputs`
  * @throws DiagnosticError Z315, Z520 to Z522
  */
 export function columnsOf(
   call: StaticCall,
-  options: PairOptions,
   inputs: readonly ModelInput[],
+  pair: () => PairColumns,
+  pairOptions: readonly string[],
 ): ReadonlyMap<ModelInput, Column> {
   const mistakes = dataMistakes(call, inputs, 'the loss');
   if (mistakes.length > 0)
     throw new DiagnosticError(mistakes.map((m) => ({ code: 'Z315', severity: 'error', ...m })));
   const calls = columnCalls(call);
-  if (calls === undefined) return pairColumns(call, options, inputs);
-  const foreign = Object.keys(pairOptions).find((name) => Object.hasOwn(call.named, name));
+  if (calls === undefined) return pairColumns(pair(), inputs);
+  const foreign = pairOptions.find((name) => Object.hasOwn(call.named, name));
   if (foreign !== undefined)
     failAt(
       call,
       'Z522',
-      `\`${foreign}\` of csv goes without \`inputs\``,
+      `\`${foreign}\` of ${call.name} goes without \`inputs\``,
       'a column has its own options: picture("file", augment = [flip]), caption("title", templates = […])',
     );
   const views = new Map<string, number>();
@@ -71,38 +61,13 @@ export function columnsOf(
 }
 
 function pairColumns(
-  call: StaticCall,
-  options: PairOptions,
+  { picture, caption }: PairColumns,
   inputs: readonly ModelInput[],
 ): ReadonlyMap<ModelInput, Column> {
-  const columns = captionNames(call, options);
   return new Map([
-    ...inputs.filter(isPicture).map((input): [ModelInput, Column] => {
-      return [input, pictureColumn({ column: options.image, ...options }, input, 0)];
-    }),
-    ...inputs.filter(isText).map((input): [ModelInput, Column] => {
-      return [input, captionColumn({ ...columns, templates: options.templates }, input, 0)];
-    }),
+    ...inputs
+      .filter(isPicture)
+      .map((input): [ModelInput, Column] => [input, pictureColumn(picture, input, 0)]),
+    ...inputs.filter(isText).map((input): [ModelInput, Column] => [input, captionColumn(caption, input, 0)]),
   ]);
-}
-
-/** Column names, their weights, and how cells are split. */
-function captionNames(
-  call: StaticCall,
-  options: PairOptions,
-): { names: readonly string[]; weights: readonly number[]; split: string } {
-  const { text, captions, caption_weights: weights } = options;
-  if (captions === undefined) {
-    if (weights !== undefined)
-      failAt(call, 'Z522', '`caption_weights` of csv goes with `captions`, which is not given');
-    return { names: [text ?? 'title'], weights: [1], split: '' };
-  }
-  if (text !== undefined) failAt(call, 'Z522', 'csv takes `text` or `captions`, not both');
-  if (weights !== undefined && weights.length !== captions.length)
-    failAt(
-      call,
-      'Z522',
-      `\`caption_weights\` of csv has ${weights.length} values for ${captions.length} columns`,
-    );
-  return { names: captions, weights: weights ?? captions.map(() => 1), split: options.split };
 }

@@ -1,5 +1,4 @@
 /** `picture("COLUMN", augment = …, background = …)`: paths of pictures, relative to the table's folder. */
-import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import type { ModelInput } from '../../../../compiler/model/types.ts';
 import { callValue, parseOptions } from '../../options.ts';
@@ -7,7 +6,6 @@ import { makeAugmentation } from '../../pictures/augment.ts';
 import { type Colour, makeNormalizer } from '../../pictures/images.ts';
 import { randomKey } from '../../random.ts';
 import { type Column, type ColumnKind, viewKey } from './column.ts';
-import { pathIn } from './path.ts';
 
 const colours: Readonly<Record<string, Colour>> = {
   white: [255, 255, 255],
@@ -33,25 +31,22 @@ export const pictureOptions = {
 
 const schema = z.object({ column: z.string(), ...pictureOptions });
 
-export function pictureColumn(options: z.infer<typeof schema>, input: ModelInput, view: number): Column {
+export type PictureColumn = z.infer<typeof schema>;
+
+export function pictureColumn(options: PictureColumn, input: ModelInput, view: number): Column {
   const { column, augment, background, max_pixels: maxPixels } = options;
   const size = input.sizes[1]!;
   const changes = augment.map(makeAugmentation);
   return {
     columns: [column],
-    async open(rows, { seed, pictures, normalization }) {
+    holds: 'file',
+    async open(_rows, { seed, pictures, normalization }) {
       const normalize = makeNormalizer(normalization);
-      const folder = dirname(resolve(rows.path));
-      const paths = () => Array.from({ length: rows.count }, (_, i) => pathIn(folder, rows.cell(column, i)));
-      const place = pictures.add(
-        column,
-        {
-          size,
-          ...(background === undefined ? {} : { background }),
-          ...(maxPixels === undefined ? {} : { maxPixels }),
-        },
-        paths,
-      );
+      const place = pictures.add(column, {
+        size,
+        ...(background === undefined ? {} : { background }),
+        ...(maxPixels === undefined ? {} : { maxPixels }),
+      });
       return (into, { epoch, index, pictures: bytes }) => {
         const key = (i: number) => randomKey(seed, 'augment', i, epoch, index, ...viewKey(view));
         const changed = changes.reduce((picture, change, i) => change(picture, size, key(i)), bytes[place]!);

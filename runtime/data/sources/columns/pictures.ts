@@ -1,11 +1,13 @@
-/** The pictures of a table: those of one column, size and background are decoded and kept once. */
+/** The pictures of samples: those of one column, size and background are decoded and kept once. */
 
+import { nameOf } from '../../files/data-file.ts';
 import { ImageStore } from '../../pictures/image-store.ts';
 import type { FitSettings } from '../../pictures/images.ts';
+import type { Row } from './row.ts';
 import type { Failure } from './unreadable.ts';
 
 interface Wanted {
-  readonly paths: readonly string[];
+  readonly column: string;
   readonly settings: FitSettings;
 }
 
@@ -13,9 +15,9 @@ export class PictureShelf {
   readonly #wanted = new Map<string, Wanted>();
 
   /** @returns the place of these pictures among those of a sample */
-  add(column: string, settings: FitSettings, paths: () => readonly string[]): number {
+  add(column: string, settings: FitSettings): number {
     const key = JSON.stringify([column, settings]);
-    if (!this.#wanted.has(key)) this.#wanted.set(key, { paths: paths(), settings });
+    if (!this.#wanted.has(key)) this.#wanted.set(key, { column, settings });
     return [...this.#wanted.keys()].indexOf(key);
   }
 
@@ -25,32 +27,45 @@ export class PictureShelf {
     const workers = Math.max(1, Math.floor(options.workers / size));
     const cacheBytes = options.cacheBytes / size;
     return new PictureStores(
-      [...this.#wanted.values()].map(
-        ({ paths, settings }) => new ImageStore(paths, settings, { workers, cacheBytes }),
-      ),
+      [...this.#wanted.values()].map(({ column, settings }) => ({
+        column,
+        store: new ImageStore(settings, { workers, cacheBytes }),
+      })),
     );
   }
 }
 
-export class PictureStores {
-  readonly #stores: readonly ImageStore[];
+interface Stored {
+  readonly column: string;
+  readonly store: ImageStore;
+}
 
-  constructor(stores: readonly ImageStore[]) {
-    this.#stores = stores;
+export class PictureStores {
+  readonly #stored: readonly Stored[];
+
+  constructor(stored: readonly Stored[]) {
+    this.#stored = stored;
   }
 
-  /** The pictures of a row, or the first that cannot be read. */
-  async get(row: number): Promise<readonly Uint8Array[] | Failure> {
-    const results = await Promise.all(this.#stores.map((store) => store.get(row)));
+  /** The pictures of a sample, or the first that cannot be read. */
+  async get(index: number, row: Row): Promise<readonly Uint8Array[] | Failure> {
+    const results = await Promise.all(
+      this.#stored.map(async ({ column, store }): Promise<Uint8Array | Failure> => {
+        const file = row.file(column);
+        if (file === undefined) return { path: `${row.name}, \`${column}\``, reason: 'it names no picture' };
+        const result = await store.get(index, file);
+        return 'reason' in result ? { path: nameOf(file), reason: result.reason } : result.bytes;
+      }),
+    );
     const pictures: Uint8Array[] = [];
-    for (const [place, result] of results.entries()) {
-      if ('reason' in result) return { path: this.#stores[place]!.path(row), reason: result.reason };
-      pictures.push(result.bytes);
+    for (const result of results) {
+      if ('reason' in result) return result;
+      pictures.push(result);
     }
     return pictures;
   }
 
   async close(): Promise<void> {
-    for (const store of this.#stores) await store.close();
+    for (const { store } of this.#stored) await store.close();
   }
 }

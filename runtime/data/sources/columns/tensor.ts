@@ -1,14 +1,14 @@
 /** `tensor("COLUMN")`: paths of .npy files, relative to the table's folder, each the input of one sample. */
-import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { outside } from '../../../../compiler/model/inputs.ts';
 import type { ModelInput } from '../../../../compiler/model/types.ts';
 import { fail } from '../../../../grammar/diagnostics.ts';
 import type { HostArray } from '../../../types.ts';
+import { type DataFile, nameOf } from '../../files/data-file.ts';
 import { readNpy } from '../../files/npy.ts';
 import { parseOptions } from '../../options.ts';
 import type { ColumnKind } from './column.ts';
-import { pathIn } from './path.ts';
+import { failAtRow } from './row.ts';
 
 const schema = z.object({ column: z.string() });
 
@@ -16,12 +16,12 @@ export const tensor: ColumnKind = (call, input) => {
   const { column } = parseOptions(call, schema, ['column']);
   return {
     columns: [column],
-    async open(rows) {
-      const folder = dirname(resolve(rows.path));
-      return async (into, { index }) => {
-        const cell = rows.cell(column, index);
-        if (cell.trim() === '') rows.fail('Z425', index, `\`${column}\` names no file`);
-        into.set(await readInput(pathIn(folder, cell), input));
+    holds: 'file',
+    async open() {
+      return async (into, { row }) => {
+        const file = row.file(column);
+        if (file === undefined) return failAtRow(row, 'Z425', `\`${column}\` names no file`);
+        into.set(await readInput(file, input));
       };
     },
   };
@@ -31,9 +31,10 @@ export const tensor: ColumnKind = (call, input) => {
  * The values of an input (of one sample, if it is no table) from a .npy file.
  * @throws DiagnosticError Z425 when they are others than it takes
  */
-export async function readInput(path: string, input: ModelInput): Promise<HostArray> {
+export async function readInput(file: DataFile, input: ModelInput): Promise<HostArray> {
   const { name, dtype, sizes, ids } = input;
-  const { descr, shape, data } = await readNpy(path);
+  const { descr, shape, data } = await readNpy(file);
+  const path = nameOf(file);
   const wanted = `${dtype === 'i32' ? 'integers' : 'floats'} [${sizes.join(', ')}]`;
   const typed = data instanceof Float32Array === (dtype === 'f32');
   if (!typed || shape.length !== sizes.length || sizes.some((size, i) => shape[i] !== size))

@@ -22,8 +22,8 @@ export class UnreadablePictures {
   readonly #table: string;
   readonly #count: number;
   readonly #warn: ((warning: Diagnostic) => void) | undefined;
-  /** By row, 1 where its pictures could be read, so that every row is counted once. */
-  readonly #readable: Uint8Array;
+  /** A bit a row, 1 where its pictures could be read, so that every row is counted once; none of streams. */
+  readonly #readable: Uint8Array | undefined;
   #readableCount = 0;
   readonly #failures = new Map<number, Failure>();
   /** Failures that were named. */
@@ -31,19 +31,20 @@ export class UnreadablePictures {
   /** After the last message nothing else is said. */
   #over = false;
 
-  /** @param count rows that are used */
+  /** @param count rows that are used, infinitely many of streams */
   constructor(table: string, count: number, warn?: (warning: Diagnostic) => void) {
     this.#table = table;
     this.#count = count;
     this.#warn = warn;
-    this.#readable = new Uint8Array(count);
+    if (Number.isFinite(count)) this.#readable = new Uint8Array(Math.ceil(count / 8));
   }
 
   /** @param failure absent for a row whose pictures could all be read */
   note(row: number, failure: Failure | undefined): void {
     if (failure !== undefined) this.#failures.set(row, failure);
-    else if (this.#readable[row] === 0) {
-      this.#readable[row] = 1;
+    else if (this.#readable === undefined) this.#readableCount++;
+    else if ((this.#readable[row >> 3]! & (1 << (row & 7))) === 0) {
+      this.#readable[row >> 3]! |= 1 << (row & 7);
       this.#readableCount++;
     }
   }

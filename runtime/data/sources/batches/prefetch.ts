@@ -4,14 +4,16 @@
  * A source only says how to make batch b of epoch e; because that is a function of (seed, e, b), reading
  * ahead and seeking cannot change what comes out.
  */
-import { fail } from '../../../grammar/diagnostics.ts';
-import type { Batch, BatchSource, DataCursor, DataIdentity } from '../types.ts';
+import { fail } from '../../../../grammar/diagnostics.ts';
+import type { Batch, BatchSource, DataCursor, DataIdentity } from '../../types.ts';
 
 export interface BatchMaker {
   readonly batchesPerEpoch: number;
   readonly identity: DataIdentity;
   /** Batch `batch` of epoch `epoch`; calls may overlap. */
   make(epoch: number, batch: number): Promise<Batch>;
+  /** What is being read, in words. */
+  waitingFor?(): string;
   /** The arrays of a batch that nobody uses any more. */
   recycle?(batch: Batch): void;
   close(): Promise<void>;
@@ -72,6 +74,10 @@ export class PrefetchedSource implements BatchSource {
     this.#queue = [];
     this.#epoch = epoch;
     this.#batch = batch;
+  }
+
+  waitingFor(): string {
+    return this.#maker.waitingFor?.() ?? 'the next batch';
   }
 
   async close(): Promise<void> {

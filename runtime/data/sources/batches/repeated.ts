@@ -1,7 +1,7 @@
 /** Samples of a batch with a text that another one before has, too: to a contrastive loss each is a wrong answer. */
-import { isText } from '../../../compiler/model/inputs.ts';
-import type { ModelInput } from '../../../compiler/model/types.ts';
-import type { Feeds } from '../types.ts';
+import { isText } from '../../../../compiler/model/inputs.ts';
+import type { ModelInput } from '../../../../compiler/model/types.ts';
+import type { Feeds } from '../../types.ts';
 
 /** @returns undefined where no text is fed */
 export function repeatedTexts(

@@ -1,0 +1,92 @@
+/** Parquet files: rows of chosen columns, a row group at a time. */
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
+import { type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
+import { didYouMean } from '../../../compiler/model/values/suggest.ts';
+import { DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
+import { reasonOf } from './atomic.ts';
+import { openRegular, readFully } from './read-fully.ts';
+
+export interface ParquetFile {
+  readonly path: string;
+  /** Rows of each group. */
+  readonly groups: readonly number[];
+  readonly metadata: FileMetaData;
+}
+
+export type ParquetRow = Readonly<Record<string, unknown>>;
+
+/** Snappy is the library's own. */
+const compressors = {
+  GZIP: (bytes: Uint8Array) => gunzipSync(bytes),
+  BROTLI: (bytes: Uint8Array) => brotliDecompressSync(bytes),
+};
+
+interface Buffered {
+  readonly byteLength: number;
+  slice(start: number, end?: number): Promise<ArrayBuffer>;
+}
+
+/** @throws DiagnosticError Z415 with the reason, whatever it is */
+async function withFile<T>(path: string, use: (file: Buffered) => Promise<T>): Promise<T> {
+  try {
+    const file = await openRegular(path, 'Z415');
+    try {
+      const { size } = await file.stat();
+      const slice = async (start: number, end = size) =>
+        (await readFully(file, start, Math.min(end, size) - start, path)).buffer as ArrayBuffer;
+      return await use({ byteLength: size, slice });
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (error instanceof DiagnosticError) throw error;
+    fail('Z415', `cannot read ${path}: ${reasonOf(error)}`);
+  }
+}
+
+/**
+ * @param columns that the file must have
+ * @throws DiagnosticError Z415
+ */
+export function openParquet(path: string, columns: readonly string[]): Promise<ParquetFile> {
+  return withFile(path, async (file) => {
+    const metadata = await parquetMetadataAsync(file);
+    const names = columnNames(metadata);
+    const missing = columns.find((name) => !names.includes(name));
+    if (missing !== undefined)
+      fail(
+        'Z415',
+        `${path} has no column \`${missing}\`${didYouMean(missing, names)}`,
+        `its columns are ${names.map((name) => `\`${name}\``).join(', ')}`,
+      );
+    return { path, metadata, groups: metadata.row_groups.map((group) => Number(group.num_rows)) };
+  });
+}
+
+/** Those of the first level: the first element of a schema is its root. */
+function columnNames({ schema }: FileMetaData): string[] {
+  const names: string[] = [];
+  let at = 1;
+  const skip = (): void => {
+    const { num_children: children = 0 } = schema[at++]!;
+    for (let i = 0; i < children; i++) skip();
+  };
+  while (at < schema.length) {
+    names.push(schema[at]!.name);
+    skip();
+  }
+  return names;
+}
+
+/** @throws DiagnosticError Z415 */
+export function readGroup(
+  { path, groups, metadata }: ParquetFile,
+  group: number,
+  columns: readonly string[],
+): Promise<ParquetRow[]> {
+  const rowStart = groups.slice(0, group).reduce((a, b) => a + b, 0);
+  const rowEnd = rowStart + groups[group]!;
+  return withFile(path, (file) =>
+    parquetReadObjects({ file, metadata, columns: [...columns], rowStart, rowEnd, compressors, utf8: false }),
+  );
+}

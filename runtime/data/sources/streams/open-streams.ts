@@ -1,0 +1,174 @@
+/** Shards that are read as they stream by: addresses, commands, files compressed with gzip. */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { StaticCall } from '../../../../compiler/model/types.ts';
+import { reasonOf } from '../../files/atomic.ts';
+import { withBytes } from '../../files/data-file.ts';
+import { randomKey, randomOrder } from '../../random.ts';
+import type { BatchSource, DataIdentity } from '../../types.ts';
+import type { Row } from '../columns/row.ts';
+import { UnreadablePictures } from '../columns/unreadable.ts';
+import type { Ordering } from '../sample-options.ts';
+import type { FedColumns } from '../samples.ts';
+import type { KeyList } from '../shards/key-list.ts';
+import { compression } from '../shards/tar-headers.ts';
+import type { SourceContext } from '../source-context.ts';
+import { isHttp, isPipe } from './bytes.ts';
+import { Lane } from './lane.ts';
+import { StreamSource } from './stream-source.ts';
+
+/** Options of what is read in lanes. */
+export const laneOptions = {
+  /** The samples of a block that is shuffled. */
+  shuffle: z.union([z.boolean(), z.int().positive()]).default(true),
+  /** How many shards are read at a time. */
+  lanes: z.int().min(1).max(4096).default(64),
+  /** The length of an epoch. */
+  samples: z.int().positive().optional(),
+};
+
+/** Samples of a block. */
+const defaultBlock = 1000;
+
+export interface LaneOrder {
+  readonly lanes: number;
+  readonly block: number;
+  readonly samples: Ordering;
+}
+
+export function orderOf(
+  options: { readonly shuffle: boolean | number; readonly lanes: number; readonly resampled: boolean },
+  units: number,
+): LaneOrder {
+  const { shuffle, lanes, resampled } = options;
+  const block = typeof shuffle === 'number' ? shuffle : defaultBlock;
+  return { lanes: Math.min(lanes, units), block, samples: { shuffle: shuffle !== false, resampled } };
+}
+
+/** What is read in lanes: shards, or what else gives its samples one after the other. */
+export interface Streams {
+  readonly call: StaticCall;
+  /** Names of the shards. */
+  readonly units: readonly string[];
+  /**
+   * Usable samples of a shard.
+   * @param leave told why a sample is left out
+   * @throws Error with the reason where it cannot be read on
+   */
+  read(unit: number, leave: (reason: string) => void, signal: AbortSignal): AsyncGenerator<Row, void>;
+  readonly columns: FedColumns;
+  readonly identity: DataIdentity;
+  readonly name: string;
+  readonly order: LaneOrder;
+  /** Samples of an epoch, where they are known. */
+  readonly samples: number | undefined;
+}
+
+/** Whether shards have to be read as streams: not all of them can be read at any place. */
+export async function areStreams(shards: readonly string[]): Promise<boolean> {
+  if (shards.some((shard) => isHttp(shard) || isPipe(shard))) return true;
+  try {
+    return compression(await withBytes(shards[0]!, (reader) => reader.read(0, 6))) === 'gzip';
+  } catch {
+    // What is wrong with it is told where it is indexed.
+    return false;
+  }
+}
+
+/** What of a list of streamed shards a run is compared by. */
+export function streamRows(shards: readonly string[], keep: KeyList | undefined): string {
+  const digest = createHash('sha256').update(JSON.stringify([...shards, keep?.digest]));
+  return `${shards.length} streamed shards of digest ${digest.digest('hex').slice(0, 16)}`;
+}
+
+/** Shards in error that are named one by one. */
+const named = 10;
+
+/** Errors and omissions of streams, told as they come and in sum. */
+class StreamTroubles {
+  readonly #name: string;
+  readonly #warn: SourceContext['warn'];
+  readonly #failed = new Set<string>();
+  readonly #left = new Map<string, number>();
+
+  constructor(name: string, warn: SourceContext['warn']) {
+    this.#name = name;
+    this.#warn = warn;
+  }
+
+  leave(reason: string): void {
+    this.#left.set(reason, (this.#left.get(reason) ?? 0) + 1);
+  }
+
+  fail(shard: string, samples: number, error: unknown): void {
+    if (this.#failed.has(shard)) return;
+    this.#failed.add(shard);
+    if (this.#failed.size > named) return;
+    const message = `the shard ${shard} is in error: ${reasonOf(error)} (${samples} samples are used)`;
+    this.#warn?.({ code: 'Z453', severity: 'warning', message });
+  }
+
+  close(): void {
+    if (this.#failed.size > 0) {
+      const message = `${this.#name}: ${this.#failed.size} shards were in error`;
+      this.#warn?.({ code: 'Z453', severity: 'warning', message });
+    }
+    if (this.#left.size === 0) return;
+    const reasons = [...this.#left].map(([reason, count]) => `${count} × ${reason}`);
+    const message = `${this.#name}: samples that were left out: ${reasons.join(', ')}`;
+    this.#warn?.({ code: 'Z419', severity: 'warning', message });
+  }
+}
+
+export function openStreams(streams: Streams, context: SourceContext): BatchSource {
+  const { units, name, order, columns, identity, samples } = streams;
+  const { lanes, block } = order;
+  const { shuffle, resampled } = order.samples;
+  const control = new AbortController();
+  const troubles = new StreamTroubles(name, context.warn);
+  const reading = new Map<string, number>();
+  const spread = shuffle
+    ? randomOrder(randomKey(context.seed, 'lanes'), units.length)
+    : (place: number) => place;
+  const all = Array.from(units.keys());
+
+  async function* open(number: number): AsyncGenerator<Row, void> {
+    const unit = units[number]!;
+    let used = 0;
+    reading.set(unit, 0);
+    try {
+      for await (const row of streams.read(number, (reason) => troubles.leave(reason), control.signal)) {
+        reading.set(unit, ++used);
+        yield row;
+      }
+    } catch (error) {
+      if (!control.signal.aborted) troubles.fail(unit, used, error);
+    } finally {
+      reading.delete(unit);
+    }
+  }
+
+  return new StreamSource({
+    context,
+    columns,
+    identity: { ...identity, order: `${identity.order}, ${lanes} lanes in blocks of ${block}` },
+    samples,
+    name,
+    lanes,
+    unreadable: new UnreadablePictures(name, Number.POSITIVE_INFINITY, context.warn),
+    openLane: (lane, state) => {
+      const own = resampled ? all : all.filter((place) => place % lanes === lane).map(spread);
+      return new Lane({ seed: context.seed, lane, shards: own, resampled, shuffle, block, open }, state);
+    },
+    close: () => {
+      control.abort();
+      troubles.close();
+    },
+    waiting: () => {
+      const [first] = reading;
+      if (first === undefined) return 'pictures to be decoded';
+      const others = reading.size > 1 ? ` and ${reading.size - 1} more shards` : '';
+      return `${first[0]} (${first[1]} samples so far)${others}`;
+    },
+  });
+}
