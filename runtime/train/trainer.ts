@@ -141,6 +141,8 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
         await drain();
         await loop.save(step, loop.source.cursor());
         saved = step;
+        // The rate is that of training.
+        last = loop.now();
       }
     }
     await drain();

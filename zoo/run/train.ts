@@ -10,14 +10,17 @@ import { renderDiagnostics } from '../../grammar/render.ts';
 import { openBatchSource } from '../../runtime/data/sources/open.ts';
 import type { BatchSource } from '../../runtime/data/types.ts';
 import type { ProfileRecorder } from '../../runtime/profile/recorder.ts';
+import { PictureBoard } from '../../runtime/train/node/pictures/board.ts';
 import { showProgress } from '../../runtime/train/node/progress.ts';
 import type { TrainResult } from '../../runtime/train/node/run.ts';
+import { tensorBoard } from '../../runtime/train/node/tensorboard/log.ts';
 import { trainRecipe } from '../../runtime/train/node/train.ts';
 import { bundleRecipe } from '../export/index.ts';
 import { nodeHost } from '../host.ts';
 import type { WeightSource } from '../weights/source.ts';
 import { openStart, startRecord } from '../weights/start-weights.ts';
 import { type DeviceChoice, openExecutor } from './devices.ts';
+import { pictureJudge } from './pictures.ts';
 
 interface TrainRequest {
   readonly recipe: Recipe;
@@ -89,6 +92,10 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
       ...(request.profile === undefined ? {} : { profile: request.profile }),
       notify,
     });
+    const files = bundleRecipe(nodeHost(), recipe, request.overrides ?? []);
+    // With a profile, its sessions would be among the run's.
+    const judge = request.profile === undefined ? pictureJudge(executor, recipe.model) : undefined;
+    let board: PictureBoard | undefined;
     try {
       return await trainRecipe({
         recipe,
@@ -98,10 +105,21 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
         ...(steps === undefined ? {} : { steps }),
         ...(startedFrom === undefined ? {} : { startedFrom }),
         openSource: () => openSource(recipe, notify),
-        files: bundleRecipe(nodeHost(), recipe, request.overrides ?? []),
+        files,
         initialWeight: async (weight) => (await start()).read(weight),
         notify,
-        logs: [{ name: 'progress', open: async ({ start, end }) => showProgress(start, end) }],
+        logs: [
+          { name: 'progress', open: async ({ start, end }) => showProgress(start, end) },
+          ...(judge === undefined ? [] : [PictureBoard.showing(judge, (opened) => (board = opened))]),
+          tensorBoard({
+            recipe: recipe.name,
+            model: recipe.model.name,
+            parameters: recipe.model.parameters,
+            batch: recipe.batch,
+            files,
+            pictures: () => board?.shown,
+          }),
+        ],
       });
     } finally {
       executor.close();

@@ -123,6 +123,18 @@ export function normalizeInto(out: Float32Array, offset: number, bytes: Uint8Arr
   }
 }
 
+/** The RGB bytes [size, size, 3] that normalise to these values [3, size, size]; what lies between two bytes is rounded. */
+export function denormalized(values: Float32Array): Uint8Array {
+  const plane = values.length / 3;
+  const bytes = new Uint8Array(values.length);
+  for (let c = 0; c < 3; c++)
+    for (let i = 0; i < plane; i++) {
+      const value = 255 * (values[c * plane + i]! * clipStd[c]! + clipMean[c]!);
+      bytes[i * 3 + c] = Math.max(0, Math.min(Math.round(value), 255));
+    }
+  return bytes;
+}
+
 /**
  * A picture file as RGB bytes [size, size, 3].
  * @throws Error with the reason when it cannot be read
