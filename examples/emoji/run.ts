@@ -124,7 +124,7 @@ async function main(): Promise<void> {
   const resume = existsSync(join(folder, 'run.json'));
   note(`${resume ? 'resuming' : 'training'} recipe "${name}" in ${shown}`);
   const started = performance.now();
-  const result = await trainFile({ recipe, out: folder, device, resume, notify: note });
+  const result = await trainFile({ recipe, out: folder, device, resume });
   if (result.weights === undefined) {
     note(`stopped after ${result.steps} steps; npm start resumes ${shown}`);
     return;

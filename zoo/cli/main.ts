@@ -157,6 +157,7 @@ program
   .addOption(baseOption())
   .option('--steps <n>', 'stop after this many steps')
   .option('--resume', 'go on from the newest checkpoint in the run folder')
+  .option('--quiet', 'no remarks and no progress on stderr, warnings alone')
   .addOption(deviceOption())
   .addOption(tuneOption())
   .addOption(profileOption())

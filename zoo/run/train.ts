@@ -6,12 +6,11 @@ import { isText, type TextOverride, vocabularyOf } from '../../compiler/model/in
 import { columnCalls } from '../../compiler/model/recipes/columns.ts';
 import type { ModelInput, Recipe } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
-import { renderDiagnostics } from '../../grammar/render.ts';
 import { openBatchSource } from '../../runtime/data/sources/open.ts';
 import type { BatchSource } from '../../runtime/data/types.ts';
 import type { ProfileRecorder } from '../../runtime/profile/recorder.ts';
 import { PictureBoard } from '../../runtime/train/node/pictures/board.ts';
-import { showProgress } from '../../runtime/train/node/progress.ts';
+import { Progress, type RunTeller } from '../../runtime/train/node/progress.ts';
 import type { TrainResult } from '../../runtime/train/node/run.ts';
 import { tensorBoard } from '../../runtime/train/node/tensorboard/log.ts';
 import { trainRecipe } from '../../runtime/train/node/train.ts';
@@ -43,11 +42,11 @@ interface TrainRequest {
   readonly resume: boolean;
   /** Overrides (`--set`) that the recipe was loaded with. */
   readonly overrides?: readonly TextOverride[];
-  /** Remarks and warnings. */
-  notify(text: string): void;
+  /** What a person is told; by default on stderr. */
+  readonly progress?: Progress;
 }
 
-function openSource(recipe: Recipe, notify: (text: string) => void): Promise<BatchSource> {
+function openSource(recipe: Recipe, teller: RunTeller): Promise<BatchSource> {
   const { model, batch, seed, inputs, tables } = recipe;
   const columns = columnCalls(recipe.data);
   const tokenised = (input: ModelInput) =>
@@ -65,7 +64,7 @@ function openSource(recipe: Recipe, notify: (text: string) => void): Promise<Bat
     inputs,
     tables,
     seed,
-    warn: (diagnostic) => notify(renderDiagnostics([diagnostic])),
+    warn: (diagnostic) => teller.warn(diagnostic),
   });
 }
 
@@ -74,7 +73,8 @@ function openSource(recipe: Recipe, notify: (text: string) => void): Promise<Bat
  * @throws DiagnosticError Z4xx (weights, data, disk), Z5xx (the recipe), Z6xx (device, run folder)
  */
 export async function trainFile(request: TrainRequest): Promise<TrainResult> {
-  const { recipe, out, steps, resume, notify } = request;
+  const { recipe, out, steps, resume, progress = new Progress() } = request;
+  const notify = (text: string): void => progress.note(text);
   let opened: Promise<WeightSource> | undefined;
   const start = (): Promise<WeightSource> => {
     opened ??= openStart(recipe, request.weights, request.base).then((weights) => {
@@ -104,12 +104,12 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
         resume,
         ...(steps === undefined ? {} : { steps }),
         ...(startedFrom === undefined ? {} : { startedFrom }),
-        openSource: () => openSource(recipe, notify),
+        openSource: () => openSource(recipe, progress),
         files,
         initialWeight: async (weight) => (await start()).read(weight),
-        notify,
+        teller: progress,
         logs: [
-          { name: 'progress', open: async ({ start, end }) => showProgress(start, end) },
+          progress.showing,
           ...(judge === undefined ? [] : [PictureBoard.showing(judge, (opened) => (board = opened))]),
           tensorBoard({
             recipe: recipe.name,
@@ -125,6 +125,7 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
       executor.close();
     }
   } finally {
+    progress.end();
     await (await opened)?.close();
   }
 }

@@ -9,7 +9,6 @@ import type { Recipe, Weight } from '../../../compiler/model/types.ts';
 import { averagePrefix } from '../../../compiler/optimizers.ts';
 import type { Plan } from '../../../compiler/plan/types.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
-import { renderDiagnostics } from '../../../grammar/render.ts';
 import { type TensorToWrite, writeSafetensors } from '../../data/safetensors/file.ts';
 import type { BatchSource } from '../../data/types.ts';
 import type { RunSettings } from '../changes.ts';
@@ -20,6 +19,7 @@ import { type Checkpoint, type CheckpointStore, restoreState } from './checkpoin
 import type { RunLock } from './lock.ts';
 import { RunLogs, type Showing } from './log.ts';
 import { MetricsFile } from './metrics.ts';
+import type { RunTeller } from './progress.ts';
 import type { StopSignal } from './signals.ts';
 
 /** What a run needs to know of its recipe and its caller. */
@@ -31,8 +31,7 @@ export interface RunOptions {
   readonly steps?: number;
   /** Starting values of one weight, row-major in its shape. Not asked when a checkpoint is resumed. */
   initialWeight(weight: Weight): Promise<Float32Array>;
-  /** Remarks for stderr. */
-  notify(text: string): void;
+  readonly teller: RunTeller;
   /** What shows the run beside `metrics.jsonl`. */
   readonly logs?: readonly Showing[];
 }
@@ -88,15 +87,16 @@ export class Run {
 
   /** Trains on, or from the start without a checkpoint, until the end or a stop. */
   async go(checkpoint: Checkpoint | undefined, signal: StopSignal): Promise<TrainResult> {
-    const { recipe, out, notify } = this.#options;
+    const { recipe, out, teller } = this.#options;
     const { session, plan, source, schedule, settings, store, lock, modelHash, compared } = this.#parts;
     const began = performance.now();
     const start = checkpoint?.state.step ?? 0;
     this.#carriedAt = start;
     const end = Math.max(start, this.#options.steps ?? schedule.total);
     if (checkpoint) {
+      teller.doing('reading the checkpoint');
       await this.#restore(checkpoint);
-      notify(`resuming at step ${start} of ${end}`);
+      teller.note(`resuming at step ${start} of ${end}`);
     } else await this.#initialise();
     const logs = await RunLogs.open(
       [() => MetricsFile.open(join(out, 'metrics.jsonl'), start, this.#warn)],
@@ -141,7 +141,7 @@ export class Run {
     }
   }
 
-  readonly #warn = (warning: Diagnostic): void => this.#options.notify(renderDiagnostics([warning]));
+  readonly #warn = (warning: Diagnostic): void => this.#options.teller.warn(warning);
 
   #saveEvery(): number {
     const { every } = this.#options.recipe.checkpoint ?? defaultCheckpoint;
@@ -151,7 +151,10 @@ export class Run {
   async #initialise(): Promise<void> {
     const { session } = this.#parts;
     const known = new Set(session.state.map((s) => s.name));
-    for (const weight of this.#options.recipe.model.weights) {
+    const { teller, recipe } = this.#options;
+    const { weights } = recipe.model;
+    for (const [i, weight] of weights.entries()) {
+      teller.doing('starting weights', i + 1, weights.length);
       const data = await this.#options.initialWeight(weight);
       if (known.has(weight.name)) session.writeState(weight.name, data);
       else this.#carry(weight, data);

@@ -11,7 +11,6 @@ import type { Recipe } from '../../../compiler/model/types.ts';
 import { keptPrefixes } from '../../../compiler/optimizers.ts';
 import type { Plan } from '../../../compiler/plan/types.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
-import { renderDiagnostics } from '../../../grammar/render.ts';
 import type { BatchSource } from '../../data/types.ts';
 import { chunkByChunk, type StepComputation, wholeBatch } from '../../reference/computation.ts';
 import { ReferenceTrainSession } from '../../reference/session.ts';
@@ -73,16 +72,17 @@ function modelHash(graph: Graph, settings: UpdateSettings): string {
  * @throws DiagnosticError Z413 (disk), Z601 to Z617
  */
 export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
-  const { recipe, out, resume } = options;
-  const warn = (warning: Diagnostic): void => options.notify(renderDiagnostics([warning]));
+  const { recipe, out, resume, teller } = options;
+  const warn = (warning: Diagnostic): void => teller.warn(warning);
   checkSupported(recipe, options.executor.kind === 'reference');
   checkHostBatch(recipe);
   const graph = traceLoss(recipe);
   const { settings, unread } = settingsFor(recipe, graph);
   await examineRunFolder(out, resume);
   for (const warning of unreadWarning(recipe.model.name, unread)) warn(warning);
-  const signal = listenForStop(options.notify);
+  const signal = listenForStop((text) => teller.note(text));
   try {
+    teller.doing('opening the data');
     const source = await options.openSource();
     try {
       const schedule = scheduleOf(recipe, source.batchesPerEpoch, options.steps);
@@ -164,7 +164,7 @@ function referenceStep(recipe: Recipe, graph: Graph, settings: UpdateSettings): 
 }
 
 async function openSession(
-  { recipe, executor, notify }: TrainOptions,
+  { recipe, executor, teller }: TrainOptions,
   graph: Graph,
   settings: UpdateSettings,
 ): Promise<{ readonly session: TrainSession; readonly plan?: Plan }> {
@@ -176,6 +176,7 @@ async function openSession(
   }
   const { device } = executor;
   const compile: CompileFor = (profile) => planTraining(recipe, profile).plan;
+  teller.doing('planning the training step');
   await executor.tune?.(compile);
   const plan = compile(device.profile);
   const { weights, gradients, optimizer, workspace, features, io, total } = plan.memory;
@@ -188,6 +189,14 @@ async function openSession(
     'inputs and outputs': io,
   };
   const listed = Object.entries(parts).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);
-  notify(`device memory: ${formatBytes(total)} (${listed.join(', ')})`);
-  return { session: new DeviceTrainSession(await device.open(plan)), plan };
+  teller.note(`device memory: ${formatBytes(total)} (${listed.join(', ')})`);
+  const began = performance.now();
+  const opened = await device.open(plan, {
+    compiled: (done, of) => teller.doing('compiling kernels', done, of),
+    ran: (done, of) => teller.doing('running the first step: kernel', done, of),
+  });
+  const seconds = (performance.now() - began) / 1000;
+  const kernels = plan.pipelines.length;
+  teller.note(`compiled ${kernels} kernels for ${plan.steps.length} dispatches in ${seconds.toFixed(1)} s`);
+  return { session: new DeviceTrainSession(opened), plan };
 }

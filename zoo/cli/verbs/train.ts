@@ -3,10 +3,11 @@
  * signals) are `runtime/train`.
  */
 import { fail } from '../../../grammar/diagnostics.ts';
+import { Progress } from '../../../runtime/train/node/progress.ts';
 import type { DeviceChoice } from '../../run/devices.ts';
 import { trainFile } from '../../run/train.ts';
 import { loadRecipe, parseCount, parseOverrides } from '../models.ts';
-import { note, print, printJson } from '../output.ts';
+import { print, printJson } from '../output.ts';
 import { type ProfileOption, startProfiling } from '../profile-report.ts';
 
 interface TrainOptions {
@@ -15,6 +16,7 @@ interface TrainOptions {
   readonly base?: string;
   readonly steps?: string;
   readonly resume?: boolean;
+  readonly quiet?: boolean;
   readonly device: DeviceChoice;
   readonly tune?: boolean;
   readonly profile?: ProfileOption;
@@ -28,6 +30,7 @@ export async function train(reference: string, options: TrainOptions): Promise<v
     fail('Z703', '--device null computes nothing, so it cannot train', '--device webgpu or reference');
   }
   const { weights, base, steps } = options;
+  const progress = new Progress({ quiet: options.quiet === true });
   const profiling = startProfiling(options.profile);
   const result = await trainFile({
     recipe,
@@ -40,7 +43,7 @@ export async function train(reference: string, options: TrainOptions): Promise<v
     ...(weights === undefined ? {} : { weights }),
     base,
     ...(steps === undefined ? {} : { steps: parseCount('--steps', steps) }),
-    notify: note,
+    progress,
   });
   const profile = await profiling?.report();
   const seconds = result.seconds.toFixed(1);
@@ -56,9 +59,9 @@ export async function train(reference: string, options: TrainOptions): Promise<v
       ...(profile === undefined ? {} : { profile }),
     });
   } else if (result.weights === undefined) {
-    note(`stopped after ${result.steps} steps (${seconds} s); --resume goes on`);
+    progress.note(`stopped after ${result.steps} steps (${seconds} s); --resume goes on`);
   } else {
-    note(`${result.steps} steps, ${seconds} s`);
+    progress.note(`${result.steps} steps, ${seconds} s`);
     print(result.weights);
   }
 }
