@@ -9,9 +9,9 @@ import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from '@commander-js/extra-typings';
 import { fail } from '../../grammar/diagnostics.ts';
+import { version } from '../version.ts';
 import { report } from './failure.ts';
 import { runProcess } from './process.ts';
-import { version } from './version.ts';
 
 const modelHelp = 'a bundled model ("ViT-B/32"), file.zoo#name, or a folder that export or train wrote';
 
@@ -164,6 +164,13 @@ program
   .addOption(setOption())
   .addOption(jsonOption())
   .action(async (recipe, options) => (await import('./verbs/train.ts')).train(recipe, options));
+
+program
+  .command('report')
+  .description('report.html of one run, or of several side by side: curves, model, memory, results, pictures')
+  .argument('<dirs...>', 'folders that train wrote')
+  .option('--out <file>', 'file to write (default: report.html in the folder; here, of several)')
+  .action(async (dirs, options) => (await import('./verbs/report.ts')).report(dirs, options));
 
 program
   .command('export')

@@ -19,6 +19,8 @@ export type Executor =
   | {
       readonly kind: 'device';
       readonly name: string;
+      /** Driver and version, where there is one. */
+      readonly driver?: string;
       readonly device: Device;
       /**
        * Where tuning was asked for: measures what this plan needs; the device's profile then has the results.
@@ -62,7 +64,14 @@ export async function openExecutor(choice: DeviceChoice, options: ExecutorOption
   const tuning = options.tune === true || process.env.ZOOC_TUNE === '1';
   const tune = (compile: CompileFor) => tuneMissing(opened, compile, options.notify);
   const close = () => device.close();
-  return { kind: 'device', name: report.name, device, ...(tuning ? { tune } : {}), close };
+  return {
+    kind: 'device',
+    name: report.name,
+    driver: report.driver,
+    device,
+    ...(tuning ? { tune } : {}),
+    close,
+  };
 }
 
 /** Measures what a plan needs and was not measured on this device before. */

@@ -44,6 +44,7 @@ async function textOf(tokens: Int32Array, input: ModelInput): Promise<string> {
   // The marks of start and end are the largest ids.
   return decode([...tokens.slice(0, last + 1)].filter((id) => id < vocab - 2))
     .replaceAll('</w>', ' ')
+    .replace(/\s+([,.:;!?])/g, '$1')
     .trim();
 }
 

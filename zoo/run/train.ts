@@ -9,6 +9,7 @@ import { fail } from '../../grammar/diagnostics.ts';
 import { openBatchSource } from '../../runtime/data/sources/open.ts';
 import type { BatchSource } from '../../runtime/data/types.ts';
 import type { ProfileRecorder } from '../../runtime/profile/recorder.ts';
+import { reportLog } from '../../runtime/report/node/log.ts';
 import { PictureBoard } from '../../runtime/train/node/pictures/board.ts';
 import { Progress, type RunTeller } from '../../runtime/train/node/progress.ts';
 import type { TrainResult } from '../../runtime/train/node/run.ts';
@@ -19,6 +20,7 @@ import { nodeHost } from '../host.ts';
 import type { WeightSource } from '../weights/source.ts';
 import { openStart, startRecord } from '../weights/start-weights.ts';
 import { type DeviceChoice, openExecutor } from './devices.ts';
+import { runFacts } from './facts.ts';
 import { pictureJudge } from './pictures.ts';
 
 interface TrainRequest {
@@ -119,6 +121,7 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
             files,
             pictures: () => board?.shown,
           }),
+          reportLog(runFacts(recipe, executor)),
         ],
       });
     } finally {

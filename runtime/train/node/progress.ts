@@ -5,6 +5,7 @@
 import { clearLine, cursorTo } from 'node:readline';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../../grammar/render.ts';
+import { formatDuration } from '../duration.ts';
 import type { MetricsRow } from '../types.ts';
 import type { RunLog, Showing } from './log.ts';
 
@@ -39,14 +40,6 @@ const recent = 16;
 /** Characters of the bar, where there is room for it. */
 const barLength = 20;
 const roomForBar = 100;
-
-/** `75 s` -> `1:15`, `4000 s` -> `1:06:40`. */
-export function formatDuration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  const parts = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
-  const shown = parts[0] === 0 ? parts.slice(1) : parts;
-  return shown.map((n, i) => (i === 0 ? String(n) : String(n).padStart(2, '0'))).join(':');
-}
 
 /** `1,234`, `56.7` */
 function formatRate(rate: number): string {

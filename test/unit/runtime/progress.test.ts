@@ -1,7 +1,8 @@
 /** What training says on stderr: on a terminal one line that is written over, elsewhere lines now and then. */
 import { describe, expect, it } from 'vitest';
+import { formatDuration } from '../../../runtime/train/duration.ts';
 import type { RunLog, RunStart } from '../../../runtime/train/node/log.ts';
-import { formatDuration, Progress } from '../../../runtime/train/node/progress.ts';
+import { Progress } from '../../../runtime/train/node/progress.ts';
 import type { MetricsRow } from '../../../runtime/train/types.ts';
 
 /** The cursor to the first column; the line cleared. */

@@ -6,8 +6,9 @@
  */
 import sharp from 'sharp';
 import type { Batch } from '../../../data/types.ts';
+import type { FedPicture, PicturesFile, Ranking } from '../../pictures.ts';
 import type { RunEnd, RunLog, Showing } from '../log.ts';
-import { type FedPicture, type PicturesFile, type Ranking, readPictures, writePictures } from './file.ts';
+import { readPictures, writePictures } from './file.ts';
 
 /** Pictures, and so captions, that are compared. */
 export const mostPictures = 16;

@@ -1,38 +1,8 @@
-/**
- * `pictures.json` of a run folder: a few pictures that the run was fed, their captions, and which captions the model
- * found best at each checkpoint.
- */
+/** `pictures.json` of a run folder. */
 import { join } from 'node:path';
-import { z } from 'zod';
+import { type PicturesFile, picturesSchema } from '../../pictures.ts';
 import { writeText } from '../checkpoints.ts';
 import { textOf } from '../lock.ts';
-
-const pictureSchema = z.object({
-  /** Base64 of a PNG. */
-  png: z.string(),
-  caption: z.string(),
-  tokens: z.array(z.int()),
-});
-export type FedPicture = z.infer<typeof pictureSchema>;
-
-/** The best captions of a picture, best first. */
-const bestSchema = z.array(z.object({ caption: z.int(), probability: z.number() }));
-
-const rankingSchema = z.object({
-  /** Steps done. */
-  step: z.int(),
-  /** For each picture. A caption is the number of the picture that it belongs to. */
-  best: z.array(bestSchema),
-});
-export type Ranking = z.infer<typeof rankingSchema>;
-
-const fileSchema = z.object({
-  version: z.literal(1),
-  pictures: z.array(pictureSchema),
-  /** In order of steps. */
-  rankings: z.array(rankingSchema),
-});
-export type PicturesFile = Omit<z.infer<typeof fileSchema>, 'version'>;
 
 const fileName = 'pictures.json';
 
@@ -41,7 +11,7 @@ export async function readPictures(folder: string): Promise<PicturesFile | undef
   const text = await textOf(join(folder, fileName));
   if (text === undefined) return undefined;
   try {
-    return fileSchema.parse(JSON.parse(text));
+    return picturesSchema.parse(JSON.parse(text));
   } catch {
     return undefined;
   }

@@ -8,10 +8,10 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { failSystem } from '../../../data/files/atomic.ts';
+import type { PicturesFile } from '../../pictures.ts';
 import { type RateGroup, rateGroups } from '../../rate-groups.ts';
 import type { MetricsRow } from '../../types.ts';
 import type { RunEnd, RunLog, RunStart, Showing } from '../log.ts';
-import type { PicturesFile } from '../pictures/file.ts';
 import {
   fileVersion,
   hparamsEnd,
