@@ -18,6 +18,13 @@ export function percent(part: number): string {
   return `${(100 * part).toFixed(1)} %`;
 }
 
+/** `512 bytes`, `8 KiB`, `33.9 MiB`, `23.5 GiB` */
+export function size(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const unit = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
+  return `${unit === 0 ? bytes : Number((bytes / 1024 ** unit).toPrecision(3))} ${units[unit]}`;
+}
+
 /** `8.73 GFLOP` */
 export function flops(value: number): string {
   const units = ['FLOP', 'kFLOP', 'MFLOP', 'GFLOP', 'TFLOP', 'PFLOP'];

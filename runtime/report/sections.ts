@@ -1,6 +1,5 @@
 /** The parts of a report below its curves: each is markup, or undefined where there is nothing to say. */
-import { formatBytes } from '../webgpu/device.ts';
-import { count, digits, flops, moment, percent } from './format.ts';
+import { count, digits, flops, moment, percent, size } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { Evaluation, RunReport, Start, WrongExample } from './types.ts';
 
@@ -17,7 +16,10 @@ function table(
   mark = false,
 ): Html {
   const differs = (cells: readonly (string | Html)[]) => new Set(cells.slice(1)).size > 1;
-  return html`<div class="scroll"><table><thead><tr>${head.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead><tbody>${rows.map(
+  const titles = head.every((cell) => cell === '')
+    ? undefined
+    : html`<thead><tr>${head.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead>`;
+  return html`<div class="scroll"><table>${titles}<tbody>${rows.map(
     ([name, ...cells]) =>
       html`<tr${mark && differs([name!, ...cells]) ? html` class="differs"` : undefined}><th scope="row">${name!}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`,
   )}</tbody></table></div>`;
@@ -86,11 +88,11 @@ function memoryPart({ summary }: RunReport): Html | undefined {
   const share = (bytes: number) => ((100 * bytes) / total).toFixed(2);
   const cells = parts.map(
     ([name, bytes], i) =>
-      html`<li style="--tone: ${i}"><span>${memoryNames[name] ?? name}</span> <b>${formatBytes(bytes)}</b></li>`,
+      html`<li style="--tone: ${i}"><span>${memoryNames[name] ?? name}</span> <b>${size(bytes)}</b></li>`,
   );
   return html`<div class="stack" aria-hidden="true">${parts.map(([, bytes], i) => html`<i style="--tone: ${i}; flex-grow: ${share(bytes)}"></i>`)}</div>
 <ul class="key">${cells}</ul>
-<p>${formatBytes(plan.memory.total ?? total)} on the device, as planned; ${count(plan.kernels)} kernels in ${count(plan.dispatches)} dispatches, ${flops(plan.flops)} a step.</p>`;
+<p>${size(plan.memory.total ?? total)} on the device, as planned; ${count(plan.kernels)} kernels in ${count(plan.dispatches)} dispatches, ${flops(plan.flops)} a step.</p>`;
 }
 
 function ranked(
@@ -121,7 +123,7 @@ function picturesPart({ pictures }: RunReport): Html | undefined {
   return html`<p>Training pictures as the model was fed them, and which of their ${pictures.pictures.length} captions it finds best after step ${count(ranking.step)}: ${right} of ${pictures.pictures.length} are their own.</p><div class="figures">${figures}</div>`;
 }
 
-function wrongPart(examples: readonly WrongExample[]): Html {
+function wrongFigures(examples: readonly WrongExample[]): Html {
   const figures = examples.map(({ picture, truth, best }) =>
     figure(picture, truth, ranked(best.slice(0, 3).map((b) => ({ ...b, right: b.label === truth })))),
   );
@@ -134,13 +136,33 @@ function metric(name: string, value: number): string {
   return share ? percent(value) : digits(value);
 }
 
-function evaluationPart(runs: readonly RunReport[]): Html {
-  const all = runs.flatMap((run) => run.evaluations);
-  if (all.length === 0)
-    return html`<p>None of these folders holds results. <code>zooc evaluate … --out RUN/NAME.json</code> writes them where a report finds them, with pictures that were told wrong.</p>`;
-  const keyOf = ({ dataset, task }: Evaluation) => (task === undefined ? dataset : `${dataset} · ${task}`);
-  const rows = [...new Set(all.map(keyOf))].flatMap((key) => {
-    const found = runs.map((run) => run.evaluations.find((e) => keyOf(e) === key));
+/** What an evaluation is of: a data set, and the task where it is named. */
+function subject({ dataset, task }: Evaluation): string {
+  return task === undefined ? dataset : `${dataset} · ${task}`;
+}
+
+/** A row for each data set, a column for each metric. */
+function resultsOfOne(evaluations: readonly Evaluation[]): Html {
+  const metrics = [...new Set(evaluations.flatMap((e) => Object.keys(e.metrics)))];
+  const shown = (e: Evaluation, name: string) => {
+    const value = e.metrics[name];
+    return value === undefined ? '–' : metric(name, value);
+  };
+  return table(
+    ['data set', 'samples', ...metrics],
+    evaluations.map((e) => [
+      subject(e),
+      e.n === undefined ? '–' : count(e.n),
+      ...metrics.map((name) => shown(e, name)),
+    ]),
+  );
+}
+
+/** A row for each data set and metric, a column for each run. */
+function resultsOfSeveral(runs: readonly RunReport[]): Html {
+  const subjects = [...new Set(runs.flatMap((run) => run.evaluations.map(subject)))];
+  const rows = subjects.flatMap((key) => {
+    const found = runs.map((run) => run.evaluations.find((e) => subject(e) === key));
     const names = [...new Set(found.flatMap((e) => Object.keys(e?.metrics ?? {})))];
     return names.map((name, i) => [
       i === 0 ? key : '',
@@ -148,15 +170,31 @@ function evaluationPart(runs: readonly RunReport[]): Html {
       ...found.map((e) => (e?.metrics[name] === undefined ? '–' : metric(name, e.metrics[name]))),
     ]);
   });
-  return table(['data set', 'metric', ...(runs.length === 1 ? [''] : runs.map((r) => r.name))], rows);
+  return table(['data set', 'metric', ...runs.map((r) => r.name)], rows);
 }
 
-function wrongSection(runs: readonly RunReport[]): Html[] {
-  const parts = each(runs, ({ evaluations }) => {
-    const found = evaluations.filter((e) => (e.wrong ?? []).length > 0);
-    if (found.length === 0) return undefined;
-    return html`${found.map((e) => html`<p>${e.dataset}</p>${wrongPart(e.wrong!)}`)}`;
-  });
+function evaluationPart(runs: readonly RunReport[]): Html {
+  if (runs.every((run) => run.evaluations.length === 0))
+    return html`<p>None of these folders holds results. <code>zooc evaluate … --out RUN/NAME.json</code> writes them where a report finds them, with pictures that were told wrong.</p>`;
+  return runs.length === 1 ? resultsOfOne(runs[0]!.evaluations) : resultsOfSeveral(runs);
+}
+
+/** Wrong examples of a data set that are shown. */
+const mostWrong = 24;
+
+function wrongParts(runs: readonly RunReport[]): Html[] {
+  const parts = runs.flatMap(({ name, evaluations }) =>
+    evaluations.flatMap((evaluation) => {
+      const examples = evaluation.wrong ?? [];
+      if (examples.length === 0) return [];
+      const title = runs.length === 1 ? subject(evaluation) : `${name}: ${subject(evaluation)}`;
+      const more =
+        examples.length > mostWrong
+          ? html`<p>${mostWrong} of ${count(examples.length)} that were kept.</p>`
+          : undefined;
+      return [html`<h3>${title}</h3>${more}${wrongFigures(examples.slice(0, mostWrong))}`];
+    }),
+  );
   if (parts.length > 0) return parts;
   return [
     html`<p>No evaluation has left pictures that were told wrong. Results beside the run (<code>NAME.json</code>) may hold them: under <code>wrong</code>, as inlined pictures with their truth and what was found best.</p>`,
@@ -188,7 +226,7 @@ function historyPart({ summary, changes, checkpoints }: RunReport): Html | undef
   const saved = checkpoints.map(({ step, bytes, at }) => [
     `checkpoint of step ${count(step)}`,
     moment(at),
-    formatBytes(bytes),
+    size(bytes),
   ]);
   if (starts.length + saved.length === 0) return undefined;
   const taken = changes.map((change) => html`<li>${change}</li>`);
@@ -207,7 +245,7 @@ export function sectionsOf(runs: readonly RunReport[]): Section[] {
   return [
     ...section('pictures', 'Pictures', each(runs, picturesPart)),
     ...section('evaluation', 'Evaluation', [evaluationPart(runs)]),
-    ...section('wrong', 'Wrong examples', wrongSection(runs)),
+    ...section('wrong', 'Wrong examples', wrongParts(runs)),
     ...section('model', 'Model', each(runs, modelPart)),
     ...section('memory', 'Memory', each(runs, memoryPart)),
     ...section('recipe', 'Recipe', each(runs, programsPart)),

@@ -2,9 +2,9 @@
 import { cpus, release, totalmem } from 'node:os';
 import { blocksOf } from '../../compiler/model/index.ts';
 import type { BlockNode, Model, Recipe } from '../../compiler/model/types.ts';
+import { size } from '../../runtime/report/format.ts';
 import type { RunFacts } from '../../runtime/report/node/log.ts';
 import type { Summary } from '../../runtime/report/types.ts';
-import { formatBytes } from '../../runtime/webgpu/device.ts';
 import { version } from '../version.ts';
 import type { Executor } from './devices.ts';
 import { entryFlops } from './flops.ts';
@@ -19,7 +19,7 @@ function environmentOf(executor: Executor): Record<string, string> {
     node: process.version,
     system: `${process.platform} ${process.arch}, ${release()}`,
     processor: cpu === undefined ? 'unknown' : `${cpu.model.trim()}, ${cpus().length} threads`,
-    memory: formatBytes(totalmem()),
+    memory: size(totalmem()),
     adapter: executor.name,
     ...(executor.kind === 'device' && executor.driver !== undefined ? { driver: executor.driver } : {}),
   };

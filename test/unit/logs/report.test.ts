@@ -61,8 +61,8 @@ describe('a report of one run', () => {
       'VisionTransformer',
       '2.5 MFLOP',
       '<th scope="row">text</th><td>TextTransformer</td><td>234,567</td><td>frozen</td>',
-      '8.0 KiB',
-      '12.0 KiB on the device',
+      '8 KiB',
+      '12 KiB on the device',
       'train &#34;quick&#34; {}',
       '<th scope="row">optimizer.lr</th><td>0.001</td>',
       'an adapter',
@@ -104,8 +104,7 @@ describe('a report of one run', () => {
     const page = await pageOf(writeRun(join(folder, 'a'), { rows, summary, pictures, results }));
     expect(page).toContain('after step 50: 1 of 2 are their own');
     expect(page).toContain('<li class="right" style="--part: 75.0%"><span title="red apple">');
-    expect(page).toContain('<th scope="row">fruit · zeroshot</th><td>acc1</td><td>50.0 %</td>');
-    expect(page).toContain('<td>loss</td><td>0.25</td>');
+    expect(page).toContain('<th scope="row">fruit · zeroshot</th><td>–</td><td>50.0 %</td><td>0.25</td>');
     expect(page.split(picture)).toHaveLength(3);
   });
 
@@ -196,6 +195,16 @@ describe('a report of several runs', () => {
       '<tr class="differs"><th scope="row">optimizer.lr</th><td>0.001</td><td>0.002</td>',
     );
     expect(page).toContain('<tr><th scope="row">seed</th>');
+  });
+
+  it('sets results of the same data beside each other, and names the run of a wrong example', async () => {
+    const wrong = [{ picture: 'data:image/png;base64,AAAA', truth: 'x', best: [] }];
+    const run = (name: string, metrics: Record<string, number>, more: object = {}) =>
+      writeRun(join(folder, name), { rows, results: [{ dataset: 'pets', metrics, ...more }] });
+    const page = await pageOf(run('a', { acc1: 0.5 }), run('b', { acc1: 0.25, rank: 7 }, { wrong }));
+    expect(page).toContain('<th scope="row">pets</th><td>acc1</td><td>50.0 %</td><td>25.0 %</td>');
+    expect(page).toContain('<td>rank</td><td>–</td><td>7</td>');
+    expect(page).toContain('<h3>b: pets</h3>');
   });
 
   it.each([
