@@ -9,9 +9,11 @@ let assets: Promise<PageAssets> | undefined;
 async function load(): Promise<PageAssets> {
   const { resolve } = createRequire(import.meta.url);
   const own = (name: string) => readFile(new URL(`../browser/${name}`, import.meta.url), 'utf8');
-  const package_ = (name: string) => readFile(resolve(`uplot/dist/${name}`), 'utf8');
-  const styles = await Promise.all([package_('uPlot.min.css'), own('report.css')]);
-  const scripts = await Promise.all([package_('uPlot.iife.min.js'), own('report.js')]);
+  const ofPlot = (name: string) => readFile(resolve(`uplot/${name}`), 'utf8');
+  // Copies of uPlot carry its licence along.
+  const licensed = async (name: string) => `/*\n${await ofPlot('LICENSE')}*/\n${await ofPlot(name)}`;
+  const styles = await Promise.all([ofPlot('dist/uPlot.min.css'), own('report.css')]);
+  const scripts = await Promise.all([licensed('dist/uPlot.iife.min.js'), own('report.js')]);
   for (const text of [...styles, ...scripts])
     if (/<\/(script|style)/i.test(text))
       throw new Error('a script or style of the report would end its element');

@@ -1,5 +1,5 @@
 /** `report.html` of one run or of several. */
-import { basename, dirname, resolve } from 'node:path';
+import { posix, resolve, sep } from 'node:path';
 import { writeText } from '../../train/node/checkpoints.ts';
 import type { Curves } from '../curves.ts';
 import { renderReport } from '../page.ts';
@@ -10,7 +10,8 @@ export const reportName = 'report.html';
 
 /** Names of folders that differ: the last part of a path, or more where two are the same. */
 export function runNames(folders: readonly string[]): string[] {
-  const paths = folders.map((folder) => resolve(folder));
+  const { basename, dirname } = posix;
+  const paths = folders.map((folder) => resolve(folder).split(sep).join('/'));
   return paths.map((path) => {
     let name = basename(path);
     let above = dirname(path);

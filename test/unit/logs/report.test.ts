@@ -84,6 +84,7 @@ describe('a report of one run', () => {
     const markup = page.replace(/<(script|style)[^>]*>.*?<\/\1>/gs, '');
     expect(markup).not.toMatch(/(src|href)="(?!data:|#)/);
     expect(page.match(/<script>/g)).toHaveLength(2);
+    expect(page).toContain('Permission is hereby granted, free of charge');
   });
 
   it('shows pictures with their best captions, and results with wrong examples', async () => {
