@@ -20,6 +20,7 @@ const limits = {
   golden: 300,
   e2e: 300,
   fuzz: 400,
+  faults: 400,
   words: 60,
 } as const;
 

@@ -2,22 +2,20 @@
  * How the model stage reads files under Node: the file system, npm packages with a `zoo` entry, and the
  * bundled packages, which lie beside this program in `zoo/lib`.
  */
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { ModuleHost } from '../compiler/model/types.ts';
 import { fail } from '../grammar/diagnostics.ts';
 import type { SourceFile } from '../grammar/source.ts';
-import { readTextSync } from '../runtime/data/files/read-fully.ts';
+import { readTextSync, statOf } from '../runtime/data/files/read-fully.ts';
 
 const zooFolder = dirname(fileURLToPath(import.meta.url));
 const packageSchema = z.object({ zoo: z.string().optional() });
 
 function readText(path: string): string | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true
-    ? readTextSync(path, 'Z701')
-    : undefined;
+  return statOf(path)?.isFile() === true ? readTextSync(path, 'Z701') : undefined;
 }
 
 /**

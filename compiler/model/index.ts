@@ -20,6 +20,7 @@ export {
   type NameMap,
   nameRules,
 } from './names/names.ts';
+export { clipNormalization, sameNormalization } from './normalization.ts';
 export { objectiveOf } from './recipes/objective.ts';
 export { resolveRecipe } from './recipes/recipe.ts';
 export { resolveModel, type TextOverride } from './resolve/resolve.ts';

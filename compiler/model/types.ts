@@ -66,6 +66,12 @@ export interface EntryInfo {
   readonly outputs: readonly { readonly name: string; readonly shape: string }[];
 }
 
+/** Of the red, green and blue of a pixel between 0 and 1: (pixel - mean) / std. */
+export interface Normalization {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
 /** A model after elaboration. `trace.ts` turns one entry of it into a graph. */
 export interface Model {
   readonly name: string;
@@ -82,6 +88,8 @@ export interface Model {
   readonly inputs: readonly ModelInput[];
   /** Image side in pixels, where the images are pictures [B, 3, R, R]. */
   readonly resolution?: number;
+  /** Of those pictures. */
+  readonly normalization: Normalization;
   /** Length of a row of tokens, where the model has such an input. */
   readonly context?: number;
   /** Ids of the table that the tokens index, where it is known. */

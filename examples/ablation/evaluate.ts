@@ -32,11 +32,11 @@ export function alternateStyles(rows: readonly Row[]): Row[] {
   return Array.from({ length: emoji }, (_, i) => rows[i + (i % 2) * emoji]!);
 }
 
-export async function openTest(data: EmojiData, side: number): Promise<ZeroShotTest> {
+export async function openTest(data: EmojiData, model: Model): Promise<ZeroShotTest> {
   const rows = alternateStyles(data.holdout);
   const captions = rows.map((row) => row.title);
   const paths = rows.map((row) => join(data.folder, row.filepath));
-  return { captions, truth: captions.map((_, i) => i), pixels: await loadPixels(paths, side) };
+  return { captions, truth: captions.map((_, i) => i), pixels: await loadPixels(paths, model) };
 }
 
 /** Captions as the table that the entry `scores` takes. */

@@ -8,11 +8,11 @@
  * cut goes on where it stood; after a finished one the next number is taken (`runs/ablation-2`).
  */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import type { Recipe } from '../../compiler/model/types.ts';
+import type { Model, Recipe } from '../../compiler/model/types.ts';
 import { closing } from '../../zoo/cli/closing.ts';
 import { report } from '../../zoo/cli/failure.ts';
 import { loadRecipe } from '../../zoo/cli/models.ts';
@@ -20,7 +20,7 @@ import { count, note, print, table, writeText } from '../../zoo/cli/output.ts';
 import { openExecutor } from '../../zoo/run/devices.ts';
 import { trainFile } from '../../zoo/run/train.ts';
 import { openWeights } from '../../zoo/weights/weights.ts';
-import { chooseRunFolder, prepareData, runsFolder, writeReport } from '../emoji/command.ts';
+import { chooseRunFolder, prepareData, runsFolder, shownPath, writeReport } from '../emoji/command.ts';
 import { type Curve, type Objective, objectives, type Point } from './curves.ts';
 import { openTest, type ZeroShotTest, zeroShot } from './evaluate.ts';
 import { finalHead, finalRows, pointHead, pointRows, renderAblation } from './page.ts';
@@ -60,10 +60,10 @@ function test(recipe: Recipe, path: string, pictures: ZeroShotTest, batch: numbe
 async function run(
   objective: Objective,
   folder: string,
-  testFor: (side: number) => Promise<ZeroShotTest>,
+  testFor: (model: Model) => Promise<ZeroShotTest>,
 ): Promise<Curve | undefined> {
   const { name, label, batch } = objective;
-  const recipe = loadRecipe(`${relative(process.cwd(), program)}#${name}`, []);
+  const recipe = loadRecipe(`${shownPath(program)}#${name}`, []);
   const path = join(folder, 'points.json');
   const known = readPoints(path);
   const points = [...(known[name] ?? [])];
@@ -75,7 +75,7 @@ async function run(
     if (weights === undefined) return undefined;
     const pairs = steps * recipe.batch;
     note(`${label}: testing after ${count(pairs)} pairs`);
-    const pictures = await testFor(recipe.model.resolution!);
+    const pictures = await testFor(recipe.model);
     points.push({ pairs, scores: await test(recipe, weights, pictures, batch) });
     await writeText(path, `${JSON.stringify({ ...known, [name]: points }, null, 2)}\n`);
   }
@@ -86,11 +86,11 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: { runs: { type: 'string', default: runsFolder } } });
   const data = await prepareData();
   const folder = chooseRunFolder(values.runs, 'ablation');
-  const shown = relative(process.cwd(), folder);
+  const shown = shownPath(folder);
   mkdirSync(folder, { recursive: true });
   // The three image towers see the same pixels.
   let opened: Promise<ZeroShotTest> | undefined;
-  const testFor = (side: number) => (opened ??= openTest(data, side));
+  const testFor = (model: Model) => (opened ??= openTest(data, model));
   const curves: Curve[] = [];
   for (const objective of objectives) {
     const curve = await run(objective, folder, testFor);

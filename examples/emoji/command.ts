@@ -1,6 +1,6 @@
 /** What the commands of the examples have in common: folders of runs, and the data with its progress. */
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Recipe } from '../../compiler/model/types.ts';
 import { count, note, writeText } from '../../zoo/cli/output.ts';
@@ -8,6 +8,11 @@ import { type EmojiData, prepare } from './prepare.ts';
 
 /** Parent of the run folders. */
 export const runsFolder = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'runs');
+
+/** As it is seen from here. */
+export function shownPath(path: string): string {
+  return relative(process.cwd(), path) || '.';
+}
 
 /** The first of NAME, NAME-2, … that fits. */
 export function numberedFolder(runs: string, name: string, fits: (folder: string) => boolean): string {

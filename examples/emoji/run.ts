@@ -7,7 +7,7 @@
  * A run that was cut is resumed; after a finished one the next number is taken (`runs/emoji-quick-2`).
  */
 import { existsSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Recipe } from '../../compiler/model/types.ts';
@@ -20,7 +20,7 @@ import { type DeviceChoice, openExecutor } from '../../zoo/run/devices.ts';
 import { openEncoder } from '../../zoo/run/encoder.ts';
 import { trainFile } from '../../zoo/run/train.ts';
 import { openWeights } from '../../zoo/weights/weights.ts';
-import { chooseRunFolder, prepareData, promptsOf, runsFolder, writeReport } from './command.ts';
+import { chooseRunFolder, prepareData, promptsOf, runsFolder, shownPath, writeReport } from './command.ts';
 import { chanceText, percent } from './document.ts';
 import { type Evaluation, evaluate, type Score } from './evaluate.ts';
 import { renderPage } from './page.ts';
@@ -114,14 +114,14 @@ function writePage(path: string, evaluation: Evaluation, facts: readonly string[
 
 async function main(): Promise<void> {
   const { recipe: name, runs, device } = readArguments();
-  const recipe = loadRecipe(`${relative(process.cwd(), program) || program}#${name}`, []);
+  const recipe = loadRecipe(`${shownPath(program)}#${name}`, []);
   const data = await prepareData();
   note(
     `${count(data.train.length)} training pairs, ${count(data.holdout.length)} held-out pictures, ${count(data.captions.length)} captions`,
   );
 
   const folder = chooseRunFolder(runs, `emoji-${name}`);
-  const shown = relative(process.cwd(), folder);
+  const shown = shownPath(folder);
   const resume = existsSync(join(folder, 'run.json'));
   note(`${resume ? 'resuming' : 'training'} recipe "${name}" in ${shown}`);
   const started = performance.now();
@@ -158,7 +158,7 @@ async function main(): Promise<void> {
   print(`report  ${join(shown, 'report.html')}`);
   print(`export  ${join(shown, 'export')}`);
   print(
-    `try     npm run --silent zooc -- classify ${join(shown, 'export')} --labels ${join(relative(process.cwd(), data.folder), 'captions.txt')} ${join(relative(process.cwd(), resolve(data.folder)), data.style[0]!.filepath)}`,
+    `try     npm run --silent zooc -- classify ${join(shown, 'export')} --labels ${join(shownPath(data.folder), 'captions.txt')} ${join(shownPath(data.folder), data.style[0]!.filepath)}`,
   );
 }
 

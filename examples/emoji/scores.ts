@@ -1,15 +1,21 @@
 /** Test pictures through an entry that scores classes or captions, and where the true ones stand. */
-import { loadImage } from '../../runtime/data/pictures/images.ts';
+import type { Model } from '../../compiler/model/types.ts';
+import { loadImage, makeNormalizer } from '../../runtime/data/pictures/images.ts';
 import { trueRank } from '../../runtime/eval/zeroshot.ts';
 import type { HostArray } from '../../runtime/types.ts';
 import type { ReadyEntry } from '../../zoo/run/entry.ts';
 
 /** Pictures as a model sees them, `[pictures, 3, side, side]`. */
-export async function loadPixels(paths: readonly string[], side: number): Promise<Float32Array> {
+export async function loadPixels(
+  paths: readonly string[],
+  { resolution, normalization }: Pick<Model, 'resolution' | 'normalization'>,
+): Promise<Float32Array> {
+  const side = resolution!;
+  const normalize = makeNormalizer(normalization);
   const size = 3 * side * side;
   const pixels = new Float32Array(paths.length * size);
   await Promise.all(
-    paths.map(async (path, i) => pixels.set(await loadImage(path, { size: side }), i * size)),
+    paths.map(async (path, i) => pixels.set(await loadImage(path, { size: side }, normalize), i * size)),
   );
   return pixels;
 }

@@ -42,7 +42,7 @@ export function learnedTest(test: TestSet) {
   let pixels: Promise<Float32Array> | undefined;
   return async (executor: Executor, recipe: Recipe, weightsPath: string): Promise<number> => {
     const { model, inputs, tables, source } = recipe;
-    pixels ??= loadPixels(pathsOf(test), model.resolution!);
+    pixels ??= loadPixels(pathsOf(test), model);
     const pictures = { truth, pixels: await pixels };
     const fed = await openTables(tables, inputs, (name) => findFile(name, dirname(source.path)));
     const batch = 64;

@@ -12,7 +12,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { closing } from '../../zoo/cli/closing.ts';
@@ -24,7 +24,14 @@ import { openEncoder } from '../../zoo/run/encoder.ts';
 import { trainFile } from '../../zoo/run/train.ts';
 import { openWeights } from '../../zoo/weights/weights.ts';
 import { readCatalog } from '../emoji/catalog.ts';
-import { numberedFolder, prepareData, promptsOf, runsFolder, writeReport } from '../emoji/command.ts';
+import {
+  numberedFolder,
+  prepareData,
+  promptsOf,
+  runsFolder,
+  shownPath,
+  writeReport,
+} from '../emoji/command.ts';
 import { percent } from '../emoji/document.ts';
 import { handWritten, learnedTest, type TestSet } from './evaluate.ts';
 import { renderPrompts } from './page.ts';
@@ -48,8 +55,6 @@ const variants = [
   { name: 'shared', label: 'CoOp, one context for all', settings: [] },
   { name: 'own', label: 'CoOp, a context of each class', settings: ['per_class=true'] },
 ] as const;
-
-const shown = (path: string): string => relative(process.cwd(), path) || '.';
 
 /** The finished run of the emoji example, trained by its own command if need be; undefined if that was cut. */
 async function baseRun(runs: string): Promise<string | undefined> {
@@ -99,7 +104,7 @@ async function accuracyOf(
   base: string,
   test: ReturnType<typeof learnedTest>,
 ): Promise<number | undefined> {
-  const recipe = loadRecipe(`${shown(program)}#coop`, settings);
+  const recipe = loadRecipe(`${shownPath(program)}#coop`, settings);
   const weights = join(folder, 'weights.safetensors');
   if (!existsSync(weights)) {
     const result = await trainFile({
@@ -162,7 +167,7 @@ async function main(): Promise<void> {
   const baselines = await testHandWritten(base, test);
   const curves = await runCurves(folder, base, test);
   if (curves === undefined) {
-    note(`stopped; npm run prompts goes on in ${shown(folder)}`);
+    note(`stopped; npm run prompts goes on in ${shownPath(folder)}`);
     return;
   }
   const results: Results = { baselines, curves };
@@ -184,7 +189,7 @@ async function main(): Promise<void> {
   print('');
   print(table([baselineHead, ...baselineRows(results)], [1]));
   print('');
-  print(`page  ${shown(join(folder, 'page.html'))}`);
+  print(`page  ${shownPath(join(folder, 'page.html'))}`);
 }
 
 try {

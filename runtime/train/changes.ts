@@ -4,6 +4,7 @@
  * `docs/training.md` has the same table. What is not listed may change freely: checkpoints, decoder threads,
  * cache, starting weights.
  */
+import { clipNormalization, sameNormalization } from '../../compiler/model/index.ts';
 import type { Recipe } from '../../compiler/model/types.ts';
 import type { DataIdentity } from '../data/types.ts';
 import type { Schedule } from './schedule.ts';
@@ -18,6 +19,7 @@ export const kindsOfChange = {
   rows: 'refused',
   order: 'refused',
   tables: 'refused',
+  normalization: 'refused',
   draws: 'taken over',
   optimizer: 'taken over',
   rates: 'taken over',
@@ -52,6 +54,7 @@ function named(kind: Kind, values: object): [string, string | number][] {
 
 export function runSettings(recipe: Recipe, schedule: Schedule, data: DataIdentity = {}): RunSettings {
   const { batch, precision, seed, optimizer, rates, gradClip, clamps, ema, chunk, remat } = recipe;
+  const { normalization } = recipe.model;
   // The base rate is the optimizer's.
   const { lr: _, ...course } = schedule;
   const values: Partial<Record<Kind, string | number>> = {
@@ -59,6 +62,9 @@ export function runSettings(recipe: Recipe, schedule: Schedule, data: DataIdenti
     precision: precision.kind,
     seed,
     ...data,
+    ...(sameNormalization(normalization, clipNormalization)
+      ? {}
+      : { normalization: JSON.stringify(normalization) }),
     ...(gradClip === undefined ? {} : { grad_clip: gradClip }),
     ...(ema === undefined ? {} : { ema }),
     ...(precision.kind === 'mixed' ? { loss_scale: precision.lossScale } : {}),

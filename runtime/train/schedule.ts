@@ -4,7 +4,7 @@
  * Steps count from 0; the rate is set before its step, as PyTorch schedules do.
  */
 import type { Quantity, Recipe } from '../../compiler/model/types.ts';
-import { fail } from '../../grammar/diagnostics.ts';
+import { type Diagnostic, fail } from '../../grammar/diagnostics.ts';
 
 /** A recipe's schedule with everything counted in steps. */
 export type Schedule = {
@@ -83,4 +83,21 @@ export function scheduleOf(recipe: Recipe, batchesPerEpoch: number | undefined, 
       `recipe ${recipe.name}: the warm-up of ${warmup} steps and the cooldown of ${cooldown} are longer than the ${total} steps of the run`,
     );
   return { ...schedule, ...common, steps: cooldown };
+}
+
+/** Of a warm-up that only the data's length, or that of the command line, shows to be too long; `check` sees the others. */
+export function warmupWarning(
+  { schedule: { warmup: given, total: whole } }: Pick<Recipe, 'schedule'>,
+  { warmup, total }: Schedule,
+): Diagnostic[] {
+  if (warmup <= total || given.unit === whole?.unit) return [];
+  const counted = given.unit === 'steps' ? '' : ` (${warmup} steps)`;
+  return [
+    {
+      code: 'Z507',
+      severity: 'warning',
+      message: `the warm-up of ${given.value} ${given.unit}${counted} is longer than the ${total} steps of the run: its rate is never reached`,
+      help: `a warm-up below ${total} steps`,
+    },
+  ];
 }

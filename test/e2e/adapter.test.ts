@@ -240,6 +240,26 @@ describe('training from an adapter', () => {
   });
 });
 
+describe('a base in shards', () => {
+  it('is recorded by a digest over its shards, which sha256sum of them gives, too', async () => {
+    const tensors = [...tensorsOf('base/weights.safetensors')];
+    const names = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'];
+    const shardOf = (i: number) => names[i % 2]!;
+    mkdirSync(workspace.path('shards'));
+    for (const name of names)
+      workspace.writeTensors(`shards/${name}`, new Map(tensors.filter((_, i) => shardOf(i) === name)));
+    const map = Object.fromEntries(tensors.map(([name], i) => [name, shardOf(i)]));
+    workspace.write('shards/model.safetensors.index.json', JSON.stringify({ weight_map: map }));
+    await exportTo('of-shards', 'whole', 'lora', 'adapter', '--base', 'shards');
+    const lines = names.map((name) => `${sha256(`shards/${name}`)}  ${name}\n`).join('');
+    expect(manifestOf('of-shards').base).toEqual({
+      ...manifestOf('adapter').base,
+      path: '../shards',
+      file_sha256: createHash('sha256').update(lines).digest('hex'),
+    });
+  });
+});
+
 describe('a base', () => {
   const identity = () => {
     const { base } = manifestOf('adapter');
@@ -370,11 +390,12 @@ describe('what is refused', () => {
   it('an adapter that was changed, is of a version to come, or is malformed', async () => {
     cpSync(workspace.path('adapter'), workspace.path('changed'), { recursive: true });
     const { tensors, metadata } = readSafetensors(bytesOf('adapter/adapter.safetensors'));
+    // Without its checksum, as whoever changes a file on purpose has to, and yet of its size.
+    const kept = [...metadata].map(
+      ([key, value]) => [key.replace('zooc.sha256', 'none.sha256'), value] as const,
+    );
     const write = (more: readonly (readonly [string, string])[]) =>
-      workspace.write(
-        'changed/adapter.safetensors',
-        encodeSafetensors(tensors, new Map([...metadata, ...more])),
-      );
+      workspace.write('changed/adapter.safetensors', encodeSafetensors(tensors, new Map([...kept, ...more])));
     write([['zooc_adapter', '2']]);
     expect(await refused(...call('changed', [], 'x'))).toContain(
       'error[Z430]: changed/adapter.safetensors is not what was exported',

@@ -12,6 +12,9 @@ import type { MetricsRow } from '../../runtime/train/types.ts';
 import { runCli } from '../../zoo/cli/main.ts';
 import { encodeSafetensors, readSafetensors, type Tensor } from '../../zoo/weights/formats/safetensors.ts';
 
+export { tinyZoo } from '../support/models/tiny-zoo.ts';
+export { firstBatch, fixedBatches } from '../support/training/fixed-batches.ts';
+
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const main = join(root, 'zoo', 'cli', 'main.ts');
 const tsx = join(root, 'node_modules', 'tsx', 'dist', 'loader.mjs');
@@ -121,7 +124,11 @@ export class Workspace {
   }
 
   /** Starts a call and sends `signal` once `ready` says so (asked every 5 ms); resolves with the outcome. */
-  interrupt(args: readonly string[], signal: NodeJS.Signals, ready: () => boolean): Promise<Outcome> {
+  interrupt(
+    args: readonly string[],
+    signal: NodeJS.Signals,
+    ready: (pid: number) => boolean,
+  ): Promise<Outcome> {
     const child = spawn(process.execPath, commandLine(args), { cwd: this.folder, env: environment({}) });
     const streams = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) {
@@ -130,7 +137,7 @@ export class Workspace {
       });
     }
     const timer = setInterval(() => {
-      if (ready()) {
+      if (ready(child.pid!)) {
         clearInterval(timer);
         child.kill(signal);
       }
@@ -155,16 +162,6 @@ export class Workspace {
  */
 export const goldenZoo = readFileSync(join(root, 'test/fixtures/models/tiny.zoo'), 'utf8');
 
-/** A model that runs in no time on the reference, with the tokenizer's smallest vocabulary. */
-export const tinyZoo = `import clip { CLIP, VisionTransformer, TextTransformer }
-import losses { contrastive }
-
-model "tiny" = CLIP(
-  vision = VisionTransformer(resolution = 16, patch = 8, width = 32, layers = 1, heads = 2, embed = 16),
-  text = TextTransformer(context = 8, vocab = 520, width = 32, layers = 1, heads = 2, embed = 16)
-)
-`;
-
 /** Settings of a recipe that trains what LoRA adds to a tiny CLIP, and nothing else. */
 export const loraSettings = `
   data = tensors("batches.safetensors")
@@ -175,35 +172,3 @@ export const loraSettings = `
   schedule = constant(warmup = 1 steps)
   freeze "**", "!**.lora_*"
 `;
-
-/** What a file for `data = tensors(...)` holds: waves as pictures, captions of two words. */
-export function fixedBatches(
-  steps: number,
-  batch: number,
-  of: { readonly resolution: number; readonly context: number; readonly vocab: number },
-): Map<string, Tensor> {
-  const { resolution, context, vocab } = of;
-  const rows = steps * batch;
-  const images = Float32Array.from({ length: rows * 3 * resolution ** 2 }, (_, i) =>
-    Math.sin(i * 0.37 + (i >> 8)),
-  );
-  const tokens = new Int32Array(rows * context);
-  for (let row = 0; row < rows; row++) {
-    const words = [row, 29 + ((row * 7) % 40)].map((word) => 1 + (word % (vocab - 3)));
-    tokens.set([vocab - 2, ...words, vocab - 1], row * context);
-  }
-  return new Map<string, Tensor>([
-    ['images', { dtype: 'F32', shape: [steps, batch, 3, resolution, resolution], data: images }],
-    ['tokens', { dtype: 'I32', shape: [steps, batch, context], data: tokens }],
-  ]);
-}
-
-/** The first of such batches alone, as `run --inputs` takes it. */
-export function firstBatch(batches: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
-  return new Map(
-    [...batches].map(([name, { dtype, shape, data }]) => {
-      const [steps, ...sizes] = shape;
-      return [name, { dtype, shape: sizes, data: data.slice(0, data.length / steps!) }];
-    }),
-  );
-}

@@ -1,7 +1,8 @@
 /** `check`, `fmt`, `list`, `show` and `compile` as programs use them. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { tinyZoo, Workspace } from './harness.ts';
+import { commandLine, tinyZoo, Workspace } from './harness.ts';
 
 const workspace = new Workspace();
 afterAll(() => workspace.remove());
@@ -141,6 +142,37 @@ describe('compile', () => {
     expect(existsSync(workspace.path('out/graph.txt'))).toBe(true);
     expect(plan.outputs.map((o: { name: string }) => o.name)).toContain('grad.visual.proj');
     expect(existsSync(tiny)).toBe(true);
+  });
+
+  it('writes a plan whole or not at all, over an earlier one as well', async () => {
+    const compile = ['compile', 'tiny.zoo#tiny', '--entry', 'logits', '-o', 'plan', '--batch'];
+    const limited = [
+      '-c',
+      `ulimit -f 16; exec "$0" "$@"`,
+      process.execPath,
+      ...commandLine([...compile, '2']),
+    ];
+    const full = () =>
+      spawnSync('bash', limited, {
+        cwd: workspace.folder,
+        env: { ...process.env, TSX_DISABLE_CACHE: '1' },
+        encoding: 'utf8',
+      });
+    const content = () =>
+      readdirSync(workspace.path('plan')).map((name) => [name, readFileSync(workspace.path(`plan/${name}`))]);
+    const there = readdirSync(workspace.folder);
+    expect(full()).toMatchObject({ status: 1, stderr: expect.stringContaining('error[Z413]: cannot write') });
+    expect(readdirSync(workspace.folder)).toEqual(there);
+
+    await workspace.succeed([...compile, '3']);
+    const earlier = content();
+    expect(full().status).toBe(1);
+    expect(content()).toEqual(earlier);
+    await workspace.succeed([...compile, '4']);
+    expect(JSON.parse(readFileSync(workspace.path('plan/plan.json'), 'utf8')).batch).toBe(4);
+    const { pipelines } = JSON.parse(readFileSync(workspace.path('plan/plan.json'), 'utf8'));
+    const kernels = pipelines.map(({ label }: { label: string }) => `${label}.wgsl`);
+    expect(readdirSync(workspace.path('plan')).sort()).toEqual(['graph.txt', 'plan.json', ...kernels].sort());
   });
 
   it('plans a training step with what it takes in memory', async () => {

@@ -425,7 +425,7 @@ model "c" = "base" with text.width.x = 2
         --> main.zoo:6:25
        6 | model "b" = "base" with visual.layers = 2
          |                         ^^^^^^^^^^^^^^^^^
-         = help: parameters of CLIP: vision, text
+         = help: parameters of CLIP: vision, text, image_mean, image_std
 
       error[Z212]: \`width\` is an int, it has no \`x\`
         --> main.zoo:7:25
@@ -547,6 +547,49 @@ model "m" = M(text = TextTransformer(width = 64, layers = 1, embed = 32))
           |   ------------------------------------------------------------ the other one
       "
     `);
+  });
+
+  it('Z221: pictures normalised in no way, or in two', () => {
+    const towers = `
+import clip { CLIP, VisionTransformer, TextTransformer }
+block Two(a: block, b: block) {
+  a: a
+  b: b
+  forward(images: a.input, tokens: i32[B, 4]) = { one = a(images, tokens).image, two = b(images, tokens).image }
+}
+model "one" = CLIP(
+  vision = VisionTransformer(resolution = 8, patch = 8, width = 64, layers = 1, embed = 8),
+  text = TextTransformer(context = 4, vocab = 600, width = 64, layers = 1, embed = 8)
+)
+`;
+    expect(check(`${towers}model "short" = "one" with image_mean = [0.5]`)).toMatchInlineSnapshot(`
+      "
+      error[Z221]: \`image_mean\` and \`image_std\` of \`short\` are [0.5] and [0.26862954, 0.26130258, 0.27577711]: they are three numbers each, deviations above 0
+        --> main.zoo:11:17
+      11 | model "short" = "one" with image_mean = [0.5]
+         |                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      "
+    `);
+    expect(check(`${towers}model "flat" = "one" with image_std = [1, 1, 0]`)).toMatchInlineSnapshot(`
+      "
+      error[Z221]: \`image_mean\` and \`image_std\` of \`flat\` are [0.48145466, 0.4578275, 0.40821073] and [1, 1, 0]: they are three numbers each, deviations above 0
+        --> main.zoo:11:16
+      11 | model "flat" = "one" with image_std = [1, 1, 0]
+         |                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      "
+    `);
+    expect(
+      check(`${towers}model "two" = Two(a = "one", b = ("one" with image_mean = [0.5, 0.5, 0.5]))`),
+    ).toMatchInlineSnapshot(`
+      "
+      error[Z221]: \`b\` wants pictures normalised in another way than a block before it: [0.5, 0.5, 0.5], [0.26862954, 0.26130258, 0.27577711] and [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
+        --> main.zoo:4:6
+       4 |   b: b
+         |      ^
+         = help: one way for all, in a block around them: image_mean: [float] = […], image_std: [float] = […]
+      "
+    `);
+    expect(check(`${towers}model "same" = Two(a = "one", b = "one")`)).not.toContain('Z221');
   });
 
   it('Z220: expressions out of place', () => {

@@ -18,10 +18,10 @@ import type { DeviceProfile } from '../../compiler/profile.ts';
 import { lavapipeMatrixProfile } from '../../compiler/profiles-matrix.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import type { Device, HostArray } from '../../runtime/types.ts';
+import { Draw } from '../support/draw.ts';
 import { adamw } from '../support/training/optimizers.ts';
 import { PlanRun } from '../support/wgsl/run-plan.ts';
 import { discreteText, softwareText } from '../support/wgsl/text-device.ts';
-import { Draw } from './cases/draw.ts';
 import { type CaseFeeds, type Deviation, type FuzzCase, feedsOf } from './cases/fuzz-case.ts';
 import { type Comparison, compareOutput, Expectation, type Mismatch } from './noise.ts';
 

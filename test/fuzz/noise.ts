@@ -26,7 +26,7 @@ import {
 import { operandCount } from '../../compiler/ops/matmul.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import { evaluateProgram } from '../../compiler/ops/scalar.ts';
-import { Draw } from './cases/draw.ts';
+import { Draw } from '../support/draw.ts';
 
 /** Errors are put in so many times larger than an op may make them. */
 const boost = 6;

@@ -23,7 +23,7 @@ function tooFewFiles(error: unknown): number | undefined {
 }
 
 /** The diagnostics that an error stands for; none if it is a defect of ours. */
-function diagnosticsOf(error: unknown): readonly Diagnostic[] {
+export function diagnosticsOf(error: unknown): readonly Diagnostic[] {
   if (error instanceof DiagnosticError) return error.diagnostics;
   const limit = error instanceof Error ? tooFewFiles(error) : undefined;
   if (limit !== undefined) {

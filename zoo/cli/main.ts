@@ -9,8 +9,10 @@ import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from '@commander-js/extra-typings';
 import { fail } from '../../grammar/diagnostics.ts';
+import { listenForStop } from '../../runtime/train/node/signals.ts';
 import { version } from '../version.ts';
 import { report } from './failure.ts';
+import { note } from './output.ts';
 import { runProcess } from './process.ts';
 
 const modelHelp = 'a bundled model ("ViT-B/32"), file.zoo#name, or a folder that export or train wrote';
@@ -163,7 +165,15 @@ program
   .addOption(profileOption())
   .addOption(setOption())
   .addOption(jsonOption())
-  .action(async (recipe, options) => (await import('./verbs/train.ts')).train(recipe, options));
+  .action(async (recipe, options) => {
+    // Before anything else: what a run needs takes seconds to load, and preemption does not wait.
+    const signal = listenForStop(note);
+    try {
+      await (await import('./verbs/train.ts')).train(recipe, options, signal);
+    } finally {
+      signal.release();
+    }
+  });
 
 program
   .command('report')

@@ -3,7 +3,7 @@
  *
  * Verbs never touch `process.stdout` themselves, so that stdout stays parseable.
  */
-import { writeAtomically, writeFully } from '../../runtime/data/files/atomic.ts';
+export { writeText } from '../../runtime/data/files/atomic.ts';
 
 /** A result: stdout. */
 export function print(text: string): void {
@@ -18,11 +18,6 @@ export function printJson(value: unknown): void {
 /** Progress, remarks and warnings: stderr. */
 export function note(text: string): void {
   process.stderr.write(text.endsWith('\n') ? text : `${text}\n`);
-}
-
-/** Writes a text file so that readers see the old file or the whole new one; the folder must exist. */
-export async function writeText(path: string, text: string): Promise<void> {
-  await writeAtomically(path, (file) => writeFully(file, Buffer.from(text)));
 }
 
 /** Rows as aligned columns, two spaces apart; columns listed in `right` are right-aligned. */

@@ -2,16 +2,17 @@
  * MODEL on the command line, for every verb that takes one: a bundled name, `file.zoo#name`, or a folder that
  * `export` or `train` wrote. A folder brings its weights, everything else needs `--weights`.
  */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { resolveModel } from '../../compiler/model/index.ts';
 import { zooPackages } from '../../compiler/model/modules/imports.ts';
 import type { Model, ModuleHost } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import { parse } from '../../grammar/parser.ts';
+import { statOf } from '../../runtime/data/files/read-fully.ts';
 import { isPackage, loadPackage } from '../export/index.ts';
 import { nodeHost } from '../host.ts';
-import { isRule, type WeightSource } from '../weights/source.ts';
+import type { WeightSource } from '../weights/source.ts';
 import { openWeights } from '../weights/weights.ts';
 import { parseOverrides, unwrap } from './models.ts';
 import { note } from './output.ts';
@@ -31,7 +32,7 @@ export function bundledModels(host: ModuleHost): string[] {
 
 /** Whether a reference means a folder: a bundled model's name does not, whatever lies around. */
 function isFolder(reference: string): boolean {
-  if (statSync(reference, { throwIfNoEntry: false })?.isDirectory() !== true) return false;
+  if (statOf(reference)?.isDirectory() !== true) return false;
   return !bundledModels(nodeHost()).includes(reference);
 }
 
@@ -64,12 +65,6 @@ export async function loadModel(reference: string, settings: readonly string[]):
   return modelAt(await locateModel(reference), settings);
 }
 
-/** The file that a folder of ours means where it is named as weights, once it is verified. */
-async function weightsPath(spec: string): Promise<string> {
-  const ours = !isRule(spec) && isPackage(spec) && existsSync(join(spec, 'model.zoo'));
-  return ours ? (await loadPackage(spec)).weights : spec;
-}
-
 /** What a verb was given beside MODEL. */
 interface WeightsOptions {
   readonly weights?: string;
@@ -88,8 +83,7 @@ export async function loadModelWithWeights(
   if (given === undefined)
     fail('Z703', `${reference} needs weights`, '--weights FILE, or an exported folder as MODEL');
   const model = modelAt(location, set);
-  const source = weights === undefined ? given : await weightsPath(weights);
-  const opened = await openWeights(model, source, { base });
+  const opened = await openWeights(model, given, { base });
   for (const remark of opened.remarks) note(remark);
   return { model, weights: opened };
 }

@@ -2,11 +2,10 @@
  * Lists of texts on the command line: a file (one a line, or a JSON array of strings),
  * or words between commas.
  */
-import { statSync } from 'node:fs';
 import { z } from 'zod';
 import { fail } from '../../grammar/diagnostics.ts';
 import { decodeText } from '../../runtime/data/files/decode-text.ts';
-import { readTextBytesSync } from '../../runtime/data/files/read-fully.ts';
+import { readTextBytesSync, statOf } from '../../runtime/data/files/read-fully.ts';
 import { linesOf } from '../../runtime/data/files/text-lines.ts';
 
 const strings = z.array(z.string());
@@ -52,7 +51,7 @@ function looksLikePath(argument: string): boolean {
  * commas. At least one.
  */
 export function readLabels(argument: string): string[] {
-  const found = statSync(argument, { throwIfNoEntry: false });
+  const found = statOf(argument);
   const isFile = found !== undefined && !found.isDirectory();
   if (found === undefined && looksLikePath(argument))
     fail(

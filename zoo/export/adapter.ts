@@ -9,22 +9,15 @@ import { elementBytes, elementCount } from '../../runtime/data/safetensors/heade
 import { describeRun } from '../../runtime/train/node/run-folder.ts';
 import { formatBytes } from '../../runtime/webgpu/device.ts';
 import { compareWithBase, locateBase, openBase } from '../weights/adapter.ts';
-import {
-  type AdapterBase,
-  adapterMetadata,
-  adapterNamed,
-  digestWeights,
-  pathFrom,
-  pathIn,
-} from '../weights/adapter-file.ts';
+import { adapterMetadata, adapterNamed, pathFrom, pathIn } from '../weights/adapter-file.ts';
 import { adapterWeights, tensorsPath } from '../weights/formats/open-tensors.ts';
 import { writeSafetensors } from '../weights/formats/safetensors.ts';
 import type { LazyTensor } from '../weights/formats/tensor-file.ts';
+import { type AdapterBase, digestTensors, type Manifest } from '../weights/package.ts';
 import { isRule, type WeightSource } from '../weights/source.ts';
 import { weightsToWrite } from '../weights/weights.ts';
 import { type ExportRequest, fillFolder, openSource } from './export.ts';
 import { makeFolder } from './folder.ts';
-import { digestFile, type Manifest } from './package.ts';
 
 /** What a run began with, from which the adapter is told apart; the base of an adapter. */
 async function recordedStart(source: string): Promise<string | undefined> {
@@ -61,10 +54,10 @@ async function writeAdapter(request: ExportRequest, weights: WeightSource, spec:
   const names = new Set(model.weights.map((w) => w.name));
   const base = await openBase(model, spec, { replaced: names });
   try {
-    const { own, taken } = await compareWithBase(model, weights, base);
+    const { own, taken, digest } = await compareWithBase(model, weights, base);
     if (own.length === 0)
       fail('Z443', `${source} and ${spec} have the same weights, so an adapter would hold nothing`);
-    if (taken.length === 0)
+    if (taken === 0)
       fail(
         'Z443',
         `no weight of ${source} is that of ${spec}, so an adapter would hold all of them`,
@@ -77,14 +70,14 @@ async function writeAdapter(request: ExportRequest, weights: WeightSource, spec:
     );
     const about: AdapterBase = {
       path: pathFrom(out, spec),
-      weights_sha256: await digestWeights(taken, base),
-      weights: taken.length,
-      ...(isRule(spec) ? {} : { file_sha256: (await digestFile(tensorsPath(spec))).sha256 }),
+      weights_sha256: digest,
+      weights: taken,
+      ...(isRule(spec) ? {} : { file_sha256: await digestTensors(tensorsPath(spec)) }),
     };
     const metadata = adapterMetadata({ model: model.name, base: about });
     const content = {
       name: adapterWeights,
-      write: (path: string) => writeSafetensors(path, tensors, metadata),
+      write: (path: string) => writeSafetensors(path, tensors, metadata, { checksum: true }),
       use: useText(about),
       base: about,
     };

@@ -6,20 +6,18 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Model } from '../../compiler/model/types.ts';
+import { fail } from '../../grammar/diagnostics.ts';
 import { readText } from '../../runtime/data/files/read-fully.ts';
-import { clipMean, clipStd } from '../../runtime/data/pictures/images.ts';
 import { hasTokenizer } from '../../runtime/data/texts/tokenizer.ts';
 import { describeRun } from '../../runtime/train/node/run-folder.ts';
-import { isPackage, type Manifest, readManifest, type TrainingSummary } from './package.ts';
+import { isOwnPackage, type Manifest, readManifest, type TrainingSummary } from '../weights/package.ts';
 
 /** The manifest without what it says about files. */
 export type Description = Omit<Manifest, 'files'>;
 
 /** What a run folder, or a package made from one, tells about its training; undefined for anything else. */
 export async function readTraining(source: string): Promise<TrainingSummary | undefined> {
-  // Other projects have a model.json, too.
-  if (isPackage(source) && existsSync(join(source, 'model.zoo')))
-    return (await readManifest(source)).training;
+  if (isOwnPackage(source)) return (await readManifest(source)).training;
   const metrics = join(source, 'metrics.jsonl');
   if (!existsSync(metrics)) return undefined;
   const run = await describeRun(source);
@@ -27,13 +25,30 @@ export async function readTraining(source: string): Promise<TrainingSummary | un
   const rows = (await readText(metrics, 'Z430')).split('\n');
   const last = rows.findLast((line) => line.endsWith('}'));
   if (last === undefined) return undefined;
-  const row = z.object({ step: z.int(), loss: z.number() }).parse(JSON.parse(last));
+  const row = rowOf(last);
+  if (row === undefined)
+    fail(
+      'Z613',
+      `${metrics}, line ${rows.lastIndexOf(last) + 1}: the last row does not say its step and loss as numbers`,
+      'remove the line',
+    );
   const { recipe } = run;
   return { steps: row.step + 1, loss: row.loss, ...(recipe === undefined ? {} : { recipe }) };
 }
 
+const rowSchema = z.object({ step: z.int().nonnegative(), loss: z.number() });
+
+/** Undefined for a line that is damaged. */
+function rowOf(line: string): z.infer<typeof rowSchema> | undefined {
+  try {
+    return rowSchema.parse(JSON.parse(line));
+  } catch {
+    return undefined;
+  }
+}
+
 export function describe(model: Model, name: string, training: TrainingSummary | undefined): Description {
-  const { resolution, context, vocab, embed } = model;
+  const { resolution, normalization, context, vocab, embed } = model;
   return {
     format: 1,
     name,
@@ -50,8 +65,8 @@ export function describe(model: Model, name: string, training: TrainingSummary |
             resolution,
             resize: 'bicubic, short side' as const,
             crop: 'centre' as const,
-            mean: [...clipMean],
-            std: [...clipStd],
+            mean: [...normalization.mean],
+            std: [...normalization.std],
           },
         }),
     ...(context === undefined || vocab === undefined || !hasTokenizer(vocab)

@@ -7,22 +7,22 @@ import { join } from 'node:path';
 import { resolveModel, type TextOverride } from '../../compiler/model/index.ts';
 import type { Model, ModuleHost } from '../../compiler/model/types.ts';
 import { nodeHost } from '../host.ts';
-import type { AdapterBase } from '../weights/adapter-file.ts';
 import { writeSafetensors } from '../weights/formats/safetensors.ts';
-import type { WeightSource } from '../weights/source.ts';
-import { type FloatChoice, openWeights, weightsToWrite } from '../weights/weights.ts';
-import { bundleModel } from './bundle.ts';
-import { describe, readTraining } from './describe.ts';
-import { makeFolder } from './folder.ts';
-import { modelCard } from './model-card.ts';
 import {
+  type AdapterBase,
   digestFile,
   type FileDigest,
   type Manifest,
   manifestName,
   manifestSchema,
   weightsName,
-} from './package.ts';
+} from '../weights/package.ts';
+import type { WeightSource } from '../weights/source.ts';
+import { type FloatChoice, openWeights, weightsToWrite } from '../weights/weights.ts';
+import { bundleModel } from './bundle.ts';
+import { describe, readTraining } from './describe.ts';
+import { makeFolder } from './folder.ts';
+import { modelCard } from './model-card.ts';
 
 export interface ExportRequest {
   /** A weights file, run folder, package, `init:SEED` or `hash`. */
@@ -62,7 +62,7 @@ async function writeWeights(
   const { copyable } = weights;
   if (floats === 'stored' && copyable !== undefined)
     await copyFile(copyable, path, constants.COPYFILE_FICLONE);
-  else await writeSafetensors(path, weightsToWrite(model, weights, floats));
+  else await writeSafetensors(path, weightsToWrite(model, weights, floats), {}, { checksum: true });
 }
 
 /** The text must build the very model that the weights belong to. */

@@ -9,7 +9,12 @@ import { isPicture, isText, vocabularyOf } from '../../compiler/model/index.ts';
 import type { EntryName, Model, ModelInput } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import { systemReason } from '../../runtime/data/files/atomic.ts';
-import { type FitSettings, loadImage } from '../../runtime/data/pictures/images.ts';
+import {
+  type FitSettings,
+  loadImage,
+  makeNormalizer,
+  type Normalizer,
+} from '../../runtime/data/pictures/images.ts';
 import { createTokenizer, type Tokenizer } from '../../runtime/data/texts/tokenizer.ts';
 import { classFeatures, normalizeRows } from '../../runtime/eval/zeroshot.ts';
 import type { HostArray } from '../../runtime/types.ts';
@@ -100,9 +105,9 @@ class Tower {
   }
 }
 
-async function readImage(path: string, settings: FitSettings): Promise<Float32Array> {
+async function readImage(path: string, settings: FitSettings, normalize: Normalizer): Promise<Float32Array> {
   try {
-    return await loadImage(path, settings);
+    return await loadImage(path, settings, normalize);
   } catch (error) {
     fail('Z405', `${path} cannot be read as an image: ${systemReason(error) ?? (error as Error).message}`);
   }
@@ -162,6 +167,7 @@ export async function openEncoder(
   };
   const pictures = open('encode_image', isPicture);
   const texts = open('encode_text', isText);
+  const normalize = makeNormalizer(model.normalization);
   let tokenizer: Promise<Tokenizer> | undefined;
   const encodeTexts = async (list: readonly string[]): Promise<Float32Array> => {
     const { tower, input } = texts ?? lacking(model, 'encode_text', 'texts i32[B, T]');
@@ -195,7 +201,7 @@ export async function openEncoder(
       return tower.encode(
         paths.length,
         (rows) => new Float32Array(rows * 3 * side * side),
-        async (row, i) => row.set(await readImage(paths[i]!, { size: side, ...limits })),
+        async (row, i) => row.set(await readImage(paths[i]!, { size: side, ...limits }, normalize)),
         (i) => paths[i]!,
       );
     },

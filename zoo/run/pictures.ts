@@ -5,7 +5,7 @@
 import { isPicture, isText, vocabularyOf } from '../../compiler/model/index.ts';
 import type { Model, ModelInput } from '../../compiler/model/types.ts';
 import { averagePrefix } from '../../compiler/optimizers.ts';
-import { denormalized, normalizeInto } from '../../runtime/data/pictures/images.ts';
+import { denormalized, makeNormalizer } from '../../runtime/data/pictures/images.ts';
 import { openSafetensors, type SafetensorsFile } from '../../runtime/data/safetensors/file.ts';
 import { createTokenizer, hasTokenizer } from '../../runtime/data/texts/tokenizer.ts';
 import { mostPictures, type PictureJudge } from '../../runtime/train/node/pictures/board.ts';
@@ -67,12 +67,14 @@ export function pictureJudge(executor: Executor, model: Model): PictureJudge | u
   const judging: Executor = onReference
     ? { kind: 'reference', name: 'reference', close: () => {} }
     : onDevice;
+  const normalize = makeNormalizer(model.normalization);
   const side = image.sizes[1]!;
   const context = text.sizes[0]!;
   return {
     images: image.name,
     tokens: text.name,
-    ...{ side, context, bytesOf: denormalized },
+    ...{ side, context },
+    bytesOf: (values) => denormalized(values, model.normalization),
     textOf: (tokens) => textOf(tokens, text),
     async judge(path, pictures, tokens) {
       const batch = pictures.length;
@@ -83,7 +85,7 @@ export function pictureJudge(executor: Executor, model: Model): PictureJudge | u
         const ready = await openEntry(judging, model, weights, request);
         try {
           const values = new Float32Array(batch * 3 * side * side);
-          for (const [i, bytes] of pictures.entries()) normalizeInto(values, i * 3 * side * side, bytes);
+          for (const [i, bytes] of pictures.entries()) normalize(values, i * 3 * side * side, bytes);
           const ids = new Int32Array(batch * context);
           for (const [i, row] of tokens.entries()) ids.set(row, i * context);
           const results = await ready.run(

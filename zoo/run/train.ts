@@ -13,6 +13,7 @@ import { reportLog } from '../../runtime/report/node/log.ts';
 import { PictureBoard } from '../../runtime/train/node/pictures/board.ts';
 import { Progress, type RunTeller } from '../../runtime/train/node/progress.ts';
 import type { TrainResult } from '../../runtime/train/node/run.ts';
+import type { ListeningSignal } from '../../runtime/train/node/signals.ts';
 import { tensorBoard } from '../../runtime/train/node/tensorboard/log.ts';
 import { trainRecipe } from '../../runtime/train/node/train.ts';
 import { bundleRecipe } from '../export/index.ts';
@@ -42,6 +43,8 @@ interface TrainRequest {
   /** End before this step, counted from the run's beginning. */
   readonly steps?: number;
   readonly resume: boolean;
+  /** That of a process which listens already. */
+  readonly signal?: ListeningSignal;
   /** Overrides (`--set`) that the recipe was loaded with. */
   readonly overrides?: readonly TextOverride[];
   /** What a person is told; by default on stderr. */
@@ -66,6 +69,7 @@ function openSource(recipe: Recipe, teller: RunTeller): Promise<BatchSource> {
     inputs,
     tables,
     seed,
+    normalization: model.normalization,
     warn: (diagnostic) => teller.warn(diagnostic),
   });
 }
@@ -77,6 +81,8 @@ function openSource(recipe: Recipe, teller: RunTeller): Promise<BatchSource> {
 export async function trainFile(request: TrainRequest): Promise<TrainResult> {
   const { recipe, out, steps, resume, progress = new Progress() } = request;
   const notify = (text: string): void => progress.note(text);
+  // What is said of a signal goes above the line that is written over.
+  request.signal?.tell(notify);
   let opened: Promise<WeightSource> | undefined;
   const start = (): Promise<WeightSource> => {
     opened ??= openStart(recipe, request.weights, request.base).then((weights) => {
@@ -105,6 +111,7 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
         executor,
         resume,
         ...(steps === undefined ? {} : { steps }),
+        ...(request.signal === undefined ? {} : { signal: request.signal }),
         ...(startedFrom === undefined ? {} : { startedFrom }),
         openSource: () => openSource(recipe, progress),
         files,

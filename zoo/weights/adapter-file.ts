@@ -13,29 +13,14 @@ import { z } from 'zod';
 import type { Weight } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import { elementCount } from '../../runtime/data/safetensors/header.ts';
-import { openTensors, tensorsPath } from './formats/open-tensors.ts';
 import { SafetensorsFile } from './formats/safetensors.ts';
 import type { TensorFile } from './formats/tensor-file.ts';
+import { type AdapterBase, baseSchema, openNamed } from './package.ts';
 import { isRule, type WeightSource } from './source.ts';
 
 /** The key of the metadata that makes a safetensors file an adapter, and the version that is written. */
 const mark = 'zooc_adapter';
 const version = '1';
-
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
-
-/** What an adapter says of its base. Manifests hold the same. */
-export const baseSchema = z.object({
-  /** A path, relative to the adapter's folder or absolute, or a rule: `init:0`, `hash`. */
-  path: z.string(),
-  /** Of the weights that are taken from it, see `digestWeights`. */
-  weights_sha256: sha256,
-  /** How many those are. */
-  weights: z.int().positive(),
-  /** Of the file, where the base is a single one. */
-  file_sha256: sha256.optional(),
-});
-export type AdapterBase = z.infer<typeof baseSchema>;
 
 /** What the metadata of an adapter says. */
 export interface AdapterFacts {
@@ -75,7 +60,7 @@ export async function adapterNamed(
   spec: string,
 ): Promise<(AdapterFacts & { readonly path: string }) | undefined> {
   if (isRule(spec)) return undefined;
-  const file = await openTensors(tensorsPath(spec));
+  const file = await openNamed(spec);
   try {
     const facts = adapterFacts(file);
     return facts && { ...facts, path: file.path };
@@ -118,16 +103,30 @@ export function bytesOf(values: Float32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
+/** The order in which weights are digested. */
+export function byName(weights: readonly Weight[]): Weight[] {
+  return [...weights].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
 /**
  * SHA-256 of weights in the order of their names: of each a line of JSON, `["visual.proj",[768,512]]`, and the
  * numbers as float32, little-endian.
  */
-export async function digestWeights(weights: readonly Weight[], source: WeightSource): Promise<string> {
-  const hash = createHash('sha256');
-  const sorted = [...weights].sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const weight of sorted) {
-    const shape = plainShape(source.storedShape(weight)!);
-    hash.update(`${JSON.stringify([weight.name, shape])}\n`).update(bytesOf(await source.read(weight)));
+export class WeightsDigest {
+  readonly #hash = createHash('sha256');
+
+  add(name: string, shape: readonly number[], bytes: Uint8Array): void {
+    this.#hash.update(`${JSON.stringify([name, plainShape(shape)])}\n`).update(bytes);
   }
-  return hash.digest('hex');
+
+  hex(): string {
+    return this.#hash.digest('hex');
+  }
+}
+
+export async function digestWeights(weights: readonly Weight[], source: WeightSource): Promise<string> {
+  const digest = new WeightsDigest();
+  for (const weight of byName(weights))
+    digest.add(weight.name, source.storedShape(weight)!, bytesOf(await source.read(weight)));
+  return digest.hex();
 }

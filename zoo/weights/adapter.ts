@@ -11,17 +11,18 @@ import { checkWeights } from '../../compiler/model/index.ts';
 import type { Model, Weight } from '../../compiler/model/types.ts';
 import { DiagnosticError, fail, refuseAll } from '../../grammar/diagnostics.ts';
 import {
-  type AdapterBase,
   type AdapterFacts,
   adapterFacts,
+  byName,
   bytesOf,
   digestWeights,
   pathIn,
   plainShape,
+  WeightsDigest,
 } from './adapter-file.ts';
 import { type FitOptions, namedFileWeights, toFloat32 } from './file-weights.ts';
-import { openTensors, tensorsPath } from './formats/open-tensors.ts';
 import type { TensorFile } from './formats/tensor-file.ts';
+import { type AdapterBase, openNamed } from './package.ts';
 import { isRule, ruledWeights, type WeightSource } from './source.ts';
 
 /** How a person finds a base again. */
@@ -59,7 +60,7 @@ export function locateBase(path: string, base: AdapterBase): string {
 export async function openBase(model: Model, spec: string, options: FitOptions): Promise<WeightSource> {
   const ruled = ruledWeights(model, spec);
   if (ruled !== undefined) return ruled;
-  const file = await openTensors(tensorsPath(spec));
+  const file = await openNamed(spec);
   try {
     if (adapterFacts(file) !== undefined)
       fail(
@@ -148,8 +149,9 @@ export async function openAdapter(
 interface Comparison {
   /** Weights that the base lacks, or has with other numbers. */
   readonly own: readonly Weight[];
-  /** Weights that are the base's, bit for bit. */
-  readonly taken: readonly Weight[];
+  /** How many weights are the base's, bit for bit, and their digest. */
+  readonly taken: number;
+  readonly digest: string;
 }
 
 /** A model's weights as a base has them or not, compared as the float32 numbers that are computed with. */
@@ -158,14 +160,15 @@ export async function compareWithBase(
   weights: WeightSource,
   base: WeightSource,
 ): Promise<Comparison> {
-  const own: Weight[] = [];
-  const taken: Weight[] = [];
-  for (const weight of model.weights) {
+  const taken = new Set<Weight>();
+  const digest = new WeightsDigest();
+  for (const weight of byName(model.weights)) {
     const shape = base.storedShape(weight);
-    const alike = shape !== undefined && sameShape(plainShape(shape), plainShape(weight.shape));
-    const bytes = async (source: WeightSource) => bytesOf(await source.read(weight));
-    const same = alike && Buffer.compare(await bytes(weights), await bytes(base)) === 0;
-    (same ? taken : own).push(weight);
+    if (shape === undefined || !sameShape(plainShape(shape), plainShape(weight.shape))) continue;
+    const bytes = bytesOf(await base.read(weight));
+    if (Buffer.compare(bytesOf(await weights.read(weight)), bytes) !== 0) continue;
+    taken.add(weight);
+    digest.add(weight.name, shape, bytes);
   }
-  return { own, taken };
+  return { own: model.weights.filter((w) => !taken.has(w)), taken: taken.size, digest: digest.hex() };
 }

@@ -15,10 +15,10 @@ import type { TensorFile } from './formats/tensor-file.ts';
 import { initialWeight } from './initial-weights.ts';
 import {
   type Detected,
-  describeTried,
   detectNaming,
   type NamingName,
   prefixOf,
+  triedNotes,
   undoShapes,
   undoTransforms,
   wantedTensors,
@@ -50,13 +50,13 @@ export function namedFileWeights(
   file: TensorFile,
   { format, replaced = new Set(), more = false, seed = 0 }: FitOptions & { readonly format?: NamingName },
 ): WeightSource {
-  const own = prefixOf(
+  const { prefix: own } = prefixOf(
     model.weights.map(({ name }) => name),
     file.infos,
   );
   const { stored, fresh, left } = replacedWeights(model, (name) => file.infos.has(own + name));
   const detected = detectNaming(stored, file.infos, { all: format !== undefined, unnamed: replaced });
-  if (format !== undefined) checkNaming(model, file.path, detected, format);
+  if (format !== undefined) checkNaming(model, file, detected, format);
   const wanted = wantedTensors(detected);
   const tensors = [...weightTensors(file.infos, detected)].filter(([name]) => !more || wanted.has(name));
   const problems = checkWeights(model, new Map(tensors), wanted, new Set([...replaced, ...left]));
@@ -89,7 +89,7 @@ export function formRemarks({ path, remarks = [] }: TensorFile, { prefix }: Dete
 
 /** @throws DiagnosticError the problems, if there are any, with what was tried */
 export function refuseMisfit(problems: readonly Diagnostic[], file: TensorFile, detected: Detected): void {
-  refuseAll(problems, [`in ${file.path}`, `names tried: ${describeTried(detected)}`]);
+  refuseAll(problems, [`in ${file.path}`, ...triedNotes(file.infos, detected)]);
 }
 
 /** open_clip's models without a text tower of their own have OpenAI's names. */
@@ -100,7 +100,12 @@ const acceptable: Readonly<Record<NamingName, readonly NamingName[]>> = {
 };
 
 /** @throws DiagnosticError Z424 when the file's names are not those insisted on */
-function checkNaming(model: Model, path: string, detected: Detected, wanted: NamingName): void {
+function checkNaming(
+  model: Model,
+  { path, infos }: TensorFile,
+  detected: Detected,
+  wanted: NamingName,
+): void {
   const found = detected.naming.name;
   if (detected.found > 0 && acceptable[wanted].includes(found)) return;
   const known = detected.tried.some(({ naming }) => naming.name === wanted);
@@ -108,7 +113,7 @@ function checkNaming(model: Model, path: string, detected: Detected, wanted: Nam
     ? `${path} does not hold ${model.name} under the names of ${wanted}`
     : `${wanted} has no names for the weights of ${model.name}`;
   const help = detected.found > 1 ? { help: `--format ${found}` } : {};
-  const notes = [`names tried: ${describeTried(detected)}`];
+  const notes = triedNotes(infos, detected);
   throw new DiagnosticError([{ code: 'Z424', severity: 'error', message, notes, ...help }]);
 }
 

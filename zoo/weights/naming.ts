@@ -101,12 +101,38 @@ function commonPrefixes(names: readonly string[]): string[] {
   return prefixes;
 }
 
-/** The prefix behind which a file has most of these names; of equals the shortest. */
-export function prefixOf(names: readonly string[], infos: ReadonlyMap<string, StoredInfo>): string {
+interface Prefix {
+  readonly prefix: string;
+  /** How many names a file has behind it. */
+  readonly found: number;
+}
+
+/** The prefix of all names of a file behind which it has most of these; of equals the shortest. */
+export function prefixOf(names: readonly string[], infos: ReadonlyMap<string, StoredInfo>): Prefix {
   const count = (prefix: string) => names.filter((name) => infos.has(prefix + name)).length;
   return commonPrefixes([...infos.keys()])
     .map((prefix) => ({ prefix, found: count(prefix) }))
-    .reduce((a, b) => (b.found > a.found ? b : a)).prefix;
+    .reduce((a, b) => (b.found > a.found ? b : a));
+}
+
+/**
+ * A prefix that some names of a file have and others have not, behind which it holds more of a model than was found: the
+ * likely reason why names are missing.
+ */
+function partialPrefix(
+  infos: ReadonlyMap<string, StoredInfo>,
+  { tried, found }: Detected,
+): Prefix | undefined {
+  let best: Prefix | undefined;
+  for (const { naming } of tried) {
+    const counts = new Map<string, number>();
+    for (const name of infos.keys())
+      for (let end = name.indexOf('.') + 1; end > 0; end = name.indexOf('.', end) + 1)
+        if (naming.wanted.has(name.slice(end)))
+          counts.set(name.slice(0, end), (counts.get(name.slice(0, end)) ?? 0) + 1);
+    for (const [prefix, count] of counts) if (count > (best?.found ?? found)) best = { prefix, found: count };
+  }
+  return best;
 }
 
 /**
@@ -157,8 +183,7 @@ export function detectNaming(
   for (const name of namingNames) {
     const naming = namingOf(weights, name, unnamed);
     if (naming === undefined) continue;
-    const prefix = prefixOf([...naming.wanted.keys()], infos);
-    const found = [...naming.wanted.keys()].filter((theirs) => infos.has(prefix + theirs)).length;
+    const { prefix, found } = prefixOf([...naming.wanted.keys()], infos);
     tried.push({ naming, found, prefix });
     if (found === naming.wanted.size && !all) break;
   }
@@ -166,9 +191,20 @@ export function detectNaming(
   return { ...best, tried };
 }
 
-/** `openai (302 of 302), open_clip (154 of 302), hf (1 of 398)` */
-export function describeTried({ tried }: Detected): string {
-  return tried.map(({ naming, found }) => `${naming.name} (${found} of ${naming.wanted.size})`).join(', ');
+/** What was looked for: `names tried: openai (302 of 302), open_clip (154 of 302), hf (1 of 398)`. */
+export function triedNotes(infos: ReadonlyMap<string, StoredInfo>, detected: Detected): string[] {
+  const namings = detected.tried.map(
+    ({ naming, found }) => `${naming.name} (${found} of ${naming.wanted.size})`,
+  );
+  const partial = partialPrefix(infos, detected);
+  return [
+    `names tried: ${namings.join(', ')}`,
+    ...(partial === undefined
+      ? []
+      : [
+          `${partial.found} names are there behind \`${partial.prefix}\`, which is taken off only where all ${infos.size} tensors of a file have it`,
+        ]),
+  ];
 }
 
 interface Part {

@@ -9,10 +9,10 @@ import { fail } from '../../grammar/diagnostics.ts';
 import { openAdapter } from './adapter.ts';
 import { adapterFacts, refuseBase } from './adapter-file.ts';
 import { type FitOptions, namedFileWeights } from './file-weights.ts';
-import { openTensors, tensorsPath } from './formats/open-tensors.ts';
 import type { SafetensorsDType } from './formats/safetensors.ts';
 import type { LazyTensor } from './formats/tensor-file.ts';
 import type { NamingName } from './naming.ts';
+import { openNamed } from './package.ts';
 import { plainDtype, ruledWeights, type WeightSource } from './source.ts';
 
 interface OpenOptions extends FitOptions {
@@ -24,7 +24,7 @@ interface OpenOptions extends FitOptions {
 
 /**
  * Opens the weights that `spec` names for `model`.
- * @throws DiagnosticError Z403 for a malformed spec, Z41x and Z42x for a file that cannot be read, Z401 and
+ * @throws DiagnosticError Z403 for a malformed spec, Z41x and Z42x for a file that cannot be read, Z430 for a damaged package, Z401 and
  * Z424 for one that does not fit, Z440 to Z442 for an adapter without its base, Z703 for a base without one
  */
 export async function openWeights(
@@ -38,7 +38,7 @@ export async function openWeights(
     refuseBase(`${spec} is none`, base);
     return ruled;
   }
-  const file = await openTensors(tensorsPath(spec));
+  const file = await openNamed(spec);
   try {
     const facts = adapterFacts(file);
     if (facts === undefined) {

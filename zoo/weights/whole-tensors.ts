@@ -10,6 +10,7 @@ import { folderHost } from '../host.ts';
 import { adapterFacts } from './adapter-file.ts';
 import { openTensors, tensorsPath } from './formats/open-tensors.ts';
 import type { LazyTensor, TensorFile } from './formats/tensor-file.ts';
+import { packageNamed } from './package.ts';
 import { openWeights, weightsToWrite } from './weights.ts';
 
 /**
@@ -17,7 +18,8 @@ import { openWeights, weightsToWrite } from './weights.ts';
  * @throws DiagnosticError Z440 for an adapter without its model, and whatever `openWeights` throws
  */
 export async function openWholeTensors(spec: string, base?: string): Promise<TensorFile> {
-  const file = await openTensors(tensorsPath(spec));
+  const found = await packageNamed(spec);
+  const file = await openTensors(found?.weights ?? tensorsPath(spec));
   if (!(await isAdapter(file))) return file;
   const { path } = file;
   const text = join(dirname(path), 'model.zoo');
@@ -27,7 +29,7 @@ export async function openWholeTensors(spec: string, base?: string): Promise<Ten
       `${path} is an adapter without its model.zoo beside it, which says what the weights are`,
       'name the folder that was exported',
     );
-  const model = resolveModel(folderHost(dirname(path)), text);
+  const model = resolveModel(found?.host ?? folderHost(dirname(path)), text);
   if (!model.ok) throw new DiagnosticError(model.diagnostics);
   const source = await openWeights(model.value, path, { base });
   return tensorFile(path, weightsToWrite(model.value, source), source.close);

@@ -12,6 +12,7 @@ import { evaluateModel } from '../evaluate/variants.ts';
 import { isPicture, isText, vocabularyOf } from '../inputs.ts';
 import { checkTexts } from '../inspect/declarations.ts';
 import { bundledModels, ModuleLoader, modelsOf, nameOf, zooPackages } from '../modules/imports.ts';
+import { normalizationOf } from '../normalization.ts';
 import { openTrace, type Traced, traceDeclared, traceForward } from '../trace/callable.ts';
 import { boundGraph } from '../trace/indices.ts';
 import type { Trace } from '../trace/inputs.ts';
@@ -168,6 +169,8 @@ export function buildModel(
   if (session.errorCount > before) return undefined;
   const inputs = entries.find((entry) => entry.name === 'forward')!.inputs.map(withoutShape);
   const tree = treeOf(root);
+  const normalization = normalizationOf(tree, session);
+  if (session.errorCount > before) return undefined;
   return {
     name,
     weights,
@@ -177,6 +180,7 @@ export function buildModel(
     ...(objective === undefined ? {} : { objective }),
     inputs,
     ...sizesOf(inputs, forward, trace),
+    normalization,
     sources: module.loader.modules().flatMap((m) => (m.bundled === undefined ? [m.file] : [])),
     root: tree,
   };

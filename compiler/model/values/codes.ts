@@ -27,6 +27,7 @@ export const modelCodes = {
   Z218: 'a rule of a names map that cannot be undone',
   Z219: 'two weights would have the same path',
   Z220: 'an expression that has no meaning where it stands',
+  Z221: '`image_mean` and `image_std` that are not three numbers each, or not the same throughout a model',
   Z301: 'shapes that cannot be combined',
   Z302: 'a tensor with the wrong number of axes',
   Z303: 'a tensor with the wrong element type',

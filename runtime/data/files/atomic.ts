@@ -21,15 +21,33 @@ const reasons: Readonly<Record<string, string>> = {
   EFBIG: 'the file would be too large for this file system',
   EROFS: 'the file system is read-only',
   EMFILE: 'too many open files',
+  ENFILE: 'too many open files in the whole system',
+  ENOMEM: 'not enough memory',
+  EAGAIN: 'the system has no room for it at the moment',
+  EBUSY: 'it is in use',
   EIO: 'input/output error of the device',
   EEXIST: 'it exists already',
   ENOTEMPTY: 'the folder is not empty',
   ENAMETOOLONG: 'the name is too long',
 };
 
+/** Whether Node refuses a path, before it asks the system, for a zero byte: tables and programs can name such files. */
+function hasZeroByte(error: Error): boolean {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === 'ERR_INVALID_ARG_VALUE' && message.includes('null bytes');
+}
+
+/** Whether an error is about a name that no file can have. */
+export function isNoName(error: unknown): boolean {
+  return (
+    error instanceof Error && ((error as NodeJS.ErrnoException).code === 'ENAMETOOLONG' || hasZeroByte(error))
+  );
+}
+
 /** The reason of a system error in words; undefined for errors that are no system errors. */
 export function systemReason(error: unknown): string | undefined {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  if (error instanceof Error && hasZeroByte(error)) return 'no name of a file has a zero byte';
   if (typeof code !== 'string' || !/^E[A-Z0-9]+$/.test(code)) return undefined;
   return reasons[code] ?? code;
 }
@@ -130,6 +148,11 @@ export async function writeAtomically(
     if (created) await rm(temporary, { force: true });
     failSystem('Z413', `cannot write ${path}`, error);
   }
+}
+
+/** A text file: readers see the old one or the whole new one. The folder must exist. */
+export function writeText(path: string, text: string): Promise<void> {
+  return writeAtomically(path, (file) => writeFully(file, Buffer.from(text)));
 }
 
 /** @throws DiagnosticError Z413 for what is there and no file */

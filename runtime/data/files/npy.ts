@@ -33,7 +33,9 @@ const types: Readonly<Record<string, Typed>> = {
   '<u8': BigUint64Array,
 };
 
-const header = /^\{'descr': '([^']*)', 'fortran_order': (True|False), 'shape': \(((?:\d+,? ?)*)\), \}\s*$/;
+/** Read in one way only: digits that could be one size or several would be tried in every division. */
+const header =
+  /^\{'descr': '([^']*)', 'fortran_order': (True|False), 'shape': \(((?:\d+(?:, ?\d+)*,? ?)?)\), \}\s*$/;
 
 /** @throws DiagnosticError Z425 when it cannot be read, or holds what is no array of numbers in C order */
 export async function readNpy(path: string): Promise<NpyArray> {

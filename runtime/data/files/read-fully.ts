@@ -4,9 +4,10 @@
  * Only regular files are: a FIFO would wait for a writer, a device may never end. A single read may be short, and
  * is limited to what the system takes at once.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, type Stats, statSync } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { fail } from '../../../grammar/diagnostics.ts';
+import { isNoName } from './atomic.ts';
 
 const chunkBytes = 64 * 1024 * 1024;
 /** Texts above this would not fit into one string of Node's. */
@@ -22,6 +23,16 @@ function refuse(path: string, code: string, found: Found, most = Number.POSITIVE
   if (!found.isFile()) fail(code, `cannot read ${path}: it is not a file`);
   if (found.size > most)
     fail(code, `cannot read ${path}: it has ${found.size} bytes, more than ${most}, which a text may have`);
+}
+
+/** What is at a path; undefined where nothing is, as under a name that no file can have: too long, or with a zero byte. */
+export function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if (isNoName(error)) return undefined;
+    throw error;
+  }
 }
 
 /**

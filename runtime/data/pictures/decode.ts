@@ -6,7 +6,9 @@
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { DiagnosticError } from '../../../grammar/diagnostics.ts';
 import { reasonOf } from '../files/atomic.ts';
+import { isTransient } from '../files/transient.ts';
 import { type FitSettings, loadFitted } from './images.ts';
 
 export interface DecodeRequest {
@@ -17,12 +19,15 @@ export interface DecodeRequest {
 /** RGB bytes [size, size, 3], or why there are none. */
 export type DecodeResult = { readonly bytes: Uint8Array } | { readonly reason: string };
 
+/** What a worker answers: also that the system failed, which is no fault of the picture. */
+export type DecodeAnswer = DecodeResult | { readonly failure: string };
+
 /** Decodes on the calling thread. */
-export async function decodeAndFit(path: string, settings: FitSettings): Promise<DecodeResult> {
+export async function decodeAndFit(path: string, settings: FitSettings): Promise<DecodeAnswer> {
   try {
     return { bytes: await loadFitted(path, settings) };
   } catch (error) {
-    return { reason: reasonOf(error) };
+    return isTransient(error) ? { failure: reasonOf(error) } : { reason: reasonOf(error) };
   }
 }
 
@@ -52,6 +57,11 @@ function startWorker(settings: FitSettings): Worker {
 /** Enough to keep a worker's file reads and sharp's own threads busy. */
 const requestsPerWorker = 4;
 
+function systemFailure(path: string, failure: string): DiagnosticError {
+  const message = `${path} cannot be read after several attempts: ${failure}; this is no fault of the picture`;
+  return new DiagnosticError([{ code: 'Z416', severity: 'error', message }]);
+}
+
 interface Waiting {
   readonly path: string;
   readonly resolve: (result: DecodeResult) => void;
@@ -74,7 +84,10 @@ export class DecodePool {
     this.#slots = Array.from({ length: workers }, () => this.#makeSlot(settings));
   }
 
-  /** Rejects only when a worker itself breaks or the pool is closed. */
+  /**
+   * Rejects only when a worker itself breaks or the pool is closed, and for a failure of the system.
+   * @throws DiagnosticError Z416
+   */
   decode(path: string): Promise<DecodeResult> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
@@ -94,11 +107,12 @@ export class DecodePool {
   #makeSlot(settings: FitSettings): Slot {
     const slot: Slot = { worker: startWorker(settings), pending: new Map() };
     slot.worker.unref();
-    slot.worker.on('message', (message: { id: number } & DecodeResult) => {
+    slot.worker.on('message', (message: { id: number } & DecodeAnswer) => {
       const waiting = slot.pending.get(message.id);
       slot.pending.delete(message.id);
       if (slot.pending.size === 0) slot.worker.unref();
-      waiting?.resolve(message);
+      if ('failure' in message) waiting?.reject(systemFailure(waiting.path, message.failure));
+      else waiting?.resolve(message);
       this.#dispatch();
     });
     slot.worker.on('error', (error) => this.#fail(error instanceof Error ? error : new Error(String(error))));

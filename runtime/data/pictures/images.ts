@@ -1,17 +1,17 @@
 /**
- * CLIP's image preprocessing: a picture file to normalised pixels, as CLIP's own transform on Pillow does it.
+ * CLIP's image preprocessing: a picture file to normalised pixels, as CLIP's own transform on Pillow does it, with the
+ * model's mean and deviation.
  *
  * The short side to the model's resolution (bicubic; black-and-white and palette pictures nearest), centre crop,
  * RGB, mean and deviation. Colour profiles are ignored, as there. Transparency is dropped after a resize with
  * premultiplied alpha, as there, unless a background is given to put the picture on.
  */
+import type { Normalization } from '../../../compiler/model/types.ts';
+import { retrying } from '../files/transient.ts';
 import { premultiplied, times255, unpremultiplied } from './alpha.ts';
 import type { Decoded } from './decoded.ts';
 import { withPicture } from './open-picture.ts';
 import { type Pixels, resizeBicubic, resizeNearest, resizeWide } from './resize.ts';
-
-export const clipMean = [0.48145466, 0.4578275, 0.40821073] as const;
-export const clipStd = [0.26862954, 0.26130258, 0.27577711] as const;
 
 /** Red, green, blue, 0 to 255. */
 export type Colour = readonly [number, number, number];
@@ -104,32 +104,34 @@ function toRgb(image: Pixels): Pixels {
   return { ...image, channels: 3, data };
 }
 
-const normalised: readonly Float32Array[] = clipMean.map((mean, c) => {
-  // Float32 arithmetic step by step, as the original's tensors do it.
-  const m = Math.fround(mean);
-  const s = Math.fround(clipStd[c]!);
-  return Float32Array.from({ length: 256 }, (_, v) => Math.fround(Math.fround(Math.fround(v / 255) - m) / s));
-});
+/** Writes RGB bytes [size, size, 3] as 3 * size * size values in NCHW order, from `offset` on. */
+export type Normalizer = (out: Float32Array, offset: number, bytes: Uint8Array) => void;
 
-/**
- * Normalises RGB bytes [size, size, 3] into NCHW order.
- * @param out receives 3 * size * size values from `offset` on
- */
-export function normalizeInto(out: Float32Array, offset: number, bytes: Uint8Array): void {
-  const plane = bytes.length / 3;
-  for (let c = 0; c < 3; c++) {
-    const values = normalised[c]!;
-    for (let i = 0; i < plane; i++) out[offset + c * plane + i] = values[bytes[i * 3 + c]!]!;
-  }
+export function makeNormalizer({ mean, std }: Normalization): Normalizer {
+  const normalised = mean.map((value, c) => {
+    // Float32 arithmetic step by step, as the original's tensors do it.
+    const m = Math.fround(value);
+    const s = Math.fround(std[c]!);
+    return Float32Array.from({ length: 256 }, (_, v) =>
+      Math.fround(Math.fround(Math.fround(v / 255) - m) / s),
+    );
+  });
+  return (out, offset, bytes) => {
+    const plane = bytes.length / 3;
+    for (let c = 0; c < 3; c++) {
+      const values = normalised[c]!;
+      for (let i = 0; i < plane; i++) out[offset + c * plane + i] = values[bytes[i * 3 + c]!]!;
+    }
+  };
 }
 
-/** The RGB bytes [size, size, 3] that normalise to these values [3, size, size]; what lies between two bytes is rounded. */
-export function denormalized(values: Float32Array): Uint8Array {
+/** The way back: the RGB bytes that normalise to these values [3, size, size]; what lies between two bytes is rounded. */
+export function denormalized(values: Float32Array, { mean, std }: Normalization): Uint8Array {
   const plane = values.length / 3;
   const bytes = new Uint8Array(values.length);
   for (let c = 0; c < 3; c++)
     for (let i = 0; i < plane; i++) {
-      const value = 255 * (values[c * plane + i]! * clipStd[c]! + clipMean[c]!);
+      const value = 255 * (values[c * plane + i]! * std[c]! + mean[c]!);
       bytes[i * 3 + c] = Math.max(0, Math.min(Math.round(value), 255));
     }
   return bytes;
@@ -141,16 +143,20 @@ export function denormalized(values: Float32Array): Uint8Array {
  */
 export function loadFitted(file: string | Uint8Array, settings: FitSettings): Promise<Uint8Array> {
   const { size, background, maxPixels } = settings;
-  return withPicture(file, maxPixels, (image) => fitImage(image, size, background));
+  return retrying(() => withPicture(file, maxPixels, (image) => fitImage(image, size, background)));
 }
 
 /**
  * One picture file, ready for a model: [3, size, size], normalised.
  * @throws Error with the reason when it cannot be read
  */
-export async function loadImage(file: string | Uint8Array, settings: FitSettings): Promise<Float32Array> {
+export async function loadImage(
+  file: string | Uint8Array,
+  settings: FitSettings,
+  normalize: Normalizer,
+): Promise<Float32Array> {
   const { size } = settings;
   const out = new Float32Array(3 * size * size);
-  normalizeInto(out, 0, await loadFitted(file, settings));
+  normalize(out, 0, await loadFitted(file, settings));
   return out;
 }

@@ -7,6 +7,7 @@
 import { open, stat } from 'node:fs/promises';
 import { isMainThread } from 'node:worker_threads';
 import { reasonOf } from '../files/atomic.ts';
+import { isTransient } from '../files/transient.ts';
 import type { Decoded, Opened } from './decoded.ts';
 import { openBmp } from './formats/bmp.ts';
 import { openGif } from './formats/gif.ts';
@@ -57,12 +58,13 @@ function openAs(format: Format, bytes: Uint8Array, maxPixels: number): Opened | 
   return openWithSharp(bytes, format, maxPixels);
 }
 
-/** What comes out of `work`; an error is told as that of `what`. */
+/** What comes out of `work`; an error is told as that of `what`, but for those of the system. */
 async function naming<T>(what: string, work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw new Error(`${what} cannot be decoded: ${reasonOf(error)}`);
+    if (isTransient(error)) throw error;
+    throw new Error(`${what} cannot be decoded: ${reasonOf(error)}`, { cause: error });
   }
 }
 

@@ -184,7 +184,7 @@ function warnEmpty(context: SourceContext, path: string, dropped: number, total:
 
 /** Opens the source that a `csv(...)` call names. Errors: Z315, Z412, Z414 to Z418, Z425, Z427, Z520 to Z522. */
 export async function openCsv(call: StaticCall, context: SourceContext): Promise<BatchSource> {
-  const { inputs, batch, seed, find } = context;
+  const { inputs, batch, seed, normalization, find } = context;
   const options = parseOptions(call, schema, ['file']);
   const columns = columnsOf(call, options, inputs);
   const path = find(options.file);
@@ -210,7 +210,7 @@ export async function openCsv(call: StaticCall, context: SourceContext): Promise
   for (const [input, column] of columns)
     fed.push({
       input,
-      fill: await column.open(rows, { seed, find: findRead, pictures: shelf }),
+      fill: await column.open(rows, { seed, normalization, find: findRead, pictures: shelf }),
       length: elementCount(input.sizes),
     });
   const identity = await tableIdentity(call, { cells, kept, shuffle: options.shuffle, read });

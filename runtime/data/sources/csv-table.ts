@@ -60,12 +60,13 @@ async function* decoded(file: FileHandle, decoder: LineDecoder): AsyncGenerator<
 /** Text that holds the first line which is not empty, if there is one. */
 async function headOf(texts: AsyncGenerator<string, undefined>): Promise<string> {
   let head = '';
-  while (!/\S[^\r\n]*[\r\n]/.test(head)) {
+  for (;;) {
     const { value, done } = await texts.next();
-    if (done === true) break;
+    if (done === true) return head;
     head += value;
+    // What comes at once are whole lines.
+    if (value.trim() !== '') return head;
   }
-  return head;
 }
 
 async function* joined(head: string, rest: AsyncGenerator<string, undefined>): AsyncGenerator<string> {

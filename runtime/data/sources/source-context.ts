@@ -1,5 +1,5 @@
 /** What a recipe and its model fix for the data: sizes, seed, and where files are looked for. */
-import type { ModelInput } from '../../../compiler/model/types.ts';
+import type { ModelInput, Normalization } from '../../../compiler/model/types.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 
 export interface SourceContext {
@@ -8,6 +8,8 @@ export interface SourceContext {
   /** What the loss is fed. */
   readonly inputs: readonly ModelInput[];
   readonly seed: number;
+  /** Of pictures. */
+  readonly normalization: Normalization;
   /** Path of a file that the recipe names. */
   find(name: string): string;
   /** Told of what is left out. */

@@ -3,7 +3,7 @@
  * `report.html` at every checkpoint and at the end.
  */
 import { join } from 'node:path';
-import { writeText } from '../../train/node/checkpoints.ts';
+import { writeText } from '../../data/files/atomic.ts';
 import type { RunEnd, RunLog, RunStart, Showing } from '../../train/node/log.ts';
 import type { MetricsRow } from '../../train/types.ts';
 import type { Curves } from '../curves.ts';

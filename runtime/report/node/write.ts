@@ -1,6 +1,6 @@
 /** `report.html` of one run or of several. */
 import { posix, resolve, sep } from 'node:path';
-import { writeText } from '../../train/node/checkpoints.ts';
+import { writeText } from '../../data/files/atomic.ts';
 import type { Curves } from '../curves.ts';
 import { renderReport } from '../page.ts';
 import { pageAssets } from './assets.ts';

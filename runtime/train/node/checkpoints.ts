@@ -10,7 +10,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
-import { failSystem, syncDirectory, writeAtomically, writeFully } from '../../data/files/atomic.ts';
+import { failSystem, syncDirectory, writeText } from '../../data/files/atomic.ts';
 import { readText } from '../../data/files/read-fully.ts';
 import {
   openSafetensors,
@@ -238,11 +238,6 @@ export async function restoreState(
   } finally {
     await file.close();
   }
-}
-
-/** Writes a small text file atomically. */
-export function writeText(path: string, text: string): Promise<void> {
-  return writeAtomically(path, (file) => writeFully(file, new TextEncoder().encode(text)));
 }
 
 /** Undefined for what is no JSON. */

@@ -22,7 +22,7 @@ function stepOf(line: Uint8Array): number | undefined {
   try {
     const row: unknown = JSON.parse(new TextDecoder().decode(line));
     const found = typeof row === 'object' && row !== null && 'step' in row ? row.step : undefined;
-    return typeof found === 'number' ? found : undefined;
+    return Number.isSafeInteger(found) ? (found as number) : undefined;
   } catch {
     return undefined;
   }

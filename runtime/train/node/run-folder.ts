@@ -7,9 +7,8 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { fail } from '../../../grammar/diagnostics.ts';
-import { failSystem, makeFolders } from '../../data/files/atomic.ts';
-import { writeText } from './checkpoints.ts';
+import { type Diagnostic, fail } from '../../../grammar/diagnostics.ts';
+import { failSystem, makeFolders, writeText } from '../../data/files/atomic.ts';
 import { lockName, RunLock, refuseLocked, textOf } from './lock.ts';
 
 const marker = 'run.json';
@@ -77,13 +76,14 @@ async function examineContents(folder: string, resume: boolean): Promise<RunFold
 export async function lockRunFolder(
   folder: string,
   resume: boolean,
+  warn: (warning: Diagnostic) => void,
 ): Promise<RunFolder & { readonly lock: RunLock }> {
   try {
     await makeFolders(folder);
   } catch (error) {
     failSystem('Z413', `cannot create ${folder}`, error);
   }
-  const lock = await RunLock.take(folder);
+  const lock = await RunLock.take(folder, warn);
   try {
     return { ...(await examineContents(folder, resume)), lock };
   } catch (error) {

@@ -201,7 +201,8 @@ export class Run {
         const data = async () => toFloat32(await session.readState(stateOf(name)));
         return carried.get(name) ?? { name, shape, dtype: 'F32', data };
       });
-      await writeSafetensors(path, tensors, { model: this.#options.recipe.model.name });
+      const metadata = { model: this.#options.recipe.model.name };
+      await writeSafetensors(path, tensors, metadata, { checksum: true });
       return path;
     };
     if (this.#parts.settings.ema !== undefined)

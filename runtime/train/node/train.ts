@@ -5,6 +5,7 @@
  * Everything that can be refused is refused before anything is written or allocated.
  */
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { cutAtGather } from '../../../compiler/autodiff/chunk.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
@@ -20,7 +21,7 @@ import { formatBytes } from '../../webgpu/device.ts';
 import { type Change, describeChange, runSettings } from '../changes.ts';
 import { batchCounters } from '../counters.ts';
 import { chunkSize, planTraining, traceLoss } from '../plan.ts';
-import { scheduleOf } from '../schedule.ts';
+import { scheduleOf, warmupWarning } from '../schedule.ts';
 import { DeviceTrainSession } from '../session.ts';
 import { checkHostBatch, checkSupported, settingsFor, unreadWarning } from '../supported.ts';
 import type { TrainSession, UpdateSettings } from '../types.ts';
@@ -33,7 +34,7 @@ import {
   lockRunFolder,
   type RunDescription,
 } from './run-folder.ts';
-import { listenForStop } from './signals.ts';
+import { listenForStop, type StopSignal } from './signals.ts';
 
 type TrainExecutor =
   | {
@@ -52,6 +53,8 @@ interface TrainOptions extends RunOptions {
   readonly resume: boolean;
   /** Opens the recipe's data; closed at the end. Called after the recipe and the folder were accepted. */
   openSource(): Promise<BatchSource>;
+  /** That of a process which listens already; released at the end. */
+  readonly signal?: StopSignal;
   /** What the weights start from, as the run's folder names it. */
   readonly startedFrom?: string;
   /** Self-contained texts for the run folder: `model.zoo`, `recipe.zoo`. */
@@ -80,13 +83,14 @@ export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
   const { settings, unread } = settingsFor(recipe, graph);
   await examineRunFolder(out, resume);
   for (const warning of unreadWarning(recipe.model.name, unread)) warn(warning);
-  const signal = listenForStop((text) => teller.note(text));
+  const signal = options.signal ?? listenForStop((text) => teller.note(text));
   try {
     teller.doing('opening the data');
     const source = await options.openSource();
     try {
       const schedule = scheduleOf(recipe, source.batchesPerEpoch, options.steps);
-      const { begun, lock } = await lockRunFolder(out, resume);
+      for (const warning of warmupWarning(recipe, schedule)) warn(warning);
+      const { begun, lock } = await lockRunFolder(out, resume, warn);
       try {
         const store = new CheckpointStore(out, (recipe.checkpoint ?? defaultCheckpoint).keep);
         const checkpoint = begun ? await store.latest(warn) : undefined;
@@ -98,6 +102,9 @@ export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
           : [];
         if (changes.length > 0) warn(takenOver(changes));
         const step = checkpoint?.state.step ?? 0;
+        // What came while nothing else could be done is heard now. There is nothing to save, and compiling takes a while.
+        await setImmediate();
+        if (signal.requested) return { steps: step, stopped: true, seconds: 0 };
         const before = checkpoint === undefined ? { weights: options.startedFrom } : await describeRun(out);
         const description = { recipe: recipe.name, model: recipe.model.name, weights: before?.weights };
         await beginRunFolder(

@@ -4,7 +4,8 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { denormalized, normalizeInto } from '../../../runtime/data/pictures/images.ts';
+import { clipNormalization } from '../../../compiler/model/index.ts';
+import { denormalized, makeNormalizer } from '../../../runtime/data/pictures/images.ts';
 import { readPictures } from '../../../runtime/train/node/pictures/file.ts';
 import { eventsOf } from '../../support/files/event-reader.ts';
 import { firstBatch, fixedBatches, tinyZoo, Workspace } from '../harness.ts';
@@ -31,8 +32,9 @@ function byteBatches() {
   const tensors = fixedBatches(1, 4, { resolution: side, context, vocab: 520 });
   const images = tensors.get('images')!.data as Float32Array;
   const size = 3 * side * side;
+  const normalize = makeNormalizer(clipNormalization);
   for (let i = 0; i < 4; i++)
-    normalizeInto(images, i * size, denormalized(images.slice(i * size, (i + 1) * size)));
+    normalize(images, i * size, denormalized(images.slice(i * size, (i + 1) * size), clipNormalization));
   return tensors;
 }
 

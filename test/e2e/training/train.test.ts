@@ -162,6 +162,20 @@ describe('train', () => {
     expect(weightsOf('stopped')).toEqual(weightsOf('whole'));
   });
 
+  it('succeeds on a signal that comes while it loads, with nothing to save, and goes on from there', async () => {
+    const args = ['train', 'tiny.zoo#fixed', '--out', 'early', '--json'];
+    // Node has no handler of SIGHUP, the first signal, of its own.
+    const listens = (pid: number) => {
+      const [, caught = '0'] = /SigCgt:\s*([0-9a-f]+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))!;
+      return Number.parseInt(caught.slice(-1), 16) % 2 === 1;
+    };
+    const { code, stdout } = await workspace.interrupt(args, 'SIGHUP', listens);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ steps: 0, stopped: true, weights: null });
+    expect((await workspace.call([...args, '--resume'])).code).toBe(0);
+    expect(weightsOf('early')).toEqual(weightsOf('whole'));
+  });
+
   it('never writes into a folder that holds something else, nor over a run', async () => {
     const again = await workspace.call(['train', 'tiny.zoo#fixed', '--out', 'whole']);
     expect(again.code).toBe(1);
@@ -187,6 +201,22 @@ describe('train', () => {
       'error[Z432]: two-headed cannot be exported as openai: vision.heads is 2',
     );
     expect(existsSync(workspace.path('refused'))).toBe(false);
+  });
+
+  it('leaves weights that are refused where a bit of them is another', async () => {
+    const bytes = Buffer.from(weightsOf('whole'));
+    bytes[bytes.length - 2]! ^= 1;
+    workspace.write('damaged.safetensors', bytes);
+    const uses = [
+      ['export', 'damaged.safetensors', '--format', 'zoo', '--model', 'tiny.zoo#tiny', '--out', 'never'],
+      ['blend', 'whole', 'damaged.safetensors', '--alpha', '0.5', '--out', 'never'],
+    ];
+    for (const args of uses) {
+      const { code, stderr } = await workspace.call(args);
+      expect(code).toBe(1);
+      expect(stderr).toContain('error[Z411]: damaged.safetensors is damaged: its checksum differs');
+    }
+    expect(existsSync(workspace.path('never'))).toBe(false);
   });
 
   it('exports a folder that gives the same results as the weights, on the reference as on the device', async () => {

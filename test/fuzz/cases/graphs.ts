@@ -6,7 +6,7 @@
  * norms), with operands that are shared by several consumers and values that are results besides. A number names a graph.
  */
 import { movedPrefix, type Output } from '../../../compiler/graph/types.ts';
-import { Draw } from './draw.ts';
+import { Draw } from '../../support/draw.ts';
 import { type FuzzCase, weightsOf } from './fuzz-case.ts';
 import { Growth, lengths, widths } from './growth.ts';
 import { elementwiseSteps, moveSteps, type Step } from './steps-elementwise.ts';

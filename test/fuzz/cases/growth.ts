@@ -6,7 +6,7 @@ import type { Builder } from '../../../compiler/graph/builder.ts';
 import { createBuilder } from '../../../compiler/graph/create-builder.ts';
 import { numericShape, sizeOf } from '../../../compiler/graph/types.ts';
 import { Expressions } from '../../../compiler/ops/expressions.ts';
-import type { Draw } from './draw.ts';
+import type { Draw } from '../../support/draw.ts';
 
 /** Largest tensor of a graph, in elements. */
 const mostElements = 4000;

@@ -11,7 +11,7 @@ import { builtinNamed } from '../../../compiler/model/builtins/builtins.ts';
 import { checkFile, resolveModel, traceEntry } from '../../../compiler/model/index.ts';
 import type { Model, Result } from '../../../compiler/model/types.ts';
 import { nodeHost } from '../../../zoo/host.ts';
-import { Draw } from './draw.ts';
+import { Draw } from '../../support/draw.ts';
 import { type FuzzCase, weightsOf } from './fuzz-case.ts';
 import { indices, objectiveNames, withBlocks } from './program-blocks.ts';
 import type { Sizes, Statements } from './statements.ts';

@@ -1,5 +1,5 @@
 /** Random statements of programs: masks and choices, rounding, powers, reductions, moves, sorting, randomness. */
-import type { Draw } from './draw.ts';
+import type { Draw } from '../../support/draw.ts';
 import {
   anyAxis,
   asColumn,

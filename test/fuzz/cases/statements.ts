@@ -2,7 +2,7 @@
  * What statements of random programs are made of: operands of one shape, children, sizes. A statement makes a value of the shape of
  * its first operand, so that one can be left out and everything behind it still means something.
  */
-import type { Draw } from './draw.ts';
+import type { Draw } from '../../support/draw.ts';
 
 /** Sizes of what a stretch of statements works on: tokens [B, tokens, width] of a square grid, or features [B, width]. */
 export interface Sizes {

@@ -157,7 +157,7 @@ const goOn: StopSignal = { requested: false, release: () => {} };
 /** The road of `trainRecipe` behind the compiler. */
 export async function fakeRun(run: FakeRun): Promise<TrainResult> {
   await examineRunFolder(run.out, run.resume);
-  const { begun, lock } = await lockRunFolder(run.out, run.resume);
+  const { begun, lock } = await lockRunFolder(run.out, run.resume, () => {});
   try {
     const store = new CheckpointStore(run.out, run.keep ?? 2);
     const warnings = run.warnings ?? [];

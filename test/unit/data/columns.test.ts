@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { ModelInput, StaticCall, StaticValueData } from '../../../compiler/model/types.ts';
+import { clipNormalization } from '../../../compiler/model/index.ts';
+import type {
+  ModelInput,
+  Normalization,
+  StaticCall,
+  StaticValueData,
+} from '../../../compiler/model/types.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { openBatchSource } from '../../../runtime/data/sources/open.ts';
 import type { Batch, BatchSource } from '../../../runtime/data/types.ts';
@@ -60,9 +66,21 @@ function csv(fields: Record<string, StaticValueData>, options: Record<string, St
 async function open(
   data: StaticCall,
   inputs: readonly ModelInput[],
-  options: { batch?: number; seed?: number; warn?: (d: Diagnostic) => void } = {},
+  options: {
+    batch?: number;
+    seed?: number;
+    normalization?: Normalization;
+    warn?: (d: Diagnostic) => void;
+  } = {},
 ) {
-  const source = await openBatchSource(data, { batch: 3, seed: 1, folder, ...options, inputs });
+  const source = await openBatchSource(data, {
+    batch: 3,
+    seed: 1,
+    normalization: clipNormalization,
+    folder,
+    ...options,
+    inputs,
+  });
   opened.push(source);
   return source;
 }
@@ -182,6 +200,7 @@ describe('columns of a table', () => {
     ['of integers for floats', npy('<i4', '(2, 3)', new Int32Array(6)), 'holds <i4 [2, 3]; mel takes floats'],
     ["in Fortran's order", npy('<f4', '(2, 3)', new Float32Array(6), 'True'), "in Fortran's order"],
     ['cut short', npy('<f4', '(2, 3)', new Float32Array(5)), '20 bytes for [2, 3] of <f4'],
+    ['of a shape without end', npy('<f4', `(${'1'.repeat(1000)}x`, new Float32Array(6)), 'its header is'],
     ['of texts', npy('<U3', '(2, 3)', new Float32Array(6)), 'it holds <U3'],
     ['that is something else', Buffer.from('not an array at all'), 'it does not begin as one'],
   ])('refuse a .npy file %s', async (_, bytes, message) => {

@@ -5,6 +5,7 @@ import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { clipNormalization } from '../../../compiler/model/index.ts';
 import type { StaticCall } from '../../../compiler/model/types.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { findFile, openBatchSource } from '../../../runtime/data/sources/open.ts';
@@ -51,6 +52,7 @@ async function open(
       { name: 'tokens', dtype: 'i32', sizes: [context], ids: { min: 0, max: vocab - 1 } },
     ],
     seed: 1,
+    normalization: clipNormalization,
     folder,
     ...options,
   });
@@ -209,6 +211,20 @@ describe('csv', () => {
     const batches = await take(source, 20);
     for (const batch of batches) expect(new Set(pictures(batch)).size).toBe(5);
     expect(batches.some((b) => b.skipped > 1)).toBe(true);
+  });
+
+  it('ends where the system fails, which says nothing about a picture', async () => {
+    // Reading any process's memory from address 0 is an input/output error.
+    writeFileSync(join(folder, 'device.csv'), 'filepath,title\n/proc/self/mem,a\npictures/0.png,b\n');
+    const warned: string[] = [];
+    const source = await open(call('csv', ['device.csv'], { shuffle: false }), {
+      batch: 1,
+      warn: (d) => warned.push(d.message),
+    });
+    await expect(source.next()).rejects.toThrow(
+      'Z416: /proc/self/mem cannot be read after several attempts: input/output error of the device',
+    );
+    expect(warned).toEqual([]);
   });
 
   it('names ten unreadable pictures and counts all', async () => {

@@ -122,6 +122,11 @@ describe('tables', () => {
     expect(String(await failing('title,filepath,title\na,b,c\n'))).toContain('has two columns `title`');
   });
 
+  it('of one line of megabytes are refused as soon as they are read', async () => {
+    await expect(table('x'.repeat(2 ** 22))).rejects.toThrow('has no column');
+    await expect(table(`${' '.repeat(2 ** 22)}\n${','.repeat(2 ** 20)}`)).rejects.toThrow('Z415');
+  });
+
   const swallow = 'filepath\ttitle\n0\tfirst\n1\t"a big sign\n2\tthird\n3\tthe word "\n4\te\n';
   it('warn of cells over several lines, and take quotes as text if asked', async () => {
     const quoted = await table(swallow);

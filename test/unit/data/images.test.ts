@@ -4,7 +4,8 @@ import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { fitImage, loadImage, normalizeInto, shortSideSize } from '../../../runtime/data/pictures/images.ts';
+import { clipNormalization } from '../../../compiler/model/index.ts';
+import { fitImage, loadImage, makeNormalizer, shortSideSize } from '../../../runtime/data/pictures/images.ts';
 import { decodeImage } from '../../../runtime/data/pictures/open-picture.ts';
 import { resizeBicubic, resizeNearest } from '../../../runtime/data/pictures/resize.ts';
 import { readSafetensors } from '../../../runtime/data/safetensors/tensors.ts';
@@ -13,6 +14,8 @@ const folder = fileURLToPath(new URL('../../fixtures/preprocess/', import.meta.u
 /** Made by openai/CLIP's transform on Pillow 9.4. */
 const expected = readSafetensors(readFileSync(`${folder}expected.safetensors`));
 const files = [...expected.metadata].filter(([key]) => key.endsWith('.file'));
+
+const normalize = makeNormalizer(clipNormalization);
 
 function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Array.from(a).reduce((most, v, i) => Math.max(most, Math.abs(v - b[i]!)), 0);
@@ -35,12 +38,19 @@ describe.each(files.map(([key, file]) => [key.slice(0, -5), file]))(
 
     it('normalises', () => {
       const out = new Float32Array(3 * 32 * 32 + 2);
-      normalizeInto(out, 1, of('u8_32') as Uint8Array);
+      normalize(out, 1, of('u8_32') as Uint8Array);
       expect([...out.subarray(1, -1)]).toEqual([...of('f32_32')]);
       expect([out[0], out.at(-1)]).toEqual([0, 0]);
     });
   },
 );
+
+it('takes the mean and deviation of a model', async () => {
+  const own = makeNormalizer({ mean: [0.5, 0.4, 0.25], std: [0.5, 0.3, 0.125] });
+  const pixels = await loadImage(`${folder}rgb_landscape_320x240.png`, { size: 32 }, own);
+  // Of open_clip 3.3's image_transform_v2(PreprocessCfg(size=32, mean=..., std=...)) on Pillow 12.3, torchvision 0.28.
+  expect(crc32(new Uint8Array(pixels.buffer)).toString(16)).toBe('9def5531');
+});
 
 describe('decoding', () => {
   const png = (channels: 3 | 4, background: object, size = 20) =>
@@ -73,7 +83,7 @@ describe('decoding', () => {
   it('refuses what is no picture, or cut short', async () => {
     await expect(decodeImage(Uint8Array.of(1, 2, 3))).rejects.toThrow('unsupported image format');
     const whole = readFileSync(`${folder}rgb_landscape_320x240.png`);
-    await expect(loadImage(whole.subarray(0, whole.length / 2), { size: 32 })).rejects.toThrow();
+    await expect(loadImage(whole.subarray(0, whole.length / 2), { size: 32 }, normalize)).rejects.toThrow();
   });
 
   it('handles extreme shapes without computing what is cut away', () => {

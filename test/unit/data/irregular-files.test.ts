@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkFile, resolveModel } from '../../../compiler/model/index.ts';
+import { reasonOf } from '../../../runtime/data/files/atomic.ts';
 import { readNpy } from '../../../runtime/data/files/npy.ts';
 import { readLines } from '../../../runtime/data/files/text-lines.ts';
 import { decodeImage } from '../../../runtime/data/pictures/open-picture.ts';
@@ -18,10 +19,10 @@ import { RunLock } from '../../../runtime/train/node/lock.ts';
 import { MetricsFile } from '../../../runtime/train/node/metrics.ts';
 import { readLabels, readTexts } from '../../../zoo/cli/text-lists.ts';
 import { fmt } from '../../../zoo/cli/verbs/fmt.ts';
-import { digestFile, loadPackage } from '../../../zoo/export/package.ts';
 import { nodeHost } from '../../../zoo/host.ts';
 import { openTensors } from '../../../zoo/weights/formats/open-tensors.ts';
 import { openSafetensors } from '../../../zoo/weights/formats/safetensors.ts';
+import { digestFile, loadPackage } from '../../../zoo/weights/package.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'zooc-irregular-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -96,7 +97,42 @@ it('a text that no string holds is refused before it is read', () => {
   );
 });
 
+it('no file has a name with a zero byte', async () => {
+  const path = join(folder, 'a\0b.zoo');
+  for (const read of [
+    openTensors,
+    openSafetensors,
+    readNpy,
+    readLines,
+    (p: string) => readCsvTable(p, ['a']),
+  ])
+    await expect(Promise.resolve(path).then<unknown>(read)).rejects.toThrow(
+      /^Z4\d\d: cannot read .*: no name of a file has a zero byte$/,
+    );
+  await expect(decodeImage(path).catch((error) => reasonOf(error))).resolves.toBe(
+    'no name of a file has a zero byte',
+  );
+  expect(checkFile(nodeHost(), path).diagnostics[0]!.message).toBe(`cannot read ${path}`);
+});
+
+it.each(['a\\u{0}b', 'a\0b', 'a'.repeat(5000)])(
+  'an import by a name that no file has is not found: %j',
+  (name) => {
+    const path = join(folder, 'imports.zoo');
+    for (const spec of [name, `./${name}.zoo`]) {
+      writeFileSync(path, `import "${spec}" { A }\nblock B { a: A() }\n`);
+      expect(checkFile(nodeHost(), path).diagnostics.map((d) => d.code)).toEqual(['Z205']);
+    }
+  },
+);
+
 describe('labels', () => {
+  it('may be longer than a name of a file', () => {
+    const labels = Array.from({ length: 1000 }, (_, i) => `label ${i}`);
+    expect(readLabels(labels.join(','))).toEqual(labels);
+    expect(() => readLabels(`${'a'.repeat(300)}.txt`)).toThrow('there is no such file');
+  });
+
   it('are not read from a FIFO, and may be called as a folder is', () => {
     expect(() => readLabels(fifo)).toThrow('it is not a file');
     expect(readLabels(directory)).toEqual([directory]);

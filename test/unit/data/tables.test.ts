@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clipNormalization } from '../../../compiler/model/index.ts';
 import type { ModelInput, StaticCall, StaticValueData, TableValue } from '../../../compiler/model/types.ts';
 import { openBatchSource } from '../../../runtime/data/sources/open.ts';
 import { createTokenizer } from '../../../runtime/data/texts/tokenizer.ts';
@@ -37,7 +38,14 @@ const csv = call('csv', 't.csv', { shuffle: false, inputs: { fields: { dose: cal
 const table = (input: string, value: StaticCall): TableValue => ({ input, value });
 
 async function batches(data: StaticCall, inputs: readonly ModelInput[], tables: readonly TableValue[]) {
-  const source = await openBatchSource(data, { batch: 2, seed: 1, folder, inputs, tables });
+  const source = await openBatchSource(data, {
+    batch: 2,
+    seed: 1,
+    normalization: clipNormalization,
+    folder,
+    inputs,
+    tables,
+  });
   try {
     const copy = ({ inputs: found }: Batch) => new Map([...found].map(([name, v]) => [name, [...v]]));
     return [copy(await source.next()), copy(await source.next())];

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resolveModel, resolveRecipe, type TextOverride } from '../../../compiler/model/index.ts';
 import type { Model, Recipe } from '../../../compiler/model/types.ts';
+import { readTraining } from '../../../zoo/export/describe.ts';
 import { bundleRecipe, exportPackage, isPackage, loadPackage } from '../../../zoo/export/index.ts';
 import { nodeHost } from '../../../zoo/host.ts';
 import { openSafetensors, writeSafetensors } from '../../../zoo/weights/formats/safetensors.ts';
@@ -106,6 +107,18 @@ describe('export of a package', () => {
       'by the recipe `quick`: 2 steps, loss of the last step 1.500',
     );
   });
+
+  it.each(['{bad}', '{}', '{"step":1,"loss":null}', '{"step":0.5,"loss":1}'])(
+    'refuses a run whose last row is %s',
+    async (row) => {
+      mkdirSync(path('damaged'), { recursive: true });
+      writeFileSync(path('damaged/run.json'), '{}');
+      writeFileSync(path('damaged/metrics.jsonl'), `{"step":0,"loss":2}\n${row}\n`);
+      await expect(readTraining(path('damaged'))).rejects.toThrow(
+        /^Z613: .*metrics.jsonl, line 2: the last row does not say its step and loss as numbers$/,
+      );
+    },
+  );
 
   it('of a package tells of the run that made it, and takes no other model.json for a package', async () => {
     const { loaded } = await roundTrip(path('single.zoo'), 'from-package', path('from-run'));

@@ -19,12 +19,13 @@ import { resolveModel } from '../../../compiler/model/index.ts';
 import type { ModuleHost } from '../../../compiler/model/types.ts';
 import { renderDiagnostics } from '../../../grammar/render.ts';
 import { loadModelWithWeights } from '../../../zoo/cli/packages.ts';
-import { exportPackage, loadPackage } from '../../../zoo/export/index.ts';
-import { digestFile, type Manifest } from '../../../zoo/export/package.ts';
+import { exportAdapter, exportForeign, exportPackage, loadPackage } from '../../../zoo/export/index.ts';
 import { nodeHost } from '../../../zoo/host.ts';
 import { adapterMetadata } from '../../../zoo/weights/adapter-file.ts';
 import { encodeSafetensors } from '../../../zoo/weights/formats/safetensors.ts';
+import { digestFile, type Manifest } from '../../../zoo/weights/package.ts';
 import { openWeights } from '../../../zoo/weights/weights.ts';
+import { openWholeTensors } from '../../../zoo/weights/whole-tensors.ts';
 import { diagnosticsOf } from '../../support/golden/published-weights.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'zooc-strangers-'));
@@ -64,6 +65,15 @@ async function change(edit: (manifest: Manifest) => void, files: readonly string
   for (const name of files) manifest.files[name] = await digestFile(path(`package/${name}`));
   edit(manifest);
   writeFileSync(path('package/model.json'), JSON.stringify(manifest));
+}
+
+/** An adapter with a base wherever a stranger likes. */
+function adapter(base: string): string {
+  const about = { path: base, weights_sha256: '0'.repeat(64), weights: 1 };
+  const bias = { dtype: 'F32' as const, shape: [3], data: new Float32Array(3) };
+  const metadata = new Map(Object.entries(adapterMetadata({ model: 'one', base: about })));
+  writeFileSync(path('adapter.safetensors'), encodeSafetensors(new Map([['head.bias', bias]]), metadata));
+  return path('adapter.safetensors');
 }
 
 const opened = () => diagnosticsOf(loadPackage(path('package')));
@@ -117,6 +127,19 @@ describe('a package', () => {
     writeFileSync(path('package/weights.safetensors'), bytes);
     const given = { weights: path('package'), set: [] };
     expect(await diagnosticsOf(loadModelWithWeights(path('one.zoo'), given))).toContain('Z430');
+    const model = modelOf(path('one.zoo'));
+    const source = path('package');
+    const request = { source, model, out: path('out') };
+    const ways = [
+      () => openWeights(model, source),
+      () => openWeights(model, adapter(source)),
+      () => openWholeTensors(source),
+      () => exportPackage(request),
+      () => exportAdapter({ ...request, base: 'init:1' }),
+      () => exportAdapter({ ...request, source: 'init:1', base: source }),
+      () => exportForeign(request, 'hf'),
+    ];
+    for (const way of ways) expect(await diagnosticsOf(way()), String(way)).toContain('its SHA-256 differs');
   });
 
   it.each(['README.md', 'weights.safetensors', 'model.json'])(
@@ -166,14 +189,6 @@ describe('a program', () => {
 });
 
 describe('an adapter', () => {
-  /** An adapter with a base wherever a stranger likes. */
-  function adapter(base: string): string {
-    const about = { path: base, weights_sha256: '0'.repeat(64), weights: 1 };
-    const bias = { dtype: 'F32' as const, shape: [3], data: new Float32Array(3) };
-    const metadata = new Map(Object.entries(adapterMetadata({ model: 'one', base: about })));
-    writeFileSync(path('adapter.safetensors'), encodeSafetensors(new Map([['head.bias', bias]]), metadata));
-    return path('adapter.safetensors');
-  }
   const opens = (base: string) => diagnosticsOf(openWeights(modelOf(path('one.zoo')), adapter(base)));
 
   it('whose base is no file of weights shows nothing of it', async () => {

@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { denormalized, normalizeInto } from '../../../runtime/data/pictures/images.ts';
+import { clipNormalization } from '../../../compiler/model/index.ts';
+import { denormalized, makeNormalizer } from '../../../runtime/data/pictures/images.ts';
 import type { Batch } from '../../../runtime/data/types.ts';
 import { mostPictures, PictureBoard, type PictureJudge } from '../../../runtime/train/node/pictures/board.ts';
 import { readPictures } from '../../../runtime/train/node/pictures/file.ts';
@@ -15,6 +16,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
+const normalizeInto = makeNormalizer(clipNormalization);
+const bytesOf = (values: Float32Array) => denormalized(values, clipNormalization);
 const side = 2;
 const context = 3;
 
@@ -36,7 +39,7 @@ function batchOf(texts: readonly number[]): Batch {
 /** Finds the caption best that stands behind a picture's own. */
 function judge(asked: unknown[][] = []): PictureJudge {
   return {
-    ...{ images: 'images', tokens: 'tokens', side, context, bytesOf: denormalized },
+    ...{ images: 'images', tokens: 'tokens', side, context, bytesOf },
     textOf: async (tokens) => `text ${tokens[1]}`,
     async judge(path, pictures, tokens) {
       asked.push([path, pictures.map((bytes) => bytes[0]), tokens.map((row) => row[1])]);
@@ -110,10 +113,13 @@ describe('pictures of a run', () => {
     expect((await readPictures(folder))!.pictures.map((p) => p.caption)).toEqual(['text 1', 'text 2']);
   });
 
-  it('keep the bytes that they were normalised from', () => {
-    const bytes = Uint8Array.from({ length: 3 * 256 }, (_, i) => Math.floor(i / 3));
-    const values = new Float32Array(bytes.length);
-    normalizeInto(values, 0, bytes);
-    expect(denormalized(values)).toEqual(bytes);
-  });
+  it.each([clipNormalization, { mean: [0.5, 0.4, 0.3], std: [0.5, 0.6, 1] }] as const)(
+    'keep the bytes that they were normalised from by %j',
+    (normalization) => {
+      const bytes = Uint8Array.from({ length: 3 * 256 }, (_, i) => Math.floor(i / 3));
+      const values = new Float32Array(bytes.length);
+      makeNormalizer(normalization)(values, 0, bytes);
+      expect(denormalized(values, normalization)).toEqual(bytes);
+    },
+  );
 });

@@ -412,6 +412,7 @@ describe('metrics', () => {
       gaps: ['1', '4 to 5', '7 to 8'],
     });
     expect(kept(rows(0, 0, 1, 1, 0, 2), 3)).toEqual({ rows: rows(0, 1, 2), gaps: [] });
+    expect(kept(rows(0, 0.5, 1), 2)).toEqual({ rows: rows(0, 1), gaps: [] });
     expect(kept('', 2)).toEqual({ rows: '', gaps: ['0 to 1'] });
   });
 

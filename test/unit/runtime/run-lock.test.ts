@@ -8,12 +8,15 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { RunLock } from '../../../runtime/train/node/lock.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Diagnostic } from '../../../grammar/diagnostics.ts';
+import { RunLock, refuseLocked } from '../../../runtime/train/node/lock.ts';
 import { FakeSession, fakeRun } from '../../support/training/fake-training.ts';
 
 let folder: string;
@@ -65,6 +68,8 @@ describe('a run folder', () => {
       () => hold({ host: hostname(), pid: process.pid, began: 'another day' }),
     ],
     ['that was never filled in', () => writeFileSync(lock(), '')],
+    ['that names no process', () => hold({ host: hostname(), pid: -1 })],
+    ['that names a process of no system', () => hold({ host: hostname(), pid: 2 ** 40 })],
   ])('is free behind a lock %s', async (_, leave) => {
     leave();
     const held = await RunLock.take(folder);
@@ -73,8 +78,56 @@ describe('a run folder', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('is refused where another machine holds it, with what to do if that is over', async () => {
+  /** Sets when a file was touched last. */
+  const touchedBefore = (seconds: number) => {
+    const time = Date.now() / 1000 - seconds;
+    utimesSync(lock(), time, time);
+  };
+
+  it('goes on from another machine, with a warning, once that has not touched its lock for minutes', async () => {
+    hold({ host: 'node-7', pid: 1, touched: 20 });
+    touchedBefore(200);
+    const warned: Diagnostic[] = [];
+    const take = () => RunLock.take(folder, (warning) => warned.push(warning));
+    await expect(take()).rejects.toMatchObject({
+      diagnostics: [{ code: 'Z617', help: expect.stringContaining('is free 5 minutes after its end') }],
+    });
+    await expect(refuseLocked(folder)).rejects.toThrow('Z617');
+    expect(readdirSync(folder)).toEqual(['run.lock']);
+    touchedBefore(400);
+    await refuseLocked(folder);
+    const held = await take();
+    expect(warned).toMatchObject([
+      { code: 'Z621', message: expect.stringContaining('from process 1 on node-7, which has trained into') },
+    ]);
+    expect(JSON.parse(readFileSync(lock(), 'utf8')).host).toBe(hostname());
+    held.release();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('is touched by its holder, whose words stay', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const held = await RunLock.take(folder);
+    try {
+      const text = readFileSync(lock(), 'utf8');
+      touchedBefore(400);
+      const before = statSync(lock()).mtimeMs;
+      vi.advanceTimersByTime(19_000);
+      await held.check();
+      expect(statSync(lock()).mtimeMs).toBe(before);
+      vi.advanceTimersByTime(1000);
+      await held.check();
+      expect(statSync(lock()).mtimeMs).toBeGreaterThan(before);
+      expect(readFileSync(lock(), 'utf8')).toBe(text);
+    } finally {
+      held.release();
+      vi.useRealTimers();
+    }
+  });
+
+  it('is refused where another machine holds it that does not touch it, with what to do if that is over', async () => {
     hold({ host: 'node-7', pid: 1 });
+    touchedBefore(4000);
     await expect(RunLock.take(folder)).rejects.toMatchObject({
       message: `Z617: ${folder} is in use: process 1 on node-7 has trained into it since ${since}`,
       diagnostics: [{ help: `wait for it; if it is over (nobody can tell from here), remove ${lock()}` }],

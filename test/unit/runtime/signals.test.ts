@@ -62,7 +62,7 @@ describe('a training process', () => {
       const { code, output, errors } = await child.ended;
       expect(code).toBe(0);
       expect(output).toContain('"stopped":true');
-      expect(errors).toContain(`${signal}: finishing this step and saving`);
+      expect(errors).toContain(`${signal}: finishing what is under way and saving`);
     }
     const killed = train(cut, 60);
     await killed.started;
@@ -85,7 +85,7 @@ describe('a training process', () => {
     const child = train(join(folder, signal), 3_600_000);
     await child.started;
     child.process.kill(signal);
-    await child.told('finishing this step');
+    await child.told('finishing what is under way');
     await new Promise((resolve) => setTimeout(resolve, 400));
     child.process.kill(signal);
     expect((await child.ended).code).toBe(expected);
@@ -109,7 +109,7 @@ describe('a stop signal', () => {
     process.emit('SIGINT', 'SIGINT');
     signal.release();
     expect(exit.mock.calls).toEqual([[130]]);
-    expect(told).toEqual(['SIGINT: finishing this step and saving (again: stop at once)']);
+    expect(told).toEqual(['SIGINT: finishing what is under way and saving (again: stop at once)']);
     vi.restoreAllMocks();
   });
 });

@@ -1,11 +1,17 @@
 /** The training loop's parts that need neither files nor a device: schedules, settings, the loop, AdamW. */
 import { describe, expect, it } from 'vitest';
 import { isOwnColumn } from '../../../compiler/metrics.ts';
-import type { Recipe } from '../../../compiler/model/types.ts';
+import type { Quantity, Recipe } from '../../../compiler/model/types.ts';
 import { matchesGlob } from '../../../compiler/model/values/globs.ts';
 import { rateOf } from '../../../compiler/optimizers.ts';
 import { clipFactor, globalNorm, updateStep } from '../../../runtime/reference/update.ts';
-import { inSteps, learningRate, type Schedule, scheduleOf } from '../../../runtime/train/schedule.ts';
+import {
+  inSteps,
+  learningRate,
+  type Schedule,
+  scheduleOf,
+  warmupWarning,
+} from '../../../runtime/train/schedule.ts';
 import { checkHostBatch, checkSupported, updateSettings } from '../../../runtime/train/supported.ts';
 import { hyperAt, type TrainLoop, trainLoop } from '../../../runtime/train/trainer.ts';
 import type { MetricsRow } from '../../../runtime/train/types.ts';
@@ -96,6 +102,27 @@ describe('schedules', () => {
     const endless = { ...cooldown, total: undefined } as unknown as Recipe['schedule'];
     expect(of(endless, 9)).toMatchObject({ total: 9 });
     expect(() => of(endless, 8)).toThrow(/Z610.*warm-up of 2 steps and the cooldown of 7.*the 8 steps/);
+  });
+
+  it('tell of a warm-up that the length of the data or of the run shows to be too long, Z507', () => {
+    const told = (warmup: Quantity, total?: Quantity, length?: number) => {
+      const of = { ...recipe, schedule: { kind: 'constant', warmup, ...(total && { total }) } as const };
+      return warmupWarning(of, scheduleOf(of, 7, length)).map((d) => d.message);
+    };
+    const steps = (value: number) => ({ value, unit: 'steps' }) as const;
+    const epochs = (value: number) => ({ value, unit: 'epochs' }) as const;
+    const rest = 'of the run: its rate is never reached';
+    expect(told(steps(15), epochs(2))).toEqual([
+      `the warm-up of 15 steps is longer than the 14 steps ${rest}`,
+    ]);
+    expect(told(epochs(2), steps(13))).toEqual([
+      `the warm-up of 2 epochs (14 steps) is longer than the 13 steps ${rest}`,
+    ]);
+    expect(told(steps(9), undefined, 8)).toHaveLength(1);
+    // The recipe's own length, which --steps does not change.
+    expect(told(steps(14), epochs(2), 3)).toEqual([]);
+    // `check` has told.
+    expect(told(steps(9), steps(8))).toEqual([]);
   });
 
   it('count epochs in steps, and refuse where there are none', () => {

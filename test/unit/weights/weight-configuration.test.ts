@@ -138,6 +138,52 @@ describe('configuration beside weights', () => {
       json.preprocess_cfg.std = half;
     });
     expect(await opens(clip)).toContain('preprocess_cfg.std of DIR/open_clip_config.json is [0.5, 0.5, 0.5]');
+    expect(await opens(clip)).toContain('help: --set "image_std=[0.5,0.5,0.5]"');
+    await (await openWeights(load(['image_std=[0.5, 0.5, 0.5]']), clip)).close();
+  });
+
+  it('is compared in what it leaves out, and where pictures are not normalised at all', async () => {
+    const own = load(['image_mean=[0.5, 0.5, 0.5]', 'image_std=[0.5, 0.5, 0.5]']);
+    const mended =
+      /help: --set "image_mean=\[0.48145466,0.4578275,0.40821073\]" --set "image_std=\[0.26862954/;
+    const clip = changed('open_clip', 'open_clip_config.json', (json: Json) => {
+      delete json.preprocess_cfg;
+    });
+    await (await openWeights(model, clip)).close();
+    expect(await opens(clip, own)).toMatch(mended);
+    const hf = changed('hf', 'preprocessor_config.json', (json: Json) => {
+      delete json.image_mean;
+      delete json.image_std;
+    });
+    await (await openWeights(model, hf)).close();
+    expect(await opens(hf, own)).toMatch(mended);
+    const none = changed('hf', 'preprocessor_config.json', (json: Json) => {
+      json.do_normalize = false;
+    });
+    expect(await opens(none)).toContain(
+      'do_normalize of DIR/preprocessor_config.json is false, pictures are',
+    );
+    expect(await opens(none)).toContain('help: --set "image_mean=[0,0,0]" --set "image_std=[1,1,1]"');
+    await (await openWeights(load(['image_mean=[0, 0, 0]', 'image_std=[1, 1, 1]']), none)).close();
+  });
+
+  it('is compared in how pictures are resized, for which there is no setting', async () => {
+    const squashed = changed('open_clip', 'open_clip_config.json', (json: { preprocess_cfg: Json }) => {
+      json.preprocess_cfg.resize_mode = 'squash';
+    });
+    expect(await opens(squashed)).toContain(
+      'preprocess_cfg.resize_mode of DIR/open_clip_config.json is squash, pictures are resized by shortest here',
+    );
+    expect(await opens(squashed)).toContain('no setting mends the rest');
+    const theirs = changed('hf', 'preprocessor_config.json', (json: Json) => {
+      Object.assign(json, { size: { height: 32, width: 32 }, resample: 2 });
+    });
+    expect(await opens(theirs)).toContain('size of DIR/preprocessor_config.json is squash');
+    expect(await opens(theirs)).toContain('resample of DIR/preprocessor_config.json is bilinear');
+    const older = changed('hf', 'preprocessor_config.json', (json: Json) => {
+      json.size = 32;
+    });
+    await (await openWeights(model, older)).close();
   });
 
   it.each<[string, (cfg: Json & { vision_cfg: Json; text_cfg: Json }) => void, string]>([

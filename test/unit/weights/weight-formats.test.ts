@@ -2,11 +2,15 @@
  * Weights in every format that CLIP's come in, each written by the tests' own writers from the published
  * layouts, load to the same values; what is no file of weights is told from its content.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openTensors } from '../../../zoo/weights/formats/open-tensors.ts';
-import { encodeSafetensors, type Tensor } from '../../../zoo/weights/formats/safetensors.ts';
+import {
+  encodeSafetensors,
+  type Tensor,
+  writeSafetensors,
+} from '../../../zoo/weights/formats/safetensors.ts';
 import { namingNames } from '../../../zoo/weights/naming.ts';
 import { openWeights } from '../../../zoo/weights/weights.ts';
 import { PickleWriter, type Py } from '../../support/files/pickle-writer.ts';
@@ -354,6 +358,21 @@ describe('folders and shards', () => {
     expect(await diagnosticsOf(openWeights(vit, write(Buffer.from(text))))).toContain(
       `index of weights: ${message}`,
     );
+  });
+});
+
+describe('weights with a checksum', () => {
+  it.each([
+    ['the last number', (bytes: Buffer) => bytes.length - 2],
+    ['the checksum', (bytes: Buffer) => bytes.indexOf('zooc.sha256":"') + 20],
+  ])('are refused where a bit of %s is another', async (_, place) => {
+    const path = join(folder, 'damaged.safetensors');
+    await writeSafetensors(path, openai(vit), {}, { checksum: true });
+    await (await openTensors(path)).close();
+    const bytes = readFileSync(path);
+    bytes[place(bytes)]! ^= 1;
+    writeFileSync(path, bytes);
+    await expect(openTensors(path)).rejects.toThrow(`Z411: ${path} is damaged: its checksum differs`);
   });
 });
 

@@ -93,6 +93,32 @@ describe('a naming insisted on', () => {
   });
 });
 
+describe('a prefix that not all names have', () => {
+  it.each([
+    ['openai', 62],
+    ['open_clip', 62],
+    ['hf', 78],
+  ] as const)('is told as the likely cause of missing names: %s', async (naming, count) => {
+    const tensors = renamed(published[naming](openai(vit)), (n) => `model.net.${n}`);
+    tensors.set('loss.weight', { dtype: 'F32', shape: [1], data: new Float32Array(1) });
+    const said = await diagnosticsOf(openWeights(vit, write(encodeSafetensors(tensors))));
+    expect(said).toContain('error[Z401]');
+    expect(said).toContain(
+      `note: ${count} names are there behind \`model.net.\`, which is taken off only where all ${tensors.size} tensors of a file have it`,
+    );
+  });
+
+  it('is not told where a file fits as well without one', async () => {
+    const tensors = openai(vit);
+    const [first, tensor] = [...tensors][0]!;
+    tensors.delete(first);
+    tensors.set(`ema.${first}`, tensor);
+    const said = await diagnosticsOf(openWeights(vit, write(encodeSafetensors(tensors))));
+    expect(said).toContain('error[Z401]');
+    expect(said).not.toContain('taken off');
+  });
+});
+
 describe('weights written under our names', () => {
   it('keep their halves and are doubles no more', async () => {
     const tensors = openai(vit, 'F16');

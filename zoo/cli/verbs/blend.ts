@@ -23,7 +23,7 @@ export async function blend(first: string, second: string, options: BlendOptions
       refuseBase(`neither ${first} nor ${second} is one`, base);
     const [a, b] = [keep(await openWholeTensors(first, base)), keep(await openWholeTensors(second, base))];
     const tensors = blended(a, b, alpha);
-    await writeSafetensors(options.out, tensors);
+    await writeSafetensors(options.out, tensors, {}, { checksum: true });
     note(`${count(tensors.length)} tensors: ${1 - alpha} of ${a.path}, ${alpha} of ${b.path}`);
     print(options.out);
   });

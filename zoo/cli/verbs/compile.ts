@@ -4,7 +4,8 @@
  *
  * The memory table and the counts that decide speed go to stderr, or to stdout as JSON.
  */
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CompileOptions as PlanOptions, Precision } from '../../../compiler/compile.ts';
 import { printGraph } from '../../../compiler/graph/print.ts';
@@ -20,10 +21,11 @@ import {
 } from '../../../compiler/profiles-matrix.ts';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../../grammar/render.ts';
-import { makeFolders } from '../../../runtime/data/files/atomic.ts';
+import { refuseOther } from '../../../runtime/data/files/atomic.ts';
 import { countSubmits, flopsPerSubmit } from '../../../runtime/submits.ts';
 import { planTraining } from '../../../runtime/train/plan.ts';
 import { checkSupported, unreadWarning } from '../../../runtime/train/supported.ts';
+import { makeFolder } from '../../export/folder.ts';
 import { compileFitting, unreadNames } from '../../run/entry.ts';
 import { loadRecipe, parseCount, parseEntry, parseObjective } from '../models.ts';
 import { count, gigaflop, mebibytes, note, printJson, table, writeText } from '../output.ts';
@@ -101,12 +103,33 @@ function profileFor({ profile, memory }: CompileOptions): DeviceProfile {
   return { ...kind, memory: gibibytes * 2 ** 30 };
 }
 
+const planFile = 'plan.json';
+
 /** Kernels of an earlier plan in the same folder would look like this one's. */
-function removeOthers(folder: string, plan: Plan): void {
-  if (!existsSync(join(folder, 'plan.json'))) return;
-  const own = new Set(plan.pipelines.map(({ label }) => `${label}.wgsl`));
-  for (const name of readdirSync(folder))
-    if (name.endsWith('.wgsl') && !own.has(name)) rmSync(join(folder, name));
+async function removeOthers(folder: string, own: ReadonlySet<string>): Promise<void> {
+  if (!existsSync(join(folder, planFile))) return;
+  for (const name of await readdir(folder))
+    if (name.endsWith('.wgsl') && !own.has(name)) await rm(join(folder, name));
+}
+
+/**
+ * Writes the files of a plan, in an order that ends with the plan itself. Into a folder that is there, which
+ * may hold an earlier one, they are moved once all are on the disk.
+ */
+async function writePlan(
+  out: string,
+  files: readonly (readonly [name: string, text: string])[],
+): Promise<void> {
+  const fill = async (folder: string): Promise<void> => {
+    for (const [name, text] of files) await writeText(join(folder, name), text);
+  };
+  if (!existsSync(out)) return makeFolder(out, fill);
+  for (const [name] of files) await refuseOther(join(out, name));
+  const beside = join(out, `.plan.${process.pid}.tmp`);
+  await makeFolder(beside, fill);
+  await removeOthers(out, new Set(files.map(([name]) => name)));
+  for (const [name] of files) await rename(join(beside, name), join(out, name));
+  await rm(beside, { recursive: true });
 }
 
 interface Planned {
@@ -185,14 +208,13 @@ export async function compile(reference: string, options: CompileOptions): Promi
   }
   for (const warning of unreadWarning(plan.model, unread)) note(renderDiagnostics([warning]));
   const submits = countSubmits(plan, flopsPerSubmit[profile.kind]);
-  await makeFolders(options.out);
   const graphs = [printGraph(graph), ...lowered.map((text) => `# as kernels, with joins\n${text}`)];
-  await writeText(join(options.out, 'graph.txt'), graphs.join('\n'));
-  for (const pipeline of plan.pipelines) {
-    await writeText(join(options.out, `${pipeline.label}.wgsl`), pipeline.wgsl);
-  }
-  removeOthers(options.out, plan);
-  await writeText(join(options.out, 'plan.json'), `${JSON.stringify(plan, null, 1)}\n`);
+  const kernels = plan.pipelines.map(({ label, wgsl }) => [`${label}.wgsl`, wgsl] as const);
+  await writePlan(options.out, [
+    ['graph.txt', graphs.join('\n')],
+    ...kernels,
+    [planFile, `${JSON.stringify(plan, null, 1)}\n`],
+  ]);
   if (options.json === true) {
     printJson(summarize(plan, submits));
     return;

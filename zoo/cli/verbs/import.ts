@@ -25,7 +25,8 @@ export async function importWeights(path: string, options: ImportOptions): Promi
   const weights = await openWeights(model, file, { format: options.format });
   try {
     for (const remark of weights.remarks) note(remark);
-    await writeSafetensors(options.out, weightsToWrite(model, weights, floatChoice(options.dtype)));
+    const tensors = weightsToWrite(model, weights, floatChoice(options.dtype));
+    await writeSafetensors(options.out, tensors, {}, { checksum: true });
     const names = model.weights.length;
     note(`${count(names)} weights of ${model.name} from ${path} (names of ${weights.naming})`);
     print(options.out);

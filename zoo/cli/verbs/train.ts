@@ -4,6 +4,7 @@
  */
 import { fail } from '../../../grammar/diagnostics.ts';
 import { Progress } from '../../../runtime/train/node/progress.ts';
+import type { ListeningSignal } from '../../../runtime/train/node/signals.ts';
 import type { DeviceChoice } from '../../run/devices.ts';
 import { trainFile } from '../../run/train.ts';
 import { loadRecipe, parseCount, parseOverrides } from '../models.ts';
@@ -24,7 +25,11 @@ interface TrainOptions {
   readonly json?: boolean;
 }
 
-export async function train(reference: string, options: TrainOptions): Promise<void> {
+export async function train(
+  reference: string,
+  options: TrainOptions,
+  signal?: ListeningSignal,
+): Promise<void> {
   const recipe = loadRecipe(reference, options.set);
   if (options.device === 'null') {
     fail('Z703', '--device null computes nothing, so it cannot train', '--device webgpu or reference');
@@ -39,6 +44,7 @@ export async function train(reference: string, options: TrainOptions): Promise<v
     tune: options.tune === true,
     ...(profiling === undefined ? {} : { profile: profiling.recorder }),
     resume: options.resume === true,
+    ...(signal === undefined ? {} : { signal }),
     overrides: parseOverrides(options.set),
     ...(weights === undefined ? {} : { weights }),
     base,

@@ -9,7 +9,6 @@
 import { type MappedName, mapWeights, nameRules, zooPackage } from '../../../compiler/model/index.ts';
 import type { Model } from '../../../compiler/model/types.ts';
 import { DiagnosticError } from '../../../grammar/diagnostics.ts';
-import { clipMean, clipStd } from '../../../runtime/data/pictures/images.ts';
 import { hasTokenizer } from '../../../runtime/data/texts/tokenizer.ts';
 import { nodeHost } from '../../host.ts';
 import { writeSafetensors } from '../../weights/formats/safetensors.ts';
@@ -94,7 +93,10 @@ function configOf(
 }
 
 /** `CLIPImageProcessor`: resample 3 is Pillow's bicubic. */
-function preprocessorConfig(resolution: number): Record<string, unknown> {
+function preprocessorConfig(
+  resolution: number,
+  { mean, std }: Model['normalization'],
+): Record<string, unknown> {
   return {
     crop_size: { height: resolution, width: resolution },
     do_center_crop: true,
@@ -102,9 +104,9 @@ function preprocessorConfig(resolution: number): Record<string, unknown> {
     do_normalize: true,
     do_rescale: true,
     do_resize: true,
-    image_mean: clipMean,
+    image_mean: mean,
     image_processor_type: 'CLIPImageProcessor',
-    image_std: clipStd,
+    image_std: std,
     processor_class: 'CLIPProcessor',
     resample: 3,
     rescale_factor: 1 / 255,
@@ -144,7 +146,7 @@ export async function hfLayout(model: Model, tensors: readonly LazyTensor[]): Pr
   return {
     texts: new Map([
       ['config.json', jsonText(configOf({ embed, vision, text }, torchType(theirs)))],
-      ['preprocessor_config.json', jsonText(preprocessorConfig(vision.resolution))],
+      ['preprocessor_config.json', jsonText(preprocessorConfig(vision.resolution, model.normalization))],
       ...(hasTokenizer(text.vocab) ? await tokenizerFiles(text.vocab, text.context) : []),
     ]),
     weights: {

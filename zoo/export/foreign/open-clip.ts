@@ -6,7 +6,6 @@
  * github.com/mlfoundations/open_clip, src/open_clip/{factory,model,transform,push_to_hf_hub}.py.
  */
 import type { Model } from '../../../compiler/model/types.ts';
-import { clipMean, clipStd } from '../../../runtime/data/pictures/images.ts';
 import { clipVocab, hasTokenizer } from '../../../runtime/data/texts/tokenizer.ts';
 import { writeSafetensors } from '../../weights/formats/safetensors.ts';
 import type { LazyTensor } from '../../weights/formats/tensor-file.ts';
@@ -54,7 +53,10 @@ function bringsTokenizer(vocab: number): boolean {
   return vocab !== clipVocab && hasTokenizer(vocab);
 }
 
-function configOf({ embed, vision, text }: ClipArchitecture): Record<string, unknown> {
+function configOf(
+  { embed, vision, text }: ClipArchitecture,
+  { mean, std }: Model['normalization'],
+): Record<string, unknown> {
   return {
     model_cfg: {
       embed_dim: embed,
@@ -72,8 +74,8 @@ function configOf({ embed, vision, text }: ClipArchitecture): Record<string, unk
       },
     },
     preprocess_cfg: {
-      mean: clipMean,
-      std: clipStd,
+      mean,
+      std,
       interpolation: 'bicubic',
       resize_mode: 'shortest',
     },
@@ -103,7 +105,7 @@ export async function openClipLayout(model: Model, tensors: readonly LazyTensor[
   const { vocab, context } = architecture.text;
   return {
     texts: new Map([
-      ['open_clip_config.json', jsonText(configOf(architecture))],
+      ['open_clip_config.json', jsonText(configOf(architecture, model.normalization))],
       ...(bringsTokenizer(vocab) ? await tokenizerFiles(vocab, context) : []),
     ]),
     weights: {

@@ -5,6 +5,7 @@
  * and always uses quick_gelu. Published checkpoints carry three integers beside the weights; so does this.
  * Source: github.com/openai/CLIP, clip/clip.py and clip/model.py.
  */
+import { clipNormalization, sameNormalization } from '../../../compiler/model/index.ts';
 import type { Model } from '../../../compiler/model/types.ts';
 import { clipVocab } from '../../../runtime/data/texts/tokenizer.ts';
 import type { LazyTensor } from '../../weights/formats/tensor-file.ts';
@@ -16,7 +17,7 @@ const headWidth = 64;
 
 const limits: FormatLimits = {
   format: 'openai',
-  help: 'open_clip and hf state activation and heads, --format zoo takes every model',
+  help: 'open_clip and hf state activation, heads, mean and deviation, --format zoo takes every model',
   check({ vision, text }) {
     const obstacles: string[] = [];
     const heads = (tower: string, found: number, width: number) => {
@@ -40,6 +41,12 @@ const limits: FormatLimits = {
     act('text', text.act);
     return obstacles;
   },
+  checkModel: ({ normalization }) =>
+    sameNormalization(normalization, clipNormalization)
+      ? []
+      : [
+          `image_mean is [${normalization.mean.join(', ')}] and image_std [${normalization.std.join(', ')}]; its code normalises pictures by CLIP's`,
+        ],
 };
 
 /** The integers as 0-dimensional tensors, behind the root's own weights as a state_dict has buffers. */

@@ -1,6 +1,6 @@
 /**
  * What the configuration beside weights says that their shapes do not: activation, heads, pooling, the size of
- * pictures and how they are normalised.
+ * pictures, how they are resized and normalised.
  *
  * Hugging Face keeps `config.json` and `preprocessor_config.json` beside a model's file, open_clip
  * `open_clip_config.json`. What they leave out has the value that those projects' own loaders take. Sources:
@@ -8,6 +8,7 @@
  */
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
+import { clipNormalization } from '../../../compiler/model/index.ts';
 import { readTextSync } from '../../../runtime/data/files/read-fully.ts';
 
 type TowerName = 'vision' | 'text';
@@ -17,7 +18,16 @@ export interface Claim {
   /** `vision_config.hidden_act of config.json` */
   readonly where: string;
   readonly tower: TowerName;
-  readonly what: 'act' | 'heads' | 'resolution' | 'pool' | 'causal' | 'mean' | 'std';
+  readonly what:
+    | 'act'
+    | 'heads'
+    | 'resolution'
+    | 'pool'
+    | 'causal'
+    | 'mean'
+    | 'std'
+    | 'resize_mode'
+    | 'interpolation';
   readonly value: string | number | boolean | readonly number[];
   /** What stands there, where that is not the value. */
   readonly said?: string;
@@ -82,27 +92,47 @@ function hfActivation(name: string): string {
   return name === 'swish' ? 'silu' : name;
 }
 
-const preprocessor = z.object({ image_mean: colours.optional(), image_std: colours.optional() });
+const clip = clipNormalization;
+/** Pillow's numbers. */
+const filters: Readonly<Record<number, string>> = { 0: 'nearest', 1: 'lanczos', 2: 'bilinear', 3: 'bicubic' };
+const preprocessor = z.object({
+  image_processor_type: z.string().optional(),
+  // Older files have this instead.
+  feature_extractor_type: z.string().optional(),
+  do_normalize: z.boolean().default(true),
+  image_mean: colours.optional(),
+  image_std: colours.optional(),
+  resample: z.int().optional(),
+  // A number is the short side, as in older files.
+  size: z.union([integer, z.record(z.string(), z.number())]).optional(),
+});
 
 function preprocessorClaims(json: unknown, file: string): Claim[] {
   const { success, data } = preprocessor.safeParse(json);
   if (!success) return [];
-  return colourClaims(data.image_mean, data.image_std, (key) => `image_${key} of ${file}`);
+  const { do_normalize: normalizes, resample, size } = data;
+  const ofClip = /^CLIP/.test(data.image_processor_type ?? data.feature_extractor_type ?? '');
+  const left = ofClip ? clip : { mean: undefined, std: undefined };
+  const short = typeof size === 'number' || (size !== undefined && 'shortest_edge' in size);
+  const mode = short ? 'shortest' : 'squash';
+  const colour = (what: 'mean' | 'std', none: readonly number[]): Claim[] =>
+    normalizes
+      ? pictureClaim(what, `image_${what} of ${file}`, data[`image_${what}`] ?? left[what])
+      : [{ where: `do_normalize of ${file}`, tower: 'vision', what, value: none, said: 'false' }];
+  return [
+    ...colour('mean', [0, 0, 0]),
+    ...colour('std', [1, 1, 1]),
+    ...pictureClaim('resize_mode', `size of ${file}`, size && mode),
+    ...pictureClaim(
+      'interpolation',
+      `resample of ${file}`,
+      resample === undefined ? undefined : (filters[resample] ?? `${resample}`),
+    ),
+  ];
 }
 
-function colourClaims(
-  mean: readonly number[] | undefined,
-  std: readonly number[] | undefined,
-  where: (key: string) => string,
-): Claim[] {
-  return [
-    ...(mean === undefined
-      ? []
-      : [{ where: where('mean'), tower: 'vision' as const, what: 'mean' as const, value: mean }]),
-    ...(std === undefined
-      ? []
-      : [{ where: where('std'), tower: 'vision' as const, what: 'std' as const, value: std }]),
-  ];
+function pictureClaim(what: Claim['what'], where: string, value: Claim['value'] | undefined): Claim[] {
+  return value === undefined ? [] : [{ where, tower: 'vision', what, value }];
 }
 
 const act = z.object({ approximate: z.string().optional() }).nullish();
@@ -126,7 +156,14 @@ const openClipConfig = z.object({
       act_kwargs: act,
     }),
   }),
-  preprocess_cfg: z.object({ mean: colours.optional(), std: colours.optional() }).optional(),
+  preprocess_cfg: z
+    .object({
+      mean: colours.default([...clip.mean]),
+      std: colours.default([...clip.std]),
+      interpolation: z.string().default('bicubic'),
+      resize_mode: z.string().default('shortest'),
+    })
+    .prefault({}),
 });
 
 function openClipClaims(json: unknown, file: string): Claim[] {
@@ -172,10 +209,8 @@ function openClipClaims(json: unknown, file: string): Claim[] {
           claim('text', 'no_causal_mask', 'causal', !text.no_causal_mask, `${text.no_causal_mask}`),
         ]
       : []),
-    ...colourClaims(
-      data.preprocess_cfg?.mean,
-      data.preprocess_cfg?.std,
-      (key) => `preprocess_cfg.${key} of ${file}`,
+    ...(['mean', 'std', 'interpolation', 'resize_mode'] as const).flatMap((what) =>
+      pictureClaim(what, `preprocess_cfg.${what} of ${file}`, data.preprocess_cfg[what]),
     ),
   ];
 }

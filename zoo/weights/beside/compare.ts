@@ -5,7 +5,6 @@
 import { type Part, partsOf } from '../../../compiler/model/index.ts';
 import type { Model } from '../../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError } from '../../../grammar/diagnostics.ts';
-import { clipMean, clipStd } from '../../../runtime/data/pictures/images.ts';
 import { type Claim, claimsBeside } from './claims.ts';
 
 /** How the towers of the library make one feature of their tokens, in open_clip's words. */
@@ -17,13 +16,18 @@ const pools: Readonly<Record<string, string>> = {
 };
 const causal: Readonly<Record<string, boolean>> = { TextTransformer: true, SigLIPTextTransformer: false };
 
+/** How pictures of every model are brought to its size, in open_clip's words. */
+const resizing = { resize_mode: 'shortest', interpolation: 'bicubic' } as const;
+
 /** Activations that the language has a word for. */
 const activations = ['quick_gelu', 'gelu', 'gelu_tanh', 'silu', 'relu', 'tanh', 'sigmoid'];
 
 /** What the model has where a configuration says something; undefined where it has nothing to compare. */
 function ownValue(model: Model, part: Part | undefined, { tower, what }: Claim): Claim['value'] | undefined {
-  if (what === 'mean') return model.resolution === undefined ? undefined : clipMean;
-  if (what === 'std') return model.resolution === undefined ? undefined : clipStd;
+  if (what === 'mean' || what === 'std')
+    return model.resolution === undefined ? undefined : model.normalization[what];
+  if (what === 'resize_mode' || what === 'interpolation')
+    return model.resolution === undefined ? undefined : resizing[what];
   if (what === 'resolution') return model.resolution;
   const bundled = part !== undefined && !part.block.origin.endsWith('.zoo');
   if (what === 'pool') return bundled ? pools[part.block.name] : undefined;
@@ -49,13 +53,19 @@ function shown(value: Claim['value']): string {
 /** What the model has, in words: `vision.act is quick_gelu`. */
 function inModel({ tower, what }: Claim, value: Claim['value']): string {
   if (what === 'mean' || what === 'std') return `pictures are normalised by ${shown(value)} here`;
+  if (what === 'resize_mode' || what === 'interpolation')
+    return `pictures are resized by ${shown(value)} here`;
   if (what === 'pool') return `the ${tower} tower's is ${shown(value)}`;
   if (what === 'causal')
     return `the ${tower} tower ${value === true ? 'masks' : 'does not mask'} what follows`;
   return `${tower}.${what} is ${shown(value)}`;
 }
 
-function setting({ tower, what, value }: Claim): string | undefined {
+function setting(model: Model, { tower, what, value }: Claim): string | undefined {
+  if (typeof value === 'object') {
+    const path = [...model.config.keys()].find((key) => key.split('.').at(-1) === `image_${what}`);
+    return path === undefined ? undefined : `--set "${path}=[${value.join(',')}]"`;
+  }
   const settable =
     what === 'heads' || what === 'resolution' || (what === 'act' && activations.includes(String(value)));
   return settable ? `--set ${tower}.${what}=${value}` : undefined;
@@ -78,8 +88,10 @@ export function checkBeside(model: Model, weights: string, { towers, resized }: 
     return value === undefined || isSame(claim.value, value) ? [] : [{ claim, value }];
   });
   if (differing.length === 0) return;
-  const mending = [...new Set(differing.map(({ claim }) => setting(claim)))].filter((s) => s !== undefined);
-  const rest = differing.some(({ claim }) => setting(claim) === undefined);
+  const mending = [...new Set(differing.map(({ claim }) => setting(model, claim)))].filter(
+    (s) => s !== undefined,
+  );
+  const rest = differing.some(({ claim }) => setting(model, claim) === undefined);
   const diagnostic: Diagnostic = {
     code: 'Z434',
     severity: 'error',

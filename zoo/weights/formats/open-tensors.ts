@@ -2,14 +2,14 @@
  * Which format a file of weights has, told from its first bytes (its name may say anything), and which
  * file of a folder is meant.
  */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { failSystem } from '../../../runtime/data/files/atomic.ts';
-import { openRegular, readFully } from '../../../runtime/data/files/read-fully.ts';
+import { openRegular, readFully, statOf } from '../../../runtime/data/files/read-fully.ts';
 import { maxHeaderBytes, prefixBytes } from '../../../runtime/data/safetensors/header.ts';
-import { openSafetensors } from './safetensors.ts';
+import { openSafetensors, type SafetensorsFile } from './safetensors.ts';
 import { openSharded } from './sharded-file.ts';
 import type { TensorFile } from './tensor-file.ts';
 import { openLegacyTorch } from './torch/legacy-file.ts';
@@ -39,7 +39,7 @@ const folderFiles = [
 
 /** The file that a path means: itself, or the one in the folder. */
 export function tensorsPath(path: string): string {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return path;
+  if (statOf(path)?.isDirectory() !== true) return path;
   const there = (name: string) => existsSync(join(path, name));
   if (there('run.json') && there(averagedWeights)) return join(path, averagedWeights);
   const found = folderFiles.find(there);
@@ -81,6 +81,23 @@ function refuse(path: string, kind: 'pointer' | 'unknown'): never {
   );
 }
 
+/** Opens a file, and reads it whole where it has a checksum, as the weights that are written here have. */
+async function openIntact(path: string): Promise<SafetensorsFile> {
+  const opened = await openSafetensors(path);
+  try {
+    if ((await opened.isIntact()) === false)
+      fail(
+        'Z411',
+        `${path} is damaged: its checksum differs`,
+        'where it was changed on purpose, take zooc.sha256 out of its metadata',
+      );
+    return opened;
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
 /** Opens a file that is no index. */
 async function openPlain(path: string): Promise<TensorFile> {
   const opened = await openAny(path);
@@ -100,7 +117,7 @@ async function openAny(path: string): Promise<TensorFile | undefined> {
       file = undefined;
       return opened;
     }
-    if (kind === 'safetensors') return await openSafetensors(path);
+    if (kind === 'safetensors') return await openIntact(path);
     if (kind !== 'index') refuse(path, kind);
     return undefined;
   } catch (error) {
@@ -113,7 +130,7 @@ async function openAny(path: string): Promise<TensorFile | undefined> {
 /**
  * Opens a file of weights.
  * @throws DiagnosticError Z410 when it cannot be read, Z411 and Z421 to Z423 when it is
- * malformed, Z420 for other formats
+ * malformed or damaged, Z420 for other formats
  */
 export async function openTensors(path: string): Promise<TensorFile> {
   return (await openAny(path)) ?? (await openSharded(path, openPlain));

@@ -26,12 +26,14 @@ class ShardedFile implements TensorFile {
   readonly path: string;
   readonly infos: ReadonlyMap<string, StoredInfo>;
   readonly remarks: readonly string[];
+  readonly shards: readonly string[];
   readonly #shards: readonly TensorFile[];
   readonly #places: ReadonlyMap<string, TensorFile>;
 
   constructor(path: string, shards: readonly TensorFile[], places: ReadonlyMap<string, TensorFile>) {
     this.path = path;
     this.#shards = shards;
+    this.shards = shards.map((shard) => shard.path);
     this.remarks = shards.flatMap((shard) => shard.remarks ?? []);
     this.#places = places;
     this.infos = new Map([...places].map(([name, shard]) => [name, shard.infos.get(name)!]));

@@ -14,6 +14,8 @@ export interface TensorFile {
   /** What it was opened by, for messages. */
   readonly path: string;
   readonly infos: ReadonlyMap<string, StoredInfo>;
+  /** The files that hold the tensors, where `path` is an index that names them. */
+  readonly shards?: readonly string[];
   /** What a person must know about where in the file the tensors were, and what was left in it. */
   readonly remarks?: readonly string[];
   /** One tensor of `infos`, row-major. F16 and BF16 arrive as float32. */

@@ -1,5 +1,5 @@
 /** What feeds one input from a table: the columns that it reads, and how a sample's value is written. */
-import type { ModelInput, StaticCall } from '../../../../compiler/model/types.ts';
+import type { ModelInput, Normalization, StaticCall } from '../../../../compiler/model/types.ts';
 import { fail } from '../../../../grammar/diagnostics.ts';
 import type { HostArray } from '../../../types.ts';
 import type { DataCode } from '../../codes.ts';
@@ -45,6 +45,8 @@ export type Fill = (into: HostArray, sample: Sample) => void | Promise<void>;
 
 export interface ColumnContext {
   readonly seed: number;
+  /** Of pictures. */
+  readonly normalization: Normalization;
   /** Path of a file that the recipe names. */
   find(name: string): string;
   readonly pictures: PictureShelf;

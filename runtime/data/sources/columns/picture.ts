@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { ModelInput } from '../../../../compiler/model/types.ts';
 import { callValue, parseOptions } from '../../options.ts';
 import { makeAugmentation } from '../../pictures/augment.ts';
-import { type Colour, normalizeInto } from '../../pictures/images.ts';
+import { type Colour, makeNormalizer } from '../../pictures/images.ts';
 import { randomKey } from '../../random.ts';
 import { type Column, type ColumnKind, viewKey } from './column.ts';
 import { pathIn } from './path.ts';
@@ -39,7 +39,8 @@ export function pictureColumn(options: z.infer<typeof schema>, input: ModelInput
   const changes = augment.map(makeAugmentation);
   return {
     columns: [column],
-    async open(rows, { seed, pictures }) {
+    async open(rows, { seed, pictures, normalization }) {
+      const normalize = makeNormalizer(normalization);
       const folder = dirname(resolve(rows.path));
       const paths = () => Array.from({ length: rows.count }, (_, i) => pathIn(folder, rows.cell(column, i)));
       const place = pictures.add(
@@ -54,7 +55,7 @@ export function pictureColumn(options: z.infer<typeof schema>, input: ModelInput
       return (into, { epoch, index, pictures: bytes }) => {
         const key = (i: number) => randomKey(seed, 'augment', i, epoch, index, ...viewKey(view));
         const changed = changes.reduce((picture, change, i) => change(picture, size, key(i)), bytes[place]!);
-        normalizeInto(into as Float32Array, 0, changed);
+        normalize(into as Float32Array, 0, changed);
       };
     },
   };

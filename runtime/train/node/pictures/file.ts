@@ -1,7 +1,7 @@
 /** `pictures.json` of a run folder. */
 import { join } from 'node:path';
+import { writeText } from '../../../data/files/atomic.ts';
 import { type PicturesFile, picturesSchema } from '../../pictures.ts';
-import { writeText } from '../checkpoints.ts';
 import { textOf } from '../lock.ts';
 
 const fileName = 'pictures.json';

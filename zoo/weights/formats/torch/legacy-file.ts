@@ -10,7 +10,7 @@ import { fail } from '../../../../grammar/diagnostics.ts';
 import { readFully } from '../../../../runtime/data/files/read-fully.ts';
 import { elementBytes } from '../../../../runtime/data/safetensors/header.ts';
 import { readPickle } from './pickle.ts';
-import type { PickleHost, PickleValue } from './pickle-values.ts';
+import { isKind, type PickleHost, type PickleValue } from './pickle-values.ts';
 import { maxPickleBytes, TorchFile } from './torch-file.ts';
 import { type Storage, stateTensors, torchHost } from './torch-pickle.ts';
 import { damagedArchive, quoteName } from './zip.ts';
@@ -26,7 +26,7 @@ function recording(storages: Map<string, Storage>, path: string): PickleHost {
     ...torchHost,
     persistent(id, refuse) {
       const made = torchHost.persistent(id, refuse);
-      if (made !== null && typeof made === 'object' && made.kind === 'made') {
+      if (isKind(made, 'made')) {
         const storage = made.value as Storage;
         const { dtype, elements } = storages.get(storage.key) ?? storage;
         if (dtype !== storage.dtype || elements !== storage.elements)
@@ -39,7 +39,7 @@ function recording(storages: Map<string, Storage>, path: string): PickleHost {
 }
 
 function keysOf(value: PickleValue, path: string): string[] {
-  const items = value !== null && typeof value === 'object' && value.kind === 'list' ? value.items : [];
+  const items = isKind(value, 'list') ? value.items : [];
   const keys = items.filter((item) => typeof item === 'string');
   if (keys.length !== items.length || new Set(keys).size !== keys.length)
     damagedArchive(path, 'the list of its storages is malformed');
@@ -100,12 +100,8 @@ export async function openLegacyTorch(path: string, file: FileHandle, size: numb
   const found = next(torchHost).value;
   if (found !== version) damagedArchive(path, `its version is not ${version}`);
   const facts = next(torchHost).value;
-  const little =
-    facts !== null &&
-    typeof facts === 'object' &&
-    facts.kind === 'dict' &&
-    facts.entries.get('little_endian');
-  if (little !== true) damagedArchive(path, 'its byte order is not little');
+  if (!isKind(facts, 'dict') || facts.entries.get('little_endian') !== true)
+    damagedArchive(path, 'its byte order is not little');
   const { value, foreign } = next(host);
   const keys = keysOf(next(torchHost).value, path);
   const state = stateTensors(value, (why) => fail('Z422', `${path} holds ${why}`));

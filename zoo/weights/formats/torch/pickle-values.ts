@@ -76,6 +76,13 @@ export function isKey(value: PickleValue): value is PickleKey {
   return value === null || typeof value !== 'object';
 }
 
+export function isKind<K extends Exclude<PickleValue, PickleKey>['kind']>(
+  value: PickleValue | undefined,
+  kind: K,
+): value is Extract<PickleValue, { kind: K }> {
+  return value !== null && typeof value === 'object' && value.kind === kind;
+}
+
 export function isForeign(value: PickleValue): value is PickleForeign {
-  return !isKey(value) && value.kind === 'foreign';
+  return isKind(value, 'foreign');
 }

@@ -11,9 +11,9 @@ import type { SafetensorsDType } from '../../../../runtime/data/safetensors/head
 import {
   describePickle,
   isForeign,
+  isKind,
   type PickleDict,
   type PickleHost,
-  type PickleKey,
   type PickleValue,
   type Refuse,
 } from './pickle-values.ts';
@@ -86,13 +86,9 @@ function first([value = null]: readonly PickleValue[]): PickleValue {
 function orderedDict([pairs]: readonly PickleValue[], refuse: Refuse): PickleValue {
   const entries = new Map<string, PickleValue>();
   if (pairs === undefined) return { kind: 'dict', entries, depth: 1 };
-  if (pairs === null || typeof pairs !== 'object' || pairs.kind !== 'list')
-    return refuse(`an OrderedDict of ${describePickle(pairs)}`);
+  if (!isKind(pairs, 'list')) return refuse(`an OrderedDict of ${describePickle(pairs)}`);
   for (const pair of pairs.items) {
-    const [key, value] =
-      pair !== null && typeof pair === 'object' && (pair.kind === 'list' || pair.kind === 'tuple')
-        ? pair.items
-        : [];
+    const [key, value] = isKind(pair, 'list') || isKind(pair, 'tuple') ? pair.items : [];
     if (typeof key !== 'string' || value === undefined) return refuse('an OrderedDict without pairs');
     entries.set(key, value);
   }
@@ -118,8 +114,8 @@ function isCount(value: unknown): value is number {
 function persistent(id: PickleValue, refuse: Refuse): PickleValue {
   const items = isKind(id, 'tuple') ? id.items : [];
   const [word, type, key, , elements, view = null] = items;
-  if (word === 'module' && items.length === 4 && type !== undefined && isKind(type, 'global')) return type;
-  const dtype = type !== undefined && isKind(type, 'global') ? storages[type.name] : undefined;
+  if (word === 'module' && items.length === 4 && isKind(type, 'global')) return type;
+  const dtype = isKind(type, 'global') ? storages[type.name] : undefined;
   const parts = items.length === 5 || items.length === 6;
   if (!parts || word !== 'storage' || dtype === undefined || typeof key !== 'string' || view !== null)
     return refuse('a persistent id that is not that of a storage');
@@ -129,7 +125,7 @@ function persistent(id: PickleValue, refuse: Refuse): PickleValue {
 }
 
 function counts(value: PickleValue | undefined, what: string, refuse: Refuse): number[] {
-  if (value === null || typeof value !== 'object' || value.kind !== 'tuple' || !value.items.every(isCount))
+  if (!isKind(value, 'tuple') || !value.items.every(isCount))
     return refuse(`the ${what} of a tensor must be a tuple of whole numbers from 0 up`);
   if (value.items.length > maxRank) return refuse(`a tensor with ${value.items.length} axes`);
   return value.items as number[];
@@ -155,13 +151,10 @@ function rebuildTensor(args: readonly PickleValue[], refuse: Refuse): PickleValu
   const [from, offset, size, stride] = args;
   const metadata = args[6] ?? null;
   if (args.length < 6 || args.length > 7) return refuse(`a tensor of ${args.length} arguments`);
-  if (from === null || typeof from !== 'object' || from.kind !== 'made' || from.what !== 'a storage')
+  if (!isKind(from, 'made') || from.what !== 'a storage')
     return refuse(`a tensor on ${describePickle(from ?? null)}`);
   if (!isCount(offset)) return refuse(`a tensor at ${describePickle(offset ?? null)}`);
-  if (
-    metadata !== null &&
-    !(typeof metadata === 'object' && metadata.kind === 'dict' && metadata.entries.size === 0)
-  )
+  if (metadata !== null && !(isKind(metadata, 'dict') && metadata.entries.size === 0))
     return refuse('a tensor with conjugate or negative bit');
   const { dtype, key, elements } = from.value as Storage;
   const tensor: StoredTensor = {
@@ -186,22 +179,13 @@ export const torchHost: PickleHost = {
     Object.hasOwn(calls, name) ? calls[name]!(args, refuse) : refuse(`a call of ${name}`),
 };
 
-function isKind<K extends Exclude<PickleValue, PickleKey>['kind']>(
-  value: PickleValue,
-  kind: K,
-): value is Extract<PickleValue, { kind: K }> {
-  return value !== null && typeof value === 'object' && value.kind === kind;
-}
-
 function isModule(name: string): boolean {
   return name.startsWith('__torch__.');
 }
 
 /** The tensor that a value is, if it is one. */
 function asTensor(value: PickleValue): StoredTensor | undefined {
-  return value !== null && typeof value === 'object' && value.kind === 'made' && value.what === 'a tensor'
-    ? (value.value as StoredTensor)
-    : undefined;
+  return isKind(value, 'made') && value.what === 'a tensor' ? (value.value as StoredTensor) : undefined;
 }
 
 // ── state ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -219,7 +203,7 @@ function moduleTensors(root: PickleValue, refuse: Refuse): Map<string, StoredTen
   const tensors = new Map<string, StoredTensor>();
   let visited = 0;
   const visit = (value: PickleValue, path: string, depth: number): void => {
-    if (value === null || typeof value !== 'object' || value.kind !== 'object') return;
+    if (!isKind(value, 'object')) return;
     if (depth > maxModuleDepth) refuse(`modules nest deeper than ${maxModuleDepth} levels`);
     for (const [key, child] of value.state?.entries ?? []) {
       if (++visited > maxTensors)

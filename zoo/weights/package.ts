@@ -8,15 +8,15 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
 import type { ModuleHost } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import { failSystem } from '../../runtime/data/files/atomic.ts';
 import { openRegular, readFully } from '../../runtime/data/files/read-fully.ts';
 import { folderHost } from '../host.ts';
-import { baseSchema } from '../weights/adapter-file.ts';
-import { adapterWeights, tensorsPath } from '../weights/formats/open-tensors.ts';
+import { adapterWeights, openTensors, tensorsPath } from './formats/open-tensors.ts';
+import type { TensorFile } from './formats/tensor-file.ts';
 
 export const manifestName = 'model.json';
 export const weightsName = 'weights.safetensors';
@@ -30,6 +30,21 @@ export const trainingSchema = z.object({
   /** Of the last step. */
   loss: z.number(),
 });
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** What an adapter says of its base, in its metadata and in its manifest. */
+export const baseSchema = z.object({
+  /** A path, relative to the adapter's folder or absolute, or a rule: `init:0`, `hash`. */
+  path: z.string(),
+  /** Of the weights that are taken from it, see `WeightsDigest`. */
+  weights_sha256: sha256,
+  /** How many those are. */
+  weights: z.int().positive(),
+  /** Of the file or the shards, see `digestTensors`; absent for a rule. */
+  file_sha256: sha256.optional(),
+});
+export type AdapterBase = z.infer<typeof baseSchema>;
 
 export const manifestSchema = z.object({
   format: z.literal(1),
@@ -61,10 +76,7 @@ export const manifestSchema = z.object({
   /** Of an adapter, which holds only a part of the weights. */
   base: baseSchema.optional(),
   /** Every other file of the folder, by plain name. */
-  files: z.record(
-    z.string().regex(/^(?!\.)[^/\\]+$/),
-    z.object({ bytes: z.int().nonnegative(), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
-  ),
+  files: z.record(z.string().regex(/^(?!\.)[^/\\]+$/), z.object({ bytes: z.int().nonnegative(), sha256 })),
 });
 
 const maxManifestBytes = 2 ** 20;
@@ -87,6 +99,21 @@ export async function digestFile(path: string): Promise<FileDigest> {
     bytes += chunk.byteLength;
   }
   return { bytes, sha256: hash.digest('hex') };
+}
+
+/**
+ * SHA-256 of a file of weights; of an index, which says nothing of the numbers, that of the lines `sha256sum` prints for its
+ * shards in the order of their names.
+ */
+export async function digestTensors(path: string): Promise<string> {
+  const file = await openTensors(path);
+  await file.close();
+  if (file.shards === undefined) return (await digestFile(path)).sha256;
+  const hash = createHash('sha256');
+  const byName = new Map(file.shards.map((shard) => [basename(shard), shard]));
+  for (const name of [...byName.keys()].sort())
+    hash.update(`${(await digestFile(byName.get(name)!)).sha256}  ${name}\n`);
+  return hash.digest('hex');
 }
 
 interface LoadedPackage {
@@ -173,4 +200,26 @@ export async function loadPackage(folder: string): Promise<LoadedPackage> {
     host: folderHost(folder, new Set(Object.keys(manifest.files))),
     weights: taken,
   };
+}
+
+/** The same, and not another project's, which has a model.json, too. */
+export function isOwnPackage(folder: string): boolean {
+  return isPackage(folder) && existsSync(join(folder, 'model.zoo'));
+}
+
+/**
+ * The package that the user names as weights, once it is verified; undefined for anything else.
+ * @throws DiagnosticError Z430
+ */
+export async function packageNamed(spec: string): Promise<LoadedPackage | undefined> {
+  return isOwnPackage(spec) ? loadPackage(spec) : undefined;
+}
+
+/**
+ * Opens the file of weights that a path means: itself, or the one in the folder, which is verified where it is a package.
+ * @throws DiagnosticError Z430, and whatever `openTensors` throws
+ */
+export async function openNamed(spec: string): Promise<TensorFile> {
+  const found = await packageNamed(spec);
+  return openTensors(found?.weights ?? tensorsPath(spec));
 }

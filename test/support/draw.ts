@@ -1,5 +1,5 @@
-/** Random choices of the fuzzers: every draw comes from one seed, so that a number names a case for ever. */
-import { randomNumbers } from '../../support/random.ts';
+/** Random choices of the fuzzers and of the fault campaign: every draw comes from one seed, so that a number names a case for ever. */
+import { randomNumbers } from './random.ts';
 
 export class Draw {
   readonly #next: () => number;
