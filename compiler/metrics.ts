@@ -20,7 +20,7 @@ export interface OwnColumns {
   /** How long the step waited for its batch. */
   readonly data_wait_ms: number;
   /** On several ranks: how long this one waited for the others and moved features and gradients. */
-  readonly exchange_ms?: number;
+  readonly exchange_wait_ms?: number;
   /** Samples of the batch that could not be read. */
   readonly skipped: number;
   /** Samples of the batch with a text that another one before has, too; absent where no text is fed. */
@@ -37,7 +37,7 @@ const own: Readonly<Record<keyof OwnColumns, true>> = {
   overflow: true,
   samples_per_second: true,
   data_wait_ms: true,
-  exchange_ms: true,
+  exchange_wait_ms: true,
   skipped: true,
   repeated_texts: true,
   epoch: true,

@@ -43,6 +43,28 @@ export function slotBytes(slot: { readonly shape: readonly number[] }): number {
   return slot.shape.reduce((a, b) => a * b, 1) * 4;
 }
 
+/**
+ * The same spans, cut before every step whose kernel was not used before.
+ * @param used kernels that were; those of the steps are added
+ * @returns with each span how many kernels are used up to its end
+ */
+export function cutAtFirstUses(
+  steps: readonly { readonly pipeline: number }[],
+  spans: readonly Span[],
+  used: Set<number>,
+): (Span & { readonly kernels: number })[] {
+  return spans.flatMap(({ start, end }) => {
+    const cuts = [{ start, kernels: 0 }];
+    for (let i = start; i < end; i++) {
+      const { pipeline } = steps[i]!;
+      if (!used.has(pipeline) && i > start) cuts.push({ start: i, kernels: 0 });
+      used.add(pipeline);
+      cuts.at(-1)!.kernels = used.size;
+    }
+    return cuts.map((cut, n) => ({ ...cut, end: cuts[n + 1]?.start ?? end }));
+  });
+}
+
 /** Consecutive steps whose FLOPs stay within the budget; a single larger step stands alone. */
 export function submitSpans(steps: readonly { readonly flops: number }[], budget: number): Span[] {
   const spans: Span[] = [];

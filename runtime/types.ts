@@ -10,13 +10,27 @@ import type { DeviceProfile } from '../compiler/profile.ts';
 
 export type HostArray = Float32Array | Int32Array;
 
+/** Told how many of how many kernels are done. */
+export type KernelsDone = (done: number, of: number) => void;
+
+/** What a session that opens has to tell while a person waits. */
+export interface OpenWatch {
+  /** Kernels that the driver has accepted. */
+  readonly compiled?: KernelsDone;
+  /**
+   * Kernels that have run for the first time, which is when some drivers compile. The first run is then cut into a
+   * submit for each.
+   */
+  readonly ran?: KernelsDone;
+}
+
 export interface Device {
   readonly profile: DeviceProfile;
   /**
    * Compiles the pipelines (in parallel) and allocates the buffers; errors are readable
    * `DiagnosticError`s (Z6xx).
    */
-  open(plan: VerifiedPlan): Promise<Session>;
+  open(plan: VerifiedPlan, watch?: OpenWatch): Promise<Session>;
   /** Bytes now allocated on the device, and the most there ever were. */
   readonly memory: { readonly current: number; readonly peak: number };
   close(): void;

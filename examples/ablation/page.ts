@@ -1,14 +1,8 @@
 /** The HTML page: the curves, the table behind them, and what the scores are. */
+import { escapeHtml } from '../../runtime/report/html.ts';
 import { count } from '../../zoo/cli/output.ts';
 import { chartStyle, renderChart } from '../emoji/chart.ts';
-import {
-  chanceText,
-  escapeHtml,
-  percent,
-  renderDocument,
-  textTable,
-  trainingSources,
-} from '../emoji/document.ts';
+import { chanceText, percent, renderDocument, textTable, trainingSources } from '../emoji/document.ts';
 import { accuracies, type Curve, drawn, pairsUntil, runnerUp } from './curves.ts';
 
 export interface PageContent {

@@ -71,7 +71,7 @@ async function run(
     const out = join(folder, name);
     const resume = existsSync(join(out, 'run.json'));
     note(`${label}: training up to step ${steps}`);
-    const { weights } = await trainFile({ recipe, out, device, resume, steps, notify: note });
+    const { weights } = await trainFile({ recipe, out, device, resume, steps });
     if (weights === undefined) return undefined;
     const pairs = steps * recipe.batch;
     note(`${label}: testing after ${count(pairs)} pairs`);

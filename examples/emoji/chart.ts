@@ -1,5 +1,5 @@
 /** Curves over a logarithmic axis as SVG that takes its colours from the page. */
-import { escapeHtml } from './document.ts';
+import { escapeHtml } from '../../runtime/report/html.ts';
 
 export interface Point {
   /** Above 0. */

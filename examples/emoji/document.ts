@@ -2,6 +2,7 @@
  * What the pages of the examples have in common: one self-contained HTML document, readable in light and dark,
  * on a phone and on paper, with the licences of the data at its foot.
  */
+import { escapeHtml } from '../../runtime/report/html.ts';
 
 const style = `
 :root { color-scheme: light dark; --ink: #1c1e21; --soft: #666d76; --paper: #fafaf8; --card: #fff; --line: #e4e4df; --bar: #c9d6ea; --right: #2e7d4f; --rightbar: #bfe3cd; }
@@ -19,10 +20,6 @@ td b { font-weight: 650; }
 .scroll { overflow-x: auto; }
 footer { margin-top: 3rem; font-size: .8rem; color: var(--soft); }
 `;
-
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
-}
 
 export function percent(value: number): string {
   return `${(100 * value).toFixed(1)} %`;

@@ -2,7 +2,8 @@
  * The HTML page: the table of results, and some test pictures, inlined, with their five best captions.
  */
 import { readFileSync } from 'node:fs';
-import { chanceText, escapeHtml, htmlTable, percent, renderDocument, trainingSources } from './document.ts';
+import { escapeHtml } from '../../runtime/report/html.ts';
+import { chanceText, htmlTable, percent, renderDocument, trainingSources } from './document.ts';
 import type { Answer, Score } from './evaluate.ts';
 
 export interface PageSection {

@@ -25,6 +25,7 @@ import { chanceText, percent } from './document.ts';
 import { type Evaluation, evaluate, type Score } from './evaluate.ts';
 import { renderPage } from './page.ts';
 import type { EmojiData } from './prepare.ts';
+import { reportResults } from './results.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const program = join(here, 'emoji.zoo');
@@ -124,7 +125,7 @@ async function main(): Promise<void> {
   const resume = existsSync(join(folder, 'run.json'));
   note(`${resume ? 'resuming' : 'training'} recipe "${name}" in ${shown}`);
   const started = performance.now();
-  const result = await trainFile({ recipe, out: folder, device, resume, notify: note });
+  const result = await trainFile({ recipe, out: folder, device, resume });
   if (result.weights === undefined) {
     note(`stopped after ${result.steps} steps; npm start resumes ${shown}`);
     return;
@@ -139,6 +140,7 @@ async function main(): Promise<void> {
     `${seconds.toFixed(0)} s of training`,
   ];
   writePage(join(folder, 'page.html'), evaluation, facts);
+  await reportResults(folder, evaluation);
   const exported = join(folder, 'export');
   await exportPackage({
     source: folder,
@@ -153,6 +155,7 @@ async function main(): Promise<void> {
   print(scoreTable(evaluation.scores));
   print('');
   print(`page    ${join(shown, 'page.html')}`);
+  print(`report  ${join(shown, 'report.html')}`);
   print(`export  ${join(shown, 'export')}`);
   print(
     `try     npm run --silent zooc -- classify ${join(shown, 'export')} --labels ${join(shownPath(data.folder), 'captions.txt')} ${join(shownPath(data.folder), data.style[0]!.filepath)}`,

@@ -114,7 +114,6 @@ async function accuracyOf(
       weights: base,
       resume: existsSync(join(folder, 'run.json')),
       overrides: parseOverrides(settings),
-      notify: note,
     });
     if (result.weights === undefined) return undefined;
   }

@@ -11,7 +11,7 @@ import type { DeviceProfile } from '../../compiler/profile.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import { type TrustedClock, trustedClock } from '../timing/clock.ts';
 import type { Clock } from '../timing/timed-run.ts';
-import type { Device, HostArray, Session } from '../types.ts';
+import type { Device, HostArray, OpenWatch, Session } from '../types.ts';
 import type { WebGpuDevice } from '../webgpu/device.ts';
 import type { WebGpuSession } from '../webgpu/session.ts';
 import type { HostPhase, ProfileRecorder, SessionProfile } from './recorder.ts';
@@ -38,7 +38,7 @@ export class ProfilingDevice implements Device {
   }
 
   /** @throws DiagnosticError Z607 for a plan in sections, whose steps repeat for each chunk */
-  async open(plan: VerifiedPlan): Promise<Session> {
+  async open(plan: VerifiedPlan, watch?: OpenWatch): Promise<Session> {
     if (plan.sections !== undefined)
       fail('Z607', '--profile of chunked training is not supported', 'profile it with chunk = batch');
     if (this.#clock === undefined) {
@@ -48,7 +48,7 @@ export class ProfilingDevice implements Device {
       this.#recorder.clock = clock;
     }
     const { clock } = await this.#clock;
-    const session = await this.#inner.open(plan);
+    const session = await this.#inner.open(plan, watch);
     return new ProfilingSession(session, clock, this.#recorder.begin(session.plan));
   }
 

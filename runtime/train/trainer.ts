@@ -106,7 +106,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
       ...(scaling ? { loss_scale: scaling.scale, overflow: scaling.overflow } : {}),
       samples_per_second: rounded(samples),
       data_wait_ms: rounded(dataWait),
-      ...(exchangeMs === undefined ? {} : { exchange_ms: rounded(exchangeMs) }),
+      ...(exchangeMs === undefined ? {} : { exchange_wait_ms: rounded(exchangeMs) }),
       skipped,
       ...(repeatedTexts === undefined ? {} : { repeated_texts: repeatedTexts }),
       epoch,
@@ -145,6 +145,8 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
         await drain();
         await loop.save(step, loop.source.cursor());
         saved = step;
+        // The rate is that of training.
+        last = loop.now();
       }
     }
     await drain();

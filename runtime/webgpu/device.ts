@@ -8,7 +8,7 @@
 import type { Plan, PlanPipeline, PlanStep, VerifiedPlan } from '../../compiler/plan/types.ts';
 import type { DeviceProfile, TunedSchedules } from '../../compiler/profile.ts';
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
-import type { Device } from '../types.ts';
+import type { Device, KernelsDone, OpenWatch } from '../types.ts';
 import { bufferUsage, shaderStage } from './constants.ts';
 import { type SessionDevice, WebGpuSession } from './session.ts';
 
@@ -94,10 +94,10 @@ export class WebGpuDevice implements Device, SessionDevice {
     if (this.#closed) throw new Error('the device is closed');
   }
 
-  async open(plan: VerifiedPlan): Promise<WebGpuSession> {
+  async open(plan: VerifiedPlan, watch: OpenWatch = {}): Promise<WebGpuSession> {
     this.check();
     checkRequirements(plan, this.profile);
-    const compiling = this.#createPipelines(plan);
+    const compiling = this.#createPipelines(plan, watch.compiled);
     compiling.catch(() => {});
     const buffers = await this.#createBuffers(plan);
     try {
@@ -106,7 +106,7 @@ export class WebGpuDevice implements Device, SessionDevice {
         setup: plan.setup.map((step) => this.#bind(plan, step, buffers)),
         steps: plan.steps.map((step) => this.#bind(plan, step, buffers)),
       }));
-      return new WebGpuSession(this, plan, buffers, pipelines, groups);
+      return new WebGpuSession(this, plan, buffers, pipelines, groups, watch.ran);
     } catch (error) {
       for (const buffer of buffers) this.destroyBuffer(buffer);
       throw error;
@@ -191,8 +191,15 @@ export class WebGpuDevice implements Device, SessionDevice {
     });
   }
 
-  #createPipelines(plan: Plan): Promise<GPUComputePipeline[]> {
-    return Promise.all(plan.pipelines.map((pipeline) => this.#pipeline(pipeline)));
+  #createPipelines({ pipelines }: Plan, compiled?: KernelsDone): Promise<GPUComputePipeline[]> {
+    let done = 0;
+    return Promise.all(
+      pipelines.map(async (pipeline) => {
+        const made = await this.#pipeline(pipeline);
+        compiled?.(++done, pipelines.length);
+        return made;
+      }),
+    );
   }
 
   #pipeline(pipeline: PlanPipeline): Promise<GPUComputePipeline> {

@@ -9,9 +9,9 @@ import type { BufferRange, Plan, PlanSection, ScalerInfo, Slot } from '../../com
 import { stateSlots } from '../../compiler/plan/types.ts';
 import { hyperSlots, scalerSlots } from '../../compiler/slots.ts';
 import type { DiagnosticError } from '../../grammar/diagnostics.ts';
-import { checkRun, flopsPerSubmit, type Span, slotBytes, submitSpans } from '../submits.ts';
+import { checkRun, cutAtFirstUses, flopsPerSubmit, type Span, slotBytes, submitSpans } from '../submits.ts';
 import { type Clock, type Dispatch, runTimed, type TimedRun } from '../timing/timed-run.ts';
-import type { Device, HostArray, Session } from '../types.ts';
+import type { Device, HostArray, KernelsDone, Session } from '../types.ts';
 import { bufferUsage, mapMode } from './constants.ts';
 import { encodeCopy, encodePass, type Program } from './encode.ts';
 
@@ -73,6 +73,11 @@ export class WebGpuSession implements Session {
   /** What ran before, so that errors were looked for: sections, or `undefined` for the whole plan. */
   readonly #ran = new Set<PlanSection | undefined>();
   #closed = false;
+  /** Told of kernels that ran for the first time; those that were encoded. */
+  readonly #ranKernels: KernelsDone | undefined;
+  readonly #usedKernels = new Set<number>();
+  /** Of each of `#pending` in a first run, how many have run behind it. */
+  #kernelsBehind: number[] = [];
 
   constructor(
     device: SessionDevice,
@@ -80,7 +85,9 @@ export class WebGpuSession implements Session {
     buffers: readonly GPUBuffer[],
     pipelines: readonly GPUComputePipeline[],
     groups: { readonly setup: readonly GPUBindGroup[]; readonly steps: readonly GPUBindGroup[] },
+    ran?: KernelsDone,
   ) {
+    this.#ranKernels = ran;
     this.plan = plan;
     this.#device = device;
     this.#buffers = buffers;
@@ -138,7 +145,8 @@ export class WebGpuSession implements Session {
     const { model, entry } = this.plan;
     const first = this.#device.scoped(`first run of ${model} ${section?.name ?? entry}`, () => {
       encode(true);
-      this.#flush();
+      if (this.#ranKernels === undefined) this.#flush();
+      else this.#submitWatched(this.#ranKernels);
     });
     this.#firstRun = this.#firstRun === undefined ? first : Promise.all([this.#firstRun, first]);
     // Reported by the next call that waits; kept from being an unhandled rejection until then.
@@ -254,6 +262,23 @@ export class WebGpuSession implements Session {
     queue.submit(pending);
   }
 
+  /** A submit each, which tells when it is done. */
+  #submitWatched(ran: KernelsDone): void {
+    const queue = this.#device.gpu.queue;
+    for (const [i, commands] of this.#pending.entries()) {
+      queue.submit([commands]);
+      const done = this.#kernelsBehind[i]!;
+      queue.onSubmittedWorkDone().then(
+        () => ran(done, this.#pipelines.length),
+        // Whoever waits for the run is told.
+        () => {},
+      );
+    }
+    this.#pending = [];
+    this.#kernelsBehind = [];
+    this.#alone = 0;
+  }
+
   /** @param named put each step's label on Dawn's debug stack, so that an error names it */
   #encodeRun(named: boolean): void {
     this.#encodePrograms([...this.#dueSetup(), this.#main], named);
@@ -269,7 +294,15 @@ export class WebGpuSession implements Session {
 
   #encodePrograms(programs: readonly Program[], named: boolean): void {
     for (const program of programs)
-      for (const span of program.spans) this.#pending.push(this.#encode(program, span, named));
+      for (const span of this.#spans(program, named)) this.#pending.push(this.#encode(program, span, named));
+  }
+
+  /** @param first nobody ran these steps before */
+  #spans({ steps, spans }: Program, first: boolean): readonly Span[] {
+    if (!first || this.#ranKernels === undefined) return spans;
+    const cut = cutAtFirstUses(steps, spans, this.#usedKernels);
+    this.#kernelsBehind.push(...cut.map((span) => span.kernels));
+    return cut;
   }
 
   #dispatch({ steps, groups }: Program, i: number): Dispatch {
@@ -281,8 +314,9 @@ export class WebGpuSession implements Session {
   #encodeSection(section: PlanSection, repetition: number, named: boolean): void {
     this.#encodePrograms(this.#dueSetup(), named);
     const program = this.#sections.get(section)!;
-    const last = program.spans.length - 1;
-    for (const [i, span] of program.spans.entries()) {
+    const spans = this.#spans(program, named);
+    const last = spans.length - 1;
+    for (const [i, span] of spans.entries()) {
       const encoder = this.#device.gpu.createCommandEncoder();
       if (i === 0) {
         for (const id of section.clears) encoder.clearBuffer(this.#buffers[id]!);

@@ -1,5 +1,6 @@
 /**
- * What tests may need of the machine and do without: an adapter, a driver with subgroup matrices. The one
+ * What tests may need of the machine and do without: an adapter, a driver with subgroup matrices, programs that read what
+ * zooc writes (protoc, Chromium). The one
  * place that decides what happens where it is missing.
  *
  * The tests are skipped and one visible line says so; with ZOOC_REQUIRE_ADAPTER=1, which `.ci/run` sets, it

@@ -10,10 +10,10 @@ import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from '@commander-js/extra-typings';
 import { fail } from '../../grammar/diagnostics.ts';
 import { listenForStop } from '../../runtime/train/node/signals.ts';
+import { version } from '../version.ts';
 import { report } from './failure.ts';
 import { note } from './output.ts';
 import { runProcess } from './process.ts';
-import { version } from './version.ts';
 
 const modelHelp = 'a bundled model ("ViT-B/32"), file.zoo#name, or a folder that export or train wrote';
 
@@ -160,6 +160,7 @@ program
   .option('--steps <n>', 'stop after this many steps')
   .option('--resume', 'go on from the newest checkpoint in the run folder')
   .option('--ranks <n>', 'train on so many ranks of this machine, each with a device, through mpirun')
+  .option('--quiet', 'no remarks and no progress on stderr, warnings alone')
   .addOption(deviceOption())
   .addOption(tuneOption())
   .addOption(profileOption())
@@ -174,6 +175,13 @@ program
       signal.release();
     }
   });
+
+program
+  .command('report')
+  .description('report.html of one run, or of several side by side: curves, model, memory, results, pictures')
+  .argument('<dirs...>', 'folders that train wrote')
+  .option('--out <file>', 'file to write (default: report.html in the folder; here, of several)')
+  .action(async (dirs, options) => (await import('./verbs/report.ts')).report(dirs, options));
 
 program
   .command('export')

@@ -22,6 +22,8 @@ export type Executor =
       readonly name: string;
       /** Absent for the null device. */
       readonly type?: AdapterType;
+      /** Driver and version, where there is one. */
+      readonly driver?: string;
       readonly device: Device;
       /**
        * Where tuning was asked for: measures what this plan needs; the device's profile then has the results.
@@ -70,8 +72,15 @@ export async function openExecutor(choice: DeviceChoice, options: ExecutorOption
   const tuning = options.tune === true || process.env.ZOOC_TUNE === '1';
   const tune = (compile: CompileFor) => tuneMissing(opened, compile, options.notify);
   const close = () => device.close();
-  const { name, type } = report;
-  return { kind: 'device', name, type, device, ...(tuning ? { tune } : {}), close };
+  return {
+    kind: 'device',
+    name: report.name,
+    type: report.type,
+    driver: report.driver,
+    device,
+    ...(tuning ? { tune } : {}),
+    close,
+  };
 }
 
 /** Measures what a plan needs and was not measured on this device before. */

@@ -214,7 +214,7 @@ export async function openEncoder(
   };
 }
 
-function softmax(scores: readonly number[], scale: number): number[] {
+export function softmax(scores: readonly number[], scale: number): number[] {
   const best = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const weights = scores.map((s) => Math.exp(scale * (s - best)));
   const total = weights.reduce((a, b) => a + b, 0);

@@ -7,14 +7,16 @@ import { isText, type TextOverride, vocabularyOf } from '../../compiler/model/in
 import { columnCalls, sourcesOf } from '../../compiler/model/recipes/columns.ts';
 import type { ModelInput, Recipe } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
-import { warningsTo } from '../../grammar/render.ts';
 import { openBatchSource } from '../../runtime/data/sources/open.ts';
 import type { BatchSource } from '../../runtime/data/types.ts';
 import { type Collective, single } from '../../runtime/dist/collective.ts';
 import type { ProfileRecorder } from '../../runtime/profile/recorder.ts';
-import { showProgress } from '../../runtime/train/node/progress.ts';
+import { reportLog } from '../../runtime/report/node/log.ts';
+import { PictureBoard } from '../../runtime/train/node/pictures/board.ts';
+import { Progress, type RunTeller } from '../../runtime/train/node/progress.ts';
 import type { TrainResult } from '../../runtime/train/node/run.ts';
-import type { StopSignal } from '../../runtime/train/node/signals.ts';
+import type { ListeningSignal } from '../../runtime/train/node/signals.ts';
+import { tensorBoard } from '../../runtime/train/node/tensorboard/log.ts';
 import { trainRecipe } from '../../runtime/train/node/train.ts';
 import { bundleRecipe } from '../export/index.ts';
 import { nodeHost } from '../host.ts';
@@ -22,6 +24,8 @@ import type { WeightSource } from '../weights/source.ts';
 import { openStart, startRecord } from '../weights/start-weights.ts';
 import { placeOfRank, refuseShared } from './adapters.ts';
 import { type DeviceChoice, openExecutor } from './devices.ts';
+import { runFacts } from './facts.ts';
+import { pictureJudge } from './pictures.ts';
 
 interface TrainRequest {
   readonly recipe: Recipe;
@@ -45,11 +49,11 @@ interface TrainRequest {
   /** The ranks of this run; alone by default. */
   readonly group?: Collective;
   /** That of a process which listens already. */
-  readonly signal?: StopSignal;
+  readonly signal?: ListeningSignal;
   /** Overrides (`--set`) that the recipe was loaded with. */
   readonly overrides?: readonly TextOverride[];
-  /** Remarks and warnings. */
-  notify(text: string): void;
+  /** What a person is told; by default on stderr. */
+  readonly progress?: Progress;
 }
 
 /** Whether a recipe lies in a package of zooc or of npm. */
@@ -57,7 +61,7 @@ function isForeign(path: string): boolean {
   return existsSync(join(dirname(path), 'model.json')) || /[\\/]node_modules[\\/]/.test(path);
 }
 
-function openSource(recipe: Recipe, notify: (text: string) => void): Promise<BatchSource> {
+function openSource(recipe: Recipe, teller: RunTeller): Promise<BatchSource> {
   const { model, batch, seed, inputs, tables } = recipe;
   const tokenised = (input: ModelInput) =>
     sourcesOf(recipe.data).some((source) => {
@@ -78,8 +82,8 @@ function openSource(recipe: Recipe, notify: (text: string) => void): Promise<Bat
     tables,
     seed,
     normalization: model.normalization,
-    warn: warningsTo(notify),
-    note: notify,
+    warn: (diagnostic) => teller.warn(diagnostic),
+    note: (text) => teller.note(text),
     untrusted: isForeign(recipe.source.path),
   });
 }
@@ -89,7 +93,10 @@ function openSource(recipe: Recipe, notify: (text: string) => void): Promise<Bat
  * @throws DiagnosticError Z4xx (weights, data, disk), Z5xx (the recipe), Z6xx (device, run folder)
  */
 export async function trainFile(request: TrainRequest): Promise<TrainResult> {
-  const { recipe, out, steps, resume, group = single, notify } = request;
+  const { recipe, out, steps, resume, group = single, progress = new Progress() } = request;
+  const notify = (text: string): void => progress.note(text);
+  // What is said of a signal goes above the line that is written over.
+  request.signal?.tell(notify);
   let opened: Promise<WeightSource> | undefined;
   const start = (): Promise<WeightSource> => {
     opened ??= openStart(recipe, request.weights, request.base).then((weights) => {
@@ -109,6 +116,10 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
       ...(request.profile === undefined ? {} : { profile: request.profile }),
       notify,
     });
+    const files = bundleRecipe(nodeHost(), recipe, request.overrides ?? []);
+    // With a profile, its sessions would be among the run's.
+    const judge = request.profile === undefined ? pictureJudge(executor, recipe.model) : undefined;
+    let board: PictureBoard | undefined;
     try {
       await refuseShared(group, executor);
       return await trainRecipe({
@@ -120,16 +131,29 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
         ...(steps === undefined ? {} : { steps }),
         ...(request.signal === undefined ? {} : { signal: request.signal }),
         ...(startedFrom === undefined ? {} : { startedFrom }),
-        openSource: () => openSource(recipe, notify),
-        files: bundleRecipe(nodeHost(), recipe, request.overrides ?? []),
+        openSource: () => openSource(recipe, progress),
+        files,
         initialWeight: async (weight) => (await start()).read(weight),
-        notify,
-        logs: [{ name: 'progress', open: async ({ start, end }) => showProgress(start, end) }],
+        teller: progress,
+        logs: [
+          progress.showing,
+          ...(judge === undefined ? [] : [PictureBoard.showing(judge, (opened) => (board = opened))]),
+          tensorBoard({
+            recipe: recipe.name,
+            model: recipe.model.name,
+            parameters: recipe.model.parameters,
+            batch: recipe.batch,
+            files,
+            pictures: () => board?.shown,
+          }),
+          reportLog(runFacts(recipe, executor)),
+        ],
       });
     } finally {
       executor.close();
     }
   } finally {
+    progress.end();
     await (await opened)?.close();
   }
 }

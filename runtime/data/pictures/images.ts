@@ -126,6 +126,18 @@ export function makeNormalizer({ mean, std }: Normalization): Normalizer {
   };
 }
 
+/** The way back: the RGB bytes that normalise to these values [3, size, size]; what lies between two bytes is rounded. */
+export function denormalized(values: Float32Array, { mean, std }: Normalization): Uint8Array {
+  const plane = values.length / 3;
+  const bytes = new Uint8Array(values.length);
+  for (let c = 0; c < 3; c++)
+    for (let i = 0; i < plane; i++) {
+      const value = 255 * (values[c * plane + i]! * std[c]! + mean[c]!);
+      bytes[i * 3 + c] = Math.max(0, Math.min(Math.round(value), 255));
+    }
+  return bytes;
+}
+
 /**
  * A picture file as RGB bytes [size, size, 3].
  * @throws Error with the reason when it cannot be read

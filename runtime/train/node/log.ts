@@ -124,7 +124,7 @@ class Guarded implements Required<RunLog> {
     this.#log = undefined;
     void log?.close().catch(() => {});
     this.#warn({
-      code: 'Z622',
+      code: 'Z635',
       severity: 'warning',
       message: `${this.#name} is left out from here on: ${reasonOf(error)}`,
       help: 'the run and its metrics.jsonl go on',

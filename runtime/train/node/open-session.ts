@@ -16,6 +16,7 @@ import { formatBytes } from '../../webgpu/device.ts';
 import { chunkSize, planTraining, traceLoss } from '../plan.ts';
 import { DeviceTrainSession } from '../session.ts';
 import type { TrainSession, UpdateSettings } from '../types.ts';
+import type { RunTeller } from './progress.ts';
 
 export type TrainExecutor =
   | {
@@ -32,7 +33,7 @@ interface OpenRequest {
   readonly recipe: Recipe;
   readonly executor: TrainExecutor;
   readonly group: Collective;
-  notify(text: string): void;
+  readonly teller: RunTeller;
 }
 
 /** The f64 computation of one step, whole or chunk by chunk. */
@@ -54,7 +55,7 @@ export async function openSession(
   graph: Graph,
   settings: UpdateSettings,
 ): Promise<{ readonly session: TrainSession; readonly plan?: Plan }> {
-  const { recipe, executor, group, notify } = request;
+  const { recipe, executor, group, teller } = request;
   if (executor.kind === 'reference') {
     const stored = recipe.model.weights.filter((w) => w.dtype !== 'i64');
     return {
@@ -63,6 +64,7 @@ export async function openSession(
   }
   const { device } = executor;
   const compile: CompileFor = (profile) => planTraining(recipe, profile, { ranks: group.size }).plan;
+  teller.doing('planning the training step');
   await executor.tune?.(compile);
   const plan = compile(device.profile);
   const { weights, gradients, optimizer, workspace, features, io, total } = plan.memory;
@@ -75,8 +77,15 @@ export async function openSession(
     'inputs and outputs': io,
   };
   const listed = Object.entries(parts).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);
-  notify(`device memory: ${formatBytes(total)} (${listed.join(', ')})`);
-  const session = await device.open(plan);
+  teller.note(`device memory: ${formatBytes(total)} (${listed.join(', ')})`);
+  const began = performance.now();
+  const session = await device.open(plan, {
+    compiled: (done, of) => teller.doing('compiling kernels', done, of),
+    ran: (done, of) => teller.doing('running the first step: kernel', done, of),
+  });
+  const seconds = (performance.now() - began) / 1000;
+  const kernels = plan.pipelines.length;
+  teller.note(`compiled ${kernels} kernels for ${plan.steps.length} dispatches in ${seconds.toFixed(1)} s`);
   if (group.size === 1) return { session: new DeviceTrainSession(session), plan };
   const exchange = await DeviceExchange.open(group, device, session);
   return { session: new DeviceTrainSession(session, exchange), plan };

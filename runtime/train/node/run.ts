@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Recipe, Weight } from '../../../compiler/model/types.ts';
 import { averagePrefix } from '../../../compiler/optimizers.ts';
 import type { Plan } from '../../../compiler/plan/types.ts';
-import { warningsTo } from '../../../grammar/render.ts';
+import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { type TensorToWrite, writeSafetensors } from '../../data/safetensors/file.ts';
 import type { BatchSource } from '../../data/types.ts';
 import type { Collective } from '../../dist/collective.ts';
@@ -21,6 +21,7 @@ import { type Checkpoint, type CheckpointStore, restoreState } from './checkpoin
 import type { RunLock } from './lock.ts';
 import { RunLogs, type Showing } from './log.ts';
 import { MetricsFile } from './metrics.ts';
+import type { RunTeller } from './progress.ts';
 import type { StopSignal } from './signals.ts';
 
 /** What a run needs to know of its recipe and its caller. */
@@ -32,8 +33,7 @@ export interface RunOptions {
   readonly steps?: number;
   /** Starting values of one weight, row-major in its shape. Not asked when a checkpoint is resumed. */
   initialWeight(weight: Weight): Promise<Float32Array>;
-  /** Remarks for stderr. */
-  notify(text: string): void;
+  readonly teller: RunTeller;
   /** What shows the run beside `metrics.jsonl`. */
   readonly logs?: readonly Showing[];
 }
@@ -91,7 +91,7 @@ export class Run {
 
   /** Trains on, or from the start without a checkpoint, until the end or a stop. */
   async go(checkpoint: Checkpoint | undefined, signal: StopSignal): Promise<TrainResult> {
-    const { recipe, out, notify } = this.#options;
+    const { recipe, out, teller } = this.#options;
     const { session, group, plan, source, schedule, settings, store, lock, modelHash, compared } =
       this.#parts;
     const began = performance.now();
@@ -99,17 +99,17 @@ export class Run {
     this.#carriedAt = start;
     const end = Math.max(start, this.#options.steps ?? schedule.total);
     if (checkpoint) {
+      teller.doing('reading the checkpoint');
       await this.#restore(checkpoint);
-      notify(`resuming at step ${start} of ${end}`);
+      teller.note(`resuming at step ${start} of ${end}`);
     } else await this.#initialise();
     await agreedBeginning(group, { start, end, cursor: source.cursor() });
     await shareState(group, session);
-    const warn = warningsTo(notify);
     const logs = await RunLogs.open(
-      [() => MetricsFile.open(join(out, 'metrics.jsonl'), start, warn)],
+      [() => MetricsFile.open(join(out, 'metrics.jsonl'), start, this.#warn)],
       this.#options.logs ?? [],
       { out, start, end, schedule, updates: settings, compared, ...(plan === undefined ? {} : { plan }) },
-      warn,
+      this.#warn,
     );
     let last: MetricsRow | undefined;
     try {
@@ -149,6 +149,8 @@ export class Run {
     }
   }
 
+  readonly #warn = (warning: Diagnostic): void => this.#options.teller.warn(warning);
+
   #saveEvery(): number {
     const { every } = this.#options.recipe.checkpoint ?? defaultCheckpoint;
     return Math.max(1, inSteps(every, this.#parts.source.batchesPerEpoch));
@@ -157,7 +159,10 @@ export class Run {
   async #initialise(): Promise<void> {
     const { session } = this.#parts;
     const known = new Set(session.state.map((s) => s.name));
-    for (const weight of this.#options.recipe.model.weights) {
+    const { teller, recipe } = this.#options;
+    const { weights } = recipe.model;
+    for (const [i, weight] of weights.entries()) {
+      teller.doing('starting weights', i + 1, weights.length);
       const data = await this.#options.initialWeight(weight);
       if (known.has(weight.name)) session.writeState(weight.name, data);
       else this.#carry(weight, data);

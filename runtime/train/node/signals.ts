@@ -15,12 +15,17 @@ export interface StopSignal {
   release(): void;
 }
 
+export interface ListeningSignal extends StopSignal {
+  /** From now on this is told, and no longer what it began with. */
+  tell(notify: (text: string) => void): void;
+}
+
 /** @param notify told once, when the first signal comes */
-export function listenForStop(notify: (text: string) => void): StopSignal {
+export function listenForStop(notify: (text: string) => void): ListeningSignal {
   let asked: number | undefined;
+  let told = notify;
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (asked === undefined)
-      notify(`${signal}: finishing what is under way and saving (again: stop at once)`);
+    if (asked === undefined) told(`${signal}: finishing what is under way and saving (again: stop at once)`);
     else if (performance.now() - asked > echo) process.exit(128 + constants.signals[signal]);
     asked ??= performance.now();
   };
@@ -28,6 +33,9 @@ export function listenForStop(notify: (text: string) => void): StopSignal {
   return {
     get requested() {
       return asked !== undefined;
+    },
+    tell(notify) {
+      told = notify;
     },
     release() {
       for (const signal of signals) process.off(signal, onSignal);

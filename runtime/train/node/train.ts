@@ -10,7 +10,6 @@ import type { Graph } from '../../../compiler/graph/types.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
 import { keptPrefixes } from '../../../compiler/optimizers.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
-import { warningsTo } from '../../../grammar/render.ts';
 import type { BatchSource } from '../../data/types.ts';
 import type { Collective } from '../../dist/collective.ts';
 import { dividedAmong, ownShare } from '../../dist/share.ts';
@@ -65,17 +64,18 @@ function modelHash(graph: Graph, settings: UpdateSettings): string {
  * @throws DiagnosticError Z413 (disk), Z601 to Z617, Z632, Z633 (ranks)
  */
 export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
-  const { out, resume, group } = options;
+  const { out, resume, group, teller } = options;
   const recipe = dividedAmong(options.recipe, group);
-  const warn = warningsTo(options.notify);
+  const warn = (warning: Diagnostic): void => teller.warn(warning);
   checkSupported(recipe, options.executor.kind === 'reference', group.size);
   checkHostBatch(recipe);
   const graph = traceLoss(recipe);
   const { settings, unread } = settingsFor(recipe, graph);
   if (group.rank === 0) await examineRunFolder(out, resume);
   for (const warning of unreadWarning(recipe.model.name, unread)) warn(warning);
-  const signal = options.signal ?? listenForStop(options.notify);
+  const signal = options.signal ?? listenForStop((text) => teller.note(text));
   try {
+    teller.doing('opening the data');
     const source = await openShare(options);
     try {
       const schedule = scheduleOf(recipe, source.batchesPerEpoch, options.steps);
@@ -119,7 +119,7 @@ async function openShare({ recipe, group, openSource }: TrainOptions): Promise<B
 async function lead(options: TrainOptions, parts: RankParts): Promise<TrainResult> {
   const { recipe, out, resume } = options;
   const { shared, graph, hash, compared, signal } = parts;
-  const warn = warningsTo(options.notify);
+  const warn = (warning: Diagnostic): void => options.teller.warn(warning);
   const { begun, lock } = await lockRunFolder(out, resume, warn);
   try {
     const store = new CheckpointStore(out, (recipe.checkpoint ?? defaultCheckpoint).keep);

@@ -3,6 +3,7 @@
  * moments), so that loop, checkpoints and resume can be tested without the compiler and without a device.
  */
 import type { Weight } from '../../../compiler/model/types.ts';
+import { renderDiagnostics } from '../../../grammar/render.ts';
 import type { Batch, BatchSource, DataCursor } from '../../../runtime/data/types.ts';
 import { single } from '../../../runtime/dist/collective.ts';
 import { CheckpointStore } from '../../../runtime/train/node/checkpoints.ts';
@@ -175,7 +176,11 @@ export async function fakeRun(run: FakeRun): Promise<TrainResult> {
       out: run.out,
       initialWeight: async ({ shape }) =>
         Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i + 1),
-      notify: (text) => warnings.push(text),
+      teller: {
+        note: (text) => warnings.push(text),
+        warn: (warning) => warnings.push(renderDiagnostics([warning])),
+        doing: () => {},
+      },
       ...(run.logs === undefined ? {} : { logs: run.logs }),
     };
     const parts = {

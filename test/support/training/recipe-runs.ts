@@ -63,7 +63,7 @@ export class RecipeRuns {
       openSource: async () => new NumberedSource(recipe.seed, batchOf),
       files: new Map(),
       initialWeight: async ({ name }) => weights.get(name)!,
-      notify: () => {},
+      teller: { note: () => {}, warn: () => {}, doing: () => {} },
     });
   }
 

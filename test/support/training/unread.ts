@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { resolveRecipe } from '../../../compiler/model/index.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
 import { openSafetensors, writeSafetensors } from '../../../runtime/data/safetensors/file.ts';
+import { Progress } from '../../../runtime/train/node/progress.ts';
 import { nodeHost } from '../../../zoo/host.ts';
 import type { DeviceChoice } from '../../../zoo/run/devices.ts';
 import { trainFile } from '../../../zoo/run/train.ts';
@@ -57,7 +58,7 @@ export async function trainUnread(device: DeviceChoice, changes: Partial<Recipe>
       weights: 'init:3',
       steps: 2,
       resume: false,
-      notify: (text) => notes.push(text),
+      progress: new Progress({ stream: { write: (text) => notes.push(String(text)) > 0 } }),
     });
     const source = await openWeights(model, 'init:3');
     const file = await openSafetensors(weights!);

@@ -12,6 +12,7 @@ import { idRange, indexFaults } from '../../../compiler/graph/index-ranges.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import { resolveRecipe, vocabularyOf } from '../../../compiler/model/index.ts';
 import { writeSafetensors } from '../../../runtime/data/safetensors/file.ts';
+import { Progress } from '../../../runtime/train/node/progress.ts';
 import { nodeHost } from '../../../zoo/host.ts';
 import { openEntry } from '../../../zoo/run/entry.ts';
 import { trainFile } from '../../../zoo/run/train.ts';
@@ -169,7 +170,7 @@ describe('ids outside', () => {
         weights: 'init:3',
         steps: 1,
         resume: false,
-        notify: () => {},
+        progress: new Progress({ quiet: true }),
       });
     };
     try {

@@ -3,8 +3,11 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { readCatalog } from '../../../examples/emoji/catalog.ts';
 import { renderPage } from '../../../examples/emoji/page.ts';
+import { resultsOf } from '../../../examples/emoji/results.ts';
+import { evaluationSchema } from '../../../runtime/report/types.ts';
 
 const catalog = readCatalog();
 
@@ -56,5 +59,40 @@ describe('page', () => {
     expect(html).toContain('class="right" style="--p: 75.0%"');
     expect(html).toContain(Buffer.from('png bytes').toString('base64'));
     expect(html).not.toMatch(/src="(?!data:)|href=/);
+  });
+});
+
+describe('the results of a run', () => {
+  it('are those of its tests, with pictures whose own caption was not the best, inlined', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'zooc-emoji-results-'));
+    try {
+      const picture = join(folder, 'x.png');
+      writeFileSync(picture, 'png');
+      const answer = (caption: string) => ({
+        picture,
+        caption,
+        best: [{ caption: 'apple', probability: 0.75 }],
+      });
+      const score = (name: string) => ({ name, pictures: 2, choices: 9, top1: 0.5, top5: 1 });
+      const [first, second] = resultsOf({
+        scores: [score('unseen combinations'), score('unseen combinations, all captions')],
+        combinations: [answer('apple'), answer('pear')],
+        style: [],
+      });
+      expect(z.array(evaluationSchema).parse([first, second])).toEqual([first, second]);
+      expect(first).toEqual({
+        ...{ dataset: 'unseen combinations', task: 'zeroshot', n: 2, metrics: { acc1: 0.5, acc5: 1 } },
+        wrong: [
+          {
+            picture: 'data:image/png;base64,cG5n',
+            truth: 'pear',
+            best: [{ label: 'apple', probability: 0.75 }],
+          },
+        ],
+      });
+      expect(second).not.toHaveProperty('wrong');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });

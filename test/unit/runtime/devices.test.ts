@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { defaultLimits, lavapipeProfile } from '../../../compiler/profile.ts';
 import { NullDevice } from '../../../runtime/null/device.ts';
-import { submitSpans } from '../../../runtime/submits.ts';
+import { cutAtFirstUses, submitSpans } from '../../../runtime/submits.ts';
 import {
   type AdapterReport,
   type AdapterType,
@@ -139,5 +139,25 @@ describe('the split into submits', () => {
         }
       }),
     );
+  });
+
+  it('is cut before every first use of a kernel where that is watched', () => {
+    const steps = [0, 0, 1, 0, 2, 1, 3].map((pipeline) => ({ pipeline }));
+    const used = new Set([3]);
+    const spans = cutAtFirstUses(
+      steps,
+      [
+        { start: 0, end: 5 },
+        { start: 5, end: 7 },
+      ],
+      used,
+    );
+    expect(spans).toEqual([
+      { start: 0, end: 2, kernels: 2 },
+      { start: 2, end: 4, kernels: 3 },
+      { start: 4, end: 5, kernels: 4 },
+      { start: 5, end: 7, kernels: 4 },
+    ]);
+    expect([...used]).toEqual([3, 0, 1, 2]);
   });
 });

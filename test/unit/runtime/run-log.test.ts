@@ -81,7 +81,7 @@ describe('the logs of a run', () => {
       expect(heard.at(-1)).toBe('close');
       expect(heard).toContain('ended 3 false');
       expect(warnings.join('\n')).toContain(
-        'warning[Z622]: the events is left out from here on: the disk is full',
+        'warning[Z635]: the events is left out from here on: the disk is full',
       );
       expect(warnings).toHaveLength(1);
       const rows = readFileSync(join(folder, 'run', 'metrics.jsonl'), 'utf8')

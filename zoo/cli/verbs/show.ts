@@ -1,27 +1,14 @@
 /** `zooc show`: a model as a table for people, or as JSON in state_dict order for programs. */
 
-import type { Node } from '../../../compiler/graph/types.ts';
-import { blocksOf, traceEntry } from '../../../compiler/model/index.ts';
-import type { EntryName, Model } from '../../../compiler/model/types.ts';
-import type { OpName } from '../../../compiler/ops/attributes.ts';
-import { opOf } from '../../../compiler/ops/index.ts';
-import { unwrap } from '../models.ts';
+import { blocksOf } from '../../../compiler/model/index.ts';
+import type { Model } from '../../../compiler/model/types.ts';
+import { entryFlops } from '../../run/flops.ts';
 import { count, gigaflop, mebibytes, print, printJson, table } from '../output.ts';
 import { loadModel } from '../packages.ts';
 
 interface ShowOptions {
   readonly set: readonly string[];
   readonly json?: boolean;
-}
-
-/** FLOPs of one entry for one pair. */
-function entryFlops(model: Model, entry: EntryName): number {
-  const { nodes } = unwrap(traceEntry(model, entry, { batch: 1 }));
-  const cost = (node: Node): number => {
-    const inputs = node.inputs.map((i) => nodes[i]!.type);
-    return opOf<OpName>(node.op).cost(inputs, node.attrs, node.type).flops;
-  };
-  return nodes.reduce((sum, node) => sum + cost(node), 0);
 }
 
 function toJson(model: Model): Record<string, unknown> {

@@ -4,7 +4,8 @@
  */
 import { fail } from '../../../grammar/diagnostics.ts';
 import type { Collective } from '../../../runtime/dist/collective.ts';
-import type { StopSignal } from '../../../runtime/train/node/signals.ts';
+import { Progress } from '../../../runtime/train/node/progress.ts';
+import type { ListeningSignal } from '../../../runtime/train/node/signals.ts';
 import type { DeviceChoice } from '../../run/devices.ts';
 import { onRanks, startRanks } from '../../run/ranks.ts';
 import { trainFile } from '../../run/train.ts';
@@ -19,6 +20,7 @@ interface TrainOptions {
   readonly base?: string;
   readonly steps?: string;
   readonly resume?: boolean;
+  readonly quiet?: boolean;
   readonly device: DeviceChoice;
   readonly tune?: boolean;
   readonly profile?: ProfileOption;
@@ -27,7 +29,11 @@ interface TrainOptions {
   readonly ranks?: string;
 }
 
-export async function train(reference: string, options: TrainOptions, signal?: StopSignal): Promise<void> {
+export async function train(
+  reference: string,
+  options: TrainOptions,
+  signal?: ListeningSignal,
+): Promise<void> {
   if (options.ranks !== undefined) {
     const count = parseCount('--ranks', options.ranks);
     if (count > 1) {
@@ -42,13 +48,16 @@ async function trainOn(
   group: Collective,
   reference: string,
   options: TrainOptions,
-  signal?: StopSignal,
+  signal?: ListeningSignal,
 ): Promise<void> {
   const recipe = loadRecipe(reference, options.set);
   if (options.device === 'null') {
     fail('Z703', '--device null computes nothing, so it cannot train', '--device webgpu or reference');
   }
   const { weights, base, steps } = options;
+  // The others say the same as rank 0, or wait for it.
+  const heard = group.rank === 0 ? {} : { stream: { write: () => true } };
+  const progress = new Progress({ quiet: options.quiet === true, ...heard });
   const profiling = startProfiling(options.profile);
   const result = await trainFile({
     recipe,
@@ -63,7 +72,7 @@ async function trainOn(
     ...(weights === undefined ? {} : { weights }),
     base,
     ...(steps === undefined ? {} : { steps: parseCount('--steps', steps) }),
-    notify: group.rank === 0 ? note : () => {},
+    progress,
   });
   if (group.rank > 0) return;
   const profile = await profiling?.report();
@@ -80,9 +89,9 @@ async function trainOn(
       ...(profile === undefined ? {} : { profile }),
     });
   } else if (result.weights === undefined) {
-    note(`stopped after ${result.steps} steps (${seconds} s); --resume goes on`);
+    progress.note(`stopped after ${result.steps} steps (${seconds} s); --resume goes on`);
   } else {
-    note(`${result.steps} steps, ${seconds} s`);
+    progress.note(`${result.steps} steps, ${seconds} s`);
     print(result.weights);
   }
 }

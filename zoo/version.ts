@@ -8,7 +8,7 @@ function readVersion(): string {
     const path = join(at, 'package.json');
     if (existsSync(path)) return String(JSON.parse(readFileSync(path, 'utf8')).version);
   }
-  throw new Error('package.json not found above the command line');
+  throw new Error('package.json not found above the sources');
 }
 
 export const version = readVersion();

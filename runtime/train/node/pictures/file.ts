@@ -1,0 +1,22 @@
+/** `pictures.json` of a run folder. */
+import { join } from 'node:path';
+import { writeText } from '../../../data/files/atomic.ts';
+import { type PicturesFile, picturesSchema } from '../../pictures.ts';
+import { textOf } from '../lock.ts';
+
+const fileName = 'pictures.json';
+
+/** Undefined where the folder has none, or one that cannot be understood: pictures can be shown anew. */
+export async function readPictures(folder: string): Promise<PicturesFile | undefined> {
+  const text = await textOf(join(folder, fileName));
+  if (text === undefined) return undefined;
+  try {
+    return picturesSchema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+export function writePictures(folder: string, file: PicturesFile): Promise<void> {
+  return writeText(join(folder, fileName), `${JSON.stringify({ version: 1, ...file })}\n`);
+}

@@ -1,0 +1,19 @@
+/** What an entry of a model costs. */
+import type { Node } from '../../compiler/graph/types.ts';
+import { traceEntry } from '../../compiler/model/index.ts';
+import type { EntryName, Model } from '../../compiler/model/types.ts';
+import type { OpName } from '../../compiler/ops/attributes.ts';
+import { opOf } from '../../compiler/ops/index.ts';
+import { DiagnosticError } from '../../grammar/diagnostics.ts';
+
+/** FLOPs of one entry for so many samples. */
+export function entryFlops(model: Model, entry: EntryName, batch = 1): number {
+  const traced = traceEntry(model, entry, { batch });
+  if (!traced.ok) throw new DiagnosticError(traced.diagnostics);
+  const { nodes } = traced.value;
+  const cost = (node: Node): number => {
+    const inputs = node.inputs.map((i) => nodes[i]!.type);
+    return opOf<OpName>(node.op).cost(inputs, node.attrs, node.type).flops;
+  };
+  return nodes.reduce((sum, node) => sum + cost(node), 0);
+}
