@@ -78,6 +78,6 @@ export async function openSession(
   notify(`device memory: ${formatBytes(total)} (${listed.join(', ')})`);
   const session = await device.open(plan);
   if (group.size === 1) return { session: new DeviceTrainSession(session), plan };
-  const exchange = await DeviceExchange.open(group, device, session);
+  const exchange = await DeviceExchange.open(group, device, session, recipe.wire);
   return { session: new DeviceTrainSession(session, exchange), plan };
 }
