@@ -9,7 +9,7 @@ import type { DType } from '../../compiler/graph/types.ts';
 import type { Recipe } from '../../compiler/model/types.ts';
 import { Expressions } from '../../compiler/ops/expressions.ts';
 import type { Slot } from '../../compiler/plan/types.ts';
-import type { Device, HostArray, Session } from '../types.ts';
+import type { Device, Session } from '../types.ts';
 import { bytesOf, type Collective } from './collective.ts';
 
 export type Wire = NonNullable<Recipe['wire']>;
@@ -46,28 +46,25 @@ export async function openReduction(
 /** Rows by rank, and the elements of a part. */
 type Parts = readonly [ranks: number, elements: number];
 
-/** A session with one input and one output, `result`. */
+/** A session with one input. @param results nodes by the names of outputs */
 function openLittle(
   device: Opener,
   input: { readonly name: string; readonly dtype: DType; readonly shape: readonly number[] },
-  result: (b: Builder, input: number) => number,
+  results: (b: Builder, input: number) => Readonly<Record<string, number>>,
 ): Promise<Session> {
   const b = createBuilder();
-  const node = result(b, b.add('input', [], input));
-  const options = {
-    model: 'ranks',
-    entry: input.name,
-    batch: 1,
-    mode: 'eval',
-    profile: device.profile,
-  } as const;
-  return device.open(compileGraph(b.finish([{ name: 'result', node }]), options));
+  const outputs = Object.entries(results(b, b.add('input', [], input)));
+  const graph = b.finish(outputs.map(([name, node]) => ({ name, node })));
+  const { profile } = device;
+  return device.open(
+    compileGraph(graph, { model: 'ranks', entry: input.name, batch: 1, mode: 'eval', profile }),
+  );
 }
 
 function openSum(device: Opener, shape: Parts): Promise<Session> {
-  return openLittle(device, { name: 'parts', dtype: 'f32', shape }, (b, parts) =>
-    new Expressions(b).sum(parts, [0]),
-  );
+  return openLittle(device, { name: 'parts', dtype: 'f32', shape }, (b, parts) => ({
+    sum: new Expressions(b).sum(parts, [0]),
+  }));
 }
 
 class FloatReduction implements Reduction {
@@ -89,7 +86,7 @@ class FloatReduction implements Reduction {
     await this.#group.allToAll(what, bytesOf(sent), bytesOf(parts));
     this.#sum.writeInput('parts', parts);
     this.#sum.run();
-    const sum = await this.#sum.read('result');
+    const sum = await this.#sum.read('sum');
     await this.#group.allGather(what, bytesOf(sum), bytesOf(parts));
     session.writeSlot(range, parts.subarray(0, own.length));
   }
@@ -102,8 +99,8 @@ class FloatReduction implements Reduction {
 /** Rows of f32 as scaled halves. */
 function pack(b: Builder, rows: number): number {
   const e = new Expressions(b);
-  const peaks = b.add('max', [e.unary('abs', rows)], { axes: [1], keep: true });
-  return b.add('pack_halves', [rows, peaks], {});
+  const extreme = (op: 'max' | 'min') => b.add(op, [rows], { axes: [1], keep: true });
+  return b.add('pack_halves', [rows, e.binary('maximum', extreme('max'), e.neg(extreme('min')))], {});
 }
 
 /**
@@ -114,30 +111,28 @@ class HalfReduction implements Reduction {
   readonly piece: number;
   readonly #group: Collective;
   readonly #pack: Session;
-  readonly #sum: Session;
+  /** What came: its numbers, and their sum over the ranks in halves again. */
   readonly #unpack: Session;
 
-  private constructor(
-    group: Collective,
-    [ranks, elements]: Parts,
-    [pack, sum, unpack]: readonly [Session, Session, Session],
-  ) {
+  private constructor(group: Collective, [ranks, elements]: Parts, pack: Session, unpack: Session) {
     this.piece = ranks * elements;
     this.#group = group;
     this.#pack = pack;
-    this.#sum = sum;
     this.#unpack = unpack;
   }
 
   static async open(group: Collective, device: Opener, shape: Parts): Promise<HalfReduction> {
-    const words = { dtype: 'i32', shape: [shape[0], shape[1] / 2 + 1] } as const;
-    return new HalfReduction(group, shape, [
-      await openLittle(device, { name: 'own', dtype: 'f32', shape }, pack),
-      await openLittle(device, { name: 'parts', ...words }, (b, parts) =>
-        pack(b, new Expressions(b).sum(b.add('unpack_halves', [parts], {}), [0], true)),
-      ),
-      await openLittle(device, { name: 'sums', ...words }, (b, sums) => b.add('unpack_halves', [sums], {})),
-    ]);
+    const own = { name: 'own', dtype: 'f32', shape } as const;
+    const words = { name: 'words', dtype: 'i32', shape: [shape[0], shape[1] / 2 + 1] } as const;
+    return new HalfReduction(
+      group,
+      shape,
+      await openLittle(device, own, (b, rows) => ({ packed: pack(b, rows) })),
+      await openLittle(device, words, (b, came) => {
+        const numbers = b.add('unpack_halves', [came], {});
+        return { numbers, sum: pack(b, new Expressions(b).sum(numbers, [0], true)) };
+      }),
+    );
   }
 
   async add(session: Session, range: Slot, what: string): Promise<void> {
@@ -146,24 +141,22 @@ class HalfReduction implements Reduction {
     // What is left of a longer piece would count in the scale.
     if (shape[0]! < this.piece) this.#pack.clear(own!.buffer);
     this.#pack.copyFrom(session, range, { ...own!, shape });
-    const sent = await resultOf(this.#pack);
-    const parts = new Int32Array(sent.length);
-    await this.#group.allToAll(what, bytesOf(sent), bytesOf(parts));
-    this.#sum.writeInput('parts', parts);
-    const sum = await resultOf(this.#sum);
-    await this.#group.allGather(what, bytesOf(sum), bytesOf(parts));
-    this.#unpack.writeInput('sums', parts);
+    this.#pack.run();
+    const sent = await this.#pack.read('packed');
+    const words = new Int32Array(sent.length);
+    await this.#group.allToAll(what, bytesOf(sent), bytesOf(words));
+    this.#unpack.writeInput('words', words);
     this.#unpack.run();
-    const [sums] = this.#unpack.plan.outputs;
-    session.copyFrom(this.#unpack, { ...sums!, shape }, range);
+    const sum = await this.#unpack.read('sum');
+    await this.#group.allGather(what, bytesOf(sum), bytesOf(words));
+    this.#unpack.writeInput('words', words);
+    this.#unpack.run();
+    const numbers = this.#unpack.plan.outputs.find(({ name }) => name === 'numbers');
+    session.copyFrom(this.#unpack, { ...numbers!, shape }, range);
   }
 
   close(): void {
-    for (const session of [this.#pack, this.#sum, this.#unpack]) session.close();
+    this.#pack.close();
+    this.#unpack.close();
   }
-}
-
-function resultOf(session: Session): Promise<HostArray> {
-  session.run();
-  return session.read('result');
 }
