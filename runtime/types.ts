@@ -58,6 +58,8 @@ export interface Session {
   writeSlot(slot: Slot, data: HostArray): void;
   /** Waits for the work submitted so far and copies any range of the plan's memory. */
   readSlot(slot: Slot): Promise<HostArray>;
+  /** Copies a range of the memory of a session of the same device, behind the runs of both so far. */
+  copyFrom(session: Session, from: Slot, to: Slot): void;
   /** Fills one of the plan's buffers with zeros, behind the runs so far. */
   clear(buffer: number): void;
   /** Resolves when all submitted work is done. */

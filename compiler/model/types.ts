@@ -238,6 +238,8 @@ export interface Recipe {
   readonly gradClip?: number;
   /** On several ranks, batch norm has the statistics of all of them. */
   readonly batchNorm?: 'sync';
+  /** What gradients cross between ranks as; f32 by default. */
+  readonly wire?: 'f16';
   /** Bounds applied to scalar weights after each step. */
   readonly clamps: readonly { readonly weight: string; readonly min: number; readonly max: number }[];
   readonly remat: readonly string[];

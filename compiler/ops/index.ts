@@ -33,6 +33,7 @@ import { maxPool, maxPoolGrad, maxPoolIndex } from './max-pool.ts';
 import { mean } from './mean.ts';
 import { min } from './min.ts';
 import type { OpDefinition } from './op.ts';
+import { packHalves, unpackHalves } from './packed-halves.ts';
 import { pick, pickGrad } from './pick.ts';
 import { rankMean } from './rank-mean.ts';
 import { recompute } from './recompute.ts';
@@ -95,6 +96,8 @@ const definitions = {
   batch_moments: batchMoments,
   batch_norm_sums: batchNormSums,
   rank_mean: rankMean,
+  pack_halves: packHalves,
+  unpack_halves: unpackHalves,
 
   attention,
   attention_lse: attentionLse,

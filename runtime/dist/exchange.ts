@@ -5,20 +5,10 @@
  *
  * A plan in chunks already has these cuts. What lies between two of its sections is all that ranks add.
  */
-import { compileGraph } from '../../compiler/compile.ts';
-import { createBuilder } from '../../compiler/graph/create-builder.ts';
-import { Expressions } from '../../compiler/ops/expressions.ts';
-import type {
-  BufferRange,
-  Plan,
-  PlanSection,
-  RankMean,
-  Slot,
-  VerifiedPlan,
-} from '../../compiler/plan/types.ts';
-import type { DeviceProfile } from '../../compiler/profile.ts';
+import type { BufferRange, Plan, PlanSection, RankMean, Slot } from '../../compiler/plan/types.ts';
 import type { Device, Session } from '../types.ts';
 import { bytesOf, type Collective } from './collective.ts';
+import { openReduction, type Reduction, type Wire } from './reduction.ts';
 
 /** What happens between the sections of a step. */
 export interface StepExchange {
@@ -43,38 +33,24 @@ export const alone: StepExchange = {
 
 /** Gradients go through the host in pieces of so many bytes, which bounds its memory. */
 const bucketBytes = 25_000_000;
-/** Elements of a rank's part of a piece: a multiple of these. */
-const partOf = 64;
 
 /** A range of a plan's memory as a slot, for its bits alone. */
 function rangeOf(name: string, { buffer, offset }: BufferRange, from: number, bytes: number): Slot {
   return { name, buffer, offset: offset + from, dtype: 'f32', shape: [bytes / 4] };
 }
 
-/** The sum of `ranks` rows of `elements` numbers, in the order of ranks. */
-function sumPlan(ranks: number, elements: number, profile: DeviceProfile): VerifiedPlan {
-  const b = createBuilder();
-  const parts = b.add('input', [], { name: 'parts', dtype: 'f32', shape: [ranks, elements] });
-  const sum = new Expressions(b).sum(parts, [0]);
-  const options = { model: 'ranks', entry: 'sum', batch: 1, mode: 'eval', profile } as const;
-  return compileGraph(b.finish([{ name: 'sum', node: sum }]), options);
-}
-
 /** The exchange of a plan in chunks, over `group`. */
 export class DeviceExchange implements StepExchange {
   readonly #group: Collective;
   readonly #session: Session;
-  readonly #sum: Session;
-  /** Elements of a rank's part of a piece of gradients. */
-  readonly #part: number;
+  readonly #reduction: Reduction;
   readonly #gradients: Plan['buffers'][number];
   #milliseconds = 0;
 
-  private constructor(group: Collective, session: Session, sum: Session, part: number) {
+  private constructor(group: Collective, session: Session, reduction: Reduction) {
     this.#group = group;
     this.#session = session;
-    this.#sum = sum;
-    this.#part = part;
+    this.#reduction = reduction;
     this.#gradients = gradientsOf(session.plan);
   }
 
@@ -83,11 +59,10 @@ export class DeviceExchange implements StepExchange {
     group: Collective,
     device: Pick<Device, 'open' | 'profile'>,
     session: Session,
+    wire?: Wire,
   ): Promise<DeviceExchange> {
-    const whole = Math.min(gradientsOf(session.plan).bytes, bucketBytes) / 4;
-    const part = Math.ceil(whole / group.size / partOf) * partOf;
-    const sum = await device.open(sumPlan(group.size, part, device.profile));
-    return new DeviceExchange(group, session, sum, part);
+    const most = Math.min(gradientsOf(session.plan).bytes, bucketBytes) / 4;
+    return new DeviceExchange(group, session, await openReduction(group, device, most, wire));
   }
 
   get milliseconds(): number {
@@ -132,7 +107,7 @@ export class DeviceExchange implements StepExchange {
   }
 
   close(): void {
-    this.#sum.close();
+    this.#reduction.close();
   }
 
   /** Every rank gets the features of all chunks. */
@@ -148,26 +123,13 @@ export class DeviceExchange implements StepExchange {
     }
   }
 
-  /**
-   * Adds the gradients of all ranks up, piece by piece: each rank sums its part of a piece over all ranks on its
-   * device and hands the sum to the others, so all have the same bits.
-   */
+  /** Adds the gradients of all ranks up, piece by piece. */
   async #reduce(what: string): Promise<void> {
-    const { size } = this.#group;
     const { id, bytes } = this.#gradients;
-    const piece = 4 * this.#part * size;
+    const piece = 4 * this.#reduction.piece;
     for (let at = 0; at < bytes; at += piece) {
       const range = rangeOf(what, { buffer: id, offset: 0 }, at, Math.min(piece, bytes - at));
-      const own = await this.#session.readSlot(range);
-      const sent = new Float32Array(piece / 4);
-      sent.set(own);
-      const parts = new Float32Array(sent.length);
-      await this.#group.allToAll(what, bytesOf(sent), bytesOf(parts));
-      this.#sum.writeInput('parts', parts);
-      this.#sum.run();
-      const sum = await this.#sum.read('sum');
-      await this.#group.allGather(what, bytesOf(sum), bytesOf(parts));
-      this.#session.writeSlot(range, parts.subarray(0, own.length));
+      await this.#reduction.add(this.#session, range, what);
     }
   }
 }

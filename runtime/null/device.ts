@@ -136,6 +136,8 @@ class NullSession implements Session {
     return zeros(slot);
   }
 
+  copyFrom(): void {}
+
   clear(): void {}
 
   async finish(): Promise<void> {}

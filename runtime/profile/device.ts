@@ -124,6 +124,10 @@ class ProfilingSession implements Session {
     return this.#next('wait', () => this.#inner.readSlot(slot));
   }
 
+  copyFrom(session: Session, from: Slot, to: Slot): void {
+    this.#later(undefined, () => this.#inner.copyFrom(session, from, to));
+  }
+
   clear(buffer: number): void {
     this.#later(undefined, () => this.#inner.clear(buffer));
   }

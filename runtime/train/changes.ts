@@ -31,6 +31,7 @@ export const kindsOfChange = {
   chunk: 'taken over',
   remat: 'taken over',
   batch_norm: 'taken over',
+  wire: 'taken over',
   ranks: 'taken over',
 } as const satisfies Readonly<Record<string, Verdict>>;
 
@@ -78,6 +79,7 @@ export function runSettings(
     ...(chunk === undefined ? {} : { chunk }),
     ...(remat.length === 0 ? {} : { remat: remat.join(', ') }),
     ...(recipe.batchNorm === undefined ? {} : { batch_norm: recipe.batchNorm }),
+    ...(recipe.wire === undefined ? {} : { wire: recipe.wire }),
     ...(ranks === 1 ? {} : { ranks }),
   };
   return {

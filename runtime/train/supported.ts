@@ -23,6 +23,11 @@ function unsupported(
     });
   if (reference && recipe.batchNorm === 'sync' && ranks > 1)
     found.push({ what: 'batch_norm = sync on several ranks of the reference', help: '--device webgpu' });
+  if (reference && recipe.wire !== undefined && ranks > 1)
+    found.push({
+      what: 'wire = f16 on several ranks of the reference',
+      help: '--device webgpu, or wire = f32',
+    });
   if (recipe.evaluate.length > 0)
     found.push({ what: 'evaluate during training', help: 'leave it out and evaluate the trained weights' });
   return found;

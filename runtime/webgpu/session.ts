@@ -217,6 +217,16 @@ export class WebGpuSession implements Session {
     return this.#readRange(slot);
   }
 
+  copyFrom(session: Session, from: Slot, to: Slot): void {
+    if (!(session instanceof WebGpuSession)) throw new Error('a session of another kind of device');
+    session.#ready();
+    this.#ready();
+    const encoder = this.#device.gpu.createCommandEncoder();
+    const [source, target] = [session.#buffers[from.buffer]!, this.#buffers[to.buffer]!];
+    encoder.copyBufferToBuffer(source, from.offset, target, to.offset, slotBytes(from));
+    this.#device.gpu.queue.submit([encoder.finish()]);
+  }
+
   clear(buffer: number): void {
     this.#ready();
     const encoder = this.#device.gpu.createCommandEncoder();

@@ -79,7 +79,8 @@ const writers: Readonly<Record<string, (recipe: Recipe) => string | undefined>> 
   precision: ({ precision: p }) =>
     p.kind === 'f32' ? 'f32' : callText('mixed', [['loss_scale', p.lossScale]]),
   grad_clip: (r) => (r.gradClip === undefined ? undefined : callText('norm', [['max', r.gradClip]])),
-  batch_norm: (r) => r.batchNorm,
+  batch_norm: (r) => r.batchNorm ?? 'local',
+  wire: (r) => r.wire ?? 'f32',
   seed: (r) => String(r.seed),
 };
 

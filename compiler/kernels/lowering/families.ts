@@ -9,6 +9,7 @@ import { embeddingLowerings } from '../moves/embedding.ts';
 import { mapLowerings } from '../moves/map.ts';
 import { maxPoolLowerings } from '../moves/max-pool.ts';
 import { moveLowerings } from '../moves/move.ts';
+import { packedHalfLowerings } from '../moves/packed-halves.ts';
 import { sortLowerings } from '../moves/sort.ts';
 import { contractLowerings } from '../products/contract.ts';
 import { convolutionLowerings } from '../products/convolution.ts';
@@ -35,6 +36,7 @@ export const lowerings: { readonly [K in KernelOp]: Lower<K> } = {
   ...normalisedLowerings,
   ...attentionLowerings,
   ...moveLowerings,
+  ...packedHalfLowerings,
   ...sortLowerings,
   ...embeddingLowerings,
 };

@@ -24,6 +24,7 @@ const assignable = [
   'precision',
   'grad_clip',
   'batch_norm',
+  'wire',
   'seed',
   'steps',
 ] as const;

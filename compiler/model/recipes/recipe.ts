@@ -49,6 +49,7 @@ import {
   schedules,
   settings,
   tableSources,
+  wires,
 } from './schema.ts';
 import { readStartFiles } from './start-files.ts';
 import { StatementReader } from './statements.ts';
@@ -182,6 +183,7 @@ class RecipeReader {
     const precision = read('precision', (expr) => readForm(expr, 'precision', precisions, env));
     const clip = read('grad_clip', (expr) => this.readClip(expr));
     const norm = read('batch_norm', (expr) => readForm(expr, 'batch_norm', normalisations, env));
+    const wire = read('wire', (expr) => readForm(expr, 'wire', wires, env));
     const ema = read('ema', (expr) => readPlain(expr, 'ema', settings.ema, env));
     const seed = read('seed', (expr) => readPlain(expr, 'seed', settings.seed, env)) ?? 0;
     const steps = read('steps', (expr) => readPlain(expr, 'steps', settings.steps, env));
@@ -204,6 +206,7 @@ class RecipeReader {
       precision: mixedOr32(precision),
       ...(clip === undefined ? {} : { gradClip: clip }),
       ...(norm?.kind === 'sync' ? { batchNorm: norm.kind } : {}),
+      ...(wire?.kind === 'f16' ? { wire: wire.kind } : {}),
       ...(ema === undefined ? {} : { ema }),
       seed,
     };

@@ -131,6 +131,9 @@ export const precisions = {
 /** Whose values batch norm's statistics are of, on several ranks: a rank's own, or those of all. */
 export const normalisations = { local: form([], {}), sync: form([], {}) };
 
+/** What gradients cross between ranks as. */
+export const wires = { f32: form([], {}), f16: form([], {}) };
+
 export const clippings = {
   norm: form(['max'], { max: wanted(positive, 'a number above 0') }),
 };

@@ -87,6 +87,6 @@ export async function openSession(
   const kernels = plan.pipelines.length;
   teller.note(`compiled ${kernels} kernels for ${plan.steps.length} dispatches in ${seconds.toFixed(1)} s`);
   if (group.size === 1) return { session: new DeviceTrainSession(session), plan };
-  const exchange = await DeviceExchange.open(group, device, session);
+  const exchange = await DeviceExchange.open(group, device, session, recipe.wire);
   return { session: new DeviceTrainSession(session, exchange), plan };
 }

@@ -110,6 +110,23 @@ describe.skipIf(launchers.length === 0)('ranks', () => {
     expect(workspace.changed(launchers[0]!, launchers[1]!)).toEqual([]);
   });
 
+  it('with a device each send gradients in halves: the same bits with both libraries', () => {
+    for (const launcher of launchers) {
+      const run = `${launcher}-halves`;
+      const args = commandLine(['train', 't.zoo#t', '--out', run, '--set', 'wire=f16']);
+      const two = onRanks(launcher, 2, args);
+      expect(two.code, two.stderr).toBe(0);
+      // Gradients are rounded by 2^-11 twice; where those of ranks cancel, AdamW makes more of what is left.
+      const wanted = workspace.metrics('one');
+      for (const [i, { loss, grad_norm: norm }] of workspace.metrics(run).entries()) {
+        if (i === 0) expect(Math.abs(norm! / wanted[0]!.grad_norm! - 1)).toBeLessThan(2 ** -10);
+        expect(Math.abs(loss / wanted[i]!.loss - 1), `step ${i}`).toBeLessThan(5e-4);
+      }
+    }
+    const [first, second] = launchers;
+    if (second) expect(workspace.changed(`${first}-halves`, `${second}-halves`)).toEqual([]);
+  });
+
   it('started by --ranks refuse a batch that they cannot divide, once', () => {
     const { code, stderr } = workspace.zooc([
       'train',

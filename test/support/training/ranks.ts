@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import type { VerifiedPlan } from '../../../compiler/plan/types.ts';
 import { DeviceExchange } from '../../../runtime/dist/exchange.ts';
 import { loopback } from '../../../runtime/dist/loopback.ts';
+import type { Wire } from '../../../runtime/dist/reduction.ts';
 import { DeviceTrainSession } from '../../../runtime/train/session.ts';
 import type { StepResult, TrainSession } from '../../../runtime/train/types.ts';
 import type { Runner } from '../wgsl/text-device.ts';
@@ -53,13 +54,13 @@ export async function ranksOn(
   on: Runner,
   plan: VerifiedPlan,
   size: number,
-  options?: { buffers: boolean },
+  { wire, ...options }: { readonly buffers?: boolean; readonly wire?: Wire } = {},
 ): Promise<TrainSession> {
   return asOne(
     await Promise.all(
       loopback(size).map(async (group) => {
         const session = await on.open(plan);
-        return new DeviceTrainSession(session, await DeviceExchange.open(group, on, session));
+        return new DeviceTrainSession(session, await DeviceExchange.open(group, on, session, wire));
       }),
     ),
     options,

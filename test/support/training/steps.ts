@@ -25,7 +25,7 @@ const numbers = (name: string) => Float64Array.from(tensors.get(name)!.data as A
 const pictures = numbers('picture');
 const tokens = numbers('tokens');
 
-function batchOf(step: number, steps: number): Batch {
+export function stepBatch(step: number, steps = 10): Batch {
   const part = (all: Float64Array) =>
     all.subarray((step * all.length) / steps, ((step + 1) * all.length) / steps);
   const inputs = new Map<string, HostArray>([
@@ -44,6 +44,15 @@ export interface StepTolerances {
   readonly movedInProjBias: number;
 }
 
+/** Gives a session the weights that the steps start from; their names. */
+export function writeStart({ model }: Recipe, session: TrainSession): string[] {
+  // A plan has no weights that its loss does not read.
+  const kept = new Set(session.state.map(({ name }) => name));
+  const names = model.weights.map(({ name }) => name).filter((name) => kept.has(name));
+  for (const name of names) session.writeState(name, numbers(`${model.name}.start.${name}`));
+  return names;
+}
+
 /** Takes the steps on `session` and compares losses and final weights. */
 export async function checkSteps(
   recipe: Recipe,
@@ -51,17 +60,14 @@ export async function checkSteps(
   session: TrainSession,
   tolerances: StepTolerances,
 ): Promise<void> {
-  // A plan has no weights that its loss does not read.
-  const kept = new Set(session.state.map(({ name }) => name));
-  const names = recipe.model.weights.map(({ name }) => name).filter((name) => kept.has(name));
   const startOf = (name: string) => numbers(`${recipe.model.name}.start.${name}`);
-  for (const name of names) session.writeState(name, startOf(name));
+  const names = writeStart(recipe, session);
   const losses = numbers(`${recipe.name}.loss`);
   const schedule = scheduleOf(recipe, losses.length);
   const clip = recipe.gradClip === undefined ? {} : { gradClip: recipe.gradClip };
   for (const [step, wanted] of losses.entries()) {
     const hyper = hyperAt({ schedule, settings, ...clip }, step, recipe.seed);
-    const { loss } = await session.step(batchOf(step, losses.length), hyper);
+    const { loss } = await session.step(stepBatch(step, losses.length), hyper);
     expect(Math.abs(loss - wanted) / wanted, `loss of step ${step}`).toBeLessThan(tolerances.loss);
   }
   for (const name of names) {

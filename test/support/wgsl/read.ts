@@ -314,7 +314,8 @@ export class Reader {
       const type = this.#type();
       this.#close();
       const of = type.kind === 'vec' ? type.of : type;
-      if (of.kind !== 'scalar' || of.name !== 'u32') throw new Error('WGSL: bits as anything but u32');
+      if (of.kind !== 'scalar') throw new Error(`WGSL: bits as a ${of.kind}`);
+      return { kind: 'call', name: `bitcast ${of.name}`, args: this.#args() };
     }
     return this.#peek() === '('
       ? { kind: 'call', name: word, args: this.#args() }

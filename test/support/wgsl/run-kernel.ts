@@ -36,6 +36,11 @@ function bits(value: number): number {
   return oneBits[0]!;
 }
 
+function ofBits(value: number): number {
+  oneBits[0] = value;
+  return one[0]!;
+}
+
 function inside(index: number, length: number): number {
   if (!(index < length)) throw new Error(`a store at ${index}, outside of ${length} elements`);
   return index;
@@ -98,6 +103,7 @@ const helpers = {
   widen,
   narrow,
   bits,
+  ofBits,
   inside,
   pow,
   loadMatrix,

@@ -84,6 +84,11 @@ class TextSession implements Session {
     return this.#run.read(slot);
   }
 
+  copyFrom(session: Session, from: Slot, to: Slot): void {
+    if (!(session instanceof TextSession)) throw new Error('a session of another kind of device');
+    this.#run.write(to, session.#run.read(from));
+  }
+
   clear(buffer: number): void {
     this.#run.clear(buffer);
   }

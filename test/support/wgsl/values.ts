@@ -181,7 +181,8 @@ export function builtin(name: string, args: readonly Value[]): Value | undefined
     };
   }
   if (name === 'any') return { type: scalar('bool'), parts: [`(${args[0]!.parts.join(' || ')})`] };
-  if (name === 'bitcast') return bitsOf(args[0]!);
+  if (name === 'bitcast u32') return reread(args[0]!, 'f32', 'u32', 'bits');
+  if (name === 'bitcast f32') return reread(args[0]!, 'u32', 'f32', 'ofBits');
   const apply = componentwise[name];
   if (apply === undefined) return undefined;
   const same = unified(args);
@@ -197,9 +198,13 @@ export function builtin(name: string, args: readonly Value[]): Value | undefined
   };
 }
 
-/** The bits of f32 as u32, which is all that `bitcast` is read for. */
-function bitsOf({ type, parts }: Value): Value {
-  if (elementOf(type).name !== 'f32') throw new Error('WGSL: bits of anything but f32');
-  const of = scalar('u32');
-  return { type: type.kind === 'vec' ? { ...type, of } : of, parts: parts.map((part) => `bits(${part})`) };
+/** The same bits as another type; `apply` does it for one component. */
+function reread({ type, parts }: Value, from: Name, to: Name, apply: string): Value {
+  const { name } = elementOf(type);
+  if (name !== from) throw new Error(`WGSL: bits of ${name} as ${to}`);
+  const of = scalar(to);
+  return {
+    type: type.kind === 'vec' ? { ...type, of } : of,
+    parts: parts.map((part) => `${apply}(${part})`),
+  };
 }

@@ -276,6 +276,16 @@ describe('the texts of a run', () => {
     );
     run(path('steps.zoo'), { 'schedule.warmup': '3', 'checkpoint.keep': '2' });
     run(path('steps.zoo'), { steps: '11', 'vision.layers': '1' });
+    for (const [setting, other] of [
+      ['batch_norm = sync', { batch_norm: 'local' }],
+      ['wire = f16', { wire: 'f32' }],
+    ] as const) {
+      writeFileSync(path('ranks.zoo'), single.replace('  schedule', `  ${setting}\n  schedule`));
+      const { files } = run(path('ranks.zoo'), { seed: '5' });
+      expect(files.get('recipe.zoo')).toContain(setting);
+      run(path('ranks.zoo'), other);
+      run(path('single.zoo'), { [setting.split(' ')[0]!]: setting.split(' ')[2]! });
+    }
     for (const optimizer of [
       'sgd(0.1, momentum = 0.9, nesterov = true)',
       'lion(lr = 1e-4, weight_decay = 0.1)',

@@ -193,6 +193,12 @@ describe('what a recipe trains', () => {
       expect(diagnostics.every((d) => d.code === 'Z607' && d.help.length > 0)).toBe(true);
     }
     checkSupported({ ...recipe, chunk: 1, remat: ['**'] });
+    const wired: Recipe = { ...recipe, wire: 'f16' };
+    expect(() => checkSupported(wired, true, 2)).toThrow(
+      /Z607.*wire = f16 on several ranks of the reference/,
+    );
+    checkSupported(wired, true);
+    checkSupported(wired, false, 2);
   });
 
   it('refuses batches whose pictures fit no array of the host', () => {
