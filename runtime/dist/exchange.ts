@@ -1,0 +1,177 @@
+/**
+ * One training step on several ranks, as a device takes it: each rank encodes its own chunks of the batch, all have
+ * the features of all, each computes the loss over them and goes back through its own chunks; the gradients of all are
+ * added up, and every rank updates its own copy of the weights in the same way.
+ *
+ * A plan in chunks already has these cuts. What lies between two of its sections is all that ranks add.
+ */
+import { compileGraph } from '../../compiler/compile.ts';
+import { createBuilder } from '../../compiler/graph/create-builder.ts';
+import { Expressions } from '../../compiler/ops/expressions.ts';
+import type {
+  BufferRange,
+  Plan,
+  PlanSection,
+  RankMean,
+  Slot,
+  VerifiedPlan,
+} from '../../compiler/plan/types.ts';
+import type { DeviceProfile } from '../../compiler/profile.ts';
+import type { Device, Session } from '../types.ts';
+import { bytesOf, type Collective } from './collective.ts';
+
+/** What happens between the sections of a step. */
+export interface StepExchange {
+  /** Repetitions of a section that this rank runs: `[first, end)`. */
+  share(section: PlanSection): { readonly first: number; readonly end: number };
+  /** Called before the first repetition of all sections with this name. */
+  before(name: PlanSection['name'], step: number): Promise<void>;
+  /** Called behind a section's repetition that ends with it. */
+  mean(range: RankMean, step: number): Promise<void>;
+  /** Milliseconds that the exchange of the last step took, on several ranks. */
+  readonly milliseconds?: number;
+  close(): void;
+}
+
+/** A rank without others. */
+export const alone: StepExchange = {
+  share: ({ repeat }) => ({ first: 0, end: repeat }),
+  before: async () => {},
+  mean: async () => {},
+  close: () => {},
+};
+
+/** Gradients go through the host in pieces of so many bytes, which bounds its memory. */
+const bucketBytes = 25_000_000;
+/** Elements of a rank's part of a piece: a multiple of these. */
+const partOf = 64;
+
+/** A range of a plan's memory as a slot, for its bits alone. */
+function rangeOf(name: string, { buffer, offset }: BufferRange, from: number, bytes: number): Slot {
+  return { name, buffer, offset: offset + from, dtype: 'f32', shape: [bytes / 4] };
+}
+
+/** The sum of `ranks` rows of `elements` numbers, in the order of ranks. */
+function sumPlan(ranks: number, elements: number, profile: DeviceProfile): VerifiedPlan {
+  const b = createBuilder();
+  const parts = b.add('input', [], { name: 'parts', dtype: 'f32', shape: [ranks, elements] });
+  const sum = new Expressions(b).sum(parts, [0]);
+  const options = { model: 'ranks', entry: 'sum', batch: 1, mode: 'eval', profile } as const;
+  return compileGraph(b.finish([{ name: 'sum', node: sum }]), options);
+}
+
+/** The exchange of a plan in chunks, over `group`. */
+export class DeviceExchange implements StepExchange {
+  readonly #group: Collective;
+  readonly #session: Session;
+  readonly #sum: Session;
+  /** Elements of a rank's part of a piece of gradients. */
+  readonly #part: number;
+  readonly #gradients: Plan['buffers'][number];
+  #milliseconds = 0;
+
+  private constructor(group: Collective, session: Session, sum: Session, part: number) {
+    this.#group = group;
+    this.#session = session;
+    this.#sum = sum;
+    this.#part = part;
+    this.#gradients = gradientsOf(session.plan);
+  }
+
+  /** @param session with a training plan in chunks, whose repetitions the ranks divide */
+  static async open(
+    group: Collective,
+    device: Pick<Device, 'open' | 'profile'>,
+    session: Session,
+  ): Promise<DeviceExchange> {
+    const whole = Math.min(gradientsOf(session.plan).bytes, bucketBytes) / 4;
+    const part = Math.ceil(whole / group.size / partOf) * partOf;
+    const sum = await device.open(sumPlan(group.size, part, device.profile));
+    return new DeviceExchange(group, session, sum, part);
+  }
+
+  get milliseconds(): number {
+    return this.#milliseconds;
+  }
+
+  share({ repeat }: PlanSection): { first: number; end: number } {
+    if (repeat === 1) return { first: 0, end: 1 };
+    const own = repeat / this.#group.size;
+    return { first: this.#group.rank * own, end: (this.#group.rank + 1) * own };
+  }
+
+  async before(name: PlanSection['name'], step: number): Promise<void> {
+    const began = performance.now();
+    if (name === 'encode') this.#milliseconds = 0;
+    else if (name === 'loss') await this.#gather(`the features of step ${step}`);
+    else {
+      const sections = this.#session.plan.sections!;
+      const previous = sections[sections.findIndex((s) => s.name === name) - 1]!;
+      // Every rank has the gradients of what stands behind the features: they count once.
+      if (previous.name === 'loss' && this.#group.rank > 0) this.#session.clear(this.#gradients.id);
+      if (name === 'update') await this.#reduce(`the gradients of step ${step}`);
+    }
+    this.#milliseconds += performance.now() - began;
+  }
+
+  async mean(range: RankMean, step: number): Promise<void> {
+    const began = performance.now();
+    const what = `the statistics of step ${step}`;
+    const slot = rangeOf(what, range, 0, range.bytes);
+    const own = await this.#session.readSlot(slot);
+    const all = new Float32Array(own.length * this.#group.size);
+    await this.#group.allGather(what, bytesOf(own), bytesOf(all));
+    // In double precision, in the order of ranks.
+    const mean = Float32Array.from(own, (_, i) => {
+      let sum = 0;
+      for (let rank = 0; rank < this.#group.size; rank++) sum += all[rank * own.length + i]!;
+      return sum / this.#group.size;
+    });
+    this.#session.writeSlot(slot, mean);
+    this.#milliseconds += performance.now() - began;
+  }
+
+  close(): void {
+    this.#sum.close();
+  }
+
+  /** Every rank gets the features of all chunks. */
+  async #gather(what: string): Promise<void> {
+    const { rank, size } = this.#group;
+    const encode = this.#session.plan.sections!.findLast((s) => s.name === 'encode')!;
+    for (const { to, bytes } of encode.after) {
+      const own = (bytes * encode.repeat) / size;
+      const mine = await this.#session.readSlot(rangeOf(what, to, rank * own, own));
+      const all = new Float32Array((own / 4) * size);
+      await this.#group.allGather(what, bytesOf(mine), bytesOf(all));
+      this.#session.writeSlot(rangeOf(what, to, 0, own * size), all);
+    }
+  }
+
+  /**
+   * Adds the gradients of all ranks up, piece by piece: each rank sums its part of a piece over all ranks on its
+   * device and hands the sum to the others, so all have the same bits.
+   */
+  async #reduce(what: string): Promise<void> {
+    const { size } = this.#group;
+    const { id, bytes } = this.#gradients;
+    const piece = 4 * this.#part * size;
+    for (let at = 0; at < bytes; at += piece) {
+      const range = rangeOf(what, { buffer: id, offset: 0 }, at, Math.min(piece, bytes - at));
+      const own = await this.#session.readSlot(range);
+      const sent = new Float32Array(piece / 4);
+      sent.set(own);
+      const parts = new Float32Array(sent.length);
+      await this.#group.allToAll(what, bytesOf(sent), bytesOf(parts));
+      this.#sum.writeInput('parts', parts);
+      this.#sum.run();
+      const sum = await this.#sum.read('sum');
+      await this.#group.allGather(what, bytesOf(sum), bytesOf(parts));
+      this.#session.writeSlot(range, parts.subarray(0, own.length));
+    }
+  }
+}
+
+function gradientsOf(plan: Plan): Plan['buffers'][number] {
+  return plan.buffers.find((b) => b.role === 'gradients')!;
+}

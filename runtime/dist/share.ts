@@ -1,0 +1,66 @@
+/** Which rows of a batch are a rank's: as many as every other's, rank by rank. */
+import { fail } from '../../grammar/diagnostics.ts';
+import type { Batch, BatchSource, Feeds } from '../data/types.ts';
+import type { Collective } from './collective.ts';
+
+interface Divided {
+  readonly name: string;
+  readonly batch: number;
+  readonly chunk?: number;
+}
+
+/**
+ * The recipe as each rank trains it: `chunk` is a rank's, and what a rank has of the batch is a chunk at most.
+ * @throws DiagnosticError Z632 where the batch, or a rank's part of it, cannot be divided
+ */
+export function dividedAmong<R extends Divided>(recipe: R, { size }: Pick<Collective, 'size'>): R {
+  if (size === 1) return recipe;
+  const { name, batch } = recipe;
+  const rows = batch / size;
+  if (!Number.isInteger(rows))
+    fail(
+      'Z632',
+      `recipe ${name}: batch = ${batch} cannot be divided among ${size} ranks`,
+      `batch = ${Math.max(1, Math.round(rows)) * size}; it counts the pairs of all ranks together`,
+    );
+  const chunk = Math.min(recipe.chunk ?? rows, rows);
+  if (rows % chunk !== 0)
+    fail(
+      'Z632',
+      `recipe ${name}: each of ${size} ranks has ${rows} of the ${batch} pairs, which chunk = ${chunk} does not divide`,
+      `chunk = ${largestDivisor(rows, chunk)}`,
+    );
+  return { ...recipe, chunk };
+}
+
+function largestDivisor(of: number, most: number): number {
+  for (let d = most; d > 1; d--) if (of % d === 0) return d;
+  return 1;
+}
+
+/** The rows of this rank, of inputs that are no tables. */
+function ownRows(inputs: Feeds, tables: ReadonlySet<string>, { rank, size }: Collective): Feeds {
+  return new Map(
+    [...inputs].map(([name, data]) => {
+      const rows = data.length / size;
+      return [name, tables.has(name) ? data : data.subarray(rank * rows, (rank + 1) * rows)];
+    }),
+  );
+}
+
+/** A source of whole batches, of which this rank takes its rows. */
+export function ownShare(source: BatchSource, tables: ReadonlySet<string>, group: Collective): BatchSource {
+  if (group.size === 1) return source;
+  const { batchesPerEpoch, identity } = source;
+  return {
+    ...(batchesPerEpoch === undefined ? {} : { batchesPerEpoch }),
+    ...(identity === undefined ? {} : { identity }),
+    async next(): Promise<Batch> {
+      const batch = await source.next();
+      return { ...batch, inputs: ownRows(batch.inputs, tables, group) };
+    },
+    cursor: () => source.cursor(),
+    seek: (cursor) => source.seek(cursor),
+    close: () => source.close(),
+  };
+}
