@@ -42,7 +42,7 @@ export const alone: StepExchange = {
 };
 
 /** Gradients go through the host in pieces of so many bytes, which bounds its memory. */
-const bucketBytes = 25_000_000;
+export const bucketBytes = 25_000_000;
 /** Elements of a rank's part of a piece: a multiple of these. */
 const partOf = 64;
 
