@@ -52,7 +52,8 @@ function assumptionsOf({ network, latency, tflops }: PlanOptions): Assumptions {
   };
 }
 
-const milliseconds = (seconds: number) => `${(seconds * 1000).toFixed(2)} ms`;
+const time = (seconds: number) =>
+  seconds < 10 ? `${(seconds * 1000).toFixed(2)} ms` : `${seconds.toFixed(1)} s`;
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
 
@@ -60,7 +61,7 @@ function workTable({ work, batch }: StepCost): string {
   const rows = Object.entries(work).map(([name, { flops, seconds }]) => [
     name,
     gigaflop(flops),
-    milliseconds(seconds),
+    time(seconds),
     name === 'loss' ? `of all ${count(batch)} pairs, on every rank` : '',
   ]);
   return table([['computing', 'FLOPs', 'time', ''], ...rows], [1, 2]);
@@ -77,7 +78,7 @@ function trafficTable({ traffic, features }: StepCost): string {
     megabytes(network),
     megabytes(staged),
     count(messages),
-    milliseconds(seconds),
+    time(seconds),
     remarks[name as keyof typeof traffic] ?? '',
   ];
   const rows = Object.entries(traffic).filter(([, { messages }]) => messages > 0);
@@ -115,10 +116,11 @@ export async function plan(reference: string, options: PlanOptions): Promise<voi
   }
   const { batch, pairs, chunks, chunk, seconds, efficiency } = cost;
   const parts = [
-    `${recipe.name} of ${plan.model}: ${count(batch)} pairs a step; each of ${count(ranks)} ranks ${count(pairs)} in ${count(chunks)} chunks of ${count(chunk)}`,
+    `${recipe.name} of ${plan.model}: ${count(batch)} pairs a step; on each of ${count(ranks)} ranks ${count(pairs)}, ${chunks === 1 ? 'one chunk' : `${count(chunks)} chunks of ${count(chunk)}`}`,
     workTable(cost),
     trafficTable(cost),
-    `step ${milliseconds(seconds.total)}: computing ${milliseconds(seconds.compute)}, exchanging ${milliseconds(seconds.communication)}; ${count(Math.round(batch / seconds.total))} pairs/s, ${percent(efficiency)} of ${count(ranks)} times one rank`,
+    `step ${time(seconds.total)}: computing ${time(seconds.compute)}, exchanging ${time(seconds.communication)}`,
+    `${count(Math.round(batch / seconds.total))} pairs/s, efficiency ${percent(efficiency)} against one rank that takes all chunks`,
     `memory of a rank\n${memoryTable(plan)}`,
     assumptionsLine(assumed),
   ];
