@@ -119,8 +119,10 @@ export async function plan(reference: string, options: PlanOptions): Promise<voi
     `${recipe.name} of ${plan.model}: ${count(batch)} pairs a step; on each of ${count(ranks)} ranks ${count(pairs)}, ${chunks === 1 ? 'one chunk' : `${count(chunks)} chunks of ${count(chunk)}`}`,
     workTable(cost),
     trafficTable(cost),
-    `step ${time(seconds.total)}: computing ${time(seconds.compute)}, exchanging ${time(seconds.communication)}`,
-    `${count(Math.round(batch / seconds.total))} pairs/s, efficiency ${percent(efficiency)} against one rank that takes all chunks`,
+    [
+      `step ${time(seconds.total)}: computing ${time(seconds.compute)}, exchanging ${time(seconds.communication)}`,
+      `${count(Math.round(batch / seconds.total))} pairs/s, efficiency ${percent(efficiency)} against one rank that takes all chunks`,
+    ].join('\n'),
     `memory of a rank\n${memoryTable(plan)}`,
     assumptionsLine(assumed),
   ];
