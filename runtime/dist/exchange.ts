@@ -32,7 +32,7 @@ export const alone: StepExchange = {
 };
 
 /** Gradients go through the host in pieces of so many bytes, which bounds its memory. */
-const bucketBytes = 25_000_000;
+export const bucketBytes = 25_000_000;
 
 /** A range of a plan's memory as a slot, for its bits alone. */
 function rangeOf(name: string, { buffer, offset }: BufferRange, from: number, bytes: number): Slot {

@@ -126,6 +126,25 @@ program
   .action(async (model, options) => (await import('./verbs/compile.ts')).compile(model, options));
 
 program
+  .command('plan')
+  .description(
+    "what a recipe's training step costs each of several ranks: time, traffic, memory; needs no GPU",
+  )
+  .argument('<recipe>', 'file.zoo, or file.zoo#recipe where it holds several')
+  .requiredOption('--ranks <n>', 'how many devices train it together')
+  .option('--network <gbit>', 'Gbit/s between ranks, each way (default: 100)')
+  .option('--latency <ms>', 'milliseconds of a message, whatever its length (default: 0.02)')
+  .option('--tflops <t>', 'TFLOP/s that a device sustains (default: 50)')
+  .addOption(
+    new Option('--profile <profile>', 'kind of device to plan for')
+      .choices(['cpu', 'gpu', 'nvidia', 'amd', 'intel', 'apple'])
+      .default('gpu'),
+  )
+  .addOption(setOption())
+  .addOption(jsonOption())
+  .action(async (recipe, options) => (await import('./verbs/plan.ts')).plan(recipe, options));
+
+program
   .command('run')
   .description('run one entry on tensors from a file')
   .argument('<model>', modelHelp)

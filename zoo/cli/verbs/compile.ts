@@ -12,13 +12,7 @@ import { printGraph } from '../../../compiler/graph/print.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import { printJoins } from '../../../compiler/joins/print.ts';
 import type { Plan, VerifiedPlan } from '../../../compiler/plan/types.ts';
-import { type DeviceProfile, discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
-import {
-  amdProfile,
-  appleMatrixProfile,
-  intelProfile,
-  nvidiaProfile,
-} from '../../../compiler/profiles-matrix.ts';
+import type { DeviceProfile } from '../../../compiler/profile.ts';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../../grammar/render.ts';
 import { refuseOther } from '../../../runtime/data/files/atomic.ts';
@@ -28,18 +22,9 @@ import { checkSupported, unreadWarning } from '../../../runtime/train/supported.
 import { makeFolder } from '../../export/folder.ts';
 import { compileFitting, unreadNames } from '../../run/entry.ts';
 import { loadRecipe, parseCount, parseEntry, parseObjective } from '../models.ts';
-import { count, gigaflop, mebibytes, note, printJson, table, writeText } from '../output.ts';
+import { count, gigaflop, note, printJson, writeText } from '../output.ts';
 import { loadModel } from '../packages.ts';
-
-/** Devices that plans can be made for anywhere. */
-const profiles = {
-  cpu: lavapipeProfile,
-  gpu: discreteProfile,
-  nvidia: nvidiaProfile,
-  amd: amdProfile,
-  intel: intelProfile,
-  apple: appleMatrixProfile,
-} as const;
+import { memoryTable, type ProfileKind, profiles } from '../planned.ts';
 
 interface CompileOptions {
   readonly entry?: string;
@@ -50,7 +35,7 @@ interface CompileOptions {
   readonly mode: 'eval' | 'train';
   readonly grad?: boolean;
   readonly precision?: Precision;
-  readonly profile: keyof typeof profiles;
+  readonly profile: ProfileKind;
   readonly memory?: string;
   readonly dumpAfter?: string;
   readonly out: string;
@@ -74,25 +59,6 @@ function summarize(plan: Plan, submits: number): Record<string, unknown> {
     flops: plan.flops,
     memory: plan.memory,
   };
-}
-
-function memoryTable(plan: Plan): string {
-  const { weights, gradients, optimizer, workspace, workspaceLowerBound } = plan.memory;
-  const { features, io, derived, total } = plan.memory;
-  const rows: [string, number, string][] = [
-    ['weights', weights, ''],
-    ['gradients', gradients, ''],
-    ['optimizer', optimizer, ''],
-    ['workspace', workspace, `largest live set ${mebibytes(workspaceLowerBound)}`],
-    ['features', features, 'of the whole batch, and their gradients'],
-    ['inputs and outputs', io, ''],
-    ['derived from weights', derived, ''],
-    ['total', total, ''],
-  ];
-  return table(
-    rows.filter(([, bytes]) => bytes > 0).map(([name, bytes, remark]) => [name, mebibytes(bytes), remark]),
-    [1],
-  );
 }
 
 function profileFor({ profile, memory }: CompileOptions): DeviceProfile {

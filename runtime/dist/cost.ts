@@ -1,0 +1,170 @@
+/**
+ * What a training step costs each of several ranks, by arithmetic over its plan: before a cluster is rented.
+ *
+ * Computing, copies between device and host, and the network take turns, as in `exchange.ts`. Collectives cost
+ * what the textbook's algorithms do (Thakur, Rabenseifner and Gropp 2005): a ring for features and gradients,
+ * R - 1 messages one behind the other; recursive doubling for what is small, log2 R.
+ */
+import type { Plan, PlanSection } from '../../compiler/plan/types.ts';
+import { bucketBytes } from './exchange.ts';
+
+export interface Assumptions {
+  /** TFLOP/s that kernels sustain on one device. */
+  readonly tflops: number;
+  /** Gbit/s of the link that a rank has to the others, each way. */
+  readonly network: number;
+  /** What of it is reached. */
+  readonly networkEfficiency: number;
+  /** Milliseconds of a message, whatever its length. */
+  readonly latency: number;
+  /** GB/s between device and host, each way. */
+  readonly staging: number;
+}
+
+export const usualAssumptions: Assumptions = {
+  tflops: 50,
+  network: 100,
+  networkEfficiency: 0.8,
+  latency: 0.02,
+  staging: 12,
+};
+
+/** What a rank exchanges of one kind in a step. */
+export interface Traffic {
+  /** Bytes that it receives; it sends as many. */
+  readonly network: number;
+  /** Bytes between its device and the host. */
+  readonly staged: number;
+  /** Messages one behind the other. */
+  readonly messages: number;
+  readonly seconds: number;
+}
+
+interface Work {
+  readonly flops: number;
+  readonly seconds: number;
+}
+
+export interface StepCost {
+  readonly ranks: number;
+  readonly batch: number;
+  /** Of a rank. */
+  readonly pairs: number;
+  readonly chunk: number;
+  readonly chunks: number;
+  /** Bytes of the features of all pairs. */
+  readonly features: number;
+  /** Of a rank; `loss` is that of all pairs on every rank. A step that is not cut into chunks is `whole`. */
+  readonly work: Readonly<Partial<Record<PlanSection['name'] | 'whole', Work>>>;
+  readonly traffic: Readonly<Record<'features' | 'gradients' | 'statistics' | 'agreement', Traffic>>;
+  readonly seconds: { readonly compute: number; readonly communication: number; readonly total: number };
+  /** Time of one rank that takes all chunks, over the time that the ranks take together. */
+  readonly efficiency: number;
+  /** What of the step every rank spends on the same loss. */
+  readonly lossShare: number;
+  readonly memory: Plan['memory'];
+}
+
+const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
+
+function flopsOf({ steps }: Pick<Plan, 'steps'>, { first, end }: Pick<PlanSection, 'first' | 'end'>): number {
+  return sum(steps.slice(first, end).map((step) => step.flops));
+}
+
+/** Repetitions of a section that are a rank's. */
+function ownOf({ repeat }: PlanSection, ranks: number): number {
+  return repeat === 1 ? 1 : repeat / ranks;
+}
+
+/**
+ * @param plan of the recipe as `ranks` divide it: in chunks, unless there is one rank
+ */
+export function costOfStep(
+  plan: Pick<Plan, 'batch' | 'chunk' | 'steps' | 'sections' | 'buffers' | 'memory'>,
+  ranks: number,
+  assumed: Assumptions = usualAssumptions,
+): StepCost {
+  const { batch, chunk = batch, sections = [] } = plan;
+  const pairs = batch / ranks;
+  const features = featureBytes(sections);
+  const work = workOf(plan, ranks, assumed);
+  const traffic = trafficOf(plan, ranks, assumed);
+  const compute = sum(Object.values(work).map(({ seconds }) => seconds));
+  const communication = sum(Object.values(traffic).map(({ seconds }) => seconds));
+  const total = compute + communication;
+  const shared = (work.encode?.seconds ?? 0) + (work.backward?.seconds ?? 0);
+  return {
+    ranks,
+    batch,
+    pairs,
+    chunk,
+    chunks: pairs / chunk,
+    features,
+    work,
+    traffic,
+    seconds: { compute, communication, total },
+    efficiency: (compute + (ranks - 1) * shared) / (ranks * total),
+    lossShare: (work.loss?.seconds ?? 0) / total,
+    memory: plan.memory,
+  };
+}
+
+function workOf(
+  plan: Pick<Plan, 'steps' | 'sections'>,
+  ranks: number,
+  { tflops }: Assumptions,
+): StepCost['work'] {
+  const work = (flops: number): Work => ({ flops, seconds: flops / (tflops * 1e12) });
+  if (plan.sections === undefined)
+    return { whole: work(flopsOf(plan, { first: 0, end: plan.steps.length })) };
+  const flops = new Map<PlanSection['name'], number>();
+  for (const section of plan.sections) {
+    const own = flopsOf(plan, section) * ownOf(section, ranks);
+    flops.set(section.name, (flops.get(section.name) ?? 0) + own);
+  }
+  return Object.fromEntries([...flops].map(([name, own]) => [name, work(own)]));
+}
+
+/** The features of all pairs: what the copies behind the chunks put together. */
+function featureBytes(sections: readonly PlanSection[]): number {
+  return sum(sections.flatMap(({ after, repeat }) => after.map(({ bytes }) => bytes * repeat)));
+}
+
+function trafficOf(
+  { sections = [], buffers }: Pick<Plan, 'sections' | 'buffers'>,
+  ranks: number,
+  { network, networkEfficiency, latency, staging }: Assumptions,
+): StepCost['traffic'] {
+  const bytesPerSecond = (network * networkEfficiency * 1e9) / 8;
+  const traffic = (received: number, staged: number, messages: number): Traffic => {
+    if (ranks === 1) return { network: 0, staged: 0, messages: 0, seconds: 0 };
+    const seconds = received / bytesPerSecond + staged / (staging * 1e9) + (messages * latency) / 1000;
+    return { network: received, staged, messages, seconds };
+  };
+  const ring = ranks - 1;
+  const doubling = Math.ceil(Math.log2(ranks));
+  const others = ring / ranks;
+  const features = featureBytes(sections);
+  const cuts = sum(sections.map(({ after }) => after.length));
+  const gradients = sum(buffers.filter(({ role }) => role === 'gradients').map(({ bytes }) => bytes));
+  const means = sections.flatMap((s) =>
+    s.mean === undefined ? [] : [{ bytes: s.mean.bytes, own: ownOf(s, ranks) }],
+  );
+  return {
+    // A rank reads its own and writes all.
+    features: traffic(features * others, features * (1 + 1 / ranks), cuts * ring),
+    // A rank hands its gradients out and sums a part; all get the sums. Each way once through the host.
+    gradients: traffic(
+      2 * gradients * others,
+      gradients * (3 + 1 / ranks),
+      2 * Math.ceil(gradients / bucketBytes) * ring,
+    ),
+    statistics: traffic(
+      sum(means.map(({ bytes, own }) => bytes * own)) * ring,
+      sum(means.map(({ bytes, own }) => 2 * bytes * own)),
+      sum(means.map(({ own }) => own)) * doubling,
+    ),
+    // Whether to stop, in a few bytes.
+    agreement: traffic(0, 0, doubling),
+  };
+}
