@@ -8,6 +8,7 @@ import { columnsOf, type PairColumns } from './columns/open-columns.ts';
 import { pictureOptions } from './columns/picture.ts';
 import type { Rows } from './columns/row.ts';
 import { readIdentity, sampleIdentity } from './identity.ts';
+import { noting } from './rows/table-samples.ts';
 import { type Decoding, decodingOf, sampleOptions } from './sample-options.ts';
 import { FedColumns, Samples } from './samples.ts';
 import { readKeyList } from './shards/key-list.ts';
@@ -20,7 +21,6 @@ import { httpTiming } from './streams/http.ts';
 import { samplesBeside } from './streams/lengths.ts';
 import { areStreams, laneOptions, openStreams, orderOf, streamRows } from './streams/open-streams.ts';
 import { streamShard } from './streams/stream-shard.ts';
-import { noting } from './table-samples.ts';
 
 /** Where it feeds one picture and one text. */
 const pairOptions = {
