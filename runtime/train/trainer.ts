@@ -7,7 +7,7 @@
  * checkpoints is given by the caller.
  */
 import { fail } from '../../grammar/diagnostics.ts';
-import type { BatchSource, DataCursor } from '../data/types.ts';
+import type { BatchSource, DataCursor, ShardLosses } from '../data/types.ts';
 import { learningRate, type Schedule } from './schedule.ts';
 import type {
   LossScaling,
@@ -53,6 +53,7 @@ interface Started {
   readonly dataWait: number;
   readonly skipped: number;
   readonly repeatedTexts: number | undefined;
+  readonly lacked: ShardLosses | undefined;
   readonly epoch: number;
   readonly result: Promise<StepResult>;
 }
@@ -84,7 +85,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
   let last = loop.now();
 
   const report = async (): Promise<void> => {
-    const { step, lr, dataWait, skipped, repeatedTexts, epoch, result } = started.shift()!;
+    const { step, lr, dataWait, skipped, repeatedTexts, lacked, epoch, result } = started.shift()!;
     const { loss, terms, gradNorm, scalars, scaling } = await result;
     if (scaling?.overflow) checkOverflows(step, scaling);
     else if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) failNotFinite(step, loss, gradNorm, lr);
@@ -103,6 +104,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
       data_wait_ms: rounded(dataWait),
       skipped,
       ...(repeatedTexts === undefined ? {} : { repeated_texts: repeatedTexts }),
+      ...(lacked === undefined ? {} : { left_out: lacked.leftOut, shards_in_error: lacked.inError }),
       epoch,
     });
   };
@@ -128,6 +130,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
         dataWait,
         skipped: batch.skipped,
         repeatedTexts: batch.repeatedTexts,
+        lacked: batch.lacked,
         epoch,
         result,
       });

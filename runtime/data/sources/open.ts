@@ -119,9 +119,9 @@ const longWait = 30_000;
 
 /** The next batch; while it does not come, what it waits for is said. */
 async function saying(source: BatchSource, note: SourceContext['note']) {
-  const began = performance.now();
+  let seconds = 0;
   const timer = setInterval(() => {
-    const seconds = Math.round((performance.now() - began) / 1000);
+    seconds += longWait / 1000;
     note?.(`waiting for data for ${seconds} s: ${source.waitingFor?.() ?? 'the next batch'}`);
   }, longWait);
   try {

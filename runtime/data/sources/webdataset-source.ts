@@ -118,11 +118,11 @@ export async function openWebdataset(
       context,
     );
   }
-  const { rows, digest } = await openShards({ call, paths, selection, keep, name }, context);
+  const { rows, digest, lacked } = await openShards({ call, paths, selection, keep, name }, context);
   const fed = await open(rows, decodingOf(order));
   const identity = sampleIdentity(call, {
     rows: `${rows.count} of digest ${await readIdentity(digest, read)}`,
     order,
   });
-  return new Samples(rows, fed, { ...order, identity }, context);
+  return new Samples(rows, fed, { ...order, identity, lacked }, context);
 }

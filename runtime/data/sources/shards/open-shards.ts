@@ -5,6 +5,7 @@ import { DiagnosticError } from '../../../../grammar/diagnostics.ts';
 import { cacheFolder } from '../../../node/cache-folder.ts';
 import { reasonOf } from '../../files/atomic.ts';
 import { failAt } from '../../options.ts';
+import type { ShardLosses } from '../../types.ts';
 import type { SourceContext } from '../source-context.ts';
 import { type CachedIndex, indexPath, loadIndex, storeIndex } from './index-cache.ts';
 import type { KeyList } from './key-list.ts';
@@ -21,6 +22,7 @@ interface Opened {
   readonly rows: ShardRows;
   /** Of all keys and texts. */
   readonly digest: string;
+  readonly lacked: ShardLosses;
 }
 
 interface Shards {
@@ -107,7 +109,8 @@ export async function openShards(shards: Shards, { warn, note }: SourceContext):
       message: `${errors.length} of ${paths.length} shards are in error: ${shown}${errors.length > named ? '; …' : ''}`,
     });
   warnLeft(name, left, rows.count, warn);
-  return { rows, digest: digest.digest('hex').slice(0, 16) };
+  const leftOut = [...left.values()].reduce((a, b) => a + b, 0);
+  return { rows, digest: digest.digest('hex').slice(0, 16), lacked: { leftOut, inError: errors.length } };
 }
 
 /** Milliseconds between two lines on what is done. */

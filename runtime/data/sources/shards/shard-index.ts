@@ -72,8 +72,8 @@ class IndexBuilder {
 
   add(sample: Gathered<IndexedMember>): void {
     const { key } = sample;
+    if (this.#keep?.has(key) === false) return;
     try {
-      if (this.#keep?.has(key) === false) throw new Unusable('not in the list to keep');
       const members = this.#selection.choose(sample);
       const texts = members.map(({ extension, content }, slot) =>
         this.#selection.slots[slot]!.text ? textOf(content, extension) : '',
