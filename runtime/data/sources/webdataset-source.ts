@@ -100,6 +100,12 @@ export async function openWebdataset(
         'a recipe of a package runs no command',
         'copy the recipe out of the package, and read it first',
       );
+    if (selection.beside.length > 0)
+      failAt(
+        call,
+        'Z522',
+        'columns of the parquet beside shards need shards that lie uncompressed on a local disk',
+      );
     // What streams by is decoded once.
     const fed = await open({ path: name }, { ...decodingOf(order), cacheBytes: 0 });
     const wanted = { selection, keep };

@@ -7,6 +7,7 @@ import { reasonOf } from '../../files/atomic.ts';
 import { failAt } from '../../options.ts';
 import type { ShardLosses } from '../../types.ts';
 import type { SourceContext } from '../source-context.ts';
+import { besideStamp } from './beside.ts';
 import { type CachedIndex, indexPath, loadIndex, storeIndex } from './index-cache.ts';
 import type { KeyList } from './key-list.ts';
 import type { Selection } from './selection.ts';
@@ -44,7 +45,8 @@ function viewOf({ selection, keep, call }: Shards): string {
 async function indexOf(path: string, shards: Shards, view: string): Promise<CachedIndex> {
   const { selection, keep } = shards;
   const slots = selection.slots.length;
-  const cache = await indexPath(path, view, cacheFolder());
+  const stamp = selection.beside.length === 0 ? '' : await besideStamp(path);
+  const cache = await indexPath(path, `${view}${stamp}`, cacheFolder());
   const known = cache === undefined ? undefined : await loadIndex(cache, slots);
   if (known !== undefined) return known;
   try {

@@ -1,5 +1,6 @@
 /** Local shards as a source: which samples they give, in which order, and what is said of those left out. */
 import {
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -14,8 +15,11 @@ import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vites
 import type { StaticValueData } from '../../../../compiler/model/types.ts';
 import type { Diagnostic } from '../../../../grammar/diagnostics.ts';
 import { openBatchSource } from '../../../../runtime/data/sources/open.ts';
-import { loadIndex } from '../../../../runtime/data/sources/shards/index-cache.ts';
+import { loadIndex, storeIndex } from '../../../../runtime/data/sources/shards/index-cache.ts';
 import { expandShards } from '../../../../runtime/data/sources/shards/list.ts';
+import { Selection } from '../../../../runtime/data/sources/shards/selection.ts';
+import { indexShard } from '../../../../runtime/data/sources/shards/shard-index.ts';
+import { ShardRows } from '../../../../runtime/data/sources/shards/shard-rows.ts';
 import type { BatchSource } from '../../../../runtime/data/types.ts';
 import { encodeNpy } from '../../../../zoo/cli/npy.ts';
 import { writeTar } from '../../../support/files/tar.ts';
@@ -29,6 +33,7 @@ import {
 } from '../../../support/training/pair-source.ts';
 import { staticCall as call } from '../../../support/training/static-call.ts';
 
+const fixtures = new URL('../../../fixtures/shards/', import.meta.url).pathname;
 const root = mkdtempSync(join(tmpdir(), 'zooc-webdataset-'));
 afterAll(() => rmSync(root, { recursive: true }));
 
@@ -313,6 +318,35 @@ describe('webdataset', () => {
     expect([...inputs.get('dose')!]).toEqual([0, 0.25, 0.5, 0.75]);
     expect([...inputs.get('mel')!]).toEqual([0, -0, 1, -1, 2, -2, 3, -3]);
     expect(said()).toEqual(['Z419 a.tar: 1 of 5 samples are left out: 1 × no json']);
+  });
+
+  it('takes columns of the parquet beside a shard by key, from memory and from the cache', async () => {
+    const members: Members = [];
+    for (const i of [1, 2, 3, 4]) members.push([`00000000${i}.jpg`, await pictureOf(i)]);
+    await writeTar(join(folder, 'a.tar'), members);
+    const beside = { text: 'parquet.caption', shuffle: false };
+    await expect(open('a.tar', beside)).rejects.toThrow('a.parquet: no such file');
+    copyFileSync(join(fixtures, 'img2dataset.parquet'), join(folder, 'a.parquet'));
+    const source = await open('a.tar', beside);
+    const [batch] = await takeBatches(source, 1);
+    expect(levelsOf(batch!).map(numberOf)).toEqual([1, 2, 3, 4]);
+    expect(await captionsOf(batch!)).toEqual(['number 1', 'number 2', 'number 3', 'number 4']);
+    const dose = { name: 'dose', dtype: 'f32', sizes: [] } as const;
+    const column = call('number', ['parquet.similarity']);
+    const data = call('webdataset', ['a.tar'], { shuffle: false, inputs: { fields: { dose: column } } });
+    const numbers = await openBatchSource(data, { folder, batch: 4, seed: 1, inputs: [dose] });
+    opened.push(numbers);
+    expect([...(await numbers.next()).inputs.get('dose')!]).toEqual([1 / 8, 2 / 8, 3 / 8, 4 / 8]);
+    const selection = new Selection([
+      { columns: ['parquet.caption'], holds: 'text', open: () => Promise.reject() },
+    ]);
+    const path = join(folder, 'cache', 'one.idx');
+    const index = await indexShard(join(folder, 'a.tar'), selection);
+    const place = (await storeIndex(path, index, 1))!;
+    const cached = new ShardRows('a.tar', selection, 0);
+    cached.add(join(folder, 'a.tar'), { index, place });
+    expect((await cached.row(2)).text('parquet.caption')).toBe('number 3');
+    expect((await cached.row(0)).name).toBe(`${join(folder, 'a.tar')}: 000000001`);
   });
 
   const mistakes: [string, StaticValueData, Record<string, StaticValueData>, string][] = [
