@@ -25,6 +25,10 @@ export interface OwnColumns {
   readonly skipped: number;
   /** Samples of the batch with a text that another one before has, too; absent where no text is fed. */
   readonly repeated_texts?: number;
+  /** Samples of shards that were left out so far for want of a picture or caption; absent where there are no shards. */
+  readonly left_out?: number;
+  /** Shards so far that could not be read, or not to their end. */
+  readonly shards_in_error?: number;
   readonly epoch: number;
 }
 
@@ -40,6 +44,8 @@ const own: Readonly<Record<keyof OwnColumns, true>> = {
   exchange_wait_ms: true,
   skipped: true,
   repeated_texts: true,
+  left_out: true,
+  shards_in_error: true,
   epoch: true,
 };
 

@@ -33,6 +33,15 @@ export interface Batch {
   readonly skipped: number;
   /** Samples with a text that another one before has, too; absent where no text is fed. */
   readonly repeatedTexts?: number;
+  /** What shards lacked so far; absent where there are none. */
+  readonly lacked?: ShardLosses;
+}
+
+export interface ShardLosses {
+  /** Samples without picture, caption or what else is wanted. */
+  readonly leftOut: number;
+  /** Shards that could not be read, or not to their end. */
+  readonly inError: number;
 }
 
 /** What batches are made of, in words short enough to be compared; of a digest a part. */

@@ -7,7 +7,7 @@
  * checkpoints is given by the caller.
  */
 import { fail } from '../../grammar/diagnostics.ts';
-import type { Batch, BatchSource, DataCursor } from '../data/types.ts';
+import type { Batch, BatchSource, DataCursor, ShardLosses } from '../data/types.ts';
 import { allNumbers, type Collective } from '../dist/collective.ts';
 import { learningRate, type Schedule } from './schedule.ts';
 import type {
@@ -58,6 +58,7 @@ interface Started {
   readonly dataWait: number;
   readonly skipped: number;
   readonly repeatedTexts: number | undefined;
+  readonly lacked: ShardLosses | undefined;
   readonly epoch: number;
   readonly result: Promise<StepResult>;
 }
@@ -89,7 +90,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
   let last = loop.now();
 
   const report = async (): Promise<void> => {
-    const { step, lr, dataWait, skipped, repeatedTexts, epoch, result } = started.shift()!;
+    const { step, lr, dataWait, skipped, repeatedTexts, lacked, epoch, result } = started.shift()!;
     const { loss, terms, gradNorm, scalars, scaling, exchangeMs } = await result;
     if (scaling?.overflow) checkOverflows(step, scaling);
     else if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) failNotFinite(step, loss, gradNorm, lr);
@@ -109,6 +110,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
       ...(exchangeMs === undefined ? {} : { exchange_wait_ms: rounded(exchangeMs) }),
       skipped,
       ...(repeatedTexts === undefined ? {} : { repeated_texts: repeatedTexts }),
+      ...(lacked === undefined ? {} : { left_out: lacked.leftOut, shards_in_error: lacked.inError }),
       epoch,
     });
   };
@@ -135,6 +137,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
         dataWait,
         skipped: batch.skipped,
         repeatedTexts: batch.repeatedTexts,
+        lacked: batch.lacked,
         epoch,
         result,
       });

@@ -142,7 +142,7 @@ program
   )
   .addOption(setOption())
   .addOption(jsonOption())
-  .action(async (recipe, options) => (await import('./verbs/plan.ts')).plan(recipe, options));
+  .action(async (recipe, options) => (await import('./verbs/training/plan.ts')).plan(recipe, options));
 
 program
   .command('run')
@@ -189,7 +189,7 @@ program
     // Before anything else: what a run needs takes seconds to load, and preemption does not wait.
     const signal = listenForStop(note);
     try {
-      await (await import('./verbs/train.ts')).train(recipe, options, signal);
+      await (await import('./verbs/training/train.ts')).train(recipe, options, signal);
     } finally {
       signal.release();
     }
@@ -200,7 +200,7 @@ program
   .description('report.html of one run, or of several side by side: curves, model, memory, results, pictures')
   .argument('<dirs...>', 'folders that train wrote')
   .option('--out <file>', 'file to write (default: report.html in the folder; here, of several)')
-  .action(async (dirs, options) => (await import('./verbs/report.ts')).report(dirs, options));
+  .action(async (dirs, options) => (await import('./verbs/training/report.ts')).report(dirs, options));
 
 program
   .command('export')
@@ -314,7 +314,7 @@ program
   .option('--quote <character>', 'around cells (default: "), or none')
   .option('--encoding <name>', 'of the table (default: found)')
   .addOption(jsonOption())
-  .action(async (table, options) => (await import('./verbs/shards.ts')).shards(table, options));
+  .action(async (table, options) => (await import('./verbs/training/shards.ts')).shards(table, options));
 
 program
   .command('devices')

@@ -11,7 +11,7 @@ import { reasonOf, writeAtomically, writeFully } from '../../runtime/data/files/
 import { readWhole } from '../../runtime/data/files/data-file.ts';
 import { type Format, recognise } from '../../runtime/data/pictures/formats/recognise.ts';
 import { pathIn } from '../../runtime/data/sources/columns/path.ts';
-import { readCsvTable, type TableFormat } from '../../runtime/data/sources/csv-table.ts';
+import { readCsvTable, type TableFormat } from '../../runtime/data/sources/rows/csv-table.ts';
 import { makeFolder } from './folder.ts';
 
 export interface ShardsRequest extends Omit<TableFormat, 'warn'> {

@@ -74,6 +74,13 @@ interface Slot {
   readonly pending: Map<number, Waiting>;
 }
 
+/** Sent to another thread, a view takes the whole memory behind it along. */
+export function compact(file: DataFile): DataFile {
+  if (typeof file === 'string' || !('bytes' in file)) return file;
+  const { bytes } = file;
+  return bytes.byteLength === bytes.buffer.byteLength ? file : { ...file, bytes: bytes.slice() };
+}
+
 export class DecodePool {
   readonly #slots: Slot[];
   readonly #queue: Waiting[] = [];
@@ -128,7 +135,7 @@ export class DecodePool {
       const id = this.#next++;
       slot.pending.set(id, waiting);
       slot.worker.ref();
-      slot.worker.postMessage({ id, file: waiting.file } satisfies DecodeRequest);
+      slot.worker.postMessage({ id, file: compact(waiting.file) } satisfies DecodeRequest);
     }
   }
 

@@ -14,10 +14,10 @@ import type { BatchSource, Feeds } from '../types.ts';
 import { PrefetchedSource } from './batches/prefetch.ts';
 import { readAhead, SampleBatches } from './batches/sample-batches.ts';
 import { pathIn } from './columns/path.ts';
-import { openCsv } from './csv-source.ts';
 import { tablesIdentity } from './identity.ts';
-import { openImageFolder } from './image-folder.ts';
 import { openParquetFiles } from './parquet-source.ts';
+import { openCsv } from './rows/csv-source.ts';
+import { openImageFolder } from './rows/image-folder.ts';
 import { Samples } from './samples.ts';
 import type { SourceContext } from './source-context.ts';
 import { openTables } from './tables.ts';
@@ -119,9 +119,9 @@ const longWait = 30_000;
 
 /** The next batch; while it does not come, what it waits for is said. */
 async function saying(source: BatchSource, note: SourceContext['note']) {
-  const began = performance.now();
+  let seconds = 0;
   const timer = setInterval(() => {
-    const seconds = Math.round((performance.now() - began) / 1000);
+    seconds += longWait / 1000;
     note?.(`waiting for data for ${seconds} s: ${source.waitingFor?.() ?? 'the next batch'}`);
   }, longWait);
   try {

@@ -13,13 +13,13 @@ import { pathIn } from './columns/path.ts';
 import { pictureOptions } from './columns/picture.ts';
 import type { Row } from './columns/row.ts';
 import { readIdentity, sampleIdentity } from './identity.ts';
+import { noting } from './rows/table-samples.ts';
 import { decodingOf, sampleOptions } from './sample-options.ts';
 import { FedColumns } from './samples.ts';
 import { expandShards } from './shards/list.ts';
 import { decodeUtf8, Unusable } from './shards/selection.ts';
 import type { SourceContext } from './source-context.ts';
 import { laneOptions, openStreams, orderOf } from './streams/open-streams.ts';
-import { noting } from './table-samples.ts';
 
 /** Where it feeds one picture and one text. */
 const pairOptions = {

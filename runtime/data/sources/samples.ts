@@ -8,7 +8,7 @@ import type { ModelInput } from '../../../compiler/model/types.ts';
 import { reasonOf } from '../files/atomic.ts';
 import { randomBelow, randomKey, randomOrder } from '../random.ts';
 import { elementCount } from '../safetensors/header.ts';
-import type { DataIdentity, Feeds } from '../types.ts';
+import type { DataIdentity, Feeds, ShardLosses } from '../types.ts';
 import type { Column, Fill } from './columns/column.ts';
 import { PictureShelf, type PictureStores } from './columns/pictures.ts';
 import type { Row, Rows } from './columns/row.ts';
@@ -97,13 +97,14 @@ export class Samples {
   /** In a mix, how often a sample is seen in an epoch. */
   readonly weight: number | undefined;
   readonly path: string;
+  readonly lacked: ShardLosses | undefined;
   readonly #reading = new Set<number>();
   readonly #orders = new Map<number, (place: number) => number>();
 
   constructor(
     rows: SampleRows,
     columns: FedColumns,
-    options: Ordering & { readonly identity: DataIdentity },
+    options: Ordering & { readonly identity: DataIdentity; readonly lacked?: ShardLosses },
     context: Pick<SourceContext, 'seed' | 'warn'>,
   ) {
     this.count = rows.count;
@@ -116,6 +117,7 @@ export class Samples {
     this.repeats = options.resampled;
     this.weight = options.weight;
     this.path = rows.path;
+    this.lacked = options.lacked;
   }
 
   /** The sample at a place of an epoch. */

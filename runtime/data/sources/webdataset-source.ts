@@ -8,6 +8,7 @@ import { columnsOf, type PairColumns } from './columns/open-columns.ts';
 import { pictureOptions } from './columns/picture.ts';
 import type { Rows } from './columns/row.ts';
 import { readIdentity, sampleIdentity } from './identity.ts';
+import { noting } from './rows/table-samples.ts';
 import { type Decoding, decodingOf, sampleOptions } from './sample-options.ts';
 import { FedColumns, Samples } from './samples.ts';
 import { readKeyList } from './shards/key-list.ts';
@@ -20,7 +21,6 @@ import { httpTiming } from './streams/http.ts';
 import { samplesBeside } from './streams/lengths.ts';
 import { areStreams, laneOptions, openStreams, orderOf, streamRows } from './streams/open-streams.ts';
 import { streamShard } from './streams/stream-shard.ts';
-import { noting } from './table-samples.ts';
 
 /** Where it feeds one picture and one text. */
 const pairOptions = {
@@ -100,6 +100,12 @@ export async function openWebdataset(
         'a recipe of a package runs no command',
         'copy the recipe out of the package, and read it first',
       );
+    if (selection.beside.length > 0)
+      failAt(
+        call,
+        'Z522',
+        'columns of the parquet beside shards need shards that lie uncompressed on a local disk',
+      );
     // What streams by is decoded once.
     const fed = await open({ path: name }, { ...decodingOf(order), cacheBytes: 0 });
     const wanted = { selection, keep };
@@ -118,11 +124,11 @@ export async function openWebdataset(
       context,
     );
   }
-  const { rows, digest } = await openShards({ call, paths, selection, keep, name }, context);
+  const { rows, digest, lacked } = await openShards({ call, paths, selection, keep, name }, context);
   const fed = await open(rows, decodingOf(order));
   const identity = sampleIdentity(call, {
     rows: `${rows.count} of digest ${await readIdentity(digest, read)}`,
     order,
   });
-  return new Samples(rows, fed, { ...order, identity }, context);
+  return new Samples(rows, fed, { ...order, identity, lacked }, context);
 }

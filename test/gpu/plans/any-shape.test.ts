@@ -12,7 +12,7 @@ import { classify } from '../../../zoo/cli/verbs/classify.ts';
 import { compile } from '../../../zoo/cli/verbs/compile.ts';
 import { exportVerb } from '../../../zoo/cli/verbs/export.ts';
 import { run as runVerb } from '../../../zoo/cli/verbs/run.ts';
-import { train } from '../../../zoo/cli/verbs/train.ts';
+import { train } from '../../../zoo/cli/verbs/training/train.ts';
 import type { DeviceChoice } from '../../../zoo/run/devices.ts';
 import { encodeSafetensors, readSafetensors, type Tensor } from '../../../zoo/weights/formats/safetensors.ts';
 import { memoryHost } from '../../errors/report.ts';

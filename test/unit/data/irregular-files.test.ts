@@ -13,7 +13,7 @@ import { reasonOf } from '../../../runtime/data/files/atomic.ts';
 import { readNpy } from '../../../runtime/data/files/npy.ts';
 import { readLines } from '../../../runtime/data/files/text-lines.ts';
 import { decodeImage } from '../../../runtime/data/pictures/open-picture.ts';
-import { readCsvTable } from '../../../runtime/data/sources/csv-table.ts';
+import { readCsvTable } from '../../../runtime/data/sources/rows/csv-table.ts';
 import { CheckpointStore } from '../../../runtime/train/node/checkpoints.ts';
 import { RunLock } from '../../../runtime/train/node/lock.ts';
 import { MetricsFile } from '../../../runtime/train/node/metrics.ts';

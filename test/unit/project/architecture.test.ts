@@ -88,7 +88,7 @@ function isNodePart(file: string): boolean {
 }
 
 function needsNode(target: string): boolean {
-  const packages = ['sharp', 'webgpu', 'koffi', '@commander-js', 'csv-parse'];
+  const packages = ['sharp', 'webgpu', 'koffi', '@commander-js', 'csv-parse', 'tar-stream'];
   const name = target.replace(/^node:/, '').split('/')[0]!;
   return target.startsWith('node:') || builtinModules.includes(target) || packages.includes(name);
 }

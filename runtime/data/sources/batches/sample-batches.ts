@@ -13,7 +13,7 @@ import type { ModelInput } from '../../../../compiler/model/types.ts';
 import { fail } from '../../../../grammar/diagnostics.ts';
 import type { HostArray } from '../../../types.ts';
 import { elementCount } from '../../safetensors/header.ts';
-import type { Batch, DataIdentity, Feeds } from '../../types.ts';
+import type { Batch, DataIdentity, Feeds, ShardLosses } from '../../types.ts';
 import type { Samples } from '../samples.ts';
 import type { SourceContext } from '../source-context.ts';
 import type { BatchMaker } from './prefetch.ts';
@@ -53,10 +53,15 @@ export class BatchArrays {
   }
 
   /** The batch that these arrays hold. */
-  finish(inputs: Feeds, skipped: number): Batch {
+  finish(inputs: Feeds, skipped: number, lacked: ShardLosses | undefined): Batch {
     const repeated = repeatedTexts(this.#context.inputs, inputs, this.#context.batch);
     this.#warnRepeated(repeated);
-    return { inputs, skipped, ...(repeated === undefined ? {} : { repeatedTexts: repeated }) };
+    return {
+      inputs,
+      skipped,
+      ...(repeated === undefined ? {} : { repeatedTexts: repeated }),
+      ...(lacked === undefined ? {} : { lacked }),
+    };
   }
 
   #fresh(): Feeds {
@@ -110,6 +115,7 @@ export class SampleBatches implements BatchMaker {
   readonly #parts: readonly Part[];
   readonly #rows: number;
   readonly #length: number;
+  readonly #lacked: ShardLosses | undefined;
   readonly #arrays: BatchArrays;
 
   /** @throws DiagnosticError Z418 where a batch would need a sample twice */
@@ -123,6 +129,7 @@ export class SampleBatches implements BatchMaker {
     this.#length = this.#parts.reduce((sum, { length }) => sum + length, 0);
     this.batchesPerEpoch = Math.floor(this.#length / this.#rows);
     this.identity = mixedIdentity(this.#parts);
+    this.#lacked = sumOf(sources.flatMap(({ lacked }) => lacked ?? []));
     for (const { samples, length } of this.#parts) this.#checkShare(samples, length);
   }
 
@@ -162,7 +169,7 @@ export class SampleBatches implements BatchMaker {
       }));
     }
     for (const { samples } of taken) samples.unreadable.tell();
-    return this.#arrays.finish(inputs, skipped);
+    return this.#arrays.finish(inputs, skipped, this.#lacked);
   }
 
   async #fill(inputs: Feeds, { samples, window }: Taken, { place, candidate }: Open) {
@@ -224,6 +231,14 @@ export class SampleBatches implements BatchMaker {
   async close(): Promise<void> {
     for (const { samples } of this.#parts) await samples.close();
   }
+}
+
+function sumOf(losses: readonly ShardLosses[]): ShardLosses | undefined {
+  if (losses.length === 0) return undefined;
+  return {
+    leftOut: losses.reduce((sum, { leftOut }) => sum + leftOut, 0),
+    inError: losses.reduce((sum, { inError }) => sum + inError, 0),
+  };
 }
 
 function mixedIdentity(parts: readonly Part[]): DataIdentity {

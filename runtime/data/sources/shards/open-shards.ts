@@ -5,7 +5,9 @@ import { DiagnosticError } from '../../../../grammar/diagnostics.ts';
 import { cacheFolder } from '../../../node/cache-folder.ts';
 import { reasonOf } from '../../files/atomic.ts';
 import { failAt } from '../../options.ts';
+import type { ShardLosses } from '../../types.ts';
 import type { SourceContext } from '../source-context.ts';
+import { besideStamp } from './beside.ts';
 import { type CachedIndex, indexPath, loadIndex, storeIndex } from './index-cache.ts';
 import type { KeyList } from './key-list.ts';
 import type { Selection } from './selection.ts';
@@ -21,6 +23,7 @@ interface Opened {
   readonly rows: ShardRows;
   /** Of all keys and texts. */
   readonly digest: string;
+  readonly lacked: ShardLosses;
 }
 
 interface Shards {
@@ -42,7 +45,8 @@ function viewOf({ selection, keep, call }: Shards): string {
 async function indexOf(path: string, shards: Shards, view: string): Promise<CachedIndex> {
   const { selection, keep } = shards;
   const slots = selection.slots.length;
-  const cache = await indexPath(path, view, cacheFolder());
+  const stamp = selection.beside.length === 0 ? '' : await besideStamp(path);
+  const cache = await indexPath(path, `${view}${stamp}`, cacheFolder());
   const known = cache === undefined ? undefined : await loadIndex(cache, slots);
   if (known !== undefined) return known;
   try {
@@ -107,7 +111,8 @@ export async function openShards(shards: Shards, { warn, note }: SourceContext):
       message: `${errors.length} of ${paths.length} shards are in error: ${shown}${errors.length > named ? '; …' : ''}`,
     });
   warnLeft(name, left, rows.count, warn);
-  return { rows, digest: digest.digest('hex').slice(0, 16) };
+  const leftOut = [...left.values()].reduce((a, b) => a + b, 0);
+  return { rows, digest: digest.digest('hex').slice(0, 16), lacked: { leftOut, inError: errors.length } };
 }
 
 /** Milliseconds between two lines on what is done. */

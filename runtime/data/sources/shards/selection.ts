@@ -2,9 +2,10 @@
  * What of a sample's members is used, and which samples are left out for want of it.
  *
  * A column is an extension or several, of which the first that is there counts (`jpg;png`), or a field of a JSON
- * member (`json.caption`).
+ * member (`json.caption`), or of img2dataset's parquet beside the shard (`parquet.similarity`).
  */
 import type { Column } from '../columns/column.ts';
+import { besideExtension } from './beside.ts';
 import type { Gathered } from './members.ts';
 
 /** A member that samples must have. */
@@ -24,7 +25,8 @@ interface Place {
 /** Why a sample cannot be used. */
 export class Unusable extends Error {}
 
-const jsonColumn = /^(json)\.(.+)$/s;
+/** Fields of the member `json`, and columns of the parquet file beside the shard. */
+const fieldColumn = /^(json|parquet)\.(.+)$/s;
 
 function extensionsOf(column: string): string[] {
   return column
@@ -73,7 +75,7 @@ export class Selection {
       if (lacks !== undefined) lacking.push(lacks);
       for (const name of names) {
         if (this.#places.has(name)) continue;
-        const [, member = name, field] = jsonColumn.exec(name) ?? [];
+        const [, member = name, field] = fieldColumn.exec(name) ?? [];
         const extensions = extensionsOf(member);
         const text = holds === 'text';
         const known = slots.findIndex(
@@ -99,6 +101,13 @@ export class Selection {
   check(texts: Texts): void {
     const cell = this.reader(texts);
     if (this.#lacking.some((lacks) => lacks(cell))) throw new Unusable('a blank caption');
+  }
+
+  /** Columns of the parquet file beside a shard. */
+  get beside(): string[] {
+    return [...this.#places].flatMap(([column, { field }]) =>
+      field !== undefined && column.startsWith(`${besideExtension}.`) ? field : [],
+    );
   }
 
   slotOf(column: string): number {

@@ -5,6 +5,7 @@
  * a shard that is cut off or damaged gives the samples before that place.
  */
 import { createHash, type Hash } from 'node:crypto';
+import { besideExtension, readBeside } from './beside.ts';
 import type { KeyList } from './key-list.ts';
 import { type Gathered, Grouping } from './members.ts';
 import { decodeUtf8, longestText, type Selection, Unusable } from './selection.ts';
@@ -14,7 +15,7 @@ export interface ShardIndex {
   readonly count: number;
   /** `recordBytes` for each sample. */
   readonly records: Uint8Array;
-  /** Keys, one behind the other. */
+  /** Keys and inline texts, one behind the other. */
   readonly keys: Uint8Array;
   /** Samples that are left out, by reason. */
   readonly left: Readonly<Record<string, number>>;
@@ -30,7 +31,7 @@ export interface Found {
   readonly members: readonly { readonly offset: number; readonly size: number }[];
 }
 
-/** An offset and a size for each slot, then place and length of the key. */
+/** An offset and a size for each slot, then place and length of the key. Offset -1 - n is place n among the keys. */
 export function recordBytes(slots: number): number {
   return slots * 12 + 8;
 }
@@ -72,8 +73,8 @@ class IndexBuilder {
 
   add(sample: Gathered<IndexedMember>): void {
     const { key } = sample;
+    if (this.#keep?.has(key) === false) return;
     try {
-      if (this.#keep?.has(key) === false) throw new Unusable('not in the list to keep');
       const members = this.#selection.choose(sample);
       const texts = members.map(({ extension, content }, slot) =>
         this.#selection.slots[slot]!.text ? textOf(content, extension) : '',
@@ -101,8 +102,9 @@ class IndexBuilder {
   #write(key: string, members: readonly IndexedMember[]): void {
     const record = Buffer.alloc(recordBytes(members.length));
     let at = 0;
-    for (const { offset, size } of members) {
-      at = record.writeDoubleLE(offset, at);
+    for (const { offset, size, inline, content } of members) {
+      at = record.writeDoubleLE(inline === true ? -1 - this.#keys.length : offset, at);
+      if (inline === true) this.#keys.add(content!);
       at = record.writeUInt32LE(Math.min(size, 0xffffffff), at);
     }
     const name = Buffer.from(key);
@@ -118,6 +120,8 @@ interface IndexedMember extends TarMember {
   readonly extension: string;
   /** Of texts. */
   readonly content: Uint8Array | undefined;
+  /** Whether the index has the content itself, which no member has. */
+  readonly inline?: boolean;
 }
 
 function textOf(content: Uint8Array | undefined, extension: string): string {
@@ -133,6 +137,9 @@ export async function indexShard(path: string, selection: Selection, keep?: KeyL
   const builder = new IndexBuilder(selection, keep);
   const grouping = new Grouping<IndexedMember>();
   const texts = new Set(selection.slots.flatMap(({ extensions, text }) => (text ? extensions : [])));
+  const { beside } = selection;
+  const rows = beside.length === 0 ? undefined : await readBeside(path, beside);
+  const add = (sample: Gathered<IndexedMember>) => builder.add(withRow(sample, rows));
   let error: string | undefined;
   try {
     await withReader(path, async (reader) => {
@@ -140,7 +147,7 @@ export async function indexShard(path: string, selection: Selection, keep?: KeyL
         const extension = extensionOf(member.name);
         const content = texts.has(extension) ? await contentOf(reader, member) : undefined;
         const ended = grouping.add(member.name, { ...member, extension, content });
-        if (ended !== undefined) builder.add(ended);
+        if (ended !== undefined) add(ended);
       }
     });
   } catch (failure) {
@@ -148,8 +155,27 @@ export async function indexShard(path: string, selection: Selection, keep?: KeyL
     error = failure.message;
   }
   const last = grouping.end();
-  if (last !== undefined) builder.add(last);
+  if (last !== undefined) add(last);
   return builder.finish(error);
+}
+
+/** A sample with its row of the parquet file beside the shard as a further member. */
+function withRow(
+  sample: Gathered<IndexedMember>,
+  rows: ReadonlyMap<string, string> | undefined,
+): Gathered<IndexedMember> {
+  const text = rows?.get(sample.key);
+  if (text === undefined) return sample;
+  const content = Buffer.from(text);
+  const member = {
+    name: besideExtension,
+    extension: besideExtension,
+    offset: 0,
+    size: content.length,
+    content,
+    inline: true,
+  };
+  return { key: sample.key, members: new Map([...sample.members, [besideExtension, member]]) };
 }
 
 /** As `parseMember` gives it. */

@@ -4,9 +4,7 @@
  * Indices stay in memory as far as there is room, those of further shards are read from the cache, a record at a
  * time: 10^8 samples take a few numbers a shard.
  */
-import { open } from 'node:fs/promises';
 import { withBytes } from '../../files/data-file.ts';
-import { readFully } from '../../files/read-fully.ts';
 import type { Row } from '../columns/row.ts';
 import type { SampleRows } from '../samples.ts';
 import type { CachedIndex } from './index-cache.ts';
@@ -54,13 +52,14 @@ export class ShardRows implements SampleRows {
   async row(number: number): Promise<Row> {
     const shard = this.#shardOf(number);
     const { path } = this.#shards[shard]!;
-    const { key, members } = await this.#find(this.#shards[shard]!, number - this.#before[shard]!);
+    const { key, members, keysAt } = await this.#find(this.#shards[shard]!, number - this.#before[shard]!);
     const { slots } = this.#selection;
     const file = (slot: number) => ({ path, ...members[slot]!, name: memberName(key, slots[slot]!) });
     const texts = await Promise.all(
       slots.map(async ({ text, extensions }, slot) => {
         if (!text) return '';
-        const { size } = members[slot]!;
+        const { size, offset } = members[slot]!;
+        if (offset < 0) return decodeUtf8(await keysAt(-1 - offset, size), extensions[0]!);
         return decodeUtf8(await withBytes(file(slot), (reader) => reader.read(0, size)), extensions[0]!);
       }),
     );
@@ -87,19 +86,21 @@ export class ShardRows implements SampleRows {
     const length = recordBytes(slots.length);
     const at = index * length;
     if (kept !== undefined) {
-      const { members, keyAt, keyLength } = readRecord(kept.records.subarray(at, at + length), slots.length);
-      return { members, key: keyIn(kept.keys.subarray(keyAt, keyAt + keyLength)) };
+      const keysAt = async (from: number, size: number) => kept.keys.subarray(from, from + size);
+      return withKey(readRecord(kept.records.subarray(at, at + length), slots.length), keysAt);
     }
-    const { path, recordsAt, keysAt } = place!;
-    const file = await open(path, 'r');
-    try {
-      const record = await readFully(file, recordsAt + at, length, path);
-      const { members, keyAt, keyLength } = readRecord(record, slots.length);
-      return { members, key: keyIn(await readFully(file, keysAt + keyAt, keyLength, path)) };
-    } finally {
-      await file.close();
-    }
+    const { path, recordsAt, keysAt: keys } = place!;
+    const part = (from: number, size: number) =>
+      withBytes({ path, offset: from, size, name: '' }, (reader) => reader.read(0, size));
+    const record = readRecord(await part(recordsAt + at, length), slots.length);
+    return withKey(record, (from, size) => part(keys + from, size));
   }
+}
+
+type KeysAt = (from: number, size: number) => Promise<Uint8Array>;
+
+async function withKey({ members, keyAt, keyLength }: ReturnType<typeof readRecord>, keysAt: KeysAt) {
+  return { members, key: keyIn(await keysAt(keyAt, keyLength)), keysAt };
 }
 
 function keyIn(bytes: Uint8Array): string {

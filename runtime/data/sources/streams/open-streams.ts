@@ -5,7 +5,7 @@ import type { StaticCall } from '../../../../compiler/model/types.ts';
 import { reasonOf } from '../../files/atomic.ts';
 import { withBytes } from '../../files/data-file.ts';
 import { randomKey, randomOrder } from '../../random.ts';
-import type { BatchSource, DataIdentity } from '../../types.ts';
+import type { BatchSource, DataIdentity, ShardLosses } from '../../types.ts';
 import type { Row } from '../columns/row.ts';
 import { UnreadablePictures } from '../columns/unreadable.ts';
 import type { Ordering } from '../sample-options.ts';
@@ -96,6 +96,10 @@ class StreamTroubles {
     this.#warn = warn;
   }
 
+  get losses(): ShardLosses {
+    return { leftOut: [...this.#left.values()].reduce((a, b) => a + b, 0), inError: this.#failed.size };
+  }
+
   leave(reason: string): void {
     this.#left.set(reason, (this.#left.get(reason) ?? 0) + 1);
   }
@@ -160,6 +164,7 @@ export function openStreams(streams: Streams, context: SourceContext): BatchSour
       const own = resampled ? all : all.filter((place) => place % lanes === lane).map(spread);
       return new Lane({ seed: context.seed, lane, shards: own, resampled, shuffle, block, open }, state);
     },
+    lacked: () => troubles.losses,
     close: () => {
       control.abort();
       troubles.close();

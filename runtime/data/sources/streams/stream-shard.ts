@@ -25,9 +25,8 @@ interface StreamedMember {
 }
 
 /** @throws Unusable */
-function rowOf(shard: string, sample: Gathered<StreamedMember>, { selection, keep }: Wanted): Row {
+function rowOf(shard: string, sample: Gathered<StreamedMember>, { selection }: Wanted): Row {
   const { key } = sample;
-  if (keep?.has(key) === false) throw new Unusable('not in the list to keep');
   const members = selection.choose(sample).map(({ extension, bytes }) => {
     if (bytes === undefined) throw new Unusable(`${extension} that is too large`);
     return { extension, bytes };
@@ -110,6 +109,7 @@ export async function* streamShard(
 }
 
 function usable(shard: string, sample: Gathered<StreamedMember>, wanted: Wanted): Row | undefined {
+  if (wanted.keep?.has(sample.key) === false) return undefined;
   try {
     return rowOf(shard, sample, wanted);
   } catch (error) {

@@ -5,7 +5,7 @@
  * number of ranks that divides the lanes, each rank reads its own lanes alone.
  */
 import { fail } from '../../../../grammar/diagnostics.ts';
-import type { Batch, BatchSource, DataCursor, DataIdentity } from '../../types.ts';
+import type { Batch, BatchSource, DataCursor, DataIdentity, ShardLosses } from '../../types.ts';
 import { BatchArrays } from '../batches/sample-batches.ts';
 import type { UnreadablePictures } from '../columns/unreadable.ts';
 import type { FedColumns, ReadSample } from '../samples.ts';
@@ -25,6 +25,7 @@ interface StreamParts {
   openLane(lane: number, state: LaneState): Lane;
   /** Ends what is being read. */
   close(): void;
+  lacked(): ShardLosses;
   /** Shards that are being read, in words. */
   waiting(): string;
 }
@@ -145,7 +146,10 @@ export class StreamSource implements BatchSource {
       if (skipped === 0) skipped = open.length;
     }
     unreadable.tell();
-    return { batch: this.#arrays.finish(inputs, skipped), states: lanes.map(({ state }) => state) };
+    return {
+      batch: this.#arrays.finish(inputs, skipped, this.#parts.lacked()),
+      states: lanes.map(({ state }) => state),
+    };
   }
 
   /** The next sample of a place's lane, or of the next one where that has come to nothing; none that the batch has. */

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { StaticValueData } from '../../../../compiler/model/types.ts';
 import type { Diagnostic } from '../../../../grammar/diagnostics.ts';
 import type { Batch, BatchSource, DataCursor } from '../../../../runtime/data/types.ts';
@@ -216,13 +216,21 @@ describe('streamed shards', () => {
     expect((await open('stats/{00..01}.tar.gz')).batchesPerEpoch).toBe(2);
   });
 
-  it('say what they wait for', async () => {
+  it('say after half a minute what they wait for', async () => {
     server.faults.set(name(0), { stall: 100 });
-    const source = await open(`${address}/00.tar`, {}, { timing: { backOff: 5, silence: 60_000 } });
+    const notes: string[] = [];
+    const timing = { backOff: 5, silence: 60_000 };
+    const source = await open(`${address}/00.tar`, {}, { timing, note: (text) => notes.push(text) });
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const next = source.next().catch(() => undefined);
     while (!server.asked.includes('00.tar')) await new Promise((resolve) => setTimeout(resolve, 10));
-    expect(source.waitingFor!()).toBe(`${address}/00.tar (0 samples so far)`);
+    vi.advanceTimersByTime(61_000);
+    const what = `${address}/00.tar (0 samples so far)`;
+    expect(notes).toEqual([`waiting for data for 30 s: ${what}`, `waiting for data for 60 s: ${what}`]);
     await source.close();
     await next;
+    vi.advanceTimersByTime(61_000);
+    expect(notes.length).toBe(2);
+    vi.useRealTimers();
   });
 });

@@ -1,5 +1,6 @@
 /** Local shards as a source: which samples they give, in which order, and what is said of those left out. */
 import {
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -15,8 +16,11 @@ import { clipNormalization } from '../../../../compiler/model/index.ts';
 import type { StaticValueData } from '../../../../compiler/model/types.ts';
 import type { Diagnostic } from '../../../../grammar/diagnostics.ts';
 import { openBatchSource } from '../../../../runtime/data/sources/open.ts';
-import { loadIndex } from '../../../../runtime/data/sources/shards/index-cache.ts';
+import { loadIndex, storeIndex } from '../../../../runtime/data/sources/shards/index-cache.ts';
 import { expandShards } from '../../../../runtime/data/sources/shards/list.ts';
+import { Selection } from '../../../../runtime/data/sources/shards/selection.ts';
+import { indexShard } from '../../../../runtime/data/sources/shards/shard-index.ts';
+import { ShardRows } from '../../../../runtime/data/sources/shards/shard-rows.ts';
 import type { BatchSource } from '../../../../runtime/data/types.ts';
 import { encodeNpy } from '../../../../zoo/cli/npy.ts';
 import { writeTar } from '../../../support/files/tar.ts';
@@ -30,6 +34,7 @@ import {
 } from '../../../support/training/pair-source.ts';
 import { staticCall as call } from '../../../support/training/static-call.ts';
 
+const fixtures = new URL('../../../fixtures/shards/', import.meta.url).pathname;
 const root = mkdtempSync(join(tmpdir(), 'zooc-webdataset-'));
 afterAll(() => rmSync(root, { recursive: true }));
 
@@ -185,7 +190,7 @@ describe('webdataset', () => {
     writeFileSync(join(folder, 'list.txt'), '5\r\n0\n\nblank\n3');
     const some = await open('a.tar', { shuffle: false, keep: 'list.txt' }, { batch: 3, warn });
     expect(levelsOf((await takeBatches(some, 1))[0]!).map(numberOf)).toEqual([0, 3, 5]);
-    expect(said()[0]).toContain('7 × not in the list to keep, 1 × a blank caption');
+    expect(said()).toEqual(['Z419 a.tar: 1 of 4 samples are left out: 1 × a blank caption']);
   });
 
   it('uses the whole samples of shards in error, which are counted and named', async () => {
@@ -195,7 +200,9 @@ describe('webdataset', () => {
     writeFileSync(join(folder, '01.tar'), '<!DOCTYPE html>'.padEnd(5000));
     const source = await open('{00..04}.tar', {}, { batch: 12, warn });
     expect(source.batchesPerEpoch).toBe(1);
-    const numbers = levelsOf((await takeBatches(source, 1))[0]!).map(numberOf);
+    const next = await source.next();
+    expect(next.lacked).toEqual({ leftOut: 0, inError: 3 });
+    const numbers = levelsOf(next).map(numberOf);
     expect(numbers.toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 10, 11, 15, 16, 17, 18, 19]);
     expect(said()).toEqual([
       expect.stringMatching(
@@ -313,6 +320,41 @@ describe('webdataset', () => {
     expect([...inputs.get('dose')!]).toEqual([0, 0.25, 0.5, 0.75]);
     expect([...inputs.get('mel')!]).toEqual([0, -0, 1, -1, 2, -2, 3, -3]);
     expect(said()).toEqual(['Z419 a.tar: 1 of 5 samples are left out: 1 × no json']);
+  });
+
+  it('takes columns of the parquet beside a shard by key, from memory and from the cache', async () => {
+    const members: Members = [];
+    for (const i of [1, 2, 3, 4]) members.push([`00000000${i}.jpg`, await pictureOf(i)]);
+    await writeTar(join(folder, 'a.tar'), members);
+    const beside = { text: 'parquet.caption', shuffle: false };
+    await expect(open('a.tar', beside)).rejects.toThrow('a.parquet: no such file');
+    copyFileSync(join(fixtures, 'img2dataset.parquet'), join(folder, 'a.parquet'));
+    const source = await open('a.tar', beside);
+    const [batch] = await takeBatches(source, 1);
+    expect(levelsOf(batch!).map(numberOf)).toEqual([1, 2, 3, 4]);
+    expect(await captionsOf(batch!)).toEqual(['number 1', 'number 2', 'number 3', 'number 4']);
+    const dose = { name: 'dose', dtype: 'f32', sizes: [] } as const;
+    const column = call('number', ['parquet.similarity']);
+    const data = call('webdataset', ['a.tar'], { shuffle: false, inputs: { fields: { dose: column } } });
+    const numbers = await openBatchSource(data, {
+      folder,
+      batch: 4,
+      seed: 1,
+      normalization: clipNormalization,
+      inputs: [dose],
+    });
+    opened.push(numbers);
+    expect([...(await numbers.next()).inputs.get('dose')!]).toEqual([1 / 8, 2 / 8, 3 / 8, 4 / 8]);
+    const selection = new Selection([
+      { columns: ['parquet.caption'], holds: 'text', open: () => Promise.reject() },
+    ]);
+    const path = join(folder, 'cache', 'one.idx');
+    const index = await indexShard(join(folder, 'a.tar'), selection);
+    const place = (await storeIndex(path, index, 1))!;
+    const cached = new ShardRows('a.tar', selection, 0);
+    cached.add(join(folder, 'a.tar'), { index, place });
+    expect((await cached.row(2)).text('parquet.caption')).toBe('number 3');
+    expect((await cached.row(0)).name).toBe(`${join(folder, 'a.tar')}: 000000001`);
   });
 
   const mistakes: [string, StaticValueData, Record<string, StaticValueData>, string][] = [

@@ -1,21 +1,21 @@
 /**
  * `zooc plan`: what a recipe's step costs each of several ranks, by arithmetic; needs neither a GPU nor the ranks.
  */
-import { fail } from '../../../grammar/diagnostics.ts';
-import { renderDiagnostics } from '../../../grammar/render.ts';
+import { fail } from '../../../../grammar/diagnostics.ts';
+import { renderDiagnostics } from '../../../../grammar/render.ts';
 import {
   type Assumptions,
   costOfStep,
   type StepCost,
   type Traffic,
   usualAssumptions,
-} from '../../../runtime/dist/cost.ts';
-import { dividedAmong } from '../../../runtime/dist/share.ts';
-import { planTraining } from '../../../runtime/train/plan.ts';
-import { checkSupported } from '../../../runtime/train/supported.ts';
-import { loadRecipe, parseCount } from '../models.ts';
-import { count, gigaflop, note, print, printJson, table } from '../output.ts';
-import { memoryTable, type ProfileKind, profiles } from '../planned.ts';
+} from '../../../../runtime/dist/cost.ts';
+import { dividedAmong } from '../../../../runtime/dist/share.ts';
+import { planTraining } from '../../../../runtime/train/plan.ts';
+import { checkSupported } from '../../../../runtime/train/supported.ts';
+import { loadRecipe, parseCount } from '../../models.ts';
+import { count, gigaflop, note, print, printJson, table } from '../../output.ts';
+import { memoryTable, type ProfileKind, profiles } from '../../planned.ts';
 
 interface PlanOptions {
   readonly ranks: string;

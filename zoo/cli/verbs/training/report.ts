@@ -1,7 +1,7 @@
 /** `zooc report`: the page of one run, or of several side by side. */
 import { join } from 'node:path';
-import { reportName, writeReport } from '../../../runtime/report/node/write.ts';
-import { print } from '../output.ts';
+import { reportName, writeReport } from '../../../../runtime/report/node/write.ts';
+import { print } from '../../output.ts';
 
 interface ReportOptions {
   readonly out?: string;

@@ -1,10 +1,10 @@
 /** `zooc shards`: a table's pairs as tar archives. */
-import { fail } from '../../../grammar/diagnostics.ts';
-import { renderDiagnostics } from '../../../grammar/render.ts';
-import { isEncoding } from '../../../runtime/data/files/decode-text.ts';
-import { writeShards } from '../../export/shards.ts';
-import { parseCount } from '../models.ts';
-import { count, note, print, printJson } from '../output.ts';
+import { fail } from '../../../../grammar/diagnostics.ts';
+import { renderDiagnostics } from '../../../../grammar/render.ts';
+import { isEncoding } from '../../../../runtime/data/files/decode-text.ts';
+import { writeShards } from '../../../export/shards.ts';
+import { parseCount } from '../../models.ts';
+import { count, note, print, printJson } from '../../output.ts';
 
 interface ShardsOptions {
   readonly out: string;

@@ -2,17 +2,17 @@
  * `zooc train`: a recipe into a run folder. The loop and its promises (exact resume,
  * signals) are `runtime/train`.
  */
-import { fail } from '../../../grammar/diagnostics.ts';
-import type { Collective } from '../../../runtime/dist/collective.ts';
-import { Progress } from '../../../runtime/train/node/progress.ts';
-import type { ListeningSignal } from '../../../runtime/train/node/signals.ts';
-import type { DeviceChoice } from '../../run/devices.ts';
-import { onRanks, startRanks } from '../../run/ranks.ts';
-import { trainFile } from '../../run/train.ts';
-import { report } from '../failure.ts';
-import { loadRecipe, parseCount, parseOverrides } from '../models.ts';
-import { note, print, printJson } from '../output.ts';
-import { type ProfileOption, startProfiling } from '../profile-report.ts';
+import { fail } from '../../../../grammar/diagnostics.ts';
+import type { Collective } from '../../../../runtime/dist/collective.ts';
+import { Progress } from '../../../../runtime/train/node/progress.ts';
+import type { ListeningSignal } from '../../../../runtime/train/node/signals.ts';
+import type { DeviceChoice } from '../../../run/devices.ts';
+import { onRanks, startRanks } from '../../../run/ranks.ts';
+import { trainFile } from '../../../run/train.ts';
+import { report } from '../../failure.ts';
+import { loadRecipe, parseCount, parseOverrides } from '../../models.ts';
+import { note, print, printJson } from '../../output.ts';
+import { type ProfileOption, startProfiling } from '../../profile-report.ts';
 
 interface TrainOptions {
   readonly out: string;

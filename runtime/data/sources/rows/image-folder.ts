@@ -2,15 +2,15 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { StaticCall } from '../../../compiler/model/types.ts';
-import { failSystem } from '../files/atomic.ts';
-import { readLines } from '../files/text-lines.ts';
-import { failAt, parseOptions, texts } from '../options.ts';
-import { columnsOf } from './columns/open-columns.ts';
-import { pictureOptions } from './columns/picture.ts';
-import { sampleOptions } from './sample-options.ts';
-import type { Samples } from './samples.ts';
-import type { SourceContext } from './source-context.ts';
+import type { StaticCall } from '../../../../compiler/model/types.ts';
+import { failSystem } from '../../files/atomic.ts';
+import { readLines } from '../../files/text-lines.ts';
+import { failAt, parseOptions, texts } from '../../options.ts';
+import { columnsOf } from '../columns/open-columns.ts';
+import { pictureOptions } from '../columns/picture.ts';
+import { sampleOptions } from '../sample-options.ts';
+import type { Samples } from '../samples.ts';
+import type { SourceContext } from '../source-context.ts';
 import { openTable } from './table-samples.ts';
 
 /** Where it feeds one picture and one text. */

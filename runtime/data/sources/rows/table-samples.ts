@@ -1,12 +1,12 @@
 /** Samples of a table whose cells are in memory. */
-import type { ModelInput, StaticCall } from '../../../compiler/model/types.ts';
-import type { Column } from './columns/column.ts';
-import { pathIn } from './columns/path.ts';
-import type { Row } from './columns/row.ts';
-import { tableIdentity } from './identity.ts';
-import { decodingOf, type SampleOptions } from './sample-options.ts';
-import { FedColumns, type SampleRows, Samples } from './samples.ts';
-import type { SourceContext } from './source-context.ts';
+import type { ModelInput, StaticCall } from '../../../../compiler/model/types.ts';
+import type { Column } from '../columns/column.ts';
+import { pathIn } from '../columns/path.ts';
+import type { Row } from '../columns/row.ts';
+import { tableIdentity } from '../identity.ts';
+import { decodingOf, type SampleOptions } from '../sample-options.ts';
+import { FedColumns, type SampleRows, Samples } from '../samples.ts';
+import type { SourceContext } from '../source-context.ts';
 
 export interface Table {
   /** What messages call it. */

@@ -8,11 +8,11 @@ import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CsvError, parse } from 'csv-parse';
-import { didYouMean } from '../../../compiler/model/values/suggest.ts';
-import { type Diagnostic, fail } from '../../../grammar/diagnostics.ts';
-import { failSystem } from '../files/atomic.ts';
-import { LineDecoder } from '../files/decode-text.ts';
-import { openRegular } from '../files/read-fully.ts';
+import { didYouMean } from '../../../../compiler/model/values/suggest.ts';
+import { type Diagnostic, fail } from '../../../../grammar/diagnostics.ts';
+import { failSystem } from '../../files/atomic.ts';
+import { LineDecoder } from '../../files/decode-text.ts';
+import { openRegular } from '../../files/read-fully.ts';
 
 export interface TableFormat {
   /** Found in the first line that is not empty, if absent: a tab if there is one, else a comma. */

@@ -1,16 +1,16 @@
 /** `csv("FILE", ...)`: samples listed in a table, in a new random order each epoch. */
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import type { StaticCall } from '../../../compiler/model/types.ts';
-import { isEncoding } from '../files/decode-text.ts';
-import { failAt, parseOptions, texts } from '../options.ts';
-import { type CaptionOptions, captionOptions, cellSplit, weights } from './columns/caption.ts';
-import { columnsOf } from './columns/open-columns.ts';
-import { pictureOptions } from './columns/picture.ts';
+import type { StaticCall } from '../../../../compiler/model/types.ts';
+import { isEncoding } from '../../files/decode-text.ts';
+import { failAt, parseOptions, texts } from '../../options.ts';
+import { type CaptionOptions, captionOptions, cellSplit, weights } from '../columns/caption.ts';
+import { columnsOf } from '../columns/open-columns.ts';
+import { pictureOptions } from '../columns/picture.ts';
+import { sampleOptions } from '../sample-options.ts';
+import type { Samples } from '../samples.ts';
+import type { SourceContext } from '../source-context.ts';
 import { readCsvTable } from './csv-table.ts';
-import { sampleOptions } from './sample-options.ts';
-import type { Samples } from './samples.ts';
-import type { SourceContext } from './source-context.ts';
 import { openTable } from './table-samples.ts';
 
 const oneCharacter = z.string().length(1, 'expected one character');
