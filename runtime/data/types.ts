@@ -33,6 +33,8 @@ export interface Batch {
   readonly skipped: number;
   /** Samples with a text that another one before has, too; absent where no text is fed. */
   readonly repeatedTexts?: number;
+  /** Of a rank's own rows: a number for the text of each, by input that is fed texts; equal for equal texts. */
+  readonly texts?: readonly Float64Array[];
   /** What shards lacked so far; absent where there are none. */
   readonly lacked?: ShardLosses;
 }
@@ -58,6 +60,8 @@ export interface DataIdentity {
 
 export interface BatchSource {
   readonly identity?: DataIdentity;
+  /** Makes the rows of its rank alone; what it says of a batch is of these rows. */
+  readonly shared?: boolean;
   /** Batches in one epoch (an incomplete last batch is dropped); absent for endless sources. */
   readonly batchesPerEpoch?: number;
   /**

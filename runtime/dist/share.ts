@@ -48,9 +48,9 @@ function ownRows(inputs: Feeds, tables: ReadonlySet<string>, { rank, size }: Col
   );
 }
 
-/** A source of whole batches, of which this rank takes its rows. */
+/** The rows of this rank: what a source that knows of ranks makes, or its part of whole batches. */
 export function ownShare(source: BatchSource, tables: ReadonlySet<string>, group: Collective): BatchSource {
-  if (group.size === 1) return source;
+  if (group.size === 1 || source.shared) return source;
   const { batchesPerEpoch, identity } = source;
   return {
     ...(batchesPerEpoch === undefined ? {} : { batchesPerEpoch }),
@@ -63,4 +63,12 @@ export function ownShare(source: BatchSource, tables: ReadonlySet<string>, group
     seek: (cursor) => source.seek(cursor),
     close: () => source.close(),
   };
+}
+
+/**
+ * Rows with a text that another one before has, too, where they are most.
+ * @param texts a number for each row's, by input
+ */
+export function countRepeated(texts: readonly Float64Array[]): number {
+  return Math.max(...texts.map((digests) => digests.length - new Set(digests).size));
 }

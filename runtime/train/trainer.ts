@@ -8,7 +8,8 @@
  */
 import { fail } from '../../grammar/diagnostics.ts';
 import type { Batch, BatchSource, DataCursor, ShardLosses } from '../data/types.ts';
-import { allNumbers, type Collective } from '../dist/collective.ts';
+import { allNumbers, bytesOf, type Collective } from '../dist/collective.ts';
+import { countRepeated } from '../dist/share.ts';
 import { learningRate, type Schedule } from './schedule.ts';
 import type {
   LossScaling,
@@ -126,6 +127,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
       const { epoch, seed } = loop.source.cursor();
       const batch = await loop.source.next();
       const dataWait = loop.now() - asked;
+      const counts = await countsOf(loop, batch, step);
       const hyper = hyperAt(loop, step, seed);
       loop.fed?.(step, batch);
       const result = loop.session.step(batch, hyper);
@@ -135,8 +137,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
         step,
         lr: hyper.lr,
         dataWait,
-        skipped: batch.skipped,
-        repeatedTexts: batch.repeatedTexts,
+        ...counts,
         lacked: batch.lacked,
         epoch,
         result,
@@ -165,6 +166,27 @@ async function stopAgreed({ group, stopRequested }: TrainLoop, step: number): Pr
   if (group.size === 1) return stopRequested();
   const asked = await allNumbers(group, `whether to stop before step ${step}`, [stopRequested() ? 1 : 0]);
   return asked.some(([flag]) => flag === 1);
+}
+
+/** What is counted of a batch, on several ranks over all their rows. */
+async function countsOf(
+  { group, source }: TrainLoop,
+  { skipped, repeatedTexts, texts }: Batch,
+  step: number,
+): Promise<Pick<Started, 'skipped' | 'repeatedTexts'>> {
+  if (group.size === 1 || !source.shared) return { skipped, repeatedTexts };
+  const what = `the data of step ${step}`;
+  const all = await allNumbers(group, what, [skipped]);
+  const gathered: Float64Array[] = [];
+  for (const own of texts ?? []) {
+    const digests = new Float64Array(own.length * group.size);
+    await group.allGather(what, bytesOf(own), bytesOf(digests));
+    gathered.push(digests);
+  }
+  return {
+    skipped: all.reduce((sum, [count]) => sum + count!, 0),
+    repeatedTexts: texts === undefined ? undefined : countRepeated(gathered),
+  };
 }
 
 /** An overflow is how a dynamic scale finds its place; many in a row have another cause. */

@@ -41,6 +41,13 @@ export async function onRanks(
   }
 }
 
+/** What is heard of another rank than the first: what is wrong with its own rows of the data. */
+export function followerStream(rank: number): { write(text: string): boolean } {
+  return {
+    write: (text) => !/^warning\[Z(426|453)\]/.test(text) || process.stderr.write(`rank ${rank}: ${text}`),
+  };
+}
+
 /** Arguments of this process without `--ranks`. */
 function withoutRanks(args: readonly string[]): string[] {
   return args.filter(

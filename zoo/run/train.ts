@@ -61,7 +61,7 @@ function isForeign(path: string): boolean {
   return existsSync(join(dirname(path), 'model.json')) || /[\\/]node_modules[\\/]/.test(path);
 }
 
-function openSource(recipe: Recipe, teller: RunTeller): Promise<BatchSource> {
+function openSource(recipe: Recipe, teller: RunTeller, group: Collective): Promise<BatchSource> {
   const { model, batch, seed, inputs, tables } = recipe;
   const tokenised = (input: ModelInput) =>
     sourcesOf(recipe.data).some((source) => {
@@ -82,6 +82,7 @@ function openSource(recipe: Recipe, teller: RunTeller): Promise<BatchSource> {
     tables,
     seed,
     normalization: model.normalization,
+    ...(group.size === 1 ? {} : { share: group }),
     warn: (diagnostic) => teller.warn(diagnostic),
     note: (text) => teller.note(text),
     untrusted: isForeign(recipe.source.path),
@@ -131,7 +132,7 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
         ...(steps === undefined ? {} : { steps }),
         ...(request.signal === undefined ? {} : { signal: request.signal }),
         ...(startedFrom === undefined ? {} : { startedFrom }),
-        openSource: () => openSource(recipe, progress),
+        openSource: () => openSource(recipe, progress, group),
         files,
         initialWeight: async (weight) => (await start()).read(weight),
         teller: progress,

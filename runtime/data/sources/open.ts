@@ -136,6 +136,7 @@ function withTables(source: BatchSource, tables: Feeds, note: SourceContext['not
   return {
     ...(batchesPerEpoch === undefined ? {} : { batchesPerEpoch }),
     identity: { ...identity, ...tablesIdentity(tables) },
+    shared: source.shared ?? false,
     async next() {
       const batch = await saying(source, note);
       return { ...batch, inputs: new Map([...batch.inputs, ...tables]) };

@@ -3,9 +3,16 @@ import type { ModelInput, Normalization } from '../../../compiler/model/types.ts
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import type { HttpTiming } from './streams/http.ts';
 
+export interface RankShare {
+  readonly rank: number;
+  readonly size: number;
+}
+
 export interface SourceContext {
   /** Samples in a batch. */
   readonly batch: number;
+  /** The rank that the source is for: one that can makes its rows of each batch alone. */
+  readonly share?: RankShare;
   /** What the loss is fed. */
   readonly inputs: readonly ModelInput[];
   readonly seed: number;

@@ -68,7 +68,7 @@ export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
   const recipe = dividedAmong(options.recipe, group);
   const warn = (warning: Diagnostic): void => teller.warn(warning);
   checkSupported(recipe, options.executor.kind === 'reference', group.size);
-  checkHostBatch(recipe);
+  checkHostBatch({ ...recipe, batch: recipe.batch / group.size });
   const graph = traceLoss(recipe);
   const { settings, unread } = settingsFor(recipe, graph);
   if (group.rank === 0) await examineRunFolder(out, resume);

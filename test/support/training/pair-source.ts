@@ -33,6 +33,7 @@ export interface SourceOptions {
   readonly warn?: (warning: Diagnostic) => void;
   readonly note?: (text: string) => void;
   readonly untrusted?: boolean;
+  readonly share?: { readonly rank: number; readonly size: number };
   readonly timing?: HttpTiming;
 }
 

@@ -10,6 +10,8 @@ import type { Batch, BatchSource, DataCursor, DataIdentity } from '../../types.t
 export interface BatchMaker {
   readonly batchesPerEpoch: number;
   readonly identity: DataIdentity;
+  /** Makes the rows of its rank alone. */
+  readonly shared?: boolean;
   /** Batch `batch` of epoch `epoch`; calls may overlap. */
   make(epoch: number, batch: number): Promise<Batch>;
   /** What is being read, in words. */
@@ -28,6 +30,7 @@ interface Coming {
 export class PrefetchedSource implements BatchSource {
   readonly batchesPerEpoch: number;
   readonly identity: DataIdentity;
+  readonly shared: boolean;
   readonly #maker: BatchMaker;
   readonly #seed: number;
   readonly #ahead: number;
@@ -40,6 +43,7 @@ export class PrefetchedSource implements BatchSource {
   constructor(maker: BatchMaker, seed: number, ahead: number) {
     this.batchesPerEpoch = maker.batchesPerEpoch;
     this.identity = maker.identity;
+    this.shared = maker.shared ?? false;
     this.#maker = maker;
     this.#seed = seed;
     this.#ahead = ahead;

@@ -1,7 +1,32 @@
 /** Samples of a batch with a text that another one before has, too: to a contrastive loss each is a wrong answer. */
+import { createHash } from 'node:crypto';
 import { isText } from '../../../../compiler/model/inputs.ts';
 import type { ModelInput } from '../../../../compiler/model/types.ts';
+import { countRepeated } from '../../../dist/share.ts';
+import type { HostArray } from '../../../types.ts';
 import type { Feeds } from '../../types.ts';
+
+/** A number of 48 bits for each row of bytes. */
+function digestsOf({ buffer, byteOffset, byteLength }: HostArray, rows: number): Float64Array {
+  const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+  const row = bytes.length / rows;
+  return Float64Array.from({ length: rows }, (_, i) =>
+    createHash('sha1')
+      .update(bytes.subarray(i * row, (i + 1) * row))
+      .digest()
+      .readUIntBE(0, 6),
+  );
+}
+
+/** The texts of a batch's rows as numbers, by input; undefined where no text is fed. */
+export function textsOf(
+  inputs: readonly ModelInput[],
+  feeds: Feeds,
+  rows: number,
+): Float64Array[] | undefined {
+  const texts = inputs.filter(isText);
+  return texts.length === 0 ? undefined : texts.map(({ name }) => digestsOf(feeds.get(name)!, rows));
+}
 
 /** @returns undefined where no text is fed */
 export function repeatedTexts(
@@ -9,16 +34,6 @@ export function repeatedTexts(
   feeds: Feeds,
   batch: number,
 ): number | undefined {
-  const texts = inputs.filter(isText);
-  if (texts.length === 0) return undefined;
-  const counts = texts.map(({ name }) => {
-    const ids = feeds.get(name)!;
-    const bytes = Buffer.from(ids.buffer, ids.byteOffset, ids.byteLength);
-    const row = bytes.length / batch;
-    const different = new Set(
-      Array.from({ length: batch }, (_, i) => bytes.toString('latin1', i * row, (i + 1) * row)),
-    );
-    return batch - different.size;
-  });
-  return Math.max(...counts);
+  const texts = textsOf(inputs, feeds, batch);
+  return texts === undefined ? undefined : countRepeated(texts);
 }

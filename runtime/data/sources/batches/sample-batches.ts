@@ -11,13 +11,14 @@
  */
 import type { ModelInput } from '../../../../compiler/model/types.ts';
 import { fail } from '../../../../grammar/diagnostics.ts';
+import { countRepeated } from '../../../dist/share.ts';
 import type { HostArray } from '../../../types.ts';
 import { elementCount } from '../../safetensors/header.ts';
 import type { Batch, DataIdentity, Feeds, ShardLosses } from '../../types.ts';
 import type { Samples } from '../samples.ts';
-import type { SourceContext } from '../source-context.ts';
+import type { RankShare, SourceContext } from '../source-context.ts';
 import type { BatchMaker } from './prefetch.ts';
-import { repeatedTexts } from './repeated.ts';
+import { textsOf } from './repeated.ts';
 import { Window } from './window.ts';
 
 /** Batches of up to this many bytes are made two ahead, larger ones one. */
@@ -35,13 +36,19 @@ export function readAhead({ batch, inputs }: SourceContext): number {
 
 /** Arrays of batches, and what is said of their texts. */
 export class BatchArrays {
+  /** Rows that a batch holds. */
+  readonly rows: number;
   readonly #context: SourceContext;
+  readonly #shared: boolean;
   #saidRepeated = false;
   /** Arrays that are used again. */
   readonly #spare: Feeds[] = [];
 
-  constructor(context: SourceContext) {
+  /** @param share of the rank whose rows alone these arrays hold */
+  constructor(context: SourceContext, share?: RankShare) {
+    this.rows = context.batch / (share?.size ?? 1);
     this.#context = context;
+    this.#shared = share !== undefined;
   }
 
   take(): Feeds {
@@ -54,21 +61,23 @@ export class BatchArrays {
 
   /** The batch that these arrays hold. */
   finish(inputs: Feeds, skipped: number, lacked: ShardLosses | undefined): Batch {
-    const repeated = repeatedTexts(this.#context.inputs, inputs, this.#context.batch);
+    const texts = textsOf(this.#context.inputs, inputs, this.rows);
+    const repeated = texts && countRepeated(texts);
     this.#warnRepeated(repeated);
     return {
       inputs,
       skipped,
       ...(repeated === undefined ? {} : { repeatedTexts: repeated }),
+      ...(texts !== undefined && this.#shared ? { texts } : {}),
       ...(lacked === undefined ? {} : { lacked }),
     };
   }
 
   #fresh(): Feeds {
-    const { batch, inputs } = this.#context;
+    const { inputs } = this.#context;
     return new Map(
       inputs.map(({ name, dtype, sizes }): [string, HostArray] => {
-        const length = batch * elementCount(sizes);
+        const length = this.rows * elementCount(sizes);
         return [name, dtype === 'f32' ? new Float32Array(length) : new Int32Array(length)];
       }),
     );
@@ -81,7 +90,7 @@ export class BatchArrays {
     this.#context.warn?.({
       code: 'Z429',
       severity: 'warning',
-      message: `${count} of ${this.#context.batch} samples of a batch have a text that another one has, too: a contrastive loss takes them for wrong answers to each other; metrics.jsonl counts them`,
+      message: `${count} of ${this.rows} samples of a batch have a text that another one has, too: a contrastive loss takes them for wrong answers to each other; metrics.jsonl counts them`,
     });
   }
 }
@@ -113,7 +122,10 @@ export class SampleBatches implements BatchMaker {
   readonly batchesPerEpoch: number;
   readonly identity: DataIdentity;
   readonly #parts: readonly Part[];
+  readonly shared: boolean;
   readonly #rows: number;
+  /** The first place of this rank. */
+  readonly #first: number;
   readonly #length: number;
   readonly #lacked: ShardLosses | undefined;
   readonly #arrays: BatchArrays;
@@ -121,7 +133,9 @@ export class SampleBatches implements BatchMaker {
   /** @throws DiagnosticError Z418 where a batch would need a sample twice */
   constructor(sources: readonly Samples[], context: SourceContext) {
     this.#rows = context.batch;
-    this.#arrays = new BatchArrays(context);
+    this.#arrays = new BatchArrays(context, context.share);
+    this.#first = (context.share?.rank ?? 0) * this.#arrays.rows;
+    this.shared = context.share !== undefined;
     this.#parts = sources.map((samples) => ({
       samples,
       length: Math.max(1, Math.round((samples.weight ?? 1) * samples.count)),
@@ -148,11 +162,23 @@ export class SampleBatches implements BatchMaker {
 
   async make(epoch: number, batch: number): Promise<Batch> {
     const inputs = this.#arrays.take();
-    const taken = this.#taken(epoch, batch);
+    const own = await this.#fillPlaces(inputs, this.#taken(epoch, batch), false);
+    // What other ranks have taken decides about a place that has no candidate of its own left.
+    const skipped = own ?? (await this.#fillPlaces(inputs, this.#taken(epoch, batch), true))!;
+    return this.#arrays.finish(inputs, skipped, this.#lacked);
+  }
+
+  /**
+   * Fills the places of this rank, all of them where there is one.
+   * @param whole reads what stands in the other places, too
+   * @returns how many of them were filled by others in the end; undefined where that depends on the other places
+   */
+  async #fillPlaces(inputs: Feeds, taken: readonly Taken[], whole: boolean): Promise<number | undefined> {
     let open = taken
       .flatMap(({ places }, part) => Array.from({ length: places }, (_, candidate) => ({ part, candidate })))
-      .map((candidate, place): Open => ({ place, ...candidate }));
-    let skipped = 0;
+      .map((candidate, place): Open => ({ place, ...candidate }))
+      .filter(({ place }) => whole || this.#isOwn(place));
+    let skipped: number | undefined;
     for (;;) {
       for (const { part, candidate } of open) taken[part]!.tried.add(candidate);
       const read = await Promise.all(open.map((place) => this.#fill(inputs, taken[place.part]!, place)));
@@ -160,23 +186,29 @@ export class SampleBatches implements BatchMaker {
         taken[open[i]!.part]!.samples.unreadable.note(index, failure);
       for (const { samples } of taken) samples.unreadable.check();
       open = open.filter((_, i) => read[i]!.failure !== undefined);
+      skipped ??= open.filter(({ place }) => this.#isOwn(place)).length;
       if (open.length === 0) break;
-      if (skipped === 0) skipped = open.length;
-      open = open.map(({ place, part, candidate }) => ({
-        place,
-        part,
-        candidate: this.#next(taken[part]!, candidate),
-      }));
+      const next: Open[] = [];
+      for (const { place, part, candidate } of open) {
+        const other = this.#next(taken[part]!, candidate, whole);
+        if (other === undefined) return undefined;
+        next.push({ place, part, candidate: other });
+      }
+      open = next;
     }
     for (const { samples } of taken) samples.unreadable.tell();
-    return this.#arrays.finish(inputs, skipped, this.#lacked);
+    return skipped;
+  }
+
+  #isOwn(place: number): boolean {
+    return place >= this.#first && place < this.#first + this.#arrays.rows;
   }
 
   async #fill(inputs: Feeds, { samples, window }: Taken, { place, candidate }: Open) {
     const { epoch, index } = window.at(candidate);
     const sample = await samples.read(index);
     if ('reason' in sample) return { index, failure: sample };
-    await samples.columns.fill(inputs, place, sample, epoch, index);
+    if (this.#isOwn(place)) await samples.columns.fill(inputs, place - this.#first, sample, epoch, index);
     return { index, failure: undefined };
   }
 
@@ -203,11 +235,14 @@ export class SampleBatches implements BatchMaker {
     });
   }
 
-  /** The candidate that follows one which cannot be read. */
-  #next({ samples, tried, places }: Taken, failed: number): number {
+  /** The candidate that follows one which cannot be read; undefined where that depends on places that were not looked at. */
+  #next({ samples, tried, places }: Taken, failed: number, whole: boolean): number | undefined {
     const { count, unreadable } = samples;
     let next = failed + places;
     while (tried.has(next)) next += places;
+    // From here on places take each other's candidates.
+    const crowded = Math.floor(next / places) >= Math.floor(count / places);
+    if (crowded && !whole && this.#arrays.rows < this.#rows) return undefined;
     if (next >= count) {
       next = places;
       while (tried.has(next)) next++;

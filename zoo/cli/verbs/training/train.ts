@@ -7,7 +7,7 @@ import type { Collective } from '../../../../runtime/dist/collective.ts';
 import { Progress } from '../../../../runtime/train/node/progress.ts';
 import type { ListeningSignal } from '../../../../runtime/train/node/signals.ts';
 import type { DeviceChoice } from '../../../run/devices.ts';
-import { onRanks, startRanks } from '../../../run/ranks.ts';
+import { followerStream, onRanks, startRanks } from '../../../run/ranks.ts';
 import { trainFile } from '../../../run/train.ts';
 import { report } from '../../failure.ts';
 import { loadRecipe, parseCount, parseOverrides } from '../../models.ts';
@@ -56,7 +56,7 @@ async function trainOn(
   }
   const { weights, base, steps } = options;
   // The others say the same as rank 0, or wait for it.
-  const heard = group.rank === 0 ? {} : { stream: { write: () => true } };
+  const heard = group.rank === 0 ? {} : { stream: followerStream(group.rank) };
   const progress = new Progress({ quiet: options.quiet === true, ...heard });
   const profiling = startProfiling(options.profile);
   const result = await trainFile({
