@@ -76,6 +76,17 @@ function loadFirst(koffi: Koffi, names: readonly string[]): Loaded {
 }
 
 /**
+ * Has the process end without its libraries' last words. Open MPI unloads its parts when it is left, among them code that
+ * the threads of koffi's calls would run as they end: with messages over TCP every rank crashed behind its last line.
+ */
+function endQuickly(koffi: Koffi): void {
+  const end = koffi.load(null).func('void _exit(int code)');
+  process.on('exit', (code) => {
+    end(code);
+  });
+}
+
+/**
  * Loads the library and joins the other ranks.
  * @throws DiagnosticError Z630 (no library, no koffi, no threads)
  */
@@ -123,6 +134,7 @@ export async function openMpiLibrary(names: readonly string[]): Promise<MpiLibra
         });
       });
   };
+  endQuickly(koffi);
   const pairs = `void *from, int count, ${handle} type, void *to, int received, ${handle} as, ${handle} world`;
   const abort = library.func(`int MPI_Abort(${handle} world, int code)`);
   return {

@@ -17,6 +17,9 @@ const env = {
   OMPI_ALLOW_RUN_AS_ROOT: '1',
   OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1',
   OMPI_MCA_rmaps_base_oversubscribe: '1',
+  // As between machines, not through shared memory.
+  OMPI_MCA_pml: 'ob1',
+  OMPI_MCA_btl: 'tcp,self',
 };
 
 /** Launchers by library; Debian installs both side by side. */
