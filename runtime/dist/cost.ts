@@ -7,6 +7,7 @@
  */
 import type { Plan, PlanSection } from '../../compiler/plan/types.ts';
 import { bucketBytes } from './exchange.ts';
+import type { Wire } from './reduction.ts';
 
 export interface Assumptions {
   /** TFLOP/s that kernels sustain on one device. */
@@ -78,17 +79,19 @@ function ownOf({ repeat }: PlanSection, ranks: number): number {
 
 /**
  * @param plan of the recipe as `ranks` divide it: in chunks, unless there is one rank
+ * @param wire how the recipe has gradients cross
  */
 export function costOfStep(
   plan: Pick<Plan, 'batch' | 'chunk' | 'steps' | 'sections' | 'buffers' | 'memory'>,
   ranks: number,
   assumed: Assumptions = usualAssumptions,
+  wire?: Wire,
 ): StepCost {
   const { batch, chunk = batch, sections = [] } = plan;
   const pairs = batch / ranks;
   const features = featureBytes(sections);
   const work = workOf(plan, ranks, assumed);
-  const traffic = trafficOf(plan, ranks, assumed);
+  const traffic = trafficOf(plan, ranks, assumed, wire);
   const compute = sum(Object.values(work).map(({ seconds }) => seconds));
   const communication = sum(Object.values(traffic).map(({ seconds }) => seconds));
   const total = compute + communication;
@@ -134,6 +137,7 @@ function trafficOf(
   { sections = [], buffers }: Pick<Plan, 'sections' | 'buffers'>,
   ranks: number,
   { network, networkEfficiency, latency, staging }: Assumptions,
+  wire?: Wire,
 ): StepCost['traffic'] {
   const bytesPerSecond = (network * networkEfficiency * 1e9) / 8;
   const traffic = (received: number, staged: number, messages: number): Traffic => {
@@ -147,16 +151,18 @@ function trafficOf(
   const features = featureBytes(sections);
   const cuts = sum(sections.map(({ after }) => after.length));
   const gradients = sum(buffers.filter(({ role }) => role === 'gradients').map(({ bytes }) => bytes));
+  const crossing = wire === 'f16' ? gradients / 2 : gradients;
   const means = sections.flatMap((s) =>
     s.mean === undefined ? [] : [{ bytes: s.mean.bytes, own: ownOf(s, ranks) }],
   );
   return {
     // A rank reads its own and writes all.
     features: traffic(features * others, features * (1 + 1 / ranks), cuts * ring),
-    // A rank hands its gradients out and sums a part; all get the sums. Each way once through the host.
+    // A rank hands its gradients out and sums a part; all get the sums. Each way once through the host. Pieces are
+    // counted in f32, however they cross.
     gradients: traffic(
-      2 * gradients * others,
-      gradients * (3 + 1 / ranks),
+      2 * crossing * others,
+      crossing * (3 + 1 / ranks),
       2 * Math.ceil(gradients / bucketBytes) * ring,
     ),
     statistics: traffic(

@@ -7,12 +7,31 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fail } from '../../grammar/diagnostics.ts';
 import { type Collective, single } from '../../runtime/dist/collective.ts';
 import { joinRanks } from '../../runtime/dist/node/mpi.ts';
+import { type ListeningSignal, stopSignals } from '../../runtime/train/node/signals.ts';
 
 /**
  * Milliseconds in which rank 0 says what went wrong: mostly the same goes wrong on every rank, and the first to end
  * ends them all.
  */
 const firstWord = 5000;
+
+/**
+ * Set by `--ranks`, whose pipe `mpirun` hands on to rank 0: it brings the name of a signal, and ends with who started
+ * the ranks. Sent to `mpirun` itself, a signal would end them: Open MPI's gives them one second.
+ */
+const toldByInput = 'ZOOC_TOLD_BY_INPUT';
+
+function hearStarter(group: Collective, note: (text: string) => void): void {
+  if (group.rank > 0 || process.env[toldByInput] === undefined) return;
+  const { stdin } = process;
+  stdin.setEncoding('utf8');
+  stdin.once('data', (names: string) => process.kill(process.pid, names.split('\n', 1)[0]!));
+  stdin.on('end', () => {
+    note('what started the ranks is gone: they end; --resume goes on from the last checkpoint');
+    group.abort();
+  });
+  stdin.unref();
+}
 
 interface RankCaller {
   /** Remarks and errors. */
@@ -28,9 +47,14 @@ export async function onRanks(
 ): Promise<void> {
   const group = await joinRanks(note);
   if (group === undefined) return body(single);
+  hearStarter(group, note);
+  // `process.exit`, as at a second signal, waits for calls that wait for other ranks.
+  const abort = (): void => group.abort();
+  process.on('exit', abort);
   try {
     await body(group);
     await group.close();
+    process.off('exit', abort);
   } catch (error) {
     if (group.rank > 0) {
       await wait(firstWord);
@@ -56,15 +80,18 @@ function withoutRanks(args: readonly string[]): string[] {
 }
 
 /**
- * `--ranks R`: this very command on R ranks of this machine, through its `mpirun`.
+ * `--ranks R`: this very command on R ranks of this machine, through its `mpirun`. A signal goes to rank 0, and the
+ * ranks agree on stopping; where this process ends, at a second signal or otherwise, they do.
  * @returns the exit code
  * @throws DiagnosticError Z630 where there is no mpirun
  */
-export async function startRanks(count: number): Promise<number> {
+export async function startRanks(count: number, signal?: ListeningSignal): Promise<number> {
   const [, script, ...args] = process.argv;
   const command = [process.execPath, ...process.execArgv, script!, ...withoutRanks(args)];
   const child = spawn('mpirun', ['-np', String(count), ...command], {
-    stdio: 'inherit',
+    stdio: ['pipe', 'inherit', 'inherit'],
+    // What a terminal sends to all of its foreground group, mpirun must not get.
+    detached: true,
     env: {
       // Open MPI refuses more ranks than cores, and root, unless it is told to go on; MPICH asks neither.
       OMPI_MCA_rmaps_base_oversubscribe: '1',
@@ -72,13 +99,22 @@ export async function startRanks(count: number): Promise<number> {
         ? { OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1' }
         : {}),
       ...process.env,
+      [toldByInput]: '1',
     },
   });
-  const pass = (signal: NodeJS.Signals): void => {
-    child.kill(signal);
+  // Of a mpirun that is gone, `close` tells.
+  child.stdin.on('error', () => {});
+  const pass = (name: NodeJS.Signals): void => {
+    child.stdin.write(`${name}\n`);
   };
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const signal of signals) process.on(signal, pass);
+  const end = (): void => {
+    child.kill();
+  };
+  // Rank 0 says it.
+  signal?.tell(() => {});
+  if (signal?.requested) pass('SIGTERM');
+  for (const name of stopSignals) process.on(name, pass);
+  process.on('exit', end);
   try {
     return await new Promise<number>((resolve, reject) => {
       child.on('error', reject);
@@ -94,6 +130,7 @@ export async function startRanks(count: number): Promise<number> {
       'apt install openmpi-bin (or mpich)',
     );
   } finally {
-    for (const signal of signals) process.off(signal, pass);
+    process.off('exit', end);
+    for (const name of stopSignals) process.off(name, pass);
   }
 }

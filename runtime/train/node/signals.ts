@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:os';
 
-const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+export const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Milliseconds in which another signal is the first one again: npm passes on what its whole group was sent. */
 const echo = 250;
@@ -29,7 +29,7 @@ export function listenForStop(notify: (text: string) => void): ListeningSignal {
     else if (performance.now() - asked > echo) process.exit(128 + constants.signals[signal]);
     asked ??= performance.now();
   };
-  for (const signal of signals) process.on(signal, onSignal);
+  for (const signal of stopSignals) process.on(signal, onSignal);
   return {
     get requested() {
       return asked !== undefined;
@@ -38,7 +38,7 @@ export function listenForStop(notify: (text: string) => void): ListeningSignal {
       told = notify;
     },
     release() {
-      for (const signal of signals) process.off(signal, onSignal);
+      for (const signal of stopSignals) process.off(signal, onSignal);
     },
   };
 }

@@ -2,8 +2,9 @@
  * `zooc train` on several ranks over MPI, with each library that is there: the same bits with both, the numbers of one
  * process, and an end in words when a rank is gone.
  */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { skipFor } from '../../support/needs.ts';
 import { commandLine, fixedBatches, type Outcome, tinyZoo, Workspace } from '../harness.ts';
@@ -72,6 +73,35 @@ function apart(run: string, other: string): number {
       );
     }),
   );
+}
+
+/** Ids of processes that train into a folder. */
+function processesOf(run: string): number[] {
+  const { stdout } = spawnSync('pgrep', ['-f', '--', `--out ${run} --device`], { encoding: 'utf8' });
+  return stdout.split('\n').filter(Boolean).map(Number);
+}
+
+/** `--ranks 2` with a launcher as `mpirun`, once it has saved a step. */
+async function startedByRanks(launcher: string, run: string) {
+  const bin = workspace.path(`${launcher}-bin`);
+  mkdirSync(bin, { recursive: true });
+  chmodSync(workspace.write(`${launcher}-bin/mpirun`, `#!/bin/sh\nexec ${launcher} "$@"\n`), 0o755);
+  const args = ['train', 't.zoo#endless', '--out', run, '--device', 'reference', '--ranks', '2'];
+  const child: ChildProcess = spawn(process.execPath, commandLine(args), {
+    cwd: workspace.folder,
+    env: { ...process.env, PATH: `${bin}:${process.env.PATH}` },
+  });
+  let stderr = '';
+  child.stderr!.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const ended = new Promise<{ code: number | null; stderr: string }>((resolve) =>
+    child.on('close', (code) => resolve({ code, stderr })),
+  );
+  while (!existsSync(`${run}/checkpoints/latest.json`) && child.exitCode === null) await wait(20);
+  // mpirun, what starts it, and the ranks.
+  expect(processesOf(run).length, stderr).toBeGreaterThanOrEqual(3);
+  return { child, ended };
 }
 
 beforeAll(async () => {
@@ -146,6 +176,43 @@ describe.skipIf(launchers.length === 0)('ranks', () => {
     expect(existsSync(workspace.path('three'))).toBe(false);
   });
 
+  it.each(launchers)(
+    'started by --ranks with %s save what they agree on when it is told to stop',
+    async (launcher) => {
+      const run = workspace.path(`${launcher}-stopped`);
+      const { child, ended } = await startedByRanks(launcher, run);
+      child.kill('SIGTERM');
+      const { code, stderr } = await ended;
+      expect(code, stderr).toBe(0);
+      expect(stderr.match(/SIGTERM: finishing/g)).toHaveLength(1);
+      expect(processesOf(run)).toEqual([]);
+      const { step } = JSON.parse(readFileSync(`${run}/checkpoints/latest.json`, 'utf8'));
+      expect(workspace.metrics(`${launcher}-stopped`)).toHaveLength(step);
+      expect(stderr).toContain(`stopped after ${step} steps`);
+    },
+  );
+
+  it.each(launchers)('started by --ranks with %s end at a second signal', async (launcher) => {
+    const run = workspace.path(`${launcher}-twice`);
+    const { child, ended } = await startedByRanks(launcher, run);
+    // With one that stands still, the others cannot agree.
+    process.kill(processesOf(run).at(-1)!, 'SIGSTOP');
+    child.kill('SIGTERM');
+    // Longer than what counts as an echo of the first.
+    await wait(400);
+    child.kill('SIGTERM');
+    expect((await ended).code).not.toBe(0);
+    while (processesOf(run).length > 0) await wait(50);
+  });
+
+  it.each(launchers)('started by --ranks with %s end when what started them is killed', async (launcher) => {
+    const run = workspace.path(`${launcher}-alone`);
+    const { child, ended } = await startedByRanks(launcher, run);
+    child.kill('SIGKILL');
+    expect((await ended).stderr).toContain('what started the ranks is gone');
+    while (processesOf(run).length > 0) await wait(50);
+  });
+
   it.each(launchers)('of %s all end when one is killed; what was saved is gone on with', async (launcher) => {
     const run = `${launcher}-killed`;
     const args = commandLine(['train', 't.zoo#endless', '--out', run, '--device', 'reference']);
@@ -156,11 +223,7 @@ describe.skipIf(launchers.length === 0)('ranks', () => {
     const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
     const latest = workspace.path(`${run}/checkpoints/latest.json`);
     while (!existsSync(latest) && child.exitCode === null) await new Promise((next) => setTimeout(next, 20));
-    const ranks = execFileSync('pgrep', ['-f', '--', `--out ${run} --device`], { encoding: 'utf8' })
-      .trim()
-      .split('\n');
-    const victim = ranks
-      .map(Number)
+    const victim = processesOf(run)
       .filter((pid) => pid !== child.pid)
       .at(-1)!;
     process.kill(victim, 'SIGKILL');

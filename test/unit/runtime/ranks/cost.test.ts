@@ -86,6 +86,19 @@ describe('the cost of a step', () => {
     expect(lossShare).toBeGreaterThan(0.1);
   });
 
+  it('has half the gradients on the wire and through the host where they cross in halves', () => {
+    const { traffic } = costOfStep(planOf('ViT-B/32'), 64, paper);
+    const { gradients, ...rest } = costOfStep(planOf('ViT-B/32'), 64, paper, 'f16').traffic;
+    const { network, staged, messages, seconds } = traffic.gradients;
+    expect(gradients).toEqual({
+      network: network / 2,
+      staged: staged / 2,
+      messages,
+      seconds: seconds / 2,
+    });
+    expect({ ...rest, gradients: traffic.gradients }).toEqual(traffic);
+  });
+
   it('is that of one rank where there is one', () => {
     const alone = costOfStep(planOf('ViT-B/32'), 1);
     expect(alone).toMatchObject({ pairs: batch, chunks: 256, efficiency: 1, seconds: { communication: 0 } });
@@ -135,18 +148,21 @@ function counting(group: Collective) {
 }
 
 describe('the traffic of a step', () => {
-  it('is what a rank receives', async () => {
+  it.each([undefined, 'f16'] as const)('is what a rank receives, with wire %s', async (wire) => {
     const [ranks, rows] = [4, 16];
     const model = fixtureModel('pairs.zoo#mini_resnet');
-    const recipe: Recipe = { ...recipeOf('RN50', rows, 2), model, batchNorm: 'sync' };
+    const recipe: Recipe = { ...recipeOf('RN50', rows, 2), model, batchNorm: 'sync', ...(wire && { wire }) };
     const device = new NullDevice(discreteProfile);
     const { plan } = planTraining(recipe, discreteProfile, { ranks });
-    const { traffic } = costOfStep(plan, ranks);
+    const { traffic } = costOfStep(plan, ranks, usualAssumptions, wire);
     const found = await Promise.all(
       loopback(ranks).map(async (group) => {
         const { counted, received, calls } = counting(group);
         const session = await device.open(plan);
-        const rank = new DeviceTrainSession(session, await DeviceExchange.open(counted, device, session));
+        const rank = new DeviceTrainSession(
+          session,
+          await DeviceExchange.open(counted, device, session, wire),
+        );
         const random = { seed: 1, step: 0 };
         const hyper = { lr: 0, biasCorrection1: 1, biasCorrection2: 1, clipNorm: 0, random };
         await rank.step(batchValues(model, rows / ranks), hyper);
@@ -156,9 +172,10 @@ describe('the traffic of a step', () => {
     for (const { received, calls } of found) {
       expect(received.features).toBe(traffic.features.network);
       expect(received.statistics).toBe(traffic.statistics.network);
-      // Gradients are padded to a multiple of 64 numbers of each rank.
+      // Gradients are padded to a multiple of 64 numbers of each rank; halves have a scale in f32.
+      const padding = wire === 'f16' ? 2 * 64 + 4 : 4 * 64;
       expect(received.gradients! - traffic.gradients.network).toBeGreaterThanOrEqual(0);
-      expect(received.gradients! - traffic.gradients.network).toBeLessThan(2 * 4 * 64 * (ranks - 1));
+      expect(received.gradients! - traffic.gradients.network).toBeLessThan(2 * padding * (ranks - 1));
       expect((ranks - 1) * calls.features!).toBe(traffic.features.messages);
       expect((ranks - 1) * calls.gradients!).toBe(traffic.gradients.messages);
       expect(Math.log2(ranks) * calls.statistics!).toBe(traffic.statistics.messages);

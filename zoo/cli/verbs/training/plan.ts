@@ -1,6 +1,7 @@
 /**
  * `zooc plan`: what a recipe's step costs each of several ranks, by arithmetic; needs neither a GPU nor the ranks.
  */
+import type { Recipe } from '../../../../compiler/model/types.ts';
 import { fail } from '../../../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../../../grammar/render.ts';
 import {
@@ -67,9 +68,10 @@ function workTable({ work, batch }: StepCost): string {
   return table([['computing', 'FLOPs', 'time', ''], ...rows], [1, 2]);
 }
 
-function trafficTable({ traffic, features }: StepCost): string {
+function trafficTable({ traffic, features }: StepCost, wire: Recipe['wire']): string {
   const remarks: Partial<Record<keyof StepCost['traffic'], string>> = {
     features: `${megabytes(features)} of all pairs`,
+    ...(wire === 'f16' ? { gradients: 'in halves' } : {}),
     statistics: 'batch norm of all ranks',
     agreement: 'whether to stop',
   };
@@ -97,7 +99,7 @@ export async function plan(reference: string, options: PlanOptions): Promise<voi
   const recipe = dividedAmong(loadRecipe(reference, options.set), { size: ranks });
   checkSupported(recipe, false, ranks);
   const { plan } = planTraining(recipe, profiles[options.profile], { ranks });
-  const cost = costOfStep(plan, ranks, assumed);
+  const cost = costOfStep(plan, ranks, assumed, recipe.wire);
   if (ranks > 1 && cost.lossShare > mostLoss) {
     const message = `every rank computes the loss of all ${count(cost.batch)} pairs, ${percent(cost.lossShare)} of its step`;
     const help =
@@ -118,7 +120,7 @@ export async function plan(reference: string, options: PlanOptions): Promise<voi
   const parts = [
     `${recipe.name} of ${plan.model}: ${count(batch)} pairs a step; on each of ${count(ranks)} ranks ${count(pairs)}, ${chunks === 1 ? 'one chunk' : `${count(chunks)} chunks of ${count(chunk)}`}`,
     workTable(cost),
-    trafficTable(cost),
+    trafficTable(cost, recipe.wire),
     [
       `step ${time(seconds.total)}: computing ${time(seconds.compute)}, exchanging ${time(seconds.communication)}`,
       `${count(Math.round(batch / seconds.total))} pairs/s, efficiency ${percent(efficiency)} against one rank that takes all chunks`,

@@ -37,7 +37,7 @@ export async function train(
   if (options.ranks !== undefined) {
     const count = parseCount('--ranks', options.ranks);
     if (count > 1) {
-      process.exitCode = await startRanks(count);
+      process.exitCode = await startRanks(count, signal);
       return;
     }
   }
