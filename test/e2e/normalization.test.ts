@@ -119,4 +119,67 @@ describe('pictures normalised in a way of the model', () => {
     expect(stderr).toContain('normalization: {"mean":[0.5,0.4,0.25],"std":[0.5,0.3,0.125]}, now none');
     await done(...train.slice(0, 2), ...own, '--device', 'reference', '--out', 'own-run', '--resume');
   });
+
+  describe('under a model of the library that had other numbers when it was written', () => {
+    const settings = [
+      'image_mean=[0.48145466,0.4578275,0.40821073]',
+      'image_std=[0.26862954,0.26130258,0.27577711]',
+    ];
+    const mending = settings.map((setting) => `--set "${setting}"`).join(' ');
+    const opened = (...rest: string[]) =>
+      workspace.call(['embed', ...rest, '--images', 'a.png', '--device', 'reference', '--out', 'x.npy']);
+    /** A text of zooc's own JSON, edited. */
+    const edit = (
+      name: string,
+      change: (json: { preprocessing?: object; normalization?: object }) => void,
+    ) => {
+      const json = JSON.parse(readFileSync(workspace.path(name), 'utf8'));
+      change(json);
+      workspace.write(name, JSON.stringify(json));
+    };
+    const clip = {
+      mean: [0.48145466, 0.4578275, 0.40821073],
+      std: [0.26862954, 0.26130258, 0.27577711],
+    };
+
+    beforeAll(async () => {
+      const text = readFileSync(workspace.path('m.zoo'), 'utf8');
+      workspace.write(
+        's.zoo',
+        text
+          .replace('import clip { CLIP, ', 'import encoders { SigLIP }\nimport clip { ')
+          .replace('= CLIP(', '= SigLIP(')
+          .replace('  batch = 2', '  objective = sigmoid_loss\n  batch = 2'),
+      );
+      await done('export', 'init:1', '--model', 's.zoo', '--format', 'zoo', '--out', 's-package');
+      await done('train', 's.zoo', ...start, '--device', 'reference', '--out', 's-run');
+    });
+
+    it.each(['s-package', 's-run'])('are refused where %s says them, with what mends it', async (folder) => {
+      expect((await opened(folder)).code).toBe(0);
+      edit(`${folder}/${folder === 's-run' ? 'run' : 'model'}.json`, (json) => {
+        Object.assign((json.preprocessing ?? json.normalization)!, clip);
+      });
+      for (const line of [[folder], ['s.zoo', '--weights', folder]]) {
+        const { code, stderr } = await opened(...line);
+        expect(code).toBe(1);
+        expect(stderr).toContain('error[Z434]');
+        expect(stderr).toContain(mending);
+        const mended = await opened(...line, ...settings.flatMap((setting) => ['--set', setting]));
+        expect(mended.code, mended.stderr).toBe(0);
+      }
+    });
+
+    it('are told of a run that does not say them', async () => {
+      edit('s-run/run.json', (json) => {
+        delete json.normalization;
+      });
+      const { code, stderr } = await opened('s-run');
+      expect(code).toBe(0);
+      expect(stderr).toContain('s-run/run.json does not say how pictures were normalised');
+      expect(stderr).toContain(mending);
+      const mended = await opened('s-run', ...settings.flatMap((setting) => ['--set', setting]));
+      expect(mended.stderr).not.toContain('does not say');
+    });
+  });
 });

@@ -41,6 +41,7 @@ describe('zooc plan', () => {
     expect(stdout).toMatch(/^gradients +1\.\d MB +\d\.\d MB +2 /m);
     expect(stdout).toMatch(/^workspace +[\d.]+ MiB/m);
     expect(stdout).toContain('assumed: 50 TFLOP/s (--tflops), a link of 100 Gbit/s (--network)');
+    expect((await plan('--ranks', '2', '--set', 'wire=f16')).stdout).toMatch(/^gradients .* in halves$/m);
     const alone = await plan('--ranks', '1');
     expect(alone.stdout).toContain('nothing is exchanged');
     expect(alone.stdout).toContain('efficiency 100.0 %');

@@ -20,6 +20,7 @@ import {
   plainShape,
   WeightsDigest,
 } from './adapter-file.ts';
+import { checkBeside } from './beside/compare.ts';
 import { type FitOptions, namedFileWeights, toFloat32 } from './file-weights.ts';
 import type { TensorFile } from './formats/tensor-file.ts';
 import { type AdapterBase, openNamed } from './package.ts';
@@ -116,6 +117,7 @@ export async function openAdapter(
   refuseAll(checkWeights({ ...model, weights }, file.infos, undefined, replaced), [
     `in ${file.path}, an adapter that was exported for ${facts.model}`,
   ]);
+  checkBeside(model, file.path, { resized: replaced.size > 0 });
   const spec = given ?? locateBase(file.path, facts.base);
   const options = { ...rest, replaced: new Set([...replaced, ...own]) };
   const base = await openBase(model, spec, options).catch((error: unknown) => {

@@ -8,7 +8,7 @@ import { basename } from 'node:path';
 import { checkWeights } from '../../compiler/model/index.ts';
 import type { Model, Weight } from '../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError, refuseAll } from '../../grammar/diagnostics.ts';
-import { checkBeside } from './beside/compare.ts';
+import { checkBeside, silenceRemarks } from './beside/compare.ts';
 import { averagedWeights } from './formats/open-tensors.ts';
 import { SafetensorsFile, type TensorData } from './formats/safetensors.ts';
 import type { TensorFile } from './formats/tensor-file.ts';
@@ -72,7 +72,7 @@ export function namedFileWeights(
       : [
           `${file.path}: the moving average of the weights; weights.safetensors beside it has the last step's`,
         ];
-  const told = [...averaged, ...formRemarks(file, detected), ...remarks];
+  const told = [...averaged, ...formRemarks(file, detected), ...remarks, ...silenceRemarks(model, file.path)];
   return {
     ...fileWeights(file, detected, told, seed),
     ...(copyable ? { copyable: file.path } : {}),

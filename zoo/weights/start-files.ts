@@ -8,7 +8,7 @@ import { dirname, resolve } from 'node:path';
 import { checkWeights } from '../../compiler/model/index.ts';
 import { startFileWeights } from '../../compiler/model/recipes/start-files.ts';
 import type { Model, Recipe, StartFile, Weight } from '../../compiler/model/types.ts';
-import { checkBeside } from './beside/compare.ts';
+import { checkBeside, silenceRemarks } from './beside/compare.ts';
 import { fileWeights, formRemarks, refuseMisfit } from './file-weights.ts';
 import type { TensorFile } from './formats/tensor-file.ts';
 import { initialWeight } from './initial-weights.ts';
@@ -89,7 +89,11 @@ async function openPart(
     // What lies below a prefix is a part of the model, whose towers have other paths.
     if (prefix === '')
       checkBeside(model, file.path, { towers: towersOf(model.weights), resized: replaced.size > 0 });
-    const remarks = [...formRemarks(file, detected), ...replacedRemarks(file.path, fresh, [])];
+    const remarks = [
+      ...formRemarks(file, detected),
+      ...replacedRemarks(file.path, fresh, []),
+      ...(prefix === '' ? silenceRemarks(model, file.path) : []),
+    ];
     const source = fileWeights(file, detected, remarks, seed);
     const stored = (weight: Weight) => ({ ...weight, name: below(weight.name, prefix) });
     return {

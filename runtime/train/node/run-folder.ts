@@ -26,6 +26,8 @@ const descriptionSchema = z.object({
   model: z.string().optional(),
   /** What the weights started from: a path from the folder, an absolute one, or a rule. */
   weights: z.string().optional(),
+  /** How the pictures that it was trained on were normalised; of models that take pictures. */
+  normalization: z.object({ mean: z.array(z.number()), std: z.array(z.number()) }).optional(),
   /** What a resumed run took over, from which step on. */
   changes: z.array(changeSchema.extend({ step: z.int() })).optional(),
 });

@@ -135,7 +135,15 @@ async function lead(options: TrainOptions, parts: RankParts): Promise<TrainResul
     await setImmediate();
     if (signal.requested && shared.group.size === 1) return { steps: step, stopped: true, seconds: 0 };
     const before = checkpoint === undefined ? { weights: options.startedFrom } : await describeRun(out);
-    const description = { recipe: recipe.name, model: recipe.model.name, weights: before?.weights };
+    const { name: model, resolution, normalization } = recipe.model;
+    const description = {
+      recipe: recipe.name,
+      model,
+      weights: before?.weights,
+      ...(resolution === undefined
+        ? {}
+        : { normalization: { mean: [...normalization.mean], std: [...normalization.std] } }),
+    };
     await beginRunFolder(
       out,
       { ...description, changes: changesSince(before, step, changes) },

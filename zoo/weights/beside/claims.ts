@@ -3,13 +3,15 @@
  * pictures, how they are resized and normalised.
  *
  * Hugging Face keeps `config.json` and `preprocessor_config.json` beside a model's file, open_clip
- * `open_clip_config.json`. What they leave out has the value that those projects' own loaders take. Sources:
+ * `open_clip_config.json`; a package and a run of ours say in `model.json` and `run.json` how pictures were normalised. What they leave out has the value that those projects' own loaders take. Sources:
  * transformers, models/clip/configuration_clip.py; open_clip, src/open_clip/model.py.
  */
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { clipNormalization } from '../../../compiler/model/index.ts';
 import { readTextSync } from '../../../runtime/data/files/read-fully.ts';
+import { adapterWeights, averagedWeights } from '../formats/open-tensors.ts';
+import { weightsName } from '../package.ts';
 
 type TowerName = 'vision' | 'text';
 
@@ -37,6 +39,9 @@ const maxBytes = 4 * 2 ** 20;
 
 /** Names under which a project keeps weights beside its configuration; other files may lie in any folder. */
 const described = /^(open_clip_)?(model|pytorch_model)(-\d+-of-\d+)?\.(safetensors|bin)(\.index\.json)?$/;
+
+/** Those of a package or a run of ours. */
+const ours: readonly string[] = [weightsName, averagedWeights, adapterWeights];
 
 function readJson(path: string): unknown {
   try {
@@ -215,16 +220,56 @@ function openClipClaims(json: unknown, file: string): Claim[] {
   ];
 }
 
-const readers = {
+const normalization = z.object({ mean: colours, std: colours });
+const ownManifest = z.object({ format: z.literal(1), preprocessing: normalization });
+const ownRun = z.object({
+  version: z.literal(1),
+  recipe: z.string(),
+  normalization: normalization.optional(),
+});
+
+function normalizationClaims({ mean, std }: z.infer<typeof normalization>, file: string): Claim[] {
+  return [
+    ...pictureClaim('mean', `the mean of ${file}`, mean),
+    ...pictureClaim('std', `the std of ${file}`, std),
+  ];
+}
+
+function manifestClaims(json: unknown, file: string): Claim[] {
+  const { success, data } = ownManifest.safeParse(json);
+  return success ? normalizationClaims(data.preprocessing, file) : [];
+}
+
+function runClaims(json: unknown, file: string): Claim[] {
+  const said = ownRun.safeParse(json).data?.normalization;
+  return said === undefined ? [] : normalizationClaims(said, file);
+}
+
+/** The `run.json` beside weights that a run wrote, where it is from before it said how pictures were normalised. */
+export function silentRun(weights: string): string | undefined {
+  if (!ours.includes(basename(weights))) return undefined;
+  const path = join(dirname(weights), 'run.json');
+  const { success, data } = ownRun.safeParse(readJson(path));
+  return success && data.normalization === undefined ? path : undefined;
+}
+
+type Reader = (json: unknown, file: string) => Claim[];
+
+const readers: Readonly<Record<string, Reader>> = {
   'config.json': hfClaims,
   'preprocessor_config.json': preprocessorClaims,
   'open_clip_config.json': openClipClaims,
-} as const;
+};
+const ownReaders: Readonly<Record<string, Reader>> = {
+  'model.json': manifestClaims,
+  'run.json': runClaims,
+};
 
 /** What the configuration beside a file of weights says; nothing where there is none, or one of another kind. */
 export function claimsBeside(weights: string): readonly Claim[] {
-  if (!described.test(basename(weights))) return [];
-  return Object.entries(readers).flatMap(([name, claimsOf]) => {
+  const name = basename(weights);
+  const known = described.test(name) ? readers : ours.includes(name) ? ownReaders : {};
+  return Object.entries(known).flatMap(([name, claimsOf]) => {
     const path = join(dirname(weights), name);
     return claimsOf(readJson(path), path);
   });

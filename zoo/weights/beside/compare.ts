@@ -2,10 +2,10 @@
  * The configuration beside weights, compared with the model that they are opened for: a wrong activation or
  * number of heads fits every shape, and gives wrong numbers.
  */
-import { type Part, partsOf } from '../../../compiler/model/index.ts';
+import { clipNormalization, type Part, partsOf, sameNormalization } from '../../../compiler/model/index.ts';
 import type { Model } from '../../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError } from '../../../grammar/diagnostics.ts';
-import { type Claim, claimsBeside } from './claims.ts';
+import { type Claim, claimsBeside, silentRun } from './claims.ts';
 
 /** How the towers of the library make one feature of their tokens, in open_clip's words. */
 const pools: Readonly<Record<string, string>> = {
@@ -77,6 +77,22 @@ interface Taken {
   readonly towers?: ReadonlySet<Claim['tower']>;
   /** Whether the weights may be of pictures of another size. */
   readonly resized: boolean;
+}
+
+/**
+ * A run that does not say how its pictures were normalised is from before models said it, when all were by CLIP's
+ * numbers, or from shortly after.
+ */
+export function silenceRemarks(model: Model, weights: string): string[] {
+  if (model.resolution === undefined || sameNormalization(model.normalization, clipNormalization)) return [];
+  const run = silentRun(weights);
+  if (run === undefined) return [];
+  const mending = (['mean', 'std'] as const).map((what) =>
+    setting(model, { where: run, tower: 'vision', what, value: clipNormalization[what] }),
+  );
+  return [
+    `${run} does not say how pictures were normalised: runs of earlier versions are of CLIP's mean and deviation, ${model.name} has others now; for such a run ${mending.join(' ')}`,
+  ];
 }
 
 /** @throws DiagnosticError Z434 with every difference, and the settings that mend them */
