@@ -228,6 +228,8 @@ export const textReaders: readonly Reader[] = [
   {
     name: 'caption',
     share: 8,
+    // Splitting into tokens takes 6 µs a character, however long the text is.
+    bounds: { ms: (bytes) => 250 + bytes / 60 },
     seeds: () =>
       [
         'a photo of a cat',
