@@ -111,6 +111,12 @@ const windows: Step = (g) => {
   return dilation < Math.min(height, width) ? g.b.add('conv2d', [x, w], attrs) : undefined;
 };
 
+/** On one rank the value itself, which nothing may look through. */
+const averaged: Step = (g) => {
+  const x = g.value();
+  return x === undefined ? undefined : g.b.add('rank_mean', [x], {});
+};
+
 export const wordSteps: readonly (readonly [weight: number, step: Step])[] = [
   [1.5, choose],
   [0.6, rounded],
@@ -120,4 +126,5 @@ export const wordSteps: readonly (readonly [weight: number, step: Step])[] = [
   [0.8, along],
   [0.5, sorted],
   [0.8, windows],
+  [0.3, averaged],
 ];
