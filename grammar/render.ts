@@ -324,8 +324,3 @@ function caretRows(
   }
   return rows.map((row) => row.text);
 }
-
-/** Tells warnings one by one, as text. */
-export function warningsTo(notify: (text: string) => void): (warning: Diagnostic) => void {
-  return (warning) => notify(renderDiagnostics([warning]));
-}

@@ -5,33 +5,30 @@
 import { fail } from '../../grammar/diagnostics.ts';
 import type { DataCursor } from '../data/types.ts';
 import { allTexts, bytesOf, type Collective, textOfFirst } from '../dist/collective.ts';
+import { changesBetween, type RunSettings } from './changes.ts';
 import type { StateArray, TrainSession } from './types.ts';
 
 /** Where a run begins and ends, in steps, and with which batch. */
-export interface Beginning {
+interface Beginning {
   readonly start: number;
   readonly end: number;
   readonly cursor: DataCursor;
 }
 
 /**
- * @param own what this rank has, by the name of what it is: `data: rows 3f2a…`
+ * @param own what this rank trains, by the names of settings
  * @throws DiagnosticError Z633 where another rank has something else
  */
-export async function checkAgreement(
-  group: Collective,
-  own: Readonly<Record<string, string>>,
-): Promise<void> {
-  for (const [what, value] of Object.entries(own)) {
-    const all = await allTexts(group, `the ${what} of every rank`, value);
-    const other = all.findIndex((text) => text !== all[0]);
-    if (other > 0)
+export async function checkAgreement(group: Collective, own: RunSettings): Promise<void> {
+  const texts = await allTexts(group, 'what every rank trains', JSON.stringify(own));
+  const all = texts.map((text) => JSON.parse(text) as RunSettings);
+  for (const [other, settings] of all.entries())
+    for (const { setting, from, to } of changesBetween(all[0]!, settings))
       fail(
         'Z633',
-        `the ranks do not train the same: rank 0 has ${what} ${all[0]}, rank ${other} has ${all[other]}`,
+        `the ranks do not train the same: rank 0 has ${setting} ${from ?? 'none'}, rank ${other} has ${to ?? 'none'}`,
         'start every rank with the same recipe, settings and data',
       );
-  }
 }
 
 /** Where the run goes on, as rank 0 says. @param own of rank 0 */

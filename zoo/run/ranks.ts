@@ -48,13 +48,9 @@ export async function onRanks(
   const group = await joinRanks(note);
   if (group === undefined) return body(single);
   hearStarter(group, note);
-  // `process.exit`, as at a second signal, waits for calls that wait for other ranks.
-  const abort = (): void => group.abort();
-  process.on('exit', abort);
   try {
     await body(group);
     await group.close();
-    process.off('exit', abort);
   } catch (error) {
     if (group.rank > 0) {
       await wait(firstWord);

@@ -7,7 +7,7 @@
 import { fail } from '../../../grammar/diagnostics.ts';
 
 /** A function of the library on a thread of its own: resolves with MPI's error code. */
-export type MpiCall = (...values: readonly unknown[]) => Promise<number>;
+type MpiCall = (...values: readonly unknown[]) => Promise<number>;
 
 export interface MpiLibrary {
   /** Such as `Open MPI v4.1.4`. */
@@ -29,7 +29,7 @@ const mpichWorld = 0x44000000;
 const mpichByte = 0x4c00010d;
 /** Bytes of the longest version text (MPI_MAX_LIBRARY_VERSION_STRING of MPICH is 8192). */
 const versionBytes = 8192;
-/** MPICH needs more than the 128 KiB and 1 MiB that koffi gives a call. */
+/** MPICH crashes on the 128 KiB that koffi gives a call on another thread. */
 const stackBytes = 4 * 2 ** 20;
 
 /**
@@ -76,7 +76,7 @@ function loadFirst(koffi: Koffi, names: readonly string[]): Loaded {
 }
 
 /**
- * Has the process end without its libraries' last words. Open MPI unloads its parts when it is left, among them code that
+ * Has the process end without its libraries' last words, and without waiting for calls that wait for other ranks. Open MPI unloads its parts when it is left, among them code that
  * the threads of koffi's calls would run as they end: with messages over TCP every rank crashed behind its last line.
  */
 function endQuickly(koffi: Koffi): void {

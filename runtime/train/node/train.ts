@@ -82,7 +82,7 @@ export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
       if (group.rank === 0) for (const warning of warmupWarning(recipe, schedule)) warn(warning);
       const hash = modelHash(graph, settings);
       const compared = runSettings(options.recipe, schedule, source.identity, group.size);
-      if (group.size > 1) await checkAgreement(group, { ...agreed(compared), 'the computation': hash });
+      if (group.size > 1) await checkAgreement(group, { ...compared, 'the computation': hash });
       const open = () => openSession({ ...options, recipe }, graph, settings);
       const shared = { group, source, schedule, settings };
       const run = group.rank === 0 ? lead : follow;
@@ -103,11 +103,6 @@ interface RankParts {
   readonly compared: RunSettings;
   readonly signal: StopSignal;
   open(): ReturnType<typeof openSession>;
-}
-
-/** Settings as texts, short. */
-function agreed(compared: RunSettings): Record<string, string> {
-  return Object.fromEntries(Object.entries(compared).map(([name, value]) => [name, String(value)]));
 }
 
 async function openShare({ recipe, group, openSource }: TrainOptions): Promise<BatchSource> {
