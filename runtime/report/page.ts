@@ -62,12 +62,21 @@ function chartBox({ column, title }: Chart): Html {
   return html`<article class="chart" data-column="${column}"><h3>${title}</h3><div class="plot"></div></article>`;
 }
 
+const groups: readonly (readonly [group: Chart['group'], title: string])[] = [
+  ['training', 'Training'],
+  ['speed', 'Speed'],
+];
+
+/** Those that have a chart. */
+function groupsOf(charts: readonly Chart[]): typeof groups {
+  return groups.filter(([group]) => charts.some((chart) => chart.group === group));
+}
+
 function curvesPart(charts: readonly Chart[]): Html {
-  const group = (name: Chart['group'], title: string, id: string) => {
-    const found = charts.filter((chart) => chart.group === name);
-    if (found.length === 0) return undefined;
-    return html`<section id="${id}"><h2>${title}</h2><div class="charts">${found.map(chartBox)}</div></section>`;
-  };
+  const parts = groupsOf(charts).map(([group, title]) => {
+    const boxes = charts.filter((chart) => chart.group === group).map(chartBox);
+    return html`<section id="${group}"><h2>${title}</h2><div class="charts">${boxes}</div></section>`;
+  });
   return html`<div class="controls" hidden>
 <label>smoothing <input id="smoothing" type="range" min="0" max="0.99" step="0.01" value="0"><output for="smoothing">0</output></label>
 <label><input id="logarithmic" type="checkbox"> logarithmic</label>
@@ -75,18 +84,16 @@ function curvesPart(charts: readonly Chart[]): Html {
 <span class="hint">drag over a curve to zoom all, double click to leave</span>
 </div>
 <noscript><p>Curves are drawn by a script of this page, which your browser does not run.</p></noscript>
-${group('training', 'Training', 'training')}${group('speed', 'Speed', 'speed')}`;
+${parts}`;
 }
 
 export function renderReport(runs: readonly RunReport[], assets: PageAssets): string {
   const charts = chartsOf(runs);
   const sections = sectionsOf(runs);
   const title = runs.map((run) => run.name).join(', ');
-  const links = [
-    ...(charts.some((c) => c.group === 'training') ? [['training', 'Training']] : []),
-    ...(charts.some((c) => c.group === 'speed') ? [['speed', 'Speed']] : []),
-    ...sections.map((s) => [s.id, s.title]),
-  ].map(([id, text]) => html`<a href="#${id!}">${text!}</a>`);
+  const links = [...groupsOf(charts), ...sections.map((s) => [s.id, s.title] as const)].map(
+    ([id, text]) => html`<a href="#${id}">${text}</a>`,
+  );
   const policy = `default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src ${assets.scripts.map(({ hash }) => `'${hash}'`).join(' ')}`;
   const page = html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8">

@@ -1,7 +1,7 @@
 /** The parts of a report below its curves: each is markup, or undefined where there is nothing to say. */
 import { count, digits, flops, moment, percent, size } from './format.ts';
 import { type Html, html } from './html.ts';
-import type { Evaluation, RunReport, Start, WrongExample } from './types.ts';
+import type { Evaluation, RunReport, WrongExample } from './types.ts';
 
 export interface Section {
   readonly id: string;
@@ -15,13 +15,12 @@ function table(
   rows: readonly (readonly (string | Html)[])[],
   mark = false,
 ): Html {
-  const differs = (cells: readonly (string | Html)[]) => new Set(cells.slice(1)).size > 1;
   const titles = head.every((cell) => cell === '')
     ? undefined
     : html`<thead><tr>${head.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead>`;
   return html`<div class="scroll"><table>${titles}<tbody>${rows.map(
     ([name, ...cells]) =>
-      html`<tr${mark && differs([name!, ...cells]) ? html` class="differs"` : undefined}><th scope="row">${name!}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`,
+      html`<tr${mark && new Set(cells).size > 1 ? html` class="differs"` : undefined}><th scope="row">${name!}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`,
   )}</tbody></table></div>`;
 }
 
@@ -40,7 +39,7 @@ function compared(
   );
 }
 
-/** What is the same for every run is said once; otherwise one part a run, under its name. */
+/** A part of each run, under its name where there are several. */
 function each(runs: readonly RunReport[], partOf: (run: RunReport) => Html | undefined): Html[] {
   return runs.flatMap((run) => {
     const part = partOf(run);
@@ -210,8 +209,7 @@ function programsPart({ programs }: RunReport): Html | undefined {
 }
 
 function environmentOf({ summary }: RunReport): Readonly<Record<string, string>> {
-  const last: Start | undefined = summary?.starts.at(-1);
-  return last === undefined ? {} : last.environment;
+  return summary?.starts.at(-1)?.environment ?? {};
 }
 
 function historyPart({ summary, changes, checkpoints }: RunReport): Html | undefined {
@@ -235,12 +233,7 @@ function historyPart({ summary, changes, checkpoints }: RunReport): Html | undef
 
 export function sectionsOf(runs: readonly RunReport[]): Section[] {
   const settings = compared(runs, ({ summary }) =>
-    Object.fromEntries(
-      Object.entries(summary?.settings ?? {}).map(([name, value]) => [
-        name,
-        typeof value === 'number' ? String(value) : value,
-      ]),
-    ),
+    Object.fromEntries(Object.entries(summary?.settings ?? {}).map(([name, value]) => [name, String(value)])),
   );
   return [
     ...section('pictures', 'Pictures', each(runs, picturesPart)),

@@ -1,5 +1,6 @@
 /** What the report of a run says of its model, and of the machine that trains it. */
 import { cpus, release, totalmem } from 'node:os';
+import { sizeOf } from '../../compiler/graph/types.ts';
 import { blocksOf } from '../../compiler/model/index.ts';
 import type { BlockNode, Model, Recipe } from '../../compiler/model/types.ts';
 import { size } from '../../runtime/report/format.ts';
@@ -24,8 +25,6 @@ function environmentOf(executor: Executor): Record<string, string> {
     ...(executor.kind === 'device' && executor.driver !== undefined ? { driver: executor.driver } : {}),
   };
 }
-
-const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 
 function towerOf(
   name: string,

@@ -147,7 +147,7 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
             files,
             pictures: () => board?.shown,
           }),
-          reportLog(runFacts(recipe, executor)),
+          reportLog(() => runFacts(recipe, executor)),
         ],
       });
     } finally {

@@ -68,12 +68,13 @@ class ReportLog implements RunLog {
   }
 }
 
-export function reportLog(facts: RunFacts): Showing {
+/** @param facts asked when the run begins: of several ranks one has a report */
+export function reportLog(facts: () => RunFacts): Showing {
   return {
     name: reportName,
     open: async (start) => {
       const { out, compared, updates } = start;
-      const { environment, towers: towersOf, ...rest } = facts;
+      const { environment, towers: towersOf, ...rest } = facts();
       const trained = new Set(updates.trainable);
       const towers = towersOf((name) => trained.has(name));
       // Starts of steps that a kill took back did not happen.

@@ -8,8 +8,10 @@ import sharp from 'sharp';
 import { z } from 'zod';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { failSystem } from '../../data/files/atomic.ts';
+import { parseJson } from '../../data/files/json.ts';
 import { openRegular, readText } from '../../data/files/read-fully.ts';
 import { describeChange } from '../../train/changes.ts';
+import { stepOf } from '../../train/node/checkpoints.ts';
 import { refuseLocked, textOf } from '../../train/node/lock.ts';
 import { readPictures } from '../../train/node/pictures/file.ts';
 import { describeRun, type RunDescription } from '../../train/node/run-folder.ts';
@@ -32,7 +34,7 @@ export async function readCurves(folder: string): Promise<Curves> {
     const file = await openRegular(path, 'Z613');
     try {
       for await (const line of file.readLines()) {
-        const row = parsed(line);
+        const row = parseJson(line);
         if (typeof row === 'object' && row !== null) curves.add(row as Record<string, unknown>);
       }
     } finally {
@@ -44,18 +46,10 @@ export async function readCurves(folder: string): Promise<Curves> {
   return curves;
 }
 
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 /** Undefined where a folder has none, or one that cannot be understood. */
 export async function readSummary(folder: string): Promise<Summary | undefined> {
   const text = await textOf(join(folder, summaryName));
-  return text === undefined ? undefined : summarySchema.safeParse(parsed(text)).data;
+  return text === undefined ? undefined : summarySchema.safeParse(parseJson(text)).data;
 }
 
 async function checkpointsOf(folder: string): Promise<RunReport['checkpoints']> {
@@ -63,11 +57,9 @@ async function checkpointsOf(folder: string): Promise<RunReport['checkpoints']> 
   const names = await readdir(within).catch(() => []);
   const found = await Promise.all(
     names.map(async (name) => {
-      const step = /^step-(\d+)\.safetensors$/.exec(name)?.[1];
-      const file = step === undefined ? undefined : await stat(join(within, name)).catch(() => undefined);
-      return file === undefined
-        ? []
-        : [{ step: Number(step), bytes: file.size, at: file.mtime.toISOString() }];
+      const step = stepOf(name);
+      const file = Number.isNaN(step) ? undefined : await stat(join(within, name)).catch(() => undefined);
+      return file === undefined ? [] : [{ step, bytes: file.size, at: file.mtime.toISOString() }];
     }),
   );
   return found.flat().sort((a, b) => a.step - b.step);
@@ -80,7 +72,7 @@ async function evaluationsOf(folder: string, names: readonly string[]): Promise<
     const path = join(folder, name);
     const file = await stat(path).catch(() => undefined);
     if (file === undefined || !file.isFile() || file.size > mostResults) continue;
-    const results = z.array(evaluationSchema).safeParse(parsed(await readText(path, 'Z613')));
+    const results = z.array(evaluationSchema).safeParse(parseJson(await readText(path, 'Z613')));
     if (results.success) found.push(...results.data);
   }
   return found;

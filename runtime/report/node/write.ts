@@ -15,7 +15,7 @@ export function runNames(folders: readonly string[]): string[] {
   return paths.map((path) => {
     let name = basename(path);
     let above = dirname(path);
-    const same = () => paths.filter((p) => p !== path && (p === name || p.endsWith(`/${name}`))).length > 0;
+    const same = () => paths.some((p) => p !== path && (p === name || p.endsWith(`/${name}`)));
     while (same() && dirname(above) !== above) {
       name = `${basename(above)}/${name}`;
       above = dirname(above);

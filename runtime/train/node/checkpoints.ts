@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
 import { failSystem, syncDirectory, writeText } from '../../data/files/atomic.ts';
+import { parseJson } from '../../data/files/json.ts';
 import { readText } from '../../data/files/read-fully.ts';
 import {
   openSafetensors,
@@ -52,7 +53,9 @@ const latestSchema = z.object({
 
 const metadataKey = 'zooc.run';
 const fileName = (step: number): string => `step-${String(step).padStart(8, '0')}.safetensors`;
-const stepOf = (file: string): number => Number(/^step-(\d+)\.safetensors$/.exec(file)?.[1] ?? Number.NaN);
+/** NaN for what is no checkpoint by its name. */
+export const stepOf = (file: string): number =>
+  Number(/^step-(\d+)\.safetensors$/.exec(file)?.[1] ?? Number.NaN);
 
 export interface Checkpoint {
   readonly path: string;
@@ -242,15 +245,6 @@ export async function restoreState(
     }
   } finally {
     await file.close();
-  }
-}
-
-/** Undefined for what is no JSON. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
 

@@ -12,6 +12,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
 import { type Diagnostic, fail } from '../../../grammar/diagnostics.ts';
 import { failSystem, writeFully } from '../../data/files/atomic.ts';
+import { parseJson } from '../../data/files/json.ts';
 import { readText } from '../../data/files/read-fully.ts';
 
 export const lockName = 'run.lock';
@@ -96,11 +97,7 @@ export async function textOf(path: string): Promise<string | undefined> {
 }
 
 function holderOf(text: string): Holder | undefined {
-  try {
-    return holderSchema.parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
+  return holderSchema.safeParse(parseJson(text)).data;
 }
 
 /** @throws DiagnosticError Z617 unless the holder is known to be over */

@@ -42,7 +42,7 @@ const mebibyte = 2 ** 20;
  * Linear in the input, above what the machine does beside it: the slowest small inputs take some milliseconds, and
  * the heap grows by tens of mebibytes between two collections of garbage.
  */
-export const usualBounds: Bounds = {
+const usualBounds: Bounds = {
   ms: (bytes) => 250 + bytes / 400,
   memory: (bytes) => 64 * mebibyte + 256 * bytes,
 };

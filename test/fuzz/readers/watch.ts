@@ -84,7 +84,7 @@ function watched(
 }
 
 /** Memory, where there is such a thing: a million files are written. */
-export function scratchFolder(): string {
+function scratchFolder(): string {
   return mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'zooc-readers-'));
 }
 

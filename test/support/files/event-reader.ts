@@ -37,7 +37,7 @@ export function recordsOf(file: Uint8Array): Uint8Array[] {
 type Field = number | bigint | Uint8Array;
 
 /** A message as its fields by number, each with all its values. */
-export function fieldsOf(message: Uint8Array): Map<number, Field[]> {
+function fieldsOf(message: Uint8Array): Map<number, Field[]> {
   const fields = new Map<number, Field[]>();
   const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
   let at = 0;

@@ -1,6 +1,6 @@
 /** Small models of the fixtures traced for training, with values for every weight and input. */
 import type { Graph } from '../../../compiler/graph/types.ts';
-import { nodeAt, numericShape, sizeOf } from '../../../compiler/graph/types.ts';
+import { sizeOf } from '../../../compiler/graph/types.ts';
 import { resolveModel, traceEntry } from '../../../compiler/model/index.ts';
 import type { Model } from '../../../compiler/model/types.ts';
 import { nodeHost } from '../../../zoo/host.ts';
@@ -67,9 +67,4 @@ export function batchValues(model: Model, rows: number, seed = 7) {
       tokens[row * context + at] = at === 0 ? vocab - 2 : at === 3 + (row % 5) ? vocab - 1 : word;
     }
   return pairs(images, tokens);
-}
-
-/** The shape of a graph's output. */
-export function outputShape(graph: Graph, name: string): number[] {
-  return numericShape(nodeAt(graph, graph.outputs.find((o) => o.name === name)!.node).type);
 }

@@ -14,7 +14,7 @@ function shared({ exchangeMs: _, ...result }: StepResult): Omit<StepResult, 'exc
 }
 
 /** @param buffers false: each rank moves its own, and rank 0's are read */
-export function asOne(members: readonly TrainSession[], { buffers = true } = {}): TrainSession {
+function asOne(members: readonly TrainSession[], { buffers = true } = {}): TrainSession {
   const [first] = members as [TrainSession];
   return {
     state: first.state,

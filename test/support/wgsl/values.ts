@@ -18,7 +18,7 @@ export function elementOf(type: Type): ScalarType {
   throw new Error(`WGSL: a ${type.kind} is no number`);
 }
 
-export const isAbstract = (name: Name) => name === 'int' || name === 'float';
+const isAbstract = (name: Name) => name === 'int' || name === 'float';
 export const isFloat = (name: Name) => name === 'f32' || name === 'f16' || name === 'float';
 
 /** What a value without a type of its own becomes in a declaration. */

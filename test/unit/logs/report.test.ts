@@ -264,7 +264,7 @@ describe('the report of a run that trains', () => {
       resume: true,
       session,
       signal,
-      logs: [reportLog(facts), observer],
+      logs: [reportLog(() => facts), observer],
     });
   };
 

@@ -1,5 +1,6 @@
 /** How many samples an epoch of shards has, as files beside them say: `sizes.json`, `__len__`, img2dataset's stats. */
 import { z } from 'zod';
+import { parseJson } from '../../files/json.ts';
 import { readText } from '../../files/read-fully.ts';
 import { isHttp, isPipe } from './bytes.ts';
 
@@ -22,13 +23,7 @@ async function readBeside(place: string): Promise<string | undefined> {
 }
 
 function parsed<T>(schema: z.ZodType<T>, text: string | undefined): T | undefined {
-  if (text === undefined) return undefined;
-  try {
-    const result = schema.safeParse(JSON.parse(text));
-    return result.success ? result.data : undefined;
-  } catch {
-    return undefined;
-  }
+  return text === undefined ? undefined : schema.safeParse(parseJson(text)).data;
 }
 
 const lastPart = /[^/]*$/;

@@ -7,7 +7,7 @@
 import sharp from 'sharp';
 import type { Batch } from '../../../data/types.ts';
 import type { FedPicture, PicturesFile, Ranking } from '../../pictures.ts';
-import type { RunEnd, RunLog, Showing } from '../log.ts';
+import type { RunLog, Showing } from '../log.ts';
 import { readPictures, writePictures } from './file.ts';
 
 /** Pictures, and so captions, that are compared. */
@@ -100,8 +100,6 @@ export class PictureBoard implements RunLog {
     this.#file = { pictures, rankings: [...(this.#file?.rankings ?? []), ranking] };
     await writePictures(this.#folder, this.#file);
   }
-
-  async ended(_: RunEnd): Promise<void> {}
 
   async close(): Promise<void> {}
 

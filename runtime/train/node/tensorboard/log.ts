@@ -90,7 +90,7 @@ function pictureValue({ png, caption }: PicturesFile['pictures'][number], i: num
  * A row's scalars. open_clip logs the factor of the logits where `metrics.jsonl` has its logarithm, and seconds where
  * that has milliseconds.
  */
-export function scalarsOf(row: MetricsRow, batch: number, groups: readonly RateGroup[]): Value[] {
+function scalarsOf(row: MetricsRow, batch: number, groups: readonly RateGroup[]): Value[] {
   const { step: _, data_wait_ms: wait, samples_per_second: rate, ...others } = row;
   const values = [scalar('train/samples_per_second', rate), scalar('train/batch_time', batch / rate)];
   values.push(scalar('train/data_time', wait / 1000));

@@ -4,7 +4,7 @@
  */
 import crc32c from '@chainsafe/fast-crc32c';
 
-export function maskedCrc(bytes: Uint8Array): number {
+function maskedCrc(bytes: Uint8Array): number {
   const crc = crc32c.calculate(bytes);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }

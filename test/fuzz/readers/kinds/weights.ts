@@ -36,7 +36,7 @@ model "tiny" = CLIP(
 )
 `;
 
-export function tinyModel(): Model {
+function tinyModel(): Model {
   const found = resolveModel(memoryHost({ 'tiny.zoo': tinyText }), 'tiny.zoo');
   if (!found.ok) throw new DiagnosticError(found.diagnostics);
   return found.value;

@@ -1,0 +1,10 @@
+/** Texts of files that may hold anything. */
+
+/** Undefined for what is no JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
