@@ -1,6 +1,7 @@
 /** Which rows of a batch are a rank's: as many as every other's, rank by rank. */
 import { fail } from '../../grammar/diagnostics.ts';
-import type { Batch, BatchSource, Feeds } from '../data/types.ts';
+import { derivedSource } from '../data/sources/batches/derived.ts';
+import type { BatchSource, Feeds } from '../data/types.ts';
 import type { Collective } from './collective.ts';
 
 interface Divided {
@@ -51,18 +52,10 @@ function ownRows(inputs: Feeds, tables: ReadonlySet<string>, { rank, size }: Col
 /** The rows of this rank: what a source that knows of ranks makes, or its part of whole batches. */
 export function ownShare(source: BatchSource, tables: ReadonlySet<string>, group: Collective): BatchSource {
   if (group.size === 1 || source.shared) return source;
-  const { batchesPerEpoch, identity } = source;
-  return {
-    ...(batchesPerEpoch === undefined ? {} : { batchesPerEpoch }),
-    ...(identity === undefined ? {} : { identity }),
-    async next(): Promise<Batch> {
-      const batch = await source.next();
-      return { ...batch, inputs: ownRows(batch.inputs, tables, group) };
-    },
-    cursor: () => source.cursor(),
-    seek: (cursor) => source.seek(cursor),
-    close: () => source.close(),
-  };
+  return derivedSource(source, async () => {
+    const batch = await source.next();
+    return { ...batch, inputs: ownRows(batch.inputs, tables, group) };
+  });
 }
 
 /**

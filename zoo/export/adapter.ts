@@ -72,7 +72,7 @@ async function writeAdapter(request: ExportRequest, weights: WeightSource, spec:
       path: pathFrom(out, spec),
       weights_sha256: digest,
       weights: taken,
-      ...(isRule(spec) ? {} : { file_sha256: await digestTensors(tensorsPath(spec)) }),
+      ...(base.file && { file_sha256: await digestTensors(base.file) }),
     };
     const metadata = adapterMetadata({ model: model.name, base: about });
     const content = {
@@ -93,16 +93,17 @@ async function writeAdapter(request: ExportRequest, weights: WeightSource, spec:
  * nothing or everything differs from it, Z703 when none is known
  */
 export async function exportAdapter(request: ExportRequest): Promise<Manifest> {
-  const { source } = request;
-  const adapter = await adapterNamed(source);
-  const spec =
-    request.base ??
-    (adapter === undefined ? await recordedStart(source) : locateBase(adapter.path, adapter.base));
-  if (spec === undefined)
-    fail('Z703', `--format adapter needs a base: ${source} does not say what it started from`, '--base FILE');
+  const { source, base } = request;
   // `--base` is the new adapter's; an adapter that is exported again has the same one.
-  const weights = await openSource({ ...request, base: adapter === undefined ? undefined : spec });
+  const weights = await openSource(request, { baseIfAdapter: base });
   try {
+    const spec = base ?? weights.base ?? (await recordedStart(source));
+    if (spec === undefined)
+      fail(
+        'Z703',
+        `--format adapter needs a base: ${source} does not say what it started from`,
+        '--base FILE',
+      );
     return await writeAdapter(request, weights, spec);
   } finally {
     await weights.close();

@@ -18,7 +18,7 @@ import {
   weightsName,
 } from '../weights/package.ts';
 import type { WeightSource } from '../weights/source.ts';
-import { type FloatChoice, openWeights, weightsToWrite } from '../weights/weights.ts';
+import { type FloatChoice, type OpenOptions, openWeights, weightsToWrite } from '../weights/weights.ts';
 import { bundleModel } from './bundle.ts';
 import { describe, readTraining } from './describe.ts';
 import { makeFolder } from './folder.ts';
@@ -45,8 +45,11 @@ export interface ExportRequest {
 }
 
 /** The weights to export; what is remarkable about them is told. */
-export async function openSource({ model, source, base, notify }: ExportRequest): Promise<WeightSource> {
-  const weights = await openWeights(model, source, { base });
+export async function openSource(
+  { model, source, base, notify }: ExportRequest,
+  options: OpenOptions = { base },
+): Promise<WeightSource> {
+  const weights = await openWeights(model, source, options);
   for (const remark of weights.remarks) notify?.(remark);
   return weights;
 }

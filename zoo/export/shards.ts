@@ -7,7 +7,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { type Pack, pack } from 'tar-stream';
 import { type Diagnostic, fail } from '../../grammar/diagnostics.ts';
-import { reasonOf, writeAtomically, writeFully } from '../../runtime/data/files/atomic.ts';
+import { reasonOf, writeFully, writeText } from '../../runtime/data/files/atomic.ts';
 import { readWhole } from '../../runtime/data/files/data-file.ts';
 import { type Format, recognise } from '../../runtime/data/pictures/formats/recognise.ts';
 import { pathIn } from '../../runtime/data/sources/columns/path.ts';
@@ -27,7 +27,7 @@ export interface ShardsRequest extends Omit<TableFormat, 'warn'> {
   warn(warning: Diagnostic): void;
 }
 
-export interface WrittenShards {
+interface WrittenShards {
   readonly shards: number;
   readonly samples: number;
   /** Rows without a caption, or with a picture that cannot be read. */
@@ -118,13 +118,13 @@ export async function writeShards(request: ShardsRequest): Promise<WrittenShards
   const cells = await readCsvTable(table, columns, request);
   const folder = dirname(resolve(table));
   const count = cells.get(image)!.length;
+  const texts = text === undefined ? fields : [text];
   return makeFolder(out, async (made) => {
     const writer = new ShardWriter(made, perShard);
     let [blank, unread, samples] = [0, 0, 0];
     try {
       for (let row = 0; row < count; row++) {
         const cell = (column: string) => cells.get(column)![row]!;
-        const texts = text === undefined ? fields : [text];
         if (texts.every((column) => cell(column).trim() === '')) {
           blank++;
           continue;
@@ -150,8 +150,7 @@ export async function writeShards(request: ShardsRequest): Promise<WrittenShards
       warn(leftOut('Z419', `${table}: ${blank} of ${count} rows have no caption and are left out`));
     if (unread > 0)
       warn(leftOut('Z426', `${table}: ${unread} of ${count} rows have pictures that cannot be read`));
-    const sizes = Buffer.from(`${JSON.stringify(writer.sizes, null, 1)}\n`);
-    await writeAtomically(join(made, 'sizes.json'), (file) => writeFully(file, sizes));
+    await writeText(join(made, 'sizes.json'), `${JSON.stringify(writer.sizes, null, 1)}\n`);
     return { shards: Object.keys(writer.sizes).length, samples, left: blank + unread };
   });
 }

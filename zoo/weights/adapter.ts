@@ -133,6 +133,7 @@ export async function openAdapter(
   }
   return {
     description: file.path,
+    base: spec,
     remarks: [
       ...base.remarks,
       `${file.path} has ${own.size} of the weights, the others are those of ${base.description}`,

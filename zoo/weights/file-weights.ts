@@ -137,6 +137,7 @@ export function fileWeights(
   const namesOf = (weight: Weight) => storedNames(file, detected, weight);
   return {
     description: file.path,
+    file,
     naming: naming.name,
     remarks,
     storedShape(weight) {

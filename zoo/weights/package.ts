@@ -105,12 +105,10 @@ export async function digestFile(path: string): Promise<FileDigest> {
  * SHA-256 of a file of weights; of an index, which says nothing of the numbers, that of the lines `sha256sum` prints for its
  * shards in the order of their names.
  */
-export async function digestTensors(path: string): Promise<string> {
-  const file = await openTensors(path);
-  await file.close();
-  if (file.shards === undefined) return (await digestFile(path)).sha256;
+export async function digestTensors({ path, shards }: Pick<TensorFile, 'path' | 'shards'>): Promise<string> {
+  if (shards === undefined) return (await digestFile(path)).sha256;
   const hash = createHash('sha256');
-  const byName = new Map(file.shards.map((shard) => [basename(shard), shard]));
+  const byName = new Map(shards.map((shard) => [basename(shard), shard]));
   for (const name of [...byName.keys()].sort())
     hash.update(`${(await digestFile(byName.get(name)!)).sha256}  ${name}\n`);
   return hash.digest('hex');

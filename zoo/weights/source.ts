@@ -5,6 +5,7 @@
 import type { Model, Weight } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import type { SafetensorsDType } from './formats/safetensors.ts';
+import type { TensorFile } from './formats/tensor-file.ts';
 import { hashWeight } from './hash-weights.ts';
 import { initialWeight } from './initial-weights.ts';
 import type { NamingName } from './naming.ts';
@@ -12,6 +13,10 @@ import type { NamingName } from './naming.ts';
 export interface WeightSource {
   /** For messages: the path, `init:0`, `hash`. */
   readonly description: string;
+  /** The file that they are in; undefined for weights by rule. */
+  readonly file?: Pick<TensorFile, 'path' | 'shards'>;
+  /** Where the base of an adapter was found. */
+  readonly base?: string;
   /** The names that the weights' file uses; undefined for weights by rule. */
   readonly naming?: NamingName;
   /** What a person must know about how it fits the model. */

@@ -15,11 +15,13 @@ import type { NamingName } from './naming.ts';
 import { openNamed } from './package.ts';
 import { plainDtype, ruledWeights, type WeightSource } from './source.ts';
 
-interface OpenOptions extends FitOptions {
+export interface OpenOptions extends FitOptions {
   /** Insists on a file with these names. */
   readonly format?: NamingName;
   /** Where the base of an adapter is; by default where the adapter says. */
   readonly base?: string | undefined;
+  /** The same for what may be no adapter. */
+  readonly baseIfAdapter?: string | undefined;
 }
 
 /**
@@ -32,7 +34,7 @@ export async function openWeights(
   spec: string,
   options: OpenOptions = {},
 ): Promise<WeightSource> {
-  const { base, format } = options;
+  const { base, baseIfAdapter, format } = options;
   const ruled = ruledWeights(model, spec);
   if (ruled !== undefined) {
     refuseBase(`${spec} is none`, base);
@@ -47,7 +49,7 @@ export async function openWeights(
     }
     if (format !== undefined)
       fail('Z424', `${spec} is an adapter of zooc, no file of another project`, `zooc export ${spec}`);
-    return await openAdapter(model, file, facts, options);
+    return await openAdapter(model, file, facts, { ...options, base: base ?? baseIfAdapter });
   } catch (error) {
     await file.close();
     throw error;

@@ -21,7 +21,7 @@ export interface DecodeRequest {
 export type DecodeResult = { readonly bytes: Uint8Array } | { readonly reason: string };
 
 /** What a worker answers: also that the system failed, which is no fault of the picture. */
-export type DecodeAnswer = DecodeResult | { readonly failure: string };
+type DecodeAnswer = DecodeResult | { readonly failure: string };
 
 /** Decodes on the calling thread. */
 export async function decodeAndFit(file: DataFile, settings: FitSettings): Promise<DecodeAnswer> {

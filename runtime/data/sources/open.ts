@@ -11,6 +11,7 @@ import { didYouMean } from '../../../compiler/model/values/suggest.ts';
 import { failAt } from '../options.ts';
 import { randomKey } from '../random.ts';
 import type { BatchSource, Feeds } from '../types.ts';
+import { derivedSource } from './batches/derived.ts';
 import { PrefetchedSource } from './batches/prefetch.ts';
 import { readAhead, SampleBatches } from './batches/sample-batches.ts';
 import { pathIn } from './columns/path.ts';
@@ -132,18 +133,9 @@ async function saying(source: BatchSource, note: SourceContext['note']) {
 }
 
 function withTables(source: BatchSource, tables: Feeds, note: SourceContext['note']): BatchSource {
-  const { batchesPerEpoch, identity } = source;
-  return {
-    ...(batchesPerEpoch === undefined ? {} : { batchesPerEpoch }),
-    identity: { ...identity, ...tablesIdentity(tables) },
-    shared: source.shared ?? false,
-    async next() {
-      const batch = await saying(source, note);
-      return { ...batch, inputs: new Map([...batch.inputs, ...tables]) };
-    },
-    cursor: () => source.cursor(),
-    seek: (cursor) => source.seek(cursor),
-    ...(source.waitingFor === undefined ? {} : { waitingFor: () => source.waitingFor!() }),
-    close: () => source.close(),
-  };
+  const derived = derivedSource(source, async () => {
+    const batch = await saying(source, note);
+    return { ...batch, inputs: new Map([...batch.inputs, ...tables]) };
+  });
+  return { ...derived, identity: { ...source.identity, ...tablesIdentity(tables) } };
 }

@@ -111,7 +111,7 @@ export async function openParquetFiles(call: StaticCall, context: SourceContext)
   if (rows < context.batch)
     failAt(call, 'Z418', `${name} has ${rows} rows, fewer than one batch of ${context.batch}`);
   const { find, read } = noting(context);
-  const decoding = { ...decodingOf({ ...options, shuffle: true }), cacheBytes: 0 };
+  const decoding = { ...decodingOf(options), cacheBytes: 0 };
   const fed = await FedColumns.open(columns, { path: name }, { ...context, find }, decoding);
   const digest = createHash('sha256')
     .update(JSON.stringify([names, sizes]))

@@ -17,10 +17,12 @@ export const sampleOptions = {
   cache: z.number().nonnegative().default(512),
 };
 
-export interface SampleOptions extends Ordering {
+interface DecodingOptions {
   readonly workers?: number | undefined;
   readonly cache: number;
 }
+
+export interface SampleOptions extends Ordering, DecodingOptions {}
 
 export interface Ordering {
   readonly shuffle: boolean;
@@ -34,6 +36,6 @@ export interface Decoding {
 }
 
 /** How pictures are decoded and kept. */
-export function decodingOf({ workers, cache }: SampleOptions): Decoding {
+export function decodingOf({ workers, cache }: DecodingOptions): Decoding {
   return { workers: workers ?? defaultWorkers(), cacheBytes: cache * 2 ** 20 };
 }

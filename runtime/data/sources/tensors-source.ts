@@ -9,13 +9,14 @@ import { anyInt } from '../../../compiler/graph/index-ranges.ts';
 import { outside, storedAs, storedName } from '../../../compiler/model/inputs.ts';
 import type { ModelInput, StaticCall } from '../../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
+import { countRepeated } from '../../dist/share.ts';
 import type { HostArray } from '../../types.ts';
 import { parseOptions } from '../options.ts';
 import { openSafetensors, type SafetensorsFile } from '../safetensors/file.ts';
 import type { TensorData } from '../safetensors/tensors.ts';
 import type { Batch, BatchSource, DataIdentity } from '../types.ts';
 import { type BatchMaker, PrefetchedSource } from './batches/prefetch.ts';
-import { repeatedTexts } from './batches/repeated.ts';
+import { textsOf } from './batches/repeated.ts';
 import { fileIdentity } from './identity.ts';
 import type { SourceContext } from './source-context.ts';
 
@@ -81,8 +82,8 @@ class TensorBatches implements BatchMaker {
         : await this.#file.readRows(stored, batch, 1);
       inputs.set(input.name, data instanceof Float32Array ? data : this.#ids(input, data, batch));
     }
-    const repeated = repeatedTexts(this.#context.inputs, inputs, this.#context.batch);
-    return { inputs, skipped: 0, ...(repeated === undefined ? {} : { repeatedTexts: repeated }) };
+    const texts = textsOf(this.#context.inputs, inputs, this.#context.batch);
+    return { inputs, skipped: 0, ...(texts && { repeatedTexts: countRepeated(texts) }) };
   }
 
   /** @throws DiagnosticError Z417 when an id is none that the input may hold */

@@ -107,7 +107,7 @@ export async function openWebdataset(
         'columns of the parquet beside shards need shards that lie uncompressed on a local disk',
       );
     // What streams by is decoded once.
-    const fed = await open({ path: name }, { ...decodingOf(order), cacheBytes: 0 });
+    const fed = await open({ path: name }, { ...decodingOf(options), cacheBytes: 0 });
     const wanted = { selection, keep };
     const { timing = httpTiming } = context;
     return openStreams(
@@ -125,7 +125,7 @@ export async function openWebdataset(
     );
   }
   const { rows, digest, lacked } = await openShards({ call, paths, selection, keep, name }, context);
-  const fed = await open(rows, decodingOf(order));
+  const fed = await open(rows, decodingOf(options));
   const identity = sampleIdentity(call, {
     rows: `${rows.count} of digest ${await readIdentity(digest, read)}`,
     order,

@@ -1,8 +1,7 @@
-/** Samples of a batch with a text that another one before has, too: to a contrastive loss each is a wrong answer. */
-import { createHash } from 'node:crypto';
+/** Which samples of a batch have equal texts: to a contrastive loss each but the first is a wrong answer. */
+import { hash } from 'node:crypto';
 import { isText } from '../../../../compiler/model/inputs.ts';
 import type { ModelInput } from '../../../../compiler/model/types.ts';
-import { countRepeated } from '../../../dist/share.ts';
 import type { HostArray } from '../../../types.ts';
 import type { Feeds } from '../../types.ts';
 
@@ -11,10 +10,7 @@ function digestsOf({ buffer, byteOffset, byteLength }: HostArray, rows: number):
   const bytes = new Uint8Array(buffer, byteOffset, byteLength);
   const row = bytes.length / rows;
   return Float64Array.from({ length: rows }, (_, i) =>
-    createHash('sha1')
-      .update(bytes.subarray(i * row, (i + 1) * row))
-      .digest()
-      .readUIntBE(0, 6),
+    hash('sha1', bytes.subarray(i * row, (i + 1) * row), 'buffer').readUIntBE(0, 6),
   );
 }
 
@@ -26,14 +22,4 @@ export function textsOf(
 ): Float64Array[] | undefined {
   const texts = inputs.filter(isText);
   return texts.length === 0 ? undefined : texts.map(({ name }) => digestsOf(feeds.get(name)!, rows));
-}
-
-/** @returns undefined where no text is fed */
-export function repeatedTexts(
-  inputs: readonly ModelInput[],
-  feeds: Feeds,
-  batch: number,
-): number | undefined {
-  const texts = textsOf(inputs, feeds, batch);
-  return texts === undefined ? undefined : countRepeated(texts);
 }

@@ -1,7 +1,7 @@
 /** The samples that stand behind each other from a place on in the endless order of a source, each once. */
 import type { Samples } from '../samples.ts';
 
-export interface Placed {
+interface Placed {
   /** Pass over the samples that the place belongs to. */
   readonly epoch: number;
   readonly index: number;

@@ -27,7 +27,7 @@ export interface ColumnContext {
 }
 
 /** How a column's content is read: as text, or as a file of its own. */
-export type Holds = 'text' | 'file';
+type Holds = 'text' | 'file';
 
 export interface Column {
   readonly columns: readonly string[];

@@ -5,7 +5,7 @@ import { openParquet, readGroup } from '../../files/parquet.ts';
 /** The extension that stands for it. */
 export const besideExtension = 'parquet';
 
-export function besidePath(shard: string): string {
+function besidePath(shard: string): string {
   return shard.replace(/\.tar$/, '.parquet');
 }
 

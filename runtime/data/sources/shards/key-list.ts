@@ -4,7 +4,7 @@
  * Half a billion of them are held by 64-bit digests, sorted: 8 bytes a key. Two keys of one digest are
  * expected among 6 · 10^9.
  */
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { failSystem } from '../../files/atomic.ts';
 import { openRegular } from '../../files/read-fully.ts';
@@ -32,7 +32,7 @@ export class KeyList {
 }
 
 function digestOf(key: string): bigint {
-  return createHash('sha1').update(key).digest().readBigUInt64LE();
+  return hash('sha1', key, 'buffer').readBigUInt64LE();
 }
 
 /** @throws DiagnosticError Z412 */

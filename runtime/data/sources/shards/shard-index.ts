@@ -7,7 +7,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { besideExtension, readBeside } from './beside.ts';
 import type { KeyList } from './key-list.ts';
-import { type Gathered, Grouping } from './members.ts';
+import { type Gathered, Grouping, parseMember } from './members.ts';
 import { decodeUtf8, longestText, type Selection, Unusable } from './selection.ts';
 import { type ForwardReader, ShardError, type TarMember, walkTar, withReader } from './tar-headers.ts';
 
@@ -144,7 +144,7 @@ export async function indexShard(path: string, selection: Selection, keep?: KeyL
   try {
     await withReader(path, async (reader) => {
       for await (const member of walkTar(reader)) {
-        const extension = extensionOf(member.name);
+        const extension = parseMember(member.name)?.extension ?? '';
         const content = texts.has(extension) ? await contentOf(reader, member) : undefined;
         const ended = grouping.add(member.name, { ...member, extension, content });
         if (ended !== undefined) add(ended);
@@ -178,17 +178,11 @@ function withRow(
   return { key: sample.key, members: new Map([...sample.members, [besideExtension, member]]) };
 }
 
-/** As `parseMember` gives it. */
-function extensionOf(name: string): string {
-  const last = name.slice(name.lastIndexOf('/') + 1);
-  return last.slice(last.indexOf('.') + 1).toLowerCase();
-}
-
 async function contentOf(
   reader: ForwardReader,
   { offset, size }: TarMember,
 ): Promise<Uint8Array | undefined> {
-  return size > longestText ? undefined : Uint8Array.from(await reader.read(offset, size));
+  return size > longestText ? undefined : new Uint8Array(await reader.read(offset, size));
 }
 
 /** The sample whose record this is. */

@@ -26,7 +26,7 @@ export interface LaneSample {
   readonly index: number;
 }
 
-export interface LaneOptions {
+interface LaneOptions {
   readonly seed: number;
   /** Number of this lane. */
   readonly lane: number;

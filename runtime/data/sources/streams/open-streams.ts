@@ -30,7 +30,7 @@ export const laneOptions = {
 /** Samples of a block. */
 const defaultBlock = 1000;
 
-export interface LaneOrder {
+interface LaneOrder {
   readonly lanes: number;
   readonly block: number;
   readonly samples: Ordering;
@@ -46,7 +46,7 @@ export function orderOf(
 }
 
 /** What is read in lanes: shards, or what else gives its samples one after the other. */
-export interface Streams {
+interface Streams {
   readonly call: StaticCall;
   /** Names of the shards. */
   readonly units: readonly string[];

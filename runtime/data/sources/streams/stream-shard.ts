@@ -55,7 +55,7 @@ async function contentOf(entry: Entry, most: number): Promise<Uint8Array | undef
   }
   const parts: Uint8Array[] = [];
   for await (const part of entry) parts.push(part as Uint8Array);
-  return Uint8Array.from(Buffer.concat(parts));
+  return new Uint8Array(Buffer.concat(parts));
 }
 
 /**
