@@ -55,6 +55,13 @@ async function openSource(call: StaticCall, context: SourceContext): Promise<Bat
   try {
     for (const [part, one] of calls.entries()) {
       if (!Object.hasOwn(sampleSources, one.name)) refuseUnknown(one);
+      if (!mixed && Object.hasOwn(one.named, 'weight'))
+        failAt(
+          one,
+          'Z522',
+          '`weight` belongs to a source of a mix',
+          'mix = [webdataset("a.tar", weight = 2), csv("b.csv")]',
+        );
       const open = sampleSources[one.name]!;
       // Each part draws for itself.
       const samples = await open(one, { ...context, seed: partSeed(context.seed, part) });
@@ -69,13 +76,6 @@ async function openSource(call: StaticCall, context: SourceContext): Promise<Bat
         );
       }
       opened.push(samples);
-      if (!mixed && samples.weight !== undefined)
-        failAt(
-          one,
-          'Z522',
-          '`weight` belongs to a source of a mix',
-          'mix = [webdataset("a.tar", weight = 2), csv("b.csv")]',
-        );
     }
     return new PrefetchedSource(new SampleBatches(opened, context), context.seed, readAhead(context));
   } catch (error) {

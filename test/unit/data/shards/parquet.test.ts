@@ -97,6 +97,7 @@ describe('parquet', () => {
     ['no file', 'none.parquet', {}, 'Z415: cannot read'],
     ['another file', 'gnu.tar', {}, 'Z415: cannot read'],
     ['other numbers of weights', 'img2dataset.parquet', { weights: [1, 2] }, 'has 2 values for 1 columns'],
+    ['a weight without a mix', 'img2dataset.parquet', { weight: 2 }, '`weight` belongs to a source of a mix'],
   ] as const)('refuses %s', async (_, file, named, message) => {
     await expect(open(file, named as Record<string, StaticValueData>)).rejects.toThrow(message);
   });
