@@ -1,8 +1,8 @@
 /** Which rows of a batch are a rank's: as many as every other's, rank by rank. */
 import { fail } from '../../grammar/diagnostics.ts';
-import { derivedSource } from '../data/sources/batches/derived.ts';
 import type { BatchSource, Feeds } from '../data/types.ts';
 import type { Collective } from './collective.ts';
+import { derivedSource } from './derived-source.ts';
 
 interface Divided {
   readonly name: string;

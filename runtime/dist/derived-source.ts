@@ -1,5 +1,5 @@
 /** A source that hands out the batches of another one, changed. */
-import type { Batch, BatchSource } from '../../types.ts';
+import type { Batch, BatchSource } from '../data/types.ts';
 
 /** @param next the changed batch that the source's `next()` comes to */
 export function derivedSource(source: BatchSource, next: () => Promise<Batch>): BatchSource {
