@@ -8,7 +8,7 @@
 import { join } from 'node:path';
 import type { Model } from '../../compiler/model/types.ts';
 import { createTokenizer } from '../../runtime/data/texts/tokenizer.ts';
-import { topAccuracy } from '../../runtime/eval/zeroshot.ts';
+import { topAccuracy } from '../../runtime/eval/metrics/classification.ts';
 import { closing } from '../../zoo/cli/closing.ts';
 import type { Executor } from '../../zoo/run/devices.ts';
 import { openEntry } from '../../zoo/run/entry.ts';

@@ -5,7 +5,8 @@
  * favoured. Everything is pure arithmetic on features that an encoder made; `run.ts` brings the encoder.
  */
 import { join } from 'node:path';
-import { topAccuracy, trueRanks } from '../../runtime/eval/zeroshot.ts';
+import { topAccuracy } from '../../runtime/eval/metrics/classification.ts';
+import { trueRanks } from '../../runtime/eval/zeroshot.ts';
 import { type Encoder, predict } from '../../zoo/run/encoder.ts';
 import type { EmojiData, Row } from './prepare.ts';
 

@@ -1,7 +1,7 @@
 /** Test pictures through an entry that scores classes or captions, and where the true ones stand. */
 import type { Model } from '../../compiler/model/types.ts';
 import { loadImage, makeNormalizer } from '../../runtime/data/pictures/images.ts';
-import { trueRank } from '../../runtime/eval/zeroshot.ts';
+import { rankOf } from '../../runtime/eval/metrics/classification.ts';
 import type { HostArray } from '../../runtime/types.ts';
 import type { ReadyEntry } from '../../zoo/run/entry.ts';
 
@@ -41,7 +41,7 @@ export async function entryRanks(
       ranks.set(name, list);
       const choices = data.length / batch;
       for (const [i, right] of truth.slice(start, start + batch).entries())
-        list.push(trueRank(data.subarray(i * choices, (i + 1) * choices) as Float32Array, right));
+        list.push(rankOf(data.subarray(i * choices, (i + 1) * choices) as Float32Array, right));
     }
   }
   return ranks;

@@ -5,6 +5,7 @@
  * As in CLIP's paper (section 3.1.4): every prompt's feature is normalised, the mean over templates (and over
  * the names of a class with several) is normalised again. Pure arithmetic; encoders come as functions.
  */
+import { rankOf } from './metrics/classification.ts';
 
 /** Divides every row by its length, in place; a row of zeros stays. */
 export function normalizeRows(data: Float32Array, width: number): Float32Array {
@@ -49,16 +50,6 @@ export async function classFeatures(
 }
 
 /**
- * Rank (0 = best) of the true class among the scores of all. Ties rank the truth last: a model that says the
- * same for everything gets no credit.
- */
-export function trueRank(scores: Float32Array | Float64Array, right: number): number {
-  let better = 0;
-  for (const [c, score] of scores.entries()) if (c !== right && !(score < scores[right]!)) better++;
-  return better;
-}
-
-/**
  * Rank of each picture's true class by cosine.
  * @param images [n, width] and `classes` [m, width], rows of length 1
  * @param truth index of each picture's class
@@ -76,11 +67,6 @@ export function trueRanks(
       for (let i = 0; i < width; i++) sum += images[row * width + i]! * classes[c * width + i]!;
       scores[c] = sum;
     }
-    return trueRank(scores, right);
+    return rankOf(scores, right);
   });
-}
-
-/** Share of pictures whose true class is among the `k` best, in [0, 1]. */
-export function topAccuracy(ranks: readonly number[], k: number): number {
-  return ranks.filter((rank) => rank < k).length / ranks.length;
 }

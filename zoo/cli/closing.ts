@@ -4,10 +4,11 @@ interface Closable {
   close(): void | Promise<void>;
 }
 
+/** Takes something that is to be closed, and hands it back. */
+export type Keep = <C extends Closable>(resource: C) => C;
+
 /** Runs `body`; whatever it passes through `keep` is closed afterwards, the last one first. */
-export async function closing<T>(
-  body: (keep: <C extends Closable>(resource: C) => C) => Promise<T>,
-): Promise<T> {
+export async function closing<T>(body: (keep: Keep) => Promise<T>): Promise<T> {
   const open: Closable[] = [];
   try {
     return await body((resource) => {

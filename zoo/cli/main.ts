@@ -272,6 +272,27 @@ program
   );
 
 program
+  .command('evaluate')
+  .description(
+    'metrics of features or scores made before: zero-shot, retrieval, linear probe, nearest neighbours',
+  )
+  .addOption(
+    new Option('--task <task>', 'what is measured').choices(['zeroshot', 'retrieval', 'probe', 'knn']),
+  )
+  .option('--features <file>', 'safetensors file to learn from: features [N, D], labels [N]')
+  .option(
+    '--test <file>',
+    'safetensors file to test on: features and labels; scores [N, C] and labels or targets; image_features, text_features and image_of_text',
+  )
+  .option('--validation <file>', 'rows that choose C (default: a fifth of --features)')
+  .option('--C <x>', "weight of a probe's data against its penalty (default: the best by the paper's sweep)")
+  .option('--k <list>', 'numbers of neighbours', '1,10,20')
+  .option('--temperature <t>', 'neighbours vote exp(cosine / t) (default: all alike)')
+  .requiredOption('--out <file>', 'JSON file to write')
+  .addOption(deviceOption())
+  .action(async (options) => (await import('./verbs/evaluation/evaluate.ts')).evaluate(options));
+
+program
   .command('embed')
   .description('normalised features of images and / or texts, as .npy or safetensors')
   .argument('<model>', modelHelp)

@@ -61,6 +61,13 @@ export function parseCount(option: string, text: string): number {
   return value;
 }
 
+/** A number above zero given as an option. */
+export function parsePositive(option: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && Number.isFinite(value))) fail('Z703', `${option} ${text}: expected a number above 0`);
+  return value;
+}
+
 /** `--max-pixels`: larger pictures are refused. */
 export function pictureLimits(maxPixels: string | undefined): { readonly maxPixels?: number } {
   return maxPixels === undefined ? {} : { maxPixels: parseCount('--max-pixels', maxPixels) };

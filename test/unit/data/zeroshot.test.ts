@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { classFeatures, normalizeRows, topAccuracy, trueRanks } from '../../../runtime/eval/zeroshot.ts';
+import { topAccuracy } from '../../../runtime/eval/metrics/classification.ts';
+import { classFeatures, normalizeRows, trueRanks } from '../../../runtime/eval/zeroshot.ts';
 
 describe('zero-shot classification', () => {
   it('averages normalised prompts over templates and names', async () => {
@@ -28,11 +29,11 @@ describe('zero-shot classification', () => {
     ]);
   });
 
-  it('ranks the true class, ties and NaN against it', () => {
+  it('ranks the true class: of equal scores the first is the better, NaN is the worst', () => {
     const classes = Float32Array.of(1, 0, 0, 1, 0.6, 0.8);
     const images = Float32Array.of(1, 0, 0, 1, 0, 0, Number.NaN, 0);
     const ranks = trueRanks(images, classes, 2, [0, 0, 1, 2]);
-    expect(ranks).toEqual([0, 2, 2, 2]);
+    expect(ranks).toEqual([0, 2, 1, 2]);
     expect(topAccuracy(ranks, 1)).toBe(0.25);
     expect(topAccuracy(ranks, 3)).toBe(1);
   });

@@ -1,0 +1,93 @@
+/** The tasks of an evaluation on features and scores, wherever they come from. */
+import { meanPerClass, predicted, rankOf, topAccuracy } from '../../runtime/eval/metrics/classification.ts';
+import { wilson } from '../../runtime/eval/metrics/intervals.ts';
+import {
+  averagePrecision,
+  elevenPoint,
+  meanOverClasses,
+  rocAuc,
+} from '../../runtime/eval/metrics/multilabel.ts';
+import { type Neighbour, vote } from '../../runtime/eval/metrics/nearest.ts';
+import { median, type RetrievalRanks } from '../../runtime/eval/metrics/retrieval.ts';
+import type { Matrix } from './feature-files.ts';
+import type { Metrics, Result } from './results.ts';
+
+type Measured = Pick<Result, 'metrics' | 'n' | 'ci95'>;
+
+/** Metrics of which some are shares of so many samples. */
+function measured(n: number, shares: Metrics, others: Metrics = {}): Measured {
+  const ci95 = Object.fromEntries(
+    Object.entries(shares).map(([name, share]) => [name, wilson(share as number, n)] as const),
+  );
+  return { metrics: { ...shares, ...others }, n, ci95 };
+}
+
+/** @param scores of each class, [n, classes] */
+export function singleLabel(scores: Matrix, labels: Int32Array): Measured {
+  const rowOf = (row: number) => scores.data.subarray(row * scores.width, (row + 1) * scores.width);
+  const truth = [...labels];
+  const ranks = truth.map((label, row) => rankOf(rowOf(row), label));
+  const predictions = truth.map((_, row) => predicted(rowOf(row)));
+  // As CLIP_benchmark: of fewer than five classes the true one is always among five.
+  const acc5 = scores.width < 5 ? {} : { acc5: topAccuracy(ranks, 5) };
+  return measured(
+    truth.length,
+    { acc1: topAccuracy(ranks, 1), ...acc5 },
+    { mean_per_class_recall: meanPerClass(truth, predictions) },
+  );
+}
+
+/** @param targets 1 where a class is right, [n, classes] */
+export function multiLabel({ data, rows, width }: Matrix, targets: Int32Array): Measured {
+  const column = (of: ArrayLike<number>, c: number) =>
+    Array.from({ length: rows }, (_, row) => of[row * width + c]!);
+  const over = (measure: typeof averagePrecision) =>
+    meanOverClasses(Array.from({ length: width }, (_, c) => measure(column(data, c), column(targets, c))));
+  return measured(
+    rows,
+    {},
+    {
+      mean_average_precision: over(averagePrecision),
+      eleven_point: over(elevenPoint),
+      roc_auc: over(rocAuc),
+    },
+  );
+}
+
+const recallsAt = [1, 5, 10] as const;
+
+export function retrieval({ imageOfText, textOfImage }: RetrievalRanks): Measured {
+  const at = (name: string, ranks: readonly number[]) =>
+    recallsAt.map((k) => [`${name}_retrieval_recall@${k}`, topAccuracy(ranks, k)] as const);
+  return measured(
+    textOfImage.length,
+    {},
+    {
+      ...Object.fromEntries([...at('image', imageOfText), ...at('text', textOfImage)]),
+      image_retrieval_median_rank: median(imageOfText) + 1,
+      text_retrieval_median_rank: median(textOfImage) + 1,
+    },
+  );
+}
+
+export interface KnnOptions {
+  /** Numbers of neighbours, each of which gives a metric. */
+  readonly k: readonly number[];
+  readonly temperature?: number;
+}
+
+/** @param neighbours of each row, best first, as many as the largest k */
+export function knn(
+  neighbours: readonly (readonly Neighbour[])[],
+  train: ArrayLike<number>,
+  labels: Int32Array,
+  { k, temperature }: KnnOptions,
+): Measured {
+  const accuracy = (most: number) => {
+    const right = neighbours.filter(
+      (list, row) => vote(list.slice(0, most), train, temperature) === labels[row],
+    );
+    return right.length / labels.length;
+  };
+  return measured(labels.length, Object.fromEntries(k.map((most) => [`knn_acc1@${most}`, accuracy(most)])));
+}
