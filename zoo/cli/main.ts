@@ -274,11 +274,30 @@ program
 program
   .command('evaluate')
   .description(
-    'metrics of features or scores made before: zero-shot, retrieval, linear probe, nearest neighbours',
+    'zero-shot, retrieval, linear probe or nearest neighbours on data sets, or on features made before; JSON and a table',
   )
+  .argument('[model]', modelHelp)
+  .argument(
+    '[suite...]',
+    "folders (CLASS/*.jpg, or CLIP_benchmark's shards), tables (.csv, .tsv), or a JSON list of them",
+  )
+  .addOption(weightsOption())
+  .addOption(baseOption())
   .addOption(
-    new Option('--task <task>', 'what is measured').choices(['zeroshot', 'retrieval', 'probe', 'knn']),
+    new Option('--task <task>', 'what is measured (default: what each data set is for)').choices([
+      'zeroshot',
+      'retrieval',
+      'probe',
+      'knn',
+    ]),
   )
+  .option(
+    '--templates <file>',
+    'prompts with {} for the class (one a line, or JSON), or a JSON object of prompts by class',
+  )
+  .option('--cache <dir>', 'where features are kept: what was encoded once is not again')
+  .option('--limit <n>', 'pictures of a data set at most, spread over all of it')
+  .option('--part <k/n>', 'encode one part of n, into --cache; the part that ends last writes --out')
   .option('--features <file>', 'safetensors file to learn from: features [N, D], labels [N]')
   .option(
     '--test <file>',
@@ -289,8 +308,12 @@ program
   .option('--k <list>', 'numbers of neighbours', '1,10,20')
   .option('--temperature <t>', 'neighbours vote exp(cosine / t) (default: all alike)')
   .requiredOption('--out <file>', 'JSON file to write')
+  .addOption(maxPixelsOption())
   .addOption(deviceOption())
-  .action(async (options) => (await import('./verbs/evaluation/evaluate.ts')).evaluate(options));
+  .addOption(setOption())
+  .action(async (model, suite, options) =>
+    (await import('./verbs/evaluation/evaluate.ts')).evaluate(model, suite, options),
+  );
 
 program
   .command('embed')

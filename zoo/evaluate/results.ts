@@ -1,7 +1,7 @@
 /** What an evaluation gives: one object for each data set, under the keys that CLIP_benchmark's scripts read. */
 
-/** Values by name; a list has one for each class. */
-export type Metrics = Readonly<Record<string, number | readonly number[]>>;
+/** Values by name. */
+export type Metrics = Readonly<Record<string, number>>;
 
 export interface Result {
   readonly dataset: string;
@@ -10,10 +10,19 @@ export interface Result {
   readonly pretrained?: string;
   readonly task: string;
   readonly metrics: Metrics;
+  readonly language?: string;
   /** Samples that were tested. */
   readonly n: number;
   /** Wilson's intervals of 95 % of those metrics that are shares of samples. */
   readonly ci95?: Readonly<Record<string, readonly [number, number]>>;
+  /** Pictures that could not be read. */
+  readonly skipped?: number;
+  /** The one of the metrics that counts, where the suite names it. */
+  readonly metric?: string;
+  readonly group?: string;
+  readonly weights_sha256?: string;
+  readonly templates_sha256?: string;
+  readonly precision?: 'f32' | 'f64';
 }
 
 /** What the tasks are called in results. */

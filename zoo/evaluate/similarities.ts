@@ -4,7 +4,7 @@ import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import { Expressions } from '../../compiler/ops/expressions.ts';
 import { hostBlocks, type Visit } from '../../runtime/eval/metrics/blocks.ts';
 import type { Device, Session } from '../../runtime/types.ts';
-import type { Matrix } from './feature-files.ts';
+import type { Matrix } from './data/feature-files.ts';
 import { hostProducts, type OpenDevice } from './probe-data.ts';
 
 /** Elements of a block's candidates, and of its similarities. */

@@ -33,10 +33,8 @@ export interface Encoder {
   encodeImages(paths: readonly string[]): Promise<Float32Array>;
   /** Features of texts, [n, embed]. A text that exceeds the context is cut. */
   encodeTexts(texts: readonly string[]): Promise<Float32Array>;
-  /**
-   * One feature per label: the normalised mean over the templates, whose `{}` is the label. [labels, embed].
-   */
-  encodePrompts(labels: readonly string[], templates: readonly string[]): Promise<Float32Array>;
+  /** One feature for each class, the normalised mean over its prompts: [classes, embed]. */
+  encodePrompts(prompts: readonly (readonly string[])[]): Promise<Float32Array>;
   close(): void;
 }
 
@@ -140,6 +138,11 @@ function lacking(model: Model, name: EntryName, kind: string): never {
   );
 }
 
+/** The tower of pictures. @throws DiagnosticError Z704 */
+export function pictureTower(model: Model): TowerInfo {
+  return towerOf(model, 'encode_image', isPicture) ?? lacking(model, 'encode_image', 'pictures [B, 3, R, R]');
+}
+
 /**
  * Opens the towers of a model; each is compiled when it is first used.
  * @param limits of pictures: more pixels are refused
@@ -206,7 +209,7 @@ export async function openEncoder(
       );
     },
     encodeTexts,
-    encodePrompts: (labels, templates) => classFeatures(encodeTexts, labels, templates, embed),
+    encodePrompts: (prompts) => classFeatures(encodeTexts, prompts, embed),
     close() {
       pictures?.tower.close();
       texts?.tower.close();

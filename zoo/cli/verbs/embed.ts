@@ -4,13 +4,13 @@ import { fail } from '../../../grammar/diagnostics.ts';
 import { writeAtomically, writeFully } from '../../../runtime/data/files/atomic.ts';
 import { type DeviceChoice, openExecutor } from '../../run/devices.ts';
 import { openEncoder } from '../../run/encoder.ts';
+import { readTextArguments } from '../../run/text-lists.ts';
 import { writeSafetensors } from '../../weights/formats/safetensors.ts';
 import { closing } from '../closing.ts';
 import { pictureLimits } from '../models.ts';
 import { encodeNpy } from '../npy.ts';
 import { note, printJson } from '../output.ts';
 import { loadModelWithWeights } from '../packages.ts';
-import { readTextArguments } from '../text-lists.ts';
 
 interface EmbedOptions {
   readonly weights?: string;

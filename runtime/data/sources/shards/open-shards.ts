@@ -73,7 +73,10 @@ async function* inOrder<T, R>(items: readonly T[], work: (item: T) => Promise<R>
 }
 
 /** @throws DiagnosticError Z452 where most shards cannot be read */
-export async function openShards(shards: Shards, { warn, note }: SourceContext): Promise<Opened> {
+export async function openShards(
+  shards: Shards,
+  { warn, note }: Pick<SourceContext, 'warn' | 'note'>,
+): Promise<Opened> {
   const { call, paths, selection, name } = shards;
   const view = viewOf(shards);
   const rows = new ShardRows(name, selection);

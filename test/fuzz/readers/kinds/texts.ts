@@ -11,7 +11,7 @@ import { openBatchSource } from '../../../../runtime/data/sources/open.ts';
 import { readCsvTable, type TableFormat } from '../../../../runtime/data/sources/rows/csv-table.ts';
 import { createTokenizer } from '../../../../runtime/data/texts/tokenizer.ts';
 import { encodeNpy } from '../../../../zoo/cli/npy.ts';
-import { readLabels, readTemplates, readTexts } from '../../../../zoo/cli/text-lists.ts';
+import { readLabels, readTemplates, readTexts } from '../../../../zoo/run/text-lists.ts';
 import { staticCall as call } from '../../../support/training/static-call.ts';
 import { jsonTokens, mutateJson, textTokens } from '../evil.ts';
 import { bytesOf, fromFile, type Mutation, type Reader } from '../reader.ts';
