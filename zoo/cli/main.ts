@@ -298,6 +298,7 @@ program
   .option('--cache <dir>', 'where features are kept: what was encoded once is not again')
   .option('--limit <n>', 'pictures of a data set at most, spread over all of it')
   .option('--part <k/n>', 'encode one part of n, into --cache; the part that ends last writes --out')
+  .option('--baselines <file>', 'accuracies of standard models, beside which robustness is seen: JSON')
   .option('--features <file>', 'safetensors file to learn from: features [N, D], labels [N]')
   .option(
     '--test <file>',

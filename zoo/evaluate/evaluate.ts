@@ -18,6 +18,7 @@ import { encodeSet, type Part, type SetFeatures } from './encode/pieces.ts';
 import { digestOf, entryIdentity } from './identity.ts';
 import { type Prompts, promptsOf } from './prompts.ts';
 import { type Result, type Task, taskNames } from './results.ts';
+import { type Baselines, withRobustness } from './robustness.ts';
 import { type EncodedSet, learns, type Measured, readable, setTasks } from './set-tasks.ts';
 import type { SuiteEntry } from './suite.ts';
 import type { KnnOptions } from './tasks.ts';
@@ -36,6 +37,7 @@ export interface EvaluationOptions {
   readonly part?: Part;
   readonly knn: KnnOptions;
   readonly C?: number;
+  readonly baselines?: readonly Baselines[];
   readonly warn: NonNullable<SourceContext['warn']>;
   notify(text: string): void;
   keep<R extends { close(): void }>(resource: R): R;
@@ -45,7 +47,7 @@ export interface EvaluationOptions {
 export interface Evaluated {
   readonly result: Result;
   readonly set: EncodedSet;
-  readonly best: Measured['best'];
+  readonly told: Measured['told'];
 }
 
 /** A data set that has everything its task takes. */
@@ -128,7 +130,7 @@ class Evaluation {
       notify,
       ...(train === undefined ? {} : { train }),
     });
-    const { best, metrics, n, ci95 } = measured;
+    const { told, metrics, n, ci95 } = measured;
     const classes = task === 'zeroshot' ? test.classes : undefined;
     const result: Result = {
       dataset: entry.name,
@@ -146,7 +148,7 @@ class Evaluation {
       ...(classes === undefined ? {} : { templates_sha256: digestOf(promptsOf(classes, test.prompts)) }),
       precision: executor.kind === 'device' ? 'f32' : 'f64',
     };
-    return { result, set: test, best };
+    return { result, set: test, told };
   }
 
   /** What a data set is evaluated by. */
@@ -214,5 +216,9 @@ export async function evaluateSuite(
   if (group.rank > 0) return [];
   const results: Evaluated[] = [];
   for (const set of sets) results.push(await evaluation.evaluate(set!));
-  return results;
+  const robust = withRobustness(
+    results.map(({ result }) => result),
+    options.baselines ?? [],
+  );
+  return results.map((evaluated, i) => ({ ...evaluated, result: robust[i]! }));
 }

@@ -67,3 +67,8 @@ export function promptsOf(classes: readonly ClassName[], prompts: Prompts): stri
     }),
   );
 }
+
+/** What a class is called where one name has room. */
+export function nameOfClass(names: ClassName): string {
+  return [names].flat()[0]!;
+}

@@ -66,8 +66,15 @@ export interface TaskContext {
 }
 
 export interface Measured extends Pick<Result, 'metrics' | 'n' | 'ci95'> {
-  /** The best classes of each picture, of one right class. */
-  readonly best?: readonly (readonly Neighbour[])[];
+  /** Of zero-shot with one right class: what was told of each picture. */
+  readonly told?: Told;
+}
+
+export interface Told {
+  /** The best classes of each picture, best first. */
+  readonly best: readonly (readonly Neighbour[])[];
+  /** Features of the classes, of length 1. */
+  readonly candidates: Matrix;
 }
 
 function labelsOf({ truth, pictures }: EncodedSet, task: Task): Int32Array {
@@ -90,12 +97,13 @@ async function zeroshot(test: EncodedSet, { texts, device, keep }: TaskContext):
   if (truth.kind === 'classification') {
     const best = await nearest(visit, features.rows, bestClasses);
     const measured = singleLabel(best, truth.labels, classes.length);
-    if (classes.length !== 2) return { ...measured, best };
+    const told = { best, candidates };
+    if (classes.length !== 2) return { ...measured, told };
     // Of two classes: how well the second one's advantage ranks.
     const advantage = best.map(
       ([first, second]) => (first!.similarity - second!.similarity) * (first!.index === 1 ? 1 : -1),
     );
-    return { ...measured, metrics: { ...measured.metrics, roc_auc: rocAuc(advantage, truth.labels) }, best };
+    return { ...measured, metrics: { ...measured.metrics, roc_auc: rocAuc(advantage, truth.labels) }, told };
   }
   const scores = new Float32Array(features.rows * candidates.rows);
   await visit(({ scores: block, firstQuery, firstCandidate, queries, candidates: columns }) => {

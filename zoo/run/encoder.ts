@@ -143,6 +143,22 @@ export function pictureTower(model: Model): TowerInfo {
   return towerOf(model, 'encode_image', isPicture) ?? lacking(model, 'encode_image', 'pictures [B, 3, R, R]');
 }
 
+/** How a model makes logits of cosines. @throws DiagnosticError Z435 */
+export async function logitsOf(
+  model: Model,
+  weights: WeightSource,
+): Promise<Pick<Encoder, 'scale' | 'bias'>> {
+  const numberOf = async (name: string) => {
+    const weight = model.weights.find((w) => w.name === name);
+    return weight === undefined ? undefined : (await weights.read(weight))[0]!;
+  };
+  const logitScale = await numberOf('logit_scale');
+  const scale = Math.exp(logitScale ?? 0);
+  if (!Number.isFinite(scale))
+    fail('Z435', `exp(logit_scale) is not finite: logit_scale in ${weights.description} is ${logitScale}`);
+  return { scale, bias: await numberOf('logit_bias') };
+}
+
 /**
  * Opens the towers of a model; each is compiled when it is first used.
  * @param limits of pictures: more pixels are refused
@@ -186,18 +202,10 @@ export async function openEncoder(
       (i) => JSON.stringify(list[i]!.slice(0, shownText)),
     );
   };
-  const numberOf = async (name: string) => {
-    const weight = model.weights.find((w) => w.name === name);
-    return weight === undefined ? undefined : (await weights.read(weight))[0]!;
-  };
-  const logitScale = await numberOf('logit_scale');
-  const scale = Math.exp(logitScale ?? 0);
-  if (!Number.isFinite(scale))
-    fail('Z435', `exp(logit_scale) is not finite: logit_scale in ${weights.description} is ${logitScale}`);
+  const logits = await logitsOf(model, weights);
   return {
     embed,
-    scale,
-    bias: await numberOf('logit_bias'),
+    ...logits,
     encodeImages: async (paths) => {
       const { tower, input } = pictures ?? lacking(model, 'encode_image', 'pictures [B, 3, R, R]');
       const side = input.sizes[1]!;

@@ -3,10 +3,13 @@ import { basename } from 'node:path';
 import { fail } from '../../../../grammar/diagnostics.ts';
 import type { Collective } from '../../../../runtime/dist/collective.ts';
 import { evaluateSuite } from '../../../evaluate/evaluate.ts';
+import { writeResultsPage } from '../../../evaluate/page/write.ts';
 import { readPrompts } from '../../../evaluate/prompts.ts';
 import { type Result, type Task, taskNames, tasks } from '../../../evaluate/results.ts';
+import { readBaselines } from '../../../evaluate/robustness.ts';
 import { readSuite } from '../../../evaluate/suite.ts';
 import { type DeviceChoice, openExecutor } from '../../../run/devices.ts';
+import { logitsOf } from '../../../run/encoder.ts';
 import { onRanks } from '../../../run/ranks.ts';
 import { closing } from '../../closing.ts';
 import { report } from '../../failure.ts';
@@ -26,6 +29,7 @@ interface EvaluateOptions extends FeatureOptions {
   readonly cache?: string;
   readonly limit?: string;
   readonly part?: string;
+  readonly baselines?: string;
   readonly maxPixels?: string;
   readonly set: readonly string[];
 }
@@ -72,12 +76,15 @@ async function evaluateModel(
   const entries = readSuite(suites);
   const knn = knnOptions(options);
   const limits = pictureLimits(options.maxPixels);
-  const evaluated = await closing(async (keep) => {
+  const baselines = options.baselines === undefined ? [] : readBaselines(options.baselines);
+  // Ranks but the first write nothing.
+  const notify = group.rank === 0 ? note : () => {};
+  await closing(async (keep) => {
     const { model, weights } = await loadModelWithWeights(reference, options);
     keep(weights);
-    const executor = keep(await openExecutor(options.device, { notify: note }));
-    return evaluateSuite(entries, {
-      ...{ model, weights, executor, group, knn, keep },
+    const executor = keep(await openExecutor(options.device, { notify }));
+    const evaluated = await evaluateSuite(entries, {
+      ...{ model, weights, executor, group, knn, keep, baselines, notify },
       ...limits,
       ...(task === undefined ? {} : { task }),
       ...(templates === undefined ? {} : { prompts: readPrompts(templates) }),
@@ -85,19 +92,19 @@ async function evaluateModel(
       ...(limit === undefined ? {} : { limit: parseCount('--limit', limit) }),
       ...(part === undefined ? {} : { part }),
       ...(C === undefined ? {} : { C: parsePositive('--C', C) }),
-      warn: ({ code, message }) => note(`warning[${code}]: ${message}`),
-      notify: note,
+      warn: ({ code, message }) => notify(`warning[${code}]: ${message}`),
     });
+    if (evaluated === undefined)
+      return note(`part ${options.part} is done; the part that ends last writes ${options.out}`);
+    if (group.rank > 0) return;
+    const page = `${options.out.replace(/\.json$/, '')}.html`;
+    await writeResultsPage(page, evaluated, baselines, await logitsOf(model, weights));
+    await finish(
+      options.out,
+      evaluated.map(({ result }) => result),
+    );
+    note(`wrote ${options.out} and ${page}`);
   });
-  if (evaluated === undefined) {
-    note(`part ${options.part} is done; the part that ends last writes ${options.out}`);
-    return;
-  }
-  if (group.rank > 0) return;
-  await finish(
-    options.out,
-    evaluated.map(({ result }) => result),
-  );
 }
 
 export async function evaluate(

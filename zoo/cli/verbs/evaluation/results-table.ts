@@ -1,34 +1,6 @@
 /** Results for people. */
-import type { Result } from '../../../evaluate/results.ts';
+import { countingMetric, groupMeans, type Result } from '../../../evaluate/results.ts';
 import { table } from '../../output.ts';
-
-/** What is shown of a task where the suite names no metric. */
-const usual = [
-  'acc1',
-  'mean_average_precision',
-  'image_retrieval_recall@1',
-  'lp_acc1',
-  'knn_acc1@10',
-] as const;
-
-/** The metric that counts: the one that the suite names, or the first that is usual. */
-export function countingMetric({ metric, metrics }: Pick<Result, 'metric' | 'metrics'>): string {
-  return metric ?? usual.find((name) => name in metrics) ?? Object.keys(metrics)[0]!;
-}
-
-/** The mean of its metric over each group, in the order of the suite. */
-export function groupMeans(results: readonly Result[]): Map<string, number> {
-  const groups = new Map<string, number[]>();
-  for (const result of results) {
-    if (result.group === undefined) continue;
-    const values = groups.get(result.group) ?? [];
-    groups.set(result.group, values);
-    values.push(result.metrics[countingMetric(result)]!);
-  }
-  return new Map(
-    [...groups].map(([name, values]) => [name, values.reduce((a, b) => a + b, 0) / values.length]),
-  );
-}
 
 /** A block for each data set, its metric first; then groups. */
 export function resultsTable(results: readonly Result[]): string {
