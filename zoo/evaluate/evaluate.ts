@@ -28,8 +28,6 @@ export interface EvaluationOptions {
   readonly weights: WeightSource;
   readonly executor: Executor;
   readonly group: Collective;
-  /** For every data set; by default what each is made for. */
-  readonly task?: Task;
   readonly prompts?: Prompts;
   readonly limit?: number;
   readonly maxPixels?: number;
@@ -151,11 +149,6 @@ class Evaluation {
     return { result, set: test, told };
   }
 
-  /** What a data set is evaluated by. */
-  taskOf(entry: SuiteEntry, { truth }: OpenedData): Task {
-    return this.#options.task ?? entry.task ?? (truth.kind === 'retrieval' ? 'retrieval' : 'zeroshot');
-  }
-
   #pictureEncoder(): Promise<PictureEncoder> {
     const { executor, model, weights, maxPixels, keep } = this.#options;
     this.#pictures ??= PictureEncoder.open(
@@ -201,7 +194,7 @@ export async function evaluateSuite(
   const evaluation = new Evaluation(options, await digestWeights(model.weights, weights));
   const prepare = async (entry: SuiteEntry): Promise<Prepared | undefined> => {
     const opened = await evaluation.open(entry, testSplit(entry));
-    const task = evaluation.taskOf(entry, opened);
+    const task = entry.task ?? (opened.truth.kind === 'retrieval' ? 'retrieval' : 'zeroshot');
     const learned = learns.has(task) ? await evaluation.open(entry, trainSplit) : undefined;
     // Both, even where the first one is still lacking: another part may wait for the second.
     const test = await evaluation.encode(opened);

@@ -114,6 +114,7 @@ export async function similarities(
   keep: <C extends { close(): void }>(resource: C) => C,
 ): Promise<Visit> {
   const { width } = queries;
+  if (candidates.width !== width) throw new Error(`features of ${width} and ${candidates.width} numbers`);
   const small = queries.rows * candidates.rows * width <= hostProducts;
   const opened = small ? undefined : await device();
   if (opened === undefined) return hostBlocks(queries.data, candidates.data, width);

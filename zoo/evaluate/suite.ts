@@ -5,9 +5,9 @@ import { fail } from '../../grammar/diagnostics.ts';
 import { statOf } from '../../runtime/data/files/read-fully.ts';
 import { pathIn } from '../../runtime/data/sources/columns/path.ts';
 import { readText } from '../run/text-lists.ts';
-import { tasks } from './results.ts';
+import { type Task, tasks } from './results.ts';
 
-const names = z.union([z.string(), z.array(z.union([z.string(), z.array(z.string()).min(1)])).min(1)]);
+const classNames = z.union([z.string(), z.array(z.union([z.string(), z.array(z.string()).min(1)])).min(1)]);
 
 const entrySchema = z.strictObject({
   name: z.string().min(1),
@@ -16,7 +16,7 @@ const entrySchema = z.strictObject({
   split: z.string().min(1).optional(),
   task: z.enum(tasks).optional(),
   /** A file with a name a line, or the names themselves. */
-  classes: names.optional(),
+  classes: classNames.optional(),
   /** A file, templates, or prompts by class. */
   templates: z
     .union([z.string(), z.array(z.string()).min(1), z.record(z.string(), z.array(z.string()).min(1))])
@@ -34,9 +34,12 @@ export type SuiteEntry = z.infer<typeof entrySchema> & {
   readonly folder: string;
 };
 
-/** @throws DiagnosticError Z702, Z703 */
-export function readSuite(arguments_: readonly string[]): SuiteEntry[] {
-  const entries = arguments_.flatMap((argument): SuiteEntry[] => {
+/**
+ * @param task of all, in place of what the list says of each
+ * @throws DiagnosticError Z702, Z703
+ */
+export function readSuite(names: readonly string[], task?: Task): SuiteEntry[] {
+  const entries = names.flatMap((argument): SuiteEntry[] => {
     const found = statOf(argument);
     if (found === undefined)
       fail('Z703', `there is no ${argument}: expected a data set's folder, a table, or a JSON list of them`);
@@ -49,7 +52,7 @@ export function readSuite(arguments_: readonly string[]): SuiteEntry[] {
     if (seen.has(name)) fail('Z703', `two data sets are called ${name}`, 'a JSON list gives them names');
     seen.add(name);
   }
-  return entries;
+  return task === undefined ? entries : entries.map((entry) => ({ ...entry, task }));
 }
 
 function parseSuite(path: string): SuiteEntry[] {

@@ -82,7 +82,7 @@ export class PictureEncoder {
       next.catch(() => {});
       const results = await this.#entry.run(new Map([[this.#input, values]]));
       const rows = Math.min(together, count - first);
-      const [output] = results.keys();
+      const output = [...results.keys()].find((name) => name !== penultimate);
       const part = (name: string) => {
         const { data, shape } = results.get(name)!;
         const own = (data as Float32Array).slice(0, rows * shape[1]!);

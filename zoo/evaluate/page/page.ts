@@ -24,6 +24,7 @@ interface PageAssets {
 const listed = 20;
 
 const own = `
+.summary td:not(:last-child), .summary th { white-space: nowrap; }
 .confusion { border-collapse: collapse; font-size: .75rem; }
 .confusion td { width: 1.4em; height: 1.4em; padding: 0; text-align: center; border: 1px solid var(--line); background: color-mix(in srgb, var(--run-1) calc(var(--share) * 1%), transparent); }
 .confusion td.right { background: color-mix(in srgb, var(--run-2) calc(var(--share) * 1%), transparent); }
@@ -53,7 +54,7 @@ function summary(results: readonly Result[]): Html {
     ([name, mean]) =>
       html`<tr><th scope="row">mean of ${name}</th><td></td><td></td><td></td><td><b>${percent(mean)}</b></td><td></td><td></td></tr>`,
   );
-  return html`<div class="scroll"><table><thead><tr><th>data set</th><th>task</th><th>n</th><th>metric</th><th>value</th><th>95 %</th><th>others</th></tr></thead><tbody>${rows}${means}</tbody></table></div>`;
+  return html`<div class="scroll"><table class="summary"><thead><tr><th>data set</th><th>task</th><th>n</th><th>metric</th><th>value</th><th>95 %</th><th>others</th></tr></thead><tbody>${rows}${means}</tbody></table></div>`;
 }
 
 function worstClasses(classes: readonly ClassResult[]): Html | undefined {

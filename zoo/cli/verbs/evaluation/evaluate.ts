@@ -73,7 +73,7 @@ async function evaluateModel(
   const part = options.part === undefined ? undefined : parsePart(options.part);
   if (part !== undefined && cache === undefined)
     fail('Z703', '--part needs --cache DIR, where the parts leave what they have made');
-  const entries = readSuite(suites);
+  const entries = readSuite(suites, task);
   const knn = knnOptions(options);
   const limits = pictureLimits(options.maxPixels);
   const baselines = options.baselines === undefined ? [] : readBaselines(options.baselines);
@@ -86,7 +86,6 @@ async function evaluateModel(
     const evaluated = await evaluateSuite(entries, {
       ...{ model, weights, executor, group, knn, keep, baselines, notify },
       ...limits,
-      ...(task === undefined ? {} : { task }),
       ...(templates === undefined ? {} : { prompts: readPrompts(templates) }),
       ...(cache === undefined ? {} : { cache }),
       ...(limit === undefined ? {} : { limit: parseCount('--limit', limit) }),
