@@ -1,3 +1,4 @@
+/** Files told apart by what the file system says of them. */
 import { stat } from 'node:fs/promises';
 
 /** Tells a file's content from an earlier one without reading it. */
