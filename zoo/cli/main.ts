@@ -362,6 +362,26 @@ program
   .action(async (table, options) => (await import('./verbs/training/shards.ts')).shards(table, options));
 
 program
+  .command('curate')
+  .description('keys of the pairs to train on, so that no query has many more of them than others')
+  .argument('<shards...>', 'tar archives as webdataset(...) reads them, or parquet files of img2dataset')
+  .requiredOption('--queries <file>', 'words or phrases, one a line')
+  .option('--per-query <n>', 'queries that more pairs match keep a share of them', '20000')
+  .option('--seed <s>', 'another choice for each', '0')
+  .option(
+    '--text <column>',
+    'extension, json.FIELD or column of the caption (default: txt, of parquet caption)',
+  )
+  .option('--image <extensions>', 'of the picture', 'jpg;png;jpeg;webp')
+  .option('--counts <files...>', 'counts of all shards, made before by --count-only')
+  .option('--count-only', 'count the matches and write them to the file of --counts')
+  .option('--part <k/n>', 'of the shards: those of one of n machines')
+  .option('--out <file>', 'keys that are kept, one a line: keep = FILE of webdataset(...)')
+  .option('--plot <file>', 'SVG: pairs by query, before and after')
+  .addOption(jsonOption())
+  .action(async (shards, options) => (await import('./verbs/training/curate.ts')).curate(shards, options));
+
+program
   .command('devices')
   .description('every adapter that can be had, which one is used and why')
   .addOption(jsonOption())
