@@ -11,7 +11,7 @@ import type { SetFeatures } from './encode/pieces.ts';
 import { classMatrix, type TextOptions, textMatrix } from './encode/texts.ts';
 import { evaluateProbe } from './probe.ts';
 import { type OpenDevice, openProbeData } from './probe-data.ts';
-import { promptsOf } from './prompts.ts';
+import { type ClassName, promptsOf } from './prompts.ts';
 import type { Result, Task } from './results.ts';
 import { similarities } from './similarities.ts';
 import { bestClasses, type KnnOptions, knn, multiLabel, retrieval, singleLabel } from './tasks.ts';
@@ -77,21 +77,32 @@ export interface Told {
   readonly candidates: Matrix;
 }
 
-function labelsOf({ truth, pictures }: EncodedSet, task: Task): Int32Array {
+/** @param asking who needs them, for the message */
+export function labelsOf({ truth, pictures }: EncodedSet, asking: string): Int32Array {
   if (truth.kind === 'classification') return truth.labels;
-  return fail('Z460', `${pictures.name} is a set for ${truth.kind}; ${task} needs one right class a picture`);
+  return fail(
+    'Z460',
+    `${pictures.name} is a set for ${truth.kind}; ${asking} needs one right class a picture`,
+  );
+}
+
+export function namesOf({
+  classes,
+  pictures,
+}: Pick<OpenedData, 'classes' | 'pictures'>): readonly ClassName[] {
+  if (classes !== undefined) return classes;
+  return fail(
+    'Z460',
+    `${pictures.name} does not say what its classes are called`,
+    'classnames.txt, or "classes" in a JSON suite',
+  );
 }
 
 async function zeroshot(test: EncodedSet, { texts, device, keep }: TaskContext): Promise<Measured> {
-  const { truth, classes, prompts, pictures, features } = test;
+  const { truth, prompts, pictures, features } = test;
   if (truth.kind === 'retrieval')
     fail('Z460', `${pictures.name} is a set for retrieval; zeroshot needs classes`, '--task retrieval');
-  if (classes === undefined)
-    fail(
-      'Z460',
-      `${pictures.name} does not say what its classes are called`,
-      'classnames.txt, or "classes" in a JSON suite',
-    );
+  const classes = namesOf(test);
   const candidates = await classMatrix(promptsOf(classes, prompts), texts);
   const visit = await similarities(features, candidates, device, keep);
   if (truth.kind === 'classification') {

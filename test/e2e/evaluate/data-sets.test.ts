@@ -5,9 +5,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Result } from '../../../zoo/evaluate/results.ts';
+import { colours, square } from '../../support/files/squares.ts';
 import { writeTar } from '../../support/files/tar.ts';
 import { launchers, ranksEnvironment } from '../../support/mpi.ts';
 import { commandLine, tinyZoo, Workspace } from '../harness.ts';
@@ -15,23 +15,8 @@ import { commandLine, tinyZoo, Workspace } from '../harness.ts';
 const workspace = new Workspace();
 afterAll(() => workspace.remove());
 
-const colours = ['red', 'green', 'blue', 'white', 'black', 'yellow'] as const;
 /** More than a piece of features holds. */
 const perClass = 24;
-
-/** A square of nearly one colour. */
-function square(colour: string, number: number): Promise<Buffer> {
-  const side = 16;
-  const dot = {
-    input: { create: { width: 4, height: 4, channels: 3, background: '#808080' } },
-    left: number % 12,
-    top: number >> 1,
-  } as const;
-  return sharp({ create: { width: side, height: side, channels: 3, background: colour } })
-    .composite([dot])
-    .png()
-    .toBuffer();
-}
 
 const base = ['evaluate', 'm.zoo', '--weights', 'init:3', '--device', 'reference'];
 

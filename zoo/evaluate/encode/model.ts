@@ -1,0 +1,117 @@
+/** A model's towers on data sets: each set's pictures are encoded once, texts when they are asked for. */
+import { join } from 'node:path';
+import type { Model } from '../../../compiler/model/types.ts';
+import type { SourceContext } from '../../../runtime/data/sources/source-context.ts';
+import type { Collective } from '../../../runtime/dist/collective.ts';
+import type { Executor } from '../../run/devices.ts';
+import { type Encoder, openEncoder, pictureTower } from '../../run/encoder.ts';
+import type { WeightSource } from '../../weights/source.ts';
+import { openData } from '../data/open.ts';
+import type { OpenedData } from '../data/types.ts';
+import { digestOf, entryIdentity } from '../identity.ts';
+import type { Prompts } from '../prompts.ts';
+import { type EncodedSet, readable } from '../set-tasks.ts';
+import type { SuiteEntry } from '../suite.ts';
+import { PictureEncoder } from './pictures.ts';
+import { encodeSet, type Part, type SetFeatures } from './pieces.ts';
+import type { TextOptions } from './texts.ts';
+
+export interface EncodingOptions {
+  readonly model: Model;
+  readonly weights: WeightSource;
+  readonly executor: Executor;
+  readonly group: Collective;
+  readonly prompts?: Prompts;
+  readonly limit?: number;
+  readonly maxPixels?: number;
+  readonly cache?: string;
+  readonly part?: Part;
+  readonly warn: NonNullable<SourceContext['warn']>;
+  notify(text: string): void;
+  keep<R extends { close(): void }>(resource: R): R;
+}
+
+/** What was opened and is known of the model, for all data sets. */
+export class ModelEncoder {
+  readonly #options: EncodingOptions;
+  /** SHA-256 of the weights. */
+  readonly weights: string;
+  #pictures: Promise<PictureEncoder> | undefined;
+  #texts: Promise<Encoder> | undefined;
+  /** By what they are made of: pictures of several tasks are encoded once. */
+  readonly #features = new Map<string, Promise<SetFeatures | undefined>>();
+
+  constructor(options: EncodingOptions, weights: string) {
+    this.#options = options;
+    this.weights = weights;
+  }
+
+  /** @throws DiagnosticError Z460, and those of opening data */
+  open(entry: SuiteEntry, split: string): Promise<OpenedData> {
+    const { limit, prompts, warn, notify } = this.#options;
+    return openData(entry, split, {
+      ...(prompts === undefined ? {} : { prompts }),
+      ...(limit === undefined ? {} : { limit }),
+      notes: { warn, note: notify },
+    });
+  }
+
+  /** Undefined where other parts of the job have not made their pieces yet. */
+  async encode(data: OpenedData): Promise<EncodedSet | undefined> {
+    const { model, executor, cache, part, group, maxPixels, warn, notify } = this.#options;
+    const tower = entryIdentity(model, pictureTower(model).entry, this.weights, executor);
+    const key = digestOf([tower, data.pictures.identity, maxPixels]);
+    const known = this.#features.get(key);
+    const encoding =
+      known ??
+      encodeSet(data.pictures, {
+        folder: cache === undefined ? undefined : join(cache, 'features', key),
+        part,
+        group,
+        encoder: () => this.#pictureEncoder(),
+        progress: (done, of) => notify(`${data.pictures.name}: ${done} of ${of} pieces encoded`),
+      });
+    this.#features.set(key, encoding);
+    const found = await encoding;
+    if (found === undefined) return undefined;
+    const set = readable(data, found);
+    const skipped = data.pictures.count - set.places.length;
+    if (skipped > 0 && known === undefined) {
+      const [[place, reason]] = [...found.unreadable] as [[number, string]];
+      const { name } = await data.pictures.picture(place);
+      warn({
+        code: 'Z416',
+        severity: 'warning',
+        message: `${data.pictures.name}: ${skipped} of ${data.pictures.count} pictures cannot be read and do not count; the first is ${name}: ${reason}`,
+      });
+    }
+    return set;
+  }
+
+  texts(): TextOptions {
+    const { model, executor, cache } = this.#options;
+    const entry = model.entries.find(({ name }) => name === 'encode_text')?.name ?? 'forward';
+    return {
+      encoder: () => this.#textEncoder(),
+      identity: entryIdentity(model, entry, this.weights, executor),
+      cache,
+    };
+  }
+
+  #pictureEncoder(): Promise<PictureEncoder> {
+    const { executor, model, weights, maxPixels, keep } = this.#options;
+    this.#pictures ??= PictureEncoder.open(
+      executor,
+      model,
+      weights,
+      maxPixels === undefined ? {} : { maxPixels },
+    ).then(keep);
+    return this.#pictures;
+  }
+
+  #textEncoder(): Promise<Encoder> {
+    const { executor, model, weights, keep } = this.#options;
+    this.#texts ??= openEncoder(executor, model, weights).then(keep);
+    return this.#texts;
+  }
+}
