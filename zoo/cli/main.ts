@@ -4,6 +4,7 @@
  *
  * A verb's code is loaded only when it is called, so that `zooc --help` and `zooc check` stay quick. Every
  * error ends in `failure.ts`, which chooses the exit code: 0 done, 1 the user's input, 2 a defect of ours.
+ * It is long because it is a table: every verb with each of its options.
  */
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -42,6 +43,8 @@ const dtypeOption = () =>
     'f32',
     'f16',
   ]);
+const labelsHelp = 'file (one label a line, or a JSON array) or comma-separated list';
+const templatesHelp = 'prompts with {} for the label (one a line, or a JSON array); features are averaged';
 const deviceOption = () =>
   new Option('--device <device>', 'what executes the plan')
     .choices(['webgpu', 'reference', 'null'])
@@ -256,11 +259,9 @@ program
   .argument('<images...>', 'image files')
   .addOption(weightsOption())
   .addOption(baseOption())
-  .requiredOption('--labels <labels>', 'file (one label a line, or a JSON array) or comma-separated list')
-  .option(
-    '--templates <file>',
-    'prompts with {} for the label (one a line, or a JSON array); features are averaged',
-  )
+  .option('--labels <labels>', labelsHelp)
+  .option('--templates <file>', templatesHelp)
+  .option('--classifier <file>', 'labels and prompts as zooc classifier wrote them: no text is encoded')
   .option('--top <n>', 'labels to show per image', '5')
   .addOption(maxPixelsOption())
   .addOption(deviceOption())
@@ -269,6 +270,22 @@ program
   .addOption(jsonOption())
   .action(async (model, images, options) =>
     (await import('./verbs/classify.ts')).classify(model, images, options),
+  );
+
+program
+  .command('classifier')
+  .description('the classes of zero-shot classification as a file, which classify --classifier takes')
+  .argument('<model>', modelHelp)
+  .addOption(weightsOption())
+  .addOption(baseOption())
+  .requiredOption('--labels <labels>', labelsHelp)
+  .option('--templates <file>', templatesHelp)
+  .requiredOption('--out <file>', 'safetensors file to write')
+  .addOption(deviceOption())
+  .addOption(tuneOption())
+  .addOption(setOption())
+  .action(async (model, options) =>
+    (await import('./verbs/evaluation/classifier.ts')).classifier(model, options),
   );
 
 program

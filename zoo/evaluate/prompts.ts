@@ -68,6 +68,14 @@ export function promptsOf(classes: readonly ClassName[], prompts: Prompts): stri
   );
 }
 
+/**
+ * All prompts of labels that have one name each.
+ * @param templates a file of them; without one a label is its own prompt
+ */
+export function promptsOfLabels(labels: readonly string[], templates: string | undefined): string[][] {
+  return promptsOf(labels, templates === undefined ? { templates: ['{}'] } : readPrompts(templates));
+}
+
 /** What a class is called where one name has room. */
 export function nameOfClass(names: ClassName): string {
   return [names].flat()[0]!;

@@ -17,7 +17,7 @@ import {
 import { executeReference } from '../../compiler/graph/reference.ts';
 import { type Graph, movedPrefix, nodeAt, numericShape, sizeOf } from '../../compiler/graph/types.ts';
 import { inputsOf, outside, traceEntry } from '../../compiler/model/index.ts';
-import type { EntryName, Model, ModelInput, ObjectiveChoice } from '../../compiler/model/types.ts';
+import type { EntryName, Model, ModelInput, ObjectiveChoice, Weight } from '../../compiler/model/types.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import { keyWords, randomInput, randomKeys } from '../../compiler/ops/philox.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
@@ -72,6 +72,12 @@ export function unreadNames(model: Model, graph: Graph, { gradients }: EntryRequ
   const names = trainableNames(model);
   const reached = reachedNames(graph, 'loss', names);
   return names.filter((name) => !reached.has(name));
+}
+
+/** The weights of a model that a graph reads. */
+export function weightsRead(model: Model, { nodes }: Graph): Weight[] {
+  const names = new Set(nodes.flatMap((node) => (node.op === 'param' ? [node.attrs.name] : [])));
+  return model.weights.filter(({ name }) => names.has(name));
 }
 
 /** The graph of one entry with numeric shapes. */
@@ -282,7 +288,7 @@ async function openOnReference(
     ? differentiate(traced, { loss: 'loss', wrt: trainableVariables(model) })
     : traced;
   const params = new Map<string, RefTensor>();
-  for (const weight of model.weights) {
+  for (const weight of weightsRead(model, graph)) {
     params.set(weight.name, { shape: weight.shape, data: Float64Array.from(await weights.read(weight)) });
   }
   const shapes = new Map<string, readonly number[]>([

@@ -1,5 +1,7 @@
 /** `zooc classify`: zero-shot classification, by the cosine of an image's feature with each label's. */
-import { promptsOf, readPrompts } from '../../evaluate/prompts.ts';
+import { fail } from '../../../grammar/diagnostics.ts';
+import { checkPictures, readClassifier } from '../../evaluate/classifier.ts';
+import { promptsOfLabels } from '../../evaluate/prompts.ts';
 import { type DeviceChoice, openExecutor } from '../../run/devices.ts';
 import { openEncoder, predict } from '../../run/encoder.ts';
 import { readLabels } from '../../run/text-lists.ts';
@@ -11,14 +13,27 @@ import { loadModelWithWeights } from '../packages.ts';
 interface ClassifyOptions {
   readonly weights?: string;
   readonly base?: string;
-  readonly labels: string;
+  readonly labels?: string;
   readonly templates?: string;
+  readonly classifier?: string;
   readonly top: string;
   readonly maxPixels?: string;
   readonly device: DeviceChoice;
   readonly tune?: boolean;
   readonly set: readonly string[];
   readonly json?: boolean;
+}
+
+/** @throws DiagnosticError Z703 for both classes and a file of them, or neither */
+function checkClasses({ labels, templates, classifier }: ClassifyOptions): void {
+  if (classifier === undefined) {
+    if (labels === undefined)
+      fail('Z703', 'classify needs --labels or --classifier', '--labels "a cat,a dog"');
+    return;
+  }
+  const [option] = Object.entries({ labels, templates }).find(([, value]) => value !== undefined) ?? [];
+  if (option !== undefined)
+    fail('Z703', `--${option} and --classifier exclude each other: ${classifier} has its labels and prompts`);
 }
 
 export async function classify(
@@ -28,21 +43,24 @@ export async function classify(
 ): Promise<void> {
   const top = parseCount('--top', options.top);
   const limits = pictureLimits(options.maxPixels);
-  const labels = readLabels(options.labels);
-  const prompts = promptsOf(
-    labels,
-    options.templates === undefined ? { templates: ['{}'] } : readPrompts(options.templates),
-  );
+  checkClasses(options);
+  const made = options.classifier === undefined ? undefined : await readClassifier(options.classifier);
+  const labels = made?.classes ?? readLabels(options.labels!);
+  const prompts = made === undefined ? promptsOfLabels(labels, options.templates) : [];
   const results = await closing(async (keep) => {
     const { model, weights } = await loadModelWithWeights(reference, options);
     keep(weights);
+    if (made !== undefined) await checkPictures(options.classifier!, made, model, weights);
     const executor = keep(await openExecutor(options.device, { tune: options.tune === true, notify: note }));
     const encoder = keep(await openEncoder(executor, model, weights, limits));
     const imageFeatures = await encoder.encodeImages(images);
-    const labelFeatures = await encoder.encodePrompts(prompts);
+    const { features, ...logits } = made ?? {
+      ...{ scale: encoder.scale, bias: encoder.bias },
+      features: await encoder.encodePrompts(prompts),
+    };
     return images.map((image, i) => {
       const row = imageFeatures.subarray(i * encoder.embed, (i + 1) * encoder.embed);
-      return { image, predictions: predict(row, labels, labelFeatures, encoder).slice(0, top) };
+      return { image, predictions: predict(row, labels, features, logits).slice(0, top) };
     });
   });
   if (options.json === true) {

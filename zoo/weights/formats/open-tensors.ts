@@ -82,7 +82,7 @@ function refuse(path: string, kind: 'pointer' | 'unknown'): never {
 }
 
 /** Opens a file, and reads it whole where it has a checksum, as the weights that are written here have. */
-async function openIntact(path: string): Promise<SafetensorsFile> {
+export async function openIntact(path: string): Promise<SafetensorsFile> {
   const opened = await openSafetensors(path);
   try {
     if ((await opened.isIntact()) === false)
