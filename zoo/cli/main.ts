@@ -288,6 +288,40 @@ program
     (await import('./verbs/evaluation/classifier.ts')).classifier(model, options),
   );
 
+const prompts = program
+  .command('prompts')
+  .description('search: templates of zero-shot classification, chosen on a labelled set')
+  .action(() => fail('Z700', 'prompts needs what is to be done', 'zooc prompts search MODEL DATA …'));
+prompts
+  .command('search')
+  .description('the templates that classify a labelled set best together, by forward selection')
+  .argument('<model>', modelHelp)
+  .argument(
+    '<data>',
+    "a folder (CLASS/*.jpg, or CLIP_benchmark's shards), a table (.csv, .tsv), or an entry of a JSON list: list.json#NAME",
+  )
+  .addOption(weightsOption())
+  .addOption(baseOption())
+  .requiredOption('--templates <file>', 'prompts with {} for the class to choose from (one a line, or JSON)')
+  .option('--split <name>', 'split of the set that is searched (default: the one that evaluate tests)')
+  .option('--test <data>', 'another set, on which what was chosen is tested once')
+  .addOption(
+    new Option('--metric <metric>', 'what is raised')
+      .choices(['acc1', 'mean_per_class_recall'])
+      .default('acc1'),
+  )
+  .option('--most <n>', 'templates at most (default: as long as one more helps)')
+  .option('--limit <n>', 'pictures of a data set at most, spread over all of it')
+  .option('--cache <dir>', 'where features are kept: what was encoded once is not again')
+  .requiredOption('--out <file>', 'file to write: the chosen templates one a line, or .json')
+  .addOption(maxPixelsOption())
+  .addOption(deviceOption())
+  .addOption(setOption())
+  .addOption(jsonOption())
+  .action(async (model, data, options) =>
+    (await import('./verbs/evaluation/prompts.ts')).searchVerb(model, data, options),
+  );
+
 program
   .command('evaluate')
   .description(

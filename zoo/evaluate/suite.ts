@@ -55,6 +55,20 @@ export function readSuite(names: readonly string[], task?: Task): SuiteEntry[] {
   return task === undefined ? entries : entries.map((entry) => ({ ...entry, task }));
 }
 
+/**
+ * One data set: a folder, a table, or an entry of a JSON list, by its name where there are several (`list.json#pets`).
+ * @throws DiagnosticError Z702, Z703
+ */
+export function readEntry(argument: string): SuiteEntry {
+  const [, list, wanted] = /^(.+\.json)#(.+)$/i.exec(argument) ?? [];
+  const entries = readSuite([list ?? argument]);
+  const [entry, ...more] = entries.filter(({ name }) => wanted === undefined || name === wanted);
+  if (entry !== undefined && more.length === 0) return entry;
+  const path = list ?? argument;
+  const names = entries.map(({ name }) => `${path}#${name}`).join(', ');
+  return fail('Z703', `${argument} is not one data set`, names);
+}
+
 function parseSuite(path: string): SuiteEntry[] {
   let json: unknown;
   try {
