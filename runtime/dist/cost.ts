@@ -6,7 +6,8 @@
  * R - 1 messages one behind the other; recursive doubling for what is small, log2 R.
  */
 import type { Plan, PlanSection } from '../../compiler/plan/types.ts';
-import { bucketBytes } from './exchange.ts';
+import { bucketBytes } from '../../compiler/shards.ts';
+import { bytesAtOnce } from './exchange.ts';
 import type { Wire } from './reduction.ts';
 
 export interface Assumptions {
@@ -57,7 +58,9 @@ export interface StepCost {
   readonly features: number;
   /** Of a rank; `loss` is that of all pairs on every rank. A step that is not cut into chunks is `whole`. */
   readonly work: Readonly<Partial<Record<PlanSection['name'] | 'whole', Work>>>;
-  readonly traffic: Readonly<Record<'features' | 'gradients' | 'statistics' | 'agreement', Traffic>>;
+  readonly traffic: Readonly<
+    Record<'features' | 'gradients' | 'weights' | 'statistics' | 'agreement', Traffic>
+  >;
   readonly seconds: { readonly compute: number; readonly communication: number; readonly total: number };
   /** Time of one rank that takes all chunks, over the time that the ranks take together. */
   readonly efficiency: number;
@@ -82,7 +85,7 @@ function ownOf({ repeat }: PlanSection, ranks: number): number {
  * @param wire how the recipe has gradients cross
  */
 export function costOfStep(
-  plan: Pick<Plan, 'batch' | 'chunk' | 'steps' | 'sections' | 'buffers' | 'memory'>,
+  plan: Pick<Plan, 'batch' | 'chunk' | 'steps' | 'sections' | 'buffers' | 'memory' | 'shard'>,
   ranks: number,
   assumed: Assumptions = usualAssumptions,
   wire?: Wire,
@@ -134,7 +137,7 @@ function featureBytes(sections: readonly PlanSection[]): number {
 }
 
 function trafficOf(
-  { sections = [], buffers }: Pick<Plan, 'sections' | 'buffers'>,
+  { sections = [], buffers, shard }: Pick<Plan, 'sections' | 'buffers' | 'shard'>,
   ranks: number,
   { network, networkEfficiency, latency, staging }: Assumptions,
   wire?: Wire,
@@ -155,15 +158,25 @@ function trafficOf(
   const means = sections.flatMap((s) =>
     s.mean === undefined ? [] : [{ bytes: s.mean.bytes, own: ownOf(s, ranks) }],
   );
+  const handed = sections.flatMap(({ parts }) => parts ?? []);
   return {
     // A rank reads its own and writes all.
     features: traffic(features * others, features * (1 + 1 / ranks), cuts * ring),
-    // A rank hands its gradients out and sums a part; all get the sums. Each way once through the host. Pieces are
-    // counted in f32, however they cross.
-    gradients: traffic(
-      2 * crossing * others,
-      crossing * (3 + 1 / ranks),
-      2 * Math.ceil(gradients / bucketBytes) * ring,
+    // A rank hands its gradients out and sums a part; all get the sums, unless each has use for its own alone. Each way
+    // once through the host. Pieces are counted in f32, however they cross.
+    gradients:
+      shard === undefined
+        ? traffic(
+            2 * crossing * others,
+            crossing * (3 + 1 / ranks),
+            2 * Math.ceil(gradients / bucketBytes) * ring,
+          )
+        : traffic(crossing * others, 2 * crossing, Math.ceil(gradients / (4 * shard.part * ranks)) * ring),
+    // In f32, and so is what the norm is summed of: each reads its own and writes all.
+    weights: traffic(
+      sum(handed.map(({ bytes }) => bytes * others)),
+      sum(handed.map(({ bytes }) => bytes * (1 + 1 / ranks))),
+      sum(handed.map(({ bytes, part }) => Math.ceil(bytes / bytesAtOnce(part, ranks)) * ring)),
     ),
     statistics: traffic(
       sum(means.map(({ bytes, own }) => bytes * own)) * ring,

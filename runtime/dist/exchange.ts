@@ -1,14 +1,17 @@
 /**
  * One training step on several ranks, as a device takes it: each rank encodes its own chunks of the batch, all have
  * the features of all, each computes the loss over them and goes back through its own chunks; the gradients of all are
- * added up, and every rank updates its own copy of the weights in the same way.
+ * added up, and every rank updates its own copy of the weights in the same way. Where ranks divide what the optimizer
+ * keeps, a rank has the sums of its parts alone, updates these, and hands the weights out.
  *
  * A plan in chunks already has these cuts. What lies between two of its sections is all that ranks add.
  */
-import type { BufferRange, Plan, PlanSection, RankMean, Slot } from '../../compiler/plan/types.ts';
+import type { BufferRange, Plan, PlanSection, RankMean, RankParts, Slot } from '../../compiler/plan/types.ts';
+import { bucketBytes } from '../../compiler/shards.ts';
 import type { Device, Session } from '../types.ts';
 import { bytesOf, type Collective } from './collective.ts';
 import { openReduction, type Reduction, type Wire } from './reduction.ts';
+import { ShardedState } from './shards.ts';
 
 /** What happens between the sections of a step. */
 export interface StepExchange {
@@ -18,6 +21,10 @@ export interface StepExchange {
   before(name: PlanSection['name'], step: number): Promise<void>;
   /** Called behind a section's repetition that ends with it. */
   mean(range: RankMean, step: number): Promise<void>;
+  /** Called behind a section that ends with it. */
+  hand(parts: RankParts, step: number): Promise<void>;
+  /** What ranks divide of what the optimizer keeps. */
+  readonly kept?: ShardedState;
   /** Milliseconds that the exchange of the last step took, on several ranks. */
   readonly milliseconds?: number;
   close(): void;
@@ -28,11 +35,15 @@ export const alone: StepExchange = {
   share: ({ repeat }) => ({ first: 0, end: repeat }),
   before: async () => {},
   mean: async () => {},
+  hand: async () => {},
   close: () => {},
 };
 
-/** Gradients go through the host in pieces of so many bytes, which bounds its memory. */
-export const bucketBytes = 25_000_000;
+/** Bytes of parts that ranks hand each other in one message: whole turns, so that what is short goes in one. */
+export function bytesAtOnce(part: number, ranks: number): number {
+  const turn = part * ranks;
+  return Math.max(1, Math.floor(bucketBytes / turn)) * turn;
+}
 
 /** A range of a plan's memory as a slot, for its bits alone. */
 function rangeOf(name: string, { buffer, offset }: BufferRange, from: number, bytes: number): Slot {
@@ -41,6 +52,7 @@ function rangeOf(name: string, { buffer, offset }: BufferRange, from: number, by
 
 /** The exchange of a plan in chunks, over `group`. */
 export class DeviceExchange implements StepExchange {
+  readonly kept?: ShardedState;
   readonly #group: Collective;
   readonly #session: Session;
   readonly #reduction: Reduction;
@@ -52,6 +64,7 @@ export class DeviceExchange implements StepExchange {
     this.#session = session;
     this.#reduction = reduction;
     this.#gradients = gradientsOf(session.plan);
+    if (session.plan.shard !== undefined) this.kept = new ShardedState(group, session);
   }
 
   /** @param session with a training plan in chunks, whose repetitions the ranks divide */
@@ -62,7 +75,11 @@ export class DeviceExchange implements StepExchange {
     wire?: Wire,
   ): Promise<DeviceExchange> {
     const most = Math.min(gradientsOf(session.plan).bytes, bucketBytes) / 4;
-    return new DeviceExchange(group, session, await openReduction(group, device, most, wire));
+    return new DeviceExchange(
+      group,
+      session,
+      await openReduction(group, device, most, wire, session.plan.shard?.part),
+    );
   }
 
   get milliseconds(): number {
@@ -106,6 +123,32 @@ export class DeviceExchange implements StepExchange {
     this.#milliseconds += performance.now() - began;
   }
 
+  async hand({ buffer, offset, bytes, part }: RankParts, step: number): Promise<void> {
+    const began = performance.now();
+    const { rank, size } = this.#group;
+    const what = `the weights of step ${step}`;
+    const turn = size * part;
+    const longest = bytesAtOnce(part, size);
+    for (let at = 0; at < bytes; at += longest) {
+      const held = Math.min(longest, bytes - at);
+      const turns = Math.ceil(held / turn);
+      const place = (from: number, end: number) =>
+        rangeOf(what, { buffer, offset: offset + at }, from, end - from);
+      const sent = new Float32Array((turns * part) / 4);
+      const from = rank * part;
+      const end = Math.min(held, (turns - 1) * turn + from + part);
+      if (from < end) {
+        const own = (await this.#session.readSlot(place(from, end))) as Float32Array;
+        for (let t = 0; t < turns; t++)
+          sent.set(own.subarray((t * turn) / 4, (t * turn + part) / 4), (t * part) / 4);
+      }
+      const all = new Float32Array(size * sent.length);
+      await this.#group.allGather(what, bytesOf(sent), bytesOf(all));
+      this.#session.writeSlot(place(0, held), byTurns(all, size, turns).subarray(0, held / 4));
+    }
+    this.#milliseconds += performance.now() - began;
+  }
+
   close(): void {
     this.#reduction.close();
   }
@@ -129,9 +172,23 @@ export class DeviceExchange implements StepExchange {
     const piece = 4 * this.#reduction.piece;
     for (let at = 0; at < bytes; at += piece) {
       const range = rangeOf(what, { buffer: id, offset: 0 }, at, Math.min(piece, bytes - at));
-      await this.#reduction.add(this.#session, range, what);
+      if (this.kept === undefined) await this.#reduction.add(this.#session, range, what);
+      else await this.#reduction.addOwn(this.#session, range, what);
     }
   }
+}
+
+/** What lies by ranks, the turns of each one behind the other, as turns of all. */
+function byTurns(all: Float32Array, ranks: number, turns: number): Float32Array {
+  if (turns === 1) return all;
+  const part = all.length / ranks / turns;
+  const found = new Float32Array(all.length);
+  for (let rank = 0; rank < ranks; rank++)
+    for (let turn = 0; turn < turns; turn++) {
+      const from = (rank * turns + turn) * part;
+      found.set(all.subarray(from, from + part), (turn * ranks + rank) * part);
+    }
+  return found;
 }
 
 function gradientsOf(plan: Plan): Plan['buffers'][number] {

@@ -22,6 +22,8 @@ export interface Reduction {
    * @param range f32 [n], as long on every rank
    */
   add(session: Session, range: Slot, what: string): Promise<void>;
+  /** The same of this rank's part of the range alone; what lies in the others is nothing any more. */
+  addOwn(session: Session, range: Slot, what: string): Promise<void>;
   close(): void;
 }
 
@@ -30,14 +32,18 @@ const partOf = 64;
 
 type Opener = Pick<Device, 'open' | 'profile'>;
 
-/** @param most elements that a piece should have at most, and need not have more */
+/**
+ * @param most elements that a piece should have at most, and need not have more
+ * @param part elements of a rank's part, where that is settled
+ */
 export async function openReduction(
   group: Collective,
   device: Opener,
   most: number,
   wire?: Wire,
+  part = Math.ceil(most / group.size / partOf) * partOf,
 ): Promise<Reduction> {
-  const shape = [group.size, Math.ceil(most / group.size / partOf) * partOf] as const;
+  const shape = [group.size, part] as const;
   return wire === 'f16'
     ? HalfReduction.open(group, device, shape)
     : new FloatReduction(group, shape, await openSum(device, shape));
@@ -67,6 +73,20 @@ function openSum(device: Opener, shape: Parts): Promise<Session> {
   }));
 }
 
+/** A rank's part of a range of a piece; undefined where the range ends before it. */
+function ownOf(range: Slot, rank: number, part: number): Slot | undefined {
+  const start = rank * part;
+  const elements = Math.min(part, range.shape[0]! - start);
+  return elements <= 0 ? undefined : { ...range, offset: range.offset + 4 * start, shape: [elements] };
+}
+
+/** Copies the beginning of an output. @param to undefined: nothing */
+function copyOutput(from: Session, name: string, session: Session, to: Slot | undefined): void {
+  if (to === undefined) return;
+  const output = from.plan.outputs.find((o) => o.name === name)!;
+  session.copyFrom(from, { ...output, shape: to.shape }, to);
+}
+
 class FloatReduction implements Reduction {
   readonly piece: number;
   readonly #group: Collective;
@@ -79,16 +99,27 @@ class FloatReduction implements Reduction {
   }
 
   async add(session: Session, range: Slot, what: string): Promise<void> {
-    const own = await session.readSlot(range);
+    const parts = await this.#scatter(session, range, what);
+    const sum = await this.#sum.read('sum');
+    await this.#group.allGather(what, bytesOf(sum), bytesOf(parts));
+    session.writeSlot(range, parts.subarray(0, range.shape[0]));
+  }
+
+  async addOwn(session: Session, range: Slot, what: string): Promise<void> {
+    await this.#scatter(session, range, what);
+    const { rank, size } = this.#group;
+    copyOutput(this.#sum, 'sum', session, ownOf(range, rank, this.piece / size));
+  }
+
+  /** Leaves the sum of this rank's part in the session's output. @returns memory of the host for a piece */
+  async #scatter(session: Session, range: Slot, what: string): Promise<Float32Array> {
     const sent = new Float32Array(this.piece);
-    sent.set(own);
+    sent.set(await session.readSlot(range));
     const parts = new Float32Array(this.piece);
     await this.#group.allToAll(what, bytesOf(sent), bytesOf(parts));
     this.#sum.writeInput('parts', parts);
     this.#sum.run();
-    const sum = await this.#sum.read('sum');
-    await this.#group.allGather(what, bytesOf(sum), bytesOf(parts));
-    session.writeSlot(range, parts.subarray(0, own.length));
+    return parts;
   }
 
   close(): void {
@@ -104,14 +135,14 @@ function pack(b: Builder, rows: number): number {
 }
 
 /**
- * Packed on the device, so that half the bytes go through the host as well. The sum is rounded before anybody has it,
- * its maker included.
+ * Packed on the device, so that half the bytes go through the host as well. A sum that is handed out is rounded before
+ * anybody has it, its maker included.
  */
 class HalfReduction implements Reduction {
   readonly piece: number;
   readonly #group: Collective;
   readonly #pack: Session;
-  /** What came: its numbers, and their sum over the ranks in halves again. */
+  /** What came: its numbers, their sum over the ranks, and the same in halves again. */
   readonly #unpack: Session;
 
   private constructor(group: Collective, [ranks, elements]: Parts, pack: Session, unpack: Session) {
@@ -130,12 +161,29 @@ class HalfReduction implements Reduction {
       await openLittle(device, own, (b, rows) => ({ packed: pack(b, rows) })),
       await openLittle(device, words, (b, came) => {
         const numbers = b.add('unpack_halves', [came], {});
-        return { numbers, sum: pack(b, new Expressions(b).sum(numbers, [0], true)) };
+        const total = new Expressions(b).sum(numbers, [0], true);
+        return { numbers, total, sum: pack(b, total) };
       }),
     );
   }
 
   async add(session: Session, range: Slot, what: string): Promise<void> {
+    const words = await this.#scatter(session, range, what);
+    const sum = await this.#unpack.read('sum');
+    await this.#group.allGather(what, bytesOf(sum), bytesOf(words));
+    this.#unpack.writeInput('words', words);
+    this.#unpack.run();
+    copyOutput(this.#unpack, 'numbers', session, range);
+  }
+
+  async addOwn(session: Session, range: Slot, what: string): Promise<void> {
+    await this.#scatter(session, range, what);
+    const { rank, size } = this.#group;
+    copyOutput(this.#unpack, 'total', session, ownOf(range, rank, this.piece / size));
+  }
+
+  /** Leaves the sum of this rank's part in the session's outputs. @returns memory of the host for a packed piece */
+  async #scatter(session: Session, range: Slot, what: string): Promise<Int32Array> {
     const { shape } = range;
     const [own] = this.#pack.plan.inputs;
     // What is left of a longer piece would count in the scale.
@@ -147,12 +195,7 @@ class HalfReduction implements Reduction {
     await this.#group.allToAll(what, bytesOf(sent), bytesOf(words));
     this.#unpack.writeInput('words', words);
     this.#unpack.run();
-    const sum = await this.#unpack.read('sum');
-    await this.#group.allGather(what, bytesOf(sum), bytesOf(words));
-    this.#unpack.writeInput('words', words);
-    this.#unpack.run();
-    const numbers = this.#unpack.plan.outputs.find(({ name }) => name === 'numbers');
-    session.copyFrom(this.#unpack, { ...numbers!, shape }, range);
+    return words;
   }
 
   close(): void {

@@ -13,6 +13,8 @@ interface Beginning {
   readonly start: number;
   readonly end: number;
   readonly cursor: DataCursor;
+  /** Steps between checkpoints, for which all ranks give what they keep. */
+  readonly saveEvery: number;
 }
 
 /**

@@ -147,6 +147,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
       while (started.length > inFlight) await report();
       if (loop.saveEvery !== undefined && step % loop.saveEvery === 0) {
         await drain();
+        await loop.session.collect?.();
         await loop.save(step, loop.source.cursor());
         saved = step;
         // The rate is that of training.
@@ -157,7 +158,10 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
   } finally {
     await Promise.allSettled(started.map((s) => s.result));
   }
-  if (saved !== step) await loop.save(step, loop.source.cursor());
+  if (saved !== step) {
+    await loop.session.collect?.();
+    await loop.save(step, loop.source.cursor());
+  }
   return step;
 }
 

@@ -210,6 +210,7 @@ export class WebGpuSession implements Session {
   }
 
   writeSlot(slot: Slot, data: HostArray): void {
+    if (this.plan.buffers[slot.buffer]!.role === 'weights') this.#stale = true;
     this.#write(slot, data);
   }
 

@@ -42,6 +42,11 @@ describe('zooc plan', () => {
     expect(stdout).toMatch(/^workspace +[\d.]+ MiB/m);
     expect(stdout).toContain('assumed: 50 TFLOP/s (--tflops), a link of 100 Gbit/s (--network)');
     expect((await plan('--ranks', '2', '--set', 'wire=f16')).stdout).toMatch(/^gradients .* in halves$/m);
+    const optimizerOf = (text: string) => Number(/^optimizer +([\d.]+) MiB/m.exec(text)![1]);
+    const sharded = (await plan('--ranks', '2', '--set', 'shard=optimizer')).stdout;
+    expect(sharded).toMatch(/^weights .* in f32, of the rank that updates them$/m);
+    // As the table rounds them; and blocks of the norm are not divided.
+    expect(optimizerOf(sharded) / optimizerOf(stdout)).toBeCloseTo(0.5, 1);
     const alone = await plan('--ranks', '1');
     expect(alone.stdout).toContain('nothing is exchanged');
     expect(alone.stdout).toContain('efficiency 100.0 %');

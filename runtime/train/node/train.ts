@@ -175,7 +175,7 @@ async function follow({ recipe }: TrainOptions, parts: RankParts): Promise<Train
   const began = performance.now();
   const { session } = await parts.open();
   try {
-    const { start, end, cursor } = await agreedBeginning(shared.group);
+    const { start, end, cursor, saveEvery } = await agreedBeginning(shared.group);
     shared.source.seek(cursor);
     await shareState(shared.group, session);
     const steps = await trainLoop({
@@ -185,6 +185,7 @@ async function follow({ recipe }: TrainOptions, parts: RankParts): Promise<Train
       batch: recipe.batch,
       start,
       end,
+      saveEvery,
       row: () => {},
       save: async () => {},
       stopRequested: () => signal.requested,

@@ -160,6 +160,21 @@ describe.skipIf(launchers.length === 0)('ranks', () => {
     if (second) expect(workspace.changed(`${first}-halves`, `${second}-halves`)).toEqual([]);
   });
 
+  it('that divide what the optimizer keeps, cut and gone on with, have the bits of those that do not', () => {
+    const whole = onRanks(launchers[0]!, 2, commandLine(['train', 't.zoo#t', '--out', 'whole']));
+    expect(whole.code, whole.stderr).toBe(0);
+    for (const launcher of launchers) {
+      const run = `${launcher}-shards`;
+      const args = commandLine(['train', 't.zoo#t', '--out', run, '--set', 'shard=optimizer']);
+      // The first step past a checkpoint, which is one itself.
+      for (const more of [['--steps', '3'], ['--resume']]) {
+        const two = onRanks(launcher, 2, [...args, ...more]);
+        expect(two.code, two.stderr).toBe(0);
+      }
+      expect(workspace.changed('whole', run)).toEqual([]);
+    }
+  });
+
   it('started by --ranks refuse a batch that they cannot divide, once', () => {
     const { code, stderr } = workspace.zooc([
       'train',

@@ -193,12 +193,14 @@ describe('what a recipe trains', () => {
       expect(diagnostics.every((d) => d.code === 'Z607' && d.help.length > 0)).toBe(true);
     }
     checkSupported({ ...recipe, chunk: 1, remat: ['**'] });
-    const wired: Recipe = { ...recipe, wire: 'f16' };
-    expect(() => checkSupported(wired, true, 2)).toThrow(
-      /Z607.*wire = f16 on several ranks of the reference/,
-    );
-    checkSupported(wired, true);
-    checkSupported(wired, false, 2);
+    for (const [set, words] of [
+      [{ wire: 'f16' }, /Z607.*wire = f16 on several ranks of the reference/],
+      [{ shard: 'optimizer' }, /Z607.*shard = optimizer on several ranks of the reference/],
+    ] as const) {
+      expect(() => checkSupported({ ...recipe, ...set }, true, 2)).toThrow(words);
+      checkSupported({ ...recipe, ...set }, true);
+      checkSupported({ ...recipe, ...set }, false, 2);
+    }
   });
 
   it('refuses batches whose pictures fit no array of the host', () => {

@@ -72,6 +72,7 @@ function trafficTable({ traffic, features }: StepCost, wire: Recipe['wire']): st
   const remarks: Partial<Record<keyof StepCost['traffic'], string>> = {
     features: `${megabytes(features)} of all pairs`,
     ...(wire === 'f16' ? { gradients: 'in halves' } : {}),
+    weights: 'in f32, of the rank that updates them',
     statistics: 'batch norm of all ranks',
     agreement: 'whether to stop',
   };
