@@ -24,6 +24,9 @@ export interface OwnPart {
   readonly kept: number;
 }
 
+/** Elements of a rank's part of a piece, where nothing else asks for more: what bindings may start at. */
+export const leastPart = 64;
+
 /** Elements of a part. @param unit what it is a multiple of */
 export function partElements(elements: number, ranks: number, unit: number, bucket = bucketBytes): number {
   return alignUp(Math.ceil(Math.min(elements, bucket / 4) / ranks), unit);

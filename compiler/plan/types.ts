@@ -105,6 +105,11 @@ export interface RankMean extends BufferRange {
   readonly bytes: number;
 }
 
+/** Gradients (f32) that ranks add up at once. */
+export interface GradientPiece extends BufferRange {
+  readonly bytes: number;
+}
+
 /** f32 in parts that belong to the ranks in turn. */
 export interface RankParts extends BufferRange {
   readonly bytes: number;
@@ -150,6 +155,8 @@ export interface PlanSection {
   readonly mean?: RankMean;
   /** Behind it, a rank has its own parts of these and receives those of the others. */
   readonly parts?: RankParts;
+  /** Gradients that are complete behind its last repetition of a rank, which adds them up from then on. */
+  readonly ready?: readonly GradientPiece[];
 }
 
 /** The state of the loss scale: kept across steps, saved in checkpoints. */

@@ -4,6 +4,7 @@
  */
 import type { DeviceProfile } from '../profile.ts';
 import { ownParts } from '../shards.ts';
+import { touches } from './ready.ts';
 import {
   type BufferRange,
   type ChunkCopy,
@@ -92,6 +93,23 @@ function verifyShard(plan: Plan): void {
   }
 }
 
+/** Gradients that are exchanged early are all of them, each once, and no step touches them any more but the update. */
+function verifyReady({ buffers, steps }: Plan, sections: readonly PlanSection[]): void {
+  const found = sections.flatMap(({ ready = [], end }) => ready.map((piece) => ({ piece, end })));
+  if (found.length === 0) return;
+  const arena = buffers.find((b) => b.role === 'gradients')!;
+  const update = sections.find(({ name }) => name === 'update')!.first;
+  let at = 0;
+  for (const { piece, end } of found.sort((a, b) => a.piece.offset - b.piece.offset)) {
+    if (piece.buffer !== arena.id || piece.offset !== at)
+      throw new Error('gradients are exchanged twice or never');
+    at += piece.bytes;
+    if (steps.slice(end, update).some((step) => touches(step, piece)))
+      throw new Error('gradients are exchanged before they are complete');
+  }
+  if (at !== arena.bytes) throw new Error('gradients are exchanged twice or never');
+}
+
 function verifySections(plan: Plan): void {
   if (plan.sections === undefined) return;
   let first = 0;
@@ -101,6 +119,7 @@ function verifySections(plan: Plan): void {
     first = section.end;
   }
   if (first !== plan.steps.length) throw new Error("the plan's sections leave steps out");
+  verifyReady(plan, plan.sections);
 }
 
 /** Throws (a defect of ours) at the first fault. */

@@ -6,10 +6,19 @@
  *
  * A plan in chunks already has these cuts. What lies between two of its sections is all that ranks add.
  */
-import type { BufferRange, Plan, PlanSection, RankMean, RankParts, Slot } from '../../compiler/plan/types.ts';
-import { bucketBytes } from '../../compiler/shards.ts';
+import type {
+  BufferRange,
+  GradientPiece,
+  Plan,
+  PlanSection,
+  RankMean,
+  RankParts,
+  Slot,
+} from '../../compiler/plan/types.ts';
+import { bucketBytes, leastPart, partElements } from '../../compiler/shards.ts';
 import type { Device, Session } from '../types.ts';
 import { bytesOf, type Collective } from './collective.ts';
+import { PieceChain } from './pieces.ts';
 import { openReduction, type Reduction, type Wire } from './reduction.ts';
 import { ShardedState } from './shards.ts';
 
@@ -21,11 +30,13 @@ export interface StepExchange {
   before(name: PlanSection['name'], step: number): Promise<void>;
   /** Called behind a section's repetition that ends with it. */
   mean(range: RankMean, step: number): Promise<void>;
+  /** Called behind a section whose last repetition here leaves gradients complete; goes on behind the next ones. */
+  ready(pieces: readonly GradientPiece[], step: number): Promise<void>;
   /** Called behind a section that ends with it. */
   hand(parts: RankParts, step: number): Promise<void>;
   /** What ranks divide of what the optimizer keeps. */
   readonly kept?: ShardedState;
-  /** Milliseconds that the exchange of the last step took, on several ranks. */
+  /** Milliseconds that the last step waited for its exchange with nothing left for the device to do, on several ranks. */
   readonly milliseconds?: number;
   close(): void;
 }
@@ -35,6 +46,7 @@ export const alone: StepExchange = {
   share: ({ repeat }) => ({ first: 0, end: repeat }),
   before: async () => {},
   mean: async () => {},
+  ready: async () => {},
   hand: async () => {},
   close: () => {},
 };
@@ -57,6 +69,7 @@ export class DeviceExchange implements StepExchange {
   readonly #session: Session;
   readonly #reduction: Reduction;
   readonly #gradients: Plan['buffers'][number];
+  readonly #pieces: PieceChain;
   #milliseconds = 0;
 
   private constructor(group: Collective, session: Session, reduction: Reduction) {
@@ -65,6 +78,7 @@ export class DeviceExchange implements StepExchange {
     this.#reduction = reduction;
     this.#gradients = gradientsOf(session.plan);
     if (session.plan.shard !== undefined) this.kept = new ShardedState(group, session);
+    this.#pieces = new PieceChain(reduction, session, this.kept !== undefined);
   }
 
   /** @param session with a training plan in chunks, whose repetitions the ranks divide */
@@ -74,12 +88,12 @@ export class DeviceExchange implements StepExchange {
     session: Session,
     wire?: Wire,
   ): Promise<DeviceExchange> {
-    const most = Math.min(gradientsOf(session.plan).bytes, bucketBytes) / 4;
-    return new DeviceExchange(
-      group,
-      session,
-      await openReduction(group, device, most, wire, session.plan.shard?.part),
-    );
+    const { shard, sections = [] } = session.plan;
+    const ready = sections.flatMap((s) => s.ready ?? []);
+    const pieces = ready.length === 0 ? [gradientsOf(session.plan)] : ready;
+    const longest = Math.max(...pieces.map(({ bytes }) => bytes));
+    const part = shard?.part ?? partElements(longest / 4, group.size, leastPart);
+    return new DeviceExchange(group, session, await openReduction(group, device, part, wire));
   }
 
   get milliseconds(): number {
@@ -93,21 +107,51 @@ export class DeviceExchange implements StepExchange {
   }
 
   async before(name: PlanSection['name'], step: number): Promise<void> {
-    const began = performance.now();
     if (name === 'encode') this.#milliseconds = 0;
-    else if (name === 'loss') await this.#gather(`the features of step ${step}`);
+    else if (name === 'loss') await this.#waiting(this.#gather(`the features of step ${step}`));
     else {
       const sections = this.#session.plan.sections!;
       const previous = sections[sections.findIndex((s) => s.name === name) - 1]!;
       // Every rank has the gradients of what stands behind the features: they count once.
       if (previous.name === 'loss' && this.#group.rank > 0) this.#session.clear(this.#gradients.id);
-      if (name === 'update') await this.#reduce(`the gradients of step ${step}`);
+      if (name === 'update') await this.#reduce(step);
     }
-    this.#milliseconds += performance.now() - began;
   }
 
-  async mean(range: RankMean, step: number): Promise<void> {
-    const began = performance.now();
+  mean(range: RankMean, step: number): Promise<void> {
+    return this.#waiting(this.#mean(range, step));
+  }
+
+  async ready(pieces: readonly GradientPiece[], step: number): Promise<void> {
+    for (const { bytes, ...place } of pieces) {
+      const what = gradientsAt(step);
+      await this.#waiting(this.#pieces.begin(rangeOf(what, place, 0, bytes), what));
+    }
+  }
+
+  hand(parts: RankParts, step: number): Promise<void> {
+    return this.#waiting(this.#hand(parts, step));
+  }
+
+  close(): void {
+    this.#reduction.close();
+  }
+
+  /** Counts the time of an exchange in which the device has nothing to do. */
+  async #waiting(exchange: Promise<void>): Promise<void> {
+    let idle: number | undefined;
+    const seen = () => {
+      idle = performance.now();
+    };
+    // Why it fails is told by the exchange, or by who waits next.
+    this.#session.finish().then(seen, () => {});
+    await exchange;
+    if (idle !== undefined) this.#milliseconds += performance.now() - idle;
+  }
+
+  async #mean(range: RankMean, step: number): Promise<void> {
+    // One exchange at a time, in the same order on all ranks.
+    await this.#pieces.end(gradientsAt(step));
     const what = `the statistics of step ${step}`;
     const slot = rangeOf(what, range, 0, range.bytes);
     const own = await this.#session.readSlot(slot);
@@ -120,11 +164,9 @@ export class DeviceExchange implements StepExchange {
       return sum / this.#group.size;
     });
     this.#session.writeSlot(slot, mean);
-    this.#milliseconds += performance.now() - began;
   }
 
-  async hand({ buffer, offset, bytes, part }: RankParts, step: number): Promise<void> {
-    const began = performance.now();
+  async #hand({ buffer, offset, bytes, part }: RankParts, step: number): Promise<void> {
     const { rank, size } = this.#group;
     const what = `the weights of step ${step}`;
     const turn = size * part;
@@ -146,11 +188,6 @@ export class DeviceExchange implements StepExchange {
       await this.#group.allGather(what, bytesOf(sent), bytesOf(all));
       this.#session.writeSlot(place(0, held), byTurns(all, size, turns).subarray(0, held / 4));
     }
-    this.#milliseconds += performance.now() - began;
-  }
-
-  close(): void {
-    this.#reduction.close();
   }
 
   /** Every rank gets the features of all chunks. */
@@ -166,17 +203,18 @@ export class DeviceExchange implements StepExchange {
     }
   }
 
-  /** Adds the gradients of all ranks up, piece by piece. */
-  async #reduce(what: string): Promise<void> {
-    const { id, bytes } = this.#gradients;
+  /** All gradients of all ranks are added up, piece by piece: those that were begun with, or all. */
+  async #reduce(step: number): Promise<void> {
+    const { id: buffer, bytes } = this.#gradients;
     const piece = 4 * this.#reduction.piece;
-    for (let at = 0; at < bytes; at += piece) {
-      const range = rangeOf(what, { buffer: id, offset: 0 }, at, Math.min(piece, bytes - at));
-      if (this.kept === undefined) await this.#reduction.add(this.#session, range, what);
-      else await this.#reduction.addOwn(this.#session, range, what);
-    }
+    const early = this.#session.plan.sections!.some(({ ready }) => ready !== undefined);
+    for (let offset = 0; offset < bytes && !early; offset += piece)
+      await this.ready([{ buffer, offset, bytes: Math.min(piece, bytes - offset) }], step);
+    await this.#waiting(this.#pieces.end(gradientsAt(step)));
   }
 }
+
+const gradientsAt = (step: number) => `the gradients of step ${step}`;
 
 /** What lies by ranks, the turns of each one behind the other, as turns of all. */
 function byTurns(all: Float32Array, ranks: number, turns: number): Float32Array {

@@ -9,39 +9,40 @@ import type { DType } from '../../compiler/graph/types.ts';
 import type { Recipe } from '../../compiler/model/types.ts';
 import { Expressions } from '../../compiler/ops/expressions.ts';
 import type { Slot } from '../../compiler/plan/types.ts';
-import type { Device, Session } from '../types.ts';
+import type { Device, HostArray, Session } from '../types.ts';
 import { bytesOf, type Collective } from './collective.ts';
 
 export type Wire = NonNullable<Recipe['wire']>;
 
+/**
+ * Adds pieces up in steps, so that one may be read while another travels. Each step submits what it asks of the device
+ * at once, so that pieces may follow each other before a promise is settled.
+ */
 export interface Reduction {
   /** Elements of a piece at most: a part for each rank. */
   readonly piece: number;
   /**
-   * Overwrites a range of a session's memory with its sum over all ranks.
-   * @param range f32 [n], as long on every rank
+   * Reads a piece as it crosses.
+   * @param range f32 [n] of a session's memory, as long on every rank
    */
-  add(session: Session, range: Slot, what: string): Promise<void>;
-  /** The same of this rank's part of the range alone; what lies in the others is nothing any more. */
-  addOwn(session: Session, range: Slot, what: string): Promise<void>;
+  take(session: Session, range: Slot): Promise<HostArray>;
+  /** Hands a piece out, and adds up this rank's part of it. @returns the sum, on its way to the host */
+  sum(taken: HostArray, what: string): Promise<{ readonly sum: Promise<HostArray> }>;
+  /** Overwrites the range with the sums of all ranks. */
+  share(sum: HostArray, session: Session, range: Slot, what: string): Promise<void>;
+  /** In place of both: overwrites this rank's part of the range alone; the others are nothing any more. */
+  keep(taken: HostArray, session: Session, range: Slot, what: string): Promise<void>;
   close(): void;
 }
 
-/** Elements of a rank's part of a piece: a multiple of these. */
-const partOf = 64;
-
 type Opener = Pick<Device, 'open' | 'profile'>;
 
-/**
- * @param most elements that a piece should have at most, and need not have more
- * @param part elements of a rank's part, where that is settled
- */
+/** @param part elements of a rank's part of a piece, a multiple of `leastPart` */
 export async function openReduction(
   group: Collective,
   device: Opener,
-  most: number,
+  part: number,
   wire?: Wire,
-  part = Math.ceil(most / group.size / partOf) * partOf,
 ): Promise<Reduction> {
   const shape = [group.size, part] as const;
   return wire === 'f16'
@@ -98,28 +99,35 @@ class FloatReduction implements Reduction {
     this.#sum = sum;
   }
 
-  async add(session: Session, range: Slot, what: string): Promise<void> {
-    const parts = await this.#scatter(session, range, what);
-    const sum = await this.#sum.read('sum');
-    await this.#group.allGather(what, bytesOf(sum), bytesOf(parts));
-    session.writeSlot(range, parts.subarray(0, range.shape[0]));
+  async take(session: Session, range: Slot): Promise<Float32Array> {
+    const sent = new Float32Array(this.piece);
+    sent.set(await session.readSlot(range));
+    return sent;
   }
 
-  async addOwn(session: Session, range: Slot, what: string): Promise<void> {
-    await this.#scatter(session, range, what);
+  async sum(taken: HostArray, what: string): Promise<{ sum: Promise<HostArray> }> {
+    await this.#scatter(taken, what);
+    return { sum: this.#sum.read('sum') };
+  }
+
+  async share(sum: HostArray, session: Session, range: Slot, what: string): Promise<void> {
+    const all = new Float32Array(this.piece);
+    await this.#group.allGather(what, bytesOf(sum), bytesOf(all));
+    session.writeSlot(range, all.subarray(0, range.shape[0]));
+  }
+
+  async keep(taken: HostArray, session: Session, range: Slot, what: string): Promise<void> {
+    await this.#scatter(taken, what);
     const { rank, size } = this.#group;
     copyOutput(this.#sum, 'sum', session, ownOf(range, rank, this.piece / size));
   }
 
-  /** Leaves the sum of this rank's part in the session's output. @returns memory of the host for a piece */
-  async #scatter(session: Session, range: Slot, what: string): Promise<Float32Array> {
-    const sent = new Float32Array(this.piece);
-    sent.set(await session.readSlot(range));
+  /** Leaves the sum of this rank's part in the session's output. */
+  async #scatter(taken: HostArray, what: string): Promise<void> {
     const parts = new Float32Array(this.piece);
-    await this.#group.allToAll(what, bytesOf(sent), bytesOf(parts));
+    await this.#group.allToAll(what, bytesOf(taken), bytesOf(parts));
     this.#sum.writeInput('parts', parts);
     this.#sum.run();
-    return parts;
   }
 
   close(): void {
@@ -167,35 +175,41 @@ class HalfReduction implements Reduction {
     );
   }
 
-  async add(session: Session, range: Slot, what: string): Promise<void> {
-    const words = await this.#scatter(session, range, what);
-    const sum = await this.#unpack.read('sum');
-    await this.#group.allGather(what, bytesOf(sum), bytesOf(words));
-    this.#unpack.writeInput('words', words);
-    this.#unpack.run();
-    copyOutput(this.#unpack, 'numbers', session, range);
-  }
-
-  async addOwn(session: Session, range: Slot, what: string): Promise<void> {
-    await this.#scatter(session, range, what);
-    const { rank, size } = this.#group;
-    copyOutput(this.#unpack, 'total', session, ownOf(range, rank, this.piece / size));
-  }
-
-  /** Leaves the sum of this rank's part in the session's outputs. @returns memory of the host for a packed piece */
-  async #scatter(session: Session, range: Slot, what: string): Promise<Int32Array> {
+  take(session: Session, range: Slot): Promise<HostArray> {
     const { shape } = range;
     const [own] = this.#pack.plan.inputs;
     // What is left of a longer piece would count in the scale.
     if (shape[0]! < this.piece) this.#pack.clear(own!.buffer);
     this.#pack.copyFrom(session, range, { ...own!, shape });
     this.#pack.run();
-    const sent = await this.#pack.read('packed');
-    const words = new Int32Array(sent.length);
-    await this.#group.allToAll(what, bytesOf(sent), bytesOf(words));
+    return this.#pack.read('packed');
+  }
+
+  async sum(taken: HostArray, what: string): Promise<{ sum: Promise<HostArray> }> {
+    await this.#scatter(taken, what);
+    return { sum: this.#unpack.read('sum') };
+  }
+
+  async share(sum: HostArray, session: Session, range: Slot, what: string): Promise<void> {
+    const words = new Int32Array(sum.length * this.#group.size);
+    await this.#group.allGather(what, bytesOf(sum), bytesOf(words));
     this.#unpack.writeInput('words', words);
     this.#unpack.run();
-    return words;
+    copyOutput(this.#unpack, 'numbers', session, range);
+  }
+
+  async keep(taken: HostArray, session: Session, range: Slot, what: string): Promise<void> {
+    await this.#scatter(taken, what);
+    const { rank, size } = this.#group;
+    copyOutput(this.#unpack, 'total', session, ownOf(range, rank, this.piece / size));
+  }
+
+  /** Leaves the sum of this rank's part in the session's outputs. */
+  async #scatter(taken: HostArray, what: string): Promise<void> {
+    const words = new Int32Array(taken.length);
+    await this.#group.allToAll(what, bytesOf(taken), bytesOf(words));
+    this.#unpack.writeInput('words', words);
+    this.#unpack.run();
   }
 
   close(): void {

@@ -88,6 +88,7 @@ export function planTraining(
         training,
         batch,
         chunk,
+        ranks,
       }),
     { noun: 'chunk', multiple: batch },
   );

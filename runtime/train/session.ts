@@ -99,6 +99,8 @@ export class DeviceTrainSession implements TrainSession {
         for (const part of parts) {
           session.run(part, chunk);
           if (part.mean !== undefined) await this.#exchange.mean(part.mean, random.step);
+          if (part.ready !== undefined && chunk === end - 1)
+            await this.#exchange.ready(part.ready, random.step);
           if (part.parts !== undefined) await this.#exchange.hand(part.parts, random.step);
         }
         const done = session.finish();
