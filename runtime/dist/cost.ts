@@ -1,7 +1,8 @@
 /**
  * What a training step costs each of several ranks, by arithmetic over its plan: before a cluster is rented.
  *
- * Computing, copies between device and host, and the network take turns, as in `exchange.ts`. Collectives cost
+ * Computing, copies between device and host, and the network take turns; beside it stands the time where gradients
+ * travel while the last chunk goes back, as in `exchange.ts`. Collectives cost
  * what the textbook's algorithms do (Thakur, Rabenseifner and Gropp 2005): a ring for features and gradients,
  * R - 1 messages one behind the other; recursive doubling for what is small, log2 R.
  */
@@ -64,6 +65,8 @@ export interface StepCost {
   readonly seconds: { readonly compute: number; readonly communication: number; readonly total: number };
   /** Time of one rank that takes all chunks, over the time that the ranks take together. */
   readonly efficiency: number;
+  /** The same where gradients are exchanged while others are computed. */
+  readonly overlapped: { readonly seconds: number; readonly efficiency: number };
   /** What of the step every rank spends on the same loss. */
   readonly lossShare: number;
   readonly memory: Plan['memory'];
@@ -99,6 +102,8 @@ export function costOfStep(
   const communication = sum(Object.values(traffic).map(({ seconds }) => seconds));
   const total = compute + communication;
   const shared = (work.encode?.seconds ?? 0) + (work.backward?.seconds ?? 0);
+  const efficiencyOf = (seconds: number) => (compute + (ranks - 1) * shared) / (ranks * seconds);
+  const overlapped = total - hiddenSeconds(plan, assumed, traffic.gradients.seconds);
   return {
     ranks,
     batch,
@@ -109,7 +114,8 @@ export function costOfStep(
     work,
     traffic,
     seconds: { compute, communication, total },
-    efficiency: (compute + (ranks - 1) * shared) / (ranks * total),
+    efficiency: efficiencyOf(total),
+    overlapped: { seconds: overlapped, efficiency: efficiencyOf(overlapped) },
     lossShare: (work.loss?.seconds ?? 0) / total,
     memory: plan.memory,
   };
@@ -129,6 +135,33 @@ function workOf(
     flops.set(section.name, (flops.get(section.name) ?? 0) + own);
   }
   return Object.fromEntries([...flops].map(([name, own]) => [name, work(own)]));
+}
+
+/**
+ * What of the exchange of gradients passes while the last chunk goes back: pieces travel one behind the other, each from
+ * when it is complete. Exchanges of statistics wait for those under way.
+ * @param exchange seconds that all of them take
+ */
+function hiddenSeconds(
+  plan: Pick<Plan, 'steps' | 'sections'>,
+  { tflops }: Assumptions,
+  exchange: number,
+): number {
+  const sections = (plan.sections ?? []).filter(({ name }) => name === 'backward');
+  const pieces = sections.flatMap(({ ready }) => ready ?? []);
+  if (pieces.length === 0) return 0;
+  const bytes = sum(pieces.map((piece) => piece.bytes));
+  let compute = 0;
+  let now = 0;
+  let arrived = 0;
+  for (const { ready = [], mean, ...section } of sections) {
+    const own = flopsOf(plan, section) / (tflops * 1e12);
+    compute += own;
+    now += own;
+    if (mean !== undefined) now = Math.max(now, arrived);
+    for (const piece of ready) arrived = Math.max(now, arrived) + (exchange * piece.bytes) / bytes;
+  }
+  return compute + exchange - Math.max(now, arrived);
 }
 
 /** The features of all pairs: what the copies behind the chunks put together. */

@@ -60,6 +60,25 @@ describe('zooc plan', () => {
     );
   });
 
+  it('tells the step where gradients travel while others are computed, where there is more than a piece', async () => {
+    workspace.write(
+      'large.zoo',
+      `train "r" of "ViT-B/32" {
+        data = csv("pairs.csv")
+        batch = 1024
+        optimizer = adamw(lr = 1e-3)
+        schedule = constant(total = 1 steps)
+      }`,
+    );
+    const large = await workspace.succeed(['plan', 'large.zoo#r', '--ranks', '8']);
+    const seconds = (pattern: RegExp) => Number(pattern.exec(large.stdout)?.[1]);
+    const [whole, overlapped] = [/^step ([\d.]+) ms/m, /^where gradients travel .*: step ([\d.]+) ms/m].map(
+      seconds,
+    );
+    expect(overlapped).toBeLessThan(whole!);
+    expect((await plan('--ranks', '2')).stdout).not.toContain('where gradients travel');
+  });
+
   it.each([
     [['--ranks', '0'], 'error[Z703]: --ranks 0'],
     [['--ranks', '3'], 'error[Z632]: recipe quick: batch = 128 cannot be divided among 3 ranks'],

@@ -166,8 +166,9 @@ describe.skipIf(launchers.length === 0)('ranks', () => {
     for (const launcher of launchers) {
       const run = `${launcher}-shards`;
       const args = commandLine(['train', 't.zoo#t', '--out', run, '--set', 'shard=optimizer']);
-      // The first step past a checkpoint, which is one itself.
-      for (const more of [['--steps', '3'], ['--resume']]) {
+      // The first step past a checkpoint, which is one itself; with the other library as one run.
+      const cut = [['--steps', '3'], ['--resume']];
+      for (const more of launcher === launchers[0] ? cut : [[]]) {
         const two = onRanks(launcher, 2, [...args, ...more]);
         expect(two.code, two.stderr).toBe(0);
       }

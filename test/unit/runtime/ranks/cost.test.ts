@@ -129,6 +129,33 @@ describe('the cost of a step', () => {
     expect(cost.efficiency).toBeCloseTo(alone.seconds.total / (64 * cost.seconds.total), 10);
   });
 
+  it('hides of the gradients what travels while the last chunk goes back', () => {
+    const { plan } = planTraining(recipeOf('ViT-B/32', batch, 128), discreteProfile, { ranks: 64 });
+    const cost = costOfStep(plan, 64, paper);
+    const gradients = cost.traffic.gradients.seconds;
+    const last = cost.work.backward!.seconds / cost.chunks;
+    const hidden = cost.seconds.total - cost.overlapped.seconds;
+    // No more than there is time for; a piece holds two layers, and the first is complete when those have gone back.
+    expect(hidden).toBeLessThanOrEqual(last);
+    expect(hidden).toBeGreaterThan(0.5 * last);
+    expect(cost.overlapped.efficiency / cost.efficiency).toBeCloseTo(
+      cost.seconds.total / cost.overlapped.seconds,
+      10,
+    );
+    // A device so slow that the network has all the time: what is left is what is complete last: of 25 pieces fewer than 3.
+    const slow = costOfStep(plan, 64, { ...paper, tflops: 0.05 });
+    const left = slow.traffic.gradients.seconds - (slow.seconds.total - slow.overlapped.seconds);
+    expect(left).toBeLessThan((3 / 25) * gradients);
+    // Without pieces, and on one rank, there is nothing to hide.
+    for (const [p, ranks] of [
+      [planOf('ViT-B/32'), 64],
+      [planOf('ViT-B/32'), 1],
+    ] as const) {
+      const { seconds, overlapped, efficiency } = costOfStep(p, ranks, paper);
+      expect(overlapped).toEqual({ seconds: seconds.total, efficiency });
+    }
+  });
+
   it('grows by a message of every round of a collective', () => {
     const slow = costOfStep(planOf('ViT-B/32'), 64, { ...paper, latency: 1 });
     const { traffic } = costOfStep(planOf('ViT-B/32'), 64, paper);
