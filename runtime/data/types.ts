@@ -16,9 +16,12 @@ export interface DataCursor {
   readonly batch: number;
   /** Seed of the order and the augmentations; a cursor only fits a source with this seed. */
   readonly seed: number;
-  /** Of streams: where each lane stands (`sources/streams/lane.ts`). */
-  readonly lanes?: readonly (readonly [shard: number, before: number, given: number])[] | undefined;
+  /** Of streams: where each lane stands; null for one that other ranks read. */
+  readonly lanes?: readonly (LanePlace | null)[] | undefined;
 }
+
+/** Shard, samples before and samples given, as `sources/streams/lane.ts` has them, and the same of its spare. */
+export type LanePlace = readonly [number, number, number, number, number, number];
 
 /** Values of inputs by name. */
 export type Feeds = ReadonlyMap<string, HostArray>;

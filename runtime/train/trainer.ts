@@ -9,7 +9,7 @@
 import { fail } from '../../grammar/diagnostics.ts';
 import type { Batch, BatchSource, DataCursor, ShardLosses } from '../data/types.ts';
 import { allNumbers, bytesOf, type Collective } from '../dist/collective.ts';
-import { countRepeated } from '../dist/share.ts';
+import { countRepeated, jointCursor } from '../dist/share.ts';
 import { learningRate, type Schedule } from './schedule.ts';
 import type {
   LossScaling,
@@ -147,7 +147,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
       while (started.length > inFlight) await report();
       if (loop.saveEvery !== undefined && step % loop.saveEvery === 0) {
         await drain();
-        await loop.save(step, loop.source.cursor());
+        await loop.save(step, await jointCursor(loop.source, loop.group));
         saved = step;
         // The rate is that of training.
         last = loop.now();
@@ -157,7 +157,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
   } finally {
     await Promise.allSettled(started.map((s) => s.result));
   }
-  if (saved !== step) await loop.save(step, loop.source.cursor());
+  if (saved !== step) await loop.save(step, await jointCursor(loop.source, loop.group));
   return step;
 }
 

@@ -5,17 +5,17 @@ import { z } from 'zod';
 import type { StaticCall } from '../../../compiler/model/types.ts';
 import { openParquet, type ParquetFile, type ParquetRow, readGroup } from '../files/parquet.ts';
 import { failAt, parseOptions, texts } from '../options.ts';
-import type { BatchSource } from '../types.ts';
+import type { Part } from './batches/part.ts';
 import { type CaptionOptions, captionOptions, weights } from './columns/caption.ts';
 import type { Column } from './columns/column.ts';
 import { columnsOf } from './columns/open-columns.ts';
 import { pathIn } from './columns/path.ts';
 import { pictureOptions } from './columns/picture.ts';
 import type { Row } from './columns/row.ts';
+import { FedColumns } from './fed-columns.ts';
 import { readIdentity, sampleIdentity } from './identity.ts';
 import { noting } from './rows/table-samples.ts';
 import { decodingOf, sampleOptions } from './sample-options.ts';
-import { FedColumns } from './samples.ts';
 import { expandShards } from './shards/list.ts';
 import { decodeUtf8, Unusable } from './shards/selection.ts';
 import type { SourceContext } from './source-context.ts';
@@ -86,7 +86,7 @@ function rowOf(
 }
 
 /** Errors: Z315, Z412, Z414, Z415, Z452, Z520 to Z522. */
-export async function openParquetFiles(call: StaticCall, context: SourceContext): Promise<BatchSource> {
+export async function openParquetFiles(call: StaticCall, context: SourceContext): Promise<Part> {
   const options = parseOptions(call, schema, ['files']);
   const { text, weights, image, split, templates } = options;
   if (weights !== undefined && weights.length !== text.length)
@@ -111,8 +111,7 @@ export async function openParquetFiles(call: StaticCall, context: SourceContext)
   if (rows < context.batch)
     failAt(call, 'Z418', `${name} has ${rows} rows, fewer than one batch of ${context.batch}`);
   const { find, read } = noting(context);
-  const decoding = { ...decodingOf(options), cacheBytes: 0 };
-  const fed = await FedColumns.open(columns, { path: name }, { ...context, find }, decoding);
+  const fed = await FedColumns.open(columns, { path: name }, { ...context, find }, decodingOf(options));
   const digest = createHash('sha256')
     .update(JSON.stringify([names, sizes]))
     .digest('hex')

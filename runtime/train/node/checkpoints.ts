@@ -33,6 +33,9 @@ export interface RunState {
   readonly settings?: RunSettings;
 }
 
+/** Of a lane, and of its spare. */
+const lanePlace = [z.int().nonnegative(), z.int().nonnegative(), z.int().min(-1)] as const;
+
 const stateSchema = z.object({
   /** Those of version 1 have no checksum. */
   version: z.literal([1, 2]),
@@ -41,7 +44,7 @@ const stateSchema = z.object({
     epoch: z.int().nonnegative(),
     batch: z.int().nonnegative(),
     seed: z.number(),
-    lanes: z.array(z.tuple([z.int().nonnegative(), z.int().nonnegative(), z.int().min(-1)])).optional(),
+    lanes: z.array(z.tuple([...lanePlace, ...lanePlace])).optional(),
   }),
   modelHash: z.string(),
   settings: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
