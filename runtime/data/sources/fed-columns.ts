@@ -75,4 +75,6 @@ export interface Sampled {
   readonly epoch: number;
   readonly index: number;
   readonly sample: ReadSample | Failure;
+  /** Whether a failure was met, and counted, before. */
+  readonly known?: boolean;
 }

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import type { StaticCall } from '../../../compiler/model/types.ts';
+import { Unusable } from '../drops.ts';
 import { openParquet, type ParquetFile, type ParquetRow, readGroup } from '../files/parquet.ts';
 import { failAt, parseOptions, texts } from '../options.ts';
 import type { Part } from './batches/part.ts';
@@ -17,7 +18,7 @@ import { readIdentity, sampleIdentity } from './identity.ts';
 import { noting } from './rows/table-samples.ts';
 import { decodingOf, sampleOptions } from './sample-options.ts';
 import { expandShards } from './shards/list.ts';
-import { decodeUtf8, Unusable } from './shards/selection.ts';
+import { decodeUtf8 } from './shards/selection.ts';
 import type { SourceContext } from './source-context.ts';
 import { laneOptions, openStreams, orderOf } from './streams/open-streams.ts';
 
@@ -79,8 +80,8 @@ function rowOf(
   };
   for (const { columns: names, holds, lacks } of columns) {
     const lacking = holds === 'file' ? names.find((column) => row.file(column) === undefined) : undefined;
-    if (lacking !== undefined) throw new Unusable(`no ${lacking}`);
-    if (lacks?.(text) === true) throw new Unusable('a blank caption');
+    if (lacking !== undefined) throw new Unusable('missing', `no ${lacking}`);
+    if (lacks?.(text) === true) throw new Unusable('blank', 'a blank caption');
   }
   return row;
 }
@@ -137,7 +138,7 @@ export async function openParquetFiles(call: StaticCall, context: SourceContext)
             yield rowOf(values, first + i, { file, first, split }, used);
           } catch (error) {
             if (!(error instanceof Unusable)) throw error;
-            leave(error.message);
+            leave(error);
           }
         }
       },

@@ -4,6 +4,7 @@
  * Order, caption, template and augmentation are functions of (seed, epoch, index). Where samples come from (a table,
  * shards) is the business of whoever makes their rows.
  */
+import { kindOf } from '../drops.ts';
 import { reasonOf } from '../files/atomic.ts';
 import { randomBelow, randomKey, randomOrder } from '../random.ts';
 import type { DataIdentity, ShardLosses } from '../types.ts';
@@ -44,7 +45,7 @@ export class Samples implements Part {
     rows: SampleRows,
     columns: FedColumns,
     options: Ordering & { readonly identity: DataIdentity; readonly lacked?: ShardLosses },
-    context: Pick<SourceContext, 'seed' | 'warn'>,
+    context: Pick<SourceContext, 'seed' | 'warn' | 'share'>,
   ) {
     this.count = rows.count;
     this.identity = options.identity;
@@ -56,7 +57,9 @@ export class Samples implements Part {
     this.repeats = options.resampled;
     this.weight = options.weight;
     this.path = rows.path;
-    this.lacked = options.lacked;
+    // All ranks open the same shards: one counts them.
+    const counts = (context.share?.rank ?? 0) === 0;
+    this.lacked = counts ? options.lacked : options.lacked && { leftOut: {}, inError: 0 };
   }
 
   async draw(start: number, places: number): Promise<Draw> {
@@ -88,7 +91,7 @@ export class Samples implements Part {
     try {
       return await this.#rows.row(index);
     } catch (error) {
-      return { path: `${this.path}, sample ${index}`, reason: reasonOf(error) };
+      return { path: `${this.path}, sample ${index}`, kind: kindOf(error), reason: reasonOf(error) };
     }
   }
 

@@ -11,6 +11,7 @@ import type { ModelInput } from '../../../../compiler/model/types.ts';
 import { fail } from '../../../../grammar/diagnostics.ts';
 import { countRepeated } from '../../../dist/share.ts';
 import type { HostArray } from '../../../types.ts';
+import { type DropCounts, sumOfDrops, totalOf } from '../../drops.ts';
 import { elementCount } from '../../safetensors/header.ts';
 import type { Batch, DataIdentity, Feeds, LanePlace, ShardLosses } from '../../types.ts';
 import type { RankShare, SourceContext } from '../source-context.ts';
@@ -57,13 +58,14 @@ export class BatchArrays {
   }
 
   /** The batch that these arrays hold. */
-  finish(inputs: Feeds, skipped: number, lacked: ShardLosses | undefined): Batch {
+  finish(inputs: Feeds, skipped: DropCounts, lacked: ShardLosses | undefined): Batch {
     const texts = textsOf(this.#context.inputs, inputs, this.rows);
     const repeated = texts && countRepeated(texts);
     this.#warnRepeated(repeated);
     return {
       inputs,
-      skipped,
+      skipped: totalOf(skipped),
+      ...(totalOf(skipped) === 0 ? {} : { skippedBy: skipped }),
       ...(repeated === undefined ? {} : { repeatedTexts: repeated }),
       ...(texts !== undefined && this.#shared ? { texts } : {}),
       ...(lacked === undefined ? {} : { lacked }),
@@ -180,26 +182,30 @@ export class SampleBatches implements BatchMaker {
   /**
    * Fills the places of this rank, all of them where there is one.
    * @param whole reads what stands in the other places, too
-   * @returns how many of them were filled by others in the end; undefined where that depends on the other places
+   * @returns why how many of them were filled by others in the end; undefined where that depends on the other places
    */
-  async #fillPlaces(inputs: Feeds, draws: readonly Draw[], whole: boolean): Promise<number | undefined> {
+  async #fillPlaces(inputs: Feeds, draws: readonly Draw[], whole: boolean): Promise<DropCounts | undefined> {
     let open = draws
       .flatMap(({ places }, part) => Array.from({ length: places }, (_, candidate) => ({ part, candidate })))
       .map((candidate, place): Open => ({ place, ...candidate }))
       .filter(
         ({ place, part }) => this.#isOwn(place) || (whole && this.#parts[part]!.samples.lanes.length === 0),
       );
-    let skipped: number | undefined;
+    let skipped: DropCounts | undefined;
     for (;;) {
       const read = await Promise.all(open.map((place) => this.#fill(inputs, draws[place.part]!, place)));
-      for (const [i, { index, failure }] of read.entries())
-        this.#parts[open[i]!.part]!.samples.unreadable.note(index, failure);
+      const failed = open.flatMap((place, i) => {
+        const { index, failure, known } = read[i]!;
+        if (known !== true) this.#parts[place.part]!.samples.unreadable.note(index, failure);
+        return failure === undefined ? [] : { ...place, kind: failure.kind };
+      });
       for (const { samples } of this.#parts) samples.unreadable.check();
-      open = open.filter((_, i) => read[i]!.failure !== undefined);
-      skipped ??= open.filter(({ place }) => this.#isOwn(place)).length;
-      if (open.length === 0) break;
+      skipped ??= sumOfDrops(
+        failed.filter(({ place }) => this.#isOwn(place)).map(({ kind }) => ({ [kind]: 1 })),
+      );
+      if (failed.length === 0) break;
       const next: Open[] = [];
-      for (const { place, part, candidate } of open) {
+      for (const { place, part, candidate } of failed) {
         const other = draws[part]!.next(candidate, whole || this.#arrays.rows === this.#rows);
         if (other === undefined) return undefined;
         next.push({ place, part, candidate: other });
@@ -215,8 +221,8 @@ export class SampleBatches implements BatchMaker {
   }
 
   async #fill(inputs: Feeds, draw: Draw, { place, part, candidate }: Open) {
-    const { epoch, index, sample } = await draw.read(candidate);
-    if ('reason' in sample) return { index, failure: sample };
+    const { epoch, index, sample, known } = await draw.read(candidate);
+    if ('reason' in sample) return { index, failure: sample, known };
     const { columns } = this.#parts[part]!.samples;
     if (this.#isOwn(place)) await columns.fill(inputs, place - this.#first, sample, epoch, index);
     return { index, failure: undefined };
@@ -261,7 +267,7 @@ export class SampleBatches implements BatchMaker {
 function sumOf(losses: readonly ShardLosses[]): ShardLosses | undefined {
   if (losses.length === 0) return undefined;
   return {
-    leftOut: losses.reduce((sum, { leftOut }) => sum + leftOut, 0),
+    leftOut: sumOfDrops(losses.map(({ leftOut }) => leftOut)),
     inError: losses.reduce((sum, { inError }) => sum + inError, 0),
   };
 }

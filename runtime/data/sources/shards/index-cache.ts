@@ -7,18 +7,19 @@ import { realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
+import { dropKinds } from '../../drops.ts';
 import { makeFolders, writeAtomically, writeFully } from '../../files/atomic.ts';
 import { openRegular } from '../../files/read-fully.ts';
 import { recordBytes, type ShardIndex } from './shard-index.ts';
 
 /** Changes with the form of the file, or with what the rules of members make of a shard. */
-const magic = 'zooc shard index 1\n';
+const magic = 'zooc shard index 2\n';
 
 const headerSchema = z.object({
   count: z.int().nonnegative(),
   slots: z.int().nonnegative(),
   keys: z.int().nonnegative(),
-  left: z.record(z.string(), z.int().nonnegative()),
+  left: z.array(z.object({ kind: z.enum(dropKinds), reason: z.string(), count: z.int().nonnegative() })),
   error: z.string().optional(),
   digest: z.string(),
 });

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { StaticCall } from '../../../../compiler/model/types.ts';
+import { Drops, type Unusable } from '../../drops.ts';
 import { reasonOf } from '../../files/atomic.ts';
 import { withBytes } from '../../files/data-file.ts';
 import { randomKey, randomOrder } from '../../random.ts';
@@ -56,7 +57,7 @@ interface Streams {
    * @param leave told why a sample is left out
    * @throws Error with the reason where it cannot be read on
    */
-  read(unit: number, leave: (reason: string) => void, signal: AbortSignal): AsyncGenerator<Row, void>;
+  read(unit: number, leave: (unusable: Unusable) => void, signal: AbortSignal): AsyncGenerator<Row, void>;
   readonly columns: FedColumns;
   readonly identity: DataIdentity;
   readonly name: string;
@@ -90,7 +91,7 @@ class StreamTroubles {
   readonly #name: string;
   readonly #warn: SourceContext['warn'];
   readonly #failed = new Set<string>();
-  readonly #left = new Map<string, number>();
+  readonly #left = new Drops();
 
   constructor(name: string, warn: SourceContext['warn']) {
     this.#name = name;
@@ -98,11 +99,11 @@ class StreamTroubles {
   }
 
   get losses(): ShardLosses {
-    return { leftOut: [...this.#left.values()].reduce((a, b) => a + b, 0), inError: this.#failed.size };
+    return { leftOut: this.#left.counts, inError: this.#failed.size };
   }
 
-  leave(reason: string): void {
-    this.#left.set(reason, (this.#left.get(reason) ?? 0) + 1);
+  leave({ kind, message }: Unusable): void {
+    this.#left.add({ kind, reason: message });
   }
 
   fail(shard: string, samples: number, error: unknown): void {
@@ -118,9 +119,8 @@ class StreamTroubles {
       const message = `${this.#name}: ${this.#failed.size} shards were in error`;
       this.#warn?.({ code: 'Z453', severity: 'warning', message });
     }
-    if (this.#left.size === 0) return;
-    const reasons = [...this.#left].map(([reason, count]) => `${count} × ${reason}`);
-    const message = `${this.#name}: samples that were left out: ${reasons.join(', ')}`;
+    if (this.#left.total === 0) return;
+    const message = `${this.#name}: samples that were left out: ${this.#left.inWords()}`;
     this.#warn?.({ code: 'Z419', severity: 'warning', message });
   }
 }
@@ -139,8 +139,8 @@ export function openStreams(streams: Streams, context: SourceContext): StreamSam
   /** @param told whether this rank tells what is wrong with it */
   async function* open(number: number, told: boolean): AsyncGenerator<Row, void> {
     const unit = units[number]!;
-    const leave = (reason: string) => {
-      if (told) troubles.leave(reason);
+    const leave = (unusable: Unusable) => {
+      if (told) troubles.leave(unusable);
     };
     let used = 0;
     reading.set(unit, 0);

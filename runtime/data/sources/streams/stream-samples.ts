@@ -110,7 +110,7 @@ class StreamDraw implements Draw {
     const found = await draws[lane]!.at(place - before[lane]! + tries * own);
     if (found === undefined) return this.#stream.failEmpty();
     const { epoch, index, content } = found;
-    if ('reason' in content) return { epoch, index, sample: content };
+    if ('reason' in content) return { epoch, index, sample: content, known: true };
     const sample = await this.#stream.columns.read(index, content);
     // It is met again, and not decoded again.
     if ('reason' in sample) found.content = sample;

@@ -1,10 +1,11 @@
 /** The samples of one shard as it streams by, with what is used of them in memory. */
 import { Readable } from 'node:stream';
 import { type Extract, extract } from 'tar-stream';
+import { Unusable } from '../../drops.ts';
 import type { Row } from '../columns/row.ts';
 import type { KeyList } from '../shards/key-list.ts';
 import { type Gathered, Grouping, parseMember } from '../shards/members.ts';
-import { decodeUtf8, longestText, type Selection, Unusable } from '../shards/selection.ts';
+import { decodeUtf8, longestText, type Selection } from '../shards/selection.ts';
 import { ShardError } from '../shards/tar-headers.ts';
 import { type StreamOptions, shardBytes } from './bytes.ts';
 
@@ -15,7 +16,7 @@ export interface Wanted {
   readonly selection: Selection;
   readonly keep: KeyList | undefined;
   /** Told why a sample is left out. */
-  leave(reason: string): void;
+  leave(unusable: Unusable): void;
 }
 
 interface StreamedMember {
@@ -28,7 +29,7 @@ interface StreamedMember {
 function rowOf(shard: string, sample: Gathered<StreamedMember>, { selection }: Wanted): Row {
   const { key } = sample;
   const members = selection.choose(sample).map(({ extension, bytes }) => {
-    if (bytes === undefined) throw new Unusable(`${extension} that is too large`);
+    if (bytes === undefined) throw new Unusable('too_large', `${extension} that is too large`);
     return { extension, bytes };
   });
   const texts = members.map(({ extension, bytes }, slot) =>
@@ -114,7 +115,7 @@ function usable(shard: string, sample: Gathered<StreamedMember>, wanted: Wanted)
     return rowOf(shard, sample, wanted);
   } catch (error) {
     if (!(error instanceof Unusable)) throw error;
-    wanted.leave(error.message);
+    wanted.leave(error);
     return undefined;
   }
 }

@@ -9,6 +9,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { StaticCall, StaticValueData } from '../../../../compiler/model/types.ts';
 import type { Diagnostic } from '../../../../grammar/diagnostics.ts';
+import { sumOfDrops } from '../../../../runtime/data/drops.ts';
 import { DecodePool } from '../../../../runtime/data/pictures/decode.ts';
 import { placesBefore, turnsOf } from '../../../../runtime/data/sources/streams/turns.ts';
 import type { BatchSource, DataCursor } from '../../../../runtime/data/types.ts';
@@ -96,7 +97,7 @@ async function take(ranks: readonly BatchSource[], batches: number) {
     seen.push({
       levels: parts.flatMap(levelsOf),
       captions: (await Promise.all(parts.map(captionsOf))).flat(),
-      skipped: parts.reduce((sum, { skipped }) => sum + skipped, 0),
+      skipped: sumOfDrops(parts.map(({ skippedBy = {} }) => skippedBy)),
     });
   }
   return seen;
