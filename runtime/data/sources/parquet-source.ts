@@ -1,13 +1,13 @@
 /** `parquet("files", image = "jpg", text = "caption")`: samples of parquet files with the pictures in them. */
-import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import type { StaticCall } from '../../../compiler/model/types.ts';
 import { Unusable } from '../drops.ts';
+import { digestOf } from '../files/digest.ts';
 import { openParquet, type ParquetFile, type ParquetRow, readGroup } from '../files/parquet.ts';
 import { failAt, parseOptions, texts } from '../options.ts';
 import type { Part } from './batches/part.ts';
-import { type CaptionOptions, captionOptions, weights } from './columns/caption.ts';
+import { type CaptionOptions, captionOptions, checkWeights, weights } from './columns/caption.ts';
 import type { Column } from './columns/column.ts';
 import { columnsOf } from './columns/open-columns.ts';
 import { pathIn } from './columns/path.ts';
@@ -90,8 +90,7 @@ function rowOf(
 export async function openParquetFiles(call: StaticCall, context: SourceContext): Promise<Part> {
   const options = parseOptions(call, schema, ['files']);
   const { text, weights, image, split, templates } = options;
-  if (weights !== undefined && weights.length !== text.length)
-    failAt(call, 'Z522', `\`weights\` of parquet has ${weights.length} values for ${text.length} columns`);
+  checkWeights(call, 'weights', weights, text);
   const caption: CaptionOptions = { names: text, weights: weights ?? text.map(() => 1), split, templates };
   const pair = () => ({ picture: { column: image, ...options }, caption });
   const columns = columnsOf(call, context.inputs, pair, Object.keys(pairOptions));
@@ -113,10 +112,7 @@ export async function openParquetFiles(call: StaticCall, context: SourceContext)
     failAt(call, 'Z418', `${name} has ${rows} rows, fewer than one batch of ${context.batch}`);
   const { find, read } = noting(context);
   const fed = await FedColumns.open(columns, { path: name }, { ...context, find }, decodingOf(options));
-  const digest = createHash('sha256')
-    .update(JSON.stringify([names, sizes]))
-    .digest('hex')
-    .slice(0, 16);
+  const digest = digestOf((hash) => hash.update(JSON.stringify([names, sizes])));
   const order = orderOf(options, groups.length);
   const identity = sampleIdentity(call, {
     rows: `${rows} of digest ${await readIdentity(digest, read)}`,

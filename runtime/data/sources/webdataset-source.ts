@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { StaticCall } from '../../../compiler/model/types.ts';
 import { failAt, parseOptions, texts } from '../options.ts';
 import type { Part } from './batches/part.ts';
-import { type CaptionOptions, captionOptions } from './columns/caption.ts';
+import { type CaptionOptions, captionOptions, checkWeights } from './columns/caption.ts';
 import { columnsOf, type PairColumns } from './columns/open-columns.ts';
 import { pictureOptions } from './columns/picture.ts';
 import type { Rows } from './columns/row.ts';
@@ -64,8 +64,7 @@ function pairOf(call: StaticCall, options: Options): PairColumns {
     return { picture, caption: caption([text ?? 'txt'], [1]) };
   }
   if (text !== undefined) failAt(call, 'Z522', 'webdataset takes `text` or `json`, not both');
-  if (weights !== undefined && weights.length !== json.length)
-    failAt(call, 'Z522', `\`weights\` of webdataset has ${weights.length} values for ${json.length} fields`);
+  checkWeights(call, 'weights', weights, json);
   return {
     picture,
     caption: caption(

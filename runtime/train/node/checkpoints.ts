@@ -10,7 +10,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
-import { failSystem, syncDirectory, writeText } from '../../data/files/atomic.ts';
+import { failSystem, halfWritten, syncDirectory, writeText } from '../../data/files/atomic.ts';
 import { parseJson } from '../../data/files/json.ts';
 import { readText } from '../../data/files/read-fully.ts';
 import {
@@ -140,7 +140,7 @@ export class CheckpointStore {
 
   /** Removes what a killed run left half-written. */
   async clean(): Promise<void> {
-    await this.#remove((await this.#files()).filter((name) => /^\..*\.tmp$/.test(name)));
+    await this.#remove((await this.#files()).filter((name) => halfWritten.test(name)));
   }
 
   /**

@@ -66,7 +66,7 @@ function modelHash(graph: Graph, settings: UpdateSettings): string {
 export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
   const { out, resume, group, teller } = options;
   const recipe = dividedAmong(options.recipe, group);
-  const warn = (warning: Diagnostic): void => teller.warn(warning);
+  const { warn } = teller;
   checkSupported(recipe, options.executor.kind === 'reference', group.size);
   checkHostBatch({ ...recipe, batch: recipe.batch / group.size });
   const graph = traceLoss(recipe);
@@ -114,7 +114,7 @@ async function openShare({ recipe, group, openSource }: TrainOptions): Promise<B
 async function lead(options: TrainOptions, parts: RankParts): Promise<TrainResult> {
   const { recipe, out, resume } = options;
   const { shared, graph, hash, compared, signal } = parts;
-  const warn = (warning: Diagnostic): void => options.teller.warn(warning);
+  const { warn } = options.teller;
   const { begun, lock } = await lockRunFolder(out, resume, warn);
   try {
     const store = new CheckpointStore(out, (recipe.checkpoint ?? defaultCheckpoint).keep);

@@ -29,6 +29,8 @@ interface Place {
   /** Of the records; the keys follow. */
   readonly recordsAt: number;
   readonly keysAt: number;
+  /** Of the file. */
+  readonly size: number;
 }
 
 export interface CachedIndex {
@@ -94,10 +96,11 @@ export async function loadIndex(path: string, slots: number): Promise<CachedInde
   try {
     const file = await openRegular(path);
     try {
-      const found = decode(await file.readFile(), slots);
+      const bytes = await file.readFile();
+      const found = decode(bytes, slots);
       if (found === undefined) return undefined;
       const { index, recordsAt, keysAt } = found;
-      return { index, place: { path, recordsAt, keysAt } };
+      return { index, place: { path, recordsAt, keysAt, size: bytes.length } };
     } finally {
       await file.close();
     }
@@ -118,5 +121,5 @@ export async function storeIndex(path: string, index: ShardIndex, slots: number)
     return undefined;
   }
   const keysAt = bytes.length - index.keys.length;
-  return { path, recordsAt: keysAt - index.records.length, keysAt };
+  return { path, recordsAt: keysAt - index.records.length, keysAt, size: bytes.length };
 }

@@ -5,6 +5,7 @@ import { DiagnosticError } from '../../../../grammar/diagnostics.ts';
 import { cacheFolder } from '../../../node/cache-folder.ts';
 import { Drops } from '../../drops.ts';
 import { reasonOf } from '../../files/atomic.ts';
+import { shownDigest } from '../../files/digest.ts';
 import { failAt } from '../../options.ts';
 import type { ShardLosses } from '../../types.ts';
 import type { SourceContext } from '../source-context.ts';
@@ -117,7 +118,7 @@ export async function openShards(shards: Shards, { warn, note }: SourceContext):
       message: `${name}: ${left.total} of ${left.total + rows.count} samples are left out: ${left.inWords()}`,
     });
   const lacked = { leftOut: left.counts, inError: errors.length };
-  return { rows, digest: digest.digest('hex').slice(0, 16), lacked };
+  return { rows, digest: shownDigest(digest), lacked };
 }
 
 /** Milliseconds between two lines on what is done. */

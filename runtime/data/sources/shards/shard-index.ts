@@ -142,9 +142,11 @@ export async function indexShard(path: string, selection: Selection, keep?: KeyL
   try {
     await withReader(path, async (reader) => {
       for await (const member of walkTar(reader)) {
-        const extension = parseMember(member.name)?.extension ?? '';
+        const name = parseMember(member.name);
+        if (name === undefined) continue;
+        const { extension } = name;
         const content = texts.has(extension) ? await contentOf(reader, member) : undefined;
-        const ended = grouping.add(member.name, { ...member, extension, content });
+        const ended = grouping.add(name, { ...member, extension, content });
         if (ended !== undefined) add(ended);
       }
     });

@@ -1,10 +1,10 @@
 /** Shards that are read as they stream by: addresses, commands, files compressed with gzip. */
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { StaticCall } from '../../../../compiler/model/types.ts';
 import { Drops, type Unusable } from '../../drops.ts';
 import { reasonOf } from '../../files/atomic.ts';
 import { withBytes } from '../../files/data-file.ts';
+import { digestOf } from '../../files/digest.ts';
 import { randomKey, randomOrder } from '../../random.ts';
 import type { DataIdentity, ShardLosses } from '../../types.ts';
 import type { Row } from '../columns/row.ts';
@@ -79,8 +79,8 @@ export async function areStreams(shards: readonly string[]): Promise<boolean> {
 
 /** What of a list of streamed shards a run is compared by. */
 export function streamRows(shards: readonly string[], keep: KeyList | undefined): string {
-  const digest = createHash('sha256').update(JSON.stringify([...shards, keep?.digest]));
-  return `${shards.length} streamed shards of digest ${digest.digest('hex').slice(0, 16)}`;
+  const digest = digestOf((hash) => hash.update(JSON.stringify([...shards, keep?.digest])));
+  return `${shards.length} streamed shards of digest ${digest}`;
 }
 
 /** Shards in error that are named one by one. */

@@ -74,9 +74,9 @@ export async function* streamShard(
   );
   const grouping = new Grouping<StreamedMember>();
   const tar = extract();
-  const bytes = Readable.from(shardBytes(shard, options));
-  bytes.on('error', (error) => tar.destroy(error));
-  bytes.pipe(tar);
+  const source = Readable.from(shardBytes(shard, options));
+  source.on('error', (error) => tar.destroy(error));
+  source.pipe(tar);
   let failure: unknown;
   try {
     const entries = tar[Symbol.asyncIterator]();
@@ -85,13 +85,13 @@ export async function* streamShard(
       try {
         const { value: entry, done } = await entries.next();
         if (done === true) break;
-        const { name, type } = entry.header;
-        const extension = parseMember(name)?.extension;
-        const most = extension === undefined ? undefined : mostOf.get(extension);
+        const { type } = entry.header;
         const regular = type === 'file' || type === 'contiguous-file';
-        const read = regular && most !== undefined ? await contentOf(entry, most) : undefined;
-        if (read === undefined) entry.resume();
-        if (regular) ended = grouping.add(name, { extension: extension ?? '', bytes: read });
+        const name = regular ? parseMember(entry.header.name) : undefined;
+        const most = name && mostOf.get(name.extension);
+        const bytes = most === undefined ? undefined : await contentOf(entry, most);
+        if (bytes === undefined) entry.resume();
+        if (name !== undefined) ended = grouping.add(name, { extension: name.extension, bytes });
       } catch (error) {
         failure = error;
         break;
@@ -103,7 +103,7 @@ export async function* streamShard(
     const row = last && usable(shard, last, wanted);
     if (row !== undefined) yield row;
   } finally {
-    bytes.destroy();
+    source.destroy();
     tar.destroy();
   }
   if (failure !== undefined) throw tarFailure(failure);

@@ -378,7 +378,7 @@ describe('webdataset', () => {
     ['too few samples', 'a.tar', {}, 'Z418: a.tar has 2 samples, fewer than one batch of 4'],
     ['weights without fields', 'a.tar', { weights: [1] }, '`weights` of webdataset goes with `json`'],
     ['text and fields', 'a.tar', { text: 'txt', json: ['a'] }, 'takes `text` or `json`, not both'],
-    ['other numbers of weights', 'a.tar', { json: ['a'], weights: [1, 2] }, 'has 2 values for 1 fields'],
+    ['other numbers of weights', 'a.tar', { json: ['a'], weights: [1, 2] }, 'has 2 values for 1 columns'],
     ['a list that is not there', 'a.tar', { keep: 'none.txt' }, 'Z412: cannot read'],
     ['an unknown option', 'a.tar', { imgae: 'jpg' }, 'has no option `imgae`; did you mean `image`?'],
   ];
