@@ -102,7 +102,8 @@ export class Run {
       await this.#restore(checkpoint);
       teller.note(`resuming at step ${start} of ${end}`);
     } else await this.#initialise();
-    await agreedBeginning(group, { start, end, cursor: source.cursor() });
+    const saveEvery = this.#saveEvery();
+    await agreedBeginning(group, { start, end, cursor: source.cursor(), saveEvery });
     await shareState(group, session);
     const logs = await RunLogs.open(
       [() => MetricsFile.open(join(out, 'metrics.jsonl'), start, teller.warn)],
@@ -122,7 +123,7 @@ export class Run {
         batch: recipe.batch,
         start,
         end,
-        saveEvery: this.#saveEvery(),
+        saveEvery,
         fed: (step, batch) => logs.fed(step, batch),
         row: (row) => {
           last = row;

@@ -175,7 +175,7 @@ async function follow({ recipe }: TrainOptions, parts: RankParts): Promise<Train
   const began = performance.now();
   const { session } = await parts.open();
   try {
-    const { start, end, cursor } = await agreedBeginning(shared.group);
+    const { cursor, ...beginning } = await agreedBeginning(shared.group);
     shared.source.seek(cursor);
     await shareState(shared.group, session);
     const steps = await trainLoop({
@@ -183,14 +183,13 @@ async function follow({ recipe }: TrainOptions, parts: RankParts): Promise<Train
       session,
       ...(recipe.gradClip === undefined ? {} : { gradClip: recipe.gradClip }),
       batch: recipe.batch,
-      start,
-      end,
+      ...beginning,
       row: () => {},
       save: async () => {},
       stopRequested: () => signal.requested,
       now: () => performance.now(),
     });
-    return { steps, stopped: steps < end, seconds: (performance.now() - began) / 1000 };
+    return { steps, stopped: steps < beginning.end, seconds: (performance.now() - began) / 1000 };
   } finally {
     session.close();
   }
