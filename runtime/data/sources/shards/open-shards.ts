@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto';
 import type { StaticCall } from '../../../../compiler/model/types.ts';
 import { DiagnosticError } from '../../../../grammar/diagnostics.ts';
 import { cacheFolder } from '../../../node/cache-folder.ts';
+import { Drops } from '../../drops.ts';
 import { reasonOf } from '../../files/atomic.ts';
+import { shownDigest } from '../../files/digest.ts';
 import { failAt } from '../../options.ts';
 import type { ShardLosses } from '../../types.ts';
 import type { SourceContext } from '../source-context.ts';
@@ -55,7 +57,7 @@ async function indexOf(path: string, shards: Shards, view: string): Promise<Cach
     return { index, ...(place === undefined ? {} : { place }) };
   } catch (error) {
     const message = error instanceof DiagnosticError ? error.diagnostics[0]!.message : reasonOf(error);
-    const none = { count: 0, records: new Uint8Array(), keys: new Uint8Array(), left: {}, digest: '' };
+    const none = { count: 0, records: new Uint8Array(), keys: new Uint8Array(), left: [], digest: '' };
     return { index: { ...none, error: message.replace(`cannot read ${path}: `, '') } };
   }
 }
@@ -78,7 +80,7 @@ export async function openShards(shards: Shards, { warn, note }: SourceContext):
   const view = viewOf(shards);
   const rows = new ShardRows(name, selection);
   const digest = createHash('sha256');
-  const left = new Map<string, number>();
+  const left = new Drops();
   const errors: string[] = [];
   let unread = 0;
   let told = performance.now();
@@ -89,8 +91,7 @@ export async function openShards(shards: Shards, { warn, note }: SourceContext):
     digest.update(`${index.count} ${index.digest} `);
     if (index.error !== undefined && index.count === 0) unread++;
     if (index.error !== undefined) errors.push(`${path}: ${index.error} (${index.count} samples are used)`);
-    for (const [reason, count] of Object.entries(index.left))
-      left.set(reason, (left.get(reason) ?? 0) + count);
+    for (const drop of index.left) left.add(drop, drop.count);
     done++;
     if (performance.now() - told < betweenNotes) continue;
     told = performance.now();
@@ -110,26 +111,15 @@ export async function openShards(shards: Shards, { warn, note }: SourceContext):
       severity: 'warning',
       message: `${errors.length} of ${paths.length} shards are in error: ${shown}${errors.length > named ? '; …' : ''}`,
     });
-  warnLeft(name, left, rows.count, warn);
-  const leftOut = [...left.values()].reduce((a, b) => a + b, 0);
-  return { rows, digest: digest.digest('hex').slice(0, 16), lacked: { leftOut, inError: errors.length } };
+  if (left.total > 0)
+    warn?.({
+      code: 'Z419',
+      severity: 'warning',
+      message: `${name}: ${left.total} of ${left.total + rows.count} samples are left out: ${left.inWords()}`,
+    });
+  const lacked = { leftOut: left.counts, inError: errors.length };
+  return { rows, digest: shownDigest(digest), lacked };
 }
 
 /** Milliseconds between two lines on what is done. */
 const betweenNotes = 10_000;
-
-function warnLeft(
-  name: string,
-  left: ReadonlyMap<string, number>,
-  used: number,
-  warn: SourceContext['warn'],
-): void {
-  if (left.size === 0) return;
-  const reasons = [...left].sort(([, a], [, b]) => b - a).map(([reason, count]) => `${count} × ${reason}`);
-  const all = [...left.values()].reduce((a, b) => a + b, 0);
-  warn?.({
-    code: 'Z419',
-    severity: 'warning',
-    message: `${name}: ${all} of ${all + used} samples are left out: ${reasons.join(', ')}`,
-  });
-}
