@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import type { Recipe, Weight } from '../../../compiler/model/types.ts';
 import { averagePrefix } from '../../../compiler/optimizers.ts';
 import type { Plan } from '../../../compiler/plan/types.ts';
-import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { type TensorToWrite, writeSafetensors } from '../../data/safetensors/file.ts';
 import type { BatchSource } from '../../data/types.ts';
 import type { Collective } from '../../dist/collective.ts';
@@ -103,13 +102,14 @@ export class Run {
       await this.#restore(checkpoint);
       teller.note(`resuming at step ${start} of ${end}`);
     } else await this.#initialise();
-    await agreedBeginning(group, { start, end, cursor: source.cursor() });
+    const saveEvery = this.#saveEvery();
+    await agreedBeginning(group, { start, end, cursor: source.cursor(), saveEvery });
     await shareState(group, session);
     const logs = await RunLogs.open(
-      [() => MetricsFile.open(join(out, 'metrics.jsonl'), start, this.#warn)],
+      [() => MetricsFile.open(join(out, 'metrics.jsonl'), start, teller.warn)],
       this.#options.logs ?? [],
       { out, start, end, schedule, updates: settings, compared, ...(plan === undefined ? {} : { plan }) },
-      this.#warn,
+      teller.warn,
     );
     let last: MetricsRow | undefined;
     try {
@@ -123,7 +123,7 @@ export class Run {
         batch: recipe.batch,
         start,
         end,
-        saveEvery: this.#saveEvery(),
+        saveEvery,
         fed: (step, batch) => logs.fed(step, batch),
         row: (row) => {
           last = row;
@@ -148,8 +148,6 @@ export class Run {
       await logs.close();
     }
   }
-
-  readonly #warn = (warning: Diagnostic): void => this.#options.teller.warn(warning);
 
   #saveEvery(): number {
     const { every } = this.#options.recipe.checkpoint ?? defaultCheckpoint;

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { StaticCall } from '../../../../compiler/model/types.ts';
 import { cacheFolder } from '../../../node/cache-folder.ts';
+import { shownDigest } from '../../files/digest.ts';
 import type { ShardLosses } from '../../types.ts';
 import type { SourceContext } from '../source-context.ts';
 import { besideStamp } from './beside.ts';
@@ -50,7 +51,7 @@ async function indexOf(path: string, shards: Shards, view: string): Promise<Cach
     const place = cache === undefined ? undefined : await storeIndex(cache, index, slots);
     return { index, ...(place === undefined ? {} : { place }) };
   } catch (error) {
-    const none = { count: 0, records: new Uint8Array(), keys: new Uint8Array(), left: {}, digest: '' };
+    const none = { count: 0, records: new Uint8Array(), keys: new Uint8Array(), left: [], digest: '' };
     return { index: { ...none, error: reasonInShard(path, error) } };
   }
 }
@@ -84,7 +85,7 @@ export async function openShards(
     rows.add(path, cached);
     digest.update(`${index.count} ${index.digest} `);
     if (index.error !== undefined) losses.fail(path, index.error, index.count);
-    for (const [reason, count] of Object.entries(index.left)) losses.leave(reason, count);
+    for (const drop of index.left) losses.leave(drop, drop.count);
     done++;
     if (performance.now() - told < betweenNotes) continue;
     told = performance.now();
@@ -94,7 +95,7 @@ export async function openShards(
     { call, name, shards: paths.length, used: rows.count, help: 'paths are relative to the recipe' },
     warn,
   );
-  return { rows, digest: digest.digest('hex').slice(0, 16), lacked: losses.losses };
+  return { rows, digest: shownDigest(digest), lacked: losses.losses };
 }
 
 /** Milliseconds between two lines on what is done. */

@@ -1,10 +1,11 @@
 /** The samples of one shard as it streams by, with what is used of them in memory. */
 import { Readable } from 'node:stream';
 import { type Extract, extract } from 'tar-stream';
+import { Unusable } from '../../drops.ts';
 import type { Row } from '../columns/row.ts';
 import type { KeyList } from '../shards/key-list.ts';
 import { type Gathered, Grouping, parseMember } from '../shards/members.ts';
-import { decodeUtf8, longestText, type Selection, Unusable } from '../shards/selection.ts';
+import { decodeUtf8, longestText, type Selection } from '../shards/selection.ts';
 import { ShardError } from '../shards/tar-headers.ts';
 import { type StreamOptions, shardBytes } from './bytes.ts';
 
@@ -15,7 +16,7 @@ export interface Wanted {
   readonly selection: Selection;
   readonly keep: KeyList | undefined;
   /** Told why a sample is left out. */
-  leave(reason: string): void;
+  leave(unusable: Unusable): void;
 }
 
 interface StreamedMember {
@@ -33,7 +34,7 @@ interface KeyedRow extends Row {
 function rowOf(shard: string, sample: Gathered<StreamedMember>, { selection }: Wanted): KeyedRow {
   const { key } = sample;
   const members = selection.choose(sample).map(({ extension, bytes }) => {
-    if (bytes === undefined) throw new Unusable(`${extension} that is too large`);
+    if (bytes === undefined) throw new Unusable('too_large', `${extension} that is too large`);
     return { extension, bytes };
   });
   const texts = members.map(({ extension, bytes }, slot) =>
@@ -79,9 +80,9 @@ export async function* streamShard(
   );
   const grouping = new Grouping<StreamedMember>();
   const tar = extract();
-  const bytes = Readable.from(shardBytes(shard, options));
-  bytes.on('error', (error) => tar.destroy(error));
-  bytes.pipe(tar);
+  const source = Readable.from(shardBytes(shard, options));
+  source.on('error', (error) => tar.destroy(error));
+  source.pipe(tar);
   let failure: unknown;
   try {
     const entries = tar[Symbol.asyncIterator]();
@@ -90,13 +91,13 @@ export async function* streamShard(
       try {
         const { value: entry, done } = await entries.next();
         if (done === true) break;
-        const { name, type } = entry.header;
-        const extension = parseMember(name)?.extension;
-        const most = extension === undefined ? undefined : mostOf.get(extension);
+        const { type } = entry.header;
         const regular = type === 'file' || type === 'contiguous-file';
-        const read = regular && most !== undefined ? await contentOf(entry, most) : undefined;
-        if (read === undefined) entry.resume();
-        if (regular) ended = grouping.add(name, { extension: extension ?? '', bytes: read });
+        const name = regular ? parseMember(entry.header.name) : undefined;
+        const most = name && mostOf.get(name.extension);
+        const bytes = most === undefined ? undefined : await contentOf(entry, most);
+        if (bytes === undefined) entry.resume();
+        if (name !== undefined) ended = grouping.add(name, { extension: name.extension, bytes });
       } catch (error) {
         failure = error;
         break;
@@ -108,7 +109,7 @@ export async function* streamShard(
     const row = last && usable(shard, last, wanted);
     if (row !== undefined) yield row;
   } finally {
-    bytes.destroy();
+    source.destroy();
     tar.destroy();
   }
   if (failure !== undefined) throw tarFailure(failure);
@@ -120,7 +121,7 @@ function usable(shard: string, sample: Gathered<StreamedMember>, wanted: Wanted)
     return rowOf(shard, sample, wanted);
   } catch (error) {
     if (!(error instanceof Unusable)) throw error;
-    wanted.leave(error.message);
+    wanted.leave(error);
     return undefined;
   }
 }
