@@ -2,7 +2,7 @@
  * Keys and captions of shards, whatever holds them: tar archives on a disk or streaming by, as `webdataset` reads
  * them, or img2dataset's parquet files of what it fetched. No picture is decoded.
  */
-import { type Drop, Unusable } from '../drops.ts';
+import { type Drop, Unusable } from '../../drops.ts';
 import { openParquet, readGroup } from '../files/parquet.ts';
 import { textIn } from '../sources/columns/parquet-text.ts';
 import { Selection } from '../sources/shards/selection.ts';

@@ -1,7 +1,7 @@
 /** What shards lack: samples left out, by reason, and shards in error, of which the first are named. */
 import type { StaticCall } from '../../../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError } from '../../../../grammar/diagnostics.ts';
-import { type Drop, Drops } from '../../drops.ts';
+import { type Drop, Drops } from '../../../drops.ts';
 import { reasonOf } from '../../files/atomic.ts';
 import { failAt } from '../../options.ts';
 import type { ShardLosses } from '../../types.ts';
