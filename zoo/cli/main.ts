@@ -294,19 +294,35 @@ program
 
 program
   .command('embed')
-  .description('normalised features of images and / or texts, as .npy or safetensors')
+  .description(
+    'normalised features of images and texts, of shards of pictures, or of lines on standard input',
+  )
   .argument('<model>', modelHelp)
+  .argument('[source]', '- for standard input: paths or JSON lines, to JSON lines')
   .addOption(weightsOption())
   .addOption(baseOption())
   .option('--images <files...>', 'image files')
   .option('--texts <texts...>', 'texts; @file for one a line')
-  .requiredOption('--out <file>', 'file to write: .npy (images or texts) or .safetensors')
+  .option('--shards <patterns...>', 'tar archives: "a-{0000..0099}.tar", http(s): or pipe:')
+  .option('--out <path>', 'file to write: .npy (images or texts) or .safetensors; of shards, a folder')
+  .option('--part <k/n>', 'every n-th shard from the k-th on')
+  .addOption(
+    new Option('--dtype <dtype>', 'element type of the features of shards (default: f16)').choices([
+      'f16',
+      'f32',
+    ]),
+  )
+  .option('--batch <n>', 'rows that the device takes at once, of shards or lines (default: 64)')
+  .option('--workers <n>', 'threads that decode pictures of shards or lines (default: cores - 1, at most 8)')
+  .option('--strict', 'of lines: exit code 1 where one has an error')
   .addOption(maxPixelsOption())
   .addOption(deviceOption())
   .addOption(tuneOption())
   .addOption(setOption())
   .addOption(jsonOption())
-  .action(async (model, options) => (await import('./verbs/embed.ts')).embed(model, options));
+  .action(async (model, source, options) =>
+    (await import('./verbs/embedding/embed.ts')).embed(model, source, options),
+  );
 
 program
   .command('tune')

@@ -4,6 +4,7 @@ import type { StaticCall } from '../../../../compiler/model/types.ts';
 import { DiagnosticError } from '../../../../grammar/diagnostics.ts';
 import { cacheFolder } from '../../../node/cache-folder.ts';
 import { reasonOf } from '../../files/atomic.ts';
+import { inOrder } from '../../in-order.ts';
 import { failAt } from '../../options.ts';
 import type { ShardLosses } from '../../types.ts';
 import type { SourceContext } from '../source-context.ts';
@@ -60,18 +61,6 @@ async function indexOf(path: string, shards: Shards, view: string): Promise<Cach
   }
 }
 
-/** Results in order, of which a few are awaited at a time. */
-async function* inOrder<T, R>(items: readonly T[], work: (item: T) => Promise<R>): AsyncGenerator<[T, R]> {
-  const waiting: [T, Promise<R>][] = [];
-  for (const item of items) {
-    waiting.push([item, work(item)]);
-    if (waiting.length < atATime) continue;
-    const [first, result] = waiting.shift()!;
-    yield [first, await result];
-  }
-  for (const [item, result] of waiting) yield [item, await result];
-}
-
 /** @throws DiagnosticError Z452 where most shards cannot be read */
 export async function openShards(shards: Shards, { warn, note }: SourceContext): Promise<Opened> {
   const { call, paths, selection, name } = shards;
@@ -83,7 +72,11 @@ export async function openShards(shards: Shards, { warn, note }: SourceContext):
   let unread = 0;
   let told = performance.now();
   let done = 0;
-  for await (const [path, cached] of inOrder(paths, (path) => indexOf(path, shards, view))) {
+  const indices = inOrder(paths, atATime, async (path) => ({
+    path,
+    cached: await indexOf(path, shards, view),
+  }));
+  for await (const { path, cached } of indices) {
     const { index } = cached;
     rows.add(path, cached);
     digest.update(`${index.count} ${index.digest} `);
