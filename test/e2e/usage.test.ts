@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { root, Workspace } from './harness.ts';
 
-const verbs = 'list check fmt show compile run train export import classify embed tune devices bench'.split(
-  ' ',
-);
+const verbs =
+  'list check fmt show compile run train export import classify embed search tune devices bench'.split(' ');
 const workspace = new Workspace();
 afterAll(() => workspace.remove());
 

@@ -325,6 +325,23 @@ program
   );
 
 program
+  .command('search')
+  .description('the pictures of an index that are nearest to texts or pictures: exact, by cosine')
+  .argument('<index>', 'folder that embed --shards wrote')
+  .requiredOption('--model <model>', modelHelp)
+  .addOption(weightsOption())
+  .addOption(baseOption())
+  .option('--text <texts...>', 'texts; @file for one a line')
+  .option('--image <files...>', 'image files')
+  .option('--k <n>', 'results of each', '10')
+  .option('--out <file>', 'page of results to write, HTML')
+  .addOption(maxPixelsOption())
+  .addOption(deviceOption())
+  .addOption(setOption())
+  .addOption(jsonOption())
+  .action(async (index, options) => (await import('./verbs/embedding/search.ts')).search(index, options));
+
+program
   .command('tune')
   .description("measure the schedules of a model's kernels on the adapter; later plans use the best")
   .argument('<model>', modelHelp)

@@ -64,7 +64,7 @@ export function openParquet(path: string, columns: readonly string[]): Promise<P
 }
 
 /** Those of the first level: the first element of a schema is its root. */
-function columnNames({ schema }: FileMetaData): string[] {
+export function columnNames({ schema }: FileMetaData): string[] {
   const names: string[] = [];
   let at = 1;
   const skip = (): void => {

@@ -26,10 +26,15 @@ export interface EmbedOptions {
 }
 
 /** Opens the model's towers; batches have `rows` rows, or as many as are asked first. */
-export async function openModel(reference: string, options: EmbedOptions, keep: Keep, rows?: number) {
+export async function openModel(
+  reference: string,
+  options: Pick<EmbedOptions, 'weights' | 'base' | 'maxPixels' | 'device' | 'tune' | 'set'>,
+  keep: Keep,
+  rows?: number,
+) {
   const { model, weights } = await loadModelWithWeights(reference, options);
   keep(weights);
   const executor = keep(await openExecutor(options.device, { tune: options.tune === true, notify: note }));
   const settings = { ...pictureLimits(options.maxPixels), ...(rows === undefined ? {} : { rows }) };
-  return { model, weights, encoder: keep(await openEncoder(executor, model, weights, settings)) };
+  return { model, weights, executor, encoder: keep(await openEncoder(executor, model, weights, settings)) };
 }
