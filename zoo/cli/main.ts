@@ -334,6 +334,13 @@ program
   .option('--text <texts...>', 'texts; @file for one a line')
   .option('--image <files...>', 'image files')
   .option('--k <n>', 'results of each', '10')
+  .addOption(
+    new Option(
+      '--index <kind>',
+      'approximate search, by an index that is made once (default: exact)',
+    ).choices(['hnsw']),
+  )
+  .option('--recall', 'of --index: search exactly, too, and say how much of that was found')
   .option('--out <file>', 'page of results to write, HTML')
   .addOption(maxPixelsOption())
   .addOption(deviceOption())

@@ -74,6 +74,11 @@ export class IndexRows {
     );
   }
 
+  /** Of the shards. */
+  get names(): string[] {
+    return this.#parts.map(({ name }) => name);
+  }
+
   place(index: number): Place {
     const { name, first } = this.#parts[this.#partOf(index)]!;
     return { name, row: index - first };

@@ -8,6 +8,7 @@ import { encodeMetadata } from '../../../zoo/embed/metadata.ts';
 import { blocksOf, nearestRows } from '../../../zoo/search/exact.ts';
 import { IndexRows } from '../../../zoo/search/index-rows.ts';
 import { embedZoo, writeShards } from '../../support/embed/shards.ts';
+import { skipFor } from '../../support/needs.ts';
 import { plainPicture } from '../../support/training/pair-source.ts';
 import { Workspace } from '../harness.ts';
 
@@ -109,6 +110,7 @@ describe('searching an index', () => {
     [['--text', 'a', '--set', 'text.act=gelu'], 'Z470', 'the weights are the same'],
     [[], 'Z703', 'search needs --text or --image'],
     [['--text', 'a', '--k', '0'], 'Z703', '--k 0'],
+    [['--text', 'a', '--recall'], 'Z703', '--recall measures --index hnsw'],
   ] as const)('refuses %j', async (more, code, message) => {
     const { code: exit, stdout, stderr } = await workspace.call(search(...more));
     expect({ exit, stdout }).toEqual({ exit: 1, stdout: '' });
@@ -134,6 +136,26 @@ describe('searching an index', () => {
     expect((await other('odd')).stderr).toContain('row 1 of 0.npy in odd is not finite');
     rmSync(workspace.path('odd/0.parquet'));
     expect((await other('odd')).stderr).toContain('odd holds no features');
+  });
+});
+
+/** An optional package: not every platform has it. */
+const hnsw = await import('usearch').catch(() => skipFor('no package usearch'));
+
+describe.skipIf(hnsw === undefined)('an approximate index', () => {
+  it('finds in a small folder what the exact search finds, says its recall, and is made once', async () => {
+    const cache = { ZOOC_CACHE: workspace.path('cache') };
+    const args = search('--text', 'red', 'blue', '--k', '4', '--json');
+    const exact = JSON.parse((await workspace.succeed(args)).stdout);
+    const first = await workspace.call([...args, '--index', 'hnsw', '--recall'], cache);
+    expect(first.code, first.stderr).toBe(0);
+    expect(first.stderr).toContain('making an index of 12 rows, once');
+    expect(first.stderr).toContain('approximate: recall@10 of 1.000');
+    expect(first.stderr).toContain('recall@4 of these queries: 1.000');
+    expect(JSON.parse(first.stdout)).toEqual({ ...exact, recall: 1 });
+    const again = await workspace.call([...args, '--index', 'hnsw'], cache);
+    expect(JSON.parse(again.stdout)).toEqual(exact);
+    expect(again.stderr).not.toContain('making');
   });
 });
 

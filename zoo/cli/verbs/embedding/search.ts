@@ -1,5 +1,6 @@
 /** `zooc search`: the pictures of an index that are nearest to texts or to other pictures. */
 import { fail } from '../../../../grammar/diagnostics.ts';
+import type { Neighbour } from '../../../../runtime/eval/metrics/nearest.ts';
 import { checkSameModel, identityOf, readIndexFacts } from '../../../embed/index-file.ts';
 import type { Matrix } from '../../../evaluate/feature-files.ts';
 import type { DeviceChoice } from '../../../run/devices.ts';
@@ -21,6 +22,8 @@ interface SearchOptions {
   readonly text?: readonly string[];
   readonly image?: readonly string[];
   readonly k: string;
+  readonly index?: 'hnsw';
+  readonly recall?: boolean;
   readonly out?: string;
   readonly maxPixels?: string;
   readonly device: DeviceChoice;
@@ -40,10 +43,22 @@ async function featuresOf(
   return { data, rows: texts.length + images.length, width };
 }
 
+/** Share of the exact results that were found. */
+function recallOf(
+  found: readonly (readonly Neighbour[])[],
+  exact: readonly (readonly Neighbour[])[],
+): number {
+  const rows = found.map((list) => new Set(list.map(({ index }) => index)));
+  const hits = exact.flatMap((list, q) => list.filter(({ index }) => rows[q]!.has(index)));
+  return hits.length / exact.flat().length;
+}
+
 export async function search(folder: string, options: SearchOptions): Promise<void> {
   const texts = readTextArguments(options.text ?? []);
   const images = options.image ?? [];
   const k = parseCount('--k', options.k);
+  if (options.recall === true && options.index === undefined)
+    fail('Z703', '--recall measures --index hnsw; without it the search is exact', '--index hnsw --recall');
   if (texts.length + images.length === 0)
     fail('Z703', 'search needs --text or --image', '--text "a red square"');
   const facts =
@@ -52,12 +67,24 @@ export async function search(folder: string, options: SearchOptions): Promise<vo
   const index = await IndexRows.open(folder, facts.width);
   if (index.unfinished.length > 0)
     note(`${count(index.unfinished.length)} shards of ${folder} are half there and are not searched`);
-  const neighbours = await closing(async (keep) => {
+  const { neighbours, recall } = await closing(async (keep) => {
     const { model, weights, encoder, executor } = await openModel(options.model, options, keep);
     checkSameModel(folder, facts, await identityOf(model, weights));
     const queries = await featuresOf(texts, images, encoder);
-    return nearestRows(queries, index, k, executor.kind === 'device' ? executor.device : undefined);
+    const device = executor.kind === 'device' ? executor.device : undefined;
+    const exact = () => nearestRows(queries, index, k, device);
+    if (options.index === undefined) return { neighbours: await exact() };
+    const { openHnsw } = await import('../../../search/hnsw.ts');
+    const graph = await openHnsw(index, device, note);
+    note(`approximate: recall@10 of ${graph.recall.toFixed(3)}, measured on rows of the index`);
+    const neighbours = await graph.nearest(queries, k);
+    if (options.recall !== true) return { neighbours };
+    const recall = recallOf(neighbours, await exact());
+    note(`recall@${k} of these queries: ${recall.toFixed(3)}`);
+    return { neighbours, recall };
   });
+  if (recall !== undefined)
+    note(`approximate: recall@10 of ${recall.toFixed(3)}, measured on rows of the index`);
   const found = await describeHits(index, neighbours, options.out !== undefined);
   const asked = [
     ...texts.map((value) => ({ kind: 'text' as const, value })),
@@ -72,7 +99,12 @@ export async function search(folder: string, options: SearchOptions): Promise<vo
     note(`wrote ${options.out}`);
   }
   const results = asked.map(({ kind, value }, q) => ({ [kind]: value, hits: found.hits[q]! }));
-  if (options.json === true) printJson({ index: folder, rows: index.count, queries: results });
+  if (options.json === true)
+    printJson({
+      ...{ index: folder, rows: index.count },
+      ...(recall === undefined ? {} : { recall }),
+      queries: results,
+    });
   else if (options.out === undefined)
     for (const [q, { value }] of asked.entries())
       for (const { score, shard, key, caption } of found.hits[q]!)
