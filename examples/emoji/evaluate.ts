@@ -7,6 +7,7 @@
 import { join } from 'node:path';
 import { topAccuracy } from '../../runtime/eval/metrics/classification.ts';
 import { trueRanks } from '../../runtime/eval/zeroshot.ts';
+import { promptsOf } from '../../zoo/evaluate/prompts.ts';
 import { type Encoder, predict } from '../../zoo/run/encoder.ts';
 import type { EmojiData, Row } from './prepare.ts';
 
@@ -105,7 +106,7 @@ export async function evaluate(
   const captions: Features = {
     names: data.captions,
     width,
-    data: await encoder.encodePrompts(data.captions, prompts),
+    data: await encoder.encodePrompts(promptsOf(data.captions, { templates: prompts })),
   };
   const holdout = await encodeRows(data.holdout);
   const style = await encodeRows(data.style);

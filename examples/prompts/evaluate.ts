@@ -2,6 +2,7 @@
  * Accuracy on the test pictures, of learned prompts and of hand-written ones alike: a picture counts as right
  * where its class has the highest score alone.
  */
+
 import { dirname, join } from 'node:path';
 import type { Recipe } from '../../compiler/model/types.ts';
 import { findFile } from '../../runtime/data/sources/open.ts';
@@ -9,6 +10,7 @@ import { openTables } from '../../runtime/data/sources/tables.ts';
 import { topAccuracy } from '../../runtime/eval/metrics/classification.ts';
 import { trueRanks } from '../../runtime/eval/zeroshot.ts';
 import { closing } from '../../zoo/cli/closing.ts';
+import { promptsOf } from '../../zoo/evaluate/prompts.ts';
 import type { Executor } from '../../zoo/run/devices.ts';
 import type { Encoder } from '../../zoo/run/encoder.ts';
 import { openEntry } from '../../zoo/run/entry.ts';
@@ -33,7 +35,7 @@ export async function handWritten(
   prompts: readonly string[],
 ): Promise<number> {
   const images = await encoder.encodeImages(pathsOf(test));
-  const texts = await encoder.encodePrompts(classNames, prompts);
+  const texts = await encoder.encodePrompts(promptsOf(classNames, { templates: prompts }));
   return topAccuracy(trueRanks(images, texts, encoder.embed, truthOf(test)), 1);
 }
 

@@ -21,6 +21,8 @@ export const dataCodes = {
   Z429: 'equal texts within a batch (a warning)',
   Z452: 'shards that cannot be listed or read',
   Z453: 'shards in error, of which the whole samples are used (a warning)',
+  Z454: 'counts of queries that cannot be read, or do not fit the queries or the shards',
+  Z455: 'shards whose keys cannot be told apart in a list (a warning)',
   Z520: 'an unknown data source or augmentation',
   Z521: 'an unknown option of a data source or augmentation',
   Z522: 'an option with a wrong value, or one that is missing',

@@ -18,34 +18,24 @@ export function normalizeRows(data: Float32Array, width: number): Float32Array {
   return data;
 }
 
-/** A class: its name, or several names for the same thing. */
-type ClassNames = string | readonly string[];
-
 /**
- * One feature per class, [classes, width], each of length 1.
+ * One feature per class, [classes, width], each of length 1: the mean of those of its prompts.
  * @param encodeTexts features of texts, [n, width]; their lengths do not matter
- * @param templates `{}` is where a name goes
+ * @param prompts of each class
  */
 export async function classFeatures(
   encodeTexts: (texts: readonly string[]) => Promise<Float32Array>,
-  classes: readonly ClassNames[],
-  templates: readonly string[],
+  prompts: readonly (readonly string[])[],
   width: number,
 ): Promise<Float32Array> {
-  const prompts: string[] = [];
-  const owner: number[] = [];
-  for (const [c, names] of classes.entries()) {
-    for (const name of typeof names === 'string' ? [names] : names) {
-      for (const template of templates) {
-        prompts.push(template.replaceAll('{}', () => name));
-        owner.push(c);
-      }
+  const features = normalizeRows(Float32Array.from(await encodeTexts(prompts.flat())), width);
+  const sums = new Float32Array(prompts.length * width);
+  let row = 0;
+  for (const [c, own] of prompts.entries())
+    for (const _ of own) {
+      for (let i = 0; i < width; i++) sums[c * width + i]! += features[row * width + i]!;
+      row++;
     }
-  }
-  const features = normalizeRows(Float32Array.from(await encodeTexts(prompts)), width);
-  const sums = new Float32Array(classes.length * width);
-  for (const [p, c] of owner.entries())
-    for (let i = 0; i < width; i++) sums[c * width + i]! += features[p * width + i]!;
   return normalizeRows(sums, width);
 }
 

@@ -12,52 +12,23 @@ import { fail } from '../../grammar/diagnostics.ts';
 import { listenForStop } from '../../runtime/train/node/signals.ts';
 import { version } from '../version.ts';
 import { report } from './failure.ts';
+import {
+  baseOption,
+  deviceOption,
+  dtypeOption,
+  entryHelp,
+  jsonOption,
+  maxPixelsOption,
+  modelHelp,
+  objectiveOption,
+  precisionOption,
+  profileOption,
+  setOption,
+  tuneOption,
+  weightsOption,
+} from './options.ts';
 import { note } from './output.ts';
 import { runProcess } from './process.ts';
-
-const modelHelp = 'a bundled model ("ViT-B/32"), file.zoo#name, or a folder that export or train wrote';
-
-function collect(value: string, before: readonly string[]): string[] {
-  return [...before, value];
-}
-
-const setOption = () =>
-  new Option('--set <path=value>', 'override a parameter, as `with` does; repeatable')
-    .argParser(collect)
-    .default([], 'none');
-
-const jsonOption = () => new Option('--json', 'print one JSON document');
-const entryHelp = 'an entry that the model declares (encode_image, encode_text, logits), forward, or loss';
-const objectiveOption = () =>
-  new Option(
-    '--objective <objective>',
-    'what the entry loss computes: a name, or a call: "coca(caption = 1.0)"',
-  );
-const weightsOption = () =>
-  new Option('--weights <weights>', 'file or folder of weights, init:SEED, or hash');
-const baseOption = () =>
-  new Option('--base <weights>', "the base of an adapter (default: where the adapter's file says)");
-const dtypeOption = () =>
-  new Option('--dtype <dtype>', 'element type of floats (default: as they are stored)').choices([
-    'f32',
-    'f16',
-  ]);
-const deviceOption = () =>
-  new Option('--device <device>', 'what executes the plan')
-    .choices(['webgpu', 'reference', 'null'])
-    .default('webgpu');
-
-const profileOption = () =>
-  new Option('--profile [file]', 'time every kernel; with a file, also write a Chrome trace');
-const precisionOption = () =>
-  new Option('--precision <precision>', 'arithmetic (default: f32)').choices(['f32', 'mixed']);
-const maxPixelsOption = () =>
-  new Option('--max-pixels <n>', 'refuse larger pictures (default: 178956970, as Pillow does)');
-const tuneOption = () =>
-  new Option(
-    '--tune',
-    'measure schedules for this adapter first, as far as it was not done (also ZOOC_TUNE=1)',
-  );
 
 const program = new Command('zooc')
   .description('Declare CLIP-style encoders in .zoo files; compile, train and run them on WebGPU.')
@@ -274,11 +245,31 @@ program
 program
   .command('evaluate')
   .description(
-    'metrics of features or scores made before: zero-shot, retrieval, linear probe, nearest neighbours',
+    'zero-shot, retrieval, linear probe or nearest neighbours on data sets, or on features made before; JSON and a table',
   )
+  .argument('[model]', modelHelp)
+  .argument(
+    '[suite...]',
+    "folders (CLASS/*.jpg, or CLIP_benchmark's shards), tables (.csv, .tsv), or a JSON list of them",
+  )
+  .addOption(weightsOption())
+  .addOption(baseOption())
   .addOption(
-    new Option('--task <task>', 'what is measured').choices(['zeroshot', 'retrieval', 'probe', 'knn']),
+    new Option('--task <task>', 'what is measured (default: what each data set is for)').choices([
+      'zeroshot',
+      'retrieval',
+      'probe',
+      'knn',
+    ]),
   )
+  .option(
+    '--templates <file>',
+    'prompts with {} for the class (one a line, or JSON), or a JSON object of prompts by class',
+  )
+  .option('--cache <dir>', 'where features are kept: what was encoded once is not again')
+  .option('--limit <n>', 'pictures of a data set at most, spread over all of it')
+  .option('--part <k/n>', 'encode one part of n, into --cache; the part that ends last writes --out')
+  .option('--baselines <file>', 'accuracies of standard models, beside which robustness is seen: JSON')
   .option('--features <file>', 'safetensors file to learn from: features [N, D], labels [N]')
   .option(
     '--test <file>',
@@ -289,8 +280,12 @@ program
   .option('--k <list>', 'numbers of neighbours', '1,10,20')
   .option('--temperature <t>', 'neighbours vote exp(cosine / t) (default: all alike)')
   .requiredOption('--out <file>', 'JSON file to write')
+  .addOption(maxPixelsOption())
   .addOption(deviceOption())
-  .action(async (options) => (await import('./verbs/evaluation/evaluate.ts')).evaluate(options));
+  .addOption(setOption())
+  .action(async (model, suite, options) =>
+    (await import('./verbs/evaluation/evaluate.ts')).evaluate(model, suite, options),
+  );
 
 program
   .command('embed')
@@ -376,6 +371,26 @@ program
   .option('--encoding <name>', 'of the table (default: found)')
   .addOption(jsonOption())
   .action(async (table, options) => (await import('./verbs/training/shards.ts')).shards(table, options));
+
+program
+  .command('curate')
+  .description('keys of the pairs to train on, so that no query has many more of them than others')
+  .argument('<shards...>', 'tar archives as webdataset(...) reads them, or parquet files of img2dataset')
+  .requiredOption('--queries <file>', 'words or phrases, one a line')
+  .option('--per-query <n>', 'queries that more pairs match keep a share of them', '20000')
+  .option('--seed <s>', 'another choice for each', '0')
+  .option(
+    '--text <column>',
+    'extension, json.FIELD or column of the caption (default: txt, of parquet caption)',
+  )
+  .option('--image <extensions>', 'of the picture', 'jpg;png;jpeg;webp')
+  .option('--counts <files...>', 'counts of all shards, made before by --count-only')
+  .option('--count-only', 'count the matches and write them to the file of --counts')
+  .option('--part <k/n>', 'of the shards: those of one of n machines')
+  .option('--out <file>', 'keys that are kept, one a line: keep = FILE of webdataset(...)')
+  .option('--plot <file>', 'SVG: pairs by query, before and after')
+  .addOption(jsonOption())
+  .action(async (shards, options) => (await import('./verbs/training/curate.ts')).curate(shards, options));
 
 program
   .command('devices')

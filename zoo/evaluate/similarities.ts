@@ -4,7 +4,7 @@ import { createBuilder } from '../../compiler/graph/create-builder.ts';
 import { Expressions } from '../../compiler/ops/expressions.ts';
 import { hostBlocks, type Visit } from '../../runtime/eval/metrics/blocks.ts';
 import type { Device, Session } from '../../runtime/types.ts';
-import type { Matrix } from './feature-files.ts';
+import type { Matrix } from './data/feature-files.ts';
 import { hostProducts, type OpenDevice } from './probe-data.ts';
 
 /** Elements of a block's candidates, and of its similarities. */
@@ -114,6 +114,7 @@ export async function similarities(
   keep: <C extends { close(): void }>(resource: C) => C,
 ): Promise<Visit> {
   const { width } = queries;
+  if (candidates.width !== width) throw new Error(`features of ${width} and ${candidates.width} numbers`);
   const small = queries.rows * candidates.rows * width <= hostProducts;
   const opened = small ? undefined : await device();
   if (opened === undefined) return hostBlocks(queries.data, candidates.data, width);

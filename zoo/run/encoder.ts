@@ -43,10 +43,8 @@ export interface Encoder {
   encodeFitted(pictures: readonly Uint8Array[], nameOf: (i: number) => string): Promise<Float32Array>;
   /** Features of texts, [n, embed]. A text that exceeds the context is cut. */
   encodeTexts(texts: readonly string[]): Promise<Float32Array>;
-  /**
-   * One feature per label: the normalised mean over the templates, whose `{}` is the label. [labels, embed].
-   */
-  encodePrompts(labels: readonly string[], templates: readonly string[]): Promise<Float32Array>;
+  /** One feature for each class, the normalised mean over its prompts: [classes, embed]. */
+  encodePrompts(prompts: readonly (readonly string[])[]): Promise<Float32Array>;
   close(): void;
 }
 
@@ -168,6 +166,27 @@ function lacking(model: Model, name: EntryName, kind: string): never {
   );
 }
 
+/** The tower of pictures. @throws DiagnosticError Z704 */
+export function pictureTower(model: Model): TowerInfo {
+  return towerOf(model, 'encode_image', isPicture) ?? lacking(model, 'encode_image', 'pictures [B, 3, R, R]');
+}
+
+/** How a model makes logits of cosines. @throws DiagnosticError Z435 */
+export async function logitsOf(
+  model: Model,
+  weights: WeightSource,
+): Promise<Pick<Encoder, 'scale' | 'bias'>> {
+  const numberOf = async (name: string) => {
+    const weight = model.weights.find((w) => w.name === name);
+    return weight === undefined ? undefined : (await weights.read(weight))[0]!;
+  };
+  const logitScale = await numberOf('logit_scale');
+  const scale = Math.exp(logitScale ?? 0);
+  if (!Number.isFinite(scale))
+    fail('Z435', `exp(logit_scale) is not finite: logit_scale in ${weights.description} is ${logitScale}`);
+  return { scale, bias: await numberOf('logit_bias') };
+}
+
 interface EncoderSettings {
   /** Larger pictures are refused. */
   readonly maxPixels?: number;
@@ -217,15 +236,8 @@ export async function openEncoder(
       (i) => JSON.stringify(list[i]!.slice(0, shownText)),
     );
   };
-  const numberOf = async (name: string) => {
-    const weight = model.weights.find((w) => w.name === name);
-    return weight === undefined ? undefined : (await weights.read(weight))[0]!;
-  };
-  const logitScale = await numberOf('logit_scale');
-  const scale = Math.exp(logitScale ?? 0);
-  if (!Number.isFinite(scale))
-    fail('Z435', `exp(logit_scale) is not finite: logit_scale in ${weights.description} is ${logitScale}`);
-  const pictureTower = () => {
+  const logits = await logitsOf(model, weights);
+  const openedPictures = () => {
     const { tower, input } = pictures ?? lacking(model, 'encode_image', 'pictures [B, 3, R, R]');
     const size = input.sizes[1]!;
     const allocate = (count: number) => new Float32Array(count * 3 * size * size);
@@ -233,11 +245,10 @@ export async function openEncoder(
   };
   return {
     embed,
-    scale,
-    bias: await numberOf('logit_bias'),
-    fitting: () => pictureTower().fitting,
+    ...logits,
+    fitting: () => openedPictures().fitting,
     encodeImages: async (paths) => {
-      const { tower, allocate, fitting } = pictureTower();
+      const { tower, allocate, fitting } = openedPictures();
       return tower.encode(
         paths.length,
         allocate,
@@ -246,11 +257,11 @@ export async function openEncoder(
       );
     },
     encodeFitted: async (fitted, nameOf) => {
-      const { tower, allocate } = pictureTower();
+      const { tower, allocate } = openedPictures();
       return tower.encode(fitted.length, allocate, (row, i) => normalize(row, 0, fitted[i]!), nameOf);
     },
     encodeTexts,
-    encodePrompts: (labels, templates) => classFeatures(encodeTexts, labels, templates, embed),
+    encodePrompts: (prompts) => classFeatures(encodeTexts, prompts, embed),
     close() {
       pictures?.tower.close();
       texts?.tower.close();

@@ -37,6 +37,8 @@ export interface EntryRequest {
   /** Also `grad.<weight>` for every trainable weight; only for entry `loss`. */
   readonly gradients: boolean;
   readonly precision?: Precision;
+  /** Adds outputs to the graph. */
+  readonly extend?: (graph: Graph) => Graph;
 }
 
 export interface NamedTensor {
@@ -80,7 +82,7 @@ function traceGraph(model: Model, request: EntryRequest): Graph {
     ...(request.objective === undefined ? {} : { objective: request.objective }),
   });
   if (!traced.ok) throw new DiagnosticError(traced.diagnostics);
-  return traced.value;
+  return request.extend?.(traced.value) ?? traced.value;
 }
 
 /** The plan of one entry for a device with this profile; `observe` sees the graph behind every pass. */

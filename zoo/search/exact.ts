@@ -11,7 +11,7 @@ import { hostBlocks, type Visit } from '../../runtime/eval/metrics/blocks.ts';
 import { type Neighbour, nearest } from '../../runtime/eval/metrics/nearest.ts';
 import { normalizeRows } from '../../runtime/eval/zeroshot.ts';
 import type { Device } from '../../runtime/types.ts';
-import type { Matrix } from '../evaluate/feature-files.ts';
+import type { Matrix } from '../evaluate/data/feature-files.ts';
 import { hostProducts } from '../evaluate/probe-data.ts';
 import { openProducts } from '../evaluate/similarities.ts';
 import type { IndexRows } from './index-rows.ts';

@@ -18,7 +18,7 @@ import type { Neighbour } from '../../runtime/eval/metrics/nearest.ts';
 import { normalizeRows } from '../../runtime/eval/zeroshot.ts';
 import { cacheFolder } from '../../runtime/node/cache-folder.ts';
 import type { Device } from '../../runtime/types.ts';
-import type { Matrix } from '../evaluate/feature-files.ts';
+import type { Matrix } from '../evaluate/data/feature-files.ts';
 import { blocksOf, nearestRows, ranked } from './exact.ts';
 import type { IndexRows } from './index-rows.ts';
 

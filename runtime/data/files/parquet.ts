@@ -8,6 +8,8 @@ import { openRegular, readFully } from './read-fully.ts';
 
 export interface ParquetFile {
   readonly path: string;
+  /** Names of all columns. */
+  readonly columns: readonly string[];
   /** Rows of each group. */
   readonly groups: readonly number[];
   readonly metadata: FileMetaData;
@@ -59,7 +61,12 @@ export function openParquet(path: string, columns: readonly string[]): Promise<P
         `${path} has no column \`${missing}\`${didYouMean(missing, names)}`,
         `its columns are ${names.map((name) => `\`${name}\``).join(', ')}`,
       );
-    return { path, metadata, groups: metadata.row_groups.map((group) => Number(group.num_rows)) };
+    return {
+      path,
+      columns: names,
+      metadata,
+      groups: metadata.row_groups.map((group) => Number(group.num_rows)),
+    };
   });
 }
 

@@ -9,6 +9,7 @@ import type { BatchSource } from '../types.ts';
 import { type CaptionOptions, captionOptions, weights } from './columns/caption.ts';
 import type { Column } from './columns/column.ts';
 import { columnsOf } from './columns/open-columns.ts';
+import { textIn } from './columns/parquet-text.ts';
 import { pathIn } from './columns/path.ts';
 import { pictureOptions } from './columns/picture.ts';
 import type { Row } from './columns/row.ts';
@@ -17,7 +18,7 @@ import { noting } from './rows/table-samples.ts';
 import { decodingOf, sampleOptions } from './sample-options.ts';
 import { FedColumns } from './samples.ts';
 import { expandShards } from './shards/list.ts';
-import { decodeUtf8, Unusable } from './shards/selection.ts';
+import { Unusable } from './shards/selection.ts';
 import type { SourceContext } from './source-context.ts';
 import { laneOptions, openStreams, orderOf } from './streams/open-streams.ts';
 
@@ -42,14 +43,6 @@ function bytesIn(value: unknown): Uint8Array | string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { bytes, path } = value as { bytes?: unknown; path?: unknown };
   return bytes === undefined || bytes === null ? bytesIn(path) : bytesIn(bytes);
-}
-
-function textIn(value: unknown, column: string, split: string): string {
-  if (typeof value === 'string') return value;
-  if (value instanceof Uint8Array) return decodeUtf8(value, column);
-  if (Array.isArray(value))
-    return value.map((item) => textIn(item, column, split)).join(split === '' ? ' ' : split);
-  return typeof value === 'number' || typeof value === 'bigint' ? String(value) : '';
 }
 
 interface Reading {

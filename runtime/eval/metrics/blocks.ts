@@ -30,3 +30,9 @@ export function hostBlocks(queries: Float32Array, candidates: Float32Array, widt
     }
   };
 }
+
+/** Scores that are there already. @param scores [queries, candidates] */
+export function givenBlocks(scores: Float32Array, candidates: number): Visit {
+  return async (each) =>
+    each({ scores, firstQuery: 0, firstCandidate: 0, queries: scores.length / candidates, candidates });
+}

@@ -77,7 +77,7 @@ export function hostData(data: Labelled, classes: number): ProbeData {
   return {
     width,
     classes,
-    precision: 1e-13,
+    precision: 1e-11,
     evaluate: async (parameters) => evaluate(parameters),
     close: () => {},
   };

@@ -1,4 +1,4 @@
-/** Metrics and classifiers from features, against what scikit-learn gives (test/fixtures/generate/evaluation.py). */
+/** Metrics and classifiers from features, against what scikit-learn gives (test/fixtures/generate/formulas/evaluation.py). */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';

@@ -6,31 +6,11 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { skipFor } from '../../support/needs.ts';
+import { launchers, ranksEnvironment } from '../../support/mpi.ts';
 import { commandLine, fixedBatches, type Outcome, tinyZoo, Workspace } from '../harness.ts';
 
 const workspace = new Workspace();
 afterAll(() => workspace.remove());
-
-/** Root and more ranks than cores are what Open MPI refuses by itself. */
-const env = {
-  ...process.env,
-  OMPI_ALLOW_RUN_AS_ROOT: '1',
-  OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1',
-  OMPI_MCA_rmaps_base_oversubscribe: '1',
-  // As between machines, not through shared memory.
-  OMPI_MCA_pml: 'ob1',
-  OMPI_MCA_btl: 'tcp,self',
-};
-
-/** Launchers by library; Debian installs both side by side. */
-const launchers = ['mpirun.openmpi', 'mpirun.mpich'].filter(
-  (name) => spawnSync(name, ['--version']).error === undefined,
-);
-if (launchers.length < 2)
-  skipFor(
-    `of mpirun.openmpi and mpirun.mpich there is ${launchers.join() || 'none'} (apt install openmpi-bin mpich)`,
-  );
 
 const recipe = `${tinyZoo}
 train "t" of "tiny" {
@@ -55,7 +35,7 @@ const train = (out: string, ...more: string[]) =>
 function onRanks(launcher: string, ranks: number, args: readonly string[]): Outcome {
   const { status, stdout, stderr } = spawnSync(launcher, ['-np', String(ranks), process.execPath, ...args], {
     cwd: workspace.folder,
-    env,
+    env: ranksEnvironment,
     encoding: 'utf8',
   });
   return { code: status, stdout, stderr };
@@ -218,7 +198,7 @@ describe.skipIf(launchers.length === 0)('ranks', () => {
     const args = commandLine(['train', 't.zoo#endless', '--out', run, '--device', 'reference']);
     const child: ChildProcess = spawn(launcher, ['-np', '2', process.execPath, ...args], {
       cwd: workspace.folder,
-      env,
+      env: ranksEnvironment,
     });
     const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
     const latest = workspace.path(`${run}/checkpoints/latest.json`);

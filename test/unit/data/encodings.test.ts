@@ -7,7 +7,7 @@ import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { decodeText, LineDecoder } from '../../../runtime/data/files/decode-text.ts';
 import { readLines } from '../../../runtime/data/files/text-lines.ts';
 import { readCsvTable, type TableFormat } from '../../../runtime/data/sources/rows/csv-table.ts';
-import { readLabels, readTemplates, readTextArguments, readTexts } from '../../../zoo/cli/text-lists.ts';
+import { readLabels, readTemplates, readTextArguments, readTexts } from '../../../zoo/run/text-lists.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'zooc-encodings-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,6 +1,4 @@
 /** `image_folder("DIR", template = …)`: a folder of pictures for each class, whose name is the caption. */
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
 import type { StaticCall } from '../../../../compiler/model/types.ts';
 import { failSystem } from '../../files/atomic.ts';
@@ -11,6 +9,7 @@ import { pictureOptions } from '../columns/picture.ts';
 import { sampleOptions } from '../sample-options.ts';
 import type { Samples } from '../samples.ts';
 import type { SourceContext } from '../source-context.ts';
+import { readClassFolders } from './class-folders.ts';
 import { openTable } from './table-samples.ts';
 
 /** Where it feeds one picture and one text. */
@@ -30,34 +29,17 @@ const schema = z.object({
   ...sampleOptions,
 });
 
-const pictureName = /\.(jpe?g|png|webp|gif|tiff?|bmp|avif|svg)$/i;
-
-/** Pictures of a class, however deep, in the order of their paths. */
-async function picturesIn(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => !entry.isDirectory() && pictureName.test(entry.name) && !entry.name.startsWith('.'))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
-}
-
 /** Columns `file`, `class` (the folder), `name`. */
 async function readFolder(call: StaticCall, dir: string, names: readonly string[] | undefined) {
-  const entries = await readdir(dir, { withFileTypes: true });
-  const classes = entries
-    .filter((entry) => !entry.isFile() && !entry.name.startsWith('.'))
-    .map((entry) => entry.name)
-    .sort();
-  if (classes.length === 0)
-    failAt(call, 'Z415', `${dir} has no folder for a class`, 'image_folder reads DIR/CLASS/*.jpg');
-  if (names !== undefined && names.length !== classes.length)
-    failAt(call, 'Z522', `\`names\` has ${names.length} names, ${dir} has ${classes.length} folders`);
+  const folders = await readClassFolders(dir);
+  if (names !== undefined && names.length !== folders.length)
+    failAt(call, 'Z522', `\`names\` has ${names.length} names, ${dir} has ${folders.length} folders`);
   const cells = { file: [] as string[], class: [] as string[], name: [] as string[] };
-  for (const [i, folder] of classes.entries())
-    for (const file of await picturesIn(join(dir, folder))) {
+  for (const [i, { name, files }] of folders.entries())
+    for (const file of files) {
       cells.file.push(file);
-      cells.class.push(folder);
-      cells.name.push(names?.[i] ?? folder.replaceAll('_', ' '));
+      cells.class.push(name);
+      cells.name.push(names?.[i] ?? name.replaceAll('_', ' '));
     }
   return new Map(Object.entries(cells));
 }

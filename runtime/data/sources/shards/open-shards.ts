@@ -1,22 +1,18 @@
 /** Local shards as samples: each is indexed, or its index taken from the cache; what is wrong is counted and named. */
 import { createHash } from 'node:crypto';
 import type { StaticCall } from '../../../../compiler/model/types.ts';
-import { DiagnosticError } from '../../../../grammar/diagnostics.ts';
 import { cacheFolder } from '../../../node/cache-folder.ts';
-import { reasonOf } from '../../files/atomic.ts';
 import { inOrder } from '../../in-order.ts';
-import { failAt } from '../../options.ts';
 import type { ShardLosses } from '../../types.ts';
 import type { SourceContext } from '../source-context.ts';
 import { besideStamp } from './beside.ts';
 import { type CachedIndex, indexPath, loadIndex, storeIndex } from './index-cache.ts';
 import type { KeyList } from './key-list.ts';
+import { reasonInShard, ShardLossCounts } from './losses.ts';
 import type { Selection } from './selection.ts';
 import { indexShard } from './shard-index.ts';
 import { ShardRows } from './shard-rows.ts';
 
-/** Shards in error that are named one by one. */
-const named = 10;
 /** Shards that are indexed at a time: one waits for the disk while another is parsed. */
 const atATime = 4;
 
@@ -55,21 +51,21 @@ async function indexOf(path: string, shards: Shards, view: string): Promise<Cach
     const place = cache === undefined ? undefined : await storeIndex(cache, index, slots);
     return { index, ...(place === undefined ? {} : { place }) };
   } catch (error) {
-    const message = error instanceof DiagnosticError ? error.diagnostics[0]!.message : reasonOf(error);
     const none = { count: 0, records: new Uint8Array(), keys: new Uint8Array(), left: {}, digest: '' };
-    return { index: { ...none, error: message.replace(`cannot read ${path}: `, '') } };
+    return { index: { ...none, error: reasonInShard(path, error) } };
   }
 }
 
 /** @throws DiagnosticError Z452 where most shards cannot be read */
-export async function openShards(shards: Shards, { warn, note }: SourceContext): Promise<Opened> {
+export async function openShards(
+  shards: Shards,
+  { warn, note }: Pick<SourceContext, 'warn' | 'note'>,
+): Promise<Opened> {
   const { call, paths, selection, name } = shards;
   const view = viewOf(shards);
   const rows = new ShardRows(name, selection);
   const digest = createHash('sha256');
-  const left = new Map<string, number>();
-  const errors: string[] = [];
-  let unread = 0;
+  const losses = new ShardLossCounts();
   let told = performance.now();
   let done = 0;
   const indices = inOrder(paths, atATime, async (path) => ({
@@ -80,49 +76,19 @@ export async function openShards(shards: Shards, { warn, note }: SourceContext):
     const { index } = cached;
     rows.add(path, cached);
     digest.update(`${index.count} ${index.digest} `);
-    if (index.error !== undefined && index.count === 0) unread++;
-    if (index.error !== undefined) errors.push(`${path}: ${index.error} (${index.count} samples are used)`);
-    for (const [reason, count] of Object.entries(index.left))
-      left.set(reason, (left.get(reason) ?? 0) + count);
+    if (index.error !== undefined) losses.fail(path, index.error, index.count);
+    for (const [reason, count] of Object.entries(index.left)) losses.leave(reason, count);
     done++;
     if (performance.now() - told < betweenNotes) continue;
     told = performance.now();
     note?.(`reading the headers of shards: ${done} of ${paths.length}`);
   }
-  if (unread > paths.length / 2)
-    failAt(
-      call,
-      'Z452',
-      `${unread} of ${paths.length} shards cannot be read; the first in error is ${errors[0]}`,
-      'paths are relative to the recipe',
-    );
-  const shown = errors.slice(0, named).join('; ');
-  if (errors.length > 0)
-    warn?.({
-      code: 'Z453',
-      severity: 'warning',
-      message: `${errors.length} of ${paths.length} shards are in error: ${shown}${errors.length > named ? '; …' : ''}`,
-    });
-  warnLeft(name, left, rows.count, warn);
-  const leftOut = [...left.values()].reduce((a, b) => a + b, 0);
-  return { rows, digest: digest.digest('hex').slice(0, 16), lacked: { leftOut, inError: errors.length } };
+  losses.tell(
+    { call, name, shards: paths.length, used: rows.count, help: 'paths are relative to the recipe' },
+    warn,
+  );
+  return { rows, digest: digest.digest('hex').slice(0, 16), lacked: losses.losses };
 }
 
 /** Milliseconds between two lines on what is done. */
 const betweenNotes = 10_000;
-
-function warnLeft(
-  name: string,
-  left: ReadonlyMap<string, number>,
-  used: number,
-  warn: SourceContext['warn'],
-): void {
-  if (left.size === 0) return;
-  const reasons = [...left].sort(([, a], [, b]) => b - a).map(([reason, count]) => `${count} × ${reason}`);
-  const all = [...left.values()].reduce((a, b) => a + b, 0);
-  warn?.({
-    code: 'Z419',
-    severity: 'warning',
-    message: `${name}: ${all} of ${all + used} samples are left out: ${reasons.join(', ')}`,
-  });
-}

@@ -68,7 +68,7 @@ export class Selection {
   readonly #places = new Map<string, Place>();
   readonly #lacking: readonly NonNullable<Column['lacks']>[];
 
-  constructor(columns: Iterable<Column>) {
+  constructor(columns: Iterable<Pick<Column, 'columns' | 'holds' | 'lacks'>>) {
     const slots: { extensions: string[]; text: boolean }[] = [];
     const lacking: NonNullable<Column['lacks']>[] = [];
     for (const { columns: names, holds, lacks } of columns) {

@@ -75,11 +75,7 @@ class IndexBuilder {
     const { key } = sample;
     if (this.#keep?.has(key) === false) return;
     try {
-      const members = this.#selection.choose(sample);
-      const texts = members.map(({ extension, content }, slot) =>
-        this.#selection.slots[slot]!.text ? textOf(content, extension) : '',
-      );
-      this.#selection.check(texts);
+      const { members, texts } = usableTexts(this.#selection, sample);
       for (const text of [key, ...texts]) this.#digest.update(`${text.length} ${text}`);
       this.#write(key, members);
     } catch (error) {
@@ -124,9 +120,58 @@ interface IndexedMember extends TarMember {
   readonly inline?: boolean;
 }
 
+/**
+ * The members of a sample that are used, and the texts among them.
+ * @throws Unusable
+ */
+export function usableTexts(selection: Selection, sample: Gathered<IndexedMember>) {
+  const members = selection.choose(sample);
+  const texts = members.map(({ extension, content }, slot) =>
+    selection.slots[slot]!.text ? textOf(content, extension) : '',
+  );
+  selection.check(texts);
+  return { members, texts };
+}
+
 function textOf(content: Uint8Array | undefined, extension: string): string {
   if (content === undefined) throw new Unusable(`${extension} of more than ${longestText} bytes`);
   return decodeUtf8(content, extension);
+}
+
+/**
+ * Walks over the samples of a shard, those before the place where it is cut off or damaged.
+ * @returns what is wrong with it, if something is
+ * @throws DiagnosticError or system error where it cannot be opened or read
+ */
+export async function walkSamples(
+  path: string,
+  selection: Selection,
+  each: (sample: Gathered<IndexedMember>) => void | Promise<void>,
+): Promise<string | undefined> {
+  const grouping = new Grouping<IndexedMember>();
+  const texts = new Set(selection.slots.flatMap(({ extensions, text }) => (text ? extensions : [])));
+  const { beside } = selection;
+  const rows = beside.length === 0 ? undefined : await readBeside(path, beside);
+  const add = (sample: Gathered<IndexedMember>) => each(withRow(sample, rows));
+  let error: string | undefined;
+  try {
+    await withReader(path, async (reader) => {
+      for await (const member of walkTar(reader)) {
+        const extension = parseMember(member.name)?.extension ?? '';
+        const content = texts.has(extension) ? await contentOf(reader, member) : undefined;
+        const ended = grouping.add(member.name, { ...member, extension, content });
+        // Most have nothing to wait for.
+        const waiting = ended && add(ended);
+        if (waiting !== undefined) await waiting;
+      }
+    });
+  } catch (failure) {
+    if (!(failure instanceof ShardError)) throw failure;
+    error = failure.message;
+  }
+  const last = grouping.end();
+  if (last !== undefined) await add(last);
+  return error;
 }
 
 /**
@@ -135,28 +180,7 @@ function textOf(content: Uint8Array | undefined, extension: string): string {
  */
 export async function indexShard(path: string, selection: Selection, keep?: KeyList): Promise<ShardIndex> {
   const builder = new IndexBuilder(selection, keep);
-  const grouping = new Grouping<IndexedMember>();
-  const texts = new Set(selection.slots.flatMap(({ extensions, text }) => (text ? extensions : [])));
-  const { beside } = selection;
-  const rows = beside.length === 0 ? undefined : await readBeside(path, beside);
-  const add = (sample: Gathered<IndexedMember>) => builder.add(withRow(sample, rows));
-  let error: string | undefined;
-  try {
-    await withReader(path, async (reader) => {
-      for await (const member of walkTar(reader)) {
-        const extension = parseMember(member.name)?.extension ?? '';
-        const content = texts.has(extension) ? await contentOf(reader, member) : undefined;
-        const ended = grouping.add(member.name, { ...member, extension, content });
-        if (ended !== undefined) add(ended);
-      }
-    });
-  } catch (failure) {
-    if (!(failure instanceof ShardError)) throw failure;
-    error = failure.message;
-  }
-  const last = grouping.end();
-  if (last !== undefined) add(last);
-  return builder.finish(error);
+  return builder.finish(await walkSamples(path, selection, (sample) => builder.add(sample)));
 }
 
 /** A sample with its row of the parquet file beside the shard as a further member. */

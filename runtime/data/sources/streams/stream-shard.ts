@@ -24,8 +24,13 @@ export interface StreamedMember {
   readonly bytes: Uint8Array | undefined;
 }
 
+interface KeyedRow extends Row {
+  /** Of its members, as lists of samples name it. */
+  readonly key: string;
+}
+
 /** @throws Unusable */
-function rowOf(shard: string, sample: Gathered<StreamedMember>, { selection }: Wanted): Row {
+function rowOf(shard: string, sample: Gathered<StreamedMember>, { selection }: Wanted): KeyedRow {
   const { key } = sample;
   const members = selection.choose(sample).map(({ extension, bytes }) => {
     if (bytes === undefined) throw new Unusable(`${extension} that is too large`);
@@ -36,6 +41,7 @@ function rowOf(shard: string, sample: Gathered<StreamedMember>, { selection }: W
   );
   selection.check(texts);
   return {
+    key,
     name: `${shard}: ${key}`,
     text: selection.reader(texts),
     file(column) {
@@ -111,7 +117,7 @@ export async function* streamShard(
   shard: string,
   wanted: Wanted,
   options: StreamOptions,
-): AsyncGenerator<Row, void> {
+): AsyncGenerator<KeyedRow, void> {
   const { slots } = wanted.selection;
   const mostOf = new Map(
     slots.flatMap(({ extensions, text }) => extensions.map((e) => [e, text ? longestText : largestMember])),
@@ -122,7 +128,7 @@ export async function* streamShard(
   }
 }
 
-function usable(shard: string, sample: Gathered<StreamedMember>, wanted: Wanted): Row | undefined {
+function usable(shard: string, sample: Gathered<StreamedMember>, wanted: Wanted): KeyedRow | undefined {
   if (wanted.keep?.has(sample.key) === false) return undefined;
   try {
     return rowOf(shard, sample, wanted);

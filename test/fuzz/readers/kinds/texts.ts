@@ -10,7 +10,7 @@ import { encodeSafetensors, type Tensor } from '../../../../runtime/data/safeten
 import { openBatchSource } from '../../../../runtime/data/sources/open.ts';
 import { readCsvTable, type TableFormat } from '../../../../runtime/data/sources/rows/csv-table.ts';
 import { createTokenizer } from '../../../../runtime/data/texts/tokenizer.ts';
-import { readLabels, readTemplates, readTexts } from '../../../../zoo/cli/text-lists.ts';
+import { readLabels, readTemplates, readTexts } from '../../../../zoo/run/text-lists.ts';
 import { staticCall as call } from '../../../support/training/static-call.ts';
 import { jsonTokens, mutateJson, textTokens } from '../evil.ts';
 import { bytesOf, fromFile, type Mutation, type Reader } from '../reader.ts';

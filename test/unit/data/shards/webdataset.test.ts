@@ -345,9 +345,7 @@ describe('webdataset', () => {
     });
     opened.push(numbers);
     expect([...(await numbers.next()).inputs.get('dose')!]).toEqual([1 / 8, 2 / 8, 3 / 8, 4 / 8]);
-    const selection = new Selection([
-      { columns: ['parquet.caption'], holds: 'text', open: () => Promise.reject() },
-    ]);
+    const selection = new Selection([{ columns: ['parquet.caption'], holds: 'text' }]);
     const path = join(folder, 'cache', 'one.idx');
     const index = await indexShard(join(folder, 'a.tar'), selection);
     const place = (await storeIndex(path, index, 1))!;

@@ -3,10 +3,10 @@
 import { fail } from '../../../../grammar/diagnostics.ts';
 import { writeAtomically, writeFully } from '../../../../runtime/data/files/atomic.ts';
 import { encodeNpy } from '../../../../runtime/data/files/npy.ts';
+import { readTextArguments } from '../../../run/text-lists.ts';
 import { writeSafetensors } from '../../../weights/formats/safetensors.ts';
 import { closing } from '../../closing.ts';
 import { note, printJson } from '../../output.ts';
-import { readTextArguments } from '../../text-lists.ts';
 import { type EmbedOptions, openModel } from './open.ts';
 
 interface Rows {

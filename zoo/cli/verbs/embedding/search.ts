@@ -2,9 +2,10 @@
 import { fail } from '../../../../grammar/diagnostics.ts';
 import type { Neighbour } from '../../../../runtime/eval/metrics/nearest.ts';
 import { checkSameModel, identityOf, readIndexFacts } from '../../../embed/index-file.ts';
-import type { Matrix } from '../../../evaluate/feature-files.ts';
+import type { Matrix } from '../../../evaluate/data/feature-files.ts';
 import type { DeviceChoice } from '../../../run/devices.ts';
 import type { Encoder } from '../../../run/encoder.ts';
+import { readTextArguments } from '../../../run/text-lists.ts';
 import { nearestRows } from '../../../search/exact.ts';
 import { describeHits, thumbnail } from '../../../search/hits.ts';
 import { IndexRows } from '../../../search/index-rows.ts';
@@ -12,7 +13,6 @@ import { type Query, searchPage } from '../../../search/page.ts';
 import { closing } from '../../closing.ts';
 import { parseCount } from '../../models.ts';
 import { count, note, print, printJson, writeText } from '../../output.ts';
-import { readTextArguments } from '../../text-lists.ts';
 import { openModel } from './open.ts';
 
 interface SearchOptions {

@@ -1,32 +1,45 @@
 /** `zooc evaluate`: the numbers that papers print, as JSON for scripts and a table for people. */
 import { basename } from 'node:path';
 import { fail } from '../../../../grammar/diagnostics.ts';
+import type { Collective } from '../../../../runtime/dist/collective.ts';
+import { evaluateSuite } from '../../../evaluate/evaluate.ts';
+import { writeResultsPage } from '../../../evaluate/page/write.ts';
+import { readPrompts } from '../../../evaluate/prompts.ts';
 import { type Result, type Task, taskNames, tasks } from '../../../evaluate/results.ts';
+import { readBaselines } from '../../../evaluate/robustness.ts';
+import { readSuite } from '../../../evaluate/suite.ts';
 import { type DeviceChoice, openExecutor } from '../../../run/devices.ts';
+import { logitsOf } from '../../../run/encoder.ts';
+import { onRanks } from '../../../run/ranks.ts';
 import { closing } from '../../closing.ts';
-import { note, table, writeText } from '../../output.ts';
-import { type FeatureOptions, fromFiles } from './from-features.ts';
+import { report } from '../../failure.ts';
+import { parseCount, parsePositive, pictureLimits } from '../../models.ts';
+import { note, writeText } from '../../output.ts';
+import { loadModelWithWeights } from '../../packages.ts';
+import { type FeatureOptions, fromFiles, knnOptions } from './from-features.ts';
+import { resultsTable } from './results-table.ts';
 
 interface EvaluateOptions extends FeatureOptions {
   readonly task?: Task;
   readonly out: string;
   readonly device: DeviceChoice;
+  readonly weights?: string;
+  readonly base?: string;
+  readonly templates?: string;
+  readonly cache?: string;
+  readonly limit?: string;
+  readonly part?: string;
+  readonly baselines?: string;
+  readonly maxPixels?: string;
+  readonly set: readonly string[];
 }
 
-/** A row for each metric. */
-function tableOf(results: readonly Result[]): string {
-  return table(
-    results.flatMap(({ dataset, n, metrics, ci95 }) =>
-      Object.entries(metrics).map(([name, value]) => {
-        const [low, high] = ci95?.[name] ?? [];
-        const range = low === undefined ? '' : `${low.toFixed(4)} to ${high!.toFixed(4)}`;
-        return [dataset, `n ${n}`, name, (value as number).toPrecision(6), range];
-      }),
-    ),
-  );
+async function finish(out: string, results: readonly Result[]): Promise<void> {
+  await writeText(out, `${JSON.stringify(results, null, 2)}\n`);
+  note(resultsTable(results));
 }
 
-export async function evaluate(options: EvaluateOptions): Promise<void> {
+async function evaluateFiles(options: EvaluateOptions): Promise<void> {
   const { task } = options;
   if (task === undefined)
     fail('Z703', 'evaluate of --features or --test needs --task', `--task ${tasks.join(', --task ')}`);
@@ -38,11 +51,73 @@ export async function evaluate(options: EvaluateOptions): Promise<void> {
     let device: ReturnType<typeof open> | undefined;
     return fromFiles[task](options, () => (device ??= open()), keep);
   });
-  const result: Result = {
-    dataset: basename(options.test!, '.safetensors'),
-    task: taskNames[task],
-    ...measured,
-  };
-  await writeText(options.out, `${JSON.stringify([result], null, 2)}\n`);
-  note(tableOf([result]));
+  const dataset = basename(options.test!, '.safetensors');
+  await finish(options.out, [{ dataset, task: taskNames[task], ...measured }]);
+}
+
+/** `--part 2/3` is the second of three. */
+function parsePart(text: string): { k: number; of: number } {
+  const [, k, of] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
+  if (k === undefined || Number(k) < 1 || Number(k) > Number(of))
+    fail('Z703', `--part ${text}: expected k/n with k from 1 to n`, '--part 1/3');
+  return { k: Number(k) - 1, of: Number(of) };
+}
+
+async function evaluateModel(
+  group: Collective,
+  reference: string,
+  suites: readonly string[],
+  options: EvaluateOptions,
+): Promise<void> {
+  const { task, templates, cache, limit, C } = options;
+  const part = options.part === undefined ? undefined : parsePart(options.part);
+  if (part !== undefined && cache === undefined)
+    fail('Z703', '--part needs --cache DIR, where the parts leave what they have made');
+  const entries = readSuite(suites, task);
+  const knn = knnOptions(options);
+  const limits = pictureLimits(options.maxPixels);
+  const baselines = options.baselines === undefined ? [] : readBaselines(options.baselines);
+  // Ranks but the first write nothing.
+  const notify = group.rank === 0 ? note : () => {};
+  await closing(async (keep) => {
+    const { model, weights } = await loadModelWithWeights(reference, options);
+    keep(weights);
+    const executor = keep(await openExecutor(options.device, { notify }));
+    const evaluated = await evaluateSuite(entries, {
+      ...{ model, weights, executor, group, knn, keep, baselines, notify },
+      ...limits,
+      ...(templates === undefined ? {} : { prompts: readPrompts(templates) }),
+      ...(cache === undefined ? {} : { cache }),
+      ...(limit === undefined ? {} : { limit: parseCount('--limit', limit) }),
+      ...(part === undefined ? {} : { part }),
+      ...(C === undefined ? {} : { C: parsePositive('--C', C) }),
+      warn: ({ code, message }) => notify(`warning[${code}]: ${message}`),
+    });
+    if (evaluated === undefined)
+      return note(`part ${options.part} is done; the part that ends last writes ${options.out}`);
+    if (group.rank > 0) return;
+    const page = `${options.out.replace(/\.json$/, '')}.html`;
+    await writeResultsPage(page, evaluated, baselines, await logitsOf(model, weights));
+    await finish(
+      options.out,
+      evaluated.map(({ result }) => result),
+    );
+    note(`wrote ${options.out} and ${page}`);
+  });
+}
+
+export async function evaluate(
+  model: string | undefined,
+  suites: readonly string[],
+  options: EvaluateOptions,
+): Promise<void> {
+  if (options.features !== undefined || options.test !== undefined) {
+    if (model !== undefined)
+      fail('Z703', `--features and --test are evaluated without a model, and ${model} is given`);
+    await evaluateFiles(options);
+    return;
+  }
+  if (model === undefined || suites.length === 0)
+    fail('Z703', 'evaluate needs a model and data sets, or --test FILE', 'zooc evaluate --help');
+  await onRanks({ note, report }, (group) => evaluateModel(group, model, suites, options));
 }

@@ -1,15 +1,23 @@
 /** `zooc evaluate` of features or scores that were made before. */
 import { fail } from '../../../../grammar/diagnostics.ts';
+import { givenBlocks } from '../../../../runtime/eval/metrics/blocks.ts';
 import { nearest } from '../../../../runtime/eval/metrics/nearest.ts';
 import { retrievalRanks } from '../../../../runtime/eval/metrics/retrieval.ts';
 import type { Labelled } from '../../../../runtime/eval/probe/objective.ts';
 import { normalizeRows } from '../../../../runtime/eval/zeroshot.ts';
-import { FeatureFile, type Matrix } from '../../../evaluate/feature-files.ts';
+import { FeatureFile, type Matrix } from '../../../evaluate/data/feature-files.ts';
 import { evaluateProbe } from '../../../evaluate/probe.ts';
 import { type OpenDevice, openProbeData } from '../../../evaluate/probe-data.ts';
 import type { Result, Task } from '../../../evaluate/results.ts';
 import { similarities } from '../../../evaluate/similarities.ts';
-import { knn, multiLabel, retrieval, singleLabel } from '../../../evaluate/tasks.ts';
+import {
+  bestClasses,
+  type KnnOptions,
+  knn,
+  multiLabel,
+  retrieval,
+  singleLabel,
+} from '../../../evaluate/tasks.ts';
 import type { Keep } from '../../closing.ts';
 import { parseCount, parsePositive } from '../../models.ts';
 import { note } from '../../output.ts';
@@ -57,15 +65,23 @@ async function trainAndTest(
   return { train, test };
 }
 
+/** How neighbours are counted. @throws DiagnosticError Z703 */
+export function knnOptions({ k, temperature }: Pick<FeatureOptions, 'k' | 'temperature'>): KnnOptions {
+  return {
+    k: k.split(',').map((text) => parseCount('--k', text.trim())),
+    ...(temperature === undefined ? {} : { temperature: parsePositive('--temperature', temperature) }),
+  };
+}
+
 /** What each task makes of the files. */
 export const fromFiles: Readonly<Record<Task, FromFiles>> = {
   async zeroshot(options) {
     const test = await needed(options, 'test', 'zeroshot');
     const scores = test.matrix('scores');
     const { rows, width } = scores;
-    return test.has('targets')
-      ? multiLabel(scores, test.integers('targets', rows, 2, width))
-      : singleLabel(scores, test.integers('labels', rows, width));
+    if (test.has('targets')) return multiLabel(scores, test.integers('targets', rows, 2, width));
+    const labels = test.integers('labels', rows, width);
+    return singleLabel(await nearest(givenBlocks(scores.data, width), rows, bestClasses), labels, width);
   },
 
   async retrieval(options, device, keep) {
@@ -79,14 +95,10 @@ export const fromFiles: Readonly<Record<Task, FromFiles>> = {
 
   async knn(options, device, keep) {
     const { train, test } = await trainAndTest(options, 'knn');
-    const k = options.k.split(',').map((text) => parseCount('--k', text.trim()));
-    const { temperature } = options;
+    const chosen = knnOptions(options);
     const visit = await similarities(unit(matrixOf(test)), unit(matrixOf(train)), device, keep);
-    const neighbours = await nearest(visit, test.labels.length, Math.max(...k));
-    return knn(neighbours, train.labels, test.labels, {
-      k,
-      ...(temperature === undefined ? {} : { temperature: parsePositive('--temperature', temperature) }),
-    });
+    const neighbours = await nearest(visit, test.labels.length, Math.max(...chosen.k));
+    return knn(neighbours, train.labels, test.labels, chosen);
   },
 
   async probe(options, device) {

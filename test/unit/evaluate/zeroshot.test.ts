@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { topAccuracy } from '../../../runtime/eval/metrics/classification.ts';
 import { classFeatures, normalizeRows, trueRanks } from '../../../runtime/eval/zeroshot.ts';
+import { promptsOf } from '../../../zoo/evaluate/prompts.ts';
 
 describe('zero-shot classification', () => {
   it('averages normalised prompts over templates and names', async () => {
@@ -10,7 +11,11 @@ describe('zero-shot classification', () => {
       // Lengths differ, directions count.
       return Float32Array.from(texts.flatMap((_, i) => (i % 2 === 0 ? [3, 0] : [0, 5])));
     };
-    const features = await classFeatures(encode, ['cat', ['dog', '$& hound']], ['a {}', 'the {}, a {}'], 2);
+    const features = await classFeatures(
+      encode,
+      promptsOf(['cat', ['dog', '$& hound']], { templates: ['a {}', 'the {}, a {}'] }),
+      2,
+    );
     expect(seen).toEqual([
       'a cat',
       'the cat, a cat',

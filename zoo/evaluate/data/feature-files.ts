@@ -1,9 +1,9 @@
 /** Features, scores and labels that somebody made before, as safetensors: what `zooc evaluate` takes in place of a model. */
-import { sameShape } from '../../compiler/graph/types.ts';
-import { fail } from '../../grammar/diagnostics.ts';
-import { elementCount } from '../../runtime/data/safetensors/header.ts';
-import type { Labelled } from '../../runtime/eval/probe/objective.ts';
-import { openSafetensors, type Tensor } from '../weights/formats/safetensors.ts';
+import { sameShape } from '../../../compiler/graph/types.ts';
+import { fail } from '../../../grammar/diagnostics.ts';
+import { elementCount } from '../../../runtime/data/safetensors/header.ts';
+import type { Labelled } from '../../../runtime/eval/probe/objective.ts';
+import { openSafetensors, type Tensor } from '../../weights/formats/safetensors.ts';
 
 /** Matrix [rows, width]. */
 export interface Matrix {

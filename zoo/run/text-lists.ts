@@ -78,10 +78,11 @@ export function readTextArguments(given: readonly string[]): string[] {
   });
 }
 
-/** Prompts of `--templates`, each with `{}` in it; without a file the label alone. */
-export function readTemplates(path: string | undefined): string[] {
-  if (path === undefined) return ['{}'];
-  const templates = readTexts(path).filter(notBlank);
+/** Prompts of a file, each with `{}` in it (or `{c}`, as others write) for the label. */
+export function readTemplates(path: string): string[] {
+  const templates = readTexts(path)
+    .filter(notBlank)
+    .map((template) => template.replaceAll('{c}', '{}'));
   const bad = templates.find((t) => !t.includes('{}'));
   if (bad !== undefined) fail('Z703', `${path}: template "${bad}" has no {}`, 'a photo of a {}');
   if (templates.length === 0) fail('Z703', `${path}: no templates`, 'a photo of a {}');

@@ -1,0 +1,146 @@
+/** Pictures to features, a fixed number at a time, so that a picture's bits do not depend on its neighbours. */
+import type { Model } from '../../../compiler/model/types.ts';
+import { fail } from '../../../grammar/diagnostics.ts';
+import { reasonOf } from '../../../runtime/data/files/atomic.ts';
+import type { DataFile } from '../../../runtime/data/files/data-file.ts';
+import { loadImage, makeNormalizer, type Normalizer } from '../../../runtime/data/pictures/images.ts';
+import type { Executor } from '../../run/devices.ts';
+import { pictureTower } from '../../run/encoder.ts';
+import { openEntry, type ReadyEntry } from '../../run/entry.ts';
+import { finiteWeights, firstNotFinite, type WeightSource } from '../../weights/source.ts';
+import { penultimate, withPenultimate } from './penultimate.ts';
+
+/** Pictures that are encoded together. */
+const together = 64;
+
+export interface PictureFeatures {
+  /** As the entry gives them, [n, E]. */
+  readonly features: Float32Array;
+  /** Before the projection, [n, W]; the same as `features` where there is none. */
+  readonly penultimate: Float32Array;
+  /** Why pictures could not be read, by their place; their rows are zeros. */
+  readonly unreadable: ReadonlyMap<number, string>;
+}
+
+export interface Named {
+  readonly name: string;
+  readonly file: DataFile;
+}
+
+export class PictureEncoder {
+  readonly #entry: ReadyEntry;
+  readonly #input: string;
+  readonly #side: number;
+  readonly #normalize: Normalizer;
+  readonly #maxPixels: number | undefined;
+
+  private constructor(
+    entry: ReadyEntry,
+    input: string,
+    side: number,
+    model: Model,
+    maxPixels: number | undefined,
+  ) {
+    this.#entry = entry;
+    this.#input = input;
+    this.#side = side;
+    this.#normalize = makeNormalizer(model.normalization);
+    this.#maxPixels = maxPixels;
+  }
+
+  /** @throws DiagnosticError Z435, Z704 */
+  static async open(
+    executor: Executor,
+    model: Model,
+    weights: WeightSource,
+    { maxPixels }: { readonly maxPixels?: number },
+  ): Promise<PictureEncoder> {
+    const { entry, input } = pictureTower(model);
+    const ready = await openEntry(executor, model, finiteWeights(weights), {
+      entry,
+      batch: together,
+      mode: 'eval',
+      gradients: false,
+      extend: withPenultimate,
+    });
+    return new PictureEncoder(ready, input.name, input.sizes[1]!, model, maxPixels);
+  }
+
+  /**
+   * @param picture of each place; what it throws is the reason why that one is left out
+   * @throws DiagnosticError Z435 for features that are not finite
+   */
+  async encode(count: number, picture: (place: number) => Promise<Named>): Promise<PictureFeatures> {
+    const unreadable = new Map<number, string>();
+    const load = (first: number) => this.#load(first, Math.min(together, count - first), picture, unreadable);
+    const parts: { features: Float32Array; penultimate: Float32Array }[] = [];
+    let next = load(0);
+    for (let first = 0; first < count; first += together) {
+      const values = await next;
+      // The next pictures are decoded while the device computes.
+      next = first + together < count ? load(first + together) : next;
+      next.catch(() => {});
+      const results = await this.#entry.run(new Map([[this.#input, values]]));
+      const rows = Math.min(together, count - first);
+      const output = [...results.keys()].find((name) => name !== penultimate);
+      const part = (name: string) => {
+        const { data, shape } = results.get(name)!;
+        const own = (data as Float32Array).slice(0, rows * shape[1]!);
+        for (const [place] of unreadable)
+          if (place >= first && place < first + rows)
+            own.fill(0, (place - first) * shape[1]!, (place - first + 1) * shape[1]!);
+        return { own, width: shape[1]! };
+      };
+      const { own, width } = part(output!);
+      const bad = firstNotFinite(own);
+      if (bad >= 0) {
+        const { name } = await picture(first + Math.floor(bad / width));
+        fail('Z435', `${output} of ${name} is not finite: value ${bad % width} is ${own[bad]}`);
+      }
+      parts.push({ features: own, penultimate: results.has(penultimate) ? part(penultimate).own : own });
+    }
+    return {
+      features: joined(parts.map(({ features }) => features)),
+      penultimate: joined(parts.map((part) => part.penultimate)),
+      unreadable,
+    };
+  }
+
+  async #load(
+    first: number,
+    rows: number,
+    picture: (place: number) => Promise<Named>,
+    unreadable: Map<number, string>,
+  ): Promise<Float32Array> {
+    const size = 3 * this.#side ** 2;
+    const values = new Float32Array(together * size);
+    const fit = {
+      size: this.#side,
+      ...(this.#maxPixels === undefined ? {} : { maxPixels: this.#maxPixels }),
+    };
+    const read = async (i: number): Promise<void> => {
+      try {
+        const { file } = await picture(first + i);
+        values.set(await loadImage(file, fit, this.#normalize), i * size);
+      } catch (error) {
+        unreadable.set(first + i, reasonOf(error));
+      }
+    };
+    await Promise.all(Array.from({ length: rows }, (_, i) => read(i)));
+    return values;
+  }
+
+  close(): void {
+    this.#entry.close();
+  }
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}

@@ -1,0 +1,163 @@
+/** The tasks of an evaluation on an encoded data set. */
+import { fail } from '../../grammar/diagnostics.ts';
+import { rocAuc } from '../../runtime/eval/metrics/multilabel.ts';
+import { type Neighbour, nearest } from '../../runtime/eval/metrics/nearest.ts';
+import { retrievalRanks } from '../../runtime/eval/metrics/retrieval.ts';
+import { normalizeRows } from '../../runtime/eval/zeroshot.ts';
+import type { Matrix } from './data/feature-files.ts';
+import { truthAt } from './data/narrow.ts';
+import type { OpenedData } from './data/types.ts';
+import type { SetFeatures } from './encode/pieces.ts';
+import { classMatrix, type TextOptions, textMatrix } from './encode/texts.ts';
+import { evaluateProbe } from './probe.ts';
+import { type OpenDevice, openProbeData } from './probe-data.ts';
+import { promptsOf } from './prompts.ts';
+import type { Result, Task } from './results.ts';
+import { similarities } from './similarities.ts';
+import { bestClasses, type KnnOptions, knn, multiLabel, retrieval, singleLabel } from './tasks.ts';
+
+/** A data set whose readable pictures are encoded. */
+export interface EncodedSet extends OpenedData {
+  /** Of length 1. */
+  readonly features: Matrix;
+  readonly penultimate: Matrix;
+  /** Places of the pictures among all of the set. */
+  readonly places: readonly number[];
+}
+
+function rowsAt(data: Float32Array, width: number, rows: readonly number[]): Matrix {
+  const own = new Float32Array(rows.length * width);
+  for (const [to, from] of rows.entries())
+    own.set(data.subarray(from * width, (from + 1) * width), to * width);
+  return { data: own, rows: rows.length, width };
+}
+
+/** Leaves out what could not be read. @throws DiagnosticError Z416 where that is everything */
+export function readable(data: OpenedData, found: SetFeatures): EncodedSet {
+  const { count, name } = data.pictures;
+  const places = Array.from({ length: count }, (_, place) => place).filter(
+    (place) => !found.unreadable.has(place),
+  );
+  if (places.length === 0) {
+    const [[, reason]] = [...found.unreadable] as [[number, string]];
+    fail('Z416', `${name}: none of ${count} pictures can be read; the first: ${reason}`);
+  }
+  const features = rowsAt(found.features, found.width, places);
+  normalizeRows(features.data, features.width);
+  return {
+    ...data,
+    truth: truthAt(data.truth, places, count),
+    features,
+    penultimate: rowsAt(found.penultimate, found.penultimateWidth, places),
+    places,
+  };
+}
+
+export interface TaskContext {
+  readonly texts: TextOptions;
+  readonly device: OpenDevice;
+  keep<C extends { close(): void }>(resource: C): C;
+  readonly knn: KnnOptions;
+  /** Of the probe; chosen by the sweep without it. */
+  readonly C?: number;
+  notify(text: string): void;
+  /** What is learned from, for the tasks that learn. */
+  readonly train?: EncodedSet;
+}
+
+export interface Measured extends Pick<Result, 'metrics' | 'n' | 'ci95'> {
+  /** Of zero-shot with one right class: what was told of each picture. */
+  readonly told?: Told;
+}
+
+export interface Told {
+  /** The best classes of each picture, best first. */
+  readonly best: readonly (readonly Neighbour[])[];
+  /** Features of the classes, of length 1. */
+  readonly candidates: Matrix;
+}
+
+function labelsOf({ truth, pictures }: EncodedSet, task: Task): Int32Array {
+  if (truth.kind === 'classification') return truth.labels;
+  return fail('Z460', `${pictures.name} is a set for ${truth.kind}; ${task} needs one right class a picture`);
+}
+
+async function zeroshot(test: EncodedSet, { texts, device, keep }: TaskContext): Promise<Measured> {
+  const { truth, classes, prompts, pictures, features } = test;
+  if (truth.kind === 'retrieval')
+    fail('Z460', `${pictures.name} is a set for retrieval; zeroshot needs classes`, '--task retrieval');
+  if (classes === undefined)
+    fail(
+      'Z460',
+      `${pictures.name} does not say what its classes are called`,
+      'classnames.txt, or "classes" in a JSON suite',
+    );
+  const candidates = await classMatrix(promptsOf(classes, prompts), texts);
+  const visit = await similarities(features, candidates, device, keep);
+  if (truth.kind === 'classification') {
+    const best = await nearest(visit, features.rows, bestClasses);
+    const measured = singleLabel(best, truth.labels, classes.length);
+    const told = { best, candidates };
+    if (classes.length !== 2) return { ...measured, told };
+    // Of two classes: how well the second one's advantage ranks.
+    const advantage = best.map(
+      ([first, second]) => (first!.similarity - second!.similarity) * (first!.index === 1 ? 1 : -1),
+    );
+    return { ...measured, metrics: { ...measured.metrics, roc_auc: rocAuc(advantage, truth.labels) }, told };
+  }
+  const scores = new Float32Array(features.rows * candidates.rows);
+  await visit(({ scores: block, firstQuery, firstCandidate, queries, candidates: columns }) => {
+    for (let q = 0; q < queries; q++)
+      scores.set(
+        block.subarray(q * columns, (q + 1) * columns),
+        (firstQuery + q) * candidates.rows + firstCandidate,
+      );
+  });
+  return multiLabel({ data: scores, rows: features.rows, width: candidates.rows }, truth.targets);
+}
+
+async function retrieve({ truth, pictures, features }: EncodedSet, context: TaskContext): Promise<Measured> {
+  if (truth.kind !== 'retrieval')
+    fail('Z460', `${pictures.name} is a set for ${truth.kind}; retrieval needs texts of pictures`);
+  const owners = truth.texts.flatMap((own, picture) => own.map(() => picture));
+  const { texts, device, keep } = context;
+  const queries = await textMatrix(truth.texts.flat(), texts);
+  const visit = await similarities(queries, features, device, keep);
+  return retrieval(await retrievalRanks(visit, owners, features.rows));
+}
+
+async function neighbours(test: EncodedSet, context: TaskContext): Promise<Measured> {
+  const train = context.train!;
+  const labels = labelsOf(test, 'knn');
+  const visit = await similarities(test.features, train.features, context.device, context.keep);
+  const found = await nearest(visit, test.features.rows, Math.max(...context.knn.k));
+  return knn(found, labelsOf(train, 'knn'), labels, context.knn);
+}
+
+async function probe(test: EncodedSet, context: TaskContext): Promise<Measured> {
+  const train = context.train!;
+  const labelled = (set: EncodedSet) => ({
+    features: set.penultimate.data,
+    width: set.penultimate.width,
+    labels: labelsOf(set, 'probe'),
+  });
+  return evaluateProbe(
+    { train: labelled(train), test: labelled(test) },
+    {
+      ...(context.C === undefined ? {} : { C: context.C }),
+      open: (data, classes) => openProbeData(data, classes, context.device),
+      notify: context.notify,
+    },
+  );
+}
+
+export const setTasks: Readonly<Record<Task, (test: EncodedSet, context: TaskContext) => Promise<Measured>>> =
+  {
+    zeroshot,
+    retrieval: retrieve,
+    knn: neighbours,
+    probe,
+  };
+
+/** Tasks that learn from another split. */
+export const learns: ReadonlySet<Task> = new Set(['knn', 'probe']);
