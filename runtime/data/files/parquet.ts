@@ -87,7 +87,7 @@ function codecsOf({ row_groups: groups }: FileMetaData, columns: readonly string
 }
 
 /** Those of the first level: the first element of a schema is its root. */
-function columnNames({ schema }: FileMetaData): string[] {
+export function columnNames({ schema }: FileMetaData): string[] {
   const names: string[] = [];
   let at = 1;
   const skip = (): void => {

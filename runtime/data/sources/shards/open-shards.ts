@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { StaticCall } from '../../../../compiler/model/types.ts';
 import { cacheFolder } from '../../../node/cache-folder.ts';
 import { shownDigest } from '../../files/digest.ts';
+import { inOrder } from '../../in-order.ts';
 import type { ShardLosses } from '../../types.ts';
 import type { SourceContext } from '../source-context.ts';
 import { besideStamp } from './beside.ts';
@@ -56,18 +57,6 @@ async function indexOf(path: string, shards: Shards, view: string): Promise<Cach
   }
 }
 
-/** Results in order, of which a few are awaited at a time. */
-async function* inOrder<T, R>(items: readonly T[], work: (item: T) => Promise<R>): AsyncGenerator<[T, R]> {
-  const waiting: [T, Promise<R>][] = [];
-  for (const item of items) {
-    waiting.push([item, work(item)]);
-    if (waiting.length < atATime) continue;
-    const [first, result] = waiting.shift()!;
-    yield [first, await result];
-  }
-  for (const [item, result] of waiting) yield [item, await result];
-}
-
 /** @throws DiagnosticError Z452 where most shards cannot be read */
 export async function openShards(
   shards: Shards,
@@ -80,7 +69,11 @@ export async function openShards(
   const losses = new ShardLossCounts();
   let told = performance.now();
   let done = 0;
-  for await (const [path, cached] of inOrder(paths, (path) => indexOf(path, shards, view))) {
+  const indices = inOrder(paths, atATime, async (path) => ({
+    path,
+    cached: await indexOf(path, shards, view),
+  }));
+  for await (const { path, cached } of indices) {
     const { index } = cached;
     rows.add(path, cached);
     digest.update(`${index.count} ${index.digest} `);

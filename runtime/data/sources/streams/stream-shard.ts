@@ -10,7 +10,7 @@ import { ShardError } from '../shards/tar-headers.ts';
 import { type StreamOptions, shardBytes } from './bytes.ts';
 
 /** Larger members are no pictures of a training set; many of them would not fit in memory. */
-const largestMember = 2 ** 28;
+export const largestMember = 2 ** 28;
 
 export interface Wanted {
   readonly selection: Selection;
@@ -19,7 +19,7 @@ export interface Wanted {
   leave(unusable: Unusable): void;
 }
 
-interface StreamedMember {
+export interface StreamedMember {
   readonly extension: string;
   /** Absent for what is too large. */
   readonly bytes: Uint8Array | undefined;
@@ -66,18 +66,15 @@ async function contentOf(entry: Entry, most: number): Promise<Uint8Array | undef
 }
 
 /**
- * Usable samples in order, those of whole members before the place where a shard ends early.
+ * Samples in order, those of whole members before the place where a shard ends early.
+ * @param mostOf bytes of a member with this extension; undefined for what is not read
  * @throws ShardError behind them
  */
-export async function* streamShard(
+export async function* gatherStream(
   shard: string,
-  wanted: Wanted,
+  mostOf: (extension: string) => number | undefined,
   options: StreamOptions,
-): AsyncGenerator<KeyedRow, void> {
-  const { slots } = wanted.selection;
-  const mostOf = new Map(
-    slots.flatMap(({ extensions, text }) => extensions.map((e) => [e, text ? longestText : largestMember])),
-  );
+): AsyncGenerator<Gathered<StreamedMember>, void> {
   const grouping = new Grouping<StreamedMember>();
   const tar = extract();
   const source = Readable.from(shardBytes(shard, options));
@@ -94,7 +91,7 @@ export async function* streamShard(
         const { type } = entry.header;
         const regular = type === 'file' || type === 'contiguous-file';
         const name = regular ? parseMember(entry.header.name) : undefined;
-        const most = name && mostOf.get(name.extension);
+        const most = name && mostOf(name.extension);
         const bytes = most === undefined ? undefined : await contentOf(entry, most);
         if (bytes === undefined) entry.resume();
         if (name !== undefined) ended = grouping.add(name, { extension: name.extension, bytes });
@@ -102,17 +99,34 @@ export async function* streamShard(
         failure = error;
         break;
       }
-      const row = ended && usable(shard, ended, wanted);
-      if (row !== undefined) yield row;
+      if (ended !== undefined) yield ended;
     }
     const last = grouping.end();
-    const row = last && usable(shard, last, wanted);
-    if (row !== undefined) yield row;
+    if (last !== undefined) yield last;
   } finally {
     source.destroy();
     tar.destroy();
   }
   if (failure !== undefined) throw tarFailure(failure);
+}
+
+/**
+ * Usable samples in order.
+ * @throws ShardError behind them
+ */
+export async function* streamShard(
+  shard: string,
+  wanted: Wanted,
+  options: StreamOptions,
+): AsyncGenerator<KeyedRow, void> {
+  const { slots } = wanted.selection;
+  const mostOf = new Map(
+    slots.flatMap(({ extensions, text }) => extensions.map((e) => [e, text ? longestText : largestMember])),
+  );
+  for await (const sample of gatherStream(shard, (extension) => mostOf.get(extension), options)) {
+    const row = usable(shard, sample, wanted);
+    if (row !== undefined) yield row;
+  }
 }
 
 function usable(shard: string, sample: Gathered<StreamedMember>, wanted: Wanted): KeyedRow | undefined {

@@ -15,6 +15,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vites
 import { clipNormalization } from '../../../../compiler/model/index.ts';
 import type { StaticValueData } from '../../../../compiler/model/types.ts';
 import type { Diagnostic } from '../../../../grammar/diagnostics.ts';
+import { encodeNpy } from '../../../../runtime/data/files/npy.ts';
 import { openBatchSource } from '../../../../runtime/data/sources/open.ts';
 import { loadIndex, storeIndex } from '../../../../runtime/data/sources/shards/index-cache.ts';
 import { expandShards } from '../../../../runtime/data/sources/shards/list.ts';
@@ -22,7 +23,6 @@ import { Selection } from '../../../../runtime/data/sources/shards/selection.ts'
 import { indexShard } from '../../../../runtime/data/sources/shards/shard-index.ts';
 import { ShardRows } from '../../../../runtime/data/sources/shards/shard-rows.ts';
 import type { BatchSource } from '../../../../runtime/data/types.ts';
-import { encodeNpy } from '../../../../zoo/cli/npy.ts';
 import { writeTar } from '../../../support/files/tar.ts';
 import {
   captionsOf,
