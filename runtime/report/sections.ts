@@ -140,6 +140,12 @@ function subject({ dataset, task }: Evaluation): string {
   return task === undefined ? dataset : `${dataset} · ${task}`;
 }
 
+/** The same with the step of a run that went on. */
+function subjectAt(evaluation: Evaluation): string {
+  const { step } = evaluation;
+  return step === undefined ? subject(evaluation) : `${subject(evaluation)} · step ${count(step)}`;
+}
+
 /** A row for each data set, a column for each metric. */
 function resultsOfOne(evaluations: readonly Evaluation[]): Html {
   const metrics = [...new Set(evaluations.flatMap((e) => Object.keys(e.metrics)))];
@@ -150,7 +156,7 @@ function resultsOfOne(evaluations: readonly Evaluation[]): Html {
   return table(
     ['data set', 'samples', ...metrics],
     evaluations.map((e) => [
-      subject(e),
+      subjectAt(e),
       e.n === undefined ? '–' : count(e.n),
       ...metrics.map((name) => shown(e, name)),
     ]),

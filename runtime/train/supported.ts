@@ -33,8 +33,6 @@ function unsupported(
       what: 'shard = optimizer on several ranks of the reference',
       help: '--device webgpu, or shard = none',
     });
-  if (recipe.evaluate.length > 0)
-    found.push({ what: 'evaluate during training', help: 'leave it out and evaluate the trained weights' });
   return found;
 }
 

@@ -12,6 +12,7 @@ import type { Batch, BatchSource, DataCursor, ShardLosses } from '../data/types.
 import { allNumbers, bytesOf, type Collective } from '../dist/collective.ts';
 import { countRepeated, jointCursor } from '../dist/share.ts';
 import { type DropCounts, dropNumbers, dropsOf, totalOf } from '../drops.ts';
+import type { Evaluations } from './evaluations.ts';
 import { learningRate, type Schedule } from './schedule.ts';
 import type {
   LossScaling,
@@ -44,6 +45,8 @@ export interface TrainLoop {
   row(row: MetricsRow): void;
   /** Saves the state after `step` steps; `cursor` names the batch to go on with. */
   save(step: number, cursor: DataCursor): Promise<void>;
+  /** What is looked at between steps, by all ranks together. */
+  readonly evaluations?: Evaluations | undefined;
   /** Asked before every step: true on one rank ends the run of all with a checkpoint. */
   stopRequested(): boolean;
   /** Milliseconds of a steady clock. */
@@ -149,13 +152,18 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
       step++;
       await loop.session.taken?.();
       while (started.length > inFlight) await report();
-      if (loop.saveEvery !== undefined && step % loop.saveEvery === 0) {
-        await drain();
+      const evaluates = loop.evaluations?.due(step) === true;
+      const saves = loop.saveEvery !== undefined && step % loop.saveEvery === 0;
+      if (!evaluates && !saves) continue;
+      await drain();
+      // Before it is saved: a run that goes on from here has been evaluated here.
+      if (evaluates) await loop.evaluations?.run(step);
+      if (saves) {
         await saveAt(loop, step);
         saved = step;
-        // The rate is that of training.
-        last = loop.now();
       }
+      // The rate is that of training.
+      last = loop.now();
     }
     await drain();
   } finally {

@@ -12,6 +12,7 @@ import { type TensorToWrite, writeSafetensors } from '../../data/safetensors/fil
 import type { BatchSource } from '../../data/types.ts';
 import type { Collective } from '../../dist/collective.ts';
 import type { RunSettings } from '../changes.ts';
+import { evaluationsOf, type PlannedEvaluation } from '../evaluations.ts';
 import { agreedBeginning, shareState } from '../ranks.ts';
 import { inSteps, type Schedule } from '../schedule.ts';
 import { trainLoop } from '../trainer.ts';
@@ -33,6 +34,8 @@ export interface RunOptions {
   /** Starting values of one weight, row-major in its shape. Not asked when a checkpoint is resumed. */
   initialWeight(weight: Weight): Promise<Float32Array>;
   readonly teller: RunTeller;
+  /** What is evaluated on the way. */
+  readonly evaluations?: readonly PlannedEvaluation[];
   /** What shows the run beside `metrics.jsonl`. */
   readonly logs?: readonly Showing[];
 }
@@ -124,6 +127,15 @@ export class Run {
         start,
         end,
         saveEvery,
+        evaluations: evaluationsOf(
+          this.#options.evaluations ?? [],
+          {
+            ...{ group, session, end, batchesPerEpoch: source.batchesPerEpoch },
+            weights: recipe.model.weights,
+            carried: (name) => this.#carriedValues(name),
+          },
+          (step, results) => logs.evaluated(step, results),
+        ),
         fed: (step, batch) => logs.fed(step, batch),
         row: (row) => {
           last = row;
@@ -180,6 +192,11 @@ export class Run {
 
   #carry(weight: Weight, data: ArrayLike<number>): void {
     this.#carried.set(weight.name, stored(weight, data));
+  }
+
+  #carriedValues(name: string): Float32Array {
+    const { data } = this.#carried.get(name)!;
+    return Float32Array.from(data as ArrayLike<number | bigint>, Number);
   }
 
   /** What no kernel touches, as it is after `step` steps. */

@@ -15,6 +15,7 @@ import type { Collective } from '../../dist/collective.ts';
 import { dividedAmong, ownShare } from '../../dist/share.ts';
 import { type Change, describeChange, type RunSettings, runSettings } from '../changes.ts';
 import { batchCounters } from '../counters.ts';
+import { evaluationsOf } from '../evaluations.ts';
 import { chunkSize, traceLoss } from '../plan.ts';
 import { agreedBeginning, checkAgreement, shareState } from '../ranks.ts';
 import { scheduleOf, warmupWarning } from '../schedule.ts';
@@ -170,7 +171,7 @@ async function lead(options: TrainOptions, parts: RankParts): Promise<TrainResul
 }
 
 /** Another rank: takes the same steps, and writes nothing. */
-async function follow({ recipe }: TrainOptions, parts: RankParts): Promise<TrainResult> {
+async function follow({ recipe, evaluations = [] }: TrainOptions, parts: RankParts): Promise<TrainResult> {
   const { shared, signal } = parts;
   const began = performance.now();
   const { session } = await parts.open();
@@ -184,6 +185,17 @@ async function follow({ recipe }: TrainOptions, parts: RankParts): Promise<Train
       ...(recipe.gradClip === undefined ? {} : { gradClip: recipe.gradClip }),
       batch: recipe.batch,
       ...beginning,
+      evaluations: evaluationsOf(
+        evaluations,
+        {
+          ...{ group: shared.group, session, end: beginning.end },
+          batchesPerEpoch: shared.source.batchesPerEpoch,
+          weights: recipe.model.weights,
+          // Rank 0 has it.
+          carried: () => [],
+        },
+        async () => {},
+      ),
       row: () => {},
       save: async () => {},
       stopRequested: () => signal.requested,
