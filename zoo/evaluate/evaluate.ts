@@ -11,15 +11,17 @@ import type { Executor } from '../run/devices.ts';
 import { type Encoder, openEncoder, pictureTower } from '../run/encoder.ts';
 import { digestWeights } from '../weights/adapter-file.ts';
 import type { WeightSource } from '../weights/source.ts';
+import type { Matrix } from './data/feature-files.ts';
 import { openData, testSplit, trainSplit } from './data/open.ts';
 import type { OpenedData } from './data/types.ts';
 import { PictureEncoder } from './encode/pictures.ts';
 import { encodeSet, type Part, type SetFeatures } from './encode/pieces.ts';
+import { type TextOptions, textRows } from './encode/texts.ts';
 import { digestOf, entryIdentity } from './identity.ts';
 import { type Prompts, promptsOf } from './prompts.ts';
 import { type Result, type Task, taskNames } from './results.ts';
 import { type Baselines, withRobustness } from './robustness.ts';
-import { type EncodedSet, learns, type Measured, readable, setTasks } from './set-tasks.ts';
+import { candidatesOf, type EncodedSet, learns, type Measured, readable, setTasks } from './set-tasks.ts';
 import type { SuiteEntry } from './suite.ts';
 import type { KnnOptions } from './tasks.ts';
 
@@ -54,6 +56,7 @@ interface Prepared {
   readonly task: Task;
   readonly test: EncodedSet;
   readonly train?: EncodedSet;
+  readonly candidates: Matrix | undefined;
 }
 
 /** What was opened and is known of the model, for all data sets. */
@@ -113,14 +116,10 @@ class Evaluation {
     return set;
   }
 
-  async evaluate({ entry, task, test, train }: Prepared): Promise<Evaluated> {
-    const { model, weights, executor, knn, C, notify, keep, cache } = this.#options;
+  async evaluate({ entry, task, test, train, candidates }: Prepared): Promise<Evaluated> {
+    const { model, weights, executor, knn, C, notify, keep } = this.#options;
     const measured = await setTasks[task](test, {
-      texts: {
-        encoder: () => this.#textEncoder(),
-        identity: this.#textIdentity(),
-        cache,
-      },
+      candidates,
       device: async () => (executor.kind === 'device' ? executor.device : undefined),
       keep,
       knn,
@@ -162,8 +161,13 @@ class Evaluation {
 
   #textEncoder(): Promise<Encoder> {
     const { executor, model, weights, keep } = this.#options;
-    this.#texts ??= openEncoder(executor, model, weights).then(keep);
+    this.#texts ??= openEncoder(executor, model, weights, { rows: textRows }).then(keep);
     return this.#texts;
+  }
+
+  get texts(): TextOptions {
+    const { cache, group } = this.#options;
+    return { encoder: () => this.#textEncoder(), identity: this.#textIdentity(), cache, group };
   }
 
   #textIdentity(): string {
@@ -200,7 +204,8 @@ export async function evaluateSuite(
     const test = await evaluation.encode(opened);
     const train = learned && (await evaluation.encode(learned));
     if (test === undefined || (learned !== undefined && train === undefined)) return undefined;
-    return { entry, task, test, ...(train === undefined ? {} : { train }) };
+    const candidates = await candidatesOf(task, test, evaluation.texts);
+    return { entry, task, test, candidates, ...(train === undefined ? {} : { train }) };
   };
   // Everything is encoded before anything is computed that the other ranks would wait for.
   const sets = [];
