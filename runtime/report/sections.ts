@@ -180,7 +180,7 @@ function resultsOfSeveral(runs: readonly RunReport[]): Html {
 
 function evaluationPart(runs: readonly RunReport[]): Html {
   if (runs.every((run) => run.evaluations.length === 0))
-    return html`<p>None of these folders holds results. <code>zooc evaluate … --out RUN/NAME.json</code> writes them where a report finds them, with pictures that were told wrong.</p>`;
+    return html`<p>None of these folders holds results. <code>zooc evaluate … --out RUN/NAME.json</code> writes them where a report finds them.</p>`;
   return runs.length === 1 ? resultsOfOne(runs[0]!.evaluations) : resultsOfSeveral(runs);
 }
 
@@ -202,7 +202,7 @@ function wrongParts(runs: readonly RunReport[]): Html[] {
   );
   if (parts.length > 0) return parts;
   return [
-    html`<p>No evaluation has left pictures that were told wrong. Results beside the run (<code>NAME.json</code>) may hold them: under <code>wrong</code>, as inlined pictures with their truth and what was found best.</p>`,
+    html`<p>No evaluation has left pictures that were told wrong here; those of <code>zooc evaluate … --out RUN/NAME.json</code> are in <code>NAME.html</code>. Results beside the run may hold some: under <code>wrong</code>, as inlined pictures with their truth and what was found best.</p>`,
   ];
 }
 
