@@ -10,11 +10,14 @@ import { lowerGraph, type OutputPlace } from './kernels/lowering/lower.ts';
 import { Storages } from './kernels/text/view.ts';
 import { blocksMatching } from './model/values/globs.ts';
 import { runPasses } from './passes/index.ts';
+import type { Assembled } from './plan/assemble.ts';
 import { checkInputsAndResults } from './plan/fit.ts';
 import { makePlan } from './plan/make-plan.ts';
+import { cutAtReady } from './plan/ready.ts';
 import { type ChunkedPart, type CutTensor, chunkSections } from './plan/sections.ts';
 import type { VerifiedPlan } from './plan/types.ts';
-import type { UpdateOptions } from './plan/update.ts';
+import { type UpdateOptions, updatedParts } from './plan/update.ts';
+import { leastPart, partElements } from './shards.ts';
 
 interface ChunkedCompileOptions extends CompileOptions {
   /** Pairs in a chunk; `batch` is a multiple of it. */
@@ -22,6 +25,10 @@ interface ChunkedCompileOptions extends CompileOptions {
   readonly training: UpdateOptions;
   /** Elements of a matrix of pairs from which the loss is computed in strips. */
   readonly strips?: number;
+  /** How many run the plan together, and exchange gradients while they compute others. */
+  readonly ranks?: number;
+  /** Bytes of gradients that they exchange at once. */
+  readonly bucket?: number;
 }
 
 /**
@@ -32,7 +39,7 @@ interface ChunkedCompileOptions extends CompileOptions {
  * @throws DiagnosticError Z604, Z605 (the device cannot hold it), Z614 (the objective cannot be cut)
  */
 export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompileOptions): VerifiedPlan {
-  const { profile, training, remat = [], strips } = options;
+  const { profile, training, remat = [], strips, ranks = 1 } = options;
   const cut = cutAtGather(whole, chunk, {
     trainable: training.trainable,
     ...(remat.length === 0 ? {} : { remat: blocksMatching(remat) }),
@@ -85,12 +92,24 @@ export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompi
         bytes: t.bytes * repeat,
       })),
     ),
-    sections: chunkSections(
-      parts.map((p) => ({ name: p.name, steps: p.kernels.length })),
-      tensors,
-      repeat,
-    ),
+    sections: (assembled) => {
+      const lengths = parts.map((p) => ({ name: p.name, steps: p.kernels.length }));
+      const sections = chunkSections(lengths, tensors, repeat)(assembled);
+      return ranks === 1 ? sections : cutAtReady(sections, assembled, pieceBytes(assembled, options));
+    },
   });
+}
+
+/** Bytes of the gradients that ranks add up at once. */
+function pieceBytes({ buffers }: Pick<Assembled, 'buffers'>, options: ChunkedCompileOptions): number {
+  const { training, ranks = 1, bucket, profile } = options;
+  const elements = buffers.find((b) => b.role === 'gradients')!.bytes / 4;
+  const { part = partElements(elements, ranks, leastPart, bucket) } = updatedParts(
+    training,
+    elements,
+    profile,
+  );
+  return 4 * part * ranks;
 }
 
 function cutTensors({ encode, trained }: ChunkedGraphs): CutTensor[] {

@@ -240,6 +240,8 @@ export interface Recipe {
   readonly batchNorm?: 'sync';
   /** What gradients cross between ranks as; f32 by default. */
   readonly wire?: 'f16';
+  /** On several ranks, each keeps its parts of what the optimizer keeps, and updates those weights alone. */
+  readonly shard?: 'optimizer';
   /** Bounds applied to scalar weights after each step. */
   readonly clamps: readonly { readonly weight: string; readonly min: number; readonly max: number }[];
   readonly remat: readonly string[];

@@ -15,7 +15,15 @@ import type { Storage, View } from '../kernels/text/view.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { type ArenaLayout, layOut } from './layout.ts';
 import { type MemoryPlan, planMemory } from './memory.ts';
-import type { BufferRole, PlanBinding, PlanBuffer, PlanPipeline, PlanStep, RankMean } from './types.ts';
+import type {
+  BufferRole,
+  PlanBinding,
+  PlanBuffer,
+  PlanPipeline,
+  PlanStep,
+  RankMean,
+  RankParts,
+} from './types.ts';
 
 export interface Assembled {
   readonly buffers: readonly PlanBuffer[];
@@ -24,6 +32,8 @@ export interface Assembled {
   readonly steps: readonly PlanStep[];
   /** What ranks exchange, by the number of the step behind which they do. */
   readonly means: ReadonlyMap<number, RankMean>;
+  /** What ranks hand each other, by the number of steps behind which they do. */
+  readonly parts: ReadonlyMap<number, RankParts>;
   readonly workspace: MemoryPlan;
   /** Buffer id and byte offset of a named thing: a weight, a gradient, an input or output. */
   locate(role: BufferRole, name: string): { buffer: number; offset: number };
@@ -120,6 +130,11 @@ class Assembler {
   range({ storage, offset, shape }: View): RankMean {
     const { buffer, offset: start } = this.#place(storage);
     return { buffer, offset: start + 4 * offset, bytes: 4 * sizeOf(shape) };
+  }
+
+  /** The place of f32 in parts of so many elements. */
+  parts(storage: Storage, part: number): RankParts {
+    return { ...this.#place(storage), bytes: 4 * storage.elements, part: 4 * part };
   }
 
   #pipeline(name: string, wgsl: string, bindings: PlanPipeline['bindings']): number {
@@ -220,6 +235,9 @@ export function assemble(
       lowered.kernels.flatMap(({ exchanged }, i) =>
         exchanged === undefined ? [] : [[i, assembler.range(exchanged)] as const],
       ),
+    ),
+    parts: new Map(
+      (lowered.handed ?? []).map(({ behind, storage, part }) => [behind, assembler.parts(storage, part)]),
     ),
     workspace,
     locate: (role, name) => assembler.locate(role, name),

@@ -17,7 +17,7 @@ import { checkMemory } from './fit.ts';
 import { type ArenaLayout, arenaOrder, layOut, type Place, type WeightInfo, weightBytes } from './layout.ts';
 import { memoryTable } from './memory.ts';
 import type { BufferRole, Plan, PlanSection, ScalerInfo, Slot, VerifiedPlan, WeightSlot } from './types.ts';
-import { appendUpdate, keptPlaces, type UpdateOptions } from './update.ts';
+import { appendUpdate, keptPlaces, type UpdateOptions, updatedParts } from './update.ts';
 import { verifyPlan } from './verify.ts';
 
 /** A result that the host reads, and where it lies. */
@@ -104,10 +104,16 @@ function arenasOf(weights: readonly WeightInfo[], request: PlanRequest): Arenas 
       limit,
     );
   const trained = ordered.filter((w) => wanted.has(w.name));
+  const ownArena = (role: BufferRole): ArenaLayout => {
+    const all = lay(trained).parts.reduce((a, b) => a + b, 0) / 4;
+    const { elements } = updatedParts(training!, all, profile);
+    return layOut([{ name: role, bytes: 4 * elements }], alignment, limit);
+  };
   const arenas = new Map<BufferRole, ArenaLayout>([['weights', lay(ordered)]]);
   if (wrt.length > 0) arenas.set('gradients', lay([...trained, ...unread(weights, request)], gradientPrefix));
   if (training) {
-    for (const { role } of keptPlaces(training)) arenas.set(role, lay(trained));
+    for (const { role } of keptPlaces(training))
+      arenas.set(role, training.shard === undefined ? lay(trained) : ownArena(role));
     arenas.set('hyper', layOut([{ name: 'hyper', bytes: 256 }], alignment, limit));
   }
   if (mixed) {
@@ -138,16 +144,36 @@ function halved({ places, parts }: ArenaLayout): ArenaLayout {
   return { places: new Map([...places].map(half)), parts: parts.map((bytes) => bytes / 2) };
 }
 
-/** What the optimizer keeps of each trainable weight, weight by weight. */
+/**
+ * What the optimizer keeps of each trainable weight, weight by weight; where ranks divide it, by its place in the
+ * arena.
+ */
 function keptSlots(training: UpdateOptions, weights: readonly WeightInfo[], { locate }: Assembled): Slot[] {
   const places = keptPlaces(training);
+  const place = (role: BufferRole, name: string) =>
+    training.shard === undefined
+      ? locate(role, name)
+      : { buffer: locate(role, role).buffer, offset: locate('gradients', gradientPrefix + name).offset };
   return weights
     .filter((w) => w.trainable)
     .flatMap(({ name, shape }) =>
       places.map(
-        ({ prefix, role }): Slot => ({ name: prefix + name, dtype: 'f32', shape, ...locate(role, name) }),
+        ({ prefix, role }): Slot => ({ name: prefix + name, dtype: 'f32', shape, ...place(role, name) }),
       ),
     );
+}
+
+function keptOf(
+  { profile }: PlanRequest,
+  training: UpdateOptions,
+  weights: readonly WeightInfo[],
+  assembled: Assembled,
+): Pick<Plan, 'optimizer' | 'shard'> {
+  const kept = keptSlots(training, weights, assembled);
+  if (training.shard === undefined) return { optimizer: kept };
+  const { rank, ranks } = training.shard;
+  const elements = assembled.buffers.find((b) => b.role === 'gradients')!.bytes / 4;
+  return { shard: { rank, ranks, part: updatedParts(training, elements, profile).part!, kept } };
 }
 
 function scalerOf(lossScale: 'dynamic' | number, { locate }: Assembled): ScalerInfo {
@@ -206,7 +232,7 @@ function planOf(
         trainable: w.trainable,
       }),
     ),
-    ...(training === undefined ? {} : { optimizer: keptSlots(training, weights, assembled) }),
+    ...(training === undefined ? {} : keptOf(request, training, weights, assembled)),
     ...(training?.lossScale === undefined ? {} : { scaler: scalerOf(training.lossScale, assembled) }),
     inputs: leavesOf(graphs, 'input')
       .filter(({ attrs }) => attrs.name !== lossScaleInput && !inner?.has(attrs.name))

@@ -30,7 +30,7 @@ export function chunkSections(
   tensors: readonly CutTensor[],
   repeat: number,
 ): (assembled: Assembled) => PlanSection[] {
-  return ({ locate, buffers, steps, means }) => {
+  return ({ locate, buffers, steps, means, parts: handed }) => {
     const io = (name: string): BufferRange => locate('io', name);
     const features = (name: string): BufferRange => locate('features', name);
     const copies = {
@@ -65,8 +65,19 @@ export function chunkSections(
       return cutAtMeans(whole, means);
     });
     const none = { clears: [], before: [], after: [] };
-    return [...sections, { name: 'update', first: end, end: steps.length, repeat: 1, ...none }];
+    const update: PlanSection = { name: 'update', first: end, end: steps.length, repeat: 1, ...none };
+    return [...sections, ...(handed.size === 0 ? [update] : cutAtParts(update, handed))];
   };
+}
+
+/** A section in parts, each of which ends where ranks hand each other something. */
+function cutAtParts(whole: PlanSection, handed: Assembled['parts']): PlanSection[] {
+  let first = whole.first;
+  return [...handed].map(([end, parts]) => {
+    const section = { ...whole, first, end, parts };
+    first = end;
+    return section;
+  });
 }
 
 /** A section in parts, each of which but the last ends where ranks exchange something. */

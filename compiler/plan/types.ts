@@ -8,6 +8,7 @@
  */
 import type { DType, Range } from '../graph/types.ts';
 import type { ScheduleChoice } from '../kernels/text/kernel.ts';
+import type { Rank } from '../shards.ts';
 
 export type BufferRole =
   /** Parameters and model buffers (batch-norm statistics), in place across runs. */
@@ -104,6 +105,29 @@ export interface RankMean extends BufferRange {
   readonly bytes: number;
 }
 
+/** Gradients (f32) that ranks add up at once. */
+export interface GradientPiece extends BufferRange {
+  readonly bytes: number;
+}
+
+/** f32 in parts that belong to the ranks in turn. */
+export interface RankParts extends BufferRange {
+  readonly bytes: number;
+  /** Bytes of a part; the last one may be shorter. */
+  readonly part: number;
+}
+
+/** How ranks divide what the optimizer keeps, see `ownParts`. */
+export interface Shard extends Rank {
+  /** Elements of a part of the arena. */
+  readonly part: number;
+  /**
+   * What all ranks together keep, as `Plan.optimizer` has it: offsets are those of the whole arena, of which the
+   * buffer holds this rank's parts one behind the other.
+   */
+  readonly kept: readonly Slot[];
+}
+
 /** Bytes copied between two buffers; one side moves on by as many at every repetition of its section. */
 export interface ChunkCopy {
   readonly from: BufferRange;
@@ -129,6 +153,10 @@ export interface PlanSection {
   readonly after: readonly ChunkCopy[];
   /** What ranks exchange behind it. */
   readonly mean?: RankMean;
+  /** Behind it, a rank has its own parts of these and receives those of the others. */
+  readonly parts?: RankParts;
+  /** Gradients that are complete behind its last repetition of a rank, which adds them up from then on. */
+  readonly ready?: readonly GradientPiece[];
 }
 
 /** The state of the loss scale: kept across steps, saved in checkpoints. */
@@ -177,6 +205,8 @@ export interface Plan {
    * `ema.<weight>`, which begins as the weight.
    */
   readonly optimizer?: readonly Slot[];
+  /** In place of `optimizer`, where ranks divide it. */
+  readonly shard?: Shard;
   /** Training in mixed precision. */
   readonly scaler?: ScalerInfo;
   readonly inputs: readonly InputSlot[];

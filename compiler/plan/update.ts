@@ -3,11 +3,13 @@ import { fail } from '../../grammar/diagnostics.ts';
 import type { DType } from '../graph/types.ts';
 import type { Lowered } from '../kernels/lowering/lower.ts';
 import type { Storage, Storages } from '../kernels/text/view.ts';
+import { normBlock } from '../kernels/update/gradient-norm.ts';
 import { scalerElements } from '../kernels/update/loss-scale.ts';
 import { updateKernels } from '../kernels/update/update.ts';
 import type { RateRun } from '../kernels/update/update-spec.ts';
 import { averagePrefix, momentPrefixes, rateOf, type UpdateRates, type UpdateRule } from '../optimizers.ts';
 import type { DeviceProfile } from '../profile.ts';
+import { type OwnPart, ownParts, partElements, type Rank } from '../shards.ts';
 import { type Arenas, mebibytes } from './assemble.ts';
 import type { ArenaLayout, WeightInfo } from './layout.ts';
 import type { BufferRole } from './types.ts';
@@ -22,6 +24,8 @@ export interface UpdateOptions extends UpdateRates {
   readonly clip?: number;
   /** The loss scale of mixed precision: `dynamic`, or one that stays. Without it gradients carry none. */
   readonly lossScale?: 'dynamic' | number;
+  /** This rank keeps its parts of what the optimizer keeps, among others that keep theirs; `bucket` in bytes. */
+  readonly shard?: Rank & { readonly bucket?: number };
   /** Bounds of scalar weights, applied behind each step. */
   readonly clamps: readonly { readonly weight: string; readonly min: number; readonly max: number }[];
 }
@@ -33,6 +37,27 @@ const momentRoles = ['moment1', 'moment2'] as const;
 export function keptPlaces({ rule, ema }: Pick<UpdateOptions, 'rule' | 'ema'>) {
   const moments = momentPrefixes(rule).map((prefix, i) => ({ prefix, role: momentRoles[i]! }));
   return ema === undefined ? moments : [...moments, { prefix: averagePrefix, role: 'average' as const }];
+}
+
+/** What of the trained weights a step updates here. */
+export interface UpdatedParts {
+  readonly parts: readonly OwnPart[];
+  /** Elements of them together. */
+  readonly elements: number;
+  /** Elements of a part, where ranks divide them. */
+  readonly part?: number;
+}
+
+/** @param elements of the arena */
+export function updatedParts(
+  { shard }: Pick<UpdateOptions, 'shard'>,
+  elements: number,
+  profile: DeviceProfile,
+): UpdatedParts {
+  if (shard === undefined) return { parts: [{ start: 0, elements, kept: 0 }], elements };
+  const part = partElements(elements, shard.ranks, normBlock(elements, profile), shard.bucket);
+  const parts = ownParts(elements, part, shard);
+  return { parts, elements: parts.reduce((sum, p) => sum + p.elements, 0), part };
 }
 
 export function appendUpdate(
@@ -53,17 +78,20 @@ export function appendUpdate(
     );
   }
   const elements = bytes / 4;
+  const own = updatedParts(options, elements, profile);
   const arena = (role: BufferRole & Storage['place'], size: number, dtype: DType = 'f32'): Storage =>
     storages.make({ dtype, elements: size, label: role, place: role });
-  const kernels = updateKernels({
-    weights: arena('weights', elements),
+  const arenaOfWeights = arena('weights', elements);
+  const { squares, partials, moves } = updateKernels({
+    weights: arenaOfWeights,
     gradients: arena('gradients', elements),
-    moments: momentPrefixes(options.rule).map((_, i) => arena(momentRoles[i]!, elements)),
+    moments: momentPrefixes(options.rule).map((_, i) => arena(momentRoles[i]!, own.elements)),
     ...(options.ema === undefined
       ? {}
-      : { average: { storage: arena('average', elements), decay: options.ema } }),
+      : { average: { storage: arena('average', own.elements), decay: options.ema } }),
     hyper: arena('hyper', 64),
     elements,
+    parts: own.parts,
     rule: options.rule,
     rates: rateRuns(options, weights, arenas.get('weights')!, elements),
     clip: options.clip !== undefined,
@@ -72,7 +100,7 @@ export function appendUpdate(
       : {
           mixed: {
             scaler: arena('scaler', scalerElements),
-            halves: arena('halves', elements, 'f16'),
+            ...(options.shard ? {} : { halves: arena('halves', elements, 'f16') }),
             dynamic: options.lossScale === 'dynamic',
           },
         }),
@@ -91,7 +119,17 @@ export function appendUpdate(
     profile,
     scratch: (elements, dtype, label) => storages.make({ dtype, elements, label, place: 'workspace' }),
   });
-  return { setup: lowered.setup, kernels: [...lowered.kernels, ...kernels] };
+  const kernels = [...lowered.kernels, ...squares, ...moves];
+  if (own.part === undefined) return { setup: lowered.setup, kernels };
+  const handed = [
+    {
+      behind: lowered.kernels.length + squares.length,
+      storage: partials,
+      part: own.part / normBlock(elements, profile),
+    },
+    { behind: kernels.length, storage: arenaOfWeights, part: own.part },
+  ];
+  return { setup: lowered.setup, kernels, handed };
 }
 
 /** Rates along the arena: weights with the same ones lie side by side. */

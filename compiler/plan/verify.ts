@@ -3,6 +3,8 @@
  * no dispatch binds overlapping bytes that it may write. Only verified plans reach a device, by type.
  */
 import type { DeviceProfile } from '../profile.ts';
+import { ownParts } from '../shards.ts';
+import { touches } from './ready.ts';
 import {
   type BufferRange,
   type ChunkCopy,
@@ -67,7 +69,45 @@ function sectionFault(plan: Plan, section: PlanSection, first: number): string |
     const fault = copyFault(plan, copy, repeat);
     if (fault) return fault;
   }
+  if (section.parts && !holds(plan, section.parts, section.parts.bytes, section.parts.part))
+    return 'parts of ranks pass the end of their buffer';
   return undefined;
+}
+
+/** Whether a buffer holds bytes, which are whole numbers of f32, as are their parts. */
+function holds({ buffers }: Plan, { buffer, offset }: BufferRange, bytes: number, part = 4): boolean {
+  const whole = [offset, bytes, part].every((n) => n >= 0 && n % 4 === 0) && part > 0;
+  return whole && offset + bytes <= (buffers[buffer]?.bytes ?? -1);
+}
+
+/** What ranks divide lies in the arena of gradients, and this rank's parts of it in the buffer that keeps them. */
+function verifyShard(plan: Plan): void {
+  if (plan.shard === undefined) return;
+  const { part, kept } = plan.shard;
+  const arena = plan.buffers.find((b) => b.role === 'gradients')!;
+  const own = ownParts(arena.bytes / 4, part, plan.shard).reduce((sum, p) => sum + p.elements, 0);
+  for (const { name, buffer, offset, shape } of kept) {
+    const bytes = 4 * shape.reduce((a, b) => a * b, 1);
+    if (!holds(plan, { buffer, offset: 0 }, 4 * own) || !holds(plan, { buffer: arena.id, offset }, bytes))
+      throw new Error(`${name} passes the end of what ranks divide`);
+  }
+}
+
+/** Gradients that are exchanged early are all of them, each once, and no step touches them any more but the update. */
+function verifyReady({ buffers, steps }: Plan, sections: readonly PlanSection[]): void {
+  const found = sections.flatMap(({ ready = [], end }) => ready.map((piece) => ({ piece, end })));
+  if (found.length === 0) return;
+  const arena = buffers.find((b) => b.role === 'gradients')!;
+  const update = sections.find(({ name }) => name === 'update')!.first;
+  let at = 0;
+  for (const { piece, end } of found.sort((a, b) => a.piece.offset - b.piece.offset)) {
+    if (piece.buffer !== arena.id || piece.offset !== at)
+      throw new Error('gradients are exchanged twice or never');
+    at += piece.bytes;
+    if (steps.slice(end, update).some((step) => touches(step, piece)))
+      throw new Error('gradients are exchanged before they are complete');
+  }
+  if (at !== arena.bytes) throw new Error('gradients are exchanged twice or never');
 }
 
 function verifySections(plan: Plan): void {
@@ -79,6 +119,7 @@ function verifySections(plan: Plan): void {
     first = section.end;
   }
   if (first !== plan.steps.length) throw new Error("the plan's sections leave steps out");
+  verifyReady(plan, plan.sections);
 }
 
 /** Throws (a defect of ours) at the first fault. */
@@ -92,6 +133,7 @@ export function verifyPlan(plan: Plan, profile: DeviceProfile): VerifiedPlan {
     if (fault) throw new Error(`the plan's step ${step.label} is wrong: ${fault}`);
   }
   verifySections(plan);
+  verifyShard(plan);
   for (const slot of [...stateSlots(plan), ...plan.inputs, ...plan.outputs]) {
     const bytes = 4 * slot.shape.reduce((a, b) => a * b, 1);
     if (slot.offset + bytes > plan.buffers[slot.buffer]!.bytes)

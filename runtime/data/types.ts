@@ -6,6 +6,8 @@
  * workers and however often the run was cut. It may decode ahead of the consumer; `cursor()` speaks of what
  * was handed out, not of what was read ahead.
  */
+
+import type { DropCounts } from '../drops.ts';
 import type { HostArray } from '../types.ts';
 
 /** A place in the stream of batches, as plain JSON: the batch that `next()` would hand out now. */
@@ -16,9 +18,12 @@ export interface DataCursor {
   readonly batch: number;
   /** Seed of the order and the augmentations; a cursor only fits a source with this seed. */
   readonly seed: number;
-  /** Of streams: where each lane stands (`sources/streams/lane.ts`). */
-  readonly lanes?: readonly (readonly [shard: number, before: number, given: number])[] | undefined;
+  /** Of streams: where each lane stands; null for one that other ranks read. */
+  readonly lanes?: readonly (LanePlace | null)[] | undefined;
 }
+
+/** Shard, samples before and samples given, as `sources/streams/lane.ts` has them, and the same of its spare. */
+export type LanePlace = readonly [number, number, number, number, number, number];
 
 /** Values of inputs by name. */
 export type Feeds = ReadonlyMap<string, HostArray>;
@@ -31,6 +36,8 @@ export interface Batch {
   readonly inputs: Feeds;
   /** Samples that could not be read and were replaced by others, in this batch. */
   readonly skipped: number;
+  /** The same by kind; absent where there are none. */
+  readonly skippedBy?: DropCounts;
   /** Samples with a text that another one before has, too; absent where no text is fed. */
   readonly repeatedTexts?: number;
   /** Of a rank's own rows: a number for the text of each, by input that is fed texts; equal for equal texts. */
@@ -41,7 +48,7 @@ export interface Batch {
 
 export interface ShardLosses {
   /** Samples without picture, caption or what else is wanted. */
-  readonly leftOut: number;
+  readonly leftOut: DropCounts;
   /** Shards that could not be read, or not to their end. */
   readonly inError: number;
 }

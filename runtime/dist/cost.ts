@@ -1,12 +1,14 @@
 /**
  * What a training step costs each of several ranks, by arithmetic over its plan: before a cluster is rented.
  *
- * Computing, copies between device and host, and the network take turns, as in `exchange.ts`. Collectives cost
+ * Computing, copies between device and host, and the network take turns; beside it stands the time where gradients
+ * travel while the last chunk goes back, as in `exchange.ts`. Collectives cost
  * what the textbook's algorithms do (Thakur, Rabenseifner and Gropp 2005): a ring for features and gradients,
  * R - 1 messages one behind the other; recursive doubling for what is small, log2 R.
  */
 import type { Plan, PlanSection } from '../../compiler/plan/types.ts';
-import { bucketBytes } from './exchange.ts';
+import { bucketBytes } from '../../compiler/shards.ts';
+import { bytesAtOnce } from './exchange.ts';
 import type { Wire } from './reduction.ts';
 
 export interface Assumptions {
@@ -57,10 +59,14 @@ export interface StepCost {
   readonly features: number;
   /** Of a rank; `loss` is that of all pairs on every rank. A step that is not cut into chunks is `whole`. */
   readonly work: Readonly<Partial<Record<PlanSection['name'] | 'whole', Work>>>;
-  readonly traffic: Readonly<Record<'features' | 'gradients' | 'statistics' | 'agreement', Traffic>>;
+  readonly traffic: Readonly<
+    Record<'features' | 'gradients' | 'weights' | 'statistics' | 'agreement', Traffic>
+  >;
   readonly seconds: { readonly compute: number; readonly communication: number; readonly total: number };
   /** Time of one rank that takes all chunks, over the time that the ranks take together. */
   readonly efficiency: number;
+  /** The same where gradients are exchanged while others are computed. */
+  readonly overlapped: { readonly seconds: number; readonly efficiency: number };
   /** What of the step every rank spends on the same loss. */
   readonly lossShare: number;
   readonly memory: Plan['memory'];
@@ -82,7 +88,7 @@ function ownOf({ repeat }: PlanSection, ranks: number): number {
  * @param wire how the recipe has gradients cross
  */
 export function costOfStep(
-  plan: Pick<Plan, 'batch' | 'chunk' | 'steps' | 'sections' | 'buffers' | 'memory'>,
+  plan: Pick<Plan, 'batch' | 'chunk' | 'steps' | 'sections' | 'buffers' | 'memory' | 'shard'>,
   ranks: number,
   assumed: Assumptions = usualAssumptions,
   wire?: Wire,
@@ -96,6 +102,8 @@ export function costOfStep(
   const communication = sum(Object.values(traffic).map(({ seconds }) => seconds));
   const total = compute + communication;
   const shared = (work.encode?.seconds ?? 0) + (work.backward?.seconds ?? 0);
+  const efficiencyOf = (seconds: number) => (compute + (ranks - 1) * shared) / (ranks * seconds);
+  const overlapped = total - hiddenSeconds(plan, assumed, traffic.gradients.seconds);
   return {
     ranks,
     batch,
@@ -106,7 +114,8 @@ export function costOfStep(
     work,
     traffic,
     seconds: { compute, communication, total },
-    efficiency: (compute + (ranks - 1) * shared) / (ranks * total),
+    efficiency: efficiencyOf(total),
+    overlapped: { seconds: overlapped, efficiency: efficiencyOf(overlapped) },
     lossShare: (work.loss?.seconds ?? 0) / total,
     memory: plan.memory,
   };
@@ -128,13 +137,40 @@ function workOf(
   return Object.fromEntries([...flops].map(([name, own]) => [name, work(own)]));
 }
 
+/**
+ * What of the exchange of gradients passes while the last chunk goes back: pieces travel one behind the other, each from
+ * when it is complete. Exchanges of statistics wait for those under way.
+ * @param exchange seconds that all of them take
+ */
+function hiddenSeconds(
+  plan: Pick<Plan, 'steps' | 'sections'>,
+  { tflops }: Assumptions,
+  exchange: number,
+): number {
+  const sections = (plan.sections ?? []).filter(({ name }) => name === 'backward');
+  const pieces = sections.flatMap(({ ready }) => ready ?? []);
+  if (pieces.length === 0) return 0;
+  const bytes = sum(pieces.map((piece) => piece.bytes));
+  let compute = 0;
+  let now = 0;
+  let arrived = 0;
+  for (const { ready = [], mean, ...section } of sections) {
+    const own = flopsOf(plan, section) / (tflops * 1e12);
+    compute += own;
+    now += own;
+    if (mean !== undefined) now = Math.max(now, arrived);
+    for (const piece of ready) arrived = Math.max(now, arrived) + (exchange * piece.bytes) / bytes;
+  }
+  return compute + exchange - Math.max(now, arrived);
+}
+
 /** The features of all pairs: what the copies behind the chunks put together. */
 function featureBytes(sections: readonly PlanSection[]): number {
   return sum(sections.flatMap(({ after, repeat }) => after.map(({ bytes }) => bytes * repeat)));
 }
 
 function trafficOf(
-  { sections = [], buffers }: Pick<Plan, 'sections' | 'buffers'>,
+  { sections = [], buffers, shard }: Pick<Plan, 'sections' | 'buffers' | 'shard'>,
   ranks: number,
   { network, networkEfficiency, latency, staging }: Assumptions,
   wire?: Wire,
@@ -155,15 +191,25 @@ function trafficOf(
   const means = sections.flatMap((s) =>
     s.mean === undefined ? [] : [{ bytes: s.mean.bytes, own: ownOf(s, ranks) }],
   );
+  const handed = sections.flatMap(({ parts }) => parts ?? []);
   return {
     // A rank reads its own and writes all.
     features: traffic(features * others, features * (1 + 1 / ranks), cuts * ring),
-    // A rank hands its gradients out and sums a part; all get the sums. Each way once through the host. Pieces are
-    // counted in f32, however they cross.
-    gradients: traffic(
-      2 * crossing * others,
-      crossing * (3 + 1 / ranks),
-      2 * Math.ceil(gradients / bucketBytes) * ring,
+    // A rank hands its gradients out and sums a part; all get the sums, unless each has use for its own alone. Each way
+    // once through the host. Pieces are counted in f32, however they cross.
+    gradients:
+      shard === undefined
+        ? traffic(
+            2 * crossing * others,
+            crossing * (3 + 1 / ranks),
+            2 * Math.ceil(gradients / bucketBytes) * ring,
+          )
+        : traffic(crossing * others, 2 * crossing, Math.ceil(gradients / (4 * shard.part * ranks)) * ring),
+    // In f32, and so is what the norm is summed of: each reads its own and writes all.
+    weights: traffic(
+      sum(handed.map(({ bytes }) => bytes * others)),
+      sum(handed.map(({ bytes }) => bytes * (1 + 1 / ranks))),
+      sum(handed.map(({ bytes, part }) => Math.ceil(bytes / bytesAtOnce(part, ranks)) * ring)),
     ),
     statistics: traffic(
       sum(means.map(({ bytes, own }) => bytes * own)) * ring,

@@ -1,14 +1,26 @@
 /**
  * One training step on several ranks, as a device takes it: each rank encodes its own chunks of the batch, all have
  * the features of all, each computes the loss over them and goes back through its own chunks; the gradients of all are
- * added up, and every rank updates its own copy of the weights in the same way.
+ * added up, and every rank updates its own copy of the weights in the same way. Where ranks divide what the optimizer
+ * keeps, a rank has the sums of its parts alone, updates these, and hands the weights out.
  *
  * A plan in chunks already has these cuts. What lies between two of its sections is all that ranks add.
  */
-import type { BufferRange, Plan, PlanSection, RankMean, Slot } from '../../compiler/plan/types.ts';
+import type {
+  BufferRange,
+  GradientPiece,
+  Plan,
+  PlanSection,
+  RankMean,
+  RankParts,
+  Slot,
+} from '../../compiler/plan/types.ts';
+import { bucketBytes, leastPart, partElements } from '../../compiler/shards.ts';
 import type { Device, Session } from '../types.ts';
 import { bytesOf, type Collective } from './collective.ts';
+import { PieceChain } from './pieces.ts';
 import { openReduction, type Reduction, type Wire } from './reduction.ts';
+import { ShardedState } from './shards.ts';
 
 /** What happens between the sections of a step. */
 export interface StepExchange {
@@ -18,7 +30,13 @@ export interface StepExchange {
   before(name: PlanSection['name'], step: number): Promise<void>;
   /** Called behind a section's repetition that ends with it. */
   mean(range: RankMean, step: number): Promise<void>;
-  /** Milliseconds that the exchange of the last step took, on several ranks. */
+  /** Called behind a section whose last repetition here leaves gradients complete; goes on behind the next ones. */
+  ready(pieces: readonly GradientPiece[], step: number): Promise<void>;
+  /** Called behind a section that ends with it. */
+  hand(parts: RankParts, step: number): Promise<void>;
+  /** What ranks divide of what the optimizer keeps. */
+  readonly kept?: ShardedState;
+  /** Milliseconds that the last step waited for its exchange with nothing left for the device to do, on several ranks. */
   readonly milliseconds?: number;
   close(): void;
 }
@@ -28,11 +46,16 @@ export const alone: StepExchange = {
   share: ({ repeat }) => ({ first: 0, end: repeat }),
   before: async () => {},
   mean: async () => {},
+  ready: async () => {},
+  hand: async () => {},
   close: () => {},
 };
 
-/** Gradients go through the host in pieces of so many bytes, which bounds its memory. */
-export const bucketBytes = 25_000_000;
+/** Bytes of parts that ranks hand each other in one message: whole turns, so that what is short goes in one. */
+export function bytesAtOnce(part: number, ranks: number): number {
+  const turn = part * ranks;
+  return Math.max(1, Math.floor(bucketBytes / turn)) * turn;
+}
 
 /** A range of a plan's memory as a slot, for its bits alone. */
 function rangeOf(name: string, { buffer, offset }: BufferRange, from: number, bytes: number): Slot {
@@ -41,10 +64,12 @@ function rangeOf(name: string, { buffer, offset }: BufferRange, from: number, by
 
 /** The exchange of a plan in chunks, over `group`. */
 export class DeviceExchange implements StepExchange {
+  readonly kept?: ShardedState;
   readonly #group: Collective;
   readonly #session: Session;
   readonly #reduction: Reduction;
   readonly #gradients: Plan['buffers'][number];
+  readonly #pieces: PieceChain;
   #milliseconds = 0;
 
   private constructor(group: Collective, session: Session, reduction: Reduction) {
@@ -52,6 +77,8 @@ export class DeviceExchange implements StepExchange {
     this.#session = session;
     this.#reduction = reduction;
     this.#gradients = gradientsOf(session.plan);
+    if (session.plan.shard !== undefined) this.kept = new ShardedState(group, session);
+    this.#pieces = new PieceChain(reduction, session, this.kept !== undefined);
   }
 
   /** @param session with a training plan in chunks, whose repetitions the ranks divide */
@@ -61,8 +88,12 @@ export class DeviceExchange implements StepExchange {
     session: Session,
     wire?: Wire,
   ): Promise<DeviceExchange> {
-    const most = Math.min(gradientsOf(session.plan).bytes, bucketBytes) / 4;
-    return new DeviceExchange(group, session, await openReduction(group, device, most, wire));
+    const { shard, sections = [] } = session.plan;
+    const ready = sections.flatMap((s) => s.ready ?? []);
+    const pieces = ready.length === 0 ? [gradientsOf(session.plan)] : ready;
+    const longest = Math.max(...pieces.map(({ bytes }) => bytes));
+    const part = shard?.part ?? partElements(longest / 4, group.size, leastPart);
+    return new DeviceExchange(group, session, await openReduction(group, device, part, wire));
   }
 
   get milliseconds(): number {
@@ -76,21 +107,51 @@ export class DeviceExchange implements StepExchange {
   }
 
   async before(name: PlanSection['name'], step: number): Promise<void> {
-    const began = performance.now();
     if (name === 'encode') this.#milliseconds = 0;
-    else if (name === 'loss') await this.#gather(`the features of step ${step}`);
+    else if (name === 'loss') await this.#waiting(this.#gather(`the features of step ${step}`));
     else {
       const sections = this.#session.plan.sections!;
       const previous = sections[sections.findIndex((s) => s.name === name) - 1]!;
       // Every rank has the gradients of what stands behind the features: they count once.
       if (previous.name === 'loss' && this.#group.rank > 0) this.#session.clear(this.#gradients.id);
-      if (name === 'update') await this.#reduce(`the gradients of step ${step}`);
+      if (name === 'update') await this.#reduce(step);
     }
-    this.#milliseconds += performance.now() - began;
   }
 
-  async mean(range: RankMean, step: number): Promise<void> {
-    const began = performance.now();
+  mean(range: RankMean, step: number): Promise<void> {
+    return this.#waiting(this.#mean(range, step));
+  }
+
+  async ready(pieces: readonly GradientPiece[], step: number): Promise<void> {
+    for (const { bytes, ...place } of pieces) {
+      const what = gradientsAt(step);
+      await this.#waiting(this.#pieces.begin(rangeOf(what, place, 0, bytes), what));
+    }
+  }
+
+  hand(parts: RankParts, step: number): Promise<void> {
+    return this.#waiting(this.#hand(parts, step));
+  }
+
+  close(): void {
+    this.#reduction.close();
+  }
+
+  /** Counts the time of an exchange in which the device has nothing to do. */
+  async #waiting(exchange: Promise<void>): Promise<void> {
+    let idle: number | undefined;
+    const seen = () => {
+      idle = performance.now();
+    };
+    // Why it fails is told by the exchange, or by who waits next.
+    this.#session.finish().then(seen, () => {});
+    await exchange;
+    if (idle !== undefined) this.#milliseconds += performance.now() - idle;
+  }
+
+  async #mean(range: RankMean, step: number): Promise<void> {
+    // One exchange at a time, in the same order on all ranks.
+    await this.#pieces.end(gradientsAt(step));
     const what = `the statistics of step ${step}`;
     const slot = rangeOf(what, range, 0, range.bytes);
     const own = await this.#session.readSlot(slot);
@@ -103,11 +164,30 @@ export class DeviceExchange implements StepExchange {
       return sum / this.#group.size;
     });
     this.#session.writeSlot(slot, mean);
-    this.#milliseconds += performance.now() - began;
   }
 
-  close(): void {
-    this.#reduction.close();
+  async #hand({ buffer, offset, bytes, part }: RankParts, step: number): Promise<void> {
+    const { rank, size } = this.#group;
+    const what = `the weights of step ${step}`;
+    const turn = size * part;
+    const longest = bytesAtOnce(part, size);
+    for (let at = 0; at < bytes; at += longest) {
+      const held = Math.min(longest, bytes - at);
+      const turns = Math.ceil(held / turn);
+      const place = (from: number, end: number) =>
+        rangeOf(what, { buffer, offset: offset + at }, from, end - from);
+      const sent = new Float32Array((turns * part) / 4);
+      const from = rank * part;
+      const end = Math.min(held, (turns - 1) * turn + from + part);
+      if (from < end) {
+        const own = (await this.#session.readSlot(place(from, end))) as Float32Array;
+        for (let t = 0; t < turns; t++)
+          sent.set(own.subarray((t * turn) / 4, (t * turn + part) / 4), (t * part) / 4);
+      }
+      const all = new Float32Array(size * sent.length);
+      await this.#group.allGather(what, bytesOf(sent), bytesOf(all));
+      this.#session.writeSlot(place(0, held), byTurns(all, size, turns).subarray(0, held / 4));
+    }
   }
 
   /** Every rank gets the features of all chunks. */
@@ -123,15 +203,30 @@ export class DeviceExchange implements StepExchange {
     }
   }
 
-  /** Adds the gradients of all ranks up, piece by piece. */
-  async #reduce(what: string): Promise<void> {
-    const { id, bytes } = this.#gradients;
+  /** All gradients of all ranks are added up, piece by piece: those that were begun with, or all. */
+  async #reduce(step: number): Promise<void> {
+    const { id: buffer, bytes } = this.#gradients;
     const piece = 4 * this.#reduction.piece;
-    for (let at = 0; at < bytes; at += piece) {
-      const range = rangeOf(what, { buffer: id, offset: 0 }, at, Math.min(piece, bytes - at));
-      await this.#reduction.add(this.#session, range, what);
-    }
+    const early = this.#session.plan.sections!.some(({ ready }) => ready !== undefined);
+    for (let offset = 0; offset < bytes && !early; offset += piece)
+      await this.ready([{ buffer, offset, bytes: Math.min(piece, bytes - offset) }], step);
+    await this.#waiting(this.#pieces.end(gradientsAt(step)));
   }
+}
+
+const gradientsAt = (step: number) => `the gradients of step ${step}`;
+
+/** What lies by ranks, the turns of each one behind the other, as turns of all. */
+function byTurns(all: Float32Array, ranks: number, turns: number): Float32Array {
+  if (turns === 1) return all;
+  const part = all.length / ranks / turns;
+  const found = new Float32Array(all.length);
+  for (let rank = 0; rank < ranks; rank++)
+    for (let turn = 0; turn < turns; turn++) {
+      const from = (rank * turns + turn) * part;
+      found.set(all.subarray(from, from + part), (turn * ranks + rank) * part);
+    }
+  return found;
 }
 
 function gradientsOf(plan: Plan): Plan['buffers'][number] {

@@ -9,35 +9,42 @@ import type { DType } from '../../compiler/graph/types.ts';
 import type { Recipe } from '../../compiler/model/types.ts';
 import { Expressions } from '../../compiler/ops/expressions.ts';
 import type { Slot } from '../../compiler/plan/types.ts';
-import type { Device, Session } from '../types.ts';
+import type { Device, HostArray, Session } from '../types.ts';
 import { bytesOf, type Collective } from './collective.ts';
 
 export type Wire = NonNullable<Recipe['wire']>;
 
+/**
+ * Adds pieces up in steps, so that one may be read while another travels. Each step submits what it asks of the device
+ * at once, so that pieces may follow each other before a promise is settled.
+ */
 export interface Reduction {
   /** Elements of a piece at most: a part for each rank. */
   readonly piece: number;
   /**
-   * Overwrites a range of a session's memory with its sum over all ranks.
-   * @param range f32 [n], as long on every rank
+   * Reads a piece as it crosses.
+   * @param range f32 [n] of a session's memory, as long on every rank
    */
-  add(session: Session, range: Slot, what: string): Promise<void>;
+  take(session: Session, range: Slot): Promise<HostArray>;
+  /** Hands a piece out, and adds up this rank's part of it. @returns the sum, on its way to the host */
+  sum(taken: HostArray, what: string): Promise<{ readonly sum: Promise<HostArray> }>;
+  /** Overwrites the range with the sums of all ranks. */
+  share(sum: HostArray, session: Session, range: Slot, what: string): Promise<void>;
+  /** In place of both: overwrites this rank's part of the range alone; the others are nothing any more. */
+  keep(taken: HostArray, session: Session, range: Slot, what: string): Promise<void>;
   close(): void;
 }
 
-/** Elements of a rank's part of a piece: a multiple of these. */
-const partOf = 64;
-
 type Opener = Pick<Device, 'open' | 'profile'>;
 
-/** @param most elements that a piece should have at most, and need not have more */
+/** @param part elements of a rank's part of a piece, a multiple of `leastPart` */
 export async function openReduction(
   group: Collective,
   device: Opener,
-  most: number,
+  part: number,
   wire?: Wire,
 ): Promise<Reduction> {
-  const shape = [group.size, Math.ceil(most / group.size / partOf) * partOf] as const;
+  const shape = [group.size, part] as const;
   return wire === 'f16'
     ? HalfReduction.open(group, device, shape)
     : new FloatReduction(group, shape, await openSum(device, shape));
@@ -67,6 +74,20 @@ function openSum(device: Opener, shape: Parts): Promise<Session> {
   }));
 }
 
+/** A rank's part of a range of a piece; undefined where the range ends before it. */
+function ownOf(range: Slot, rank: number, part: number): Slot | undefined {
+  const start = rank * part;
+  const elements = Math.min(part, range.shape[0]! - start);
+  return elements <= 0 ? undefined : { ...range, offset: range.offset + 4 * start, shape: [elements] };
+}
+
+/** Copies the beginning of an output. @param to undefined: nothing */
+function copyOutput(from: Session, name: string, session: Session, to: Slot | undefined): void {
+  if (to === undefined) return;
+  const output = from.plan.outputs.find((o) => o.name === name)!;
+  session.copyFrom(from, { ...output, shape: to.shape }, to);
+}
+
 class FloatReduction implements Reduction {
   readonly piece: number;
   readonly #group: Collective;
@@ -78,17 +99,35 @@ class FloatReduction implements Reduction {
     this.#sum = sum;
   }
 
-  async add(session: Session, range: Slot, what: string): Promise<void> {
-    const own = await session.readSlot(range);
+  async take(session: Session, range: Slot): Promise<Float32Array> {
     const sent = new Float32Array(this.piece);
-    sent.set(own);
+    sent.set(await session.readSlot(range));
+    return sent;
+  }
+
+  async sum(taken: HostArray, what: string): Promise<{ sum: Promise<HostArray> }> {
+    await this.#scatter(taken, what);
+    return { sum: this.#sum.read('sum') };
+  }
+
+  async share(sum: HostArray, session: Session, range: Slot, what: string): Promise<void> {
+    const all = new Float32Array(this.piece);
+    await this.#group.allGather(what, bytesOf(sum), bytesOf(all));
+    session.writeSlot(range, all.subarray(0, range.shape[0]));
+  }
+
+  async keep(taken: HostArray, session: Session, range: Slot, what: string): Promise<void> {
+    await this.#scatter(taken, what);
+    const { rank, size } = this.#group;
+    copyOutput(this.#sum, 'sum', session, ownOf(range, rank, this.piece / size));
+  }
+
+  /** Leaves the sum of this rank's part in the session's output. */
+  async #scatter(taken: HostArray, what: string): Promise<void> {
     const parts = new Float32Array(this.piece);
-    await this.#group.allToAll(what, bytesOf(sent), bytesOf(parts));
+    await this.#group.allToAll(what, bytesOf(taken), bytesOf(parts));
     this.#sum.writeInput('parts', parts);
     this.#sum.run();
-    const sum = await this.#sum.read('sum');
-    await this.#group.allGather(what, bytesOf(sum), bytesOf(parts));
-    session.writeSlot(range, parts.subarray(0, own.length));
   }
 
   close(): void {
@@ -104,14 +143,14 @@ function pack(b: Builder, rows: number): number {
 }
 
 /**
- * Packed on the device, so that half the bytes go through the host as well. The sum is rounded before anybody has it,
- * its maker included.
+ * Packed on the device, so that half the bytes go through the host as well. A sum that is handed out is rounded before
+ * anybody has it, its maker included.
  */
 class HalfReduction implements Reduction {
   readonly piece: number;
   readonly #group: Collective;
   readonly #pack: Session;
-  /** What came: its numbers, and their sum over the ranks in halves again. */
+  /** What came: its numbers, their sum over the ranks, and the same in halves again. */
   readonly #unpack: Session;
 
   private constructor(group: Collective, [ranks, elements]: Parts, pack: Session, unpack: Session) {
@@ -130,29 +169,47 @@ class HalfReduction implements Reduction {
       await openLittle(device, own, (b, rows) => ({ packed: pack(b, rows) })),
       await openLittle(device, words, (b, came) => {
         const numbers = b.add('unpack_halves', [came], {});
-        return { numbers, sum: pack(b, new Expressions(b).sum(numbers, [0], true)) };
+        const total = new Expressions(b).sum(numbers, [0], true);
+        return { numbers, total, sum: pack(b, total) };
       }),
     );
   }
 
-  async add(session: Session, range: Slot, what: string): Promise<void> {
+  take(session: Session, range: Slot): Promise<HostArray> {
     const { shape } = range;
     const [own] = this.#pack.plan.inputs;
     // What is left of a longer piece would count in the scale.
     if (shape[0]! < this.piece) this.#pack.clear(own!.buffer);
     this.#pack.copyFrom(session, range, { ...own!, shape });
     this.#pack.run();
-    const sent = await this.#pack.read('packed');
-    const words = new Int32Array(sent.length);
-    await this.#group.allToAll(what, bytesOf(sent), bytesOf(words));
-    this.#unpack.writeInput('words', words);
-    this.#unpack.run();
-    const sum = await this.#unpack.read('sum');
+    return this.#pack.read('packed');
+  }
+
+  async sum(taken: HostArray, what: string): Promise<{ sum: Promise<HostArray> }> {
+    await this.#scatter(taken, what);
+    return { sum: this.#unpack.read('sum') };
+  }
+
+  async share(sum: HostArray, session: Session, range: Slot, what: string): Promise<void> {
+    const words = new Int32Array(sum.length * this.#group.size);
     await this.#group.allGather(what, bytesOf(sum), bytesOf(words));
     this.#unpack.writeInput('words', words);
     this.#unpack.run();
-    const numbers = this.#unpack.plan.outputs.find(({ name }) => name === 'numbers');
-    session.copyFrom(this.#unpack, { ...numbers!, shape }, range);
+    copyOutput(this.#unpack, 'numbers', session, range);
+  }
+
+  async keep(taken: HostArray, session: Session, range: Slot, what: string): Promise<void> {
+    await this.#scatter(taken, what);
+    const { rank, size } = this.#group;
+    copyOutput(this.#unpack, 'total', session, ownOf(range, rank, this.piece / size));
+  }
+
+  /** Leaves the sum of this rank's part in the session's outputs. */
+  async #scatter(taken: HostArray, what: string): Promise<void> {
+    const words = new Int32Array(taken.length);
+    await this.#group.allToAll(what, bytesOf(taken), bytesOf(words));
+    this.#unpack.writeInput('words', words);
+    this.#unpack.run();
   }
 
   close(): void {

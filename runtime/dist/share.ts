@@ -1,7 +1,7 @@
 /** Which rows of a batch are a rank's: as many as every other's, rank by rank. */
 import { fail } from '../../grammar/diagnostics.ts';
-import type { BatchSource, Feeds } from '../data/types.ts';
-import type { Collective } from './collective.ts';
+import type { BatchSource, DataCursor, Feeds, LanePlace } from '../data/types.ts';
+import { allNumbers, type Collective } from './collective.ts';
 import { derivedSource } from './derived-source.ts';
 
 interface Divided {
@@ -56,6 +56,28 @@ export function ownShare(source: BatchSource, tables: ReadonlySet<string>, group
     const batch = await source.next();
     return { ...batch, inputs: ownRows(batch.inputs, tables, group) };
   });
+}
+
+/** Numbers of a place of a lane and of its spare. */
+const placeNumbers = 6;
+
+/** The place in the data of all ranks: each knows where the lanes stand that it reads. */
+export async function jointCursor(source: BatchSource, group: Collective): Promise<DataCursor> {
+  const cursor = source.cursor();
+  const { lanes } = cursor;
+  if (group.size === 1 || lanes === undefined) return cursor;
+  const own = lanes.flatMap((place) =>
+    place === null ? Array<number>(placeNumbers).fill(Number.NaN) : [...place],
+  );
+  const all = await allNumbers(group, 'where the lanes of the data stand', own);
+  return {
+    ...cursor,
+    lanes: lanes.map((_, lane) => {
+      const at = lane * placeNumbers;
+      const known = all.find((rank) => !Number.isNaN(rank[at]))!;
+      return known.slice(at, at + placeNumbers) as unknown as LanePlace;
+    }),
+  };
 }
 
 /**

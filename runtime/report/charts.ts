@@ -18,11 +18,20 @@ const titles: Readonly<Record<string, string>> = {
   data_wait_ms: 'waited for data, ms',
   skipped: 'unreadable samples',
   repeated_texts: 'repeated texts',
+  left_out: 'samples left out',
+  shards_in_error: 'shards in error',
 };
 
 /** Columns of speed, and those that are worth a chart only where something happened. */
-const speed = ['samples_per_second', 'data_wait_ms', 'skipped', 'repeated_texts'];
-const eventful = ['skipped', 'repeated_texts', 'overflow'];
+const speed = [
+  'samples_per_second',
+  'data_wait_ms',
+  'skipped',
+  'repeated_texts',
+  'left_out',
+  'shards_in_error',
+];
+const eventful = ['skipped', 'repeated_texts', 'left_out', 'shards_in_error', 'overflow'];
 /** The loss first, what is known last; an objective's own terms stand between them. */
 const late = ['logit_scale', 'grad_norm', 'lr', 'loss_scale', 'overflow', ...speed];
 
@@ -40,7 +49,7 @@ export function chartsOf(runs: readonly RunReport[]): Chart[] {
     .map((column) => ({
       column,
       title: titles[column] ?? column,
-      group: speed.includes(column) || column.endsWith('_wait_ms') ? 'speed' : 'training',
+      group: speed.includes(column.split('.')[0]!) || column.endsWith('_wait_ms') ? 'speed' : 'training',
     }));
 }
 

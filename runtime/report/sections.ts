@@ -140,6 +140,12 @@ function subject({ dataset, task }: Evaluation): string {
   return task === undefined ? dataset : `${dataset} · ${task}`;
 }
 
+/** The same with the step of a run that went on. */
+function subjectAt(evaluation: Evaluation): string {
+  const { step } = evaluation;
+  return step === undefined ? subject(evaluation) : `${subject(evaluation)} · step ${count(step)}`;
+}
+
 /** A row for each data set, a column for each metric. */
 function resultsOfOne(evaluations: readonly Evaluation[]): Html {
   const metrics = [...new Set(evaluations.flatMap((e) => Object.keys(e.metrics)))];
@@ -150,7 +156,7 @@ function resultsOfOne(evaluations: readonly Evaluation[]): Html {
   return table(
     ['data set', 'samples', ...metrics],
     evaluations.map((e) => [
-      subject(e),
+      subjectAt(e),
       e.n === undefined ? '–' : count(e.n),
       ...metrics.map((name) => shown(e, name)),
     ]),
@@ -174,7 +180,7 @@ function resultsOfSeveral(runs: readonly RunReport[]): Html {
 
 function evaluationPart(runs: readonly RunReport[]): Html {
   if (runs.every((run) => run.evaluations.length === 0))
-    return html`<p>None of these folders holds results. <code>zooc evaluate … --out RUN/NAME.json</code> writes them where a report finds them, with pictures that were told wrong.</p>`;
+    return html`<p>None of these folders holds results. <code>zooc evaluate … --out RUN/NAME.json</code> writes them where a report finds them.</p>`;
   return runs.length === 1 ? resultsOfOne(runs[0]!.evaluations) : resultsOfSeveral(runs);
 }
 
@@ -196,7 +202,7 @@ function wrongParts(runs: readonly RunReport[]): Html[] {
   );
   if (parts.length > 0) return parts;
   return [
-    html`<p>No evaluation has left pictures that were told wrong. Results beside the run (<code>NAME.json</code>) may hold them: under <code>wrong</code>, as inlined pictures with their truth and what was found best.</p>`,
+    html`<p>No evaluation has left pictures that were told wrong here; those of <code>zooc evaluate … --out RUN/NAME.json</code> are in <code>NAME.html</code>. Results beside the run may hold some: under <code>wrong</code>, as inlined pictures with their truth and what was found best.</p>`,
   ];
 }
 

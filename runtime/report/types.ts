@@ -57,6 +57,8 @@ export type WrongExample = z.infer<typeof wrongSchema>;
 export const evaluationSchema = z.object({
   dataset: z.string(),
   task: z.string().optional(),
+  /** Of a run that went on: steps done. */
+  step: z.number().optional(),
   n: z.number().optional(),
   metrics: z.record(z.string(), z.number()),
   wrong: z.array(wrongSchema).optional(),

@@ -32,6 +32,7 @@ export const kindsOfChange = {
   remat: 'taken over',
   batch_norm: 'taken over',
   wire: 'taken over',
+  shard: 'taken over',
   ranks: 'taken over',
 } as const satisfies Readonly<Record<string, Verdict>>;
 
@@ -80,6 +81,7 @@ export function runSettings(
     ...(remat.length === 0 ? {} : { remat: remat.join(', ') }),
     ...(recipe.batchNorm === undefined ? {} : { batch_norm: recipe.batchNorm }),
     ...(recipe.wire === undefined ? {} : { wire: recipe.wire }),
+    ...(recipe.shard === undefined ? {} : { shard: recipe.shard }),
     ...(ranks === 1 ? {} : { ranks }),
   };
   return {

@@ -32,6 +32,13 @@ export function chunkSize({ batch, chunk }: Pick<Recipe, 'batch' | 'chunk'>): nu
   return chunk !== undefined && chunk < batch ? chunk : undefined;
 }
 
+interface PlanOptions {
+  readonly observe?: CompileOptions['observe'];
+  readonly ranks?: number;
+  /** The one whose plan it is, where ranks divide what the optimizer keeps; otherwise they have the same. */
+  readonly rank?: number;
+}
+
 interface TrainingPlan {
   /** The loss of the whole batch, as traced. */
   readonly graph: Graph;
@@ -48,7 +55,7 @@ interface TrainingPlan {
 export function planTraining(
   recipe: Recipe,
   profile: DeviceProfile,
-  { observe, ranks }: { readonly observe?: CompileOptions['observe']; readonly ranks?: number } = {},
+  { observe, ranks = 1, rank = 0 }: PlanOptions = {},
 ): TrainingPlan {
   const options = {
     model: recipe.model.name,
@@ -61,7 +68,11 @@ export function planTraining(
   } as const;
   const graph = traceLoss(recipe);
   const { settings, unread } = settingsFor(recipe, graph);
-  const training = { ...settings, ...(recipe.gradClip === undefined ? {} : { clip: recipe.gradClip }) };
+  const training = {
+    ...settings,
+    ...(recipe.gradClip === undefined ? {} : { clip: recipe.gradClip }),
+    ...(recipe.shard === undefined || ranks === 1 ? {} : { shard: { rank, ranks } }),
+  };
   const whole = chunkSize(recipe);
   if (whole === undefined)
     return planFitting(recipe.batch, (batch) => {
@@ -77,6 +88,7 @@ export function planTraining(
         training,
         batch,
         chunk,
+        ranks,
       }),
     { noun: 'chunk', multiple: batch },
   );

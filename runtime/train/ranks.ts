@@ -8,11 +8,13 @@ import { allTexts, bytesOf, type Collective, textOfFirst } from '../dist/collect
 import { changesBetween, type RunSettings } from './changes.ts';
 import type { StateArray, TrainSession } from './types.ts';
 
-/** Where a run begins and ends, in steps, and with which batch. */
+/** Where a run begins and ends and what it saves, in steps, and with which batch it begins. */
 interface Beginning {
   readonly start: number;
   readonly end: number;
   readonly cursor: DataCursor;
+  /** Steps between checkpoints, for which all ranks give what they keep and say where they are in the data. */
+  readonly saveEvery: number;
 }
 
 /**

@@ -30,6 +30,8 @@ export class DeviceTrainSession implements TrainSession {
   /** Name of the loss scale's state. */
   readonly #scaler: string | undefined;
   readonly #exchange: StepExchange;
+  /** Of the state what ranks divide. */
+  readonly #kept: StepExchange['kept'];
   /** The last step's chunks, until all are handed to the device. */
   #feeding: Promise<void> = Promise.resolve();
 
@@ -40,8 +42,11 @@ export class DeviceTrainSession implements TrainSession {
   constructor(session: Session, exchange: StepExchange = alone) {
     this.#session = session;
     this.#exchange = exchange;
-    const { weights, outputs, scaler } = session.plan;
-    this.state = stateSlots(session.plan).map(({ name, shape }) => ({ name, shape, dtype: 'F32' }));
+    const { weights, outputs, scaler, shard } = session.plan;
+    this.#kept = exchange.kept;
+    const { optimizer = shard?.kept, ...plan } = session.plan;
+    const slots = stateSlots({ ...plan, ...(optimizer === undefined ? {} : { optimizer }) });
+    this.state = slots.map(({ name, shape }) => ({ name, shape, dtype: 'F32' }));
     this.#scaler = scaler?.name;
     this.#terms = outputs.filter(isTerm).map(({ name }) => name);
     this.#scalars = weights.filter(isOwnScalar).map((w) => w.name);
@@ -51,6 +56,7 @@ export class DeviceTrainSession implements TrainSession {
   async step(batch: Batch, hyper: StepHyper): Promise<StepResult> {
     const session = this.#session;
     const { sections } = session.plan;
+    this.#kept?.forget();
     session.writeHyper([hyper.lr, hyper.biasCorrection1, hyper.biasCorrection2, hyper.clipNorm]);
     if (sections === undefined) {
       this.#write(batch.inputs, hyper.random, 0, { first: 0, end: 1 });
@@ -93,6 +99,9 @@ export class DeviceTrainSession implements TrainSession {
         for (const part of parts) {
           session.run(part, chunk);
           if (part.mean !== undefined) await this.#exchange.mean(part.mean, random.step);
+          if (part.ready !== undefined && chunk === end - 1)
+            await this.#exchange.ready(part.ready, random.step);
+          if (part.parts !== undefined) await this.#exchange.hand(part.parts, random.step);
         }
         const done = session.finish();
         // Waited for one chunk later; until then no failure is unhandled.
@@ -122,12 +131,18 @@ export class DeviceTrainSession implements TrainSession {
     }
   }
 
-  readState(name: string): Promise<StateArray> {
-    return this.#session.readWeight(name);
+  async collect(): Promise<void> {
+    await this.#kept?.collect();
+  }
+
+  async readState(name: string): Promise<StateArray> {
+    return this.#kept?.has(name) ? this.#kept.read(name) : this.#session.readWeight(name);
   }
 
   writeState(name: string, data: StateArray): void {
-    this.#session.writeWeight(name, data instanceof Float32Array ? data : Float32Array.from(data));
+    const numbers = data instanceof Float32Array ? data : Float32Array.from(data);
+    if (this.#kept?.has(name)) this.#kept.write(name, numbers);
+    else this.#session.writeWeight(name, numbers);
   }
 
   close(): void {

@@ -28,8 +28,11 @@ function unsupported(
       what: 'wire = f16 on several ranks of the reference',
       help: '--device webgpu, or wire = f32',
     });
-  if (recipe.evaluate.length > 0)
-    found.push({ what: 'evaluate during training', help: 'leave it out and evaluate the trained weights' });
+  if (reference && recipe.shard !== undefined && ranks > 1)
+    found.push({
+      what: 'shard = optimizer on several ranks of the reference',
+      help: '--device webgpu, or shard = none',
+    });
   return found;
 }
 

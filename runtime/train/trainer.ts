@@ -6,10 +6,13 @@
  * result of a step whose loss was not finite. Nothing here touches files; what to do with rows and
  * checkpoints is given by the caller.
  */
+import type { OwnColumns } from '../../compiler/metrics.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import type { Batch, BatchSource, DataCursor, ShardLosses } from '../data/types.ts';
 import { allNumbers, bytesOf, type Collective } from '../dist/collective.ts';
-import { countRepeated } from '../dist/share.ts';
+import { countRepeated, jointCursor } from '../dist/share.ts';
+import { type DropCounts, dropNumbers, dropsOf, totalOf } from '../drops.ts';
+import type { Evaluations } from './evaluations.ts';
 import { learningRate, type Schedule } from './schedule.ts';
 import type {
   LossScaling,
@@ -42,6 +45,8 @@ export interface TrainLoop {
   row(row: MetricsRow): void;
   /** Saves the state after `step` steps; `cursor` names the batch to go on with. */
   save(step: number, cursor: DataCursor): Promise<void>;
+  /** What is looked at between steps, by all ranks together. */
+  readonly evaluations?: Evaluations | undefined;
   /** Asked before every step: true on one rank ends the run of all with a checkpoint. */
   stopRequested(): boolean;
   /** Milliseconds of a steady clock. */
@@ -53,13 +58,18 @@ const inFlight = 2;
 /** Overflows in a row that end a run: from 65 536 they take a scale below 1. */
 const mostOverflows = 20;
 
+/** What is counted of the data of a step. */
+interface BatchCounts {
+  readonly skippedBy: DropCounts;
+  readonly repeatedTexts: number | undefined;
+  readonly lacked: ShardLosses | undefined;
+}
+
 interface Started {
   readonly step: number;
   readonly lr: number;
   readonly dataWait: number;
-  readonly skipped: number;
-  readonly repeatedTexts: number | undefined;
-  readonly lacked: ShardLosses | undefined;
+  readonly counts: BatchCounts;
   readonly epoch: number;
   readonly result: Promise<StepResult>;
 }
@@ -91,7 +101,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
   let last = loop.now();
 
   const report = async (): Promise<void> => {
-    const { step, lr, dataWait, skipped, repeatedTexts, lacked, epoch, result } = started.shift()!;
+    const { step, lr, dataWait, counts, epoch, result } = started.shift()!;
     const { loss, terms, gradNorm, scalars, scaling, exchangeMs } = await result;
     if (scaling?.overflow) checkOverflows(step, scaling);
     else if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) failNotFinite(step, loss, gradNorm, lr);
@@ -109,9 +119,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
       samples_per_second: rounded(samples),
       data_wait_ms: rounded(dataWait),
       ...(exchangeMs === undefined ? {} : { exchange_wait_ms: rounded(exchangeMs) }),
-      skipped,
-      ...(repeatedTexts === undefined ? {} : { repeated_texts: repeatedTexts }),
-      ...(lacked === undefined ? {} : { left_out: lacked.leftOut, shards_in_error: lacked.inError }),
+      ...columnsOf(counts),
       epoch,
     });
   };
@@ -137,28 +145,38 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
         step,
         lr: hyper.lr,
         dataWait,
-        ...counts,
-        lacked: batch.lacked,
+        counts,
         epoch,
         result,
       });
       step++;
       await loop.session.taken?.();
       while (started.length > inFlight) await report();
-      if (loop.saveEvery !== undefined && step % loop.saveEvery === 0) {
-        await drain();
-        await loop.save(step, loop.source.cursor());
+      const evaluates = loop.evaluations?.due(step) === true;
+      const saves = loop.saveEvery !== undefined && step % loop.saveEvery === 0;
+      if (!evaluates && !saves) continue;
+      await drain();
+      // Before it is saved: a run that goes on from here has been evaluated here.
+      if (evaluates) await loop.evaluations?.run(step);
+      if (saves) {
+        await saveAt(loop, step);
         saved = step;
-        // The rate is that of training.
-        last = loop.now();
       }
+      // The rate is that of training.
+      last = loop.now();
     }
     await drain();
   } finally {
     await Promise.allSettled(started.map((s) => s.result));
   }
-  if (saved !== step) await loop.save(step, loop.source.cursor());
+  if (saved !== step) await saveAt(loop, step);
   return step;
+}
+
+/** All ranks give what they keep, and say where they are in the data; one writes. */
+async function saveAt(loop: TrainLoop, step: number): Promise<void> {
+  await loop.session.collect?.();
+  await loop.save(step, await jointCursor(loop.source, loop.group));
 }
 
 /** Ranks take the same steps, so they stop before the same one. */
@@ -169,14 +187,16 @@ async function stopAgreed({ group, stopRequested }: TrainLoop, step: number): Pr
 }
 
 /** What is counted of a batch, on several ranks over all their rows. */
-async function countsOf(
-  { group, source }: TrainLoop,
-  { skipped, repeatedTexts, texts }: Batch,
-  step: number,
-): Promise<Pick<Started, 'skipped' | 'repeatedTexts'>> {
-  if (group.size === 1 || !source.shared) return { skipped, repeatedTexts };
+async function countsOf({ group, source }: TrainLoop, batch: Batch, step: number): Promise<BatchCounts> {
+  const { skippedBy = {}, repeatedTexts, texts, lacked } = batch;
+  if (group.size === 1 || !source.shared) return { skippedBy, repeatedTexts, lacked };
   const what = `the data of step ${step}`;
-  const all = await allNumbers(group, what, [skipped]);
+  const own = [dropNumbers(skippedBy), dropNumbers(lacked?.leftOut ?? {}), [lacked?.inError ?? 0]];
+  const all = await allNumbers(group, what, own.flat());
+  const [skipped, leftOut, inError] = own.map((part, i) => {
+    const at = own.slice(0, i).flat().length;
+    return part.map((_, n) => all.reduce((sum, numbers) => sum + numbers[at + n]!, 0));
+  }) as [number[], number[], number[]];
   const gathered: Float64Array[] = [];
   for (const own of texts ?? []) {
     const digests = new Float64Array(own.length * group.size);
@@ -184,8 +204,27 @@ async function countsOf(
     gathered.push(digests);
   }
   return {
-    skipped: all.reduce((sum, [count]) => sum + count!, 0),
+    skippedBy: dropsOf(skipped),
     repeatedTexts: texts === undefined ? undefined : countRepeated(gathered),
+    lacked: lacked && { leftOut: dropsOf(leftOut), inError: inError[0]! },
+  };
+}
+
+/** Kinds of drops have columns of their own, named behind the column of their sum. */
+function columnsOf({ skippedBy, repeatedTexts, lacked }: BatchCounts): Pick<OwnColumns, 'skipped'> {
+  const byKind = (column: string, counts: DropCounts) =>
+    Object.fromEntries(Object.entries(counts).map(([kind, count]) => [`${column}.${kind}`, count]));
+  return {
+    skipped: totalOf(skippedBy),
+    ...byKind('skipped', skippedBy),
+    ...(repeatedTexts === undefined ? {} : { repeated_texts: repeatedTexts }),
+    ...(lacked === undefined
+      ? {}
+      : {
+          left_out: totalOf(lacked.leftOut),
+          ...byKind('left_out', lacked.leftOut),
+          shards_in_error: lacked.inError,
+        }),
   };
 }
 

@@ -71,13 +71,18 @@ export interface TrainSession {
   step(batch: Batch, hyper: StepHyper): Promise<StepResult>;
   /** Resolves when the arrays of the last batch are no longer needed; at once for sessions without it. */
   taken?(): Promise<void>;
+  /**
+   * Gathers what ranks divide on rank 0, which may then read all state up to the next step. All ranks call it; absent
+   * where nothing is divided.
+   */
+  collect?(): Promise<void>;
   readState(name: string): Promise<StateArray>;
   writeState(name: string, data: StateArray): void;
   close(): void;
 }
 
 /** What a training plan is compiled with, but for the clip norm, which is among the values of each step. */
-export type UpdateSettings = Omit<UpdateOptions, 'clip'>;
+export type UpdateSettings = Omit<UpdateOptions, 'clip' | 'shard'>;
 
 /** One line of `metrics.jsonl`: the terms of the objective and the root's own scalars stand in it by name. */
 export interface MetricsRow extends OwnColumns {

@@ -61,7 +61,8 @@ export class WebGpuSession implements Session {
   readonly #readbacks = new Map<string, Readback>();
   readonly #hyper: Float32Array<ArrayBuffer>;
   readonly #hyperBuffer: GPUBuffer | undefined;
-  #staging: GPUBuffer | undefined;
+  /** For large results, as many as were ever read at once. */
+  readonly #staging: GPUBuffer[] = [];
   readonly #made: GPUBuffer[] = [];
   #pending: GPUCommandBuffer[] = [];
   /** Weights were written since `setup` last ran. */
@@ -210,6 +211,7 @@ export class WebGpuSession implements Session {
   }
 
   writeSlot(slot: Slot, data: HostArray): void {
+    if (this.plan.buffers[slot.buffer]!.role === 'weights') this.#stale = true;
     this.#write(slot, data);
   }
 
@@ -371,8 +373,7 @@ export class WebGpuSession implements Session {
     const bytes = new Uint8Array(out);
     for (let at = 0; at < total; ) {
       // Taken for the time of the copy, so that two reads at once do not share it.
-      const staging = this.#staging ?? this.#createStaging(Math.min(chunkBytes, this.#largest()));
-      this.#staging = undefined;
+      const staging = this.#staging.pop() ?? this.#createStaging(Math.min(chunkBytes, this.#largest()));
       const size = Math.min(staging.size, total - at);
       const encoder = this.#device.gpu.createCommandEncoder();
       encoder.copyBufferToBuffer(this.#buffers[slot.buffer]!, slot.offset + at, staging, 0, size);
@@ -380,7 +381,7 @@ export class WebGpuSession implements Session {
       await this.#map(staging, size);
       bytes.set(new Uint8Array(staging.getMappedRange(0, size)), at);
       staging.unmap();
-      this.#staging = staging;
+      this.#staging.push(staging);
       at += size;
     }
     await this.#firstRun;

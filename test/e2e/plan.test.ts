@@ -42,6 +42,11 @@ describe('zooc plan', () => {
     expect(stdout).toMatch(/^workspace +[\d.]+ MiB/m);
     expect(stdout).toContain('assumed: 50 TFLOP/s (--tflops), a link of 100 Gbit/s (--network)');
     expect((await plan('--ranks', '2', '--set', 'wire=f16')).stdout).toMatch(/^gradients .* in halves$/m);
+    const optimizerOf = (text: string) => Number(/^optimizer +([\d.]+) MiB/m.exec(text)![1]);
+    const sharded = (await plan('--ranks', '2', '--set', 'shard=optimizer')).stdout;
+    expect(sharded).toMatch(/^weights .* in f32, of the rank that updates them$/m);
+    // As the table rounds them; and blocks of the norm are not divided.
+    expect(optimizerOf(sharded) / optimizerOf(stdout)).toBeCloseTo(0.5, 1);
     const alone = await plan('--ranks', '1');
     expect(alone.stdout).toContain('nothing is exchanged');
     expect(alone.stdout).toContain('efficiency 100.0 %');
@@ -53,6 +58,25 @@ describe('zooc plan', () => {
     expect(stderr).toMatch(
       /warning\[Z639\]: every rank computes the loss of all 16,384 pairs, \d\d\.\d % of/,
     );
+  });
+
+  it('tells the step where gradients travel while others are computed, where there is more than a piece', async () => {
+    workspace.write(
+      'large.zoo',
+      `train "r" of "ViT-B/32" {
+        data = csv("pairs.csv")
+        batch = 1024
+        optimizer = adamw(lr = 1e-3)
+        schedule = constant(total = 1 steps)
+      }`,
+    );
+    const large = await workspace.succeed(['plan', 'large.zoo#r', '--ranks', '8']);
+    const seconds = (pattern: RegExp) => Number(pattern.exec(large.stdout)?.[1]);
+    const [whole, overlapped] = [/^step ([\d.]+) ms/m, /^where gradients travel .*: step ([\d.]+) ms/m].map(
+      seconds,
+    );
+    expect(overlapped).toBeLessThan(whole!);
+    expect((await plan('--ranks', '2')).stdout).not.toContain('where gradients travel');
   });
 
   it.each([

@@ -26,13 +26,13 @@ train "r" of "m" {
         --> main.zoo:7:3
        7 |   batchsize = 64
          |   ^^^^^^^^^
-         = help: settings: data, mix, objective, batch, chunk, optimizer, schedule, ema, precision, grad_clip, batch_norm, wire, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, table, from, checkpoint, evaluate
+         = help: settings: data, mix, objective, batch, chunk, optimizer, schedule, ema, precision, grad_clip, batch_norm, wire, shard, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, table, from, checkpoint, evaluate
 
       error[Z501]: a recipe has no setting \`learning_rate\`
         --> main.zoo:8:3
        8 |   learning_rate = 1e-3
          |   ^^^^^^^^^^^^^
-         = help: settings: data, mix, objective, batch, chunk, optimizer, schedule, ema, precision, grad_clip, batch_norm, wire, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, table, from, checkpoint, evaluate
+         = help: settings: data, mix, objective, batch, chunk, optimizer, schedule, ema, precision, grad_clip, batch_norm, wire, shard, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, table, from, checkpoint, evaluate
 
       error[Z501]: adamw has no option \`weight_deacy\`; did you mean \`weight_decay\`?
         --> main.zoo:10:32

@@ -13,54 +13,25 @@ import { fail } from '../../grammar/diagnostics.ts';
 import { listenForStop } from '../../runtime/train/node/signals.ts';
 import { version } from '../version.ts';
 import { report } from './failure.ts';
+import {
+  baseOption,
+  deviceOption,
+  dtypeOption,
+  entryHelp,
+  jsonOption,
+  labelsHelp,
+  maxPixelsOption,
+  modelHelp,
+  objectiveOption,
+  precisionOption,
+  profileOption,
+  setOption,
+  templatesHelp,
+  tuneOption,
+  weightsOption,
+} from './options.ts';
 import { note } from './output.ts';
 import { runProcess } from './process.ts';
-
-const modelHelp = 'a bundled model ("ViT-B/32"), file.zoo#name, or a folder that export or train wrote';
-
-function collect(value: string, before: readonly string[]): string[] {
-  return [...before, value];
-}
-
-const setOption = () =>
-  new Option('--set <path=value>', 'override a parameter, as `with` does; repeatable')
-    .argParser(collect)
-    .default([], 'none');
-
-const jsonOption = () => new Option('--json', 'print one JSON document');
-const entryHelp = 'an entry that the model declares (encode_image, encode_text, logits), forward, or loss';
-const objectiveOption = () =>
-  new Option(
-    '--objective <objective>',
-    'what the entry loss computes: a name, or a call: "coca(caption = 1.0)"',
-  );
-const weightsOption = () =>
-  new Option('--weights <weights>', 'file or folder of weights, init:SEED, or hash');
-const baseOption = () =>
-  new Option('--base <weights>', "the base of an adapter (default: where the adapter's file says)");
-const dtypeOption = () =>
-  new Option('--dtype <dtype>', 'element type of floats (default: as they are stored)').choices([
-    'f32',
-    'f16',
-  ]);
-const labelsHelp = 'file (one label a line, or a JSON array) or comma-separated list';
-const templatesHelp = 'prompts with {} for the label (one a line, or a JSON array); features are averaged';
-const deviceOption = () =>
-  new Option('--device <device>', 'what executes the plan')
-    .choices(['webgpu', 'reference', 'null'])
-    .default('webgpu');
-
-const profileOption = () =>
-  new Option('--profile [file]', 'time every kernel; with a file, also write a Chrome trace');
-const precisionOption = () =>
-  new Option('--precision <precision>', 'arithmetic (default: f32)').choices(['f32', 'mixed']);
-const maxPixelsOption = () =>
-  new Option('--max-pixels <n>', 'refuse larger pictures (default: 178956970, as Pillow does)');
-const tuneOption = () =>
-  new Option(
-    '--tune',
-    'measure schedules for this adapter first, as far as it was not done (also ZOOC_TUNE=1)',
-  );
 
 const program = new Command('zooc')
   .description('Declare CLIP-style encoders in .zoo files; compile, train and run them on WebGPU.')
@@ -369,19 +340,59 @@ program
 
 program
   .command('embed')
-  .description('normalised features of images and / or texts, as .npy or safetensors')
+  .description(
+    'normalised features of images and texts, of shards of pictures, or of lines on standard input',
+  )
   .argument('<model>', modelHelp)
+  .argument('[source]', '- for standard input: paths or JSON lines, to JSON lines')
   .addOption(weightsOption())
   .addOption(baseOption())
   .option('--images <files...>', 'image files')
   .option('--texts <texts...>', 'texts; @file for one a line')
-  .requiredOption('--out <file>', 'file to write: .npy (images or texts) or .safetensors')
+  .option('--shards <patterns...>', 'tar archives: "a-{0000..0099}.tar", http(s): or pipe:')
+  .option('--out <path>', 'file to write: .npy (images or texts) or .safetensors; of shards, a folder')
+  .option('--part <k/n>', 'every n-th shard from the k-th on')
+  .addOption(
+    new Option('--dtype <dtype>', 'element type of the features of shards (default: f16)').choices([
+      'f16',
+      'f32',
+    ]),
+  )
+  .option('--batch <n>', 'rows that the device takes at once, of shards or lines (default: 64)')
+  .option('--workers <n>', 'threads that decode pictures of shards or lines (default: cores - 1, at most 8)')
+  .option('--strict', 'of lines: exit code 1 where one has an error')
   .addOption(maxPixelsOption())
   .addOption(deviceOption())
   .addOption(tuneOption())
   .addOption(setOption())
   .addOption(jsonOption())
-  .action(async (model, options) => (await import('./verbs/embed.ts')).embed(model, options));
+  .action(async (model, source, options) =>
+    (await import('./verbs/embedding/embed.ts')).embed(model, source, options),
+  );
+
+program
+  .command('search')
+  .description('the pictures of an index that are nearest to texts or pictures: exact, by cosine')
+  .argument('<index>', 'folder that embed --shards wrote')
+  .requiredOption('--model <model>', modelHelp)
+  .addOption(weightsOption())
+  .addOption(baseOption())
+  .option('--text <texts...>', 'texts; @file for one a line')
+  .option('--image <files...>', 'image files')
+  .option('--k <n>', 'results of each', '10')
+  .addOption(
+    new Option(
+      '--index <kind>',
+      'approximate search, by an index that is made once (default: exact)',
+    ).choices(['hnsw']),
+  )
+  .option('--recall', 'of --index: search exactly, too, and say how much of that was found')
+  .option('--out <file>', 'page of results to write, HTML')
+  .addOption(maxPixelsOption())
+  .addOption(deviceOption())
+  .addOption(setOption())
+  .addOption(jsonOption())
+  .action(async (index, options) => (await import('./verbs/embedding/search.ts')).search(index, options));
 
 program
   .command('tune')

@@ -68,6 +68,14 @@ export function parsePositive(option: string, text: string): number {
   return value;
 }
 
+/** `--part k/n`: those of a list that this process takes, every n-th from the k-th on. */
+export function parsePart(text: string): <T>(list: readonly T[]) => T[] {
+  const [, k, n] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).map(Number);
+  if (k === undefined || n === undefined || k < 1 || k > n || !Number.isSafeInteger(n))
+    fail('Z703', `--part ${text}: expected k/n with k from 1 to n`, '--part 1/4');
+  return (list) => list.filter((_, i) => i % n === k - 1);
+}
+
 /** `--max-pixels`: larger pictures are refused. */
 export function pictureLimits(maxPixels: string | undefined): { readonly maxPixels?: number } {
   return maxPixels === undefined ? {} : { maxPixels: parseCount('--max-pixels', maxPixels) };

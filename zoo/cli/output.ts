@@ -50,3 +50,27 @@ export function mebibytes(bytes: number): string {
 export function gigaflop(flops: number): string {
   return `${(flops / 1e9).toFixed(2)} GFLOP`;
 }
+
+/** Whether the reader of stdout has closed it: the stream itself looks open again behind the error. */
+let readerGone: boolean | undefined;
+
+/** Results one by one, as fast as they are read. @returns whether somebody still reads them */
+export async function printLines(text: string): Promise<boolean> {
+  const { stdout } = process;
+  if (readerGone === undefined) {
+    readerGone = false;
+    stdout.on('error', () => {
+      readerGone = true;
+    });
+  }
+  if (!readerGone && !stdout.write(text))
+    await new Promise<void>((resolve) => {
+      const events = ['drain', 'error'] as const;
+      const ready = () => {
+        for (const event of events) stdout.off(event, ready);
+        resolve();
+      };
+      for (const event of events) stdout.on(event, ready);
+    });
+  return !readerGone;
+}

@@ -4,13 +4,14 @@
  */
 import { fail } from '../../grammar/diagnostics.ts';
 import { digestWeights } from '../weights/adapter-file.ts';
+import type { Matrix } from './data/feature-files.ts';
 import { testSplit, trainSplit } from './data/open.ts';
 import { type EncodingOptions, ModelEncoder } from './encode/model.ts';
 import { digestOf } from './identity.ts';
 import { promptsOf } from './prompts.ts';
 import { type Result, type Task, taskNames } from './results.ts';
 import { type Baselines, withRobustness } from './robustness.ts';
-import { type EncodedSet, learns, type Measured, setTasks } from './set-tasks.ts';
+import { candidatesOf, type EncodedSet, learns, type Measured, setTasks } from './set-tasks.ts';
 import type { SuiteEntry } from './suite.ts';
 import type { KnnOptions } from './tasks.ts';
 
@@ -33,15 +34,16 @@ interface Prepared {
   readonly task: Task;
   readonly test: EncodedSet;
   readonly train?: EncodedSet;
+  readonly candidates: Matrix | undefined;
 }
 
 async function evaluateSet(
-  { entry, task, test, train }: Prepared,
+  { entry, task, test, train, candidates }: Prepared,
   encoder: ModelEncoder,
   { model, weights, executor, knn, C, notify, keep }: EvaluationOptions,
 ): Promise<Evaluated> {
   const measured = await setTasks[task](test, {
-    texts: encoder.texts(),
+    candidates,
     device: async () => (executor.kind === 'device' ? executor.device : undefined),
     keep,
     knn,
@@ -97,7 +99,8 @@ export async function evaluateSuite(
     const test = await encoder.encode(opened);
     const train = learned && (await encoder.encode(learned));
     if (test === undefined || (learned !== undefined && train === undefined)) return undefined;
-    return { entry, task, test, ...(train === undefined ? {} : { train }) };
+    const candidates = await candidatesOf(task, test, encoder.texts);
+    return { entry, task, test, candidates, ...(train === undefined ? {} : { train }) };
   };
   // Everything is encoded before anything is computed that the other ranks would wait for.
   const sets = [];

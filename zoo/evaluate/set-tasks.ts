@@ -54,7 +54,8 @@ export function readable(data: OpenedData, found: SetFeatures): EncodedSet {
 }
 
 export interface TaskContext {
-  readonly texts: TextOptions;
+  /** Features of classes or texts, where the task compares with some. */
+  readonly candidates: Matrix | undefined;
   readonly device: OpenDevice;
   keep<C extends { close(): void }>(resource: C): C;
   readonly knn: KnnOptions;
@@ -98,18 +99,37 @@ export function namesOf({
   );
 }
 
-async function zeroshot(test: EncodedSet, { texts, device, keep }: TaskContext): Promise<Measured> {
-  const { truth, prompts, pictures, features } = test;
+/**
+ * What pictures are compared with. All ranks call it, and make it together.
+ * @throws DiagnosticError Z460 where the set is not for the task
+ */
+export async function candidatesOf(
+  task: Task,
+  set: OpenedData,
+  texts: TextOptions,
+): Promise<Matrix | undefined> {
+  const { truth, pictures, prompts } = set;
+  if (task === 'retrieval') {
+    if (truth.kind !== 'retrieval')
+      fail('Z460', `${pictures.name} is a set for ${truth.kind}; retrieval needs texts of pictures`);
+    return textMatrix(truth.texts.flat(), texts);
+  }
+  if (task !== 'zeroshot') return undefined;
   if (truth.kind === 'retrieval')
     fail('Z460', `${pictures.name} is a set for retrieval; zeroshot needs classes`, '--task retrieval');
-  const classes = namesOf(test);
-  const candidates = await classMatrix(promptsOf(classes, prompts), texts);
+  return classMatrix(promptsOf(namesOf(set), prompts), texts);
+}
+
+async function zeroshot(test: EncodedSet, context: TaskContext): Promise<Measured> {
+  const { device, keep } = context;
+  const candidates = context.candidates!;
+  const { truth, features } = test;
   const visit = await similarities(features, candidates, device, keep);
   if (truth.kind === 'classification') {
     const best = await nearest(visit, features.rows, bestClasses);
-    const measured = singleLabel(best, truth.labels, classes.length);
+    const measured = singleLabel(best, truth.labels, candidates.rows);
     const told = { best, candidates };
-    if (classes.length !== 2) return { ...measured, told };
+    if (candidates.rows !== 2) return { ...measured, told };
     // Of two classes: how well the second one's advantage ranks.
     const advantage = best.map(
       ([first, second]) => (first!.similarity - second!.similarity) * (first!.index === 1 ? 1 : -1),
@@ -124,16 +144,14 @@ async function zeroshot(test: EncodedSet, { texts, device, keep }: TaskContext):
         (firstQuery + q) * candidates.rows + firstCandidate,
       );
   });
-  return multiLabel({ data: scores, rows: features.rows, width: candidates.rows }, truth.targets);
+  const { targets } = truth as Extract<EncodedSet['truth'], { kind: 'multilabel' }>;
+  return multiLabel({ data: scores, rows: features.rows, width: candidates.rows }, targets);
 }
 
-async function retrieve({ truth, pictures, features }: EncodedSet, context: TaskContext): Promise<Measured> {
-  if (truth.kind !== 'retrieval')
-    fail('Z460', `${pictures.name} is a set for ${truth.kind}; retrieval needs texts of pictures`);
-  const owners = truth.texts.flatMap((own, picture) => own.map(() => picture));
-  const { texts, device, keep } = context;
-  const queries = await textMatrix(truth.texts.flat(), texts);
-  const visit = await similarities(queries, features, device, keep);
+async function retrieve({ truth, features }: EncodedSet, context: TaskContext): Promise<Measured> {
+  const { texts } = truth as Extract<EncodedSet['truth'], { kind: 'retrieval' }>;
+  const owners = texts.flatMap((own, picture) => own.map(() => picture));
+  const visit = await similarities(context.candidates!, features, context.device, context.keep);
   return retrieval(await retrievalRanks(visit, owners, features.rows));
 }
 

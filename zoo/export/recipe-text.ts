@@ -81,6 +81,7 @@ const writers: Readonly<Record<string, (recipe: Recipe) => string | undefined>> 
   grad_clip: (r) => (r.gradClip === undefined ? undefined : callText('norm', [['max', r.gradClip]])),
   batch_norm: (r) => r.batchNorm ?? 'local',
   wire: (r) => r.wire ?? 'f32',
+  shard: (r) => r.shard ?? 'none',
   seed: (r) => String(r.seed),
 };
 

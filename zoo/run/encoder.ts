@@ -31,6 +31,16 @@ export interface Encoder {
   readonly bias: number | undefined;
   /** Features of image files, [n, embed] row-major. */
   encodeImages(paths: readonly string[]): Promise<Float32Array>;
+  /**
+   * What pictures are fitted to.
+   * @throws DiagnosticError Z704 of a model that takes none
+   */
+  fitting(): FitSettings;
+  /**
+   * The same of pictures that were fitted, RGB bytes. While one call waits for the device the next may begin.
+   * @param nameOf what picture `i` is, for messages
+   */
+  encodeFitted(pictures: readonly Uint8Array[], nameOf: (i: number) => string): Promise<Float32Array>;
   /** Features of texts, [n, embed]. A text that exceeds the context is cut. */
   encodeTexts(texts: readonly string[]): Promise<Float32Array>;
   /** One feature for each class, the normalised mean over its prompts: [classes, embed]. */
@@ -39,7 +49,7 @@ export interface Encoder {
 }
 
 /** Enough rows to keep a device busy, few enough that a batch of ViT-L/14 fits beside its weights. */
-const mostRows = 64;
+export const mostRows = 64;
 
 /** Characters of a text in a message. */
 const shownText = 60;
@@ -49,12 +59,21 @@ class Tower {
   readonly #open: (batch: number) => Promise<ReadyEntry>;
   readonly #input: string;
   readonly #embed: number;
+  readonly #rows: number | undefined;
   #ready: { readonly entry: ReadyEntry; readonly batch: number } | undefined;
+  #last: Promise<unknown> = Promise.resolve();
 
-  constructor(input: string, embed: number, open: (batch: number) => Promise<ReadyEntry>) {
+  /** @param rows of a batch, where they do not depend on what is asked first */
+  constructor(
+    input: string,
+    embed: number,
+    rows: number | undefined,
+    open: (batch: number) => Promise<ReadyEntry>,
+  ) {
     this.#open = open;
     this.#input = input;
     this.#embed = embed;
+    this.#rows = rows;
   }
 
   /**
@@ -70,11 +89,7 @@ class Tower {
   ): Promise<Float32Array> {
     const features = new Float32Array(count * this.#embed);
     if (count === 0) return features;
-    if (this.#ready === undefined) {
-      const rows = Math.min(count, mostRows);
-      this.#ready = { entry: await this.#open(rows), batch: rows };
-    }
-    const { entry, batch } = this.#ready;
+    const { entry, batch } = await this.#inTurn(() => this.#opened(count));
     const rowSize = allocate(1).length;
     for (let start = 0; start < count; start += batch) {
       const values = allocate(batch);
@@ -84,7 +99,7 @@ class Tower {
           fill(values.subarray(i * rowSize, (i + 1) * rowSize) as T, start + i),
         ),
       );
-      const outputs = await entry.run(new Map([[this.#input, values]]));
+      const outputs = await this.#inTurn(() => entry.run(new Map([[this.#input, values]])));
       const [output, result] = [...outputs][0]!;
       const found = (result.data as Float32Array).subarray(0, rows * this.#embed);
       const bad = firstNotFinite(found);
@@ -100,6 +115,19 @@ class Tower {
 
   close(): void {
     this.#ready?.entry.close();
+  }
+
+  async #opened(count: number) {
+    const batch = this.#rows ?? Math.min(count, mostRows);
+    this.#ready ??= { entry: await this.#open(batch), batch };
+    return this.#ready;
+  }
+
+  /** The session has one set of buffers; what another call fills meanwhile is its own. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => {});
+    return result;
   }
 }
 
@@ -159,9 +187,15 @@ export async function logitsOf(
   return { scale, bias: await numberOf('logit_bias') };
 }
 
+interface EncoderSettings {
+  /** Larger pictures are refused. */
+  readonly maxPixels?: number;
+  /** Of every batch, by default as many as are asked first: with the rows, the last bits of features may change. */
+  readonly rows?: number;
+}
+
 /**
  * Opens the towers of a model; each is compiled when it is first used.
- * @param limits of pictures: more pixels are refused
  * @throws DiagnosticError Z435 for weights or features that are not finite, Z704 from the calls that need a tower
  * which the model has not
  */
@@ -169,7 +203,7 @@ export async function openEncoder(
   executor: Executor,
   model: Model,
   source: WeightSource,
-  limits: { readonly maxPixels?: number } = {},
+  { rows, ...limits }: EncoderSettings = {},
 ): Promise<Encoder> {
   const weights = finiteWeights(source);
   const { embed } = model;
@@ -179,7 +213,7 @@ export async function openEncoder(
     const info = towerOf(model, name, fits);
     if (info === undefined) return undefined;
     const { entry, input } = info;
-    const tower = new Tower(input.name, embed, (batch) =>
+    const tower = new Tower(input.name, embed, rows, (batch) =>
       openEntry(executor, model, weights, { entry, batch, mode: 'eval', gradients: false }),
     );
     return { tower, input };
@@ -203,18 +237,28 @@ export async function openEncoder(
     );
   };
   const logits = await logitsOf(model, weights);
+  const openedPictures = () => {
+    const { tower, input } = pictures ?? lacking(model, 'encode_image', 'pictures [B, 3, R, R]');
+    const size = input.sizes[1]!;
+    const allocate = (count: number) => new Float32Array(count * 3 * size * size);
+    return { tower, allocate, fitting: { size, ...limits } };
+  };
   return {
     embed,
     ...logits,
+    fitting: () => openedPictures().fitting,
     encodeImages: async (paths) => {
-      const { tower, input } = pictures ?? lacking(model, 'encode_image', 'pictures [B, 3, R, R]');
-      const side = input.sizes[1]!;
+      const { tower, allocate, fitting } = openedPictures();
       return tower.encode(
         paths.length,
-        (rows) => new Float32Array(rows * 3 * side * side),
-        async (row, i) => row.set(await readImage(paths[i]!, { size: side, ...limits }, normalize)),
+        allocate,
+        async (row, i) => row.set(await readImage(paths[i]!, fitting, normalize)),
         (i) => paths[i]!,
       );
+    },
+    encodeFitted: async (fitted, nameOf) => {
+      const { tower, allocate } = openedPictures();
+      return tower.encode(fitted.length, allocate, (row, i) => normalize(row, 0, fitted[i]!), nameOf);
     },
     encodeTexts,
     encodePrompts: (prompts) => classFeatures(encodeTexts, prompts, embed),

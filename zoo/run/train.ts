@@ -12,6 +12,7 @@ import type { BatchSource } from '../../runtime/data/types.ts';
 import { type Collective, single } from '../../runtime/dist/collective.ts';
 import type { ProfileRecorder } from '../../runtime/profile/recorder.ts';
 import { reportLog } from '../../runtime/report/node/log.ts';
+import { evaluationsLog } from '../../runtime/train/node/evaluations.ts';
 import { PictureBoard } from '../../runtime/train/node/pictures/board.ts';
 import { Progress, type RunTeller } from '../../runtime/train/node/progress.ts';
 import type { TrainResult } from '../../runtime/train/node/run.ts';
@@ -24,6 +25,7 @@ import type { WeightSource } from '../weights/source.ts';
 import { openStart, startRecord } from '../weights/start-weights.ts';
 import { placeOfRank, refuseShared } from './adapters.ts';
 import { type DeviceChoice, openExecutor } from './devices.ts';
+import { plannedEvaluations } from './evaluations.ts';
 import { runFacts } from './facts.ts';
 import { pictureJudge } from './pictures.ts';
 
@@ -123,6 +125,10 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
     let board: PictureBoard | undefined;
     try {
       await refuseShared(group, executor);
+      const evaluations = await plannedEvaluations({
+        ...{ recipe, executor, group, notify },
+        warn: (warning) => progress.warn(warning),
+      });
       return await trainRecipe({
         recipe,
         out,
@@ -134,6 +140,7 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
         ...(startedFrom === undefined ? {} : { startedFrom }),
         openSource: () => openSource(recipe, progress, group),
         files,
+        evaluations,
         initialWeight: async (weight) => (await start()).read(weight),
         teller: progress,
         logs: [
@@ -147,6 +154,7 @@ export async function trainFile(request: TrainRequest): Promise<TrainResult> {
             files,
             pictures: () => board?.shown,
           }),
+          ...(evaluations.length === 0 ? [] : [evaluationsLog]),
           reportLog(() => runFacts(recipe, executor)),
         ],
       });

@@ -14,6 +14,7 @@ import type { VerifiedJoins } from '../../joins/types.ts';
 import { isLeaf } from '../../ops/index.ts';
 import type { DeviceProfile } from '../../profile.ts';
 import type { Kernel, KernelArg } from '../text/kernel.ts';
+import type { Storage } from '../text/view.ts';
 import { Lowering } from './lowering.ts';
 import type { LoweringOptions, OutputPlace } from './values.ts';
 
@@ -23,6 +24,8 @@ export interface Lowered {
   /** Kernels that depend on weights alone; empty unless `hoist`. */
   readonly setup: readonly Kernel[];
   readonly kernels: readonly Kernel[];
+  /** What ranks hand each other of their parts in turn, f32, behind so many of the kernels. */
+  readonly handed?: readonly { readonly behind: number; readonly storage: Storage; readonly part: number }[];
 }
 
 interface LowerOptions extends LoweringOptions {

@@ -7,6 +7,7 @@
  * state on (loss-scale.ts).
  */
 import { alignUp } from '../../graph/dims.ts';
+import { type DeviceProfile, elementsPerBinding } from '../../profile.ts';
 import { treeReduction } from '../rows/folds.ts';
 import { flatMain } from '../text/access.ts';
 import { gridOf, type Kernel } from '../text/kernel.ts';
@@ -15,8 +16,17 @@ import { type Window, windowArg, windowsOf } from '../text/windows.ts';
 import { nonFiniteBits, printScalerStep, scalerArg } from './loss-scale.ts';
 import { hyperArg, origin, type UpdateSpec } from './update-spec.ts';
 
-/** Elements of one partial sum of squares. */
-const BLOCK = { cpu: 4096, gpu: 16384 } as const;
+const MOST_BLOCK = { cpu: 4096, gpu: 16384 } as const;
+const LEAST_BLOCK = 256;
+
+/**
+ * Elements of one partial sum of squares of an arena. Ranks that divide it have whole blocks, so that the norm has the
+ * same bits; small arenas have smaller ones, so that there is something to divide.
+ */
+export function normBlock(elements: number, { kind }: Pick<DeviceProfile, 'kind'>): number {
+  const some = 2 ** Math.floor(Math.log2(elements / 64));
+  return Math.min(MOST_BLOCK[kind], Math.max(LEAST_BLOCK, some));
+}
 const GPU_THREADS = 256;
 
 /** WGSL that finds overflow along with a sum; all of it empty in f32. */
@@ -47,26 +57,39 @@ function watchOf(spec: UpdateSpec): Watch {
   };
 }
 
-/** The kernels that leave the norm in `spec.normOut`. */
-export function gradientNorm(spec: UpdateSpec): Kernel[] {
-  const block = BLOCK[spec.profile.kind];
-  const windows = windowsOf(spec.elements, 4, spec.profile);
-  const counts = windows.map((w) => Math.ceil(w.elements / block));
-  const total = counts.reduce((a, b) => a + b, 0);
-  const partials = spec.scratch(alignUp(total, 4), 'f32', 'partial squared norms');
-  let first = 0;
-  const kernels = windows.map((window, w): Kernel => {
-    const kernel = squares(spec, window, partials, first);
-    first += counts[w]!;
-    return kernel;
+export interface GradientNorm {
+  /** Of blocks of the parts that are updated. */
+  readonly squares: readonly Kernel[];
+  /** Sums of squares of the blocks of all elements, in order. */
+  readonly partials: Storage;
+  /** Leaves the norm in `spec.normOut`. */
+  readonly norm: Kernel;
+}
+
+export function gradientNorm(spec: UpdateSpec): GradientNorm {
+  const { profile, elements, parts } = spec;
+  const block = normBlock(elements, profile);
+  // Whole blocks, wherever windows begin: so partial sums do not depend on them.
+  const row = elementsPerBinding(profile) < block ? 4 : block;
+  let end = 0;
+  const windows = parts.flatMap((part) => {
+    end = part.start / block;
+    return windowsOf(part.elements, row, profile).map((window) => {
+      const first = end;
+      end += Math.ceil(window.elements / block);
+      return { first, window: { ...window, start: part.start + window.start } };
+    });
   });
-  return [...kernels, normOf(spec, partials, total)];
+  const total = Math.max(Math.ceil(elements / block), end);
+  const partials = spec.scratch(alignUp(total, 4), 'f32', 'partial squared norms');
+  const squares = windows.map(({ window, first }) => squaresOf(spec, window, partials, first));
+  return { squares, partials, norm: normOf(spec, partials, total) };
 }
 
 /** partials[first + b] = sum of squares of block b of the window. */
-function squares(spec: UpdateSpec, window: Window, partials: Storage, first: number): Kernel {
+function squaresOf(spec: UpdateSpec, window: Window, partials: Storage, first: number): Kernel {
   const { profile } = spec;
-  const block = BLOCK[profile.kind];
+  const block = normBlock(spec.elements, profile);
   const blocks = Math.ceil(window.elements / block);
   const gpu = profile.kind === 'gpu';
   const step = gpu ? GPU_THREADS : 1;

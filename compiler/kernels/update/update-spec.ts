@@ -2,6 +2,7 @@
 import type { Origin } from '../../graph/types.ts';
 import type { UpdateRule, WeightRate } from '../../optimizers.ts';
 import type { DeviceProfile } from '../../profile.ts';
+import type { OwnPart } from '../../shards.ts';
 import { type HyperSlot, hyperSlots } from '../../slots.ts';
 import type { KernelArg } from '../text/kernel.ts';
 import type { Storage } from '../text/view.ts';
@@ -9,7 +10,7 @@ import type { Storage } from '../text/view.ts';
 export interface UpdateSpec {
   readonly weights: Storage;
   readonly gradients: Storage;
-  /** As many as the rule keeps of each weight. */
+  /** As many as the rule keeps of each weight, each as long as the parts together. */
   readonly moments: readonly Storage[];
   /** Moving averages of the weights; each step leaves `decay` of one. */
   readonly average?: { readonly storage: Storage; readonly decay: number };
@@ -19,6 +20,8 @@ export interface UpdateSpec {
    * Elements of the arenas that are trained: `[0, elements)`, a multiple of 4. Gaps must hold zero gradients.
    */
   readonly elements: number;
+  /** What is updated of them: everything, or what is a rank's. */
+  readonly parts: readonly OwnPart[];
   readonly rule: UpdateRule;
   /** Rates along the arenas, in order; the last run ends with the elements. */
   readonly rates: readonly RateRun[];
@@ -42,7 +45,8 @@ export interface RateRun extends WeightRate {
 
 export interface MixedUpdate {
   readonly scaler: Storage;
-  readonly halves: Storage;
+  /** Absent where they are made again from weights that came from other ranks. */
+  readonly halves?: Storage;
   /** Whether the loss scale follows overflows. */
   readonly dynamic: boolean;
 }

@@ -8,9 +8,11 @@
  * the weights along.
  */
 import { momentPrefixes } from '../../optimizers.ts';
+import type { OwnPart } from '../../shards.ts';
 import { flatMain, flatWorkgroup } from '../text/access.ts';
 import { gridOf, type Kernel } from '../text/kernel.ts';
 import { store } from '../text/memory.ts';
+import type { Storage } from '../text/view.ts';
 import { literal } from '../text/wgsl.ts';
 import { startOf, type Window, windowArg, windowsOf } from '../text/windows.ts';
 import { gradientNorm } from './gradient-norm.ts';
@@ -19,8 +21,16 @@ import { printRates } from './rates.ts';
 import { printRule } from './rules.ts';
 import { clipFactor, hyperArg, hyperValue, origin, type UpdateSpec } from './update-spec.ts';
 
-/** The kernels of one optimizer step, in order. */
-export function updateKernels(spec: UpdateSpec): Kernel[] {
+/** One optimizer step. */
+export interface UpdateKernels {
+  readonly squares: readonly Kernel[];
+  /** What `squares` leave: a number for each block of the gradients. Ranks that divide them have those of theirs. */
+  readonly partials: Storage;
+  /** The norm of all gradients, and the update. */
+  readonly moves: readonly Kernel[];
+}
+
+export function updateKernels(spec: UpdateSpec): UpdateKernels {
   if (spec.elements % 4 !== 0 || spec.rates.some(({ end }) => end % 4 !== 0)) {
     throw new Error('optimizer arenas must be multiples of 4 elements');
   }
@@ -28,12 +38,17 @@ export function updateKernels(spec: UpdateSpec): Kernel[] {
   if (spec.moments.length !== momentPrefixes(spec.rule).length)
     throw new Error(`${spec.rule.kind} does not keep ${spec.moments.length} moments`);
   // Halves of a window begin at a multiple of 256 bytes as well.
-  const row = spec.mixed ? startOf(spec.mixed.halves) : 4;
-  const windows = windowsOf(spec.elements, row, spec.profile);
-  return [...gradientNorm(spec), ...windows.map((window) => moveWeights(spec, window))];
+  const row = spec.mixed?.halves ? startOf(spec.mixed.halves) : 4;
+  const windows = spec.parts.flatMap(({ start, elements, kept }) =>
+    windowsOf(elements, row, spec.profile).map(
+      (w): OwnPart => ({ start: start + w.start, elements: w.elements, kept: kept + w.start }),
+    ),
+  );
+  const { squares, partials, norm } = gradientNorm(spec);
+  return { squares, partials, moves: [norm, ...windows.map((window) => moveWeights(spec, window))] };
 }
 
-function moveWeights(spec: UpdateSpec, window: Window): Kernel {
+function moveWeights(spec: UpdateSpec, window: OwnPart): Kernel {
   const { rule, mixed, moments, average } = spec;
   const size = flatWorkgroup(spec.profile);
   const rates = printRates(spec.rates, window);
@@ -41,7 +56,8 @@ function moveWeights(spec: UpdateSpec, window: Window): Kernel {
   // In mixed precision the scaler's factor clips as well.
   const clips = spec.clip && mixed === undefined;
   const factor = mixed ? ` * ${scalerValue('inverse')}` : clips ? ` * ${clipFactor('norm_data[0]')}` : '';
-  const halves = mixed && windowArg('halves_data', 4, mixed.halves, 'read_write', window);
+  const halves = mixed?.halves && windowArg('halves_data', 4, mixed.halves, 'read_write', window);
+  const kept = { start: window.kept, elements: window.elements };
   const counts = mixed !== undefined && rule.kind === 'adamw';
   const moved = 2 + 2 * (moments.length + (average ? 1 : 0));
   return {
@@ -49,11 +65,12 @@ function moveWeights(spec: UpdateSpec, window: Window): Kernel {
     args: [
       windowArg('weights_data', 4, spec.weights, 'read_write', window),
       windowArg('gradients_data', 4, spec.gradients, 'read', window),
-      ...moments.map((m, i) => windowArg(`moment${i + 1}_data`, 4, m, 'read_write', window)),
-      ...(average ? [windowArg('average_data', 4, average.storage, 'read_write', window)] : []),
+      ...moments.map((m, i) => windowArg(`moment${i + 1}_data`, 4, m, 'read_write', kept)),
+      ...(average ? [windowArg('average_data', 4, average.storage, 'read_write', kept)] : []),
       hyperArg(spec),
       ...(clips ? [{ name: 'norm_data', width: 1, storage: spec.normOut, access: 'read' } as const] : []),
-      ...(mixed && halves ? [scalerArg(mixed, 'read'), halves] : []),
+      ...(mixed ? [scalerArg(mixed, 'read')] : []),
+      ...(halves ? [halves] : []),
     ],
     body: `${counts ? biasCorrection : ''}${rates.declaration}${flatMain(size, window.elements / 4)}${skip}${rates.lookup}  let lr = ${hyperValue('lr')}${rates.scale === undefined ? '' : ` * ${rates.scale}`};
   let g = gradients_data[index]${factor};
@@ -69,7 +86,7 @@ ${
     workgroups: gridOf(Math.ceil(window.elements / 4 / size), spec.profile),
     origin,
     flops: (rule.kind === 'adamw' ? 14 : 6) * window.elements,
-    bytes: (4 * (1 + moved) + (mixed ? 2 : 0)) * window.elements,
+    bytes: (4 * (1 + moved) + (halves ? 2 : 0)) * window.elements,
   };
 }
 

@@ -25,6 +25,7 @@ const assignable = [
   'grad_clip',
   'batch_norm',
   'wire',
+  'shard',
   'seed',
   'steps',
 ] as const;

@@ -48,6 +48,7 @@ import {
   sampleSources,
   schedules,
   settings,
+  shardings,
   tableSources,
   wires,
 } from './schema.ts';
@@ -184,6 +185,7 @@ class RecipeReader {
     const clip = read('grad_clip', (expr) => this.readClip(expr));
     const norm = read('batch_norm', (expr) => readForm(expr, 'batch_norm', normalisations, env));
     const wire = read('wire', (expr) => readForm(expr, 'wire', wires, env));
+    const shard = read('shard', (expr) => readForm(expr, 'shard', shardings, env));
     const ema = read('ema', (expr) => readPlain(expr, 'ema', settings.ema, env));
     const seed = read('seed', (expr) => readPlain(expr, 'seed', settings.seed, env)) ?? 0;
     const steps = read('steps', (expr) => readPlain(expr, 'steps', settings.steps, env));
@@ -207,6 +209,7 @@ class RecipeReader {
       ...(clip === undefined ? {} : { gradClip: clip }),
       ...(norm?.kind === 'sync' ? { batchNorm: norm.kind } : {}),
       ...(wire?.kind === 'f16' ? { wire: wire.kind } : {}),
+      ...(shard?.kind === 'optimizer' ? { shard: shard.kind } : {}),
       ...(ema === undefined ? {} : { ema }),
       seed,
     };

@@ -134,6 +134,9 @@ export const normalisations = { local: form([], {}), sync: form([], {}) };
 /** What gradients cross between ranks as. */
 export const wires = { f32: form([], {}), f16: form([], {}) };
 
+/** What ranks divide among them. */
+export const shardings = { none: form([], {}), optimizer: form([], {}) };
+
 export const clippings = {
   norm: form(['max'], { max: wanted(positive, 'a number above 0') }),
 };

@@ -26,6 +26,9 @@ import {
   settings,
 } from './schema.ts';
 
+/** What an `evaluate` line may ask for. */
+const evaluations = ['zeroshot', 'retrieval', 'probe', 'knn', 'loss'] as const;
+
 type Statements = Pick<Recipe, 'clamps' | 'remat' | 'freeze' | 'rates' | 'init' | 'evaluate' | 'checkpoint'>;
 
 /** Checkpoints that are kept unless a recipe says otherwise. */
@@ -53,7 +56,7 @@ export class StatementReader {
     const freeze: string[] = [];
     const rateLines: Recipe['rates'][number][] = [];
     const init: Recipe['init'][number][] = [];
-    const evaluations: Recipe['evaluate'][number][] = [];
+    const asked: Recipe['evaluate'][number][] = [];
     let checkpoint: Recipe['checkpoint'];
     for (const setting of this.decl.settings) {
       if (setting.kind === 'clamp') clamps.push(...this.readClamp(setting));
@@ -61,7 +64,7 @@ export class StatementReader {
       else if (setting.kind === 'freeze') freeze.push(...this.readPatterns(setting.patterns, 'freeze'));
       else if (setting.kind === 'rate') rateLines.push(...this.readRate(setting));
       else if (setting.kind === 'init') init.push(...this.readInit(setting, init));
-      else if (setting.kind === 'evaluate') evaluations.push(...this.readEvaluate(setting));
+      else if (setting.kind === 'evaluate') asked.push(...this.readEvaluate(setting));
       else if (setting.kind === 'checkpoint') {
         if (checkpoint !== undefined) this.session.report('Z505', setting.span, '`checkpoint` is set twice');
         checkpoint = this.readCheckpoint(setting.every, setting.keep);
@@ -74,7 +77,7 @@ export class StatementReader {
       freeze,
       rates: rateLines,
       init,
-      evaluate: evaluations,
+      evaluate: asked,
       ...(checkpoint === undefined ? {} : { checkpoint }),
     };
   }
@@ -115,7 +118,7 @@ export class StatementReader {
   }
 
   private readEvaluate(setting: Extract<Setting, { kind: 'evaluate' }>): Recipe['evaluate'] {
-    const what = readCall(setting.what, 'evaluate', ['zeroshot', 'retrieval'], this.env);
+    const what = readCall(setting.what, 'evaluate', evaluations, this.env);
     const every = setting.every === undefined ? undefined : readDuration(setting.every, 'every', this.env);
     return what === undefined ? [] : [{ what, ...(every === undefined ? {} : { every }) }];
   }

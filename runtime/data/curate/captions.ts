@@ -2,9 +2,10 @@
  * Keys and captions of shards, whatever holds them: tar archives on a disk or streaming by, as `webdataset` reads
  * them, or img2dataset's parquet files of what it fetched. No picture is decoded.
  */
+import { type Drop, Unusable } from '../../drops.ts';
 import { openParquet, readGroup } from '../files/parquet.ts';
 import { textIn } from '../sources/columns/parquet-text.ts';
-import { Selection, Unusable } from '../sources/shards/selection.ts';
+import { Selection } from '../sources/shards/selection.ts';
 import { usableTexts, walkSamples } from '../sources/shards/shard-index.ts';
 import { ShardError } from '../sources/shards/tar-headers.ts';
 import { isHttp, isPipe } from '../sources/streams/bytes.ts';
@@ -23,7 +24,7 @@ interface Reading {
   readonly choice: CaptionChoice;
   each(key: string, caption: string): void | Promise<void>;
   /** Told why a pair is left out. */
-  leave(reason: string): void;
+  leave(drop: Drop): void;
 }
 
 /** Lists have a key a line, and take blanks around it off. */
@@ -44,13 +45,13 @@ async function readParquet(path: string, column: string, { each, leave }: Readin
       try {
         const text = (name: string) => textIn(row[name], name, '');
         if (columns.includes('status') && text('status') !== fetched)
-          throw new Unusable(`no status \`${fetched}\``);
+          throw new Unusable('missing', `no status \`${fetched}\``);
         const caption = text(column);
-        if (caption.trim() === '') throw new Unusable('a blank caption');
+        if (caption.trim() === '') throw new Unusable('blank', 'a blank caption');
         await each(text('key'), caption);
       } catch (error) {
         if (!(error instanceof Unusable)) throw error;
-        leave(error.message);
+        leave(error);
       }
     }
 }
@@ -83,7 +84,7 @@ async function readTar(path: string, reading: Reading): Promise<string | undefin
       return reading.each(sample.key, selection.reader(texts)(text));
     } catch (error) {
       if (!(error instanceof Unusable)) throw error;
-      reading.leave(error.message);
+      reading.leave(error);
     }
   });
 }
@@ -98,7 +99,7 @@ export async function readCaptions(shard: string, reading: Reading): Promise<str
     ...reading,
     each(key, caption) {
       if (fitsList(key)) return reading.each(key, caption);
-      reading.leave('a key that a list cannot hold');
+      reading.leave({ kind: 'malformed', reason: 'a key that a list cannot hold' });
     },
   };
   if (!isParquet(shard) || isPipe(shard)) return readTar(shard, checked);

@@ -93,7 +93,7 @@ async function pass(
     try {
       wrong = await readCaptions(shard, {
         choice,
-        leave: (reason) => losses.leave(reason),
+        leave: (drop) => losses.leave(drop),
         each: (key, caption) => guard.run(() => see(key, caption)),
       });
     } catch (error) {

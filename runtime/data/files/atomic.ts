@@ -119,6 +119,9 @@ export async function writeFully(file: FileHandle, bytes: Uint8Array, position?:
   }
 }
 
+/** What a kill leaves beside a file that was being written. */
+export const halfWritten = /^\..*\.tmp$/;
+
 /**
  * Replaces `path` by what `write` puts into a new file.
  * @throws DiagnosticError Z413 when the file cannot be written; then nothing has changed

@@ -1,5 +1,6 @@
 /** Parquet files: rows of chosen columns, a row group at a time. */
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
+import { decompress } from 'fzstd';
 import { type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { didYouMean } from '../../../compiler/model/values/suggest.ts';
 import { DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
@@ -17,11 +18,13 @@ export interface ParquetFile {
 
 export type ParquetRow = Readonly<Record<string, unknown>>;
 
-/** Snappy is the library's own. */
 const compressors = {
   GZIP: (bytes: Uint8Array) => gunzipSync(bytes),
   BROTLI: (bytes: Uint8Array) => brotliDecompressSync(bytes),
+  ZSTD: (bytes: Uint8Array, length: number) => decompress(bytes, new Uint8Array(length)),
 };
+/** What the library reads itself comes first. */
+const codecs = ['UNCOMPRESSED', 'SNAPPY', ...Object.keys(compressors)];
 
 interface Buffered {
   readonly byteLength: number;
@@ -61,6 +64,13 @@ export function openParquet(path: string, columns: readonly string[]): Promise<P
         `${path} has no column \`${missing}\`${didYouMean(missing, names)}`,
         `its columns are ${names.map((name) => `\`${name}\``).join(', ')}`,
       );
+    const foreign = codecsOf(metadata, columns).find((codec) => !codecs.includes(codec));
+    if (foreign !== undefined)
+      fail(
+        'Z415',
+        `${path} is compressed with ${foreign}`,
+        `what is read is ${codecs.map((codec) => codec.toLowerCase()).join(', ')}`,
+      );
     return {
       path,
       columns: names,
@@ -70,8 +80,14 @@ export function openParquet(path: string, columns: readonly string[]): Promise<P
   });
 }
 
+function codecsOf({ row_groups: groups }: FileMetaData, columns: readonly string[]): string[] {
+  return groups
+    .flatMap((group) => group.columns)
+    .flatMap(({ meta_data: data }) => (data && columns.includes(data.path_in_schema[0]!) ? data.codec : []));
+}
+
 /** Those of the first level: the first element of a schema is its root. */
-function columnNames({ schema }: FileMetaData): string[] {
+export function columnNames({ schema }: FileMetaData): string[] {
   const names: string[] = [];
   let at = 1;
   const skip = (): void => {

@@ -1,7 +1,7 @@
 /**
  * The worker thread that decodes and fits pictures, so that neither holds up the thread that feeds the GPU.
  *
- * In: `{ id, file }`. Out: `{ id, bytes }` (RGB, moved, not copied), `{ id, reason }` or `{ id, failure }`. Size and background
+ * In: `{ id, file }`. Out: `{ id, bytes }` (RGB, moved, not copied), `{ id, kind, reason }` or `{ id, failure }`. Size and background
  * come as `workerData` and never change.
  */
 import { parentPort, workerData } from 'node:worker_threads';

@@ -7,6 +7,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { DiagnosticError } from '../../../grammar/diagnostics.ts';
+import { type Drop, kindOf } from '../../drops.ts';
 import { reasonOf } from '../files/atomic.ts';
 import { type DataFile, nameOf } from '../files/data-file.ts';
 import { isTransient } from '../files/transient.ts';
@@ -18,7 +19,7 @@ export interface DecodeRequest {
 }
 
 /** RGB bytes [size, size, 3], or why there are none. */
-export type DecodeResult = { readonly bytes: Uint8Array } | { readonly reason: string };
+export type DecodeResult = { readonly bytes: Uint8Array } | Drop;
 
 /** What a worker answers: also that the system failed, which is no fault of the picture. */
 type DecodeAnswer = DecodeResult | { readonly failure: string };
@@ -28,7 +29,9 @@ export async function decodeAndFit(file: DataFile, settings: FitSettings): Promi
   try {
     return { bytes: await loadFitted(file, settings) };
   } catch (error) {
-    return isTransient(error) ? { failure: reasonOf(error) } : { reason: reasonOf(error) };
+    return isTransient(error)
+      ? { failure: reasonOf(error) }
+      : { kind: kindOf(error), reason: reasonOf(error) };
   }
 }
 

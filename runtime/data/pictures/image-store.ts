@@ -8,6 +8,9 @@ import type { DataFile } from '../files/data-file.ts';
 import { DecodePool, type DecodeResult } from './decode.ts';
 import type { FitSettings } from './images.ts';
 
+/** What an entry takes beside a picture's bytes; most of it, where pictures are tiny or cannot be read. */
+const entryBytes = 256;
+
 export class ImageStore {
   readonly #pool: DecodePool;
   /** Those that could be read, RGB [size, size, 3], shared, not to be changed; of others why not. */
@@ -24,7 +27,7 @@ export class ImageStore {
     const kept = this.#kept.get(index);
     if (kept !== undefined) return kept;
     const result = await this.#pool.decode(file);
-    const size = 'bytes' in result ? result.bytes.byteLength : 0;
+    const size = entryBytes + ('bytes' in result ? result.bytes.byteLength : 0);
     if (size <= this.#room && !this.#kept.has(index)) {
       this.#kept.set(index, result);
       this.#room -= size;

@@ -5,6 +5,7 @@
  * far as they fit a common room: what a caller asks for at once decides nothing about memory.
  */
 import { isMainThread } from 'node:worker_threads';
+import { Unusable } from '../../drops.ts';
 import { reasonOf } from '../files/atomic.ts';
 import { type DataFile, sizeOf, withBytes } from '../files/data-file.ts';
 import { isTransient } from '../files/transient.ts';
@@ -34,7 +35,10 @@ function readPicture(file: DataFile, size: number): Promise<Uint8Array> {
   return withBytes(file, async (reader) => {
     const format = recognise(await reader.read(0, headBytes));
     if (size > mostFileBytes)
-      throw new Error(`it is a ${format} file of ${size} bytes; at most ${mostFileBytes} are read`);
+      throw new Unusable(
+        'too_large',
+        `it is a ${format} file of ${size} bytes; at most ${mostFileBytes} are read`,
+      );
     return reader.read(0, size);
   });
 }
@@ -72,7 +76,8 @@ export async function withPicture<T>(
     const opened = await naming(`the ${format} picture`, () => openAs(format, bytes, maxPixels));
     const { width, height } = opened;
     const what = `the ${format} picture of ${width} x ${height} pixels`;
-    if (width * height > maxPixels) throw new Error(`${what} is above the limit of ${maxPixels} pixels`);
+    if (width * height > maxPixels)
+      throw new Unusable('too_large', `${what} is above the limit of ${maxPixels} pixels`);
     return samples.use(opened.bytes, async () => use(await naming(what, () => opened.decode())));
   });
 }

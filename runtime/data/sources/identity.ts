@@ -1,19 +1,11 @@
 /** What tells one source's batches from another's, without reading pictures: digests, and calls as text. */
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { StaticCall } from '../../../compiler/model/types.ts';
 import { failSystem } from '../files/atomic.ts';
+import { digestOf, shownDigest } from '../files/digest.ts';
 import { openRegular, readFully } from '../files/read-fully.ts';
 import type { DataIdentity, Feeds } from '../types.ts';
 import type { Ordering } from './sample-options.ts';
-
-/** Enough of a digest to tell two tables apart that are not made to look alike. */
-const shown = 16;
-
-function digestOf(fill: (hash: Hash) => void): string {
-  const hash = createHash('sha256');
-  fill(hash);
-  return hash.digest('hex').slice(0, shown);
-}
 
 /** Options of a table that decide how it is read, or how fast, and not what comes out. */
 const transport = new Set([
@@ -97,7 +89,7 @@ async function sampledDigest(path: string): Promise<string> {
       const stride = Math.max(sampleBytes, Math.floor(size / samples));
       for (let at = 0; at < size; at += stride)
         hash.update(await readFully(file, at, Math.min(sampleBytes, size - at), path));
-      return hash.digest('hex').slice(0, shown);
+      return shownDigest(hash);
     } finally {
       await file.close();
     }

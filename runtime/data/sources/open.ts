@@ -12,6 +12,7 @@ import { derivedSource } from '../../dist/derived-source.ts';
 import { failAt } from '../options.ts';
 import { randomKey } from '../random.ts';
 import type { BatchSource, Feeds } from '../types.ts';
+import type { Part } from './batches/part.ts';
 import { PrefetchedSource } from './batches/prefetch.ts';
 import { readAhead, SampleBatches } from './batches/sample-batches.ts';
 import { pathIn } from './columns/path.ts';
@@ -19,16 +20,13 @@ import { tablesIdentity } from './identity.ts';
 import { openParquetFiles } from './parquet-source.ts';
 import { openCsv } from './rows/csv-source.ts';
 import { openImageFolder } from './rows/image-folder.ts';
-import { Samples } from './samples.ts';
 import type { SourceContext } from './source-context.ts';
 import { openTables } from './tables.ts';
 import { openTensors } from './tensors-source.ts';
 import { openWebdataset } from './webdataset-source.ts';
 
 /** Sources of samples, which can be mixed. */
-const sampleSources: Readonly<
-  Record<string, (call: StaticCall, context: SourceContext) => Promise<Samples | BatchSource>>
-> = {
+const sampleSources: Readonly<Record<string, (call: StaticCall, context: SourceContext) => Promise<Part>>> = {
   csv: openCsv,
   image_folder: openImageFolder,
   parquet: openParquetFiles,
@@ -51,7 +49,7 @@ async function openSource(call: StaticCall, context: SourceContext): Promise<Bat
   if (call.name === 'tensors') return openTensors(call, context);
   const mixed = call.name === 'mix';
   const calls = sourcesOf(call);
-  const opened: Samples[] = [];
+  const opened: Part[] = [];
   try {
     for (const [part, one] of calls.entries()) {
       if (!Object.hasOwn(sampleSources, one.name)) refuseUnknown(one);
@@ -64,18 +62,15 @@ async function openSource(call: StaticCall, context: SourceContext): Promise<Bat
         );
       const open = sampleSources[one.name]!;
       // Each part draws for itself.
-      const samples = await open(one, { ...context, seed: partSeed(context.seed, part) });
-      if (!(samples instanceof Samples)) {
-        if (!mixed) return samples;
-        await samples.close();
+      const samples = await open(one, { ...context, seed: partSeed(context.seed, part), mixed });
+      opened.push(samples);
+      if (mixed && samples.count === undefined)
         failAt(
           one,
           'Z522',
-          'streamed shards cannot be part of a mix',
-          'mix takes tables and uncompressed local shards',
+          `nothing says how many samples ${samples.path} has, so it has no share of a mix`,
+          'samples = 1000000',
         );
-      }
-      opened.push(samples);
     }
     return new PrefetchedSource(new SampleBatches(opened, context), context.seed, readAhead(context));
   } catch (error) {

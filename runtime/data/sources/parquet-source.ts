@@ -1,24 +1,24 @@
 /** `parquet("files", image = "jpg", text = "caption")`: samples of parquet files with the pictures in them. */
-import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import type { StaticCall } from '../../../compiler/model/types.ts';
+import { Unusable } from '../../drops.ts';
+import { digestOf } from '../files/digest.ts';
 import { openParquet, type ParquetFile, type ParquetRow, readGroup } from '../files/parquet.ts';
 import { failAt, parseOptions, texts } from '../options.ts';
-import type { BatchSource } from '../types.ts';
-import { type CaptionOptions, captionOptions, weights } from './columns/caption.ts';
+import type { Part } from './batches/part.ts';
+import { type CaptionOptions, captionOptions, checkWeights, weights } from './columns/caption.ts';
 import type { Column } from './columns/column.ts';
 import { columnsOf } from './columns/open-columns.ts';
 import { textIn } from './columns/parquet-text.ts';
 import { pathIn } from './columns/path.ts';
 import { pictureOptions } from './columns/picture.ts';
 import type { Row } from './columns/row.ts';
+import { FedColumns } from './fed-columns.ts';
 import { readIdentity, sampleIdentity } from './identity.ts';
 import { noting } from './rows/table-samples.ts';
 import { decodingOf, sampleOptions } from './sample-options.ts';
-import { FedColumns } from './samples.ts';
 import { expandShards } from './shards/list.ts';
-import { Unusable } from './shards/selection.ts';
 import type { SourceContext } from './source-context.ts';
 import { laneOptions, openStreams, orderOf } from './streams/open-streams.ts';
 
@@ -72,18 +72,17 @@ function rowOf(
   };
   for (const { columns: names, holds, lacks } of columns) {
     const lacking = holds === 'file' ? names.find((column) => row.file(column) === undefined) : undefined;
-    if (lacking !== undefined) throw new Unusable(`no ${lacking}`);
-    if (lacks?.(text) === true) throw new Unusable('a blank caption');
+    if (lacking !== undefined) throw new Unusable('missing', `no ${lacking}`);
+    if (lacks?.(text) === true) throw new Unusable('blank', 'a blank caption');
   }
   return row;
 }
 
 /** Errors: Z315, Z412, Z414, Z415, Z452, Z520 to Z522. */
-export async function openParquetFiles(call: StaticCall, context: SourceContext): Promise<BatchSource> {
+export async function openParquetFiles(call: StaticCall, context: SourceContext): Promise<Part> {
   const options = parseOptions(call, schema, ['files']);
   const { text, weights, image, split, templates } = options;
-  if (weights !== undefined && weights.length !== text.length)
-    failAt(call, 'Z522', `\`weights\` of parquet has ${weights.length} values for ${text.length} columns`);
+  checkWeights(call, 'weights', weights, text);
   const caption: CaptionOptions = { names: text, weights: weights ?? text.map(() => 1), split, templates };
   const pair = () => ({ picture: { column: image, ...options }, caption });
   const columns = columnsOf(call, context.inputs, pair, Object.keys(pairOptions));
@@ -104,12 +103,8 @@ export async function openParquetFiles(call: StaticCall, context: SourceContext)
   if (rows < context.batch)
     failAt(call, 'Z418', `${name} has ${rows} rows, fewer than one batch of ${context.batch}`);
   const { find, read } = noting(context);
-  const decoding = { ...decodingOf(options), cacheBytes: 0 };
-  const fed = await FedColumns.open(columns, { path: name }, { ...context, find }, decoding);
-  const digest = createHash('sha256')
-    .update(JSON.stringify([names, sizes]))
-    .digest('hex')
-    .slice(0, 16);
+  const fed = await FedColumns.open(columns, { path: name }, { ...context, find }, decodingOf(options));
+  const digest = digestOf((hash) => hash.update(JSON.stringify([names, sizes])));
   const order = orderOf(options, groups.length);
   const identity = sampleIdentity(call, {
     rows: `${rows} of digest ${await readIdentity(digest, read)}`,
@@ -131,7 +126,7 @@ export async function openParquetFiles(call: StaticCall, context: SourceContext)
             yield rowOf(values, first + i, { file, first, split }, used);
           } catch (error) {
             if (!(error instanceof Unusable)) throw error;
-            leave(error.message);
+            leave(error);
           }
         }
       },

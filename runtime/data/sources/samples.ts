@@ -1,34 +1,20 @@
 /**
- * Samples that can be read in any order, with the columns that feed a model's inputs from them.
+ * Samples that can be read in any order.
  *
  * Order, caption, template and augmentation are functions of (seed, epoch, index). Where samples come from (a table,
  * shards) is the business of whoever makes their rows.
  */
-import type { ModelInput } from '../../../compiler/model/types.ts';
+import { kindOf } from '../../drops.ts';
 import { reasonOf } from '../files/atomic.ts';
 import { randomBelow, randomKey, randomOrder } from '../random.ts';
-import { elementCount } from '../safetensors/header.ts';
-import type { DataIdentity, Feeds, ShardLosses } from '../types.ts';
-import type { Column, Fill } from './columns/column.ts';
-import { PictureShelf, type PictureStores } from './columns/pictures.ts';
+import type { DataIdentity, ShardLosses } from '../types.ts';
+import type { Draw, Part } from './batches/part.ts';
+import { TableDraw } from './batches/table-draw.ts';
 import type { Row, Rows } from './columns/row.ts';
 import { type Failure, UnreadablePictures } from './columns/unreadable.ts';
-import type { Decoding, Ordering } from './sample-options.ts';
+import type { FedColumns, ReadSample } from './fed-columns.ts';
+import type { Ordering } from './sample-options.ts';
 import type { SourceContext } from './source-context.ts';
-
-/** An input with what writes a sample's part of it. */
-interface Fed {
-  readonly input: ModelInput;
-  readonly fill: Fill;
-  /** Numbers of a sample. */
-  readonly length: number;
-}
-
-/** A sample whose files are read. */
-export interface ReadSample {
-  readonly row: Row;
-  readonly pictures: readonly Uint8Array[];
-}
 
 export interface SampleRows extends Rows {
   readonly count: number;
@@ -37,54 +23,7 @@ export interface SampleRows extends Rows {
   close?(): Promise<void>;
 }
 
-/** What feeds the inputs of a model from rows. */
-export class FedColumns {
-  readonly #fed: readonly Fed[];
-  readonly #pictures: PictureStores;
-
-  private constructor(fed: readonly Fed[], pictures: PictureStores) {
-    this.#fed = fed;
-    this.#pictures = pictures;
-  }
-
-  /** @throws DiagnosticError where what is at hand does not fit the inputs */
-  static async open(
-    columns: ReadonlyMap<ModelInput, Column>,
-    rows: Rows,
-    { seed, normalization, find }: Pick<SourceContext, 'seed' | 'normalization' | 'find'>,
-    decoding: Decoding,
-  ): Promise<FedColumns> {
-    const shelf = new PictureShelf();
-    const fed: Fed[] = [];
-    for (const [input, column] of columns)
-      fed.push({
-        input,
-        fill: await column.open(rows, { seed, normalization, find, pictures: shelf }),
-        length: elementCount(input.sizes),
-      });
-    return new FedColumns(fed, shelf.open(decoding));
-  }
-
-  /** The pictures of a row, or why it cannot be read. */
-  async read(index: number, row: Row): Promise<ReadSample | Failure> {
-    const pictures = await this.#pictures.get(index, row);
-    return 'reason' in pictures ? pictures : { row, pictures };
-  }
-
-  /** Writes a sample into its place of a batch. */
-  async fill(into: Feeds, place: number, sample: ReadSample, epoch: number, index: number): Promise<void> {
-    for (const { input, fill, length } of this.#fed) {
-      const part = into.get(input.name)!.subarray(place * length, (place + 1) * length);
-      await fill(part, { epoch, index, ...sample });
-    }
-  }
-
-  close(): Promise<void> {
-    return this.#pictures.close();
-  }
-}
-
-export class Samples {
+export class Samples implements Part {
   readonly count: number;
   readonly identity: DataIdentity;
   readonly columns: FedColumns;
@@ -98,6 +37,7 @@ export class Samples {
   readonly weight: number | undefined;
   readonly path: string;
   readonly lacked: ShardLosses | undefined;
+  readonly lanes = [];
   readonly #reading = new Set<number>();
   readonly #orders = new Map<number, (place: number) => number>();
 
@@ -105,7 +45,7 @@ export class Samples {
     rows: SampleRows,
     columns: FedColumns,
     options: Ordering & { readonly identity: DataIdentity; readonly lacked?: ShardLosses },
-    context: Pick<SourceContext, 'seed' | 'warn'>,
+    context: Pick<SourceContext, 'seed' | 'warn' | 'share'>,
   ) {
     this.count = rows.count;
     this.identity = options.identity;
@@ -117,7 +57,17 @@ export class Samples {
     this.repeats = options.resampled;
     this.weight = options.weight;
     this.path = rows.path;
-    this.lacked = options.lacked;
+    // All ranks open the same shards: one counts them.
+    const counts = (context.share?.rank ?? 0) === 0;
+    this.lacked = counts ? options.lacked : options.lacked && { leftOut: {}, inError: 0 };
+  }
+
+  async draw(start: number, places: number): Promise<Draw> {
+    return new TableDraw(this, start, places);
+  }
+
+  seek(): void {
+    // A place of the order is all that there is.
   }
 
   /** The sample at a place of an epoch. */
@@ -141,7 +91,7 @@ export class Samples {
     try {
       return await this.#rows.row(index);
     } catch (error) {
-      return { path: `${this.path}, sample ${index}`, reason: reasonOf(error) };
+      return { path: `${this.path}, sample ${index}`, kind: kindOf(error), reason: reasonOf(error) };
     }
   }
 

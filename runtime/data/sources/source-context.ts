@@ -13,6 +13,8 @@ export interface SourceContext {
   readonly batch: number;
   /** The rank that the source is for: one that can makes its rows of each batch alone. */
   readonly share?: RankShare;
+  /** Whether batches have samples of other sources, too. */
+  readonly mixed?: boolean;
   /** What the loss is fed. */
   readonly inputs: readonly ModelInput[];
   readonly seed: number;

@@ -2,15 +2,16 @@
 import { z } from 'zod';
 import type { StaticCall } from '../../../compiler/model/types.ts';
 import { failAt, parseOptions, texts } from '../options.ts';
-import type { BatchSource } from '../types.ts';
-import { type CaptionOptions, captionOptions } from './columns/caption.ts';
+import type { Part } from './batches/part.ts';
+import { type CaptionOptions, captionOptions, checkWeights } from './columns/caption.ts';
 import { columnsOf, type PairColumns } from './columns/open-columns.ts';
 import { pictureOptions } from './columns/picture.ts';
 import type { Rows } from './columns/row.ts';
+import { FedColumns } from './fed-columns.ts';
 import { readIdentity, sampleIdentity } from './identity.ts';
 import { noting } from './rows/table-samples.ts';
 import { type Decoding, decodingOf, sampleOptions } from './sample-options.ts';
-import { FedColumns, Samples } from './samples.ts';
+import { Samples } from './samples.ts';
 import { readKeyList } from './shards/key-list.ts';
 import { expandShards } from './shards/list.ts';
 import { openShards } from './shards/open-shards.ts';
@@ -63,8 +64,7 @@ function pairOf(call: StaticCall, options: Options): PairColumns {
     return { picture, caption: caption([text ?? 'txt'], [1]) };
   }
   if (text !== undefined) failAt(call, 'Z522', 'webdataset takes `text` or `json`, not both');
-  if (weights !== undefined && weights.length !== json.length)
-    failAt(call, 'Z522', `\`weights\` of webdataset has ${weights.length} values for ${json.length} fields`);
+  checkWeights(call, 'weights', weights, json);
   return {
     picture,
     caption: caption(
@@ -75,10 +75,7 @@ function pairOf(call: StaticCall, options: Options): PairColumns {
 }
 
 /** Opens the source that a `webdataset(...)` call names. Errors: Z315, Z412, Z414, Z452, Z520 to Z522. */
-export async function openWebdataset(
-  call: StaticCall,
-  context: SourceContext,
-): Promise<Samples | BatchSource> {
+export async function openWebdataset(call: StaticCall, context: SourceContext): Promise<Part> {
   const { inputs, find } = context;
   const options = parseOptions(call, schema, ['shards']);
   const columns = columnsOf(call, inputs, () => pairOf(call, options), Object.keys(pairOptions));
@@ -106,7 +103,13 @@ export async function openWebdataset(
         'Z522',
         'columns of the parquet beside shards need shards that lie uncompressed on a local disk',
       );
-    // What streams by is decoded once.
+    if (Object.hasOwn(call.named, 'cache') && options.cache > 0)
+      failAt(
+        call,
+        'Z522',
+        'pictures of streamed shards are not kept: `cache` is for what lies on a local disk, not compressed',
+        'what a command or a server gives can be another picture the next time',
+      );
     const fed = await open({ path: name }, { ...decodingOf(options), cacheBytes: 0 });
     const wanted = { selection, keep };
     const { timing = httpTiming } = context;

@@ -73,9 +73,16 @@ async function evaluationsOf(folder: string, names: readonly string[]): Promise<
     const file = await stat(path).catch(() => undefined);
     if (file === undefined || !file.isFile() || file.size > mostResults) continue;
     const results = z.array(evaluationSchema).safeParse(parseJson(await readText(path, 'Z613')));
-    if (results.success) found.push(...results.data);
+    if (results.success) found.push(...newest(results.data));
   }
   return found;
+}
+
+/** Of results on the way of a run the last ones. */
+function newest(results: readonly Evaluation[]): Evaluation[] {
+  const key = ({ dataset, task }: Evaluation) => JSON.stringify([dataset, task]);
+  const last = new Map(results.map((result) => [key(result), result]));
+  return results.filter((result) => result.step === undefined || last.get(key(result)) === result);
 }
 
 async function programsOf(folder: string, names: readonly string[]): Promise<RunReport['programs']> {

@@ -10,7 +10,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
-import { failSystem, syncDirectory, writeText } from '../../data/files/atomic.ts';
+import { failSystem, halfWritten, syncDirectory, writeText } from '../../data/files/atomic.ts';
 import { parseJson } from '../../data/files/json.ts';
 import { readText } from '../../data/files/read-fully.ts';
 import {
@@ -33,6 +33,9 @@ export interface RunState {
   readonly settings?: RunSettings;
 }
 
+/** Of a lane, and of its spare. */
+const lanePlace = [z.int().nonnegative(), z.int().nonnegative(), z.int().min(-1)] as const;
+
 const stateSchema = z.object({
   /** Those of version 1 have no checksum. */
   version: z.literal([1, 2]),
@@ -41,7 +44,7 @@ const stateSchema = z.object({
     epoch: z.int().nonnegative(),
     batch: z.int().nonnegative(),
     seed: z.number(),
-    lanes: z.array(z.tuple([z.int().nonnegative(), z.int().nonnegative(), z.int().min(-1)])).optional(),
+    lanes: z.array(z.tuple([...lanePlace, ...lanePlace])).optional(),
   }),
   modelHash: z.string(),
   settings: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
@@ -137,7 +140,7 @@ export class CheckpointStore {
 
   /** Removes what a killed run left half-written. */
   async clean(): Promise<void> {
-    await this.#remove((await this.#files()).filter((name) => /^\..*\.tmp$/.test(name)));
+    await this.#remove((await this.#files()).filter((name) => halfWritten.test(name)));
   }
 
   /**

@@ -10,6 +10,7 @@ import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { reasonOf } from '../../data/files/atomic.ts';
 import type { Batch } from '../../data/types.ts';
 import type { RunSettings } from '../changes.ts';
+import type { EvaluationResult } from '../evaluations.ts';
 import type { Schedule } from '../schedule.ts';
 import type { MetricsRow, UpdateSettings } from '../types.ts';
 
@@ -44,6 +45,8 @@ export interface RunLog {
   flush?(): Promise<void>;
   /** `path` holds the state behind `step` steps. Nothing is under way on the device. */
   saved?(step: number, path: string): Promise<void>;
+  /** What the weights behind `step` steps gave. Told before their checkpoint is written. */
+  evaluated?(step: number, results: readonly EvaluationResult[]): Promise<void>;
   /** The run has all it wanted, or was stopped; its files are written. Not told where it failed. */
   ended?(end: RunEnd): Promise<void>;
   /** Always the last, once. */
@@ -93,6 +96,10 @@ class Guarded implements Required<RunLog> {
 
   saved(step: number, path: string): Promise<void> {
     return this.#guard(() => this.#log?.saved?.(step, path));
+  }
+
+  evaluated(step: number, results: readonly EvaluationResult[]): Promise<void> {
+    return this.#guard(() => this.#log?.evaluated?.(step, results));
   }
 
   ended(end: RunEnd): Promise<void> {
@@ -175,6 +182,10 @@ export class RunLogs implements Required<RunLog> {
 
   async saved(step: number, path: string): Promise<void> {
     for (const log of this.#logs) await log.saved?.(step, path);
+  }
+
+  async evaluated(step: number, results: readonly EvaluationResult[]): Promise<void> {
+    for (const log of this.#logs) await log.evaluated?.(step, results);
   }
 
   async ended(end: RunEnd): Promise<void> {

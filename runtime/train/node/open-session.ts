@@ -63,7 +63,8 @@ export async function openSession(
     };
   }
   const { device } = executor;
-  const compile: CompileFor = (profile) => planTraining(recipe, profile, { ranks: group.size }).plan;
+  const compile: CompileFor = (profile) =>
+    planTraining(recipe, profile, { ranks: group.size, rank: group.rank }).plan;
   teller.doing('planning the training step');
   await executor.tune?.(compile);
   const plan = compile(device.profile);

@@ -13,7 +13,8 @@ import type { RunLog, Showing } from './log.ts';
 export interface RunTeller {
   /** A remark, for people who read along. */
   note(text: string): void;
-  warn(warning: Diagnostic): void;
+  /** Handed on as it is. */
+  readonly warn: (warning: Diagnostic) => void;
   /** What is being done before the first step, and how far it is: `done` of `of` things. */
   doing(what: string, done?: number, of?: number): void;
 }
@@ -129,9 +130,7 @@ export class Progress implements RunTeller {
     if (!this.#quiet) this.#line(text);
   }
 
-  warn(warning: Diagnostic): void {
-    this.#line(renderDiagnostics([warning]));
-  }
+  readonly warn = (warning: Diagnostic): void => this.#line(renderDiagnostics([warning]));
 
   doing(what: string, done?: number, of?: number): void {
     if (this.#quiet) return;

@@ -8,13 +8,10 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Diagnostic, fail } from '../../../grammar/diagnostics.ts';
-import { failSystem, makeFolders, writeText } from '../../data/files/atomic.ts';
+import { failSystem, halfWritten, makeFolders, writeText } from '../../data/files/atomic.ts';
 import { lockName, RunLock, refuseLocked, textOf } from './lock.ts';
 
 const marker = 'run.json';
-/** What a kill leaves beside a file that was being written. */
-const halfWritten = /^\..*\.tmp$/;
-
 const changeSchema = z.object({
   setting: z.string(),
   from: z.union([z.string(), z.number()]).optional(),

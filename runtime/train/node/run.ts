@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import type { Recipe, Weight } from '../../../compiler/model/types.ts';
 import { averagePrefix } from '../../../compiler/optimizers.ts';
 import type { Plan } from '../../../compiler/plan/types.ts';
-import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { type TensorToWrite, writeSafetensors } from '../../data/safetensors/file.ts';
 import type { BatchSource } from '../../data/types.ts';
 import type { Collective } from '../../dist/collective.ts';
 import type { RunSettings } from '../changes.ts';
+import { evaluationsOf, type PlannedEvaluation } from '../evaluations.ts';
 import { agreedBeginning, shareState } from '../ranks.ts';
 import { inSteps, type Schedule } from '../schedule.ts';
 import { trainLoop } from '../trainer.ts';
@@ -34,6 +34,8 @@ export interface RunOptions {
   /** Starting values of one weight, row-major in its shape. Not asked when a checkpoint is resumed. */
   initialWeight(weight: Weight): Promise<Float32Array>;
   readonly teller: RunTeller;
+  /** What is evaluated on the way. */
+  readonly evaluations?: readonly PlannedEvaluation[];
   /** What shows the run beside `metrics.jsonl`. */
   readonly logs?: readonly Showing[];
 }
@@ -103,13 +105,14 @@ export class Run {
       await this.#restore(checkpoint);
       teller.note(`resuming at step ${start} of ${end}`);
     } else await this.#initialise();
-    await agreedBeginning(group, { start, end, cursor: source.cursor() });
+    const saveEvery = this.#saveEvery();
+    await agreedBeginning(group, { start, end, cursor: source.cursor(), saveEvery });
     await shareState(group, session);
     const logs = await RunLogs.open(
-      [() => MetricsFile.open(join(out, 'metrics.jsonl'), start, this.#warn)],
+      [() => MetricsFile.open(join(out, 'metrics.jsonl'), start, teller.warn)],
       this.#options.logs ?? [],
       { out, start, end, schedule, updates: settings, compared, ...(plan === undefined ? {} : { plan }) },
-      this.#warn,
+      teller.warn,
     );
     let last: MetricsRow | undefined;
     try {
@@ -123,7 +126,16 @@ export class Run {
         batch: recipe.batch,
         start,
         end,
-        saveEvery: this.#saveEvery(),
+        saveEvery,
+        evaluations: evaluationsOf(
+          this.#options.evaluations ?? [],
+          {
+            ...{ group, session, end, batchesPerEpoch: source.batchesPerEpoch },
+            weights: recipe.model.weights,
+            carried: (name) => this.#carriedValues(name),
+          },
+          (step, results) => logs.evaluated(step, results),
+        ),
         fed: (step, batch) => logs.fed(step, batch),
         row: (row) => {
           last = row;
@@ -148,8 +160,6 @@ export class Run {
       await logs.close();
     }
   }
-
-  readonly #warn = (warning: Diagnostic): void => this.#options.teller.warn(warning);
 
   #saveEvery(): number {
     const { every } = this.#options.recipe.checkpoint ?? defaultCheckpoint;
@@ -182,6 +192,11 @@ export class Run {
 
   #carry(weight: Weight, data: ArrayLike<number>): void {
     this.#carried.set(weight.name, stored(weight, data));
+  }
+
+  #carriedValues(name: string): Float32Array {
+    const { data } = this.#carried.get(name)!;
+    return Float32Array.from(data as ArrayLike<number | bigint>, Number);
   }
 
   /** What no kernel touches, as it is after `step` steps. */

@@ -15,6 +15,7 @@ import type { Collective } from '../../dist/collective.ts';
 import { dividedAmong, ownShare } from '../../dist/share.ts';
 import { type Change, describeChange, type RunSettings, runSettings } from '../changes.ts';
 import { batchCounters } from '../counters.ts';
+import { evaluationsOf } from '../evaluations.ts';
 import { chunkSize, traceLoss } from '../plan.ts';
 import { agreedBeginning, checkAgreement, shareState } from '../ranks.ts';
 import { scheduleOf, warmupWarning } from '../schedule.ts';
@@ -66,7 +67,7 @@ function modelHash(graph: Graph, settings: UpdateSettings): string {
 export async function trainRecipe(options: TrainOptions): Promise<TrainResult> {
   const { out, resume, group, teller } = options;
   const recipe = dividedAmong(options.recipe, group);
-  const warn = (warning: Diagnostic): void => teller.warn(warning);
+  const { warn } = teller;
   checkSupported(recipe, options.executor.kind === 'reference', group.size);
   checkHostBatch({ ...recipe, batch: recipe.batch / group.size });
   const graph = traceLoss(recipe);
@@ -114,7 +115,7 @@ async function openShare({ recipe, group, openSource }: TrainOptions): Promise<B
 async function lead(options: TrainOptions, parts: RankParts): Promise<TrainResult> {
   const { recipe, out, resume } = options;
   const { shared, graph, hash, compared, signal } = parts;
-  const warn = (warning: Diagnostic): void => options.teller.warn(warning);
+  const { warn } = options.teller;
   const { begun, lock } = await lockRunFolder(out, resume, warn);
   try {
     const store = new CheckpointStore(out, (recipe.checkpoint ?? defaultCheckpoint).keep);
@@ -170,12 +171,12 @@ async function lead(options: TrainOptions, parts: RankParts): Promise<TrainResul
 }
 
 /** Another rank: takes the same steps, and writes nothing. */
-async function follow({ recipe }: TrainOptions, parts: RankParts): Promise<TrainResult> {
+async function follow({ recipe, evaluations = [] }: TrainOptions, parts: RankParts): Promise<TrainResult> {
   const { shared, signal } = parts;
   const began = performance.now();
   const { session } = await parts.open();
   try {
-    const { start, end, cursor } = await agreedBeginning(shared.group);
+    const { cursor, ...beginning } = await agreedBeginning(shared.group);
     shared.source.seek(cursor);
     await shareState(shared.group, session);
     const steps = await trainLoop({
@@ -183,14 +184,24 @@ async function follow({ recipe }: TrainOptions, parts: RankParts): Promise<Train
       session,
       ...(recipe.gradClip === undefined ? {} : { gradClip: recipe.gradClip }),
       batch: recipe.batch,
-      start,
-      end,
+      ...beginning,
+      evaluations: evaluationsOf(
+        evaluations,
+        {
+          ...{ group: shared.group, session, end: beginning.end },
+          batchesPerEpoch: shared.source.batchesPerEpoch,
+          weights: recipe.model.weights,
+          // Rank 0 has it.
+          carried: () => [],
+        },
+        async () => {},
+      ),
       row: () => {},
       save: async () => {},
       stopRequested: () => signal.requested,
       now: () => performance.now(),
     });
-    return { steps, stopped: steps < end, seconds: (performance.now() - began) / 1000 };
+    return { steps, stopped: steps < beginning.end, seconds: (performance.now() - began) / 1000 };
   } finally {
     session.close();
   }

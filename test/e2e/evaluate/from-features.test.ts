@@ -188,7 +188,7 @@ describe('files that do not fit are refused', () => {
     [3, 4],
   ]);
   it.each([
-    ['no --test', () => ['--task', 'zeroshot'], '--task zeroshot needs --test'],
+    ['no --test', () => ['--task', 'zeroshot'], 'a model and data sets, or --test FILE'],
     ['no --task', () => ['--test', 'x.safetensors'], 'needs --task'],
     [
       'labels beyond the scores',

@@ -3,10 +3,13 @@
  * process, and an end in words when a rank is gone.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeTar } from '../../support/files/tar.ts';
 import { launchers, ranksEnvironment } from '../../support/mpi.ts';
+import { plainPicture } from '../../support/training/pair-source.ts';
 import { commandLine, fixedBatches, type Outcome, tinyZoo, Workspace } from '../harness.ts';
 
 const workspace = new Workspace();
@@ -21,6 +24,13 @@ train "t" of "tiny" {
   clamp logit_scale in 0 .. ln(100)
   checkpoint every 2 steps keep 2
 }
+train "streams" of "tiny" {
+  data = webdataset("{0..3}.tar.gz", lanes = 4, shuffle = 3)
+  batch = 8
+  optimizer = adamw(lr = 1e-3, weight_decay = 0.1)
+  schedule = cosine(warmup = 1 steps, total = 6 steps)
+  checkpoint every 2 steps keep 2
+}
 train "endless" of "tiny" {
   data = tensors("batches.safetensors")
   batch = 8
@@ -29,8 +39,16 @@ train "endless" of "tiny" {
   checkpoint every 1 steps keep 2
 }
 `;
-const train = (out: string, ...more: string[]) =>
-  commandLine(['train', 't.zoo#t', '--out', out, '--device', 'reference', ...more]);
+const argsOf = (name: string, out: string, ...more: string[]) => [
+  'train',
+  `t.zoo#${name}`,
+  '--out',
+  out,
+  '--device',
+  'reference',
+  ...more,
+];
+const train = (out: string, ...more: string[]) => commandLine(argsOf('t', out, ...more));
 
 function onRanks(launcher: string, ranks: number, args: readonly string[]): Outcome {
   const { status, stdout, stderr } = spawnSync(launcher, ['-np', String(ranks), process.execPath, ...args], {
@@ -86,6 +104,14 @@ async function startedByRanks(launcher: string, run: string) {
 
 beforeAll(async () => {
   workspace.write('t.zoo', recipe);
+  for (let s = 0; s < 4; s++) {
+    const path = workspace.path(`${s}.tar`);
+    const members: [string, string | Uint8Array][] = [];
+    for (let i = 10 * s; i < 10 * s + 10; i++)
+      members.push([`${i}.png`, await plainPicture(6 * i)], [`${i}.txt`, `number ${i}`]);
+    await writeTar(path, members);
+    writeFileSync(`${path}.gz`, gzipSync(readFileSync(path)));
+  }
   workspace.writeTensors(
     'batches.safetensors',
     fixedBatches(3, 8, { resolution: 16, context: 8, vocab: 520 }),
@@ -100,6 +126,16 @@ describe.skipIf(launchers.length === 0)('ranks', () => {
     expect(two.stdout.trim().split('\n')).toHaveLength(1);
     // Double precision: the order of sums alone, and a rounding to f32 at the end.
     expect(apart(launcher, 'one')).toBeLessThan(2e-7);
+  });
+
+  it('that each read their own lanes save the place of all, and others go on', async () => {
+    await workspace.succeed(argsOf('streams', 'streams-one'));
+    const half = onRanks(launchers[0]!, 2, commandLine(argsOf('streams', 'streams-cut', '--steps', '4')));
+    expect(half.code, half.stderr).toBe(0);
+    const rest = onRanks(launchers[0]!, 4, commandLine(argsOf('streams', 'streams-cut', '--resume')));
+    expect(rest.code, rest.stderr).toBe(0);
+    expect(workspace.metrics('streams-cut')).toHaveLength(6);
+    expect(apart('streams-cut', 'streams-one')).toBeLessThan(2e-7);
   });
 
   it('that were stopped are gone on with by others', async () => {
@@ -138,6 +174,22 @@ describe.skipIf(launchers.length === 0)('ranks', () => {
     }
     const [first, second] = launchers;
     if (second) expect(workspace.changed(`${first}-halves`, `${second}-halves`)).toEqual([]);
+  });
+
+  it('that divide what the optimizer keeps, cut and gone on with, have the bits of those that do not', () => {
+    const whole = onRanks(launchers[0]!, 2, commandLine(['train', 't.zoo#t', '--out', 'whole']));
+    expect(whole.code, whole.stderr).toBe(0);
+    for (const launcher of launchers) {
+      const run = `${launcher}-shards`;
+      const args = commandLine(['train', 't.zoo#t', '--out', run, '--set', 'shard=optimizer']);
+      // The first step past a checkpoint, which is one itself; with the other library as one run.
+      const cut = [['--steps', '3'], ['--resume']];
+      for (const more of launcher === launchers[0] ? cut : [[]]) {
+        const two = onRanks(launcher, 2, [...args, ...more]);
+        expect(two.code, two.stderr).toBe(0);
+      }
+      expect(workspace.changed('whole', run)).toEqual([]);
+    }
   });
 
   it('started by --ranks refuse a batch that they cannot divide, once', () => {

@@ -55,17 +55,19 @@ async function step(setting: Setting, profile: DeviceProfile) {
       'hyper',
     ),
   };
-  const kernels = updateKernels({
+  const { squares, moves } = updateKernels({
     ...storages,
     moments: [storages.moment1, storages.moment2],
     rule: adamw,
     elements: setting.elements,
+    parts: [{ start: 0, elements: setting.elements, kept: 0 }],
     rates: setting.rates,
     clip: setting.clip !== undefined,
     clamps: setting.clamps ?? [],
     profile,
     scratch: (elements, dtype, label) => memory.scratch(elements, dtype, label),
   });
+  const kernels = [...squares, ...moves];
   const { weights, moment1, moment2, normOut } = storages;
   const found = await runKernels(gpu!, kernels, memory, [weights, moment1, moment2, normOut]);
   return { start, found, kernels };

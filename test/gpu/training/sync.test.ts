@@ -62,6 +62,9 @@ async function onRanks(ranks: number, sync: boolean) {
     batch,
     chunk,
     training,
+    // Gradients are added up between the exchanges of statistics.
+    ranks,
+    bucket: 4096,
   });
   const session = await ranksOn(softwareText, plan, ranks, { buffers: sync });
   return train(session);

@@ -21,7 +21,7 @@ import { device } from '../support/compiled.ts';
 
 const ranks = 3;
 
-/** The sums that each rank has behind one reduction of `own[rank]`, in pieces of `most` numbers at most. */
+/** The sums that each rank has behind one reduction of `own[rank]`, in pieces of `most` numbers. */
 async function reduced(
   on: Pick<Device, 'open' | 'profile'>,
   own: readonly Float32Array[],
@@ -37,11 +37,13 @@ async function reduced(
   return Promise.all(
     loopback(ranks).map(async (group) => {
       const session = await on.open(plan);
-      const reduction = await openReduction(through(group), on, most, 'f16');
+      const reduction = await openReduction(through(group), on, most / ranks, 'f16');
       session.writeInput('held', own[group.rank]!);
       for (let at = 0; at < length; at += reduction.piece) {
         const shape = [Math.min(reduction.piece, length - at)];
-        await reduction.add(session, { ...slot!, offset: slot!.offset + 4 * at, shape }, 'numbers');
+        const range = { ...slot!, offset: slot!.offset + 4 * at, shape };
+        const { sum } = await reduction.sum(await reduction.take(session, range), 'numbers');
+        await reduction.share(await sum, session, range, 'numbers');
       }
       const sums = (await session.readSlot(slot!)) as Float32Array;
       reduction.close();

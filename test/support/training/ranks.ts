@@ -13,8 +13,14 @@ function shared({ exchangeMs: _, ...result }: StepResult): Omit<StepResult, 'exc
   return result;
 }
 
-/** @param buffers false: each rank moves its own, and rank 0's are read */
-function asOne(members: readonly TrainSession[], { buffers = true } = {}): TrainSession {
+/**
+ * @param buffers false: each rank moves its own, and rank 0's are read
+ * @param divided what rank 0 alone has, behind a `collect`
+ */
+function asOne(
+  members: readonly TrainSession[],
+  { buffers = true, divided = new Set<string>() } = {},
+): TrainSession {
   const [first] = members as [TrainSession];
   return {
     state: first.state,
@@ -33,7 +39,11 @@ function asOne(members: readonly TrainSession[], { buffers = true } = {}): Train
       for (const result of results) expect(shared(result)).toEqual(shared(results[0]!));
       return results[0]!;
     },
+    async collect() {
+      await Promise.all(members.map((member) => member.collect?.()));
+    },
     async readState(name) {
+      if (divided.has(name)) return first.readState(name);
       const all = await Promise.all(members.map((member) => member.readState(name)));
       const own = !buffers && name.includes('running_');
       for (const [rank, state] of own ? [] : all.entries())
@@ -49,20 +59,18 @@ function asOne(members: readonly TrainSession[], { buffers = true } = {}): Train
   };
 }
 
-/** A session of `size` ranks that each run a plan in chunks. */
+/** A session of `size` ranks that each run a plan in chunks. @param plan for all, or for each */
 export async function ranksOn(
   on: Runner,
-  plan: VerifiedPlan,
+  plan: VerifiedPlan | ((rank: number) => VerifiedPlan),
   size: number,
   { wire, ...options }: { readonly buffers?: boolean; readonly wire?: Wire } = {},
 ): Promise<TrainSession> {
-  return asOne(
-    await Promise.all(
-      loopback(size).map(async (group) => {
-        const session = await on.open(plan);
-        return new DeviceTrainSession(session, await DeviceExchange.open(group, on, session, wire));
-      }),
-    ),
-    options,
-  );
+  const planOf = typeof plan === 'function' ? plan : () => plan;
+  const divided = new Set(planOf(0).shard?.kept.map(({ name }) => name));
+  const members = loopback(size).map(async (group) => {
+    const session = await on.open(planOf(group.rank));
+    return new DeviceTrainSession(session, await DeviceExchange.open(group, on, session, wire));
+  });
+  return asOne(await Promise.all(members), { ...options, divided });
 }

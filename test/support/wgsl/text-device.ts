@@ -77,6 +77,7 @@ class TextSession implements Session {
   }
 
   writeSlot(slot: Slot, data: HostArray): void {
+    if (this.plan.buffers[slot.buffer]!.role === 'weights') this.#stale = true;
     this.#run.write(slot, data);
   }
 

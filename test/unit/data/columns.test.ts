@@ -11,9 +11,9 @@ import type {
   StaticValueData,
 } from '../../../compiler/model/types.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
+import { encodeNpy } from '../../../runtime/data/files/npy.ts';
 import { openBatchSource } from '../../../runtime/data/sources/open.ts';
 import type { Batch, BatchSource } from '../../../runtime/data/types.ts';
-import { encodeNpy } from '../../../zoo/cli/npy.ts';
 import { staticCall as call } from '../../support/training/static-call.ts';
 
 const count = 6;

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clipNormalization } from '../../../compiler/model/index.ts';
 import type { ModelInput, StaticCall, StaticValueData, TableValue } from '../../../compiler/model/types.ts';
+import { encodeNpy } from '../../../runtime/data/files/npy.ts';
 import { openBatchSource } from '../../../runtime/data/sources/open.ts';
 import { createTokenizer } from '../../../runtime/data/texts/tokenizer.ts';
 import type { Batch } from '../../../runtime/data/types.ts';
-import { encodeNpy } from '../../../zoo/cli/npy.ts';
 import { writeSafetensors } from '../../../zoo/weights/formats/safetensors.ts';
 
 const vocab = 600;

@@ -1,5 +1,6 @@
 /** Forward selection of templates on features that were made up so that the answer is known. */
 import { describe, expect, it } from 'vitest';
+import { single } from '../../../runtime/dist/collective.ts';
 import type { Visit } from '../../../runtime/eval/metrics/blocks.ts';
 import { classFeatures } from '../../../runtime/eval/zeroshot.ts';
 import {
@@ -130,6 +131,7 @@ describe('ensembles', () => {
       encoder: async () => ({ embed: 3, encodeTexts: encode }),
       identity: 'made up',
       cache: undefined,
+      group: single,
     });
     for (const chosen of [[0], [2, 0], [1, 2, 0]]) {
       const prompts = promptsOf(classes, { templates: chosen.map((i) => templates[i]!) });

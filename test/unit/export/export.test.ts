@@ -279,6 +279,7 @@ describe('the texts of a run', () => {
     for (const [setting, other] of [
       ['batch_norm = sync', { batch_norm: 'local' }],
       ['wire = f16', { wire: 'f32' }],
+      ['shard = optimizer', { shard: 'none' }],
     ] as const) {
       writeFileSync(path('ranks.zoo'), single.replace('  schedule', `  ${setting}\n  schedule`));
       const { files } = run(path('ranks.zoo'), { seed: '5' });

@@ -56,7 +56,7 @@ describe('documents', () => {
   });
 
   it('show only verbs, scripts and options that exist', () => {
-    const main = read('zoo/cli/main.ts');
+    const main = read('zoo/cli/main.ts') + read('zoo/cli/options.ts');
     const verbs = new Set([...main.matchAll(/\.command\('(\w+)'\)/g)].map((m) => m[1]!));
     const { scripts } = JSON.parse(read('package.json'));
     for (const document of documents) {

@@ -4,7 +4,9 @@ import { isOwnColumn } from '../../../compiler/metrics.ts';
 import type { Quantity, Recipe } from '../../../compiler/model/types.ts';
 import { matchesGlob } from '../../../compiler/model/values/globs.ts';
 import { rateOf } from '../../../compiler/optimizers.ts';
+import type { BatchSource } from '../../../runtime/data/types.ts';
 import { single } from '../../../runtime/dist/collective.ts';
+import { loopback } from '../../../runtime/dist/loopback.ts';
 import { clipFactor, globalNorm, updateStep } from '../../../runtime/reference/update.ts';
 import {
   inSteps,
@@ -193,12 +195,14 @@ describe('what a recipe trains', () => {
       expect(diagnostics.every((d) => d.code === 'Z607' && d.help.length > 0)).toBe(true);
     }
     checkSupported({ ...recipe, chunk: 1, remat: ['**'] });
-    const wired: Recipe = { ...recipe, wire: 'f16' };
-    expect(() => checkSupported(wired, true, 2)).toThrow(
-      /Z607.*wire = f16 on several ranks of the reference/,
-    );
-    checkSupported(wired, true);
-    checkSupported(wired, false, 2);
+    for (const [set, words] of [
+      [{ wire: 'f16' }, /Z607.*wire = f16 on several ranks of the reference/],
+      [{ shard: 'optimizer' }, /Z607.*shard = optimizer on several ranks of the reference/],
+    ] as const) {
+      expect(() => checkSupported({ ...recipe, ...set }, true, 2)).toThrow(words);
+      checkSupported({ ...recipe, ...set }, true);
+      checkSupported({ ...recipe, ...set }, false, 2);
+    }
   });
 
   it('refuses batches whose pictures fit no array of the host', () => {
@@ -281,6 +285,31 @@ describe('the loop', () => {
       '10: epoch 1 batch 3, 10 rows',
     ]);
     expect(session.mostOutstanding).toBe(3);
+  });
+
+  it('counts what was left out and what was replaced by kind, of all ranks together', async () => {
+    const drops = [
+      { skipped: 3, skippedBy: { unreadable: 2, missing: 1 }, lacked: { leftOut: { blank: 4 }, inError: 1 } },
+      { skipped: 1, skippedBy: { missing: 1 }, lacked: { leftOut: { blank: 1, encoding: 2 }, inError: 0 } },
+    ];
+    const sourceOf = (rank: number, more: Partial<BatchSource> = {}): BatchSource => {
+      const whole = new FakeSource();
+      const next = async () => ({ ...(await whole.next()), ...drops[rank]! });
+      return { next, cursor: () => whole.cursor(), seek: () => {}, close: async () => {}, ...more };
+    };
+    const alone = loop(new FakeSession(), { source: sourceOf(0), end: 1 });
+    await trainLoop(alone.all);
+    const own = { skipped: 3, 'skipped.unreadable': 2, 'skipped.missing': 1 };
+    expect(alone.rows[0]).toMatchObject({ ...own, left_out: 4, 'left_out.blank': 4, shards_in_error: 1 });
+    const ranks = loopback(2).map((group, rank) =>
+      loop(new FakeSession(), { group, source: sourceOf(rank, { shared: true }), end: 1 }),
+    );
+    await Promise.all(ranks.map(({ all }) => trainLoop(all)));
+    for (const { rows } of ranks) {
+      expect(rows[0]).toMatchObject({ skipped: 4, 'skipped.unreadable': 2, 'skipped.missing': 2 });
+      expect(rows[0]).toMatchObject({ left_out: 7, 'left_out.blank': 5, 'left_out.encoding': 2 });
+      expect(rows[0]!.shards_in_error).toBe(1);
+    }
   });
 
   it('finishes the step and saves when asked to stop', async () => {

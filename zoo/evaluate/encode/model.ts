@@ -14,7 +14,7 @@ import { type EncodedSet, readable } from '../set-tasks.ts';
 import type { SuiteEntry } from '../suite.ts';
 import { PictureEncoder } from './pictures.ts';
 import { encodeSet, type Part, type SetFeatures } from './pieces.ts';
-import type { TextOptions } from './texts.ts';
+import { type TextOptions, textRows } from './texts.ts';
 
 export interface EncodingOptions {
   readonly model: Model;
@@ -88,13 +88,14 @@ export class ModelEncoder {
     return set;
   }
 
-  texts(): TextOptions {
-    const { model, executor, cache } = this.#options;
+  get texts(): TextOptions {
+    const { model, executor, cache, group } = this.#options;
     const entry = model.entries.find(({ name }) => name === 'encode_text')?.name ?? 'forward';
     return {
       encoder: () => this.#textEncoder(),
       identity: entryIdentity(model, entry, this.weights, executor),
       cache,
+      group,
     };
   }
 
@@ -111,7 +112,7 @@ export class ModelEncoder {
 
   #textEncoder(): Promise<Encoder> {
     const { executor, model, weights, keep } = this.#options;
-    this.#texts ??= openEncoder(executor, model, weights).then(keep);
+    this.#texts ??= openEncoder(executor, model, weights, { rows: textRows }).then(keep);
     return this.#texts;
   }
 }

@@ -35,12 +35,13 @@ export class TemplateFeatures {
     this.#features = features;
   }
 
+  /** @param options of a group of one */
   static async encode(
     classes: readonly ClassName[],
     templates: readonly string[],
     options: TextOptions,
   ): Promise<TemplateFeatures> {
-    const features = await textMatrix(promptsOf(classes, { templates }).flat(), options);
+    const features = (await textMatrix(promptsOf(classes, { templates }).flat(), options))!;
     return new TemplateFeatures(
       classes.map((names) => [names].flat().length),
       templates.length,

@@ -75,7 +75,7 @@ export async function searchPrompts(
   if (held?.identity === set.identity)
     fail('Z460', `${held.about.dataset}: the set of --test is the one that is searched`);
   const sameClasses = JSON.stringify(held?.classes) === JSON.stringify(set.classes);
-  const features = await TemplateFeatures.encode(set.classes, templates, encoder.texts());
+  const features = await TemplateFeatures.encode(set.classes, templates, encoder.texts);
   const measure = (on: typeof set, own: TemplateFeatures) => (ensembles: readonly (readonly number[])[]) =>
     valuesOf(ensembles, {
       ...on,
@@ -98,7 +98,7 @@ export async function searchPrompts(
       held,
       measure(
         held,
-        sameClasses ? features : await TemplateFeatures.encode(held.classes, templates, encoder.texts()),
+        sameClasses ? features : await TemplateFeatures.encode(held.classes, templates, encoder.texts),
       ),
     ));
   return {

@@ -4,8 +4,10 @@
  *
  * One process a thread, started by the first SVG and used again.
  */
+
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { Unusable } from '../../../drops.ts';
 import type { Opened } from '../decoded.ts';
 import { Room } from '../room.ts';
 
@@ -88,7 +90,10 @@ export function openSvg(svg: Uint8Array, maxPixels: number, limits = usualLimits
     if ('reason' in answer) throw new Error(answer.reason);
     const { width, height, channels, data } = answer;
     if (data === undefined)
-      throw new Error(`it has ${width} x ${height} pixels, above the limit of ${limit} pixels of an SVG`);
+      throw new Unusable(
+        'too_large',
+        `it has ${width} x ${height} pixels, above the limit of ${limit} pixels of an SVG`,
+      );
     const mode = channels === 4 ? 'alpha' : 'colours';
     return { width, height, bytes: data.length, decode: () => ({ width, height, channels, data, mode }) };
   });

@@ -1,10 +1,8 @@
 /**
  * Batches of samples: which samples a batch has, and which take the places of those that cannot be read.
  *
- * All of it is a function of (seed, epoch, batch). A place has candidates of its own: the samples that stand behind
- * the batch at distances of whole batches, so that whoever makes some places of a batch need not know of the others
- * (but where a place has no candidate left). No sample stands twice in a batch. An incomplete last batch is dropped,
- * as open_clip does in training.
+ * All of it is a function of (seed, epoch, batch). What a part has to offer for a place is its own business
+ * (`table-draw.ts`, `../streams/stream-samples.ts`). An incomplete last batch is dropped, as open_clip does in training.
  *
  * In a mix, each part has weight × samples places in an epoch, spread evenly: a batch takes its share of each. A part
  * goes through its own order from epoch to epoch, and begins anew where all its samples were seen.
@@ -12,14 +10,14 @@
 import type { ModelInput } from '../../../../compiler/model/types.ts';
 import { fail } from '../../../../grammar/diagnostics.ts';
 import { countRepeated } from '../../../dist/share.ts';
+import { type DropCounts, sumOfDrops, totalOf } from '../../../drops.ts';
 import type { HostArray } from '../../../types.ts';
 import { elementCount } from '../../safetensors/header.ts';
-import type { Batch, DataIdentity, Feeds, ShardLosses } from '../../types.ts';
-import type { Samples } from '../samples.ts';
+import type { Batch, DataIdentity, Feeds, LanePlace, ShardLosses } from '../../types.ts';
 import type { RankShare, SourceContext } from '../source-context.ts';
-import type { BatchMaker } from './prefetch.ts';
+import type { Draw, Part } from './part.ts';
+import type { BatchMaker, MadeBatch } from './prefetch.ts';
 import { textsOf } from './repeated.ts';
-import { Window } from './window.ts';
 
 /** Batches of up to this many bytes are made two ahead, larger ones one. */
 const smallBatch = 64 * 2 ** 20;
@@ -60,13 +58,14 @@ export class BatchArrays {
   }
 
   /** The batch that these arrays hold. */
-  finish(inputs: Feeds, skipped: number, lacked: ShardLosses | undefined): Batch {
+  finish(inputs: Feeds, skipped: DropCounts, lacked: ShardLosses | undefined): Batch {
     const texts = textsOf(this.#context.inputs, inputs, this.rows);
     const repeated = texts && countRepeated(texts);
     this.#warnRepeated(repeated);
     return {
       inputs,
-      skipped,
+      skipped: totalOf(skipped),
+      ...(totalOf(skipped) === 0 ? {} : { skippedBy: skipped }),
       ...(repeated === undefined ? {} : { repeatedTexts: repeated }),
       ...(texts !== undefined && this.#shared ? { texts } : {}),
       ...(lacked === undefined ? {} : { lacked }),
@@ -95,59 +94,56 @@ export class BatchArrays {
   }
 }
 
-/** Samples with the number of them that an epoch has. */
-interface Part {
-  readonly samples: Samples;
+/** A part with the number of places that an epoch has for it. */
+interface Sized {
+  readonly samples: Part;
   readonly length: number;
 }
 
-/** A place of a batch that is to be filled by the n-th sample of its window. */
+/** A place of a batch that is to be filled by the n-th sample of a part's draw. */
 interface Open {
   readonly place: number;
   readonly part: number;
   readonly candidate: number;
 }
 
-/** What of a part a batch takes. */
-interface Taken {
-  readonly samples: Samples;
-  readonly window: Window;
-  /** Places of the batch. */
-  readonly places: number;
-  /** Places of the window that were tried. */
-  readonly tried: Set<number>;
-}
-
 export class SampleBatches implements BatchMaker {
-  readonly batchesPerEpoch: number;
+  readonly batchesPerEpoch?: number;
   readonly identity: DataIdentity;
-  readonly #parts: readonly Part[];
+  readonly lanes?: readonly LanePlace[];
+  readonly #parts: readonly Sized[];
   readonly shared: boolean;
   readonly #rows: number;
   /** The first place of this rank. */
   readonly #first: number;
   readonly #length: number;
-  readonly #lacked: ShardLosses | undefined;
   readonly #arrays: BatchArrays;
 
-  /** @throws DiagnosticError Z418 where a batch would need a sample twice */
-  constructor(sources: readonly Samples[], context: SourceContext) {
+  /**
+   * @param sources of a mix those that say how many samples they have
+   * @throws DiagnosticError Z418 where a batch would need a sample twice
+   */
+  constructor(sources: readonly Part[], context: SourceContext) {
     this.#rows = context.batch;
     this.#arrays = new BatchArrays(context, context.share);
     this.#first = (context.share?.rank ?? 0) * this.#arrays.rows;
     this.shared = context.share !== undefined;
     this.#parts = sources.map((samples) => ({
       samples,
-      length: Math.max(1, Math.round((samples.weight ?? 1) * samples.count)),
+      length: Math.max(1, Math.round((samples.weight ?? 1) * (samples.count ?? 1))),
     }));
     this.#length = this.#parts.reduce((sum, { length }) => sum + length, 0);
-    this.batchesPerEpoch = Math.floor(this.#length / this.#rows);
+    if (sources.every(({ count }) => count !== undefined))
+      this.batchesPerEpoch = Math.max(1, Math.floor(this.#length / this.#rows));
     this.identity = mixedIdentity(this.#parts);
-    this.#lacked = sumOf(sources.flatMap(({ lacked }) => lacked ?? []));
+    const lanes = sources.flatMap((part) => part.lanes);
+    if (lanes.length > 0) this.lanes = lanes;
     for (const { samples, length } of this.#parts) this.#checkShare(samples, length);
   }
 
-  #checkShare({ path, count }: Samples, length: number): void {
+  #checkShare({ path, count, lanes }: Part, length: number): void {
+    // Streams go on from one epoch to the next.
+    if (count === undefined || lanes.length > 0) return;
     const { length: parts } = this.#parts;
     const most = parts === 1 ? this.#rows : Math.ceil((this.#rows * length) / this.#length) + 1;
     if (count >= Math.min(most, this.#rows)) return;
@@ -160,43 +156,63 @@ export class SampleBatches implements BatchMaker {
     );
   }
 
-  async make(epoch: number, batch: number): Promise<Batch> {
+  async make(epoch: number, batch: number): Promise<MadeBatch> {
+    // Lanes are drawn from in the order of batches, so nothing is waited for before.
+    const drawn = this.#draw(epoch, batch);
     const inputs = this.#arrays.take();
-    const own = await this.#fillPlaces(inputs, this.#taken(epoch, batch), false);
+    const draws = await drawn;
+    const own = await this.#fillPlaces(inputs, draws, false);
     // What other ranks have taken decides about a place that has no candidate of its own left.
-    const skipped = own ?? (await this.#fillPlaces(inputs, this.#taken(epoch, batch), true))!;
-    return this.#arrays.finish(inputs, skipped, this.#lacked);
+    const again = () => draws.map((draw) => draw.again());
+    const skipped = own ?? (await this.#fillPlaces(inputs, again(), true))!;
+    const lacked = sumOf(this.#parts.flatMap(({ samples }) => samples.lacked ?? []));
+    const made = this.#arrays.finish(inputs, skipped, lacked);
+    return this.lanes === undefined ? made : { ...made, lanes: draws.flatMap(({ lanes }) => lanes ?? []) };
+  }
+
+  seek(lanes: readonly LanePlace[]): void {
+    let at = 0;
+    for (const { samples } of this.#parts) {
+      const { length } = samples.lanes;
+      samples.seek(lanes.slice(at, at + length));
+      at += length;
+    }
   }
 
   /**
    * Fills the places of this rank, all of them where there is one.
    * @param whole reads what stands in the other places, too
-   * @returns how many of them were filled by others in the end; undefined where that depends on the other places
+   * @returns why how many of them were filled by others in the end; undefined where that depends on the other places
    */
-  async #fillPlaces(inputs: Feeds, taken: readonly Taken[], whole: boolean): Promise<number | undefined> {
-    let open = taken
+  async #fillPlaces(inputs: Feeds, draws: readonly Draw[], whole: boolean): Promise<DropCounts | undefined> {
+    let open = draws
       .flatMap(({ places }, part) => Array.from({ length: places }, (_, candidate) => ({ part, candidate })))
       .map((candidate, place): Open => ({ place, ...candidate }))
-      .filter(({ place }) => whole || this.#isOwn(place));
-    let skipped: number | undefined;
+      .filter(
+        ({ place, part }) => this.#isOwn(place) || (whole && this.#parts[part]!.samples.lanes.length === 0),
+      );
+    let skipped: DropCounts | undefined;
     for (;;) {
-      for (const { part, candidate } of open) taken[part]!.tried.add(candidate);
-      const read = await Promise.all(open.map((place) => this.#fill(inputs, taken[place.part]!, place)));
-      for (const [i, { index, failure }] of read.entries())
-        taken[open[i]!.part]!.samples.unreadable.note(index, failure);
-      for (const { samples } of taken) samples.unreadable.check();
-      open = open.filter((_, i) => read[i]!.failure !== undefined);
-      skipped ??= open.filter(({ place }) => this.#isOwn(place)).length;
-      if (open.length === 0) break;
+      const read = await Promise.all(open.map((place) => this.#fill(inputs, draws[place.part]!, place)));
+      const failed = open.flatMap((place, i) => {
+        const { index, failure, known } = read[i]!;
+        if (known !== true) this.#parts[place.part]!.samples.unreadable.note(index, failure);
+        return failure === undefined ? [] : { ...place, kind: failure.kind };
+      });
+      for (const { samples } of this.#parts) samples.unreadable.check();
+      skipped ??= sumOfDrops(
+        failed.filter(({ place }) => this.#isOwn(place)).map(({ kind }) => ({ [kind]: 1 })),
+      );
+      if (failed.length === 0) break;
       const next: Open[] = [];
-      for (const { place, part, candidate } of open) {
-        const other = this.#next(taken[part]!, candidate, whole);
+      for (const { place, part, candidate } of failed) {
+        const other = draws[part]!.next(candidate, whole || this.#arrays.rows === this.#rows);
         if (other === undefined) return undefined;
         next.push({ place, part, candidate: other });
       }
       open = next;
     }
-    for (const { samples } of taken) samples.unreadable.tell();
+    for (const { samples } of this.#parts) samples.unreadable.tell();
     return skipped;
   }
 
@@ -204,23 +220,21 @@ export class SampleBatches implements BatchMaker {
     return place >= this.#first && place < this.#first + this.#arrays.rows;
   }
 
-  async #fill(inputs: Feeds, { samples, window }: Taken, { place, candidate }: Open) {
-    const { epoch, index } = window.at(candidate);
-    const sample = await samples.read(index);
-    if ('reason' in sample) return { index, failure: sample };
-    if (this.#isOwn(place)) await samples.columns.fill(inputs, place - this.#first, sample, epoch, index);
+  async #fill(inputs: Feeds, draw: Draw, { place, part, candidate }: Open) {
+    const { epoch, index, sample, known } = await draw.read(candidate);
+    if ('reason' in sample) return { index, failure: sample, known };
+    const { columns } = this.#parts[part]!.samples;
+    if (this.#isOwn(place)) await columns.fill(inputs, place - this.#first, sample, epoch, index);
     return { index, failure: undefined };
   }
 
   /** What a batch takes of each part: of the epoch's first n places as many are a part's as its share of n says. */
-  #taken(epoch: number, batch: number): Taken[] {
+  #draw(epoch: number, batch: number): Promise<Draw[]> {
     const from = this.#shares(batch * this.#rows);
     const to = this.#shares((batch + 1) * this.#rows);
-    return this.#parts.map(({ samples, length }, i) => {
-      const places = to[i]! - from[i]!;
-      const window = new Window(samples, epoch * length + from[i]!, places);
-      return { samples, window, places, tried: new Set() };
-    });
+    return Promise.all(
+      this.#parts.map(({ samples, length }, i) => samples.draw(epoch * length + from[i]!, to[i]! - from[i]!)),
+    );
   }
 
   /** How many of the first places of an epoch are each part's. */
@@ -235,28 +249,10 @@ export class SampleBatches implements BatchMaker {
     });
   }
 
-  /** The candidate that follows one which cannot be read; undefined where that depends on places that were not looked at. */
-  #next({ samples, tried, places }: Taken, failed: number, whole: boolean): number | undefined {
-    const { count, unreadable } = samples;
-    let next = failed + places;
-    while (tried.has(next)) next += places;
-    // From here on places take each other's candidates.
-    const crowded = Math.floor(next / places) >= Math.floor(count / places);
-    if (crowded && !whole && this.#arrays.rows < this.#rows) return undefined;
-    if (next >= count) {
-      next = places;
-      while (tried.has(next)) next++;
-    }
-    if (next >= count) unreadable.fail(places);
-    tried.add(next);
-    return next;
-  }
-
   waitingFor(): string {
-    const reading = this.#parts.flatMap(({ samples }) => samples.reading);
-    return reading[0] === undefined
-      ? 'the next batch'
-      : `${reading[0]} and ${reading.length - 1} more samples`;
+    const [first, ...others] = this.#parts.flatMap(({ samples }) => samples.reading);
+    if (first === undefined) return this.lanes === undefined ? 'the next batch' : 'pictures to be decoded';
+    return others.length === 0 ? first : `${first} and ${others.length} more`;
   }
 
   recycle({ inputs }: Batch): void {
@@ -271,12 +267,12 @@ export class SampleBatches implements BatchMaker {
 function sumOf(losses: readonly ShardLosses[]): ShardLosses | undefined {
   if (losses.length === 0) return undefined;
   return {
-    leftOut: losses.reduce((sum, { leftOut }) => sum + leftOut, 0),
+    leftOut: sumOfDrops(losses.map(({ leftOut }) => leftOut)),
     inError: losses.reduce((sum, { inError }) => sum + inError, 0),
   };
 }
 
-function mixedIdentity(parts: readonly Part[]): DataIdentity {
+function mixedIdentity(parts: readonly Sized[]): DataIdentity {
   const [first] = parts;
   if (parts.length === 1 && first!.samples.weight === undefined) return first!.samples.identity;
   const identities = parts.map(({ samples }) => samples.identity);

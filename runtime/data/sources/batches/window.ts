@@ -1,5 +1,4 @@
 /** The samples that stand behind each other from a place on in the endless order of a source, each once. */
-import type { Samples } from '../samples.ts';
 
 interface Placed {
   /** Pass over the samples that the place belongs to. */
@@ -7,8 +6,16 @@ interface Placed {
   readonly index: number;
 }
 
+export interface Ordered {
+  readonly count: number;
+  /** Whether the order has samples more than once before it has had all. */
+  readonly repeats: boolean;
+  /** The sample at a place of an epoch. */
+  at(epoch: number, place: number): number;
+}
+
 export class Window {
-  readonly #samples: Samples;
+  readonly #samples: Ordered;
   readonly #epoch: number;
   readonly #first: number;
   /** Samples found so far, where the order may have one twice. */
@@ -20,7 +27,7 @@ export class Window {
    * @param start counted from the first sample of the first epoch
    * @param length samples that are wanted; more may be asked for
    */
-  constructor(samples: Samples, start: number, length: number) {
+  constructor(samples: Ordered, start: number, length: number) {
     const { count } = samples;
     this.#samples = samples;
     this.#epoch = Math.floor(start / count);

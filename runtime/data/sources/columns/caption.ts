@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { anyId } from '../../../../compiler/graph/index-ranges.ts';
 import { vocabularyOf } from '../../../../compiler/model/index.ts';
-import type { ModelInput } from '../../../../compiler/model/types.ts';
+import type { ModelInput, StaticCall } from '../../../../compiler/model/types.ts';
 import { failAt, parseOptions, texts } from '../../options.ts';
 import { randomBelow, randomChoice, randomKey } from '../../random.ts';
 import { createTokenizer } from '../../texts/tokenizer.ts';
@@ -42,6 +42,21 @@ function captionsIn(cell: string, split: string): string[] {
   return parts.map((part) => part.trim()).filter((part) => part !== '');
 }
 
+/** @throws DiagnosticError Z522 where there are not as many weights as names */
+export function checkWeights(
+  call: StaticCall,
+  option: string,
+  weights: readonly number[] | undefined,
+  names: readonly string[],
+): void {
+  if (weights !== undefined && weights.length !== names.length)
+    failAt(
+      call,
+      'Z522',
+      `\`${option}\` of ${call.name} has ${weights.length} values for ${names.length} columns`,
+    );
+}
+
 export function captionColumn(options: CaptionOptions, input: ModelInput, view: number): Column {
   const { names, weights, split, templates } = options;
   return {
@@ -70,8 +85,7 @@ export function captionColumn(options: CaptionOptions, input: ModelInput, view: 
 export const caption: ColumnKind = (call, input, view) => {
   const { column, weights, split, templates } = parseOptions(call, schema, ['column']);
   const names = typeof column === 'string' ? [column] : column;
-  if (weights !== undefined && weights.length !== names.length)
-    failAt(call, 'Z522', `\`weights\` of caption has ${weights.length} values for ${names.length} columns`);
+  checkWeights(call, 'weights', weights, names);
   return captionColumn(
     {
       names,

@@ -52,9 +52,10 @@ export class PictureStores {
     const results = await Promise.all(
       this.#stored.map(async ({ column, store }): Promise<Uint8Array | Failure> => {
         const file = row.file(column);
-        if (file === undefined) return { path: `${row.name}, \`${column}\``, reason: 'it names no picture' };
+        if (file === undefined)
+          return { path: `${row.name}, \`${column}\``, kind: 'missing', reason: 'it names no picture' };
         const result = await store.get(index, file);
-        return 'reason' in result ? { path: nameOf(file), reason: result.reason } : result.bytes;
+        return 'reason' in result ? { path: nameOf(file), ...result } : result.bytes;
       }),
     );
     const pictures: Uint8Array[] = [];

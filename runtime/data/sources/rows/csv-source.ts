@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { StaticCall } from '../../../../compiler/model/types.ts';
 import { isEncoding } from '../../files/decode-text.ts';
 import { failAt, parseOptions, texts } from '../../options.ts';
-import { type CaptionOptions, captionOptions, cellSplit, weights } from '../columns/caption.ts';
+import { type CaptionOptions, captionOptions, cellSplit, checkWeights, weights } from '../columns/caption.ts';
 import { columnsOf } from '../columns/open-columns.ts';
 import { pictureOptions } from '../columns/picture.ts';
 import { sampleOptions } from '../sample-options.ts';
@@ -66,11 +66,6 @@ function captionNames(call: StaticCall, options: z.infer<typeof schema>): Omit<C
     return { names: [text ?? 'title'], weights: [1], split: '' };
   }
   if (text !== undefined) failAt(call, 'Z522', 'csv takes `text` or `captions`, not both');
-  if (weights !== undefined && weights.length !== captions.length)
-    failAt(
-      call,
-      'Z522',
-      `\`caption_weights\` of csv has ${weights.length} values for ${captions.length} columns`,
-    );
+  checkWeights(call, 'caption_weights', weights, captions);
   return { names: captions, weights: weights ?? captions.map(() => 1), split: options.split };
 }

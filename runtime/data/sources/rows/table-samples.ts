@@ -3,9 +3,10 @@ import type { ModelInput, StaticCall } from '../../../../compiler/model/types.ts
 import type { Column } from '../columns/column.ts';
 import { pathIn } from '../columns/path.ts';
 import type { Row } from '../columns/row.ts';
+import { FedColumns } from '../fed-columns.ts';
 import { tableIdentity } from '../identity.ts';
 import { decodingOf, type SampleOptions } from '../sample-options.ts';
-import { FedColumns, type SampleRows, Samples } from '../samples.ts';
+import { type SampleRows, Samples } from '../samples.ts';
 import type { SourceContext } from '../source-context.ts';
 
 export interface Table {

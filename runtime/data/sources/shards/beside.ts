@@ -20,7 +20,7 @@ export async function besideStamp(shard: string): Promise<string | undefined> {
 }
 
 /** As JSON has it. */
-function plain(_: string, value: unknown): unknown {
+export function plain(_: string, value: unknown): unknown {
   if (value instanceof Uint8Array)
     return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString();
   return typeof value === 'bigint' ? Number(value) : value;

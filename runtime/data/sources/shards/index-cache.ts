@@ -7,18 +7,19 @@ import { realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
+import { dropKinds } from '../../../drops.ts';
 import { makeFolders, writeAtomically, writeFully } from '../../files/atomic.ts';
 import { openRegular } from '../../files/read-fully.ts';
 import { recordBytes, type ShardIndex } from './shard-index.ts';
 
 /** Changes with the form of the file, or with what the rules of members make of a shard. */
-const magic = 'zooc shard index 1\n';
+const magic = 'zooc shard index 2\n';
 
 const headerSchema = z.object({
   count: z.int().nonnegative(),
   slots: z.int().nonnegative(),
   keys: z.int().nonnegative(),
-  left: z.record(z.string(), z.int().nonnegative()),
+  left: z.array(z.object({ kind: z.enum(dropKinds), reason: z.string(), count: z.int().nonnegative() })),
   error: z.string().optional(),
   digest: z.string(),
 });
@@ -28,6 +29,8 @@ interface Place {
   /** Of the records; the keys follow. */
   readonly recordsAt: number;
   readonly keysAt: number;
+  /** Of the file. */
+  readonly size: number;
 }
 
 export interface CachedIndex {
@@ -93,10 +96,11 @@ export async function loadIndex(path: string, slots: number): Promise<CachedInde
   try {
     const file = await openRegular(path);
     try {
-      const found = decode(await file.readFile(), slots);
+      const bytes = await file.readFile();
+      const found = decode(bytes, slots);
       if (found === undefined) return undefined;
       const { index, recordsAt, keysAt } = found;
-      return { index, place: { path, recordsAt, keysAt } };
+      return { index, place: { path, recordsAt, keysAt, size: bytes.length } };
     } finally {
       await file.close();
     }
@@ -117,5 +121,5 @@ export async function storeIndex(path: string, index: ShardIndex, slots: number)
     return undefined;
   }
   const keysAt = bytes.length - index.keys.length;
-  return { path, recordsAt: keysAt - index.records.length, keysAt };
+  return { path, recordsAt: keysAt - index.records.length, keysAt, size: bytes.length };
 }

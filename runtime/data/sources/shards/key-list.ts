@@ -4,9 +4,10 @@
  * Half a billion of them are held by 64-bit digests, sorted: 8 bytes a key. Two keys of one digest are
  * expected among 6 · 10^9.
  */
-import { createHash, hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { failSystem } from '../../files/atomic.ts';
+import { digestOf } from '../../files/digest.ts';
 import { openRegular } from '../../files/read-fully.ts';
 
 export class KeyList {
@@ -16,11 +17,11 @@ export class KeyList {
 
   constructor(digests: BigUint64Array) {
     this.#sorted = digests.sort();
-    this.digest = createHash('sha256').update(this.#sorted).digest('hex').slice(0, 16);
+    this.digest = digestOf((hash) => hash.update(this.#sorted));
   }
 
   has(key: string): boolean {
-    const wanted = digestOf(key);
+    const wanted = keyDigest(key);
     let [low, high] = [0, this.#sorted.length];
     while (low < high) {
       const middle = (low + high) >>> 1;
@@ -31,7 +32,7 @@ export class KeyList {
   }
 }
 
-function digestOf(key: string): bigint {
+function keyDigest(key: string): bigint {
   return hash('sha1', key, 'buffer').readBigUInt64LE();
 }
 
@@ -51,7 +52,7 @@ export async function readKeyList(path: string): Promise<KeyList> {
           more.set(digests);
           digests = more;
         }
-        digests[count++] = digestOf(key);
+        digests[count++] = keyDigest(key);
       }
     } finally {
       await file.close();

@@ -1,6 +1,7 @@
 /** What shards lack: samples left out, by reason, and shards in error, of which the first are named. */
 import type { StaticCall } from '../../../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError } from '../../../../grammar/diagnostics.ts';
+import { type Drop, Drops } from '../../../drops.ts';
 import { reasonOf } from '../../files/atomic.ts';
 import { failAt } from '../../options.ts';
 import type { ShardLosses } from '../../types.ts';
@@ -27,20 +28,16 @@ export function reasonInShard(path: string, error: unknown): string {
 }
 
 export class ShardLossCounts {
-  readonly #left = new Map<string, number>();
+  readonly #left = new Drops();
   readonly #errors: string[] = [];
   #unread = 0;
 
   get losses(): ShardLosses {
-    return { leftOut: this.#leftOut, inError: this.#errors.length };
+    return { leftOut: this.#left.counts, inError: this.#errors.length };
   }
 
-  get #leftOut(): number {
-    return [...this.#left.values()].reduce((a, b) => a + b, 0);
-  }
-
-  leave(reason: string, count = 1): void {
-    this.#left.set(reason, (this.#left.get(reason) ?? 0) + count);
+  leave(drop: Drop, count = 1): void {
+    this.#left.add(drop, count);
   }
 
   /** @param samples that are used of it */
@@ -69,13 +66,12 @@ export class ShardLossCounts {
         severity: 'warning',
         message: `${errors.length} of ${shards} shards are in error: ${shown}${errors.length > named ? '; …' : ''}`,
       });
-    if (this.#left.size === 0) return;
-    const reasons = [...this.#left].sort(([, a], [, b]) => b - a).map(([reason, n]) => `${n} × ${reason}`);
-    const all = this.#leftOut;
-    warn?.({
-      code: 'Z419',
-      severity: 'warning',
-      message: `${name}: ${all} of ${all + used} samples are left out: ${reasons.join(', ')}`,
-    });
+    const left = this.#left;
+    if (left.total > 0)
+      warn?.({
+        code: 'Z419',
+        severity: 'warning',
+        message: `${name}: ${left.total} of ${left.total + used} samples are left out: ${left.inWords()}`,
+      });
   }
 }

@@ -4,7 +4,7 @@
  * The key is all up to the first dot of the name's last part, the extension what follows, in small letters.
  */
 
-interface MemberName {
+export interface MemberName {
   readonly key: string;
   readonly extension: string;
 }
@@ -30,16 +30,9 @@ export interface Gathered<M> {
 export class Grouping<M> {
   #key: string | undefined;
   #members = new Map<string, M>();
-  /** Samples that begin only because an extension came twice under one key. */
-  repeated = 0;
-
   /** @returns the sample that this member ends, if it does */
-  add(name: string, member: M): Gathered<M> | undefined {
-    const parsed = parseMember(name);
-    if (parsed === undefined) return undefined;
-    const { key, extension } = parsed;
+  add({ key, extension }: MemberName, member: M): Gathered<M> | undefined {
     const again = key === this.#key && this.#members.has(extension);
-    if (again) this.repeated++;
     const ended = again || key !== this.#key ? this.end() : undefined;
     this.#key = key;
     this.#members.set(extension, member);

@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { StaticCall } from '../../../../compiler/model/types.ts';
 import { cacheFolder } from '../../../node/cache-folder.ts';
+import { shownDigest } from '../../files/digest.ts';
+import { inOrder } from '../../in-order.ts';
 import type { ShardLosses } from '../../types.ts';
 import type { SourceContext } from '../source-context.ts';
 import { besideStamp } from './beside.ts';
@@ -50,21 +52,9 @@ async function indexOf(path: string, shards: Shards, view: string): Promise<Cach
     const place = cache === undefined ? undefined : await storeIndex(cache, index, slots);
     return { index, ...(place === undefined ? {} : { place }) };
   } catch (error) {
-    const none = { count: 0, records: new Uint8Array(), keys: new Uint8Array(), left: {}, digest: '' };
+    const none = { count: 0, records: new Uint8Array(), keys: new Uint8Array(), left: [], digest: '' };
     return { index: { ...none, error: reasonInShard(path, error) } };
   }
-}
-
-/** Results in order, of which a few are awaited at a time. */
-async function* inOrder<T, R>(items: readonly T[], work: (item: T) => Promise<R>): AsyncGenerator<[T, R]> {
-  const waiting: [T, Promise<R>][] = [];
-  for (const item of items) {
-    waiting.push([item, work(item)]);
-    if (waiting.length < atATime) continue;
-    const [first, result] = waiting.shift()!;
-    yield [first, await result];
-  }
-  for (const [item, result] of waiting) yield [item, await result];
 }
 
 /** @throws DiagnosticError Z452 where most shards cannot be read */
@@ -79,12 +69,16 @@ export async function openShards(
   const losses = new ShardLossCounts();
   let told = performance.now();
   let done = 0;
-  for await (const [path, cached] of inOrder(paths, (path) => indexOf(path, shards, view))) {
+  const indices = inOrder(paths, atATime, async (path) => ({
+    path,
+    cached: await indexOf(path, shards, view),
+  }));
+  for await (const { path, cached } of indices) {
     const { index } = cached;
     rows.add(path, cached);
     digest.update(`${index.count} ${index.digest} `);
     if (index.error !== undefined) losses.fail(path, index.error, index.count);
-    for (const [reason, count] of Object.entries(index.left)) losses.leave(reason, count);
+    for (const drop of index.left) losses.leave(drop, drop.count);
     done++;
     if (performance.now() - told < betweenNotes) continue;
     told = performance.now();
@@ -94,7 +88,7 @@ export async function openShards(
     { call, name, shards: paths.length, used: rows.count, help: 'paths are relative to the recipe' },
     warn,
   );
-  return { rows, digest: digest.digest('hex').slice(0, 16), lacked: losses.losses };
+  return { rows, digest: shownDigest(digest), lacked: losses.losses };
 }
 
 /** Milliseconds between two lines on what is done. */

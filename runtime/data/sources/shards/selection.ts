@@ -4,6 +4,7 @@
  * A column is an extension or several, of which the first that is there counts (`jpg;png`), or a field of a JSON
  * member (`json.caption`), or of img2dataset's parquet beside the shard (`parquet.similarity`).
  */
+import { Unusable } from '../../../drops.ts';
 import type { Column } from '../columns/column.ts';
 import { besideExtension } from './beside.ts';
 import type { Gathered } from './members.ts';
@@ -22,9 +23,6 @@ interface Place {
   readonly field: string | undefined;
 }
 
-/** Why a sample cannot be used. */
-export class Unusable extends Error {}
-
 /** Fields of the member `json`, and columns of the parquet file beside the shard. */
 const fieldColumn = /^(json|parquet)\.(.+)$/s;
 
@@ -42,7 +40,7 @@ export function decodeUtf8(bytes: Uint8Array, extension: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new Unusable(`${extension} that is no UTF-8`);
+    throw new Unusable('encoding', `${extension} that is no UTF-8`);
   }
 }
 
@@ -51,7 +49,7 @@ function fieldsIn(text: string): Readonly<Record<string, unknown>> {
     const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null ? { ...value } : {};
   } catch {
-    throw new Unusable('json that is malformed');
+    throw new Unusable('malformed', 'json that is malformed');
   }
 }
 
@@ -92,7 +90,7 @@ export class Selection {
   choose<M>({ members }: Gathered<M>): M[] {
     return this.slots.map(({ extensions }) => {
       const found = extensions.find((extension) => members.has(extension));
-      if (found === undefined) throw new Unusable(`no ${extensions.join(' or ')}`);
+      if (found === undefined) throw new Unusable('missing', `no ${extensions.join(' or ')}`);
       return members.get(found)!;
     });
   }
@@ -100,7 +98,7 @@ export class Selection {
   /** @throws Unusable where a sample with these texts has nothing for one of the columns */
   check(texts: Texts): void {
     const cell = this.reader(texts);
-    if (this.#lacking.some((lacks) => lacks(cell))) throw new Unusable('a blank caption');
+    if (this.#lacking.some((lacks) => lacks(cell))) throw new Unusable('blank', 'a blank caption');
   }
 
   /** Columns of the parquet file beside a shard. */

@@ -5,10 +5,11 @@
  * a shard that is cut off or damaged gives the samples before that place.
  */
 import { createHash, type Hash } from 'node:crypto';
+import { type CountedDrop, Drops, Unusable } from '../../../drops.ts';
 import { besideExtension, readBeside } from './beside.ts';
 import type { KeyList } from './key-list.ts';
 import { type Gathered, Grouping, parseMember } from './members.ts';
-import { decodeUtf8, longestText, type Selection, Unusable } from './selection.ts';
+import { decodeUtf8, longestText, type Selection } from './selection.ts';
 import { type ForwardReader, ShardError, type TarMember, walkTar, withReader } from './tar-headers.ts';
 
 export interface ShardIndex {
@@ -17,8 +18,8 @@ export interface ShardIndex {
   readonly records: Uint8Array;
   /** Keys and inline texts, one behind the other. */
   readonly keys: Uint8Array;
-  /** Samples that are left out, by reason. */
-  readonly left: Readonly<Record<string, number>>;
+  /** Samples that are left out. */
+  readonly left: readonly CountedDrop[];
   /** What is wrong with the shard from some place on. */
   readonly error?: string;
   /** Of keys and texts. */
@@ -58,17 +59,13 @@ class IndexBuilder {
   readonly #keep: KeyList | undefined;
   readonly #records = new Growing();
   readonly #keys = new Growing();
-  readonly #left: Record<string, number> = {};
+  readonly #left = new Drops();
   readonly #digest: Hash = createHash('sha256');
   #count = 0;
 
   constructor(selection: Selection, keep: KeyList | undefined) {
     this.#selection = selection;
     this.#keep = keep;
-  }
-
-  leave(reason: string, count = 1): void {
-    this.#left[reason] = (this.#left[reason] ?? 0) + count;
   }
 
   add(sample: Gathered<IndexedMember>): void {
@@ -80,7 +77,7 @@ class IndexBuilder {
       this.#write(key, members);
     } catch (error) {
       if (!(error instanceof Unusable)) throw error;
-      this.leave(error.message);
+      this.#left.add(error);
     }
   }
 
@@ -89,7 +86,7 @@ class IndexBuilder {
       count: this.#count,
       records: this.#records.finish(),
       keys: this.#keys.finish(),
-      left: this.#left,
+      left: this.#left.all,
       ...(error === undefined ? {} : { error }),
       digest: this.#digest.digest('hex').slice(0, 32),
     };
@@ -134,7 +131,8 @@ export function usableTexts(selection: Selection, sample: Gathered<IndexedMember
 }
 
 function textOf(content: Uint8Array | undefined, extension: string): string {
-  if (content === undefined) throw new Unusable(`${extension} of more than ${longestText} bytes`);
+  if (content === undefined)
+    throw new Unusable('too_large', `${extension} of more than ${longestText} bytes`);
   return decodeUtf8(content, extension);
 }
 
@@ -157,9 +155,11 @@ export async function walkSamples(
   try {
     await withReader(path, async (reader) => {
       for await (const member of walkTar(reader)) {
-        const extension = parseMember(member.name)?.extension ?? '';
+        const name = parseMember(member.name);
+        if (name === undefined) continue;
+        const { extension } = name;
         const content = texts.has(extension) ? await contentOf(reader, member) : undefined;
-        const ended = grouping.add(member.name, { ...member, extension, content });
+        const ended = grouping.add(name, { ...member, extension, content });
         // Most have nothing to wait for.
         const waiting = ended && add(ended);
         if (waiting !== undefined) await waiting;

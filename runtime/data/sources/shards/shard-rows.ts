@@ -89,11 +89,15 @@ export class ShardRows implements SampleRows {
       const keysAt = async (from: number, size: number) => kept.keys.subarray(from, from + size);
       return withKey(readRecord(kept.records.subarray(at, at + length), slots.length), keysAt);
     }
-    const { path, recordsAt, keysAt: keys } = place!;
-    const part = (from: number, size: number) =>
-      withBytes({ path, offset: from, size, name: '' }, (reader) => reader.read(0, size));
-    const record = readRecord(await part(recordsAt + at, length), slots.length);
-    return withKey(record, (from, size) => part(keys + from, size));
+    const { path, recordsAt, keysAt: keys, size } = place!;
+    // Record and key with one opening of the file, which takes longer than reading.
+    return withBytes({ path, offset: 0, size, name: '' }, async (reader) => {
+      const record = readRecord(await reader.read(recordsAt + at, length), slots.length);
+      const found = await withKey(record, (from, length) => reader.read(keys + from, length));
+      const keysAt: KeysAt = (from, length) =>
+        withBytes({ path, offset: keys + from, size: length, name: '' }, (part) => part.read(0, length));
+      return { ...found, keysAt };
+    });
   }
 }
 

@@ -8,18 +8,25 @@
 
 import { randomBelow, randomKey, randomOrder } from '../../random.ts';
 import type { Row } from '../columns/row.ts';
+import type { Failure } from '../columns/unreadable.ts';
 
-export interface LaneState {
-  /** Of the block's beginning, counted from the lane's first shard on through all epochs. */
+interface ShardPlace {
+  /** Counted from the lane's first shard on through all epochs. */
   readonly shard: number;
-  /** Usable samples of that shard before the block. */
+  /** Usable samples of that shard before. */
   readonly before: number;
-  /** Samples of the block that were given; -1 where the lane has come to nothing. */
+}
+
+export interface LaneState extends ShardPlace {
+  /** Samples of the block that begins there that were given; -1 where the lane has come to nothing. */
   readonly given: number;
 }
 
+export const laneBegin: LaneState = { shard: 0, before: 0, given: 0 };
+
 export interface LaneSample {
-  readonly row: Row;
+  /** Its bytes, or why they cannot be used. */
+  content: Row | Failure;
   /** Pass over the lane's shards. */
   readonly epoch: number;
   /** Tells the samples of all shards apart. */
@@ -30,7 +37,7 @@ interface LaneOptions {
   readonly seed: number;
   /** Number of this lane. */
   readonly lane: number;
-  /** Numbers of its shards among all; with `resampled` those of all. */
+  /** Numbers of its shards among all. */
   readonly shards: readonly number[];
   readonly resampled: boolean;
   readonly shuffle: boolean;
@@ -43,77 +50,162 @@ interface LaneOptions {
 /** Samples that one shard is counted to have at most. */
 const samplesPerShard = 2 ** 22;
 
+/** Undefined where no shard of a whole pass has a sample. */
+type NextBlock = () => Promise<Block | undefined>;
+
+/** Blocks know the next one and not the last: what nobody has a window on goes. */
 interface Block {
-  readonly shard: number;
-  readonly before: number;
-  readonly samples: readonly LaneSample[];
+  readonly place: ShardPlace;
+  readonly length: number;
   /** Where the next one begins. */
-  readonly end: { readonly shard: number; readonly before: number };
+  readonly end: ShardPlace;
+  at(place: number): LaneSample;
+  /** Read once, whoever asks. */
+  readonly next: NextBlock;
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    // A failure is told to whoever waits for it.
+    made.catch(() => {});
+    return made;
+  };
+}
+
+/** Where a lane stands, with the block there. */
+interface Position extends LaneState {
+  readonly block: NextBlock;
+}
+
+/** The samples from a place of a lane on, each once. */
+export class LaneWindow {
+  readonly #found: { readonly sample: LaneSample; readonly block: Block; readonly given: number }[] = [];
+  readonly #seen = new Set<number>();
+  readonly #without: LaneWindow | undefined;
+  readonly #begin: Position;
+  #block: Block | undefined;
+  #given: number;
+  /** Pass that the last sample was found in that was not there before. */
+  #fresh: number | undefined;
+  #over: boolean;
+  #walk: Promise<unknown> = Promise.resolve();
+
+  /** @param without samples that are another window's */
+  constructor(begin: Position, without?: LaneWindow) {
+    this.#begin = begin;
+    this.#given = begin.given;
+    this.#over = begin.given < 0;
+    this.#without = without;
+  }
+
+  /** Samples found so far. */
+  get length(): number {
+    return this.#found.length;
+  }
+
+  /** Undefined where a whole pass over the shards has no more. */
+  at(place: number): Promise<LaneSample | undefined> {
+    // One step after the other: places are looked up at the same time.
+    const found = this.#walk.then(async () => {
+      while (this.#found.length <= place && !this.#over) await this.#step();
+      return this.#found[place]?.sample;
+    });
+    this.#walk = found;
+    found.catch(() => {});
+    return found;
+  }
+
+  /** @returns how many of so many samples there are */
+  async fill(places: number): Promise<number> {
+    if (places > 0) await this.at(places - 1);
+    return Math.min(places, this.length);
+  }
+
+  /** Behind the first samples found. */
+  behind(places: number): Position {
+    const last = this.#found[places - 1];
+    if (last === undefined)
+      return this.#over && this.length === 0 ? { ...this.#begin, given: -1 } : this.#begin;
+    const { block, given } = last;
+    if (given === block.length) return { ...block.end, given: 0, block: block.next };
+    // The next block is read while the second half of this one is used.
+    if (given * 2 >= block.length) void block.next();
+    return { ...block.place, given, block: async () => block };
+  }
+
+  has(index: number): boolean {
+    return this.#seen.has(index);
+  }
+
+  async #step(): Promise<void> {
+    const block = this.#block ?? (await this.#begin.block());
+    if (block === undefined) {
+      this.#over = true;
+    } else if (this.#given >= block.length) {
+      this.#block = await block.next();
+      this.#given = 0;
+      this.#over = this.#block === undefined;
+    } else {
+      this.#block = block;
+      this.#see(block, block.at(this.#given++));
+    }
+  }
+
+  #see(block: Block, sample: LaneSample): void {
+    const { epoch, index } = sample;
+    this.#fresh ??= epoch;
+    if (this.#seen.has(index) || this.#without?.has(index)) {
+      this.#over = epoch > this.#fresh + 1;
+      return;
+    }
+    this.#fresh = epoch;
+    this.#seen.add(index);
+    this.#found.push({ sample, block, given: this.#given });
+  }
 }
 
 export class Lane {
   readonly #options: LaneOptions;
+  #position: Position;
   /** Of the lane's shard that is being read. */
   #reader: AsyncGenerator<Row, void> | undefined;
-  #block: Block | undefined;
-  #order: (place: number) => number = (place) => place;
-  #given = 0;
-  #next: Promise<Block | undefined> | undefined;
-  #begin: { readonly shard: number; readonly before: number };
-  #over: boolean;
+  #reading: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   constructor(options: LaneOptions, state: LaneState) {
     this.#options = options;
-    this.#begin = { shard: state.shard, before: state.before };
-    this.#given = Math.max(0, state.given);
-    this.#over = state.given < 0;
+    this.#position = { ...state, block: this.#reads(state) };
   }
 
   get state(): LaneState {
-    return { ...this.#begin, given: this.#over ? -1 : this.#given };
+    const { shard, before, given } = this.#position;
+    return { shard, before, given };
   }
 
-  /** Undefined where no shard of a whole epoch of the lane has a sample. */
-  async next(): Promise<LaneSample | undefined> {
-    while (!this.#over && !this.#closed) {
-      if (this.#block === undefined) await this.#advance();
-      const block = this.#block;
-      if (block === undefined) break;
-      if (this.#given < block.samples.length) {
-        const sample = block.samples[this.#order(this.#given++)]!;
-        // The next block is read while the second half of this one is used.
-        if (this.#given * 2 >= block.samples.length) this.#readAhead(block.end);
-        return sample;
-      }
-      this.#begin = block.end;
-      this.#given = 0;
-      this.#block = undefined;
-    }
-    this.#over ||= !this.#closed;
-    return undefined;
+  /** The samples from where the lane stands on. */
+  window(without?: LaneWindow): LaneWindow {
+    return new LaneWindow(this.#position, without);
+  }
+
+  /** Goes on behind the first samples that the window has found. */
+  pass(window: LaneWindow, places: number): void {
+    this.#position = window.behind(places);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#next?.catch(() => {});
+    await this.#reading.catch(() => {});
     await this.#reader?.return();
   }
 
-  async #advance(): Promise<void> {
-    this.#readAhead(this.#begin);
-    const block = await this.#next;
-    this.#next = undefined;
-    this.#block = block;
-    if (block === undefined) return;
-    const { seed, lane, shuffle } = this.#options;
-    const key = randomKey(seed, 'block', lane, block.shard, block.before);
-    if (shuffle) this.#order = randomOrder(key, block.samples.length);
-  }
-
-  #readAhead(from: { readonly shard: number; readonly before: number }): void {
-    this.#next ??= this.#read(from.shard, from.before);
-    this.#next.catch(() => {});
+  #reads(from: ShardPlace): NextBlock {
+    return once(() => {
+      const read = this.#read(from);
+      this.#reading = read;
+      return read;
+    });
   }
 
   /** The shard that stands at a place of the lane's sequence. */
@@ -127,25 +219,27 @@ export class Lane {
   }
 
   /** The block that begins there; it ends with the lane's epoch, so that it has no sample twice. */
-  async #read(shard: number, before: number): Promise<Block | undefined> {
+  async #read({ shard, before }: ShardPlace): Promise<Block | undefined> {
     const { block, shards, open } = this.#options;
     const samples: LaneSample[] = [];
     const empty = shard + shards.length;
     let [begin, at, number] = [shard, shard, before];
+    let unit = this.#shardAt(at);
     while (samples.length < block && !this.#closed) {
       if (this.#reader === undefined) {
-        this.#reader = open(this.#shardAt(at));
+        this.#reader = open(unit);
         // What a block before had of this shard.
         for (let skipped = 0; skipped < number; skipped++) await this.#reader.next();
       }
       const { value: row, done } = await this.#reader.next();
       if (done !== true) {
-        const index = this.#shardAt(at) * samplesPerShard + number++;
-        samples.push({ row, epoch: Math.floor(at / shards.length), index });
+        const index = unit * samplesPerShard + number++;
+        samples.push({ content: row, epoch: Math.floor(at / shards.length), index });
         continue;
       }
       this.#reader = undefined;
       at++;
+      unit = this.#shardAt(at);
       number = 0;
       if (at % shards.length === 0 && samples.length > 0) break;
       if (samples.length === 0) {
@@ -153,7 +247,17 @@ export class Lane {
         begin = at;
       }
     }
-    const beginsLater = begin !== shard;
-    return { shard: begin, before: beginsLater ? 0 : before, samples, end: { shard: at, before: number } };
+    if (samples.length === 0) return undefined;
+    const place = { shard: begin, before: begin === shard ? before : 0 };
+    return this.#blockOf(place, samples, { shard: at, before: number });
+  }
+
+  #blockOf(place: ShardPlace, samples: readonly LaneSample[], end: ShardPlace): Block {
+    const { seed, lane, shuffle } = this.#options;
+    const { length } = samples;
+    const order = shuffle
+      ? randomOrder(randomKey(seed, 'block', lane, place.shard, place.before), length)
+      : (n: number) => n;
+    return { place, length, end, at: (n) => samples[order(n)]!, next: this.#reads(end) };
   }
 }

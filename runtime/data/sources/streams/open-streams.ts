@@ -1,21 +1,22 @@
 /** Shards that are read as they stream by: addresses, commands, files compressed with gzip. */
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { StaticCall } from '../../../../compiler/model/types.ts';
+import { Drops, type Unusable } from '../../../drops.ts';
 import { reasonOf } from '../../files/atomic.ts';
 import { withBytes } from '../../files/data-file.ts';
+import { digestOf } from '../../files/digest.ts';
 import { randomKey, randomOrder } from '../../random.ts';
-import type { BatchSource, DataIdentity, ShardLosses } from '../../types.ts';
+import type { DataIdentity, ShardLosses } from '../../types.ts';
 import type { Row } from '../columns/row.ts';
 import { UnreadablePictures } from '../columns/unreadable.ts';
+import type { FedColumns } from '../fed-columns.ts';
 import type { Ordering } from '../sample-options.ts';
-import type { FedColumns } from '../samples.ts';
 import type { KeyList } from '../shards/key-list.ts';
 import { compression } from '../shards/tar-headers.ts';
 import type { SourceContext } from '../source-context.ts';
 import { isHttp, isPipe } from './bytes.ts';
 import { Lane } from './lane.ts';
-import { StreamSource } from './stream-source.ts';
+import { StreamSamples } from './stream-samples.ts';
 
 /** Options of what is read in lanes. */
 export const laneOptions = {
@@ -37,12 +38,13 @@ interface LaneOrder {
 }
 
 export function orderOf(
-  options: { readonly shuffle: boolean | number; readonly lanes: number; readonly resampled: boolean },
+  options: Omit<Ordering, 'shuffle'> & { readonly shuffle: boolean | number; readonly lanes: number },
   units: number,
 ): LaneOrder {
-  const { shuffle, lanes, resampled } = options;
+  const { shuffle, lanes, resampled, weight } = options;
   const block = typeof shuffle === 'number' ? shuffle : defaultBlock;
-  return { lanes: Math.min(lanes, units), block, samples: { shuffle: shuffle !== false, resampled } };
+  const samples = { shuffle: shuffle !== false, resampled, weight };
+  return { lanes: Math.min(lanes, units), block, samples };
 }
 
 /** What is read in lanes: shards, or what else gives its samples one after the other. */
@@ -55,7 +57,7 @@ interface Streams {
    * @param leave told why a sample is left out
    * @throws Error with the reason where it cannot be read on
    */
-  read(unit: number, leave: (reason: string) => void, signal: AbortSignal): AsyncGenerator<Row, void>;
+  read(unit: number, leave: (unusable: Unusable) => void, signal: AbortSignal): AsyncGenerator<Row, void>;
   readonly columns: FedColumns;
   readonly identity: DataIdentity;
   readonly name: string;
@@ -77,8 +79,8 @@ export async function areStreams(shards: readonly string[]): Promise<boolean> {
 
 /** What of a list of streamed shards a run is compared by. */
 export function streamRows(shards: readonly string[], keep: KeyList | undefined): string {
-  const digest = createHash('sha256').update(JSON.stringify([...shards, keep?.digest]));
-  return `${shards.length} streamed shards of digest ${digest.digest('hex').slice(0, 16)}`;
+  const digest = digestOf((hash) => hash.update(JSON.stringify([...shards, keep?.digest])));
+  return `${shards.length} streamed shards of digest ${digest}`;
 }
 
 /** Shards in error that are named one by one. */
@@ -89,7 +91,7 @@ class StreamTroubles {
   readonly #name: string;
   readonly #warn: SourceContext['warn'];
   readonly #failed = new Set<string>();
-  readonly #left = new Map<string, number>();
+  readonly #left = new Drops();
 
   constructor(name: string, warn: SourceContext['warn']) {
     this.#name = name;
@@ -97,11 +99,11 @@ class StreamTroubles {
   }
 
   get losses(): ShardLosses {
-    return { leftOut: [...this.#left.values()].reduce((a, b) => a + b, 0), inError: this.#failed.size };
+    return { leftOut: this.#left.counts, inError: this.#failed.size };
   }
 
-  leave(reason: string): void {
-    this.#left.set(reason, (this.#left.get(reason) ?? 0) + 1);
+  leave({ kind, message }: Unusable): void {
+    this.#left.add({ kind, reason: message });
   }
 
   fail(shard: string, samples: number, error: unknown): void {
@@ -117,63 +119,69 @@ class StreamTroubles {
       const message = `${this.#name}: ${this.#failed.size} shards were in error`;
       this.#warn?.({ code: 'Z453', severity: 'warning', message });
     }
-    if (this.#left.size === 0) return;
-    const reasons = [...this.#left].map(([reason, count]) => `${count} × ${reason}`);
-    const message = `${this.#name}: samples that were left out: ${reasons.join(', ')}`;
+    if (this.#left.total === 0) return;
+    const message = `${this.#name}: samples that were left out: ${this.#left.inWords()}`;
     this.#warn?.({ code: 'Z419', severity: 'warning', message });
   }
 }
 
-export function openStreams(streams: Streams, context: SourceContext): BatchSource {
+export function openStreams(streams: Streams, context: SourceContext): StreamSamples {
   const { units, name, order, columns, identity, samples } = streams;
   const { lanes, block } = order;
-  const { shuffle, resampled } = order.samples;
+  const { shuffle, resampled, weight } = order.samples;
+  const { seed, warn } = context;
   const control = new AbortController();
-  const troubles = new StreamTroubles(name, context.warn);
+  const troubles = new StreamTroubles(name, warn);
   const reading = new Map<string, number>();
-  const spread = shuffle
-    ? randomOrder(randomKey(context.seed, 'lanes'), units.length)
-    : (place: number) => place;
+  const spread = shuffle ? randomOrder(randomKey(seed, 'lanes'), units.length) : (place: number) => place;
   const all = Array.from(units.keys());
 
-  async function* open(number: number): AsyncGenerator<Row, void> {
+  /** @param told whether this rank tells what is wrong with it */
+  async function* open(number: number, told: boolean): AsyncGenerator<Row, void> {
     const unit = units[number]!;
+    const leave = (unusable: Unusable) => {
+      if (told) troubles.leave(unusable);
+    };
     let used = 0;
     reading.set(unit, 0);
     try {
-      for await (const row of streams.read(number, (reason) => troubles.leave(reason), control.signal)) {
+      for await (const row of streams.read(number, leave, control.signal)) {
         reading.set(unit, ++used);
         yield row;
       }
     } catch (error) {
-      if (!control.signal.aborted) troubles.fail(unit, used, error);
+      if (told && !control.signal.aborted) troubles.fail(unit, used, error);
     } finally {
       reading.delete(unit);
     }
   }
 
-  return new StreamSource({
+  return new StreamSamples(
+    {
+      columns,
+      // Lanes that stand side by side in a batch are another order than lanes that take turns in it.
+      identity: {
+        ...identity,
+        order: `${identity.order}, ${lanes} lanes side by side in blocks of ${block}`,
+      },
+      samples,
+      weight,
+      name,
+      lanes,
+      unreadable: new UnreadablePictures(name, Number.POSITIVE_INFINITY, warn),
+      openLane: (lane, state, { spare, told }) => {
+        const own = spare ? all : all.filter((place) => place % lanes === lane).map(spread);
+        const number = spare ? lanes + lane : lane;
+        const opening = (shard: number) => open(shard, told);
+        return new Lane({ seed, lane: number, shards: own, resampled, shuffle, block, open: opening }, state);
+      },
+      lacked: () => troubles.losses,
+      close: () => {
+        control.abort();
+        troubles.close();
+      },
+      reading: () => Array.from(reading, ([unit, used]) => `${unit} (${used} samples so far)`),
+    },
     context,
-    columns,
-    identity: { ...identity, order: `${identity.order}, ${lanes} lanes in blocks of ${block}` },
-    samples,
-    name,
-    lanes,
-    unreadable: new UnreadablePictures(name, Number.POSITIVE_INFINITY, context.warn),
-    openLane: (lane, state) => {
-      const own = resampled ? all : all.filter((place) => place % lanes === lane).map(spread);
-      return new Lane({ seed: context.seed, lane, shards: own, resampled, shuffle, block, open }, state);
-    },
-    lacked: () => troubles.losses,
-    close: () => {
-      control.abort();
-      troubles.close();
-    },
-    waiting: () => {
-      const [first] = reading;
-      if (first === undefined) return 'pictures to be decoded';
-      const others = reading.size > 1 ? ` and ${reading.size - 1} more shards` : '';
-      return `${first[0]} (${first[1]} samples so far)${others}`;
-    },
-  });
+  );
 }

@@ -1,24 +1,25 @@
 /** The samples of one shard as it streams by, with what is used of them in memory. */
 import { Readable } from 'node:stream';
 import { type Extract, extract } from 'tar-stream';
+import { Unusable } from '../../../drops.ts';
 import type { Row } from '../columns/row.ts';
 import type { KeyList } from '../shards/key-list.ts';
 import { type Gathered, Grouping, parseMember } from '../shards/members.ts';
-import { decodeUtf8, longestText, type Selection, Unusable } from '../shards/selection.ts';
+import { decodeUtf8, longestText, type Selection } from '../shards/selection.ts';
 import { ShardError } from '../shards/tar-headers.ts';
 import { type StreamOptions, shardBytes } from './bytes.ts';
 
 /** Larger members are no pictures of a training set; many of them would not fit in memory. */
-const largestMember = 2 ** 28;
+export const largestMember = 2 ** 28;
 
 export interface Wanted {
   readonly selection: Selection;
   readonly keep: KeyList | undefined;
   /** Told why a sample is left out. */
-  leave(reason: string): void;
+  leave(unusable: Unusable): void;
 }
 
-interface StreamedMember {
+export interface StreamedMember {
   readonly extension: string;
   /** Absent for what is too large. */
   readonly bytes: Uint8Array | undefined;
@@ -33,7 +34,7 @@ interface KeyedRow extends Row {
 function rowOf(shard: string, sample: Gathered<StreamedMember>, { selection }: Wanted): KeyedRow {
   const { key } = sample;
   const members = selection.choose(sample).map(({ extension, bytes }) => {
-    if (bytes === undefined) throw new Unusable(`${extension} that is too large`);
+    if (bytes === undefined) throw new Unusable('too_large', `${extension} that is too large`);
     return { extension, bytes };
   });
   const texts = members.map(({ extension, bytes }, slot) =>
@@ -65,7 +66,52 @@ async function contentOf(entry: Entry, most: number): Promise<Uint8Array | undef
 }
 
 /**
- * Usable samples in order, those of whole members before the place where a shard ends early.
+ * Samples in order, those of whole members before the place where a shard ends early.
+ * @param mostOf bytes of a member with this extension; undefined for what is not read
+ * @throws ShardError behind them
+ */
+export async function* gatherStream(
+  shard: string,
+  mostOf: (extension: string) => number | undefined,
+  options: StreamOptions,
+): AsyncGenerator<Gathered<StreamedMember>, void> {
+  const grouping = new Grouping<StreamedMember>();
+  const tar = extract();
+  const source = Readable.from(shardBytes(shard, options));
+  source.on('error', (error) => tar.destroy(error));
+  source.pipe(tar);
+  let failure: unknown;
+  try {
+    const entries = tar[Symbol.asyncIterator]();
+    for (;;) {
+      let ended: Gathered<StreamedMember> | undefined;
+      try {
+        const { value: entry, done } = await entries.next();
+        if (done === true) break;
+        const { type } = entry.header;
+        const regular = type === 'file' || type === 'contiguous-file';
+        const name = regular ? parseMember(entry.header.name) : undefined;
+        const most = name && mostOf(name.extension);
+        const bytes = most === undefined ? undefined : await contentOf(entry, most);
+        if (bytes === undefined) entry.resume();
+        if (name !== undefined) ended = grouping.add(name, { extension: name.extension, bytes });
+      } catch (error) {
+        failure = error;
+        break;
+      }
+      if (ended !== undefined) yield ended;
+    }
+    const last = grouping.end();
+    if (last !== undefined) yield last;
+  } finally {
+    source.destroy();
+    tar.destroy();
+  }
+  if (failure !== undefined) throw tarFailure(failure);
+}
+
+/**
+ * Usable samples in order.
  * @throws ShardError behind them
  */
 export async function* streamShard(
@@ -77,41 +123,10 @@ export async function* streamShard(
   const mostOf = new Map(
     slots.flatMap(({ extensions, text }) => extensions.map((e) => [e, text ? longestText : largestMember])),
   );
-  const grouping = new Grouping<StreamedMember>();
-  const tar = extract();
-  const bytes = Readable.from(shardBytes(shard, options));
-  bytes.on('error', (error) => tar.destroy(error));
-  bytes.pipe(tar);
-  let failure: unknown;
-  try {
-    const entries = tar[Symbol.asyncIterator]();
-    for (;;) {
-      let ended: Gathered<StreamedMember> | undefined;
-      try {
-        const { value: entry, done } = await entries.next();
-        if (done === true) break;
-        const { name, type } = entry.header;
-        const extension = parseMember(name)?.extension;
-        const most = extension === undefined ? undefined : mostOf.get(extension);
-        const regular = type === 'file' || type === 'contiguous-file';
-        const read = regular && most !== undefined ? await contentOf(entry, most) : undefined;
-        if (read === undefined) entry.resume();
-        if (regular) ended = grouping.add(name, { extension: extension ?? '', bytes: read });
-      } catch (error) {
-        failure = error;
-        break;
-      }
-      const row = ended && usable(shard, ended, wanted);
-      if (row !== undefined) yield row;
-    }
-    const last = grouping.end();
-    const row = last && usable(shard, last, wanted);
+  for await (const sample of gatherStream(shard, (extension) => mostOf.get(extension), options)) {
+    const row = usable(shard, sample, wanted);
     if (row !== undefined) yield row;
-  } finally {
-    bytes.destroy();
-    tar.destroy();
   }
-  if (failure !== undefined) throw tarFailure(failure);
 }
 
 function usable(shard: string, sample: Gathered<StreamedMember>, wanted: Wanted): KeyedRow | undefined {
@@ -120,7 +135,7 @@ function usable(shard: string, sample: Gathered<StreamedMember>, wanted: Wanted)
     return rowOf(shard, sample, wanted);
   } catch (error) {
     if (!(error instanceof Unusable)) throw error;
-    wanted.leave(error.message);
+    wanted.leave(error);
     return undefined;
   }
 }

@@ -8,6 +8,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { failSystem } from '../../../data/files/atomic.ts';
+import type { EvaluationResult } from '../../evaluations.ts';
 import type { PicturesFile } from '../../pictures.ts';
 import { type RateGroup, rateGroups } from '../../rate-groups.ts';
 import type { MetricsRow } from '../../types.ts';
@@ -133,6 +134,14 @@ class TensorBoardLog implements RunLog {
   row(row: MetricsRow): void {
     if (this.#failure !== undefined) throw this.#failure;
     this.#add(summary(this.#clock.now(), row.step, scalarsOf(row, this.#described.batch, this.#groups)));
+  }
+
+  async evaluated(step: number, results: readonly EvaluationResult[]): Promise<void> {
+    const values = results.flatMap(({ dataset, metrics }) =>
+      Object.entries(metrics).map(([name, value]) => scalar(`val/${dataset}/${name}`, value)),
+    );
+    // Rows count steps from 0; this is behind the last of them.
+    this.#add(summary(this.#clock.now(), step - 1, values));
   }
 
   async flush(): Promise<void> {

@@ -28,14 +28,15 @@ async function samplesIn(path: string) {
     await withReader(path, async (reader) => {
       for await (const { name, offset, size } of walkTar(reader)) {
         const content = Buffer.from(await reader.read(offset, size)).toString();
-        add(grouping.add(name, content));
+        const parsed = parseMember(name);
+        if (parsed !== undefined) add(grouping.add(parsed, content));
       }
     });
   } catch (failure) {
     error = (failure as Error).message;
   }
   add(grouping.end());
-  return { samples, error, repeated: grouping.repeated };
+  return { samples, error };
 }
 
 function file(name: string, bytes: Uint8Array): string {
@@ -73,7 +74,6 @@ describe('the members of shards', () => {
         { key: 'a', members: { jpg: '3', txt: '4' } },
       ],
       error: '',
-      repeated: 1,
     });
   });
 
@@ -82,10 +82,10 @@ describe('the members of shards', () => {
   it('are read from archives behind each other, and without the empty blocks at the end', async () => {
     const { samples } = await samplesIn(`${fixtures}gnu.tar`);
     const both = await samplesIn(file('both.tar', Buffer.concat([whole, whole])));
-    expect(both).toEqual({ samples: [...samples, ...samples], error: '', repeated: 0 });
+    expect(both).toEqual({ samples: [...samples, ...samples], error: '' });
     const end = whole.findLastIndex((byte) => byte !== 0);
     const bare = whole.subarray(0, Math.ceil(end / 512) * 512);
-    expect(await samplesIn(file('bare.tar', bare))).toEqual({ samples, error: '', repeated: 0 });
+    expect(await samplesIn(file('bare.tar', bare))).toEqual({ samples, error: '' });
   });
 
   it('are whole up to the place where an archive is cut off, wherever that is', async () => {

@@ -70,6 +70,12 @@ describe('parquet', () => {
     expect(new Set(first)).toEqual(new Set(['one 0', 'two 0']));
   });
 
+  it('reads what is compressed with zstd', async () => {
+    const [batch] = await takeBatches(await open('zstd.parquet', { shuffle: false }, 6), 1);
+    expect(numbersOf(batch!)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect((await captionsOf(batch!))[5]).toMatch(/^number 5 of many of many/);
+  });
+
   it('feeds inputs by name', async () => {
     const fields = { images: call('picture', ['image']), label: call('class', ['label']) };
     const label = { name: 'label', dtype: 'i32', sizes: [], ids: { min: 0, max: 2 } } as const;
@@ -94,6 +100,7 @@ describe('parquet', () => {
       { text: 'captoin' },
       'has no column `captoin`; did you mean `caption`?',
     ],
+    ['a compression that is not read', 'lz4.parquet', {}, 'lz4.parquet is compressed with LZ4_RAW'],
     ['no file', 'none.parquet', {}, 'Z415: cannot read'],
     ['another file', 'gnu.tar', {}, 'Z415: cannot read'],
     ['other numbers of weights', 'img2dataset.parquet', { weights: [1, 2] }, 'has 2 values for 1 columns'],

@@ -183,7 +183,7 @@ describe('streamed shards', () => {
     await endless.close();
   });
 
-  it('refuse commands of packages, cursors of other lanes, and mixes', async () => {
+  it('refuse commands of packages, cursors of other lanes, mixes without a length, and what they cannot keep', async () => {
     await expect(open('pipe:true', {}, { untrusted: true })).rejects.toThrow(
       'a recipe of a package runs no command',
     );
@@ -194,7 +194,8 @@ describe('streamed shards', () => {
     expect(() => other.seek(cursor)).toThrow('Z524: the place in the data is of 4 lanes, now there are 2');
     expect(() => other.seek({ ...cursor, seed: 7 })).toThrow('Z524');
     const mix = call('mix', [call('webdataset', [http()])]);
-    await expect(openPairs(mix, { folder })).rejects.toThrow('streamed shards cannot be part of a mix');
+    await expect(openPairs(mix, { folder })).rejects.toThrow('nothing says how many samples');
+    await expect(open(http(), { cache: 100 })).rejects.toThrow('pictures of streamed shards are not kept');
   });
 
   it('know the length of an epoch from what lies beside them', async () => {

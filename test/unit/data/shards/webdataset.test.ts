@@ -15,6 +15,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vites
 import { clipNormalization } from '../../../../compiler/model/index.ts';
 import type { StaticValueData } from '../../../../compiler/model/types.ts';
 import type { Diagnostic } from '../../../../grammar/diagnostics.ts';
+import { encodeNpy } from '../../../../runtime/data/files/npy.ts';
 import { openBatchSource } from '../../../../runtime/data/sources/open.ts';
 import { loadIndex, storeIndex } from '../../../../runtime/data/sources/shards/index-cache.ts';
 import { expandShards } from '../../../../runtime/data/sources/shards/list.ts';
@@ -22,7 +23,6 @@ import { Selection } from '../../../../runtime/data/sources/shards/selection.ts'
 import { indexShard } from '../../../../runtime/data/sources/shards/shard-index.ts';
 import { ShardRows } from '../../../../runtime/data/sources/shards/shard-rows.ts';
 import type { BatchSource } from '../../../../runtime/data/types.ts';
-import { encodeNpy } from '../../../../zoo/cli/npy.ts';
 import { writeTar } from '../../../support/files/tar.ts';
 import {
   captionsOf,
@@ -187,6 +187,8 @@ describe('webdataset', () => {
     expect(said()).toEqual([
       'Z419 a.tar: 4 of 11 samples are left out: 1 × no txt, 1 × no jpg or png or jpeg or webp, 1 × a blank caption, 1 × txt that is no UTF-8',
     ]);
+    const leftOut = { missing: 2, blank: 1, encoding: 1 };
+    expect((await all.next()).lacked).toEqual({ leftOut, inError: 0 });
     writeFileSync(join(folder, 'list.txt'), '5\r\n0\n\nblank\n3');
     const some = await open('a.tar', { shuffle: false, keep: 'list.txt' }, { batch: 3, warn });
     expect(levelsOf((await takeBatches(some, 1))[0]!).map(numberOf)).toEqual([0, 3, 5]);
@@ -201,7 +203,7 @@ describe('webdataset', () => {
     const source = await open('{00..04}.tar', {}, { batch: 12, warn });
     expect(source.batchesPerEpoch).toBe(1);
     const next = await source.next();
-    expect(next.lacked).toEqual({ leftOut: 0, inError: 3 });
+    expect(next.lacked).toEqual({ leftOut: {}, inError: 3 });
     const numbers = levelsOf(next).map(numberOf);
     expect(numbers.toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 10, 11, 15, 16, 17, 18, 19]);
     expect(said()).toEqual([
@@ -374,7 +376,7 @@ describe('webdataset', () => {
     ['too few samples', 'a.tar', {}, 'Z418: a.tar has 2 samples, fewer than one batch of 4'],
     ['weights without fields', 'a.tar', { weights: [1] }, '`weights` of webdataset goes with `json`'],
     ['text and fields', 'a.tar', { text: 'txt', json: ['a'] }, 'takes `text` or `json`, not both'],
-    ['other numbers of weights', 'a.tar', { json: ['a'], weights: [1, 2] }, 'has 2 values for 1 fields'],
+    ['other numbers of weights', 'a.tar', { json: ['a'], weights: [1, 2] }, 'has 2 values for 1 columns'],
     ['a list that is not there', 'a.tar', { keep: 'none.txt' }, 'Z412: cannot read'],
     ['an unknown option', 'a.tar', { imgae: 'jpg' }, 'has no option `imgae`; did you mean `image`?'],
   ];

@@ -99,6 +99,22 @@ describe('the cost of a step', () => {
     expect({ ...rest, gradients: traffic.gradients }).toEqual(traffic);
   });
 
+  it('has the weights in place of the sums of gradients where ranks divide what the optimizer keeps', () => {
+    const recipe: Recipe = { ...recipeOf('ViT-B/32', batch, 128), shard: 'optimizer' };
+    const { plan } = planTraining(recipe, discreteProfile, { ranks: 64 });
+    const [own, whole] = [plan, planOf('ViT-B/32')].map((p) => costOfStep(p, 64, paper));
+    const bytes = ({ traffic: { gradients, weights } }: typeof own & object) =>
+      gradients.network + weights.network;
+    // The parts of the norm, a number for each 16384.
+    expect(bytes(own!) / bytes(whole!)).toBeCloseTo(1, 4);
+    // Of the last turn, which is not whole, rank 0 has a whole part.
+    const part = 4 * plan.shard!.part;
+    expect(own!.memory.optimizer).toBeLessThan(whole!.memory.optimizer / 64 + 2 * part);
+    const halves = costOfStep(plan, 64, paper, 'f16').traffic;
+    expect(halves.gradients.network).toBe(own!.traffic.gradients.network / 2);
+    expect(halves.weights).toEqual(own!.traffic.weights);
+  });
+
   it('is that of one rank where there is one', () => {
     const alone = costOfStep(planOf('ViT-B/32'), 1);
     expect(alone).toMatchObject({ pairs: batch, chunks: 256, efficiency: 1, seconds: { communication: 0 } });
@@ -111,6 +127,33 @@ describe('the cost of a step', () => {
     const alone = costOfStep(planOf('ViT-B/32'), 1);
     const cost = costOfStep(planOf('ViT-B/32'), 64);
     expect(cost.efficiency).toBeCloseTo(alone.seconds.total / (64 * cost.seconds.total), 10);
+  });
+
+  it('hides of the gradients what travels while the last chunk goes back', () => {
+    const { plan } = planTraining(recipeOf('ViT-B/32', batch, 128), discreteProfile, { ranks: 64 });
+    const cost = costOfStep(plan, 64, paper);
+    const gradients = cost.traffic.gradients.seconds;
+    const last = cost.work.backward!.seconds / cost.chunks;
+    const hidden = cost.seconds.total - cost.overlapped.seconds;
+    // No more than there is time for; a piece holds two layers, and the first is complete when those have gone back.
+    expect(hidden).toBeLessThanOrEqual(last);
+    expect(hidden).toBeGreaterThan(0.5 * last);
+    expect(cost.overlapped.efficiency / cost.efficiency).toBeCloseTo(
+      cost.seconds.total / cost.overlapped.seconds,
+      10,
+    );
+    // A device so slow that the network has all the time: what is left is what is complete last: of 25 pieces fewer than 3.
+    const slow = costOfStep(plan, 64, { ...paper, tflops: 0.05 });
+    const left = slow.traffic.gradients.seconds - (slow.seconds.total - slow.overlapped.seconds);
+    expect(left).toBeLessThan((3 / 25) * gradients);
+    // Without pieces, and on one rank, there is nothing to hide.
+    for (const [p, ranks] of [
+      [planOf('ViT-B/32'), 64],
+      [planOf('ViT-B/32'), 1],
+    ] as const) {
+      const { seconds, overlapped, efficiency } = costOfStep(p, ranks, paper);
+      expect(overlapped).toEqual({ seconds: seconds.total, efficiency });
+    }
   });
 
   it('grows by a message of every round of a collective', () => {
@@ -148,17 +191,24 @@ function counting(group: Collective) {
 }
 
 describe('the traffic of a step', () => {
-  it.each([undefined, 'f16'] as const)('is what a rank receives, with wire %s', async (wire) => {
+  it.each([
+    [undefined, undefined],
+    ['f16', undefined],
+    [undefined, 'optimizer'],
+    ['f16', 'optimizer'],
+  ] as const)('is what a rank receives, with wire %s and shard %s', async (wire, shard) => {
     const [ranks, rows] = [4, 16];
     const model = fixtureModel('pairs.zoo#mini_resnet');
-    const recipe: Recipe = { ...recipeOf('RN50', rows, 2), model, batchNorm: 'sync', ...(wire && { wire }) };
+    const settings = { batchNorm: 'sync', ...(wire && { wire }), ...(shard && { shard }) } as const;
+    const recipe: Recipe = { ...recipeOf('RN50', rows, 2), model, ...settings };
     const device = new NullDevice(discreteProfile);
-    const { plan } = planTraining(recipe, discreteProfile, { ranks });
+    const planOf = (rank: number) => planTraining(recipe, discreteProfile, { ranks, rank }).plan;
+    const plan = planOf(0);
     const { traffic } = costOfStep(plan, ranks, usualAssumptions, wire);
     const found = await Promise.all(
       loopback(ranks).map(async (group) => {
         const { counted, received, calls } = counting(group);
-        const session = await device.open(plan);
+        const session = await device.open(planOf(group.rank));
         const rank = new DeviceTrainSession(
           session,
           await DeviceExchange.open(counted, device, session, wire),
@@ -172,10 +222,15 @@ describe('the traffic of a step', () => {
     for (const { received, calls } of found) {
       expect(received.features).toBe(traffic.features.network);
       expect(received.statistics).toBe(traffic.statistics.network);
-      // Gradients are padded to a multiple of 64 numbers of each rank; halves have a scale in f32.
-      const padding = wire === 'f16' ? 2 * 64 + 4 : 4 * 64;
+      // Gradients are padded to a multiple of 64 numbers of each rank, or to a block of their norm; halves have a scale in
+      // f32.
+      const unit = shard ? 1024 : 64;
+      const padding = wire === 'f16' ? 2 * unit + 4 : 4 * unit;
       expect(received.gradients! - traffic.gradients.network).toBeGreaterThanOrEqual(0);
       expect(received.gradients! - traffic.gradients.network).toBeLessThan(2 * padding * (ranks - 1));
+      expect((received.weights ?? 0) - traffic.weights.network).toBeGreaterThanOrEqual(0);
+      expect((received.weights ?? 0) - traffic.weights.network).toBeLessThan(2 * 4 * unit * (ranks - 1));
+      expect((ranks - 1) * (calls.weights ?? 0)).toBe(traffic.weights.messages);
       expect((ranks - 1) * calls.features!).toBe(traffic.features.messages);
       expect((ranks - 1) * calls.gradients!).toBe(traffic.gradients.messages);
       expect(Math.log2(ranks) * calls.statistics!).toBe(traffic.statistics.messages);

@@ -53,7 +53,7 @@ describe('collectives', () => {
 
 describe('what ranks settle', () => {
   it('is where the run goes on, as rank 0 says', async () => {
-    const own = { start: 7, end: 9, cursor };
+    const own = { start: 7, end: 9, cursor, saveEvery: 4 };
     const found = await onAll(2, (group) => agreedBeginning(group, group.rank === 0 ? own : undefined));
     expect(found).toEqual([own, own]);
   });

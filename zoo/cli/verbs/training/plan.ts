@@ -72,6 +72,7 @@ function trafficTable({ traffic, features }: StepCost, wire: Recipe['wire']): st
   const remarks: Partial<Record<keyof StepCost['traffic'], string>> = {
     features: `${megabytes(features)} of all pairs`,
     ...(wire === 'f16' ? { gradients: 'in halves' } : {}),
+    weights: 'in f32, of the rank that updates them',
     statistics: 'batch norm of all ranks',
     agreement: 'whether to stop',
   };
@@ -90,7 +91,7 @@ function trafficTable({ traffic, features }: StepCost, wire: Recipe['wire']): st
 }
 
 function assumptionsLine({ tflops, network, networkEfficiency, latency, staging }: Assumptions): string {
-  return `assumed: ${tflops} TFLOP/s (--tflops), a link of ${network} Gbit/s (--network) of which ${percent(networkEfficiency)} are reached, ${latency} ms a message (--latency), ${staging} GB/s between device and host; one rank a link, nothing overlaps, reading data is not counted`;
+  return `assumed: ${tflops} TFLOP/s (--tflops), a link of ${network} Gbit/s (--network) of which ${percent(networkEfficiency)} are reached, ${latency} ms a message (--latency), ${staging} GB/s between device and host; one rank a link, reading data is not counted`;
 }
 
 export async function plan(reference: string, options: PlanOptions): Promise<void> {
@@ -116,14 +117,20 @@ export async function plan(reference: string, options: PlanOptions): Promise<voi
     });
     return;
   }
-  const { batch, pairs, chunks, chunk, seconds, efficiency } = cost;
+  const { batch, pairs, chunks, chunk, seconds, efficiency, overlapped } = cost;
+  const rate = (step: number) => `${count(Math.round(batch / step))} pairs/s`;
   const parts = [
     `${recipe.name} of ${plan.model}: ${count(batch)} pairs a step; on each of ${count(ranks)} ranks ${count(pairs)}, ${chunks === 1 ? 'one chunk' : `${count(chunks)} chunks of ${count(chunk)}`}`,
     workTable(cost),
     trafficTable(cost, recipe.wire),
     [
       `step ${time(seconds.total)}: computing ${time(seconds.compute)}, exchanging ${time(seconds.communication)}`,
-      `${count(Math.round(batch / seconds.total))} pairs/s, efficiency ${percent(efficiency)} against one rank that takes all chunks`,
+      `${rate(seconds.total)}, efficiency ${percent(efficiency)} against one rank that takes all chunks`,
+      ...(overlapped.seconds < seconds.total
+        ? [
+            `where gradients travel while the last chunk goes back: step ${time(overlapped.seconds)}, ${rate(overlapped.seconds)}, efficiency ${percent(overlapped.efficiency)}`,
+          ]
+        : []),
     ].join('\n'),
     `memory of a rank\n${memoryTable(plan)}`,
     assumptionsLine(assumed),
