@@ -109,6 +109,7 @@ describe('a search', () => {
     for (const part of [
       'each alone',
       'added',
+      'searched: data (36)',
       'best single',
       'all: 6',
       'mean_per_class_recall is optimistic',

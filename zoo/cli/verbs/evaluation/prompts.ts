@@ -53,7 +53,7 @@ function searchTables({ metric, templates, steps, searched, test }: Found): stri
     table([['added', metric], ...steps.map(({ template, value }) => [template, shown(value)])], [1]),
     table(
       [
-        [metric, ...sets.map(about)],
+        [metric, ...sets.map((set, i) => `${i === 0 ? 'searched' : 'tested'}: ${about(set)}`)],
         compared(`chosen: ${steps.length}`, ({ chosen }) => chosen),
         compared('best single', ({ best_single }) => best_single),
         compared(`all: ${templates.length}`, ({ all }) => all),
