@@ -3,6 +3,7 @@
  * repeat.
  */
 import { type ChunkedGraphs, cutAtGather, cutNames } from './autodiff/chunk.ts';
+import type { Share } from './autodiff/share-rows.ts';
 import { type CompileOptions, gradientNorm, gradientScale, placeOf, resultsOf } from './compile.ts';
 import { type Graph, gradientPrefix, nodeAt, numericShape, sizeOf } from './graph/types.ts';
 import { planJoins } from './joins/plan.ts';
@@ -22,6 +23,8 @@ interface ChunkedCompileOptions extends CompileOptions {
   readonly training: UpdateOptions;
   /** Elements of a matrix of pairs from which the loss is computed in strips. */
   readonly strips?: number;
+  /** The rank that it is compiled for, of several. */
+  readonly share?: Share;
 }
 
 /**
@@ -32,11 +35,12 @@ interface ChunkedCompileOptions extends CompileOptions {
  * @throws DiagnosticError Z604, Z605 (the device cannot hold it), Z614 (the objective cannot be cut)
  */
 export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompileOptions): VerifiedPlan {
-  const { profile, training, remat = [], strips } = options;
+  const { profile, training, remat = [], strips, share } = options;
   const cut = cutAtGather(whole, chunk, {
     trainable: training.trainable,
     ...(remat.length === 0 ? {} : { remat: blocksMatching(remat) }),
     ...(strips === undefined ? {} : { strips }),
+    ...(share === undefined ? {} : { share }),
     scale: gradientScale(options),
   });
   const repeat = options.batch / options.chunk;
@@ -71,6 +75,7 @@ export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompi
   const wrt = training.trainable.filter((name) => results.has(gradientPrefix + name));
   return makePlan({
     identity: options,
+    ...(share === undefined ? {} : { share: { ...share, loss: cut.shared ? 'rows' : 'whole' } }),
     profile,
     graphs: parts.map((p) => p.graph),
     storages,

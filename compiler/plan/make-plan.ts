@@ -33,6 +33,7 @@ interface PlanRequest {
     readonly chunk?: number;
     readonly precision?: Plan['precision'];
   };
+  readonly share?: Plan['share'];
   readonly profile: DeviceProfile;
   /** All graphs of the plan: weights and host inputs are theirs. */
   readonly graphs: readonly VerifiedGraph[];
@@ -178,7 +179,7 @@ function planOf(
   weights: readonly WeightInfo[],
   features: readonly string[],
 ): Plan {
-  const { training, profile, graphs, inner } = request;
+  const { training, profile, graphs, inner, share } = request;
   const { model, entry, batch, mode, chunk, precision = 'f32' } = request.identity;
   const outputs = request.results.map(({ name, role, dtype, shape }): Slot => {
     const key = role === 'gradients' ? name : `output ${name}`;
@@ -191,6 +192,7 @@ function planOf(
     entry,
     batch,
     ...(chunk === undefined ? {} : { chunk }),
+    ...(share === undefined ? {} : { share }),
     mode,
     precision,
     profile: profile.name,

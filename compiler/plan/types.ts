@@ -7,7 +7,7 @@
  * makes one bind group a step, and replays the steps at every run.
  */
 import type { DType, Range } from '../graph/types.ts';
-import type { ScheduleChoice } from '../kernels/text/kernel.ts';
+import type { ExchangeKind, ScheduleChoice } from '../kernels/text/kernel.ts';
 
 export type BufferRole =
   /** Parameters and model buffers (batch-norm statistics), in place across runs. */
@@ -99,8 +99,9 @@ export interface PlanStep {
   readonly schedule?: ScheduleChoice;
 }
 
-/** Numbers (f32) that become the mean over all ranks. */
-export interface RankMean extends BufferRange {
+/** Numbers of 4 bytes (f32 for a mean) that become those of all ranks. */
+export interface RankExchange extends BufferRange {
+  readonly kind: ExchangeKind;
   readonly bytes: number;
 }
 
@@ -127,8 +128,8 @@ export interface PlanSection {
   readonly clears: readonly number[];
   readonly before: readonly ChunkCopy[];
   readonly after: readonly ChunkCopy[];
-  /** What ranks exchange behind it. */
-  readonly mean?: RankMean;
+  /** What ranks exchange behind it, at once. */
+  readonly exchanges?: readonly RankExchange[];
 }
 
 /** The state of the loss scale: kept across steps, saved in checkpoints. */
@@ -159,6 +160,8 @@ export interface Plan {
   readonly batch: number;
   /** Chunked training: rows of the inputs, a divisor of `batch`. */
   readonly chunk?: number;
+  /** The rank that it is for, of several, and whether that computes its `rows` of the loss or the `whole`. */
+  readonly share?: { readonly rank: number; readonly ranks: number; readonly loss: 'rows' | 'whole' };
   readonly mode: 'eval' | 'train';
   /** `mixed`: activations are stored as f16; weights, sums and results are f32. */
   readonly precision: 'f32' | 'mixed';

@@ -5,7 +5,7 @@
  * what the textbook's algorithms do (Thakur, Rabenseifner and Gropp 2005): a ring for features and gradients,
  * R - 1 messages one behind the other; recursive doubling for what is small, log2 R.
  */
-import type { Plan, PlanSection } from '../../compiler/plan/types.ts';
+import type { Plan, PlanSection, RankExchange } from '../../compiler/plan/types.ts';
 import { bucketBytes } from './exchange.ts';
 import type { Wire } from './reduction.ts';
 
@@ -57,7 +57,7 @@ export interface StepCost {
   readonly features: number;
   /** Of a rank; `loss` is that of all pairs on every rank. A step that is not cut into chunks is `whole`. */
   readonly work: Readonly<Partial<Record<PlanSection['name'] | 'whole', Work>>>;
-  readonly traffic: Readonly<Record<'features' | 'gradients' | 'statistics' | 'agreement', Traffic>>;
+  readonly traffic: Readonly<Record<'features' | 'gradients' | 'statistics' | 'loss' | 'agreement', Traffic>>;
   readonly seconds: { readonly compute: number; readonly communication: number; readonly total: number };
   /** Time of one rank that takes all chunks, over the time that the ranks take together. */
   readonly efficiency: number;
@@ -152,9 +152,21 @@ function trafficOf(
   const cuts = sum(sections.map(({ after }) => after.length));
   const gradients = sum(buffers.filter(({ role }) => role === 'gradients').map(({ bytes }) => bytes));
   const crossing = wire === 'f16' ? gradients / 2 : gradients;
-  const means = sections.flatMap((s) =>
-    s.mean === undefined ? [] : [{ bytes: s.mean.bytes, own: ownOf(s, ranks) }],
-  );
+  const small = (ofLoss: boolean): Traffic => {
+    const calls = sections.flatMap((s) =>
+      s.exchanges === undefined || (s.name === 'loss') !== ofLoss
+        ? []
+        : [{ exchanges: s.exchanges, own: ownOf(s, ranks) }],
+    );
+    // Of a mean a rank receives as many numbers from each other one, of what is gathered their parts.
+    const perStep = (bytes: (exchange: RankExchange) => number) =>
+      sum(calls.map(({ exchanges, own }) => own * sum(exchanges.map(bytes))));
+    return traffic(
+      perStep(({ kind, bytes }) => (kind === 'mean' ? bytes * ring : bytes * others)),
+      perStep(({ kind, bytes }) => bytes * (kind === 'mean' ? 2 : 1 + 1 / ranks)),
+      sum(calls.map(({ own }) => own)) * doubling,
+    );
+  };
   return {
     // A rank reads its own and writes all.
     features: traffic(features * others, features * (1 + 1 / ranks), cuts * ring),
@@ -165,11 +177,8 @@ function trafficOf(
       crossing * (3 + 1 / ranks),
       2 * Math.ceil(gradients / bucketBytes) * ring,
     ),
-    statistics: traffic(
-      sum(means.map(({ bytes, own }) => bytes * own)) * ring,
-      sum(means.map(({ bytes, own }) => 2 * bytes * own)),
-      sum(means.map(({ own }) => own)) * doubling,
-    ),
+    statistics: small(false),
+    loss: small(true),
     // Whether to stop, in a few bytes.
     agreement: traffic(0, 0, doubling),
   };

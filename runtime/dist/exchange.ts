@@ -5,7 +5,7 @@
  *
  * A plan in chunks already has these cuts. What lies between two of its sections is all that ranks add.
  */
-import type { BufferRange, Plan, PlanSection, RankMean, Slot } from '../../compiler/plan/types.ts';
+import type { BufferRange, Plan, PlanSection, RankExchange, Slot } from '../../compiler/plan/types.ts';
 import type { Device, Session } from '../types.ts';
 import { bytesOf, type Collective } from './collective.ts';
 import { openReduction, type Reduction, type Wire } from './reduction.ts';
@@ -16,8 +16,8 @@ export interface StepExchange {
   share(section: PlanSection): { readonly first: number; readonly end: number };
   /** Called before the first repetition of all sections with this name. */
   before(name: PlanSection['name'], step: number): Promise<void>;
-  /** Called behind a section's repetition that ends with it. */
-  mean(range: RankMean, step: number): Promise<void>;
+  /** Called behind a section's repetition that ends with them. @param name of the section */
+  among(name: PlanSection['name'], exchanges: readonly RankExchange[], step: number): Promise<void>;
   /** Milliseconds that the exchange of the last step took, on several ranks. */
   readonly milliseconds?: number;
   close(): void;
@@ -27,7 +27,7 @@ export interface StepExchange {
 export const alone: StepExchange = {
   share: ({ repeat }) => ({ first: 0, end: repeat }),
   before: async () => {},
-  mean: async () => {},
+  among: async () => {},
   close: () => {},
 };
 
@@ -37,6 +37,23 @@ export const bucketBytes = 25_000_000;
 /** A range of a plan's memory as a slot, for its bits alone. */
 function rangeOf(name: string, { buffer, offset }: BufferRange, from: number, bytes: number): Slot {
   return { name, buffer, offset: offset + from, dtype: 'f32', shape: [bytes / 4] };
+}
+
+/** Bits of arrays one behind the other. */
+function joined(arrays: readonly ArrayBufferView[]): Float32Array {
+  const bytes = arrays.map(bytesOf);
+  const all = new Uint8Array(bytes.reduce((n, { length }) => n + length, 0));
+  let at = 0;
+  for (const part of bytes) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return new Float32Array(all.buffer);
+}
+
+/** In double precision, in the order of ranks. */
+function meanOf(ranks: readonly Float32Array[]): Float32Array {
+  return ranks[0]!.map((_, i) => ranks.reduce((sum, own) => sum + own[i]!, 0) / ranks.length);
 }
 
 /** The exchange of a plan in chunks, over `group`. */
@@ -89,20 +106,28 @@ export class DeviceExchange implements StepExchange {
     this.#milliseconds += performance.now() - began;
   }
 
-  async mean(range: RankMean, step: number): Promise<void> {
+  async among(name: PlanSection['name'], exchanges: readonly RankExchange[], step: number): Promise<void> {
     const began = performance.now();
-    const what = `the statistics of step ${step}`;
-    const slot = rangeOf(what, range, 0, range.bytes);
-    const own = await this.#session.readSlot(slot);
-    const all = new Float32Array(own.length * this.#group.size);
-    await this.#group.allGather(what, bytesOf(own), bytesOf(all));
-    // In double precision, in the order of ranks.
-    const mean = Float32Array.from(own, (_, i) => {
-      let sum = 0;
-      for (let rank = 0; rank < this.#group.size; rank++) sum += all[rank * own.length + i]!;
-      return sum / this.#group.size;
+    const { rank, size } = this.#group;
+    const what = `the ${name === 'loss' ? 'loss' : 'statistics'} of step ${step}`;
+    // Of a mean a rank has all numbers, of what is gathered its part.
+    const parts = exchanges.map((e) => {
+      const bytes = e.kind === 'mean' ? e.bytes : e.bytes / size;
+      return rangeOf(what, e, e.kind === 'mean' ? 0 : rank * bytes, bytes);
     });
-    this.#session.writeSlot(slot, mean);
+    const own = joined(await Promise.all(parts.map((part) => this.#session.readSlot(part))));
+    const all = new Float32Array(own.length * size);
+    await this.#group.allGather(what, bytesOf(own), bytesOf(all));
+    let at = 0;
+    for (const [i, exchange] of exchanges.entries()) {
+      const [length] = parts[i]!.shape as [number];
+      const ofRanks = Array.from({ length: size }, (_, r) =>
+        all.subarray(r * own.length + at, r * own.length + at + length),
+      );
+      const values = exchange.kind === 'mean' ? meanOf(ofRanks) : joined(ofRanks);
+      this.#session.writeSlot(rangeOf(what, exchange, 0, exchange.bytes), values);
+      at += length;
+    }
     this.#milliseconds += performance.now() - began;
   }
 

@@ -3,6 +3,7 @@
  *
  * Made before anything is allocated, for a real device or for a profile alone (`zooc compile --train`).
  */
+import type { Share } from '../../compiler/autodiff/share-rows.ts';
 import { type CompileOptions, compileGraph, planFitting } from '../../compiler/compile.ts';
 import { compileChunked } from '../../compiler/compile-chunked.ts';
 import type { Graph } from '../../compiler/graph/types.ts';
@@ -48,7 +49,7 @@ interface TrainingPlan {
 export function planTraining(
   recipe: Recipe,
   profile: DeviceProfile,
-  { observe, ranks }: { readonly observe?: CompileOptions['observe']; readonly ranks?: number } = {},
+  { observe, share }: { readonly observe?: CompileOptions['observe']; readonly share?: Share } = {},
 ): TrainingPlan {
   const options = {
     model: recipe.model.name,
@@ -72,8 +73,9 @@ export function planTraining(
   const plan = planFitting(
     whole,
     (chunk) =>
-      compileChunked(graph, traceLoss({ ...recipe, batch: chunk }, ranks), {
+      compileChunked(graph, traceLoss({ ...recipe, batch: chunk }, share?.ranks), {
         ...options,
+        ...(share === undefined ? {} : { share }),
         training,
         batch,
         chunk,

@@ -92,7 +92,7 @@ export class DeviceTrainSession implements TrainSession {
         if (repeat > 1) this.#write(batch.inputs, random, chunk, { first, end });
         for (const part of parts) {
           session.run(part, chunk);
-          if (part.mean !== undefined) await this.#exchange.mean(part.mean, random.step);
+          if (part.exchanges !== undefined) await this.#exchange.among(name, part.exchanges, random.step);
         }
         const done = session.finish();
         // Waited for one chunk later; until then no failure is unhandled.

@@ -5,6 +5,7 @@
  * On the adapter at hand in chunks of 4; the other sizes and GPUs by the text of kernels.
  */
 import { describe, expect, it } from 'vitest';
+import type { Share } from '../../../compiler/autodiff/share-rows.ts';
 import { compileGraph, type Precision } from '../../../compiler/compile.ts';
 import { compileChunked } from '../../../compiler/compile-chunked.ts';
 import { wholeBatch } from '../../../runtime/reference/computation.ts';
@@ -51,11 +52,11 @@ async function open(on: Runner, { chunk, ranks, ...way }: Way): Promise<TrainSes
     ...way,
   } as const;
   const whole = traceTraining(model, batch);
-  const plan =
-    chunk === batch
-      ? compileGraph(whole, options)
-      : compileChunked(whole, traceTraining(model, chunk), { ...options, chunk });
-  return ranks === undefined ? new DeviceTrainSession(await on.open(plan)) : ranksOn(on, plan, ranks);
+  const inChunks = (more: { share?: Share } = {}) =>
+    compileChunked(whole, traceTraining(model, chunk), { ...options, chunk, ...more });
+  if (ranks !== undefined) return ranksOn(on, (share) => inChunks({ share }), ranks);
+  const plan = chunk === batch ? compileGraph(whole, options) : inChunks();
+  return new DeviceTrainSession(await on.open(plan));
 }
 
 /** The model's weights, and whatever else a session keeps as zeros. */

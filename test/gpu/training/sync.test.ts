@@ -3,6 +3,7 @@
  * statistics that one machine has with the whole batch, in double precision.
  */
 import { describe, expect, it } from 'vitest';
+import type { Share } from '../../../compiler/autodiff/share-rows.ts';
 import { compileChunked } from '../../../compiler/compile-chunked.ts';
 import { wholeBatch } from '../../../runtime/reference/computation.ts';
 import { ReferenceTrainSession } from '../../../runtime/reference/session.ts';
@@ -54,16 +55,18 @@ async function train(session: TrainSession) {
 async function onRanks(ranks: number, sync: boolean) {
   const chunk = batch / ranks;
   const own = traceTraining(model, chunk, 'contrastive', sync ? ranks : 1);
-  const plan = compileChunked(traceTraining(model, batch), own, {
-    model: model.name,
-    entry: 'loss',
-    mode: 'train',
-    profile: softwareText.profile,
-    batch,
-    chunk,
-    training,
-  });
-  const session = await ranksOn(softwareText, plan, ranks, { buffers: sync });
+  const planOf = (share: Share) =>
+    compileChunked(traceTraining(model, batch), own, {
+      model: model.name,
+      entry: 'loss',
+      mode: 'train',
+      profile: softwareText.profile,
+      batch,
+      chunk,
+      training,
+      share,
+    });
+  const session = await ranksOn(softwareText, planOf, ranks, { buffers: sync });
   return train(session);
 }
 

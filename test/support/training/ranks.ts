@@ -1,5 +1,6 @@
 /** Several ranks of this process as one session: each is fed its rows, and all must report and hold the same bits. */
 import { expect } from 'vitest';
+import type { Share } from '../../../compiler/autodiff/share-rows.ts';
 import type { VerifiedPlan } from '../../../compiler/plan/types.ts';
 import { DeviceExchange } from '../../../runtime/dist/exchange.ts';
 import { loopback } from '../../../runtime/dist/loopback.ts';
@@ -49,17 +50,17 @@ function asOne(members: readonly TrainSession[], { buffers = true } = {}): Train
   };
 }
 
-/** A session of `size` ranks that each run a plan in chunks. */
+/** A session of `size` ranks that each run their plan in chunks. */
 export async function ranksOn(
   on: Runner,
-  plan: VerifiedPlan,
+  planOf: (share: Share) => VerifiedPlan,
   size: number,
   { wire, ...options }: { readonly buffers?: boolean; readonly wire?: Wire } = {},
 ): Promise<TrainSession> {
   return asOne(
     await Promise.all(
       loopback(size).map(async (group) => {
-        const session = await on.open(plan);
+        const session = await on.open(planOf({ rank: group.rank, ranks: size }));
         return new DeviceTrainSession(session, await DeviceExchange.open(group, on, session, wire));
       }),
     ),

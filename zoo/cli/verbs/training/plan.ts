@@ -11,7 +11,7 @@ import {
   type Traffic,
   usualAssumptions,
 } from '../../../../runtime/dist/cost.ts';
-import { dividedAmong } from '../../../../runtime/dist/share.ts';
+import { dividedAmong, shareOf } from '../../../../runtime/dist/share.ts';
 import { planTraining } from '../../../../runtime/train/plan.ts';
 import { checkSupported } from '../../../../runtime/train/supported.ts';
 import { loadRecipe, parseCount } from '../../models.ts';
@@ -98,7 +98,7 @@ export async function plan(reference: string, options: PlanOptions): Promise<voi
   const assumed = assumptionsOf(options);
   const recipe = dividedAmong(loadRecipe(reference, options.set), { size: ranks });
   checkSupported(recipe, false, ranks);
-  const { plan } = planTraining(recipe, profiles[options.profile], { ranks });
+  const { plan } = planTraining(recipe, profiles[options.profile], shareOf({ rank: 0, size: ranks }));
   const cost = costOfStep(plan, ranks, assumed, recipe.wire);
   if (ranks > 1 && cost.lossShare > mostLoss) {
     const message = `every rank computes the loss of all ${count(cost.batch)} pairs, ${percent(cost.lossShare)} of its step`;
