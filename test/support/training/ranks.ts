@@ -2,6 +2,7 @@
 import { expect } from 'vitest';
 import type { Share } from '../../../compiler/autodiff/share-rows.ts';
 import type { VerifiedPlan } from '../../../compiler/plan/types.ts';
+import type { Collective } from '../../../runtime/dist/collective.ts';
 import { DeviceExchange } from '../../../runtime/dist/exchange.ts';
 import { loopback } from '../../../runtime/dist/loopback.ts';
 import type { Wire } from '../../../runtime/dist/reduction.ts';
@@ -57,13 +58,21 @@ export async function ranksOn(
   size: number,
   { wire, ...options }: { readonly buffers?: boolean; readonly wire?: Wire } = {},
 ): Promise<TrainSession> {
-  return asOne(
-    await Promise.all(
-      loopback(size).map(async (group) => {
-        const session = await on.open(planOf({ rank: group.rank, ranks: size }));
-        return new DeviceTrainSession(session, await DeviceExchange.open(group, on, session, wire));
-      }),
-    ),
+  return among(
+    size,
+    async (group) => {
+      const session = await on.open(planOf({ rank: group.rank, ranks: size }));
+      return new DeviceTrainSession(session, await DeviceExchange.open(group, on, session, wire));
+    },
     options,
   );
+}
+
+/** A session of `size` ranks, whatever each of them is. */
+export async function among(
+  size: number,
+  open: (group: Collective) => Promise<TrainSession>,
+  options?: { readonly buffers?: boolean },
+): Promise<TrainSession> {
+  return asOne(await Promise.all(loopback(size).map(open)), options);
 }
