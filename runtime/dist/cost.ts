@@ -55,13 +55,15 @@ export interface StepCost {
   readonly chunks: number;
   /** Bytes of the features of all pairs. */
   readonly features: number;
-  /** Of a rank; `loss` is that of all pairs on every rank. A step that is not cut into chunks is `whole`. */
+  /** Whether a rank computes its rows of the loss, or that of all pairs as every other one. */
+  readonly loss: 'rows' | 'whole';
+  /** Of a rank. A step that is not cut into chunks is `whole`. */
   readonly work: Readonly<Partial<Record<PlanSection['name'] | 'whole', Work>>>;
   readonly traffic: Readonly<Record<'features' | 'gradients' | 'statistics' | 'loss' | 'agreement', Traffic>>;
   readonly seconds: { readonly compute: number; readonly communication: number; readonly total: number };
   /** Time of one rank that takes all chunks, over the time that the ranks take together. */
   readonly efficiency: number;
-  /** What of the step every rank spends on the same loss. */
+  /** What of the step a rank spends on the loss. */
   readonly lossShare: number;
   readonly memory: Plan['memory'];
 }
@@ -77,25 +79,29 @@ function ownOf({ repeat }: PlanSection, ranks: number): number {
   return repeat === 1 ? 1 : repeat / ranks;
 }
 
+type Steps = Pick<Plan, 'steps' | 'sections'>;
+
 /**
  * @param plan of the recipe as `ranks` divide it: in chunks, unless there is one rank
  * @param wire how the recipe has gradients cross
+ * @param alone the plan of one rank that takes all chunks, where that of several has other steps
  */
 export function costOfStep(
-  plan: Pick<Plan, 'batch' | 'chunk' | 'steps' | 'sections' | 'buffers' | 'memory'>,
+  plan: Steps & Pick<Plan, 'batch' | 'chunk' | 'share' | 'buffers' | 'memory'>,
   ranks: number,
   assumed: Assumptions = usualAssumptions,
   wire?: Wire,
+  alone: Steps = plan,
 ): StepCost {
   const { batch, chunk = batch, sections = [] } = plan;
   const pairs = batch / ranks;
   const features = featureBytes(sections);
   const work = workOf(plan, ranks, assumed);
   const traffic = trafficOf(plan, ranks, assumed, wire);
-  const compute = sum(Object.values(work).map(({ seconds }) => seconds));
+  const secondsOf = (of: StepCost['work']) => sum(Object.values(of).map(({ seconds }) => seconds));
+  const compute = secondsOf(work);
   const communication = sum(Object.values(traffic).map(({ seconds }) => seconds));
   const total = compute + communication;
-  const shared = (work.encode?.seconds ?? 0) + (work.backward?.seconds ?? 0);
   return {
     ranks,
     batch,
@@ -103,20 +109,17 @@ export function costOfStep(
     chunk,
     chunks: pairs / chunk,
     features,
+    loss: plan.share?.loss ?? 'whole',
     work,
     traffic,
     seconds: { compute, communication, total },
-    efficiency: (compute + (ranks - 1) * shared) / (ranks * total),
+    efficiency: secondsOf(workOf(alone, 1, assumed)) / (ranks * total),
     lossShare: (work.loss?.seconds ?? 0) / total,
     memory: plan.memory,
   };
 }
 
-function workOf(
-  plan: Pick<Plan, 'steps' | 'sections'>,
-  ranks: number,
-  { tflops }: Assumptions,
-): StepCost['work'] {
+function workOf(plan: Steps, ranks: number, { tflops }: Assumptions): StepCost['work'] {
   const work = (flops: number): Work => ({ flops, seconds: flops / (tflops * 1e12) });
   if (plan.sections === undefined)
     return { whole: work(flopsOf(plan, { first: 0, end: plan.steps.length })) };

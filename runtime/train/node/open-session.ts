@@ -69,6 +69,7 @@ export async function openSession(
   teller.doing('planning the training step');
   await executor.tune?.(compile);
   const plan = compile(device.profile);
+  if (plan.share?.loss === 'whole') teller.note('every rank computes the loss of all pairs');
   const { weights, gradients, optimizer, workspace, features, io, total } = plan.memory;
   const parts = {
     weights,
