@@ -328,15 +328,18 @@ class Sharing {
     });
   }
 
-  /** The part among those of all ranks along a first axis, zeros in place of theirs. */
+  /**
+   * The part among those of all ranks along a first axis, zeros in place of theirs. Two axes at most: with more, mixed
+   * precision would take it for an activation.
+   */
   #placed({ way }: Reduction, part: number): number {
     const { rank, ranks } = this.#options;
-    const shape = this.#e.shape(part);
+    const e = this.#e;
+    const front = way.kind === 'rows' ? e.transpose(part, fronted(e.rank(part), way.axis)) : part;
+    const shape = numericShape(this.#b.type(front));
+    const each = way.kind === 'rows' ? shape[0]! : 1;
     const rows =
-      way.kind === 'rows'
-        ? this.#e.transpose(part, fronted(shape.length, way.axis))
-        : this.#e.reshape(part, [1, ...shape]);
-    const [each] = numericShape(this.#b.type(rows)) as [number];
+      shape.length === 1 && way.kind === 'rows' ? front : e.reshape(front, [each, sizeOf(shape) / each]);
     return this.#among(rows, rank * each, (ranks - 1 - rank) * each);
   }
 
@@ -348,17 +351,22 @@ class Sharing {
   /** What a reduction gives, of what all ranks have of it. */
   #result({ node, way }: Reduction, gathered: number): number {
     const e = this.#e;
+    const shape = numericShape(node.type);
     if (way.kind === 'rows') {
-      const order = fronted(e.rank(gathered), way.axis);
-      return e.transpose(
+      const order = fronted(shape.length, way.axis);
+      const front = e.reshape(
         gathered,
-        order.map((_, axis) => order.indexOf(axis)),
+        order.map((axis) => shape[axis]!),
+      );
+      return e.transpose(
+        front,
+        shape.map((_, axis) => order.indexOf(axis)),
       );
     }
-    const all = this.#b.add<Joining>(way.join, [gathered], { axes: [0], keep: false });
+    const all = e.reshape(this.#b.add<Joining>(way.join, [gathered], { axes: [0], keep: false }), shape);
     if (node.op !== 'mean') return all;
     const from = sizeOf(numericShape(nodeAt(this.#graph, node.inputs[0]).type));
-    return e.scale(all, sizeOf(numericShape(node.type)) / from);
+    return e.scale(all, sizeOf(shape) / from);
   }
 
   #ownRows(id: number): number {

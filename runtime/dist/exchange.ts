@@ -1,7 +1,7 @@
 /**
  * One training step on several ranks, as a device takes it: each rank encodes its own chunks of the batch, all have
- * the features of all, each computes the loss over them and goes back through its own chunks; the gradients of all are
- * added up, and every rank updates its own copy of the weights in the same way.
+ * the features of all, each computes its rows of the loss over them, where that can be shared, and goes back through its
+ * own chunks; the gradients of all are added up, and every rank updates its own copy of the weights in the same way.
  *
  * A plan in chunks already has these cuts. What lies between two of its sections is all that ranks add.
  */

@@ -85,6 +85,32 @@ function drawnLoss(draw: Draw, pairs: number, width: number): Graph {
         values.vectors.push(e.reshape(diagonal, draw.chance(0.5) ? [pairs, 1] : [1, pairs]));
       },
     ],
+    // Rows of zeros have no direction.
+    [
+      0.7,
+      () => {
+        const row = draw.pick(values.rows);
+        values.rows.push(b.add('l2_normalize', [e.add(row, e.scalar(row, 0.3))], {}));
+      },
+    ],
+    [
+      0.7,
+      () => {
+        const nearest = b.add('cast', [b.add('argmax', [matrix()], { axis: draw.below(2) })], { to: 'f32' });
+        values.vectors.push(
+          e.scale(
+            e.reshape(
+              nearest,
+              draw.pick([
+                [pairs, 1],
+                [1, pairs],
+              ]),
+            ),
+            0.1,
+          ),
+        );
+      },
+    ],
     [
       0.5,
       () => {
