@@ -23,7 +23,7 @@ import { Expressions } from '../ops/expressions.ts';
 import { isFloat } from '../ops/shapes.ts';
 import { differentiate, type GradientScale } from './differentiate.ts';
 import { type RegionOf, rematerialize } from './rematerialize.ts';
-import { type Share, shareRows, writeOutSoftmax } from './share-rows.ts';
+import { largeValues, type Share, shareRows, writeOutSoftmax } from './share-rows.ts';
 import { stripElements, stripOf, tileRows } from './tile-rows.ts';
 
 const gatheredGradients = `${gradientPrefix}gathered `;
@@ -103,7 +103,7 @@ export function cutAtGather(whole: Graph, chunk: Graph, options: ChunkOptions): 
   const seeds = backward === undefined ? new Set() : inputsOf(backward);
   const trained = new Set(features.flatMap((_, i) => (seeds.has(cutNames.seed(i)) ? [i] : [])));
   const wrt = [...weightsIn(forward, options.trainable), ...[...trained].map(cutNames.gathered)];
-  const shared = sharedLoss(forward, wrt, rowsOf(whole), options);
+  const shared = sharedLoss(forward, lossOf(chunk), wrt, { ...options, pairs: rowsOf(whole) });
   return {
     cuts: features.length,
     trained,
@@ -178,17 +178,30 @@ function wholeLoss(
   return rematerialize(graph, tiled.nodes.length, stripOf);
 }
 
-/** The same as one of several ranks computes it, where it can be shared. */
+/** The same as one of several ranks computes it, where it can be shared. @param smaller that of a chunk */
 function sharedLoss(
   forward: Graph,
+  smaller: Graph,
   wrt: readonly string[],
-  pairs: number,
-  { strips = stripElements, scale = 1, share }: ChunkOptions,
+  { pairs, strips = stripElements, scale = 1, share }: ChunkOptions & { readonly pairs: number },
 ): Graph | undefined {
   if (share === undefined || share.ranks === 1) return undefined;
-  const graph = differentiate(writeOutSoftmax(forward, pairs), { loss: 'loss', wrt, scale });
-  const own = new Set(graph.outputs.map((o) => o.name).filter((name) => name.startsWith(gatheredGradients)));
-  return shareRows(graph, { ...share, pairs, limit: strips, own });
+  for (const strict of [false, true]) {
+    const size = { pairs, strict };
+    const large = largeValues(forward, smaller, size);
+    const differentiated = (loss: Graph) =>
+      differentiate(writeOutSoftmax(loss, large), { loss: 'loss', wrt, scale });
+    const graph = differentiated(forward);
+    const names = graph.outputs.map((o) => o.name);
+    const shared = shareRows(graph, {
+      ...share,
+      large: largeValues(graph, differentiated(smaller), size),
+      limit: strips,
+      own: new Set(names.filter((name) => name.startsWith(gatheredGradients))),
+    });
+    if (shared !== undefined) return shared;
+  }
+  return undefined;
 }
 
 /**

@@ -29,34 +29,66 @@ export interface Share {
 }
 
 interface ShareOptions extends Share {
-  /** Pairs of the batch. */
-  readonly pairs: number;
+  /** Which values are large, by node. */
+  readonly large: readonly boolean[];
   /** Elements of a large value that are computed at once. */
   readonly limit: number;
   /** Outputs of which a rank needs its own rows alone; the others are zeros. */
   readonly own: ReadonlySet<string>;
 }
 
-/** Values that are as large as all pairs, and larger than what comes from outside or with two axes of pairs. */
-function largeValues(graph: Graph, pairs: number): boolean[] {
+/**
+ * Which values are as large as all pairs: they have two axes that grow with the batch. Or, unless `strict`, they are
+ * larger than what comes from outside.
+ * @param smaller the same graph of a smaller batch
+ */
+export function largeValues(
+  graph: Graph,
+  smaller: Graph,
+  { pairs, strict }: { readonly pairs: number; readonly strict: boolean },
+): boolean[] {
   const given = largestOutside(graph);
-  return graph.nodes.map(({ type, inputs }) => {
+  const growing = growingAxes(graph, smaller);
+  return graph.nodes.map(({ id, type, inputs }) => {
     const shape = numericShape(type);
     const size = sizeOf(shape);
-    return (
-      inputs.length > 0 &&
-      size >= pairs * pairs &&
-      (size > given || shape.filter((n) => n >= pairs).length > 1)
-    );
+    // What a smaller batch makes otherwise, its lengths alone have to tell.
+    const ofPairs = (growing.get(id) ?? shape.filter((n) => n === pairs).length) > 1;
+    return inputs.length > 0 && (ofPairs || (!strict && size >= pairs * pairs && size > given));
   });
+}
+
+/** How many axes of a node grow with the batch, as its counterparts in the graph of a smaller one tell. */
+function growingAxes(graph: Graph, smaller: Graph): Map<number, number> {
+  const most = new Map<number, number>();
+  const seen = new Set<string>();
+  const left = graph.outputs.map(({ node }, i): [number, number] => [node, smaller.outputs[i]!.node]);
+  for (let pair = left.pop(); pair !== undefined; pair = left.pop()) {
+    if (seen.has(pair.join())) continue;
+    seen.add(pair.join());
+    const [node, other] = [nodeAt(graph, pair[0]), nodeAt(smaller, pair[1])];
+    const { shape } = node.type;
+    if (
+      node.op !== other.op ||
+      node.inputs.length !== other.inputs.length ||
+      shape.length !== other.type.shape.length
+    )
+      continue;
+    const count = shape.filter((n, axis) => n !== other.type.shape[axis]).length;
+    // Where two of its counterparts are one node here, the one with more of them counts.
+    most.set(node.id, Math.max(count, most.get(node.id) ?? 0));
+    node.inputs.forEach((input, i) => {
+      left.push([input, other.inputs[i]!]);
+    });
+  }
+  return most;
 }
 
 /**
  * The graph with large softmaxes written out, as reductions and what is done with their results: of a transposed matrix
  * their rows are columns, whose parts no rank has whole.
  */
-export function writeOutSoftmax(graph: Graph, pairs: number): Graph {
-  const large = largeValues(graph, pairs);
+export function writeOutSoftmax(graph: Graph, large: readonly boolean[]): Graph {
   const b = createBuilder();
   const e = new Expressions(b);
   const renamed: number[] = [];
@@ -84,10 +116,10 @@ function softmaxOf(e: Expressions, op: 'softmax' | 'log_softmax', x: number): nu
 
 /** The differentiated graph as one rank computes it; undefined where it cannot be shared, or nothing is large. */
 export function shareRows(graph: Graph, options: ShareOptions): Graph | undefined {
-  const large = largeValues(graph, options.pairs);
+  const { large } = options;
   if (!large.includes(true) || looksForExtremes(graph, large)) return undefined;
   try {
-    return new Sharing(graph, large, options).run();
+    return new Sharing(graph, options).run();
   } catch (error) {
     if (error instanceof NoStrips) return undefined;
     throw error;
@@ -141,7 +173,8 @@ class Sharing {
   /** How often what the strips of this level are made of was computed before. */
   #again = 0;
 
-  constructor(graph: Graph, large: readonly boolean[], options: ShareOptions) {
+  constructor(graph: Graph, options: ShareOptions) {
+    const { large } = options;
     this.#graph = graph;
     this.#large = large;
     this.#options = options;
