@@ -6,8 +6,9 @@
  * workers and however often the run was cut. It may decode ahead of the consumer; `cursor()` speaks of what
  * was handed out, not of what was read ahead.
  */
+
+import type { DropCounts } from '../drops.ts';
 import type { HostArray } from '../types.ts';
-import type { DropCounts } from './drops.ts';
 
 /** A place in the stream of batches, as plain JSON: the batch that `next()` would hand out now. */
 export interface DataCursor {

@@ -8,10 +8,10 @@
  */
 import type { OwnColumns } from '../../compiler/metrics.ts';
 import { fail } from '../../grammar/diagnostics.ts';
-import { type DropCounts, dropNumbers, dropsOf, totalOf } from '../data/drops.ts';
 import type { Batch, BatchSource, DataCursor, ShardLosses } from '../data/types.ts';
 import { allNumbers, bytesOf, type Collective } from '../dist/collective.ts';
 import { countRepeated, jointCursor } from '../dist/share.ts';
+import { type DropCounts, dropNumbers, dropsOf, totalOf } from '../drops.ts';
 import { learningRate, type Schedule } from './schedule.ts';
 import type {
   LossScaling,

@@ -7,7 +7,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { DiagnosticError } from '../../../grammar/diagnostics.ts';
-import { type Drop, kindOf } from '../drops.ts';
+import { type Drop, kindOf } from '../../drops.ts';
 import { reasonOf } from '../files/atomic.ts';
 import { type DataFile, nameOf } from '../files/data-file.ts';
 import { isTransient } from '../files/transient.ts';

@@ -5,7 +5,7 @@
  * far as they fit a common room: what a caller asks for at once decides nothing about memory.
  */
 import { isMainThread } from 'node:worker_threads';
-import { Unusable } from '../drops.ts';
+import { Unusable } from '../../drops.ts';
 import { reasonOf } from '../files/atomic.ts';
 import { type DataFile, sizeOf, withBytes } from '../files/data-file.ts';
 import { isTransient } from '../files/transient.ts';

@@ -2,7 +2,7 @@
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import type { StaticCall } from '../../../compiler/model/types.ts';
-import { Unusable } from '../drops.ts';
+import { Unusable } from '../../drops.ts';
 import { digestOf } from '../files/digest.ts';
 import { openParquet, type ParquetFile, type ParquetRow, readGroup } from '../files/parquet.ts';
 import { failAt, parseOptions, texts } from '../options.ts';

@@ -4,7 +4,7 @@
  * Order, caption, template and augmentation are functions of (seed, epoch, index). Where samples come from (a table,
  * shards) is the business of whoever makes their rows.
  */
-import { kindOf } from '../drops.ts';
+import { kindOf } from '../../drops.ts';
 import { reasonOf } from '../files/atomic.ts';
 import { randomBelow, randomKey, randomOrder } from '../random.ts';
 import type { DataIdentity, ShardLosses } from '../types.ts';

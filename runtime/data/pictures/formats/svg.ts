@@ -7,7 +7,7 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { Unusable } from '../../drops.ts';
+import { Unusable } from '../../../drops.ts';
 import type { Opened } from '../decoded.ts';
 import { Room } from '../room.ts';
 

@@ -10,8 +10,8 @@
 import type { ModelInput } from '../../../../compiler/model/types.ts';
 import { fail } from '../../../../grammar/diagnostics.ts';
 import { countRepeated } from '../../../dist/share.ts';
+import { type DropCounts, sumOfDrops, totalOf } from '../../../drops.ts';
 import type { HostArray } from '../../../types.ts';
-import { type DropCounts, sumOfDrops, totalOf } from '../../drops.ts';
 import { elementCount } from '../../safetensors/header.ts';
 import type { Batch, DataIdentity, Feeds, LanePlace, ShardLosses } from '../../types.ts';
 import type { RankShare, SourceContext } from '../source-context.ts';

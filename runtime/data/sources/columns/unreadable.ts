@@ -5,7 +5,7 @@
  * ends the run with one message.
  */
 import { type Diagnostic, fail } from '../../../../grammar/diagnostics.ts';
-import { type Drop, Drops } from '../../drops.ts';
+import { type Drop, Drops } from '../../../drops.ts';
 
 /** Pictures that are named one by one. */
 const named = 10;

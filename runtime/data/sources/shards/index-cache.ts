@@ -7,7 +7,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
-import { dropKinds } from '../../drops.ts';
+import { dropKinds } from '../../../drops.ts';
 import { makeFolders, writeAtomically, writeFully } from '../../files/atomic.ts';
 import { openRegular } from '../../files/read-fully.ts';
 import { recordBytes, type ShardIndex } from './shard-index.ts';

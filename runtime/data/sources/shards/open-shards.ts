@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { StaticCall } from '../../../../compiler/model/types.ts';
 import { DiagnosticError } from '../../../../grammar/diagnostics.ts';
+import { Drops } from '../../../drops.ts';
 import { cacheFolder } from '../../../node/cache-folder.ts';
-import { Drops } from '../../drops.ts';
 import { reasonOf } from '../../files/atomic.ts';
 import { shownDigest } from '../../files/digest.ts';
 import { failAt } from '../../options.ts';

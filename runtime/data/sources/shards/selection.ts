@@ -4,7 +4,7 @@
  * A column is an extension or several, of which the first that is there counts (`jpg;png`), or a field of a JSON
  * member (`json.caption`), or of img2dataset's parquet beside the shard (`parquet.similarity`).
  */
-import { Unusable } from '../../drops.ts';
+import { Unusable } from '../../../drops.ts';
 import type { Column } from '../columns/column.ts';
 import { besideExtension } from './beside.ts';
 import type { Gathered } from './members.ts';

@@ -5,7 +5,7 @@
  * a shard that is cut off or damaged gives the samples before that place.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { type CountedDrop, Drops, Unusable } from '../../drops.ts';
+import { type CountedDrop, Drops, Unusable } from '../../../drops.ts';
 import { besideExtension, readBeside } from './beside.ts';
 import type { KeyList } from './key-list.ts';
 import { type Gathered, Grouping, parseMember } from './members.ts';

@@ -1,7 +1,7 @@
 /** Shards that are read as they stream by: addresses, commands, files compressed with gzip. */
 import { z } from 'zod';
 import type { StaticCall } from '../../../../compiler/model/types.ts';
-import { Drops, type Unusable } from '../../drops.ts';
+import { Drops, type Unusable } from '../../../drops.ts';
 import { reasonOf } from '../../files/atomic.ts';
 import { withBytes } from '../../files/data-file.ts';
 import { digestOf } from '../../files/digest.ts';

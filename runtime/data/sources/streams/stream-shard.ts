@@ -1,7 +1,7 @@
 /** The samples of one shard as it streams by, with what is used of them in memory. */
 import { Readable } from 'node:stream';
 import { type Extract, extract } from 'tar-stream';
-import { Unusable } from '../../drops.ts';
+import { Unusable } from '../../../drops.ts';
 import type { Row } from '../columns/row.ts';
 import type { KeyList } from '../shards/key-list.ts';
 import { type Gathered, Grouping, parseMember } from '../shards/members.ts';

@@ -22,7 +22,7 @@ export class Unusable extends Error {
 export function kindOf(error: unknown): DropKind {
   if (error instanceof Unusable) return error.kind;
   if (!(error instanceof Error)) return 'unreadable';
-  if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'missing';
+  if ((error as { readonly code?: unknown }).code === 'ENOENT') return 'missing';
   return error.cause === undefined ? 'unreadable' : kindOf(error.cause);
 }
 
