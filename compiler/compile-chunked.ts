@@ -106,6 +106,7 @@ export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompi
   });
 }
 
+/** The optimizer's part, of which a rank has its own where ranks divide it. */
 function updateOf({ training, share, shard, bucket }: ChunkedCompileOptions): UpdateOptions {
   if (share === undefined || shard === undefined) return training;
   return { ...training, shard: { ...share, ...(bucket === undefined ? {} : { bucket }) } };

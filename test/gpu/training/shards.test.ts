@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { compileChunked } from '../../../compiler/compile-chunked.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
 import type { VerifiedPlan } from '../../../compiler/plan/types.ts';
+import { verifyPlan } from '../../../compiler/plan/verify.ts';
 import type { Share } from '../../../compiler/shards.ts';
 import { dividedAmong } from '../../../runtime/dist/share.ts';
 import { planTraining, traceLoss } from '../../../runtime/train/plan.ts';
@@ -227,6 +228,13 @@ describe('ranks that divide what the optimizer keeps', () => {
       for (const { optimizer } of own) expect(optimizer).toBeLessThan(memory.optimizer / ranks + 3 * 1024);
       for (const m of own) expect(m.gradients).toBe(memory.gradients);
     }
+  });
+
+  it('are refused by the verifier where there are none', () => {
+    const plan = planFor(softwareText, sharded(coca), 2)({ rank: 1, ranks: 2 });
+    const { share: _, ...without } = plan;
+    expect(() => verifyPlan(without, softwareText.profile)).toThrow('divided among no ranks');
+    expect(() => verifyPlan(plan, softwareText.profile)).not.toThrow();
   });
 
   it('do not let what was not collected be read', async () => {
