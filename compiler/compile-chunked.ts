@@ -17,16 +17,18 @@ import { cutAtReady } from './plan/ready.ts';
 import { type ChunkedPart, type CutTensor, chunkSections } from './plan/sections.ts';
 import type { VerifiedPlan } from './plan/types.ts';
 import { type UpdateOptions, updatedParts } from './plan/update.ts';
-import { leastPart, partElements } from './shards.ts';
+import { leastPart, partElements, type Share } from './shards.ts';
 
 interface ChunkedCompileOptions extends CompileOptions {
   /** Pairs in a chunk; `batch` is a multiple of it. */
   readonly chunk: number;
-  readonly training: UpdateOptions;
+  readonly training: Omit<UpdateOptions, 'shard'>;
   /** Elements of a matrix of pairs from which the loss is computed in strips. */
   readonly strips?: number;
-  /** How many run the plan together, and exchange gradients while they compute others. */
-  readonly ranks?: number;
+  /** The rank that it is compiled for, of several. */
+  readonly share?: Share;
+  /** What these ranks divide. */
+  readonly shard?: 'optimizer';
   /** Bytes of gradients that they exchange at once. */
   readonly bucket?: number;
 }
@@ -39,11 +41,13 @@ interface ChunkedCompileOptions extends CompileOptions {
  * @throws DiagnosticError Z604, Z605 (the device cannot hold it), Z614 (the objective cannot be cut)
  */
 export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompileOptions): VerifiedPlan {
-  const { profile, training, remat = [], strips, ranks = 1 } = options;
+  const { profile, training, remat = [], strips, share } = options;
+  const update = updateOf(options);
   const cut = cutAtGather(whole, chunk, {
     trainable: training.trainable,
     ...(remat.length === 0 ? {} : { remat: blocksMatching(remat) }),
     ...(strips === undefined ? {} : { strips }),
+    ...(share === undefined ? {} : { share }),
     scale: gradientScale(options),
   });
   const repeat = options.batch / options.chunk;
@@ -78,12 +82,13 @@ export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompi
   const wrt = training.trainable.filter((name) => results.has(gradientPrefix + name));
   return makePlan({
     identity: options,
+    ...(share === undefined ? {} : { share: { ...share, loss: cut.shared ? 'rows' : 'whole' } }),
     profile,
     graphs: parts.map((p) => p.graph),
     storages,
     lowered: { setup: parts.flatMap((p) => p.setup), kernels: parts.flatMap((p) => p.kernels) },
     wrt,
-    training: { ...training, trainable: wrt },
+    training: { ...update, trainable: wrt },
     results: [...results.values(), gradientNorm],
     inner: new Set([...shared, ...backwards.map((t) => t.seed)]),
     features: tensors.flatMap((t) =>
@@ -95,20 +100,27 @@ export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompi
     sections: (assembled) => {
       const lengths = parts.map((p) => ({ name: p.name, steps: p.kernels.length }));
       const sections = chunkSections(lengths, tensors, repeat)(assembled);
-      return ranks === 1 ? sections : cutAtReady(sections, assembled, pieceBytes(assembled, options));
+      if (share === undefined) return sections;
+      return cutAtReady(sections, assembled, pieceBytes(assembled, share, update, options));
     },
   });
 }
 
+/** The optimizer's part, of which a rank has its own where ranks divide it. */
+function updateOf({ training, share, shard, bucket }: ChunkedCompileOptions): UpdateOptions {
+  if (share === undefined || shard === undefined) return training;
+  return { ...training, shard: { ...share, ...(bucket === undefined ? {} : { bucket }) } };
+}
+
 /** Bytes of the gradients that ranks add up at once. */
-function pieceBytes({ buffers }: Pick<Assembled, 'buffers'>, options: ChunkedCompileOptions): number {
-  const { training, ranks = 1, bucket, profile } = options;
+function pieceBytes(
+  { buffers }: Pick<Assembled, 'buffers'>,
+  { ranks }: Share,
+  update: UpdateOptions,
+  { bucket, profile }: ChunkedCompileOptions,
+): number {
   const elements = buffers.find((b) => b.role === 'gradients')!.bytes / 4;
-  const { part = partElements(elements, ranks, leastPart, bucket) } = updatedParts(
-    training,
-    elements,
-    profile,
-  );
+  const { part = partElements(elements, ranks, leastPart, bucket) } = updatedParts(update, elements, profile);
   return 4 * part * ranks;
 }
 

@@ -10,8 +10,8 @@ import { alignUp } from './graph/dims.ts';
 /** Gradients go through the host in pieces of so many bytes, which bounds its memory. */
 export const bucketBytes = 25_000_000;
 
-/** A rank of several. */
-export interface Rank {
+/** Which rank, from 0, of how many a step is compiled for. */
+export interface Share {
   readonly rank: number;
   readonly ranks: number;
 }
@@ -33,7 +33,7 @@ export function partElements(elements: number, ranks: number, unit: number, buck
 }
 
 /** A rank's parts by turn; the last ones may find nothing left of the arena. */
-export function ownParts(elements: number, part: number, { rank, ranks }: Rank): OwnPart[] {
+export function ownParts(elements: number, part: number, { rank, ranks }: Share): OwnPart[] {
   const parts: OwnPart[] = [];
   for (let start = rank * part; start < elements; start += ranks * part)
     parts.push({ start, elements: Math.min(part, elements - start), kept: parts.length * part });

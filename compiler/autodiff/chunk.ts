@@ -21,15 +21,19 @@ import {
 } from '../graph/types.ts';
 import { Expressions } from '../ops/expressions.ts';
 import { isFloat } from '../ops/shapes.ts';
+import type { Share } from '../shards.ts';
 import { differentiate, type GradientScale } from './differentiate.ts';
 import { type RegionOf, rematerialize } from './rematerialize.ts';
+import { largeValues, shareRows, writeOutSoftmax } from './share-rows.ts';
 import { stripElements, stripOf, tileRows } from './tile-rows.ts';
+
+const gatheredGradients = `${gradientPrefix}gathered `;
 
 /** Names of the tensors at the cut: one feature of a chunk, the same of all chunks, and their gradients. */
 export const cutNames = {
   feature: (i: number) => `feature ${i}`,
   gathered: (i: number) => `gathered ${i}`,
-  gatheredGradient: (i: number) => `${gradientPrefix}gathered ${i}`,
+  gatheredGradient: (i: number) => `${gatheredGradients}${i}`,
   seed: (i: number) => `seed ${i}`,
 } as const;
 
@@ -46,6 +50,8 @@ export interface ChunkedGraphs {
   readonly encode: Graph;
   /** All features to `loss`, their gradients, and gradients of weights behind the cut. */
   readonly loss: Graph;
+  /** `loss` gives gradients of a rank's own features, and computes its rows alone of what is large. */
+  readonly shared: boolean;
   /**
    * A chunk's inputs and its features' gradients to gradients of weights before the cut and moved buffers.
    * Absent where nothing before the cut is trained or moves.
@@ -61,6 +67,8 @@ interface ChunkOptions {
   readonly strips?: number;
   /** What all gradients are multiplied by. */
   readonly scale?: GradientScale;
+  /** The rank whose rows of the loss are computed, of several. */
+  readonly share?: Share;
 }
 
 /**
@@ -79,7 +87,7 @@ export function cutAtGather(whole: Graph, chunk: Graph, options: ChunkOptions): 
   gathersOf(whole).forEach((n, i) => {
     checkRows(n, gathers[i]!, rowsOf(whole) / rowsOf(chunk));
   });
-  const forward = lossOf(whole, options);
+  const forward = lossOf(whole);
   const read = inputsOf(forward);
   // A table is the same in every chunk.
   const tables = new Set(
@@ -96,12 +104,13 @@ export function cutAtGather(whole: Graph, chunk: Graph, options: ChunkOptions): 
   const seeds = backward === undefined ? new Set() : inputsOf(backward);
   const trained = new Set(features.flatMap((_, i) => (seeds.has(cutNames.seed(i)) ? [i] : [])));
   const wrt = [...weightsIn(forward, options.trainable), ...[...trained].map(cutNames.gathered)];
-  const loss = differentiate(forward, { loss: 'loss', wrt, scale: options.scale ?? 1 });
+  const shared = sharedLoss(forward, lossOf(chunk), wrt, { ...options, pairs: rowsOf(whole) });
   return {
     cuts: features.length,
     trained,
     encode,
-    loss: rematerialize(loss, forward.nodes.length, stripOf),
+    loss: shared ?? wholeLoss(forward, wrt, options),
+    shared: shared !== undefined,
     ...(backward === undefined ? {} : { backward }),
   };
 }
@@ -142,7 +151,7 @@ function checkRows(whole: NodeOf<'all_gather'>, chunk: NodeOf<'all_gather'>, rep
 }
 
 /** Everything behind the cut, over inputs that hold the features of all chunks: their loss and its terms. */
-function lossOf(whole: Graph, { strips = stripElements }: ChunkOptions): Graph {
+function lossOf(whole: Graph): Graph {
   const b = createBuilder();
   const renamed: number[] = [];
   let found = 0;
@@ -156,7 +165,44 @@ function lossOf(whole: Graph, { strips = stripElements }: ChunkOptions): Graph {
     }
   }
   const numbers = whole.outputs.filter((o) => isNumber(whole, o));
-  return tileRows(b.finish(numbers.map(({ name, node }) => ({ name, node: renamed[node]! }))), strips);
+  return b.finish(numbers.map(({ name, node }) => ({ name, node: renamed[node]! })));
+}
+
+/** The loss with its gradients, large values strip by strip. */
+function wholeLoss(
+  forward: Graph,
+  wrt: readonly string[],
+  { strips = stripElements, scale = 1 }: ChunkOptions,
+): Graph {
+  const tiled = tileRows(forward, strips);
+  const graph = differentiate(tiled, { loss: 'loss', wrt, scale });
+  return rematerialize(graph, tiled.nodes.length, stripOf);
+}
+
+/** The same as one of several ranks computes it, where it can be shared. @param smaller that of a chunk */
+function sharedLoss(
+  forward: Graph,
+  smaller: Graph,
+  wrt: readonly string[],
+  { pairs, strips = stripElements, scale = 1, share }: ChunkOptions & { readonly pairs: number },
+): Graph | undefined {
+  if (share === undefined || share.ranks === 1) return undefined;
+  for (const strict of [false, true]) {
+    const size = { pairs, strict };
+    const large = largeValues(forward, smaller, size);
+    const differentiated = (loss: Graph) =>
+      differentiate(writeOutSoftmax(loss, large), { loss: 'loss', wrt, scale });
+    const graph = differentiated(forward);
+    const names = graph.outputs.map((o) => o.name);
+    const shared = shareRows(graph, {
+      ...share,
+      large: largeValues(graph, differentiated(smaller), size),
+      limit: strips,
+      own: new Set(names.filter((name) => name.startsWith(gatheredGradients))),
+    });
+    if (shared !== undefined) return shared;
+  }
+  return undefined;
 }
 
 /**

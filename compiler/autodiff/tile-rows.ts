@@ -8,30 +8,20 @@
  * nodes carry a path of their own, so that rematerialisation can compute them again in the backward pass.
  * What cannot be cut so is left as it is.
  */
-import { fail } from '../../grammar/diagnostics.ts';
 import type { Builder } from '../graph/builder.ts';
 import { createBuilder } from '../graph/create-builder.ts';
 import { type Graph, type Node, type NodeOf, nodeAt, numericShape, sizeOf } from '../graph/types.ts';
-import { stripsOf } from '../ops/index.ts';
-import type { Cut } from '../ops/strips.ts';
+import { largestOutside, NoStrips, type Range, Strips, stripHeight } from './push-strips.ts';
 
 /** Elements up to which a value is stored whole: 64 MiB, half of what one binding may hold by default. */
 export const stripElements = 2 ** 24;
 
-const stripPath = 'loss rows ';
+export const stripPath = 'loss rows ';
 
 /** The strip that a node of this path belongs to, for `rematerialize`. */
 export function stripOf(path: string): string | undefined {
   return path.startsWith(stripPath) ? path : undefined;
 }
-
-interface Range {
-  readonly start: number;
-  readonly end: number;
-}
-
-/** Thrown inside where an operation cannot be cut into strips. */
-class NoStrips extends Error {}
 
 /**
  * The graph with values of more than `limit` elements, and more than any input, cut into strips of rows; the
@@ -39,8 +29,7 @@ class NoStrips extends Error {}
  */
 export function tileRows(graph: Graph, limit = stripElements): Graph {
   const sizes = graph.nodes.map((n) => sizeOf(numericShape(n.type)));
-  // What comes from outside (features) is there anyway, however large.
-  const given = Math.max(...graph.nodes.map((n) => (n.inputs.length === 0 ? sizes[n.id]! : 0)));
+  const given = largestOutside(graph);
   const large = sizes.map((size) => size > limit && size > given);
   if (!large.includes(true)) return graph;
   try {
@@ -51,9 +40,6 @@ export function tileRows(graph: Graph, limit = stripElements): Graph {
   }
 }
 
-/** More strips than that are a plan that nobody could wait for. */
-const mostStrips = 4096;
-
 class Tiling {
   readonly #graph: Graph;
   readonly #large: readonly boolean[];
@@ -62,8 +48,7 @@ class Tiling {
   readonly #limit: number;
   readonly #b: Builder = createBuilder();
   readonly #whole = new Map<number, number>();
-  /** Strips of nodes, by node and axis; those of the current strip only. */
-  #strips = new Map<string, number>();
+  readonly #strips: Strips;
 
   constructor(graph: Graph, large: readonly boolean[], limit: number) {
     this.#graph = graph;
@@ -71,6 +56,10 @@ class Tiling {
     this.#limit = limit;
     for (const { id, inputs } of graph.nodes)
       this.#behind.push(large[id]! || inputs.some((input) => this.#behind[input]!));
+    this.#strips = new Strips(graph, this.#b, {
+      pushed: (id) => this.#behind[id]!,
+      entire: (id) => this.#entire(id),
+    });
   }
 
   run(): Graph {
@@ -99,22 +88,12 @@ class Tiling {
   /** All reductions strip by strip, so that what they share of one strip is made once and dies with it. */
   #reduce(reductions: readonly Node[]): void {
     const rows = this.#rowsOf(reductions);
-    const width = Math.max(
-      ...this.#graph.nodes.filter((n) => this.#large[n.id]).map((n) => sizeOf(numericShape(n.type)) / rows),
-    );
-    const most = Math.max(1, Math.floor(this.#limit / width));
-    // Multiples of 64 keep the slices aligned to what a binding may start at.
-    const height = most >= 64 ? most - (most % 64) : most;
-    if (rows > mostStrips * height)
-      fail(
-        'Z605',
-        `${rows} rows of ${width} values are too many to be computed in strips`,
-        'use a smaller batch',
-      );
+    const large = this.#graph.nodes.filter((n) => this.#large[n.id]);
+    const height = stripHeight(large, rows, rows, this.#limit);
     const parts = reductions.map((): number[] => []);
     for (let start = 0; start < rows; start += height) {
       const range = { start, end: Math.min(rows, start + height) };
-      this.#strips = new Map();
+      this.#strips.forget();
       this.#b.withOrigin({ path: `${stripPath}${range.start}..${range.end}` }, () => {
         for (const [i, node] of reductions.entries()) parts[i]!.push(this.#part(node, rows, range));
       });
@@ -141,8 +120,9 @@ class Tiling {
   }
 
   #part(node: Node, rows: number, range: Range): number {
-    if (!this.#sumsRows(node) || numericShape(node.type)[0] === rows) return this.#strip(node.id, 0, range);
-    const strip = this.#strip(node.inputs[0], 0, range);
+    if (!this.#sumsRows(node) || numericShape(node.type)[0] === rows)
+      return this.#strips.strip(node.id, 0, range);
+    const strip = this.#strips.strip(node.inputs[0], 0, range);
     return this.#b.add('sum', [strip], node.attrs);
   }
 
@@ -158,53 +138,5 @@ class Tiling {
       const share = b.add('constant', [], { value: 1 / count, dtype: 'f32', shape: [] });
       return b.add('mul', [total, share], {});
     });
-  }
-
-  /** `range` of a node's `axis`. */
-  #strip(id: number, axis: number, range: Range): number {
-    const key = `${id}:${axis}`;
-    const known = this.#strips.get(key);
-    if (known !== undefined) return known;
-    const node = nodeAt(this.#graph, id);
-    const made = this.#behind[id] ? this.#push(node, axis, range) : this.#slice(node, axis, range);
-    this.#strips.set(key, made);
-    return made;
-  }
-
-  #slice(node: Node, axis: number, range: Range): number {
-    const shape = numericShape(node.type);
-    const at = (n: number, i: number, value: number) => (i === axis ? value : n);
-    if (node.op === 'constant') {
-      const cut = shape.map((n, i) => at(n, i, range.end - range.start));
-      return this.#b.add('constant', [], { ...node.attrs, shape: cut });
-    }
-    return this.#b.add('slice', [this.#entire(node.id)], {
-      starts: shape.map((_, i) => at(0, i, range.start)),
-      ends: shape.map((n, i) => at(n, i, range.end)),
-    });
-  }
-
-  /** A strip of an operand that broadcasts to `rank` axes; operands that repeat along the axis stay whole. */
-  #operand(id: number, rank: number, axis: number, range: Range): number {
-    const shape = numericShape(nodeAt(this.#graph, id).type);
-    const own = axis - (rank - shape.length);
-    return own < 0 || shape[own] === 1 ? this.#entire(id) : this.#strip(id, own, range);
-  }
-
-  /** The operation done on strips of its inputs, as its traits say. */
-  #push(node: Node, axis: number, range: Range): number {
-    const strips = stripsOf(node.op);
-    const cut: Cut = {
-      b: this.#b,
-      axis,
-      length: range.end - range.start,
-      strip: (id, own) => this.#strip(id, own, range),
-      whole: (id) => this.#entire(id),
-      operand: (id, rank) => this.#operand(id, rank, axis, range),
-      shape: (id) => numericShape(nodeAt(this.#graph, id).type),
-    };
-    const made = strips === 'none' ? undefined : strips(cut, node);
-    if (made === undefined) throw new NoStrips();
-    return made;
   }
 }

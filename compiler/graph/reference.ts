@@ -26,15 +26,36 @@ export interface Feeds {
 
 /** Values of all outputs by name. Throws an `Error` on a missing feed or one of another size. */
 export function executeReference(graph: Graph, feeds: Feeds): Map<string, RefTensor> {
+  const evaluation = evaluate(graph, feeds);
+  let at = evaluation.next();
+  while (!at.done) at = evaluation.next(at.value);
+  return at.value;
+}
+
+/** The same on one of several ranks. @param gather what `rank_gather` makes of a value */
+export async function executeAmong(
+  graph: Graph,
+  feeds: Feeds,
+  gather: (own: RefTensor) => Promise<RefTensor>,
+): Promise<Map<string, RefTensor>> {
+  const evaluation = evaluate(graph, feeds);
+  let at = evaluation.next();
+  while (!at.done) at = evaluation.next(await gather(at.value));
+  return at.value;
+}
+
+/** Yields what `rank_gather` is given, and goes on with what it is answered. */
+function* evaluate(graph: Graph, feeds: Feeds): Generator<RefTensor, Map<string, RefTensor>, RefTensor> {
   const lastUse = lastUses(graph);
   const values: (RefTensor | undefined)[] = [];
   const outputs = new Map<string, RefTensor>();
   for (const node of graph.nodes) {
-    values[node.id] = evaluateNode(
+    const value = evaluateNode(
       node,
       node.inputs.map((i) => values[i]!),
       feeds,
     );
+    values[node.id] = node.op === 'rank_gather' ? yield value : value;
     for (const { name, node: id } of graph.outputs) if (id === node.id) outputs.set(name, values[id]!);
     for (const i of node.inputs) if (lastUse[i] === node.id) values[i] = undefined;
   }

@@ -3,13 +3,14 @@
  * token).
  */
 
-import { sizeOf } from '../graph/types.ts';
+import { type NodeOf, sizeOf } from '../graph/types.ts';
 import { perInputElement } from './costs.ts';
 import { floats } from './examples.ts';
 import { axesBut } from './language.ts';
 import { defineOp } from './op.ts';
 import { accept, reducedShape, refuseAxes } from './shapes.ts';
 import { besideAxis } from './slices.ts';
+import type { Cut } from './strips.ts';
 
 declare module './attributes.ts' {
   interface OpAttributes {
@@ -19,6 +20,10 @@ declare module './attributes.ts' {
   interface OpArities {
     argmax: 1;
   }
+}
+
+function argmaxStrips(cut: Cut, { inputs, attrs }: NodeOf<'argmax'>): number {
+  return cut.b.add('argmax', [cut.strip(inputs[0], cut.axis < attrs.axis ? cut.axis : cut.axis + 1)], attrs);
 }
 
 export const argmax = defineOp<'argmax'>({
@@ -49,7 +54,7 @@ export const argmax = defineOp<'argmax'>({
     half: 'full',
     layout: 'dense',
     behind: false,
-    strips: 'none',
+    strips: argmaxStrips,
   },
   language: {
     word: {

@@ -1,12 +1,13 @@
 /** Joins tensors along one axis; all other axes are equal. */
 
 import { addDims } from '../graph/dims.ts';
-import { type Dim, denseStrides, formatShape, sameDim, sizeOf } from '../graph/types.ts';
+import { type Dim, denseStrides, formatShape, type NodeOf, sameDim, sizeOf } from '../graph/types.ts';
 import { perElement } from './costs.ts';
 import { floats } from './examples.ts';
 import { defineOp } from './op.ts';
 import { accept, firstOf, refuse, refuseAxes, refuseMixed } from './shapes.ts';
 import { unsliced } from './slices.ts';
+import type { Cut } from './strips.ts';
 import { walk } from './tensors.ts';
 
 declare module './attributes.ts' {
@@ -16,6 +17,15 @@ declare module './attributes.ts' {
   interface OpArities {
     concat: '1+';
   }
+}
+
+function concatStrips(cut: Cut, { inputs, attrs }: NodeOf<'concat'>): number | undefined {
+  if (cut.axis === attrs.axis) return undefined;
+  return cut.b.add(
+    'concat',
+    inputs.map((id) => cut.strip(id, cut.axis)),
+    attrs,
+  );
 }
 
 export const concat = defineOp<'concat'>({
@@ -89,7 +99,7 @@ export const concat = defineOp<'concat'>({
     half: 'activation',
     layout: 'dense',
     behind: true,
-    strips: 'none',
+    strips: concatStrips,
   },
   language: { written: (operands, { axis }) => `concat(${operands.join(', ')}, axis = ${axis})` },
   examples: [

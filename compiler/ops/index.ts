@@ -35,6 +35,7 @@ import { min } from './min.ts';
 import type { OpDefinition } from './op.ts';
 import { packHalves, unpackHalves } from './packed-halves.ts';
 import { pick, pickGrad } from './pick.ts';
+import { rankGather } from './rank-gather.ts';
 import { rankMean } from './rank-mean.ts';
 import { recompute } from './recompute.ts';
 import { reshape } from './reshape.ts';
@@ -96,6 +97,7 @@ const definitions = {
   batch_moments: batchMoments,
   batch_norm_sums: batchNormSums,
   rank_mean: rankMean,
+  rank_gather: rankGather,
   pack_halves: packHalves,
   unpack_halves: unpackHalves,
 

@@ -71,7 +71,7 @@ export const l2NormalizeGrad = defineOp<'l2_normalize_grad'>({
       for (let i = 0; i < x.length; i++) dot += (x[i]! / length) * dy[i]!;
       for (let i = 0; i < x.length; i++) out[i] = (dy[i]! - (x[i]! / length) * dot) / length;
     }),
-  traits: rowTraits('full'),
+  traits: { ...rowTraits('full'), strips: rowStrips },
   language: 'none',
   examples: rowGradientExamples,
   cost: perElement(7),

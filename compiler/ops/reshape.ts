@@ -1,7 +1,7 @@
 /** The same elements, in row-major order, under another shape. */
 
 import { sameElements } from '../graph/dims.ts';
-import { type Dim, formatShape, type NodeOf, numericShape, sameShape } from '../graph/types.ts';
+import { type Dim, formatShape, type NodeOf, numericShape, sameShape, sizeOf } from '../graph/types.ts';
 import { free } from './costs.ts';
 import { floats } from './examples.ts';
 import { Expressions } from './expressions.ts';
@@ -20,13 +20,15 @@ declare module './attributes.ts' {
   }
 }
 
-/** Where the axis and all before it stay as they are. */
+/** Where an axis stays as it is, behind as many elements as before. */
 function reshapeStrips(cut: Cut, node: NodeOf<'reshape'>): number | undefined {
   const from = cut.shape(node.inputs[0]);
   const to = numericShape(node.type);
-  if (to.slice(0, cut.axis + 1).some((n, i) => n !== from[i])) return undefined;
+  const before = sizeOf(to.slice(0, cut.axis));
+  const own = from.findIndex((n, axis) => n === to[cut.axis] && sizeOf(from.slice(0, axis)) === before);
+  if (own < 0) return undefined;
   const shape = to.map((n, axis) => (axis === cut.axis ? cut.length : n));
-  return cut.b.add('reshape', [cut.strip(node.inputs[0], cut.axis)], { shape });
+  return cut.b.add('reshape', [cut.strip(node.inputs[0], own)], { shape });
 }
 
 export const reshape = defineOp<'reshape', 'view'>({

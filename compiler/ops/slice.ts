@@ -16,6 +16,7 @@ import { free, perElement } from './costs.ts';
 import { floats } from './examples.ts';
 import { defineOp, type ShapeResult } from './op.ts';
 import { accept, refuse } from './shapes.ts';
+import type { Cut } from './strips.ts';
 import { gatherView, walk } from './tensors.ts';
 import type { Split } from './traits.ts';
 
@@ -45,6 +46,16 @@ function refuseRanks(what: string, shape: readonly Dim[], given: number): ShapeR
   return refuse(`cannot ${what} ${formatShape(shape)} on ${given} axes: it has ${shape.length}`, {
     code: 'Z302',
     blame: [{ input: 0 }],
+  });
+}
+
+/** Where all of the axis is taken. */
+function sliceStrips(cut: Cut, { inputs, attrs }: NodeOf<'slice'>): number | undefined {
+  const { starts, ends } = attrs;
+  if (starts[cut.axis] !== 0 || ends[cut.axis] !== cut.shape(inputs[0])[cut.axis]) return undefined;
+  return cut.b.add('slice', [cut.strip(inputs[0], cut.axis)], {
+    starts,
+    ends: ends.map((end, axis) => (axis === cut.axis ? cut.length : end)),
   });
 }
 
@@ -87,7 +98,7 @@ export const slice = defineOp<'slice', 'view'>({
       starts.reduce((at, s, axis) => at + s * strides[axis]!, 0),
     );
   },
-  traits: { role: 'view', strips: 'none' },
+  traits: { role: 'view', strips: sliceStrips },
   language: {
     written: ([x], { starts, ends }) =>
       `${x}[${starts.map((start, axis) => `${start}:${formatDim(ends[axis]!)}`).join(', ')}]`,
@@ -103,6 +114,12 @@ export const slice = defineOp<'slice', 'view'>({
   cost: free,
   tolerance: { rtol: 0, atol: 0 },
 });
+
+/** Where nothing is added along the axis. */
+function padStrips(cut: Cut, { inputs, attrs }: NodeOf<'pad'>): number | undefined {
+  if (attrs.before[cut.axis] !== 0 || attrs.after[cut.axis] !== 0) return undefined;
+  return cut.b.add('pad', [cut.strip(inputs[0], cut.axis)], attrs);
+}
 
 /** Where nothing is added along the first axis. */
 function padSlices({ attrs: { before, after } }: NodeOf<'pad'>): Split | undefined {
@@ -160,7 +177,7 @@ export const pad = defineOp<'pad'>({
     half: 'activation',
     layout: 'dense',
     behind: false,
-    strips: 'none',
+    strips: padStrips,
   },
   language: 'none',
   examples: [

@@ -13,7 +13,8 @@ export interface Cut {
   readonly b: Builder;
   /** Which axis of the result is cut. */
   readonly axis: number;
-  /** How long the strip is. */
+  /** Where the strip begins, and how long it is. */
+  readonly start: number;
   readonly length: number;
   /** The same range of another value's axis. */
   strip(id: number, axis: number): number;
@@ -45,8 +46,9 @@ export function besideAxisStrips<K extends AlongAxis>(cut: Cut, node: NodeOf<K>)
   return cut.b.add<AlongAxis>(node.op, [cut.strip(node.inputs[0], cut.axis)], node.attrs);
 }
 
-/** Works along the last axis of its only input. */
+/** Works along the last axis of its inputs, which have the result's shape. */
 export function rowStrips<K extends OpName>(cut: Cut, node: NodeOf<K>): number | undefined {
   if (cut.axis >= node.type.shape.length - 1) return undefined;
-  return cut.b.add(node.op, [cut.strip(node.inputs[0], cut.axis)], node.attrs);
+  const inputs = node.inputs.map((id) => cut.strip(id, cut.axis));
+  return cut.b.add(node.op, inputs, node.attrs);
 }

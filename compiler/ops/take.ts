@@ -4,10 +4,11 @@
  * among zeros.
  */
 
-import { formatShape, type NodeOf, sizeOf } from '../graph/types.ts';
+import { formatShape, type NodeOf, numericShape, sizeOf } from '../graph/types.ts';
 import { byteSize } from './costs.ts';
 import { refuseIndex } from './embedding.ts';
 import { floats, integers } from './examples.ts';
+import { Expressions } from './expressions.ts';
 import { axesBut } from './language.ts';
 import { defineOp } from './op.ts';
 import { accept, firstOf, reducedShape, refuse, refuseAxes, refuseShape } from './shapes.ts';
@@ -38,6 +39,42 @@ function takeStrips(cut: Cut, { inputs, attrs }: NodeOf<'take'>): number {
   const before = cut.axis < attrs.axis;
   const picked = before ? cut.strip(index, cut.axis) : cut.whole(index);
   return cut.b.add('take', [cut.strip(x, before ? cut.axis : cut.axis + 1), picked], attrs);
+}
+
+/** Along the taken axis a strip has dy where the index falls into it. */
+function takeGradStrips(cut: Cut, { inputs, attrs, type }: NodeOf<'take_grad'>): number {
+  const [index, dy] = inputs;
+  const { axis } = attrs;
+  if (cut.axis !== axis) {
+    const before = cut.axis < axis;
+    const own = before
+      ? [cut.strip(index, cut.axis), cut.strip(dy, cut.axis)]
+      : [cut.whole(index), cut.strip(dy, cut.axis - 1)];
+    return cut.b.add('take_grad', own, attrs);
+  }
+  const e = new Expressions(cut.b);
+  const at = e.add(
+    cut.b.add('iota', [], { length: cut.length }),
+    cut.b.add('constant', [], { value: cut.start, dtype: 'i32', shape: [] }),
+  );
+  const standing = (only: (own: number) => boolean) =>
+    numericShape(type).map((n, own) => (only(own) ? n : 1));
+  const here = e.binary(
+    'equal',
+    e.reshape(
+      cut.whole(index),
+      standing((own) => own < axis),
+    ),
+    e.reshape(
+      at,
+      type.shape.map((_, own) => (own === axis ? cut.length : 1)),
+    ),
+  );
+  const kept = e.reshape(
+    cut.whole(dy),
+    standing((own) => own !== axis),
+  );
+  return e.where(here, kept, e.scalar(kept, 0));
 }
 
 export const take = defineOp<'take'>({
@@ -132,7 +169,7 @@ export const takeGrad = defineOp<'take_grad'>({
     half: 'activation',
     layout: 'dense',
     behind: false,
-    strips: 'none',
+    strips: takeGradStrips,
   },
   language: 'none',
   examples: [

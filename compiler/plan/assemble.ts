@@ -11,7 +11,7 @@ import { sizeOf } from '../graph/types.ts';
 import type { Lowered } from '../kernels/lowering/lower.ts';
 import type { Kernel, KernelArg } from '../kernels/text/kernel.ts';
 import { bindingType, elementBytes, extensionsOf } from '../kernels/text/memory.ts';
-import type { Storage, View } from '../kernels/text/view.ts';
+import type { Storage } from '../kernels/text/view.ts';
 import type { DeviceProfile } from '../profile.ts';
 import { type ArenaLayout, layOut } from './layout.ts';
 import { type MemoryPlan, planMemory } from './memory.ts';
@@ -21,7 +21,7 @@ import type {
   PlanBuffer,
   PlanPipeline,
   PlanStep,
-  RankMean,
+  RankExchange,
   RankParts,
 } from './types.ts';
 
@@ -31,7 +31,7 @@ export interface Assembled {
   readonly setup: readonly PlanStep[];
   readonly steps: readonly PlanStep[];
   /** What ranks exchange, by the number of the step behind which they do. */
-  readonly means: ReadonlyMap<number, RankMean>;
+  readonly exchanges: ReadonlyMap<number, RankExchange>;
   /** What ranks hand each other, by the number of steps behind which they do. */
   readonly parts: ReadonlyMap<number, RankParts>;
   readonly workspace: MemoryPlan;
@@ -126,10 +126,9 @@ class Assembler {
     };
   }
 
-  /** The place of a dense value of f32. */
-  range({ storage, offset, shape }: View): RankMean {
-    const { buffer, offset: start } = this.#place(storage);
-    return { buffer, offset: start + 4 * offset, bytes: 4 * sizeOf(shape) };
+  exchange({ kind, view }: NonNullable<Kernel['exchanged']>): RankExchange {
+    const { buffer, offset } = this.#place(view.storage);
+    return { kind, buffer, offset: offset + 4 * view.offset, bytes: 4 * sizeOf(view.shape) };
   }
 
   /** The place of f32 in parts of so many elements. */
@@ -231,9 +230,9 @@ export function assemble(
     pipelines: assembler.pipelines,
     setup,
     steps,
-    means: new Map(
+    exchanges: new Map(
       lowered.kernels.flatMap(({ exchanged }, i) =>
-        exchanged === undefined ? [] : [[i, assembler.range(exchanged)] as const],
+        exchanged === undefined ? [] : [[i, assembler.exchange(exchanged)] as const],
       ),
     ),
     parts: new Map(

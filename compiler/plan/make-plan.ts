@@ -33,6 +33,7 @@ interface PlanRequest {
     readonly chunk?: number;
     readonly precision?: Plan['precision'];
   };
+  readonly share?: Plan['share'];
   readonly profile: DeviceProfile;
   /** All graphs of the plan: weights and host inputs are theirs. */
   readonly graphs: readonly VerifiedGraph[];
@@ -171,9 +172,8 @@ function keptOf(
 ): Pick<Plan, 'optimizer' | 'shard'> {
   const kept = keptSlots(training, weights, assembled);
   if (training.shard === undefined) return { optimizer: kept };
-  const { rank, ranks } = training.shard;
   const elements = assembled.buffers.find((b) => b.role === 'gradients')!.bytes / 4;
-  return { shard: { rank, ranks, part: updatedParts(training, elements, profile).part!, kept } };
+  return { shard: { part: updatedParts(training, elements, profile).part!, kept } };
 }
 
 function scalerOf(lossScale: 'dynamic' | number, { locate }: Assembled): ScalerInfo {
@@ -204,7 +204,7 @@ function planOf(
   weights: readonly WeightInfo[],
   features: readonly string[],
 ): Plan {
-  const { training, profile, graphs, inner } = request;
+  const { training, profile, graphs, inner, share } = request;
   const { model, entry, batch, mode, chunk, precision = 'f32' } = request.identity;
   const outputs = request.results.map(({ name, role, dtype, shape }): Slot => {
     const key = role === 'gradients' ? name : `output ${name}`;
@@ -217,6 +217,7 @@ function planOf(
     entry,
     batch,
     ...(chunk === undefined ? {} : { chunk }),
+    ...(share === undefined ? {} : { share }),
     mode,
     precision,
     profile: profile.name,

@@ -3,7 +3,7 @@
  * the section is cut behind the last step that touches each piece of their arena.
  */
 import type { Assembled } from './assemble.ts';
-import type { GradientPiece, PlanSection } from './types.ts';
+import type { GradientPiece, PlanSection, RankExchange } from './types.ts';
 
 /** @param piece bytes of a piece of the arena; the last one may be shorter */
 export function cutAtReady(
@@ -29,14 +29,14 @@ export function cutAtReady(
 
 export function touches(
   { bindings }: { readonly bindings: Assembled['steps'][number]['bindings'] },
-  { buffer, offset, bytes }: GradientPiece,
+  { buffer, offset, bytes }: GradientPiece | RankExchange,
 ): boolean {
   return bindings.some((b) => b.buffer === buffer && b.offset < offset + bytes && offset < b.offset + b.size);
 }
 
 /** A section in parts, each of which ends where pieces are complete; what comes behind it comes behind the last. */
 function cut(
-  { clears, before, after, mean, ...whole }: PlanSection,
+  { clears, before, after, exchanges, ...whole }: PlanSection,
   ready: ReadonlyMap<number, readonly GradientPiece[]>,
 ): PlanSection[] {
   const inside = [...ready.keys()].filter((end) => end > whole.first && end < whole.end);
@@ -50,7 +50,7 @@ function cut(
       clears: i === 0 ? clears : [],
       before: i === 0 ? before : [],
       after: last ? after : [],
-      ...(last && mean !== undefined ? { mean } : {}),
+      ...(last && exchanges !== undefined ? { exchanges } : {}),
       ...(ready.has(end) ? { ready: ready.get(end)! } : {}),
     };
   });

@@ -3,7 +3,8 @@
  * features across.
  */
 import type { Assembled } from './assemble.ts';
-import type { BufferRange, ChunkCopy, PlanSection } from './types.ts';
+import { touches } from './ready.ts';
+import type { BufferRange, ChunkCopy, PlanSection, RankExchange } from './types.ts';
 
 /** A lowered part of the step. */
 export interface ChunkedPart {
@@ -30,7 +31,8 @@ export function chunkSections(
   tensors: readonly CutTensor[],
   repeat: number,
 ): (assembled: Assembled) => PlanSection[] {
-  return ({ locate, buffers, steps, means, parts: handed }) => {
+  return (assembled) => {
+    const { locate, buffers, steps, parts: handed } = assembled;
     const io = (name: string): BufferRange => locate('io', name);
     const features = (name: string): BufferRange => locate('features', name);
     const copies = {
@@ -62,7 +64,7 @@ export function chunkSections(
         before: name === 'backward' ? copies.before : [],
         after: name === 'encode' ? copies.after : [],
       };
-      return cutAtMeans(whole, means);
+      return cutAtExchanges(whole, assembled);
     });
     const none = { clears: [], before: [], after: [] };
     const update: PlanSection = { name: 'update', first: end, end: steps.length, repeat: 1, ...none };
@@ -80,17 +82,29 @@ function cutAtParts(whole: PlanSection, handed: Assembled['parts']): PlanSection
   });
 }
 
-/** A section in parts, each of which but the last ends where ranks exchange something. */
-function cutAtMeans(whole: PlanSection, means: Assembled['means']): PlanSection[] {
-  const cuts = [...means].filter(([step]) => step >= whole.first && step < whole.end);
-  const ends = [...cuts.map(([step]) => step + 1), whole.end];
+/**
+ * A section in parts, each of which but the last ends where ranks exchange something. What kernels one behind the other
+ * make is exchanged at once, as long as none of them reads what another one gives.
+ */
+function cutAtExchanges(whole: PlanSection, { exchanges, steps }: Assembled): PlanSection[] {
+  const groups: { end: number; readonly exchanges: RankExchange[] }[] = [];
+  for (const [step, exchange] of exchanges) {
+    if (step < whole.first || step >= whole.end) continue;
+    const last = groups.at(-1);
+    const reads = (e: RankExchange) => touches(steps[step]!, e);
+    if (last?.end === step && last.exchanges[0]!.kind === exchange.kind && !last.exchanges.some(reads)) {
+      last.exchanges.push(exchange);
+      last.end = step + 1;
+    } else groups.push({ end: step + 1, exchanges: [exchange] });
+  }
+  const ends = [...groups.map(({ end }) => end), whole.end];
   return ends.map((end, i) => ({
     ...whole,
     first: i === 0 ? whole.first : ends[i - 1]!,
     end,
     clears: i === 0 ? whole.clears : [],
     before: i === 0 ? whole.before : [],
-    after: i === cuts.length ? whole.after : [],
-    ...(i === cuts.length ? {} : { mean: cuts[i]![1] }),
+    after: i === groups.length ? whole.after : [],
+    ...(i === groups.length ? {} : { exchanges: groups[i]!.exchanges }),
   }));
 }

@@ -7,8 +7,8 @@
  * makes one bind group a step, and replays the steps at every run.
  */
 import type { DType, Range } from '../graph/types.ts';
-import type { ScheduleChoice } from '../kernels/text/kernel.ts';
-import type { Rank } from '../shards.ts';
+import type { ExchangeKind, ScheduleChoice } from '../kernels/text/kernel.ts';
+import type { Share } from '../shards.ts';
 
 export type BufferRole =
   /** Parameters and model buffers (batch-norm statistics), in place across runs. */
@@ -100,8 +100,9 @@ export interface PlanStep {
   readonly schedule?: ScheduleChoice;
 }
 
-/** Numbers (f32) that become the mean over all ranks. */
-export interface RankMean extends BufferRange {
+/** Numbers of 4 bytes (f32 for a mean) that become those of all ranks. */
+export interface RankExchange extends BufferRange {
+  readonly kind: ExchangeKind;
   readonly bytes: number;
 }
 
@@ -118,7 +119,7 @@ export interface RankParts extends BufferRange {
 }
 
 /** How ranks divide what the optimizer keeps, see `ownParts`. */
-export interface Shard extends Rank {
+export interface Shard {
   /** Elements of a part of the arena. */
   readonly part: number;
   /**
@@ -151,8 +152,8 @@ export interface PlanSection {
   readonly clears: readonly number[];
   readonly before: readonly ChunkCopy[];
   readonly after: readonly ChunkCopy[];
-  /** What ranks exchange behind it. */
-  readonly mean?: RankMean;
+  /** What ranks exchange behind it, at once. */
+  readonly exchanges?: readonly RankExchange[];
   /** Behind it, a rank has its own parts of these and receives those of the others. */
   readonly parts?: RankParts;
   /** Gradients that are complete behind its last repetition of a rank, which adds them up from then on. */
@@ -187,6 +188,8 @@ export interface Plan {
   readonly batch: number;
   /** Chunked training: rows of the inputs, a divisor of `batch`. */
   readonly chunk?: number;
+  /** The rank that it is for, of several, and whether that computes its `rows` of the loss or the `whole`. */
+  readonly share?: Share & { readonly loss: 'rows' | 'whole' };
   readonly mode: 'eval' | 'train';
   /** `mixed`: activations are stored as f16; weights, sums and results are f32. */
   readonly precision: 'f32' | 'mixed';
@@ -205,7 +208,7 @@ export interface Plan {
    * `ema.<weight>`, which begins as the weight.
    */
   readonly optimizer?: readonly Slot[];
-  /** In place of `optimizer`, where ranks divide it. */
+  /** In place of `optimizer`, where the ranks of `share` divide it. */
   readonly shard?: Shard;
   /** Training in mixed precision. */
   readonly scaler?: ScalerInfo;

@@ -9,7 +9,7 @@ import { updateKernels } from '../kernels/update/update.ts';
 import type { RateRun } from '../kernels/update/update-spec.ts';
 import { averagePrefix, momentPrefixes, rateOf, type UpdateRates, type UpdateRule } from '../optimizers.ts';
 import type { DeviceProfile } from '../profile.ts';
-import { type OwnPart, ownParts, partElements, type Rank } from '../shards.ts';
+import { type OwnPart, ownParts, partElements, type Share } from '../shards.ts';
 import { type Arenas, mebibytes } from './assemble.ts';
 import type { ArenaLayout, WeightInfo } from './layout.ts';
 import type { BufferRole } from './types.ts';
@@ -25,7 +25,7 @@ export interface UpdateOptions extends UpdateRates {
   /** The loss scale of mixed precision: `dynamic`, or one that stays. Without it gradients carry none. */
   readonly lossScale?: 'dynamic' | number;
   /** This rank keeps its parts of what the optimizer keeps, among others that keep theirs; `bucket` in bytes. */
-  readonly shard?: Rank & { readonly bucket?: number };
+  readonly shard?: Share & { readonly bucket?: number };
   /** Bounds of scalar weights, applied behind each step. */
   readonly clamps: readonly { readonly weight: string; readonly min: number; readonly max: number }[];
 }

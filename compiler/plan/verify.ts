@@ -82,10 +82,12 @@ function holds({ buffers }: Plan, { buffer, offset }: BufferRange, bytes: number
 
 /** What ranks divide lies in the arena of gradients, and this rank's parts of it in the buffer that keeps them. */
 function verifyShard(plan: Plan): void {
-  if (plan.shard === undefined) return;
-  const { part, kept } = plan.shard;
+  const { share, shard } = plan;
+  if (shard === undefined) return;
+  if (share === undefined) throw new Error('what the optimizer keeps is divided among no ranks');
+  const { part, kept } = shard;
   const arena = plan.buffers.find((b) => b.role === 'gradients')!;
-  const own = ownParts(arena.bytes / 4, part, plan.shard).reduce((sum, p) => sum + p.elements, 0);
+  const own = ownParts(arena.bytes / 4, part, share).reduce((sum, p) => sum + p.elements, 0);
   for (const { name, buffer, offset, shape } of kept) {
     const bytes = 4 * shape.reduce((a, b) => a * b, 1);
     if (!holds(plan, { buffer, offset: 0 }, 4 * own) || !holds(plan, { buffer: arena.id, offset }, bytes))

@@ -2,11 +2,11 @@
  * What a training step costs each of several ranks, by arithmetic over its plan: before a cluster is rented.
  *
  * Computing, copies between device and host, and the network take turns; beside it stands the time where gradients
- * travel while the last chunk goes back, as in `exchange.ts`. Collectives cost
- * what the textbook's algorithms do (Thakur, Rabenseifner and Gropp 2005): a ring for features and gradients,
- * R - 1 messages one behind the other; recursive doubling for what is small, log2 R.
+ * travel while the last chunk goes back, as in `exchange.ts`. Collectives cost what the textbook's algorithms do
+ * (Thakur, Rabenseifner and Gropp 2005): a ring for features and gradients, R - 1 messages one behind the other;
+ * recursive doubling for what is small, log2 R.
  */
-import type { Plan, PlanSection } from '../../compiler/plan/types.ts';
+import type { Plan, PlanSection, RankExchange } from '../../compiler/plan/types.ts';
 import { bucketBytes } from '../../compiler/shards.ts';
 import { bytesAtOnce } from './exchange.ts';
 import type { Wire } from './reduction.ts';
@@ -57,17 +57,19 @@ export interface StepCost {
   readonly chunks: number;
   /** Bytes of the features of all pairs. */
   readonly features: number;
-  /** Of a rank; `loss` is that of all pairs on every rank. A step that is not cut into chunks is `whole`. */
+  /** Whether a rank computes its rows of the loss, or that of all pairs as every other one. */
+  readonly loss: 'rows' | 'whole';
+  /** Of a rank. A step that is not cut into chunks is `whole`. */
   readonly work: Readonly<Partial<Record<PlanSection['name'] | 'whole', Work>>>;
   readonly traffic: Readonly<
-    Record<'features' | 'gradients' | 'weights' | 'statistics' | 'agreement', Traffic>
+    Record<'features' | 'gradients' | 'weights' | 'statistics' | 'loss' | 'agreement', Traffic>
   >;
   readonly seconds: { readonly compute: number; readonly communication: number; readonly total: number };
   /** Time of one rank that takes all chunks, over the time that the ranks take together. */
   readonly efficiency: number;
   /** The same where gradients are exchanged while others are computed. */
   readonly overlapped: { readonly seconds: number; readonly efficiency: number };
-  /** What of the step every rank spends on the same loss. */
+  /** What of the step a rank spends on the loss. */
   readonly lossShare: number;
   readonly memory: Plan['memory'];
 }
@@ -83,26 +85,30 @@ function ownOf({ repeat }: PlanSection, ranks: number): number {
   return repeat === 1 ? 1 : repeat / ranks;
 }
 
+type Steps = Pick<Plan, 'steps' | 'sections'>;
+
 /**
  * @param plan of the recipe as `ranks` divide it: in chunks, unless there is one rank
  * @param wire how the recipe has gradients cross
+ * @param alone the plan of one rank that takes all chunks, where that of several has other steps
  */
 export function costOfStep(
-  plan: Pick<Plan, 'batch' | 'chunk' | 'steps' | 'sections' | 'buffers' | 'memory' | 'shard'>,
+  plan: Steps & Pick<Plan, 'batch' | 'chunk' | 'share' | 'shard' | 'buffers' | 'memory'>,
   ranks: number,
   assumed: Assumptions = usualAssumptions,
   wire?: Wire,
+  alone: Steps = plan,
 ): StepCost {
   const { batch, chunk = batch, sections = [] } = plan;
   const pairs = batch / ranks;
   const features = featureBytes(sections);
   const work = workOf(plan, ranks, assumed);
   const traffic = trafficOf(plan, ranks, assumed, wire);
-  const compute = sum(Object.values(work).map(({ seconds }) => seconds));
+  const secondsOf = (of: StepCost['work']) => sum(Object.values(of).map(({ seconds }) => seconds));
+  const compute = secondsOf(work);
   const communication = sum(Object.values(traffic).map(({ seconds }) => seconds));
   const total = compute + communication;
-  const shared = (work.encode?.seconds ?? 0) + (work.backward?.seconds ?? 0);
-  const efficiencyOf = (seconds: number) => (compute + (ranks - 1) * shared) / (ranks * seconds);
+  const efficiencyOf = (seconds: number) => secondsOf(workOf(alone, 1, assumed)) / (ranks * seconds);
   const overlapped = total - hiddenSeconds(plan, assumed, traffic.gradients.seconds);
   return {
     ranks,
@@ -111,6 +117,7 @@ export function costOfStep(
     chunk,
     chunks: pairs / chunk,
     features,
+    loss: plan.share?.loss ?? 'whole',
     work,
     traffic,
     seconds: { compute, communication, total },
@@ -121,11 +128,7 @@ export function costOfStep(
   };
 }
 
-function workOf(
-  plan: Pick<Plan, 'steps' | 'sections'>,
-  ranks: number,
-  { tflops }: Assumptions,
-): StepCost['work'] {
+function workOf(plan: Steps, ranks: number, { tflops }: Assumptions): StepCost['work'] {
   const work = (flops: number): Work => ({ flops, seconds: flops / (tflops * 1e12) });
   if (plan.sections === undefined)
     return { whole: work(flopsOf(plan, { first: 0, end: plan.steps.length })) };
@@ -142,11 +145,7 @@ function workOf(
  * when it is complete. Exchanges of statistics wait for those under way.
  * @param exchange seconds that all of them take
  */
-function hiddenSeconds(
-  plan: Pick<Plan, 'steps' | 'sections'>,
-  { tflops }: Assumptions,
-  exchange: number,
-): number {
+function hiddenSeconds(plan: Steps, { tflops }: Assumptions, exchange: number): number {
   const sections = (plan.sections ?? []).filter(({ name }) => name === 'backward');
   const pieces = sections.flatMap(({ ready }) => ready ?? []);
   if (pieces.length === 0) return 0;
@@ -154,11 +153,11 @@ function hiddenSeconds(
   let compute = 0;
   let now = 0;
   let arrived = 0;
-  for (const { ready = [], mean, ...section } of sections) {
+  for (const { ready = [], exchanges, ...section } of sections) {
     const own = flopsOf(plan, section) / (tflops * 1e12);
     compute += own;
     now += own;
-    if (mean !== undefined) now = Math.max(now, arrived);
+    if (exchanges !== undefined) now = Math.max(now, arrived);
     for (const piece of ready) arrived = Math.max(now, arrived) + (exchange * piece.bytes) / bytes;
   }
   return compute + exchange - Math.max(now, arrived);
@@ -188,10 +187,22 @@ function trafficOf(
   const cuts = sum(sections.map(({ after }) => after.length));
   const gradients = sum(buffers.filter(({ role }) => role === 'gradients').map(({ bytes }) => bytes));
   const crossing = wire === 'f16' ? gradients / 2 : gradients;
-  const means = sections.flatMap((s) =>
-    s.mean === undefined ? [] : [{ bytes: s.mean.bytes, own: ownOf(s, ranks) }],
-  );
   const handed = sections.flatMap(({ parts }) => parts ?? []);
+  const small = (ofLoss: boolean): Traffic => {
+    const calls = sections.flatMap((s) =>
+      s.exchanges === undefined || (s.name === 'loss') !== ofLoss
+        ? []
+        : [{ exchanges: s.exchanges, own: ownOf(s, ranks) }],
+    );
+    // Of a mean a rank receives as many numbers from each other one, of what is gathered their parts.
+    const perStep = (bytes: (exchange: RankExchange) => number) =>
+      sum(calls.map(({ exchanges, own }) => own * sum(exchanges.map(bytes))));
+    return traffic(
+      perStep(({ kind, bytes }) => (kind === 'mean' ? bytes * ring : bytes * others)),
+      perStep(({ kind, bytes }) => bytes * (kind === 'mean' ? 2 : 1 + 1 / ranks)),
+      sum(calls.map(({ own }) => own)) * doubling,
+    );
+  };
   return {
     // A rank reads its own and writes all.
     features: traffic(features * others, features * (1 + 1 / ranks), cuts * ring),
@@ -211,11 +222,8 @@ function trafficOf(
       sum(handed.map(({ bytes }) => bytes * (1 + 1 / ranks))),
       sum(handed.map(({ bytes, part }) => Math.ceil(bytes / bytesAtOnce(part, ranks)) * ring)),
     ),
-    statistics: traffic(
-      sum(means.map(({ bytes, own }) => bytes * own)) * ring,
-      sum(means.map(({ bytes, own }) => 2 * bytes * own)),
-      sum(means.map(({ own }) => own)) * doubling,
-    ),
+    statistics: small(false),
+    loss: small(true),
     // Whether to stop, in a few bytes.
     agreement: traffic(0, 0, doubling),
   };

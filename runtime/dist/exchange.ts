@@ -1,8 +1,9 @@
 /**
  * One training step on several ranks, as a device takes it: each rank encodes its own chunks of the batch, all have
- * the features of all, each computes the loss over them and goes back through its own chunks; the gradients of all are
- * added up, and every rank updates its own copy of the weights in the same way. Where ranks divide what the optimizer
- * keeps, a rank has the sums of its parts alone, updates these, and hands the weights out.
+ * the features of all, each computes its rows of the loss over them, where that can be shared, and goes back through its
+ * own chunks; the gradients of all are added up, and every rank updates its own copy of the weights in the same way.
+ * Where ranks divide what the optimizer keeps, a rank has the sums of its parts alone, updates these, and hands the
+ * weights out.
  *
  * A plan in chunks already has these cuts. What lies between two of its sections is all that ranks add.
  */
@@ -11,7 +12,7 @@ import type {
   GradientPiece,
   Plan,
   PlanSection,
-  RankMean,
+  RankExchange,
   RankParts,
   Slot,
 } from '../../compiler/plan/types.ts';
@@ -28,8 +29,8 @@ export interface StepExchange {
   share(section: PlanSection): { readonly first: number; readonly end: number };
   /** Called before the first repetition of all sections with this name. */
   before(name: PlanSection['name'], step: number): Promise<void>;
-  /** Called behind a section's repetition that ends with it. */
-  mean(range: RankMean, step: number): Promise<void>;
+  /** Called behind a section's repetition that ends with them. @param name of the section */
+  among(name: PlanSection['name'], exchanges: readonly RankExchange[], step: number): Promise<void>;
   /** Called behind a section whose last repetition here leaves gradients complete; goes on behind the next ones. */
   ready(pieces: readonly GradientPiece[], step: number): Promise<void>;
   /** Called behind a section that ends with it. */
@@ -45,7 +46,7 @@ export interface StepExchange {
 export const alone: StepExchange = {
   share: ({ repeat }) => ({ first: 0, end: repeat }),
   before: async () => {},
-  mean: async () => {},
+  among: async () => {},
   ready: async () => {},
   hand: async () => {},
   close: () => {},
@@ -60,6 +61,23 @@ export function bytesAtOnce(part: number, ranks: number): number {
 /** A range of a plan's memory as a slot, for its bits alone. */
 function rangeOf(name: string, { buffer, offset }: BufferRange, from: number, bytes: number): Slot {
   return { name, buffer, offset: offset + from, dtype: 'f32', shape: [bytes / 4] };
+}
+
+/** Bits of arrays one behind the other. */
+function joined(arrays: readonly ArrayBufferView[]): Float32Array {
+  const bytes = arrays.map(bytesOf);
+  const all = new Uint8Array(bytes.reduce((n, { length }) => n + length, 0));
+  let at = 0;
+  for (const part of bytes) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return new Float32Array(all.buffer);
+}
+
+/** In double precision, in the order of ranks. */
+function meanOf(ranks: readonly Float32Array[]): Float32Array {
+  return ranks[0]!.map((_, i) => ranks.reduce((sum, own) => sum + own[i]!, 0) / ranks.length);
 }
 
 /** The exchange of a plan in chunks, over `group`. */
@@ -118,8 +136,8 @@ export class DeviceExchange implements StepExchange {
     }
   }
 
-  mean(range: RankMean, step: number): Promise<void> {
-    return this.#waiting(this.#mean(range, step));
+  among(name: PlanSection['name'], exchanges: readonly RankExchange[], step: number): Promise<void> {
+    return this.#waiting(this.#among(name, exchanges, step));
   }
 
   async ready(pieces: readonly GradientPiece[], step: number): Promise<void> {
@@ -149,21 +167,29 @@ export class DeviceExchange implements StepExchange {
     if (idle !== undefined) this.#milliseconds += performance.now() - idle;
   }
 
-  async #mean(range: RankMean, step: number): Promise<void> {
+  async #among(name: PlanSection['name'], exchanges: readonly RankExchange[], step: number): Promise<void> {
     // One exchange at a time, in the same order on all ranks.
     await this.#pieces.end(gradientsAt(step));
-    const what = `the statistics of step ${step}`;
-    const slot = rangeOf(what, range, 0, range.bytes);
-    const own = await this.#session.readSlot(slot);
-    const all = new Float32Array(own.length * this.#group.size);
-    await this.#group.allGather(what, bytesOf(own), bytesOf(all));
-    // In double precision, in the order of ranks.
-    const mean = Float32Array.from(own, (_, i) => {
-      let sum = 0;
-      for (let rank = 0; rank < this.#group.size; rank++) sum += all[rank * own.length + i]!;
-      return sum / this.#group.size;
+    const { rank, size } = this.#group;
+    const what = `the ${name === 'loss' ? 'loss' : 'statistics'} of step ${step}`;
+    // Of a mean a rank has all numbers, of what is gathered its part.
+    const parts = exchanges.map((e) => {
+      const bytes = e.kind === 'mean' ? e.bytes : e.bytes / size;
+      return rangeOf(what, e, e.kind === 'mean' ? 0 : rank * bytes, bytes);
     });
-    this.#session.writeSlot(slot, mean);
+    const own = joined(await Promise.all(parts.map((part) => this.#session.readSlot(part))));
+    const all = new Float32Array(own.length * size);
+    await this.#group.allGather(what, bytesOf(own), bytesOf(all));
+    let at = 0;
+    for (const [i, exchange] of exchanges.entries()) {
+      const [length] = parts[i]!.shape as [number];
+      const ofRanks = Array.from({ length: size }, (_, r) =>
+        all.subarray(r * own.length + at, r * own.length + at + length),
+      );
+      const values = exchange.kind === 'mean' ? meanOf(ofRanks) : joined(ofRanks);
+      this.#session.writeSlot(rangeOf(what, exchange, 0, exchange.bytes), values);
+      at += length;
+    }
   }
 
   async #hand({ buffer, offset, bytes, part }: RankParts, step: number): Promise<void> {

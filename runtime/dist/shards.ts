@@ -23,13 +23,13 @@ export class ShardedState {
 
   /** @param session of a plan with `shard` */
   constructor(group: Collective, session: Session) {
-    const { buffers, shard } = session.plan as Plan & Required<Pick<Plan, 'shard'>>;
+    const { buffers, share, shard } = session.plan as Plan & Required<Pick<Plan, 'share' | 'shard'>>;
     this.#group = group;
     this.#session = session;
     this.#slots = new Map(shard.kept.map((slot) => [slot.name, slot]));
     this.#elements = buffers.find((b) => b.role === 'gradients')!.bytes / 4;
     this.#part = shard.part;
-    this.#own = ownParts(this.#elements, shard.part, shard);
+    this.#own = ownParts(this.#elements, shard.part, share);
   }
 
   has(name: string): boolean {

@@ -1,8 +1,14 @@
 /** Which rows of a batch are a rank's: as many as every other's, rank by rank. */
+import type { Share } from '../../compiler/shards.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import type { BatchSource, DataCursor, Feeds, LanePlace } from '../data/types.ts';
 import { allNumbers, type Collective } from './collective.ts';
 import { derivedSource } from './derived-source.ts';
+
+/** What is compiled for a rank of several. */
+export function shareOf({ rank, size }: Pick<Collective, 'rank' | 'size'>): { share?: Share } {
+  return size === 1 ? {} : { share: { rank, ranks: size } };
+}
 
 interface Divided {
   readonly name: string;

@@ -6,7 +6,7 @@
  */
 import { type ChunkedGraphs, cutNames } from '../../compiler/autodiff/chunk.ts';
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';
-import { executeReference } from '../../compiler/graph/reference.ts';
+import { executeAmong, executeReference } from '../../compiler/graph/reference.ts';
 import { type Graph, gradientPrefix, movedPrefix, numericShape } from '../../compiler/graph/types.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
 import { randomInput, randomKeys } from '../../compiler/ops/philox.ts';
@@ -104,10 +104,11 @@ export function chunkByChunk(
     }
     // Behind the cut stand only tables, which are whole everywhere.
     const whole = { size: sizes.batch, rows: sizes.batch, first: 0, heldFrom: 0 };
-    const results = executeReference(loss, {
-      inputs: feeds(loss, { ...whole, batch, random }, gathered),
-      params,
-    });
+    const results = await executeAmong(
+      loss,
+      { inputs: feeds(loss, { ...whole, batch, random }, gathered), params },
+      (value) => ofAllRanks(group, `the loss of step ${random.step}`, partOf(value, group)),
+    );
     const sums: Tensors = new Map(trained.map(({ name, shape }) => [gradientPrefix + name, zeros(shape)]));
     // Every rank has the gradients of what stands behind the features: they count once.
     if (group.rank === 0) addAll(sums, results);
@@ -156,6 +157,13 @@ function stacked(parts: readonly RefTensor[]): RefTensor {
     [first * parts.length, ...rest],
     parts.flatMap((p) => [...p.data]),
   );
+}
+
+/** The rows of this rank. */
+function partOf({ shape, data }: RefTensor, { rank, size }: Collective): RefTensor {
+  const [rows, ...rest] = shape as [number, ...number[]];
+  const own = data.length / size;
+  return { shape: [rows / size, ...rest], data: data.slice(rank * own, (rank + 1) * own) };
 }
 
 /** The rows of all ranks, by rank. */

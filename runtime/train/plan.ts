@@ -11,6 +11,7 @@ import type { Recipe } from '../../compiler/model/types.ts';
 import { isFrozen } from '../../compiler/model/values/globs.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
+import type { Share } from '../../compiler/shards.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import { settingsFor } from './supported.ts';
 
@@ -34,9 +35,8 @@ export function chunkSize({ batch, chunk }: Pick<Recipe, 'batch' | 'chunk'>): nu
 
 interface PlanOptions {
   readonly observe?: CompileOptions['observe'];
-  readonly ranks?: number;
-  /** The one whose plan it is, where ranks divide what the optimizer keeps; otherwise they have the same. */
-  readonly rank?: number;
+  /** The rank whose plan it is, of several. */
+  readonly share?: Share;
 }
 
 interface TrainingPlan {
@@ -55,7 +55,7 @@ interface TrainingPlan {
 export function planTraining(
   recipe: Recipe,
   profile: DeviceProfile,
-  { observe, ranks = 1, rank = 0 }: PlanOptions = {},
+  { observe, share }: PlanOptions = {},
 ): TrainingPlan {
   const options = {
     model: recipe.model.name,
@@ -71,7 +71,6 @@ export function planTraining(
   const training = {
     ...settings,
     ...(recipe.gradClip === undefined ? {} : { clip: recipe.gradClip }),
-    ...(recipe.shard === undefined || ranks === 1 ? {} : { shard: { rank, ranks } }),
   };
   const whole = chunkSize(recipe);
   if (whole === undefined)
@@ -83,12 +82,13 @@ export function planTraining(
   const plan = planFitting(
     whole,
     (chunk) =>
-      compileChunked(graph, traceLoss({ ...recipe, batch: chunk }, ranks), {
+      compileChunked(graph, traceLoss({ ...recipe, batch: chunk }, share?.ranks), {
         ...options,
+        ...(share === undefined ? {} : { share }),
+        ...(recipe.shard === undefined ? {} : { shard: recipe.shard }),
         training,
         batch,
         chunk,
-        ranks,
       }),
     { noun: 'chunk', multiple: batch },
   );

@@ -98,7 +98,7 @@ export class DeviceTrainSession implements TrainSession {
         if (repeat > 1) this.#write(batch.inputs, random, chunk, { first, end });
         for (const part of parts) {
           session.run(part, chunk);
-          if (part.mean !== undefined) await this.#exchange.mean(part.mean, random.step);
+          if (part.exchanges !== undefined) await this.#exchange.among(name, part.exchanges, random.step);
           if (part.ready !== undefined && chunk === end - 1)
             await this.#exchange.ready(part.ready, random.step);
           if (part.parts !== undefined) await this.#exchange.hand(part.parts, random.step);

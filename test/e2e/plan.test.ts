@@ -52,12 +52,20 @@ describe('zooc plan', () => {
     expect(alone.stdout).toContain('efficiency 100.0 %');
   });
 
-  it('warns of a loss that takes much of every rank', async () => {
+  it('says which rows of the loss a rank computes, and warns where they are all of them', async () => {
     const free = ['--network', '1e6', '--latency', '0', '--tflops', '0.001'];
-    const { stderr } = await plan('--ranks', '128', '--set', 'batch=16384', ...free);
-    expect(stderr).toMatch(
+    const on = (objective: string) =>
+      plan('--ranks', '128', '--set', 'batch=16384', '--set', `objective=${objective}`, ...free);
+    const shared = await on('contrastive');
+    expect(shared.stderr).toBe('');
+    expect(shared.stdout).toMatch(/^loss .* 128 rows of 16,384 pairs$/m);
+    expect(shared.stdout).toMatch(/^loss .* results of rows$/m);
+    // Its gradient looks for the nearest of the wrong ones.
+    const whole = await on('triplet');
+    expect(whole.stderr).toMatch(
       /warning\[Z639\]: every rank computes the loss of all 16,384 pairs, \d\d\.\d % of/,
     );
+    expect(whole.stdout).toMatch(/^loss .* of all 16,384 pairs, on every rank$/m);
   });
 
   it('tells the step where gradients travel while others are computed, where there is more than a piece', async () => {

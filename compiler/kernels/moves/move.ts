@@ -18,7 +18,7 @@ import {
   repeatsLast,
   vectorizable,
 } from '../text/access.ts';
-import { gridOf, type Lower, type LowerContext } from '../text/kernel.ts';
+import { type ExchangeKind, gridOf, type Lower, type LowerContext } from '../text/kernel.ts';
 import { computeType } from '../text/memory.ts';
 import type { View } from '../text/view.ts';
 
@@ -31,8 +31,8 @@ interface Move {
   readonly output: View;
   /** Vectors only if this holds too. */
   readonly vector: boolean;
-  /** The output is exchanged for that of all ranks. */
-  readonly exchanged?: boolean;
+  /** How the output is exchanged for that of all ranks. */
+  readonly exchanged?: ExchangeKind;
   /** Statements that leave the element in `value`, over `index` (in units of the element type). */
   write(tools: MoveTools): string;
 }
@@ -99,7 +99,7 @@ function emitMove(ctx: LowerContext, node: Node, move: Move): void {
     origin: node.origin,
     flops: 0,
     bytes: bytesOf(output, ...move.sources.map((s) => s.view), ...(move.scalars ?? []).map((s) => s.view)),
-    ...(move.exchanged ? { exchanged: output } : {}),
+    ...(move.exchanged === undefined ? {} : { exchanged: { kind: move.exchanged, view: output } }),
   });
 }
 
@@ -261,14 +261,14 @@ const lowerFlip: Lower<'flip'> = (ctx, node) => {
 };
 
 /** A copy, for ranks to exchange. */
-const lowerRankMean: Lower<'rank_mean'> = (ctx, node) => {
+const lowerExchange: Lower<'rank_mean' | 'rank_gather'> = (ctx, node) => {
   const x = standing(ctx.view(node.inputs[0]));
   emitMove(ctx, node, {
-    name: 'rank_mean',
+    name: node.op,
     sources: [{ role: 'x', view: x }],
     output: ctx.result(node),
     vector: true,
-    exchanged: true,
+    exchanged: node.op === 'rank_mean' ? 'mean' : 'gather',
     write: ({ load }) => `  let value = ${load('x', x, 'index')};\n`,
   });
 };
@@ -378,7 +378,8 @@ export const moveLowerings = {
   pick: lowerPick,
   pick_grad: lowerPickGrad,
   flip: lowerFlip,
-  rank_mean: lowerRankMean,
+  rank_mean: lowerExchange,
+  rank_gather: lowerExchange,
   concat: lowerConcat,
   pad: lowerPad,
 } satisfies { [K in OpName]?: Lower<K> };

@@ -26,6 +26,12 @@ export interface KernelArg {
   readonly window?: { readonly start: number; readonly elements: number };
 }
 
+/**
+ * What ranks make of a value: its `mean` over all of them, element by element; or, of equal parts of its first axis,
+ * each from the rank whose number it has (`gather`).
+ */
+export type ExchangeKind = 'mean' | 'gather';
+
 /** Families with a choice of schedules. `contract` are all products: matrix products and convolutions. */
 export type ScheduleFamily = 'contract' | 'attention' | 'rows';
 
@@ -50,8 +56,8 @@ export interface Kernel {
   readonly bytes: number;
   /** Where the family has a choice. */
   readonly schedule?: ScheduleChoice;
-  /** What ranks exchange behind it, dense f32. */
-  readonly exchanged?: View;
+  /** What ranks exchange behind it: dense, 4 bytes an element. */
+  readonly exchanged?: { readonly kind: ExchangeKind; readonly view: View };
 }
 
 /**

@@ -8,6 +8,7 @@ import type { Recipe } from '../../../compiler/model/types.ts';
 import type { Plan } from '../../../compiler/plan/types.ts';
 import type { Collective } from '../../dist/collective.ts';
 import { DeviceExchange } from '../../dist/exchange.ts';
+import { shareOf } from '../../dist/share.ts';
 import { chunkByChunk, type StepComputation, wholeBatch } from '../../reference/computation.ts';
 import { ReferenceTrainSession } from '../../reference/session.ts';
 import type { CompileFor } from '../../tune/contest.ts';
@@ -45,7 +46,8 @@ function referenceStep(
   const trained = recipe.model.weights.filter((w) => settings.trainable.includes(w.name));
   const chunk = chunkSize(recipe);
   if (chunk === undefined) return wholeBatch(graph, trained);
-  const cut = cutAtGather(graph, traceLoss({ ...recipe, batch: chunk }), settings);
+  const share = shareOf(group);
+  const cut = cutAtGather(graph, traceLoss({ ...recipe, batch: chunk }), { ...settings, ...share });
   return chunkByChunk(cut, { batch: recipe.batch, chunk }, trained, group);
 }
 
@@ -63,11 +65,11 @@ export async function openSession(
     };
   }
   const { device } = executor;
-  const compile: CompileFor = (profile) =>
-    planTraining(recipe, profile, { ranks: group.size, rank: group.rank }).plan;
+  const compile: CompileFor = (profile) => planTraining(recipe, profile, shareOf(group)).plan;
   teller.doing('planning the training step');
   await executor.tune?.(compile);
   const plan = compile(device.profile);
+  if (plan.share?.loss === 'whole') teller.note('every rank computes the loss of all pairs');
   const { weights, gradients, optimizer, workspace, features, io, total } = plan.memory;
   const parts = {
     weights,

@@ -7,6 +7,7 @@ import { compileChunked } from '../../../compiler/compile-chunked.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
 import type { Plan, VerifiedPlan } from '../../../compiler/plan/types.ts';
 import { verifyPlan } from '../../../compiler/plan/verify.ts';
+import type { Share } from '../../../compiler/shards.ts';
 import { dividedAmong } from '../../../runtime/dist/share.ts';
 import { traceLoss } from '../../../runtime/train/plan.ts';
 import { scheduleOf } from '../../../runtime/train/schedule.ts';
@@ -24,14 +25,10 @@ interface Overlap {
   readonly sharded?: boolean;
 }
 
-/** @param early false: as one rank has it, so that gradients are added up at the end */
-function planFor(
-  on: Runner,
-  recipe: Recipe,
-  ranks: number,
-  { early, sharded = false }: Overlap,
-  rank = 0,
-): VerifiedPlan {
+const first: Share = { rank: 0, ranks: 2 };
+
+function planFor(on: Runner, recipe: Recipe, share: Share, sharded = false): VerifiedPlan {
+  const { ranks } = share;
   const own = dividedAmong(recipe, { size: ranks });
   const graph = traceLoss(own);
   const { settings } = settingsFor(own, graph);
@@ -45,18 +42,26 @@ function planFor(
     precision: recipe.precision.kind,
     batch,
     chunk,
-    training: {
-      ...settings,
-      ...(gradClip && { clip: gradClip }),
-      ...(sharded && { shard: { rank, ranks, bucket } }),
-    },
-    ...(early ? { ranks, bucket } : {}),
+    training: { ...settings, ...(gradClip && { clip: gradClip }) },
+    share,
+    bucket,
+    ...(sharded && { shard: 'optimizer' }),
   });
 }
 
+/** The same steps, with all gradients added up behind them. */
+function late({ sections, ...plan }: VerifiedPlan, on: Runner): VerifiedPlan {
+  const uncut = sections!.map(({ ready: _, ...section }) => section);
+  return verifyPlan({ ...plan, sections: uncut }, on.profile);
+}
+
 /** Losses, norms and weights behind two steps. */
-async function train(on: Runner, recipe: Recipe, ranks: number, overlap: Overlap) {
-  const session = await ranksOn(on, (rank) => planFor(on, recipe, ranks, overlap, rank), ranks);
+async function train(on: Runner, recipe: Recipe, ranks: number, { early, sharded }: Overlap) {
+  const planOf = (share: Share) => {
+    const plan = planFor(on, recipe, share, sharded);
+    return early ? plan : late(plan, on);
+  };
+  const session = await ranksOn(on, planOf, ranks);
   const names = writeStart(recipe, session);
   const { settings } = settingsFor(recipe, traceLoss(recipe));
   const results = [];
@@ -98,7 +103,7 @@ describe('gradients that are added up early', () => {
   });
 
   it.each(runs)('are complete behind the last step that touches them, and not before: %s', (run) => {
-    const { sections, steps, buffers } = planFor(softwareText, stepRecipe(run), 2, { early: true });
+    const { sections, steps, buffers } = planFor(softwareText, stepRecipe(run), first);
     const { id, bytes } = buffers.find((b) => b.role === 'gradients')!;
     const backward = sections!.filter(({ name }) => name === 'backward');
     const pieces = backward.flatMap(({ ready = [], end }) => ready.map((piece) => ({ ...piece, end })));
@@ -117,7 +122,7 @@ describe('gradients that are added up early', () => {
   });
 
   it('are refused by the verifier where they are not complete, twice there or missing', () => {
-    const plan = planFor(softwareText, stepRecipe('coca'), 2, { early: true });
+    const plan = planFor(softwareText, stepRecipe('coca'), first);
     const { profile } = softwareText;
     const changed = (change: (sections: NonNullable<Plan['sections']>) => Plan['sections']): Plan => ({
       ...plan,

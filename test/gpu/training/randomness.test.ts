@@ -7,6 +7,7 @@
 import { describe, expect, it } from 'vitest';
 import { compileGraph, type Precision } from '../../../compiler/compile.ts';
 import { compileChunked } from '../../../compiler/compile-chunked.ts';
+import type { Share } from '../../../compiler/shards.ts';
 import { wholeBatch } from '../../../runtime/reference/computation.ts';
 import { ReferenceTrainSession } from '../../../runtime/reference/session.ts';
 import { DeviceTrainSession } from '../../../runtime/train/session.ts';
@@ -51,11 +52,11 @@ async function open(on: Runner, { chunk, ranks, ...way }: Way): Promise<TrainSes
     ...way,
   } as const;
   const whole = traceTraining(model, batch);
-  const plan =
-    chunk === batch
-      ? compileGraph(whole, options)
-      : compileChunked(whole, traceTraining(model, chunk), { ...options, chunk });
-  return ranks === undefined ? new DeviceTrainSession(await on.open(plan)) : ranksOn(on, plan, ranks);
+  const inChunks = (more: { share?: Share } = {}) =>
+    compileChunked(whole, traceTraining(model, chunk), { ...options, chunk, ...more });
+  if (ranks !== undefined) return ranksOn(on, (share) => inChunks({ share }), ranks);
+  const plan = chunk === batch ? compileGraph(whole, options) : inChunks();
+  return new DeviceTrainSession(await on.open(plan));
 }
 
 /** The model's weights, and whatever else a session keeps as zeros. */

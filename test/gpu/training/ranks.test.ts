@@ -16,8 +16,8 @@ import { discreteText, type Runner, softwareText } from '../../support/wgsl/text
 const tolerances = { loss: 1e-6, moved: 1e-4, movedInProjBias: 1e-2 };
 
 function open(on: Runner, recipe: Recipe, ranks: number): Promise<TrainSession> {
-  const { plan } = planTraining(dividedAmong(recipe, { size: ranks }), on.profile);
-  return ranksOn(on, plan, ranks);
+  const divided = dividedAmong(recipe, { size: ranks });
+  return ranksOn(on, (share) => planTraining(divided, on.profile, { share }).plan, ranks);
 }
 
 describe('ranks', () => {

@@ -6,6 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { compileChunked } from '../../../compiler/compile-chunked.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
 import type { VerifiedPlan } from '../../../compiler/plan/types.ts';
+import { verifyPlan } from '../../../compiler/plan/verify.ts';
+import type { Share } from '../../../compiler/shards.ts';
 import { dividedAmong } from '../../../runtime/dist/share.ts';
 import { planTraining, traceLoss } from '../../../runtime/train/plan.ts';
 import { scheduleOf } from '../../../runtime/train/schedule.ts';
@@ -33,17 +35,13 @@ function restore(session: TrainSession, state: State): void {
 }
 
 /** @param bucket bytes of a turn, where it is not the usual one */
-function planFor(on: Runner, recipe: Recipe, ranks: number, bucket?: number): (rank: number) => VerifiedPlan {
+function planFor(on: Runner, recipe: Recipe, ranks: number, bucket?: number): (share: Share) => VerifiedPlan {
   const own = dividedAmong(recipe, { size: ranks });
-  if (recipe.shard === undefined) {
-    const { plan } = planTraining(own, on.profile, { ranks });
-    return () => plan;
-  }
-  if (bucket === undefined) return (rank) => planTraining(own, on.profile, { ranks, rank }).plan;
+  if (bucket === undefined) return (share) => planTraining(own, on.profile, { share }).plan;
   const graph = traceLoss(own);
   const { settings } = settingsFor(own, graph);
   const { gradClip, batch, chunk } = own;
-  return (rank) =>
+  return (share) =>
     compileChunked(graph, traceLoss({ ...own, batch: chunk! }), {
       model: recipe.model.name,
       entry: 'loss',
@@ -51,7 +49,10 @@ function planFor(on: Runner, recipe: Recipe, ranks: number, bucket?: number): (r
       profile: on.profile,
       batch,
       chunk: chunk!,
-      training: { ...settings, ...(gradClip && { clip: gradClip }), shard: { rank, ranks, bucket } },
+      training: { ...settings, ...(gradClip && { clip: gradClip }) },
+      share,
+      shard: 'optimizer',
+      bucket,
     });
 }
 
@@ -150,7 +151,7 @@ describe('ranks that divide what the optimizer keeps', () => {
 
   it('have them where some ranks have nothing to update', async () => {
     const bag = { ...stepRecipe('bag_of_words'), ema: 0.5 };
-    const plan = planFor(softwareText, sharded(bag), 4)(3);
+    const plan = planFor(softwareText, sharded(bag), 4)({ rank: 3, ranks: 4 });
     expect(
       plan.sections!.filter(({ name }) => name === 'update').map(({ first, end }) => end - first),
     ).toEqual([0, 1]);
@@ -217,16 +218,23 @@ describe('ranks that divide what the optimizer keeps', () => {
 
   it('keep a part of it each', () => {
     for (const ranks of [2, 4]) {
-      const { memory } = planFor(softwareText, coca, ranks)(0);
+      const { memory } = planFor(softwareText, coca, ranks)({ rank: 0, ranks });
       const own = Array.from(
         { length: ranks },
-        (_, rank) => planFor(softwareText, sharded(coca), ranks)(rank).memory,
+        (_, rank) => planFor(softwareText, sharded(coca), ranks)({ rank, ranks }).memory,
       );
       // Together all of it; what a rank has more than its share is less than a block of the norm for each of the three.
       expect(own.reduce((sum, m) => sum + m.optimizer, 0)).toBe(memory.optimizer);
       for (const { optimizer } of own) expect(optimizer).toBeLessThan(memory.optimizer / ranks + 3 * 1024);
       for (const m of own) expect(m.gradients).toBe(memory.gradients);
     }
+  });
+
+  it('are refused by the verifier where there are none', () => {
+    const plan = planFor(softwareText, sharded(coca), 2)({ rank: 1, ranks: 2 });
+    const { share: _, ...without } = plan;
+    expect(() => verifyPlan(without, softwareText.profile)).toThrow('divided among no ranks');
+    expect(() => verifyPlan(plan, softwareText.profile)).not.toThrow();
   });
 
   it('do not let what was not collected be read', async () => {

@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { compileChunked } from '../../../compiler/compile-chunked.ts';
+import type { Share } from '../../../compiler/shards.ts';
 import { wholeBatch } from '../../../runtime/reference/computation.ts';
 import { ReferenceTrainSession } from '../../../runtime/reference/session.ts';
 import type { TrainSession } from '../../../runtime/train/types.ts';
@@ -54,19 +55,20 @@ async function train(session: TrainSession) {
 async function onRanks(ranks: number, sync: boolean) {
   const chunk = batch / ranks;
   const own = traceTraining(model, chunk, 'contrastive', sync ? ranks : 1);
-  const plan = compileChunked(traceTraining(model, batch), own, {
-    model: model.name,
-    entry: 'loss',
-    mode: 'train',
-    profile: softwareText.profile,
-    batch,
-    chunk,
-    training,
-    // Gradients are added up between the exchanges of statistics.
-    ranks,
-    bucket: 4096,
-  });
-  const session = await ranksOn(softwareText, plan, ranks, { buffers: sync });
+  const planOf = (share: Share) =>
+    compileChunked(traceTraining(model, batch), own, {
+      model: model.name,
+      entry: 'loss',
+      mode: 'train',
+      profile: softwareText.profile,
+      batch,
+      chunk,
+      training,
+      share,
+      // Gradients are added up between the exchanges of statistics.
+      bucket: 4096,
+    });
+  const session = await ranksOn(softwareText, planOf, ranks, { buffers: sync });
   return train(session);
 }
 

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { compileGraph } from '../../../compiler/compile.ts';
 import { createBuilder } from '../../../compiler/graph/create-builder.ts';
 import type { Recipe } from '../../../compiler/model/types.ts';
+import type { Share } from '../../../compiler/shards.ts';
 import type { Collective } from '../../../runtime/dist/collective.ts';
 import { loopback } from '../../../runtime/dist/loopback.ts';
 import { openReduction } from '../../../runtime/dist/reduction.ts';
@@ -134,11 +135,17 @@ describe.each(devices)('a reduction in halves, %s', (_, on) => {
   );
 });
 
+/** A session of two ranks whose gradients cross in halves. */
+function inHalves(recipe: Recipe) {
+  const divided = dividedAmong(recipe, { size: 2 });
+  const planOf = (share: Share) => planTraining(divided, softwareText.profile, { share }).plan;
+  return ranksOn(softwareText, planOf, 2, { wire: 'f16' });
+}
+
 describe('training in halves', () => {
   it.each(stepRuns)('%s: the losses and weights of PyTorch, as far as halves go', async (name) => {
     const recipe = stepRecipe(name);
-    const { plan } = planTraining(dividedAmong(recipe, { size: 2 }), softwareText.profile);
-    const session = await ranksOn(softwareText, plan, 2, { wire: 'f16' });
+    const session = await inHalves(recipe);
     // A gradient is rounded twice, by 2^-11 each time, and so far AdamW's moves are off; losses, by their square.
     await checkSteps(recipe, settingsFor(recipe, traceLoss(recipe)).settings, session, {
       loss: 1e-5,
@@ -153,9 +160,8 @@ describe('training in halves', () => {
     [2 ** 120, true],
   ])('with a loss scale of %d overflows: %s, on all ranks', async (lossScale, overflow) => {
     const recipe: Recipe = { ...stepRecipe('sigmoid_loss'), precision: { kind: 'mixed', lossScale } };
-    const { plan } = planTraining(dividedAmong(recipe, { size: 2 }), softwareText.profile);
     // Whose results and states are those of both.
-    const session = await ranksOn(softwareText, plan, 2, { wire: 'f16' });
+    const session = await inHalves(recipe);
     const names = writeStart(recipe, session);
     const stateOf = () => Promise.all(names.map((name) => session.readState(name)));
     const before = await stateOf();

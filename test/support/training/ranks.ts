@@ -1,6 +1,8 @@
 /** Several ranks of this process as one session: each is fed its rows, and all must report and hold the same bits. */
 import { expect } from 'vitest';
 import type { VerifiedPlan } from '../../../compiler/plan/types.ts';
+import type { Share } from '../../../compiler/shards.ts';
+import type { Collective } from '../../../runtime/dist/collective.ts';
 import { DeviceExchange } from '../../../runtime/dist/exchange.ts';
 import { loopback } from '../../../runtime/dist/loopback.ts';
 import type { Wire } from '../../../runtime/dist/reduction.ts';
@@ -13,13 +15,16 @@ function shared({ exchangeMs: _, ...result }: StepResult): Omit<StepResult, 'exc
   return result;
 }
 
-/**
- * @param buffers false: each rank moves its own, and rank 0's are read
- * @param divided what rank 0 alone has, behind a `collect`
- */
+interface OneOptions {
+  /** False: each rank moves its own, and rank 0's are read. */
+  readonly buffers?: boolean;
+  /** What rank 0 alone has, behind a `collect`. */
+  readonly divided?: ReadonlySet<string>;
+}
+
 function asOne(
   members: readonly TrainSession[],
-  { buffers = true, divided = new Set<string>() } = {},
+  { buffers = true, divided = new Set() }: OneOptions = {},
 ): TrainSession {
   const [first] = members as [TrainSession];
   return {
@@ -59,18 +64,30 @@ function asOne(
   };
 }
 
-/** A session of `size` ranks that each run a plan in chunks. @param plan for all, or for each */
+/** A session of `size` ranks that each run their plan in chunks. */
 export async function ranksOn(
   on: Runner,
-  plan: VerifiedPlan | ((rank: number) => VerifiedPlan),
+  planOf: (share: Share) => VerifiedPlan,
   size: number,
   { wire, ...options }: { readonly buffers?: boolean; readonly wire?: Wire } = {},
 ): Promise<TrainSession> {
-  const planOf = typeof plan === 'function' ? plan : () => plan;
-  const divided = new Set(planOf(0).shard?.kept.map(({ name }) => name));
-  const members = loopback(size).map(async (group) => {
-    const session = await on.open(planOf(group.rank));
-    return new DeviceTrainSession(session, await DeviceExchange.open(group, on, session, wire));
-  });
-  return asOne(await Promise.all(members), { ...options, divided });
+  const plans = Array.from({ length: size }, (_, rank) => planOf({ rank, ranks: size }));
+  const divided = new Set(plans[0]!.shard?.kept.map(({ name }) => name));
+  return among(
+    size,
+    async (group) => {
+      const session = await on.open(plans[group.rank]!);
+      return new DeviceTrainSession(session, await DeviceExchange.open(group, on, session, wire));
+    },
+    { ...options, divided },
+  );
+}
+
+/** A session of `size` ranks, whatever each of them is. */
+export async function among(
+  size: number,
+  open: (group: Collective) => Promise<TrainSession>,
+  options?: OneOptions,
+): Promise<TrainSession> {
+  return asOne(await Promise.all(loopback(size).map(open)), options);
 }

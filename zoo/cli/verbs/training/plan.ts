@@ -11,7 +11,7 @@ import {
   type Traffic,
   usualAssumptions,
 } from '../../../../runtime/dist/cost.ts';
-import { dividedAmong } from '../../../../runtime/dist/share.ts';
+import { dividedAmong, shareOf } from '../../../../runtime/dist/share.ts';
 import { planTraining } from '../../../../runtime/train/plan.ts';
 import { checkSupported } from '../../../../runtime/train/supported.ts';
 import { loadRecipe, parseCount } from '../../models.ts';
@@ -58,12 +58,18 @@ const time = (seconds: number) =>
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
 
-function workTable({ work, batch }: StepCost): string {
-  const rows = Object.entries(work).map(([name, { flops, seconds }]) => [
+/** Which part of the loss a rank computes. */
+function lossRemark({ ranks, loss, batch, pairs }: StepCost): string {
+  if (ranks > 1 && loss === 'rows') return `${count(pairs)} rows of ${count(batch)} pairs`;
+  return `of all ${count(batch)} pairs${ranks > 1 ? ', on every rank' : ''}`;
+}
+
+function workTable(cost: StepCost): string {
+  const rows = Object.entries(cost.work).map(([name, { flops, seconds }]) => [
     name,
     gigaflop(flops),
     time(seconds),
-    name === 'loss' ? `of all ${count(batch)} pairs, on every rank` : '',
+    name === 'loss' ? lossRemark(cost) : '',
   ]);
   return table([['computing', 'FLOPs', 'time', ''], ...rows], [1, 2]);
 }
@@ -74,6 +80,7 @@ function trafficTable({ traffic, features }: StepCost, wire: Recipe['wire']): st
     ...(wire === 'f16' ? { gradients: 'in halves' } : {}),
     weights: 'in f32, of the rank that updates them',
     statistics: 'batch norm of all ranks',
+    loss: 'results of rows',
     agreement: 'whether to stop',
   };
   const row = ([name, { network, staged, messages, seconds }]: [string, Traffic]) => [
@@ -99,12 +106,14 @@ export async function plan(reference: string, options: PlanOptions): Promise<voi
   const assumed = assumptionsOf(options);
   const recipe = dividedAmong(loadRecipe(reference, options.set), { size: ranks });
   checkSupported(recipe, false, ranks);
-  const { plan } = planTraining(recipe, profiles[options.profile], { ranks });
-  const cost = costOfStep(plan, ranks, assumed, recipe.wire);
-  if (ranks > 1 && cost.lossShare > mostLoss) {
+  const profile = profiles[options.profile];
+  const { plan } = planTraining(recipe, profile, shareOf({ rank: 0, size: ranks }));
+  const alone = plan.share === undefined ? plan : planTraining(recipe, profile).plan;
+  const cost = costOfStep(plan, ranks, assumed, recipe.wire, alone);
+  if (ranks > 1 && cost.loss === 'whole' && cost.lossShare > mostLoss) {
     const message = `every rank computes the loss of all ${count(cost.batch)} pairs, ${percent(cost.lossShare)} of its step`;
     const help =
-      'fewer ranks, or a smaller batch: its work grows with the square of the batch, and does not shrink with ranks';
+      'fewer ranks, or a smaller batch: the objective cannot be shared by rows, so its work does not shrink with ranks';
     note(renderDiagnostics([{ code: 'Z639', severity: 'warning', message, help }]));
   }
   if (options.json === true) {
