@@ -9,6 +9,7 @@ import { linesOf } from '../../../runtime/data/files/text-lines.ts';
 import { pathIn } from '../../../runtime/data/sources/columns/path.ts';
 import type { SourceContext } from '../../../runtime/data/sources/source-context.ts';
 import { readText } from '../../run/text-lists.ts';
+import { parseAs } from '../json.ts';
 import { type ClassName, type Prompts, readPrompts, usualPrompts } from '../prompts.ts';
 import type { SuiteEntry } from '../suite.ts';
 import { openImageFolder } from './image-folder.ts';
@@ -69,11 +70,7 @@ const className = z.union([z.string(), z.array(z.string()).min(1)]);
 function readClasses(path: string): ClassName[] {
   const text = readText(path);
   if (!/\.json$/i.test(path)) return linesOf(text).filter((line) => line !== '');
-  try {
-    return z.array(className).min(1).parse(JSON.parse(text));
-  } catch {
-    return fail('Z702', `${path}: expected a JSON array of names, or of lists of names`);
-  }
+  return parseAs(text, path, z.array(className).min(1), 'a list of names, or of lists of names');
 }
 
 function classesOf({ classes, folder }: SuiteEntry): readonly ClassName[] | undefined {
