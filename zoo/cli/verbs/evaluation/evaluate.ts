@@ -13,7 +13,7 @@ import { logitsOf } from '../../../run/encoder.ts';
 import { onRanks } from '../../../run/ranks.ts';
 import { closing } from '../../closing.ts';
 import { report } from '../../failure.ts';
-import { parseCount, parsePositive, pictureLimits } from '../../models.ts';
+import { parseCount, parsePart, parsePositive, pictureLimits } from '../../models.ts';
 import { note, writeText } from '../../output.ts';
 import { loadModelWithWeights } from '../../packages.ts';
 import { type FeatureOptions, fromFiles, knnOptions } from './from-features.ts';
@@ -53,14 +53,6 @@ async function evaluateFiles(options: EvaluateOptions): Promise<void> {
   });
   const dataset = basename(options.test!, '.safetensors');
   await finish(options.out, [{ dataset, task: taskNames[task], ...measured }]);
-}
-
-/** `--part 2/3` is the second of three. */
-function parsePart(text: string): { k: number; of: number } {
-  const [, k, of] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
-  if (k === undefined || Number(k) < 1 || Number(k) > Number(of))
-    fail('Z703', `--part ${text}: expected k/n with k from 1 to n`, '--part 1/3');
-  return { k: Number(k) - 1, of: Number(of) };
 }
 
 async function evaluateModel(
