@@ -140,8 +140,14 @@ function subject({ dataset, task }: Evaluation): string {
   return task === undefined ? dataset : `${dataset} · ${task}`;
 }
 
-/** A row for each data set, a column for each metric. */
+/** A table for each task, whose metrics are others. */
 function resultsOfOne(evaluations: readonly Evaluation[]): Html {
+  const tasks = [...new Set(evaluations.map(({ task }) => task))];
+  return html`${tasks.map((task) => resultsOfTask(evaluations.filter((e) => e.task === task)))}`;
+}
+
+/** A row for each data set, a column for each metric. */
+function resultsOfTask(evaluations: readonly Evaluation[]): Html {
   const metrics = [...new Set(evaluations.flatMap((e) => Object.keys(e.metrics)))];
   const shown = (e: Evaluation, name: string) => {
     const value = e.metrics[name];
@@ -174,7 +180,7 @@ function resultsOfSeveral(runs: readonly RunReport[]): Html {
 
 function evaluationPart(runs: readonly RunReport[]): Html {
   if (runs.every((run) => run.evaluations.length === 0))
-    return html`<p>None of these folders holds results. <code>zooc evaluate … --out RUN/NAME.json</code> writes them where a report finds them, with pictures that were told wrong.</p>`;
+    return html`<p>None of these folders holds results. <code>zooc evaluate … --out RUN/NAME.json</code> writes them where a report finds them.</p>`;
   return runs.length === 1 ? resultsOfOne(runs[0]!.evaluations) : resultsOfSeveral(runs);
 }
 
@@ -196,7 +202,7 @@ function wrongParts(runs: readonly RunReport[]): Html[] {
   );
   if (parts.length > 0) return parts;
   return [
-    html`<p>No evaluation has left pictures that were told wrong. Results beside the run (<code>NAME.json</code>) may hold them: under <code>wrong</code>, as inlined pictures with their truth and what was found best.</p>`,
+    html`<p>No evaluation has left pictures that were told wrong here. <code>zooc evaluate</code> shows them in a page of its own, <code>NAME.html</code> beside its <code>NAME.json</code>; results from elsewhere may hold them: under <code>wrong</code>, as inlined pictures with their truth and what was found best.</p>`,
   ];
 }
 

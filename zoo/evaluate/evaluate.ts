@@ -11,6 +11,7 @@ import type { Executor } from '../run/devices.ts';
 import { type Encoder, openEncoder, pictureTower } from '../run/encoder.ts';
 import { digestWeights } from '../weights/adapter-file.ts';
 import type { WeightSource } from '../weights/source.ts';
+import type { Matrix } from './data/feature-files.ts';
 import { openData, testSplit, trainSplit } from './data/open.ts';
 import type { OpenedData } from './data/types.ts';
 import { PictureEncoder } from './encode/pictures.ts';
@@ -65,6 +66,7 @@ class Evaluation {
   #texts: Promise<Encoder> | undefined;
   /** By what they are made of: pictures of several tasks are encoded once. */
   readonly #features = new Map<string, Promise<SetFeatures | undefined>>();
+  readonly #classes = new Map<string, Promise<Matrix>>();
 
   constructor(options: EvaluationOptions, weights: string) {
     this.#options = options;
@@ -120,6 +122,7 @@ class Evaluation {
         encoder: () => this.#textEncoder(),
         identity: this.#textIdentity(),
         cache,
+        classes: this.#classes,
       },
       device: async () => (executor.kind === 'device' ? executor.device : undefined),
       keep,

@@ -20,6 +20,8 @@ export interface TextOptions {
   /** Of the model, its weights and where it is computed. */
   readonly identity: string;
   readonly cache: string | undefined;
+  /** Of classes, by their prompts: data sets of one evaluation share them. */
+  readonly classes: Map<string, Promise<Matrix>>;
 }
 
 const tensorName = 'features';
@@ -51,11 +53,16 @@ async function cached(
 
 /** One feature for each class, of length 1. @param prompts of each class */
 export function classMatrix(prompts: readonly (readonly string[])[], options: TextOptions): Promise<Matrix> {
-  return cached({ prompts }, options, async () => {
-    const { embed, encodeTexts } = await options.encoder();
-    const data = await classFeatures(encodeTexts, prompts, embed);
-    return { data, rows: prompts.length, width: embed };
-  });
+  const key = digestOf(prompts);
+  const made =
+    options.classes.get(key) ??
+    cached({ prompts }, options, async () => {
+      const { embed, encodeTexts } = await options.encoder();
+      const data = await classFeatures(encodeTexts, prompts, embed);
+      return { data, rows: prompts.length, width: embed };
+    });
+  options.classes.set(key, made);
+  return made;
 }
 
 /** One feature for each text, of length 1. */

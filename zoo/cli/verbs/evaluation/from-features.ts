@@ -29,6 +29,12 @@ export interface FeatureOptions {
   readonly C?: string;
   readonly k: string;
   readonly temperature?: string;
+  readonly quiet?: boolean;
+}
+
+/** Where remarks go, warnings aside. */
+export function remarks({ quiet }: Pick<FeatureOptions, 'quiet'>): (text: string) => void {
+  return quiet === true ? () => {} : note;
 }
 
 type Measured = Pick<Result, 'metrics' | 'n' | 'ci95'>;
@@ -117,7 +123,7 @@ export const fromFiles: Readonly<Record<Task, FromFiles>> = {
       {
         ...(options.C === undefined ? {} : { C: parsePositive('--C', options.C) }),
         open: (data, classes) => openProbeData(data, classes, device),
-        notify: note,
+        notify: remarks(options),
       },
     );
   },
