@@ -17,6 +17,7 @@ import type { OpenedData } from './data/types.ts';
 import { PictureEncoder } from './encode/pictures.ts';
 import { encodeSet, type Part, type SetFeatures } from './encode/pieces.ts';
 import { digestOf, entryIdentity } from './identity.ts';
+import type { FittedProbe } from './probe.ts';
 import { type Prompts, promptsOf } from './prompts.ts';
 import { type Result, type Task, taskNames } from './results.ts';
 import { type Baselines, withRobustness } from './robustness.ts';
@@ -67,6 +68,7 @@ class Evaluation {
   /** By what they are made of: pictures of several tasks are encoded once. */
   readonly #features = new Map<string, Promise<SetFeatures | undefined>>();
   readonly #classes = new Map<string, Promise<Matrix>>();
+  readonly #probes = new Map<string, Promise<FittedProbe>>();
 
   constructor(options: EvaluationOptions, weights: string) {
     this.#options = options;
@@ -127,6 +129,7 @@ class Evaluation {
       device: async () => (executor.kind === 'device' ? executor.device : undefined),
       keep,
       knn,
+      probes: this.#probes,
       ...(C === undefined ? {} : { C }),
       notify,
       ...(train === undefined ? {} : { train }),

@@ -160,6 +160,25 @@ describe('data sets', () => {
       expect(page).toContain(part);
   });
 
+  it('share a probe of the same training rows, and not of others', async () => {
+    const probe = { data: 'folder', task: 'probe' };
+    const sets = [
+      { ...probe, name: 'test' },
+      { ...probe, name: 'train', split: 'train' },
+      { ...probe, name: 'two', subset: ['red', 'blue'] },
+    ];
+    workspace.write('probes.json', JSON.stringify(sets));
+    const { stderr } = await workspace.succeed([
+      ...base,
+      ...['probes.json', '--C', '1', '--out', 'probes-out.json'],
+    ]);
+    expect(stderr.match(/probe C = 1\.00/g)).toHaveLength(2);
+    const [test, train, two] = results('probes-out.json').map(({ metrics }) => metrics);
+    expect(train!.objective).toBe(test!.objective);
+    expect(train!.lp_acc1).toBe(train!.train_accuracy);
+    expect(two!.objective).not.toBe(test!.objective);
+  });
+
   it('are limited to pictures spread over all classes', async () => {
     const [found] = await evaluate('limited.json', 'shards', '--limit', '12', '--task', 'zeroshot');
     expect(found!.n).toBe(12);
