@@ -10,7 +10,7 @@ import { pathIn } from '../../../runtime/data/sources/columns/path.ts';
 import type { SourceContext } from '../../../runtime/data/sources/source-context.ts';
 import { readText } from '../../run/text-lists.ts';
 import { parseAs } from '../json.ts';
-import { type ClassName, type Prompts, readPrompts, usualPrompts } from '../prompts.ts';
+import { type ClassName, nameOfClass, type Prompts, readPrompts, usualPrompts } from '../prompts.ts';
 import type { SuiteEntry } from '../suite.ts';
 import { openImageFolder } from './image-folder.ts';
 import { limited, subsetOf } from './narrow.ts';
@@ -85,6 +85,29 @@ function promptsOfEntry({ templates, folder }: SuiteEntry): Prompts | undefined 
     : { byClass: templates };
 }
 
+/**
+ * Labels that are names mean the classes of these names, in whatever order they are given; where the names are
+ * others, as many, they are new ones in the order of the old.
+ * @throws DiagnosticError Z460
+ */
+function labelledByName(found: Found, classes: readonly ClassName[] | undefined): Found {
+  const { truth, pictures, classes: own, named } = found;
+  if (classes === undefined || own === undefined || named !== true || truth.kind !== 'classification')
+    return found;
+  const places = new Map(classes.flatMap((names, place) => [names].flat().map((name) => [name, place])));
+  const missing = own.find((name) => !places.has(nameOfClass(name)));
+  if (missing === undefined) {
+    const place = own.map((name) => places.get(nameOfClass(name))!);
+    return { ...found, truth: { ...truth, labels: truth.labels.map((label) => place[label]!) } };
+  }
+  if (own.length !== classes.length)
+    fail(
+      'Z460',
+      `${pictures.name} has ${own.length} classes, and there are names of ${classes.length}, of which ${JSON.stringify(missing)} is none`,
+    );
+  return found;
+}
+
 /** @throws DiagnosticError Z460 where a label has no name */
 function checkClasses({ truth, pictures }: EvaluationSet, classes: readonly ClassName[] | undefined): void {
   if (classes === undefined || truth.kind === 'retrieval') return;
@@ -106,10 +129,12 @@ export async function openData(
     failSystem('Z460', `cannot read ${entry.data}`, error),
   );
   if (found.pictures.count === 0) fail('Z460', `${found.pictures.name} has no picture`);
-  const classes = classesOf(entry) ?? found.classes;
-  checkClasses(found, classes);
+  const given = classesOf(entry);
+  const labelled = labelledByName(found, given);
+  const classes = given ?? found.classes;
+  checkClasses(labelled, classes);
   const whole: OpenedData = {
-    ...found,
+    ...labelled,
     classes,
     prompts: promptsOfEntry(entry) ?? prompts ?? found.prompts ?? usualPrompts,
   };
