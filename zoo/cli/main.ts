@@ -13,6 +13,7 @@ import { fail } from '../../grammar/diagnostics.ts';
 import { listenForStop } from '../../runtime/train/node/signals.ts';
 import { version } from '../version.ts';
 import { report } from './failure.ts';
+import { access } from './fetched.ts';
 import {
   baseOption,
   deviceOption,
@@ -23,6 +24,7 @@ import {
   maxPixelsOption,
   modelHelp,
   objectiveOption,
+  offlineOption,
   precisionOption,
   profileOption,
   setOption,
@@ -36,6 +38,11 @@ import { runProcess } from './process.ts';
 const program = new Command('zooc')
   .description('Declare CLIP-style encoders in .zoo files; compile, train and run them on WebGPU.')
   .version(version)
+  .addOption(offlineOption())
+  .configureHelp({ showGlobalOptions: true })
+  .hook('preAction', (command) => {
+    access.offline = command.opts().offline === true;
+  })
   .showHelpAfterError(false)
   .exitOverride()
   // Only help and version reach stdout through commander; its error texts are rendered by `failure.ts`.
@@ -393,6 +400,13 @@ program
   .addOption(setOption())
   .addOption(jsonOption())
   .action(async (index, options) => (await import('./verbs/embedding/search.ts')).search(index, options));
+
+program
+  .command('pull')
+  .description('fetch a model from a hub into the cache, verified; verbs then take it by this name')
+  .argument('<name>', 'hf:OWNER/REPO[@REVISION], openai:MODEL, or open_clip:ARCH/TAG')
+  .addOption(jsonOption())
+  .action(async (name, options) => (await import('./verbs/pull.ts')).pullVerb(name, options));
 
 program
   .command('tune')
