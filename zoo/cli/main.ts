@@ -408,6 +408,47 @@ program
   .addOption(jsonOption())
   .action(async (name, options) => (await import('./verbs/pull.ts')).pullVerb(name, options));
 
+const zoo = program
+  .command('zoo')
+  .description('add, list, show, remove, catalogue, pack: models under names of your own')
+  .action(() => fail('Z700', 'zoo needs what is to be done', 'zooc zoo add EXPORT, zooc zoo list, …'));
+zoo
+  .command('add')
+  .description('copy a package into the local zoo; verbs then take it by its name')
+  .argument('<export>', 'folder that export --format zoo wrote, or hf:OWNER/REPO')
+  .option('--name <name>', "the name (default: the model's)")
+  .option('--results <files...>', 'files that evaluate wrote, for lists and the catalogue')
+  .action(async (folder, options) => (await import('./verbs/zoo.ts')).add(folder, options));
+zoo
+  .command('list')
+  .description('the models of the local zoo')
+  .addOption(jsonOption())
+  .action(async (options) => (await import('./verbs/zoo.ts')).list(options));
+zoo
+  .command('show')
+  .description("a model's card and results")
+  .argument('<name>', 'its name')
+  .addOption(jsonOption())
+  .action(async (name, options) => (await import('./verbs/zoo.ts')).show(name, options));
+zoo
+  .command('remove')
+  .description('delete models of the local zoo')
+  .argument('<names...>', 'their names')
+  .action(async (names) => (await import('./verbs/zoo.ts')).remove(names));
+zoo
+  .command('catalogue')
+  .description('all models with cards and results as a page')
+  .requiredOption('--out <file>', 'page to write, HTML')
+  .action(async (options) => (await import('./verbs/zoo.ts')).catalogue(options));
+zoo
+  .command('pack')
+  .description('models with their weights as an npm package that programs import')
+  .argument('<names...>', 'models of the local zoo')
+  .requiredOption('--name <name>', 'name of the npm package')
+  .option('--package-version <version>', 'its version', '1.0.0')
+  .requiredOption('--out <dir>', 'folder to write')
+  .action(async (names, options) => (await import('./verbs/zoo.ts')).pack(names, options));
+
 program
   .command('tune')
   .description("measure the schedules of a model's kernels on the adapter; later plans use the best")

@@ -17,7 +17,7 @@ import type { Pulled } from '../hub/pull.ts';
 import { isOwnPackage } from '../weights/package.ts';
 import type { WeightSource } from '../weights/source.ts';
 import { openWeights } from '../weights/weights.ts';
-import { fetched, fetchedWeights } from './fetched.ts';
+import { fetched, fetchedWeights, localEntry } from './fetched.ts';
 import { fittingModels } from './fitting.ts';
 import { parseOverrides, unwrap } from './models.ts';
 import { note } from './output.ts';
@@ -55,7 +55,10 @@ interface Location {
  */
 export async function locateModel(reference: string): Promise<Location> {
   if (isHubName(reference)) return locatePulled(reference, await fetched(reference));
-  if (!isFolder(reference)) return { reference, host: nodeHost() };
+  if (!isFolder(reference)) {
+    const entry = bundledModels(nodeHost()).includes(reference) ? undefined : localEntry(reference);
+    return entry === undefined ? { reference, host: nodeHost() } : loadPackage(entry);
+  }
   if (isPackage(reference)) return loadPackage(reference);
   const path = join(reference, 'model.zoo');
   if (existsSync(path)) return { reference: path, host: nodeHost(), weights: reference };
