@@ -408,6 +408,16 @@ program
   .addOption(jsonOption())
   .action(async (name, options) => (await import('./verbs/pull.ts')).pullVerb(name, options));
 
+program
+  .command('push')
+  .description('send what export wrote to a repository of a hub, which is made where it is not there')
+  .argument('<dir>', 'folder that export wrote, or a model of the local zoo')
+  .argument('<name>', 'hf:OWNER/REPO, or hf:OWNER/REPO@BRANCH')
+  .option('--private', 'a repository that is made is private')
+  .option('--message <text>', 'of the commit', 'Upload with zooc')
+  .addOption(jsonOption())
+  .action(async (dir, name, options) => (await import('./verbs/push.ts')).pushVerb(dir, name, options));
+
 const zoo = program
   .command('zoo')
   .description('add, list, show, remove, catalogue, pack: models under names of your own')

@@ -9,7 +9,7 @@ import { weightFiles } from '../weights/formats/open-tensors.ts';
 import { manifestName, manifestSchema } from '../weights/package.ts';
 
 /** Beside weights: what they are compared with, their tokenizer, and what a person reads. */
-const companions = [
+export const companions = [
   'README.md',
   'config.json',
   'merges.txt',

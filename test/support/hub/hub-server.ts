@@ -165,6 +165,8 @@ export class HubServer {
     const path = request.url!.split('/').slice(1);
     if (request.method === 'PUT') {
       const content = await bodyOf(request);
+      const { status } = this.#faultOf('put');
+      if (status !== undefined) return void response.writeHead(status).end();
       this.#uploads.set(path.join('/'), content);
       return void response.writeHead(200, { etag: `"${sha256(content)}"` }).end();
     }

@@ -51,7 +51,13 @@ export async function list(options: { readonly json?: boolean }): Promise<void> 
   }
   const rows = entries.map((entry) => {
     const { name, manifest } = entry;
-    return [name, harmless(manifest.name), count(manifest.parameters), mebibytes(entryBytes(entry)), measured(entry)];
+    return [
+      name,
+      harmless(manifest.name),
+      count(manifest.parameters),
+      mebibytes(entryBytes(entry)),
+      measured(entry),
+    ];
   });
   print(table([['name', 'model', 'parameters', 'size', 'results'], ...rows], [2, 3]));
 }
