@@ -66,12 +66,19 @@ export async function locateModel(reference: string): Promise<Location> {
 }
 
 /** What was pulled: a package, weights of a model that the name says, or those of the bundled one that they fit. */
-async function locatePulled(reference: string, { name, path, model }: Pulled): Promise<Location> {
+export async function locatePulled(
+  reference: string,
+  { name, path, model }: Pick<Pulled, 'name' | 'path' | 'model'>,
+  candidates: readonly string[] = bundledModels(nodeHost()),
+): Promise<Location> {
   const host = nodeHost();
   if (model !== undefined) return { reference: model, host, weights: name };
   if (isOwnPackage(path)) return loadPackage(path);
-  const fitting = await fittingModels(path, bundledModels(host));
-  if (fitting.length === 1) return { reference: fitting[0]!, host, weights: name };
+  const fitting = await fittingModels(path, candidates);
+  if (fitting.length === 1) {
+    note(`${reference} is taken as ${fitting[0]}`);
+    return { reference: fitting[0]!, host, weights: name };
+  }
   const found = fitting.length === 0 ? 'no bundled model' : `several bundled models: ${fitting.join(', ')}`;
   fail('Z704', `the weights of ${reference} fit ${found}`, `name the model, and --weights ${reference}`);
 }

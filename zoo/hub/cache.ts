@@ -12,6 +12,7 @@ import { writeText } from '../../runtime/data/files/atomic.ts';
 import { parseJson } from '../../runtime/data/files/json.ts';
 import { statOf } from '../../runtime/data/files/read-fully.ts';
 import { cacheFolder } from '../../runtime/node/cache-folder.ts';
+import { endpointOf } from './endpoint.ts';
 import { isCommit, type PublishedFile, type RepositoryName } from './names.ts';
 
 const listSchema = z.object({
@@ -29,8 +30,7 @@ function hubFolder(): string {
 
 /** The folder of a host; other endpoints may hold other things under the same name. */
 function hostOf(env: NodeJS.ProcessEnv): string {
-  const text = env.HF_ENDPOINT || 'https://huggingface.co';
-  const { host, pathname } = new URL(text);
+  const { host, pathname } = endpointOf(env);
   return `${host}${pathname}`.replace(/\/+$/, '').replace(/[^A-Za-z0-9.-]/g, '_');
 }
 

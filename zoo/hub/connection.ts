@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import { parseJson } from '../../runtime/data/files/json.ts';
 import { version } from '../version.ts';
+import { endpointOf } from './endpoint.ts';
 import { hubToken } from './token.ts';
 
 export interface HubTiming {
@@ -40,15 +41,6 @@ export interface Asked {
   readonly method?: 'GET' | 'POST' | 'PUT';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Dispatcher.DispatchOptions['body'];
-}
-
-/** @throws DiagnosticError Z481 for what is no address */
-function endpointOf(env: NodeJS.ProcessEnv): URL {
-  const text = env.HF_ENDPOINT || 'https://huggingface.co';
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '')
-    fail('Z481', `HF_ENDPOINT ${text} is no address of a hub`, 'https://HOST');
-  return url;
 }
 
 function plain(headers: Dispatcher.ResponseData['headers']): Record<string, string> {

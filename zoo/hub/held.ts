@@ -1,11 +1,12 @@
 /**
  * One process at a time does a piece of work in the cache; another one that wants the same waits for it and then finds it done.
  *
- * Whoever works touches its file. One that was killed is recognised by the file's age, and what it left is taken over: no harm is done if
- * two take it over at once, since what is downloaded is verified.
+ * Whoever works writes its number into a file and touches that. One that was killed is recognised by the number on the same machine, by the
+ * file's age on another; what it left is taken over. No harm is done if two take it over at once, since what is downloaded is verified.
  */
 import { rmSync } from 'node:fs';
-import { type FileHandle, open, rename, rm, stat, utimes } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
 
 /** Milliseconds between touches, and after how many without one nobody works any more. */
@@ -36,6 +37,20 @@ async function ageOf(path: string): Promise<number | undefined> {
   }
 }
 
+/** Whether the process that a lock names is over, as far as can be told: those of other machines are never. */
+async function isOver(path: string): Promise<boolean> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  const [host, pid] = text.split(' ');
+  // Without words: its holder is about to write them.
+  if (host !== hostname() || !/^[1-9]\d{0,9}$/.test(pid ?? '')) return false;
+  try {
+    process.kill(Number(pid), 0);
+    return false;
+  } catch (error) {
+    return codeOf(error) === 'ESRCH';
+  }
+}
+
 async function takeAway(path: string): Promise<void> {
   const aside = `${path}.${process.pid}`;
   try {
@@ -58,13 +73,14 @@ export async function holding<T>(path: string, work: () => Promise<T>, waiting: 
     file = await created(path);
     if (file !== undefined) break;
     const age = await ageOf(path);
-    if (age !== undefined && age > abandoned) await takeAway(path);
+    if (age !== undefined && (age > abandoned || (await isOver(path)))) await takeAway(path);
     else {
       if (!told) waiting();
       told = true;
       await wait(lookEvery);
     }
   }
+  await file.writeFile(`${hostname()} ${process.pid}`);
   await file.close();
   const timer = setInterval(() => {
     const now = new Date();

@@ -275,7 +275,7 @@ export async function pullPublished(
  * @throws DiagnosticError Z480 for no such name, Z481 when it cannot be had, Z482 when it is not what was announced, Z483
  * offline
  */
-export function pull(spec: string, options: PullOptions = {}): Promise<Pulled> {
+export async function pull(spec: string, options: PullOptions = {}): Promise<Pulled> {
   const name: HubName = parseHubName(spec);
   return name.kind === 'file' ? pullPublished(name, spec, options) : pullRepository(name, spec, options);
 }

@@ -1,12 +1,12 @@
 /** Models of a hub, from a server on this machine that speaks its protocol: fetched once, verified, and taken by name everywhere. */
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { hubSetting } from '../../support/hub/setting.ts';
 import { fixedBatches, tinyZoo } from '../harness.ts';
 
-const { hub, workspace, call, zooc, refused, files } = hubSetting();
+const { hub, workspace, env, call, zooc, refused, files } = hubSetting();
 const packageFiles = ['README.md', 'model.json', 'model.zoo', 'weights.safetensors'];
 const embedding = ['--texts', 'a dog', '--device', 'reference', '--out'];
 let commit = '';
@@ -23,10 +23,13 @@ beforeAll(async () => {
   await zooc('embed', 'tiny', ...embedding, 'here.npy');
 });
 
-const cached = (at = commit, name = 'someone--tiny') => {
-  const [host] = readdirSync(workspace.path('cache/hub')).filter((entry) => entry !== 'openai');
-  return join(workspace.path('cache/hub'), host!, name, 'commits', at);
-};
+const cached = (at = commit) =>
+  join(
+    workspace.path('cache/hub'),
+    new URL(hub.endpoint).host.replace(':', '_'),
+    'someone--tiny/commits',
+    at,
+  );
 const fetchesOf = (name: string) => hub.asked.filter((line) => line.includes(`/${name}`));
 
 describe('zooc pull', () => {
@@ -74,6 +77,34 @@ describe('zooc pull', () => {
     writeFileSync(path, Buffer.from(bytes).fill(0, bytes.byteLength - 8));
     await zooc('pull', `hf:someone/tiny@${commit}`);
     expect(readFileSync(path).equals(bytes)).toBe(true);
+  });
+});
+
+describe('processes', () => {
+  const partial = () => {
+    const folder = join(cached(), '../../partial');
+    const file = existsSync(folder) ? readdirSync(folder).find((name) => name !== 'lock') : undefined;
+    return file === undefined ? 0 : statSync(join(folder, file)).size;
+  };
+  afterEach(() => vi.unstubAllEnvs());
+
+  it('that are killed leave what the next one goes on from; they end when they are done', async () => {
+    rmSync(workspace.path('cache'), { recursive: true, force: true });
+    for (const [name, value] of Object.entries(env())) vi.stubEnv(name, value);
+    hub.faults.set('weights.safetensors', { stall: 10_000, times: 1 });
+    const name = `hf:someone/tiny@${commit}`;
+    const killed = await workspace.interrupt(['pull', name], 'SIGKILL', () => partial() === 10_000);
+    expect([killed.code, partial()]).toEqual([null, 10_000]);
+    hub.asked.length = 0;
+    const { code, stdout, stderr } = await workspace.interrupt(['pull', name], 'SIGTERM', () => false);
+    expect(code, stderr).toBe(0);
+    expect(stdout).toBe(`${cached()}\n`);
+    expect(hub.asked.filter((line) => line.includes('bytes='))).toEqual(
+      expect.arrayContaining([expect.stringMatching(/\/weights\.safetensors bytes=10000-$/)]),
+    );
+    expect(
+      readFileSync(join(cached(), 'weights.safetensors')).equals(workspace.bytes('tiny/weights.safetensors')),
+    ).toBe(true);
   });
 });
 

@@ -10,6 +10,8 @@ import type { AddressInfo } from 'node:net';
 interface Fault {
   /** Ends the connection behind this many bytes of each answer. */
   readonly drop?: number;
+  /** Says nothing more behind this many bytes. */
+  readonly stall?: number;
   readonly status?: number;
   /** Sends these instead. */
   readonly content?: Uint8Array;
@@ -173,7 +175,7 @@ export class HubServer {
     const [owner, repo, commit, ...rest] = path;
     const file = rest.join('/');
     const content = this.repositories.get(`${owner}/${repo}`)!.commits.get(commit!)!.get(file)!;
-    const { drop, content: other, whole } = this.#faultOf(file);
+    const { drop, stall, content: other, whole } = this.#faultOf(file);
     const sent = other ?? content;
     const from = whole === true ? 0 : Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1] ?? 0);
     const part = sent.subarray(from);
@@ -183,6 +185,7 @@ export class HubServer {
     });
     if (drop !== undefined && drop < part.byteLength)
       response.write(part.subarray(0, drop), () => setTimeout(() => response.destroy(), 20));
+    else if (stall !== undefined && stall < part.byteLength) response.write(part.subarray(0, stall));
     else response.end(part);
   }
 

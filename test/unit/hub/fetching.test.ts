@@ -222,8 +222,10 @@ describe('refusals in words', () => {
     expect(await refusal()).toContain('has no file model.safetensors in a/b (404)');
     vi.stubEnv('HF_ENDPOINT', 'http://127.0.0.1:9');
     expect(await refusal()).toMatch(/^Z481 127\.0\.0\.1:9: .*ECONNREFUSED.*, after 3 more tries$/);
-    vi.stubEnv('HF_ENDPOINT', 'ftp://hub');
-    expect(await refusal()).toBe('Z481 HF_ENDPOINT ftp://hub is no address of a hub; https://HOST');
+    for (const address of ['ftp://hub', 'hub', 'https://me:password@hub']) {
+      vi.stubEnv('HF_ENDPOINT', address);
+      expect(await refusal()).toBe('Z481 HF_ENDPOINT is no address of a hub; https://HOST');
+    }
   });
 });
 
