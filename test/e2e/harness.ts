@@ -56,6 +56,10 @@ export class Workspace {
     return this.write(name, encodeSafetensors(tensors));
   }
 
+  bytes(name: string): Buffer {
+    return readFileSync(this.path(name));
+  }
+
   /** The weights of a file, or of a run, an export or a download. */
   weights(name: string): ReadonlyMap<string, Tensor> {
     const path = this.path(name);

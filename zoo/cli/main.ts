@@ -13,6 +13,7 @@ import { fail } from '../../grammar/diagnostics.ts';
 import { listenForStop } from '../../runtime/train/node/signals.ts';
 import { version } from '../version.ts';
 import { report } from './failure.ts';
+import { access } from './fetched.ts';
 import {
   baseOption,
   deviceOption,
@@ -23,6 +24,7 @@ import {
   maxPixelsOption,
   modelHelp,
   objectiveOption,
+  offlineOption,
   precisionOption,
   profileOption,
   setOption,
@@ -36,6 +38,11 @@ import { runProcess } from './process.ts';
 const program = new Command('zooc')
   .description('Declare CLIP-style encoders in .zoo files; compile, train and run them on WebGPU.')
   .version(version)
+  .addOption(offlineOption())
+  .configureHelp({ showGlobalOptions: true })
+  .hook('preAction', (command) => {
+    access.offline = command.opts().offline === true;
+  })
   .showHelpAfterError(false)
   .exitOverride()
   // Only help and version reach stdout through commander; its error texts are rendered by `failure.ts`.
@@ -394,6 +401,64 @@ program
   .addOption(setOption())
   .addOption(jsonOption())
   .action(async (index, options) => (await import('./verbs/embedding/search.ts')).search(index, options));
+
+program
+  .command('pull')
+  .description('fetch a model from a hub into the cache, verified; verbs then take it by this name')
+  .argument('<name>', 'hf:OWNER/REPO[@REVISION], openai:MODEL, or open_clip:ARCH/TAG')
+  .addOption(jsonOption())
+  .action(async (name, options) => (await import('./verbs/pull.ts')).pullVerb(name, options));
+
+program
+  .command('push')
+  .description('send what export wrote to a repository of a hub, which is made where it is not there')
+  .argument('<dir>', 'folder that export wrote, or a model of the local zoo')
+  .argument('<name>', 'hf:OWNER/REPO, or hf:OWNER/REPO@BRANCH')
+  .option('--private', 'a repository that is made is private')
+  .option('--message <text>', 'of the commit', 'Upload with zooc')
+  .addOption(jsonOption())
+  .action(async (dir, name, options) => (await import('./verbs/push.ts')).pushVerb(dir, name, options));
+
+const zoo = program
+  .command('zoo')
+  .description('add, list, show, remove, catalogue, pack: models under names of your own')
+  .action(() => fail('Z700', 'zoo needs what is to be done', 'zooc zoo add EXPORT, zooc zoo list, …'));
+zoo
+  .command('add')
+  .description('copy a package into the local zoo; verbs then take it by its name')
+  .argument('<export>', 'folder that export --format zoo wrote, or hf:OWNER/REPO')
+  .option('--name <name>', "the name (default: the model's)")
+  .option('--results <files...>', 'files that evaluate wrote, for lists and the catalogue')
+  .action(async (folder, options) => (await import('./verbs/zoo.ts')).add(folder, options));
+zoo
+  .command('list')
+  .description('the models of the local zoo')
+  .addOption(jsonOption())
+  .action(async (options) => (await import('./verbs/zoo.ts')).list(options));
+zoo
+  .command('show')
+  .description("a model's card and results")
+  .argument('<name>', 'its name')
+  .addOption(jsonOption())
+  .action(async (name, options) => (await import('./verbs/zoo.ts')).show(name, options));
+zoo
+  .command('remove')
+  .description('delete models of the local zoo')
+  .argument('<names...>', 'their names')
+  .action(async (names) => (await import('./verbs/zoo.ts')).remove(names));
+zoo
+  .command('catalogue')
+  .description('all models with cards and results as a page')
+  .requiredOption('--out <file>', 'page to write, HTML')
+  .action(async (options) => (await import('./verbs/zoo.ts')).catalogue(options));
+zoo
+  .command('pack')
+  .description('models with their weights as an npm package that programs import')
+  .argument('<names...>', 'models of the local zoo')
+  .requiredOption('--name <name>', 'name of the npm package')
+  .option('--package-version <version>', 'its version', '1.0.0')
+  .requiredOption('--out <dir>', 'folder to write')
+  .action(async (names, options) => (await import('./verbs/zoo.ts')).pack(names, options));
 
 program
   .command('tune')

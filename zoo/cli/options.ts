@@ -2,7 +2,7 @@
 import { Option } from '@commander-js/extra-typings';
 
 export const modelHelp =
-  'a bundled model ("ViT-B/32"), file.zoo#name, or a folder that export or train wrote';
+  'a bundled model ("ViT-B/32"), file.zoo#name, a folder that export or train wrote, or hf:OWNER/REPO';
 
 function collect(value: string, before: readonly string[]): string[] {
   return [...before, value];
@@ -13,6 +13,8 @@ export const setOption = () =>
     .argParser(collect)
     .default([], 'none');
 
+export const offlineOption = () =>
+  new Option('--offline', 'fetch nothing: what was not pulled is refused (also ZOOC_OFFLINE=1)');
 export const jsonOption = () => new Option('--json', 'print one JSON document');
 export const entryHelp =
   'an entry that the model declares (encode_image, encode_text, logits), forward, or loss';
@@ -22,7 +24,7 @@ export const objectiveOption = () =>
     'what the entry loss computes: a name, or a call: "coca(caption = 1.0)"',
   );
 export const weightsOption = () =>
-  new Option('--weights <weights>', 'file or folder of weights, init:SEED, or hash');
+  new Option('--weights <weights>', 'file or folder of weights, hf:OWNER/REPO, init:SEED, or hash');
 export const baseOption = () =>
   new Option('--base <weights>', "the base of an adapter (default: where the adapter's file says)");
 export const dtypeOption = () =>

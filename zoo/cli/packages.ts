@@ -1,6 +1,6 @@
 /**
- * MODEL on the command line, for every verb that takes one: a bundled name, `file.zoo#name`, or a folder that
- * `export` or `train` wrote. A folder brings its weights, everything else needs `--weights`.
+ * MODEL on the command line, for every verb that takes one: a bundled name, `file.zoo#name`, a folder that
+ * `export` or `train` wrote, or a name of a hub. The latter two bring their weights, everything else needs `--weights`.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,8 +12,13 @@ import { parse } from '../../grammar/parser.ts';
 import { statOf } from '../../runtime/data/files/read-fully.ts';
 import { isPackage, loadPackage } from '../export/index.ts';
 import { nodeHost } from '../host.ts';
+import { isHubName } from '../hub/names.ts';
+import type { Pulled } from '../hub/pull.ts';
+import { isOwnPackage } from '../weights/package.ts';
 import type { WeightSource } from '../weights/source.ts';
 import { openWeights } from '../weights/weights.ts';
+import { fetched, fetchedWeights, localEntry } from './fetched.ts';
+import { fittingModels } from './fitting.ts';
 import { parseOverrides, unwrap } from './models.ts';
 import { note } from './output.ts';
 
@@ -49,11 +54,33 @@ interface Location {
  * @throws DiagnosticError Z430 for a damaged package, Z704 for another folder without a model
  */
 export async function locateModel(reference: string): Promise<Location> {
-  if (!isFolder(reference)) return { reference, host: nodeHost() };
+  if (isHubName(reference)) return locatePulled(reference, await fetched(reference));
+  if (!isFolder(reference)) {
+    const entry = bundledModels(nodeHost()).includes(reference) ? undefined : localEntry(reference);
+    return entry === undefined ? { reference, host: nodeHost() } : loadPackage(entry);
+  }
   if (isPackage(reference)) return loadPackage(reference);
   const path = join(reference, 'model.zoo');
   if (existsSync(path)) return { reference: path, host: nodeHost(), weights: reference };
   fail('Z704', `${reference} is a folder without model.zoo`, 'zooc export --format zoo makes such folders');
+}
+
+/** What was pulled: a package, weights of a model that the name says, or those of the bundled one that they fit. */
+export async function locatePulled(
+  reference: string,
+  { name, path, model }: Pick<Pulled, 'name' | 'path' | 'model'>,
+  candidates: readonly string[] = bundledModels(nodeHost()),
+): Promise<Location> {
+  const host = nodeHost();
+  if (model !== undefined) return { reference: model, host, weights: name };
+  if (isOwnPackage(path)) return loadPackage(path);
+  const fitting = await fittingModels(path, candidates);
+  if (fitting.length === 1) {
+    note(`${reference} is taken as ${fitting[0]}`);
+    return { reference: fitting[0]!, host, weights: name };
+  }
+  const found = fitting.length === 0 ? 'no bundled model' : `several bundled models: ${fitting.join(', ')}`;
+  fail('Z704', `the weights of ${reference} fit ${found}`, `name the model, and --weights ${reference}`);
 }
 
 /** The model at a location. */
@@ -79,11 +106,11 @@ export async function loadModelWithWeights(
   { weights, base, set }: WeightsOptions,
 ): Promise<LoadedModel> {
   const location = await locateModel(reference);
-  const given = weights ?? location.weights;
+  const given = (await fetchedWeights(weights)) ?? location.weights;
   if (given === undefined)
     fail('Z703', `${reference} needs weights`, '--weights FILE, or an exported folder as MODEL');
   const model = modelAt(location, set);
-  const opened = await openWeights(model, given, { base });
+  const opened = await openWeights(model, given, { base: await fetchedWeights(base) });
   for (const remark of opened.remarks) note(remark);
   return { model, weights: opened };
 }

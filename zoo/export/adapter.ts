@@ -14,7 +14,7 @@ import { adapterWeights, tensorsPath } from '../weights/formats/open-tensors.ts'
 import { writeSafetensors } from '../weights/formats/safetensors.ts';
 import type { LazyTensor } from '../weights/formats/tensor-file.ts';
 import { type AdapterBase, digestTensors, type Manifest } from '../weights/package.ts';
-import { isRule, type WeightSource } from '../weights/source.ts';
+import { isNoPath, isRule, type WeightSource } from '../weights/source.ts';
 import { weightsToWrite } from '../weights/weights.ts';
 import { type ExportRequest, fillFolder, openSource } from './export.ts';
 import { makeFolder } from './folder.ts';
@@ -26,7 +26,7 @@ async function recordedStart(source: string): Promise<string | undefined> {
   const recorded = (await describeRun(folder))?.weights;
   if (recorded === undefined) return undefined;
   const start = pathIn(folder, recorded);
-  if (!isRule(start) && !existsSync(start))
+  if (!isNoPath(start) && !existsSync(start))
     fail('Z441', `${folder} started from ${start}, which is not there`, '--base FILE');
   const through = await adapterNamed(start);
   return through === undefined ? start : locateBase(through.path, through.base);

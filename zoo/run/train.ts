@@ -1,8 +1,7 @@
 /**
  * From a checked recipe to a run folder: opens weights, data and device, and hands them to the training loop.
  */
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { isText, type TextOverride, vocabularyOf } from '../../compiler/model/index.ts';
 import { columnCalls, sourcesOf } from '../../compiler/model/recipes/columns.ts';
 import type { ModelInput, Recipe } from '../../compiler/model/types.ts';
@@ -27,6 +26,7 @@ import { placeOfRank, refuseShared } from './adapters.ts';
 import { type DeviceChoice, openExecutor } from './devices.ts';
 import { plannedEvaluations } from './evaluations.ts';
 import { runFacts } from './facts.ts';
+import { isForeign } from './foreign.ts';
 import { pictureJudge } from './pictures.ts';
 
 interface TrainRequest {
@@ -56,11 +56,6 @@ interface TrainRequest {
   readonly overrides?: readonly TextOverride[];
   /** What a person is told; by default on stderr. */
   readonly progress?: Progress;
-}
-
-/** Whether a recipe lies in a package of zooc or of npm. */
-function isForeign(path: string): boolean {
-  return existsSync(join(dirname(path), 'model.json')) || /[\\/]node_modules[\\/]/.test(path);
 }
 
 function openSource(recipe: Recipe, teller: RunTeller, group: Collective): Promise<BatchSource> {

@@ -15,8 +15,9 @@ import { fail } from '../../grammar/diagnostics.ts';
 import { elementCount } from '../../runtime/data/safetensors/header.ts';
 import { SafetensorsFile } from './formats/safetensors.ts';
 import type { TensorFile } from './formats/tensor-file.ts';
-import { type AdapterBase, baseSchema, openNamed } from './package.ts';
-import { isRule, type WeightSource } from './source.ts';
+import { openNamed } from './named.ts';
+import { type AdapterBase, baseSchema } from './package.ts';
+import { isNoPath, isRule, type WeightSource } from './source.ts';
 
 /** The key of the metadata that makes a safetensors file an adapter, and the version that is written. */
 const mark = 'zooc_adapter';
@@ -80,17 +81,17 @@ export function refuseBase(why: string, base: string | undefined): void {
 
 /** How a file in `folder` names weights that lie elsewhere, so that both can be moved together. */
 export function pathFrom(folder: string, spec: string): string {
-  if (isRule(spec) || isAbsolute(spec)) return spec;
+  if (isNoPath(spec) || isAbsolute(spec)) return spec;
   const path = relative(folder, spec).split(sep).join('/');
   return path.startsWith('../') ? path : `./${path}`;
 }
 
 /** What `pathFrom` wrote, as seen from here. */
 export function pathIn(folder: string, recorded: string): string {
-  if (isRule(recorded) || isAbsolute(recorded)) return recorded;
+  if (isNoPath(recorded) || isAbsolute(recorded)) return recorded;
   const path = join(folder, recorded);
   // `./hash` in this folder is a file.
-  return isRule(path) ? `./${path}` : path;
+  return isNoPath(path) ? `./${path}` : path;
 }
 
 /** A single number may be stored as a list of one. */

@@ -10,6 +10,8 @@ import { sameShape } from '../../compiler/graph/types.ts';
 import { checkWeights } from '../../compiler/model/index.ts';
 import type { Model, Weight } from '../../compiler/model/types.ts';
 import { DiagnosticError, fail, refuseAll } from '../../grammar/diagnostics.ts';
+import { pulledPath } from '../hub/located.ts';
+import { isHubName } from '../hub/names.ts';
 import {
   type AdapterFacts,
   adapterFacts,
@@ -23,7 +25,8 @@ import {
 import { checkBeside } from './beside/compare.ts';
 import { type FitOptions, namedFileWeights, toFloat32 } from './file-weights.ts';
 import type { TensorFile } from './formats/tensor-file.ts';
-import { type AdapterBase, openNamed } from './package.ts';
+import { openNamed } from './named.ts';
+import type { AdapterBase } from './package.ts';
 import { isRule, ruledWeights, type WeightSource } from './source.ts';
 
 /** How a person finds a base again. */
@@ -40,8 +43,12 @@ function identityOf(base: AdapterBase): string[] {
 export function locateBase(path: string, base: AdapterBase): string {
   if (isRule(base.path)) return base.path;
   const folder = dirname(path);
-  const places = [...new Set([pathIn(folder, base.path), join(folder, basename(base.path))])];
-  const found = places.find((place) => existsSync(place));
+  const hub = isHubName(base.path);
+  // A stranger's file fetches nothing: what it names at a hub is taken if it was pulled.
+  const places = hub
+    ? [base.path]
+    : [...new Set([pathIn(folder, base.path), join(folder, basename(base.path))])];
+  const found = places.find((place) => (hub ? pulledPath(place) !== undefined : existsSync(place)));
   if (found !== undefined) return found;
   throw new DiagnosticError([
     {
@@ -49,7 +56,7 @@ export function locateBase(path: string, base: AdapterBase): string {
       severity: 'error',
       message: `the base of ${path} is not there`,
       notes: [`looked for ${places.join(', ')}`, ...identityOf(base)],
-      help: '--base FILE',
+      help: hub ? `zooc pull ${base.path}, or --base FILE` : '--base FILE',
     },
   ]);
 }

@@ -15,7 +15,7 @@ import { fail } from '../../grammar/diagnostics.ts';
 import { failSystem } from '../../runtime/data/files/atomic.ts';
 import { openRegular, readFully } from '../../runtime/data/files/read-fully.ts';
 import { folderHost } from '../host.ts';
-import { adapterWeights, openTensors, tensorsPath } from './formats/open-tensors.ts';
+import { adapterWeights, tensorsPath } from './formats/open-tensors.ts';
 import type { TensorFile } from './formats/tensor-file.ts';
 
 export const manifestName = 'model.json';
@@ -203,21 +203,4 @@ export async function loadPackage(folder: string): Promise<LoadedPackage> {
 /** The same, and not another project's, which has a model.json, too. */
 export function isOwnPackage(folder: string): boolean {
   return isPackage(folder) && existsSync(join(folder, 'model.zoo'));
-}
-
-/**
- * The package that the user names as weights, once it is verified; undefined for anything else.
- * @throws DiagnosticError Z430
- */
-export async function packageNamed(spec: string): Promise<LoadedPackage | undefined> {
-  return isOwnPackage(spec) ? loadPackage(spec) : undefined;
-}
-
-/**
- * Opens the file of weights that a path means: itself, or the one in the folder, which is verified where it is a package.
- * @throws DiagnosticError Z430, and whatever `openTensors` throws
- */
-export async function openNamed(spec: string): Promise<TensorFile> {
-  const found = await packageNamed(spec);
-  return openTensors(found?.weights ?? tensorsPath(spec));
 }

@@ -4,6 +4,7 @@
  */
 import type { Model, Weight } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
+import { isHubName } from '../hub/names.ts';
 import type { SafetensorsDType } from './formats/safetensors.ts';
 import type { TensorFile } from './formats/tensor-file.ts';
 import { hashWeight } from './hash-weights.ts';
@@ -76,6 +77,11 @@ function seedOf(spec: string): number {
 /** Whether what the user names is a rule, not a path: `./hash` is a file. */
 export function isRule(spec: string): boolean {
   return spec === 'hash' || spec.startsWith('init:');
+}
+
+/** Whether it is a rule or a name of a hub. */
+export function isNoPath(spec: string): boolean {
+  return isRule(spec) || isHubName(spec);
 }
 
 /** Weights that are a function of their names; undefined if `spec` is a path. */

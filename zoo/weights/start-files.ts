@@ -8,6 +8,7 @@ import { dirname, resolve } from 'node:path';
 import { checkWeights } from '../../compiler/model/index.ts';
 import { startFileWeights } from '../../compiler/model/recipes/start-files.ts';
 import type { Model, Recipe, StartFile, Weight } from '../../compiler/model/types.ts';
+import { isHubName } from '../hub/names.ts';
 import { checkBeside, silenceRemarks } from './beside/compare.ts';
 import { fileWeights, formRemarks, refuseMisfit } from './file-weights.ts';
 import type { TensorFile } from './formats/tensor-file.ts';
@@ -34,11 +35,15 @@ export async function openStartFiles(
   try {
     for (const [i, weights] of startFileWeights(model.weights, files).entries()) {
       const { path, pattern } = files[i]!;
-      const part = await openPart({ ...model, weights }, resolve(dirname(source.path), path), {
-        prefixes: fixedPrefixes(pattern),
-        replaced,
-        seed,
-      });
+      const part = await openPart(
+        { ...model, weights },
+        isHubName(path) ? path : resolve(dirname(source.path), path),
+        {
+          prefixes: fixedPrefixes(pattern),
+          replaced,
+          seed,
+        },
+      );
       opened.push(part);
       for (const { name } of weights) places.set(name, part);
     }

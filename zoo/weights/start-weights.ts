@@ -8,6 +8,8 @@ import { dirname } from 'node:path';
 import { checkWeights, type TensorInfo } from '../../compiler/model/index.ts';
 import type { Model, Recipe, StartValue, Weight } from '../../compiler/model/types.ts';
 import { fail, refuseAll } from '../../grammar/diagnostics.ts';
+import { pinnedSpec } from '../hub/located.ts';
+import { isHubName } from '../hub/names.ts';
 import { pathFrom, pathIn, refuseBase } from './adapter-file.ts';
 import { initialWeight } from './initial-weights.ts';
 import { replacedRemarks, replacedWeights } from './replaced.ts';
@@ -32,7 +34,8 @@ function startSpec({ from, source }: Recipe, given: string | undefined): string 
  */
 export function startRecord(recipe: Recipe, given: string | undefined, folder: string): string | undefined {
   const spec = startSpec(recipe, given);
-  if (spec !== undefined) return pathFrom(folder, spec);
+  // A branch may be another commit tomorrow.
+  if (spec !== undefined) return pathFrom(folder, isHubName(spec) ? pinnedSpec(spec) : spec);
   return recipe.from === undefined ? `init:${recipe.seed}` : undefined;
 }
 

@@ -11,8 +11,9 @@ import { adapterFacts, refuseBase } from './adapter-file.ts';
 import { type FitOptions, namedFileWeights } from './file-weights.ts';
 import type { SafetensorsDType } from './formats/safetensors.ts';
 import type { LazyTensor } from './formats/tensor-file.ts';
+import { openNamed } from './named.ts';
 import type { NamingName } from './naming.ts';
-import { openNamed } from './package.ts';
+
 import { plainDtype, ruledWeights, type WeightSource } from './source.ts';
 
 export interface OpenOptions extends FitOptions {

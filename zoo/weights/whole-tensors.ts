@@ -8,9 +8,9 @@ import { resolveModel } from '../../compiler/model/index.ts';
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import { folderHost } from '../host.ts';
 import { adapterFacts } from './adapter-file.ts';
-import { openTensors, tensorsPath } from './formats/open-tensors.ts';
+import { openTensors } from './formats/open-tensors.ts';
 import type { LazyTensor, TensorFile } from './formats/tensor-file.ts';
-import { packageNamed } from './package.ts';
+import { namedWeights } from './named.ts';
 import { openWeights, weightsToWrite } from './weights.ts';
 
 /**
@@ -18,8 +18,8 @@ import { openWeights, weightsToWrite } from './weights.ts';
  * @throws DiagnosticError Z440 for an adapter without its model, and whatever `openWeights` throws
  */
 export async function openWholeTensors(spec: string, base?: string): Promise<TensorFile> {
-  const found = await packageNamed(spec);
-  const file = await openTensors(found?.weights ?? tensorsPath(spec));
+  const { path: weights, found } = await namedWeights(spec);
+  const file = await openTensors(weights);
   if (!(await isAdapter(file))) return file;
   const { path } = file;
   const text = join(dirname(path), 'model.zoo');

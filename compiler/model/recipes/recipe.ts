@@ -154,7 +154,8 @@ class RecipeReader {
       const model = buildModel(name, value, modelPlace(from, this.module), this.module, this.session);
       return model === undefined ? undefined : { kind: 'model', model };
     }
-    if (from.kind === 'string' && /\.safetensors$|^\.{0,2}\//.test(name)) return { kind: 'file', path: name };
+    if (from.kind === 'string' && /\.safetensors$|^\.{0,2}\/|^(hf|openai|open_clip):/.test(name))
+      return { kind: 'file', path: name };
     const hint = didYouMean(name, visibleModels(this.module));
     this.session.report('Z213', from.span, `there is no model "${name}"${hint}`, {
       help: 'from takes a model or a file: "weights.safetensors"',

@@ -6,6 +6,7 @@ import {
   exportPackage,
   type ForeignFormat,
 } from '../../export/index.ts';
+import { fetchedPath, fetchedWeights } from '../fetched.ts';
 import { type DtypeOption, floatChoice, parseOverrides } from '../models.ts';
 import { count, note, print, printJson } from '../output.ts';
 import { locateModel, modelAt } from '../packages.ts';
@@ -29,10 +30,11 @@ async function write(request: ExportRequest, format: ExportOptions['format']) {
   return { made, files: Object.keys(made.files).length + 1 };
 }
 
-export async function exportVerb(source: string, options: ExportOptions): Promise<void> {
-  const { out, base } = options;
+export async function exportVerb(named: string, options: ExportOptions): Promise<void> {
+  const { out } = options;
   const floats = floatChoice(options.dtype);
   const overrides = parseOverrides(options.set);
+  const [source, base] = [await fetchedPath(named), await fetchedWeights(options.base)];
   const location = await locateModel(options.model);
   const model = modelAt(location, options.set);
   const { reference } = location;

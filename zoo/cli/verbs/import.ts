@@ -5,6 +5,7 @@ import { writeSafetensors } from '../../weights/formats/safetensors.ts';
 import type { NamingName } from '../../weights/naming.ts';
 import { isRule } from '../../weights/source.ts';
 import { openWeights, weightsToWrite } from '../../weights/weights.ts';
+import { fetchedPath } from '../fetched.ts';
 import { type DtypeOption, floatChoice } from '../models.ts';
 import { count, note, print } from '../output.ts';
 import { loadModel } from '../packages.ts';
@@ -17,7 +18,8 @@ interface ImportOptions {
   readonly set: readonly string[];
 }
 
-export async function importWeights(path: string, options: ImportOptions): Promise<void> {
+export async function importWeights(named: string, options: ImportOptions): Promise<void> {
+  const path = await fetchedPath(named);
   if (!existsSync(path)) fail('Z410', `cannot read ${path}: no such file or folder`);
   const model = await loadModel(options.model, options.set);
   // `./` keeps a file that is called `hash` from being taken for the rule of that name.

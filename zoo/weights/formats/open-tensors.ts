@@ -25,7 +25,7 @@ export const adapterWeights = 'adapter.safetensors';
  * Files that a folder may hold, the first that is there is meant: ours, then those of
  * other projects and exports.
  */
-const folderFiles = [
+export const weightFiles = [
   adapterWeights,
   'weights.safetensors',
   'model.safetensors',
@@ -42,9 +42,9 @@ export function tensorsPath(path: string): string {
   if (statOf(path)?.isDirectory() !== true) return path;
   const there = (name: string) => existsSync(join(path, name));
   if (there('run.json') && there(averagedWeights)) return join(path, averagedWeights);
-  const found = folderFiles.find(there);
+  const found = weightFiles.find(there);
   if (found !== undefined) return join(path, found);
-  fail('Z410', `${path} holds no weights`, `looked for ${folderFiles.join(', ')}`);
+  fail('Z410', `${path} holds no weights`, `looked for ${weightFiles.join(', ')}`);
 }
 
 type Kind = 'safetensors' | 'torch' | 'index' | 'legacy' | 'pointer' | 'unknown';

@@ -10,6 +10,7 @@ import type { DeviceChoice } from '../../../run/devices.ts';
 import { followerStream, onRanks, startRanks } from '../../../run/ranks.ts';
 import { trainFile } from '../../../run/train.ts';
 import { report } from '../../failure.ts';
+import { fetchedWeights, fetchStart } from '../../fetched.ts';
 import { loadRecipe, parseCount, parseOverrides } from '../../models.ts';
 import { note, print, printJson } from '../../output.ts';
 import { type ProfileOption, startProfiling } from '../../profile-report.ts';
@@ -54,7 +55,9 @@ async function trainOn(
   if (options.device === 'null') {
     fail('Z703', '--device null computes nothing, so it cannot train', '--device webgpu or reference');
   }
-  const { weights, base, steps } = options;
+  const { steps } = options;
+  const [weights, base] = [await fetchedWeights(options.weights), await fetchedWeights(options.base)];
+  if (weights === undefined) await fetchStart(recipe);
   // The others say the same as rank 0, or wait for it.
   const heard = group.rank === 0 ? {} : { stream: followerStream(group.rank) };
   const progress = new Progress({ quiet: options.quiet === true, ...heard });
