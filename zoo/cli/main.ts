@@ -179,13 +179,13 @@ program
 program
   .command('export')
   .description(
-    'write a package of zooc, an adapter (the weights that a base has not), or a folder that OpenAI CLIP, open_clip or transformers load',
+    'write a package of zooc, an adapter (the weights that a base has not), or a folder that OpenAI CLIP, open_clip, transformers or onnxruntime load',
   )
   .argument('<run-or-weights>', "a train run's folder, or weights")
   .requiredOption('--model <model>', modelHelp)
   .addOption(
     new Option('--format <format>', 'layout of the folder')
-      .choices(['zoo', 'adapter', 'openai', 'open_clip', 'hf'])
+      .choices(['zoo', 'adapter', 'openai', 'open_clip', 'hf', 'onnx'])
       .makeOptionMandatory(),
   )
   .option(

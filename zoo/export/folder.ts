@@ -26,9 +26,10 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
-/** Flushes a folder's files and its entries to the disk. */
+/** Flushes a folder's files, those of folders in it, and its entries to the disk. */
 async function syncFolder(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) await syncFile(join(folder, name));
+  for (const entry of await readdir(folder, { withFileTypes: true }))
+    await (entry.isDirectory() ? syncFolder : syncFile)(join(folder, entry.name));
   await syncDirectory(folder);
 }
 
