@@ -1,7 +1,8 @@
 /**
  * An ONNX graph that is being made: nodes in order, the small constants they read, and the names of the weights.
  *
- * Values are named by count, nodes by the block that they come from, so that a viewer shows the model's own paths.
+ * Values are named by count behind a slash, which no weight's name has; nodes by the block that they come from, so that a
+ * viewer shows the model's own paths.
  */
 import { create } from '@bufbuild/protobuf';
 import {
@@ -95,14 +96,14 @@ export class OnnxGraph {
 
   /** Adds a node with one result, under a name where one is wanted. */
   add(opType: string, inputs: readonly Value[], attributes: Attributes = {}, as?: Value): Value {
-    const output = as ?? `v${this.nodes.length}`;
+    const output = as ?? `/v${this.nodes.length}`;
     this.#push(opType, inputs, attributes, [output]);
     return output;
   }
 
   /** Adds a node of whose two results only the second is wanted. */
   addSecond(opType: string, inputs: readonly Value[], attributes: Attributes): Value {
-    const output = `v${this.nodes.length}`;
+    const output = `/v${this.nodes.length}`;
     this.#push(opType, inputs, attributes, [`${output}_unused`, output]);
     return output;
   }
@@ -129,7 +130,7 @@ export class OnnxGraph {
 
   #constant(key: string, make: (name: string) => TensorProto): Value {
     return this.once(key, () => {
-      const name = `c${this.constants.length}`;
+      const name = `/c${this.constants.length}`;
       this.constants.push(make(name));
       return name;
     });
