@@ -201,10 +201,10 @@ program
 program
   .command('import')
   .description('convert weights of other projects to our names')
-  .argument('<weights>', 'safetensors, PyTorch checkpoint, index of shards, or a folder that holds one')
+  .argument('<weights>', 'safetensors, PyTorch checkpoint, ONNX, index of shards, or a folder that holds one')
   .addOption(
     new Option('--format <format>', 'where the weights come from')
-      .choices(['openai', 'open_clip', 'hf'])
+      .choices(['openai', 'open_clip', 'hf', 'onnx'])
       .makeOptionMandatory(),
   )
   .requiredOption('--model <model>', modelHelp)
