@@ -280,6 +280,32 @@ model "one" = One()
   });
 });
 
+test('towers whose results are no features of one width have a file each, and no logits', async () => {
+  const text = `import nn { Embedding, Linear }
+block Apart {
+  words: Embedding(600, 8)
+  see: Linear(48, 6)
+  forward(tokens: i32[B, 5], image: [B, 3, 4, 4]) -> { a: [B, 5, 8], b: [B, 6] } = {
+    a = words(tokens), b = see(rearrange(image, [b, c, h, w] -> [b, (c h w)]))
+  }
+  entry encode_text(tokens: i32[B, 5]) -> [B, 5, 8] = words(tokens)
+  entry encode_image(image: [B, 3, 4, 4]) -> [B, 6] = see(rearrange(image, [b, c, h, w] -> [b, (c h w)]))
+}
+model "apart" = Apart()
+`;
+  writeFileSync(path('apart.zoo'), text);
+  const model = resolveModel(nodeHost(), path('apart.zoo'));
+  if (!model.ok) throw new Error(model.diagnostics.map((d) => d.message).join());
+  await exportForeign({ source: 'hash', model: model.value, out: path('apart') }, 'onnx');
+  expect(readdirSync(path('apart/onnx')).sort()).toEqual(['text_model.onnx', 'vision_model.onnx']);
+  expect(signature(decoded('apart/onnx/text_model.onnx'), 'output')).toEqual({
+    text_embeds: ['FLOAT', 'text_batch_size', 5n, 8n],
+  });
+  const card = readFileSync(path('apart/README.md'), 'utf8');
+  expect(card).not.toContain('pipeline(');
+  expect(card).toContain('onnxruntime.InferenceSession("onnx/vision_model.onnx")');
+});
+
 test('a tower alone has a file alone', async () => {
   const text = `import clip { VisionTransformer }
 model "sight" = VisionTransformer(resolution = 8, patch = 4, width = 64, layers = 1, embed = 6)

@@ -20,6 +20,8 @@ interface Tower extends TowerInfo {
 }
 
 export interface Towers {
+  /** Both, where each gives one feature for a row, of one width: then there are logits. */
+  readonly pair: { readonly pictures: Tower; readonly texts: Tower } | undefined;
   readonly pictures: Tower | undefined;
   readonly texts: Tower | undefined;
 }
@@ -66,8 +68,9 @@ export function tracedTowers(model: Model): Towers {
     if (!traced.ok) throw new DiagnosticError(traced.diagnostics);
     return { ...info, graph: traced.value };
   };
-  const towers = { pictures: tower('encode_image', isPicture), texts: tower('encode_text', isText) };
-  const graphs = [towers.pictures, towers.texts].flatMap((t) => (t === undefined ? [] : [t.graph]));
+  const pictures = tower('encode_image', isPicture);
+  const texts = tower('encode_text', isText);
+  const graphs = [pictures, texts].flatMap((t) => (t === undefined ? [] : [t.graph]));
   if (graphs.length === 0)
     refuse(
       model,
@@ -77,7 +80,7 @@ export function tracedTowers(model: Model): Towers {
       'declare in its block: entry encode_image(...) -> [B, E] = ...',
     );
   refuseFormless(model, graphs);
-  return towers;
+  return { pair: pairOf(pictures, texts), pictures, texts };
 }
 
 /** The one output of a tower. */
@@ -102,11 +105,19 @@ function rowsOfIds(onnx: OnnxGraph, { input }: Tower): Value {
   return onnx.cast(onnx.add('Pad', [ids, pads, onnx.integer(0)]), TensorProto_DataType.INT32);
 }
 
-const features = (name: string, rows: string, embed: number) =>
-  valueInfo(name, TensorProto_DataType.FLOAT, [rows, embed]);
+/** Sizes of a tower's result behind the batch: [E] of features. */
+function sizesOf({ graph }: Tower): number[] {
+  return graph.nodes[graph.outputs[0]!.node]!.type.shape.slice(1).map(Number);
+}
 
-function widthOf({ graph }: Tower): number {
-  return Number(graph.nodes[graph.outputs[0]!.node]!.type.shape.at(-1));
+function resultOf(tower: Tower, name: string, rows: string): ValueInfoProto {
+  return valueInfo(name, TensorProto_DataType.FLOAT, [rows, ...sizesOf(tower)]);
+}
+
+function pairOf(pictures: Tower | undefined, texts: Tower | undefined): Towers['pair'] {
+  if (pictures === undefined || texts === undefined) return undefined;
+  const [image, text] = [sizesOf(pictures), sizesOf(texts)];
+  return image.length === 1 && text.length === 1 && image[0] === text[0] ? { pictures, texts } : undefined;
 }
 
 /** Gives a value as outputs of these names. */
@@ -118,21 +129,21 @@ function give(onnx: OnnxGraph, value: Value, names: readonly string[]): void {
 export function pictureModel(tower: Tower, names: readonly string[], half: boolean): OnnxModel {
   const graph = new OnnxGraph(half);
   give(graph, lowerTower(graph, tower, pixels), names);
-  const outputs = names.map((name) => features(name, 'image_batch_size', widthOf(tower)));
+  const outputs = names.map((name) => resultOf(tower, name, 'image_batch_size'));
   return { graph, inputs: [pictureInput(tower)], outputs };
 }
 
 export function textModel(tower: Tower, names: readonly string[], half: boolean): OnnxModel {
   const graph = new OnnxGraph(half);
   give(graph, lowerTower(graph, tower, rowsOfIds(graph, tower)), names);
-  const outputs = names.map((name) => features(name, 'text_batch_size', widthOf(tower)));
+  const outputs = names.map((name) => resultOf(tower, name, 'text_batch_size'));
   return { graph, inputs: [idsInput], outputs };
 }
 
 /** exp(logit_scale) × cosine + logit_bias, as far as the model has these weights. */
 export function pairModel(
   model: Model,
-  { pictures, texts }: { readonly pictures: Tower; readonly texts: Tower },
+  { pictures, texts }: NonNullable<Towers['pair']>,
   half: boolean,
 ): OnnxModel {
   const graph = new OnnxGraph(half);
@@ -152,8 +163,8 @@ export function pairModel(
     outputs: [
       valueInfo('logits_per_image', TensorProto_DataType.FLOAT, [images, labels]),
       valueInfo('logits_per_text', TensorProto_DataType.FLOAT, [labels, images]),
-      features('text_embeds', labels, widthOf(texts)),
-      features('image_embeds', images, widthOf(pictures)),
+      resultOf(texts, 'text_embeds', labels),
+      resultOf(pictures, 'image_embeds', images),
     ],
   };
 }
