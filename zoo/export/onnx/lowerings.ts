@@ -5,9 +5,16 @@
  * graph is what is lowered.
  */
 import { TensorProto_DataType } from 'onnx-buf';
-import { type Dim, type NodeOf, sameDim, type TensorType } from '../../../compiler/graph/types.ts';
+import {
+  type Dim,
+  formatShape,
+  type NodeOf,
+  sameDim,
+  type TensorType,
+} from '../../../compiler/graph/types.ts';
 import type { AttentionAttributes } from '../../../compiler/ops/attention.ts';
 import type { OpName } from '../../../compiler/ops/attributes.ts';
+import { masked as hidden } from '../../../compiler/ops/mask-future.ts';
 import {
   type Attributes,
   elementOf,
@@ -143,17 +150,10 @@ function product({ onnx, node, inputs, types }: Place<'matmul'>): Value {
   return onnx.add('MatMul', [a!, b!]);
 }
 
-const hidden = -3e38;
-
-/** Scores [..., T, S] whose last two sizes are numbers, without what comes behind a query. */
-function masked(
-  onnx: OnnxGraph,
-  scores: Value,
-  { shape }: TensorType,
-  [rows, columns]: readonly [Dim, Dim],
-): Value {
+/** Scores [..., T, S], T and S numbers, without what comes behind a query. */
+function masked(onnx: OnnxGraph, scores: Value, [rows, columns]: readonly [Dim, Dim]): Value {
   if (typeof rows !== 'number' || typeof columns !== 'number')
-    throw new Error(`a mask of ${shape.length} axes has an open size`);
+    throw new Error(`scores of ${formatShape([rows, columns])} cannot be masked: a size is open`);
   return onnx.add('Where', [onnx.future(rows, columns), onnx.scalar(hidden, 'f32'), scores]);
 }
 
@@ -163,7 +163,7 @@ function attended({ onnx, node, inputs, types }: Place<'attention'>): Value {
   const scaled = onnx.add('Mul', [q, onnx.scalar(scale, 'f32')]);
   const scores = onnx.add('MatMul', [scaled, transposed(onnx, k, 4)]);
   const lengths = [types[0]!.shape[2]!, types[1]!.shape[2]!] as const;
-  const seen = causal ? masked(onnx, scores, types[0]!, lengths) : scores;
+  const seen = causal ? masked(onnx, scores, lengths) : scores;
   return onnx.add('MatMul', [onnx.add('Softmax', [seen], { axis: -1 }), v]);
 }
 
@@ -273,7 +273,7 @@ export const lowerings: { readonly [K in OpName]: Lowering<K> | string } = {
   step: ({ onnx, inputs }) => onnx.cast(onnx.add('Greater', [inputs[0]!, onnx.scalar(0, 'f32')]), FLOAT),
   cast: ({ onnx, node, inputs }) => onnx.cast(inputs[0]!, onnxTypes[node.attrs.to]),
   mask_future: ({ onnx, node, inputs }) =>
-    masked(onnx, inputs[0]!, node.type, [node.type.shape.at(-2)!, node.type.shape.at(-1)!]),
+    masked(onnx, inputs[0]!, [node.type.shape.at(-2)!, node.type.shape.at(-1)!]),
 
   add: plain('Add'),
   sub: plain('Sub'),
