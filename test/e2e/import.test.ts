@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
+import { roundToHalf } from '../../compiler/graph/half.ts';
 import { resolveModel } from '../../compiler/model/index.ts';
 import { nodeHost } from '../../zoo/host.ts';
 import { encodeSafetensors, readSafetensors, type Tensor } from '../../zoo/weights/formats/safetensors.ts';
@@ -73,11 +74,44 @@ describe('import', () => {
     ['hf', 'theirs.pt', 'error[Z424]: theirs.pt does not hold tiny under the names of hf'],
     ['openai', 'tiny.zoo', 'error[Z420]: tiny.zoo has no format that weights come in'],
     ['openai', 'hash', 'error[Z410]: cannot read hash: no such file or folder'],
+    ['onnx', 'theirs.pt', 'error[Z424]: theirs.pt is no ONNX file'],
+    ['onnx', 'hash', 'error[Z410]: cannot read hash: no such file or folder'],
   ])('refuses --format %s for %s and writes nothing', async (format, weights, message) => {
     const { code, stdout, stderr } = await workspace.call(importArgs(weights, 'never.safetensors', format));
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toContain(message);
     expect(existsSync(workspace.path('never.safetensors'))).toBe(false);
+  });
+
+  it('reads back what was exported as ONNX, from f16 with the rounding of halves', async () => {
+    for (const [dtype, file] of [
+      ['f32', 'model.onnx'],
+      ['f16', 'model_fp16.onnx'],
+    ] as const) {
+      const args = [
+        'export',
+        'init:7',
+        '--model',
+        'tiny.zoo',
+        '--format',
+        'onnx',
+        '--dtype',
+        dtype,
+        '--out',
+        dtype,
+      ];
+      expect((await workspace.call(args)).code).toBe(0);
+      const { code } = await workspace.call(
+        importArgs(`${dtype}/onnx/${file}`, `${dtype}.safetensors`, 'onnx'),
+      );
+      expect(code).toBe(0);
+      const { tensors } = readSafetensors(readFileSync(workspace.path(`${dtype}.safetensors`)));
+      for (const { name, shape, init } of model.weights) {
+        const exact = initialWeight(7, name, shape, init);
+        const half = dtype === 'f16' && shape.length > 1;
+        expect(tensors.get(name)?.data, name).toEqual(half ? exact.map(roundToHalf) : exact);
+      }
+    }
   });
 
   it('keeps nothing half-written when the disk takes no more', () => {

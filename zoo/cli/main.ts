@@ -186,13 +186,13 @@ program
 program
   .command('export')
   .description(
-    'write a package of zooc, an adapter (the weights that a base has not), or a folder that OpenAI CLIP, open_clip or transformers load',
+    'write a package of zooc, an adapter (the weights that a base has not), or a folder that OpenAI CLIP, open_clip, transformers or onnxruntime load',
   )
   .argument('<run-or-weights>', "a train run's folder, or weights")
   .requiredOption('--model <model>', modelHelp)
   .addOption(
     new Option('--format <format>', 'layout of the folder')
-      .choices(['zoo', 'adapter', 'openai', 'open_clip', 'hf'])
+      .choices(['zoo', 'adapter', 'openai', 'open_clip', 'hf', 'onnx'])
       .makeOptionMandatory(),
   )
   .option(
@@ -208,10 +208,10 @@ program
 program
   .command('import')
   .description('convert weights of other projects to our names')
-  .argument('<weights>', 'safetensors, PyTorch checkpoint, index of shards, or a folder that holds one')
+  .argument('<weights>', 'safetensors, PyTorch checkpoint, ONNX, index of shards, or a folder that holds one')
   .addOption(
     new Option('--format <format>', 'where the weights come from')
-      .choices(['openai', 'open_clip', 'hf'])
+      .choices(['openai', 'open_clip', 'hf', 'onnx'])
       .makeOptionMandatory(),
   )
   .requiredOption('--model <model>', modelHelp)

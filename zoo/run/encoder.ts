@@ -140,13 +140,17 @@ async function readImage(path: string, settings: FitSettings, normalize: Normali
 }
 
 /** An entry that makes features of one kind of input. */
-interface TowerInfo {
+export interface TowerInfo {
   readonly entry: EntryName;
   readonly input: ModelInput;
 }
 
 /** The entry of this name, or the forward of a model that is nothing but such a tower. */
-function towerOf(model: Model, name: EntryName, fits: (input: ModelInput) => boolean): TowerInfo | undefined {
+export function towerOf(
+  model: Model,
+  name: EntryName,
+  fits: (input: ModelInput) => boolean,
+): TowerInfo | undefined {
   const entry =
     model.entries.find((e) => e.name === name) ?? model.entries.find((e) => e.name === 'forward')!;
   const [input, ...more] = entry.inputs;
@@ -154,14 +158,18 @@ function towerOf(model: Model, name: EntryName, fits: (input: ModelInput) => boo
   return input !== undefined && sole && fits(input) ? { entry: entry.name, input } : undefined;
 }
 
+/** `encode_image(images [B, 3, 224, 224]), ...` */
+export function entriesText({ entries }: Model): string {
+  return entries
+    .map((e) => `${e.name}(${e.inputs.map((i) => `${i.name} ${i.shape}`).join(', ')})`)
+    .join(', ');
+}
+
 /** @throws DiagnosticError Z704 */
 function lacking(model: Model, name: EntryName, kind: string): never {
-  const entries = model.entries.map(
-    (e) => `${e.name}(${e.inputs.map((i) => `${i.name} ${i.shape}`).join(', ')})`,
-  );
   fail(
     'Z704',
-    `${model.name} makes no features of ${kind} alone; its entries are ${entries.join(', ')}`,
+    `${model.name} makes no features of ${kind} alone; its entries are ${entriesText(model)}`,
     `declare in its block: entry ${name}(...) -> [B, E] = ...`,
   );
 }

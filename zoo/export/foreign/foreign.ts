@@ -1,5 +1,5 @@
 /**
- * `zooc export --format openai | open_clip | hf`: a folder in the layout that another
+ * `zooc export --format openai | open_clip | hf | onnx`: a folder in the layout that another
  * project's own loader reads.
  *
  * The format says first whether it can express the model; only then is anything written, and
@@ -14,13 +14,16 @@ import { makeFolder } from '../folder.ts';
 import { modelCard } from '../model-card.ts';
 import { hfLayout } from './hf.ts';
 import type { Layout, LayoutMaker } from './layout.ts';
+import { onnxLayout } from './onnx.ts';
 import { openClipLayout } from './open-clip.ts';
 import { openaiLayout } from './openai.ts';
 
-const layouts = { openai: openaiLayout, open_clip: openClipLayout, hf: hfLayout } satisfies Record<
-  string,
-  LayoutMaker
->;
+const layouts = {
+  openai: openaiLayout,
+  open_clip: openClipLayout,
+  hf: hfLayout,
+  onnx: onnxLayout,
+} satisfies Record<string, LayoutMaker>;
 export type ForeignFormat = keyof typeof layouts;
 
 /** What was written. */
@@ -37,8 +40,7 @@ async function fillFolder(request: ExportRequest, layout: Layout, folder: string
   const about = describe(model, model.name, await readTraining(source));
   const texts = new Map([...layout.texts, ['README.md', modelCard(about, { ...layout.card, remarks })]]);
   for (const [name, text] of texts) await writeFile(join(folder, name), text);
-  await layout.weights.write(join(folder, layout.weights.name));
-  return [...texts.keys(), layout.weights.name].sort();
+  return [...texts.keys(), ...(await layout.write(folder))].sort();
 }
 
 /**
@@ -48,10 +50,10 @@ async function fillFolder(request: ExportRequest, layout: Layout, folder: string
  * when it cannot be written
  */
 export async function exportForeign(request: ExportRequest, format: ForeignFormat): Promise<ForeignExport> {
-  const { model, out, floats } = request;
+  const { model, out, floats = 'stored' } = request;
   const weights = await openSource(request);
   try {
-    const layout = await layouts[format](model, weightsToWrite(model, weights, floats));
+    const layout = await layouts[format](model, weightsToWrite(model, weights, floats), floats);
     const names = await makeFolder(out, (folder) => fillFolder(request, layout, folder));
     const sizes = await Promise.all(names.map(async (name) => [name, (await stat(join(out, name))).size]));
     return { format, name: model.name, parameters: model.parameters, files: Object.fromEntries(sizes) };

@@ -14,7 +14,7 @@ import { nodeHost } from '../../host.ts';
 import { writeSafetensors } from '../../weights/formats/safetensors.ts';
 import type { LazyTensor } from '../../weights/formats/tensor-file.ts';
 import { type ClipArchitecture, clipArchitecture, mlpRatio } from './architecture.ts';
-import { hubTags, jsonText, type Layout } from './layout.ts';
+import { hubTags, jsonText, type Layout, oneFile } from './layout.ts';
 import { mapTensor } from './map-tensor.ts';
 import { tokenizerFiles, tokenizerLimits } from './tokenizer-files.ts';
 
@@ -93,7 +93,7 @@ function configOf(
 }
 
 /** `CLIPImageProcessor`: resample 3 is Pillow's bicubic. */
-function preprocessorConfig(
+export function preprocessorConfig(
   resolution: number,
   { mean, std }: Model['normalization'],
 ): Record<string, unknown> {
@@ -149,11 +149,8 @@ export async function hfLayout(model: Model, tensors: readonly LazyTensor[]): Pr
       ['preprocessor_config.json', jsonText(preprocessorConfig(vision.resolution, model.normalization))],
       ...(hasTokenizer(text.vocab) ? await tokenizerFiles(text.vocab, text.context) : []),
     ]),
-    weights: {
-      name: 'model.safetensors',
-      // Without this mark transformers refuses the file.
-      write: (path) => writeSafetensors(path, theirs, { format: 'pt' }),
-    },
+    // Without this mark transformers refuses the file.
+    write: oneFile('model.safetensors', (path) => writeSafetensors(path, theirs, { format: 'pt' })),
     card: { use: useText(text.vocab), frontMatter: ['library_name: transformers', ...hubTags] },
   };
 }

@@ -10,7 +10,7 @@ import { clipVocab, hasTokenizer } from '../../../runtime/data/texts/tokenizer.t
 import { writeSafetensors } from '../../weights/formats/safetensors.ts';
 import type { LazyTensor } from '../../weights/formats/tensor-file.ts';
 import { type ClipArchitecture, clipArchitecture, type FormatLimits, mlpRatio } from './architecture.ts';
-import { hubTags, jsonText, type Layout } from './layout.ts';
+import { hubTags, jsonText, type Layout, oneFile } from './layout.ts';
 import { tokenizerFiles, tokenizerLimits } from './tokenizer-files.ts';
 
 /** Channels of an image tower's attention: of a ResNet it is the pooling at its end. */
@@ -108,10 +108,9 @@ export async function openClipLayout(model: Model, tensors: readonly LazyTensor[
       ['open_clip_config.json', jsonText(configOf(architecture, model.normalization))],
       ...(bringsTokenizer(vocab) ? await tokenizerFiles(vocab, context) : []),
     ]),
-    weights: {
-      name: 'open_clip_model.safetensors',
-      write: (path) => writeSafetensors(path, tensors, { format: 'pt' }),
-    },
+    write: oneFile('open_clip_model.safetensors', (path) =>
+      writeSafetensors(path, tensors, { format: 'pt' }),
+    ),
     card: { use: useText(vocab), frontMatter: ['library_name: open_clip', ...hubTags] },
   };
 }

@@ -11,7 +11,7 @@ import { clipVocab } from '../../../runtime/data/texts/tokenizer.ts';
 import type { LazyTensor } from '../../weights/formats/tensor-file.ts';
 import { writeTorchArchive } from '../../weights/formats/torch/torch-archive.ts';
 import { type ClipArchitecture, clipArchitecture, type FormatLimits, mlpRatio } from './architecture.ts';
-import type { Layout } from './layout.ts';
+import { type Layout, oneFile } from './layout.ts';
 
 const headWidth = 64;
 
@@ -95,7 +95,7 @@ export async function openaiLayout(model: Model, tensors: readonly LazyTensor[])
   const all = withIntegers(tensors, architecture);
   return {
     texts: new Map(),
-    weights: { name: 'model.pt', write: (path) => writeTorchArchive(path, all) },
+    write: oneFile('model.pt', (path) => writeTorchArchive(path, all)),
     card: { use: useText(architecture) },
   };
 }

@@ -93,12 +93,22 @@ function fastTokenizer(
  * The files by name.
  * @param vocab ids, a number for which `hasTokenizer` is true
  * @param context length of a row of tokens
+ * @param pad what fills a row behind the end: the end mark, as transformers has it, or id 0 as our own tokenizer
  */
-export async function tokenizerFiles(vocab: number, context: number): Promise<[string, string][]> {
+export async function tokenizerFiles(
+  vocab: number,
+  context: number,
+  pad: 'end' | 'zero' = 'end',
+): Promise<[string, string][]> {
   const { words: list, merges } = await clipVocabulary(vocab);
   const ids = Object.fromEntries(list.map((word, id) => [word, id]));
   const [start, end] = list.slice(-2) as [string, string];
-  const special = { bos_token: start, eos_token: end, pad_token: end, unk_token: end };
+  const special = {
+    bos_token: start,
+    eos_token: end,
+    pad_token: pad === 'zero' ? list[0] : end,
+    unk_token: end,
+  };
   return [
     ['vocab.json', JSON.stringify(ids)],
     ['merges.txt', `#version: 0.2\n${merges.map((merge) => `${merge}\n`).join('')}`],

@@ -9,6 +9,7 @@ import { fail } from '../../../grammar/diagnostics.ts';
 import { failSystem } from '../../../runtime/data/files/atomic.ts';
 import { openRegular, readFully, statOf } from '../../../runtime/data/files/read-fully.ts';
 import { maxHeaderBytes, prefixBytes } from '../../../runtime/data/safetensors/header.ts';
+import { beginsOnnx, readOnnx } from './onnx-file.ts';
 import { openSafetensors, type SafetensorsFile } from './safetensors.ts';
 import { openSharded } from './sharded-file.ts';
 import type { TensorFile } from './tensor-file.ts';
@@ -35,6 +36,8 @@ export const weightFiles = [
   'pytorch_model.bin.index.json',
   'open_clip_pytorch_model.bin',
   'model.pt',
+  'onnx/model.onnx',
+  'model.onnx',
 ] as const;
 
 /** The file that a path means: itself, or the one in the folder. */
@@ -47,7 +50,7 @@ export function tensorsPath(path: string): string {
   fail('Z410', `${path} holds no weights`, `looked for ${weightFiles.join(', ')}`);
 }
 
-type Kind = 'safetensors' | 'torch' | 'index' | 'legacy' | 'pointer' | 'unknown';
+type Kind = 'safetensors' | 'onnx' | 'torch' | 'index' | 'legacy' | 'pointer' | 'unknown';
 
 const enough = 64;
 
@@ -64,6 +67,7 @@ function kindOf(bytes: Uint8Array): Kind {
     if (length <= BigInt(maxHeaderBytes)) return 'safetensors';
   }
   if (startsWith(bytes, 'PK\x03\x04') || startsWith(bytes, 'PK\x05\x06')) return 'torch';
+  if (beginsOnnx(bytes)) return 'onnx';
   if (/^\s*\{/.test(String.fromCharCode(...bytes))) return 'index';
   // A pickle of protocol 2 or later: what torch.save wrote before version 1.6.
   if (bytes[0] === 0x80 && bytes[1]! >= 2 && bytes[1]! <= 5) return 'legacy';
@@ -77,7 +81,7 @@ function refuse(path: string, kind: 'pointer' | 'unknown'): never {
   fail(
     'Z420',
     `${path} has no format that weights come in`,
-    'safetensors, a PyTorch checkpoint (.pt, .bin), or model.safetensors.index.json',
+    'safetensors, a PyTorch checkpoint (.pt, .bin), ONNX, or model.safetensors.index.json',
   );
 }
 
@@ -95,6 +99,21 @@ export async function openIntact(path: string): Promise<SafetensorsFile> {
   } catch (error) {
     await opened.close();
     throw error;
+  }
+}
+
+/** Whether a path leads to an ONNX file. @throws DiagnosticError Z410 when it cannot be read */
+export async function isOnnx(path: string): Promise<boolean> {
+  try {
+    const file = await openRegular(tensorsPath(path));
+    try {
+      const { size } = await file.stat();
+      return beginsOnnx(await readFully(file, 0, Math.min(size, enough), path));
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    failSystem('Z410', `cannot read ${path}`, error);
   }
 }
 
@@ -117,6 +136,7 @@ async function openAny(path: string): Promise<TensorFile | undefined> {
       file = undefined;
       return opened;
     }
+    if (kind === 'onnx') return await readOnnx(path, file, stat.size);
     if (kind === 'safetensors') return await openIntact(path);
     if (kind !== 'index') refuse(path, kind);
     return undefined;

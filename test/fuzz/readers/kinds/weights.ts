@@ -1,4 +1,4 @@
-/** Files of weights: safetensors, PyTorch's archives and pickles, indices of shards, adapters, configuration. */
+/** Files of weights: safetensors, PyTorch's archives and pickles, indices of shards, ONNX, adapters, configuration. */
 import { readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { resolveModel } from '../../../../compiler/model/index.ts';
@@ -204,6 +204,30 @@ async function modelFiles(folder: string): Promise<Uint8Array[]> {
   return made;
 }
 
+/** The graphs of an export, one with its weights beside it. */
+async function onnxFiles(folder: string): Promise<Uint8Array[]> {
+  const out = join(folder, 'onnx');
+  const { files } = await exportForeign({ source: 'init:1', model: tinyModel(), out }, 'onnx');
+  return Object.keys(files)
+    .filter((name) => name.endsWith('.onnx'))
+    .map((name) => readFileSync(join(out, name)));
+}
+
+const onnxTokens: readonly (string | Uint8Array)[] = [
+  'onnx::MatMul_1',
+  '/visual/MatMul',
+  'MatMul',
+  'Identity',
+  'location',
+  'weights.safetensors',
+  '../weights.safetensors',
+  Uint8Array.of(0x70, 1),
+  Uint8Array.of(0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01),
+  Uint8Array.of(0x3a, 0xff, 0xff, 0xff, 0xff, 0x07),
+  // Graphs within graphs.
+  Uint8Array.of(...Array.from({ length: 60 }, (_, i) => [0x2a, 120 - 2 * i]).flat()),
+];
+
 /** The configuration files of both projects' exports. */
 async function configurations(folder: string): Promise<Uint8Array[]> {
   const model = tinyModel();
@@ -298,6 +322,13 @@ export const weightReaders: readonly Reader[] = [
       const model = tinyModel();
       return fromFile('model.safetensors', (path) => readModel(model, path))(folder);
     },
+  },
+  {
+    name: 'onnx',
+    share: 6,
+    seeds: onnxFiles,
+    tokens: onnxTokens,
+    open: fromFile('model.onnx', readAll),
   },
   {
     name: 'adapter',
