@@ -19,8 +19,9 @@ import type { Span } from '../../grammar/source.ts';
 import { makeNormalizer } from '../../runtime/data/pictures/fit.ts';
 import { checkTokenizer, makeTokenizer, mergesOf, type Tokenizer } from '../../runtime/data/texts/bpe.ts';
 import { compileFitting } from '../run/compiled.ts';
-import { pictureTower, textTower, tokenizerSize } from '../run/model-towers.ts';
+import { featureWidth, pictureTower, type TowerInfo, textTower, tokenizerSize } from '../run/model-towers.ts';
 import { fitPicture } from './bytes.ts';
+import type { PlanSet } from './plans.ts';
 import type { Platform } from './platform.ts';
 import type { PictureInput, Settings } from './types.ts';
 
@@ -64,6 +65,12 @@ export interface CompileOptions {
   readonly precision?: 'f32' | 'mixed';
   /** A kind of device, or the profile of an open one; `gpu` by default. */
   readonly profile?: ProfileKind | DeviceProfile;
+}
+
+export interface PlansOptions {
+  readonly profile?: ProfileKind | DeviceProfile;
+  /** Pictures or texts at a time. */
+  readonly batch?: number;
 }
 
 /** What `text` is called in diagnostics. */
@@ -212,6 +219,41 @@ export class ZooModel {
     checkEntry(this.model, entry, batch);
     const kind = typeof profile === 'string' ? profiles[profile] : profile;
     return compileFitting(this.model, { entry, batch, mode, gradients, precision }, kind).plan;
+  }
+
+  /**
+   * The plans of the model's towers with all else that classifying takes, as JSON for `zooc/plan`: a page that loads them needs
+   * no compiler.
+   * @param options.profile the device they are for, `gpu` by default (limits common on discrete cards); `batch` pictures or
+   * texts at a time, 1 by default
+   * @throws DiagnosticError Z414, Z605, Z704 for a model that gives no features
+   */
+  async plans({ profile = 'gpu', batch = 1 }: PlansOptions = {}): Promise<PlanSet> {
+    const { model } = this;
+    const { name } = model;
+    const has = (find: (model: Model) => TowerInfo, entry: string) =>
+      model.entries.some((e) => e.name === entry) ? find(model) : undefined;
+    const picture = has(pictureTower, 'encode_image');
+    const text = has(textTower, 'encode_text');
+    const planOf = ({ entry }: TowerInfo) => this.compile({ entry, batch, profile });
+    const { mean, std } = model.normalization;
+    const size = text && tokenizerSize(text);
+    if (size !== undefined) checkTokenizer(size);
+    const count = size === undefined ? 0 : mergesOf(size.vocab);
+    return {
+      format: 1,
+      model: name,
+      embed: featureWidth(model),
+      ...(picture && { picture: { size: picture.input.sizes[1]!, mean, std, plan: planOf(picture) } }),
+      ...(text &&
+        size && {
+          text: {
+            ...size,
+            merges: (await this.#platform.merges(count)).slice(0, count),
+            plan: planOf(text),
+          },
+        }),
+    };
   }
 
   /**

@@ -4,7 +4,7 @@ import type { Gpu } from './gpu.ts';
 import { libraryOf } from './library.ts';
 import type { ZooModel } from './model.ts';
 import { nodePlatform } from './node/platform.ts';
-import type { OpenOptions, Settings } from './types.ts';
+import type { BytesInput, OpenOptions, Settings } from './types.ts';
 
 export * from './public.ts';
 
@@ -32,4 +32,21 @@ export function check(text: string): readonly Diagnostic[] {
  */
 export function open(options?: OpenOptions): Promise<Gpu> {
   return library.open(options);
+}
+
+/**
+ * CLIP's merges as a text, one a line in order of precedence: what a page gives to `useMerges`.
+ * @param vocab the vocabulary that they are for, 514 to 49408 ids; OpenAI's whole one by default
+ * @throws DiagnosticError Z414 for another vocabulary
+ */
+export function merges(vocab?: number): Promise<string> {
+  return library.merges(vocab);
+}
+
+/**
+ * Where tokenizers take their merges from. Pages have to say it before the first text; Node has them.
+ * @param source a text such as `merges` gives, as a path or address, bytes, or a Blob; read when it is needed
+ */
+export function useMerges(source: BytesInput): void {
+  library.useMerges(source);
 }

@@ -7,7 +7,14 @@ export { type Diagnostic, DiagnosticError } from '../../grammar/diagnostics.ts';
 export { renderDiagnostics as render } from '../../grammar/render.ts';
 export { Encoder } from './features.ts';
 export { Gpu, LoadedModel, type RunOptions } from './gpu.ts';
-export { type CompileOptions, type TreeBlock, type WeightInfo, ZooModel } from './model.ts';
+export {
+  type CompileOptions,
+  type PlansOptions,
+  type TreeBlock,
+  type WeightInfo,
+  ZooModel,
+} from './model.ts';
+export type { PlanSet } from './plans.ts';
 export { type TrainOptions, TrainRun, type TrainStep } from './train.ts';
 export type {
   BitmapInput,

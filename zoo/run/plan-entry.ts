@@ -1,6 +1,7 @@
 /** One plan on a device with its weights in place: typed arrays in, named tensors out. It knows no model and no compiler. */
+
+import { outside } from '../../compiler/graph/outside.ts';
 import type { Range } from '../../compiler/graph/types.ts';
-import { outside } from '../../compiler/model/inputs.ts';
 import { randomInput, randomKeys } from '../../compiler/ops/philox.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';

@@ -10,7 +10,7 @@ import type { Normalizer } from '../../runtime/data/pictures/fit.ts';
 import type { Tokenizer } from '../../runtime/data/texts/bpe.ts';
 import { normalizeRows } from '../../runtime/eval/zeroshot.ts';
 import type { HostArray } from '../../runtime/types.ts';
-import { firstNotFinite } from '../weights/source.ts';
+import { firstNotFinite } from '../weights/tensors/finite.ts';
 import type { ReadyPlan } from './plan-entry.ts';
 
 type Runnable = Pick<ReadyPlan, 'run' | 'close'>;

@@ -2,6 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { build as esbuild } from 'esbuild';
+import { build as vite } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileFolder, type InstalledPackage, installPackage, link } from '../../support/package.ts';
 import { tinyZoo } from '../harness.ts';
@@ -108,6 +110,40 @@ describe('the packed library', () => {
       'Z636: running on a GPU in Node takes the package webgpu, which is not installed',
     );
     expect(stderr).toContain('npm install webgpu');
+  });
+
+  it('runs its command line', () => {
+    const main = join(installed.folder, 'node_modules', 'zooc', 'dist', 'zoo', 'cli', 'main.js');
+    const { stdout, stderr } = spawnSync(process.execPath, [main, 'list'], { encoding: 'utf8' });
+    expect(stderr).toBe('');
+    expect(stdout).toContain('ViT-B/32');
+  });
+
+  it('goes into bundles of esbuild and Vite for browsers', async () => {
+    const { folder } = installed;
+    const entry = join(folder, 'page.js');
+    writeFileSync(
+      entry,
+      "import { model } from 'zooc'; import { load } from 'zooc/plan'; export { load, model };",
+    );
+    const bundled = await esbuild({
+      entryPoints: [entry],
+      bundle: true,
+      format: 'esm',
+      write: false,
+      metafile: true,
+    });
+    const external = (found: typeof bundled) =>
+      Object.values(found.metafile.inputs).flatMap((input) => input.imports.filter((i) => i.external));
+    expect(external(bundled)).toEqual([]);
+    const { output } = (await vite({
+      root: folder,
+      logLevel: 'error',
+      build: { write: false, lib: { entry, formats: ['es'], fileName: 'page' } },
+    }).then((found) => [found].flat()[0])) as { output: { imports: string[] }[] };
+    // The common part of both entries may be a file of its own.
+    const imported = output.flatMap(({ imports }) => imports);
+    expect(imported.filter((name) => !/\.js$/.test(name))).toEqual([]);
   });
 
   describe('with the package webgpu', () => {
