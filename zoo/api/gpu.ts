@@ -1,8 +1,8 @@
 /** An open device, and models on it. */
 import type { Model } from '../../compiler/model/types.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
-import type { Device } from '../../runtime/types.ts';
-import { openOnDevice, type ReadyEntry } from '../run/compiled.ts';
+import type { Device, HostArray } from '../../runtime/types.ts';
+import { type EntryRequest, openOnDevice, type ReadyEntry } from '../run/compiled.ts';
 import { featureWidth, logitsOf, pictureTower, type TowerInfo, textTower } from '../run/model-towers.ts';
 import { Tower } from '../run/towers.ts';
 import { finiteWeights, type WeightSource } from '../weights/source.ts';
@@ -20,6 +20,13 @@ export interface RunOptions {
   readonly mode?: 'eval' | 'train';
   /** Of the entry `loss`: also `grad.WEIGHT` for every trainable weight. */
   readonly gradients?: boolean;
+}
+
+type RunInTurn = (inputs: ReadonlyMap<string, HostArray>) => ReturnType<ReadyEntry['run']>;
+
+interface Opened {
+  readonly ready: Promise<ReadyEntry>;
+  readonly inTurn: Promise<RunInTurn>;
 }
 
 /** The towers of a model, each compiled when it is first used. */
@@ -64,7 +71,7 @@ export class LoadedModel extends Encoder {
   readonly remarks: readonly string[];
   readonly #device: Device;
   readonly #source: WeightSource;
-  readonly #entries = new Map<string, Promise<ReadyEntry>>();
+  readonly #entries = new Map<string, Opened>();
 
   /** @internal */
   constructor(platform: Platform, device: Device, model: ZooModel, source: WeightSource) {
@@ -88,19 +95,29 @@ export class LoadedModel extends Encoder {
     checkEntry(model, entry, batch);
     for (const input of model.entries.find(({ name }) => name === entry)!.inputs)
       checkInput(input, batch, inputs[input.name]);
-    const key = JSON.stringify([entry, batch, mode, gradients]);
-    const ready =
-      this.#entries.get(key) ??
-      openOnDevice({ device: this.#device }, model, this.#source, { entry, batch, mode, gradients });
-    this.#entries.set(key, ready);
-    try {
-      const results = await (await ready).run(new Map(Object.entries(inputs)));
-      return Object.fromEntries(results);
-    } catch (error) {
-      // What could not be opened is tried again by the next call.
-      await ready.catch(() => this.#entries.delete(key));
-      throw error;
-    }
+    const ready = await this.#opened({ entry, batch, mode, gradients });
+    const results = await ready(new Map(Object.entries(inputs)));
+    return Object.fromEntries(results);
+  }
+
+  /** An entry whose calls wait for each other: a session has one set of buffers. What could not be opened is tried again. */
+  #opened(request: EntryRequest): Promise<RunInTurn> {
+    const key = JSON.stringify(request);
+    const known = this.#entries.get(key);
+    if (known !== undefined) return known.inTurn;
+    const ready = openOnDevice({ device: this.#device }, this.model.model, this.#source, request);
+    let last: Promise<unknown> = Promise.resolve();
+    const inTurn = ready.then(
+      (entry): RunInTurn =>
+        (inputs) => {
+          const result = last.then(() => entry.run(inputs));
+          last = result.catch(() => {});
+          return result;
+        },
+    );
+    this.#entries.set(key, { ready, inTurn });
+    ready.catch(() => this.#entries.delete(key));
+    return inTurn;
   }
 
   /** The weights as bytes of safetensors under our names: f32, i64 for counters. @throws DiagnosticError Z435 */
@@ -110,7 +127,7 @@ export class LoadedModel extends Encoder {
 
   override close(): void {
     super.close();
-    for (const ready of this.#entries.values()) void ready.then((entry) => entry.close()).catch(() => {});
+    for (const { ready } of this.#entries.values()) void ready.then((entry) => entry.close()).catch(() => {});
     this.#entries.clear();
     void this.#source.close();
   }

@@ -19,7 +19,14 @@ import type { Span } from '../../grammar/source.ts';
 import { makeNormalizer } from '../../runtime/data/pictures/fit.ts';
 import { checkTokenizer, makeTokenizer, mergesOf, type Tokenizer } from '../../runtime/data/texts/bpe.ts';
 import { compileFitting } from '../run/compiled.ts';
-import { featureWidth, pictureTower, type TowerInfo, textTower, tokenizerSize } from '../run/model-towers.ts';
+import {
+  featureWidth,
+  pictureTower,
+  type TowerInfo,
+  textTower,
+  tokenizerSize,
+  towersOf,
+} from '../run/model-towers.ts';
 import { fitPicture } from './bytes.ts';
 import type { PlanSet } from './plans.ts';
 import type { Platform } from './platform.ts';
@@ -230,11 +237,8 @@ export class ZooModel {
    */
   async plans({ profile = 'gpu', batch = 1 }: PlansOptions = {}): Promise<PlanSet> {
     const { model } = this;
-    const { name } = model;
-    const has = (find: (model: Model) => TowerInfo, entry: string) =>
-      model.entries.some((e) => e.name === entry) ? find(model) : undefined;
-    const picture = has(pictureTower, 'encode_image');
-    const text = has(textTower, 'encode_text');
+    const embed = featureWidth(model);
+    const { picture, text } = towersOf(model);
     const planOf = ({ entry }: TowerInfo) => this.compile({ entry, batch, profile });
     const { mean, std } = model.normalization;
     const size = text && tokenizerSize(text);
@@ -242,8 +246,8 @@ export class ZooModel {
     const count = size === undefined ? 0 : mergesOf(size.vocab);
     return {
       format: 1,
-      model: name,
-      embed: featureWidth(model),
+      model: model.name,
+      embed,
       ...(picture && { picture: { size: picture.input.sizes[1]!, mean, std, plan: planOf(picture) } }),
       ...(text &&
         size && {

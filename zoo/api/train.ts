@@ -70,6 +70,8 @@ async function startOf(platform: Platform, recipe: Recipe, input: WeightsInput):
 export class TrainRun {
   readonly #parts: RunParts;
   #step = 0;
+  /** Steps wait for each other: the arrays of a chunked batch are read until its end. */
+  #last: Promise<unknown> = Promise.resolve();
 
   private constructor(parts: RunParts) {
     this.#parts = parts;
@@ -152,7 +154,9 @@ export class TrainRun {
       seed,
     );
     this.#step++;
-    const result = await session.step({ inputs, skipped: 0 }, hyper);
+    const stepping = this.#last.then(() => session.step({ inputs, skipped: 0 }, hyper));
+    this.#last = stepping.catch(() => {});
+    const result = await stepping;
     checkStep(step, result, hyper.lr);
     const { loss, gradNorm, terms, scalars } = result;
     return { step, loss, lr: hyper.lr, gradNorm, terms: { ...terms, ...scalars } };
@@ -175,6 +179,7 @@ export class TrainRun {
     const { recipe, session, carried, settings } = this.#parts;
     if (average && settings.ema === undefined)
       fail('Z703', `recipe ${recipe.name} keeps no moving average`, 'ema = 0.999');
+    await this.#last;
     const known = new Set(session.state.map(({ name }) => name));
     const kept = new Map(carried.behind(this.#step).map((tensor) => [tensor.name, tensor]));
     const tensors = new Map<string, Tensor>();

@@ -34,6 +34,13 @@ function lacking(model: Model, name: EntryName, kind: string): never {
   );
 }
 
+/** The towers that a model has. */
+export function towersOf(model: Model): { readonly picture?: TowerInfo; readonly text?: TowerInfo } {
+  const picture = towerOf(model, 'encode_image', isPicture);
+  const text = towerOf(model, 'encode_text', isText);
+  return { ...(picture && { picture }), ...(text && { text }) };
+}
+
 /** The tower of pictures. @throws DiagnosticError Z704 */
 export function pictureTower(model: Model): TowerInfo {
   return towerOf(model, 'encode_image', isPicture) ?? lacking(model, 'encode_image', 'pictures [B, 3, R, R]');
