@@ -131,12 +131,19 @@ describe('a device', () => {
 
   it('keeps calls of one entry apart that run at once', async () => {
     const loaded = await gpu.load(tinyZoo, { seed: 1 });
-    const run = (value: number) =>
-      loaded.run('encode_image', { images: new Float32Array(3 * 16 * 16).fill(value) }, { batch: 1 });
-    const together = await Promise.all([run(0), run(1), run(0)]);
-    const [zero, one, again] = together.map(({ image_features }) => [...image_features!.data]);
-    expect(again).toEqual(zero);
-    expect(one).not.toEqual(zero);
+    // Its outputs are read one after the other.
+    const run = (value: number) => {
+      const images = new Float32Array(3 * 16 * 16).fill(value);
+      const tokens = Int32Array.from([518, value, 519, 0, 0, 0, 0, 0]);
+      return loaded.run('forward', { images, tokens }, { batch: 1 });
+    };
+    const valuesOf = (results: Awaited<ReturnType<typeof run>>) =>
+      Object.fromEntries(Object.entries(results).map(([name, { data }]) => [name, [...data]]));
+    const together = (await Promise.all([run(0), run(1)])).map(valuesOf);
+    const alone = [valuesOf(await run(0)), valuesOf(await run(1))];
+    expect(Object.keys(alone[0]!).length).toBeGreaterThan(1);
+    expect(alone[0]).not.toEqual(alone[1]);
+    expect(together).toEqual(alone);
     loaded.close();
   });
 
