@@ -13,8 +13,9 @@ import { closing } from '../../zoo/cli/closing.ts';
 import type { Executor } from '../../zoo/run/devices.ts';
 import { openEntry } from '../../zoo/run/entry.ts';
 import type { WeightSource } from '../../zoo/weights/source.ts';
-import type { EmojiData, Row } from '../emoji/prepare.ts';
-import { entryRanks, loadPixels } from '../emoji/scores.ts';
+import type { EmojiData } from '../emoji/prepare.ts';
+import { alternateStyles } from '../emoji/tables.ts';
+import { entryRanks, loadPixels } from '../entry-scores.ts';
 import type { Accuracy } from './curves.ts';
 
 export interface ZeroShotTest {
@@ -24,12 +25,6 @@ export interface ZeroShotTest {
   readonly truth: readonly number[];
   /** `[pictures, 3, side, side]` */
   readonly pixels: Float32Array;
-}
-
-/** Of rows that hold every emoji in one style and then in the other: each emoji once, in alternating styles. */
-export function alternateStyles(rows: readonly Row[]): Row[] {
-  const emoji = rows.length / 2;
-  return Array.from({ length: emoji }, (_, i) => rows[i + (i % 2) * emoji]!);
 }
 
 export async function openTest(data: EmojiData, model: Model): Promise<ZeroShotTest> {

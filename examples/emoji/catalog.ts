@@ -20,6 +20,8 @@ export interface Emoji {
   readonly title: string;
   /** CLDR keywords; empty for skin-tone variants. */
   readonly tags: readonly string[];
+  /** CLDR's group: `animals-nature`. */
+  readonly group: string;
   /** CLDR's subgroup: `animal-mammal`. */
   readonly subgroup: string;
   /** A skin-tone variant of another emoji. */
@@ -42,7 +44,15 @@ const datasource = z.array(
   variation.extend({ skin_variations: z.record(z.string(), variation).optional() }).loose(),
 );
 const openmojiList = z.array(
-  z.object({ hexcode: z.string(), annotation: z.string(), tags: z.string(), subgroups: z.string() }).loose(),
+  z
+    .object({
+      hexcode: z.string(),
+      annotation: z.string(),
+      tags: z.string(),
+      group: z.string(),
+      subgroups: z.string(),
+    })
+    .loose(),
 );
 
 /** Code points without the variation selector FE0F, which the packages write differently. */
@@ -115,6 +125,7 @@ export function readCatalog(): Emoji[] {
         .split(',')
         .map((tag) => tag.trim())
         .filter((tag) => tag !== ''),
+      group: caption.group,
       subgroup: caption.subgroups,
       variant,
       heldOut: variant && drawn,

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Recipe } from '../../compiler/model/types.ts';
+import { runCli } from '../../zoo/cli/main.ts';
 import { count, note, writeText } from '../../zoo/cli/output.ts';
 import { type EmojiData, prepare } from './prepare.ts';
 
@@ -39,6 +40,13 @@ export async function prepareData(): Promise<EmojiData> {
     shown = done;
     note(`prepared ${count(done)} of ${count(total)} pictures`);
   });
+}
+
+/** A verb of the command line, said and then done. @returns whether it succeeded */
+export async function zooc(...args: readonly string[]): Promise<boolean> {
+  note(`zooc ${args.join(' ')}`);
+  await runCli(['node', 'zooc', ...args]);
+  return (process.exitCode ?? 0) === 0;
 }
 
 /** The prompts that the recipe trains with; tests average over the same ones. */

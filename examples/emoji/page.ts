@@ -1,75 +1,56 @@
-/**
- * The HTML page: the table of results, and some test pictures, inlined, with their five best captions.
- */
+/** The HTML page: what was measured, beside some of the pictures that it was measured on, inlined. */
 import { readFileSync } from 'node:fs';
 import { escapeHtml } from '../../runtime/report/html.ts';
-import { chanceText, htmlTable, percent, renderDocument, trainingSources } from './document.ts';
-import type { Answer, Score } from './evaluate.ts';
+import { renderDocument, textTable, trainingSources } from './document.ts';
+import type { ResultTable } from './results.ts';
 
 export interface PageSection {
-  readonly title: string;
+  readonly table: ResultTable;
+  readonly heading: string;
   readonly explanation: string;
-  readonly answers: readonly Answer[];
+  /** Paths of pictures, in groups that belong together. */
+  readonly pictures: readonly (readonly string[])[];
 }
 
 export interface PageContent {
   readonly heading: string;
-  /** Facts under the heading: parameters, steps, seconds, adapter. */
+  /** Facts under the heading: parameters, steps, seconds. */
   readonly facts: readonly string[];
-  readonly scores: readonly Score[];
   readonly sections: readonly PageSection[];
+  /** Pages beside this one. */
+  readonly links: readonly { readonly file: string; readonly text: string }[];
 }
 
 const style = `
-.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: .9rem; }
-figure { margin: 0; padding: .9rem; background: var(--card); border: 1px solid var(--line); border-radius: .7rem; display: flex; gap: .9rem; break-inside: avoid; }
-figure img { width: 72px; height: 72px; flex: none; border-radius: .4rem; background: #fff; padding: 4px; }
-figcaption { flex: 1; min-width: 0; }
-.truth { font-size: .85rem; color: var(--soft); margin-bottom: .35rem; }
-ol { list-style: none; margin: 0; padding: 0; font-size: .82rem; }
-li { position: relative; padding: .1rem .4rem; margin-bottom: 2px; display: flex; gap: .5rem; border-radius: .25rem; overflow: hidden; }
-li::before { content: ""; position: absolute; inset: 0 auto 0 0; width: var(--p); background: var(--bar); border-radius: .25rem; }
-li.right { color: var(--right); font-weight: 600; }
-li.right::before { background: var(--rightbar); }
-li span { position: relative; }
-li .name { flex: 1; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-li .p { font-variant-numeric: tabular-nums; }
+.strip { display: flex; flex-wrap: wrap; gap: .6rem; margin: .8rem 0; }
+.strip div { display: flex; gap: 2px; padding: .35rem; background: #fff; border: 1px solid var(--line); border-radius: .6rem; }
+.strip img { width: 44px; height: 44px; }
+td:nth-child(n+2) { white-space: nowrap; }
+a { color: inherit; }
 `;
 
-function figure(answer: Answer): string {
-  const picture = readFileSync(answer.picture).toString('base64');
-  const lines = answer.best.map(({ caption, probability }) => {
-    const right = caption === answer.caption ? ' class="right"' : '';
-    return `<li${right} style="--p: ${(100 * probability).toFixed(1)}%"><span class="name" title="${escapeHtml(caption)}">${escapeHtml(caption)}</span><span class="p">${percent(probability)}</span></li>`;
-  });
-  return `<figure><img alt="${escapeHtml(answer.caption)}" src="data:image/png;base64,${picture}"><figcaption><div class="truth">${escapeHtml(answer.caption)}</div><ol>${lines.join('')}</ol></figcaption></figure>`;
-}
-
-function scoreTable(scores: readonly Score[]): string {
-  const head = ['zero-shot test', 'pictures', 'captions', 'top-1', 'top-5', 'chance'];
-  const rows = scores.map((s) => [
-    escapeHtml(s.name),
-    `${s.pictures}`,
-    `${s.choices}`,
-    `<b>${percent(s.top1)}</b>`,
-    `<b>${percent(s.top5)}</b>`,
-    chanceText(s.choices),
-  ]);
-  return htmlTable(head, rows);
+function strip(groups: PageSection['pictures']): string {
+  if (groups.length === 0) return '';
+  const image = (path: string) =>
+    `<img alt="" src="data:image/png;base64,${readFileSync(path).toString('base64')}">`;
+  return `<div class="strip">${groups.map((group) => `<div>${group.map(image).join('')}</div>`).join('\n')}</div>`;
 }
 
 /** The page as one HTML document. */
-export function renderPage({ heading, facts, scores, sections }: PageContent): string {
+export function renderPage({ heading, facts, sections, links }: PageContent): string {
   const shown = sections.map(
-    (s) =>
-      `<section><h2>${escapeHtml(s.title)}</h2><p>${escapeHtml(s.explanation)}</p><div class="grid">${s.answers.map(figure).join('\n')}</div></section>`,
+    ({ table, heading, explanation, pictures }) =>
+      `<section><h2>${escapeHtml(heading)}</h2><p>${escapeHtml(explanation)}</p>${strip(pictures)}${textTable(table.head, table.rows)}</section>`,
+  );
+  const more = links.map(
+    ({ file, text }) => `<li><a href="${escapeHtml(file)}">${escapeHtml(file)}</a>: ${escapeHtml(text)}</li>`,
   );
   const { pictures, captions } = trainingSources;
   return renderDocument({
     heading,
     facts,
     style,
-    body: [scoreTable(scores), ...shown].join('\n'),
+    body: [...shown, `<section><h2>More</h2><ul>${more.join('')}</ul></section>`].join('\n'),
     sources: `Pictures: ${pictures}; OpenMoji © its authors, CC BY-SA 4.0. Captions: ${captions}.`,
   });
 }

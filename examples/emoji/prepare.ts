@@ -1,10 +1,8 @@
 /**
- * Makes the data set from the npm packages: pictures on white, and tab-separated files that the recipes read.
+ * Makes the data set from the npm packages: pictures on white, and the tables that recipes and suites read.
  *
- * `train.csv` (both styles of everything that is not held out), `holdout.csv` (both styles of the held-out
- * skin-tone variants), `style.csv` (OpenMoji drawings of trained concepts) and `captions.txt` (every
- * caption). A picture's transparent parts become white here, because CLIP's preprocessing drops the alpha
- * channel. Nothing is made twice: a stamp, written last, holds a digest of what would be made.
+ * A picture's transparent parts become white here, because CLIP's preprocessing drops the alpha channel. Nothing
+ * is made twice: a stamp, written last, holds a digest of what would be made.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -12,6 +10,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { type Emoji, readCatalog } from './catalog.ts';
+import { type Row, rows, tablesOf } from './tables.ts';
 
 /** Side of the prepared pictures in pixels: that of the packages' smallest set. */
 const side = 64;
@@ -19,13 +18,6 @@ const side = 64;
 const svgDensity = 144;
 /** Raised when the files' format changes, so that an older data folder is made again. */
 const formatVersion = 1;
-
-export interface Row {
-  /** Relative to the data folder. */
-  readonly filepath: string;
-  readonly title: string;
-  readonly tags: readonly string[];
-}
 
 export interface EmojiData {
   readonly folder: string;
@@ -37,18 +29,6 @@ export interface EmojiData {
 }
 
 export const dataFolder = join(dirname(fileURLToPath(import.meta.url)), 'data');
-
-function rows(catalog: readonly Emoji[], styles: readonly ('twemoji' | 'noto' | 'openmoji')[]): Row[] {
-  return styles.flatMap((style) =>
-    catalog.map((e) => ({ filepath: `${style}/${e.code.toLowerCase()}.png`, title: e.title, tags: e.tags })),
-  );
-}
-
-/** Tab-separated with a header line; titles and tags hold no tabs, quotes or line breaks. */
-function csv(list: readonly Row[]): string {
-  const lines = list.map((row) => [row.filepath, row.title, row.tags.join('|')].join('\t'));
-  return `filepath\ttitle\ttags\n${lines.join('\n')}\n`;
-}
 
 async function convert(source: string, target: string): Promise<void> {
   const picture = await sharp(source, source.endsWith('.svg') ? { density: svgDensity } : {})
@@ -88,14 +68,9 @@ export async function prepare(
     style: rows(styleTest, ['openmoji']),
     captions: catalog.map((e) => e.title),
   };
-  const files = {
-    'train.csv': csv(data.train),
-    'holdout.csv': csv(data.holdout),
-    'style.csv': csv(data.style),
-    'captions.txt': `${data.captions.join('\n')}\n`,
-  };
+  const files = tablesOf(catalog);
   const digest = createHash('sha256')
-    .update(JSON.stringify([formatVersion, side, files]))
+    .update(JSON.stringify([formatVersion, side, [...files]]))
     .digest('hex');
   const stamp = join(folder, 'stamp.txt');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8').trim() === digest) return data;
@@ -110,7 +85,10 @@ export async function prepare(
     ],
     progress,
   );
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  for (const [name, text] of files) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
   writeFileSync(`${stamp}.part`, `${digest}\n`);
   renameSync(`${stamp}.part`, stamp);
   return data;

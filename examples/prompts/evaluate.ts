@@ -15,7 +15,7 @@ import type { Executor } from '../../zoo/run/devices.ts';
 import type { Encoder } from '../../zoo/run/encoder.ts';
 import { openEntry } from '../../zoo/run/entry.ts';
 import { openWeights } from '../../zoo/weights/weights.ts';
-import { entryRanks, loadPixels } from '../emoji/scores.ts';
+import { entryRanks, loadPixels } from '../entry-scores.ts';
 import { classNames, type Labelled } from './task.ts';
 
 /** Test pictures and where they lie. */

@@ -146,8 +146,14 @@ function subjectAt(evaluation: Evaluation): string {
   return step === undefined ? subject(evaluation) : `${subject(evaluation)} · step ${count(step)}`;
 }
 
-/** A row for each data set, a column for each metric. */
+/** A table for each task, whose metrics are others. */
 function resultsOfOne(evaluations: readonly Evaluation[]): Html {
+  const tasks = [...new Set(evaluations.map(({ task }) => task))];
+  return html`${tasks.map((task) => resultsOfTask(evaluations.filter((e) => e.task === task)))}`;
+}
+
+/** A row for each data set, a column for each metric. */
+function resultsOfTask(evaluations: readonly Evaluation[]): Html {
   const metrics = [...new Set(evaluations.flatMap((e) => Object.keys(e.metrics)))];
   const shown = (e: Evaluation, name: string) => {
     const value = e.metrics[name];
@@ -202,7 +208,7 @@ function wrongParts(runs: readonly RunReport[]): Html[] {
   );
   if (parts.length > 0) return parts;
   return [
-    html`<p>No evaluation has left pictures that were told wrong here; those of <code>zooc evaluate … --out RUN/NAME.json</code> are in <code>NAME.html</code>. Results beside the run may hold some: under <code>wrong</code>, as inlined pictures with their truth and what was found best.</p>`,
+    html`<p>No evaluation has left pictures that were told wrong here. <code>zooc evaluate</code> shows them in a page of its own, <code>NAME.html</code> beside its <code>NAME.json</code>; results from elsewhere may hold them: under <code>wrong</code>, as inlined pictures with their truth and what was found best.</p>`,
   ];
 }
 

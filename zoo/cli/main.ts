@@ -331,6 +331,7 @@ program
   .option('--k <list>', 'numbers of neighbours', '1,10,20')
   .option('--temperature <t>', 'neighbours vote exp(cosine / t) (default: all alike)')
   .requiredOption('--out <file>', 'JSON file to write')
+  .option('--quiet', 'no remarks, progress and table on stderr, warnings alone')
   .addOption(maxPixelsOption())
   .addOption(deviceOption())
   .addOption(setOption())

@@ -68,12 +68,18 @@ export function parsePositive(option: string, text: string): number {
   return value;
 }
 
-/** `--part k/n`: those of a list that this process takes, every n-th from the k-th on. */
-export function parsePart(text: string): <T>(list: readonly T[]) => T[] {
-  const [, k, n] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).map(Number);
-  if (k === undefined || n === undefined || k < 1 || k > n || !Number.isSafeInteger(n))
+/** A part of a job, from 1. */
+export interface Part {
+  readonly k: number;
+  readonly of: number;
+}
+
+/** `--part k/n`: the k-th of n parts. */
+export function parsePart(text: string): Part {
+  const [, k, of] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).map(Number);
+  if (k === undefined || of === undefined || k < 1 || k > of || !Number.isSafeInteger(of))
     fail('Z703', `--part ${text}: expected k/n with k from 1 to n`, '--part 1/4');
-  return (list) => list.filter((_, i) => i % n === k - 1);
+  return { k, of };
 }
 
 /** `--max-pixels`: larger pictures are refused. */

@@ -8,6 +8,7 @@ import type { Matrix } from './data/feature-files.ts';
 import { testSplit, trainSplit } from './data/open.ts';
 import { type EncodingOptions, ModelEncoder } from './encode/model.ts';
 import { digestOf } from './identity.ts';
+import type { FittedProbe } from './probe.ts';
 import { promptsOf } from './prompts.ts';
 import { type Result, type Task, taskNames } from './results.ts';
 import { type Baselines, withRobustness } from './robustness.ts';
@@ -40,6 +41,7 @@ interface Prepared {
 async function evaluateSet(
   { entry, task, test, train, candidates }: Prepared,
   encoder: ModelEncoder,
+  probes: Map<string, Promise<FittedProbe>>,
   { model, weights, executor, knn, C, notify, keep }: EvaluationOptions,
 ): Promise<Evaluated> {
   const measured = await setTasks[task](test, {
@@ -47,6 +49,7 @@ async function evaluateSet(
     device: async () => (executor.kind === 'device' ? executor.device : undefined),
     keep,
     knn,
+    probes,
     ...(C === undefined ? {} : { C }),
     notify,
     ...(train === undefined ? {} : { train }),
@@ -108,7 +111,8 @@ export async function evaluateSuite(
   if (sets.includes(undefined)) return undefined;
   if (group.rank > 0) return [];
   const results: Evaluated[] = [];
-  for (const set of sets) results.push(await evaluateSet(set!, encoder, options));
+  const probes = new Map<string, Promise<FittedProbe>>();
+  for (const set of sets) results.push(await evaluateSet(set!, encoder, probes, options));
   const robust = withRobustness(
     results.map(({ result }) => result),
     options.baselines ?? [],

@@ -8,9 +8,8 @@ import type { Labelled, ProbeData } from '../../runtime/eval/probe/objective.ts'
 import { bestC } from '../../runtime/eval/probe/sweep.ts';
 import type { Result } from './results.ts';
 
-interface ProbeSets {
+interface FitSets {
   readonly train: Labelled;
-  readonly test: Labelled;
   /** Decides on C; without it a fifth of each class's rows of `train` does. */
   readonly validation?: Labelled;
 }
@@ -99,44 +98,56 @@ function chosenC(fitted: Labelled, held: Labelled, classes: number, options: Pro
   });
 }
 
-/** Fits, tests, and says how well. Rows of a class that was not trained count as wrong. */
-export async function evaluateProbe(
-  sets: ProbeSets,
-  options: ProbeOptions,
-): Promise<Pick<Result, 'metrics' | 'n' | 'ci95'>> {
-  // Classes that are trained, from 0 without gaps.
-  const known = [...new Set([...sets.train.labels, ...(sets.validation?.labels ?? [])])].sort(
-    (a, b) => a - b,
-  );
-  if (known.length < 2) fail('Z460', `a probe needs two classes, and all rows are of class ${known[0]}`);
+/** A probe, and what is known of it before any test. */
+export interface FittedProbe {
+  readonly probe: Probe;
+  readonly C: number;
+  readonly trainAccuracy: number;
+  /** Labels of the classes that were trained, from the lowest on. */
+  readonly known: readonly number[];
+}
+
+/** Labels as places among the classes that are trained; -1 for the others. */
+function renamed(data: Labelled, known: readonly number[]): Labelled {
   const places = new Map(known.map((label, i) => [label, i]));
-  const renamed = (data: Labelled): Labelled => ({
-    ...data,
-    labels: data.labels.map((label) => places.get(label) ?? -1),
-  });
-  const [train, test] = [renamed(sets.train), renamed(sets.test)];
-  const given = sets.validation && renamed(sets.validation);
-  const whole = given === undefined ? train : joined(train, given);
+  return { ...data, labels: data.labels.map((label) => places.get(label) ?? -1) };
+}
+
+export async function fitSets({ train, validation }: FitSets, options: ProbeOptions): Promise<FittedProbe> {
+  const known = [...new Set([...train.labels, ...(validation?.labels ?? [])])].sort((a, b) => a - b);
+  if (known.length < 2) fail('Z460', `a probe needs two classes, and all rows are of class ${known[0]}`);
+  const rows = renamed(train, known);
+  const given = validation && renamed(validation, known);
+  const whole = given === undefined ? rows : joined(rows, given);
   let { C } = options;
   if (C === undefined) {
-    const { fit, validation } = given === undefined ? splitOf(train) : { fit: train, validation: given };
-    if (validation.labels.length === 0)
+    const sets = given === undefined ? splitOf(rows) : { fit: rows, validation: given };
+    if (sets.validation.labels.length === 0)
       fail('Z460', `no class has ${heldOut} rows, so none can be held out to choose C`, '--C 0.316');
-    C = await chosenC(fit, validation, known.length, options);
+    C = await chosenC(sets.fit, sets.validation, known.length, options);
   }
   const best = C;
   const probe = await withData(whole, known.length, options, (solve) => solve(best));
-  const predictions = classify(probe, test);
-  const accuracy = accuracyOf(probe, test);
+  return { probe, C, trainAccuracy: accuracyOf(probe, whole), known };
+}
+
+/** How well a probe does on other rows. Those of a class that was not trained count as wrong. */
+export function testProbe(
+  { probe, C, trainAccuracy, known }: FittedProbe,
+  test: Labelled,
+): Pick<Result, 'metrics' | 'n' | 'ci95'> {
+  const rows = renamed(test, known);
+  const predictions = classify(probe, rows);
+  const accuracy = accuracyOf(probe, rows);
   return {
     n: predictions.length,
     metrics: {
       C,
       objective: probe.objective,
-      train_accuracy: accuracyOf(probe, whole),
+      train_accuracy: trainAccuracy,
       lp_acc1: accuracy,
       lp_mean_per_class_recall: meanPerClass(
-        [...sets.test.labels],
+        [...test.labels],
         predictions.map((place) => known[place]!),
       ),
     },

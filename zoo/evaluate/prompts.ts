@@ -8,6 +8,7 @@ import { fail } from '../../grammar/diagnostics.ts';
 import { decodeText } from '../../runtime/data/files/decode-text.ts';
 import { readTextBytesSync } from '../../runtime/data/files/read-fully.ts';
 import { readTemplates } from '../run/text-lists.ts';
+import { parseAs } from './json.ts';
 
 /** A class: its name, or several names for the same thing. */
 export type ClassName = string | readonly string[];
@@ -31,21 +32,10 @@ export function readPrompts(path: string): Prompts {
   if (/\.json$/i.test(path)) {
     const text = decodeText(readTextBytesSync(path, 'Z701'), path);
     if (/^\s*\{/.test(text)) {
-      const parsed = byClass.safeParse(parseJson(text, path));
-      if (!parsed.success)
-        fail('Z702', `${path}: expected a JSON object with a list of prompts for each class`);
-      return { byClass: parsed.data };
+      return { byClass: parseAs(text, path, byClass, 'a list of prompts for each class') };
     }
   }
   return { templates: readTemplates(path) };
-}
-
-function parseJson(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    return fail('Z702', `${path} is not valid JSON: ${(error as Error).message}`);
-  }
 }
 
 /** Those that lie in a data set's folder. */

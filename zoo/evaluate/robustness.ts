@@ -14,6 +14,7 @@ import {
   type Line,
 } from '../../runtime/eval/metrics/robustness.ts';
 import { readText } from '../run/text-lists.ts';
+import { parseAs } from './json.ts';
 import { countingMetric, type Result } from './results.ts';
 
 const share = z.number().gt(0).lt(1);
@@ -30,28 +31,14 @@ export type Baselines = z.infer<typeof schema>[number];
 
 /** @throws DiagnosticError Z702 */
 export function readBaselines(path: string): Baselines[] {
-  let json: unknown;
-  try {
-    json = JSON.parse(readText(path));
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    fail('Z702', `${path} is not valid JSON: ${error.message}`);
-  }
-  const parsed = schema.safeParse(json);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    fail(
-      'Z702',
-      `${path}: ${z.core.toDotPath(issue!.path)}: ${issue!.message}; accuracies lie between 0 and 1`,
-    );
-  }
-  for (const { base, shift, models } of parsed.data)
+  const all = parseAs(readText(path), path, schema, 'accuracies of standard models between 0 and 1');
+  for (const { base, shift, models } of all)
     if (new Set(models.map((model) => model.base)).size < 2)
       fail(
         'Z702',
         `${path}: the models of ${base} and ${shift} give no line, all have the same accuracy on ${base}`,
       );
-  return parsed.data;
+  return all;
 }
 
 /** Where a model lies beside the line. */

@@ -9,7 +9,8 @@ import { truthAt } from './data/narrow.ts';
 import type { OpenedData } from './data/types.ts';
 import type { SetFeatures } from './encode/pieces.ts';
 import { classMatrix, type TextOptions, textMatrix } from './encode/texts.ts';
-import { evaluateProbe } from './probe.ts';
+import { digestOf } from './identity.ts';
+import { type FittedProbe, fitSets, testProbe } from './probe.ts';
 import { type OpenDevice, openProbeData } from './probe-data.ts';
 import { type ClassName, promptsOf } from './prompts.ts';
 import type { Result, Task } from './results.ts';
@@ -59,6 +60,8 @@ export interface TaskContext {
   readonly device: OpenDevice;
   keep<C extends { close(): void }>(resource: C): C;
   readonly knn: KnnOptions;
+  /** By what they were fitted to: one probe serves several tests. */
+  readonly probes: Map<string, Promise<FittedProbe>>;
   /** Of the probe; chosen by the sweep without it. */
   readonly C?: number;
   notify(text: string): void;
@@ -170,14 +173,20 @@ async function probe(test: EncodedSet, context: TaskContext): Promise<Measured> 
     width: set.penultimate.width,
     labels: labelsOf(set, 'probe'),
   });
-  return evaluateProbe(
-    { train: labelled(train), test: labelled(test) },
-    {
-      ...(context.C === undefined ? {} : { C: context.C }),
-      open: (data, classes) => openProbeData(data, classes, context.device),
-      notify: context.notify,
-    },
-  );
+  const rows = labelled(train);
+  const key = digestOf([train.pictures.identity, [...rows.labels]]);
+  const fitted =
+    context.probes.get(key) ??
+    fitSets(
+      { train: rows },
+      {
+        ...(context.C === undefined ? {} : { C: context.C }),
+        open: (data, classes) => openProbeData(data, classes, context.device),
+        notify: context.notify,
+      },
+    );
+  context.probes.set(key, fitted);
+  return testProbe(await fitted, labelled(test));
 }
 
 export const setTasks: Readonly<Record<Task, (test: EncodedSet, context: TaskContext) => Promise<Measured>>> =

@@ -5,6 +5,7 @@ import { fail } from '../../grammar/diagnostics.ts';
 import { statOf } from '../../runtime/data/files/read-fully.ts';
 import { pathIn } from '../../runtime/data/sources/columns/path.ts';
 import { readText } from '../run/text-lists.ts';
+import { parseAs } from './json.ts';
 import { type Task, tasks } from './results.ts';
 
 const classNames = z.union([z.string(), z.array(z.union([z.string(), z.array(z.string()).min(1)])).min(1)]);
@@ -70,18 +71,7 @@ export function readEntry(argument: string): SuiteEntry {
 }
 
 function parseSuite(path: string): SuiteEntry[] {
-  let json: unknown;
-  try {
-    json = JSON.parse(readText(path));
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    fail('Z702', `${path} is not valid JSON: ${error.message}`);
-  }
-  const parsed = z.array(entrySchema).min(1).safeParse(json);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    fail('Z702', `${path}: ${z.core.toDotPath(issue!.path)}: ${issue!.message}`);
-  }
+  const entries = parseAs(readText(path), path, z.array(entrySchema).min(1), 'a list of data sets');
   const folder = dirname(resolve(path));
-  return parsed.data.map((entry) => ({ ...entry, data: pathIn(folder, entry.data), folder }));
+  return entries.map((entry) => ({ ...entry, data: pathIn(folder, entry.data), folder }));
 }

@@ -64,6 +64,12 @@ beforeAll(async () => {
     'table.csv',
     `filepath,label\n${colours.map((colour) => `folder/test/${colour}/01.png,${colour}`).join('\n')}\n`,
   );
+  const lines = [...colours].sort().flatMap((colour) =>
+    readdirSync(workspace.path(`folder/test/${colour}`))
+      .sort()
+      .map((name) => `folder/test/${colour}/${name},${colour}`),
+  );
+  file('all.csv', `filepath,label\n${lines.join('\n')}\n`);
   file(
     'pairs.csv',
     `filepath,title\n${colours.flatMap((colour) => [colour, `${colour} square`].map((text) => `folder/test/${colour}/01.png,${text}`)).join('\n')}\n`,
@@ -82,16 +88,35 @@ beforeAll(async () => {
 
 describe('data sets', () => {
   it('of folders and of tables give the same of the same pictures', async () => {
-    const lines = [...colours].sort().flatMap((colour) =>
-      readdirSync(workspace.path(`folder/test/${colour}`))
-        .sort()
-        .map((name) => `folder/test/${colour}/${name},${colour}`),
-    );
-    workspace.write('all.csv', `filepath,label\n${lines.join('\n')}\n`);
     const [folder] = await evaluate('folder.json', 'folder');
     const [table] = await evaluate('table.json', 'all.csv');
     expect(table).toMatchObject({ model: 'tiny', task: 'zeroshot_classification', n: 108, skipped: 0 });
     expect({ ...table, dataset: 'folder' }).toEqual(folder);
+  });
+
+  it('have labels that are names, whatever the order in which classes are given', async () => {
+    // In another order, more classes than the table has, of which one has two names; and other names, as many, in the order of the old.
+    const more = ['purple', ['crimson', 'red'], ...colours.slice(1)];
+    const others = [...colours].sort().map((colour) => `dark ${colour}`);
+    const sets = [
+      { name: 'more', data: 'all.csv', classes: more, subset: [...colours] },
+      { name: 'others', data: 'all.csv', classes: others },
+    ];
+    workspace.write('names.json', JSON.stringify(sets));
+    const prompts = ['crimson', ...colours, ...others].map((name) => [
+      name,
+      [name.replace('dark ', '').replace('crimson', 'red')],
+    ]);
+    workspace.write('prompts.json', JSON.stringify(Object.fromEntries(prompts)));
+    const [plain] = await evaluate('names-plain.json', 'all.csv', '--templates', 'prompts.json');
+    for (const found of await evaluate('names-out.json', 'names.json', '--templates', 'prompts.json'))
+      expect(found.metrics, found.dataset).toEqual(plain!.metrics);
+  });
+
+  it('say nothing but warnings with --quiet', async () => {
+    const args = [...base, 'table.csv', '--out', 'quiet.json', '--quiet'];
+    expect((await workspace.succeed(args)).stderr).toBe('');
+    expect(results('quiet.json')[0]!.n).toBe(6);
   });
 
   it('take captions of a table for retrieval, several of one picture', async () => {
@@ -118,6 +143,25 @@ describe('data sets', () => {
     const page = readFileSync(workspace.path('all.html'), 'utf8');
     for (const part of ['Worst classes', 'Confusion', 'Wrong pictures', 'mean of all'])
       expect(page).toContain(part);
+  });
+
+  it('share a probe of the same training rows, and not of others', async () => {
+    const probe = { data: 'folder', task: 'probe' };
+    const sets = [
+      { ...probe, name: 'test' },
+      { ...probe, name: 'train', split: 'train' },
+      { ...probe, name: 'two', subset: ['red', 'blue'] },
+    ];
+    workspace.write('probes.json', JSON.stringify(sets));
+    const { stderr } = await workspace.succeed([
+      ...base,
+      ...['probes.json', '--C', '1', '--out', 'probes-out.json'],
+    ]);
+    expect(stderr.match(/probe C = 1\.00/g)).toHaveLength(2);
+    const [test, train, two] = results('probes-out.json').map(({ metrics }) => metrics);
+    expect(train!.objective).toBe(test!.objective);
+    expect(train!.lp_acc1).toBe(train!.train_accuracy);
+    expect(two!.objective).not.toBe(test!.objective);
   });
 
   it('are limited to pictures spread over all classes', async () => {
@@ -259,6 +303,11 @@ describe('refusals', () => {
       'fewer names than classes',
       { name: 'x', data: 'shards', classes: ['red', 'blue'] },
       'has 6 classes, and there are names of 2',
+    ],
+    [
+      'names that leave a label out',
+      { name: 'x', data: 'table.csv', classes: ['red', 'blue'] },
+      'has 6 classes, and there are names of 2, of which "black" is none',
     ],
     [
       'no prompts of a class',

@@ -221,7 +221,7 @@ describe('curate', () => {
     [['--out', 'x', '--per-query', '0'], '--per-query 0'],
     [['--out', 'x', '--seed', '-1'], '--seed -1'],
     [['--out', 'x', '--part', '1/2'], 'a part is chosen by the counts of all parts'],
-    [['--count-only', '--counts', 'x', '--part', '3/2'], '--part 3/2: expected K/N'],
+    [['--count-only', '--counts', 'x', '--part', '3/2'], '--part 3/2: expected k/n'],
     [['--count-only', '--counts', 'x', '--part', '1/9'], '--part 1/9: it has none of 5 shards'],
     [['--count-only'], '--count-only writes one file of counts'],
     [['--count-only', '--counts', 'x', '--out', 'y'], '--count-only chooses nothing'],

@@ -132,6 +132,7 @@ describe('ensembles', () => {
       identity: 'made up',
       cache: undefined,
       group: single,
+      classes: new Map(),
     });
     for (const chosen of [[0], [2, 0], [1, 2, 0]]) {
       const prompts = promptsOf(classes, { templates: chosen.map((i) => templates[i]!) });

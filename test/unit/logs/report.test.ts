@@ -109,6 +109,18 @@ describe('a report of one run', () => {
     expect(page.split(picture)).toHaveLength(3);
   });
 
+  it('has a table of results for each task, whose metrics are others', async () => {
+    const results = [
+      { dataset: 'fruit', task: 'zeroshot_classification', n: 9, metrics: { acc1: 0.5 } },
+      { dataset: 'fruit, probe', task: 'linear_probe', n: 9, metrics: { lp_acc1: 0.75 } },
+      { dataset: 'pets', task: 'zeroshot_classification', n: 8, metrics: { acc1: 0.25 } },
+    ];
+    const page = await pageOf(writeRun(join(folder, 'a'), { rows, results }));
+    expect(page).toContain('fruit · zeroshot_classification</th><td>9</td><td>50.0 %</td></tr>');
+    expect(page).toContain('pets · zeroshot_classification</th><td>8</td><td>25.0 %</td></tr>');
+    expect(page).toContain('fruit, probe · linear_probe</th><td>9</td><td>75.0 %</td></tr>');
+  });
+
   it('says how to get what is not there', async () => {
     const page = await pageOf(writeRun(join(folder, 'a'), { rows: [] }));
     expect(page).toContain('zooc evaluate');

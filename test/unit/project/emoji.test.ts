@@ -1,13 +1,19 @@
-/** The emoji example: the join, the split that keeps test pictures out of training, and the page. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+/** The example of emoji: the join, the split that keeps test pictures out of training, the suite on it, and the page. */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import { basename, dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readCatalog } from '../../../examples/emoji/catalog.ts';
+import { promptsOf } from '../../../examples/emoji/command.ts';
 import { renderPage } from '../../../examples/emoji/page.ts';
-import { resultsOf } from '../../../examples/emoji/results.ts';
-import { evaluationSchema } from '../../../runtime/report/types.ts';
+import { resultTables } from '../../../examples/emoji/results.ts';
+import { tablesOf } from '../../../examples/emoji/tables.ts';
+import { loadRecipe } from '../../../zoo/cli/models.ts';
+import { openData, testSplit, trainSplit } from '../../../zoo/evaluate/data/open.ts';
+import type { OpenedData } from '../../../zoo/evaluate/data/types.ts';
+import { nameOfClass } from '../../../zoo/evaluate/prompts.ts';
+import type { Result } from '../../../zoo/evaluate/results.ts';
+import { readSuite } from '../../../zoo/evaluate/suite.ts';
 
 const catalog = readCatalog();
 
@@ -34,65 +40,148 @@ describe('catalog', () => {
   });
 });
 
-describe('page', () => {
-  it('is one file that shows what it was given, with markup in captions made harmless', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'zooc-page-'));
-    const picture = join(folder, 'a.png');
-    writeFileSync(picture, 'png bytes');
-    const caption = '<b>"keycap"</b> & more';
-    const html = renderPage({
-      heading: 'A page',
-      facts: ['one fact'],
-      scores: [{ name: 'a test', pictures: 10, choices: 20, top1: 0.25, top5: 0.5 }],
-      sections: [
-        {
-          title: 'A section',
-          explanation: 'why',
-          answers: [{ picture, caption, best: [{ caption, probability: 0.75 }] }],
-        },
-      ],
-    });
-    rmSync(folder, { recursive: true });
-    expect(html).not.toContain('<b>"');
-    expect(html).toContain('&#60;b&#62;&#34;keycap&#34;&#60;/b&#62; &#38; more');
-    expect(html).toContain('<b>25.0 %</b></td><td><b>50.0 %</b></td><td>5.0 % / 25.0 %');
-    expect(html).toContain('class="right" style="--p: 75.0%"');
-    expect(html).toContain(Buffer.from('png bytes').toString('base64'));
-    expect(html).not.toMatch(/src="(?!data:)|href=/);
+const example = 'examples/emoji';
+
+describe('suite', () => {
+  let folder: string;
+  const byCode = new Map(catalog.map((e) => [e.code.toLowerCase(), e]));
+  const suite = () => readSuite([join(folder, 'suite.json')]);
+  const open = (name: string, split?: string) => {
+    const entry = suite().find((one) => one.name === name)!;
+    return openData(entry, split ?? testSplit(entry), { notes: { warn: () => {}, note: () => {} } });
+  };
+  /** The emoji and the style of each picture. */
+  const drawn = ({ pictures }: OpenedData) =>
+    Promise.all(
+      Array.from({ length: pictures.count }, async (_, i) => {
+        const { name } = await pictures.picture(i);
+        return { emoji: byCode.get(basename(name, '.png'))!, style: basename(dirname(name)) };
+      }),
+    );
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'zooc-emoji-suite-'));
+    for (const [name, text] of tablesOf(catalog)) {
+      const path = join(folder, 'data', name);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, text);
+    }
+    for (const name of ['suite.json', 'prompts.txt'])
+      writeFileSync(join(folder, name), readFileSync(join(example, name)));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('takes the prompts of training', async () => {
+    const { prompts } = await open('unseen combinations');
+    for (const recipe of ['quick', 'gpu'])
+      expect(prompts).toEqual({ templates: promptsOf(loadRecipe(`${example}/emoji.zoo#${recipe}`, [])) });
+  });
+
+  it.each([
+    ['unseen combinations', 299],
+    ['unseen combinations, all captions', 3786],
+    ['trained styles', 282],
+    ['unseen style', 282],
+    ['unseen style, all captions', 3786],
+  ])('has the own caption of each picture of %s among %i', async (name, captions) => {
+    const data = await open(name);
+    const { truth, classes } = data;
+    expect(classes).toHaveLength(captions);
+    const found = await drawn(data);
+    const labels = truth.kind === 'classification' ? truth.labels : [];
+    expect(Array.from(labels, (label) => nameOfClass(classes![label]!))).toEqual(
+      found.map(({ emoji }) => emoji.title),
+    );
+    const combinations = name.startsWith('unseen combinations');
+    expect(found.every(({ emoji }) => (combinations ? emoji.heldOut : emoji.styleTest))).toBe(true);
+    const styles = name.startsWith('unseen style') ? ['openmoji'] : ['noto', 'twemoji'];
+    expect([...new Set(found.map(({ style }) => style))].sort()).toEqual(styles);
+  });
+
+  it('tests groups on concepts whose labels were not learned, of which the largest has 21 %', async () => {
+    const train = await drawn(await open('groups, unseen style, probe', trainSplit));
+    const learned = new Set(train.map(({ emoji }) => emoji.code));
+    expect(train.some(({ style }) => style === 'openmoji')).toBe(false);
+    for (const name of ['groups, trained styles, probe', 'groups, unseen style, probe']) {
+      const { truth, classes, ...data } = await open(name);
+      const found = await drawn({ truth, classes, ...data });
+      expect(found.filter(({ emoji }) => learned.has(emoji.code))).toEqual([]);
+      expect(classes).toHaveLength(9);
+      const labels = truth.kind === 'classification' ? [...truth.labels] : [];
+      expect(labels.map((label) => classes![label])).toEqual(found.map(({ emoji }) => emoji.group));
+      const sizes = classes!.map((_, label) => labels.filter((own) => own === label).length);
+      expect(Math.round((100 * Math.max(...sizes)) / labels.length)).toBe(21);
+    }
+  });
+
+  it('retrieves pictures and texts of which none is twice, and keywords', async () => {
+    const texts = async (name: string) => {
+      const { truth } = await open(name);
+      return truth.kind === 'retrieval' ? truth.texts : [];
+    };
+    const combinations = (await texts('pairs of unseen combinations')).flat();
+    expect(new Set(combinations).size).toBe(299);
+    const style = await texts('pairs in the unseen style');
+    expect(style).toHaveLength(282);
+    expect(style.flat().length).toBeGreaterThan(5 * 282);
+  });
+
+  it('has every set in one row of the tables that are shown', () => {
+    const shares = ['acc1', 'acc5', 'lp_acc1', 'knn_acc1@10'];
+    const recalls = ['image', 'text'].flatMap((kind) =>
+      [1, 5, 10].map((k) => `${kind}_retrieval_recall@${k}`),
+    );
+    const results = suite().map(
+      ({ name: dataset }, i): Result => ({
+        dataset,
+        task: 'x',
+        n: 1000 + i,
+        metrics: Object.fromEntries([...shares, ...recalls].map((metric) => [metric, (10 + i) / 1000])),
+        ci95: { acc1: [0.001, 0.5] },
+      }),
+    );
+    const tables = resultTables(results, { combinations: 200, concepts: 100, captions: 1000 });
+    const text = JSON.stringify(tables);
+    for (const i of results.keys()) {
+      const percent = `${((10 + i) / 10).toFixed(1)} %`;
+      const recall = `${((10 + i) / 10).toFixed(1)} / `;
+      expect(text.includes(percent) || text.includes(recall), results[i]!.dataset).toBe(true);
+    }
+    expect(tables[0]!.rows[0]).toEqual([
+      'the name alone',
+      ...['1,000', '200', '1.0 %', '0.1 to 50.0 %', '1.0 %', '0.5 % / 2.5 %'],
+    ]);
+    for (const { head, rows } of tables) for (const row of rows) expect(row).toHaveLength(head.length);
   });
 });
 
-describe('the results of a run', () => {
-  it('are those of its tests, with pictures whose own caption was not the best, inlined', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'zooc-emoji-results-'));
-    try {
-      const picture = join(folder, 'x.png');
-      writeFileSync(picture, 'png');
-      const answer = (caption: string) => ({
-        picture,
-        caption,
-        best: [{ caption: 'apple', probability: 0.75 }],
-      });
-      const score = (name: string) => ({ name, pictures: 2, choices: 9, top1: 0.5, top5: 1 });
-      const [first, second] = resultsOf({
-        scores: [score('unseen combinations'), score('unseen combinations, all captions')],
-        combinations: [answer('apple'), answer('pear')],
-        style: [],
-      });
-      expect(z.array(evaluationSchema).parse([first, second])).toEqual([first, second]);
-      expect(first).toEqual({
-        ...{ dataset: 'unseen combinations', task: 'zeroshot', n: 2, metrics: { acc1: 0.5, acc5: 1 } },
-        wrong: [
-          {
-            picture: 'data:image/png;base64,cG5n',
-            truth: 'pear',
-            best: [{ label: 'apple', probability: 0.75 }],
-          },
-        ],
-      });
-      expect(second).not.toHaveProperty('wrong');
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+describe('page', () => {
+  it('is one file that shows what it was given, with markup in texts made harmless', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'zooc-page-'));
+    const picture = join(folder, 'a.png');
+    writeFileSync(picture, 'png bytes');
+    const heading = '<b>"keycap"</b> & more';
+    const html = renderPage({
+      heading: 'A page',
+      facts: ['one fact'],
+      sections: [
+        {
+          table: { head: ['a test', 'top-1'], rows: [[heading, '25.0 %']] },
+          heading,
+          explanation: 'why',
+          pictures: [[picture]],
+        },
+      ],
+      links: [{ file: 'results.html', text: 'the rest' }],
+    });
+    rmSync(folder, { recursive: true });
+    expect(html).not.toContain('<b>"');
+    const harmless = '&#60;b&#62;&#34;keycap&#34;&#60;/b&#62; &#38; more';
+    expect(html).toContain(`<h2>${harmless}</h2><p>why</p>`);
+    expect(html).toContain(`<td>${harmless}</td><td>25.0 %</td>`);
+    expect(html).toContain(Buffer.from('png bytes').toString('base64'));
+    expect(html).toContain('<a href="results.html">');
+    // Nothing is loaded, and links lead to what lies beside it.
+    expect(html).not.toMatch(/src="(?!data:)|href="(?!results\.html)|url\(/);
   });
 });

@@ -181,16 +181,16 @@ describe('what a recipe trains', () => {
     const ambitious = {
       ...recipe,
       precision: { kind: 'mixed', lossScale: 'dynamic' },
-      evaluate: [{ what: { name: 'zeroshot', args: [], named: {} } }],
+      batchNorm: 'sync',
     } as const satisfies Partial<Recipe>;
     try {
-      checkSupported({ ...recipe, ...ambitious }, true);
+      checkSupported({ ...recipe, ...ambitious }, true, 2);
       expect.unreachable();
     } catch (error) {
       const { diagnostics } = error as { diagnostics: { code: string; message: string; help: string }[] };
       expect(diagnostics.map((d) => d.message)).toEqual([
         'recipe r: precision = mixed(...) on the reference is not supported by this version',
-        'recipe r: evaluate during training is not supported by this version',
+        'recipe r: batch_norm = sync on several ranks of the reference is not supported by this version',
       ]);
       expect(diagnostics.every((d) => d.code === 'Z607' && d.help.length > 0)).toBe(true);
     }

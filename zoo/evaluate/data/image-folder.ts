@@ -22,5 +22,6 @@ export async function openImageFolder(dir: string): Promise<EvaluationSet & Clas
       labels: Int32Array.from(folders.flatMap(({ files }, label) => files.map(() => label))),
     },
     classes: folders.map(({ name }) => name.replaceAll('_', ' ')),
+    named: true,
   };
 }

@@ -9,7 +9,8 @@ import { linesOf } from '../../../runtime/data/files/text-lines.ts';
 import { pathIn } from '../../../runtime/data/sources/columns/path.ts';
 import type { SourceContext } from '../../../runtime/data/sources/source-context.ts';
 import { readText } from '../../run/text-lists.ts';
-import { type ClassName, type Prompts, readPrompts, usualPrompts } from '../prompts.ts';
+import { parseAs } from '../json.ts';
+import { type ClassName, nameOfClass, type Prompts, readPrompts, usualPrompts } from '../prompts.ts';
 import type { SuiteEntry } from '../suite.ts';
 import { openImageFolder } from './image-folder.ts';
 import { limited, subsetOf } from './narrow.ts';
@@ -69,11 +70,7 @@ const className = z.union([z.string(), z.array(z.string()).min(1)]);
 function readClasses(path: string): ClassName[] {
   const text = readText(path);
   if (!/\.json$/i.test(path)) return linesOf(text).filter((line) => line !== '');
-  try {
-    return z.array(className).min(1).parse(JSON.parse(text));
-  } catch {
-    return fail('Z702', `${path}: expected a JSON array of names, or of lists of names`);
-  }
+  return parseAs(text, path, z.array(className).min(1), 'a list of names, or of lists of names');
 }
 
 function classesOf({ classes, folder }: SuiteEntry): readonly ClassName[] | undefined {
@@ -86,6 +83,29 @@ function promptsOfEntry({ templates, folder }: SuiteEntry): Prompts | undefined 
   return Array.isArray(templates)
     ? { templates: templates.map((template) => template.replaceAll('{c}', '{}')) }
     : { byClass: templates };
+}
+
+/**
+ * Labels that are names mean the classes of these names, in whatever order they are given; where the names are
+ * others, as many, they are new ones in the order of the old.
+ * @throws DiagnosticError Z460
+ */
+function labelledByName(found: Found, classes: readonly ClassName[] | undefined): Found {
+  const { truth, pictures, classes: own, named } = found;
+  if (classes === undefined || own === undefined || named !== true || truth.kind !== 'classification')
+    return found;
+  const places = new Map(classes.flatMap((names, place) => [names].flat().map((name) => [name, place])));
+  const missing = own.find((name) => !places.has(nameOfClass(name)));
+  if (missing === undefined) {
+    const place = own.map((name) => places.get(nameOfClass(name))!);
+    return { ...found, truth: { ...truth, labels: truth.labels.map((label) => place[label]!) } };
+  }
+  if (own.length !== classes.length)
+    fail(
+      'Z460',
+      `${pictures.name} has ${own.length} classes, and there are names of ${classes.length}, of which ${JSON.stringify(missing)} is none`,
+    );
+  return found;
 }
 
 /** @throws DiagnosticError Z460 where a label has no name */
@@ -109,10 +129,12 @@ export async function openData(
     failSystem('Z460', `cannot read ${entry.data}`, error),
   );
   if (found.pictures.count === 0) fail('Z460', `${found.pictures.name} has no picture`);
-  const classes = classesOf(entry) ?? found.classes;
-  checkClasses(found, classes);
+  const given = classesOf(entry);
+  const labelled = labelledByName(found, given);
+  const classes = given ?? found.classes;
+  checkClasses(labelled, classes);
   const whole: OpenedData = {
-    ...found,
+    ...labelled,
     classes,
     prompts: promptsOfEntry(entry) ?? prompts ?? found.prompts ?? usualPrompts,
   };

@@ -42,7 +42,11 @@ export async function openTable(
   const values = cells.get(column)!;
   if (kind === 'classification') {
     const { labels, classes } = labelsOf(values);
-    return { pictures: await picturesOf(path, files), truth: { kind, labels }, ...(classes && { classes }) };
+    return {
+      pictures: await picturesOf(path, files),
+      truth: { kind, labels },
+      ...(classes && { classes, named: true }),
+    };
   }
   const texts = new Map<string, string[]>();
   for (const [row, file] of files.entries()) {

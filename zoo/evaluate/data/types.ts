@@ -39,6 +39,8 @@ export interface EvaluationSet {
 /** What the classes of a data set are called, as far as the data set says. */
 export interface ClassNames {
   readonly classes?: readonly ClassName[];
+  /** The data set labels its pictures with these names; else with numbers, which other names may be given to. */
+  readonly named?: boolean;
   readonly prompts?: Prompts;
 }
 

@@ -6,6 +6,7 @@ import type { Collective } from '../../../runtime/dist/collective.ts';
 import type { Executor } from '../../run/devices.ts';
 import { type Encoder, openEncoder, pictureTower } from '../../run/encoder.ts';
 import type { WeightSource } from '../../weights/source.ts';
+import type { Matrix } from '../data/feature-files.ts';
 import { openData } from '../data/open.ts';
 import type { OpenedData } from '../data/types.ts';
 import { digestOf, entryIdentity } from '../identity.ts';
@@ -40,6 +41,8 @@ export class ModelEncoder {
   #texts: Promise<Encoder> | undefined;
   /** By what they are made of: pictures of several tasks are encoded once. */
   readonly #features = new Map<string, Promise<SetFeatures | undefined>>();
+
+  readonly #classes = new Map<string, Promise<Matrix | undefined>>();
 
   constructor(options: EncodingOptions, weights: string) {
     this.#options = options;
@@ -96,6 +99,7 @@ export class ModelEncoder {
       identity: entryIdentity(model, entry, this.weights, executor),
       cache,
       group,
+      classes: this.#classes,
     };
   }
 

@@ -13,7 +13,7 @@ import type { PictureEncoder, PictureFeatures } from './pictures.ts';
 /** Pictures of a piece. */
 const pieceRows = 128;
 
-/** Which pieces are made here: those of this number modulo `of`. */
+/** Which pieces are made here: every `of`-th from the `k`-th on, from 1. */
 export interface Part {
   readonly k: number;
   readonly of: number;
@@ -83,7 +83,7 @@ export async function encodeSet(
   const rowsOf = (piece: number) => Math.min(pieceRows, pictures.count - piece * pieceRows);
   if (folder !== undefined) await mkdir(folder, { recursive: true });
   const all = Array.from({ length: pieces }, (_, piece) => piece);
-  const ofPart = all.filter((piece) => part === undefined || piece % part.of === part.k);
+  const ofPart = all.filter((piece) => part === undefined || piece % part.of === part.k - 1);
   const own = ofPart.filter((_, i) => i % group.size === group.rank);
   const made = new Map<number, PictureFeatures>();
   for (const [done, piece] of own.entries()) {

@@ -23,6 +23,8 @@ export interface TextOptions {
   readonly cache: string | undefined;
   /** The ranks that encode them. */
   readonly group: Collective;
+  /** Of classes, by their prompts: data sets of one evaluation share them. */
+  readonly classes: Map<string, Promise<Matrix | undefined>>;
 }
 
 const tensorName = 'features';
@@ -89,12 +91,17 @@ export function classMatrix(
   prompts: readonly (readonly string[])[],
   options: TextOptions,
 ): Promise<Matrix | undefined> {
-  return cached({ prompts }, options, async () => {
-    const encoder = await options.encoder();
-    const encode = (texts: readonly string[]) => encodeAmong(texts, encoder, options.group);
-    const data = await classFeatures(encode, prompts, encoder.embed);
-    return { data, rows: prompts.length, width: encoder.embed };
-  });
+  const key = digestOf(prompts);
+  const made =
+    options.classes.get(key) ??
+    cached({ prompts }, options, async () => {
+      const encoder = await options.encoder();
+      const encode = (texts: readonly string[]) => encodeAmong(texts, encoder, options.group);
+      const data = await classFeatures(encode, prompts, encoder.embed);
+      return { data, rows: prompts.length, width: encoder.embed };
+    });
+  options.classes.set(key, made);
+  return made;
 }
 
 /** One feature for each text, of length 1. */

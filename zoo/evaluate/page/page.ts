@@ -24,7 +24,7 @@ interface PageAssets {
 const listed = 20;
 
 const own = `
-.summary td:not(:last-child), .summary th { white-space: nowrap; }
+.summary td:not(:last-child), .summary th { white-space: nowrap; } .summary td:last-child { min-width: 24rem; }
 .confusion { border-collapse: collapse; font-size: .75rem; }
 .confusion td { width: 1.4em; height: 1.4em; padding: 0; text-align: center; border: 1px solid var(--line); background: color-mix(in srgb, var(--run-1) calc(var(--share) * 1%), transparent); }
 .confusion td.right { background: color-mix(in srgb, var(--run-2) calc(var(--share) * 1%), transparent); }

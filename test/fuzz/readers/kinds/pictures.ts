@@ -1,7 +1,9 @@
 /** Pictures: our own decoders, libvips behind its openers, and SVG, whose renderer is a process of its own. */
+
 import { readdirSync, readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { loadFitted } from '../../../../runtime/data/pictures/images.ts';
+import { Unusable } from '../../../../runtime/drops.ts';
 import { textTokens } from '../evil.ts';
 import { bytesOf, type Reader } from '../reader.ts';
 
@@ -15,6 +17,7 @@ function fixtures(pattern: RegExp): Uint8Array[] {
 
 /** Why a picture cannot be read is said in an Error, which the callers make diagnostics and warnings of; a TypeError behind it is a mistake of ours. */
 function refuses(error: unknown): boolean {
+  if (error instanceof Unusable) return true;
   if (!(error instanceof Error) || error.constructor !== Error) return false;
   const ours = /^(the (\w+) picture|it is a|the file is empty|unsupported image format)/.test(error.message);
   const { cause } = error;

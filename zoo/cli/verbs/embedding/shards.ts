@@ -10,7 +10,7 @@ import { claimIndex, identityOf } from '../../../embed/index-file.ts';
 import { isLocal } from '../../../embed/shard-samples.ts';
 import { mostRows } from '../../../run/encoder.ts';
 import { closing } from '../../closing.ts';
-import { parseCount, parsePart } from '../../models.ts';
+import { type Part, parseCount, parsePart } from '../../models.ts';
 import { count, note, printJson } from '../../output.ts';
 import { type EmbedOptions, openModel } from './open.ts';
 
@@ -84,6 +84,11 @@ function tell({ written, skipped, pictures, left, failed }: ShardsResult, second
   );
 }
 
+/** A part's shards, spread over the list. */
+function everyNth<T>(list: readonly T[], { k, of }: Part): T[] {
+  return list.filter((_, i) => i % of === k - 1);
+}
+
 export async function embedShardFiles(
   reference: string,
   patterns: readonly string[],
@@ -92,7 +97,7 @@ export async function embedShardFiles(
   const { out, dtype = 'f16' } = options;
   if (out === undefined) fail('Z703', 'embed --shards needs --out', '--out features');
   const all = shardsOf(patterns, out);
-  const shards = options.part === undefined ? all : parsePart(options.part)(all);
+  const shards = options.part === undefined ? all : everyNth(all, parsePart(options.part));
   const rows = options.batch === undefined ? mostRows : parseCount('--batch', options.batch);
   const workers = options.workers === undefined ? defaultWorkers() : parseCount('--workers', options.workers);
   const { result, seconds } = await closing(async (keep) => {

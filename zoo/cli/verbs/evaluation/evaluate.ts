@@ -13,10 +13,10 @@ import { logitsOf } from '../../../run/encoder.ts';
 import { onRanks } from '../../../run/ranks.ts';
 import { closing } from '../../closing.ts';
 import { report } from '../../failure.ts';
-import { parseCount, parsePositive, pictureLimits } from '../../models.ts';
+import { parseCount, parsePart, parsePositive, pictureLimits } from '../../models.ts';
 import { note, writeText } from '../../output.ts';
 import { loadModelWithWeights } from '../../packages.ts';
-import { type FeatureOptions, fromFiles, knnOptions } from './from-features.ts';
+import { type FeatureOptions, fromFiles, knnOptions, remarks } from './from-features.ts';
 import { resultsTable } from './results-table.ts';
 
 interface EvaluateOptions extends FeatureOptions {
@@ -34,9 +34,9 @@ interface EvaluateOptions extends FeatureOptions {
   readonly set: readonly string[];
 }
 
-async function finish(out: string, results: readonly Result[]): Promise<void> {
-  await writeText(out, `${JSON.stringify(results, null, 2)}\n`);
-  note(resultsTable(results));
+async function finish(options: EvaluateOptions, results: readonly Result[]): Promise<void> {
+  await writeText(options.out, `${JSON.stringify(results, null, 2)}\n`);
+  remarks(options)(resultsTable(results));
 }
 
 async function evaluateFiles(options: EvaluateOptions): Promise<void> {
@@ -45,22 +45,14 @@ async function evaluateFiles(options: EvaluateOptions): Promise<void> {
     fail('Z703', 'evaluate of --features or --test needs --task', `--task ${tasks.join(', --task ')}`);
   const measured = await closing((keep) => {
     const open = async () => {
-      const executor = keep(await openExecutor(options.device, { notify: note }));
+      const executor = keep(await openExecutor(options.device, { notify: remarks(options) }));
       return executor.kind === 'device' ? executor.device : undefined;
     };
     let device: ReturnType<typeof open> | undefined;
     return fromFiles[task](options, () => (device ??= open()), keep);
   });
   const dataset = basename(options.test!, '.safetensors');
-  await finish(options.out, [{ dataset, task: taskNames[task], ...measured }]);
-}
-
-/** `--part 2/3` is the second of three. */
-function parsePart(text: string): { k: number; of: number } {
-  const [, k, of] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
-  if (k === undefined || Number(k) < 1 || Number(k) > Number(of))
-    fail('Z703', `--part ${text}: expected k/n with k from 1 to n`, '--part 1/3');
-  return { k: Number(k) - 1, of: Number(of) };
+  await finish(options, [{ dataset, task: taskNames[task], ...measured }]);
 }
 
 async function evaluateModel(
@@ -78,7 +70,8 @@ async function evaluateModel(
   const limits = pictureLimits(options.maxPixels);
   const baselines = options.baselines === undefined ? [] : readBaselines(options.baselines);
   // Ranks but the first write nothing.
-  const notify = group.rank === 0 ? note : () => {};
+  const warn = group.rank === 0 ? note : () => {};
+  const notify = group.rank === 0 ? remarks(options) : () => {};
   await closing(async (keep) => {
     const { model, weights } = await loadModelWithWeights(reference, options);
     keep(weights);
@@ -91,18 +84,18 @@ async function evaluateModel(
       ...(limit === undefined ? {} : { limit: parseCount('--limit', limit) }),
       ...(part === undefined ? {} : { part }),
       ...(C === undefined ? {} : { C: parsePositive('--C', C) }),
-      warn: ({ code, message }) => notify(`warning[${code}]: ${message}`),
+      warn: ({ code, message }) => warn(`warning[${code}]: ${message}`),
     });
     if (evaluated === undefined)
-      return note(`part ${options.part} is done; the part that ends last writes ${options.out}`);
+      return notify(`part ${options.part} is done; the part that ends last writes ${options.out}`);
     if (group.rank > 0) return;
     const page = `${options.out.replace(/\.json$/, '')}.html`;
     await writeResultsPage(page, evaluated, baselines, await logitsOf(model, weights));
     await finish(
-      options.out,
+      options,
       evaluated.map(({ result }) => result),
     );
-    note(`wrote ${options.out} and ${page}`);
+    notify(`wrote ${options.out} and ${page}`);
   });
 }
 

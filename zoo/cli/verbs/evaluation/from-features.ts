@@ -6,7 +6,7 @@ import { retrievalRanks } from '../../../../runtime/eval/metrics/retrieval.ts';
 import type { Labelled } from '../../../../runtime/eval/probe/objective.ts';
 import { normalizeRows } from '../../../../runtime/eval/zeroshot.ts';
 import { FeatureFile, type Matrix } from '../../../evaluate/data/feature-files.ts';
-import { evaluateProbe } from '../../../evaluate/probe.ts';
+import { fitSets, testProbe } from '../../../evaluate/probe.ts';
 import { type OpenDevice, openProbeData } from '../../../evaluate/probe-data.ts';
 import type { Result, Task } from '../../../evaluate/results.ts';
 import { similarities } from '../../../evaluate/similarities.ts';
@@ -29,6 +29,12 @@ export interface FeatureOptions {
   readonly C?: string;
   readonly k: string;
   readonly temperature?: string;
+  readonly quiet?: boolean;
+}
+
+/** Where remarks go, warnings aside. */
+export function remarks({ quiet }: Pick<FeatureOptions, 'quiet'>): (text: string) => void {
+  return quiet === true ? () => {} : note;
 }
 
 type Measured = Pick<Result, 'metrics' | 'n' | 'ci95'>;
@@ -112,13 +118,14 @@ export const fromFiles: Readonly<Record<Task, FromFiles>> = {
         `those of ${options.features}`,
         sets.train.width,
       );
-    return evaluateProbe(
-      { ...sets, ...(validation === undefined ? {} : { validation }) },
+    const fitted = await fitSets(
+      { train: sets.train, ...(validation === undefined ? {} : { validation }) },
       {
         ...(options.C === undefined ? {} : { C: parsePositive('--C', options.C) }),
         open: (data, classes) => openProbeData(data, classes, device),
-        notify: note,
+        notify: remarks(options),
       },
     );
+    return testProbe(fitted, sets.test);
   },
 };

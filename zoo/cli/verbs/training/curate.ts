@@ -12,7 +12,7 @@ import { writeAtomically, writeFully } from '../../../../runtime/data/files/atom
 import { statOf } from '../../../../runtime/data/files/read-fully.ts';
 import { readLines } from '../../../../runtime/data/files/text-lines.ts';
 import { expandShards } from '../../../../runtime/data/sources/shards/list.ts';
-import { parseCount } from '../../models.ts';
+import { parseCount, parsePart } from '../../models.ts';
 import { count, note, print, printJson, table, writeText } from '../../output.ts';
 
 interface CurateOptions {
@@ -32,9 +32,7 @@ interface CurateOptions {
 /** The shards of `--part k/n`: those between others in the list, so that parts joined in order are the whole. */
 function partOf(shards: readonly string[], part: string | undefined): readonly string[] {
   if (part === undefined) return shards;
-  const [, k, n] = (/^(\d+)\/(\d+)$/.exec(part) ?? []).map(Number);
-  if (k === undefined || n === undefined || k < 1 || k > n)
-    fail('Z703', `--part ${part}: expected K/N, K from 1 to N`, '--part 1/8');
+  const { k, of: n } = parsePart(part);
   const own = shards.slice(Math.floor(((k - 1) * shards.length) / n), Math.floor((k * shards.length) / n));
   if (own.length === 0) fail('Z703', `--part ${part}: it has none of ${shards.length} shards`);
   return own;

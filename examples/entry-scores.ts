@@ -1,9 +1,9 @@
 /** Test pictures through an entry that scores classes or captions, and where the true ones stand. */
-import type { Model } from '../../compiler/model/types.ts';
-import { loadImage, makeNormalizer } from '../../runtime/data/pictures/images.ts';
-import { rankOf } from '../../runtime/eval/metrics/classification.ts';
-import type { HostArray } from '../../runtime/types.ts';
-import type { ReadyEntry } from '../../zoo/run/entry.ts';
+import type { Model } from '../compiler/model/types.ts';
+import { loadImage, makeNormalizer } from '../runtime/data/pictures/images.ts';
+import { rankOf } from '../runtime/eval/metrics/classification.ts';
+import type { HostArray } from '../runtime/types.ts';
+import type { ReadyEntry } from '../zoo/run/entry.ts';
 
 /** Pictures as a model sees them, `[pictures, 3, side, side]`. */
 export async function loadPixels(
