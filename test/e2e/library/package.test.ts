@@ -52,7 +52,8 @@ try {
 }
 const blocks = made.tree().children.map(({ name, parameters }) => [name, parameters]);
 const wgsl = plan.pipelines[0]!.wgsl;
-console.log(JSON.stringify({ wgsl, blocks, refused, found: check('model "m" = Nothing()') }));
+const unread = await made.pixels([new Uint8Array(9)]).catch((error: Error) => error.message);
+console.log(JSON.stringify({ wgsl, blocks, refused, unread, found: check('model "m" = Nothing()') }));
 `;
 
 const recipe = `${tinyZoo}
@@ -109,7 +110,18 @@ describe('the packed library', () => {
     expect(stderr).toContain(
       'Z636: running on a GPU in Node takes the package webgpu, which is not installed',
     );
-    expect(stderr).toContain('npm install webgpu');
+    const { stdout } = run('compile', tinyZoo);
+    expect(JSON.parse(stdout).unread).toBe(
+      'Z636: reading pictures in Node takes the package sharp, which is not installed',
+    );
+  });
+
+  it('says so on its command line', () => {
+    const main = join(installed.folder, 'node_modules', 'zooc', 'dist', 'zoo', 'cli', 'main.js');
+    const { status, stderr } = spawnSync(process.execPath, [main, 'devices'], { encoding: 'utf8' });
+    expect(status).toBe(1);
+    expect(stderr).toContain('error[Z636]: running on a GPU in Node takes the package webgpu');
+    expect(stderr).toContain('= help: npm install webgpu');
   });
 
   it('runs its command line', () => {
