@@ -1,6 +1,6 @@
 /** The inputs of a graph, and what each can hold by its type. */
 import { anyId } from '../graph/index-ranges.ts';
-import type { Graph, Range } from '../graph/types.ts';
+import type { Graph } from '../graph/types.ts';
 import type { OpAttributes } from '../ops/attributes.ts';
 import { randomInput } from '../ops/philox.ts';
 import type { ModelInput } from './types.ts';
@@ -29,11 +29,6 @@ export const storedAs: Readonly<Record<ModelInput['dtype'], readonly string[]>> 
   f32: ['F32'],
   i32: ['I32', 'I64'],
 };
-
-/** The position of the first integer that an input may not hold; -1 where there is none. */
-export function outside(values: ArrayLike<number>, { min, max }: Range): number {
-  return Array.prototype.findIndex.call(values, (id: number) => id < min || id > max);
-}
 
 /** The name under which a file holds an input: its own, or the plural of it (`images` for `image`). */
 export function storedName({ name }: ModelInput, held: ReadonlyMap<string, unknown>): string {

@@ -7,7 +7,7 @@
  * makes one bind group a step, and replays the steps at every run.
  */
 import type { DType, Range } from '../graph/types.ts';
-import type { ExchangeKind, ScheduleChoice } from '../kernels/text/kernel.ts';
+import type { ExchangeKind, ScheduleChoice } from '../kernels/text/choices.ts';
 import type { Share } from '../shards.ts';
 
 export type BufferRole =

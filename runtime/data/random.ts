@@ -5,7 +5,7 @@
  * resumed and spread over any number of workers and still see the same numbers. The generator is two rounds
  * of the murmur3 finaliser around a 64-bit key; for one key it is a permutation of the 32-bit indices.
  */
-import { crc32 } from 'node:zlib';
+import { crc32 } from './crc32.ts';
 
 /** The murmur3 finaliser: a bijection of 32-bit integers that mixes well. Result in [0, 2^32). */
 export function fmix32(value: number): number {

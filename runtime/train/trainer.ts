@@ -103,8 +103,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
   const report = async (): Promise<void> => {
     const { step, lr, dataWait, counts, epoch, result } = started.shift()!;
     const { loss, terms, gradNorm, scalars, scaling, exchangeMs } = await result;
-    if (scaling?.overflow) checkOverflows(step, scaling);
-    else if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) failNotFinite(step, loss, gradNorm, lr);
+    checkStep(step, { loss, gradNorm, ...(scaling === undefined ? {} : { scaling }) }, lr);
     const now = loop.now();
     const samples = loop.batch / Math.max((now - last) / 1000, 1e-9);
     last = now;
@@ -226,6 +225,16 @@ function columnsOf({ skippedBy, repeatedTexts, lacked }: BatchCounts): Pick<OwnC
           shards_in_error: lacked.inError,
         }),
   };
+}
+
+/** @throws DiagnosticError Z609 when the numbers of a step are not finite */
+export function checkStep(
+  step: number,
+  { loss, gradNorm, scaling }: Pick<StepResult, 'loss' | 'gradNorm' | 'scaling'>,
+  lr: number,
+): void {
+  if (scaling?.overflow) checkOverflows(step, scaling);
+  else if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) failNotFinite(step, loss, gradNorm, lr);
 }
 
 /** An overflow is how a dynamic scale finds its place; many in a row have another cause. */

@@ -7,7 +7,7 @@
  */
 import { alignUp } from '../../compiler/graph/dims.ts';
 import { scheduleIds, scheduleKey, searchSpaces } from '../../compiler/kernels/schedules/schedules.ts';
-import type { ScheduleFamily } from '../../compiler/kernels/text/kernel.ts';
+import type { ScheduleFamily } from '../../compiler/kernels/text/choices.ts';
 import { memoryTable } from '../../compiler/plan/memory.ts';
 import type { Plan, PlanBinding, PlanPipeline, PlanStep, VerifiedPlan } from '../../compiler/plan/types.ts';
 import { verifyPlan } from '../../compiler/plan/verify.ts';

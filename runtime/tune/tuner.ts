@@ -7,7 +7,7 @@
  * default by more than the noise.
  */
 import { scheduleKey } from '../../compiler/kernels/schedules/schedules.ts';
-import type { ScheduleFamily } from '../../compiler/kernels/text/kernel.ts';
+import type { ScheduleFamily } from '../../compiler/kernels/text/choices.ts';
 import type { Plan } from '../../compiler/plan/types.ts';
 import type { TunedSchedules } from '../../compiler/profile.ts';
 import { trustedClock } from '../timing/clock.ts';

@@ -146,7 +146,7 @@ export function failWithoutAdapter(): never {
   fail(
     'Z601',
     'no WebGPU adapter was found on this machine',
-    'npm run setup:driver   (installs a software Vulkan driver; a GPU needs its own Vulkan driver)',
+    'a GPU needs its own Vulkan driver; a software driver comes with the system (Debian: mesa-vulkan-drivers), or in a clone of zooc with: npm run setup:driver',
   );
 }
 

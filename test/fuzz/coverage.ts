@@ -5,7 +5,7 @@
 import { joinKinds } from '../../compiler/joins/rules.ts';
 import type { JoinPlan } from '../../compiler/joins/types.ts';
 import { scheduleIds, searchSpaces } from '../../compiler/kernels/schedules/schedules.ts';
-import type { ScheduleFamily } from '../../compiler/kernels/text/kernel.ts';
+import type { ScheduleFamily } from '../../compiler/kernels/text/choices.ts';
 import { builtinNamed, builtinNames } from '../../compiler/model/builtins/builtins.ts';
 import { ops } from '../../compiler/ops/index.ts';
 import type { FuzzCase } from './cases/fuzz-case.ts';

@@ -11,7 +11,7 @@ import type { Graph, Node, VerifiedGraph } from '../../compiler/graph/types.ts';
 import { joinRules } from '../../compiler/joins/rules.ts';
 import type { VerifiedJoins } from '../../compiler/joins/types.ts';
 import { scheduleIds } from '../../compiler/kernels/schedules/schedules.ts';
-import type { ScheduleFamily } from '../../compiler/kernels/text/kernel.ts';
+import type { ScheduleFamily } from '../../compiler/kernels/text/choices.ts';
 import { hashOf } from '../../compiler/model/values/randomness.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';

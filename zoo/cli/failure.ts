@@ -8,6 +8,7 @@
 import { type Diagnostic, DiagnosticError } from '../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../grammar/render.ts';
 import { systemReason } from '../../runtime/data/files/atomic.ts';
+import { missingPackage } from '../../runtime/node/optional.ts';
 import { note } from './output.ts';
 
 /** Node's loader opens some hundred files at once, and takes one that it may not open for one that is not there. */
@@ -25,11 +26,13 @@ function tooFewFiles(error: unknown): number | undefined {
 /** The diagnostics that an error stands for; none if it is a defect of ours. */
 export function diagnosticsOf(error: unknown): readonly Diagnostic[] {
   if (error instanceof DiagnosticError) return error.diagnostics;
-  const limit = error instanceof Error ? tooFewFiles(error) : undefined;
+  const missing = missingPackage(error);
+  const limit = error instanceof Error && missing === undefined ? tooFewFiles(error) : undefined;
   if (limit !== undefined) {
     const message = `zooc cannot be loaded: this process may have no more than ${limit} files open at once`;
     return [{ code: 'Z701', severity: 'error', message, help: `ulimit -n ${enoughFiles}` }];
   }
+  if (missing !== undefined) return [missing];
   const reason = systemReason(error);
   if (reason === undefined) return [];
   const { path, syscall } = error as NodeJS.ErrnoException;

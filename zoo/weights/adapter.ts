@@ -23,11 +23,12 @@ import {
   WeightsDigest,
 } from './adapter-file.ts';
 import { checkBeside } from './beside/compare.ts';
-import { type FitOptions, namedFileWeights, toFloat32 } from './file-weights.ts';
+import { type FitOptions, namedFileWeights } from './file-weights.ts';
 import type { TensorFile } from './formats/tensor-file.ts';
 import { openNamed } from './named.ts';
 import type { AdapterBase } from './package.ts';
 import { isRule, ruledWeights, type WeightSource } from './source.ts';
+import { toFloat32 } from './tensors/tensor-weights.ts';
 
 /** How a person finds a base again. */
 function identityOf(base: AdapterBase): string[] {

@@ -5,9 +5,9 @@
  * Integers are modulo 2^32, reals are doubles rounded once to float32 at the end. The rule is part of the
  * project's contract: a changed constant here makes every stored reference number wrong.
  */
-import { crc32 } from 'node:zlib';
 import { isText, vocabularyOf } from '../../compiler/model/index.ts';
 import type { ModelInput } from '../../compiler/model/types.ts';
+import { crc32 } from '../../runtime/data/crc32.ts';
 import { elementCount } from '../../runtime/data/safetensors/header.ts';
 import type { HostArray } from '../../runtime/types.ts';
 

@@ -10,6 +10,7 @@ import type { TensorFile } from './formats/tensor-file.ts';
 import { hashWeight } from './hash-weights.ts';
 import { initialWeight } from './initial-weights.ts';
 import type { NamingName } from './naming.ts';
+import { firstNotFinite } from './tensors/finite.ts';
 
 export interface WeightSource {
   /** For messages: the path, `init:0`, `hash`. */
@@ -36,12 +37,6 @@ export interface WeightSource {
    */
   storedDtype(weight: Weight): SafetensorsDType;
   close(): Promise<void>;
-}
-
-/** Where the first value that is not finite stands; -1 where all are. A call for each value would take eight times as long. */
-export function firstNotFinite(values: Float32Array): number {
-  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return i;
-  return -1;
 }
 
 /**

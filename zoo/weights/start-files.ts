@@ -10,12 +10,12 @@ import { startFileWeights } from '../../compiler/model/recipes/start-files.ts';
 import type { Model, Recipe, StartFile, Weight } from '../../compiler/model/types.ts';
 import { isHubName } from '../hub/names.ts';
 import { checkBeside, silenceRemarks } from './beside/compare.ts';
-import { fileWeights, formRemarks, refuseMisfit } from './file-weights.ts';
 import type { TensorFile } from './formats/tensor-file.ts';
 import { initialWeight } from './initial-weights.ts';
 import { type Detected, detectNaming, wantedTensors, weightTensors } from './naming.ts';
 import { replacedRemarks, replacedWeights } from './replaced.ts';
 import { plainDtype, type WeightSource } from './source.ts';
+import { fileWeights, formRemarks, refuseMisfit } from './tensors/tensor-weights.ts';
 import { openWholeTensors } from './whole-tensors.ts';
 
 /**

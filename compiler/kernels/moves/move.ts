@@ -18,7 +18,8 @@ import {
   repeatsLast,
   vectorizable,
 } from '../text/access.ts';
-import { type ExchangeKind, gridOf, type Lower, type LowerContext } from '../text/kernel.ts';
+import type { ExchangeKind } from '../text/choices.ts';
+import { gridOf, type Lower, type LowerContext } from '../text/kernel.ts';
 import { computeType } from '../text/memory.ts';
 import type { View } from '../text/view.ts';
 

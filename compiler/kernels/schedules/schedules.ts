@@ -8,7 +8,7 @@
  * such as the number of pieces that a reduction is cut into, is therefore no schedule.)
  */
 import type { DeviceProfile } from '../../profile.ts';
-import type { ScheduleChoice, ScheduleFamily } from '../text/kernel.ts';
+import type { ScheduleChoice, ScheduleFamily } from '../text/choices.ts';
 import { attentionSpace } from './attention.ts';
 import { contractSpace } from './contract.ts';
 import { rowsSpace } from './rows.ts';

@@ -10,6 +10,7 @@ import type { Node, NodeOf, Origin } from '../../graph/types.ts';
 import type { JoinConsumers, JoinKind } from '../../joins/types.ts';
 import type { OpName } from '../../ops/attributes.ts';
 import type { DeviceProfile } from '../../profile.ts';
+import type { ExchangeKind, ScheduleChoice } from './choices.ts';
 import type { Storage, View } from './view.ts';
 
 export interface KernelArg {
@@ -24,22 +25,6 @@ export interface KernelArg {
    * at multiples of `bindingStart`.
    */
   readonly window?: { readonly start: number; readonly elements: number };
-}
-
-/**
- * What ranks make of a value: its `mean` over all of them, element by element; or, of equal parts of its first axis,
- * each from the rank whose number it has (`gather`).
- */
-export type ExchangeKind = 'mean' | 'gather';
-
-/** Families with a choice of schedules. `contract` are all products: matrix products and convolutions. */
-export type ScheduleFamily = 'contract' | 'attention' | 'rows';
-
-/** A choice that was made, as the plan records it. */
-export interface ScheduleChoice {
-  readonly family: ScheduleFamily;
-  readonly key: string;
-  readonly id: string;
 }
 
 export interface Kernel {

@@ -5,7 +5,8 @@
  * defaults (those of open_clip for CLIP) filled in, and every issue becomes a diagnostic at the argument that
  * caused it.
  */
-import { z } from 'zod';
+// By its names alone, so that bundles leave out the words of all languages.
+import * as z from 'zod';
 import type { CallExpr, Expr, RateWord } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import type { Quantity, StaticCall, StaticValueData } from '../types.ts';

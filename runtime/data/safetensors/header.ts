@@ -6,7 +6,8 @@
  * last one silently), sizes are multiplied as BigInt, and tensors must tile the data without hole or
  * overlap. Pure: no files here.
  */
-import { z } from 'zod';
+// By its names alone, so that bundles leave out the words of all languages.
+import * as z from 'zod';
 import { alignUp } from '../../../compiler/graph/dims.ts';
 import { fail } from '../../../grammar/diagnostics.ts';
 

@@ -6,7 +6,8 @@
  */
 import { z } from 'zod';
 import { anyInt } from '../../../compiler/graph/index-ranges.ts';
-import { outside, storedAs, storedName } from '../../../compiler/model/inputs.ts';
+import { outside } from '../../../compiler/graph/outside.ts';
+import { storedAs, storedName } from '../../../compiler/model/inputs.ts';
 import type { ModelInput, StaticCall } from '../../../compiler/model/types.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
 import { countRepeated } from '../../dist/share.ts';

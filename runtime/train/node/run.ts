@@ -11,6 +11,7 @@ import type { Plan } from '../../../compiler/plan/types.ts';
 import { type TensorToWrite, writeSafetensors } from '../../data/safetensors/file.ts';
 import type { BatchSource } from '../../data/types.ts';
 import type { Collective } from '../../dist/collective.ts';
+import { beginState, CarriedWeights, toFloat32 } from '../carried.ts';
 import type { RunSettings } from '../changes.ts';
 import { evaluationsOf, type PlannedEvaluation } from '../evaluations.ts';
 import { agreedBeginning, shareState } from '../ranks.ts';
@@ -81,14 +82,13 @@ export interface RunParts {
 export class Run {
   readonly #options: RunOptions;
   readonly #parts: RunParts;
-  /** Weights that no step uses, saved as they are. */
-  readonly #carried = new Map<string, TensorToWrite>();
-  /** The step that the carried counters are of. */
-  #carriedAt = 0;
+  /** Weights that no step uses. */
+  readonly #carried: CarriedWeights;
 
   constructor(options: RunOptions, parts: RunParts) {
     this.#options = options;
     this.#parts = parts;
+    this.#carried = new CarriedWeights(parts.counters, parts.seenPerStep);
   }
 
   /** Trains on, or from the start without a checkpoint, until the end or a stop. */
@@ -98,7 +98,7 @@ export class Run {
       this.#parts;
     const began = performance.now();
     const start = checkpoint?.state.step ?? 0;
-    this.#carriedAt = start;
+    this.#carried.beginAt(start);
     const end = Math.max(start, this.#options.steps ?? schedule.total);
     if (checkpoint) {
       teller.doing('reading the checkpoint');
@@ -132,7 +132,7 @@ export class Run {
           {
             ...{ group, session, end, batchesPerEpoch: source.batchesPerEpoch },
             weights: recipe.model.weights,
-            carried: (name) => this.#carriedValues(name),
+            carried: (name) => this.#carried.values(name),
           },
           (step, results) => logs.evaluated(step, results),
         ),
@@ -145,7 +145,7 @@ export class Run {
           await lock.check();
           await logs.flush();
           const state = { step, cursor, modelHash, settings: compared };
-          await logs.saved(step, await store.save(session, this.#carriedBehind(step), state));
+          await logs.saved(step, await store.save(session, this.#carried.behind(step), state));
         },
         stopRequested: () => signal.requested || lock.lost,
         now: () => performance.now(),
@@ -167,46 +167,20 @@ export class Run {
   }
 
   async #initialise(): Promise<void> {
-    const { session } = this.#parts;
-    const known = new Set(session.state.map((s) => s.name));
     const { teller, recipe } = this.#options;
-    const { weights } = recipe.model;
-    for (const [i, weight] of weights.entries()) {
-      teller.doing('starting weights', i + 1, weights.length);
-      const data = await this.#options.initialWeight(weight);
-      if (known.has(weight.name)) session.writeState(weight.name, data);
-      else this.#carry(weight, data);
-      const average = averagePrefix + weight.name;
-      if (known.has(average)) session.writeState(average, data);
-    }
+    const read = (weight: Weight) => this.#options.initialWeight(weight);
+    const told = (done: number, of: number) => teller.doing('starting weights', done, of);
+    await beginState(this.#parts.session, recipe.model.weights, read, this.#carried, told);
   }
 
   async #restore({ path, state }: Checkpoint): Promise<void> {
     const weights = new Map(this.#options.recipe.model.weights.map((w) => [w.name, w]));
     await restoreState(path, this.#parts.session, (name, data) => {
       const weight = weights.get(name);
-      if (weight) this.#carry(weight, data instanceof BigInt64Array ? Float32Array.from(data, Number) : data);
+      if (weight)
+        this.#carried.carry(weight, data instanceof BigInt64Array ? Float32Array.from(data, Number) : data);
     });
     this.#parts.source.seek(state.cursor);
-  }
-
-  #carry(weight: Weight, data: ArrayLike<number>): void {
-    this.#carried.set(weight.name, stored(weight, data));
-  }
-
-  #carriedValues(name: string): Float32Array {
-    const { data } = this.#carried.get(name)!;
-    return Float32Array.from(data as ArrayLike<number | bigint>, Number);
-  }
-
-  /** What no kernel touches, as it is after `step` steps. */
-  #carriedBehind(step: number): TensorToWrite[] {
-    const more = BigInt((step - this.#carriedAt) * this.#parts.seenPerStep);
-    return [...this.#carried.values()].map((tensor) => {
-      const { name, data } = tensor;
-      if (!this.#parts.counters.has(name) || !(data instanceof BigInt64Array)) return tensor;
-      return { ...tensor, data: data.map((count) => count + more) };
-    });
   }
 
   /**
@@ -214,7 +188,7 @@ export class Run {
    * none (buffers, frozen weights) as it is.
    */
   async #writeWeights(steps: number): Promise<string> {
-    const carried = new Map(this.#carriedBehind(steps).map((tensor) => [tensor.name, tensor]));
+    const carried = new Map(this.#carried.behind(steps).map((tensor) => [tensor.name, tensor]));
     const { session } = this.#parts;
     const averaged = new Set(session.state.map((s) => s.name).filter((n) => n.startsWith(averagePrefix)));
     const write = async (file: string, stateOf: (name: string) => string): Promise<string> => {
@@ -234,14 +208,4 @@ export class Run {
       );
     return write('weights.safetensors', (name) => name);
   }
-}
-
-function toFloat32(data: ArrayLike<number>): Float32Array {
-  return data instanceof Float32Array ? data : Float32Array.from(data);
-}
-
-/** A weight as files hold it: F32, or I64 where the state_dict says so. */
-function stored({ name, shape, dtype }: Weight, data: ArrayLike<number>): TensorToWrite {
-  if (dtype !== 'i64') return { name, shape, dtype: 'F32', data: toFloat32(data) };
-  return { name, shape, dtype: 'I64', data: BigInt64Array.from(Array.from(data), (x) => BigInt(x)) };
 }

@@ -10,7 +10,7 @@ import { expect } from 'vitest';
 import { compileGraph } from '../../../compiler/compile.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import { scheduleIds, scheduleKey } from '../../../compiler/kernels/schedules/schedules.ts';
-import type { ScheduleFamily } from '../../../compiler/kernels/text/kernel.ts';
+import type { ScheduleFamily } from '../../../compiler/kernels/text/choices.ts';
 import type { Plan } from '../../../compiler/plan/types.ts';
 import {
   appleProfile,

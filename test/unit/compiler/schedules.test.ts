@@ -9,7 +9,7 @@ import {
   scheduleKey,
   searchSpaces,
 } from '../../../compiler/kernels/schedules/schedules.ts';
-import type { ScheduleFamily } from '../../../compiler/kernels/text/kernel.ts';
+import type { ScheduleFamily } from '../../../compiler/kernels/text/choices.ts';
 import type { VerifiedPlan } from '../../../compiler/plan/types.ts';
 import {
   appleProfile,

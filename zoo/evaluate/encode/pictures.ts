@@ -7,7 +7,8 @@ import { loadImage, makeNormalizer, type Normalizer } from '../../../runtime/dat
 import type { Executor } from '../../run/devices.ts';
 import { pictureTower } from '../../run/encoder.ts';
 import { openEntry, type ReadyEntry } from '../../run/entry.ts';
-import { finiteWeights, firstNotFinite, type WeightSource } from '../../weights/source.ts';
+import { finiteWeights, type WeightSource } from '../../weights/source.ts';
+import { firstNotFinite } from '../../weights/tensors/finite.ts';
 import { penultimate, withPenultimate } from './penultimate.ts';
 
 /** Pictures that are encoded together. */

@@ -1,6 +1,6 @@
 /** `tensor("COLUMN")`: paths of .npy files, relative to the table's folder, each the input of one sample. */
 import { z } from 'zod';
-import { outside } from '../../../../compiler/model/inputs.ts';
+import { outside } from '../../../../compiler/graph/outside.ts';
 import type { ModelInput } from '../../../../compiler/model/types.ts';
 import { fail } from '../../../../grammar/diagnostics.ts';
 import type { HostArray } from '../../../types.ts';

@@ -1,0 +1,50 @@
+/**
+ * Builds what the package holds, into an empty `dist`: the compiled sources with what lies beside them, and the library for
+ * browsers. Sources lose their comments and spare white space, declarations stay where the library's types lead to them: the
+ * package is to be small enough to be installed without a thought.
+ */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { transformSync } from 'esbuild';
+import { bundleBrowser } from './bundle.ts';
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+rmSync('dist', { recursive: true, force: true });
+execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
+  stdio: 'inherit',
+});
+
+const files = readdirSync('dist', { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile())
+  .map((entry) => resolve(entry.parentPath, entry.name));
+
+// Names of exports and methods stay, so that a stack says where something happened.
+for (const file of files.filter((name) => name.endsWith('.js'))) {
+  const settings = { target: 'es2023', minify: true } as const;
+  writeFileSync(file, transformSync(readFileSync(file, 'utf8'), settings).code);
+}
+
+/** Adds a declaration and those that it imports. */
+function reach(file: string, seen: Set<string>): void {
+  if (seen.has(file)) return;
+  seen.add(file);
+  for (const [, spec] of readFileSync(file, 'utf8').matchAll(/(?:from |import\()["'](\.[^"']+)["']/g)) {
+    const target = resolve(dirname(file), spec!.replace(/\.[jt]s$/, '.d.ts'));
+    if (existsSync(target)) reach(target, seen);
+  }
+}
+
+const declared = new Set<string>();
+for (const entry of ['node', 'plan-node']) reach(resolve('dist', 'zoo', 'api', `${entry}.d.ts`), declared);
+for (const file of files) if (file.endsWith('.d.ts') && !declared.has(file)) rmSync(file);
+// The browser's entries are those of the bundle.
+for (const name of ['browser', 'browser.js', 'plan-browser.js'])
+  rmSync(join('dist', 'zoo', 'api', name), { recursive: true });
+await bundleBrowser(join('dist', 'browser'));
+
+cpSync('zoo/lib', 'dist/zoo/lib', { recursive: true });
+for (const name of ['report.js', 'report.css'])
+  cpSync(`runtime/report/browser/${name}`, `dist/runtime/report/browser/${name}`);
+chmodSync('dist/zoo/cli/main.js', 0o755);

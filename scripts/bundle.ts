@@ -1,0 +1,49 @@
+/**
+ * The library for browsers: two entries in one bundle with a common part, everything that they need inside, so that a page can
+ * load them without a bundler of its own. Node's modules do not resolve here, so one that is reached ends the build.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type BuildResult, build, type Plugin } from 'esbuild';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** `zooc:lib`: the bundled packages as texts. */
+const lib: Plugin = {
+  name: 'zooc-lib',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^zooc:lib$/ }, ({ path }) => ({ path, namespace: 'zooc' }));
+    onLoad({ filter: /.*/, namespace: 'zooc' }, () => {
+      const folder = join(root, 'zoo', 'lib');
+      const names = readdirSync(folder).filter((name) => name.endsWith('.zoo'));
+      const texts = names.sort().map((name) => [name.slice(0, -4), readFileSync(join(folder, name), 'utf8')]);
+      return { contents: `export const texts = ${JSON.stringify(Object.fromEntries(texts))};` };
+    });
+  },
+};
+
+/** `zooc/plan` and `zooc`, by the name of their file in the package. */
+export const entries = { zooc: 'zoo/api/browser.ts', plan: 'zoo/api/plan-browser.ts' } as const;
+
+/** @param outdir where files are written; without it they are in the result */
+export function bundleBrowser(
+  outdir?: string,
+  names: readonly (keyof typeof entries)[] = ['zooc', 'plan'],
+): Promise<BuildResult<{ write: boolean; metafile: true }>> {
+  return build({
+    absWorkingDir: root,
+    entryPoints: Object.fromEntries(names.map((name) => [name, entries[name]])),
+    outdir: outdir ?? 'dist/browser',
+    write: outdir !== undefined,
+    bundle: true,
+    splitting: names.length > 1,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2023',
+    minify: true,
+    metafile: true,
+    logLevel: 'silent',
+    plugins: [lib],
+  });
+}

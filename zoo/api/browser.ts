@@ -1,0 +1,7 @@
+/** `import * as zooc from 'zooc'` in a page: the functions of `node.ts`, where they are described. */
+import { pagePlatform } from './browser/platform.ts';
+import { libraryOf } from './library.ts';
+
+export * from './public.ts';
+
+export const { model, check, open, merges, useMerges } = libraryOf(pagePlatform);

@@ -1,0 +1,20 @@
+/** The browser's adapter, opened with all its limits. */
+import { fail } from '../../../grammar/diagnostics.ts';
+import { describeAdapter, openDevice, profileOf } from '../../../runtime/webgpu/adapter.ts';
+import { WebGpuDevice } from '../../../runtime/webgpu/device.ts';
+import type { OpenedDevice } from '../platform.ts';
+import { page } from './globals.ts';
+
+/** @throws DiagnosticError Z601, Z603 */
+export async function openPageDevice(): Promise<OpenedDevice> {
+  const adapter = await page.navigator.gpu?.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter)
+    fail(
+      'Z601',
+      'this browser gives the page no WebGPU adapter',
+      'chrome://gpu says why; pages need https or localhost, Chromium on Linux --enable-unsafe-webgpu',
+    );
+  const report = describeAdapter(adapter, 'browser');
+  const profile = profileOf(report);
+  return { name: report.name, device: new WebGpuDevice(await openDevice(adapter, profile), profile) };
+}

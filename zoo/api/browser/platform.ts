@@ -1,0 +1,25 @@
+/** What the library needs of a page. */
+import { fail } from '../../../grammar/diagnostics.ts';
+import { fetchBytes } from '../bytes.ts';
+import type { Platform } from '../platform.ts';
+import { bytesWeights } from '../weights.ts';
+import { openPageDevice } from './device.ts';
+import { fitOnPage } from './fit.ts';
+import { pageHost } from './host.ts';
+
+export function pagePlatform(): Platform {
+  const host = pageHost();
+  return {
+    host,
+    openDevice: openPageDevice,
+    readBytes: fetchBytes,
+    openWeights: async (model, source) => bytesWeights(model, await fetchBytes(source), host, String(source)),
+    fit: fitOnPage,
+    merges: async () =>
+      fail(
+        'Z414',
+        'texts take the merges of CLIP, which a page has to be given',
+        "zooc.useMerges('merges.txt'), a file that zooc.merges() makes in Node",
+      ),
+  };
+}

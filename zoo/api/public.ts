@@ -1,0 +1,30 @@
+/** What both entries of the library export beside the functions of `Library`. */
+export type { ConfigValue, EntryInfo } from '../../compiler/model/types.ts';
+export type { Plan } from '../../compiler/plan/types.ts';
+export type { DeviceProfile } from '../../compiler/profile.ts';
+export { type ProfileKind, profiles } from '../../compiler/profiles.ts';
+export { type Diagnostic, DiagnosticError } from '../../grammar/diagnostics.ts';
+export { renderDiagnostics as render } from '../../grammar/render.ts';
+export { Encoder } from './features.ts';
+export { Gpu, LoadedModel, type RunOptions } from './gpu.ts';
+export {
+  type CompileOptions,
+  type PlansOptions,
+  type TreeBlock,
+  type WeightInfo,
+  ZooModel,
+} from './model.ts';
+export type { PlanSet } from './plans.ts';
+export { type TrainOptions, TrainRun, type TrainStep } from './train.ts';
+export type {
+  BitmapInput,
+  BytesInput,
+  Classification,
+  NamedArrays,
+  NamedResult,
+  OpenOptions,
+  PictureInput,
+  PixelsInput,
+  Settings,
+  WeightsInput,
+} from './types.ts';
