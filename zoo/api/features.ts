@@ -5,7 +5,7 @@
 import { makeNormalizer } from '../../runtime/data/pictures/fit.ts';
 import type { Tokenizer } from '../../runtime/data/texts/bpe.ts';
 import { classFeatures } from '../../runtime/eval/zeroshot.ts';
-import { encodeFitted, encodeTexts, type Logits, predict, type Tower } from '../run/towers.ts';
+import { encodeFitted, encodeTexts, type Logits, predict, type Tower } from '../run/towers/tower.ts';
 import { fitPicture, nameOf } from './bytes.ts';
 import type { Platform } from './platform.ts';
 import type { Classification, PictureInput } from './types.ts';

@@ -26,7 +26,7 @@ import {
   textTower,
   tokenizerSize,
   towersOf,
-} from '../run/model-towers.ts';
+} from '../run/towers/of-model.ts';
 import { fitPicture } from './bytes.ts';
 import type { PlanSet } from './plans.ts';
 import type { Platform } from './platform.ts';

@@ -9,7 +9,7 @@ import { readSafetensors, type Tensor } from '../../runtime/data/safetensors/ten
 import { makeTokenizer } from '../../runtime/data/texts/bpe.ts';
 import type { Device } from '../../runtime/types.ts';
 import { openPlan } from '../run/plan-entry.ts';
-import { type Logits, Tower } from '../run/towers.ts';
+import { type Logits, Tower } from '../run/towers/tower.ts';
 import { isNamed, ownBytes } from './bytes.ts';
 import { Encoder, type Towers } from './features.ts';
 import type { OpenedDevice, Platform } from './platform.ts';

@@ -17,11 +17,11 @@ import {
   type TowerInfo,
   textTower,
   tokenizerSize,
-} from './model-towers.ts';
-import { encodeFitted, encodeTexts, type Logits, Tower } from './towers.ts';
+} from './towers/of-model.ts';
+import { encodeFitted, encodeTexts, type Logits, Tower } from './towers/tower.ts';
 
-export { logitsOf, pictureTower } from './model-towers.ts';
-export { mostRows, predict, softmax } from './towers.ts';
+export { logitsOf, pictureTower } from './towers/of-model.ts';
+export { mostRows, predict, softmax } from './towers/tower.ts';
 
 export interface Encoder extends Logits {
   /** Length of a feature. */

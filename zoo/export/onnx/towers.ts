@@ -9,7 +9,7 @@ import type { Graph, Node } from '../../../compiler/graph/types.ts';
 import { isPicture, isText, traceEntry } from '../../../compiler/model/index.ts';
 import type { Model } from '../../../compiler/model/types.ts';
 import { DiagnosticError } from '../../../grammar/diagnostics.ts';
-import { entriesText, type TowerInfo, towerOf } from '../../run/model-towers.ts';
+import { entriesText, type TowerInfo, towerOf } from '../../run/towers/of-model.ts';
 import { lowerGraph } from './lower-graph.ts';
 import { lowerings, unitRows } from './lowerings.ts';
 import { OnnxGraph, type OnnxModel, type Value, valueInfo } from './onnx-graph.ts';

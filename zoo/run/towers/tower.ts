@@ -5,13 +5,13 @@
  * Each tower is opened once, for a batch that fits what is asked first; a last, incomplete batch is padded
  * with zeros, which change nothing because no operation of an encoder mixes samples.
  */
-import { fail } from '../../grammar/diagnostics.ts';
-import type { Normalizer } from '../../runtime/data/pictures/fit.ts';
-import type { Tokenizer } from '../../runtime/data/texts/bpe.ts';
-import { normalizeRows } from '../../runtime/eval/zeroshot.ts';
-import type { HostArray } from '../../runtime/types.ts';
-import { firstNotFinite } from '../weights/tensors/finite.ts';
-import type { ReadyPlan } from './plan-entry.ts';
+import { fail } from '../../../grammar/diagnostics.ts';
+import type { Normalizer } from '../../../runtime/data/pictures/fit.ts';
+import type { Tokenizer } from '../../../runtime/data/texts/bpe.ts';
+import { normalizeRows } from '../../../runtime/eval/zeroshot.ts';
+import type { HostArray } from '../../../runtime/types.ts';
+import { firstNotFinite } from '../../weights/tensors/finite.ts';
+import type { ReadyPlan } from '../plan-entry.ts';
 
 type Runnable = Pick<ReadyPlan, 'run' | 'close'>;
 

@@ -1,11 +1,11 @@
 /** The towers of a model: which entries make features of pictures and texts, and how logits are made of those. */
-import { anyId } from '../../compiler/graph/index-ranges.ts';
-import { isPicture, isText, vocabularyOf } from '../../compiler/model/index.ts';
-import type { EntryName, Model, ModelInput } from '../../compiler/model/types.ts';
-import { fail } from '../../grammar/diagnostics.ts';
-import type { TokenizerSize } from '../../runtime/data/texts/bpe.ts';
-import type { WeightSource } from '../weights/source.ts';
-import type { Logits } from './towers.ts';
+import { anyId } from '../../../compiler/graph/index-ranges.ts';
+import { isPicture, isText, vocabularyOf } from '../../../compiler/model/index.ts';
+import type { EntryName, Model, ModelInput } from '../../../compiler/model/types.ts';
+import { fail } from '../../../grammar/diagnostics.ts';
+import type { TokenizerSize } from '../../../runtime/data/texts/bpe.ts';
+import type { WeightSource } from '../../weights/source.ts';
+import type { Logits } from './tower.ts';
 
 /** An entry that makes features of one kind of input. */
 export interface TowerInfo {
