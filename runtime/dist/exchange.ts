@@ -17,6 +17,7 @@ import type {
   Slot,
 } from '../../compiler/plan/types.ts';
 import { bucketBytes, leastPart, partElements } from '../../compiler/shards.ts';
+import { joinedFloats } from '../joined.ts';
 import type { Device, Session } from '../types.ts';
 import { bytesOf, type Collective } from './collective.ts';
 import { PieceChain } from './pieces.ts';
@@ -61,18 +62,6 @@ export function bytesAtOnce(part: number, ranks: number): number {
 /** A range of a plan's memory as a slot, for its bits alone. */
 function rangeOf(name: string, { buffer, offset }: BufferRange, from: number, bytes: number): Slot {
   return { name, buffer, offset: offset + from, dtype: 'f32', shape: [bytes / 4] };
-}
-
-/** Bits of arrays one behind the other. */
-function joined(arrays: readonly ArrayBufferView[]): Float32Array {
-  const bytes = arrays.map(bytesOf);
-  const all = new Uint8Array(bytes.reduce((n, { length }) => n + length, 0));
-  let at = 0;
-  for (const part of bytes) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return new Float32Array(all.buffer);
 }
 
 /** In double precision, in the order of ranks. */
@@ -177,7 +166,7 @@ export class DeviceExchange implements StepExchange {
       const bytes = e.kind === 'mean' ? e.bytes : e.bytes / size;
       return rangeOf(what, e, e.kind === 'mean' ? 0 : rank * bytes, bytes);
     });
-    const own = joined(await Promise.all(parts.map((part) => this.#session.readSlot(part))));
+    const own = joinedFloats(await Promise.all(parts.map((part) => this.#session.readSlot(part))));
     const all = new Float32Array(own.length * size);
     await this.#group.allGather(what, bytesOf(own), bytesOf(all));
     let at = 0;
@@ -186,7 +175,7 @@ export class DeviceExchange implements StepExchange {
       const ofRanks = Array.from({ length: size }, (_, r) =>
         all.subarray(r * own.length + at, r * own.length + at + length),
       );
-      const values = exchange.kind === 'mean' ? meanOf(ofRanks) : joined(ofRanks);
+      const values = exchange.kind === 'mean' ? meanOf(ofRanks) : joinedFloats(ofRanks);
       this.#session.writeSlot(rangeOf(what, exchange, 0, exchange.bytes), values);
       at += length;
     }

@@ -5,9 +5,10 @@
  * file's age on another; what it left is taken over. No harm is done if two take it over at once, since what is downloaded is verified.
  */
 import { rmSync } from 'node:fs';
-import { type FileHandle, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
+import { isAlive, movedAside } from '../../runtime/data/files/lock-files.ts';
 
 /** Milliseconds between touches, and after how many without one nobody works any more. */
 const touchEvery = 2000;
@@ -43,24 +44,12 @@ async function isOver(path: string): Promise<boolean> {
   const [host, pid] = text.split(' ');
   // Without words: its holder is about to write them.
   if (host !== hostname() || !/^[1-9]\d{0,9}$/.test(pid ?? '')) return false;
-  try {
-    process.kill(Number(pid), 0);
-    return false;
-  } catch (error) {
-    return codeOf(error) === 'ESRCH';
-  }
+  return !isAlive(Number(pid));
 }
 
 async function takeAway(path: string): Promise<void> {
-  const aside = `${path}.${process.pid}`;
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    // Somebody else was faster.
-    if (codeOf(error) === 'ENOENT') return;
-    throw error;
-  }
-  await rm(aside, { force: true });
+  const aside = await movedAside(path);
+  if (aside !== undefined) await rm(aside, { force: true });
 }
 
 /**

@@ -6,6 +6,7 @@
  * `dtype` field keeps the name of the stored type. F8 types stay raw bytes. Data is little-endian, as
  * are all hosts Node.js runs on.
  */
+import { joinedBytes } from '../../joined.ts';
 import { narrowBF16, narrowF16, widenBF16, widenF16 } from './half.ts';
 import {
   elementBytes,
@@ -116,11 +117,5 @@ export function encodeSafetensors(
 ): Uint8Array {
   const sorted = storageOrder([...tensors].map(([name, tensor]) => ({ name, ...tensor })));
   const chunks = [encodeHeader(sorted, metadata), ...sorted.map((t) => encodeTensor(t.name, t))];
-  const out = new Uint8Array(chunks.reduce((n, c) => n + c.byteLength, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    out.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return out;
+  return joinedBytes(chunks);
 }

@@ -5,7 +5,7 @@
  * file's age: its holder touches it. A folder that was moved away has taken its lock along, which is how a run notices.
  */
 import { readFileSync, unlinkSync } from 'node:fs';
-import { type FileHandle, link, open, rename, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, link, open, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -13,6 +13,7 @@ import { z } from 'zod';
 import { type Diagnostic, fail } from '../../../grammar/diagnostics.ts';
 import { failSystem, writeFully } from '../../data/files/atomic.ts';
 import { parseJson } from '../../data/files/json.ts';
+import { isAlive, movedAside } from '../../data/files/lock-files.ts';
 import { readText } from '../../data/files/read-fully.ts';
 
 export const lockName = 'run.lock';
@@ -48,15 +49,6 @@ function beginningOf(pid: number): string | undefined {
     return `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()} ${rest[18]}`;
   } catch {
     return undefined;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
 
@@ -138,14 +130,8 @@ function takenFrom(folder: string, { host, pid, since }: Holder): Diagnostic {
 
 /** Takes away the lock with this text; another one that took its place meanwhile is put back. */
 async function removeStale(path: string, text: string): Promise<void> {
-  const aside = `${path}.${process.pid}`;
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    // Somebody else was faster.
-    if (codeOf(error) === 'ENOENT') return;
-    throw error;
-  }
+  const aside = await movedAside(path);
+  if (aside === undefined) return;
   if ((await textOf(aside)) !== text) await link(aside, path).catch(() => {});
   await unlink(aside);
 }

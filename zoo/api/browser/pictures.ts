@@ -2,7 +2,9 @@
  * Pictures by the browser's own decoders, then fitted as everywhere: samples come from a canvas, so that colour profiles are
  * ignored, and an orientation in EXIF is taken off before (no option of `createImageBitmap` keeps Chromium from turning).
  */
+
 import type { Decoded } from '../../../runtime/data/pictures/decoded.ts';
+import { joinedBytes } from '../../../runtime/joined.ts';
 import type { BitmapInput } from '../types.ts';
 import { page } from './globals.ts';
 
@@ -21,13 +23,7 @@ export function withoutExif(bytes: Uint8Array): Uint8Array {
     at = end;
   }
   kept.push(bytes.subarray(at));
-  const out = new Uint8Array(kept.reduce((sum, part) => sum + part.length, 0));
-  let place = 0;
-  for (const part of kept) {
-    out.set(part, place);
-    place += part.length;
-  }
-  return out;
+  return joinedBytes(kept);
 }
 
 /** A PNG of a palette or of black and white, which Pillow resizes by the nearest pixel. */

@@ -1,20 +1,17 @@
 /** `DIR/CLASS/*.jpg`, as torchvision's ImageFolder: classes are numbered in the order of their folders' names. */
-import { createHash } from 'node:crypto';
 import { relative } from 'node:path';
 import { readClassFolders } from '../../../runtime/data/sources/rows/class-folders.ts';
-import { stampOf } from './stamp.ts';
+import { identityOf } from './stamp.ts';
 import type { ClassNames, EvaluationSet } from './types.ts';
 
 export async function openImageFolder(dir: string): Promise<EvaluationSet & ClassNames> {
   const folders = await readClassFolders(dir);
   const files = folders.flatMap(({ files }) => files);
-  const hash = createHash('sha256');
-  for (const file of files) hash.update(`${relative(dir, file)} ${await stampOf(file)}\n`);
   return {
     pictures: {
       name: dir,
       count: files.length,
-      identity: hash.digest('hex'),
+      identity: await identityOf(files, (file) => relative(dir, file)),
       picture: async (index) => ({ name: files[index]!, file: files[index]! }),
     },
     truth: {

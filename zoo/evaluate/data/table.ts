@@ -2,13 +2,12 @@
  * A table with a header line: `filepath`, relative to it, and `label` (the name or number of a class) or, for retrieval,
  * `title` (a text; rows with the same picture give it several).
  */
-import { createHash } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { pathIn } from '../../../runtime/data/sources/columns/path.ts';
 import { readCsvTable } from '../../../runtime/data/sources/rows/csv-table.ts';
 import type { SourceContext } from '../../../runtime/data/sources/source-context.ts';
 import type { ClassName } from '../prompts.ts';
-import { stampOf } from './stamp.ts';
+import { identityOf } from './stamp.ts';
 import type { ClassNames, EvaluationSet, Pictures, Truth } from './types.ts';
 
 const pathColumn = 'filepath';
@@ -19,12 +18,10 @@ export function isTable(path: string): boolean {
 
 /** A picture that is not there is found missing when it is read. */
 async function picturesOf(path: string, files: readonly string[]): Promise<Pictures> {
-  const hash = createHash('sha256');
-  for (const file of files) hash.update(`${file} ${await stampOf(file).catch(() => 'none')}\n`);
   return {
     name: path,
     count: files.length,
-    identity: hash.digest('hex'),
+    identity: await identityOf(files, (file) => file),
     picture: async (index) => ({ name: files[index]!, file: files[index]! }),
   };
 }

@@ -1,6 +1,6 @@
 /** A model's towers on data sets: each set's pictures are encoded once, texts when they are asked for. */
 import { join } from 'node:path';
-import type { Model } from '../../../compiler/model/types.ts';
+import type { EntryName, Model } from '../../../compiler/model/types.ts';
 import type { SourceContext } from '../../../runtime/data/sources/source-context.ts';
 import type { Collective } from '../../../runtime/dist/collective.ts';
 import type { Executor } from '../../run/devices.ts';
@@ -42,6 +42,7 @@ export class ModelEncoder {
   /** By what they are made of: pictures of several tasks are encoded once. */
   readonly #features = new Map<string, Promise<SetFeatures | undefined>>();
 
+  readonly #identities = new Map<EntryName, string>();
   readonly #classes = new Map<string, Promise<Matrix | undefined>>();
 
   constructor(options: EncodingOptions, weights: string) {
@@ -61,8 +62,8 @@ export class ModelEncoder {
 
   /** Undefined where other parts of the job have not made their pieces yet. */
   async encode(data: OpenedData): Promise<EncodedSet | undefined> {
-    const { model, executor, cache, part, group, maxPixels, warn, notify } = this.#options;
-    const tower = entryIdentity(model, pictureTower(model).entry, this.weights, executor);
+    const { model, cache, part, group, maxPixels, warn, notify } = this.#options;
+    const tower = this.#identity(pictureTower(model).entry);
     const key = digestOf([tower, data.pictures.identity, maxPixels]);
     const known = this.#features.get(key);
     const encoding =
@@ -92,15 +93,23 @@ export class ModelEncoder {
   }
 
   get texts(): TextOptions {
-    const { model, executor, cache, group } = this.#options;
+    const { model, cache, group } = this.#options;
     const entry = model.entries.find(({ name }) => name === 'encode_text')?.name ?? 'forward';
     return {
       encoder: () => this.#textEncoder(),
-      identity: entryIdentity(model, entry, this.weights, executor),
+      identity: this.#identity(entry),
       cache,
       group,
       classes: this.#classes,
     };
+  }
+
+  /** Traced once for all data sets. */
+  #identity(entry: EntryName): string {
+    const { model, executor } = this.#options;
+    const known = this.#identities.get(entry) ?? entryIdentity(model, entry, this.weights, executor);
+    this.#identities.set(entry, known);
+    return known;
   }
 
   #pictureEncoder(): Promise<PictureEncoder> {

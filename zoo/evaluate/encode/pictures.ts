@@ -4,6 +4,7 @@ import { fail } from '../../../grammar/diagnostics.ts';
 import { reasonOf } from '../../../runtime/data/files/atomic.ts';
 import type { DataFile } from '../../../runtime/data/files/data-file.ts';
 import { loadImage, makeNormalizer, type Normalizer } from '../../../runtime/data/pictures/images.ts';
+import { joinedFloats } from '../../../runtime/joined.ts';
 import type { Executor } from '../../run/devices.ts';
 import { pictureTower } from '../../run/encoder.ts';
 import { openEntry, type ReadyEntry } from '../../run/entry.ts';
@@ -101,8 +102,8 @@ export class PictureEncoder {
       parts.push({ features: own, penultimate: results.has(penultimate) ? part(penultimate).own : own });
     }
     return {
-      features: joined(parts.map(({ features }) => features)),
-      penultimate: joined(parts.map((part) => part.penultimate)),
+      features: joinedFloats(parts.map(({ features }) => features)),
+      penultimate: joinedFloats(parts.map((part) => part.penultimate)),
       unreadable,
     };
   }
@@ -134,14 +135,4 @@ export class PictureEncoder {
   close(): void {
     this.#entry.close();
   }
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
