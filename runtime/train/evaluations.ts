@@ -47,7 +47,8 @@ interface Evaluated {
  */
 export async function currentWeights({ group, session, weights, carried }: Evaluated): Promise<WeightValues> {
   const kept = new Set(session.state.map(({ name }) => name));
-  await session.collect?.();
+  // Of what ranks may divide, averages alone are looked at.
+  if ([...kept].some((name) => name.startsWith(averagePrefix))) await session.collect?.();
   const values = new Map<string, Float32Array>();
   for (const { name, shape } of weights) {
     const own = new Float32Array(shape.reduce((a, b) => a * b, 1));
