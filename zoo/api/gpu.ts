@@ -1,6 +1,7 @@
 /** An open device, and models on it. */
 import type { Model } from '../../compiler/model/types.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
+import type { DiagnosticError } from '../../grammar/diagnostics.ts';
 import type { Device, HostArray } from '../../runtime/types.ts';
 import { type EntryRequest, openOnDevice, type ReadyEntry } from '../run/compiled.ts';
 import { featureWidth, logitsOf, pictureTower, type TowerInfo, textTower } from '../run/towers/of-model.ts';
@@ -164,6 +165,13 @@ export class Gpu {
   /** Bytes of device memory in use, and the most there ever were. */
   get memory(): { readonly current: number; readonly peak: number } {
     return this.#opened.device.memory;
+  }
+
+  /**
+   * Resolves with Z606 when the driver takes the device away, which `close` is not: what was on it is gone. Open another one.
+   */
+  get lost(): Promise<DiagnosticError> {
+    return this.#opened.device.lost;
   }
 
   /**

@@ -50,3 +50,12 @@ export function merges(vocab?: number): Promise<string> {
 export function useMerges(source: BytesInput): void {
   library.useMerges(source);
 }
+
+/**
+ * Files of the language that lie nowhere: `model('a/model.zoo')` and imports by relative paths find them. A page gives those of
+ * an exported folder, say. A path that was given before gets its new text.
+ * @param files texts by path, with `/`
+ */
+export function useFiles(files: Readonly<Record<string, string>>): void {
+  library.useFiles(files);
+}

@@ -28,6 +28,16 @@ async function refusal(work: () => unknown): Promise<string> {
 
 const pixels = { width: 16, height: 16, data: new Uint8Array(16 * 16 * 3).fill(90) };
 
+describe('files of a text', () => {
+  it('are found by models and by their imports, by path', () => {
+    zooc.useFiles({
+      'own/lib/tiny.zoo': tinyZoo,
+      'own/model.zoo': 'import "./lib/../lib/tiny.zoo" { "tiny" }\n',
+    });
+    expect(zooc.model('own/model.zoo', {}, 'tiny').parameters).toBe(zooc.model(tinyZoo).parameters);
+  });
+});
+
 describe('models', () => {
   it('have their blocks as a tree that adds up to their parameters', () => {
     const model = zooc.model(tinyZoo);
