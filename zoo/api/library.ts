@@ -1,6 +1,7 @@
 /** What both entries of the library do, over their platform, which is made when it is first needed. */
 import type { ModuleHost } from '../../compiler/model/types.ts';
 import type { Diagnostic } from '../../grammar/diagnostics.ts';
+import { bundledModels } from '../bundled.ts';
 import { Gpu } from './gpu.ts';
 import { mergesText, readMerges } from './merges.ts';
 import { checkText, ZooModel } from './model.ts';
@@ -10,6 +11,7 @@ import type { BytesInput, OpenOptions, Settings } from './types.ts';
 export interface Library {
   model(source: string, settings?: Settings, name?: string): ZooModel;
   check(text: string): readonly Diagnostic[];
+  models(): readonly string[];
   open(options?: OpenOptions): Promise<Gpu>;
   merges(vocab?: number): Promise<string>;
   useMerges(source: BytesInput): void;
@@ -52,6 +54,7 @@ export function libraryOf(platform: () => Platform): Library {
   };
   return {
     model: (source, settings = {}, name) => ZooModel.from(get(), source, settings, name),
+    models: () => bundledModels(get().host),
     check: (text) => checkText(get().host, text),
     open: async (options = {}) => Gpu.open(get(), options),
     merges: async (vocab) => mergesText(get(), vocab),

@@ -20,6 +20,11 @@ export function model(source: string, settings?: Settings, name?: string): ZooMo
   return library.model(source, settings, name);
 }
 
+/** Names of the bundled models, which `model` takes: `RN50`, `ViT-B/32`, … */
+export function models(): readonly string[] {
+  return library.models();
+}
+
 /** Everything that is wrong with a text of the language, as data; an empty list where nothing is. Nothing is thrown. */
 export function check(text: string): readonly Diagnostic[] {
   return library.check(text);

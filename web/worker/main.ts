@@ -1,0 +1,7 @@
+/** The program of both workers, one file that is fetched once: the worker's name says which of them it is. */
+import * as Comlink from 'comlink';
+import './failures.ts';
+import { deviceWorker } from './device.ts';
+import { languageWorker } from './language.ts';
+
+Comlink.expose(self.name === 'device' ? deviceWorker : languageWorker);
