@@ -7,7 +7,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { browser as executablePath } from './reports/browser.ts';
 
 /** What Chromium needs to have WebGPU without a GPU and without a window, and to ask nobody anything. */
-const args = [
+export const browserFlags = [
   '--no-sandbox',
   '--enable-unsafe-webgpu',
   '--disable-background-networking',
@@ -47,7 +47,7 @@ export async function openPage(folder: string, name: string): Promise<OpenedPage
     server.close();
   };
   try {
-    browser = await chromium.launch({ executablePath: executablePath!, args });
+    browser = await chromium.launch({ executablePath: executablePath!, args: browserFlags });
     const page = await browser.newPage();
     const lines: string[] = [];
     page.on('console', (message) => lines.push(message.text()));
