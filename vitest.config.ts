@@ -38,6 +38,8 @@ export const common: TestUserConfig = {
   pool: 'forks',
   // Two cores and at most one software GPU.
   maxWorkers: 2,
+  // Pages on a busy machine; what is waited for is a fact, not a time.
+  expect: { poll: { timeout: 60_000 } },
   reporters: required ? ['default', new NoSkips()] : ['default'],
   // Schedules that somebody tuned on this machine must not decide what tests see.
   env: { ZOOC_CACHE: join(tmpdir(), 'zooc-tests-without-cache') },
