@@ -16,7 +16,7 @@ import {
 } from './graph/types.ts';
 import { planJoins } from './joins/plan.ts';
 import type { VerifiedJoins } from './joins/types.ts';
-import { lowerGraph, type OutputPlace } from './kernels/lowering/lower.ts';
+import { type Lowered, lowerGraph, type OutputPlace } from './kernels/lowering/lower.ts';
 import { Storages } from './kernels/text/view.ts';
 import { constantScale, lossScaleInput } from './kernels/update/loss-scale.ts';
 import { blocksMatching } from './model/values/globs.ts';
@@ -52,6 +52,8 @@ export interface CompileOptions {
   readonly remat?: readonly string[];
   /** Sees the graph behind every pass, and in the end (stage `joins`) with its join plan. */
   readonly observe?: Observer;
+  /** Sees the kernels behind the plan's steps, one each, but those of the optimizer. */
+  readonly inspect?: (lowered: Lowered) => void;
 }
 
 /**
@@ -70,17 +72,19 @@ export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPl
   options.observe?.('joins', optimized, joins);
   const places = new Map(optimized.outputs.map(({ name }) => [name, placeOf(name, training !== undefined)]));
   const storages = new Storages();
+  const lowered = lowerGraph(optimized, joins, profile, {
+    storages,
+    places,
+    hoist: training === undefined,
+    keepHalves: training?.lossScale !== undefined,
+  });
+  options.inspect?.(lowered);
   return makePlan({
     identity: options,
     profile,
     graphs: [optimized],
     storages,
-    lowered: lowerGraph(optimized, joins, profile, {
-      storages,
-      places,
-      hoist: training === undefined,
-      keepHalves: training?.lossScale !== undefined,
-    }),
+    lowered,
     wrt: wrt.map(variableName),
     ...(training ? { training } : {}),
     results: [...resultsOf(optimized, places), ...(training ? [gradientNorm] : [])],
