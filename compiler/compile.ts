@@ -4,6 +4,7 @@
 import { differentiate, type GradientScale, type Variable, variableName } from './autodiff/differentiate.ts';
 import { rematerialize } from './autodiff/rematerialize.ts';
 import { builderFrom } from './graph/create-builder.ts';
+import { mergedOrigin } from './graph/sources.ts';
 import {
   type Graph,
   gradientPrefix,
@@ -106,9 +107,11 @@ function withGradients(
 function unscaled(graph: Graph, scale: number): Graph {
   const b = builderFrom(graph);
   const e = new Expressions(b);
+  const divided = (node: number) =>
+    b.withOrigin(mergedOrigin(b.origin, [b.node(node).origin]), () => e.scale(node, 1 / scale));
   return b.finish(
     graph.outputs.map(({ name, node }) =>
-      name.startsWith(gradientPrefix) ? { name, node: e.scale(node, 1 / scale) } : { name, node },
+      name.startsWith(gradientPrefix) ? { name, node: divided(node) } : { name, node },
     ),
   );
 }

@@ -40,8 +40,13 @@ export class Blocks {
   /** Whether a node is meant by a place. */
   matcher(place: Place, all: readonly Located[]): (node: Located) => boolean {
     if ('block' in place) return this.#below([place.block]);
-    if ('path' in place)
-      return ({ path }) => place.path === '' || path === place.path || path.startsWith(`${place.path}.`);
+    if ('path' in place) {
+      const { path } = place;
+      if (path === '') return () => true;
+      // What a function in a block's place computes has its caller's path.
+      const below = this.#below(this.#where((block) => block.path === path));
+      return (node) => node.path === path || node.path.startsWith(`${path}.`) || below(node);
+    }
     const written = (node: Located) => node.span !== undefined && overlaps(node.span, place);
     const declared = this.#declared((span) => span.start >= place.start && span.end <= place.end, place.file);
     if (declared.length > 0 || all.some(written)) {
@@ -54,7 +59,11 @@ export class Blocks {
   }
 
   #declared(fits: (span: Span) => boolean, file: string): number[] {
-    return this.#blocks.flatMap(({ span }, id) => (span.file.path === file && fits(span) ? [id] : []));
+    return this.#where(({ span }) => span.file.path === file && fits(span));
+  }
+
+  #where(fits: (block: BlockNode) => boolean): number[] {
+    return this.#blocks.flatMap((block, id) => (fits(block) ? [id] : []));
   }
 
   #below(ids: readonly number[]): (node: Located) => boolean {
