@@ -250,14 +250,18 @@ describe('an explained plan', () => {
     }
   });
 
-  it('has a step for all of the text that computes', () => {
-    for (const [name, entry] of [
-      ['ViT-B/32', 'forward'],
-      ['RN50', 'encode_image'],
-    ] as const) {
-      const { traced, steps, setup } = zooc.model(name).explain({ entry, batch: 1 });
+  it('has a step for all of the text that computes, once or twice', () => {
+    const cases: [zooc.ZooModel, string][] = [
+      [zooc.model('ViT-B/32'), 'forward'],
+      [zooc.model('RN50'), 'encode_image'],
+      // Over one rank, gathered features are the features: passes find products of both alike.
+      [zooc.model(tinyZoo), 'loss'],
+    ];
+    for (const [model, entry] of cases) {
+      const { traced, steps, setup } = model.explain({ entry, batch: 2 });
       const done = new Set([...steps, ...setup].flatMap((step) => step.origins.map((o) => o.node)));
       expect(traced.nodes.filter(({ id, flops }) => flops > 0 && !done.has(id))).toEqual([]);
+      expect(steps.some(({ backward }) => backward)).toBe(false);
     }
   });
 });

@@ -29,7 +29,7 @@ export interface StepInfo {
   readonly bytes: number;
   /** The node of the optimized graph that was lowered to it. */
   readonly node: number;
-  /** All that it does of the traced graph: a fused kernel has several. */
+  /** All that it does of the traced graph: a fused kernel has several, zeros for a weight that the loss does not read have none. */
   readonly origins: readonly NodeOrigin[];
   /** It computes gradients (and maybe a forward value again on the way). */
   readonly backward: boolean;
@@ -121,6 +121,6 @@ function stepInfo(
     bytes,
     node,
     origins,
-    backward: origins.some(({ backward }) => backward),
+    backward: origins.length === 0 || origins.some(({ backward }) => backward),
   };
 }

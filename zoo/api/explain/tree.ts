@@ -48,7 +48,7 @@ export interface CostedBlock extends TreeBlock {
    * calls, unless they compute the same of the same, which is computed once; 0 where the entry leaves it out.
    */
   readonly flops: number;
-  /** What it gives, call by call; empty where the entry leaves it out. */
+  /** What it gives, call by call; empty where the entry leaves it out, or calls what is in it alone. */
   readonly activations: readonly TensorShape[];
   readonly children: readonly CostedBlock[];
 }
