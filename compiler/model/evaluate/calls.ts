@@ -173,7 +173,7 @@ function runInstance(
     return env.session.report('Z217', span, `\`${instance.name}\` can only be called inside \`forward\``);
   }
   const scope = new Scope(instance.scope);
-  const inner: Env = { ...env, ...place(instance, block), module, scope, recalls: false };
+  const inner: Env = { ...env, ...siteOf(instance, block), module, scope, recalls: false };
   const result = env.session.within(isBundled(instance.span) ? span : instance.span, () =>
     env.session.within(span, () => runCallable(forward, instance.name, actuals, span, env, inner, instance)),
   );
@@ -197,14 +197,14 @@ export function callEntry(
   scope.bind('forward', { value: { kind: 'instance', instance } });
   const { module } = instance.block!;
   const block = env.tracer.blocks.get(instance);
-  const inner: Env = { ...env, ...place(instance, block), module, scope, recalls: true };
+  const inner: Env = { ...env, ...siteOf(instance, block), module, scope, recalls: true };
   const value = env.session.within(span, () => runCallable(decl, name, actuals, span, env, inner));
   if (block !== undefined) env.tracer.give(block, value);
   return value;
 }
 
 /** Where nodes of an instance's body belong. */
-function place({ path }: Instance, block: number | undefined): Pick<Env, 'path' | 'block'> {
+function siteOf({ path }: Instance, block: number | undefined): Pick<Env, 'path' | 'block'> {
   return block === undefined ? { path } : { path, block };
 }
 

@@ -24,8 +24,7 @@ export interface StepTime {
  * @internal
  */
 export async function checkClock(device: Device): Promise<void> {
-  const help =
-    'a browser has `timestamp-query` where its adapter has; Chromium rounds it to 0.1 ms unless WebGPU developer features are on';
+  const help = 'an adapter with `timestamp-query` can; `zooc run --profile` goes by the host’s clock';
   if (!(device instanceof WebGpuDevice))
     fail('Z603', `${device.profile.name} runs nothing that could be timed`);
   const { clock, remark } = await trustedClock(device);
