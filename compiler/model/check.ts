@@ -9,7 +9,7 @@ import { checkNames } from './names/names.ts';
 import { evaluateRecipe } from './recipes/recipe.ts';
 import { buildModel, inSession } from './resolve/resolve.ts';
 import type { ModuleHost, Result } from './types.ts';
-import type { Module } from './values/module.ts';
+import type { Loader, Module } from './values/module.ts';
 
 /** What a file declares, by name, once it is free of errors. */
 interface CheckedFile {
@@ -29,19 +29,25 @@ interface CheckedFile {
  */
 export function checkFile(host: ModuleHost, path: string): Result<CheckedFile> {
   return inSession(host, (loader) => {
-    const module = loader.loadFile(path);
-    if (module === undefined) {
-      loader.session.adopt([{ code: 'Z205', severity: 'error', message: `cannot read ${path}` }]);
-      return undefined;
-    }
-    checkTexts(loader);
-    checkModels(module);
-    checkRecipes(module);
-    checkObjectives(module);
-    checkNames(module, loader.session);
-    checkUnused(module, loader.session);
-    return listed(module);
+    const module = checkModule(loader, path);
+    return module && listed(module);
   });
+}
+
+/** The file as a module, its mistakes with the loader's session; undefined where it cannot be read. */
+export function checkModule(loader: Loader, path: string): Module | undefined {
+  const module = loader.loadFile(path);
+  if (module === undefined) {
+    loader.session.adopt([{ code: 'Z205', severity: 'error', message: `cannot read ${path}` }]);
+    return undefined;
+  }
+  checkTexts(loader);
+  checkModels(module);
+  checkRecipes(module);
+  checkObjectives(module);
+  checkNames(module, loader.session);
+  checkUnused(module, loader.session);
+  return module;
 }
 
 function checkModels(module: Module): void {
