@@ -41,7 +41,7 @@ export const statements = [
   'from',
   'checkpoint',
   'evaluate',
-];
+] as const;
 
 function isKey(name: string): name is Key {
   return (assignable as readonly string[]).includes(name);
@@ -88,7 +88,7 @@ function assign({ key, value }: Assign, assigned: Map<Key, Expr>, session: Sessi
     const message = `\`${rate}\` needs a pattern of ${what}: ${rate} "${example}" = ...`;
     session.report('Z501', key.span, message, help);
   } else if (!isKey(key.text)) {
-    const known = [...assignable, ...statements];
+    const known: readonly string[] = [...assignable, ...statements];
     const hint = didYouMean(key.text, known);
     const help =
       hint === '' ? { help: `settings: ${known.join(', ')}` } : corrected(key.text, known, key.span);
