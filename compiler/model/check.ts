@@ -1,4 +1,5 @@
 /** `check`: everything that can be wrong with a file, in one run. */
+import type { Item, ModelDecl, TrainDecl } from '../../grammar/ast.ts';
 import type { SourceFile } from '../../grammar/source.ts';
 import { contextOf } from './build/evaluator.ts';
 import { evaluateModel } from './evaluate/variants.ts';
@@ -34,40 +35,69 @@ export function checkFile(host: ModuleHost, path: string): Result<CheckedFile> {
   });
 }
 
+/** What an earlier check of the same texts found right, for editors: a file is checked after each key. */
+export interface CheckMemory {
+  /** Keys of what a model or recipe without mistakes uses of its file; undefined if that is not known. */
+  recall(item: Checked): readonly string[] | undefined;
+  remember(item: Checked, used: readonly string[]): void;
+}
+
+export type Checked = ModelDecl | TrainDecl;
+
 /** The file as a module, its mistakes with the loader's session; undefined where it cannot be read. */
-export function checkModule(loader: Loader, path: string): Module | undefined {
+export function checkModule(
+  loader: Loader,
+  path: string,
+  memoryOf?: (module: Module) => CheckMemory,
+): Module | undefined {
   const module = loader.loadFile(path);
   if (module === undefined) {
     loader.session.adopt([{ code: 'Z205', severity: 'error', message: `cannot read ${path}` }]);
     return undefined;
   }
   checkTexts(loader);
-  checkModels(module);
-  checkRecipes(module);
+  const memory = memoryOf?.(module);
+  for (const { decl } of module.models.values()) checkOnce(decl, module, memory);
+  for (const decl of module.recipes.values()) checkOnce(decl, module, memory);
   checkObjectives(module);
   checkNames(module, loader.session);
   checkUnused(module, loader.session);
   return module;
 }
 
-function checkModels(module: Module): void {
+function checkOnce(item: Checked, module: Module, memory: CheckMemory | undefined): void {
   const { session } = module.loader;
-  for (const declared of module.models.values()) {
-    if (module.damaged.has(declared.decl)) continue;
-    // A model whose parameters have no defaults is checked where a variant gives them.
-    if (declared.decl.params.some((p) => p.default === undefined)) continue;
-    session.guard(() => {
-      const value = evaluateModel(declared, [], contextOf(session));
-      buildModel(declared.decl.name.text, value, declared.decl.value.span, module, session);
-    });
+  const known = memory?.recall(item);
+  const { items } = module.program;
+  if (known !== undefined) {
+    for (const i of items) if (known.includes(keyOf(i))) session.instantiated.add(i);
+    return;
   }
+  const before = session.reportCount;
+  const others = [...session.instantiated];
+  session.instantiated.clear();
+  checkItem(item, module);
+  const used = items.filter((i) => session.instantiated.has(i)).map(keyOf);
+  for (const other of others) session.instantiated.add(other);
+  if (session.reportCount === before) memory?.remember(item, used);
 }
 
-function checkRecipes(module: Module): void {
-  for (const decl of module.recipes.values()) {
-    if (module.damaged.has(decl)) continue;
-    module.loader.session.guard(() => evaluateRecipe(decl, module, [], false));
-  }
+const keyOf = ({ kind, name }: Item) => `${kind} ${name.text}`;
+
+/** The shapes of a model or recipe; mistakes are with the loader's session. */
+export function checkItem(item: Checked, module: Module): void {
+  const { session } = module.loader;
+  if (module.damaged.has(item)) return;
+  // A model whose parameters have no defaults is checked where a variant gives them.
+  if (item.kind === 'model' && item.params.some((p) => p.default === undefined)) return;
+  session.guard(() => {
+    if (item.kind === 'train') {
+      evaluateRecipe(item, module, [], false);
+      return;
+    }
+    const value = evaluateModel({ kind: 'model', decl: item, module }, [], contextOf(session));
+    buildModel(item.name.text, value, item.value.span, module, session);
+  });
 }
 
 /** After the recipes, which are not traced where an error was found. */

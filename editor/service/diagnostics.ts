@@ -7,8 +7,8 @@ import type { CodeAction, Location, Range, ServiceDiagnostic } from './types.ts'
 import type { Workspace } from './workspace.ts';
 
 export function diagnosticsOf(workspace: Workspace, path: string): ServiceDiagnostic[] {
-  const analysis = workspace.analysis(path);
-  return analysis?.diagnostics.map((d) => shown(d, path, analysis.module)) ?? [];
+  const check = workspace.check(path);
+  return check?.diagnostics.map((d) => shown(d, path, check.module)) ?? [];
 }
 
 function locationOf({ file, start, end }: Span): Location {

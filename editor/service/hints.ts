@@ -1,5 +1,5 @@
 /** What stands beside the text: shapes of `let`s, and the parameters of a call that is being written. */
-import { type Analysis, placeKey } from './analysis.ts';
+import { type Observer, placeKey } from './analysis.ts';
 import type { Binding } from './binding/bind.ts';
 import type { Thing } from './binding/named.ts';
 import { parametersOf } from './binding/things.ts';
@@ -13,14 +13,14 @@ import type { Workspace } from './workspace.ts';
 /** Longest hint; a value that is longer is cut. */
 const longest = 60;
 
-/** `: [B, 50, 768]` behind the names of `let`s; more than one shape where models differ. */
-export function hintsOf({ seen }: Analysis, { occurrences }: Binding, range: Range): InlayHint[] {
+/** `: [B, 50, 768]` behind the names of `let`s, in the first model that has them. */
+export function hintsOf(observer: Observer, { occurrences }: Binding, range: Range): InlayHint[] {
   return occurrences.flatMap(({ role, name, named: { node } }) => {
     const { start, end } = name.span;
     const declared = role === 'declaration' && node !== undefined && 'kind' in node && node.kind === 'let';
     if (!declared || start > range.end || end < range.start) return [];
-    const values = seen.get(placeKey(node.value.span));
-    if (values === undefined || isPlain(node.value.kind)) return [];
+    const values = isPlain(node.value.kind) ? undefined : observer.at(start).get(placeKey(node.value.span));
+    if (values === undefined) return [];
     const text = values.map((value) => value.text).join(' | ');
     const tensor = values.some(({ value }) => value.kind === 'tensor' || value.kind === 'record');
     const label = `${tensor ? ': ' : ' = '}${text.length > longest ? `${text.slice(0, longest - 1)}…` : text}`;

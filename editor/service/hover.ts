@@ -1,8 +1,9 @@
 /** What is shown of the name or expression at a place. */
 import { frozenPattern, matchesGlob } from '../../compiler/model/values/globs.ts';
+import type { Module } from '../../compiler/model/values/module.ts';
 import { placeOf } from '../../compiler/model/values/session.ts';
 import type { Span } from '../../grammar/source.ts';
-import { type Analysis, placeKey, type Seen } from './analysis.ts';
+import { boundValues, placeKey, type Seen, type SeenValues } from './analysis.ts';
 import type { Binding } from './binding/bind.ts';
 import type { Named, Occurrence } from './binding/named.ts';
 import {
@@ -23,21 +24,26 @@ import type { Workspace } from './workspace.ts';
 
 export function hover(workspace: Workspace, path: string, offset: number): Hover | undefined {
   const binding = workspace.binding(path);
-  const analysis = workspace.analysis(path);
-  if (binding === undefined || analysis === undefined) return undefined;
+  const observer = workspace.observer(path);
+  if (binding === undefined || observer === undefined) return undefined;
+  const seen = observer.at(offset);
   const found = occurrenceAt(binding, offset);
   if (found !== undefined) {
     const { start, end } = found.name.span;
-    return { start, end, contents: nameLines(found, binding, analysis).join('\n\n') };
+    return {
+      start,
+      end,
+      contents: nameLines(found, binding, observer.module ?? binding.module, seen).join('\n\n'),
+    };
   }
-  const at = expressionAt(analysis, offset);
+  const at = expressionAt(seen, offset);
   if (at === undefined) return undefined;
   return { start: at.start, end: at.end, contents: seenLines(at.seen).join('\n\n') };
 }
 
 const code = (text: string) => `\`\`\`zoo\n${text}\n\`\`\``;
 
-function nameLines(at: Occurrence, binding: Binding, analysis: Analysis): string[] {
+function nameLines(at: Occurrence, binding: Binding, observed: Module, seen: SeenValues): string[] {
   const { named } = at;
   if (named.kind === 'setting') return settingLines(named.name);
   if (named.kind === 'pattern') return patternLines(named.name, at, binding);
@@ -48,8 +54,8 @@ function nameLines(at: Occurrence, binding: Binding, analysis: Analysis): string
     code(head),
     ...(comment === undefined ? [] : [comment]),
     ...about,
-    ...sizeLines(named, analysis),
-    ...valueLines(at, analysis),
+    ...sizeLines(named, observed),
+    ...valueLines(at, seen),
     ...homeLines(named, binding),
   ];
 }
@@ -70,24 +76,16 @@ function homeLines({ module, at, kind }: Named, binding: Binding): string[] {
 // ── values ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** The values that a name had, with where their numbers come from. */
-function valueLines({ name, named }: Occurrence, analysis: Analysis): string[] {
+function valueLines({ name, named }: Occurrence, seen: SeenValues): string[] {
   const node = named.node !== undefined && 'kind' in named.node ? named.node : undefined;
   const own = named.at !== undefined && placeKey(named.at) === placeKey(name.span);
   const value = node?.kind === 'let' ? node.value.span : undefined;
   if (['block', 'function', 'objective', 'builtin'].includes(named.kind)) return [];
-  const direct = analysis.seen.get(placeKey(own && value !== undefined ? value : name.span));
+  const direct = seen.get(placeKey(own && value !== undefined ? value : name.span));
   if (direct !== undefined) return seenLines(direct, named.name);
-  return ['parameter', 'dimension', 'weight', 'variable'].includes(named.kind)
-    ? seenLines(boundValues(named, analysis), named.name)
+  return ['parameter', 'dimension', 'weight', 'variable'].includes(named.kind) && named.at !== undefined
+    ? seenLines(boundValues(seen, named.at, named.name), named.name)
     : [];
-}
-
-/** Values of a name that nothing reads where it stands: those that it has where its scope is evaluated. */
-function boundValues({ name, at }: Named, analysis: Analysis): Seen[] {
-  if (at === undefined) return [];
-  const found: Seen[] = [];
-  for (const seen of analysis.uses(at, name)) if (!found.some((s) => s.text === seen.text)) found.push(seen);
-  return found.slice(0, 4);
 }
 
 function seenLines(seen: readonly Seen[], name?: string): string[] {
@@ -113,7 +111,7 @@ interface SeenAt extends Range {
 }
 
 /** The smallest expression around a place that had a value. */
-function expressionAt({ seen }: Analysis, offset: number): SeenAt | undefined {
+function expressionAt(seen: SeenValues, offset: number): SeenAt | undefined {
   let best: SeenAt | undefined;
   for (const [key, found] of seen) {
     const [start = 0, end = 0] = key.split(':').map(Number);
@@ -126,8 +124,7 @@ function expressionAt({ seen }: Analysis, offset: number): SeenAt | undefined {
 // ── sizes ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Numbers of parameters, of a model, or of a block in the first model that has it. */
-function sizeLines({ thing, node }: Named, { module }: Analysis): string[] {
-  if (module === undefined) return [];
+function sizeLines({ thing, node }: Named, module: Module): string[] {
   if (thing.of === 'model') {
     const root = modelInstance({ kind: 'model', decl: thing.decl, module: thing.module });
     return root === undefined ? [] : [`${thousands(parameterCount(root))} parameters`];

@@ -44,9 +44,9 @@ export function createService(host: ModuleHost): LanguageService {
     rename: (path, offset, name) => renamed(workspace, path, offset, name),
     signatureHelp: (path, offset) => signatureOf(workspace, path, offset),
     inlayHints(path, range = { start: 0, end: Number.POSITIVE_INFINITY }) {
-      const analysis = workspace.analysis(path);
+      const observer = workspace.observer(path);
       const binding = workspace.binding(path);
-      return analysis === undefined || binding === undefined ? [] : hintsOf(analysis, binding, range);
+      return observer === undefined || binding === undefined ? [] : hintsOf(observer, binding, range);
     },
   };
 }

@@ -9,7 +9,7 @@ import type { Program } from '../../grammar/ast.ts';
 import type { Diagnostic } from '../../grammar/diagnostics.ts';
 import { parse } from '../../grammar/parser.ts';
 import type { SourceFile } from '../../grammar/source.ts';
-import { type Analysis, analyse } from './analysis.ts';
+import { type Check, check, Observer } from './analysis.ts';
 import { type Binding, bind } from './binding/bind.ts';
 import { type Lexed, lex } from './tokens.ts';
 
@@ -29,7 +29,9 @@ export class Workspace {
   readonly #open = new Map<string, string>();
   readonly #syntax = new Map<string, Syntax>();
   /** Of the texts as they are: any change may concern every file. */
-  readonly #analyses = new Map<string, Analysis | undefined>();
+  readonly #observers = new Map<string, Observer>();
+  readonly #checks = new Map<string, { readonly check: Check; readonly generation: number }>();
+  #generation = 0;
   readonly #bindings = new Map<string, Binding | undefined>();
 
   constructor(host: ModuleHost) {
@@ -55,19 +57,22 @@ export class Workspace {
   open(path: string, text: string): void {
     if (this.#open.get(path) === text) return;
     this.#open.set(path, text);
-    this.#forget();
+    this.#forget(path);
   }
 
   close(path: string): void {
-    if (this.#open.delete(path)) this.#forget();
+    if (this.#open.delete(path)) this.#forget(path);
   }
 
   refresh(): void {
-    this.#forget();
+    this.#forget(scheme);
   }
 
-  #forget(): void {
-    this.#analyses.clear();
+  #forget(path: string): void {
+    // What is remembered of checks takes bundled packages for fixed.
+    if (path.startsWith(scheme)) this.#checks.clear();
+    this.#generation++;
+    this.#observers.clear();
     this.#bindings.clear();
   }
 
@@ -87,10 +92,21 @@ export class Workspace {
     return syntax;
   }
 
-  /** The checked file with the values that were seen; undefined where it cannot be read. */
-  analysis(path: string): Analysis | undefined {
-    if (!this.#analyses.has(path)) this.#analyses.set(path, analyse(this.host, path));
-    return this.#analyses.get(path);
+  /** The mistakes of a file; undefined where it cannot be read. */
+  check(path: string): Check | undefined {
+    if (this.text(path) === undefined) return undefined;
+    const known = this.#checks.get(path);
+    if (known?.generation === this.#generation) return known.check;
+    const found = check(this.host, path, known?.check.remembered);
+    this.#checks.set(path, { check: found, generation: this.#generation });
+    return found;
+  }
+
+  /** The values of a file's expressions; undefined where it cannot be read. */
+  observer(path: string): Observer | undefined {
+    if (!this.#observers.has(path) && this.text(path) !== undefined)
+      this.#observers.set(path, new Observer(this.host, path));
+    return this.#observers.get(path);
   }
 
   /** What the names of a file stand for, without a check; undefined where it cannot be read. */
