@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { modelCodes } from '../../../compiler/model/values/codes.ts';
 import { wordsDocument } from '../../../scripts/words.ts';
+import { check } from '../../../zoo/api/node.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 
@@ -53,6 +54,14 @@ describe('documents', () => {
 
   it('have the table of words that the language has', () => {
     expect(read('docs/words.md'), 'npm run docs:words writes it').toBe(wordsDocument());
+  });
+
+  it('show no text of the language that is wrong, in TypeScript either', () => {
+    const texts = documents.flatMap((name) =>
+      [...read(name).matchAll(/const text = `([^`]*)`/g)].map(([, text]) => ({ name, text: text! })),
+    );
+    expect(texts.length).toBeGreaterThan(0);
+    for (const { name, text } of texts) expect(check(text), name).toEqual([]);
   });
 
   it('show only verbs, scripts and options that exist', () => {
