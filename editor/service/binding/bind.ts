@@ -192,6 +192,12 @@ class FileBinder extends ExpressionBinder {
   }
 
   private setting(setting: Setting, scope: NameScope): void {
+    if (setting.kind !== 'assign') {
+      const word = setting.kind === 'rate' ? setting.rate : setting.kind;
+      const { file, start } = setting.span;
+      const span = { file, start, end: start + word.length };
+      this.note({ text: word, span, quoted: false }, settingName(word));
+    }
     switch (setting.kind) {
       case 'assign': {
         const { key, value } = setting;

@@ -216,6 +216,9 @@ describe('hover', () => {
     expect(hover(recipe.replace('beta2', 'bet‸a2'))).toBe(
       '```zoo\nbeta2 = 0.98\n```\n\nof adamw: a number from 0 to below 1',
     );
+    expect(hover(recipe.replace('freeze', 'fre‸eze'))).toMatch(
+      /^```zoo\nfreeze\n```\n\nweights that are not trained/,
+    );
     expect(hover(recipe.replace('transformer.**', 'trans‸former.**'))).toContain('24 weights, ');
   });
 });
@@ -395,6 +398,10 @@ describe('names', () => {
       message: '`let` is a word of the language',
     });
     expect(service.rename('main.zoo', user.indexOf('Two'), '2')).toMatchObject({ ok: false });
+    expect(service.rename('main.zoo', user.indexOf('a: Mine'), 'b')).toEqual({
+      ok: false,
+      message: '`b` is already the name of something here',
+    });
   });
 
   it('of models keep their quotes', () => {
@@ -472,6 +479,7 @@ describe('the page', () => {
     expect(service.diagnostics('other.zoo')).toEqual([]);
     expect(service.hover('other.zoo', 0)).toBeUndefined();
     expect(service.completion('other.zoo', 3).items).toEqual([]);
+    expect(service.completion('main.zoo', 99)).toMatchObject({ start: 0, end: 0 });
   });
 });
 
