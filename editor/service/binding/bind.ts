@@ -43,8 +43,11 @@ export function importedModule(
   from: Pick<Identifier, 'text' | 'quoted'>,
 ): Module | undefined {
   if (!from.quoted) return module.loader.loadBundled(from.text);
-  const path = displayPath(from.text, module.file.path, module.loader.host);
-  return path === undefined || !path.endsWith('.zoo') ? undefined : module.loader.loadFile(path);
+  // What a host says of a damaged package is told where the file is checked.
+  return new Session().guard(() => {
+    const path = displayPath(from.text, module.file.path, module.loader.host);
+    return path === undefined || !path.endsWith('.zoo') ? undefined : module.loader.loadFile(path);
+  });
 }
 
 function bindModule(module: Module): Binding {

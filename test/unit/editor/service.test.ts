@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { createService, type LanguageService } from '../../../editor/service/index.ts';
 import { settingNamed, settingNames } from '../../../editor/service/settings.ts';
+import { fail } from '../../../grammar/diagnostics.ts';
 import { memoryHost } from '../../errors/report.ts';
 
 const mini = `import clip { CLIP, VisionTransformer, TextTransformer }
@@ -481,6 +482,17 @@ describe('the page', () => {
     expect(service.completion('other.zoo', 3).items).toEqual([]);
     expect(service.completion('main.zoo', 99)).toMatchObject({ start: 0, end: 0 });
   });
+});
+
+it('answers where the host fails, and says so among the diagnostics', () => {
+  const failing = (): never => fail('Z702', 'package.json is not valid JSON');
+  const service = createService({ ...memoryHost({}), read: failing, resolve: failing });
+  const text = 'import "broken" { A }\nblock B() { a: A() }\n';
+  service.open('main.zoo', text);
+  expect(service.diagnostics('main.zoo').map(({ code }) => code)).toEqual(['Z702']);
+  expect(service.completion('main.zoo', text.indexOf('A }')).items).toEqual([]);
+  expect(service.references('main.zoo', text.indexOf('A }'))).toEqual([]);
+  expect(service.text('other.zoo')).toBeUndefined();
 });
 
 describe('settings', () => {
