@@ -93,7 +93,7 @@ describe('documents', () => {
 
   it('name files and folders that exist', () => {
     const path = new RegExp(
-      `^(?:${[...layers, 'test', 'docs', 'scripts', 'bench', 'examples', '.ci'].join('|')})/[\\w./-]*$`,
+      `^(?:${[...layers, 'editor', 'test', 'docs', 'scripts', 'bench', 'examples', '.ci'].join('|')})/[\\w./-]*$`,
     );
     const placeholder = /\b[A-Z]{2,}\b/;
     const named = documents.flatMap((document) =>
@@ -107,7 +107,7 @@ describe('documents', () => {
 
   it('speak of functions and types that the sources have', () => {
     const library = readdirSync(join(root, 'zoo/lib')).map((file) => read(`zoo/lib/${file}`));
-    const texts = [...layers.flatMap(sources), ...library, read('biome.json')];
+    const texts = [...[...layers, 'editor'].flatMap(sources), ...library, read('biome.json')];
     const words = new Set(texts.flatMap((text) => text.match(/\w+/g) ?? []));
     const names = quoted('docs/architecture.md').filter(
       (text) => /^\w+(?:\.\w+)*$/.test(text) && /[a-z][A-Z]|\b[A-Z][a-z]/.test(text),
