@@ -61,7 +61,8 @@ describe('documents', () => {
       [...read(name).matchAll(/const text = `([^`]*)`/g)].map(([, text]) => ({ name, text: text! })),
     );
     expect(texts.length).toBeGreaterThan(0);
-    for (const { name, text } of texts) expect(check(text), name).toEqual([]);
+    const wrong = (text: string) => check(text).filter(({ severity }) => severity === 'error');
+    for (const { name, text } of texts) expect(wrong(text), name).toEqual([]);
   });
 
   it('show only verbs, scripts and options that exist', () => {
