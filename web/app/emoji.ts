@@ -24,8 +24,8 @@ export interface EmojiPictures extends Table {
 }
 
 async function fetched(name: string): Promise<Response> {
-  const response = await fetch(new URL(`emoji/${name}`, document.baseURI));
-  if (!response.ok) throw new Error(`emoji/${name}: ${response.status} ${response.statusText}`);
+  const response = await fetch(new URL(`data/${name}`, document.baseURI));
+  if (!response.ok) throw new Error(`data/${name}: ${response.status} ${response.statusText}`);
   return response;
 }
 

@@ -1,9 +1,9 @@
 /**
- * What the page serves beside its program, made from npm packages and this repository into `public` when it is not there:
- * a sheet of emoji pictures with their captions, CLIP's merges, the emoji model, and the licences of all of it.
+ * What the page serves beside its program, made from npm packages and this repository into `public/data` when it is not there:
+ * a sheet of emoji pictures with their captions, CLIP's merges, and the emoji model.
  */
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
@@ -11,7 +11,7 @@ import { type Emoji, readCatalog } from '../../examples/emoji/catalog.ts';
 import { merges } from '../../zoo/api/node.ts';
 
 const here = fileURLToPath(new URL('..', import.meta.url));
-const target = join(here, 'public');
+const folder = join(here, 'public', 'data');
 
 /** Side of a tile: that of the packages' smallest pictures. */
 const side = 64;
@@ -42,7 +42,7 @@ function tileOf(source: string): Promise<Buffer> {
     .toBuffer();
 }
 
-async function makeSheet(folder: string): Promise<void> {
+async function makeSheet(into: string): Promise<void> {
   const emoji = chosen(examples);
   const tiles = emoji.flatMap(({ title, tags, twemoji, noto }) => [
     { title, tags, style: 'twemoji', source: twemoji },
@@ -59,28 +59,36 @@ async function makeSheet(folder: string): Promise<void> {
   await sharp({ create: { width: columns * side, height, channels: 3, background: 'white' } })
     .composite(layers)
     .png({ compressionLevel: 9, palette: false })
-    .toFile(join(folder, 'pictures.png'));
+    .toFile(join(into, 'pictures.png'));
   const table = tiles.map(({ title, tags, style }, tile) => ({ tile, title, tags, style }));
-  writeFileSync(join(folder, 'pictures.json'), JSON.stringify({ side, columns, emoji: table }));
+  writeFileSync(join(into, 'pictures.json'), JSON.stringify({ side, columns, emoji: table }));
 }
 
 /** Titles that the page begins with. */
 const examples = JSON.parse(readFileSync(join(here, 'try', 'examples.json'), 'utf8')) as string[];
 
+/** Makes `public/data` unless it is there; whole or not at all, whoever else makes it at the same time. */
 export async function makeAssets(): Promise<void> {
-  const folder = join(target, 'emoji');
   const model = join(here, 'emoji');
   const digest = createHash('sha256')
     .update(JSON.stringify([version, side, columns, concepts, examples]))
     .update(readFileSync(join(model, 'weights.safetensors')))
     .digest('hex');
   const stamp = join(folder, 'stamp.txt');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return;
-  mkdirSync(folder, { recursive: true });
-  await makeSheet(folder);
-  for (const name of ['model.zoo', 'emoji.zoo', 'weights.safetensors'])
-    cpSync(join(model, name), join(folder, name));
-  writeFileSync(join(target, 'merges-4096.txt'), await merges(4096));
-  writeFileSync(join(target, 'merges.txt'), await merges());
-  writeFileSync(stamp, digest);
+  const made = () => existsSync(stamp) && readFileSync(stamp, 'utf8') === digest;
+  if (made()) return;
+  const part = mkdtempSync(join(here, 'public', '.data-'));
+  try {
+    await makeSheet(part);
+    for (const name of ['model.zoo', 'emoji.zoo', 'weights.safetensors'])
+      cpSync(join(model, name), join(part, name));
+    writeFileSync(join(part, 'merges-4096.txt'), await merges(4096));
+    writeFileSync(join(part, 'merges.txt'), await merges());
+    writeFileSync(join(part, 'stamp.txt'), digest);
+    if (made()) return;
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(part, folder);
+  } finally {
+    rmSync(part, { recursive: true, force: true });
+  }
 }

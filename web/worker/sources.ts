@@ -84,7 +84,7 @@ async function fetchFolder(folder: URL): Promise<Record<string, string>> {
 export async function findModel(source: ModelSource): Promise<FoundModel> {
   switch (source.kind) {
     case 'emoji': {
-      const folder = new URL('emoji/', base);
+      const folder = new URL('data/', base);
       return { model: ofFiles(await fetchFolder(folder)), weights: new URL('weights.safetensors', folder) };
     }
     case 'folder':
@@ -109,5 +109,5 @@ export function useMergesFor(model: zooc.ZooModel): void {
     .flatMap(({ inputs }) => inputs)
     .reduce((most, { ids }) => Math.max(most, (ids?.max ?? -1) + 1), 0);
   whole ||= vocab > smallVocab;
-  zooc.useMerges(new URL(whole ? 'merges.txt' : `merges-${smallVocab}.txt`, base));
+  zooc.useMerges(new URL(whole ? 'data/merges.txt' : `data/merges-${smallVocab}.txt`, base));
 }

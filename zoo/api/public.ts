@@ -5,6 +5,7 @@ export type { DeviceProfile } from '../../compiler/profile.ts';
 export { type ProfileKind, profiles } from '../../compiler/profiles.ts';
 export { type Diagnostic, DiagnosticError } from '../../grammar/diagnostics.ts';
 export { renderDiagnostics as render } from '../../grammar/render.ts';
+export type { AdapterReport } from '../../runtime/webgpu/adapter.ts';
 export { type Classifier, Encoder } from './features.ts';
 export { Gpu, LoadedModel, type RunOptions } from './gpu.ts';
 export {
