@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { browser as executablePath } from './reports/browser.ts';
 
-const unsafeWebGpu = '--enable-unsafe-webgpu';
+export const unsafeWebGpu = '--enable-unsafe-webgpu';
 
 /** What Chromium needs to have WebGPU without a GPU and without a window, and to ask nobody anything. */
 export const browserFlags = [
@@ -68,7 +68,8 @@ export async function openPage(folder: string, name: string, options: PageOption
   try {
     const args = browserFlags.filter((flag) => webgpu || flag !== unsafeWebGpu);
     browser = await chromium.launch({ executablePath: executablePath!, args });
-    const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
+    const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });
+    const page = await context.newPage();
     const lines: string[] = [];
     page.on('console', (message) => lines.push(message.text()));
     page.on('pageerror', (error) => lines.push(String(error)));

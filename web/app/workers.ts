@@ -1,8 +1,10 @@
 /** The page's two workers, started when the page is. */
 import * as Comlink from 'comlink';
-import '../worker/failures.ts';
 import type { DeviceWorker } from '../worker/device.ts';
+import { carryFailures } from '../worker/failures.ts';
 import type { LanguageWorker } from '../worker/language.ts';
+
+carryFailures();
 
 // The bundler finds workers by this form alone.
 

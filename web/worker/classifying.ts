@@ -14,8 +14,8 @@ export interface ModelFacts {
 
 export interface Classified {
   readonly found: readonly zooc.Classification[];
-  /** Time until the labels were encoded; 0 where they were before. */
-  readonly labels: number;
+  /** Time until the labels were encoded; absent where they were before. */
+  readonly labels?: number;
   /** Time for the picture. */
   readonly picture: number;
   /** Bytes of device memory in use. */
@@ -69,16 +69,22 @@ export class Classifying {
     const loaded = await this.#current();
     const start = performance.now();
     const key = JSON.stringify([labels, templates]);
-    if (loaded.classifier?.key !== key) {
+    const known = loaded.classifier?.key === key;
+    if (!known) {
       const made = loaded.clip.classifier(labels, templates);
       loaded.classifier = { key, made };
       made.catch(() => delete loaded.classifier);
     }
-    const classifier = await loaded.classifier.made;
+    const classifier = await loaded.classifier!.made;
     const between = performance.now();
     const found = await classifier.classify(picture);
     const { memory } = await this.#opened.gpu();
-    return { found, labels: between - start, picture: performance.now() - between, memory: memory.current };
+    return {
+      found,
+      ...(known ? {} : { labels: between - start }),
+      picture: performance.now() - between,
+      memory: memory.current,
+    };
   }
 
   async #load(source: ModelSource): Promise<Loaded> {

@@ -1,6 +1,5 @@
 /**
  * Errors between a page and its workers: a DiagnosticError arrives with its diagnostics, and everything else with its message.
- * Both sides import this before they speak.
  */
 import * as Comlink from 'comlink';
 import { type Diagnostic, DiagnosticError } from '../../grammar/diagnostics.ts';
@@ -25,15 +24,17 @@ function sent(value: unknown): Sent {
   };
 }
 
-const thrown = Comlink.transferHandlers.get('throw')!;
-
-Comlink.transferHandlers.set('throw', {
-  canHandle: thrown.canHandle as (value: unknown) => value is Thrown,
-  serialize: ({ value }: Thrown) => [sent(value), []],
-  deserialize: ({ message, stack, diagnostics }: Sent): never => {
-    if (diagnostics !== undefined) throw new DiagnosticError(diagnostics);
-    const error = new Error(message);
-    if (stack !== undefined) error.stack = stack;
-    throw error;
-  },
-});
+/** Both sides call this before they speak. */
+export function carryFailures(): void {
+  const thrown = Comlink.transferHandlers.get('throw')!;
+  Comlink.transferHandlers.set('throw', {
+    canHandle: thrown.canHandle as (value: unknown) => value is Thrown,
+    serialize: ({ value }: Thrown) => [sent(value), []],
+    deserialize: ({ message, stack, diagnostics }: Sent): never => {
+      if (diagnostics !== undefined) throw new DiagnosticError(diagnostics);
+      const error = new Error(message);
+      if (stack !== undefined) error.stack = stack;
+      throw error;
+    },
+  });
+}

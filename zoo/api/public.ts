@@ -6,13 +6,24 @@ export { type ProfileKind, profiles } from '../../compiler/profiles.ts';
 export { type Diagnostic, DiagnosticError } from '../../grammar/diagnostics.ts';
 export { renderDiagnostics as render } from '../../grammar/render.ts';
 export type { AdapterReport } from '../../runtime/webgpu/adapter.ts';
+export { Explanation, type StepInfo } from './explain/explanation.ts';
+export {
+  type GraphEdge,
+  type GraphNode,
+  GraphView,
+  type NodeOrigin,
+  type SubGraph,
+} from './explain/graph-view.ts';
+export type { MemoryRange, MemoryView } from './explain/memory.ts';
+export type { Place } from './explain/places.ts';
+export type { StepTime } from './explain/times.ts';
+export type { CostedBlock, TensorShape, TreeBlock, WeightInfo } from './explain/tree.ts';
 export { type Classifier, Encoder } from './features.ts';
-export { Gpu, LoadedModel, type RunOptions } from './gpu.ts';
+export { Gpu, LoadedModel, type RunOptions, type TimeOptions } from './gpu.ts';
 export {
   type CompileOptions,
   type PlansOptions,
-  type TreeBlock,
-  type WeightInfo,
+  type TraceOptions,
   ZooModel,
 } from './model.ts';
 export type { PlanSet } from './plans.ts';

@@ -6,6 +6,8 @@
  * finds them.
  */
 import type { Expr, MemberTypeExpr, RangeExpr, TypeExpr } from '../../../grammar/ast.ts';
+import type { Span } from '../../../grammar/source.ts';
+import type { Origin } from '../../graph/types.ts';
 import type { Module } from './module.ts';
 import type { Session } from './session.ts';
 import type { Tracer } from './tracer.ts';
@@ -71,6 +73,8 @@ export interface Env extends Context {
   readonly tracer?: Tracer;
   /** Path of the block being traced (`visual.transformer`), for the origins of nodes. */
   readonly path: string;
+  /** Its number, where the trace was asked for it. */
+  readonly block?: number;
   /**
    * In the body of an entry: a child that is called again on the same tensors is not computed again.
    */
@@ -80,6 +84,11 @@ export interface Env extends Context {
 /** The static world of a module: no tensors, no path. */
 export function staticEnv({ session, evaluator }: Context, module: Module, scope = new Scope()): Env {
   return { session, evaluator, module, scope, path: '' };
+}
+
+/** Where a node comes from that is made at `span`. */
+export function originAt({ path, block }: Env, span: Span): Origin {
+  return block === undefined ? { path, span } : { path, span, block };
 }
 
 export function inScope(env: Env, scope: Scope): Env {

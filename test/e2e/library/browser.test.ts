@@ -59,6 +59,15 @@ async function program(
   return { pixels: [...pixels], scores, losses };
 }
 
+/** What each step of the loss comes from, with the lines of the text. */
+function inside(library: typeof zooc, source: string) {
+  const { steps, memory } = library.model(source).explain({ entry: 'loss', batch: 2, profile: 'gpu' });
+  const origins = steps.map((step) =>
+    step.origins.map(({ op, path, span }) => [op, path, span?.file.path, span?.start, span?.end]),
+  );
+  return { origins, memory };
+}
+
 const page = `<!doctype html>
 <link rel="icon" href="data:,">
 <script type="module">
@@ -80,6 +89,7 @@ window.refused = async () => {
     return error instanceof zooc.DiagnosticError && error.diagnostics[0].code;
   }
 };
+window.inside = (source) => (${inside.toString()})(zooc, source);
 window.ready = true;
 </script>`;
 
@@ -88,6 +98,7 @@ interface Exports {
   whole(source: string, names: readonly string[]): Promise<Results>;
   planned(names: readonly string[]): Promise<zooc.Classification[]>;
   refused(): Promise<string>;
+  inside(source: string): ReturnType<typeof inside>;
 }
 
 describe('the bundle for browsers', () => {
@@ -173,6 +184,12 @@ describe.skipIf(browser === undefined)('a page', () => {
       labels,
     );
     expect(found).toEqual(inNode.scores.map(({ label, score }) => ({ label, score: near(score) })));
+  });
+
+  it('explains a plan as Node does', async () => {
+    const call = (source: string) => (globalThis as unknown as Exports).inside(source);
+    const found = await opened.page.evaluate(call, tinyZoo);
+    expect(found).toEqual(inside(zooc, tinyZoo));
   });
 
   it('gets mistakes as data', async () => {
