@@ -5,6 +5,8 @@
 import * as Comlink from 'comlink';
 import type * as zooc from '../../zoo/api/browser.ts';
 import { Classifying } from './classifying.ts';
+import { Checking } from './compare/checking.ts';
+import { Comparing } from './compare/comparing.ts';
 import { Opened } from './opened.ts';
 import { Training } from './train/training.ts';
 
@@ -22,6 +24,8 @@ export const deviceWorker = {
   },
   classifying: Comlink.proxy(new Classifying(opened)),
   training: Comlink.proxy(new Training(opened)),
+  comparing: Comlink.proxy(new Comparing(opened)),
+  checking: Comlink.proxy(new Checking(opened)),
 };
 
 /** Browsers often hide all but the vendor: then the architecture says more. */

@@ -141,6 +141,11 @@ export class Training {
     this.#wish('stop');
   }
 
+  /** Whether steps are given to the device. */
+  isRunning(): boolean {
+    return this.#active !== undefined && !this.#active.over && this.#active.wish === 'run';
+  }
+
   /** The weights as they are now, as safetensors; of a run that is over and lost its device those that were kept. */
   async weights(): Promise<Uint8Array> {
     const { over, lost, step, run } = this.#active!;
