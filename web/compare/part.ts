@@ -204,7 +204,7 @@ export function makeCompare(context: Context): Part {
         h(
           'p',
           { class: 'hint' },
-          'Small models’ features, losses and gradients on the device against the same in double precision. It takes seconds, and is no complete test.',
+          'Small models’ features, losses and gradients on the device against the same in double precision. It takes seconds, and is no complete test. Errors are relative to the largest number of each tensor.',
         ),
         buttons[1],
         check,

@@ -86,14 +86,15 @@ export function comparisonNotes(comparison: Comparison): string[] {
 
 export function checkTable(checked: readonly Checked[]): TextTable {
   return {
-    head: ['model', 'entry', 'tensors', 'worst relative error', 'tolerance', ''],
+    head: ['model', 'entry', '', 'worst error', 'tolerance', 'tensors', 'worst in'],
     rows: checked.map(({ model, what, tensors, worst, where, tolerance }) => [
       model,
       what,
-      String(tensors),
-      `${worst.toExponential(1)} (${where})`,
-      tolerance.toExponential(0),
       worst <= tolerance ? 'ok' : 'WRONG',
+      worst.toExponential(1),
+      tolerance.toExponential(0),
+      String(tensors),
+      where,
     ]),
   };
 }

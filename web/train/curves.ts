@@ -29,6 +29,8 @@ export interface CurveOptions {
 export interface Curve {
   readonly element: HTMLElement;
   add(step: number, value: number): void;
+  /** The values by step. */
+  readonly values: ReadonlyMap<number, number>;
   /** Takes away what lies behind `step`. */
   cut(step: number): void;
   setLogarithmic(on: boolean): void;
@@ -113,6 +115,9 @@ export function makeCurve({ title, format = shortNumber, level, range }: CurveOp
   }).observe(plot);
   return {
     element,
+    get values() {
+      return new Map(steps.map((step, i) => [step, values[i]!]));
+    },
     add(step, value) {
       steps.push(step);
       values.push(value);

@@ -57,7 +57,7 @@ export function makeTrain(context: Context): Part {
   const curves = [loss, accuracy, rate];
   const progress = makeProgress();
   const examples = makeExamples();
-  const takeAlong = makeTakeAlong(context);
+  const takeAlong = makeTakeAlong(context, { loss, lr: rate, accuracy });
   const status = h('p', { role: 'status', class: 'state' });
   const details = h('div', {});
   const blind = h('div', {});
@@ -95,8 +95,8 @@ export function makeTrain(context: Context): Part {
   const hear = (event: TrainingEvent): void => {
     switch (event.kind) {
       case 'step':
-        loss.add(event.step, event.loss);
-        rate.add(event.step, event.lr);
+        loss.add(event.step + 1, event.loss);
+        rate.add(event.step + 1, event.lr);
         progress.step(event.step, event.loss, event.milliseconds, event.memory);
         if (event.step === 0) takeAlong.offer(current);
         break;
@@ -169,9 +169,7 @@ export function makeTrain(context: Context): Part {
       context.report(undefined);
       const run = await context.device.training.goOn();
       if (run === undefined || current === undefined) return;
-      loss.cut(run.step);
-      rate.cut(run.step);
-      accuracy.cut(run.step + 1);
+      for (const curve of curves) curve.cut(run.step + 1);
       started(run, current);
     } catch (error) {
       show(before);

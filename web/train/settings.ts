@@ -59,7 +59,7 @@ export function makeSettings(context: Context, learnt: () => number, changed: ()
   );
   const numbers = h(
     'div',
-    { class: 'numbers' },
+    { class: 'numbers', hidden: true },
     [batch, steps, lr, seed, shift, every].map(({ element }) => element),
   );
 

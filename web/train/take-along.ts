@@ -1,6 +1,7 @@
 /** What is left of a run: weights and text as files, or the model in use. */
 import type { Context } from '../app/context.ts';
 import { h } from '../ui/dom.ts';
+import type { Curve } from './curves.ts';
 import type { RunSettings } from './settings.ts';
 
 function download(name: string, blob: Blob): void {
@@ -24,13 +25,22 @@ function textWith({ model, settings, request }: RunSettings, weights: string, te
 ${request.text}`;
 }
 
+/** A line a step; what is known of some steps only is empty at the others. */
+function table(curves: Readonly<Record<string, Curve>>): string {
+  const columns = Object.values(curves).map(({ values }) => values);
+  const steps = [...new Set(columns.flatMap((values) => [...values.keys()]))].sort((a, b) => a - b);
+  const lines = steps.map((step) => [step, ...columns.map((values) => values.get(step) ?? '')].join());
+  return `${['step', ...Object.keys(curves)].join()}\n${lines.join('\n')}\n`;
+}
+
 export interface TakeAlong {
   readonly element: HTMLElement;
   /** Whether there are weights, and of what. */
   offer(settings: RunSettings | undefined): void;
 }
 
-export function makeTakeAlong(context: Context): TakeAlong {
+/** @param curves by the names of their columns in a table */
+export function makeTakeAlong(context: Context, curves: Readonly<Record<string, Curve>>): TakeAlong {
   let offered: RunSettings | undefined;
   const weights = async (): Promise<Blob> =>
     new Blob([(await context.device.training.weights()) as Uint8Array<ArrayBuffer>]);
@@ -65,6 +75,17 @@ export function makeTakeAlong(context: Context): TakeAlong {
           }),
       },
       'Text (.zoo)',
+    ),
+    h(
+      'button',
+      {
+        type: 'button',
+        onclick: () =>
+          void use(({ model }) =>
+            download(`${fileName(model)}.csv`, new Blob([table(curves)], { type: 'text/csv' })),
+          ),
+      },
+      'Curves (.csv)',
     ),
     h(
       'button',
