@@ -49,7 +49,7 @@ export function makeProgress(): Progress {
         fact('loss', shortNumber(loss)),
         fact('speed', times.length === 0 ? '…' : `${(1 / each).toPrecision(3)} steps/s`),
         fact('pairs', times.length === 0 ? '…' : `${count(Math.round(batch / each))} /s`),
-        fact('left', times.length === 0 ? '…' : milliseconds(left)),
+        fact('left', step + 1 === total ? '–' : times.length === 0 ? '…' : milliseconds(left)),
         fact('device memory', bytes(memory)),
       );
     },

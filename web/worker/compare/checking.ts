@@ -3,7 +3,6 @@
  * complete test of the library's kernels.
  */
 
-import { gradientPrefix } from '../../../compiler/graph/types.ts';
 import { randomKey, randomUnit } from '../../../runtime/data/random.ts';
 import type * as zooc from '../../../zoo/api/browser.ts';
 import * as library from '../../../zoo/api/browser.ts';
@@ -12,6 +11,7 @@ import { openOnReference } from '../../../zoo/run/on-reference.ts';
 import { ruledWeights } from '../../../zoo/weights/source.ts';
 import type { Opened } from '../opened.ts';
 import { useMergesFor } from '../sources.ts';
+import { worstOf } from './worst.ts';
 
 /** Small ones of each kind of tower. */
 const text = `import clip { CLIP, VisionTransformer, ModifiedResNet, TextTransformer }
@@ -59,39 +59,6 @@ export interface Checked {
   readonly worst: number;
   readonly where: string;
   readonly tolerance: number;
-}
-
-/**
- * A gradient that is zero in exact arithmetic (of the keys' bias: softmax does not see it) is rounding of what it is a sum of. So
- * errors of gradients are measured by no less than this part of the largest one.
- */
-const leastOfLargest = 1e-3;
-
-function largestOf(values: ArrayLike<number>): number {
-  let most = 0;
-  for (let i = 0; i < values.length; i++) most = Math.max(most, Math.abs(values[i]!));
-  return most;
-}
-
-function worstOf(
-  found: Readonly<Record<string, zooc.NamedResult>>,
-  wanted: ReadonlyMap<string, zooc.NamedResult>,
-): { readonly worst: number; readonly where: string } {
-  const isGradient = (name: string): boolean => name.startsWith(gradientPrefix);
-  const gradients = [...wanted].flatMap(([name, { data }]) => (isGradient(name) ? [largestOf(data)] : []));
-  const least = leastOfLargest * largestOf(gradients);
-  let worst = 0;
-  let where = '';
-  for (const [name, { data }] of wanted) {
-    const other = found[name]!.data;
-    // What is no number is as wrong as can be.
-    const off = (i: number): number =>
-      Number.isFinite(other[i]) ? other[i]! - data[i]! : Number.POSITIVE_INFINITY;
-    const difference = largestOf(Array.from(data, (_, i) => off(i)));
-    const error = difference === 0 ? 0 : difference / Math.max(largestOf(data), isGradient(name) ? least : 0);
-    if (error >= worst) [worst, where] = [error, name];
-  }
-  return { worst, where };
 }
 
 export class Checking {
