@@ -42,7 +42,7 @@ export function makeCurve({ title, format = shortNumber, level, range }: CurveOp
   const steps: number[] = [];
   const values: number[] = [];
   const probe = h('span', { hidden: true });
-  const plot = h('div', { class: 'plot', role: 'img' });
+  const plot = h('div', { class: 'plot', role: 'img', 'aria-label': title });
   const element = h('figure', { class: 'curve' }, h('figcaption', {}, title), plot, probe);
   let chart: uPlot | undefined;
   let logarithmic = false;

@@ -34,13 +34,7 @@ export function makeExamples(): Examples {
     );
   };
   return {
-    element: h(
-      'section',
-      { 'aria-label': 'Held-out pictures' },
-      h('h2', {}, 'Held-out pictures'),
-      told,
-      list,
-    ),
+    element: h('div', {}, h('h2', {}, 'Held-out pictures'), told, list),
     async show(pictures, seen, step) {
       const sources = await Promise.all(seen.map(({ picture }) => addressOf(pictures, picture)));
       told.textContent = `Their best captions of all held-out ones, behind ${step} steps.`;

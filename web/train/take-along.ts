@@ -107,12 +107,7 @@ export function makeTakeAlong(context: Context, curves: Readonly<Record<string, 
   };
   offer(undefined);
   return {
-    element: h(
-      'section',
-      { 'aria-label': 'Take the weights along' },
-      h('h2', {}, 'Take the weights along'),
-      h('div', { class: 'row' }, buttons),
-    ),
+    element: h('div', {}, h('h2', {}, 'Take the weights along'), h('div', { class: 'row' }, buttons)),
     offer,
   };
 }
