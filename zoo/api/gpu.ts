@@ -16,6 +16,7 @@ import { checkInput, type TrainOptions, TrainRun } from './train.ts';
 import type { NamedArrays, NamedResult, OpenOptions, Settings, WeightsInput } from './types.ts';
 import { openWeightsInput, weightsToBytes } from './weights.ts';
 
+/** How an entry runs. */
 export interface RunOptions {
   /** Rows of every input, above 0. */
   readonly batch: number;
@@ -25,6 +26,7 @@ export interface RunOptions {
   readonly gradients?: boolean;
 }
 
+/** How an entry is timed. */
 export interface TimeOptions extends RunOptions {
   /** Runs behind the first, above 0; 5 by default. */
   readonly runs?: number;
