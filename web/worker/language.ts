@@ -1,5 +1,6 @@
 /** The worker that knows the language: it needs no device, and answers while the other one works. */
 import * as zooc from '../../zoo/api/browser.ts';
+import { findRecipes } from './train/recipes.ts';
 
 export const languageWorker = {
   /** Names of the bundled models. */
@@ -10,6 +11,7 @@ export const languageWorker = {
   check(text: string): readonly zooc.Diagnostic[] {
     return zooc.check(text);
   },
+  recipes: findRecipes,
 };
 
 export type LanguageWorker = typeof languageWorker;

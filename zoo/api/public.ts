@@ -36,6 +36,7 @@ export {
 export { type RenderOptions, renderDiagnostics as render } from '../../grammar/render.ts';
 export type { SourceFile, Span } from '../../grammar/source.ts';
 export type { HostArray } from '../../runtime/types.ts';
+export type { AdapterReport } from '../../runtime/webgpu/adapter.ts';
 export { Explanation, type StepInfo } from './explain/explanation.ts';
 export {
   type GraphEdge,
