@@ -5,11 +5,11 @@ import {
   exportForeign,
   exportPackage,
   type ForeignFormat,
-} from '../../export/index.ts';
-import { fetchedPath, fetchedWeights } from '../fetched.ts';
-import { type DtypeOption, floatChoice, parseOverrides } from '../models.ts';
-import { count, note, print, printJson } from '../output.ts';
-import { locateModel, modelAt } from '../packages.ts';
+} from '../../../export/index.ts';
+import { fetchedPath, fetchedWeights } from '../../fetched.ts';
+import { type DtypeOption, floatChoice, parseOverrides } from '../../models.ts';
+import { count, note, print, printJson } from '../../output.ts';
+import { locateModel, modelAt } from '../../packages.ts';
 
 interface ExportOptions {
   readonly model: string;
