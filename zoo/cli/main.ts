@@ -201,6 +201,16 @@ program
   )
   .requiredOption('--out <dir>', 'folder to write')
   .addOption(dtypeOption())
+  .addOption(
+    new Option('--quantize <how>', 'of onnx: matrices as bytes with a scale for each channel').choices([
+      'q8',
+    ]),
+  )
+  .option('--data <data>', 'labelled set on which the accuracy that --quantize costs is measured')
+  .option('--templates <file>', 'prompts with {} for the class, as evaluate takes them')
+  .option('--limit <n>', 'pictures of the labelled set at most, spread over all of it')
+  .addOption(maxPixelsOption())
+  .addOption(deviceOption())
   .addOption(setOption())
   .addOption(jsonOption())
   .action(async (source, options) =>

@@ -23,19 +23,17 @@ import { onnxLayout } from '../../../zoo/export/foreign/onnx.ts';
 import { exportForeign } from '../../../zoo/export/index.ts';
 import { refuseFormless } from '../../../zoo/export/onnx/towers.ts';
 import { nodeHost } from '../../../zoo/host.ts';
-import { openEntry } from '../../../zoo/run/entry.ts';
 import { openWeights, weightsToWrite } from '../../../zoo/weights/weights.ts';
 import { diagnosticsOf } from '../../support/golden/published-weights.ts';
 import {
   exportOnnx,
-  feedsOf,
   onnxCases,
   onnxFixture,
   onnxModel,
   onnxModels,
-  paddedTexts,
   writeCase,
 } from '../../support/onnx/onnx-cases.ts';
+import { runFeatures } from '../../support/onnx/run-features.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'zooc-onnx-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -62,48 +60,11 @@ test('every case of every op has the bytes that onnxruntime computed as the refe
   expect(found).toEqual(fixture.ops);
 });
 
-/** What `run` gives on the reference for the same pictures and texts, the latter by rows of their own. */
-async function features(name: (typeof onnxModels)[number]) {
-  const model = onnxModel(name);
-  const weights = await openWeights(model, 'hash');
-  const { pictures, texts } = feedsOf(model);
-  const of = async (entry: string, input: string, batch: number, data: Float32Array | Int32Array) => {
-    const request = { entry, batch, mode: 'eval', gradients: false } as const;
-    const ready = await openEntry(
-      { kind: 'reference', name: 'reference', close: () => {} },
-      model,
-      weights,
-      request,
-    );
-    const [result] = (await ready.run(new Map([[input, data]]))).values();
-    return Array.from({ length: batch }, (_, row) => {
-      const width = result!.data.length / batch;
-      const values = [...result!.data.slice(row * width, (row + 1) * width)];
-      const length = Math.hypot(...values);
-      return values.map((v) => v / length);
-    });
-  };
-  const image = await of('encode_image', 'images', 3, pictures.data);
-  const text = await of('encode_text', 'tokens', 2, paddedTexts(texts, model.context!));
-  const number = async (weight: string) => {
-    const found = model.weights.find((w) => w.name === weight);
-    return found === undefined ? 0 : (await weights.read(found))[0]!;
-  };
-  const [scale, bias] = [Math.exp(await number('logit_scale')), await number('logit_bias')];
-  const cosine = (a: number[], b: number[]) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
-  return {
-    logits_per_image: image.flatMap((i) => text.map((t) => scale * cosine(i, t) + bias)),
-    logits_per_text: text.flatMap((t) => image.map((i) => scale * cosine(i, t) + bias)),
-    text_embeds: text.flat(),
-    image_embeds: image.flat(),
-  };
-}
-
 describe.each(onnxModels)('the exported %s', (name) => {
   it('gives in onnxruntime what run gives, for more rows than one and texts shorter than the context', async () => {
     const { sha256, outputs } = fixture.models[name];
     expect(digest(`${name}/onnx/model.onnx`)).toBe(sha256);
-    const wanted: Record<string, number[]> = await features(name);
+    const wanted: Record<string, number[]> = await runFeatures(name);
     expect(Object.keys(outputs).sort()).toEqual(Object.keys(wanted).sort());
     for (const [output, values] of Object.entries(outputs)) {
       expect(values).toHaveLength(wanted[output]!.length);
@@ -178,7 +139,7 @@ describe('a folder for transformers.js', () => {
   });
 
   it('has f16 for matrices with --dtype f16, and f32 for what goes in and out', async () => {
-    await exportOnnx('vit', path('half'), 'F16');
+    await exportOnnx('vit', path('half'), { floats: 'F16' });
     expect(readdirSync(path('half/onnx')).sort()).toEqual([
       'model_fp16.onnx',
       'text_model_fp16.onnx',
