@@ -50,34 +50,44 @@ export function quantizedNodes(graph: Graph): ReadonlyMap<number, QuantizedWeigh
   );
 }
 
-/** How many there are, and of which one a value is. */
-function channels({ shape, axis }: QuantizedWeight) {
+/** Calls `visit` for every run of neighbouring values that are of one channel. */
+function eachRun(
+  { shape, axis }: QuantizedWeight,
+  { length }: Float32Array,
+  visit: (start: number, end: number, channel: number) => void,
+): void {
   const run = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
-  return { count: shape[axis]!, of: (at: number) => Math.floor(at / run) % shape[axis]! };
+  for (let start = 0, i = 0; start < length; start += run, i++) visit(start, start + run, i % shape[axis]!);
 }
 
 /** A scale for every channel. */
 export function scalesOf(weight: QuantizedWeight, values: Float32Array): Float32Array {
-  const { count, of } = channels(weight);
-  const scales = new Float32Array(count);
-  for (let i = 0; i < values.length; i++)
-    scales[of(i)] = Math.max(scales[of(i)]!, Math.abs(values[i]!) / most);
-  return scales.map((scale) => (scale === 0 ? 1 : scale));
+  const largest = new Float32Array(weight.shape[weight.axis]!);
+  eachRun(weight, values, (start, end, channel) => {
+    for (let i = start; i < end; i++) largest[channel] = Math.max(largest[channel]!, Math.abs(values[i]!));
+  });
+  return largest.map((value) => (value === 0 ? 1 : value / most));
 }
 
 /** The bytes, in the weight's shape. */
 export function quantized(weight: QuantizedWeight, values: Float32Array): Uint8Array<ArrayBuffer> {
-  const { of } = channels(weight);
   const scales = scalesOf(weight, values);
-  return Uint8Array.from(values, (value, i) => {
-    const rounded = Math.round(value / scales[of(i)]!);
-    return zeroByte + Math.max(-most, Math.min(most, rounded));
+  const bytes = new Uint8Array(values.length);
+  eachRun(weight, values, (start, end, channel) => {
+    const scale = scales[channel]!;
+    for (let i = start; i < end; i++)
+      bytes[i] = zeroByte + Math.max(-most, Math.min(most, Math.round(values[i]! / scale)));
   });
+  return bytes;
 }
 
 /** What the bytes stand for. */
 export function dequantized(weight: QuantizedWeight, values: Float32Array): Float32Array {
-  const { of } = channels(weight);
   const scales = scalesOf(weight, values);
-  return Float32Array.from(quantized(weight, values), (byte, i) => (byte - zeroByte) * scales[of(i)]!);
+  const bytes = quantized(weight, values);
+  const found = new Float32Array(values.length);
+  eachRun(weight, values, (start, end, channel) => {
+    for (let i = start; i < end; i++) found[i] = (bytes[i]! - zeroByte) * scales[channel]!;
+  });
+  return found;
 }
