@@ -191,11 +191,24 @@ describe('a folder for transformers.js', () => {
     expect(outside).toBeGreaterThan(5);
   });
 
-  it('has a card that shows both runtimes', () => {
+  it('has a card that shows both runtimes, with the sizes and the probabilities of its own model', () => {
     const card = readFileSync(path('vit/README.md'), 'utf8');
     expect(card).toContain("await pipeline('zero-shot-image-classification', '.')");
     expect(card).toContain('onnxruntime.InferenceSession("onnx/model.onnx")');
-    expect(card).toContain('"pixel_values": np.zeros((1, 3, 8, 8), np.float32)');
+    expect(card).toContain('image.crop((left, top, left + 8, top + 8))');
+    expect(card).toContain('tokenizer.enable_truncation(7)');
+    expect(card).toContain('scores = np.exp(logits[0] - logits[0].max())\nscores /= scores.sum()\n');
+    expect(card).toContain('is what `zooc classify` says, to 1e-6');
+    const siglip = readFileSync(path('siglip/README.md'), 'utf8');
+    expect(siglip).toContain('- [0.5, 0.5, 0.5]) / [0.5, 0.5, 0.5]');
+    expect(siglip).toContain('scores = 1 / (1 + np.exp(-logits[0]))\n');
+  });
+
+  it('says of halves and of towers alone only what holds for them', async () => {
+    await exportOnnx('vit', path('halves'), { floats: 'F16' });
+    const card = readFileSync(path('halves/README.md'), 'utf8');
+    expect(card).toContain('onnxruntime.InferenceSession("onnx/model_fp16.onnx")');
+    expect(card).not.toContain('to 1e-6');
   });
 });
 

@@ -85,7 +85,7 @@ export async function onnxLayout(
       return written.map((name) => `onnx/${name}`);
     },
     card: {
-      use: useText(towers, family, vocab, file),
+      use: useText(model, towers, { family, storage, file }),
       frontMatter: ['library_name: transformers.js', ...hubTags],
     },
   };
