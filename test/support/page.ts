@@ -15,7 +15,7 @@ const args = [
   '--no-first-run',
 ];
 
-const types: Readonly<Record<string, string>> = { html: 'text/html', js: 'text/javascript' };
+const types: Readonly<Record<string, string>> = { html: 'text/html', js: 'text/javascript', css: 'text/css' };
 
 function serve(folder: string): Promise<Server> {
   const server = createServer(({ url = '' }, response) => {
