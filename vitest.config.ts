@@ -7,9 +7,15 @@
  */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { defineConfig, type TestUserConfig } from 'vitest/config';
+import { fileURLToPath } from 'node:url';
+import { playwright } from '@vitest/browser-playwright';
+import type { Plugin } from 'vite';
+import { defineConfig, type TestProjectInlineConfiguration, type TestUserConfig } from 'vitest/config';
+import { libTexts } from './scripts/bundle.ts';
 import { required } from './test/support/needs.ts';
 import { NoSkips } from './test/support/no-skips.ts';
+import { browserFlags } from './test/support/page.ts';
+import { browser } from './test/support/reports/browser.ts';
 
 /** Seconds that one test or hook may take, by folder. */
 const limits = {
@@ -32,17 +38,56 @@ export const common: TestUserConfig = {
   pool: 'forks',
   // Two cores and at most one software GPU.
   maxWorkers: 2,
+  // Pages on a busy machine; what is waited for is a fact, not a time.
+  expect: { poll: { timeout: 60_000 } },
   reporters: required ? ['default', new NoSkips()] : ['default'],
   // Schedules that somebody tuned on this machine must not decide what tests see.
   env: { ZOOC_CACHE: join(tmpdir(), 'zooc-tests-without-cache') },
 };
 
+/** What pages have in place of files: the bundled packages as texts, and golden data from this run's server. */
+const pageSources: Plugin = {
+  name: 'page-sources',
+  enforce: 'pre',
+  resolveId(id, importer) {
+    if (id === 'zooc:lib') return '\0zooc:lib';
+    return id === './source.ts' && importer?.endsWith('/support/golden/golden.ts')
+      ? fileURLToPath(new URL('test/browser/source.ts', import.meta.url))
+      : null;
+  },
+  load: (id) => (id === '\0zooc:lib' ? libTexts() : null),
+};
+
+/** Tests that run inside of a browser with WebGPU. */
+function inBrowser(executablePath: string): TestProjectInlineConfiguration {
+  const provider = playwright({ launchOptions: { executablePath, args: [...browserFlags] } });
+  return {
+    extends: true,
+    plugins: [pageSources],
+    test: {
+      name: 'browser',
+      include: ['test/browser/**/*.test.ts'],
+      ...limit(300),
+      browser: {
+        enabled: true,
+        headless: true,
+        provider,
+        instances: [{ browser: 'chromium' }],
+        screenshotFailures: false,
+      },
+    },
+  };
+}
+
 export default defineConfig({
   test: {
     ...common,
-    projects: Object.entries(limits).map(([name, seconds]) => ({
-      extends: true,
-      test: { name, include: [`test/${name}/**/*.test.ts`], ...limit(seconds) },
-    })),
+    projects: [
+      ...Object.entries(limits).map(([name, seconds]) => ({
+        extends: true as const,
+        test: { name, include: [`test/${name}/**/*.test.ts`], ...limit(seconds) },
+      })),
+      ...(browser === undefined ? [] : [inBrowser(browser)]),
+    ],
   },
 });

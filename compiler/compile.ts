@@ -4,6 +4,7 @@
 import { differentiate, type GradientScale, type Variable, variableName } from './autodiff/differentiate.ts';
 import { rematerialize } from './autodiff/rematerialize.ts';
 import { builderFrom } from './graph/create-builder.ts';
+import { mergedOrigin } from './graph/sources.ts';
 import {
   type Graph,
   gradientPrefix,
@@ -16,7 +17,7 @@ import {
 } from './graph/types.ts';
 import { planJoins } from './joins/plan.ts';
 import type { VerifiedJoins } from './joins/types.ts';
-import { lowerGraph, type OutputPlace } from './kernels/lowering/lower.ts';
+import { type Lowered, lowerGraph, type OutputPlace } from './kernels/lowering/lower.ts';
 import { Storages } from './kernels/text/view.ts';
 import { constantScale, lossScaleInput } from './kernels/update/loss-scale.ts';
 import { blocksMatching } from './model/values/globs.ts';
@@ -52,6 +53,8 @@ export interface CompileOptions {
   readonly remat?: readonly string[];
   /** Sees the graph behind every pass, and in the end (stage `joins`) with its join plan. */
   readonly observe?: Observer;
+  /** Sees the kernels behind the plan's steps, one each, but those of the optimizer. */
+  readonly inspect?: (lowered: Lowered) => void;
 }
 
 /**
@@ -70,17 +73,19 @@ export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPl
   options.observe?.('joins', optimized, joins);
   const places = new Map(optimized.outputs.map(({ name }) => [name, placeOf(name, training !== undefined)]));
   const storages = new Storages();
+  const lowered = lowerGraph(optimized, joins, profile, {
+    storages,
+    places,
+    hoist: training === undefined,
+    keepHalves: training?.lossScale !== undefined,
+  });
+  options.inspect?.(lowered);
   return makePlan({
     identity: options,
     profile,
     graphs: [optimized],
     storages,
-    lowered: lowerGraph(optimized, joins, profile, {
-      storages,
-      places,
-      hoist: training === undefined,
-      keepHalves: training?.lossScale !== undefined,
-    }),
+    lowered,
     wrt: wrt.map(variableName),
     ...(training ? { training } : {}),
     results: [...resultsOf(optimized, places), ...(training ? [gradientNorm] : [])],
@@ -102,9 +107,11 @@ function withGradients(
 function unscaled(graph: Graph, scale: number): Graph {
   const b = builderFrom(graph);
   const e = new Expressions(b);
+  const divided = (node: number) =>
+    b.withOrigin(mergedOrigin(b.origin, [b.node(node).origin]), () => e.scale(node, 1 / scale));
   return b.finish(
     graph.outputs.map(({ name, node }) =>
-      name.startsWith(gradientPrefix) ? { name, node: e.scale(node, 1 / scale) } : { name, node },
+      name.startsWith(gradientPrefix) ? { name, node: divided(node) } : { name, node },
     ),
   );
 }

@@ -7,7 +7,9 @@
  */
 import type { Plan, PlanSection, Slot, VerifiedPlan } from '../compiler/plan/types.ts';
 import type { DeviceProfile } from '../compiler/profile.ts';
+import type { DiagnosticError } from '../grammar/diagnostics.ts';
 
+/** Values in the memory of the program. */
 export type HostArray = Float32Array | Int32Array;
 
 /** Told how many of how many kernels are done. */
@@ -33,6 +35,8 @@ export interface Device {
   open(plan: VerifiedPlan, watch?: OpenWatch): Promise<Session>;
   /** Bytes now allocated on the device, and the most there ever were. */
   readonly memory: { readonly current: number; readonly peak: number };
+  /** Resolves with Z606 when the device is lost, which closing it is not. */
+  readonly lost: Promise<DiagnosticError>;
   close(): void;
 }
 

@@ -9,17 +9,19 @@ import { type BuildResult, build, type Plugin } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** `zooc:lib`: the bundled packages as texts. */
+/** The module `zooc:lib`: the bundled packages as texts. */
+export function libTexts(): string {
+  const folder = join(root, 'zoo', 'lib');
+  const names = readdirSync(folder).filter((name) => name.endsWith('.zoo'));
+  const texts = names.sort().map((name) => [name.slice(0, -4), readFileSync(join(folder, name), 'utf8')]);
+  return `export const texts = ${JSON.stringify(Object.fromEntries(texts))};`;
+}
+
 const lib: Plugin = {
   name: 'zooc-lib',
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^zooc:lib$/ }, ({ path }) => ({ path, namespace: 'zooc' }));
-    onLoad({ filter: /.*/, namespace: 'zooc' }, () => {
-      const folder = join(root, 'zoo', 'lib');
-      const names = readdirSync(folder).filter((name) => name.endsWith('.zoo'));
-      const texts = names.sort().map((name) => [name.slice(0, -4), readFileSync(join(folder, name), 'utf8')]);
-      return { contents: `export const texts = ${JSON.stringify(Object.fromEntries(texts))};` };
-    });
+    onLoad({ filter: /.*/, namespace: 'zooc' }, () => ({ contents: libTexts() }));
   },
 };
 

@@ -9,6 +9,7 @@
  */
 import type { Builder } from '../graph/builder.ts';
 import { builderFrom } from '../graph/create-builder.ts';
+import { backwardOrigin } from '../graph/sources.ts';
 import {
   type Dim,
   formatShape,
@@ -117,7 +118,7 @@ function zeros(b: Builder, name: string, node: Node | undefined, given: readonly
 }
 
 function gradientOrigin(origin: Origin): Origin {
-  return { ...origin, path: `${origin.path} (grad)`.trimStart() };
+  return backwardOrigin(origin, `${origin.path} (grad)`.trimStart());
 }
 
 /** The gradient of the loss with respect to itself. */

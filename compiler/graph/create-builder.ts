@@ -7,6 +7,7 @@
 import type { InputsOf, OpAttributes, OpName } from '../ops/attributes.ts';
 import { opOf } from '../ops/index.ts';
 import { type Builder, ShapeMismatch } from './builder.ts';
+import { mergedOrigin } from './sources.ts';
 import type { Graph, Node, NodeOf, Origin, Output, TensorType } from './types.ts';
 
 const nowhere: Origin = { path: '' };
@@ -66,7 +67,7 @@ class GraphBuilder implements Builder {
     const resolved = resolveAxes(attrs, types[0]?.shape.length ?? 0);
     const key = structuralKey(op, inputs, resolved);
     const known = this.ids.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) return this.shared(known, origin ?? this.current);
     const result = definition.shape(types, resolved);
     if (!result.ok) throw new ShapeMismatch(result.error);
     const id = this.nodes.length;
@@ -81,6 +82,15 @@ class GraphBuilder implements Builder {
     };
     this.nodes.push(made as Node);
     this.ids.set(key, id);
+    return id;
+  }
+
+  /** A node that is made again, which now stands for what the other one would have. */
+  private shared(id: number, { sources }: Origin): number {
+    const forward = sources?.filter(({ backward }) => !backward) ?? [];
+    const node = this.node(id);
+    if (forward.length > 0)
+      this.nodes[id] = { ...node, origin: mergedOrigin(node.origin, [{ path: '', sources: forward }]) };
     return id;
   }
 

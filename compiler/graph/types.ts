@@ -34,10 +34,21 @@ export interface TensorType {
   readonly shape: readonly Dim[];
 }
 
+/** A node of the graph as it was traced, which another node stands for. */
+export interface Source {
+  readonly node: number;
+  /** The other one is of its gradient. */
+  readonly backward?: true;
+}
+
 /** Where a node came from: the block path (`visual.transformer.resblocks.3.attn`) and the source line. */
 export interface Origin {
   readonly path: string;
   readonly span?: Span;
+  /** The block's number in the model's tree, parents first; only where a trace was asked for it (`gives`). */
+  readonly block?: number;
+  /** What of the traced graph it stands for; only where that was numbered (`withSources`). */
+  readonly sources?: readonly Source[];
 }
 
 export interface NodeOf<K extends OpName> {

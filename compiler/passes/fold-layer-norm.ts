@@ -9,6 +9,7 @@
  */
 import type { Builder } from '../graph/builder.ts';
 import { readersOf } from '../graph/readers.ts';
+import { mergedOrigin } from '../graph/sources.ts';
 import { type Graph, type NodeOf, nodeAt, numericShape, sizeOf } from '../graph/types.ts';
 import { momentColumns } from '../ops/group-moments.ts';
 import { operandCount } from '../ops/matmul.ts';
@@ -121,7 +122,10 @@ export function foldLayerNorm(
     }
     const norm = graph.nodes[node.inputs[0] ?? -1];
     if (node.op !== 'matmul' || norm?.op !== 'layer_norm' || !folded.has(norm.id)) return undefined;
-    return normalisedProduct(b, node, inputs as typeof node.inputs, norm.attrs.eps, moments);
+    const origin = mergedOrigin(node.origin, [norm.origin]);
+    return b.withOrigin(origin, () =>
+      normalisedProduct(b, node, inputs as typeof node.inputs, norm.attrs.eps, moments),
+    );
   });
 }
 

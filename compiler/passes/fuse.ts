@@ -13,6 +13,7 @@ import type { Builder } from '../graph/builder.ts';
 import { constantValue } from '../graph/constants.ts';
 import { createBuilder } from '../graph/create-builder.ts';
 import { readersOf } from '../graph/readers.ts';
+import { mergedOrigin } from '../graph/sources.ts';
 import {
   type Graph,
   type Node,
@@ -185,7 +186,10 @@ class Fusion {
   }
 
   /** The program of a group; `operands` lists its stored inputs in order, the product (if any) first. */
-  program(root: number, groups: Groups): { program: MapProgram; operands: number[] } {
+  program(
+    root: number,
+    groups: Groups,
+  ): { program: MapProgram; operands: number[]; members: readonly Node[] } {
     const product = groups.product.get(root);
     const operands: number[] = product === undefined ? [] : [product];
     const isInside = (id: number) => id === root || (groups.of.get(id)?.has(root) ?? false);
@@ -197,7 +201,8 @@ class Fusion {
         else if (this.constant(input) === undefined && !operands.includes(input)) operands.push(input);
       }
     };
-    visit(root, new Set());
+    const seen = new Set<number>();
+    visit(root, seen);
     const instructions: MapInstruction[] = [];
     const values = new Map<number, number>(operands.map((id, i) => [id, i]));
     const push = (instruction: MapInstruction) => operands.length + instructions.push(instruction) - 1;
@@ -214,7 +219,8 @@ class Fusion {
       return value;
     };
     evaluate(root);
-    return { program: { inputs: operands.length, instructions }, operands };
+    const members = [...seen].map((id) => this.node(id));
+    return { program: { inputs: operands.length, instructions }, operands, members };
   }
 }
 
@@ -230,16 +236,17 @@ function emitGroup(
   root: Node,
   renamed: readonly number[],
 ): number {
-  const { program, operands } = fusion.program(root.id, groups);
+  const { program, operands, members } = fusion.program(root.id, groups);
   const product = groups.product.get(root.id);
+  const origins = members.map(({ origin }) => origin);
   if (product === undefined) {
     const inputs = operands.map((id) => renamed[id]!);
-    return b.add('map', inputs, { program, shape: root.type.shape });
+    return b.add('map', inputs, { program, shape: root.type.shape }, mergedOrigin(root.origin, origins));
   }
   const contraction = fusion.node(product) as NodeOf<'matmul' | 'conv2d'>;
   const inputs = [...contraction.inputs, ...operands.slice(1)].map((id) => renamed[id]!);
   const attrs = { ...contraction.attrs, epilogue: program };
-  return b.withOrigin(contraction.origin, () => b.add(contraction.op, inputs, attrs));
+  return b.add(contraction.op, inputs, attrs, mergedOrigin(contraction.origin, origins));
 }
 
 export function fuse(graph: Graph, profile: DeviceProfile): Graph {

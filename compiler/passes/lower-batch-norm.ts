@@ -8,6 +8,7 @@
 
 import type { Builder } from '../graph/builder.ts';
 import { readersOf } from '../graph/readers.ts';
+import { mergedOrigin } from '../graph/sources.ts';
 import type { Graph, NodeOf } from '../graph/types.ts';
 import { nodeAt } from '../graph/types.ts';
 import { asChannels } from '../ops/batch-norm.ts';
@@ -32,7 +33,8 @@ function normalised(
   const shift = asChannels(e, e.sub(bias, e.mul(mean, scale)));
   const [image, filters] = convolution.inputs;
   const scaled = e.mul(filters, e.reshape(scale, [e.shape(scale)[0]!, 1, 1, 1]));
-  const folded = b.withOrigin(convolution.origin, () => b.add('conv2d', [image, scaled], convolution.attrs));
+  const origin = mergedOrigin(convolution.origin, [b.origin]);
+  const folded = b.add('conv2d', [image, scaled], convolution.attrs, origin);
   return e.add(folded, shift);
 }
 

@@ -16,6 +16,7 @@ import { checkRequirements } from '../webgpu/device.ts';
 export class NullDevice implements Device {
   readonly profile: DeviceProfile;
   readonly memory = { current: 0, peak: 0 };
+  readonly lost = new Promise<never>(() => {});
 
   constructor(profile: DeviceProfile = lavapipeProfile) {
     this.profile = profile;

@@ -33,6 +33,10 @@ export class ProfilingDevice implements Device {
     return this.#inner.profile;
   }
 
+  get lost(): Device['lost'] {
+    return this.#inner.lost;
+  }
+
   get memory(): Device['memory'] {
     return this.#inner.memory;
   }

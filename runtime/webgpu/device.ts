@@ -52,6 +52,7 @@ export class WebGpuDevice implements Device, SessionDevice {
   readonly memory = { current: 0, peak: 0 };
   /** The first error that came outside of any scope, or the loss of the device. */
   failure: DiagnosticError | undefined;
+  readonly lost: Promise<DiagnosticError>;
   readonly #release: () => void;
   #profile: DeviceProfile;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
@@ -66,16 +67,20 @@ export class WebGpuDevice implements Device, SessionDevice {
     gpu.addEventListener('uncapturederror', (event) => {
       this.failure ??= diagnosticOf((event as GPUUncapturedErrorEvent).error, 'while running');
     });
-    void gpu.lost.then((info) => {
-      if (this.#closed) return;
-      this.failure ??= new DiagnosticError([
-        {
-          code: 'Z606',
-          severity: 'error',
-          message: `the device was lost (${info.reason}): ${brief(info.message)}`,
-          help: 'resume from the last checkpoint; a driver that stops long work may need a smaller batch',
-        },
-      ]);
+    this.lost = new Promise((resolve) => {
+      void gpu.lost.then((info) => {
+        if (this.#closed) return;
+        const loss = new DiagnosticError([
+          {
+            code: 'Z606',
+            severity: 'error',
+            message: `the device was lost (${info.reason}): ${brief(info.message)}`,
+            help: 'resume from the last checkpoint; a driver that stops long work may need a smaller batch',
+          },
+        ]);
+        this.failure ??= loss;
+        resolve(loss);
+      });
     });
   }
 

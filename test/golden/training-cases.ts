@@ -4,20 +4,20 @@
  * is larger: loss 4e-5, tensors 1e-3, statistics 1.2e-5), on the machine's own adapter within what is asked
  * of a float32 device.
  */
-import { afterAll, beforeAll, describe, test } from 'vitest';
+import { describe, test } from 'vitest';
 import { compileGraph } from '../../compiler/compile.ts';
-import { openGpu } from '../../runtime/node/gpu.ts';
 import { wholeBatch } from '../../runtime/reference/computation.ts';
 import { ReferenceTrainSession } from '../../runtime/reference/session.ts';
 import { DeviceTrainSession } from '../../runtime/train/session.ts';
 import type { TrainSession } from '../../runtime/train/types.ts';
-import type { WebGpuDevice } from '../../runtime/webgpu/device.ts';
 import {
   checkGoldenTraining,
   type GoldenTraining,
   goldenTraining,
   type TrainingTolerances,
 } from '../support/golden/golden-training.ts';
+import type { Runner } from '../support/wgsl/text-device.ts';
+import type { Way } from './ways.ts';
 
 const onReference: TrainingTolerances = {
   loss: 2.5e-6,
@@ -57,7 +57,7 @@ export function describeReferenceTraining(sets: readonly string[]): void {
 
 /** A training session of a golden set on `device`. */
 export async function openGoldenSession(
-  device: WebGpuDevice,
+  device: Runner,
   { graph, settings, train }: GoldenTraining,
 ): Promise<TrainSession> {
   const plan = compileGraph(graph, {
@@ -72,17 +72,11 @@ export async function openGoldenSession(
 }
 
 /** As `describeReferenceTraining`. */
-export function describeAdapterTraining(sets: readonly string[]): void {
-  describe('training on WebGPU', () => {
-    let device: WebGpuDevice;
-    beforeAll(async () => {
-      device = (await openGpu()).device;
-    });
-    afterAll(() => device.close());
-
+export function describeAdapterTraining({ name, on }: Way, sets: readonly string[]): void {
+  describe.skipIf(!on)(`training ${name}`, () => {
     test.each(sets)('%s meets the golden run', async (set) => {
       const golden = goldenTraining(set);
-      const session = await openGoldenSession(device, golden);
+      const session = await openGoldenSession(on!, golden);
       const looser = residual(set) ? { loss: 1e-3, element: 5e-4, moved: 2e-2 } : {};
       await checkGoldenTraining(golden, session, { ...onAdapter, ...looser });
       session.close();

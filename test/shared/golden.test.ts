@@ -17,4 +17,4 @@ for (const way of [onAdapter, byText]) {
   describeMixed(way, ['tiny_rn']);
 }
 describeReferenceTraining(sets);
-describeAdapterTraining(sets);
+describeAdapterTraining(onAdapter, sets);

@@ -4,4 +4,4 @@ import { libraryOf } from './library.ts';
 
 export * from './public.ts';
 
-export const { model, check, open, merges, useMerges } = libraryOf(pagePlatform);
+export const { model, models, check, open, merges, useMerges, useFiles } = libraryOf(pagePlatform);

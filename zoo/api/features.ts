@@ -37,6 +37,16 @@ export interface Towers {
   readonly close: () => void;
 }
 
+/** Labels that were encoded. It lives as long as the encoder that made it. */
+export interface Classifier {
+  readonly labels: readonly string[];
+  /**
+   * Cosines with the labels as probabilities: softmax, or sigmoid for a model with a bias. Best first.
+   * @throws as `encodeImage`
+   */
+  classify(picture: PictureInput): Promise<Classification[]>;
+}
+
 /** A model on a device that makes features; close it when done. */
 export class Encoder {
   readonly #platform: Pick<Platform, 'fit'>;
@@ -81,21 +91,35 @@ export class Encoder {
   }
 
   /**
-   * Zero-shot classification, as in CLIP's paper (section 3.1.4): the cosine with the mean of each label's prompts, as
-   * probabilities: softmax, or sigmoid for a model with a bias. Best first.
+   * A classifier by labels, as in CLIP's paper (section 3.1.4): the mean of each label's prompts is encoded once, for as many
+   * pictures as there will be.
    * @param templates `{}` stands for the label; a label is its own prompt by default
+   * @throws as `encodeText`
+   */
+  async classifier(labels: readonly string[], templates: readonly string[] = ['{}']): Promise<Classifier> {
+    const prompts = labels.map((label) => templates.map((text) => text.replaceAll('{}', () => label)));
+    const classes = await classFeatures((texts) => this.encodeText(texts), prompts, this.embed);
+    const logits = await this.#towers.logits();
+    return {
+      labels,
+      classify: async (picture) =>
+        predict(await this.encodeImage(picture), labels, classes, logits).map(({ label, probability }) => ({
+          label,
+          score: probability,
+        })),
+    };
+  }
+
+  /**
+   * Zero-shot classification of one picture: `classifier`, used once.
    * @throws as `encodeImage` and `encodeText`
    */
   async classify(
     picture: PictureInput,
     labels: readonly string[],
-    templates: readonly string[] = ['{}'],
+    templates?: readonly string[],
   ): Promise<Classification[]> {
-    const image = await this.encodeImage(picture);
-    const prompts = labels.map((label) => templates.map((text) => text.replaceAll('{}', () => label)));
-    const classes = await classFeatures((texts) => this.encodeText(texts), prompts, this.embed);
-    const found = predict(image, labels, classes, await this.#towers.logits());
-    return found.map(({ label, probability }) => ({ label, score: probability }));
+    return (await this.classifier(labels, templates)).classify(picture);
   }
 
   /** Frees the device memory. Safe to call twice. */

@@ -1,11 +1,13 @@
 /** An open device, and models on it. */
 import type { Model } from '../../compiler/model/types.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
-import type { Device, HostArray } from '../../runtime/types.ts';
+import { type DiagnosticError, fail } from '../../grammar/diagnostics.ts';
+import type { Device } from '../../runtime/types.ts';
 import { type EntryRequest, openOnDevice, type ReadyEntry } from '../run/compiled.ts';
 import { featureWidth, logitsOf, pictureTower, type TowerInfo, textTower } from '../run/towers/of-model.ts';
 import { Tower } from '../run/towers/tower.ts';
 import { finiteWeights, type WeightSource } from '../weights/source.ts';
+import { checkClock, type StepTime, timeSteps } from './explain/times.ts';
 import { Encoder, type Towers } from './features.ts';
 import { checkEntry, tokenizerOf, ZooModel } from './model.ts';
 import type { OpenedDevice, Platform } from './platform.ts';
@@ -13,6 +15,7 @@ import { checkInput, type TrainOptions, TrainRun } from './train.ts';
 import type { NamedArrays, NamedResult, OpenOptions, Settings, WeightsInput } from './types.ts';
 import { openWeightsInput, weightsToBytes } from './weights.ts';
 
+/** How an entry runs. */
 export interface RunOptions {
   /** Rows of every input, above 0. */
   readonly batch: number;
@@ -22,11 +25,18 @@ export interface RunOptions {
   readonly gradients?: boolean;
 }
 
-type RunInTurn = (inputs: ReadonlyMap<string, HostArray>) => ReturnType<ReadyEntry['run']>;
+/** How an entry is timed. */
+export interface TimeOptions extends RunOptions {
+  /** Runs behind the first, above 0; 5 by default. */
+  readonly runs?: number;
+}
+
+/** Does something with the entry when all before are done. */
+type InTurn = <T>(work: (entry: ReadyEntry) => Promise<T>) => Promise<T>;
 
 interface Opened {
   readonly ready: Promise<ReadyEntry>;
-  readonly inTurn: Promise<RunInTurn>;
+  readonly inTurn: Promise<InTurn>;
 }
 
 /** The towers of a model, each compiled when it is first used. */
@@ -90,27 +100,50 @@ export class LoadedModel extends Encoder {
    * @throws DiagnosticError Z404 for inputs that do not fit, Z605 for a batch that the device cannot hold, Z704
    */
   async run(entry: string, inputs: NamedArrays, options: RunOptions): Promise<Record<string, NamedResult>> {
+    const inTurn = await this.#opened(this.#requestOf(entry, inputs, options));
+    return Object.fromEntries(await inTurn((ready) => ready.run(new Map(Object.entries(inputs)))));
+  }
+
+  /**
+   * Runs an entry as `run` does, and measures each of its steps by the device's own clock: the steps of
+   * `model.explain({ entry, batch, profile: gpu.profile })` with the same options, in order. Slower than `run`, for each step has a pass of
+   * its own; the first run, in which drivers compile, is not counted.
+   * @throws DiagnosticError as `run`; Z603 where the adapter has no timestamps, or such as make no sense; Z703 for runs
+   */
+  async time(entry: string, inputs: NamedArrays, options: TimeOptions): Promise<StepTime[]> {
+    const { runs = 5 } = options;
+    if (!Number.isSafeInteger(runs) || runs < 1)
+      fail('Z703', `runs ${runs}: expected a whole number above 0`);
+    const request = this.#requestOf(entry, inputs, options);
+    await checkClock(this.#device);
+    const inTurn = await this.#opened(request);
+    return inTurn(async (ready) => {
+      await ready.run(new Map(Object.entries(inputs)));
+      return timeSteps(ready.session, runs);
+    });
+  }
+
+  /** @throws DiagnosticError Z404, Z703, Z704 */
+  #requestOf(entry: string, inputs: NamedArrays, options: RunOptions): EntryRequest {
     const { batch, mode = 'eval', gradients = false } = options;
     const { model } = this.model;
     checkEntry(model, entry, batch);
     for (const input of model.entries.find(({ name }) => name === entry)!.inputs)
       checkInput(input, batch, inputs[input.name]);
-    const ready = await this.#opened({ entry, batch, mode, gradients });
-    const results = await ready(new Map(Object.entries(inputs)));
-    return Object.fromEntries(results);
+    return { entry, batch, mode, gradients };
   }
 
   /** An entry whose calls wait for each other: a session has one set of buffers. What could not be opened is tried again. */
-  #opened(request: EntryRequest): Promise<RunInTurn> {
+  #opened(request: EntryRequest): Promise<InTurn> {
     const key = JSON.stringify(request);
     const known = this.#entries.get(key);
     if (known !== undefined) return known.inTurn;
     const ready = openOnDevice({ device: this.#device }, this.model.model, this.#source, request);
     let last: Promise<unknown> = Promise.resolve();
     const inTurn = ready.then(
-      (entry): RunInTurn =>
-        (inputs) => {
-          const result = last.then(() => entry.run(inputs));
+      (entry): InTurn =>
+        (work) => {
+          const result = last.then(() => work(entry));
           last = result.catch(() => {});
           return result;
         },
@@ -164,6 +197,13 @@ export class Gpu {
   /** Bytes of device memory in use, and the most there ever were. */
   get memory(): { readonly current: number; readonly peak: number } {
     return this.#opened.device.memory;
+  }
+
+  /**
+   * Resolves with Z606 when the driver takes the device away, which `close` is not: what was on it is gone. Open another one.
+   */
+  get lost(): Promise<DiagnosticError> {
+    return this.#opened.device.lost;
   }
 
   /**

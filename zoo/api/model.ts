@@ -1,24 +1,14 @@
 /** Models as values: from a name or a text, looked at, and compiled without a device. */
+import { withSources } from '../../compiler/graph/sources.ts';
 import { checkFile, resolveModel, resolveRecipe, type TextOverride } from '../../compiler/model/index.ts';
-import type {
-  BlockNode,
-  ConfigValue,
-  EntryInfo,
-  Model,
-  ModuleHost,
-  ParameterValue,
-  Recipe,
-  Result,
-  Weight,
-} from '../../compiler/model/types.ts';
+import type { EntryInfo, Model, ModuleHost, Recipe, Result } from '../../compiler/model/types.ts';
 import type { Plan } from '../../compiler/plan/types.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
 import { type ProfileKind, profiles } from '../../compiler/profiles.ts';
 import { type Diagnostic, DiagnosticError, fail } from '../../grammar/diagnostics.ts';
-import type { Span } from '../../grammar/source.ts';
 import { makeNormalizer } from '../../runtime/data/pictures/fit.ts';
 import { checkTokenizer, makeTokenizer, mergesOf, type Tokenizer } from '../../runtime/data/texts/bpe.ts';
-import { compileFitting } from '../run/compiled.ts';
+import { compileFitting, type EntryRequest, traceGraph } from '../run/compiled.ts';
 import {
   featureWidth,
   pictureTower,
@@ -28,37 +18,24 @@ import {
   towersOf,
 } from '../run/towers/of-model.ts';
 import { fitPicture } from './bytes.ts';
+import { type Explanation, explain } from './explain/explanation.ts';
+import { GraphView } from './explain/graph-view.ts';
+import { type CostedBlock, costedTree, type TreeBlock, treeOf, type WeightInfo } from './explain/tree.ts';
 import type { PlanSet } from './plans.ts';
 import type { Platform } from './platform.ts';
 import type { PictureInput, Settings } from './types.ts';
 
-/** One block of a model, as plain data. */
-export interface TreeBlock {
-  /** As its parent calls it; the model's name at the root. */
-  readonly name: string;
-  /** Prefix of its weights' names. */
-  readonly path: string;
-  readonly kind: 'block' | 'seq' | 'fn';
-  /** The block's name where it is declared, and in which package or file; absent for a `seq`. */
-  readonly block?: { readonly name: string; readonly origin: string };
-  /** Values of its parameters by name; a block or function that was given stands as its name. */
-  readonly arguments: Readonly<Record<string, ConfigValue>>;
-  readonly weights: readonly WeightInfo[];
-  /** Elements of all params in it and below. */
-  readonly parameters: number;
-  /** Where its parent declares it: UTF-16 units of a file's text. */
-  readonly span: Span;
-  readonly children: readonly TreeBlock[];
+/** What is traced. */
+export interface TraceOptions {
+  /** `encode_image`, `encode_text`, `forward`, `loss`, or what the model declares. */
+  readonly entry: string;
+  /** Rows of every input, above 0; 1 by default. */
+  readonly batch?: number;
+  /** `eval` by default. */
+  readonly mode?: 'eval' | 'train';
 }
 
-export interface WeightInfo {
-  /** The name in a state_dict. */
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly dtype: Weight['dtype'];
-  readonly kind: 'param' | 'buffer';
-}
-
+/** What is compiled, and what for. */
 export interface CompileOptions {
   /** `encode_image`, `encode_text`, `forward`, `loss`, or what the model declares. */
   readonly entry: string;
@@ -74,12 +51,18 @@ export interface CompileOptions {
   readonly profile?: ProfileKind | DeviceProfile;
 }
 
+/** What plans are made for. */
 export interface PlansOptions {
+  /** `gpu` by default: limits that are common on discrete cards. */
   readonly profile?: ProfileKind | DeviceProfile;
-  /** Pictures or texts at a time. */
+  /** Pictures or texts at a time, 1 by default. */
   readonly batch?: number;
-  /** Those of the towers that are wanted: `encode_image`, `encode_text`. */
+  /** Those of the towers that are wanted: `encode_image`, `encode_text`; all by default. */
   readonly entries?: readonly string[];
+}
+
+function profileOf({ profile = 'gpu' }: CompileOptions): DeviceProfile {
+  return typeof profile === 'string' ? profiles[profile] : profile;
 }
 
 /** What `text` is called in diagnostics. */
@@ -139,36 +122,6 @@ export function checkText(host: ModuleHost, text: string): readonly Diagnostic[]
   return checkFile(textHost(host, text), textPath).diagnostics;
 }
 
-function shownValue(value: ParameterValue): ConfigValue | undefined {
-  if (typeof value !== 'object') return value;
-  if ('origin' in value) return value.name;
-  if (!Array.isArray(value)) return undefined;
-  return value.map((item) => shownValue(item)).flatMap((v) => (typeof v === 'object' ? [] : (v ?? [])));
-}
-
-function treeBlock(node: BlockNode): TreeBlock {
-  const children = node.children.map(treeBlock);
-  const own = node.weights
-    .filter(({ kind }) => kind === 'param')
-    .reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-  const given = [...node.parameters].flatMap(([name, value]) => {
-    const shown = shownValue(value);
-    return shown === undefined ? [] : [[name, shown] as const];
-  });
-  const { definition } = node;
-  return {
-    name: node.name,
-    path: node.path,
-    kind: node.kind,
-    ...(definition === undefined ? {} : { block: { name: definition.name, origin: definition.origin } }),
-    arguments: Object.fromEntries(given),
-    weights: node.weights.map(({ name, shape, dtype, kind }) => ({ name, shape, dtype, kind })),
-    parameters: children.reduce((sum, child) => sum + child.parameters, own),
-    span: node.span,
-    children,
-  };
-}
-
 /** A model that was checked: every size is a number. */
 export class ZooModel {
   /** @internal */
@@ -195,6 +148,7 @@ export class ZooModel {
     return new ZooModel(platform, unwrap(result), result.diagnostics);
   }
 
+  /** As the text calls it. */
   get name(): string {
     return this.model.name;
   }
@@ -214,9 +168,33 @@ export class ZooModel {
     return this.model.weights.map(({ name, shape, dtype, kind }) => ({ name, shape, dtype, kind }));
   }
 
-  /** The model as a tree of blocks, with arguments, weights and the place of each in the text. */
-  tree(): TreeBlock {
-    return treeBlock(this.model.root);
+  /**
+   * The model as a tree of blocks, with arguments, weights and the place of each in the text; for an entry also what each block
+   * computes: FLOPs and the shapes that it gives.
+   * @throws DiagnosticError Z3xx where a batch does not trace, Z703, Z704 for another entry
+   */
+  tree(): TreeBlock;
+  tree(options: TraceOptions): CostedBlock;
+  tree(options?: TraceOptions): TreeBlock {
+    return options === undefined ? treeOf(this.model) : costedTree(this.model, this.#request(options));
+  }
+
+  /**
+   * The graph of an entry as its text says it, each node with its block and its place in the text. Cheaper than `explain`.
+   * @throws as `tree`
+   */
+  trace(options: TraceOptions): GraphView {
+    const graph = traceGraph(this.model, { ...this.#request(options), gives: () => {} });
+    return new GraphView(this.model, withSources(graph));
+  }
+
+  /**
+   * The plan that `compile` gives, with what it does not say: where in the text each step came from, the graphs that it was made
+   * of, and what lies in memory when.
+   * @throws as `compile`
+   */
+  explain(options: CompileOptions): Explanation {
+    return explain(this.model, this.#request(options), profileOf(options));
   }
 
   /**
@@ -224,17 +202,19 @@ export class ZooModel {
    * @throws DiagnosticError Z605 where such a device cannot hold it, naming a batch that it can; Z704 for another entry
    */
   compile(options: CompileOptions): Plan {
-    const { entry, batch, mode = 'eval', gradients = false, precision = 'f32', profile = 'gpu' } = options;
+    return compileFitting(this.model, this.#request(options), profileOf(options)).plan;
+  }
+
+  /** @throws DiagnosticError Z703, Z704 */
+  #request(options: TraceOptions & Partial<CompileOptions>): EntryRequest {
+    const { entry, batch = 1, mode = 'eval', gradients = false, precision = 'f32' } = options;
     checkEntry(this.model, entry, batch);
-    const kind = typeof profile === 'string' ? profiles[profile] : profile;
-    return compileFitting(this.model, { entry, batch, mode, gradients, precision }, kind).plan;
+    return { entry, batch, mode, gradients, precision };
   }
 
   /**
    * The plans of the model's towers with all else that classifying takes, as JSON for `zooc/plan`: a page that loads them needs
    * no compiler.
-   * @param options.profile the device they are for, `gpu` by default (limits common on discrete cards); `batch` pictures or
-   * texts at a time, 1 by default; `entries` of towers, all by default
    * @throws DiagnosticError Z414, Z605, Z704 for a model that gives no features, or an entry that is none of its towers
    */
   async plans({ profile = 'gpu', batch = 1, entries }: PlansOptions = {}): Promise<PlanSet> {

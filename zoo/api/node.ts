@@ -20,6 +20,11 @@ export function model(source: string, settings?: Settings, name?: string): ZooMo
   return library.model(source, settings, name);
 }
 
+/** Names of the bundled models, which `model` takes: `RN50`, `ViT-B/32`, … */
+export function models(): readonly string[] {
+  return library.models();
+}
+
 /** Everything that is wrong with a text of the language, as data; an empty list where nothing is. Nothing is thrown. */
 export function check(text: string): readonly Diagnostic[] {
   return library.check(text);
@@ -49,4 +54,13 @@ export function merges(vocab?: number): Promise<string> {
  */
 export function useMerges(source: BytesInput): void {
   library.useMerges(source);
+}
+
+/**
+ * Files of the language that lie nowhere: `model('a/model.zoo')` and imports by relative paths find them. A page gives those of
+ * an exported folder, say. A path that was given before gets its new text.
+ * @param files texts by path, with `/`
+ */
+export function useFiles(files: Readonly<Record<string, string>>): void {
+  library.useFiles(files);
 }

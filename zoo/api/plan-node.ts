@@ -5,7 +5,7 @@ import { loadPlans, type PlanSet } from './plans.ts';
 import type { BytesInput, OpenOptions } from './types.ts';
 
 export { type Diagnostic, DiagnosticError } from '../../grammar/diagnostics.ts';
-export type { Encoder } from './features.ts';
+export type { Classifier, Encoder } from './features.ts';
 export type { PlanSet } from './plans.ts';
 export type { BytesInput, Classification, OpenOptions, PictureInput } from './types.ts';
 

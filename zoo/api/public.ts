@@ -1,17 +1,59 @@
 /** What both entries of the library export beside the functions of `Library`. */
-export type { ConfigValue, EntryInfo } from '../../compiler/model/types.ts';
-export type { Plan } from '../../compiler/plan/types.ts';
-export type { DeviceProfile } from '../../compiler/profile.ts';
+export type { DType } from '../../compiler/graph/types.ts';
+export type { ScheduleChoice, ScheduleFamily } from '../../compiler/kernels/text/choices.ts';
+export type { ConfigValue, EntryInfo, ModelInput, StaticScalar } from '../../compiler/model/types.ts';
+export type {
+  BufferRole,
+  InputSlot,
+  MemoryTable,
+  Plan,
+  PlanBinding,
+  PlanBuffer,
+  PlanPipeline,
+  PlanSection,
+  PlanStep,
+  ScalerInfo,
+  Shard,
+  Slot,
+  WeightSlot,
+} from '../../compiler/plan/types.ts';
+export type {
+  DeviceKind,
+  DeviceLimits,
+  DeviceProfile,
+  MatrixComponent,
+  MatrixConfig,
+} from '../../compiler/profile.ts';
 export { type ProfileKind, profiles } from '../../compiler/profiles.ts';
-export { type Diagnostic, DiagnosticError } from '../../grammar/diagnostics.ts';
-export { renderDiagnostics as render } from '../../grammar/render.ts';
-export { Encoder } from './features.ts';
-export { Gpu, LoadedModel, type RunOptions } from './gpu.ts';
+export type { Share } from '../../compiler/shards.ts';
+export {
+  type Diagnostic,
+  DiagnosticError,
+  type Fix,
+  type Label,
+  type Severity,
+} from '../../grammar/diagnostics.ts';
+export { type RenderOptions, renderDiagnostics as render } from '../../grammar/render.ts';
+export type { SourceFile, Span } from '../../grammar/source.ts';
+export type { HostArray } from '../../runtime/types.ts';
+export { Explanation, type StepInfo } from './explain/explanation.ts';
+export {
+  type GraphEdge,
+  type GraphNode,
+  GraphView,
+  type NodeOrigin,
+  type SubGraph,
+} from './explain/graph-view.ts';
+export type { MemoryRange, MemoryView } from './explain/memory.ts';
+export type { Place } from './explain/places.ts';
+export type { StepTime } from './explain/times.ts';
+export type { CostedBlock, TensorShape, TreeBlock, WeightInfo } from './explain/tree.ts';
+export { type Classifier, Encoder } from './features.ts';
+export { Gpu, LoadedModel, type RunOptions, type TimeOptions } from './gpu.ts';
 export {
   type CompileOptions,
   type PlansOptions,
-  type TreeBlock,
-  type WeightInfo,
+  type TraceOptions,
   ZooModel,
 } from './model.ts';
 export type { PlanSet } from './plans.ts';

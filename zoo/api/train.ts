@@ -21,6 +21,7 @@ import type { Platform } from './platform.ts';
 import type { NamedArrays, Settings, WeightsInput } from './types.ts';
 import { openWeightsInput } from './weights.ts';
 
+/** What a run begins with. */
 export interface TrainOptions {
   /** Which recipe, where the text has several. */
   readonly name?: string;
@@ -172,7 +173,7 @@ export class TrainRun {
 
   /**
    * The weights as they are now: bytes of safetensors under our names, f32.
-   * @param options.average the moving average, where the recipe keeps one (`ema`)
+   * @param options `average`: the moving average instead, where the recipe keeps one (`ema`)
    * @throws DiagnosticError Z703 for an average that is not kept
    */
   async weights({ average = false }: { readonly average?: boolean } = {}): Promise<Uint8Array> {

@@ -5,11 +5,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { resolveModel } from '../../compiler/model/index.ts';
-import { zooPackages } from '../../compiler/model/modules/imports.ts';
 import type { Model, ModuleHost } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
-import { parse } from '../../grammar/parser.ts';
 import { statOf } from '../../runtime/data/files/read-fully.ts';
+import { bundledModels } from '../bundled.ts';
 import { isPackage, loadPackage } from '../export/index.ts';
 import { nodeHost } from '../host.ts';
 import { isHubName } from '../hub/names.ts';
@@ -25,14 +24,6 @@ import { note } from './output.ts';
 interface LoadedModel {
   readonly model: Model;
   readonly weights: WeightSource;
-}
-
-/** Names of the models that bundled packages declare, in order of declaration. */
-export function bundledModels(host: ModuleHost): string[] {
-  return zooPackages.flatMap((name) => {
-    const { program } = parse(host.bundled(name)!);
-    return program.items.flatMap((item) => (item.kind === 'model' ? [item.name.text] : []));
-  });
 }
 
 /** Whether a reference means a folder: a bundled model's name does not, whatever lies around. */

@@ -11,7 +11,7 @@ import {
   planFitting,
 } from '../../compiler/compile.ts';
 import { type Graph, movedPrefix } from '../../compiler/graph/types.ts';
-import { traceEntry } from '../../compiler/model/index.ts';
+import { type TraceOptions, traceEntry } from '../../compiler/model/index.ts';
 import type { EntryName, Model, ObjectiveChoice, Weight } from '../../compiler/model/types.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
@@ -33,7 +33,11 @@ export interface EntryRequest {
   readonly precision?: Precision;
   /** Adds outputs to the graph, or changes what it computes. */
   readonly extend?: (graph: Graph) => Graph;
+  readonly gives?: TraceOptions['gives'];
 }
+
+/** Who looks at what a compiler makes on its way. */
+export type Watch = Pick<CompileOptions, 'observe' | 'inspect'>;
 
 export interface ReadyEntry extends Pick<ReadyPlan, 'run' | 'close'>, Partial<Pick<ReadyPlan, 'session'>> {
   /** Trainable weights that the loss does not read, where gradients were asked for: theirs are zero. */
@@ -76,19 +80,20 @@ export function traceGraph(model: Model, request: EntryRequest): Graph {
     batch: request.batch,
     training: request.mode === 'train',
     ...(request.objective === undefined ? {} : { objective: request.objective }),
+    ...(request.gives === undefined ? {} : { gives: request.gives }),
   });
   if (!traced.ok) throw new DiagnosticError(traced.diagnostics);
   return request.extend?.(traced.value) ?? traced.value;
 }
 
-/** The plan of one entry for a device with this profile; `observe` sees the graph behind every pass. */
+/** The plan of one entry for a device with this profile. */
 export function compileEntry(
   model: Model,
   request: EntryRequest,
   profile: Device['profile'],
-  observe?: CompileOptions['observe'],
+  watch?: Watch,
 ): VerifiedPlan {
-  return compileTraced(model, traceGraph(model, request), request, profile, observe);
+  return compileTraced(model, traceGraph(model, request), request, profile, watch);
 }
 
 /** The same with its graph; where the batch is too large for the device, the message names one that fits. */
@@ -96,12 +101,12 @@ export function compileFitting(
   model: Model,
   request: EntryRequest,
   profile: Device['profile'],
-  observe?: CompileOptions['observe'],
+  watch?: Watch,
 ): { graph: Graph; plan: VerifiedPlan } {
   const asked = traceGraph(model, request);
   const compiled = (batch: number) => {
     const graph = batch === request.batch ? asked : traceGraph(model, { ...request, batch });
-    return { graph, plan: compileTraced(model, graph, { ...request, batch }, profile, observe) };
+    return { graph, plan: compileTraced(model, graph, { ...request, batch }, profile, watch) };
   };
   const total = ({ plan }: ReturnType<typeof compiled>) => plan.memory.total;
   const about = { ...request, model: model.name };
@@ -114,7 +119,7 @@ function compileTraced(
   graph: Graph,
   request: EntryRequest,
   profile: Device['profile'],
-  observe?: CompileOptions['observe'],
+  watch?: Watch,
 ): VerifiedPlan {
   return compileGraph(graph, {
     model: model.name,
@@ -123,7 +128,7 @@ function compileTraced(
     mode: request.mode,
     profile,
     ...(request.precision === undefined ? {} : { precision: request.precision }),
-    ...(observe === undefined ? {} : { observe }),
+    ...watch,
     ...(request.gradients ? { gradients: trainableVariables(model) } : {}),
   });
 }

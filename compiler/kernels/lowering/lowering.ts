@@ -53,6 +53,7 @@ export class Lowering {
 
   /** Lowers one node, unless it is a leaf or a view (those are resolved when used), or comes with another. */
   lowerNode(node: Node): void {
+    this.#values.lowered = node.id;
     // What is computed again must not hold on to copies (transposed weights) from long before.
     if (node.op === 'recompute') this.#values.forgetCopies();
     if (!isKernelNode(node)) {
@@ -143,6 +144,7 @@ export class Lowering {
 
   /** Brings an output where it belongs, if its producer did not put it there. */
   deliver(id: number, { name, place }: OutputPlace): void {
+    this.#values.lowered = id;
     const view = this.#values.view(id);
     if (view.storage.place === place && view.storage.name === name && isDense(view) && view.offset === 0)
       return;

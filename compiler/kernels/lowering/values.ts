@@ -46,6 +46,8 @@ export interface LoweringOptions {
 
 export class Values implements Emitter {
   readonly kernels: Kernel[] = [];
+  /** The node that is lowered. */
+  lowered: number | undefined;
   readonly graph: VerifiedGraph;
   readonly profile: DeviceProfile;
   readonly windows: Windows;
@@ -282,7 +284,8 @@ export class Values implements Emitter {
 
   emit(kernel: Kernel): void {
     const args = kernel.args.map((arg) => this.windows.resolve(arg));
-    this.kernels.push({ ...kernel, args });
+    const { lowered } = this;
+    this.kernels.push({ ...kernel, args, ...(lowered === undefined ? {} : { node: lowered }) });
   }
 
   allocate(

@@ -37,6 +37,8 @@ export interface Kernel {
   readonly enables?: readonly string[];
   readonly workgroups: readonly [number, number, number];
   readonly origin: Origin;
+  /** The node that was lowered when it was emitted. */
+  readonly node?: number;
   readonly flops: number;
   readonly bytes: number;
   /** Where the family has a choice. */

@@ -3,6 +3,7 @@ import type { Dim } from '../../graph/types.ts';
 import { formatShape } from '../../graph/types.ts';
 import { Expressions } from '../../ops/expressions.ts';
 import { toTensor, toTensors } from '../nodes/emit.ts';
+import { originAt } from '../values/scope.ts';
 import { type AxisOrigin, bool, isNumber, type TensorValue } from '../values/values.ts';
 import type { BuiltinCall } from './row.ts';
 
@@ -31,7 +32,7 @@ export function built(
   axes: readonly (AxisOrigin | undefined)[] = [],
 ): TensorValue {
   const { builder } = env.tracer!;
-  const node = builder.withOrigin({ path: env.path, span }, () => make(new Expressions(builder)));
+  const node = builder.withOrigin(originAt(env, span), () => make(new Expressions(builder)));
   return { kind: 'tensor', node, axes: builder.type(node).shape.map((_, axis) => axes[axis]) };
 }
 

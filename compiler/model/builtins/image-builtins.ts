@@ -11,6 +11,7 @@ import { Expressions } from '../../ops/expressions.ts';
 import { emit, shapeOf } from '../nodes/emit.ts';
 import type { Weight } from '../types.ts';
 import type { BuiltinParameter } from '../values/builtin.ts';
+import { originAt } from '../values/scope.ts';
 import { poison, type TensorValue, type Value } from '../values/values.ts';
 import { number, tensorArgument } from './call.ts';
 import type { BuiltinCall, BuiltinRow } from './row.ts';
@@ -79,12 +80,12 @@ function trackBatch(
       `batch_norm in training needs more than one value in each channel, got ${formatShape(shape)}`,
       { help: 'use a larger batch' },
     );
-  const origin = { path: env.path, span };
+  const origin = originAt(env, span);
   return tracer.builder.withOrigin(origin, () => {
     const e = new Expressions(tracer.builder);
     const { mean, variance } = acrossRanks(e, momentsOf(e, x.node), tracer.normRanks);
     const move = (buffer: Weight, batch: number) => {
-      const old = tracer.statistic(buffer, env.path, span);
+      const old = tracer.statistic(buffer, origin);
       const moved = e.add(old, e.scale(e.sub(batch, old), momentum));
       tracer.statistics.set(buffer.name, { node: moved, from: mean });
     };

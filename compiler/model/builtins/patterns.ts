@@ -13,7 +13,7 @@ import type { Dim } from '../../graph/types.ts';
 import { formatDim, formatShape, sameDim } from '../../graph/types.ts';
 import { asDim } from '../nodes/arithmetic.ts';
 import { emit, refuse, shapeOf, toTensor } from '../nodes/emit.ts';
-import { evaluate } from '../values/scope.ts';
+import { evaluate, originAt } from '../values/scope.ts';
 import { sourceText } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
 import { type AxisOrigin, poison, type TensorValue, type Value } from '../values/values.ts';
@@ -203,7 +203,7 @@ export function einsumCall(call: BuiltinCall): Value {
   const out = allNames(to).map((n) => n.text);
   const { builder } = call.env.tracer!;
   try {
-    const place = { path: call.env.path, span: call.span };
+    const place = originAt(call.env, call.span);
     const node = builder.withOrigin(place, () => einsum(builder, inputs, out));
     return { kind: 'tensor', node, axes: out.map((n) => origins.get(n)) };
   } catch (error) {

@@ -142,7 +142,26 @@ function callFn(fn: FnValue, actuals: readonly Actual[], span: Span, env: Env): 
 export function callInstance(instance: Instance, actuals: readonly Actual[], span: Span, env: Env): Value {
   if (instance.failed) return poison;
   env.session.spend(span);
-  if (instance.kind === 'fn') return callValue(instance.fn ?? poison, actuals, span, env, instance.name);
+  const block = env.tracer?.blocks.get(instance);
+  const value = runInstance(instance, actuals, span, env, block);
+  if (block !== undefined) env.tracer!.give(block, value);
+  return value;
+}
+
+/** @param block its number, where the trace was asked for it: what the arguments compute is its caller's */
+function runInstance(
+  instance: Instance,
+  actuals: readonly Actual[],
+  span: Span,
+  env: Env,
+  block: number | undefined,
+): Value {
+  if (instance.kind === 'fn') {
+    const fn = instance.fn ?? poison;
+    if (block === undefined) return callValue(fn, actuals, span, env, instance.name);
+    const given = actuals.map((actual) => ({ ...actual, value: actualValue(actual, env) }));
+    return callValue(fn, given, span, { ...env, block }, instance.name);
+  }
   if (instance.kind === 'seq') {
     const links = linksOf({ kind: 'instance', instance }) ?? [];
     return callChain(links, instance.name, actuals, span, env);
@@ -154,7 +173,7 @@ export function callInstance(instance: Instance, actuals: readonly Actual[], spa
     return env.session.report('Z217', span, `\`${instance.name}\` can only be called inside \`forward\``);
   }
   const scope = new Scope(instance.scope);
-  const inner: Env = { ...env, module, scope, path: instance.path, recalls: false };
+  const inner: Env = { ...env, ...siteOf(instance, block), module, scope, recalls: false };
   const result = env.session.within(isBundled(instance.span) ? span : instance.span, () =>
     env.session.within(span, () => runCallable(forward, instance.name, actuals, span, env, inner, instance)),
   );
@@ -177,8 +196,16 @@ export function callEntry(
   const scope = new Scope(instance.scope);
   scope.bind('forward', { value: { kind: 'instance', instance } });
   const { module } = instance.block!;
-  const inner: Env = { ...env, module, scope, path: instance.path, recalls: true };
-  return env.session.within(span, () => runCallable(decl, name, actuals, span, env, inner));
+  const block = env.tracer.blocks.get(instance);
+  const inner: Env = { ...env, ...siteOf(instance, block), module, scope, recalls: true };
+  const value = env.session.within(span, () => runCallable(decl, name, actuals, span, env, inner));
+  if (block !== undefined) env.tracer.give(block, value);
+  return value;
+}
+
+/** Where nodes of an instance's body belong. */
+function siteOf({ path }: Instance, block: number | undefined): Pick<Env, 'path' | 'block'> {
+  return block === undefined ? { path } : { path, block };
 }
 
 /** Sizes that a block inside a package gave are the doing of the user's child around it. */

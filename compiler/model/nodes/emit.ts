@@ -14,7 +14,7 @@ import { formatDim, sameDim } from '../../graph/types.ts';
 import type { OpAttributes, OpName } from '../../ops/attributes.ts';
 import { type ModelCode, modelCodes } from '../values/codes.ts';
 import * as mistakes from '../values/mistakes.ts';
-import type { Env } from '../values/scope.ts';
+import { type Env, originAt } from '../values/scope.ts';
 import { type Extras, placeOf } from '../values/session.ts';
 import type { AxisOrigin, Poison, TensorValue, Value } from '../values/values.ts';
 import { describe } from '../values/values.ts';
@@ -45,7 +45,7 @@ export function emit<K extends OpName>(
   const { builder } = env.tracer!;
   try {
     const ids = inputs.map((i) => i.node);
-    const node = builder.add(op, ids, attrs, { path: env.path, span });
+    const node = builder.add(op, ids, attrs, originAt(env, span));
     const shape = builder.type(node).shape;
     const large = shape.find((d) => typeof d === 'number' && d > maxAxis);
     if (large !== undefined) {
@@ -175,14 +175,14 @@ export function toTensor(value: Value, env: Env, span: Span): TensorValue | unde
       env.session.report('Z303', span, `${value.weight.name} is i64: it is stored, not computed with`);
       return undefined;
     }
-    return { kind: 'tensor', node: tracer.weight(value.weight, env.path, span), axes: value.axes };
+    return { kind: 'tensor', node: tracer.weight(value.weight, originAt(env, span)), axes: value.axes };
   }
   if (value.kind === 'int' || value.kind === 'float') {
     const node = tracer.builder.add(
       'constant',
       [],
       { value: value.value, dtype: 'f32', shape: [] },
-      { path: env.path, span },
+      originAt(env, span),
     );
     return { kind: 'tensor', node, axes: [] };
   }
@@ -214,7 +214,7 @@ export function toTensors(
       return undefined;
     }
     const attrs = { value: value.value, dtype: 'i32', shape: [] } as const;
-    const node = env.tracer!.builder.add('constant', [], attrs, { path: env.path, span: spans[i]! });
+    const node = env.tracer!.builder.add('constant', [], attrs, originAt(env, spans[i]!));
     return { kind: 'tensor', node, axes: [] };
   });
 }

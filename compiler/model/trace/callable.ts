@@ -8,11 +8,12 @@ import type { Root } from '../build/tree.ts';
 import { callEntry, callInstance } from '../evaluate/calls.ts';
 import type { Actual } from '../nodes/arguments.ts';
 import { toTensor } from '../nodes/emit.ts';
+import { childrenOf } from '../values/instance.ts';
 import { forwardOf } from '../values/module.ts';
 import { type Env, Scope, staticEnv } from '../values/scope.ts';
 import type { Session } from '../values/session.ts';
 import { type TraceOptions, Tracer } from '../values/tracer.ts';
-import { describe, poison, type Value } from '../values/values.ts';
+import { describe, type Instance, poison, type Value } from '../values/values.ts';
 import { batchName, type FedInput, inputOf, notAnInput, type Trace } from './inputs.ts';
 
 /** What a forward, an entry or an objective gave. */
@@ -25,8 +26,19 @@ export interface Traced {
 }
 
 export function openTrace(root: Root, session: Session, options: TraceOptions): Trace {
-  const tracer = new Tracer(options);
+  const tracer = new Tracer(options, options.gives && numbered(root.instance));
   return { root, tracer, env: { ...staticEnv(contextOf(session), root.module), tracer }, inputs: [] };
+}
+
+/** The instances of a model by their numbers: as `blocksOf` goes through its tree. */
+function numbered(root: Instance): Map<Instance, number> {
+  const numbers = new Map<Instance, number>();
+  const visit = (instance: Instance) => {
+    numbers.set(instance, numbers.size);
+    for (const { child } of childrenOf(instance)) visit(child);
+  };
+  visit(root);
+  return numbers;
 }
 
 /** Runs the forward of a model over inputs of its own; undefined after a report. */

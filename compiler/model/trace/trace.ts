@@ -6,7 +6,7 @@ import type { Root } from '../build/tree.ts';
 import type { EntryName, ObjectiveChoice } from '../types.ts';
 import { entryNamed } from '../values/instance.ts';
 import type { Session } from '../values/session.ts';
-import type { TraceOptions } from '../values/tracer.ts';
+import type { TraceOptions, Tracer } from '../values/tracer.ts';
 import { openTrace, type Traced, traceDeclared, traceForward } from './callable.ts';
 import { boundGraph } from './indices.ts';
 import type { Trace } from './inputs.ts';
@@ -65,21 +65,48 @@ export function traceRoot(
   }
   if (made === undefined || session.hasErrors) return undefined;
   const { trace, found } = made;
-  const graph = trace.tracer.builder.finish([...found.outputs, ...movedStatistics(trace, found.outputs)]);
+  const outputs = [...found.outputs, ...movedStatistics(trace, found.outputs)];
+  const graph = trace.tracer.builder.finish(outputs);
   const bound = boundGraph(graph, trace);
+  if (options.gives !== undefined) tellGiven(trace, outputs, options.gives);
   return session.hasErrors ? undefined : bound;
 }
 
-/** The running statistics that the part of the model behind `outputs` moves, as `buffer.<name>`. */
-function movedStatistics({ tracer }: Trace, outputs: readonly Output[]): Output[] {
+/** What blocks gave, each call once, and none that the outputs do without. */
+function tellGiven(
+  { tracer }: Trace,
+  outputs: readonly Output[],
+  gives: NonNullable<TraceOptions['gives']>,
+): void {
+  const reached = reachedFrom(tracer, outputs);
+  const told = new Set<string>();
+  for (const { block, nodes } of tracer.given) {
+    const key = `${block} ${nodes.join()}`;
+    if (told.has(key) || nodes.length === 0 || !nodes.every((id) => reached.has(id))) continue;
+    told.add(key);
+    gives(
+      block,
+      nodes.map((id) => tracer.builder.type(id)),
+    );
+  }
+}
+
+/** The nodes that outputs need. */
+function reachedFrom({ builder }: Tracer, outputs: readonly Output[]): Set<number> {
   const reached = new Set<number>();
   const pending = outputs.map((o) => o.node);
   while (pending.length > 0) {
     const id = pending.pop()!;
     if (reached.has(id)) continue;
     reached.add(id);
-    pending.push(...tracer.builder.node(id).inputs);
+    pending.push(...builder.node(id).inputs);
   }
+  return reached;
+}
+
+/** The running statistics that the part of the model behind `outputs` moves, as `buffer.<name>`. */
+function movedStatistics({ tracer }: Trace, outputs: readonly Output[]): Output[] {
+  const reached = reachedFrom(tracer, outputs);
   return [...tracer.statistics].flatMap(([name, { node, from }]) =>
     reached.has(from) ? [{ name: movedPrefix + name, node }] : [],
   );

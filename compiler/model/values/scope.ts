@@ -5,7 +5,9 @@
  * (parameters, lets, weights, children). Declarations of files are not in scopes; `lookup` in imports.ts
  * finds them.
  */
-import type { Expr, MemberTypeExpr, RangeExpr, TypeExpr } from '../../../grammar/ast.ts';
+import type { Callable, Expr, MemberTypeExpr, RangeExpr, TypeExpr } from '../../../grammar/ast.ts';
+import type { Span } from '../../../grammar/source.ts';
+import type { Origin } from '../../graph/types.ts';
 import type { Module } from './module.ts';
 import type { Session } from './session.ts';
 import type { Tracer } from './tracer.ts';
@@ -56,6 +58,8 @@ export interface Evaluator {
   evaluate(expr: Expr, env: Env): Value;
   /** The type that `vision.input` stands for; undefined after a report. */
   inputTypeOf(type: MemberTypeExpr, env: Env): InputType | undefined;
+  /** Whether a body is run even where a fused kernel stands for it: somebody watches its values. */
+  readonly watches?: (callable: Callable) => boolean;
 }
 
 /** What all evaluation of one check shares. */
@@ -71,6 +75,8 @@ export interface Env extends Context {
   readonly tracer?: Tracer;
   /** Path of the block being traced (`visual.transformer`), for the origins of nodes. */
   readonly path: string;
+  /** Its number, where the trace was asked for it. */
+  readonly block?: number;
   /**
    * In the body of an entry: a child that is called again on the same tensors is not computed again.
    */
@@ -80,6 +86,11 @@ export interface Env extends Context {
 /** The static world of a module: no tensors, no path. */
 export function staticEnv({ session, evaluator }: Context, module: Module, scope = new Scope()): Env {
   return { session, evaluator, module, scope, path: '' };
+}
+
+/** Where a node comes from that is made at `span`. */
+export function originAt({ path, block }: Env, span: Span): Origin {
+  return block === undefined ? { path, span } : { path, span, block };
 }
 
 export function inScope(env: Env, scope: Scope): Env {

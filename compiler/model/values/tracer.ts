@@ -2,10 +2,9 @@
  * What one trace accumulates: the graph under construction, the batch, and which fused kernels may stand for
  * bodies.
  */
-import type { Span } from '../../../grammar/source.ts';
 import type { Builder } from '../../graph/builder.ts';
 import { createBuilder } from '../../graph/create-builder.ts';
-import type { Dim } from '../../graph/types.ts';
+import type { Dim, Origin, TensorType } from '../../graph/types.ts';
 import type { ObjectiveChoice, Weight } from '../types.ts';
 import { Randomness } from './randomness.ts';
 import type { Instance, Value } from './values.ts';
@@ -25,6 +24,11 @@ export interface TraceOptions {
   readonly randomRows?: Randomness['rows'];
   /** Replace bodies by fused kernels (default); `false` compiles the bodies, for comparison. */
   readonly fuse?: boolean;
+  /**
+   * Told what each call of a block gives, by the block's number in the tree (parents first), as far as the outputs need it. With
+   * it every node says its block.
+   */
+  readonly gives?: (block: number, results: readonly TensorType[]) => void;
 }
 
 export class Tracer {
@@ -40,10 +44,16 @@ export class Tracer {
    */
   readonly statistics = new Map<string, { readonly node: number; readonly from: number }>();
 
+  /** The numbers of blocks, where the trace was asked for them. */
+  readonly blocks: ReadonlyMap<Instance, number>;
+  /** What the blocks gave, call by call. */
+  readonly given: { readonly block: number; readonly nodes: readonly number[] }[] = [];
+
   /** What instances gave, by their arguments. */
   readonly #calls = new Map<Instance, { readonly nodes: readonly number[]; readonly value: Value }[]>();
 
-  constructor(options: TraceOptions) {
+  constructor(options: TraceOptions, blocks: Tracer['blocks'] = new Map()) {
+    this.blocks = blocks;
     this.batch = options.batch ?? { symbol: 'B', mul: 1 };
     this.training = options.training ?? false;
     this.normRanks = options.normRanks ?? 1;
@@ -62,16 +72,27 @@ export class Tracer {
     this.#calls.set(instance, [...calls, { nodes, value }]);
   }
 
+  /** Notes what a block gave: tensors, alone or in records and lists. */
+  give(block: number, value: Value): void {
+    this.given.push({ block, nodes: tensorsIn(value) });
+  }
+
   /** The node of a weight or buffer. */
-  weight(weight: Weight, path: string, span: Span): number {
+  weight(weight: Weight, origin: Origin): number {
     const attrs = { name: weight.name, shape: weight.shape, role: weight.kind };
-    return this.builder.add('param', [], attrs, { path, span });
+    return this.builder.add('param', [], attrs, origin);
   }
 
   /** The latest value of a running statistic: a block that is called twice moves it twice. */
-  statistic(buffer: Weight, path: string, span: Span): number {
-    return this.statistics.get(buffer.name)?.node ?? this.weight(buffer, path, span);
+  statistic(buffer: Weight, origin: Origin): number {
+    return this.statistics.get(buffer.name)?.node ?? this.weight(buffer, origin);
   }
+}
+
+function tensorsIn(value: Value): number[] {
+  if (value.kind === 'tensor') return [value.node];
+  if (value.kind === 'record') return [...value.fields.values()].flatMap(tensorsIn);
+  return value.kind === 'list' ? value.items.flatMap(tensorsIn) : [];
 }
 
 function sameNumbers(a: readonly number[], b: readonly number[]): boolean {

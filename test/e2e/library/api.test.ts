@@ -28,6 +28,16 @@ async function refusal(work: () => unknown): Promise<string> {
 
 const pixels = { width: 16, height: 16, data: new Uint8Array(16 * 16 * 3).fill(90) };
 
+describe('files of a text', () => {
+  it('are found by models and by their imports, by path', () => {
+    zooc.useFiles({
+      'own/lib/tiny.zoo': tinyZoo,
+      'own/model.zoo': 'import "./lib/../lib/tiny.zoo" { "tiny" }\n',
+    });
+    expect(zooc.model('own/model.zoo', {}, 'tiny').parameters).toBe(zooc.model(tinyZoo).parameters);
+  });
+});
+
 describe('models', () => {
   it('have their blocks as a tree that adds up to their parameters', () => {
     const model = zooc.model(tinyZoo);
@@ -144,6 +154,32 @@ describe('a device', () => {
     expect(Object.keys(alone[0]!).length).toBeGreaterThan(1);
     expect(alone[0]).not.toEqual(alone[1]);
     expect(together).toEqual(alone);
+    loaded.close();
+  });
+
+  it('measures the steps of the plan that is explained, and leaves results alone', async () => {
+    const model = zooc.model(tinyZoo);
+    const loaded = await gpu.load(model, { seed: 1 });
+    const inputs = { images: Float32Array.from({ length: 2 * 3 * 16 * 16 }, (_, i) => Math.sin(i)) };
+    const before = await loaded.run('encode_image', inputs, { batch: 2 });
+    const times = await loaded.time('encode_image', inputs, { batch: 2, runs: 2 });
+    const { steps } = model.explain({ entry: 'encode_image', batch: 2, profile: gpu.profile });
+    const shown = ({ index, label, flops, bytes }: zooc.StepTime | zooc.StepInfo) => ({
+      index,
+      label,
+      flops,
+      bytes,
+    });
+    expect(times.map(shown)).toEqual(steps.map(shown));
+    expect(times.every(({ seconds }) => seconds >= 0)).toBe(true);
+    expect(times.some(({ seconds }) => seconds > 0)).toBe(true);
+    expect(await loaded.run('encode_image', inputs, { batch: 2 })).toEqual(before);
+    expect(await refusal(() => loaded.time('encode_image', inputs, { batch: 2, runs: 0 }))).toBe(
+      'Z703: runs 0: expected a whole number above 0',
+    );
+    expect(await refusal(() => loaded.time('encode_image', {}, { batch: 2 }))).toBe(
+      'Z404: images f32[2, 3, 16, 16] is missing',
+    );
     loaded.close();
   });
 

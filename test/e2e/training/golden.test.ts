@@ -7,7 +7,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeSafetensors, type Tensor } from '../../../runtime/data/safetensors/tensors.ts';
-import { goldenPath, readGolden } from '../../support/golden/golden.ts';
+import { readGolden } from '../../support/golden/golden.ts';
+import { goldenPath } from '../../support/golden/source.ts';
 import { Workspace } from '../harness.ts';
 
 const workspace = new Workspace();
@@ -34,7 +35,7 @@ train "golden" of "tiny" {
 `;
 
 const golden = readGolden('tiny_vit.train.safetensors');
-const weights = ['--weights', goldenPath('tiny_vit.weights.safetensors')!];
+const weights = ['--weights', goldenPath('tiny_vit.weights.safetensors')];
 
 beforeAll(() => {
   const batch = (name: string, dtype: 'F32' | 'I32'): Tensor => {

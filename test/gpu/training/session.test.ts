@@ -6,11 +6,12 @@ import { describe, expect, test } from 'vitest';
 import { hyperAt } from '../../../runtime/train/trainer.ts';
 import type { StateArray, TrainSession } from '../../../runtime/train/types.ts';
 import { describeAdapterTraining, openGoldenSession } from '../../golden/training-cases.ts';
+import { onAdapter } from '../../golden/ways.ts';
 import { goldenTraining } from '../../support/golden/golden-training.ts';
 import { pairs } from '../../support/training/batches.ts';
 import { deviceForTests } from '../support/device.ts';
 
-describeAdapterTraining(['tiny_vit', 'hash_rn']);
+describeAdapterTraining(onAdapter, ['tiny_vit', 'hash_rn']);
 
 describe('training on WebGPU, interrupted', () => {
   const device = deviceForTests();

@@ -7,18 +7,12 @@
  * stores neither weights nor inputs, since they follow from the hash rule, and of large gradients and final
  * weights only every s-th element.
  */
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { resolveModel } from '../../../compiler/model/index.ts';
 import type { Model } from '../../../compiler/model/types.ts';
 import type { RefTensor } from '../../../compiler/ops/op.ts';
 import { readSafetensors, type Tensor } from '../../../runtime/data/safetensors/tensors.ts';
-import { nodeHost } from '../../../zoo/host.ts';
 import { hashImages, hashTokens, hashWeight } from '../../../zoo/weights/hash-weights.ts';
-
-const here = dirname(fileURLToPath(import.meta.url));
-const folders = [join(here, '../../fixtures/golden'), join(here, '../../../../shared/golden')];
+import { goldenBytes, modelHost } from './source.ts';
 
 export interface GoldenFile {
   readonly tensors: ReadonlyMap<string, RefTensor>;
@@ -35,22 +29,15 @@ export interface GoldenSet extends GoldenFile {
   sample(name: string, whole: ArrayLike<number>): Float64Array;
 }
 
-/** Path of a golden file; throws where this machine has none. */
-export function goldenPath(file: string): string {
-  const path = folders.map((f) => join(f, file)).find((candidate) => existsSync(candidate));
-  if (path === undefined) throw new Error(`no golden file ${file}`);
-  return path;
-}
-
 export function readGolden(file: string): GoldenFile {
-  const { tensors, metadata } = readSafetensors(readFileSync(goldenPath(file)), file);
+  const { tensors, metadata } = readSafetensors(goldenBytes(file), file);
   return { tensors: new Map([...tensors].map(([name, t]) => [name, reference(t)])), metadata };
 }
 
 /** One batch (`golden`) or five training steps (`train`) of a set. */
 export function goldenSet(set: string, part: 'golden' | 'train'): GoldenSet {
   const { tensors, metadata } = readGolden(`${set}.${part}.safetensors`);
-  const model = resolveModel(nodeHost(), `test/fixtures/models/tiny.zoo#${metadata.get('model') ?? set}`);
+  const model = resolveModel(modelHost(), `test/fixtures/models/tiny.zoo#${metadata.get('model') ?? set}`);
   if (!model.ok) throw new Error(model.diagnostics.map((d) => d.message).join('\n'));
   const strides = JSON.parse(metadata.get('strides') ?? '{}') as Record<string, number>;
   const stride = (name: string): number => strides[name] ?? 1;

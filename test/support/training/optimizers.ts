@@ -1,7 +1,7 @@
 /** Optimizers that tests train with, and ten steps of PyTorch's (test/fixtures/generate/formulas/optimizers.py). */
-import { readFileSync } from 'node:fs';
 import type { UpdateRule, WeightRate } from '../../../compiler/optimizers.ts';
 import type { StepHyper, UpdateSettings } from '../../../runtime/train/types.ts';
+import fixture from '../../fixtures/optimizers.json' with { type: 'json' };
 
 /** The usual one of CLIP. */
 export const adamw = { kind: 'adamw', beta1: 0.9, beta2: 0.98, eps: 1e-6 } as const satisfies UpdateRule;
@@ -28,9 +28,7 @@ interface OptimizerFixture {
   readonly runs: ByWeight<OptimizerRun>;
 }
 
-export const optimizerFixture: OptimizerFixture = JSON.parse(
-  readFileSync(new URL('../../fixtures/optimizers.json', import.meta.url), 'utf8'),
-);
+export const optimizerFixture = fixture as unknown as OptimizerFixture;
 
 /** What a run's steps are set by. */
 export function settingsOf({ rule, rates, clamp, ema }: OptimizerRun): UpdateSettings {

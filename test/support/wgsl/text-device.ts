@@ -24,6 +24,7 @@ export function textDevice(profile: DeviceProfile): Device {
     profile,
     open: async (plan) => new TextSession(plan, profile.subgroupSize?.max ?? 1),
     memory: { current: 0, peak: 0 },
+    lost: new Promise<never>(() => {}),
     close() {},
   };
 }

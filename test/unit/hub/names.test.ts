@@ -1,6 +1,6 @@
 /** Names of hubs, and the tables behind two of their kinds. */
 import { describe, expect, it } from 'vitest';
-import { bundledModels } from '../../../zoo/cli/packages.ts';
+import { bundledModels } from '../../../zoo/bundled.ts';
 import { nodeHost } from '../../../zoo/host.ts';
 import { parseHubName } from '../../../zoo/hub/names.ts';
 import { openClipRepositories } from '../../../zoo/hub/open-clip.ts';

@@ -130,7 +130,7 @@ async function planEntry(
     gradients: options.grad === true,
     precision: options.precision ?? 'f32',
   };
-  const planned = compileFitting(model, request, profile, observe);
+  const planned = compileFitting(model, request, profile, observe && { observe });
   return { ...planned, unread: unreadNames(model, planned.graph, request) };
 }
 

@@ -1,10 +1,10 @@
 /** `zooc list`: the bundled models. */
 import { resolveModel } from '../../../compiler/model/index.ts';
 import type { Model } from '../../../compiler/model/types.ts';
+import { bundledModels } from '../../bundled.ts';
 import { nodeHost } from '../../host.ts';
 import { unwrap } from '../models.ts';
 import { count, print, printJson, table } from '../output.ts';
-import { bundledModels } from '../packages.ts';
 
 /** A tower in a few words, from its static values: `ViT/32 width 768 layers 12`. */
 function tower(model: Model, side: 'vision' | 'text'): string {

@@ -1,5 +1,7 @@
 /** `zooc zoo`: models under names of one's own, listed, shown on a page, packed for npm. */
+
 import { digits } from '../../../runtime/report/format.ts';
+import { bundledModels } from '../../bundled.ts';
 import { nodeHost } from '../../host.ts';
 import { renderCatalogue } from '../../local/catalogue.ts';
 import {
@@ -14,7 +16,6 @@ import {
 import { packEntries } from '../../local/pack.ts';
 import { fetchedPath } from '../fetched.ts';
 import { count, mebibytes, note, print, printJson, table, writeText } from '../output.ts';
-import { bundledModels } from '../packages.ts';
 
 function measured({ results }: Entry): string {
   return results.map((r) => `${r.dataset} ${digits(countingResult(r).value)}`).join(', ');

@@ -42,13 +42,13 @@ function joinSurrogates(_: string, ...bytes: string[]): string {
     number,
   ];
   const code = 0x10000 + ((a & 15) << 16) + ((b & 63) << 10) + ((c & 15) << 6) + (d & 63);
-  return Buffer.from(String.fromCodePoint(code)).toString('latin1');
+  return String.fromCharCode(...new TextEncoder().encode(String.fromCodePoint(code)));
 }
 
 function decode(bytes: string): string | undefined {
   const plain = bytes.replace(surrogates, joinSurrogates).replaceAll('\xc0\x80', '\0');
   try {
-    return utf8.decode(Buffer.from(plain, 'latin1'));
+    return utf8.decode(Uint8Array.from(plain, (byte) => byte.charCodeAt(0)));
   } catch {
     return undefined;
   }

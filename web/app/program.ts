@@ -1,0 +1,68 @@
+/** The text of the language that the page's parts share. It survives a reload. */
+
+export interface ProgramState {
+  readonly text: string;
+  /** The model that is looked at, where the text has several. */
+  readonly model: string | undefined;
+  /** Static parameters by path, as `--set`. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+const key = 'zooc.program';
+
+export const firstProgram: ProgramState = {
+  text: `# A small CLIP. Change a number: what follows from it is checked as you type.
+import clip { CLIP, VisionTransformer, TextTransformer }
+import losses { contrastive }
+
+model "mini" = CLIP(
+  vision = VisionTransformer(resolution = 32, patch = 8, width = 64, layers = 2, embed = 64),
+  text = TextTransformer(context = 24, vocab = 4096, width = 64, layers = 1, embed = 64)
+)
+
+train "quick" of "mini" {
+  objective = contrastive
+  batch = 32
+  optimizer = adamw(lr = 3e-3, beta1 = 0.9, beta2 = 0.98, eps = 1e-6, weight_decay = 0.1)
+  schedule = cosine(warmup = 20 steps, total = 300 steps)
+  clamp logit_scale in 0 .. ln(100)
+  seed = 1
+}
+`,
+  model: undefined,
+  settings: {},
+};
+
+function stored(): ProgramState | undefined {
+  try {
+    const text = localStorage.getItem(key);
+    return text === null ? undefined : (JSON.parse(text) as ProgramState);
+  } catch {
+    // A browser that keeps nothing for this page, or what an older page left.
+    return undefined;
+  }
+}
+
+export class Program {
+  #state: ProgramState = stored() ?? firstProgram;
+  readonly #listeners = new Set<(state: ProgramState) => void>();
+
+  get state(): ProgramState {
+    return this.#state;
+  }
+
+  change(change: Partial<ProgramState>): void {
+    this.#state = { ...this.#state, ...change };
+    try {
+      localStorage.setItem(key, JSON.stringify(this.#state));
+    } catch {
+      // It lives as long as the page, then.
+    }
+    for (const listener of this.#listeners) listener(this.#state);
+  }
+
+  /** Calls `listener` after each change. */
+  listen(listener: (state: ProgramState) => void): void {
+    this.#listeners.add(listener);
+  }
+}

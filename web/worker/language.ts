@@ -1,0 +1,15 @@
+/** The worker that knows the language: it needs no device, and answers while the other one works. */
+import * as zooc from '../../zoo/api/browser.ts';
+
+export const languageWorker = {
+  /** Names of the bundled models. */
+  bundled(): readonly string[] {
+    return zooc.models();
+  },
+  /** Everything that is wrong with a text. */
+  check(text: string): readonly zooc.Diagnostic[] {
+    return zooc.check(text);
+  },
+};
+
+export type LanguageWorker = typeof languageWorker;
