@@ -47,4 +47,6 @@ await bundleBrowser(join('dist', 'browser'));
 cpSync('zoo/lib', 'dist/zoo/lib', { recursive: true });
 for (const name of ['report.js', 'report.css'])
   cpSync(`runtime/report/browser/${name}`, `dist/runtime/report/browser/${name}`);
+for (const name of ['index.html', 'page.css', 'page.js'])
+  cpSync(`zoo/export/page/browser/${name}`, `dist/zoo/export/page/browser/${name}`);
 chmodSync('dist/zoo/cli/main.js', 0o755);

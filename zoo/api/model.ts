@@ -57,6 +57,8 @@ export interface PlansOptions {
   readonly profile?: ProfileKind | DeviceProfile;
   /** Pictures or texts at a time, 1 by default. */
   readonly batch?: number;
+  /** Those of the towers that are wanted: `encode_image`, `encode_text`; all by default. */
+  readonly entries?: readonly string[];
 }
 
 function profileOf({ profile = 'gpu' }: CompileOptions): DeviceProfile {
@@ -213,12 +215,12 @@ export class ZooModel {
   /**
    * The plans of the model's towers with all else that classifying takes, as JSON for `zooc/plan`: a page that loads them needs
    * no compiler.
-   * @throws DiagnosticError Z414, Z605, Z704 for a model that gives no features
+   * @throws DiagnosticError Z414, Z605, Z704 for a model that gives no features, or an entry that is none of its towers
    */
-  async plans({ profile = 'gpu', batch = 1 }: PlansOptions = {}): Promise<PlanSet> {
+  async plans({ profile = 'gpu', batch = 1, entries }: PlansOptions = {}): Promise<PlanSet> {
     const { model } = this;
     const embed = featureWidth(model);
-    const { picture, text } = towersOf(model);
+    const { picture, text } = chosenTowers(model, entries);
     const planOf = ({ entry }: TowerInfo) => this.compile({ entry, batch, profile });
     const { mean, std } = model.normalization;
     const size = text && tokenizerSize(text);
@@ -264,6 +266,18 @@ export class ZooModel {
       normalize(out, i * 3 * size * size, await fitPicture(this.#platform, picture, { size }));
     return out;
   }
+}
+
+/** @throws DiagnosticError Z704 */
+function chosenTowers(model: Model, entries: readonly string[] | undefined): ReturnType<typeof towersOf> {
+  const { picture, text } = towersOf(model);
+  const known = [picture, text].flatMap((tower) => tower?.entry ?? []);
+  const other = entries?.find((entry) => !known.includes(entry));
+  if (other !== undefined)
+    fail('Z704', `${other} is no tower of ${model.name}`, `towers: ${known.join(', ') || 'none'}`);
+  const wanted = (tower: TowerInfo | undefined): tower is TowerInfo =>
+    tower !== undefined && (entries?.includes(tower.entry) ?? true);
+  return { ...(wanted(picture) && { picture }), ...(wanted(text) && { text }) };
 }
 
 /**

@@ -201,9 +201,40 @@ program
   )
   .requiredOption('--out <dir>', 'folder to write')
   .addOption(dtypeOption())
+  .addOption(
+    new Option('--quantize <how>', 'of onnx: matrices as bytes with a scale for each channel').choices([
+      'q8',
+    ]),
+  )
+  .option('--data <data>', 'labelled set on which the accuracy that --quantize costs is measured')
+  .option('--templates <file>', 'prompts with {} for the class, as evaluate takes them')
+  .option('--limit <n>', 'pictures of the labelled set at most, spread over all of it')
+  .addOption(maxPixelsOption())
+  .addOption(deviceOption())
   .addOption(setOption())
   .addOption(jsonOption())
-  .action(async (source, options) => (await import('./verbs/export.ts')).exportVerb(source, options));
+  .action(async (source, options) =>
+    (await import('./verbs/exporting/export.ts')).exportVerb(source, options),
+  );
+
+program
+  .command('bundle')
+  .description("a model's towers as a page with plans, weights and player, for any static host; needs no GPU")
+  .argument('<model>', modelHelp)
+  .option('--entry <entries...>', 'encode_image, encode_text (default: the towers that the model has)')
+  .option('--batch <n>', 'pictures or texts at a time', '1')
+  .addOption(weightsOption())
+  .addOption(baseOption())
+  .addOption(
+    new Option('--profile <profile>', "kind of device to plan for: the visitors'")
+      .choices(['cpu', 'gpu', 'nvidia', 'amd', 'intel', 'apple'])
+      .default('gpu'),
+  )
+  .addOption(dtypeOption())
+  .requiredOption('-o, --out <dir>', 'folder to write')
+  .addOption(setOption())
+  .addOption(jsonOption())
+  .action(async (model, options) => (await import('./verbs/exporting/bundle.ts')).bundle(model, options));
 
 program
   .command('import')

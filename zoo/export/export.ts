@@ -42,6 +42,8 @@ export interface ExportRequest {
   readonly notify?: (text: string) => void;
   /** Element type of real tensors; by default each keeps the one it is stored in. */
   readonly floats?: FloatChoice;
+  /** Of `onnx`: matrices as bytes with a scale for each channel. */
+  readonly quantize?: boolean;
 }
 
 /** The weights to export; what is remarkable about them is told. */

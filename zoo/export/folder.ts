@@ -9,7 +9,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fail } from '../../grammar/diagnostics.ts';
 import { failSystem, makeFolders, syncDirectory } from '../../runtime/data/files/atomic.ts';
 
-async function refuseExisting(out: string): Promise<void> {
+/** @throws DiagnosticError Z431 */
+export async function refuseExisting(out: string): Promise<void> {
   if (!existsSync(out)) return;
   const entries = await readdir(out).catch((error: unknown) =>
     failSystem('Z431', `cannot use ${out}`, error),

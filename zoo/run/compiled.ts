@@ -31,7 +31,7 @@ export interface EntryRequest {
   /** Also `grad.<weight>` for every trainable weight; only for entry `loss`. */
   readonly gradients: boolean;
   readonly precision?: Precision;
-  /** Adds outputs to the graph. */
+  /** Adds outputs to the graph, or changes what it computes. */
   readonly extend?: (graph: Graph) => Graph;
   readonly gives?: TraceOptions['gives'];
 }

@@ -9,7 +9,7 @@ import { createTokenizer, type Tokenizer } from '../../runtime/data/texts/tokeni
 import { classFeatures } from '../../runtime/eval/zeroshot.ts';
 import { finiteWeights, type WeightSource } from '../weights/source.ts';
 import type { Executor } from './devices.ts';
-import { openEntry } from './entry.ts';
+import { type EntryRequest, openEntry } from './entry.ts';
 import {
   featureWidth,
   logitsOf,
@@ -59,6 +59,8 @@ interface EncoderSettings {
   readonly maxPixels?: number;
   /** Of every batch, by default as many as are asked first: with the rows, the last bits of features may change. */
   readonly rows?: number;
+  /** Changes what towers compute. */
+  readonly extend?: EntryRequest['extend'];
 }
 
 /**
@@ -70,7 +72,7 @@ export async function openEncoder(
   executor: Executor,
   model: Model,
   source: WeightSource,
-  { rows, ...limits }: EncoderSettings = {},
+  { rows, extend, ...limits }: EncoderSettings = {},
 ): Promise<Encoder> {
   const weights = finiteWeights(source);
   const embed = featureWidth(model);
@@ -81,7 +83,10 @@ export async function openEncoder(
       const info = find(model);
       const { entry, input } = info;
       const tower = new Tower(input.name, embed, rows, (batch) =>
-        openEntry(executor, model, weights, { entry, batch, mode: 'eval', gradients: false }),
+        openEntry(executor, model, weights, {
+          ...{ entry, batch, mode: 'eval', gradients: false },
+          ...(extend === undefined ? {} : { extend }),
+        }),
       );
       opened = { tower, info };
       return opened;

@@ -1,6 +1,6 @@
 /** The library as it is installed from the packed package: three small programs in TypeScript, checked against its types. */
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build as esbuild } from 'esbuild';
 import { build as vite } from 'vite';
@@ -129,6 +129,24 @@ describe('the packed library', () => {
     const { stdout, stderr } = spawnSync(process.execPath, [main, 'list'], { encoding: 'utf8' });
     expect(stderr).toBe('');
     expect(stdout).toContain('ViT-B/32');
+  });
+
+  it('writes pages whose player needs nothing that is not beside it', () => {
+    const { folder } = installed;
+    const main = join(folder, 'node_modules', 'zooc', 'dist', 'zoo', 'cli', 'main.js');
+    writeFileSync(join(folder, 'tiny.zoo'), tinyZoo);
+    const args = [main, 'bundle', 'tiny.zoo', '--weights', 'init:1', '-o', 'page'];
+    const { status, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
+    expect(status, stderr).toBe(0);
+    const names = readdirSync(join(folder, 'page'));
+    for (const name of ['index.html', 'page.css', 'page.js', 'plan.js', 'plans.json', 'weights.safetensors'])
+      expect(names).toContain(name);
+    const scripts = names.filter((name) => name.endsWith('.js'));
+    const imported = scripts.flatMap((name) => {
+      const text = readFileSync(join(folder, 'page', name), 'utf8');
+      return [...text.matchAll(/\bfrom\s*["']\.\/([^"']+)["']/g)].map(([, spec]) => spec);
+    });
+    expect(imported.sort()).toEqual(scripts.filter((name) => name !== 'page.js').sort());
   });
 
   it('goes into bundles of esbuild and Vite for browsers', async () => {

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkFile } from '../../../compiler/model/index.ts';
 import { classify } from '../../../zoo/cli/verbs/classify.ts';
 import { compile } from '../../../zoo/cli/verbs/compile.ts';
-import { exportVerb } from '../../../zoo/cli/verbs/export.ts';
+import { exportVerb } from '../../../zoo/cli/verbs/exporting/export.ts';
 import { run as runVerb } from '../../../zoo/cli/verbs/run.ts';
 import { train } from '../../../zoo/cli/verbs/training/train.ts';
 import type { DeviceChoice } from '../../../zoo/run/devices.ts';

@@ -8,7 +8,7 @@ import { createBuilder } from '../../../compiler/graph/create-builder.ts';
 import type { Dim } from '../../../compiler/graph/types.ts';
 import { resolveModel } from '../../../compiler/model/index.ts';
 import type { Model } from '../../../compiler/model/types.ts';
-import { exportForeign } from '../../../zoo/export/index.ts';
+import { type ExportRequest, exportForeign } from '../../../zoo/export/index.ts';
 import { lowerGraph } from '../../../zoo/export/onnx/lower-graph.ts';
 import { lowerings } from '../../../zoo/export/onnx/lowerings.ts';
 import { writeOnnx } from '../../../zoo/export/onnx/onnx-file.ts';
@@ -31,7 +31,7 @@ export async function writeCase(path: string, c: OpCase): Promise<void> {
   const inputs = c.operands.map(({ dtype, shape }, i) => ({ name: operandOf(i), dtype, shape }));
   const ids = inputs.map(({ name, dtype, shape }) => b.add('input', [], { name, dtype, shape }));
   const graph = b.finish([{ name: 'y', node: addOp(b, c, ids) }]);
-  const onnx = new OnnxGraph(false);
+  const onnx = new OnnxGraph('f32');
   const [y] = lowerGraph(onnx, graph, new Map(inputs.map(({ name }) => [name, name])));
   onnx.add('Identity', [y!], {}, 'y');
   const typed = ({
@@ -47,7 +47,7 @@ export async function writeCase(path: string, c: OpCase): Promise<void> {
   await writeOnnx(path, c.op, model, new Map(), protobufLimit);
 }
 
-export const onnxModels = ['vit', 'gelu', 'resnet', 'siglip', 'convnext'] as const;
+export const onnxModels = ['vit', 'gelu', 'resnet', 'siglip', 'convnext', 'tied'] as const;
 export type OnnxModelName = (typeof onnxModels)[number];
 
 export function onnxModel(name: OnnxModelName): Model {
@@ -63,9 +63,9 @@ export function onnxModel(name: OnnxModelName): Model {
 export async function exportOnnx(
   name: OnnxModelName,
   out: string,
-  floats: 'F32' | 'F16' = 'F32',
+  how: Pick<ExportRequest, 'floats' | 'quantize'> = { floats: 'F32' },
 ): Promise<void> {
-  await exportForeign({ source: 'hash', model: onnxModel(name), out, floats }, 'onnx');
+  await exportForeign({ source: 'hash', model: onnxModel(name), out, ...how }, 'onnx');
 }
 
 /** Three pictures, and two texts that end before the context does. */
@@ -94,12 +94,14 @@ export function paddedTexts(
 export interface OnnxFixture {
   /** SHA-256 of every case's file, by its label. */
   readonly ops: Readonly<Record<string, string>>;
-  readonly models: Readonly<
-    Record<
-      OnnxModelName,
-      { readonly sha256: string; readonly outputs: Readonly<Record<string, readonly number[]>> }
-    >
-  >;
+  readonly models: Readonly<Record<OnnxModelName, FileResults>>;
+  /** Of the same models, quantised. */
+  readonly quantized: Readonly<Record<OnnxModelName, FileResults>>;
+}
+
+interface FileResults {
+  readonly sha256: string;
+  readonly outputs: Readonly<Record<string, readonly number[]>>;
 }
 
 export const fixturePath = join(import.meta.dirname, '../../fixtures/onnx.json');

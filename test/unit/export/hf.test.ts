@@ -135,7 +135,12 @@ describe('the hf format', () => {
       rescale_factor: 0.00392156862745098,
       size: { shortest_edge: 8 },
     });
-    expect(text('hf/README.md')).toContain('CLIPModel.from_pretrained(".")');
+    const card = text('hf/README.md');
+    expect(card).toContain('CLIPModel.from_pretrained(".")');
+    // Its other processors resize as tensors.
+    expect(card).toContain('CLIPProcessor.from_pretrained(".", backend="pil")');
+    expect(card).toContain('pipeline("zero-shot-image-classification", ".")');
+    expect(card).toContain('hypothesis_template="{}"');
   });
 
   it('has the names of transformers, cut and turned, every bit kept', () => {
@@ -245,7 +250,8 @@ describe('the tokenizer files', () => {
       unk_token: '<|endoftext|>',
     });
     expect(json('hf/tokenizer_config.json')).toMatchObject({
-      tokenizer_class: 'CLIPTokenizer',
+      tokenizer_class: 'PreTrainedTokenizerFast',
+      model_input_names: ['input_ids', 'attention_mask'],
       model_max_length: 6,
       do_lower_case: true,
     });

@@ -24,20 +24,18 @@ import { exportForeign } from '../../../zoo/export/index.ts';
 import { pictureModel, refuseFormless, tracedTowers } from '../../../zoo/export/onnx/towers.ts';
 import { onnxBytes } from '../../../zoo/export/onnx/write-onnx.ts';
 import { nodeHost } from '../../../zoo/host.ts';
-import { openEntry } from '../../../zoo/run/entry.ts';
 import { ruledWeights } from '../../../zoo/weights/source.ts';
 import { openWeights, weightsToWrite } from '../../../zoo/weights/weights.ts';
 import { diagnosticsOf } from '../../support/golden/published-weights.ts';
 import {
   exportOnnx,
-  feedsOf,
   onnxCases,
   onnxFixture,
   onnxModel,
   onnxModels,
-  paddedTexts,
   writeCase,
 } from '../../support/onnx/onnx-cases.ts';
+import { runFeatures } from '../../support/onnx/run-features.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'zooc-onnx-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -64,48 +62,11 @@ test('every case of every op has the bytes that onnxruntime computed as the refe
   expect(found).toEqual(fixture.ops);
 });
 
-/** What `run` gives on the reference for the same pictures and texts, the latter by rows of their own. */
-async function features(name: (typeof onnxModels)[number]) {
-  const model = onnxModel(name);
-  const weights = await openWeights(model, 'hash');
-  const { pictures, texts } = feedsOf(model);
-  const of = async (entry: string, input: string, batch: number, data: Float32Array | Int32Array) => {
-    const request = { entry, batch, mode: 'eval', gradients: false } as const;
-    const ready = await openEntry(
-      { kind: 'reference', name: 'reference', close: () => {} },
-      model,
-      weights,
-      request,
-    );
-    const [result] = (await ready.run(new Map([[input, data]]))).values();
-    return Array.from({ length: batch }, (_, row) => {
-      const width = result!.data.length / batch;
-      const values = [...result!.data.slice(row * width, (row + 1) * width)];
-      const length = Math.hypot(...values);
-      return values.map((v) => v / length);
-    });
-  };
-  const image = await of('encode_image', 'images', 3, pictures.data);
-  const text = await of('encode_text', 'tokens', 2, paddedTexts(texts, model.context!));
-  const number = async (weight: string) => {
-    const found = model.weights.find((w) => w.name === weight);
-    return found === undefined ? 0 : (await weights.read(found))[0]!;
-  };
-  const [scale, bias] = [Math.exp(await number('logit_scale')), await number('logit_bias')];
-  const cosine = (a: number[], b: number[]) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
-  return {
-    logits_per_image: image.flatMap((i) => text.map((t) => scale * cosine(i, t) + bias)),
-    logits_per_text: text.flatMap((t) => image.map((i) => scale * cosine(i, t) + bias)),
-    text_embeds: text.flat(),
-    image_embeds: image.flat(),
-  };
-}
-
 describe.each(onnxModels)('the exported %s', (name) => {
   it('gives in onnxruntime what run gives, for more rows than one and texts shorter than the context', async () => {
     const { sha256, outputs } = fixture.models[name];
     expect(digest(`${name}/onnx/model.onnx`)).toBe(sha256);
-    const wanted: Record<string, number[]> = await features(name);
+    const wanted: Record<string, number[]> = await runFeatures(name);
     expect(Object.keys(outputs).sort()).toEqual(Object.keys(wanted).sort());
     for (const [output, values] of Object.entries(outputs)) {
       expect(values).toHaveLength(wanted[output]!.length);
@@ -153,7 +114,7 @@ it('is the same in memory as in a file', async () => {
     const { name, shape } = weight;
     return [name, { name, shape, dtype: 'F32', data: () => weights.read(weight) }] as const;
   });
-  const graph = pictureModel(tracedTowers(model).pictures!, ['image_embeds'], false);
+  const graph = pictureModel(tracedTowers(model).pictures!, ['image_embeds'], 'f32');
   const bytes = await onnxBytes('vision_model', graph, new Map(tensors));
   expect(createHash('sha256').update(bytes).digest('hex')).toBe(digest('vit/onnx/vision_model.onnx'));
 });
@@ -192,7 +153,7 @@ describe('a folder for transformers.js', () => {
   });
 
   it('has f16 for matrices with --dtype f16, and f32 for what goes in and out', async () => {
-    await exportOnnx('vit', path('half'), 'F16');
+    await exportOnnx('vit', path('half'), { floats: 'F16' });
     expect(readdirSync(path('half/onnx')).sort()).toEqual([
       'model_fp16.onnx',
       'text_model_fp16.onnx',
@@ -244,11 +205,24 @@ describe('a folder for transformers.js', () => {
     expect(outside).toBeGreaterThan(5);
   });
 
-  it('has a card that shows both runtimes', () => {
+  it('has a card that shows both runtimes, with the sizes and the probabilities of its own model', () => {
     const card = readFileSync(path('vit/README.md'), 'utf8');
     expect(card).toContain("await pipeline('zero-shot-image-classification', '.')");
     expect(card).toContain('onnxruntime.InferenceSession("onnx/model.onnx")');
-    expect(card).toContain('"pixel_values": np.zeros((1, 3, 8, 8), np.float32)');
+    expect(card).toContain('image.crop((left, top, left + 8, top + 8))');
+    expect(card).toContain('tokenizer.enable_truncation(7)');
+    expect(card).toContain('scores = np.exp(logits[0] - logits[0].max())\nscores /= scores.sum()\n');
+    expect(card).toContain('is what `zooc classify` says, to 1e-6');
+    const siglip = readFileSync(path('siglip/README.md'), 'utf8');
+    expect(siglip).toContain('- [0.5, 0.5, 0.5]) / [0.5, 0.5, 0.5]');
+    expect(siglip).toContain('scores = 1 / (1 + np.exp(-logits[0]))\n');
+  });
+
+  it('says of halves and of towers alone only what holds for them', async () => {
+    await exportOnnx('vit', path('halves'), { floats: 'F16' });
+    const card = readFileSync(path('halves/README.md'), 'utf8');
+    expect(card).toContain('onnxruntime.InferenceSession("onnx/model_fp16.onnx")');
+    expect(card).not.toContain('to 1e-6');
   });
 });
 

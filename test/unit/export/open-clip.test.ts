@@ -68,6 +68,7 @@ describe('the open_clip format', () => {
     });
     expect(text('full/README.md')).toMatch(/^---\nlibrary_name: open_clip\npipeline_tag: zero-shot-image/);
     expect(text('full/README.md')).toContain('create_model_from_pretrained("local-dir:.")');
+    expect(text('full/README.md')).toContain('logits.softmax(dim=-1)');
   });
 
   it('keeps every stored bit and brings a tokenizer for a vocabulary that is not its own', async () => {
@@ -106,6 +107,7 @@ describe('the open_clip format', () => {
     expect(few.vision_cfg).not.toHaveProperty('mlp_ratio');
     expect(few.text_cfg).not.toHaveProperty('hf_tokenizer_name');
     expect(text('open_clip-few/README.md')).toContain('none fits a vocabulary of 40');
+    expect(text('open_clip-few/README.md')).not.toContain('tokenizer(');
   });
 
   it('refuses towers with different activations', async () => {

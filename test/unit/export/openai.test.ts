@@ -74,6 +74,13 @@ describe('the openai format', () => {
       /state = torch\.load\("model\.pt", map_location="cpu"\)\nmodel = build_model\(state\)\.float\(\)\nmodel\.load_state_dict\(state\)/,
     );
     expect(text('openai/README.md')).toContain('does not fit this vocabulary of 600');
+    expect(text('openai/README.md')).toContain('tokens = AutoTokenizer.from_pretrained("HF")(labels');
+  });
+
+  it('shows the tokenizer of the package for its own vocabulary', async () => {
+    await make('openai', 'openai-full', 'init:1', load('full'));
+    expect(text('openai-full/README.md')).toContain('tokens = clip.tokenize(labels, truncate=True)\n');
+    expect(text('openai-full/README.md')).not.toContain('does not fit');
   });
 
   it('writes ResNets with the counters of their batch norms', async () => {

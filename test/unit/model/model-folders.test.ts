@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadModel, locateModel } from '../../../zoo/cli/packages.ts';
 import { compile } from '../../../zoo/cli/verbs/compile.ts';
-import { exportVerb } from '../../../zoo/cli/verbs/export.ts';
+import { exportVerb } from '../../../zoo/cli/verbs/exporting/export.ts';
 import { importWeights } from '../../../zoo/cli/verbs/import.ts';
 import { run } from '../../../zoo/cli/verbs/run.ts';
 

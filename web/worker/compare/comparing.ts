@@ -79,7 +79,7 @@ async function exported({ model: { model }, weights }: FoundModel): Promise<Uint
         return [name, { name, shape, dtype: 'F32', data: () => source.read(weight) }];
       }),
     );
-    const graph = pictureModel(pictures, ['features'], false);
+    const graph = pictureModel(pictures, ['features'], 'f32');
     if (weightBytes(graph, tensors) > protobufLimit)
       fail('Z432', `${model.name} cannot be compared: its picture tower does not fit into one file of ONNX`);
     return await onnxBytes(model.name, graph, tensors);

@@ -13,18 +13,17 @@ import { digestOf, entryIdentity } from '../identity.ts';
 import type { Prompts } from '../prompts.ts';
 import { type EncodedSet, readable } from '../set-tasks.ts';
 import type { SuiteEntry } from '../suite.ts';
-import { PictureEncoder } from './pictures.ts';
+import { PictureEncoder, type PictureSettings } from './pictures.ts';
 import { encodeSet, type Part, type SetFeatures } from './pieces.ts';
 import { type TextOptions, textRows } from './texts.ts';
 
-export interface EncodingOptions {
+export interface EncodingOptions extends PictureSettings {
   readonly model: Model;
   readonly weights: WeightSource;
   readonly executor: Executor;
   readonly group: Collective;
   readonly prompts?: Prompts;
   readonly limit?: number;
-  readonly maxPixels?: number;
   readonly cache?: string;
   readonly part?: Part;
   readonly warn: NonNullable<SourceContext['warn']>;
@@ -113,19 +112,15 @@ export class ModelEncoder {
   }
 
   #pictureEncoder(): Promise<PictureEncoder> {
-    const { executor, model, weights, maxPixels, keep } = this.#options;
-    this.#pictures ??= PictureEncoder.open(
-      executor,
-      model,
-      weights,
-      maxPixels === undefined ? {} : { maxPixels },
-    ).then(keep);
+    const { executor, model, weights, keep } = this.#options;
+    this.#pictures ??= PictureEncoder.open(executor, model, weights, this.#options).then(keep);
     return this.#pictures;
   }
 
   #textEncoder(): Promise<Encoder> {
-    const { executor, model, weights, keep } = this.#options;
-    this.#texts ??= openEncoder(executor, model, weights, { rows: textRows }).then(keep);
+    const { executor, model, weights, rows = textRows, extend, keep } = this.#options;
+    const settings = { rows, ...(extend === undefined ? {} : { extend }) };
+    this.#texts ??= openEncoder(executor, model, weights, settings).then(keep);
     return this.#texts;
   }
 }

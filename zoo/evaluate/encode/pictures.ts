@@ -1,4 +1,5 @@
 /** Pictures to features, a fixed number at a time, so that a picture's bits do not depend on its neighbours. */
+import type { Graph } from '../../../compiler/graph/types.ts';
 import type { Model } from '../../../compiler/model/types.ts';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { reasonOf } from '../../../runtime/data/files/atomic.ts';
@@ -12,8 +13,16 @@ import { finiteWeights, type WeightSource } from '../../weights/source.ts';
 import { firstNotFinite } from '../../weights/tensors/finite.ts';
 import { penultimate, withPenultimate } from './penultimate.ts';
 
-/** Pictures that are encoded together. */
-const together = 64;
+/** Pictures that are encoded together, where nobody says otherwise. */
+const usualRows = 64;
+
+export interface PictureSettings {
+  readonly maxPixels?: number;
+  /** Pictures that are encoded together. */
+  readonly rows?: number;
+  /** Changes what is computed; then there is no feature before the projection. */
+  readonly extend?: (graph: Graph) => Graph;
+}
 
 export interface PictureFeatures {
   /** As the entry gives them, [n, E]. */
@@ -35,15 +44,17 @@ export class PictureEncoder {
   readonly #side: number;
   readonly #normalize: Normalizer;
   readonly #maxPixels: number | undefined;
+  readonly #together: number;
 
   private constructor(
     entry: ReadyEntry,
     input: string,
     side: number,
     model: Model,
-    maxPixels: number | undefined,
+    { maxPixels, rows = usualRows }: PictureSettings,
   ) {
     this.#entry = entry;
+    this.#together = rows;
     this.#input = input;
     this.#side = side;
     this.#normalize = makeNormalizer(model.normalization);
@@ -55,17 +66,17 @@ export class PictureEncoder {
     executor: Executor,
     model: Model,
     weights: WeightSource,
-    { maxPixels }: { readonly maxPixels?: number },
+    settings: PictureSettings,
   ): Promise<PictureEncoder> {
     const { entry, input } = pictureTower(model);
     const ready = await openEntry(executor, model, finiteWeights(weights), {
       entry,
-      batch: together,
+      batch: settings.rows ?? usualRows,
       mode: 'eval',
       gradients: false,
-      extend: withPenultimate,
+      extend: settings.extend ?? withPenultimate,
     });
-    return new PictureEncoder(ready, input.name, input.sizes[1]!, model, maxPixels);
+    return new PictureEncoder(ready, input.name, input.sizes[1]!, model, settings);
   }
 
   /**
@@ -74,6 +85,7 @@ export class PictureEncoder {
    */
   async encode(count: number, picture: (place: number) => Promise<Named>): Promise<PictureFeatures> {
     const unreadable = new Map<number, string>();
+    const together = this.#together;
     const load = (first: number) => this.#load(first, Math.min(together, count - first), picture, unreadable);
     const parts: { features: Float32Array; penultimate: Float32Array }[] = [];
     let next = load(0);
@@ -115,7 +127,7 @@ export class PictureEncoder {
     unreadable: Map<number, string>,
   ): Promise<Float32Array> {
     const size = 3 * this.#side ** 2;
-    const values = new Float32Array(together * size);
+    const values = new Float32Array(this.#together * size);
     const fit = {
       size: this.#side,
       ...(this.#maxPixels === undefined ? {} : { maxPixels: this.#maxPixels }),

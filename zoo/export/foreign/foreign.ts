@@ -50,10 +50,11 @@ async function fillFolder(request: ExportRequest, layout: Layout, folder: string
  * when it cannot be written
  */
 export async function exportForeign(request: ExportRequest, format: ForeignFormat): Promise<ForeignExport> {
-  const { model, out, floats = 'stored' } = request;
+  const { model, out, floats = 'stored', quantize = false } = request;
   const weights = await openSource(request);
   try {
-    const layout = await layouts[format](model, weightsToWrite(model, weights, floats), floats);
+    const form = quantize ? 'Q8' : floats;
+    const layout = await layouts[format](model, weightsToWrite(model, weights, floats), form);
     const names = await makeFolder(out, (folder) => fillFolder(request, layout, folder));
     const sizes = await Promise.all(names.map(async (name) => [name, (await stat(join(out, name))).size]));
     return { format, name: model.name, parameters: model.parameters, files: Object.fromEntries(sizes) };

@@ -16,17 +16,16 @@ export interface Layout {
   readonly card: Omit<CardParts, 'remarks'>;
 }
 
+/** The element type that was asked for, or bytes with scales. */
+export type StoredForm = FloatChoice | 'Q8';
+
 /**
  * Describes a model in one format; nothing is written yet.
  * @param tensors the model's weights in state_dict order
- * @param floats the element type that was asked for
+ * @param form what is asked of element types
  * @throws DiagnosticError Z432 when the format cannot express the model
  */
-export type LayoutMaker = (
-  model: Model,
-  tensors: readonly LazyTensor[],
-  floats: FloatChoice,
-) => Promise<Layout>;
+export type LayoutMaker = (model: Model, tensors: readonly LazyTensor[], form: StoredForm) => Promise<Layout>;
 
 /** All weights in one file. */
 export function oneFile(name: string, write: (path: string) => Promise<void>): Layout['write'] {

@@ -11,31 +11,37 @@ import { vocabularyOf } from '../../../compiler/model/index.ts';
 import type { Model } from '../../../compiler/model/types.ts';
 import { hasTokenizer } from '../../../runtime/data/texts/tokenizer.ts';
 import type { LazyTensor } from '../../weights/formats/tensor-file.ts';
-import type { FloatChoice } from '../../weights/weights.ts';
 import { type Family, outputNames, useText } from '../onnx/card.ts';
 import { writeOnnx } from '../onnx/onnx-file.ts';
-import type { OnnxModel } from '../onnx/onnx-graph.ts';
+import type { OnnxModel, Storage } from '../onnx/onnx-graph.ts';
 import { pairModel, pictureModel, type Towers, textModel, tracedTowers } from '../onnx/towers.ts';
 import { protobufLimit, weightBytes } from '../onnx/write-onnx.ts';
 import { preprocessorConfig } from './hf.ts';
-import { hubTags, jsonText, type Layout } from './layout.ts';
+import { hubTags, jsonText, type Layout, type StoredForm } from './layout.ts';
 import { tokenizerFiles } from './tokenizer-files.ts';
 
-function modelsOf(model: Model, { pair, pictures, texts }: Towers, family: Family, half: boolean) {
+function modelsOf(model: Model, { pair, pictures, texts }: Towers, family: Family, storage: Storage) {
   const names = outputNames[family];
   const models = new Map<string, OnnxModel>();
-  if (pair !== undefined) models.set('model', pairModel(model, pair, half));
-  if (texts !== undefined) models.set('text_model', textModel(texts, names.texts, half));
-  if (pictures !== undefined) models.set('vision_model', pictureModel(pictures, names.pictures, half));
+  if (pair !== undefined) models.set('model', pairModel(model, pair, storage));
+  if (texts !== undefined) models.set('text_model', textModel(texts, names.texts, storage));
+  if (pictures !== undefined) models.set('vision_model', pictureModel(pictures, names.pictures, storage));
   return models;
 }
 
+/** What transformers.js calls a storage, and how the files of one end. */
+const dialects = {
+  f32: { dtype: 'fp32', suffix: '' },
+  f16: { dtype: 'fp16', suffix: '_fp16' },
+  q8: { dtype: 'q8', suffix: '_quantized' },
+} as const satisfies Record<Storage, { readonly dtype: string; readonly suffix: string }>;
+
 /** What transformers.js is told; without a type of elements it would look for quantised files in browsers. */
-function configOf(family: Family, half: boolean, large: readonly string[]): Record<string, unknown> {
+function configOf(family: Family, storage: Storage, large: readonly string[]): Record<string, unknown> {
   return {
     model_type: family,
     'transformers.js_config': {
-      dtype: half ? 'fp16' : 'fp32',
+      dtype: dialects[storage].dtype,
       ...(large.length === 0
         ? {}
         : { use_external_data_format: Object.fromEntries(large.map((name) => [name, 1])) }),
@@ -46,14 +52,14 @@ function configOf(family: Family, half: boolean, large: readonly string[]): Reco
 export async function onnxLayout(
   model: Model,
   tensors: readonly LazyTensor[],
-  floats: FloatChoice,
+  form: StoredForm,
   limit = protobufLimit,
 ): Promise<Layout> {
   const towers = tracedTowers(model);
-  const half = floats === 'F16';
+  const storage: Storage = form === 'Q8' ? 'q8' : form === 'F16' ? 'f16' : 'f32';
   const family: Family = model.weights.some((w) => w.name === 'logit_bias') ? 'siglip' : 'clip';
-  const models = modelsOf(model, towers, family, half);
-  const file = (name: string) => `onnx/${name}${half ? '_fp16' : ''}.onnx`;
+  const models = modelsOf(model, towers, family, storage);
+  const file = (name: string) => `onnx/${name}${dialects[storage].suffix}.onnx`;
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const large = [...models].flatMap(([name, m]) => (weightBytes(m, byName) > limit ? [name] : []));
   const { texts, pictures } = towers;
@@ -61,7 +67,7 @@ export async function onnxLayout(
   const context = texts?.input.sizes[0];
   return {
     texts: new Map([
-      ['config.json', jsonText(configOf(family, half, large))],
+      ['config.json', jsonText(configOf(family, storage, large))],
       ...(pictures === undefined
         ? []
         : [
@@ -80,7 +86,7 @@ export async function onnxLayout(
       return written.map((name) => `onnx/${name}`);
     },
     card: {
-      use: useText(towers, family, vocab, file),
+      use: useText(model, towers, { family, storage, file }),
       frontMatter: ['library_name: transformers.js', ...hubTags],
     },
   };

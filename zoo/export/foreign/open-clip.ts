@@ -89,16 +89,31 @@ function useText(vocab: number): string {
       : bringsTokenizer(vocab)
         ? `\nThe tokenizer has fewer merges than CLIP’s own, so its files lie here. In a hub, \`hf_tokenizer_name\` in \`open_clip_config.json\` must be the name of the repository.\n\n${tokenizerLimits}`
         : `\nNo tokenizer goes along: none fits a vocabulary of ${vocab}.\n`;
+  const texts = vocab === clipVocab || bringsTokenizer(vocab);
   return `\`\`\`python
-import open_clip
+${texts ? classifying : loading}
+\`\`\`
+
+\`local-dir:\` takes open_clip_torch 3 or newer.${texts ? ' Probabilities are those of `zooc classify` to 1e-6.' : ''}
+${tokenizing}`;
+}
+
+const loading = `import open_clip
+
+model, preprocess = open_clip.create_model_from_pretrained("local-dir:.")`;
+
+const classifying = `import open_clip
+import torch
+from PIL import Image
 
 model, preprocess = open_clip.create_model_from_pretrained("local-dir:.")
 tokenizer = open_clip.get_tokenizer("local-dir:.")
-\`\`\`
-
-\`local-dir:\` takes open_clip_torch 3 or newer.
-${tokenizing}`;
-}
+labels = ["a cat", "a dog"]
+with torch.no_grad():
+    image = model.eval().encode_image(preprocess(Image.open("picture.jpg")).unsqueeze(0), normalize=True)
+    text = model.encode_text(tokenizer(labels), normalize=True)
+    logits = model.logit_scale.exp() * image @ text.T
+print(dict(zip(labels, logits.softmax(dim=-1)[0].tolist())))`;
 
 export async function openClipLayout(model: Model, tensors: readonly LazyTensor[]): Promise<Layout> {
   const architecture = clipArchitecture(model, limits);

@@ -7,7 +7,7 @@
  */
 import { clipNormalization, sameNormalization } from '../../../compiler/model/index.ts';
 import type { Model } from '../../../compiler/model/types.ts';
-import { clipVocab } from '../../../runtime/data/texts/tokenizer.ts';
+import { clipVocab, hasTokenizer } from '../../../runtime/data/texts/tokenizer.ts';
 import type { LazyTensor } from '../../weights/formats/tensor-file.ts';
 import { writeTorchArchive } from '../../weights/formats/torch/torch-archive.ts';
 import { type ClipArchitecture, clipArchitecture, type FormatLimits, mlpRatio } from './architecture.ts';
@@ -70,23 +70,45 @@ function withIntegers(
   ];
 }
 
+/** What makes tokens: of the package itself, or of another export beside this one; undefined where nothing does. */
+function tokensText({ vocab, context }: ClipArchitecture['text']): string | undefined {
+  if (vocab === clipVocab)
+    return `clip.tokenize(labels${context === 77 ? '' : `, context_length=${context}`}, truncate=True)`;
+  if (!hasTokenizer(vocab)) return undefined;
+  return 'AutoTokenizer.from_pretrained("HF")(labels, padding="max_length", truncation=True, return_tensors="pt").input_ids';
+}
+
 function useText({ text }: ClipArchitecture): string {
-  const tokenizing =
-    text.vocab === clipVocab
-      ? `\`clip.tokenize(texts${text.context === 77 ? '' : `, context_length=${text.context}`})\` makes its tokens.`
-      : `\`clip.tokenize\` has ${clipVocab} ids and does not fit this vocabulary of ${text.vocab}: take the tokenizer that \`zooc export --format hf\` writes.`;
+  const tokens = tokensText(text);
+  const own = text.vocab === clipVocab;
+  const imports = [
+    ...(own ? ['import clip'] : []),
+    ...['import torch', 'from clip.clip import _transform', 'from clip.model import build_model'],
+    ...(tokens === undefined ? [] : ['from PIL import Image']),
+    ...(tokens === undefined || own ? [] : ['from transformers import AutoTokenizer']),
+  ];
+  const classify =
+    tokens === undefined
+      ? ''
+      : `
+labels = ["a cat", "a dog"]
+tokens = ${tokens}
+with torch.no_grad():
+    logits, _ = model(preprocess(Image.open("picture.jpg")).unsqueeze(0), tokens)
+print(dict(zip(labels, logits.softmax(dim=-1)[0].tolist())))`;
+  const fitting = own
+    ? ''
+    : `\`clip.tokenize\` has ${clipVocab} ids and does not fit this vocabulary of ${text.vocab}${tokens === undefined ? '' : ': `HF` is what `zooc export --format hf` writes'}. `;
   return `\`\`\`python
-import torch
-from clip.clip import _transform
-from clip.model import build_model
+${imports.join('\n')}
 
 state = torch.load("model.pt", map_location="cpu")
 model = build_model(state).float()
 model.load_state_dict(state)  # again: build_model rounds to f16
-preprocess = _transform(model.visual.input_resolution)
+preprocess = _transform(model.visual.input_resolution)${classify}
 \`\`\`
 
-${tokenizing} \`clip.load("model.pt")\` does the same, rounded to f16, where it can: present versions try TorchScript first and then read on from the end of
+${tokens === undefined ? '' : 'Probabilities are those of `zooc classify` to 1e-6. '}${fitting}\`clip.load("model.pt")\` does the same, rounded to f16, where it can: present versions try TorchScript first and then read on from the end of
 the file ([issue 396](https://github.com/openai/CLIP/issues/396)), so that they load no state_dict at all.`;
 }
 

@@ -36,8 +36,8 @@ const repairs = [
 
 /** What those files leave to others. */
 export const tokenizerLimits = `The tokenizer's files replace curly quotes and ligatures as OpenAI's tokenizer does. They do not undo wrongly decoded
-text ("cafÃ©") or HTML references ("&amp;"): clean such texts before, with ftfy 6.3.1. transformers.js cuts a long text without
-putting the end mark back: the last id must then be set to it.
+text ("cafÃ©") or HTML references ("&amp;"): clean such texts before, with ftfy 6.3.1. \`CLIPTokenizer\` of transformers 5 builds its own, which replaces
+nothing; \`AutoTokenizer\` and \`CLIPProcessor\` read the file. transformers.js cuts a long text without putting the end mark back: the last id must then be set to it.
 `;
 
 function fastTokenizer(
@@ -121,8 +121,10 @@ export async function tokenizerFiles(
         clean_up_tokenization_spaces: false,
         do_lower_case: true,
         errors: 'replace',
+        model_input_names: ['input_ids', 'attention_mask'],
         model_max_length: context,
-        tokenizer_class: 'CLIPTokenizer',
+        // By its own name transformers 5 builds CLIP's anew, without the replacements of tokenizer.json.
+        tokenizer_class: 'PreTrainedTokenizerFast',
       }),
     ],
     ['special_tokens_map.json', jsonText(special)],

@@ -135,7 +135,7 @@ function flipped({ onnx, node, inputs }: Place<'flip'>): Value {
 }
 
 /** With the last two axes exchanged. */
-function transposed(onnx: OnnxGraph, value: Value, rank: number): Value {
+export function transposed(onnx: OnnxGraph, value: Value, rank: number): Value {
   const perm = Array.from({ length: rank }, (_, axis) => axis);
   return onnx.once(`transposed ${value}`, () =>
     onnx.add('Transpose', [value], { perm: [...perm.slice(0, -2), rank - 1, rank - 2] }),
@@ -167,15 +167,16 @@ function attended({ onnx, node, inputs, types }: Place<'attention'>): Value {
   return onnx.add('MatMul', [onnx.add('Softmax', [seen], { axis: -1 }), v]);
 }
 
-function convolved({ onnx, node, inputs, types }: Place<'conv2d'>): Value {
+/** What nodes that convolve are told. */
+export function convolution({ node, types }: Place<'conv2d'>): Attributes {
   const { stride, padding, groups, dilation } = node.attrs;
-  return onnx.add('Conv', inputs, {
+  return {
     kernel_shape: types[1]!.shape.slice(2).map(Number),
     strides: [stride, stride],
     pads: [padding, padding, padding, padding],
     dilations: [dilation, dilation],
     group: groups,
-  });
+  };
 }
 
 function pooled({ onnx, node, inputs }: Place<'max_pool'>): Value {
@@ -316,7 +317,7 @@ export const lowerings: { readonly [K in OpName]: Lowering<K> | string } = {
   l2_normalize_grad: training,
 
   matmul: product,
-  conv2d: convolved,
+  conv2d: (place) => place.onnx.add('Conv', place.inputs, convolution(place)),
   conv2d_grad_input: training,
   conv2d_grad_weight: training,
   avg_pool: ({ onnx, node: { attrs }, inputs }) =>

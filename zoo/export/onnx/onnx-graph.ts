@@ -18,6 +18,7 @@ import {
   ValueInfoProtoSchema,
 } from 'onnx-buf';
 import type { DType } from '../../../compiler/graph/types.ts';
+import type { QuantizedWeight } from './quantize.ts';
 
 /** A value of the graph, by its name. */
 export type Value = string;
@@ -70,23 +71,31 @@ export function smallTensor(
   });
 }
 
-/** A weight that the graph reads. */
+/** How matrices are stored: as they are, as halves, or as bytes with scales. */
+export type Storage = 'f32' | 'f16' | 'q8';
+
+/** What the graph reads of a weight. */
 export interface ReadWeight {
+  /** Of the weight. */
   readonly name: string;
-  readonly half: boolean;
+  readonly form: 'f32' | 'f16' | { readonly part: 'bytes' | 'scales'; readonly of: QuantizedWeight };
 }
 
 export class OnnxGraph {
   readonly nodes: NodeProto[] = [];
   readonly constants: TensorProto[] = [];
+  /** By the names that the graph has for them. */
   readonly weights = new Map<string, ReadWeight>();
-  /** Whether weights that are matrices are stored as f16. */
-  readonly #half: boolean;
+  readonly #storage: Storage;
   readonly #known = new Map<string, Value>();
   #path = '';
 
-  constructor(half: boolean) {
-    this.#half = half;
+  constructor(storage: Storage) {
+    this.#storage = storage;
+  }
+
+  get quantizes(): boolean {
+    return this.#storage === 'q8';
   }
 
   /** Nodes that are added from now on come from this block. */
@@ -106,6 +115,14 @@ export class OnnxGraph {
     const output = `/v${this.nodes.length}`;
     this.#push(opType, inputs, attributes, [`${output}_unused`, output]);
     return output;
+  }
+
+  /** Adds a node with several results, whose names count on from the first one's. */
+  addAll(opType: string, inputs: readonly Value[], results: number): Value[] {
+    const output = `/v${this.nodes.length}`;
+    const names = Array.from({ length: results }, (_, i) => (i === 0 ? output : `${output}_${i}`));
+    this.#push(opType, inputs, {}, names);
+    return names;
   }
 
   #push(opType: string, input: readonly Value[], attributes: Attributes, output: readonly Value[]): void {
@@ -156,6 +173,13 @@ export class OnnxGraph {
     );
   }
 
+  /** A scalar without a sign. */
+  byte(value: number): Value {
+    return this.#constant(`u8 ${value}`, (name) =>
+      smallTensor(TensorProto_DataType.UINT8, [], Uint8Array.of(value), name),
+    );
+  }
+
   /** The bools [rows, columns] that are true where a query must not look: behind its own place. */
   future(rows: number, columns: number): Value {
     return this.#constant(`future ${rows} ${columns}`, (name) => {
@@ -171,10 +195,20 @@ export class OnnxGraph {
   weight(name: string, rank: number): Value {
     return this.once(`weight ${name}`, () => {
       // Vectors are next to nothing beside matrices, and keep their precision.
-      const half = this.#half && rank > 1;
-      this.weights.set(name, { name, half });
+      const half = this.#storage === 'f16' && rank > 1;
+      this.weights.set(name, { name, form: half ? 'f16' : 'f32' });
       return half ? this.cast(name, TensorProto_DataType.FLOAT) : name;
     });
+  }
+
+  /** A weight as bytes in its shape, and the scales of its channels. */
+  quantized(of: QuantizedWeight): { readonly values: Value; readonly scales: Value } {
+    const { name, axis } = of;
+    const end = axis === 0 ? '' : `_${axis}`;
+    const [values, scales] = [`${name}_quantized${end}`, `${name}_scale${end}`];
+    this.weights.set(values, { name, form: { part: 'bytes', of } });
+    this.weights.set(scales, { name, form: { part: 'scales', of } });
+    return { values, scales };
   }
 
   cast(value: Value, to: TensorProto_DataType): Value {

@@ -12,7 +12,7 @@ import { DiagnosticError } from '../../../grammar/diagnostics.ts';
 import { entriesText, type TowerInfo, towerOf } from '../../run/towers/of-model.ts';
 import { lowerGraph } from './lower-graph.ts';
 import { lowerings, unitRows } from './lowerings.ts';
-import { OnnxGraph, type OnnxModel, type Value, valueInfo } from './onnx-graph.ts';
+import { OnnxGraph, type OnnxModel, type Storage, type Value, valueInfo } from './onnx-graph.ts';
 
 /** A tower with its graph, open in the batch. */
 interface Tower extends TowerInfo {
@@ -126,15 +126,15 @@ function give(onnx: OnnxGraph, value: Value, names: readonly string[]): void {
 }
 
 /** @param names of the output: what the hosts' classes for such a tower read */
-export function pictureModel(tower: Tower, names: readonly string[], half: boolean): OnnxModel {
-  const graph = new OnnxGraph(half);
+export function pictureModel(tower: Tower, names: readonly string[], storage: Storage): OnnxModel {
+  const graph = new OnnxGraph(storage);
   give(graph, lowerTower(graph, tower, pixels), names);
   const outputs = names.map((name) => resultOf(tower, name, 'image_batch_size'));
   return { graph, inputs: [pictureInput(tower)], outputs };
 }
 
-export function textModel(tower: Tower, names: readonly string[], half: boolean): OnnxModel {
-  const graph = new OnnxGraph(half);
+export function textModel(tower: Tower, names: readonly string[], storage: Storage): OnnxModel {
+  const graph = new OnnxGraph(storage);
   give(graph, lowerTower(graph, tower, rowsOfIds(graph, tower)), names);
   const outputs = names.map((name) => resultOf(tower, name, 'text_batch_size'));
   return { graph, inputs: [idsInput], outputs };
@@ -144,9 +144,9 @@ export function textModel(tower: Tower, names: readonly string[], half: boolean)
 export function pairModel(
   model: Model,
   { pictures, texts }: NonNullable<Towers['pair']>,
-  half: boolean,
+  storage: Storage,
 ): OnnxModel {
-  const graph = new OnnxGraph(half);
+  const graph = new OnnxGraph(storage);
   const imageEmbeds = unitRows(graph, lowerTower(graph, pictures, pixels), 'image_embeds');
   const textEmbeds = unitRows(graph, lowerTower(graph, texts, rowsOfIds(graph, texts)), 'text_embeds');
   const has = (name: string) => model.weights.some((w) => w.name === name);

@@ -18,7 +18,8 @@ import { elementBytes, elementCount, encodeTensor } from '../../../runtime/data/
 import { joinedBytes } from '../../../runtime/joined.ts';
 import type { LazyTensor } from '../../weights/formats/tensor-file.ts';
 import { opset } from './lowerings.ts';
-import type { OnnxModel } from './onnx-graph.ts';
+import type { OnnxModel, ReadWeight } from './onnx-graph.ts';
+import { quantized, scalesOf } from './quantize.ts';
 
 /** What onnxruntime reads from version 1.14 on. */
 const irVersion = 8n;
@@ -53,8 +54,14 @@ function bytesOf({ dtype, shape }: LazyTensor): number {
   return elementBytes[dtype] * elementCount(shape);
 }
 
+const dataTypes = {
+  F16: TensorProto_DataType.FLOAT16,
+  F32: TensorProto_DataType.FLOAT,
+  U8: TensorProto_DataType.UINT8,
+} as const;
+
 function messageOf({ name, dtype, shape }: LazyTensor) {
-  const dataType = dtype === 'F16' ? TensorProto_DataType.FLOAT16 : TensorProto_DataType.FLOAT;
+  const dataType = dataTypes[dtype as keyof typeof dataTypes];
   return { name, dataType, dims: shape.map(BigInt) };
 }
 
@@ -119,12 +126,19 @@ async function valuesOf({ name, dtype, shape, data }: LazyTensor): Promise<Uint8
   return encodeTensor(name, { dtype, shape, data: await data() });
 }
 
+/** What a graph reads of a weight, under the graph's name for it. */
+function readOf(name: string, { form }: ReadWeight, tensor: LazyTensor): LazyTensor {
+  if (typeof form === 'string') return { ...tensor, dtype: form === 'f16' ? 'F16' : 'F32' };
+  const { part, of } = form;
+  const values = async () => (await tensor.data()) as Float32Array;
+  return part === 'bytes'
+    ? { name, dtype: 'U8', shape: of.shape, data: async () => quantized(of, await values()) }
+    : { name, dtype: 'F32', shape: [of.shape[of.axis]!], data: async () => scalesOf(of, await values()) };
+}
+
 /** The weights that a model reads, in the type it has them in. */
 function readBy({ graph }: OnnxModel, tensors: ReadonlyMap<string, LazyTensor>): LazyTensor[] {
-  return [...graph.weights.values()].map(({ name, half }) => ({
-    ...tensors.get(name)!,
-    dtype: half ? 'F16' : 'F32',
-  }));
+  return [...graph.weights].map(([name, read]) => readOf(name, read, tensors.get(read.name)!));
 }
 
 export function weightBytes(model: OnnxModel, tensors: ReadonlyMap<string, LazyTensor>): number {
