@@ -7,7 +7,8 @@ import { browser } from '../../support/reports/browser.ts';
 import { openPart } from '../../support/web-page.ts';
 import { tinyZoo } from '../harness.ts';
 
-const steps = 6;
+/** Enough that none of them is the last when a page on a busy machine is told to pause. */
+const steps = 10;
 
 describe.skipIf(browser === undefined)('the playground, Train', () => {
   let opened: OpenedPage;
@@ -61,20 +62,21 @@ describe.skipIf(browser === undefined)('the playground, Train', () => {
     const [head, ...lines] = curves.trimEnd().split('\n');
     expect(head).toBe('step,loss,lr,accuracy');
     const rows = lines.map((line) => line.split(','));
-    expect(rows.map(([step]) => Number(step))).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(rows.map(([step]) => Number(step))).toEqual(rows.map((_, i) => i + 1));
+    expect(rows).toHaveLength(steps);
     // Of eight pairs that nothing is known of, about ln 8; the warm-up of the recipe is 20 steps long.
     for (const [, loss] of rows) expect(Math.abs(Number(loss) - Math.log(8))).toBeLessThan(1);
     expect(rows.map(([, , lr]) => Number(lr))).toEqual(
       rows.map((_, i) => expect.closeTo((3e-3 * (i + 1)) / 20)),
     );
-    expect(rows.map(([, , , accuracy]) => accuracy !== '')).toEqual([false, true, false, true, false, true]);
+    expect(rows.map(([, , , accuracy]) => accuracy !== '')).toEqual(rows.map((_, i) => i % 2 === 1));
     expect(await opened.page.locator('.seen > li').count()).toBe(6);
     expect(opened.console).toEqual([]);
   });
 
   it('gives the same numbers for the same seed, also behind the loss of the device', async () => {
     await start();
-    await expect.poll(stepText).toMatch(/^[3-5]/);
+    await expect.poll(stepText).toMatch(/^[2-5]/);
     await button('Pause').click();
     await expect.poll(state).toContain('Paused');
     const session = await opened.page.context().browser()!.newBrowserCDPSession();
@@ -82,7 +84,7 @@ describe.skipIf(browser === undefined)('the playground, Train', () => {
     void session.send('Browser.crashGpuProcess').catch(() => {});
     await expect.poll(state).toBe('The device was lost.');
     expect(await notices()).toContain('Z606');
-    expect(await opened.page.locator('.train').textContent()).toMatch(/Going on begins behind step [24],/);
+    expect(await opened.page.locator('.train').textContent()).toMatch(/Going on begins behind step [2468],/);
     await button('Go on').click();
     await expect.poll(state).toBe('Done.');
     expect(String(await download('Curves (.csv)'))).toBe(curves);
@@ -143,7 +145,7 @@ train "b" of "tiny" {
 }
 `);
     await opened.page.getByLabel('Recipe').selectOption('b');
-    expect(await opened.page.getByLabel('Learning rate').inputValue()).toBe('0.01');
+    expect(await opened.page.getByLabel('Learning rate', { exact: true }).inputValue()).toBe('0.01');
     await start();
     await expect.poll(notices).toContain('Z414');
     expect(await state()).toBe('The run ended.');
