@@ -1,30 +1,26 @@
 /**
- * Builds what the package holds, into an empty `dist`: the compiled sources with what lies beside them, and the library for
- * browsers. Sources lose their comments and spare white space, declarations stay where the library's types lead to them: the
- * package is to be small enough to be installed without a thought.
+ * Builds what the package holds, into an empty `dist`: its programs and libraries for Node and browsers, the files that they
+ * read, and declarations as far as the library's types lead: the package is to be small enough to be installed without a thought.
  */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { transformSync } from 'esbuild';
-import { bundleBrowser } from './bundle.ts';
+import { bundleBrowser, bundleNode } from './bundle.ts';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 rmSync('dist', { recursive: true, force: true });
-execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
-  stdio: 'inherit',
-});
+execFileSync(
+  process.execPath,
+  ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--emitDeclarationOnly'],
+  {
+    stdio: 'inherit',
+  },
+);
 
 const files = readdirSync('dist', { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile())
   .map((entry) => resolve(entry.parentPath, entry.name));
-
-// Names of exports and methods stay, so that a stack says where something happened.
-for (const file of files.filter((name) => name.endsWith('.js'))) {
-  const settings = { target: 'es2023', minify: true } as const;
-  writeFileSync(file, transformSync(readFileSync(file, 'utf8'), settings).code);
-}
 
 /** Adds a declaration and those that it imports. */
 function reach(file: string, seen: Set<string>): void {
@@ -39,9 +35,7 @@ function reach(file: string, seen: Set<string>): void {
 const declared = new Set<string>();
 for (const entry of ['node', 'plan-node']) reach(resolve('dist', 'zoo', 'api', `${entry}.d.ts`), declared);
 for (const file of files) if (file.endsWith('.d.ts') && !declared.has(file)) rmSync(file);
-// The browser's entries are those of the bundle.
-for (const name of ['browser', 'browser.js', 'plan-browser.js'])
-  rmSync(join('dist', 'zoo', 'api', name), { recursive: true });
+await bundleNode('dist');
 await bundleBrowser(join('dist', 'browser'));
 
 cpSync('zoo/lib', 'dist/zoo/lib', { recursive: true });

@@ -1,6 +1,7 @@
 /**
  * The library for browsers: two entries in one bundle with a common part, everything that they need inside, so that a page can
- * load them without a bundler of its own. Node's modules do not resolve here, so one that is reached ends the build.
+ * load them without a bundler of its own. Node's modules do not resolve there, so one that is reached ends the build. And what
+ * the package has for Node, whose own packages stay outside.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -47,5 +48,34 @@ export function bundleBrowser(
     metafile: true,
     logLevel: 'silent',
     plugins: [lib],
+  });
+}
+
+/** What Node starts or imports; all else is in parts that these share, or that a verb loads when it is called. */
+const nodeEntries = [
+  'zoo/cli/main.ts',
+  'zoo/api/node.ts',
+  'zoo/api/plan-node.ts',
+  'runtime/data/pictures/decode-worker.ts',
+  'runtime/data/pictures/formats/svg-renderer.ts',
+];
+
+/** Programs and library for Node. Functions keep their names, so that a stack says where something happened. */
+export async function bundleNode(outdir: string): Promise<void> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: nodeEntries,
+    outdir,
+    outbase: '.',
+    chunkNames: 'parts/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    packages: 'external',
+    format: 'esm',
+    platform: 'node',
+    target: 'es2023',
+    minify: true,
+    keepNames: true,
+    logLevel: 'warning',
   });
 }

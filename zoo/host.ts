@@ -4,14 +4,13 @@
  */
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { ModuleHost } from '../compiler/model/types.ts';
 import { fail } from '../grammar/diagnostics.ts';
 import type { SourceFile } from '../grammar/source.ts';
 import { readTextSync, statOf } from '../runtime/data/files/read-fully.ts';
+import { ownFile } from '../runtime/node/own-files.ts';
 
-const zooFolder = dirname(fileURLToPath(import.meta.url));
 const packageSchema = z.object({ zoo: z.string().optional() });
 
 function readText(path: string): string | undefined {
@@ -58,7 +57,7 @@ function zooEntry(manifest: string, text: string): string | undefined {
 
 function bundledPaths(): Map<string, string> {
   const paths = new Map<string, string>();
-  const folder = join(zooFolder, 'lib');
+  const folder = ownFile('zoo/lib');
   for (const file of readdirSync(folder).sort()) {
     if (file.endsWith('.zoo')) paths.set(basename(file, '.zoo'), join(folder, file));
   }

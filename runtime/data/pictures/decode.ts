@@ -5,9 +5,11 @@
  * keep the process alive only while they have work.
  */
 import { availableParallelism } from 'node:os';
+import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { DiagnosticError } from '../../../grammar/diagnostics.ts';
 import { type Drop, kindOf } from '../../drops.ts';
+import { fromSource, ownProgram } from '../../node/own-files.ts';
 import { reasonOf } from '../files/atomic.ts';
 import { type DataFile, nameOf } from '../files/data-file.ts';
 import { isTransient } from '../files/transient.ts';
@@ -51,10 +53,10 @@ import(workerData.loader).then((tsx) => {
 
 /** The worker's program: this folder's source, or its compiled form. */
 function startWorker(settings: FitSettings): Worker {
-  if (!import.meta.url.endsWith('.ts'))
-    return new Worker(new URL('./decode-worker.js', import.meta.url), { workerData: settings });
+  const path = ownProgram('runtime/data/pictures/decode-worker');
+  if (!fromSource) return new Worker(path, { workerData: settings });
   const loader = import.meta.resolve('tsx/esm/api');
-  const program = new URL('./decode-worker.ts', import.meta.url).href;
+  const program = pathToFileURL(path).href;
   return new Worker(sourceLoader, { eval: true, execArgv: [], workerData: { ...settings, loader, program } });
 }
 

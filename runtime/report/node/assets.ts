@@ -2,13 +2,14 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { ownFile } from '../../node/own-files.ts';
 import type { PageAssets } from '../page.ts';
 
 let assets: Promise<PageAssets> | undefined;
 
 async function load(): Promise<PageAssets> {
   const { resolve } = createRequire(import.meta.url);
-  const own = (name: string) => readFile(new URL(`../browser/${name}`, import.meta.url), 'utf8');
+  const own = (name: string) => readFile(ownFile(`runtime/report/browser/${name}`), 'utf8');
   const ofPlot = (name: string) => readFile(resolve(`uplot/${name}`), 'utf8');
   // Copies of uPlot carry its licence along.
   const licensed = async (name: string) => `/*\n${await ofPlot('LICENSE')}*/\n${await ofPlot(name)}`;

@@ -1,12 +1,11 @@
 /** The player of plans, `zooc/plan` for browsers, as files that a page loads from beside itself. */
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { fromSource, ownFile, packageFolder } from '../../../runtime/node/own-files.ts';
 
-/** Of the package; not there in a checkout, where this file lies elsewhere. */
-const packaged = new URL('../../../browser/', import.meta.url);
-/** What makes them, there: no part of the package. */
-const bundler = new URL('../../../scripts/bundle.ts', import.meta.url);
+/** What the build made of the package's entries for browsers. */
+const packaged = ownFile('browser');
 
 const entry = 'plan.js';
 
@@ -19,14 +18,16 @@ interface Bundler {
 
 /** The entry, and the part that it has in common with the rest of the library. */
 async function packagedFiles(): Promise<Map<string, Uint8Array>> {
-  const main = await readFile(new URL(entry, packaged));
+  const main = await readFile(join(packaged, entry));
   const files = new Map<string, Uint8Array>([[entry, main]]);
   for (const [, name] of main.toString().matchAll(/\bfrom\s*"\.\/([^"/]+)"/g))
-    files.set(name!, await readFile(new URL(name!, packaged)));
+    files.set(name!, await readFile(join(packaged, name!)));
   return files;
 }
 
 async function madeFiles(): Promise<Map<string, Uint8Array>> {
+  // No part of the package, which has what it makes.
+  const bundler = pathToFileURL(join(packageFolder, 'scripts', 'bundle.ts'));
   const { bundleBrowser }: Bundler = await import(bundler.href);
   const { outputFiles } = await bundleBrowser(undefined, ['plan']);
   return new Map(outputFiles.map(({ path, contents }) => [basename(path), contents]));
@@ -34,5 +35,5 @@ async function madeFiles(): Promise<Map<string, Uint8Array>> {
 
 /** By name; `plan.js` is what a page imports. */
 export function playerFiles(): Promise<Map<string, Uint8Array>> {
-  return existsSync(packaged) ? packagedFiles() : madeFiles();
+  return fromSource ? madeFiles() : packagedFiles();
 }

@@ -6,6 +6,7 @@ import { cp, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Model } from '../../../compiler/model/types.ts';
 import type { ProfileKind } from '../../../compiler/profiles.ts';
+import { ownFile } from '../../../runtime/node/own-files.ts';
 import { ZooModel } from '../../api/model.ts';
 import { nodePlatform } from '../../api/node/platform.ts';
 import type { PlanSet } from '../../api/plans.ts';
@@ -62,7 +63,7 @@ export async function exportPage(request: PageRequest): Promise<PageExport> {
   const player = await playerFiles();
   const names = [...player.keys(), ...pageFiles, 'plans.json', weightsName].sort();
   await makeFolder(out, async (folder) => {
-    for (const name of pageFiles) await cp(new URL(`browser/${name}`, import.meta.url), join(folder, name));
+    for (const name of pageFiles) await cp(ownFile(`zoo/export/page/browser/${name}`), join(folder, name));
     for (const [name, bytes] of player) await writeFile(join(folder, name), bytes);
     await writeFile(join(folder, 'plans.json'), JSON.stringify(plans));
     await writeSafetensors(join(folder, weightsName), weightsToWrite(played(model, plans), weights, floats));

@@ -6,8 +6,8 @@
  */
 
 import { type ChildProcess, fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { Unusable } from '../../../drops.ts';
+import { fromSource, ownProgram } from '../../../node/own-files.ts';
 import type { Opened } from '../decoded.ts';
 import { Room } from '../room.ts';
 
@@ -41,11 +41,9 @@ const one = new Room(1);
 let renderer: ChildProcess | undefined;
 
 function start(): ChildProcess {
-  const source = import.meta.url.endsWith('.ts');
-  const program = fileURLToPath(new URL(`./svg-renderer.${source ? 'ts' : 'js'}`, import.meta.url));
-  const child = fork(program, [], {
+  const child = fork(ownProgram('runtime/data/pictures/formats/svg-renderer'), [], {
     // Run from source, it has to learn TypeScript first.
-    execArgv: source ? ['--import', import.meta.resolve('tsx')] : [],
+    execArgv: fromSource ? ['--import', import.meta.resolve('tsx')] : [],
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });
