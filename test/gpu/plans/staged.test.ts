@@ -18,7 +18,10 @@ import { deviceForTests } from '../support/device.ts';
 
 const own = deviceForTests();
 /** Schedules for which the graph derives; the adapter may be a GPU, whose tiles read weights as they are. */
-const schedules = (profile: DeviceProfile): DeviceProfile => ({ ...profile, kind: 'cpu' });
+const schedules = ({ architecture: _, ...profile }: DeviceProfile): DeviceProfile => ({
+  ...profile,
+  kind: 'cpu',
+});
 
 const fresh = (seed: number) =>
   new Map(Object.entries(stagedShapes).map(([name, shape]) => [name, stagedValues(shape, seed)]));
