@@ -5,95 +5,10 @@
  */
 import { listAdapters, openGpu } from '../runtime/node/gpu.ts';
 import { type Ceiling, measureCeiling } from '../zoo/bench/measure.ts';
-import { type Contestant, type ContestantName, jobOf, type Runner } from './contestants/contestant.ts';
-import { counts, installGpu } from './gpu.ts';
-import { chainLength, rows } from './rows.ts';
+import { installGpu } from './gpu.ts';
+import { CurrentJob, type Request } from './job.ts';
 
-export interface Adapter {
-  readonly backend: string;
-  readonly name: string;
-  readonly kind: 'cpu' | 'gpu';
-}
-
-export type Request =
-  | { readonly kind: 'adapters' }
-  | { readonly kind: 'ceiling'; readonly runs: number }
-  | {
-      readonly kind: 'open';
-      readonly contestant: ContestantName;
-      readonly row: string;
-      readonly adapter: Adapter;
-    }
-  | { readonly kind: 'run' }
-  | { readonly kind: 'close' };
-
-export interface Opened {
-  /** Why the library cannot do the row; nothing was opened. */
-  readonly refused?: string;
-  readonly firstSeconds: number;
-  readonly result: Float32Array;
-}
-
-export interface Ran {
-  readonly seconds: number;
-  readonly dispatches: number;
-  readonly submits: number;
-  readonly result: Float32Array;
-}
-
-export interface Closed {
-  /** At most at one time, of buffers made through Dawn's bindings. */
-  readonly deviceBytes: number;
-  /** Resident memory before closing, and the most there was. */
-  readonly residentBytes: number;
-  readonly peakResidentBytes: number;
-}
-
-let runner: Runner | undefined;
-
-async function load(name: ContestantName): Promise<Contestant> {
-  const module = (await import(`./contestants/${name}.ts`)) as { contestant: Contestant };
-  return module.contestant;
-}
-
-async function open(request: Extract<Request, { kind: 'open' }>): Promise<Opened> {
-  const { adapter } = request;
-  process.env.ZOOC_ADAPTER = adapter.name;
-  installGpu(adapter);
-  const contestant = await load(request.contestant);
-  const row = rows.find((r) => r.name === request.row)!;
-  const job = jobOf(row, chainLength(adapter.kind));
-  const refused = contestant.refuses?.(job);
-  if (refused !== undefined) return { refused, firstSeconds: 0, result: new Float32Array() };
-  const start = await contestant.prepare(job);
-  const from = performance.now();
-  runner = await start();
-  const result = await runner.run();
-  return { firstSeconds: (performance.now() - from) / 1000, result };
-}
-
-async function run(): Promise<Ran> {
-  const before = { ...counts };
-  const from = performance.now();
-  const result = await runner!.run();
-  const seconds = (performance.now() - from) / 1000;
-  return {
-    seconds,
-    dispatches: counts.dispatches - before.dispatches,
-    submits: counts.submits - before.submits,
-    result,
-  };
-}
-
-async function close(): Promise<Closed> {
-  const residentBytes = process.memoryUsage().rss;
-  await runner?.close();
-  return {
-    deviceBytes: counts.peakBytes,
-    residentBytes,
-    peakResidentBytes: process.resourceUsage().maxRSS * 1024,
-  };
-}
+const job = new CurrentJob();
 
 async function ceiling(runs: number): Promise<Ceiling[]> {
   const { device } = await openGpu();
@@ -107,8 +22,15 @@ async function ceiling(runs: number): Promise<Ceiling[]> {
 async function answer(request: Request): Promise<unknown> {
   if (request.kind === 'adapters') return listAdapters();
   if (request.kind === 'ceiling') return ceiling(request.runs);
-  if (request.kind === 'open') return open(request);
-  return request.kind === 'run' ? run() : close();
+  if (request.kind === 'open') {
+    process.env.ZOOC_ADAPTER = request.adapter.name;
+    installGpu(request.adapter);
+    return job.open(request);
+  }
+  if (request.kind === 'run') return job.run();
+  const residentBytes = process.memoryUsage().rss;
+  const closed = await job.close();
+  return { ...closed, residentBytes, peakResidentBytes: process.resourceUsage().maxRSS * 1024 };
 }
 
 process.on('message', async (request: Request) => {

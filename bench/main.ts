@@ -11,9 +11,10 @@ import { parseArgs } from 'node:util';
 import type { ListedAdapter } from '../runtime/node/gpu.ts';
 import type { Ceiling } from '../zoo/bench/measure.ts';
 import { note, print, writeText } from '../zoo/cli/output.ts';
+import { Chromium } from './browser/chromium.ts';
 import { type ContestantName, contestantNames } from './contestants/contestant.ts';
-import { isWrong, type MeasureOptions, measureRow } from './measure.ts';
-import { Contender } from './process.ts';
+import { type Contender, isWrong, type MeasureOptions, measureRow } from './measure.ts';
+import { ProcessContender } from './process.ts';
 import { type MeasuredRow, printed, type Report, saveReport } from './report.ts';
 import { chainLength, gflopOf, type Row, rows } from './rows.ts';
 
@@ -24,6 +25,8 @@ interface Options {
   readonly contestants: readonly ContestantName[];
   readonly rounds: number;
   readonly limit: number;
+  /** In pages of Chromium instead of processes of Node. */
+  readonly browser: boolean;
   readonly json?: string;
 }
 
@@ -58,6 +61,7 @@ const parseConfig = {
     libraries: { type: 'string' },
     rounds: { type: 'string', default: '9' },
     limit: { type: 'string', default: '600' },
+    browser: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 } as const;
@@ -74,13 +78,14 @@ function readOptions(): Options {
     contestants: chosen('--libraries', values.libraries, contestantNames, (n) => n),
     rounds: positive('--rounds', values.rounds),
     limit: positive('--limit', values.limit),
+    browser: values.browser,
     ...(values.json === undefined ? {} : { json: values.json }),
   };
 }
 
-/** Asks a process of its own, which then ends. */
-async function askOnce<T>(limit: number, request: Parameters<Contender['ask']>[0]): Promise<T> {
-  const contender = new Contender(limit);
+/** Asks a process or page of its own, which then ends. */
+async function askOnce<T>(make: () => Contender, request: Parameters<Contender['ask']>[0]): Promise<T> {
+  const contender = make();
   try {
     return await contender.ask<T>(request);
   } finally {
@@ -93,7 +98,7 @@ function versions(): Record<string, string> {
   const lock = require('./package-lock.json') as { packages: Record<string, { version: string }> };
   const own = require('../package.json') as { version: string };
   const dawn = require('../node_modules/webgpu/package.json') as { version: string };
-  const peers = ['@jax-js/jax', 'onnxruntime-node', '@tensorflow/tfjs'].map((name) => [
+  const peers = ['@jax-js/jax', 'onnxruntime-node', 'onnxruntime-web', '@tensorflow/tfjs'].map((name) => [
     name,
     lock.packages[`node_modules/${name}`]!.version,
   ]);
@@ -110,26 +115,30 @@ function better(before: readonly Ceiling[], after: readonly Ceiling[]): Ceiling[
   return before.map((c, i) => (c.gflops >= after[i]!.gflops ? c : after[i]!));
 }
 
-async function measureAll(options: Options): Promise<Report> {
-  const { rounds, limit, contestants } = options;
-  const found = await askOnce<ListedAdapter[]>(limit, { kind: 'adapters' });
+async function measureAll(
+  options: Options,
+  contender: () => Contender,
+  more: Readonly<Record<string, string>>,
+): Promise<Report> {
+  const { rounds, contestants } = options;
+  const found = await askOnce<ListedAdapter[]>(contender, { kind: 'adapters' });
   const used = found.find((a) => a.used);
   if (used === undefined)
     throw new Refusal('no WebGPU adapter was found on this machine; npm run setup:driver installs one');
   const { name, backend, driver, type } = used.report;
   const kind = type === 'software' ? 'cpu' : 'gpu';
   note(`${name}: ${used.because}`);
-  const before = await askOnce<Ceiling[]>(limit, { kind: 'ceiling', runs: rounds });
-  const settings: MeasureOptions = { contestants, rounds, limit, adapter: { backend, name, kind }, note };
+  const before = await askOnce<Ceiling[]>(contender, { kind: 'ceiling', runs: rounds });
+  const settings: MeasureOptions = { contestants, rounds, contender, adapter: { backend, name, kind }, note };
   const measured: MeasuredRow[] = [];
   const chain = chainLength(kind);
   for (const row of options.rows)
     measured.push({ name: row.name, gflop: gflopOf(row, chain), cells: await measureRow(row, settings) });
-  const after = await askOnce<Ceiling[]>(limit, { kind: 'ceiling', runs: rounds });
+  const after = await askOnce<Ceiling[]>(contender, { kind: 'ceiling', runs: rounds });
   return {
     adapter: { name, backend, driver, type },
     date: new Date().toISOString().slice(0, 10),
-    versions: versions(),
+    versions: { ...versions(), ...more },
     machine: `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'})`,
     rounds,
     chain,
@@ -140,11 +149,17 @@ async function measureAll(options: Options): Promise<Report> {
 
 async function main(): Promise<void> {
   const options = readOptions();
-  const report = await measureAll(options);
+  const { limit } = options;
+  const chromium = options.browser ? await Chromium.start(limit) : undefined;
+  const contender = () => chromium?.contender() ?? new ProcessContender(limit);
+  const report = await measureAll(options, contender, chromium?.versions ?? {}).finally(() =>
+    chromium?.close(),
+  );
   print(printed(report));
   if (options.json !== undefined) await writeText(options.json, `${JSON.stringify(report, null, 2)}\n`);
   const whole = options.rows.length === rows.length && options.contestants.length === contestantNames.length;
-  if (whole) note(`written: ${(await saveReport(report, resultsFolder)).join(', ')}`);
+  if (whole && chromium === undefined)
+    note(`written: ${(await saveReport(report, resultsFolder)).join(', ')}`);
   const wrong = report.rows.flatMap((r) =>
     r.cells.filter(isWrong).map((c) => `${c.contestant} in ${r.name}`),
   );

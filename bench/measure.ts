@@ -1,12 +1,11 @@
 /**
- * One row: a fresh process per contestant, opened one after the other, then run in turns.
+ * One row: a fresh process, or page, per contestant, opened one after the other, then run in turns.
  *
  * A round runs every contestant once, starting with another one each time, so that a machine that gets slower
  * does so for all of them. Ratios are taken within a round.
  */
-import type { Adapter, Closed, Opened, Ran } from './child.ts';
 import type { ContestantName } from './contestants/contestant.ts';
-import { Contender } from './process.ts';
+import type { Adapter, Closed, Opened, Ran, Request } from './job.ts';
 import { type Row, tolerance } from './rows.ts';
 
 export interface Cell {
@@ -15,6 +14,8 @@ export interface Cell {
   readonly problem?: string;
   /** Seconds of each round. */
   readonly seconds: readonly number[];
+  /** Of the processor, in each round. */
+  readonly processorSeconds?: readonly number[];
   readonly firstSeconds: number;
   readonly dispatches: number;
   readonly submits: number;
@@ -25,11 +26,17 @@ export interface Cell {
   readonly difference?: number;
 }
 
+/** A contestant's process or page from outside. */
+export interface Contender {
+  /** @throws Error that says in words what went wrong */
+  ask<T>(request: Request): Promise<T>;
+  end(): void;
+}
+
 export interface MeasureOptions {
+  readonly contender: () => Contender;
   readonly contestants: readonly ContestantName[];
   readonly rounds: number;
-  /** Seconds that opening a row or one call may take. */
-  readonly limit: number;
   readonly adapter: Adapter;
   readonly note: (text: string) => void;
 }
@@ -58,7 +65,7 @@ async function attempt(entry: Entry, what: () => Promise<void>): Promise<void> {
 async function open(row: Row, name: ContestantName, options: MeasureOptions): Promise<Entry> {
   const entry: Entry = {
     name,
-    contender: new Contender(options.limit),
+    contender: options.contender(),
     rounds: [],
     results: [],
     firstSeconds: 0,
@@ -103,11 +110,13 @@ function worstDifference(entry: Entry, reference: Entry): number {
 
 function cellOf(entry: Entry, reference: Entry | undefined): Cell {
   const last = entry.rounds.at(-1);
+  const processor = entry.rounds.flatMap((r) => r.processorSeconds ?? []);
   const compared = reference !== undefined && reference !== entry && reference.problem === undefined;
   return {
     contestant: entry.name,
     ...(entry.problem === undefined ? {} : { problem: entry.problem }),
     seconds: entry.rounds.map((r) => r.seconds),
+    ...(processor.length === 0 ? {} : { processorSeconds: processor }),
     firstSeconds: entry.firstSeconds,
     dispatches: last?.dispatches ?? 0,
     submits: last?.submits ?? 0,

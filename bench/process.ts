@@ -7,7 +7,8 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Request } from './child.ts';
+import type { Request } from './job.ts';
+import type { Contender } from './measure.ts';
 
 const alive = new Set<ChildProcess>();
 
@@ -37,7 +38,7 @@ interface Answer {
   readonly error?: string;
 }
 
-export class Contender {
+export class ProcessContender implements Contender {
   readonly #child: ChildProcess;
   readonly #limit: number;
   /** The end of what the libraries print, for messages. */

@@ -61,6 +61,7 @@ const head = [
   'ms',
   'quartiles',
   '× zooc',
+  'processor ms',
   'GFLOP/s',
   'of ceiling',
   'dispatches / submits',
@@ -84,6 +85,7 @@ function cellsOf(row: MeasuredRow, cell: Cell, best: number): string[] {
       cell,
       row.cells.find((c) => c.contestant === 'zooc'),
     ),
+    cell.processorSeconds ? milliseconds(median(cell.processorSeconds)) : 'unseen',
     gflops.toFixed(1),
     (gflops / best).toFixed(2),
     counted(cell, `${cell.dispatches} / ${cell.submits}`),
@@ -122,9 +124,11 @@ function remarks(report: Report): string[] {
 }
 
 export function printed(report: Report): string {
-  return [table([head, ...bodyOf(report)], [2, 3, 4, 5, 6, 7, 8, 9, 10, 11]), '', ...remarks(report)].join(
-    '\n',
-  );
+  return [
+    table([head, ...bodyOf(report)], [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),
+    '',
+    ...remarks(report),
+  ].join('\n');
 }
 
 function document(report: Report): string {

@@ -46,6 +46,8 @@ export interface DeviceProfile {
   readonly kind: DeviceKind;
   /** As WebGPU names it: `apple`, `nvidia`, `mesa`; lower case. */
   readonly vendor?: string;
+  /** As WebGPU names it: `swiftshader`, `ampere`; lower case. */
+  readonly architecture?: string;
   readonly limits: DeviceLimits;
   readonly features: readonly string[];
   readonly subgroupSize?: { readonly min: number; readonly max: number };
@@ -97,15 +99,20 @@ export function fitsWorkgroup({ limits }: DeviceProfile, invocations: number, by
   );
 }
 
+/** Whether invocations of a subgroup can swap values with those beside them. */
+export function hasQuads({ features, subgroupSize }: DeviceProfile): boolean {
+  return features.includes('subgroups') && subgroupSize !== undefined && subgroupSize.min >= 4;
+}
+
 /**
- * What shipped schedules are made for. `software`: SIMD lanes of a CPU. `apple`: GPUs whose caches serve
+ * What shipped schedules are made for. `software`: SIMD lanes of a CPU. `swiftshader`: the same of Chromium's driver. `apple`: GPUs whose caches serve
  * tiles better than workgroup memory does. `staged`: GPUs that want tiles in workgroup memory. `matrix`: the
  * same with subgroup matrices (which Apple's GPUs may have as well).
  */
-export type DeviceClass = 'software' | 'apple' | 'staged' | 'matrix';
+export type DeviceClass = 'software' | 'swiftshader' | 'apple' | 'staged' | 'matrix';
 
-export function deviceClass({ kind, vendor, matrixConfigs = [] }: DeviceProfile): DeviceClass {
-  if (kind === 'cpu') return 'software';
+export function deviceClass({ kind, vendor, architecture, matrixConfigs = [] }: DeviceProfile): DeviceClass {
+  if (kind === 'cpu') return architecture === 'swiftshader' ? 'swiftshader' : 'software';
   if (vendor === 'apple') return 'apple';
   return matrixConfigs.length > 0 ? 'matrix' : 'staged';
 }
@@ -139,6 +146,23 @@ export const lavapipeProfile: DeviceProfile = {
   },
   features: ['shader-f16', 'subgroups', 'timestamp-query'],
   subgroupSize: { min: 8, max: 8 },
+};
+
+/** SwiftShader, the software Vulkan driver of Chromium: measured limits of Chromium 156. */
+export const swiftshaderProfile: DeviceProfile = {
+  name: 'SwiftShader',
+  kind: 'cpu',
+  vendor: 'google',
+  architecture: 'swiftshader',
+  limits: {
+    ...defaultLimits,
+    maxBufferSize: 2 ** 30,
+    maxStorageBufferBindingSize: 2 ** 30,
+    maxStorageBuffersPerShaderStage: 10,
+    maxComputeWorkgroupStorageSize: 32768,
+  },
+  features: ['subgroups', 'timestamp-query'],
+  subgroupSize: { min: 4, max: 4 },
 };
 
 /**

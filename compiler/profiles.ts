@@ -1,10 +1,11 @@
 /** Kinds of devices by name, for plans that are made without one. */
-import { type DeviceProfile, discreteProfile, lavapipeProfile } from './profile.ts';
+import { type DeviceProfile, discreteProfile, lavapipeProfile, swiftshaderProfile } from './profile.ts';
 import { amdProfile, appleMatrixProfile, intelProfile, nvidiaProfile } from './profiles-matrix.ts';
 
 /** Devices that plans can be made for anywhere. */
 export const profiles = {
   cpu: lavapipeProfile,
+  swiftshader: swiftshaderProfile,
   gpu: discreteProfile,
   nvidia: nvidiaProfile,
   amd: amdProfile,

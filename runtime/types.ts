@@ -42,8 +42,12 @@ export interface Device {
 
 export interface Session {
   readonly plan: Plan;
-  /** Overwrites one weight, buffer or other state of the plan (`stateSlots`), row-major in its own shape. */
+  /**
+   * Overwrites one weight, buffer or other state of the plan (`stateSlots`), row-major in its own shape. Those of a staged
+   * group are written one behind the other, and again where one of them or of what the group reads beside them changes.
+   */
   writeWeight(name: string, data: HostArray): void;
+  /** Weights of staged groups are refused: the device keeps what is derived from them. */
   readWeight(name: string): Promise<Float32Array>;
   writeInput(name: string, data: HostArray): void;
   /** Values of `hyperSlots`, before a training step. */

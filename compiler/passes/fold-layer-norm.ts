@@ -13,7 +13,7 @@ import { mergedOrigin } from '../graph/sources.ts';
 import { type Graph, type NodeOf, nodeAt, numericShape, sizeOf } from '../graph/types.ts';
 import { momentColumns } from '../ops/group-moments.ts';
 import { operandCount } from '../ops/matmul.ts';
-import { type DeviceProfile, matrixConfig } from '../profile.ts';
+import { type DeviceProfile, deviceClass, matrixConfig } from '../profile.ts';
 import { fromWeights } from './dependence.ts';
 import type { PassSettings } from './pass.ts';
 import { rewrite } from './rewrite.ts';
@@ -110,7 +110,9 @@ export function foldLayerNorm(
 ): Graph {
   // Products by subgroup matrices, whose elements no kernel sees, do not normalise.
   const byMatrices = matrixConfig(profile, 'f32') !== undefined;
-  if (!fixedWeights || precision !== 'f32' || byMatrices) return graph;
+  // There a kernel with a barrier takes twice as long, and a norm of its own some thousandths of the whole.
+  const barriersCost = deviceClass(profile) === 'swiftshader';
+  if (!fixedWeights || precision !== 'f32' || byMatrices || barriersCost) return graph;
   const { folded } = new Folding(graph, profile);
   /** Moments by the node they are of, in the new graph. */
   const moments = new Map<number, number>();

@@ -79,10 +79,15 @@ class Assembler {
       const at = this.#workspace.places.get(storage.id)!;
       return { buffer: this.#ids.get(`workspace.${at.part}`)!, offset: at.offset };
     }
-    const role = roleOf(storage);
+    const role = this.#roleOf(storage);
     // A fixed storage without a name is its whole (single-part) arena.
     if (name === undefined && place !== 'derived') return { buffer: this.#ids.get(`${role}.0`)!, offset: 0 };
     return this.locate(role, storageKey(storage));
+  }
+
+  #roleOf({ place, name }: Storage): BufferRole {
+    if (place === 'weights' && this.#arenas.get('staging')?.places.has(name!)) return 'staging';
+    return place === 'input' || place === 'output' ? 'io' : place;
   }
 
   #binding(arg: KernelArg): PlanBinding {
@@ -149,10 +154,6 @@ class Assembler {
 }
 
 export const mebibytes = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
-
-function roleOf(storage: Storage): BufferRole {
-  return storage.place === 'input' || storage.place === 'output' ? 'io' : storage.place;
-}
 
 /** Name of a storage within its arena; inputs and outputs share one and must not meet. */
 function storageKey(storage: Storage): string {

@@ -16,7 +16,7 @@ const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 
 /** The parts of a plan's memory that there are, largest first. */
 function largest(memory: MemoryTable): string {
-  const { weights, gradients, optimizer, workspace, features, io, derived } = memory;
+  const { weights, gradients, optimizer, workspace, features, io, derived, staging } = memory;
   const parts = Object.entries({
     weights,
     gradients,
@@ -25,6 +25,7 @@ function largest(memory: MemoryTable): string {
     features,
     'inputs and outputs': io,
     derived,
+    staging,
   });
   return parts
     .filter(([, bytes]) => bytes > 0)

@@ -16,6 +16,7 @@ import { type Arenas, type Assembled, assemble } from './assemble.ts';
 import { checkMemory } from './fit.ts';
 import { type ArenaLayout, arenaOrder, layOut, type Place, type WeightInfo, weightBytes } from './layout.ts';
 import { memoryTable } from './memory.ts';
+import { type Staging, stageWeights, stagingLayout } from './staged.ts';
 import type { BufferRole, Plan, PlanSection, ScalerInfo, Slot, VerifiedPlan, WeightSlot } from './types.ts';
 import { appendUpdate, keptPlaces, type UpdateOptions, updatedParts } from './update.ts';
 import { verifyPlan } from './verify.ts';
@@ -56,13 +57,17 @@ interface PlanRequest {
 export function makePlan(request: PlanRequest): VerifiedPlan {
   const { profile, training, lowered, graphs, storages } = request;
   const weights = weightsOf(graphs, new Set(training?.trainable ?? []));
-  const arenas = arenasOf(weights, request);
+  const fixed = training === undefined;
+  const staging = fixed ? stageWeights(lowered, weights) : { weights, setup: lowered.setup, groups: [] };
+  const arenas = arenasOf(staging, request);
   const outside = new Set([lossScaleInput, ...(request.features ?? []).map((f) => f.name)]);
   const inputs = inputStorages(graphs, storages).filter((s) => !outside.has(s.name!));
-  const complete = training ? appendUpdate(lowered, training, weights, arenas, profile, storages) : lowered;
+  const complete = training
+    ? appendUpdate(lowered, training, weights, arenas, profile, storages)
+    : { ...lowered, setup: staging.setup };
   const assembled = assemble(complete, profile, arenas, inputs);
   const features = featuresOf(complete);
-  const plan = verifyPlan(planOf(request, assembled, weights, features), profile);
+  const plan = verifyPlan(planOf(request, assembled, staging, features), profile);
   checkMemory(plan, profile);
   return plan;
 }
@@ -90,7 +95,8 @@ function leavesOf<K extends 'param' | 'input'>(graphs: readonly Graph[], op: K):
 }
 
 /** Arenas of everything with a fixed place; gradients and moments mirror the order of the weights. */
-function arenasOf(weights: readonly WeightInfo[], request: PlanRequest): Arenas {
+function arenasOf(staging: Staging, request: PlanRequest): Arenas {
+  const { weights } = staging;
   const { profile, training, wrt, features = [] } = request;
   const { minStorageBufferOffsetAlignment, maxBufferSize: limit } = profile.limits;
   const mixed = training?.lossScale !== undefined;
@@ -110,7 +116,12 @@ function arenasOf(weights: readonly WeightInfo[], request: PlanRequest): Arenas 
     const { elements } = updatedParts(training!, all, profile);
     return layOut([{ name: role, bytes: 4 * elements }], alignment, limit);
   };
-  const arenas = new Map<BufferRole, ArenaLayout>([['weights', lay(ordered)]]);
+  const passing = new Set(staging.groups.flatMap((group) => group.weights));
+  const arenas = new Map<BufferRole, ArenaLayout>([
+    ['weights', lay(ordered.filter(({ name }) => !passing.has(name)))],
+  ]);
+  const staged = stagingLayout(staging, alignment, limit);
+  if (staged !== undefined) arenas.set('staging', staged);
   if (wrt.length > 0) arenas.set('gradients', lay([...trained, ...unread(weights, request)], gradientPrefix));
   if (training) {
     for (const { role } of keptPlaces(training))
@@ -201,9 +212,10 @@ function inputStorages(graphs: readonly Graph[], storages: Storages): Storage[] 
 function planOf(
   request: PlanRequest,
   assembled: Assembled,
-  weights: readonly WeightInfo[],
+  { weights, groups }: Staging,
   features: readonly string[],
 ): Plan {
+  const passing = new Set(groups.flatMap((group) => group.weights));
   const { training, profile, graphs, inner, share } = request;
   const { model, entry, batch, mode, chunk, precision = 'f32' } = request.identity;
   const outputs = request.results.map(({ name, role, dtype, shape }): Slot => {
@@ -228,7 +240,7 @@ function planOf(
         name: w.name,
         dtype: 'f32',
         shape: w.shape,
-        ...assembled.locate('weights', w.name),
+        ...assembled.locate(passing.has(w.name) ? 'staging' : 'weights', w.name),
         kind: w.kind,
         trainable: w.trainable,
       }),
@@ -248,6 +260,7 @@ function planOf(
     outputs,
     pipelines: assembled.pipelines,
     setup: assembled.setup,
+    ...(groups.length === 0 ? {} : { staged: groups }),
     steps: assembled.steps,
     ...(sections === undefined ? {} : { sections }),
     memory: memoryTable(assembled.buffers, assembled.workspace.lowerBound),

@@ -84,6 +84,7 @@ export function memoryTable(buffers: readonly PlanBuffer[], workspaceLowerBound:
     features: bytes('features'),
     io: bytes('io', 'hyper', 'scaler'),
     derived: bytes('derived'),
+    staging: bytes('staging'),
     total: buffers.reduce((sum, b) => sum + b.bytes, 0),
     workspaceLowerBound,
   };

@@ -31,6 +31,8 @@ export type BufferRole =
    * across runs.
    */
   | 'derived'
+  /** Weights that are kept only as what is derived from them, in turns: see `StagedGroup`. */
+  | 'staging'
   /** Small f32 scalars that change every run (`hyper`), see `HyperSlot`. */
   | 'hyper'
   /** Mixed precision: weights as f16, laid out as they are; the optimizer keeps both. */
@@ -103,6 +105,19 @@ export interface PlanStep {
   readonly bytes: number;
   /** The schedule chosen for it, where its kernel family has several. */
   readonly schedule?: ScheduleChoice;
+}
+
+/**
+ * Weights that lie in the staging buffer together until steps of `setup` have read them; the next group lies there
+ * from then on.
+ */
+export interface StagedGroup {
+  readonly weights: readonly string[];
+  /** Weights in a place of their own that these steps read as well. */
+  readonly also: readonly string[];
+  /** Steps `[first, end)` of `setup`. */
+  readonly first: number;
+  readonly end: number;
 }
 
 /** Numbers of 4 bytes (f32 for a mean) that become those of all ranks. */
@@ -182,6 +197,8 @@ export interface MemoryTable {
   readonly features: number;
   readonly io: number;
   readonly derived: number;
+  /** Through which weights pass that are kept only as what is derived from them. */
+  readonly staging: number;
   readonly total: number;
   /** Largest live set of workspace tensors: no plan for this step order can need less. */
   readonly workspaceLowerBound: number;
@@ -209,6 +226,7 @@ export interface Plan {
     readonly features: readonly string[];
   };
   readonly buffers: readonly PlanBuffer[];
+  /** Those of `staged` groups lie in one another's place, and come last. */
   readonly weights: readonly WeightSlot[];
   /**
    * Training plans: what the optimizer keeps of trainable weights, in their shapes: `adam.m.<weight>`, ... and
@@ -226,10 +244,11 @@ export interface Plan {
   readonly outputs: readonly Slot[];
   readonly pipelines: readonly PlanPipeline[];
   /**
-   * Run once after weights were written (and again whenever they are), before the next run. Empty in training
-   * plans.
+   * Run once after weights were written (and again whenever they are), before the next run, but for those of
+   * `staged` groups, which run as soon as the weights of theirs are written. Empty in training plans.
    */
   readonly setup: readonly PlanStep[];
+  readonly staged?: readonly StagedGroup[];
   readonly steps: readonly PlanStep[];
   /**
    * Chunked training: the steps of one optimizer step in parts, in order; without them all steps are one run.

@@ -8,11 +8,13 @@ import { touches } from './ready.ts';
 import {
   type BufferRange,
   type ChunkCopy,
+  type GradientPiece,
   type Plan,
   type PlanSection,
   type PlanStep,
   stateSlots,
   type VerifiedPlan,
+  type WeightSlot,
 } from './types.ts';
 
 function faultOf(plan: Plan, step: PlanStep, profile: DeviceProfile): string | undefined {
@@ -124,6 +126,42 @@ function verifySections(plan: Plan): void {
   verifyReady(plan, plan.sections);
 }
 
+/**
+ * Staged groups follow each other to the end of `setup`, a weight in the staging buffer belongs to one of them and
+ * overlaps no other of it, and steps read that buffer only where weights of their own group lie.
+ */
+function verifyStaged(plan: Plan): void {
+  const { buffers, staged = [], setup, steps, weights } = plan;
+  const staging = new Set(buffers.filter(({ role }) => role === 'staging').map(({ id }) => id));
+  const rangeOf = ({ name, buffer, offset, shape }: WeightSlot) => ({
+    name,
+    buffer,
+    offset,
+    bytes: 4 * shape.reduce((a, b) => a * b, 1),
+  });
+  const passing = weights.filter(({ buffer }) => staging.has(buffer)).map(rangeOf);
+  const grouped = staged.flatMap((group) => group.weights);
+  if (grouped.length !== passing.length || passing.some(({ name }) => !grouped.includes(name)))
+    throw new Error('staged groups are not of the weights in the staging buffer');
+  let first = staged[0]?.first ?? setup.length;
+  const foreign = [...setup.slice(0, first), ...steps];
+  if (foreign.some(({ bindings }) => bindings.some(({ buffer }) => staging.has(buffer))))
+    throw new Error('a step outside of staged groups reads their weights');
+  for (const group of staged) {
+    const own = passing.filter(({ name }) => group.weights.includes(name));
+    const apart = own.every((a) => own.every((b) => a === b || !touches({ bindings: [asBinding(a)] }, b)));
+    const reads = setup.slice(group.first, group.end).flatMap(({ bindings }) => bindings);
+    const inside = (b: BufferRange & { readonly size: number }) =>
+      !staging.has(b.buffer) || own.some((w) => touches({ bindings: [b] }, w));
+    if (group.first !== first || group.end <= first || !apart || !reads.every(inside))
+      throw new Error(`the staged group of ${group.weights.join(', ')} is wrong`);
+    first = group.end;
+  }
+  if (first !== setup.length) throw new Error('staged groups leave steps out');
+}
+
+const asBinding = ({ buffer, offset, bytes }: GradientPiece) => ({ buffer, offset, size: bytes });
+
 /** Throws (a defect of ours) at the first fault. */
 export function verifyPlan(plan: Plan, profile: DeviceProfile): VerifiedPlan {
   for (const buffer of plan.buffers) {
@@ -135,6 +173,7 @@ export function verifyPlan(plan: Plan, profile: DeviceProfile): VerifiedPlan {
     if (fault) throw new Error(`the plan's step ${step.label} is wrong: ${fault}`);
   }
   verifySections(plan);
+  verifyStaged(plan);
   verifyShard(plan);
   for (const slot of [...stateSlots(plan), ...plan.inputs, ...plan.outputs]) {
     const bytes = 4 * slot.shape.reduce((a, b) => a * b, 1);

@@ -9,6 +9,7 @@ import type { BufferRange, Plan, PlanSection, Slot, VerifiedPlan } from '../../c
 import { stateSlots } from '../../compiler/plan/types.ts';
 import { type DeviceProfile, lavapipeProfile } from '../../compiler/profile.ts';
 import { hyperSlots } from '../../compiler/slots.ts';
+import { StagedWeights } from '../staged-weights.ts';
 import { checkRun, slotBytes } from '../submits.ts';
 import type { Device, HostArray, Session } from '../types.ts';
 import { checkRequirements } from '../webgpu/device.ts';
@@ -82,19 +83,23 @@ class NullSession implements Session {
   readonly plan: Plan;
   readonly #release: () => void;
   readonly #weights = new Map<string, HostArray>();
+  readonly #staged: StagedWeights;
   #closed = false;
 
   constructor(plan: Plan, release: () => void) {
     this.plan = plan;
+    this.#staged = new StagedWeights(plan);
     this.#release = release;
   }
 
   writeWeight(name: string, data: HostArray): void {
     this.#weights.set(name, this.#accept(stateSlots(this.plan), name, data).slice());
+    this.#staged.written({ name });
   }
 
   async readWeight(name: string): Promise<Float32Array> {
     const slot = this.#slot(stateSlots(this.plan), name);
+    this.#staged.checkKept(name);
     return (this.#weights.get(name) ?? zeros(slot)).slice() as Float32Array;
   }
 
@@ -110,6 +115,7 @@ class NullSession implements Session {
   run(section?: PlanSection, repetition = 0): void {
     if (this.#closed) throw new Error('the session is closed');
     checkRun(this.plan, section, repetition);
+    this.#staged.checkComplete();
   }
 
   async read(output: string): Promise<HostArray> {
@@ -121,6 +127,7 @@ class NullSession implements Session {
       names.map((name) => {
         const output = this.plan.outputs.find((s) => s.name === name);
         const stored = this.#weights.get(name);
+        if (output === undefined) this.#staged.checkKept(name);
         return [
           name,
           output ? zeros(output) : (stored?.slice() ?? zeros(this.#slot(stateSlots(this.plan), name))),

@@ -94,7 +94,9 @@ function matrixConfigsOf(info: GPUAdapterInfo): MatrixConfig[] {
 /** @param name the backend's name of the adapter; browsers have none, then the description serves */
 export function describeAdapter(adapter: GPUAdapter, backend: string, name?: string): AdapterReport {
   const info = adapter.info;
-  const shown = name ?? (info.description || info.device || info.vendor || 'unnamed adapter');
+  const shown =
+    name ??
+    (info.description || info.device || `${info.vendor} ${info.architecture}`.trim() || 'unnamed adapter');
   const { subgroupMinSize: min, subgroupMaxSize: max } = info;
   const matrixConfigs = matrixConfigsOf(info);
   return {
@@ -170,6 +172,7 @@ export function profileOf(report: AdapterReport): DeviceProfile {
     name: report.name,
     kind: kindOf(report.type),
     vendor: report.vendor.toLowerCase(),
+    ...(report.architecture === '' ? {} : { architecture: report.architecture.toLowerCase() }),
     limits: report.limits,
     features: report.features.filter((f) => usefulFeatures.includes(f)),
     ...(report.subgroupSize === undefined ? {} : { subgroupSize: report.subgroupSize }),

@@ -10,7 +10,8 @@ import type { DeviceProfile, TunedSchedules } from '../../compiler/profile.ts';
 import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import type { Device, KernelsDone, OpenWatch } from '../types.ts';
 import { bufferUsage, shaderStage } from './constants.ts';
-import { type SessionDevice, WebGpuSession } from './session.ts';
+import { WebGpuSession } from './session.ts';
+import type { SessionDevice } from './session-device.ts';
 
 const mebibyte = 2 ** 20;
 

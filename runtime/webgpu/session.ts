@@ -5,24 +5,24 @@
  * that are used again. `run` encodes and returns; its submit is held back until the next call or the end of
  * the current task, so that the copies of `readLater` ride in the same submit.
  */
-import type { BufferRange, Plan, PlanSection, ScalerInfo, Slot } from '../../compiler/plan/types.ts';
+import type { BufferRange, Plan, PlanSection, Slot, StagedGroup } from '../../compiler/plan/types.ts';
 import { stateSlots } from '../../compiler/plan/types.ts';
-import { hyperSlots, scalerSlots } from '../../compiler/slots.ts';
-import type { DiagnosticError } from '../../grammar/diagnostics.ts';
+import { hyperSlots } from '../../compiler/slots.ts';
+import { StagedWeights, ungroupedSetup } from '../staged-weights.ts';
 import { checkRun, cutAtFirstUses, flopsPerSubmit, type Span, slotBytes, submitSpans } from '../submits.ts';
 import { type Clock, type Dispatch, runTimed, type TimedRun } from '../timing/timed-run.ts';
-import type { Device, HostArray, KernelsDone, Session } from '../types.ts';
+import type { HostArray, KernelsDone, Session } from '../types.ts';
 import { bufferUsage, mapMode } from './constants.ts';
 import { encodeCopy, encodePass, type Program } from './encode.ts';
+import type { SessionDevice } from './session-device.ts';
+import { checkData, find, initialScaling, view } from './slots.ts';
+import { chunkBytes, Uploads } from './uploads.ts';
 
-/** Largest single upload and readback: bounds the driver's staging memory. */
-const chunkBytes = 32 * 2 ** 20;
 /**
  * Largest result whose copy rides in the submit of its run, with a staging buffer of its own that is kept.
  */
 const smallBytes = 2 ** 18;
-/** Uploads after which the queue is told to start, so that staging memory is freed. */
-const uploadsPerSubmit = 8;
+
 /**
  * A set of small results copied behind a run: where each lies in the staging buffer,
  * and buffers to use again.
@@ -33,20 +33,6 @@ interface Readback {
   readonly free: GPUBuffer[];
 }
 
-/** What a session asks of the device that opened it. */
-export interface SessionDevice extends Pick<Device, 'profile'> {
-  readonly gpu: GPUDevice;
-  /** The first error that nobody was there to catch; every later call throws it. */
-  failure: DiagnosticError | undefined;
-  /** Throws what went wrong on this device, if anything did. */
-  check(): void;
-  /** Creates a buffer and counts it. @param usage flags of `bufferUsage` */
-  createBuffer(label: string, size: number, usage: number): GPUBuffer;
-  destroyBuffer(buffer: GPUBuffer): void;
-  /** Runs `make` inside error scopes. @param doing what to name in an error */
-  scoped<T>(doing: string, make: () => T): Promise<Awaited<T>>;
-}
-
 export class WebGpuSession implements Session {
   readonly plan: Plan;
   readonly #device: SessionDevice;
@@ -54,6 +40,9 @@ export class WebGpuSession implements Session {
   readonly #pipelines: readonly GPUComputePipeline[];
   readonly #main: Program;
   readonly #setup: Program;
+  readonly #uploads: Uploads;
+  readonly #staged: StagedWeights;
+  readonly #groups: ReadonlyMap<StagedGroup, Program>;
   readonly #sections: ReadonlyMap<PlanSection, Program>;
   readonly #weights: ReadonlyMap<string, Slot>;
   readonly #inputs: ReadonlyMap<string, Slot>;
@@ -94,7 +83,14 @@ export class WebGpuSession implements Session {
     this.#buffers = buffers;
     this.#pipelines = pipelines;
     const budget = flopsPerSubmit[device.profile.kind];
-    this.#setup = { steps: plan.setup, groups: groups.setup, spans: submitSpans(plan.setup, budget) };
+    const setup = (first: number, end: number): Program => {
+      const steps = plan.setup.slice(first, end);
+      return { steps, groups: groups.setup.slice(first, end), spans: submitSpans(steps, budget) };
+    };
+    this.#setup = setup(0, ungroupedSetup(plan));
+    this.#uploads = new Uploads(device.gpu.queue);
+    this.#staged = new StagedWeights(plan);
+    this.#groups = new Map((plan.staged ?? []).map((group) => [group, setup(group.first, group.end)]));
     this.#main = { steps: plan.steps, groups: groups.steps, spans: submitSpans(plan.steps, budget) };
     this.#sections = new Map(
       (plan.sections ?? []).map((section) => {
@@ -112,11 +108,13 @@ export class WebGpuSession implements Session {
   }
 
   writeWeight(name: string, data: HostArray): void {
-    this.#stale = true;
-    this.#write(find(this.#weights, name, 'weight'), data);
+    const slot = find(this.#weights, name, 'weight');
+    this.#write(slot, data);
+    this.#changed(slot);
   }
 
   async readWeight(name: string): Promise<Float32Array> {
+    this.#staged.checkKept(name);
     return (await this.#readRange(find(this.#weights, name, 'weight'))) as Float32Array;
   }
 
@@ -134,6 +132,7 @@ export class WebGpuSession implements Session {
 
   run(section?: PlanSection, repetition = 0): void {
     checkRun(this.plan, section, repetition);
+    this.#staged.checkComplete();
     this.#ready();
     const encode = (named: boolean) =>
       section === undefined ? this.#encodeRun(named) : this.#encodeSection(section, repetition, named);
@@ -144,8 +143,13 @@ export class WebGpuSession implements Session {
     }
     this.#ran.add(section);
     const { model, entry } = this.plan;
-    const first = this.#device.scoped(`first run of ${model} ${section?.name ?? entry}`, () => {
-      encode(true);
+    this.#first(`first run of ${model} ${section?.name ?? entry}`, () => encode(true));
+  }
+
+  /** Submits what nobody ran before; whoever waits next is told of its errors. */
+  #first(doing: string, encode: () => void): void {
+    const first = this.#device.scoped(doing, () => {
+      encode();
       if (this.#ranKernels === undefined) this.#flush();
       else this.#submitWatched(this.#ranKernels);
     });
@@ -156,12 +160,28 @@ export class WebGpuSession implements Session {
     });
   }
 
+  /** Behind a write of any range. */
+  #touched(slot: Slot): void {
+    const { role } = this.plan.buffers[slot.buffer]!;
+    if (role === 'weights' || role === 'staging') this.#changed(slot);
+  }
+
+  /** Behind a write of a weight: derives what nobody can derive once the next group lies in its place. */
+  #changed(slot: Slot): void {
+    this.#stale = true;
+    for (const group of this.#staged.written(slot)) {
+      const program = this.#groups.get(group)!;
+      this.#first(`deriving from ${slot.name}`, () => this.#encodePrograms([program], true));
+    }
+  }
+
   /**
    * One run with the time of every step; slower than `run`, and waits for its end.
    * @param order numbers of the steps to run instead of all
    * @param repeat dispatches of each step, whose time is divided by them
    */
   async timedRun(clock: Clock, order?: readonly number[], repeat = 1): Promise<TimedRun> {
+    this.#staged.checkComplete();
     this.#ready();
     const dispatches =
       order === undefined
@@ -211,8 +231,8 @@ export class WebGpuSession implements Session {
   }
 
   writeSlot(slot: Slot, data: HostArray): void {
-    if (this.plan.buffers[slot.buffer]!.role === 'weights') this.#stale = true;
     this.#write(slot, data);
+    this.#touched(slot);
   }
 
   readSlot(slot: Slot): Promise<HostArray> {
@@ -227,6 +247,7 @@ export class WebGpuSession implements Session {
     const [source, target] = [session.#buffers[from.buffer]!, this.#buffers[to.buffer]!];
     encoder.copyBufferToBuffer(source, from.offset, target, to.offset, slotBytes(from));
     this.#device.gpu.queue.submit([encoder.finish()]);
+    this.#touched(to);
   }
 
   clear(buffer: number): void {
@@ -268,6 +289,7 @@ export class WebGpuSession implements Session {
     if (this.#pending.length === 0) return;
     const pending = this.#pending;
     this.#pending = [];
+    this.#uploads.submitted();
     const queue = this.#device.gpu.queue;
     for (const commands of pending.splice(0, this.#alone)) queue.submit([commands]);
     this.#alone = 0;
@@ -348,22 +370,9 @@ export class WebGpuSession implements Session {
   }
 
   #write(slot: Slot, data: HostArray): void {
-    const elements = slotBytes(slot) / 4;
-    const wanted = slot.dtype === 'i32' ? Int32Array : Float32Array;
-    if (data.length !== elements || !(data instanceof wanted))
-      throw new Error(
-        `${slot.name} wants ${elements} ${slot.dtype} values, got ${data.length} (${data.constructor.name})`,
-      );
+    checkData(slot, data);
     this.#ready();
-    const queue = this.#device.gpu.queue;
-    // WebGPU does not take views of shared memory.
-    const own = data.buffer instanceof ArrayBuffer ? data : data.slice();
-    const step = chunkBytes / 4;
-    for (let at = 0, n = 1; at < elements; at += step, n++) {
-      const part = own.subarray(at, Math.min(elements, at + step)) as Float32Array<ArrayBuffer>;
-      queue.writeBuffer(this.#buffers[slot.buffer]!, slot.offset + at * 4, part);
-      if (n % uploadsPerSubmit === 0) queue.submit([]);
-    }
+    this.#uploads.write(this.#buffers[slot.buffer]!, slot.offset, data);
   }
 
   async #readRange(slot: Slot & BufferRange): Promise<HostArray> {
@@ -421,7 +430,9 @@ export class WebGpuSession implements Session {
     if (!readback) {
       let bytes = 0;
       const slots = names.map((name) => {
-        const slot = this.#outputs.get(name) ?? find(this.#weights, name, 'output or weight');
+        const output = this.#outputs.get(name);
+        if (output === undefined) this.#staged.checkKept(name);
+        const slot = output ?? find(this.#weights, name, 'output or weight');
         const at = bytes;
         bytes += slotBytes(slot);
         return { name, slot, at };
@@ -431,19 +442,4 @@ export class WebGpuSession implements Session {
     }
     return readback;
   }
-}
-
-/** The state of a loss scale before the first step. */
-function initialScaling({ initial }: ScalerInfo): Float32Array {
-  return Float32Array.from(scalerSlots, (slot) => (slot === 'scale' ? initial : 0));
-}
-
-function find<T>(slots: ReadonlyMap<string, T>, name: string, what: string): T {
-  const slot = slots.get(name);
-  if (slot === undefined) throw new Error(`the plan has no ${what} ${name}`);
-  return slot;
-}
-
-function view(bytes: ArrayBuffer, slot: Slot, at: number, length: number): HostArray {
-  return slot.dtype === 'i32' ? new Int32Array(bytes, at, length) : new Float32Array(bytes, at, length);
 }

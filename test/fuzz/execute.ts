@@ -21,26 +21,35 @@ import type { Device, HostArray } from '../../runtime/types.ts';
 import { Draw } from '../support/draw.ts';
 import { adamw } from '../support/training/optimizers.ts';
 import { PlanRun } from '../support/wgsl/run-plan.ts';
-import { discreteText, softwareText } from '../support/wgsl/text-device.ts';
+import { discreteText, softwareText, swiftshaderText } from '../support/wgsl/text-device.ts';
 import { type CaseFeeds, type Deviation, type FuzzCase, feedsOf } from './cases/fuzz-case.ts';
 import { type Comparison, compareOutput, Expectation, type Mismatch } from './noise.ts';
 
 /** `matrix` are the schedules of subgroup matrices, which want operands in halves: cases are compiled in mixed precision. */
-export const scheduleKinds = ['cpu', 'gpu', 'matrix'] as const;
+export const scheduleKinds = ['cpu', 'swiftshader', 'gpu', 'matrix'] as const;
 export type ScheduleKind = (typeof scheduleKinds)[number];
 
 const profiles: Readonly<Record<ScheduleKind, DeviceProfile>> = {
   cpu: softwareText.profile,
+  swiftshader: swiftshaderText.profile,
   gpu: discreteText.profile,
   matrix: { ...lavapipeMatrixProfile, kind: 'gpu' },
 };
 
 /** The profile of a kind; on a device its own limits and features with the schedules of that kind. */
 export function profileOf(kind: ScheduleKind, deviation: Deviation = {}, device?: Device): DeviceProfile {
-  const base = device === undefined ? profiles[kind] : { ...device.profile, kind: profiles[kind].kind };
+  const base = device === undefined ? profiles[kind] : asKind(device.profile, profiles[kind]);
   const { schedules, binding = base.limits.maxStorageBufferBindingSize } = deviation;
   const limited = { ...base, limits: { ...base.limits, maxStorageBufferBindingSize: binding } };
   return schedules === undefined ? limited : { ...limited, tuned: drawnSchedules(limited, schedules) };
+}
+
+/** What a device offers, under what tells the class of schedules. */
+function asKind(
+  { architecture: _, ...offered }: DeviceProfile,
+  { kind, architecture }: DeviceProfile,
+): DeviceProfile {
+  return { ...offered, kind, ...(architecture === undefined ? {} : { architecture }) };
 }
 
 /** A table of measured schedules in which every key is found, with a random one. */
@@ -123,6 +132,8 @@ function compileCase(c: FuzzCase, profile: DeviceProfile): Compiled {
 export function caseFor(c: FuzzCase, kind: ScheduleKind, device?: Device): FuzzCase {
   const { chunk, ...whole } = c;
   if (kind === 'matrix') return { ...whole, precision: 'mixed' };
+  // The driver has no f16.
+  if (kind === 'swiftshader') return caseFor({ ...c, precision: 'f32' }, 'cpu', device);
   return chunk ? { ...(device ? whole : c), precision: 'f32', deviation: {} } : c;
 }
 

@@ -1,4 +1,4 @@
-/** Random graphs by all three kinds of schedules, on the text of their kernels (see graphs.ts and ../support/wgsl/run-plan.ts). */
+/** Random graphs by all kinds of schedules, on the text of their kernels (see graphs.ts and ../support/wgsl/run-plan.ts). */
 import { expect, it } from 'vitest';
 import { joinKinds } from '../../compiler/joins/rules.ts';
 import { scheduleKinds } from './execute.ts';

@@ -6,7 +6,7 @@ export { type ProfileKind, profiles } from '../../compiler/profiles.ts';
 
 export function memoryTable({ memory }: Pick<Plan, 'memory'>): string {
   const { weights, gradients, optimizer, workspace, workspaceLowerBound } = memory;
-  const { features, io, derived, total } = memory;
+  const { features, io, derived, staging, total } = memory;
   const rows: [string, number, string][] = [
     ['weights', weights, ''],
     ['gradients', gradients, ''],
@@ -15,6 +15,7 @@ export function memoryTable({ memory }: Pick<Plan, 'memory'>): string {
     ['features', features, 'of the whole batch, and their gradients'],
     ['inputs and outputs', io, ''],
     ['derived from weights', derived, ''],
+    ['staging', staging, 'through which weights pass that are kept as derived alone'],
     ['total', total, ''],
   ];
   return table(

@@ -8,7 +8,7 @@
  * (one axis, taps of a window, pixels of an image) is a loop nest of its own; the tile inside is the same.
  */
 import { alignUp } from '../../graph/dims.ts';
-import { type RegisterTile, tileColumns } from '../schedules/contract.ts';
+import { type QuadTile, type RegisterTile, tileColumns } from '../schedules/contract.ts';
 import type { KernelArg } from '../text/kernel.ts';
 import { load } from '../text/memory.ts';
 import { hiddenBound } from '../text/wgsl.ts';
@@ -21,7 +21,7 @@ import {
 } from './contraction.ts';
 import { printResultMoments, printRowNorm } from './normalised.ts';
 import { layersOf, printTilePlace, tileGrid } from './tile-grid.ts';
-import { type LoopNest, pixelLoop, plainLoop, tapLoop } from './walk-cpu.ts';
+import { type LoopNest, pixelLoop, plainLoop, tapLoop } from './walks/walk-cpu.ts';
 
 export function printRegisterTile(
   c: Contraction,
@@ -60,10 +60,12 @@ interface TilePart {
   readonly whole: boolean;
 }
 
-const lanesOf = ({ lanes }: RegisterTile) => ({ index: 'lane.x', count: lanes });
+export const lanesOf = ({ lanes }: Pick<RegisterTile, 'lanes'>) => ({ index: 'lane.x', count: lanes });
 
 /** The dimensions of a dispatch along which tiles are numbered across and down the result. */
-function axesOf({ order }: RegisterTile): readonly [across: 'x' | 'y', down: 'x' | 'y'] {
+export function axesOf({
+  order,
+}: Pick<RegisterTile, 'order'>): readonly [across: 'x' | 'y', down: 'x' | 'y'] {
   return order === 'across' ? ['x', 'y'] : ['y', 'x'];
 }
 
@@ -107,7 +109,7 @@ function momentsOfTile(c: Contraction, tile: RegisterTile, zero: string, printer
 const four = [0, 1, 2, 3];
 
 /** `statements`, on a condition that is left out where it always holds. */
-function guarded(always: boolean, condition: string, statements: readonly string[]): string[] {
+export function guarded(always: boolean, condition: string, statements: readonly string[]): string[] {
   return always ? ['{', ...statements, '}'] : [`if (${condition}) {`, ...statements, '}'];
 }
 
@@ -211,7 +213,7 @@ function meets(c: Contraction): boolean {
 }
 
 /** The z component of the workgroup's number is below their count, so this is 0; no compiler knows. */
-function zeroOf(c: Contraction, step: number): string {
+export function zeroOf(c: Contraction, step: number): string {
   const count = c.batch * layersOf(c, step);
   return count === 1 ? 'group.z' : `group.z / ${count}u`;
 }
@@ -292,8 +294,8 @@ function printStep(
   return lines;
 }
 
-/** Workgroups of a register-tiled product. */
-export function registerTileGrid(c: Contraction, tile: RegisterTile): [number, number, number] {
-  const across = Math.ceil(c.n / (tile.columns * tile.lanes));
+/** Workgroups of a product in register tiles, of one invocation or of a quad. */
+export function registerTileGrid(c: Contraction, tile: RegisterTile | QuadTile): [number, number, number] {
+  const across = Math.ceil(c.n / tileColumns(tile));
   return tileGrid(c, tile.rows, across, tile.order === 'across' ? 'y' : 'x');
 }

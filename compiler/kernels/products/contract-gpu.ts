@@ -13,7 +13,7 @@ import type { Contraction, ProductArgs, ResultPrinter } from './contraction.ts';
 import { printResultMoments, printRowNorm } from './normalised.ts';
 import { halfOffset, printStagedLoop, type TileArray } from './staging.ts';
 import { printTilePlace, tileGrid } from './tile-grid.ts';
-import { printPiece } from './walk.ts';
+import { printPiece } from './walks/walk.ts';
 
 /** Tiles lie line by line of K, so that an invocation's columns are side by side. */
 function tileArrays({ rows, columns, depth }: WorkgroupTile, args: ProductArgs) {

@@ -26,7 +26,7 @@ import {
 } from './contraction.ts';
 import { denseAxis, halfOffset, printStagedLoop, type TileArray } from './staging.ts';
 import { printTilePlace, tileGrid } from './tile-grid.ts';
-import { printPiece } from './walk.ts';
+import { printPiece } from './walks/walk.ts';
 
 /** WGSL extensions of these kernels; `f16` comes with the bindings. */
 export function matrixExtensions({ subgroup }: MatrixTile): string[] {

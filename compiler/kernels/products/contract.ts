@@ -22,6 +22,7 @@ import { programHelpers } from '../text/wgsl.ts';
 import { mapsInPlace, printRegisterTile, registerTileGrid } from './contract-cpu.ts';
 import { printWorkgroupTile, workgroupTileGrid } from './contract-gpu.ts';
 import { matrixExtensions, matrixTileGrid, matrixVectors, printMatrixTile } from './contract-matrix.ts';
+import { printQuadTile } from './contract-quads.ts';
 import {
   type Contraction,
   type ImageStrides,
@@ -257,6 +258,12 @@ function printTile(
   switch (tile.kind) {
     case 'registers':
       return { body: printRegisterTile(c, tile, args, printer), grid: registerTileGrid(c, tile) };
+    case 'quads':
+      return {
+        body: printQuadTile(c, tile, args, printer),
+        grid: registerTileGrid(c, tile),
+        enables: ['subgroups'],
+      };
     case 'workgroup':
       return { body: printWorkgroupTile(c, tile, args, printer), grid: workgroupTileGrid(c, tile) };
     case 'matrix': {
@@ -275,6 +282,9 @@ function written(name: string, width: Width, { storage }: View): KernelArg {
   return { name, width, storage, access: 'read_write' };
 }
 
+/** Kinds of tiles that kernels are named after. */
+const named: ReadonlySet<ContractTile['kind']> = new Set(['matrix', 'quads']);
+
 /** Emits the kernel of one product with the schedule of the device. `family` names it in profiles. */
 export function emitContraction(ctx: LowerContext, c: Contraction, family: string, origin: Origin): void {
   const shared = sharedStorages(c);
@@ -283,14 +293,16 @@ export function emitContraction(ctx: LowerContext, c: Contraction, family: strin
   const byColumns = tile.kind === 'registers' && tile.rows % 4 === 0 && storesByColumns(c) && !mapsInPlace(c);
   const isVector = byColumns ? vectorExtraDown : vectorExtra;
   const extraVectors = c.extras.map((e) => !shared.has(e.view.storage.id) && isVector(c, e));
-  const { read, ...args } = bindOperands(c, modes, extraVectors);
+  // A quad's lanes have rows of their own, one by one.
+  const loads = { ...modes, aVector: modes.aVector && tile.kind !== 'quads' };
+  const { read, ...args } = bindOperands(c, loads, extraVectors);
   const result = written('result', storesVectors(c, byColumns) ? 4 : 1, c.result.view);
   const printer = resultPrinter(c, args.extras, result, byColumns);
   const alone = ({ storage }: KernelArg) => !shared.has(storage.id);
   const { body, grid, enables } = printTile(c, tile, args, printer, alone);
   const elements = c.batch * c.m * c.n;
   ctx.emit({
-    name: `${family}_${tile.kind === 'matrix' ? 'matrix_' : ''}${tile.rows}x${tile.columns}`,
+    name: `${family}_${named.has(tile.kind) ? `${tile.kind}_` : ''}${tile.rows}x${tile.columns}`,
     args: [...read, result, ...(c.moments ? [written('own_stats', 2, c.moments)] : [])],
     body: (c.epilogue ? programHelpers(c.epilogue, 4) : '') + body,
     ...(enables === undefined ? {} : { enables }),

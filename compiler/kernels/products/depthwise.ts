@@ -14,7 +14,7 @@ import { gridOf, type LowerContext } from '../text/kernel.ts';
 import { denseView, type View } from '../text/view.ts';
 import { affine, hiddenBound } from '../text/wgsl.ts';
 import type { SlidingWindow } from './contraction.ts';
-import { tapStep, windowPlace } from './walk.ts';
+import { tapStep, windowPlace } from './walks/walk.ts';
 
 /** Images and filters with the channels last, [B, H, W, C] and [kh, kw, C]. */
 export interface Depthwise {

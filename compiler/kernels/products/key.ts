@@ -60,5 +60,6 @@ export function productSize(c: Contraction, { aVector, bVector, matrix }: Operan
   if (c.normalise !== undefined) parts.push('normalised');
   if (c.moments !== undefined) parts.push('moments');
   const moments = c.moments !== undefined;
-  return { key: parts.join(' '), batch, m, n, k, columnOperand: aVector, moments, matrix };
+  const quads = bVector && c.walk === undefined && c.normalise === undefined && !moments;
+  return { key: parts.join(' '), batch, m, n, k, columnOperand: aVector, quads, moments, matrix };
 }

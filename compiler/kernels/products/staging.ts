@@ -17,7 +17,7 @@ import {
   unitStride,
 } from './contraction.ts';
 import { normalisedValue } from './normalised.ts';
-import { leftPlace, rightPlace } from './walk-gpu.ts';
+import { leftPlace, rightPlace } from './walks/walk-gpu.ts';
 
 /** One operand of a product, as it is staged. */
 interface StagedOperand {

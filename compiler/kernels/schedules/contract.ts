@@ -13,6 +13,7 @@ import {
   type DeviceProfile,
   deviceClass,
   fitsWorkgroup,
+  hasQuads,
   type MatrixElement,
 } from '../../profile.ts';
 import { type MatrixTile, matrixTiles, preferredMatrixTile } from './matrix.ts';
@@ -57,7 +58,18 @@ export interface WorkgroupTile extends Schedule {
   readonly buffers: 1 | 2;
 }
 
-export type ContractTile = RegisterTile | WorkgroupTile | MatrixTile;
+/** A workgroup of four invocations, neighbours in a subgroup, which swap what they load. */
+export interface QuadTile extends Schedule, Pick<RegisterTile, 'order' | 'compile' | 'rate' | 'tail'> {
+  readonly kind: 'quads';
+  /** Rows (a multiple of 4) and columns (a multiple of 16) of the result that a quad keeps in registers. */
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export const quadSize = 4;
+
+export type ContractTile = RegisterTile | WorkgroupTile | MatrixTile | QuadTile;
+type PlainTile = Exclude<ContractTile, MatrixTile>;
 
 /** A product as far as its tile depends on it. */
 export interface ProductSize extends Work {
@@ -67,6 +79,8 @@ export interface ProductSize extends Work {
   readonly k: number;
   /** Whether the left operand can be read as vec4 along M. */
   readonly columnOperand: boolean;
+  /** Whether quads can make it: K runs along one axis, the right operand is read as vec4, nothing is normalised. */
+  readonly quads: boolean;
   /** Whether moments of the result's rows are wanted: a tile must then hold whole groups of columns. */
   readonly moments: boolean;
   /** By subgroup matrices of these elements; undefined where the operands and the device do not allow it. */
@@ -88,6 +102,16 @@ const registers = (
   lanes,
   order,
   rate,
+  compile,
+});
+
+const quads = (rows: number, columns: number, scalar: number, compile: number): QuadTile => ({
+  id: `q${rows}x${columns}-down`,
+  kind: 'quads',
+  rows,
+  columns,
+  order: 'down',
+  rate: { scalar },
   compile,
 });
 
@@ -143,6 +167,29 @@ const software: readonly RegisterTile[] = [
 ];
 
 /**
+ * Measured: SwiftShader 5.0.0 (its Subzero JIT) of Chromium 156, in processor time, GFLOP/s of one core with its last
+ * tile whole: 50×768×768, 77×512×512, 400×768×512 and rows up to 8. 52 rows fit the 50 tokens of one picture, 16 its
+ * 77 of a text, 32 columns few rows. Convolutions, and products whose right operand is not read as vec4, have register
+ * tiles, for which the driver gains nothing from vec4s of the left operand.
+ */
+const swiftshader: readonly (QuadTile | RegisterTile)[] = [
+  quads(52, 16, 4, 0.5),
+  quads(32, 32, 4, 0.8),
+  quads(16, 16, 3.9, 0.2),
+  quads(8, 32, 3.3, 0.2),
+  quads(4, 32, 3, 0.1),
+  registers(13, 8, 8, { scalar: 2.9 }, 0.1, 'down'),
+  registers(12, 8, 8, { column: 3.2, scalar: 3 }, 0.1, 'across'),
+  registers(10, 8, 8, { scalar: 2.8 }, 0.1, 'down'),
+  registers(16, 8, 8, { column: 3, scalar: 2.9 }, 0.1, 'down'),
+  registers(8, 8, 8, { column: 2.8, scalar: 2.5 }, 0.1, 'down'),
+  registers(4, 8, 8, { column: 2, scalar: 1.9 }, 0.1, 'down'),
+  registers(16, 4, 8, { column: 2.6, scalar: 2.5 }, 0.1, 'down'),
+  registers(8, 4, 8, { column: 2, scalar: 2 }, 0.1, 'down'),
+  registers(4, 4, 8, { column: 1.5, scalar: 1.4 }, 0.1, 'down'),
+];
+
+/**
  * Reasoned, not measured: Apple's GPUs gain nothing from staging in workgroup memory (the design notes of
  * this project, from published kernels), so operands come straight through the cache. 32 lanes are a SIMD
  * group; 8×4 results in each keep registers below the count at which occupancy drops. Rates rank only.
@@ -184,8 +231,9 @@ const defaultsOfStaged = 2;
  * Tiles by class, besides those of subgroup matrices: what is left to `matrix` are products whose operands
  * they do not take.
  */
-export const contractTiles: Readonly<Record<DeviceClass, readonly (RegisterTile | WorkgroupTile)[]>> = {
+export const contractTiles: Readonly<Record<DeviceClass, readonly PlainTile[]>> = {
   software,
+  swiftshader,
   apple,
   staged,
   matrix: staged,
@@ -196,10 +244,11 @@ export const contractTiles: Readonly<Record<DeviceClass, readonly (RegisterTile 
  * had better lie dense along the columns.
  */
 export function readsStorage(profile: DeviceProfile): boolean {
-  return contractTiles[deviceClass(profile)].every(({ kind }) => kind === 'registers');
+  return contractTiles[deviceClass(profile)].every(({ kind }) => kind !== 'workgroup');
 }
 
-function allowed(tile: RegisterTile | WorkgroupTile, profile: DeviceProfile): boolean {
+function allowed(tile: PlainTile, profile: DeviceProfile): boolean {
+  if (tile.kind === 'quads') return hasQuads(profile);
   if (tile.kind === 'registers') return tile.lanes <= profile.limits.maxComputeWorkgroupSizeX;
   const invocations = (tile.rows / tile.rowsPerInvocation) * (tile.columns / tile.columnsPerInvocation);
   return fitsWorkgroup(profile, invocations, workgroupBytes(tile));
@@ -211,7 +260,7 @@ export function workgroupBytes({ rows, columns, depth, buffers }: WorkgroupTile)
 }
 
 /** Columns of the result that one workgroup makes. */
-export function tileColumns(tile: RegisterTile | WorkgroupTile): number {
+export function tileColumns(tile: PlainTile): number {
   return tile.kind === 'registers' ? tile.columns * tile.lanes : tile.columns;
 }
 
@@ -222,7 +271,7 @@ export function tileColumns(tile: RegisterTile | WorkgroupTile): number {
 const assumedRuns = 2000;
 
 /** Estimated seconds of a product, compilation included. */
-function estimate(tile: RegisterTile, { batch, m, n, k, columnOperand }: ProductSize): number {
+function estimate(tile: RegisterTile | QuadTile, { batch, m, n, k, columnOperand }: ProductSize): number {
   const rateOf = ({ rate }: Pick<RegisterTile, 'rate'>) =>
     1e9 * ((columnOperand ? rate.column : undefined) ?? rate.scalar);
   const { rows, tail } = tile;
@@ -237,10 +286,11 @@ export const contractSpace: SearchSpace<ProductSize, ContractTile> = {
     ...matrixTiles(profile),
     ...contractTiles[deviceClass(profile)].filter((tile) => allowed(tile, profile)),
   ],
-  fits(tile, { matrix, columnOperand, moments }) {
+  fits(tile, { matrix, columnOperand, moments, quads }) {
     if (tile.kind === 'matrix' || matrix !== undefined)
       return tile.kind === 'matrix' && tile.config.component === matrix;
-    const reads = tile.kind === 'workgroup' || !columnOperand || tile.rate.column !== undefined;
+    if (tile.kind === 'quads' && !quads) return false;
+    const reads = tile.kind !== 'registers' || !columnOperand || tile.rate.column !== undefined;
     return reads && (!moments || tileColumns(tile) % momentColumns === 0);
   },
   /**
@@ -250,7 +300,7 @@ export const contractSpace: SearchSpace<ProductSize, ContractTile> = {
   preferred: (fitting, work) => {
     const matrices = fitting.filter((tile) => tile.kind === 'matrix');
     if (matrices.length > 0) return preferredMatrixTile(matrices, work);
-    const tiles = fitting.filter((tile) => tile.kind === 'registers');
+    const tiles = fitting.filter((tile) => tile.kind === 'registers' || tile.kind === 'quads');
     if (tiles.length > 0)
       return tiles.reduce((best, tile) => (estimate(tile, work) < estimate(best, work) ? tile : best));
     const defaults = fitting.slice(0, defaultsOfStaged);

@@ -7,6 +7,7 @@
  * barriers that only some invocations reach are errors, and invocations run now forwards, now backwards.
  */
 import type { ChunkCopy, Plan, PlanSection, PlanStep, Slot } from '../../../compiler/plan/types.ts';
+import { StagedWeights, ungroupedSetup } from '../../../runtime/staged-weights.ts';
 import type { HostArray } from '../../../runtime/types.ts';
 import { runKernel } from './run-kernel.ts';
 import { initialScaling } from './scaling.ts';
@@ -20,10 +21,12 @@ export class PlanRun {
   readonly #plan: Plan;
   readonly #subgroup: number;
   readonly #buffers: ReadonlyMap<number, ArrayBuffer>;
+  readonly #staged: StagedWeights;
 
   /** @param subgroup invocations of a subgroup, as the profile has it that the plan was made for */
   constructor(plan: Plan, subgroup: number) {
     this.#plan = plan;
+    this.#staged = new StagedWeights(plan);
     this.#subgroup = subgroup;
     this.#buffers = new Map(
       plan.buffers.map(({ id, role, bytes }) => {
@@ -49,9 +52,11 @@ export class PlanRun {
 
   write(slot: Slot, values: ArrayLike<number>): void {
     this.#slot(slot).set(values);
+    for (const { first, end } of this.#staged.written(slot)) this.#steps(this.#plan.setup.slice(first, end));
   }
 
   read(slot: Slot): HostArray {
+    if (this.#plan.buffers[slot.buffer]!.role === 'staging') this.#staged.checkKept(slot.name);
     return this.#slot(slot).slice();
   }
 
@@ -67,7 +72,7 @@ export class PlanRun {
   }
 
   setup(): void {
-    this.#steps(this.#plan.setup);
+    this.#steps(this.#plan.setup.slice(0, ungroupedSetup(this.#plan)));
   }
 
   clear(buffer: number): void {
@@ -76,6 +81,7 @@ export class PlanRun {
 
   /** All steps, or those of one section with its copies, for chunk number `repetition`. */
   run(section?: PlanSection, repetition = 0): void {
+    this.#staged.checkComplete();
     if (section === undefined) {
       this.#steps(this.#plan.steps);
       return;

@@ -7,7 +7,12 @@
  */
 import { setFlagsFromString } from 'node:v8';
 import { type Plan, type PlanSection, type Slot, stateSlots } from '../../../compiler/plan/types.ts';
-import { type DeviceProfile, discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
+import {
+  type DeviceProfile,
+  discreteProfile,
+  lavapipeProfile,
+  swiftshaderProfile,
+} from '../../../compiler/profile.ts';
 import { checkRun } from '../../../runtime/submits.ts';
 import type { Device, HostArray, Session } from '../../../runtime/types.ts';
 import { PlanRun } from './run-plan.ts';
@@ -29,8 +34,9 @@ export function textDevice(profile: DeviceProfile): Device {
   };
 }
 
-/** The schedules of software adapters, and those of discrete GPUs. */
+/** The schedules of software adapters, of Chromium's, and those of discrete GPUs. */
 export const softwareText = textDevice(lavapipeProfile);
+export const swiftshaderText = textDevice(swiftshaderProfile);
 export const discreteText = textDevice({ ...discreteProfile, subgroupSize: { min: 32, max: 32 } });
 
 class TextSession implements Session {

@@ -13,6 +13,9 @@ import { converted, elementOf, type Value } from './values.ts';
 import { arrayText, memoryOf, names, Writer } from './writer.ts';
 
 const barriers = ['workgroupBarrier', 'storageBarrier'];
+/** Calls that give what another invocation of the quad has, by the bits in which its number differs. */
+const swaps: Readonly<Record<string, number>> = { quadSwapX: 1, quadSwapY: 2, quadSwapDiagonal: 3 };
+const meets = (name: string) => barriers.includes(name) || Object.hasOwn(swaps, name);
 
 export class Translator extends Writer {
   /** Functions with barriers. */
@@ -27,7 +30,7 @@ export class Translator extends Writer {
     super(new Reader(text).module(), subgroup);
     const waiting = new Set<string>();
     for (const fn of [...this.module.functions, this.module.entry])
-      if (fn.body.some((s) => callsOf(s).some((name) => barriers.includes(name) || waiting.has(name))))
+      if (fn.body.some((s) => callsOf(s).some((name) => meets(name) || waiting.has(name))))
         waiting.add(fn.name);
     this.#waiting = waiting;
   }
@@ -204,6 +207,8 @@ return function run($buffers, [$nx, $ny, $nz], $turned) {
         chunks.push(this.#leaveTogether(s));
       } else if (!this.#waits(s)) inLanes(() => this.statement(s));
       else if (s.kind === 'call' && s.call.kind === 'call' && barriers.includes(s.call.name)) flush();
+      else if (s.kind === 'declare' && s.value?.kind === 'call' && Object.hasOwn(swaps, s.value.name))
+        this.#swap(s.name, s.value, inLanes, flush);
       else if (s.kind === 'for' || s.kind === 'if' || s.kind === 'block') {
         flush();
         this.#groupStatement(fn, s, chunks);
@@ -220,8 +225,31 @@ return function run($buffers, [$nx, $ny, $nz], $turned) {
     flush();
   }
 
+  /** `let name = quadSwapX(value);`: all invocations put down what they have before any takes another's. */
+  #swap(
+    name: string,
+    { name: word, args }: Extract<Expr, { kind: 'call' }>,
+    inLanes: (work: () => void) => void,
+    flush: () => void,
+  ): void {
+    let put: Value | undefined;
+    inLanes(() => {
+      const { type, parts } = this.value(args[0]!);
+      put = { type, parts: this.#keep(this.fresh('swapped'), type) };
+      this.lines.push(parts.map((part, i) => `${put!.parts[i]} = ${part};`).join(' '));
+    });
+    flush();
+    const { type, parts } = put!;
+    inLanes(() => {
+      const taken = this.variable(name, type);
+      const from = parts.map((part) => part.replace('[$lane]', `[$lane ^ ${swaps[word]}]`));
+      this.lines.push(taken.parts.map((part, i) => `${part} = ${from[i]};`).join(' '));
+      this.declare(name, { value: { type, parts: taken.parts } });
+    });
+  }
+
   #waits(s: Stmt): boolean {
-    return callsOf(s).some((name) => barriers.includes(name) || this.#waiting.has(name));
+    return callsOf(s).some((name) => meets(name) || this.#waiting.has(name));
   }
 
   #result(fn: Fn, value: Expr): void {

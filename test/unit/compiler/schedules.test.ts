@@ -18,9 +18,13 @@ import {
   deviceClass,
   discreteProfile,
   lavapipeProfile,
+  swiftshaderProfile,
 } from '../../../compiler/profile.ts';
 import { appleMatrixProfile, nvidiaProfile } from '../../../compiler/profiles-matrix.ts';
 import { contestPlan, contestsOf } from '../../../runtime/tune/contest.ts';
+import { benchCases, modelOf } from '../../../zoo/bench/cases.ts';
+import { nodeHost } from '../../../zoo/host.ts';
+import { compileEntry } from '../../../zoo/run/entry.ts';
 
 /**
  * Four equal linear layers with a GELU-like epilogue, and a smaller one: two distinct products; four where a
@@ -116,8 +120,31 @@ describe('schedules', () => {
     }
   });
 
+  it('of SwiftShader are quads for all large products of a picture, and no kernel has a barrier', () => {
+    const model = modelOf(nodeHost(), benchCases.find((c) => c.name === 'image-b8')!);
+    const request = { entry: 'encode_image', batch: 1, mode: 'eval', gradients: false } as const;
+    const plan = compileEntry(model, request, swiftshaderProfile);
+    const products = plan.steps.filter((s) => s.schedule?.family === 'contract' && s.flops > 1e7);
+    expect(products.length).toBeGreaterThanOrEqual(49);
+    for (const { schedule } of products) expect(schedule!.id).toMatch(/^q/);
+    for (const { wgsl } of plan.pipelines) expect(wgsl).not.toContain('Barrier');
+    expect(plan.requires.features).toEqual(['subgroups']);
+    const { features: _, ...without } = swiftshaderProfile;
+    const bare = compileEntry(model, request, { ...without, features: [] });
+    expect(bare.requires.features).toEqual([]);
+  });
+
   it('of another version of zooc, or that do not fit, count as unmeasured', () => {
-    const work = { key: 'k', batch: 1, m: 400, n: 512, k: 64, columnOperand: true, moments: false };
+    const work = {
+      key: 'k',
+      batch: 1,
+      m: 400,
+      n: 512,
+      k: 64,
+      columnOperand: true,
+      quads: false,
+      moments: false,
+    };
     const usual = chooseSchedule(lavapipeProfile, 'contract', work).schedule;
     for (const id of ['r1000x8x8', 'r13x8x8-down', 'w64x64x16-4x4']) {
       const tuned = { [scheduleKey('contract', 'k')]: id };
@@ -127,7 +154,16 @@ describe('schedules', () => {
 
   it('take fewer rows where a tile would be mostly empty', () => {
     const rowsFor = (m: number) => {
-      const work = { key: '', batch: 1, m, n: 3072, k: 768, columnOperand: m % 16 === 0, moments: false };
+      const work = {
+        key: '',
+        batch: 1,
+        m,
+        n: 3072,
+        k: 768,
+        columnOperand: m % 16 === 0,
+        quads: false,
+        moments: false,
+      };
       const { schedule } = chooseSchedule(lavapipeProfile, 'contract', work);
       return schedule.rows;
     };

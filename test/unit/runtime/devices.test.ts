@@ -1,7 +1,7 @@
 /** Adapter choice, the null device and the split of a plan into submits: nothing here needs an adapter. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { defaultLimits, lavapipeProfile } from '../../../compiler/profile.ts';
+import { defaultLimits, deviceClass, lavapipeProfile } from '../../../compiler/profile.ts';
 import { NullDevice } from '../../../runtime/null/device.ts';
 import { cutAtFirstUses, submitSpans } from '../../../runtime/submits.ts';
 import {
@@ -9,6 +9,7 @@ import {
   type AdapterType,
   adapterType,
   chooseAdapter,
+  describeAdapter,
   profileOf,
 } from '../../../runtime/webgpu/adapter.ts';
 import { addPlan, withFields } from '../../support/plans.ts';
@@ -82,6 +83,17 @@ describe('choosing an adapter', () => {
   it('makes a profile with the features that kernels use', () => {
     expect(profileOf(software)).toMatchObject({ kind: 'cpu', features: ['shader-f16'] });
     expect(profileOf(gpu)).toMatchObject({ kind: 'gpu', limits: defaultLimits });
+  });
+
+  it('knows Chromium’s software driver by vendor and architecture, in pages as in Node', () => {
+    const info = { vendor: 'google', architecture: 'swiftshader', device: '', description: '' };
+    const adapter = { info, limits: {}, features: new Set(['subgroups']) } as unknown as GPUAdapter;
+    const inPage = describeAdapter(adapter, 'browser');
+    expect(inPage).toMatchObject({ name: 'google swiftshader', type: 'software' });
+    for (const known of [inPage, describeAdapter(adapter, 'vulkan', 'SwiftShader Device (Subzero)')]) {
+      expect(deviceClass(profileOf(known))).toBe('swiftshader');
+    }
+    expect(deviceClass(profileOf(software))).toBe('software');
   });
 });
 

@@ -5,8 +5,8 @@
  * Register tiles loop over the places (walk-cpu.ts), staging and depthwise kernels find each for themselves
  * (walk-gpu.ts, depthwise.ts); what a place is, padding and strides included, is the same for all.
  */
-import { coordinateOf } from '../text/access.ts';
-import type { PixelWalk, TapWalk } from './contraction.ts';
+import { coordinateOf } from '../../text/access.ts';
+import type { PixelWalk, TapWalk } from '../contraction.ts';
 
 /** How far a tap (u32) is from the first one, as i32. */
 export function tapStep(tap: string, dilation: number): string {

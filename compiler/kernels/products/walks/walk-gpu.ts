@@ -5,8 +5,8 @@
  * The counterpart of walk-cpu.ts: each invocation finds its own elements, since neighbours stage different
  * ones.
  */
-import { coordinateOf } from '../text/access.ts';
-import { affine } from '../text/wgsl.ts';
+import { coordinateOf } from '../../text/access.ts';
+import { affine } from '../../text/wgsl.ts';
 import {
   baseIndex,
   type Contraction,
@@ -14,7 +14,7 @@ import {
   type PixelWalk,
   type TapWalk,
   type Walk,
-} from './contraction.ts';
+} from '../contraction.ts';
 import { windowPlace } from './walk.ts';
 
 /** Of the left operand: `at` and `inside`. */

@@ -6,9 +6,9 @@
  * all lanes, so the tests for the padding cost scalar instructions only, once for each tap or line and not
  * for each channel.
  */
-import { coordinateOf } from '../text/access.ts';
-import { affine } from '../text/wgsl.ts';
-import { baseIndex, type Contraction, type PixelWalk, type TapWalk } from './contraction.ts';
+import { coordinateOf } from '../../text/access.ts';
+import { affine } from '../../text/wgsl.ts';
+import { baseIndex, type Contraction, type PixelWalk, type TapWalk } from '../contraction.ts';
 import { printPiece, windowPlace } from './walk.ts';
 
 interface Side {
@@ -42,7 +42,7 @@ type Bound = (count: number) => string;
  * Steps of K that are summed before the sum joins a total. A chain of n terms of either sign is off by √(n /
  * 2) roundings: one of 1152 by 24, 18 of 64 by 6. Joining costs about as much as a step and a half of K does.
  */
-const shortSum = 64;
+export const shortSum = 64;
 
 /** K along one axis. */
 export function plainLoop({ k }: Contraction, bound: Bound): Pick<LoopNest, 'open' | 'depth' | 'apart'> {
