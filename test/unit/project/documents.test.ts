@@ -26,6 +26,7 @@ const documents = [
   'examples/emoji/README.md',
   'examples/ablation/README.md',
   'examples/prompts/README.md',
+  'web/README.md',
   ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
 ];
 
