@@ -6,6 +6,13 @@ export function count(value: number): string {
   return grouped.format(value);
 }
 
+const short = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 });
+
+/** `87.8M`: where there is no room for all digits. */
+export function compact(value: number): string {
+  return short.format(value);
+}
+
 /** `4.41 GFLOP`, `12.3 MiB`: three digits and a unit; bytes in powers of 1024. */
 function scaled(value: number, base: number, units: readonly string[]): string {
   let at = 0;

@@ -6,6 +6,7 @@ import * as Comlink from 'comlink';
 import type * as zooc from '../../zoo/api/browser.ts';
 import { Classifying } from './classifying.ts';
 import { Opened } from './opened.ts';
+import { Timing } from './timing.ts';
 
 const opened = new Opened();
 
@@ -20,6 +21,7 @@ export const deviceWorker = {
     opened.onLost = (loss) => tell(loss.diagnostics);
   },
   classifying: Comlink.proxy(new Classifying(opened)),
+  timing: Comlink.proxy(new Timing(opened)),
 };
 
 export interface DeviceFacts {
