@@ -2,7 +2,7 @@
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import type { Context } from '../app/context.ts';
 import { h } from '../ui/dom.ts';
-import { milliseconds } from '../ui/numbers.ts';
+import { shortTime } from '../ui/numbers.ts';
 import type { TimingRequest } from '../worker/timing.ts';
 
 export interface Measuring {
@@ -33,7 +33,7 @@ export function makeMeasuring(
       const seconds = await context.device.timing.time(request);
       if (mine !== generation) return;
       const all = seconds.reduce((a, b) => a + b, 0);
-      told.textContent = `${milliseconds(1000 * all)} in all steps, medians of 5 runs`;
+      told.textContent = `${shortTime(all)} in all steps, medians of 5 runs`;
       measured(seconds);
     } catch (error) {
       if (mine !== generation) return;

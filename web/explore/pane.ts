@@ -1,4 +1,5 @@
 /** What the views of Explore have in common. */
+import { type Child, h } from '../ui/dom.ts';
 import type { Explored, Found, Target } from '../worker/exploring.ts';
 
 /** One view of what is explored. All of them show one selection. */
@@ -8,6 +9,11 @@ export interface Pane {
   show(explored: Explored): void;
   /** Marks what is selected. */
   mark(found: Found | undefined): void;
+}
+
+/** A path that may be broken behind its dots. */
+export function breakable(path: string): Child {
+  return path.split('.').map((part, i) => (i === 0 ? part : ['.', h('wbr'), part]));
 }
 
 export type Select = (target: Target) => void;

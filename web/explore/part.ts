@@ -37,7 +37,7 @@ export function makeExplore(context: Context): Part {
   const choices = makeChoices((what) => {
     const { bundled: chosen, name } = choices.value();
     if (what === 'model' && chosen === undefined) context.program.change({ model: name });
-    else refresh();
+    refresh();
   });
 
   const mark = (next: Found | undefined): void => {
@@ -102,9 +102,12 @@ export function makeExplore(context: Context): Part {
       choices.takeOwnDevice();
       refresh();
     }
-    const mine = wanted;
-    await working;
-    if (mine !== wanted || explored === undefined || space.classList.contains('stale')) return undefined;
+    for (let mine = -1; mine !== wanted; ) {
+      mine = wanted;
+      await working;
+    }
+    const other = choices.value().device !== 'own' || space.classList.contains('stale');
+    if (explored === undefined || other) return undefined;
     const { source: text, name, settings, mode, batch } = requestOf();
     return { source: text, name, settings, mode, batch, entry: explored.entry };
   };
@@ -157,6 +160,7 @@ export function makeExplore(context: Context): Part {
   };
   /** Compiles what is chosen; of several wishes that came meanwhile, the last one. */
   const refresh = (): void => {
+    clearTimeout(timer);
     wanted++;
     stale = false;
     const mine = wanted;

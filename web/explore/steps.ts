@@ -1,9 +1,9 @@
 /** The steps of the plan as a table, sorted by any column, with times once they were measured. */
 import type { StepInfo } from '../../zoo/api/browser.ts';
 import { fill, h } from '../ui/dom.ts';
-import { bytes, count, flops, milliseconds } from '../ui/numbers.ts';
+import { bytes, count, flops, shortTime } from '../ui/numbers.ts';
 import type { Explored, Found, StepPlace } from '../worker/exploring.ts';
-import { type Pane, reveal, type Select } from './pane.ts';
+import { breakable, type Pane, reveal, type Select } from './pane.ts';
 
 interface Step {
   readonly info: StepInfo;
@@ -73,7 +73,7 @@ export function makeSteps(select: Select, tools: HTMLElement): StepsPane {
     {
       title: 'Time',
       value: secondsOf,
-      cell: (step) => (secondsOf(step) === 0 ? '' : milliseconds(1000 * secondsOf(step))),
+      cell: (step) => (secondsOf(step) === 0 ? '' : shortTime(secondsOf(step))),
       number: true,
     },
   ];
@@ -117,7 +117,7 @@ export function makeSteps(select: Select, tools: HTMLElement): StepsPane {
     const cells = columns.map(({ title, cell, number }) => {
       if (title === 'Step') {
         const told = h('button', { type: 'button', class: 'link' }, kernel);
-        return h('td', {}, told, h('small', {}, path === '' ? 'the entry' : path));
+        return h('td', {}, told, h('small', {}, path === '' ? 'the entry' : breakable(path)));
       }
       const share = shares[title];
       const content = h('td', { class: number ? 'number' : undefined }, cell(step));

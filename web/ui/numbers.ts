@@ -41,6 +41,11 @@ export function milliseconds(value: number): string {
   return value >= 10_000 ? `${(value / 1000).toFixed(1)} s` : `${value.toFixed(value < 10 ? 1 : 0)} ms`;
 }
 
+/** Of a part of a run: microseconds below a thousand of them. */
+export function shortTime(seconds: number): string {
+  return seconds < 1e-3 ? `${(1e6 * seconds).toPrecision(3)} µs` : milliseconds(1000 * seconds);
+}
+
 /** `[B, 3, 32, 32]` */
 export function shape(sizes: readonly (number | string)[]): string {
   return `[${sizes.join(', ')}]`;
