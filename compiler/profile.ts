@@ -39,6 +39,7 @@ export interface MatrixConfig {
   readonly result: MatrixComponent;
 }
 
+/** What the compiler is told of a device: what it can do, and what suits it. */
 export interface DeviceProfile {
   /** "llvmpipe (LLVM 15.0.6, 256 bits)" */
   readonly name: string;

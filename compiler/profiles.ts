@@ -12,4 +12,5 @@ export const profiles = {
   apple: appleMatrixProfile,
 } as const satisfies Record<string, DeviceProfile>;
 
+/** A kind of device, by name. */
 export type ProfileKind = keyof typeof profiles;

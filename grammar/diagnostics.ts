@@ -8,6 +8,7 @@
  */
 import type { Span } from './source.ts';
 
+/** An error keeps anything from being made, a warning does not. */
 export type Severity = 'error' | 'warning';
 
 /** A secondary place in the source with what it contributes ("gives 512"). */
@@ -22,6 +23,7 @@ export interface Fix {
   readonly replacement: string;
 }
 
+/** Something that is wrong, or worth a look, with its place in a text where it has one. */
 export interface Diagnostic {
   /** `Z301` and so on. */
   readonly code: string;

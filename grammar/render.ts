@@ -15,7 +15,8 @@
 import type { Diagnostic } from './diagnostics.ts';
 import { lineText, positionAt, type SourceFile, type Span } from './source.ts';
 
-interface RenderOptions {
+/** How diagnostics are printed. */
+export interface RenderOptions {
   /** ANSI colours, for terminals. Off by default. */
   readonly color?: boolean;
 }

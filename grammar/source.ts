@@ -12,6 +12,7 @@ export interface SourceFile {
   readonly text: string;
 }
 
+/** A range of a file's text, in UTF-16 units. */
 export interface Span {
   readonly file: SourceFile;
   /** Offset of the first character. */

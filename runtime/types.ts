@@ -9,6 +9,7 @@ import type { Plan, PlanSection, Slot, VerifiedPlan } from '../compiler/plan/typ
 import type { DeviceProfile } from '../compiler/profile.ts';
 import type { DiagnosticError } from '../grammar/diagnostics.ts';
 
+/** Values in the memory of the program. */
 export type HostArray = Float32Array | Int32Array;
 
 /** Told how many of how many kernels are done. */

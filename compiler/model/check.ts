@@ -1,4 +1,5 @@
 /** `check`: everything that can be wrong with a file, in one run. */
+import type { Item, ModelDecl, TrainDecl } from '../../grammar/ast.ts';
 import type { SourceFile } from '../../grammar/source.ts';
 import { contextOf } from './build/evaluator.ts';
 import { evaluateModel } from './evaluate/variants.ts';
@@ -9,7 +10,7 @@ import { checkNames } from './names/names.ts';
 import { evaluateRecipe } from './recipes/recipe.ts';
 import { buildModel, inSession } from './resolve/resolve.ts';
 import type { ModuleHost, Result } from './types.ts';
-import type { Module } from './values/module.ts';
+import type { Loader, Module } from './values/module.ts';
 
 /** What a file declares, by name, once it is free of errors. */
 interface CheckedFile {
@@ -29,39 +30,74 @@ interface CheckedFile {
  */
 export function checkFile(host: ModuleHost, path: string): Result<CheckedFile> {
   return inSession(host, (loader) => {
-    const module = loader.loadFile(path);
-    if (module === undefined) {
-      loader.session.adopt([{ code: 'Z205', severity: 'error', message: `cannot read ${path}` }]);
-      return undefined;
-    }
-    checkTexts(loader);
-    checkModels(module);
-    checkRecipes(module);
-    checkObjectives(module);
-    checkNames(module, loader.session);
-    checkUnused(module, loader.session);
-    return listed(module);
+    const module = checkModule(loader, path);
+    return module && listed(module);
   });
 }
 
-function checkModels(module: Module): void {
-  const { session } = module.loader;
-  for (const declared of module.models.values()) {
-    if (module.damaged.has(declared.decl)) continue;
-    // A model whose parameters have no defaults is checked where a variant gives them.
-    if (declared.decl.params.some((p) => p.default === undefined)) continue;
-    session.guard(() => {
-      const value = evaluateModel(declared, [], contextOf(session));
-      buildModel(declared.decl.name.text, value, declared.decl.value.span, module, session);
-    });
-  }
+/** What an earlier check of the same texts found right, for editors: a file is checked after each key. */
+export interface CheckMemory {
+  /** Keys of what a model or recipe without mistakes uses of its file; undefined if that is not known. */
+  recall(item: Checked): readonly string[] | undefined;
+  remember(item: Checked, used: readonly string[]): void;
 }
 
-function checkRecipes(module: Module): void {
-  for (const decl of module.recipes.values()) {
-    if (module.damaged.has(decl)) continue;
-    module.loader.session.guard(() => evaluateRecipe(decl, module, [], false));
+export type Checked = ModelDecl | TrainDecl;
+
+/** The file as a module, its mistakes with the loader's session; undefined where it cannot be read. */
+export function checkModule(
+  loader: Loader,
+  path: string,
+  memoryOf?: (module: Module) => CheckMemory,
+): Module | undefined {
+  const module = loader.loadFile(path);
+  if (module === undefined) {
+    loader.session.adopt([{ code: 'Z205', severity: 'error', message: `cannot read ${path}` }]);
+    return undefined;
   }
+  checkTexts(loader);
+  const memory = memoryOf?.(module);
+  for (const { decl } of module.models.values()) checkOnce(decl, module, memory);
+  for (const decl of module.recipes.values()) checkOnce(decl, module, memory);
+  checkObjectives(module);
+  checkNames(module, loader.session);
+  checkUnused(module, loader.session);
+  return module;
+}
+
+function checkOnce(item: Checked, module: Module, memory: CheckMemory | undefined): void {
+  const { session } = module.loader;
+  const known = memory?.recall(item);
+  const { items } = module.program;
+  if (known !== undefined) {
+    for (const i of items) if (known.includes(keyOf(i))) session.instantiated.add(i);
+    return;
+  }
+  const before = session.reportCount;
+  const others = [...session.instantiated];
+  session.instantiated.clear();
+  checkItem(item, module);
+  const used = items.filter((i) => session.instantiated.has(i)).map(keyOf);
+  for (const other of others) session.instantiated.add(other);
+  if (session.reportCount === before) memory?.remember(item, used);
+}
+
+const keyOf = ({ kind, name }: Item) => `${kind} ${name.text}`;
+
+/** The shapes of a model or recipe; mistakes are with the loader's session. */
+export function checkItem(item: Checked, module: Module): void {
+  const { session } = module.loader;
+  if (module.damaged.has(item)) return;
+  // A model whose parameters have no defaults is checked where a variant gives them.
+  if (item.kind === 'model' && item.params.some((p) => p.default === undefined)) return;
+  session.guard(() => {
+    if (item.kind === 'train') {
+      evaluateRecipe(item, module, [], false);
+      return;
+    }
+    const value = evaluateModel({ kind: 'model', decl: item, module }, [], contextOf(session));
+    buildModel(item.name.text, value, item.value.span, module, session);
+  });
 }
 
 /** After the recipes, which are not traced where an error was found. */

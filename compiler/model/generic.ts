@@ -23,8 +23,8 @@ import type { Value } from './values/values.ts';
 const firstSize = 96;
 const nextSize = 96;
 
-export function checkUnused(module: Module, session: Session): void {
-  for (const item of module.program.items) {
+export function checkUnused(module: Module, session: Session, items = module.program.items): void {
+  for (const item of items) {
     if (module.damaged.has(item) || session.instantiated.has(item)) continue;
     if (item.kind === 'block') session.guard(() => checkBlock(item, module, session));
     if (item.kind === 'fn' || item.kind === 'objective') {

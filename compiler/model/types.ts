@@ -36,7 +36,9 @@ export interface Weight {
   readonly span: Span;
 }
 
+/** A value that is known before anything runs. */
 export type StaticScalar = number | string | boolean;
+/** A static value of a model; lists are those of settings such as `layers = [3, 4, 6, 3]`. */
 export type ConfigValue = StaticScalar | readonly StaticScalar[];
 
 /** `forward`, `loss`, or what the root block declares as an entry. */
@@ -60,6 +62,7 @@ export interface ObjectiveChoice {
   readonly arguments?: Readonly<Record<string, StaticScalar>>;
 }
 
+/** A named function of a model, with what it takes and gives. */
 export interface EntryInfo {
   readonly name: EntryName;
   readonly inputs: readonly (ModelInput & { readonly shape: string })[];

@@ -10,6 +10,7 @@ import type { DType, Range } from '../graph/types.ts';
 import type { ExchangeKind, ScheduleChoice } from '../kernels/text/choices.ts';
 import type { Share } from '../shards.ts';
 
+/** What a buffer is for. */
 export type BufferRole =
   /** Parameters and model buffers (batch-norm statistics), in place across runs. */
   | 'weights'
@@ -37,6 +38,7 @@ export type BufferRole =
   /** Mixed precision: the state of the loss scale, see `ScalerSlot`. */
   | 'scaler';
 
+/** A buffer on the device. */
 export interface PlanBuffer {
   readonly id: number;
   readonly role: BufferRole;
@@ -73,6 +75,7 @@ export interface WeightSlot extends Slot {
 
 export type BindingAccess = 'read' | 'read_write';
 
+/** A kernel: its WGSL, and how its buffers are bound. */
 export interface PlanPipeline {
   readonly id: number;
   /** A readable name, unique in the plan: the .wgsl file's name. */
@@ -82,12 +85,14 @@ export interface PlanPipeline {
   readonly bindings: readonly BindingAccess[];
 }
 
+/** A range of a buffer that a step reads or writes. */
 export interface PlanBinding {
   readonly buffer: number;
   readonly offset: number;
   readonly size: number;
 }
 
+/** One dispatch of a kernel. */
 export interface PlanStep {
   readonly pipeline: number;
   readonly bindings: readonly PlanBinding[];
@@ -166,6 +171,7 @@ export interface ScalerInfo extends Slot {
   readonly initial: number;
 }
 
+/** Bytes of a plan's memory by use. */
 export interface MemoryTable {
   readonly weights: number;
   readonly gradients: number;
@@ -181,6 +187,7 @@ export interface MemoryTable {
   readonly workspaceLowerBound: number;
 }
 
+/** What runs an entry: kernels in WGSL, buffers, and steps, as plain JSON. */
 export interface Plan {
   readonly version: 1;
   readonly model: string;

@@ -8,8 +8,8 @@ import { describeGolden } from '../golden/golden-cases.ts';
 import { describeAdapterTraining } from '../golden/training-cases.ts';
 import type { Way } from '../golden/ways.ts';
 
-const { device, name } = await openPageDevice();
-console.info(`the browser's adapter is ${name}`);
+const { device, report } = await openPageDevice();
+console.info(`the browser's adapter is ${report.name}`);
 const inBrowser: Way = { name: 'in a browser', on: device };
 
 describeGolden(inBrowser, ['tiny_vit']);

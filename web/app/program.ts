@@ -9,6 +9,8 @@ export interface ProgramState {
 }
 
 const key = 'zooc.program';
+/** The text that the first one was put in place of. */
+const keyBefore = 'zooc.program.before';
 
 export const firstProgram: ProgramState = {
   text: `# A small CLIP. Change a number: what follows from it is checked as you type.
@@ -33,7 +35,7 @@ train "quick" of "mini" {
   settings: {},
 };
 
-function stored(): ProgramState | undefined {
+function stored(key: string): ProgramState | undefined {
   try {
     const text = localStorage.getItem(key);
     return text === null ? undefined : (JSON.parse(text) as ProgramState);
@@ -43,8 +45,18 @@ function stored(): ProgramState | undefined {
   }
 }
 
+function store(key: string, state: ProgramState | undefined): void {
+  try {
+    if (state === undefined) localStorage.removeItem(key);
+    else localStorage.setItem(key, JSON.stringify(state));
+  } catch {
+    // It lives as long as the page, then.
+  }
+}
+
 export class Program {
-  #state: ProgramState = stored() ?? firstProgram;
+  #state: ProgramState = stored(key) ?? firstProgram;
+  #before: ProgramState | undefined = stored(keyBefore);
   readonly #listeners = new Set<(state: ProgramState) => void>();
 
   get state(): ProgramState {
@@ -53,12 +65,33 @@ export class Program {
 
   change(change: Partial<ProgramState>): void {
     this.#state = { ...this.#state, ...change };
-    try {
-      localStorage.setItem(key, JSON.stringify(this.#state));
-    } catch {
-      // It lives as long as the page, then.
-    }
+    store(key, this.#state);
     for (const listener of this.#listeners) listener(this.#state);
+  }
+
+  /** The visitor's text while the first one is in its place. */
+  get before(): ProgramState | undefined {
+    return this.#before;
+  }
+
+  /** Takes the first text back; the visitor's is kept. */
+  takeFirst(): void {
+    this.#keep(this.#state);
+    this.change(firstProgram);
+  }
+
+  /** Puts the text back that `takeFirst` kept. */
+  putBack(): void {
+    const before = this.#before;
+    if (before === undefined) return;
+    // What was made of the first one meanwhile is kept in turn.
+    this.#keep(this.#state.text === firstProgram.text ? undefined : this.#state);
+    this.change(before);
+  }
+
+  #keep(state: ProgramState | undefined): void {
+    this.#before = state;
+    store(keyBefore, state);
   }
 
   /** Calls `listener` after each change. */

@@ -1,7 +1,7 @@
 /** What is explored: model, entry, batch, mode, precision, device. */
 import type { DeviceProfile, ProfileKind } from '../../zoo/api/browser.ts';
 import { fill, h, newId } from '../ui/dom.ts';
-import type { Explored, ExploreRequest } from '../worker/exploring.ts';
+import type { Explored, ExploreRequest } from '../worker/explore/exploring.ts';
 
 export type Choices = Pick<ExploreRequest, 'entry' | 'batch' | 'mode' | 'precision'> & {
   /** A bundled model; undefined for the visitor's text. */

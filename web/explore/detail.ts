@@ -3,7 +3,7 @@ import type { CostedBlock, StepInfo } from '../../zoo/api/browser.ts';
 import type { Context } from '../app/context.ts';
 import { type Child, fill, h } from '../ui/dom.ts';
 import { bytes, compact, count, flops, shape } from '../ui/numbers.ts';
-import type { BoundBuffer, Explored, Found, StepDetail, StepPlace } from '../worker/exploring.ts';
+import type { BoundBuffer, Explored, Found, StepDetail, StepPlace } from '../worker/explore/exploring.ts';
 import { pieces, tokens } from './highlight.ts';
 import type { Pane, Select } from './pane.ts';
 import { partsOf } from './steps.ts';

@@ -2,8 +2,8 @@
 import type { CostedBlock } from '../../zoo/api/browser.ts';
 import type { Context } from '../app/context.ts';
 import { fill, h, newId, svg } from '../ui/dom.ts';
-import type { Explored, Found } from '../worker/exploring.ts';
-import type { DrawnGraph, DrawnNode, GraphWish } from '../worker/exploring-graph.ts';
+import type { Explored, Found } from '../worker/explore/exploring.ts';
+import type { DrawnGraph, DrawnNode, GraphWish } from '../worker/explore/graph.ts';
 import { type Layout, layOut, type Placed } from './layout.ts';
 import { type Pane, reveal, type Select } from './pane.ts';
 

@@ -1,5 +1,5 @@
 /** Places for the nodes and edges of a graph in layers, from top to bottom, by dagre, which is fetched when it is first needed. */
-import type { DrawnGraph, DrawnNode } from '../worker/exploring-graph.ts';
+import type { DrawnGraph, DrawnNode } from '../worker/explore/graph.ts';
 
 export interface Placed {
   readonly node: DrawnNode;

@@ -3,7 +3,7 @@ import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import type { Context } from '../app/context.ts';
 import { h } from '../ui/dom.ts';
 import { shortTime } from '../ui/numbers.ts';
-import type { TimingRequest } from '../worker/timing.ts';
+import type { TimingRequest } from '../worker/explore/timing.ts';
 
 export interface Measuring {
   readonly element: HTMLElement;

@@ -2,7 +2,7 @@
 import type { MemoryRange } from '../../zoo/api/browser.ts';
 import { fill, h, svg } from '../ui/dom.ts';
 import { bytes, count } from '../ui/numbers.ts';
-import type { Explored, Found } from '../worker/exploring.ts';
+import type { Explored, Found } from '../worker/explore/exploring.ts';
 import type { Pane, Select } from './pane.ts';
 
 /** A range of the workspace, which has both steps. */

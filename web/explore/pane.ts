@@ -1,6 +1,6 @@
 /** What the views of Explore have in common. */
 import { type Child, h } from '../ui/dom.ts';
-import type { Explored, Found, Target } from '../worker/exploring.ts';
+import type { Explored, Found, Target } from '../worker/explore/exploring.ts';
 
 /** One view of what is explored. All of them show one selection. */
 export interface Pane {

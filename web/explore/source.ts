@@ -1,6 +1,6 @@
 /** The text that the model was made from, line by line: what is selected is marked, and a line selects what it made. */
 import { fill, h, newId } from '../ui/dom.ts';
-import type { Found, Mark, SourceText } from '../worker/exploring.ts';
+import type { Found, Mark, SourceText } from '../worker/explore/exploring.ts';
 import { pieces, type Token, tokens } from './highlight.ts';
 import { type Pane, reveal, type Select } from './pane.ts';
 

@@ -2,7 +2,7 @@
 import type { StepInfo } from '../../zoo/api/browser.ts';
 import { fill, h } from '../ui/dom.ts';
 import { bytes, count, flops, shortTime } from '../ui/numbers.ts';
-import type { Explored, Found, StepPlace } from '../worker/exploring.ts';
+import type { Explored, Found, StepPlace } from '../worker/explore/exploring.ts';
 import { breakable, type Pane, reveal, type Select } from './pane.ts';
 
 interface Step {

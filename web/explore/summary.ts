@@ -1,7 +1,7 @@
 /** The sums of a plan. */
 import { h } from '../ui/dom.ts';
 import { bytes, compact, count, flops } from '../ui/numbers.ts';
-import type { Explored } from '../worker/exploring.ts';
+import type { Explored } from '../worker/explore/exploring.ts';
 
 export function summary({
   parameters,

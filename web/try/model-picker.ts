@@ -2,28 +2,41 @@
 import type { Context } from '../app/context.ts';
 import { field, h } from '../ui/dom.ts';
 import { count, milliseconds } from '../ui/numbers.ts';
+import type { ModelFacts } from '../worker/classifying.ts';
 import type { ModelSource } from '../worker/sources.ts';
 import { readFolder } from './folder.ts';
 
-export function makeModelPicker(context: Context, changed: () => void): HTMLElement {
+export interface ModelPicker {
+  readonly element: HTMLElement;
+  /** Takes note of a model that another part of the page has given. */
+  refresh(): Promise<void>;
+}
+
+export function makeModelPicker(context: Context, changed: () => void): ModelPicker {
+  let known: string | undefined;
   const told = h(
     'p',
     { class: 'hint', role: 'status' },
     'The emoji model of this page: 435,649 parameters, trained on 7,000 pictures.',
   );
+  const tell = (facts: ModelFacts): void => {
+    known = JSON.stringify(facts);
+    const { name, parameters, remarks, milliseconds: time } = facts;
+    told.textContent = [
+      `${name}: ${count(parameters)} parameters, loaded in ${milliseconds(time)}.`,
+      ...remarks,
+    ].join(' ');
+  };
+  const refresh = async (): Promise<void> => {
+    const facts = await context.device.classifying.facts();
+    if (facts === undefined || JSON.stringify(facts) === known) return;
+    tell(facts);
+    changed();
+  };
   const use = async (source: ModelSource | Promise<ModelSource>): Promise<void> => {
     told.textContent = 'loading …';
     try {
-      const {
-        name,
-        parameters,
-        remarks,
-        milliseconds: time,
-      } = await context.device.classifying.use(await source);
-      told.textContent = [
-        `${name}: ${count(parameters)} parameters, loaded in ${milliseconds(time)}.`,
-        ...remarks,
-      ].join(' ');
+      tell(await context.device.classifying.use(await source));
       context.report(undefined);
       changed();
     } catch (error) {
@@ -71,7 +84,7 @@ export function makeModelPicker(context: Context, changed: () => void): HTMLElem
     field('Address', url, 'The other site must allow it (CORS).'),
     h('button', { type: 'submit' }, 'Load'),
   );
-  return h(
+  const element = h(
     'details',
     { class: 'models' },
     h('summary', {}, 'Another model'),
@@ -88,4 +101,5 @@ export function makeModelPicker(context: Context, changed: () => void): HTMLElem
       form,
     ),
   );
+  return { element, refresh };
 }

@@ -63,7 +63,13 @@ export function makeTry(context: Context): Part {
       'A model that was trained on pictures with captions compares any picture with any words: zero-shot classification.',
     ),
     h('div', { class: 'columns' }, picture.element, h('div', {}, labels.element, results, timing)),
-    models,
+    models.element,
   );
-  return { element, shown: () => picture.start() };
+  return {
+    element,
+    shown() {
+      picture.start();
+      void models.refresh();
+    },
+  };
 }

@@ -32,6 +32,7 @@ export class Classifying {
   readonly #opened: Opened;
   #source: ModelSource = { kind: 'emoji' };
   #loaded: Promise<Loaded> | undefined;
+  #facts: ModelFacts | undefined;
 
   constructor(opened: Opened) {
     this.#opened = opened;
@@ -50,7 +51,13 @@ export class Classifying {
     this.#loaded = loading;
     void before?.then((old) => old.clip.close()).catch(() => {});
     const { name, parameters } = clip.model;
-    return { name, parameters, remarks: clip.remarks, milliseconds: performance.now() - start };
+    this.#facts = { name, parameters, remarks: clip.remarks, milliseconds: performance.now() - start };
+    return this.#facts;
+  }
+
+  /** What was taken last, by whatever part of the page; undefined while it is the emoji model as at the start. */
+  facts(): ModelFacts | undefined {
+    return this.#facts;
   }
 
   /** @throws as `use`, and Z405 for what is no picture, Z414, Z435 */

@@ -5,16 +5,19 @@
 import * as Comlink from 'comlink';
 import type * as zooc from '../../zoo/api/browser.ts';
 import { Classifying } from './classifying.ts';
+import { Checking } from './compare/checking.ts';
+import { Comparing } from './compare/comparing.ts';
+import { Timing } from './explore/timing.ts';
 import { Opened } from './opened.ts';
-import { Timing } from './timing.ts';
+import { Training } from './train/training.ts';
 
 const opened = new Opened();
 
 export const deviceWorker = {
   /** @throws DiagnosticError Z601 where the browser gives no adapter */
   async facts(): Promise<DeviceFacts> {
-    const { name, profile } = await opened.gpu();
-    return { name, features: profile.features };
+    const { adapter, profile } = await opened.gpu();
+    return { name: shownName(adapter), adapter, features: profile.features };
   },
   /** Tells when the device is lost. */
   async onLost(tell: (diagnostics: readonly zooc.Diagnostic[]) => void): Promise<void> {
@@ -22,11 +25,21 @@ export const deviceWorker = {
   },
   classifying: Comlink.proxy(new Classifying(opened)),
   timing: Comlink.proxy(new Timing(opened)),
+  training: Comlink.proxy(new Training(opened)),
+  comparing: Comlink.proxy(new Comparing(opened)),
+  checking: Comlink.proxy(new Checking(opened)),
 };
 
+/** Browsers often hide all but the vendor: then the architecture says more. */
+function shownName({ name, architecture }: zooc.AdapterReport): string {
+  return name.toLowerCase().includes(architecture.toLowerCase()) ? name : `${name} ${architecture}`;
+}
+
 export interface DeviceFacts {
-  /** The adapter's name. */
+  /** What it is called, for people. */
   readonly name: string;
+  readonly adapter: zooc.AdapterReport;
+  /** Those of its features that the compiler may use. */
   readonly features: readonly string[];
 }
 

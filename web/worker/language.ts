@@ -1,7 +1,8 @@
 /** The worker that knows the language: it needs no device, and answers while the other one works. */
 import * as Comlink from 'comlink';
 import * as zooc from '../../zoo/api/browser.ts';
-import { Exploring } from './exploring.ts';
+import { Exploring } from './explore/exploring.ts';
+import { findRecipes } from './train/recipes.ts';
 
 export const languageWorker = {
   /** Names of the bundled models. */
@@ -13,6 +14,7 @@ export const languageWorker = {
     return zooc.check(text);
   },
   exploring: Comlink.proxy(new Exploring()),
+  recipes: findRecipes,
 };
 
 export type LanguageWorker = typeof languageWorker;

@@ -12,6 +12,7 @@ export type ModelSource =
       readonly kind: 'weights';
       readonly model: string;
       readonly name?: string;
+      readonly settings?: zooc.Settings;
       readonly weights: Blob;
     }
   /** An export's folder, or one file of safetensors of `model`. */
@@ -90,7 +91,7 @@ export async function findModel(source: ModelSource): Promise<FoundModel> {
     case 'folder':
       return { model: ofFiles(source.files), weights: source.weights };
     case 'weights':
-      return { model: zooc.model(source.model, {}, source.name), weights: source.weights };
+      return { model: zooc.model(source.model, source.settings, source.name), weights: source.weights };
     case 'address': {
       const url = new URL(source.url, base);
       if (!url.pathname.endsWith('/')) return { model: zooc.model(source.model), weights: url };

@@ -3,6 +3,7 @@ import type { Model } from '../../compiler/model/types.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
 import { type DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import type { Device } from '../../runtime/types.ts';
+import type { AdapterReport } from '../../runtime/webgpu/adapter.ts';
 import { type EntryRequest, openOnDevice, type ReadyEntry } from '../run/compiled.ts';
 import { featureWidth, logitsOf, pictureTower, type TowerInfo, textTower } from '../run/towers/of-model.ts';
 import { Tower } from '../run/towers/tower.ts';
@@ -15,6 +16,7 @@ import { checkInput, type TrainOptions, TrainRun } from './train.ts';
 import type { NamedArrays, NamedResult, OpenOptions, Settings, WeightsInput } from './types.ts';
 import { openWeightsInput, weightsToBytes } from './weights.ts';
 
+/** How an entry runs. */
 export interface RunOptions {
   /** Rows of every input, above 0. */
   readonly batch: number;
@@ -24,6 +26,7 @@ export interface RunOptions {
   readonly gradients?: boolean;
 }
 
+/** How an entry is timed. */
 export interface TimeOptions extends RunOptions {
   /** Runs behind the first, above 0; 5 by default. */
   readonly runs?: number;
@@ -184,7 +187,12 @@ export class Gpu {
 
   /** The driver's name of the adapter. */
   get name(): string {
-    return this.#opened.name;
+    return this.#opened.report.name;
+  }
+
+  /** What the adapter says of itself: vendor, architecture, limits, features. */
+  get adapter(): AdapterReport {
+    return this.#opened.report;
   }
 
   /** What the compiler is told about the device; `model.compile` takes it. */

@@ -25,6 +25,7 @@ import type { PlanSet } from './plans.ts';
 import type { Platform } from './platform.ts';
 import type { PictureInput, Settings } from './types.ts';
 
+/** What is traced. */
 export interface TraceOptions {
   /** `encode_image`, `encode_text`, `forward`, `loss`, or what the model declares. */
   readonly entry: string;
@@ -34,6 +35,7 @@ export interface TraceOptions {
   readonly mode?: 'eval' | 'train';
 }
 
+/** What is compiled, and what for. */
 export interface CompileOptions {
   /** `encode_image`, `encode_text`, `forward`, `loss`, or what the model declares. */
   readonly entry: string;
@@ -49,9 +51,11 @@ export interface CompileOptions {
   readonly profile?: ProfileKind | DeviceProfile;
 }
 
+/** What plans are made for. */
 export interface PlansOptions {
+  /** `gpu` by default: limits that are common on discrete cards. */
   readonly profile?: ProfileKind | DeviceProfile;
-  /** Pictures or texts at a time. */
+  /** Pictures or texts at a time, 1 by default. */
   readonly batch?: number;
 }
 
@@ -142,6 +146,7 @@ export class ZooModel {
     return new ZooModel(platform, unwrap(result), result.diagnostics);
   }
 
+  /** As the text calls it. */
   get name(): string {
     return this.model.name;
   }
@@ -208,8 +213,6 @@ export class ZooModel {
   /**
    * The plans of the model's towers with all else that classifying takes, as JSON for `zooc/plan`: a page that loads them needs
    * no compiler.
-   * @param options.profile the device they are for, `gpu` by default (limits common on discrete cards); `batch` pictures or
-   * texts at a time, 1 by default
    * @throws DiagnosticError Z414, Z605, Z704 for a model that gives no features
    */
   async plans({ profile = 'gpu', batch = 1 }: PlansOptions = {}): Promise<PlanSet> {

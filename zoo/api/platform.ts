@@ -2,12 +2,12 @@
 import type { Model, ModuleHost } from '../../compiler/model/types.ts';
 import type { FitSettings } from '../../runtime/data/pictures/fit.ts';
 import type { Device } from '../../runtime/types.ts';
+import type { AdapterReport } from '../../runtime/webgpu/adapter.ts';
 import type { WeightSource } from '../weights/source.ts';
 import type { OpenOptions, PictureInput, PixelsInput } from './types.ts';
 
 export interface OpenedDevice {
-  /** The driver's name of the adapter. */
-  readonly name: string;
+  readonly report: AdapterReport;
   readonly device: Device;
 }
 

@@ -1,10 +1,42 @@
 /** What both entries of the library export beside the functions of `Library`. */
-export type { ConfigValue, EntryInfo } from '../../compiler/model/types.ts';
-export type { Plan } from '../../compiler/plan/types.ts';
-export type { DeviceProfile } from '../../compiler/profile.ts';
+export type { DType } from '../../compiler/graph/types.ts';
+export type { ScheduleChoice, ScheduleFamily } from '../../compiler/kernels/text/choices.ts';
+export type { ConfigValue, EntryInfo, ModelInput, StaticScalar } from '../../compiler/model/types.ts';
+export type {
+  BufferRole,
+  InputSlot,
+  MemoryTable,
+  Plan,
+  PlanBinding,
+  PlanBuffer,
+  PlanPipeline,
+  PlanSection,
+  PlanStep,
+  ScalerInfo,
+  Shard,
+  Slot,
+  WeightSlot,
+} from '../../compiler/plan/types.ts';
+export type {
+  DeviceKind,
+  DeviceLimits,
+  DeviceProfile,
+  MatrixComponent,
+  MatrixConfig,
+} from '../../compiler/profile.ts';
 export { type ProfileKind, profiles } from '../../compiler/profiles.ts';
-export { type Diagnostic, DiagnosticError } from '../../grammar/diagnostics.ts';
-export { renderDiagnostics as render } from '../../grammar/render.ts';
+export type { Share } from '../../compiler/shards.ts';
+export {
+  type Diagnostic,
+  DiagnosticError,
+  type Fix,
+  type Label,
+  type Severity,
+} from '../../grammar/diagnostics.ts';
+export { type RenderOptions, renderDiagnostics as render } from '../../grammar/render.ts';
+export type { SourceFile, Span } from '../../grammar/source.ts';
+export type { HostArray } from '../../runtime/types.ts';
+export type { AdapterReport } from '../../runtime/webgpu/adapter.ts';
 export { Explanation, type StepInfo } from './explain/explanation.ts';
 export {
   type GraphEdge,

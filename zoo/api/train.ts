@@ -3,7 +3,7 @@
 import type { ModelInput, Recipe } from '../../compiler/model/types.ts';
 import { averagePrefix } from '../../compiler/optimizers.ts';
 import { type Diagnostic, fail } from '../../grammar/diagnostics.ts';
-import { encodeSafetensors, type Tensor } from '../../runtime/data/safetensors/tensors.ts';
+import { encodeSafetensors, readSafetensors, type Tensor } from '../../runtime/data/safetensors/tensors.ts';
 import { beginState, CarriedWeights, toFloat32 } from '../../runtime/train/carried.ts';
 import { batchCounters } from '../../runtime/train/counters.ts';
 import { chunkSize, planTraining } from '../../runtime/train/plan.ts';
@@ -16,11 +16,12 @@ import type { Device, HostArray } from '../../runtime/types.ts';
 import { checkIds } from '../run/plan-entry.ts';
 import type { WeightSource } from '../weights/source.ts';
 import { startChanges, startFrom, startModel } from '../weights/tensors/start.ts';
-import { recipeOf } from './model.ts';
+import { recipeOf, ZooModel } from './model.ts';
 import type { Platform } from './platform.ts';
 import type { NamedArrays, Settings, WeightsInput } from './types.ts';
 import { openWeightsInput } from './weights.ts';
 
+/** What a run begins with. */
 export interface TrainOptions {
   /** Which recipe, where the text has several. */
   readonly name?: string;
@@ -32,6 +33,8 @@ export interface TrainOptions {
   readonly steps?: number;
   /** What an epoch is, where the recipe counts in epochs. */
   readonly batchesPerEpoch?: number;
+  /** What `state` of an earlier run of the same recipe gave: the run goes on behind its last step; `weights` is not read. */
+  readonly state?: Uint8Array;
 }
 
 /** What one step reports. */
@@ -49,6 +52,9 @@ export interface TrainStep {
 }
 
 interface RunParts {
+  readonly model: ZooModel;
+  /** The step to begin with. */
+  readonly start: number;
   readonly recipe: Recipe;
   readonly session: TrainSession;
   readonly schedule: Schedule;
@@ -57,8 +63,11 @@ interface RunParts {
   readonly warnings: readonly Diagnostic[];
 }
 
-/** Data is what the caller hands to each step, whatever the recipe says of it. */
-const callersData = { path: 'data', value: 'tensors("the batches of each step")' } as const;
+/**
+ * Data is what the caller hands to each step, whatever the recipe says of it.
+ * @internal
+ */
+export const callersData = { path: 'data', value: 'tensors("the batches of each step")' } as const;
 
 async function startOf(platform: Platform, recipe: Recipe, input: WeightsInput): Promise<WeightSource> {
   const base = startModel(recipe);
@@ -66,15 +75,55 @@ async function startOf(platform: Platform, recipe: Recipe, input: WeightsInput):
   return startFrom(recipe, await openWeightsInput(platform, base, input, replaced));
 }
 
+/** Where the state of a run says how many steps it has behind it. */
+const stepKey = 'step';
+
+interface StoredState {
+  readonly step: number;
+  readonly tensors: ReadonlyMap<string, Tensor>;
+}
+
+/** @throws DiagnosticError Z411 for other bytes, Z401 where something of the run is not in it or has another size */
+function readState(bytes: Uint8Array, recipe: Recipe, session: TrainSession): StoredState {
+  const { tensors, metadata } = readSafetensors(bytes, 'the state');
+  for (const { name, shape } of [...recipe.model.weights, ...session.state]) {
+    const found = tensors.get(name)?.shape;
+    if (found?.join() !== shape.join())
+      fail(
+        'Z401',
+        `${name} ${found === undefined ? 'is missing' : `is [${found.join(', ')}], not [${shape.join(', ')}],`} in the state`,
+        'it must come from a run of the same recipe',
+      );
+  }
+  const step = Number(metadata.get(stepKey));
+  if (!Number.isSafeInteger(step)) fail('Z401', 'the state does not say how many steps are behind it');
+  return { step, tensors };
+}
+
+/** Writes weights and what the optimizer keeps of them. */
+async function goOnFrom(
+  session: TrainSession,
+  recipe: Recipe,
+  carried: CarriedWeights,
+  { step, tensors }: StoredState,
+): Promise<void> {
+  const read = (name: string) =>
+    Float32Array.from(tensors.get(name)!.data as ArrayLike<number | bigint>, Number);
+  await beginState(session, recipe.model.weights, async ({ name }) => read(name), carried);
+  for (const { name } of session.state) session.writeState(name, read(name));
+  carried.beginAt(step);
+}
+
 /** A run on a device; close it when done. */
 export class TrainRun {
   readonly #parts: RunParts;
-  #step = 0;
+  #step: number;
   /** Steps wait for each other: the arrays of a chunked batch are read until its end. */
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(parts: RunParts) {
     this.#parts = parts;
+    this.#step = parts.start;
   }
 
   /**
@@ -85,7 +134,7 @@ export class TrainRun {
     platform: Platform,
     device: Device,
     source: string,
-    { name, set = {}, weights, steps, batchesPerEpoch }: TrainOptions,
+    { name, set = {}, weights, steps, batchesPerEpoch, state }: TrainOptions,
   ): Promise<TrainRun> {
     const { recipe, warnings } = recipeOf(platform.host, source, set, name, [callersData]);
     checkSupported(recipe);
@@ -95,20 +144,31 @@ export class TrainRun {
     const schedule = scheduleOf(recipe, batchesPerEpoch, steps);
     const chunks = recipe.batch / (chunkSize(recipe) ?? recipe.batch);
     const carried = new CarriedWeights(batchCounters(graph, recipe.model.weights), chunks);
-    const start = await startOf(platform, recipe, weights ?? { seed: recipe.seed });
+    const fresh =
+      state === undefined ? await startOf(platform, recipe, weights ?? { seed: recipe.seed }) : undefined;
     try {
       const session = new DeviceTrainSession(await device.open(plan));
       try {
-        await beginState(session, recipe.model.weights, (weight) => start.read(weight), carried);
+        const stored = state && readState(state, recipe, session);
+        if (stored === undefined)
+          await beginState(session, recipe.model.weights, (weight) => fresh!.read(weight), carried);
+        else await goOnFrom(session, recipe, carried, stored);
+        const told = [...warnings, ...unreadWarning(recipe.model.name, unread)];
+        const model = new ZooModel(platform, recipe.model, warnings);
+        const start = stored?.step ?? 0;
+        return new TrainRun({ recipe, model, session, schedule, settings, carried, start, warnings: told });
       } catch (error) {
         session.close();
         throw error;
       }
-      const told = [...warnings, ...unreadWarning(recipe.model.name, unread)];
-      return new TrainRun({ recipe, session, schedule, settings, carried, warnings: told });
     } finally {
-      await start.close();
+      await fresh?.close();
     }
+  }
+
+  /** The model that is trained: `tokens` and `pixels` make batches for it. */
+  get model(): ZooModel {
+    return this.#parts.model;
   }
 
   /** What is worth a look though nothing is wrong. */
@@ -172,7 +232,7 @@ export class TrainRun {
 
   /**
    * The weights as they are now: bytes of safetensors under our names, f32.
-   * @param options.average the moving average, where the recipe keeps one (`ema`)
+   * @param options `average`: the moving average instead, where the recipe keeps one (`ema`)
    * @throws DiagnosticError Z703 for an average that is not kept
    */
   async weights({ average = false }: { readonly average?: boolean } = {}): Promise<Uint8Array> {
@@ -192,6 +252,21 @@ export class TrainRun {
       );
     }
     return encodeSafetensors(tensors, new Map([['model', recipe.model.name]]));
+  }
+
+  /**
+   * All that the run goes on from, as bytes of safetensors: weights, what the optimizer keeps of each, and the steps behind
+   * them. `TrainOptions.state` takes it, on another device as well.
+   */
+  async state(): Promise<Uint8Array> {
+    const { session, carried } = this.#parts;
+    await this.#last;
+    const tensors = new Map<string, Tensor>(
+      carried.behind(this.#step).map((tensor) => [tensor.name, tensor]),
+    );
+    for (const { name, shape } of session.state)
+      tensors.set(name, { dtype: 'F32', shape, data: toFloat32(await session.readState(name)) });
+    return encodeSafetensors(tensors, new Map([[stepKey, String(this.#step)]]));
   }
 
   /** Frees the device memory. */

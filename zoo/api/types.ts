@@ -25,9 +25,11 @@ export interface PixelsInput {
 export interface BitmapInput {
   readonly width: number;
   readonly height: number;
+  /** Frees it. */
   close(): void;
 }
 
+/** A picture: what a file would hold, pixels, or what a browser decoded. */
 export type PictureInput = BytesInput | PixelsInput | BitmapInput;
 
 /** Static parameters by path: `{ 'vision.layers': 2 }`, as `--set` of the command line. */
@@ -36,6 +38,7 @@ export type Settings = Readonly<Record<string, number | string | boolean>>;
 /** Typed arrays by name, row-major. */
 export type NamedArrays = Readonly<Record<string, HostArray>>;
 
+/** One output of an entry. */
 export interface NamedResult {
   readonly shape: readonly number[];
   /** Row-major. */
@@ -49,6 +52,7 @@ export interface Classification {
   readonly score: number;
 }
 
+/** How a device is opened. */
 export interface OpenOptions {
   /** A part of an adapter's name, as ZOOC_ADAPTER; Node only, browsers choose themselves. */
   readonly adapter?: string;

@@ -36,6 +36,7 @@ export function fusedBody(
 ): Value | undefined {
   const name = callable.fuses?.text;
   if (name === undefined || env.tracer?.fuse !== true || fusedNames[name] !== true) return undefined;
+  if (env.evaluator.watches?.(callable)) return undefined;
   const emitter = emitters[name];
   const definition = emitter === undefined ? undefined : matchingDefinition(name, callable, env, instance);
   if (emitter === undefined || definition === undefined) return undefined;

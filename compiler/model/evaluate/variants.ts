@@ -13,7 +13,7 @@ import * as mistakes from '../values/mistakes.ts';
 import type { ModelDeclaration, Module } from '../values/module.ts';
 import { type Context, type Env, evaluate, Scope, staticEnv } from '../values/scope.ts';
 import type { Session } from '../values/session.ts';
-import { didYouMean } from '../values/suggest.ts';
+import { corrected, didYouMean } from '../values/suggest.ts';
 import type { BlockValue, Change, Override, Poison, Value } from '../values/values.ts';
 import { describe, formatValue, poison } from '../values/values.ts';
 import { coerceStatic } from './match.ts';
@@ -128,9 +128,10 @@ export function findModel(
   const found = lookupModel(module, name);
   if (found?.kind === 'model') return found;
   if (found === null || (found === undefined && module.broken)) return undefined;
-  const hint = didYouMean(name, visibleModels(module));
+  const known = visibleModels(module);
+  const hint = didYouMean(name, known);
   if (found !== undefined) session.report('Z213', span, `\`${name}\` is ${nouns[found.kind]}, not a model`);
-  else session.report('Z213', span, `there is no model "${name}"${hint}`);
+  else session.report('Z213', span, `there is no model "${name}"${hint}`, corrected(name, known, span));
   return undefined;
 }
 

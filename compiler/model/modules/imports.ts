@@ -8,7 +8,7 @@
  * only if there is none of these.
  */
 import type { Identifier, ImportDecl, Item, Program } from '../../../grammar/ast.ts';
-import type { Diagnostic } from '../../../grammar/diagnostics.ts';
+import type { Diagnostic, Fix } from '../../../grammar/diagnostics.ts';
 import { type ParseResult, parse } from '../../../grammar/parser.ts';
 import type { SourceFile, Span } from '../../../grammar/source.ts';
 import { builtinNames } from '../builtins/builtins.ts';
@@ -16,7 +16,7 @@ import type { ModuleHost } from '../types.ts';
 import type { Declaration, Loader, ModelDeclaration, Module } from '../values/module.ts';
 import { type Poison, poison } from '../values/poison.ts';
 import type { Session } from '../values/session.ts';
-import { didYouMean, spelledHere } from '../values/suggest.ts';
+import { corrected, didYouMean, spelledHere } from '../values/suggest.ts';
 import { treeTooDeep } from './depth.ts';
 
 const preludePackages = ['nn', 'losses'] as const;
@@ -111,7 +111,8 @@ export class ModuleLoader implements Loader {
         const known = [...target.declarations.keys(), ...passedOn(target).keys(), ...modelsOf(target).keys()];
         const builtin = builtinNames().includes(name.text);
         const hint = builtin ? ': it is built in, without an import' : didYouMean(name.text, known);
-        this.session.report('Z205', name.span, `${nameOf(target)} exports no \`${name.text}\`${hint}`);
+        const fix = builtin ? {} : corrected(name.text, known, name.span);
+        this.session.report('Z205', name.span, `${nameOf(target)} exports no \`${name.text}\`${hint}`, fix);
       }
     }
   }
@@ -151,6 +152,7 @@ export class ModuleLoader implements Loader {
     const known = this.host.bundledNames();
     this.session.report('Z205', at, `there is no package \`${spec}\`${didYouMean(spec, known)}`, {
       help: `packages that come with zooc: ${known.join(', ')}; a file is imported as "./${spec}.zoo"`,
+      ...corrected(spec, known, at),
     });
   }
 
@@ -169,17 +171,22 @@ export class ModuleLoader implements Loader {
  * The path under which an imported file is read and shown; relative imports stay relative to what the user
  * typed.
  */
-function displayPath(spec: string, from: string, host: ModuleHost): string | undefined {
+export function displayPath(spec: string, from: string, host: ModuleHost): string | undefined {
   const resolved = host.resolve(spec, from);
   if (resolved === undefined || !/^\.{1,2}\//.test(spec)) return resolved;
+  const path = besides(from, spec);
+  return host.read(path) === undefined ? resolved : path;
+}
+
+/** The path of a file by its path from another one. */
+export function besides(from: string, spec: string): string {
   const parts = [...from.split('/').slice(0, -1)];
   for (const part of spec.split('/')) {
     if (part === '.' || part === '') continue;
     if (part === '..' && parts.length > 0 && parts.at(-1) !== '..') parts.pop();
     else parts.push(part);
   }
-  const path = parts.join('/');
-  return host.read(path) === undefined ? resolved : path;
+  return parts.join('/');
 }
 
 function damagedItems(program: Program, diagnostics: readonly Diagnostic[]): Set<Item> {
@@ -192,7 +199,7 @@ function damagedItems(program: Program, diagnostics: readonly Diagnostic[]): Set
  * Imports that others can import in turn: those of a bundled package, so that `encoders` has all families,
  * each of which is a file of its own.
  */
-function passedOn({ bundled, imports }: Module): Module['imports'] {
+export function passedOn({ bundled, imports }: Module): Module['imports'] {
   return bundled === undefined ? new Map() : imports;
 }
 
@@ -335,16 +342,37 @@ export function unknownName(name: string, span: Span, at: NamePlace): Poison {
   if (home !== undefined && home !== module.bundled) {
     return session.report('Z206', span, `unknown block \`${name}\`; it is in package ${home}`, {
       help: `import ${home} { ${name} }`,
+      fix: addedImport(module, home, name),
     });
   }
   const here = spelledHere(name);
   const known = [...at.scope.names(), ...visibleNames(module), ...builtinNames()];
   const hint = here === undefined ? didYouMean(name, known) : '';
-  return session.report('Z200', span, `unknown name \`${name}\`${hint}`, here ?? {});
+  return session.report(
+    'Z200',
+    span,
+    `unknown name \`${name}\`${hint}`,
+    here ?? corrected(name, known, span),
+  );
+}
+
+/** The edit that imports a name: behind those that come from the package already, or in a line of its own. */
+function addedImport({ file, program }: Module, from: string, name: string): Fix {
+  const known = program.imports.find((item) => !item.from.quoted && item.from.text === from);
+  const last = known?.names.at(-1)?.span.end;
+  if (last !== undefined) return { span: { file, start: last, end: last }, replacement: `, ${name}` };
+  const line = `import ${from} { ${name} }`;
+  const above = program.imports.at(-1)?.span.end ?? program.package?.span.end;
+  if (above !== undefined) return { span: { file, start: above, end: above }, replacement: `\n${line}` };
+  const start = program.items[0]?.span.start ?? 0;
+  return { span: { file, start, end: start }, replacement: `${line}\n\n` };
 }
 
 /** In a file with syntax errors declarations may be lost, so only slips of local names are said. */
 function nearInScope(name: string, span: Span, at: NamePlace): Poison {
-  const hint = didYouMean(name, at.scope.names());
-  return hint === '' ? poison : at.session.report('Z200', span, `unknown name \`${name}\`${hint}`);
+  const known = at.scope.names();
+  const hint = didYouMean(name, known);
+  return hint === ''
+    ? poison
+    : at.session.report('Z200', span, `unknown name \`${name}\`${hint}`, corrected(name, known, span));
 }

@@ -3,7 +3,7 @@ import type { Argument, CallExpr, Expr, Identifier, ParamDecl, PipeExpr } from '
 import type { Span } from '../../../grammar/source.ts';
 import { type Env, evaluate } from '../values/scope.ts';
 import { placeOf, type Session, sourceText } from '../values/session.ts';
-import { didYouMean, spelledHere } from '../values/suggest.ts';
+import { corrected, didYouMean, spelledHere } from '../values/suggest.ts';
 import { poison, type Value } from '../values/values.ts';
 
 export interface Formal {
@@ -118,7 +118,7 @@ function bindNamed(
   if (!known.includes(name.text) && callee.openNames !== true) {
     const hint = didYouMean(name.text, known);
     const takes = spelledHere(name.text) ?? { help: `it takes ${signature(callee)}` };
-    const help = hint === '' ? takes : {};
+    const help = hint === '' ? takes : corrected(name.text, known, name.span);
     session.report('Z201', name.span, `${callee.name} has no parameter \`${name.text}\`${hint}`, help);
     return false;
   }

@@ -7,12 +7,12 @@ import { parseExpression } from '../../../grammar/parser.ts';
 import type { SourceFile, Span } from '../../../grammar/source.ts';
 import type { TextOverride } from '../resolve/resolve.ts';
 import type { Session } from '../values/session.ts';
-import { didYouMean } from '../values/suggest.ts';
+import { corrected, didYouMean } from '../values/suggest.ts';
 import { clippings, optimizers, schedules } from './schema.ts';
 
 type Assign = Extract<Setting, { kind: 'assign' }>;
 
-const assignable = [
+export const assignable = [
   'data',
   'mix',
   'objective',
@@ -31,7 +31,7 @@ const assignable = [
 ] as const;
 export type Key = (typeof assignable)[number];
 /** Settings that are not assignments, for suggestions. */
-const statements = [
+export const statements = [
   'clamp',
   'freeze',
   ...rateWords,
@@ -41,7 +41,7 @@ const statements = [
   'from',
   'checkpoint',
   'evaluate',
-];
+] as const;
 
 function isKey(name: string): name is Key {
   return (assignable as readonly string[]).includes(name);
@@ -88,8 +88,10 @@ function assign({ key, value }: Assign, assigned: Map<Key, Expr>, session: Sessi
     const message = `\`${rate}\` needs a pattern of ${what}: ${rate} "${example}" = ...`;
     session.report('Z501', key.span, message, help);
   } else if (!isKey(key.text)) {
-    const hint = didYouMean(key.text, [...assignable, ...statements]);
-    const help = hint === '' ? { help: `settings: ${[...assignable, ...statements].join(', ')}` } : {};
+    const known: readonly string[] = [...assignable, ...statements];
+    const hint = didYouMean(key.text, known);
+    const help =
+      hint === '' ? { help: `settings: ${known.join(', ')}` } : corrected(key.text, known, key.span);
     session.report('Z501', key.span, `a recipe has no setting \`${key.text}\`${hint}`, help);
   } else if (assigned.has(key.text)) {
     session.report('Z505', key.span, `\`${key.text}\` is set twice`);

@@ -37,20 +37,17 @@ import { readObjective } from './objective.ts';
 import {
   clippings,
   dataSources,
-  normalisations,
   optimizers,
-  precisions,
+  type precisions,
   type Reading,
   readCall,
   readCalls,
-  readForm,
   readPlain,
+  readSetting,
   sampleSources,
   schedules,
   settings,
-  shardings,
   tableSources,
-  wires,
 } from './schema.ts';
 import { readStartFiles } from './start-files.ts';
 import { StatementReader } from './statements.ts';
@@ -181,12 +178,12 @@ class RecipeReader {
     const batch = read('batch', (expr) => readPlain(expr, 'batch', settings.batch, env));
     const chunk = read('chunk', (expr) => this.readChunk(expr, batch));
     const optimizer = read('optimizer', (expr) => this.readOptimizer(expr));
-    const schedule = read('schedule', (expr) => readForm(expr, 'schedule', schedules, env));
-    const precision = read('precision', (expr) => readForm(expr, 'precision', precisions, env));
+    const schedule = read('schedule', (expr) => readSetting(expr, 'schedule', env));
+    const precision = read('precision', (expr) => readSetting(expr, 'precision', env));
     const clip = read('grad_clip', (expr) => this.readClip(expr));
-    const norm = read('batch_norm', (expr) => readForm(expr, 'batch_norm', normalisations, env));
-    const wire = read('wire', (expr) => readForm(expr, 'wire', wires, env));
-    const shard = read('shard', (expr) => readForm(expr, 'shard', shardings, env));
+    const norm = read('batch_norm', (expr) => readSetting(expr, 'batch_norm', env));
+    const wire = read('wire', (expr) => readSetting(expr, 'wire', env));
+    const shard = read('shard', (expr) => readSetting(expr, 'shard', env));
     const ema = read('ema', (expr) => readPlain(expr, 'ema', settings.ema, env));
     const seed = read('seed', (expr) => readPlain(expr, 'seed', settings.seed, env)) ?? 0;
     const steps = read('steps', (expr) => readPlain(expr, 'steps', settings.steps, env));
@@ -286,7 +283,7 @@ class RecipeReader {
   }
 
   private readOptimizer(expr: Expr): Recipe['optimizer'] | undefined {
-    const reading = readForm(expr, 'optimizer', optimizers, this.env);
+    const reading = readSetting(expr, 'optimizer', this.env);
     if (reading?.kind === 'sgd' && reading.value.nesterov && reading.value.momentum === 0) {
       const help = 'sgd(lr = 0.1, momentum = 0.9, nesterov = true)';
       this.session.report('Z502', expr.span, '`nesterov` of sgd needs a momentum above 0', { help });
@@ -309,7 +306,7 @@ class RecipeReader {
     if (expr.kind === 'int' || expr.kind === 'float') {
       return readPlain(expr, 'grad_clip', clippings.norm.fields.max, this.env) as number | undefined;
     }
-    return readForm(expr, 'grad_clip', clippings, this.env)?.value.max;
+    return readSetting(expr, 'grad_clip', this.env)?.value.max;
   }
 }
 
@@ -320,7 +317,7 @@ function optimizerOf({ kind, value }: Reading<typeof optimizers>): Recipe['optim
   return { kind, ...rule, weightDecay, decayMinDims } as Recipe['optimizer'];
 }
 
-type ScheduleReading = ReturnType<typeof readForm<typeof schedules>>;
+type ScheduleReading = Reading<typeof schedules> | undefined;
 
 /** Constant without a `schedule`; `steps` is its length. */
 function scheduled(reading: ScheduleReading, steps: number | undefined): Recipe['schedule'] {
@@ -329,7 +326,7 @@ function scheduled(reading: ScheduleReading, steps: number | undefined): Recipe[
   return { kind, ...value, ...length } as Recipe['schedule'];
 }
 
-function mixedOr32(reading: ReturnType<typeof readForm<typeof precisions>>): Recipe['precision'] {
+function mixedOr32(reading: Reading<typeof precisions> | undefined): Recipe['precision'] {
   if (reading?.kind !== 'mixed') return { kind: 'f32' };
   return { kind: 'mixed', lossScale: reading.value.loss_scale };
 }

@@ -11,7 +11,7 @@ import type { CallExpr, Expr, RateWord } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import type { Quantity, StaticCall, StaticValueData } from '../types.ts';
 import { type Env, evaluate } from '../values/scope.ts';
-import { didYouMean } from '../values/suggest.ts';
+import { corrected, didYouMean } from '../values/suggest.ts';
 import { callData, formatData, toData } from './data.ts';
 
 /** A schema and what it wants in words: "a number above 0". */
@@ -165,6 +165,27 @@ export const initialisations = {
   orthogonal: form(['gain'], { gain: wanted(z.number().default(1), 'a number') }),
 };
 
+/** The calls that a setting can be, by its name. */
+export const settingForms = {
+  optimizer: optimizers,
+  schedule: schedules,
+  precision: precisions,
+  grad_clip: clippings,
+  batch_norm: normalisations,
+  wire: wires,
+  shard: shardings,
+  init: initialisations,
+};
+
+/** Settings that are calls whose options others read: the names of the calls. */
+export const settingCalls = {
+  data: dataSources,
+  mix: sampleSources,
+  table: tableValues,
+  /** What an `evaluate` line may ask for. */
+  evaluate: ['zeroshot', 'retrieval', 'probe', 'knn', 'loss'],
+} as const;
+
 // ── reading ────────────────────────────────────────────────────────────────────────────────────────────────
 
 function wrong(env: Env, span: Span, what: string, want: string, data: StaticValueData): undefined {
@@ -219,6 +240,7 @@ export function readForm<F extends Forms>(
     const hint = didYouMean(callee.text, names);
     env.session.report('Z502', callee.span, `\`${key}\` cannot be \`${callee.text}\`${hint}`, {
       help: `${key} can be: ${names.map((n) => `${n}(...)`).join(', ')}`,
+      ...corrected(callee.text, names, callee.span),
     });
     return undefined;
   }
@@ -230,6 +252,15 @@ export function readForm<F extends Forms>(
     env,
   );
   return value === undefined ? undefined : ({ kind: callee.text, value } as Reading<F>);
+}
+
+/** A setting that is one of the calls of its name. */
+export function readSetting<K extends keyof typeof settingForms>(
+  expr: Expr,
+  key: K,
+  env: Env,
+): Reading<(typeof settingForms)[K]> | undefined {
+  return readForm(expr, key, settingForms[key], env);
 }
 
 function readArguments(
@@ -282,7 +313,10 @@ function unknownArgument(
     return;
   }
   const hint = didYouMean(given, known);
-  const help = hint === '' ? { help: `it takes: ${known.length === 0 ? 'nothing' : known.join(', ')}` } : {};
+  const help =
+    hint === ''
+      ? { help: `it takes: ${known.length === 0 ? 'nothing' : known.join(', ')}` }
+      : corrected(given, known, span);
   env.session.report('Z501', span, `${name} has no option \`${given}\`${hint}`, help);
 }
 
@@ -338,6 +372,7 @@ export function readCall(
     const hint = didYouMean(call.name, known);
     env.session.report('Z502', expr.callee.span, `\`${key}\` cannot be \`${call.name}\`${hint}`, {
       help: `${key} can be: ${known.map((n) => `${n}(...)`).join(', ')}`,
+      ...corrected(call.name, known, expr.callee.span),
     });
     return undefined;
   }

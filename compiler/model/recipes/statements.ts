@@ -13,21 +13,19 @@ import type { Model, Recipe, StartValue } from '../types.ts';
 import { blocksMatching, frozenPattern, matchesGlob } from '../values/globs.ts';
 import { gridOf, gridShapes } from '../values/grid.ts';
 import { type Env, evaluate } from '../values/scope.ts';
-import { didYouMean } from '../values/suggest.ts';
+import { corrected, didYouMean } from '../values/suggest.ts';
 import { describe, isNumber } from '../values/values.ts';
 import {
-  initialisations,
+  type initialisations,
   type Reading,
   rates,
   readCall,
   readDuration,
-  readForm,
   readPlain,
+  readSetting,
+  settingCalls,
   settings,
 } from './schema.ts';
-
-/** What an `evaluate` line may ask for. */
-const evaluations = ['zeroshot', 'retrieval', 'probe', 'knn', 'loss'] as const;
 
 type Statements = Pick<Recipe, 'clamps' | 'remat' | 'freeze' | 'rates' | 'init' | 'evaluate' | 'checkpoint'>;
 
@@ -118,7 +116,7 @@ export class StatementReader {
   }
 
   private readEvaluate(setting: Extract<Setting, { kind: 'evaluate' }>): Recipe['evaluate'] {
-    const what = readCall(setting.what, 'evaluate', evaluations, this.env);
+    const what = readCall(setting.what, 'evaluate', settingCalls.evaluate, this.env);
     const every = setting.every === undefined ? undefined : readDuration(setting.every, 'every', this.env);
     return what === undefined ? [] : [{ what, ...(every === undefined ? {} : { every }) }];
   }
@@ -159,7 +157,7 @@ export class StatementReader {
 
   private readInit(setting: Extract<Setting, { kind: 'init' }>, before: Recipe['init']): Recipe['init'] {
     const weight = this.weightAt(setting.path, undefined);
-    const reading = readForm(setting.value, 'init', initialisations, this.env);
+    const reading = readSetting(setting.value, 'init', this.env);
     if (weight === undefined || reading === undefined) return [];
     if (before.some((i) => i.weight === weight)) {
       this.session.report('Z505', setting.path.span, `${weight} is set twice`);
@@ -186,7 +184,8 @@ export class StatementReader {
     const known = model.weights.filter((w) => kind === undefined || w.kind === kind).map((w) => w.name);
     if (known.includes(name)) return name;
     const hint = didYouMean(name, known);
-    this.session.report('Z504', path.span, `${model.name} has no weight \`${name}\`${hint}`);
+    const fix = corrected(name, known, path.span);
+    this.session.report('Z504', path.span, `${model.name} has no weight \`${name}\`${hint}`, fix);
     return undefined;
   }
 

@@ -14,7 +14,7 @@ import type {
 import type { Span } from '../../../grammar/source.ts';
 import type { Poison } from './poison.ts';
 import { type Session, sourceText } from './session.ts';
-import { didYouMean, spelledHere } from './suggest.ts';
+import { corrected, didYouMean, spelledHere } from './suggest.ts';
 
 /** "a dimension must be an int, got a string" */
 export function wrongKind(session: Session, span: Span, what: string, wanted: string, got: string): Poison {
@@ -96,6 +96,7 @@ export function noField(session: Session, span: Span, name: string, fields: Iter
   const known = [...fields];
   return session.report('Z210', span, `there is no field \`${name}\`${didYouMean(name, known)}`, {
     help: `fields: ${known.join(', ')}`,
+    ...corrected(name, known, span),
   });
 }
 
@@ -107,7 +108,7 @@ export function noChild(
   known: readonly string[],
 ): Poison {
   const message = `\`${parent}\` has no child or weight \`${name}\``;
-  return session.report('Z210', span, message + didYouMean(name, known));
+  return session.report('Z210', span, message + didYouMean(name, known), corrected(name, known, span));
 }
 
 export function noIndex(session: Session, span: Span, got: string): Poison {

@@ -5,7 +5,7 @@
  * (parameters, lets, weights, children). Declarations of files are not in scopes; `lookup` in imports.ts
  * finds them.
  */
-import type { Expr, MemberTypeExpr, RangeExpr, TypeExpr } from '../../../grammar/ast.ts';
+import type { Callable, Expr, MemberTypeExpr, RangeExpr, TypeExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import type { Origin } from '../../graph/types.ts';
 import type { Module } from './module.ts';
@@ -58,6 +58,8 @@ export interface Evaluator {
   evaluate(expr: Expr, env: Env): Value;
   /** The type that `vision.input` stands for; undefined after a report. */
   inputTypeOf(type: MemberTypeExpr, env: Env): InputType | undefined;
+  /** Whether a body is run even where a fused kernel stands for it: somebody watches its values. */
+  readonly watches?: (callable: Callable) => boolean;
 }
 
 /** What all evaluation of one check shares. */

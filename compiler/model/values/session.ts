@@ -41,6 +41,7 @@ export class Session {
   /** Places of the calls and instantiations under way, outermost first. */
   readonly #trail: Span[] = [];
   #errors = 0;
+  #reports = 0;
   #steps = 0;
   #depth = 0;
   /** Blocks in a cycle, which was reported: they are not instantiated. */
@@ -63,6 +64,11 @@ export class Session {
     return this.#errors;
   }
 
+  /** Errors and warnings so far, repeated ones too. */
+  get reportCount(): number {
+    return this.#reports;
+  }
+
   report(code: ModelCode, span: Span, message: string, extras: Extras = {}): Poison {
     this.#add({ code, severity: 'error', message, span, ...extras });
     return poison;
@@ -78,6 +84,7 @@ export class Session {
   }
 
   #add(diagnostic: Diagnostic): void {
+    this.#reports++;
     if (diagnostic.severity === 'error') this.#errors++;
     const at = diagnostic.span;
     if (at !== undefined && this.#repeats(at)) return;

@@ -4,6 +4,8 @@
  * Distance is optimal string alignment (insert, delete, replace, swap neighbours), which is what typing
  * errors are made of.
  */
+import type { Fix } from '../../../grammar/diagnostics.ts';
+import type { Span } from '../../../grammar/source.ts';
 
 function distance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) > limit) return limit + 1;
@@ -55,6 +57,14 @@ export function isNear(name: string, other: string): boolean {
 export function didYouMean(name: string, known: Iterable<string>): string {
   const found = nearest(name, known);
   return found === undefined ? '' : `; did you mean \`${found}\`?`;
+}
+
+/** The edit that follows the hint of `didYouMean`, if there is one; `span` holds the name alone, or in quotes. */
+export function corrected(name: string, known: Iterable<string>, span: Span): { readonly fix?: Fix } {
+  const found = nearest(name, known);
+  if (found === undefined) return {};
+  const quoted = span.file.text[span.start] === '"';
+  return { fix: { span, replacement: quoted ? JSON.stringify(found) : found } };
 }
 
 /**

@@ -12,29 +12,13 @@ import { didYouMean } from '../../../compiler/model/values/suggest.ts';
 import { failAt, parseOptions } from '../options.ts';
 import { type RandomKey, randomBelow, randomUnit } from '../random.ts';
 import { crop, resizeBicubic } from './resize.ts';
+import { shifted } from './shift.ts';
 
 /** RGB bytes [size, size, 3] to the same; `key` is this sample's stream. */
 export type Augmentation = (bytes: Uint8Array, size: number, key: RandomKey) => Uint8Array;
 
-/** Moves the picture by up to `pixels` in x and y; its edge is repeated into what becomes free. */
 function shift(pixels: number): Augmentation {
-  return (bytes, size, key) => {
-    const dx = randomBelow(key, 0, 2 * pixels + 1) - pixels;
-    const dy = randomBelow(key, 1, 2 * pixels + 1) - pixels;
-    const clamp = (v: number) => Math.max(0, Math.min(v, size - 1));
-    const out = new Uint8Array(bytes.length);
-    for (let y = 0; y < size; y++) {
-      const row = clamp(y - dy) * size;
-      for (let x = 0; x < size; x++) {
-        const from = (row + clamp(x - dx)) * 3;
-        const to = (y * size + x) * 3;
-        out[to] = bytes[from]!;
-        out[to + 1] = bytes[from + 1]!;
-        out[to + 2] = bytes[from + 2]!;
-      }
-    }
-    return out;
-  };
+  return (bytes, size, key) => shifted(bytes, size, pixels, key);
 }
 
 /** Mirrors left and right with this probability. */

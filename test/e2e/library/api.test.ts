@@ -243,6 +243,41 @@ describe('a device', () => {
     }
   });
 
+  it('goes on from the state of a run with the numbers of one that was never left', async () => {
+    const text = recipe('ema = 0.9\nprecision = mixed(loss_scale = dynamic)');
+    const batch = {
+      images: Float32Array.from({ length: 4 * 3 * 16 * 16 }, (_, i) => Math.sin(i * i)),
+      tokens: await zooc.model(tinyZoo).tokens(['a', 'b', 'c', 'd']),
+    };
+    const whole = await gpu.train(text, { steps: 4 });
+    const first = await whole.step(batch);
+    const second = await whole.step(batch);
+    const state = await whole.state();
+    const wanted = [first, second, await whole.step(batch), await whole.step(batch)];
+    const after = await whole.weights({ average: true });
+    whole.close();
+
+    const run = await gpu.train(text, { steps: 4, state });
+    expect(await run.state()).toEqual(state);
+    const found: zooc.TrainStep[] = [];
+    for await (const step of run.steps([batch, batch, batch])) found.push(step);
+    expect(found).toEqual(wanted.slice(2));
+    expect(await run.weights({ average: true })).toEqual(after);
+    run.close();
+
+    const other = { steps: 4, set: { 'vision.width': 64 } };
+    expect(await refusal(() => gpu.train(text, { ...other, state }))).toMatch(
+      /^Z401: visual\.\S+ is \[.*\], not \[.*\], in the state$/,
+    );
+    const averaging = text.replace('ema = 0.9', '');
+    const without = await gpu.train(averaging, { steps: 4 });
+    const less = await without.state();
+    without.close();
+    expect(await refusal(() => gpu.train(text, { steps: 4, state: less }))).toMatch(
+      /^Z401: ema\.\S+ is missing in the state$/,
+    );
+  });
+
   it('refuses plans of another form, and weights that are not theirs', async () => {
     const model = zooc.model(tinyZoo);
     const plans = await model.plans();

@@ -21,9 +21,11 @@ import { createBuilder } from '../../../compiler/graph/create-builder.ts';
 import { resolveModel } from '../../../compiler/model/index.ts';
 import { onnxLayout } from '../../../zoo/export/foreign/onnx.ts';
 import { exportForeign } from '../../../zoo/export/index.ts';
-import { refuseFormless } from '../../../zoo/export/onnx/towers.ts';
+import { pictureModel, refuseFormless, tracedTowers } from '../../../zoo/export/onnx/towers.ts';
+import { onnxBytes } from '../../../zoo/export/onnx/write-onnx.ts';
 import { nodeHost } from '../../../zoo/host.ts';
 import { openEntry } from '../../../zoo/run/entry.ts';
+import { ruledWeights } from '../../../zoo/weights/source.ts';
 import { openWeights, weightsToWrite } from '../../../zoo/weights/weights.ts';
 import { diagnosticsOf } from '../../support/golden/published-weights.ts';
 import {
@@ -143,6 +145,18 @@ function signature({ graph }: ModelProto, of: 'input' | 'output') {
     }),
   );
 }
+
+it('is the same in memory as in a file', async () => {
+  const model = onnxModel('vit');
+  const weights = ruledWeights(model, 'hash')!;
+  const tensors = model.weights.map((weight) => {
+    const { name, shape } = weight;
+    return [name, { name, shape, dtype: 'F32', data: () => weights.read(weight) }] as const;
+  });
+  const graph = pictureModel(tracedTowers(model).pictures!, ['image_embeds'], false);
+  const bytes = await onnxBytes('vision_model', graph, new Map(tensors));
+  expect(createHash('sha256').update(bytes).digest('hex')).toBe(digest('vit/onnx/vision_model.onnx'));
+});
 
 describe('a folder for transformers.js', () => {
   it('has open numbers of rows and of ids, under the names that its classes read', () => {

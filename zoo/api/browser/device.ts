@@ -16,5 +16,5 @@ export async function openPageDevice(): Promise<OpenedDevice> {
     );
   const report = describeAdapter(adapter, 'browser');
   const profile = profileOf(report);
-  return { name: report.name, device: new WebGpuDevice(await openDevice(adapter, profile), profile) };
+  return { report, device: new WebGpuDevice(await openDevice(adapter, profile), profile) };
 }

@@ -39,6 +39,7 @@ export interface NodeOrigin {
   readonly backward: boolean;
 }
 
+/** One node's result as an input of another. */
 export interface GraphEdge {
   readonly from: number;
   readonly to: number;

@@ -26,6 +26,7 @@ export interface TreeBlock {
   readonly children: readonly TreeBlock[];
 }
 
+/** A weight of a model. */
 export interface WeightInfo {
   /** The name in a state_dict. */
   readonly name: string;

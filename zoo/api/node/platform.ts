@@ -39,7 +39,7 @@ export function nodePlatform(): Platform {
         warn: notify,
         ...(adapter === undefined ? {} : { adapter }),
       });
-      return { name: report.name, device };
+      return { report, device };
     },
     readBytes,
     async openWeights(model, source) {

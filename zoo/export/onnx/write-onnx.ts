@@ -1,11 +1,10 @@
 /**
- * An ONNX file, written one weight at a time, so that a model of any size never lies in memory.
+ * An ONNX file as bytes in order, one weight at a time, so that a model of any size never lies in memory; nothing here is
+ * Node's, `onnx-file.ts` writes them.
  *
  * Weights are fields of the graph, whose length stands in front of it; so the lengths are summed first. Protobuf ends at 2 GB:
  * a larger model's weights go to a file of their own beside it, at offsets of whole pages, which runtimes map into memory.
  */
-import { open } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import {
@@ -15,8 +14,8 @@ import {
   TensorProto_DataType,
   TensorProtoSchema,
 } from 'onnx-buf';
-import { writeFully } from '../../../runtime/data/files/atomic.ts';
-import { elementBytes, elementCount, encodeTensor } from '../../weights/formats/safetensors.ts';
+import { elementBytes, elementCount, encodeTensor } from '../../../runtime/data/safetensors/tensors.ts';
+import { joinedBytes } from '../../../runtime/joined.ts';
 import type { LazyTensor } from '../../weights/formats/tensor-file.ts';
 import { opset } from './lowerings.ts';
 import type { OnnxModel } from './onnx-graph.ts';
@@ -66,7 +65,7 @@ function inside(tensor: LazyTensor): Piece {
     bytes,
     toBinary(TensorProtoSchema, create(TensorProtoSchema, messageOf(tensor))),
   );
-  return { tensor, front: concat(tagged(fields.graph.initializer, body.length + bytes), body), bytes };
+  return { tensor, front: joinedBytes([tagged(fields.graph.initializer, body.length + bytes), body]), bytes };
 }
 
 function outside(tensor: LazyTensor, location: string, offset: number): Piece {
@@ -80,11 +79,7 @@ function outside(tensor: LazyTensor, location: string, offset: number): Piece {
       externalData: Object.entries(external).map(([key, value]) => ({ key, value: String(value) })),
     }),
   );
-  return { tensor, front: concat(tagged(fields.graph.initializer, body.length), body), bytes, offset };
-}
-
-function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  return Buffer.concat(parts);
+  return { tensor, front: joinedBytes([tagged(fields.graph.initializer, body.length), body]), bytes, offset };
 }
 
 function piecesOf(tensors: readonly LazyTensor[], location: string | undefined): Piece[] {
@@ -136,39 +131,43 @@ export function weightBytes(model: OnnxModel, tensors: ReadonlyMap<string, LazyT
   return readBy(model, tensors).reduce((sum, tensor) => sum + bytesOf(tensor), 0);
 }
 
+/** Bytes that follow those before; with an offset they lie in the file of weights. */
+export interface OnnxPart {
+  readonly bytes: Uint8Array;
+  readonly offset?: number;
+}
+
 /**
- * Writes a model, and a file of its weights beside it where they are too large for one.
- * @param limit bytes of weights that one file may hold
- * @returns names of the files
+ * A model as bytes in their order.
+ * @param location name of the file beside it that large weights go to; without one all of them are inside
  */
-export async function writeOnnx(
-  path: string,
+export async function* encodeOnnx(
   name: string,
   model: OnnxModel,
   tensors: ReadonlyMap<string, LazyTensor>,
-  limit: number,
-): Promise<readonly string[]> {
-  const read = readBy(model, tensors);
-  const large = weightBytes(model, tensors) > limit;
-  const dataName = `${basename(path)}_data`;
-  const pieces = piecesOf(read, large ? dataName : undefined);
+  location?: string,
+): AsyncGenerator<OnnxPart> {
+  const pieces = piecesOf(readBy(model, tensors), location);
   const { head, body } = frame(model, name);
   const length = pieces.reduce(
     (sum, { front, bytes, offset }) => sum + front.length + (offset === undefined ? bytes : 0),
     body.length,
   );
-  const file = await open(path, 'wx');
-  const data = large ? await open(`${path}_data`, 'wx') : undefined;
-  try {
-    await writeFully(file, concat(head, tagged(fields.model.graph, length), body));
-    for (const { tensor, front, offset } of pieces) {
-      const values = await valuesOf(tensor);
-      await writeFully(file, front);
-      await (offset === undefined ? writeFully(file, values) : writeFully(data!, values, offset));
-    }
-  } finally {
-    await file.close();
-    await data?.close();
+  yield { bytes: joinedBytes([head, tagged(fields.model.graph, length), body]) };
+  for (const { tensor, front, offset } of pieces) {
+    const bytes = await valuesOf(tensor);
+    yield { bytes: front };
+    yield offset === undefined ? { bytes } : { bytes, offset };
   }
-  return large ? [basename(path), dataName] : [basename(path)];
+}
+
+/** A whole model in memory; for those below the limit of protobuf. */
+export async function onnxBytes(
+  name: string,
+  model: OnnxModel,
+  tensors: ReadonlyMap<string, LazyTensor>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  for await (const { bytes } of encodeOnnx(name, model, tensors)) parts.push(bytes);
+  return joinedBytes(parts);
 }

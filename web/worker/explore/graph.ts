@@ -1,5 +1,5 @@
 /** A block's graph as it is drawn: its own operations, its inner blocks as one box each, and what crosses its border. */
-import type * as zooc from '../../zoo/api/browser.ts';
+import type * as zooc from '../../../zoo/api/browser.ts';
 
 export interface GraphWish {
   readonly block: number;

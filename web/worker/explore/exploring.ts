@@ -1,7 +1,7 @@
 /** What Explore shows of one plan: all that it draws at once, and the rest when it is asked for. */
-import { parse } from '../../grammar/parser.ts';
-import * as zooc from '../../zoo/api/browser.ts';
-import { type DrawnGraph, drawnGraph, type GraphWish } from './exploring-graph.ts';
+import { parse } from '../../../grammar/parser.ts';
+import * as zooc from '../../../zoo/api/browser.ts';
+import { type DrawnGraph, drawnGraph, type GraphWish } from './graph.ts';
 
 export interface ModelChoice {
   /** A bundled name, or a text of the language. */

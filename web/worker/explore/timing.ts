@@ -1,7 +1,7 @@
 /** How long the steps of a plan take on the visitor's device, with weights of the model's own initialisers. */
-import * as zooc from '../../zoo/api/browser.ts';
+import * as zooc from '../../../zoo/api/browser.ts';
+import type { Opened } from '../opened.ts';
 import type { ExploreRequest } from './exploring.ts';
-import type { Opened } from './opened.ts';
 
 export type TimingRequest = Pick<ExploreRequest, 'source' | 'name' | 'settings' | 'mode' | 'batch'> & {
   readonly entry: string;

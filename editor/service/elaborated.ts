@@ -1,0 +1,67 @@
+/** Models as trees of blocks, without tracing them: for weights' paths and numbers of parameters. */
+import { instantiate } from '../../compiler/model/build/elaborate.ts';
+import { contextOf } from '../../compiler/model/build/evaluator.ts';
+import { evaluateModel, evaluateModelExpr } from '../../compiler/model/evaluate/variants.ts';
+import type { Weight } from '../../compiler/model/types.ts';
+import { childrenOf, weightsInOrder } from '../../compiler/model/values/instance.ts';
+import type { ModelDeclaration, Module } from '../../compiler/model/values/module.ts';
+import { type Context, staticEnv } from '../../compiler/model/values/scope.ts';
+import { Session } from '../../compiler/model/values/session.ts';
+import type { Instance, Value } from '../../compiler/model/values/values.ts';
+import type { Expr, ModelDecl } from '../../grammar/ast.ts';
+
+const known = new WeakMap<Expr | ModelDecl, { readonly instance: Instance | undefined }>();
+
+/** The tree of an expression that names or varies a model; undefined where it has mistakes. */
+export function instanceOf(expr: Expr, module: Module): Instance | undefined {
+  return elaborated(expr, (context) => evaluateModelExpr(expr, [], staticEnv(context, module)));
+}
+
+function elaborated(key: Expr | ModelDecl, evaluate: (context: Context) => Value): Instance | undefined {
+  const found = known.get(key);
+  if (found !== undefined) return found.instance;
+  const session = new Session();
+  const instance = session.guard(() => {
+    const context = contextOf(session);
+    const value = evaluate(context);
+    if (value.kind !== 'block') return undefined;
+    return instantiate({ ...value, path: '' }, { name: '', path: '', span: key.span }, context);
+  });
+  const sound = instance === undefined || instance.failed ? undefined : instance;
+  known.set(key, { instance: sound });
+  return sound;
+}
+
+export function* instancesIn(root: Instance): Generator<Instance> {
+  yield root;
+  for (const { child } of childrenOf(root)) yield* instancesIn(child);
+}
+
+export function weightsOf(root: Instance): Weight[] {
+  return [...weightsInOrder(root)];
+}
+
+/** Elements of all params. */
+export function parameterCount(root: Instance): number {
+  return weightsOf(root)
+    .filter(({ kind }) => kind === 'param')
+    .reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+}
+
+/** `151,277,313` */
+export const thousands = (count: number): string => count.toLocaleString('en-US');
+
+/** The tree of a declared model whose parameters have defaults. */
+export function modelInstance(declared: ModelDeclaration): Instance | undefined {
+  const { decl, module } = declared;
+  if (module.damaged.has(decl) || decl.params.some((p) => p.default === undefined)) return undefined;
+  return elaborated(decl, (context) => evaluateModel(declared, [], context));
+}
+
+/** The models of a file, each with its tree. */
+export function modelsIn({ models }: Module): { readonly name: string; readonly root: Instance }[] {
+  return [...models].flatMap(([name, declared]) => {
+    const root = modelInstance(declared);
+    return root === undefined ? [] : [{ name, root }];
+  });
+}
