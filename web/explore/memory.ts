@@ -10,6 +10,8 @@ type Live = MemoryRange & { readonly firstStep: number; readonly lastStep: numbe
 
 /** Height of the map of offsets, in units of its own. */
 const high = 1000;
+/** Ranges that are drawn with borders, at most. */
+const dense = 250;
 /** Rows of the table of what is alive. */
 const most = 12;
 
@@ -48,18 +50,16 @@ export function makeMemory(select: Select): Pane {
     cursors[1]!,
   );
   const maximum = h('span', { class: 'maximum' });
+  const stepOf = () => Number(slider.value);
+  // While it is dragged, the charts alone follow.
   const slider = h('input', {
     type: 'range',
     min: 0,
     step: 1,
     'aria-label': 'Step',
-    oninput: () => choose(),
+    oninput: () => showStep(stepOf()),
+    onchange: () => select({ kind: 'step', index: stepOf(), setup: false }),
   });
-  const choose = (): void => {
-    const step = Number(slider.value);
-    showStep(step);
-    select({ kind: 'step', index: step, setup: false });
-  };
 
   /** Of the range under the pointer, or undefined. */
   let hovered: Live | undefined;
@@ -109,7 +109,7 @@ export function makeMemory(select: Select): Pane {
     });
     chart.addEventListener('pointerleave', () => {
       hovered = undefined;
-      tell(Number(slider.value));
+      tell(stepOf());
     });
     chart.addEventListener('click', (event) => {
       const step = stepAt(event);
@@ -164,6 +164,8 @@ export function makeMemory(select: Select): Pane {
         height: ((high * size) / largest).toFixed(1),
       }),
     );
+    // Borders would hide ranges that are thinner than they.
+    lower.classList.toggle('dense', boxes.length > dense);
     fill(map, boxes);
   };
 

@@ -106,7 +106,7 @@ export function makeExplore(context: Context): Part {
       mine = wanted;
       await working;
     }
-    const other = choices.value().device !== 'own' || space.classList.contains('stale');
+    const other = choices.value().device !== 'own' || element.classList.contains('stale');
     if (explored === undefined || other) return undefined;
     const { source: text, name, settings, mode, batch } = requestOf();
     return { source: text, name, settings, mode, batch, entry: explored.entry };
@@ -144,13 +144,13 @@ export function makeExplore(context: Context): Part {
       const next = await context.language.exploring.open(requestOf());
       if (mine !== wanted) return;
       problems.replaceChildren();
-      space.classList.remove('stale');
+      element.classList.remove('stale');
       show(next);
       status.textContent = `compiled in ${((performance.now() - start) / 1000).toFixed(1)} s, without a device`;
     } catch (error) {
       if (mine !== wanted) return;
       status.textContent = explored === undefined ? '' : 'what compiled before is shown in grey';
-      space.classList.add('stale');
+      element.classList.add('stale');
       if (error instanceof DiagnosticError)
         fill(problems, h('pre', { tabindex: 0 }, renderDiagnostics(error.diagnostics)));
       else context.report(error);

@@ -226,7 +226,7 @@ describe.skipIf(browser === undefined)('the playground, Explore', () => {
     expect(await page.locator('.problems').textContent()).toBe('');
     await page.getByLabel('Model').selectOption('text:other');
     await expect.poll(() => page.locator('.problems').textContent()).toContain('text.zoo');
-    await expect.poll(() => page.locator('.space.stale').count()).toBe(1);
+    await expect.poll(() => page.locator('.explore.stale').count()).toBe(1);
     expect(await tiles(opened)).toContain(count(zooc.model('RN50').parameters));
   });
 
