@@ -1,5 +1,7 @@
 /** The worker that knows the language: it needs no device, and answers while the other one works. */
+import * as Comlink from 'comlink';
 import * as zooc from '../../zoo/api/browser.ts';
+import { Exploring } from './explore/exploring.ts';
 import { findRecipes } from './train/recipes.ts';
 
 export const languageWorker = {
@@ -11,6 +13,7 @@ export const languageWorker = {
   check(text: string): readonly zooc.Diagnostic[] {
     return zooc.check(text);
   },
+  exploring: Comlink.proxy(new Exploring()),
   recipes: findRecipes,
 };
 
