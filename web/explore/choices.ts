@@ -19,6 +19,7 @@ const devices: Readonly<Record<ProfileKind, string>> = {
   intel: 'Intel',
   apple: 'Apple',
   cpu: 'CPU (lavapipe)',
+  swiftshader: 'CPU (SwiftShader)',
 };
 const modes: Readonly<Record<Choices['mode'], string>> = {
   eval: 'eval',
