@@ -1,5 +1,7 @@
 /** The worker that knows the language: it needs no device, and answers while the other one works. */
+import * as Comlink from 'comlink';
 import * as zooc from '../../zoo/api/browser.ts';
+import { Editing } from './editing.ts';
 
 export const languageWorker = {
   /** Names of the bundled models. */
@@ -10,6 +12,7 @@ export const languageWorker = {
   check(text: string): readonly zooc.Diagnostic[] {
     return zooc.check(text);
   },
+  editing: Comlink.proxy(new Editing()),
 };
 
 export type LanguageWorker = typeof languageWorker;
