@@ -69,7 +69,8 @@ function cut(text: string): string {
 
 /** The comment lines directly above a place, without their marks. */
 export function commentAbove({ file, start }: Span): string | undefined {
-  const lines = file.text.slice(0, start).split('\n').slice(0, -1);
+  const lines = file.text.slice(0, start).split('\n');
+  if (lines.pop()?.trim() !== '') return undefined;
   const found: string[] = [];
   for (let line = lines.pop()?.trim(); line?.startsWith('#'); line = lines.pop()?.trim())
     found.unshift(line.replace(/^#+\s?/, ''));

@@ -19,6 +19,8 @@ export * from './types.ts';
 
 export function createService(host: ModuleHost): LanguageService {
   const workspace = new Workspace(host);
+  const within = (path: string, offset: number) =>
+    Math.max(0, Math.min(offset, workspace.text(path)?.length ?? 0));
   return {
     open: (path, text) => workspace.open(path, text),
     close: (path) => workspace.close(path),
@@ -26,8 +28,8 @@ export function createService(host: ModuleHost): LanguageService {
     text: (path) => workspace.text(path),
     diagnostics: (path) => diagnosticsOf(workspace, path),
     semanticTokens: (path) => semanticTokens(workspace, path),
-    hover: (path, offset) => hover(workspace, path, offset),
-    completion: (path, offset) => complete(workspace, path, offset),
+    hover: (path, offset) => hover(workspace, path, within(path, offset)),
+    completion: (path, offset) => complete(workspace, path, within(path, offset)),
     format: (path) => formatted(workspace, path),
     symbols(path) {
       const binding = workspace.binding(path);
@@ -38,11 +40,11 @@ export function createService(host: ModuleHost): LanguageService {
       return syntax === undefined ? [] : foldsOf(syntax);
     },
     codeActions: (path, range) => actionsOf(workspace, path, range),
-    definition: (path, offset) => definitionOf(workspace, path, offset),
-    references: (path, offset) => referencesOf(workspace, path, offset),
-    renameRange: (path, offset) => renameRangeOf(workspace, path, offset),
-    rename: (path, offset, name) => renamed(workspace, path, offset, name),
-    signatureHelp: (path, offset) => signatureOf(workspace, path, offset),
+    definition: (path, offset) => definitionOf(workspace, path, within(path, offset)),
+    references: (path, offset) => referencesOf(workspace, path, within(path, offset)),
+    renameRange: (path, offset) => renameRangeOf(workspace, path, within(path, offset)),
+    rename: (path, offset, name) => renamed(workspace, path, within(path, offset), name),
+    signatureHelp: (path, offset) => signatureOf(workspace, path, within(path, offset)),
     inlayHints(path, range = { start: 0, end: Number.POSITIVE_INFINITY }) {
       const observer = workspace.observer(path);
       const binding = workspace.binding(path);

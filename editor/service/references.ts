@@ -5,7 +5,7 @@ import { hardWords } from '../../grammar/tokens.ts';
 import type { Binding } from './binding/bind.ts';
 import { importedModule } from './binding/bind.ts';
 import type { Named, Occurrence } from './binding/named.ts';
-import { occurrenceAt } from './places.ts';
+import { occurrenceAt, scopeAt } from './places.ts';
 import type { Location, Range, RenameResult, TextEdit } from './types.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -92,7 +92,7 @@ export function renamed(workspace: Workspace, path: string, offset: number, name
   const binding = workspace.binding(path);
   const found = binding && occurrenceAt(binding, offset);
   if (found === undefined) return { ok: false, message: 'there is no name here' };
-  const refused = refusal(found.named) ?? unfit(found.named, name);
+  const refused = refusal(found.named) ?? unfit(found.named, name) ?? taken(workspace, found.named, name);
   if (refused !== undefined) return { ok: false, message: refused };
   const uses = usesOf(workspace, path, found.named);
   const bare = !/^[A-Za-z_]\w*$/.test(name);
@@ -110,6 +110,17 @@ export function renamed(workspace: Workspace, path: string, offset: number, name
   if (foreign !== undefined)
     return { ok: false, message: `${foreign.path.slice(5)}, which comes with zooc, uses it` };
   return { ok: true, edits };
+}
+
+/** Whether the name already means something where the other one is declared. */
+function taken(workspace: Workspace, { kind, name: old, at }: Named, name: string): string | undefined {
+  const home = at && workspace.binding(at.file.path);
+  if (at === undefined || home === undefined || name === old || kind === 'field') return undefined;
+  const { declarations, imports, models, recipes } = home.module;
+  const here = { model: [models], recipe: [recipes] }[kind as string] ?? [declarations, imports];
+  const local = scopeAt(home, at.start).visible(Number.POSITIVE_INFINITY);
+  const known = here.some((names) => names.has(name)) || local.some((named) => named.name === name);
+  return known ? `\`${name}\` is already the name of something here` : undefined;
 }
 
 const words: ReadonlySet<string> = new Set(hardWords);

@@ -5,6 +5,7 @@
 
 import { besides } from '../../compiler/model/modules/imports.ts';
 import type { ModuleHost } from '../../compiler/model/types.ts';
+import { Session } from '../../compiler/model/values/session.ts';
 import type { Program } from '../../grammar/ast.ts';
 import type { Diagnostic } from '../../grammar/diagnostics.ts';
 import { parse } from '../../grammar/parser.ts';
@@ -76,8 +77,9 @@ export class Workspace {
     this.#bindings.clear();
   }
 
+  /** Undefined also where the host fails to read it. */
   text(path: string): string | undefined {
-    return this.host.read(path);
+    return new Session().guard(() => this.host.read(path));
   }
 
   syntax(path: string): Syntax | undefined {

@@ -4,8 +4,9 @@
  *
  * Dawn writes remarks straight to descriptor 2, without an option or a callback, and Node cannot point a
  * descriptor elsewhere; so `dup` and `dup2` are called through koffi. Where that optional package does not
- * load, and on Windows, where every C library counts descriptors of its own, all lines appear. The file has no
- * name any more when the call is made, so nothing is left behind however the process ends.
+ * load, on Windows, where every C library counts descriptors of its own, and in Deno, whose `node:fs` does,
+ * all lines appear. The file has no name any more when the call is made, so nothing is left behind however
+ * the process ends.
  */
 import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,7 +23,7 @@ interface Descriptors {
 let loaded: Promise<Descriptors | undefined> | undefined;
 
 async function loadDescriptors(): Promise<Descriptors | undefined> {
-  if (process.platform === 'win32') return undefined;
+  if (process.platform === 'win32' || process.versions.deno !== undefined) return undefined;
   try {
     const { default: koffi } = await import('koffi');
     const c = koffi.load(null);

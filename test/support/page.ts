@@ -8,6 +8,8 @@ import { browser as executablePath } from './reports/browser.ts';
 
 export const unsafeWebGpu = '--enable-unsafe-webgpu';
 
+const fakeCamera = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
+
 /** What Chromium needs to have WebGPU without a GPU and without a window, and to ask nobody anything. */
 export const browserFlags = [
   '--no-sandbox',
@@ -54,11 +56,13 @@ export interface PageOptions {
   readonly colorScheme?: 'light' | 'dark';
   /** Without it, the browser gives pages no adapter. */
   readonly webgpu?: boolean;
+  /** A camera that shows a moving pattern, and is allowed. */
+  readonly camera?: boolean;
 }
 
 /** Opens a file of a folder, `index.html#part`, say. */
 export async function openPage(folder: string, name: string, options: PageOptions = {}): Promise<OpenedPage> {
-  const { width = 1280, colorScheme = 'light', webgpu = true } = options;
+  const { width = 1280, colorScheme = 'light', webgpu = true, camera = false } = options;
   const server = await serve(folder);
   let browser: Browser | undefined;
   const close = async () => {
@@ -66,7 +70,10 @@ export async function openPage(folder: string, name: string, options: PageOption
     server.close();
   };
   try {
-    const args = browserFlags.filter((flag) => webgpu || flag !== unsafeWebGpu);
+    const args = [
+      ...browserFlags.filter((flag) => webgpu || flag !== unsafeWebGpu),
+      ...(camera ? fakeCamera : []),
+    ];
     browser = await chromium.launch({ executablePath: executablePath!, args });
     const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });
     const page = await context.newPage();

@@ -43,8 +43,11 @@ export function importedModule(
   from: Pick<Identifier, 'text' | 'quoted'>,
 ): Module | undefined {
   if (!from.quoted) return module.loader.loadBundled(from.text);
-  const path = displayPath(from.text, module.file.path, module.loader.host);
-  return path === undefined || !path.endsWith('.zoo') ? undefined : module.loader.loadFile(path);
+  // What a host says of a damaged package is told where the file is checked.
+  return new Session().guard(() => {
+    const path = displayPath(from.text, module.file.path, module.loader.host);
+    return path === undefined || !path.endsWith('.zoo') ? undefined : module.loader.loadFile(path);
+  });
 }
 
 function bindModule(module: Module): Binding {
@@ -119,8 +122,10 @@ class FileBinder extends ExpressionBinder {
   private block(block: BlockDecl, top: NameScope): void {
     this.params(block.params, top);
     const scope = this.open(block.span, new NameScope(top));
-    for (const member of block.members) {
+    for (const [i, member] of block.members.entries()) {
       const named = memberNamed(member, this.module);
+      // A member that is being written may end early.
+      const from = block.members[i + 1]?.span.start ?? block.span.end;
       switch (member.kind) {
         case 'require':
           this.expression(member.condition, scope);
@@ -133,7 +138,7 @@ class FileBinder extends ExpressionBinder {
           if (member.init !== undefined) this.expression(member.init, scope);
           break;
         case 'child':
-          this.child(member, scope);
+          this.child(member, scope, from);
           continue;
         case 'entry':
           if (named !== undefined) this.note(member.name, named, 'declaration');
@@ -141,13 +146,13 @@ class FileBinder extends ExpressionBinder {
         case 'forward':
           continue;
       }
-      if (named !== undefined) this.declare(member.name, named, scope);
+      if (named !== undefined) this.declare(member.name, { ...named, from }, scope);
     }
     // Bodies see every member, wherever it stands; an entry the forward as well.
     for (const member of block.members) {
       if (member.kind === 'forward') this.callable(member, scope);
       if (member.kind !== 'entry') continue;
-      const inner = new NameScope(scope);
+      const inner = new NameScope(scope, true);
       const thing = { of: 'child', decl: block, module: this.module } as const;
       inner.bind({ kind: 'entry', name: 'forward', thing, module: this.module });
       if (member.when !== undefined) this.expression(member.when, scope);
@@ -155,7 +160,7 @@ class FileBinder extends ExpressionBinder {
     }
   }
 
-  private child(member: ChildMember, scope: NameScope): void {
+  private child(member: ChildMember, scope: NameScope, from = member.span.end): void {
     if (member.when !== undefined) this.expression(member.when, scope);
     const inner = member.array === undefined ? scope : this.open(member.span, new NameScope(scope));
     if (member.array !== undefined) {
@@ -167,11 +172,11 @@ class FileBinder extends ExpressionBinder {
     if (member.value.kind === 'seq') {
       for (const part of member.value.children) this.child(part, new NameScope(inner));
     } else this.model(member.value, inner);
-    if (named !== undefined) this.declare(member.name, named, scope);
+    if (named !== undefined) this.declare(member.name, { ...named, from }, scope);
   }
 
   private callable(callable: Callable, outer: NameScope): void {
-    const scope = this.open(callable.span, new NameScope(outer));
+    const scope = this.open(callable.span, new NameScope(outer, true));
     this.params(callable.params, scope);
     for (const item of callable.body.lets) {
       const thing = this.expression(item.value, scope);
@@ -190,6 +195,12 @@ class FileBinder extends ExpressionBinder {
   }
 
   private setting(setting: Setting, scope: NameScope): void {
+    if (setting.kind !== 'assign') {
+      const word = setting.kind === 'rate' ? setting.rate : setting.kind;
+      const { file, start } = setting.span;
+      const span = { file, start, end: start + word.length };
+      this.note({ text: word, span, quoted: false }, settingName(word));
+    }
     switch (setting.kind) {
       case 'assign': {
         const { key, value } = setting;

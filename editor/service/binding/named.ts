@@ -58,9 +58,12 @@ export const tensor: Thing = { of: 'tensor' };
 export class NameScope {
   readonly parent: NameScope | undefined;
   readonly #names = new Map<string, Named>();
+  readonly #whole: boolean;
 
-  constructor(parent?: NameScope) {
+  /** @param whole of the parent all names are in reach, wherever they stand: bodies see every member of a block */
+  constructor(parent?: NameScope, whole = false) {
     this.parent = parent;
+    this.#whole = whole;
   }
 
   find(name: string): Named | undefined {
@@ -75,7 +78,8 @@ export class NameScope {
   visible(offset: number): Named[] {
     const own = [...this.#names.values()].filter(({ from }) => from === undefined || from <= offset);
     const known = new Set(own.map(({ name }) => name));
-    return [...own, ...(this.parent?.visible(offset) ?? []).filter(({ name }) => !known.has(name))];
+    const outer = this.parent?.visible(this.#whole ? Number.POSITIVE_INFINITY : offset) ?? [];
+    return [...own, ...outer.filter(({ name }) => !known.has(name))];
   }
 }
 

@@ -29,7 +29,7 @@ export function placeAt({ tokens, comments }: Lexed, text: string, offset: numbe
   const start = within ? inside.startOffset + 1 : word ? inside.startOffset : offset;
   const closed = within && inside.image.length > 1 && inside.image.endsWith('"');
   const end = within ? (closed ? endOf(inside) - 1 : offset) : word ? endOf(inside) : offset;
-  const before = tokens.filter((token) => endOf(token) <= start);
+  const before = tokens.filter((token) => endOf(token) <= (within ? inside.startOffset : start));
   return {
     start,
     end,

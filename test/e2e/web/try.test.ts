@@ -10,6 +10,17 @@ import { builtPage, openPart } from '../../support/web-page.ts';
 import { root, tinyZoo, Workspace } from '../harness.ts';
 
 const labels = ['rocket', 'red apple', 'dog face', 'soccer ball'];
+/** Those that the page begins with. */
+const firstLabels = [
+  'rocket',
+  'red apple',
+  'dog face',
+  'soccer ball',
+  'automobile',
+  'red heart',
+  'house',
+  'pizza',
+];
 const templates = ['{}', '{} emoji', 'icon of {}', 'picture of {}'];
 
 /** Label and percentage of each bar, as shown. */
@@ -107,5 +118,27 @@ describe.skipIf(browser === undefined)('the playground, Try', () => {
     expect(await page.locator('.models').textContent()).toContain('The model before stays.');
     await page.getByRole('button', { name: 'The emoji model' }).click();
     await expect.poll(() => page.locator('.models').textContent()).toContain('emoji: 435,649 parameters');
+  });
+
+  it('takes a photo by the camera, and says why where there is none', async () => {
+    const withCamera = await openPart('try', { camera: true });
+    try {
+      const { page } = withCamera;
+      const before = (await barsOf(withCamera, firstLabels)).map(({ percent }) => percent);
+      await page.getByRole('button', { name: 'Camera' }).click();
+      // The first picture of the stream.
+      await page
+        .locator('video')
+        .evaluate('(video) => new Promise((resolve) => video.requestVideoFrameCallback(resolve))');
+      await page.getByRole('button', { name: 'Take the photo' }).click();
+      await expect
+        .poll(async () => (await bars(withCamera)).map(({ percent }) => percent))
+        .not.toEqual(before);
+      expect(await page.locator('video').count()).toBe(0);
+    } finally {
+      await withCamera.close();
+    }
+    await opened.page.getByRole('button', { name: 'Camera' }).click();
+    await expect.poll(() => opened.page.locator('#notices').textContent()).toContain('no camera');
   });
 });

@@ -42,6 +42,8 @@ function importsOf(path: string): Import[] {
 
 /** From left to right; a folder imports only from itself and from folders to its left. */
 const layers = ['grammar', 'compiler', 'runtime', 'zoo'];
+/** The language service stands beside the runtime: it knows the language and no device. */
+const editor = sources('editor').flatMap(importsOf);
 const imports = layers.flatMap((layer) => sources(layer).flatMap(importsOf));
 
 function show(list: readonly Import[]): string[] {
@@ -138,8 +140,15 @@ describe('architecture', () => {
     expect(show([...node, ...leaning])).toEqual([]);
   });
 
+  it('keeps the editor to grammar and compiler, without Node, so that a page can load it', () => {
+    const known = editor.filter((i) => i.relative && !/^(editor|grammar|compiler)\//.test(i.target));
+    const node = editor.filter((i) => !i.relative && needsNode(i.target));
+    expect(editor.length).toBeGreaterThan(20);
+    expect(show([...known, ...node])).toEqual([]);
+  });
+
   it('keeps folders small enough to be seen at a glance', () => {
-    const full = [...layers, 'test', 'docs', 'scripts']
+    const full = [...layers, 'editor', 'test', 'docs', 'scripts']
       .flatMap((folder) => readdirSync(join(root, folder), { recursive: true, withFileTypes: true }))
       .filter((entry) => entry.isFile())
       .map((entry) => relative(root, entry.parentPath).split(sep).join('/'))
@@ -152,7 +161,7 @@ describe('architecture', () => {
   });
 
   it('keeps files short, or has them say in their header why they are long', () => {
-    const long = layers
+    const long = [...layers, 'editor']
       .flatMap(sources)
       .map((path) => ({ path, text: readFileSync(path, 'utf8') }))
       .filter(({ text }) => !/\blong\b/.test(text.slice(0, text.indexOf('*/'))))
@@ -163,7 +172,7 @@ describe('architecture', () => {
   });
 
   it('gives every source a header comment', () => {
-    const bare = layers
+    const bare = [...layers, 'editor']
       .flatMap(sources)
       .filter((path) => !/^(#!.*\n)?\/\*\*/.test(readFileSync(path, 'utf8')))
       .map((path) => relative(root, path));

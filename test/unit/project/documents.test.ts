@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { modelCodes } from '../../../compiler/model/values/codes.ts';
 import { wordsDocument } from '../../../scripts/words.ts';
+import { check } from '../../../zoo/api/node.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 
@@ -55,6 +56,15 @@ describe('documents', () => {
     expect(read('docs/words.md'), 'npm run docs:words writes it').toBe(wordsDocument());
   });
 
+  it('show no text of the language that is wrong, in TypeScript either', () => {
+    const texts = documents.flatMap((name) =>
+      [...read(name).matchAll(/const text = `([^`]*)`/g)].map(([, text]) => ({ name, text: text! })),
+    );
+    expect(texts.length).toBeGreaterThan(0);
+    const wrong = (text: string) => check(text).filter(({ severity }) => severity === 'error');
+    for (const { name, text } of texts) expect(wrong(text), name).toEqual([]);
+  });
+
   it('show only verbs, scripts and options that exist', () => {
     const main = read('zoo/cli/main.ts') + read('zoo/cli/options.ts');
     const verbs = new Set([...main.matchAll(/\.command\('(\w+)'\)/g)].map((m) => m[1]!));
@@ -84,7 +94,7 @@ describe('documents', () => {
 
   it('name files and folders that exist', () => {
     const path = new RegExp(
-      `^(?:${[...layers, 'test', 'docs', 'scripts', 'bench', 'examples', '.ci'].join('|')})/[\\w./-]*$`,
+      `^(?:${[...layers, 'editor', 'test', 'docs', 'scripts', 'bench', 'examples', '.ci'].join('|')})/[\\w./-]*$`,
     );
     const placeholder = /\b[A-Z]{2,}\b/;
     const named = documents.flatMap((document) =>
@@ -98,7 +108,7 @@ describe('documents', () => {
 
   it('speak of functions and types that the sources have', () => {
     const library = readdirSync(join(root, 'zoo/lib')).map((file) => read(`zoo/lib/${file}`));
-    const texts = [...layers.flatMap(sources), ...library, read('biome.json')];
+    const texts = [...[...layers, 'editor'].flatMap(sources), ...library, read('biome.json')];
     const words = new Set(texts.flatMap((text) => text.match(/\w+/g) ?? []));
     const names = quoted('docs/architecture.md').filter(
       (text) => /^\w+(?:\.\w+)*$/.test(text) && /[a-z][A-Z]|\b[A-Z][a-z]/.test(text),
