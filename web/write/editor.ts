@@ -1,6 +1,13 @@
 /** The editor of the page's program. */
 import { acceptCompletion, closeBrackets, closeBracketsKeymap } from '@codemirror/autocomplete';
-import { defaultKeymap, history, historyKeymap, indentWithTab, invertedEffects } from '@codemirror/commands';
+import {
+  defaultKeymap,
+  history,
+  historyKeymap,
+  indentWithTab,
+  invertedEffects,
+  isolateHistory,
+} from '@codemirror/commands';
 import { bracketMatching, indentService, indentUnit } from '@codemirror/language';
 import { highlightSelectionMatches, searchKeymap } from '@codemirror/search';
 import { EditorState, type Extension, StateEffect } from '@codemirror/state';
@@ -40,6 +47,21 @@ const indentation = indentService.of((context, at) => {
 const aboutLanguage = EditorState.languageData.of(() => [
   { commentTokens: { line: '#' }, closeBrackets: { brackets: ['(', '[', '{', '"'] } },
 ]);
+
+/**
+ * Typing over a selection. Left to themselves, browsers write the looks of what was there into style attributes, which the
+ * page's policy refuses with a line in the console.
+ */
+const typingOver = EditorView.domEventHandlers({
+  beforeinput({ inputType, data, isComposing }, view) {
+    const { from, to, empty } = view.state.selection.main;
+    if (inputType !== 'insertText' || data === null || isComposing || empty) return false;
+    const insert = () => view.state.update(view.state.replaceSelection(data), { userEvent: 'input.type' });
+    if (!view.state.facet(EditorView.inputHandler).some((handle) => handle(view, from, to, data, insert)))
+      view.dispatch(insert());
+    return true;
+  },
+});
 
 /** Keeps the program and the editor the same. */
 function shared(program: Program): Extension {
@@ -91,6 +113,7 @@ export function makeEditor(program: Program, extensions: Extension): Editor {
       hints,
       problemMarks,
       folding,
+      typingOver,
       shared(program),
       theme,
       EditorView.contentAttributes.of({
@@ -108,14 +131,16 @@ export function makeEditor(program: Program, extensions: Extension): Editor {
       ]),
     ],
   });
-  const all = (text: string) => ({ from: 0, to: view.state.doc.length, insert: text });
+  const put = (text: string, ...effects: StateEffect<Choice>[]): void =>
+    view.dispatch({
+      changes: { from: 0, to: view.state.doc.length, insert: text },
+      effects,
+      // One step for undo, whatever was typed before it.
+      annotations: isolateHistory.of('full'),
+      scrollIntoView: true,
+    });
   program.listen(({ text }) => {
-    if (text !== view.state.doc.toString()) view.dispatch({ changes: all(text) });
+    if (text !== view.state.doc.toString()) put(text);
   });
-  return {
-    element,
-    view,
-    replace: (text, choice) =>
-      view.dispatch({ changes: all(text), effects: setChoice.of(choice), scrollIntoView: true }),
-  };
+  return { element, view, replace: (text, choice) => put(text, setChoice.of(choice)) };
 }

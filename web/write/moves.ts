@@ -1,4 +1,5 @@
 /** Steps through the text and changes of it that do not come from typing. */
+import { isolateHistory } from '@codemirror/commands';
 import { EditorView } from '@codemirror/view';
 import type { TextEdit } from '../../editor/service/types.ts';
 
@@ -18,5 +19,5 @@ export function goTo(view: EditorView, start: number, end: number): void {
 export function applyEdits(view: EditorView, edits: readonly TextEdit[], userEvent: string): void {
   if (edits.length === 0) return;
   const changes = edits.map(({ start, end, text }) => ({ from: start, to: end, insert: text }));
-  view.dispatch({ changes, userEvent });
+  view.dispatch({ changes, userEvent, annotations: isolateHistory.of('full') });
 }

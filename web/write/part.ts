@@ -114,7 +114,9 @@ export function makeWrite(context: Context): Part {
     if (name === undefined) return;
     try {
       const changed = await language.editing.withSettings(text, name, settings);
-      if (text === view.state.doc.toString()) replace(changed, { model: name, settings: {} });
+      if (text !== view.state.doc.toString()) return;
+      replace(changed, { model: name, settings: {} });
+      view.focus();
     } catch (error) {
       context.report(error);
     }

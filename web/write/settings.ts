@@ -59,7 +59,11 @@ function makeRow({ path, kind, value, choices }: Knob, change: (value: string | 
       class: 'plain',
       'aria-label': `Reset ${path}`,
       title: 'As the text has it',
-      onclick: () => change(undefined),
+      onclick() {
+        change(undefined);
+        // The button goes, and the focus with it.
+        inputs.at(-1)!.focus();
+      },
     },
     '↺',
   );
@@ -144,8 +148,7 @@ export function makeSettings(context: Context, write: () => void): SettingsPane 
     show({ name, plain, set, diagnostics }) {
       const { settings } = program.state;
       model = name;
-      reset.disabled = Object.keys(settings).length === 0;
-      written.disabled = reset.disabled || set === undefined;
+      written.disabled = Object.keys(settings).length === 0 || set === undefined;
       fill(wrong, plain === undefined || set !== undefined ? [] : diagnostics.map(diagnosticElement));
       if (plain === undefined) return;
       size.textContent = set === undefined ? '' : sizeText(plain.parameters, set.parameters);
