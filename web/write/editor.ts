@@ -119,6 +119,7 @@ export function makeEditor(program: Program, extensions: Extension): Editor {
       EditorView.contentAttributes.of({
         'aria-label': 'Program',
         spellcheck: 'false',
+        tabindex: '0',
         autocapitalize: 'off',
       }),
       keymap.of([

@@ -19,6 +19,16 @@ import { makeStarts } from './starts.ts';
 /** Milliseconds without typing before mistakes are looked for, and before the model is built. */
 const pauses = { mistakes: 100, facts: 400 } as const;
 
+/** Marks an element while `work` is done that it waits for. */
+async function busy(element: HTMLElement, work: () => Promise<void>): Promise<void> {
+  element.setAttribute('aria-busy', 'true');
+  try {
+    await work();
+  } finally {
+    element.removeAttribute('aria-busy');
+  }
+}
+
 /** Calls `run` when it was not asked to for a while. */
 function after(milliseconds: number, run: () => void): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -39,7 +49,7 @@ export function makeWrite(context: Context): Part {
 
   // ── of the text ──────────────────────────────────────────────────────────────────────────────────────────
 
-  const check = latest(async () => {
+  const checkNow = async (): Promise<void> => {
     const mistakes = await asking.ask(view, (editing) => editing.mistakes());
     if (mistakes !== undefined) problems.show(view, mistakes);
     const drawn = mistakes && (await asking.ask(view, (editing) => editing.drawn()));
@@ -49,7 +59,8 @@ export function makeWrite(context: Context): Part {
     outline.show(drawn.symbols);
     const hints = wantsHints.checked ? await asking.ask(view, (editing) => editing.hints()) : [];
     if (hints !== undefined) showHints(view, hints);
-  });
+  };
+  const check = latest(() => busy(problems.element, checkNow));
   const checkSoon = after(pauses.mistakes, check);
 
   const format = async (): Promise<void> => {
@@ -123,7 +134,7 @@ export function makeWrite(context: Context): Part {
   };
   const settings = makeSettings(context, () => void writeSettings());
 
-  const tell = latest(async () => {
+  const tellNow = async (): Promise<void> => {
     const state = program.state;
     try {
       const facts = await language.editing.facts(state.text, state.model, state.settings);
@@ -138,7 +149,8 @@ export function makeWrite(context: Context): Part {
       // An entry that one row does not fit has no cost.
       if (!(error instanceof DiagnosticError)) context.report(error);
     }
-  });
+  };
+  const tell = latest(() => busy(model.element, tellNow));
   const tellSoon = after(pauses.facts, tell);
   let textBefore = program.state.text;
   program.listen(({ text }) => {

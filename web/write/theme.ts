@@ -101,8 +101,8 @@ export const theme = EditorView.theme({
     overflow: 'auto',
     overflowWrap: 'anywhere',
   },
-  '.cm-tooltip p, .cm-tooltip ul': { margin: '0.25rem 0' },
-  '.cm-tooltip ul': { paddingLeft: '1.2rem' },
+  '.cm-tooltip p, .markdown ul': { margin: '0.25rem 0' },
+  '.markdown ul': { paddingLeft: '1.2rem' },
   '.cm-tooltip pre': { margin: '0 0 0.25rem', whiteSpace: 'pre-wrap' },
   '.cm-tooltip code': { fontFamily: 'var(--mono)', fontSize: '0.9em' },
   '.cm-tooltip code.error': { color: 'var(--wrong)' },
@@ -114,6 +114,7 @@ export const theme = EditorView.theme({
     fontFamily: 'var(--mono)',
     maxHeight: '16rem',
     minWidth: '16rem',
+    maxWidth: 'min(28rem, 92vw)',
   },
   '.cm-tooltip.cm-tooltip-autocomplete > ul > li': {
     display: 'flex',
@@ -146,6 +147,7 @@ export const theme = EditorView.theme({
   '.cm-panels': { backgroundColor: 'var(--raised)', color: 'var(--ink)' },
   '.cm-panels.cm-panels-bottom': { borderTop: '1px solid var(--line)' },
   '.cm-panel.cm-search': { padding: '0.4rem 1.6rem 0.4rem 0.6rem' },
+  '.cm-panel.cm-search :is(input, button, label)': { fontSize: '0.85rem' },
   '.cm-textfield': { border: '1px solid var(--line)', backgroundColor: 'var(--paper)', color: 'var(--ink)' },
   '.cm-button': {
     border: '1px solid var(--line)',
