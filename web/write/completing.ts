@@ -106,7 +106,10 @@ function signatures(asking: Asking): Extension {
     ViewPlugin.define(() => ({
       update({ view, state, docChanged, selectionSet, transactions }: ViewUpdate) {
         const typed =
-          docChanged && transactions.some((t) => t.isUserEvent('input') || t.isUserEvent('delete'));
+          docChanged &&
+          transactions.some(
+            (t) => t.isUserEvent('input.type') || t.isUserEvent('input.complete') || t.isUserEvent('delete'),
+          );
         const open = state.field(signature) !== null;
         if (!typed && !(open && selectionSet)) return;
         clearTimeout(timer);
@@ -119,9 +122,10 @@ function signatures(asking: Asking): Extension {
         key: 'Escape',
         run(view) {
           clearTimeout(timer);
-          if (view.state.field(signature) === null || completionStatus(view.state) !== null) return false;
-          view.dispatch({ effects: setSignature.of(null) });
-          return true;
+          if (view.state.field(signature) !== null && completionStatus(view.state) === null)
+            view.dispatch({ effects: setSignature.of(null) });
+          // Escape also lets the next Tab out of the editor.
+          return false;
         },
       },
     ]),

@@ -103,8 +103,13 @@ export function makeSettings(context: Context, write: () => void): SettingsPane 
   let drawn = '';
   let model: string | undefined;
 
+  /** Those of another model are none of this one. */
+  const own = (): Readonly<Record<string, string>> => {
+    const { model: of, settings } = program.state;
+    return of === undefined || of === model ? settings : {};
+  };
   const change = (path: string, value: string | undefined): void => {
-    const { [path]: _, ...others } = program.state.settings;
+    const { [path]: _, ...others } = own();
     program.change({ model, settings: value === undefined ? others : { ...others, [path]: value } });
   };
   const draw = (knobs: readonly Knob[]): void => {
@@ -146,10 +151,11 @@ export function makeSettings(context: Context, write: () => void): SettingsPane 
       h('p', { class: 'row' }, reset, written),
     ),
     show({ name, plain, set, diagnostics }) {
-      const { settings } = program.state;
       model = name;
+      const settings = own();
       written.disabled = Object.keys(settings).length === 0 || set === undefined;
       fill(wrong, plain === undefined || set !== undefined ? [] : diagnostics.map(diagnosticElement));
+      for (const group of groups.querySelectorAll('fieldset')) group.disabled = plain === undefined;
       if (plain === undefined) return;
       size.textContent = set === undefined ? '' : sizeText(plain.parameters, set.parameters);
       const key = JSON.stringify([name, plain.knobs]);

@@ -145,7 +145,12 @@ describe.skipIf(browser === undefined)('the playground, Write', () => {
     await expect.poll(parameters).toBe('151,277,313');
     await expect.poll(() => mistakes().textContent()).toContain('Nothing is wrong');
     expect(zooc.check(await text())).toEqual([]);
+    await opened.page.getByLabel('Start from').selectOption('emoji');
+    await expect.poll(parameters).toBe('435,649');
+    expect(zooc.check(await text())).toEqual([]);
     await at('.cm-content').focus();
+    await press('Control+z');
+    await expect.poll(text).toContain('my-ViT-B/32');
     await press('Control+z');
     await expect.poll(text).toBe(towers);
   });

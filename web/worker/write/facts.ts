@@ -49,6 +49,7 @@ export class Facts {
   /** The model without settings, which stays while they change. */
   #plain: (Resolved & { readonly key: string }) | undefined;
 
+  /** Settings are those of the model `wish`, of any where that is undefined. */
   of(text: string, wish: string | undefined, settings: zooc.Settings): ProgramFacts {
     this.#generation++;
     this.#told = undefined;
@@ -60,7 +61,8 @@ export class Facts {
     let plain: Resolved | undefined;
     try {
       plain = this.#plainOf(text, name);
-      const set = Object.keys(settings).length === 0 ? plain : resolve(text, name, settings);
+      const own = wish === undefined || wish === name ? settings : {};
+      const set = Object.keys(own).length === 0 ? plain : resolve(text, name, own);
       this.#told = set.model;
       return { ...start, plain: plain.facts, set: set.facts, diagnostics: [] };
     } catch (error) {
