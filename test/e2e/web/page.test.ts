@@ -19,7 +19,8 @@ describe.skipIf(browser === undefined)('the playground', () => {
         const { page } = opened;
         await page.getByRole('navigation').getByRole('link', { name: part }).click();
         await page.getByRole('heading', { level: 1 }).waitFor();
-        await expect.poll(() => page.locator('main section').getAttribute('aria-label')).toBe(part);
+        await expect.poll(() => page.locator('main > section').getAttribute('aria-label')).toBe(part);
+        await expect.poll(() => page.locator('main [aria-busy]').count()).toBe(0);
         expect(await faults(opened)).toEqual([]);
         expect(opened.console).toEqual([]);
         const wider = await page.evaluate(

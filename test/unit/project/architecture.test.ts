@@ -81,8 +81,8 @@ const rooms = {
   kernels: ['text', 'schedules', 'rows', 'moves', 'attention', 'products', 'update', 'lowering'],
 } as const;
 
-/** One file an operation, one a case, one a subject of the index in README. */
-const mayBeFull = ['compiler/ops', 'test/fixtures/pictures', 'docs'];
+/** One file an operation, one a case. */
+const mayBeFull = ['compiler/ops', 'test/fixtures/pictures'];
 
 /** Parts of the runtime that are Node's by nature: files, threads, signals, Dawn's bindings. */
 function isNodePart(file: string): boolean {
