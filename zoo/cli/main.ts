@@ -12,8 +12,8 @@ import { Command, CommanderError, Option } from '@commander-js/extra-typings';
 import { fail } from '../../grammar/diagnostics.ts';
 import { listenForStop } from '../../runtime/train/node/signals.ts';
 import { version } from '../version.ts';
+import { access } from './access.ts';
 import { report } from './failure.ts';
-import { access } from './fetched.ts';
 import {
   baseOption,
   deviceOption,
