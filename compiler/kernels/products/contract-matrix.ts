@@ -3,7 +3,7 @@
  * memory, each subgroup multiplies a grid of matrices, results pass through workgroup memory to the epilogue.
  *
  * Right for any M, N and K of a matrix, any layout and size of the operands: tiles lie in workgroup memory as
- * the operands do in storage and are read by rows or by columns, what lies behind an edge is zero, and
+ * the operands do in storage and are read by rows or by columns, behind the end of K come zeros, and
  * results are stored element by element behind a guard. The matrices themselves hide their elements, hence
  * the way back through workgroup memory.
  */

@@ -134,6 +134,30 @@ describe('subgroup matrices', () => {
   });
 });
 
+describe('a slice of K', () => {
+  const cases = [
+    productCase({ m: 400, n: 768, k: 64, transposeB: true }),
+    productCase({ m: 300, n: 200, k: 52 }),
+    productCase({ m: 300, n: 200, k: 52, transposeA: true, operands: 'f32' }),
+    ...convolutionCases('in vec4s', { x: [2, 16, 9, 8], filters: [36, 3, 3], padding: 1, stride: 2 }),
+    ...convolutionCases('of odd sizes', { x: [2, 3, 9, 8], filters: [5, 3, 3], padding: 1 }),
+  ];
+
+  // What a load behind a branch costs: compilers wait for it before they begin the next.
+  it.each(cases)('is loaded without a branch, before any of it is stored: $name', (one) => {
+    for (const { body } of lowerCase(one, nvidiaProfile).kernels) {
+      if (!body.includes('a_tile')) continue;
+      const staging = /for \(var k0[^{]*\{(.*?)workgroupBarrier/s.exec(body)![1]!;
+      const [loads, stores] = [/= [ab]\[|[(]a\[|[(]b\[/g, /[ab]_tile\[/g].map((pattern) =>
+        [...staging.matchAll(pattern)].map(({ index }) => index),
+      );
+      expect(loads!.length).toBeGreaterThan(1);
+      expect(Math.max(...loads!)).toBeLessThan(Math.min(...stores!));
+      expect(staging.slice(0, Math.max(...loads!))).not.toMatch(/\b(if|for)\b/);
+    }
+  });
+});
+
 describe('kernels of subgroup matrices compile', () => {
   let device: WebGpuDevice;
   beforeAll(async () => {
