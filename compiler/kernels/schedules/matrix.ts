@@ -38,8 +38,8 @@ export interface MatrixTile extends Schedule {
    * wide pieces.
    */
   readonly packed: boolean;
-  /** Whether it may be taken unmeasured. */
-  readonly usual: boolean;
+  /** See waves.ts; only of tiles that may be taken unmeasured. */
+  readonly rate?: number;
 }
 
 /** How many invocations are counted on for a subgroup. */
@@ -73,6 +73,7 @@ interface Shape {
   readonly rowsPerSubgroup: number;
   readonly columnsPerSubgroup: number;
   readonly buffers: 1 | 2;
+  readonly rate?: number;
 }
 
 const shape = (
@@ -83,17 +84,20 @@ const shape = (
   buffers: Shape['buffers'] = 1,
 ): Shape => ({ rows, columns, depth, rowsPerSubgroup, columnsPerSubgroup, buffers });
 
+const rated = (rate: number, s: Shape): Shape => ({ ...s, rate });
+
 /**
  * Reasoned, not measured: 32×32 to 64×64 results a subgroup keep the matrix units busy between loads from
  * workgroup memory (each element of a tile is loaded once for 32 to 64 multiplications) and leave registers
- * for two workgroups on a multiprocessor. The first four are the defaults, the largest that gives
- * `workgroupsWanted`; the others are for the tuner.
+ * for two workgroups on a multiprocessor. The first four are the defaults: what a tile loads for each
+ * multiplication, from memory and from workgroup memory, decides their rates (a product at 350 TFLOP/s in tiles
+ * of 64×64 reads 11 TB/s, more than a large card's second cache gives). The others are for the tuner.
  */
 const shapes: readonly Shape[] = [
-  shape(128, 128, 32, [64, 32]),
-  shape(128, 64, 32, [32, 32]),
-  shape(64, 64, 32, [32, 32]),
-  shape(32, 32, 32, [16, 16]),
+  rated(1, shape(128, 128, 32, [64, 32])),
+  rated(0.9, shape(128, 64, 32, [32, 32])),
+  rated(0.7, shape(64, 64, 32, [32, 32])),
+  rated(0.35, shape(32, 32, 32, [16, 16])),
   shape(128, 128, 32, [64, 64]),
   shape(128, 128, 16, [64, 32]),
   shape(64, 128, 32, [32, 64]),
@@ -107,13 +111,6 @@ const shapes: readonly Shape[] = [
   shape(64, 64, 32, [32, 32], 2),
   shape(32, 32, 32, [16, 16], 2),
 ];
-const defaults = shapes.slice(0, 4);
-
-/**
- * Workgroups that keep a GPU busy: one for every other of a large card's hundred-odd multiprocessors, two for
- * those of a small one.
- */
-const workgroupsWanted = 64;
 
 function tileOf(
   s: Shape,
@@ -122,7 +119,7 @@ function tileOf(
 ): MatrixTile {
   const { rows, columns, depth, rowsPerSubgroup, columnsPerSubgroup } = s;
   const id = `m${rows}x${columns}x${depth}-${rowsPerSubgroup}x${columnsPerSubgroup}${s.buffers === 2 ? '-b2' : ''}-${config.component}`;
-  return { ...s, id, kind: 'matrix', config, subgroup, packed, usual: defaults.includes(s) };
+  return { ...s, id, kind: 'matrix', config, subgroup, packed };
 }
 
 /** Subgroups of a workgroup, down and across the tile. */
@@ -219,21 +216,4 @@ export function matrixElement(
   const has = (element: MatrixElement) => tiles.some(({ config }) => config.component === element);
   if (a.dtype === 'f16' && b.dtype === 'f16' && has('f16')) return 'f16';
   return has('f32') ? 'f32' : undefined;
-}
-
-/**
- * Of the default shapes the largest that the product fills at least half and with enough workgroups, else the
- * smallest.
- */
-export function preferredMatrixTile(
-  tiles: readonly MatrixTile[],
-  { batch, m, n }: { readonly batch: number; readonly m: number; readonly n: number },
-): MatrixTile {
-  const usual = tiles.filter((tile) => tile.usual);
-  const workgroups = (tile: MatrixTile) => batch * Math.ceil(m / tile.rows) * Math.ceil(n / tile.columns);
-  const filled = (tile: MatrixTile) => 2 * m > tile.rows && 2 * n > tile.columns;
-  const candidates = usual.length > 0 ? usual : tiles;
-  return (
-    candidates.find((tile) => filled(tile) && workgroups(tile) >= workgroupsWanted) ?? candidates.at(-1)!
-  );
 }

@@ -8,10 +8,10 @@ import {
   matrixBytes,
   matrixElement,
   matrixTiles,
-  preferredMatrixTile,
   subgroupOf,
 } from '../../../compiler/kernels/schedules/matrix.ts';
 import { scheduleIds } from '../../../compiler/kernels/schedules/schedules.ts';
+import { cheapestTile } from '../../../compiler/kernels/schedules/waves.ts';
 import type { Kernel } from '../../../compiler/kernels/text/kernel.ts';
 import {
   type DeviceProfile,
@@ -114,14 +114,29 @@ describe('subgroup matrices', () => {
 
   it('have larger tiles for larger products', () => {
     const tileFor = (m: number, n: number, batch = 1) => {
-      const { rows, columns } = preferredMatrixTile(matrixTiles(nvidiaProfile), { batch, m, n });
+      const { rows, columns } = cheapestTile(nvidiaProfile, matrixTiles(nvidiaProfile), { batch, m, n });
       return [rows, columns];
     };
     expect(tileFor(8192, 4096)).toEqual([128, 128]);
-    expect(tileFor(700, 768)).toEqual([128, 64]);
+    expect(tileFor(3200, 2304)).toEqual([128, 64]);
+    expect(tileFor(700, 768)).toEqual([64, 64]);
     expect(tileFor(400, 768)).toEqual([64, 64]);
     expect(tileFor(50, 768)).toEqual([32, 32]);
     expect(tileFor(20, 20, 1000)).toEqual([32, 32]);
+  });
+
+  it('have tiles that come out in whole waves of the multiprocessors', () => {
+    const tileFor = (multiprocessors: number) => {
+      const profile = { ...nvidiaProfile, multiprocessors };
+      const { rows, columns } = cheapestTile(profile, matrixTiles(profile), { batch: 1, m: 3200, n: 768 });
+      return [rows, columns];
+    };
+    // 150 tiles of 128×128 or 300 of half the size: 150 and 75 take them in one, or two and four, turns.
+    expect([150, 75].map(tileFor)).toEqual([
+      [128, 64],
+      [128, 128],
+    ]);
+    expect(tileFor(132)).toEqual([128, 64]);
   });
 
   it('leave all other products to tiles without them', () => {
