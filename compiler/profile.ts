@@ -54,7 +54,7 @@ export interface DeviceProfile {
   /** Products of subgroup matrices; none without the feature. */
   readonly matrixConfigs?: readonly MatrixConfig[];
   /**
-   * Parts that run workgroups side by side (streaming multiprocessors, pairs of compute units, cores), of a GPU where
+   * Parts that run workgroups side by side (streaming multiprocessors, compute units, cores), of a GPU where
    * that is known: WebGPU itself does not tell.
    */
   readonly multiprocessors?: number;

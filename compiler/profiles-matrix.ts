@@ -3,7 +3,7 @@
  * NVIDIA, AMD, Intel, Apple and of Mesa 26's software driver.
  *
  * The configurations are from Dawn's and the drivers' documentation, but for the software driver's, which
- * were read from the adapter. Multiprocessors are those of an H100 or H200, an RX 7900 XTX (pairs of compute units), an Arc B580 and
+ * were read from the adapter. Multiprocessors are those of an H100 or H200, an RX 7900 XTX, an Arc B580 and
  * an M4 Max. A real adapter's own come with `profileOf` (runtime/webgpu/adapter.ts).
  */
 import {
@@ -53,7 +53,8 @@ export const amdProfile: DeviceProfile = {
   ...discrete,
   name: 'AMD GPU',
   vendor: 'amd',
-  multiprocessors: 48,
+  multiprocessors: 96,
+  limits: { ...discrete.limits, maxComputeWorkgroupStorageSize: 65536 },
   subgroupSize: { min: 32, max: 64 },
   matrixConfigs: [config(16, 16, 16, 'f16', 'f32'), config(16, 16, 16, 'f16', 'f16')],
 };

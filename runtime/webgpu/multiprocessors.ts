@@ -1,8 +1,8 @@
 /**
  * How many multiprocessors a GPU has, by its name: what the makers' data sheets say, since no API tells.
  *
- * Tiles and pieces are chosen by it (compiler/kernels/schedules/waves.ts), so a wrong number costs time alone. On AMD's cards a workgroup
- * runs on a pair of compute units.
+ * Tiles and pieces are chosen by it (compiler/kernels/schedules/waves.ts), so a wrong number costs time alone. Of AMD's
+ * cards compute units are counted, since Mesa's driver runs a workgroup on one.
  */
 
 /** From the beginning of a name to the count; the first that a name has counts, so longer ones come first. */
@@ -46,20 +46,20 @@ const known: readonly (readonly [name: string, count: number])[] = [
   ['RTX 3060', 28],
   ['RTX 2080 Ti', 68],
   ['RTX 2080', 46],
-  ['RX 9070 XT', 32],
-  ['RX 9070', 28],
-  ['RX 9060', 16],
-  ['RX 7900 XTX', 48],
-  ['RX 7900 XT', 42],
-  ['RX 7900', 40],
-  ['RX 7800', 30],
-  ['RX 7700', 27],
-  ['RX 7600', 16],
-  ['RX 69[05]0', 40],
-  ['RX 6800 XT', 36],
-  ['RX 6800', 30],
-  ['RX 67[05]0', 20],
-  ['RX 66[05]0', 16],
+  ['RX 9070 XT', 64],
+  ['RX 9070', 56],
+  ['RX 9060', 32],
+  ['RX 7900 XTX', 96],
+  ['RX 7900 XT', 84],
+  ['RX 7900', 80],
+  ['RX 7800', 60],
+  ['RX 7700', 54],
+  ['RX 7600', 32],
+  ['RX 69[05]0', 80],
+  ['RX 6800 XT', 72],
+  ['RX 6800', 60],
+  ['RX 67[05]0', 40],
+  ['RX 66[05]0', 32],
   ['A770', 32],
   ['A750', 28],
   ['B580', 20],

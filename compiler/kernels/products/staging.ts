@@ -82,7 +82,9 @@ function arraySize({ extent, depth, along, pitch }: TileArray): number {
 const typeOf = ({ source, element }: TileArray) => wgslType(source.width, element);
 
 /**
- * What an invocation stages of a tile at a time: units (elements or vec4s) `turn`, `turn + invocations`, ...
+ * What an invocation stages of a tile at a time: units `turn`, `turn + invocations`, ... A unit is one load, of an
+ * element or a vec4; where lines of the array lie across the operand's dense axis, it is a block of four vec4s, which
+ * are transposed in registers on their way.
  */
 interface Shares {
   readonly tile: TileArray;
@@ -98,36 +100,52 @@ interface Shares {
 /** Loads that are in flight before the first is waited for, of both operands: each takes a register or two. */
 const mostInFlight = 16;
 
-const unitsOf = ({ depth, extent, source }: TileArray) => (depth * extent) / source.width;
+type Staged = Pick<Shares, 'tile' | 'staged'>;
+
+const isBlocked = ({ tile, staged }: Staged) =>
+  tile.source.width === 4 && tile.along !== denseAxis(staged.operand);
+
+/** Loads of a unit. */
+const loadsOf = (of: Staged) => (isBlocked(of) ? 4 : 1);
+
+const unitsOf = ({ tile, staged }: Staged) =>
+  (tile.depth * tile.extent) / (tile.source.width * loadsOf({ tile, staged }));
 
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 /** Whether share number `i` lies behind the end of the tile for some invocation. */
-function isPartial({ tile, turn, count, invocations }: Shares, i: number): boolean {
-  const units = unitsOf(tile);
+function isPartial(shares: Shares, i: number): boolean {
+  const { turn, count, invocations } = shares;
+  const units = unitsOf(shares);
   return turn === 'lane' ? (i + 1) * invocations > units : units % (count * invocations) !== 0;
 }
 
 /** `outer` and `depth` of share number `i`, as expressions. */
 function placeInTile(shares: Shares, i: number): { readonly outer: string; readonly depth: string } {
   const { tile, staged, invocations, turn } = shares;
-  const lanes = tile.source.width;
   const axis = denseAxis(staged.operand);
-  const line = (axis === 'outer' ? tile.extent : tile.depth) / lanes;
-  const times = lanes === 4 ? ' * 4u' : '';
-  const whole = invocations % line === 0 && !isPartial(shares, i);
+  const [along, across] = axis === 'outer' ? [tile.extent, tile.depth] : [tile.depth, tile.extent];
+  const blocked = isBlocked(shares);
+  // Neighbours take eight blocks along and then go across: some of a line of memory, and different banks.
+  const line = blocked ? Math.min(8, along / 4) : along / tile.source.width;
+  const turns = line * (blocked ? across / 4 : across);
+  const whole = invocations % turns === 0 || (!blocked && invocations % line === 0);
+  const behind = i * invocations;
   const unit = isPartial(shares, i)
-    ? `min(${turn} + ${i * invocations}u, ${unitsOf(tile) - 1}u)`
+    ? `min(${turn} + ${behind}u, ${unitsOf(shares) - 1}u)`
     : whole || i === 0
       ? turn
-      : `(${turn} + ${i * invocations}u)`;
-  const ahead = whole && i > 0 ? ` + ${(i * invocations) / line}u` : '';
-  const along = `${unit} % ${line}u${times}`;
-  const across = `${unit} / ${line}u${ahead}`;
-  return axis === 'outer' ? { outer: along, depth: across } : { outer: across, depth: along };
+      : `(${turn} + ${behind}u)`;
+  const ahead = (size: number) => (unit === turn && i > 0 ? ` + ${behind / size}u` : '');
+  const times = tile.source.width === 4 ? ' * 4u' : '';
+  const dense = blocked
+    ? `(${unit} % ${line}u + (${unit} / ${turns}u${ahead(turns)}) * ${line}u)${times}`
+    : `${unit} % ${line}u${times}`;
+  const other = blocked ? `${unit} / ${line}u % ${across / 4}u * 4u` : `${unit} / ${line}u${ahead(line)}`;
+  return axis === 'outer' ? { outer: dense, depth: other } : { outer: other, depth: dense };
 }
 
-const nameOf = ({ tile }: Shares, i: number) => `${tile.array}_${i}`;
+const nameOf = ({ tile }: Shares, i: number, load: number) => `${tile.array}_${i}_${load}`;
 
 /**
  * Statements for what share number `i` needs whatever K is. Behind an edge it is the last row (or column):
@@ -135,39 +153,48 @@ const nameOf = ({ tile }: Shares, i: number) => `${tile.array}_${i}`;
  */
 function printRow(shares: Shares, i: number): string[] {
   const { tile, staged } = shares;
-  const o = `o_${nameOf(shares, i)}`;
-  const row = `${staged.first} + (${placeInTile(shares, i).outer})`;
-  const last = staged.bound - (denseAxis(staged.operand) === 'outer' ? tile.source.width : 1);
-  return [
-    `let ${o} = ${staged.bound % tile.extent === 0 ? row : `min(${row}, ${last}u)`};`,
-    ...staged.place.row(o, `_${nameOf(shares, i)}`),
-  ];
+  const dense = denseAxis(staged.operand);
+  const last = staged.bound - (dense === 'outer' ? tile.source.width : 1);
+  return upTo(dense === 'k' ? loadsOf(shares) : 1).flatMap((load) => {
+    const name = nameOf(shares, i, load);
+    const row = `${staged.first} + (${placeInTile(shares, i).outer}) + ${load}u`;
+    return [
+      `let o_${name} = ${staged.bound % tile.extent === 0 ? row : `min(${row}, ${last}u)`};`,
+      ...staged.place.row(`o_${name}`, `_${name}`),
+    ];
+  });
 }
 
 /**
- * Statements that load share number `i` of the tile at `k0` into a variable, without a branch, so that
- * compilers let all loads run before they wait for one: what lies outside is read somewhere inside, and
- * zero is taken.
+ * Statements that load share number `i` of the tile at `k0` into variables, without a branch, so that compilers
+ * let all loads run before they wait for one: what lies outside is read somewhere inside, and zero is taken.
  */
 function printFetch(shares: Shares, i: number): string[] {
+  return upTo(loadsOf(shares)).flatMap((load) => printLoad(shares, i, load));
+}
+
+function printLoad(shares: Shares, i: number, number: number): string[] {
   const { tile, staged, k } = shares;
   const { source, asStored, element } = tile;
   const { place, operand } = staged;
+  const dense = denseAxis(operand);
   const { outer, depth } = placeInTile(shares, i);
   const at = source.width === 4 ? 'at / 4u' : 'at';
   const loaded = asStored ? loadStored(source, at) : load(source, at);
   const raw = element === (asStored ? source.storage.dtype : 'f32') ? loaded : `${typeOf(tile)}(${loaded})`;
   // Pixels behind the end of K are outside of their lines.
   const rest = k % tile.depth !== 0 && !place.bounded;
-  const last = k - (denseAxis(operand) === 'k' ? source.width : 1);
+  const last = k - (dense === 'k' ? source.width : 1);
   const tests = [rest ? `k0 + depth < ${k}u` : undefined, place.inside].filter((test) => test !== undefined);
-  const name = nameOf(shares, i);
-  const address = place.at(`_${name}`);
+  const name = nameOf(shares, i, number);
+  const id = `_${nameOf(shares, i, dense === 'k' ? number : 0)}`;
+  const address = place.at(id);
+  const [down, right] = dense === 'k' ? [number, 0] : [0, number];
   return [
     `var ${name}: ${typeOf(tile)};`,
-    `{ let outer = ${outer}; let depth = ${depth};`,
+    `{ let outer = ${outer} + ${down}u; let depth = ${depth} + ${right}u;`,
     `let kk = ${rest ? `min(k0 + depth, ${last}u)` : 'k0 + depth'};`,
-    ...place.step(`_${name}`),
+    ...place.step(id),
     ...(tests.length === 0 ? [] : [`let inside = ${tests.join(' && ')};`]),
     `let at = ${place.inside === undefined ? address : `select(0u, ${address}, inside)`};`,
     `let raw = ${raw};`,
@@ -177,18 +204,27 @@ function printFetch(shares: Shares, i: number): string[] {
 
 /** Statements that store share number `i` in the array, `base` elements behind its start. */
 function printKeep(shares: Shares, i: number, base = ''): string[] {
-  const { tile, invocations, turn } = shares;
+  const { tile, staged, invocations, turn } = shares;
   const { array, along, pitch, source, packed } = tile;
-  const value = nameOf(shares, i);
   const { outer, depth } = placeInTile(shares, i);
-  const to = base + (along === 'outer' ? `depth * ${pitch}u + outer` : `outer * ${pitch}u + depth`);
-  const head = isPartial(shares, i) ? `if (${turn} + ${i * invocations}u < ${unitsOf(tile)}u) ` : '';
-  const lines =
-    source.width === 1
-      ? [`${array}[${to}] = ${value};`]
-      : packed
-        ? [`${array}[(${to}) / 4u] = ${value};`]
-        : [`let to = ${to};`, ...upTo(4).map((q) => `${array}[to + ${q}u] = ${value}[${q}];`)];
+  const [line, place] = along === 'outer' ? ['depth', 'outer'] : ['outer', 'depth'];
+  const to = (q: number) => `${base}(${line} + ${q}u) * ${pitch}u + ${place}`;
+  const vectors = isBlocked({ tile, staged })
+    ? upTo(4).map((q) => {
+        const parts = upTo(4).map((load) => `${nameOf(shares, i, load)}[${q}]`);
+        return { at: to(q), value: `${typeOf(tile)}(${parts.join(', ')})` };
+      })
+    : [{ at: to(0), value: nameOf(shares, i, 0) }];
+  const head = isPartial(shares, i) ? `if (${turn} + ${i * invocations}u < ${unitsOf(shares)}u) ` : '';
+  const lines = vectors.flatMap(({ at, value }) => {
+    if (source.width === 1) return [`${array}[${at}] = ${value};`];
+    if (packed) return [`${array}[(${at}) / 4u] = ${value};`];
+    return [
+      `{ let to = ${at}; let four = ${value};`,
+      ...upTo(4).map((q) => `${array}[to + ${q}u] = four[${q}];`),
+      '}',
+    ];
+  });
   return [`${head}{ let outer = ${outer}; let depth = ${depth};`, ...lines, '}'];
 }
 
@@ -217,7 +253,7 @@ export function halfOffset(tile: TileArray, buffers: 1 | 2): string {
 export function printStagedLoop(c: Contraction, loop: StagedLoop, multiply: readonly string[]): string[] {
   const { a, b, args, invocations, buffers } = loop;
   const all = (tile: TileArray, staged: StagedOperand): Shares => {
-    const count = Math.ceil(unitsOf(tile) / invocations);
+    const count = Math.ceil(unitsOf({ tile, staged }) / invocations);
     return { tile, staged, invocations, k: c.k, turn: 'lane', count };
   };
   const shares = [all(a, stagedLeft(c, args, a.depth)), all(b, stagedRight(c))];
@@ -225,7 +261,7 @@ export function printStagedLoop(c: Contraction, loop: StagedLoop, multiply: read
     shares.flatMap((of) => upTo(of.count).flatMap((i) => print(of, i)));
   const slices = Math.ceil(c.k / a.depth);
   if (buffers === 1) {
-    const few = shares.every(({ count }) => count <= mostInFlight / 2);
+    const few = shares.every((of) => of.count * loadsOf(of) <= mostInFlight / 2);
     return [
       ...(few ? each(printRow) : []),
       `for (var k0 = 0u; k0 < ${c.k}u; k0 += ${a.depth}u) {`,
@@ -257,11 +293,12 @@ export function printStagedLoop(c: Contraction, loop: StagedLoop, multiply: read
 
 /** A tile of many shares, some of them in each turn of a loop. */
 function printInTurns(all: Shares): string[] {
-  const turns: Shares = { ...all, turn: 'turn', count: Math.min(all.count, mostInFlight / 2) };
+  const most = mostInFlight / 2 / loadsOf(all);
+  const turns: Shares = { ...all, turn: 'turn', count: Math.min(all.count, most) };
   const each = (print: (of: Shares, i: number) => string[]) =>
     upTo(turns.count).flatMap((i) => print(turns, i));
   return [
-    `for (var turn = lane; turn < ${unitsOf(all.tile)}u; turn += ${turns.count * all.invocations}u) {`,
+    `for (var turn = lane; turn < ${unitsOf(all)}u; turn += ${turns.count * all.invocations}u) {`,
     ...each(printRow),
     ...each(printFetch),
     ...each((of, i) => printKeep(of, i)),

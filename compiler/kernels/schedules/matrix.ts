@@ -38,6 +38,10 @@ export interface MatrixTile extends Schedule {
    * wide pieces.
    */
   readonly packed: boolean;
+  /** Whether lines of a tile lie along K whatever the operand's layout, where it is read as vec4s. */
+  readonly transposes: boolean;
+  /** Whether workgroup memory is scarcer than registers: results then go through less of it, in more rounds. */
+  readonly scarce: boolean;
   /** See waves.ts; only of tiles that may be taken unmeasured. */
   readonly rate?: number;
 }
@@ -115,11 +119,11 @@ const shapes: readonly Shape[] = [
 function tileOf(
   s: Shape,
   config: ProductConfig,
-  { subgroup, packed }: Pick<MatrixTile, 'subgroup' | 'packed'>,
+  device: Pick<MatrixTile, 'subgroup' | 'packed' | 'transposes' | 'scarce'>,
 ): MatrixTile {
   const { rows, columns, depth, rowsPerSubgroup, columnsPerSubgroup } = s;
   const id = `m${rows}x${columns}x${depth}-${rowsPerSubgroup}x${columnsPerSubgroup}${s.buffers === 2 ? '-b2' : ''}-${config.component}`;
-  return { ...s, id, kind: 'matrix', config, subgroup, packed };
+  return { ...s, id, kind: 'matrix', config, ...device };
 }
 
 /** Subgroups of a workgroup, down and across the tile. */
@@ -135,6 +139,11 @@ export function invocationsOf(tile: MatrixTile): number {
 /** Elements of padding behind a line of a tile: 16 bytes, the alignment that matrix loads want. */
 export const linePadding = { f16: 8, f32: 4 } as const;
 
+/** Rows of results that pass through workgroup memory at a time. */
+export function resultLines(tile: MatrixTile): number {
+  return tile.config.m * (tile.scarce ? 1 : subgroupGrid(tile)[0]);
+}
+
 /**
  * Elements that a tile takes of each array in workgroup memory, its lines along `k` (or along rows or
  * columns).
@@ -147,11 +156,10 @@ export function arraySizes(
   const padding = linePadding[config.component];
   const size = (extent: number, axis: 'outer' | 'k') =>
     buffers * (axis === 'k' ? extent * (depth + padding) : depth * (extent + padding));
-  const [down] = subgroupGrid(tile);
   return {
     a: size(rows, along.a),
     b: size(columns, along.b),
-    result: down * config.m * (columns + linePadding.f32),
+    result: resultLines(tile) * (columns + linePadding.f32),
   };
 }
 
@@ -194,11 +202,14 @@ function makeTiles(profile: DeviceProfile): MatrixTile[] {
   if (profile.kind === 'cpu' || subgroup === undefined || !profile.features.includes('subgroups')) return [];
   // Vulkan says what matrices in arrays of vectors are; Metal's own loads know scalars alone.
   const packed = profile.vendor !== 'apple';
+  // RDNA 3 reads a matrix across the lines of a tile by single halves; others have loads that transpose. Two workgroups
+  // have the 64 KiB of a compute unit between them.
+  const [transposes, scarce] = [profile.vendor === 'amd', profile.vendor === 'amd'];
   return (['f16', 'f32'] as const).flatMap((element) => {
     const config = matrixConfig(profile, element);
     if (config === undefined) return [];
     return shapes
-      .map((s) => tileOf(s, config, { subgroup, packed }))
+      .map((s) => tileOf(s, config, { subgroup, packed, transposes, scarce }))
       .filter((tile) => allowed(tile, profile));
   });
 }

@@ -93,7 +93,7 @@ describe('choosing an adapter', () => {
     expect(count('NVIDIA GeForce RTX 4070')).toBe(46);
     expect(count('NVIDIA A100-SXM4-80GB')).toBe(108);
     expect(count('NVIDIA A10')).toBe(72);
-    expect(count('AMD Radeon RX 7900 XTX (RADV NAVI31)')).toBe(48);
+    expect(count('AMD Radeon RX 7900 XTX (RADV NAVI31)')).toBe(96);
     expect(count('Intel(R) Arc(tm) B580 Graphics (BMG G21)')).toBe(20);
     expect(count('Apple M2 Max', 'integrated')).toBe(38);
     expect(count('AMD Radeon Graphics', 'integrated')).toBe(8);
