@@ -83,13 +83,14 @@ function reduceInParts(
   joinPartials(ctx, node, { op: spec.op, scale, behind }, partial, outputs);
 }
 
-function partials(ctx: LowerContext, node: Node, count: number, values: number, size: number): View {
+/** Room for partial results of pieces, [pieces, values, size]. */
+export function partials(ctx: LowerContext, node: Node, count: number, values: number, size: number): View {
   const storage = ctx.scratch(count * values * size, 'f32', `${node.op} of pieces`);
   return denseView(storage, [count, values, size]);
 }
 
 /** Reduces [pieces, values, size] over the pieces; one kernel, whatever its outputs. */
-function joinPartials(
+export function joinPartials(
   ctx: LowerContext,
   node: Node,
   { op, scale, behind }: Pick<ColumnKernel, 'op' | 'scale' | 'behind'>,
