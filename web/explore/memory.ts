@@ -22,7 +22,7 @@ const looks: readonly (readonly [string, RegExp])[] = [
 ];
 const lookOf = (name: string) => looks.find(([, pattern]) => pattern.test(name))?.[0] ?? 'elementwise';
 
-const parts = ['weights', 'derived', 'inputs', 'outputs', 'gradients', 'workspace'] as const;
+const parts = ['weights', 'derived', 'staging', 'inputs', 'outputs', 'gradients', 'workspace'] as const;
 
 export function makeMemory(select: Select): Pane {
   let explored: Explored | undefined;
