@@ -99,6 +99,8 @@ export function makeGraph(context: Context, select: Select): Pane {
   let found: Found | undefined;
   let shown: DrawnGraph | undefined;
   let wanted = 0;
+  /** Whether what is wanted is what is shown. */
+  let drawn = false;
   const crumbs = h('nav', { class: 'crumbs', 'aria-label': 'Blocks around' });
   const canvas = h('div', { class: 'scroll canvas', tabindex: 0, role: 'region', 'aria-label': 'Graph' });
   const list = h('ol', {});
@@ -187,9 +189,15 @@ export function makeGraph(context: Context, select: Select): Pane {
   const holds = (outer: number, ids: readonly number[]): boolean =>
     ids.some((id) => blocksTo(id).some((block) => block.id === outer));
 
+  const showStart = (): void => {
+    canvas.scrollTop = 0;
+    canvas.scrollLeft = Math.max(0, (canvas.scrollWidth - canvas.clientWidth) / 2);
+  };
+
   const update = async (): Promise<void> => {
     if (explored === undefined) return;
     wanted++;
+    drawn = false;
     const mine = wanted;
     showCrumbs();
     try {
@@ -204,12 +212,15 @@ export function makeGraph(context: Context, select: Select): Pane {
         graph.size === 0
           ? 'The entry computes nothing in this block.'
           : `${graph.size} nodes are too many to be read: choose an inner block, or show inner blocks as boxes.`;
+      const focused = canvas.contains(document.activeElement);
       fill(
         canvas,
         layout === undefined ? h('p', { class: 'hint' }, empty) : drawing(layout, `Graph of ${name}`, draw),
       );
-      canvas.scrollTop = 0;
-      canvas.scrollLeft = Math.max(0, ((layout?.width ?? 0) - canvas.clientWidth) / 2);
+      // The box by which it was entered is gone: the next key goes on from here, not from the top of the page.
+      if (focused) canvas.focus({ preventScroll: true });
+      drawn = true;
+      showStart();
       showMarks();
     } catch (error) {
       context.report(error);
@@ -244,7 +255,11 @@ export function makeGraph(context: Context, select: Select): Pane {
           kind === 'operation' && node !== undefined && next?.nodes[wish.view].includes(node),
       );
       if (block === undefined || (next?.target.kind !== 'block' && seen)) showMarks();
-      else change({ block });
+      else if (block !== wish.block) change({ block });
+      else if (drawn) {
+        showStart();
+        showMarks();
+      }
     },
   };
 }

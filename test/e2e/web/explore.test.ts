@@ -137,10 +137,13 @@ describe.skipIf(browser === undefined)('the playground, Explore', () => {
     await page.keyboard.press('Enter');
     await expect.poll(() => title(opened)).toBe('Block · visual');
     await show(opened, 'Graph');
-    const box = page.locator('.node.block', { hasText: 'transformer' });
-    await box.focus();
+    const graphOf = (name: string) => page.getByRole('group', { name: `Graph of ${name}`, exact: true });
+    await graphOf('visual').locator('.node.block', { hasText: 'transformer' }).focus();
     await page.keyboard.press('Enter');
     await expect.poll(() => title(opened)).toBe('Block · visual.transformer');
+    await graphOf('transformer').waitFor();
+    const focused = await page.evaluate<string>('document.activeElement.className');
+    expect(focused, 'keys go on in the graph').toContain('canvas');
     const layers = tree.children[0]!.children.find(({ name }) => name === 'transformer')!.children;
     await expect.poll(() => page.locator('.node.block').count()).toBe(layers.length);
     const drawn = await page.locator('.node').count();
