@@ -1,4 +1,5 @@
 /** What the library needs of a page. */
+import { avoiding } from '../../../compiler/kernels/schedules/schedules.ts';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { fetchBytes } from '../bytes.ts';
 import type { Platform } from '../platform.ts';
@@ -11,7 +12,7 @@ export function pagePlatform(): Platform {
   const host = pageHost();
   return {
     host,
-    openDevice: openPageDevice,
+    openDevice: ({ avoid = [] }) => openPageDevice((profile) => avoiding(profile, avoid)),
     readBytes: fetchBytes,
     openWeights: async (model, source) => bytesWeights(model, await fetchBytes(source), host, String(source)),
     fit: fitOnPage,

@@ -33,11 +33,12 @@ export function nodePlatform(): Platform {
   const host = nodeHost();
   return {
     host,
-    async openDevice({ adapter, notify = () => {} }) {
+    async openDevice({ adapter, avoid, notify = () => {} }) {
       const { openGpu } = await optionalPackage(() => import('../../../runtime/node/gpu.ts'));
       const { device, report } = await openGpu({
         warn: notify,
         ...(adapter === undefined ? {} : { adapter }),
+        ...(avoid === undefined ? {} : { avoid }),
       });
       return { report, device };
     },
