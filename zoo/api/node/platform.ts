@@ -6,6 +6,7 @@ import { systemReason } from '../../../runtime/data/files/atomic.ts';
 import { clipMerges } from '../../../runtime/data/texts/tokenizer.ts';
 import { optionalPackage } from '../../../runtime/node/optional.ts';
 import { nodeHost } from '../../host.ts';
+import { nodeVersions } from '../../version.ts';
 import { openWeights } from '../../weights/weights.ts';
 import { fetchBytes, isNamed, ownBytes } from '../bytes.ts';
 import type { Platform } from '../platform.ts';
@@ -42,6 +43,7 @@ export function nodePlatform(): Platform {
       });
       return { report, device };
     },
+    versions: nodeVersions,
     readBytes,
     async openWeights(model, source) {
       const path = pathOf(source);
