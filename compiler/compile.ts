@@ -53,7 +53,7 @@ export interface CompileOptions {
   readonly remat?: readonly string[];
   /** Sees the graph behind every pass, and in the end (stage `joins`) with its join plan. */
   readonly observe?: Observer;
-  /** Sees the kernels behind the plan's steps, one each, but those of the optimizer. */
+  /** Sees the kernels behind the plan's setup and steps, one each, in their order. */
   readonly inspect?: (lowered: Lowered) => void;
 }
 
@@ -79,7 +79,6 @@ export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPl
     hoist: training === undefined,
     keepHalves: training?.lossScale !== undefined,
   });
-  options.inspect?.(lowered);
   return makePlan({
     identity: options,
     profile,
@@ -87,6 +86,7 @@ export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPl
     storages,
     lowered,
     wrt: wrt.map(variableName),
+    inspect: options.inspect,
     ...(training ? { training } : {}),
     results: [...resultsOf(optimized, places), ...(training ? [gradientNorm] : [])],
   });

@@ -49,6 +49,8 @@ interface PlanRequest {
   readonly inner?: ReadonlySet<string>;
   /** Tensors of the whole batch, among the inner inputs. */
   readonly features?: readonly { readonly name: string; readonly bytes: number }[];
+  /** Told what the plan's `setup` and steps are made of, in their order. */
+  readonly inspect?: ((lowered: Lowered) => void) | undefined;
   /** Cuts the steps, once everything has its place. */
   readonly sections?: (assembled: Assembled) => readonly PlanSection[];
 }
@@ -65,6 +67,7 @@ export function makePlan(request: PlanRequest): VerifiedPlan {
   const complete = training
     ? appendUpdate(lowered, training, weights, arenas, profile, storages)
     : { ...lowered, setup: staging.setup };
+  request.inspect?.(complete);
   const assembled = assemble(complete, profile, arenas, inputs);
   const features = featuresOf(complete);
   const plan = verifyPlan(planOf(request, assembled, staging, features), profile);

@@ -9,8 +9,11 @@ import type { Plan, Slot } from '../../../compiler/plan/types.ts';
 export interface MemoryRange {
   /** The weight, input, output or gradient by its name; for others what it holds: `%12 layer_norm`, with the id in the optimized graph. */
   readonly name: string;
-  /** `workspace` is used again by others when its time is over, all else lies there from run to run; `derived` is made by `setup`. */
-  readonly kind: 'weight' | 'input' | 'output' | 'gradient' | 'derived' | 'workspace';
+  /**
+   * `workspace` is used again by others when its time is over, all else lies there from run to run; `derived` is made by `setup`,
+   * from weights that take turns in `staging`.
+   */
+  readonly kind: 'weight' | 'input' | 'output' | 'gradient' | 'derived' | 'staging' | 'workspace';
   /** With what the device's alignment adds. */
   readonly bytes: number;
   /** Id of the plan's buffer (`plan.buffers`), and where in it, in bytes. */
@@ -31,6 +34,8 @@ export interface MemoryView {
   readonly gradients: number;
   /** What depends on weights alone, made once. */
   readonly derived: number;
+  /** Where weights take turns that nothing but `derived` is made of. */
+  readonly staging: number;
   /** Activations and scratch, as planned; `live` never passes it. */
   readonly workspace: number;
   /** Everything that the device holds. */
@@ -65,7 +70,7 @@ export function memoryOf(plan: Plan, { setup, kernels }: Lowered, alignment: num
       const key = `${place} ${name ?? id}`;
       const range = found.get(key) ?? {
         name: name ?? label,
-        kind: kinds[place],
+        kind: plan.buffers[buffer]!.role === 'staging' ? 'staging' : kinds[place],
         bytes: alignUp(each * storage.elements, alignment),
         buffer,
         offset: offset - each * (window?.start ?? 0),
@@ -80,7 +85,7 @@ export function memoryOf(plan: Plan, { setup, kernels }: Lowered, alignment: num
   for (const [i, kernel] of setup.entries()) look(kernel, plan.setup[i]!);
   for (const [i, kernel] of kernels.entries()) look(kernel, plan.steps[i]!, i);
   const ranges = [...found.values()];
-  const { weights, gradients, derived, workspace, total } = plan.memory;
+  const { weights, gradients, derived, staging, workspace, total } = plan.memory;
   const bytes = (slots: readonly Slot[]) =>
     slots.reduce((sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
   const isGradient = ({ buffer }: Slot) => plan.buffers[buffer]!.role === 'gradients';
@@ -90,6 +95,7 @@ export function memoryOf(plan: Plan, { setup, kernels }: Lowered, alignment: num
     outputs: bytes(plan.outputs.filter((slot) => !isGradient(slot))),
     gradients,
     derived,
+    staging,
     workspace,
     total,
     ranges,
