@@ -176,6 +176,23 @@ describe('schedules', () => {
   });
 });
 
+describe('convolutions in registers', () => {
+  it('have no branch for each of their rows, which SwiftShader would compile for minutes', () => {
+    const b = createBuilder();
+    const x = b.add('param', [], { name: 'x', shape: [2, 4, 17, 17], role: 'param' });
+    const w = b.add('param', [], { name: 'w', shape: [8, 4, 3, 3], role: 'param' });
+    const y = b.add('conv2d', [x, w], { stride: 2, padding: 1, groups: 1, dilation: 1 });
+    const loss = b.add('sum', [b.add('mul', [y, y], {})], { axes: [0, 1, 2, 3], keep: false });
+    const { pipelines } = compileGraph(b.finish([{ name: 'loss', node: loss }]), {
+      ...{ model: 'm', entry: 'e', batch: 1, mode: 'eval', profile: swiftshaderProfile },
+      gradients: ['x', 'w'],
+    });
+    const convolutions = pipelines.filter(({ label }) => label.startsWith('convolution'));
+    expect(convolutions.map(({ label }) => label).join()).toContain('convolution_grad_input');
+    for (const { wgsl } of convolutions) expect(wgsl).not.toMatch(/^let \w+ = .*&&/m);
+  });
+});
+
 describe('schedules to avoid', () => {
   it('are used by no plan, were they measured as the best, and enter no contest', () => {
     for (const profile of profiles) {
