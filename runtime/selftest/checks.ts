@@ -15,8 +15,8 @@ import { DiagnosticError } from '../../grammar/diagnostics.ts';
 import type { Device } from '../types.ts';
 import type { SelftestCase } from './cases.ts';
 import { type Comparison, compareGraph } from './compare.ts';
-import { Ancestry, blame, blamedAmong, type SuspectKernel, Suspects } from './suspects.ts';
-import type { FailedSchedule, SelftestCheck, SelftestFailure, WrongOutput } from './types.ts';
+import { Ancestry, blame, blamedAmong, Suspects } from './suspects.ts';
+import type { FailedSchedule, SelftestCheck, SelftestFailure, SuspectKernel, WrongOutput } from './types.ts';
 
 type CheckName = Pick<SelftestCheck, 'part' | 'what' | 'precision' | 'schedule'>;
 

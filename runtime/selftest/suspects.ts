@@ -4,21 +4,9 @@
  * A plan says which ranges of memory a step binds, and the kernel's text to which of them it stores; so the steps behind a
  * result are found from its place in memory, backwards.
  */
-import type { ScheduleFamily } from '../../compiler/kernels/text/choices.ts';
 import type { Plan, PlanBinding, PlanPipeline, PlanStep } from '../../compiler/plan/types.ts';
 import { slotBytes } from '../submits.ts';
-
-/** A kernel that a failure comes from. */
-export interface SuspectKernel {
-  /** Where it stands in its model, and what it is called. */
-  readonly label: string;
-  /** Its schedule, where its family has several, and the work that it was chosen for. */
-  readonly family?: ScheduleFamily;
-  readonly schedule?: string;
-  readonly key?: string;
-  readonly workgroups: readonly number[];
-  readonly wgsl: string;
-}
+import type { SuspectKernel } from './types.ts';
 
 interface Uses {
   readonly stores: boolean;

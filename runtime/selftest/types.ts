@@ -1,7 +1,6 @@
 /** What a self-test finds, as plain data. */
-import type { Precision } from '../../compiler/compile.ts';
 import type { ScheduleFamily } from '../../compiler/kernels/text/choices.ts';
-import type { SuspectKernel } from './suspects.ts';
+import type { Plan } from '../../compiler/plan/types.ts';
 
 /**
  * What is checked: `operations`, one example of each in one plan; the families of kernels that have several schedules, with each
@@ -23,7 +22,7 @@ export interface SelftestCheck {
   readonly part: Exclude<SelftestPart, 'ceilings'>;
   /** `product`, `tiny ViT: loss with gradients` */
   readonly what: string;
-  readonly precision: Precision;
+  readonly precision: Plan['precision'];
   /** The schedule that all its work has as far as it fits; without it what the adapter uses. */
   readonly schedule?: string;
   /** Results and gradients that were compared. */
@@ -45,6 +44,18 @@ export interface WrongOutput {
   /** Over the largest value of the output; NaN where an element is no number. */
   readonly error: number;
   readonly tolerance: number;
+}
+
+/** A kernel that a failure comes from. */
+export interface SuspectKernel {
+  /** Where it stands in its model, and what it is called. */
+  readonly label: string;
+  /** Its schedule, where its family has several, and the work that it was chosen for. */
+  readonly family?: ScheduleFamily;
+  readonly schedule?: string;
+  readonly key?: string;
+  readonly workgroups: readonly number[];
+  readonly wgsl: string;
 }
 
 /** A check that did not pass. */

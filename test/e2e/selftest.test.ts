@@ -1,7 +1,7 @@
 /** `zooc selftest` on the adapter at hand, and ZOOC_AVOID, which goes round what it finds. */
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { SelftestReport } from '../../zoo/selftest/selftest.ts';
+import type { SelftestReport } from '../../zoo/selftest/types.ts';
 import { device } from '../gpu/support/compiled.ts';
 import { Workspace } from './harness.ts';
 

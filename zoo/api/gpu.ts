@@ -7,7 +7,7 @@ import type { AdapterReport } from '../../runtime/webgpu/adapter.ts';
 import { type EntryRequest, openOnDevice, type ReadyEntry } from '../run/compiled.ts';
 import { featureWidth, logitsOf, pictureTower, type TowerInfo, textTower } from '../run/towers/of-model.ts';
 import { Tower } from '../run/towers/tower.ts';
-import type { SelftestOptions, SelftestReport } from '../selftest/selftest.ts';
+import type { SelftestOptions, SelftestReport } from '../selftest/types.ts';
 import { finiteWeights, type WeightSource } from '../weights/source.ts';
 import { checkClock, type StepTime, timeSteps } from './explain/times.ts';
 import { Encoder, type Towers } from './features.ts';

@@ -1,6 +1,6 @@
 /** What a self-test found, in words: as Markdown that a person attaches to an issue, and as rows for whoever shows it otherwise. */
 import type { SelftestCheck, SelftestFailure, WrongOutput } from '../../runtime/selftest/types.ts';
-import type { SelftestReport } from './selftest.ts';
+import type { SelftestReport } from './types.ts';
 
 /** Checks of the same work by different schedules, in one row. */
 export interface CheckRow

@@ -15,62 +15,13 @@ import {
   scheduledCases,
 } from '../../runtime/selftest/cases.ts';
 import { Checks, forced, schedulesToTry, Unusable } from '../../runtime/selftest/checks.ts';
-import {
-  type FailedSchedule,
-  type SelftestCheck,
-  type SelftestFailure,
-  type SelftestPart,
-  selftestParts,
-} from '../../runtime/selftest/types.ts';
+import { type SelftestCheck, type SelftestPart, selftestParts } from '../../runtime/selftest/types.ts';
 import type { Device } from '../../runtime/types.ts';
 import type { AdapterReport } from '../../runtime/webgpu/adapter.ts';
-import { type Ceiling, measureBandwidth, measureCeiling } from '../bench/measure.ts';
+import { measureBandwidth, measureCeiling } from '../bench/measure.ts';
 import { modelCases } from './models.ts';
 import { Training, trainingWays } from './training.ts';
-
-/** What a self-test does. */
-export interface SelftestOptions {
-  /** The schedules that the device's profile chooses and those that were measured as the best, not all; one model. */
-  readonly quick?: boolean;
-  /** Some parts of it. */
-  readonly only?: readonly SelftestPart[];
-  /** Called before each piece of work. */
-  readonly progress?: (done: number, of: number, doing: string) => void;
-}
-
-/** How fast the device was: measured, judged by nobody. */
-export interface SelftestCeilings {
-  /** GB/s of a kernel that only reads and writes. */
-  readonly copy: number;
-  readonly products: readonly (Ceiling & { readonly precision: Precision })[];
-}
-
-/** What a self-test found. */
-export interface SelftestReport {
-  readonly version: 1;
-  readonly passed: boolean;
-  /** zooc, and what runs it. */
-  readonly versions: Readonly<Record<string, string>>;
-  readonly adapter: AdapterReport;
-  /** Those of its features that kernels may use. */
-  readonly features: readonly string[];
-  /** Schedules that it was told to go without. */
-  readonly avoid: readonly string[];
-  /** Pieces of work whose schedule was measured on it. */
-  readonly tuned: number;
-  readonly quick: boolean;
-  readonly only?: readonly SelftestPart[];
-  readonly seconds: number;
-  readonly checks: readonly SelftestCheck[];
-  readonly failures: readonly SelftestFailure[];
-  /** Schedules behind wrong results: what ZOOC_AVOID may go round. */
-  readonly failedSchedules: readonly FailedSchedule[];
-  /** Schedules that fit none of the checks. */
-  readonly unchecked: readonly string[];
-  /** What the device said when it stopped to answer; the rest was not checked. */
-  readonly stopped?: string;
-  readonly ceilings?: SelftestCeilings;
-}
+import type { ProductCeiling, SelftestCeilings, SelftestOptions, SelftestReport } from './types.ts';
 
 /** What is tested, and what is said of it. */
 export interface Subject {
@@ -210,7 +161,7 @@ class Selftest {
   async #measure(): Promise<void> {
     const { device } = this.#subject;
     const runs = this.#quick ? 1 : 3;
-    const products: (Ceiling & { readonly precision: Precision })[] = [];
+    const products: ProductCeiling[] = [];
     for (const precision of this.#precisions())
       for (const ceiling of await measureCeiling(device, runs, precision))
         products.push({ ...ceiling, precision });

@@ -14,7 +14,8 @@ import {
   wayRound,
   wrongLine,
 } from '../../selftest/report.ts';
-import { type SelftestReport, selftest } from '../../selftest/selftest.ts';
+import { selftest } from '../../selftest/selftest.ts';
+import type { SelftestReport } from '../../selftest/types.ts';
 import { nodeVersions } from '../../version.ts';
 import { closing } from '../closing.ts';
 import { note, print, printJson, table } from '../output.ts';
