@@ -62,6 +62,8 @@ export interface DeviceProfile {
   readonly memory?: number;
   /** What was measured on this very device goes before the defaults of its class. */
   readonly tuned?: TunedSchedules;
+  /** Ids of schedules that no plan for this device uses, since its driver gets them wrong. */
+  readonly avoid?: readonly string[];
 }
 
 /** Subgroup matrices in WGSL. */

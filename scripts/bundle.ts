@@ -10,12 +10,14 @@ import { type BuildResult, build, type Plugin } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** The module `zooc:lib`: the bundled packages as texts. */
+/** The module `zooc:lib`: the bundled packages as texts, and the version. */
 export function libTexts(): string {
   const folder = join(root, 'zoo', 'lib');
   const names = readdirSync(folder).filter((name) => name.endsWith('.zoo'));
   const texts = names.sort().map((name) => [name.slice(0, -4), readFileSync(join(folder, name), 'utf8')]);
-  return `export const texts = ${JSON.stringify(Object.fromEntries(texts))};`;
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  return `export const texts = ${JSON.stringify(Object.fromEntries(texts))};
+export const version = ${JSON.stringify(version)};`;
 }
 
 const lib: Plugin = {
@@ -40,7 +42,8 @@ export function bundleBrowser(
     outdir: outdir ?? 'dist/browser',
     write: outdir !== undefined,
     bundle: true,
-    splitting: names.length > 1,
+    // What both need, and what is loaded when it is asked for, are files of their own.
+    splitting: true,
     format: 'esm',
     platform: 'browser',
     target: 'es2023',

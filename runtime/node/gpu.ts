@@ -9,6 +9,7 @@ import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { create } from 'webgpu';
+import { avoiding } from '../../compiler/kernels/schedules/schedules.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
 import { identityOf, loadTuned } from '../tune/node/cache.ts';
@@ -35,6 +36,8 @@ interface NodeGpuOptions {
    * `ZOOC_UNSAFE=0` forbids it.
    */
   readonly unsafe?: boolean;
+  /** Ids of schedules that plans for the device go without; those of `ZOOC_AVOID` by default. */
+  readonly avoid?: readonly string[];
   /** Remarks, such as a cache of measured schedules that cannot be read; stderr by default. */
   readonly warn?: (text: string) => void;
 }
@@ -44,6 +47,14 @@ export interface ListedAdapter {
   readonly used: boolean;
   /** Why this one is used; only on that one. */
   readonly because?: string;
+  /** Schedules that it goes without; only on that one. */
+  readonly avoid?: readonly string[];
+}
+
+/** What `ZOOC_AVOID=schedule[,schedule]` names. */
+function avoidedByName(): string[] {
+  const names = (process.env.ZOOC_AVOID ?? '').split(',').map((name) => name.trim());
+  return names.filter((name) => name !== '');
 }
 
 /**
@@ -137,7 +148,10 @@ async function findAdapters(unsafe: boolean): Promise<Found[]> {
   return found;
 }
 
-/** Every adapter that can be had, with the one that would be used marked; empty where there is none. */
+/**
+ * Every adapter that can be had, with the one that would be used marked; empty where there is none.
+ * @throws DiagnosticError Z602, Z637
+ */
 export async function listAdapters(options: NodeGpuOptions = {}): Promise<ListedAdapter[]> {
   const found = await findAdapters(options.unsafe ?? process.env.ZOOC_UNSAFE !== '0');
   if (found.length === 0) return [];
@@ -145,9 +159,11 @@ export async function listAdapters(options: NodeGpuOptions = {}): Promise<Listed
     found.map((f) => f.report),
     options.adapter ?? process.env.ZOOC_ADAPTER,
   );
-  return found.map(({ report }, i) =>
-    i === choice.index ? { report, used: true, because: choice.because } : { report, used: false },
-  );
+  return found.map(({ report }, i) => {
+    if (i !== choice.index) return { report, used: false };
+    const { avoid = [] } = avoiding(profileOf(report), options.avoid ?? avoidedByName());
+    return { report, used: true, because: choice.because, ...(avoid.length === 0 ? {} : { avoid }) };
+  });
 }
 
 export interface OpenedGpu {
@@ -158,7 +174,8 @@ export interface OpenedGpu {
 
 /**
  * Opens the preferred adapter's device with all its limits and the schedules that were measured on it.
- * @throws DiagnosticError Z601 (no adapter), Z602 (none has the wanted name), Z603 (the device is refused)
+ * @throws DiagnosticError Z601 (no adapter), Z602 (none has the wanted name), Z603 (the device is refused), Z637 (a schedule
+ * to avoid that it does not have)
  */
 export async function openGpu(options: NodeGpuOptions = {}): Promise<OpenedGpu> {
   const found = await findAdapters(options.unsafe ?? process.env.ZOOC_UNSAFE !== '0');
@@ -167,7 +184,8 @@ export async function openGpu(options: NodeGpuOptions = {}): Promise<OpenedGpu> 
   const chosen = found[index]!;
   const warn = options.warn ?? ((text: string) => process.stderr.write(`${text}\n`));
   const tuned = await loadTuned(identityOf(chosen.report), warn);
-  const profile = { ...withMemory(profileOf(chosen.report)), tuned };
+  const offered = { ...withMemory(profileOf(chosen.report)), tuned };
+  const profile = avoiding(offered, options.avoid ?? avoidedByName());
   const release = hold(chosen.gpu);
   try {
     const device = await openDevice(chosen.adapter, profile);

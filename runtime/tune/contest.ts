@@ -6,10 +6,18 @@
  * and epilogues are those of the model. Only the bytes they bind are allocated.
  */
 import { alignUp } from '../../compiler/graph/dims.ts';
-import { scheduleIds, scheduleKey, searchSpaces } from '../../compiler/kernels/schedules/schedules.ts';
+import { scheduleFamilies, scheduleIds, scheduleKey } from '../../compiler/kernels/schedules/schedules.ts';
 import type { ScheduleFamily } from '../../compiler/kernels/text/choices.ts';
 import { memoryTable } from '../../compiler/plan/memory.ts';
-import type { Plan, PlanBinding, PlanPipeline, PlanStep, VerifiedPlan } from '../../compiler/plan/types.ts';
+import type {
+  Plan,
+  PlanBinding,
+  PlanBuffer,
+  PlanPipeline,
+  PlanStep,
+  Slot,
+  VerifiedPlan,
+} from '../../compiler/plan/types.ts';
 import { verifyPlan } from '../../compiler/plan/verify.ts';
 import type { DeviceProfile, TunedSchedules } from '../../compiler/profile.ts';
 
@@ -34,8 +42,6 @@ export interface Contest {
   readonly features: readonly string[];
   readonly entrants: readonly Entrant[];
 }
-
-const families = Object.keys(searchSpaces) as ScheduleFamily[];
 
 /**
  * The distinct pieces of work of a plan that have more than one schedule, in the order of first use.
@@ -78,7 +84,7 @@ export function contestsOf(
 
 /** As many tables of forced choices as the largest family has schedules; each family goes through its own. */
 function variants(profile: DeviceProfile, contests: readonly Contest[]): TunedSchedules[] {
-  const ids = new Map(families.map((family) => [family, scheduleIds(profile, family)]));
+  const ids = new Map(scheduleFamilies.map((family) => [family, scheduleIds(profile, family)]));
   const most = Math.max(...contests.map(({ family }) => ids.get(family)!.length));
   return Array.from({ length: most }, (_, i) =>
     Object.fromEntries(
@@ -92,7 +98,7 @@ function variants(profile: DeviceProfile, contests: readonly Contest[]): TunedSc
 
 /**
  * A plan whose step `i` is the contest's entrant `i`. Every range that entrants bind is a buffer
- * of its own, and an input.
+ * of its own, an input and an output.
  */
 export function contestPlan(contest: Contest, profile: DeviceProfile): VerifiedPlan {
   const sizes: number[] = [];
@@ -123,14 +129,8 @@ export function contestPlan(contest: Contest, profile: DeviceProfile): VerifiedP
     },
     buffers,
     weights: [],
-    inputs: buffers.map(({ id, bytes }) => ({
-      name: `operand${id}`,
-      dtype: 'f32' as const,
-      shape: [bytes / 4],
-      buffer: id,
-      offset: 0,
-    })),
-    outputs: [],
+    inputs: buffers.map(slotOf),
+    outputs: buffers.map(slotOf),
     pipelines: contest.entrants.map(({ pipeline }, id) => ({ ...pipeline, id })),
     setup: [],
     steps,
@@ -138,6 +138,11 @@ export function contestPlan(contest: Contest, profile: DeviceProfile): VerifiedP
     flops: steps.reduce((sum, s) => sum + s.flops, 0),
   };
   return verifyPlan(plan, profile);
+}
+
+/** A whole buffer, which the host may write and read. */
+function slotOf({ id, bytes }: Pick<PlanBuffer, 'id' | 'bytes'>): Slot {
+  return { name: `operand${id}`, dtype: 'f32', shape: [bytes / 4], buffer: id, offset: 0 };
 }
 
 const sameRange = (a: PlanBinding, b: PlanBinding) =>

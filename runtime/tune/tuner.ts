@@ -4,7 +4,7 @@
  *
  * Candidates take turns, so that a machine that drifts slows all of them, and those far behind the best
  * drop out. The lower quartile decides: interruptions only ever add time. A winner must beat the
- * default by more than the noise.
+ * default by more than the noise, and give what the default gives.
  */
 import { scheduleKey } from '../../compiler/kernels/schedules/schedules.ts';
 import type { ScheduleFamily } from '../../compiler/kernels/text/choices.ts';
@@ -14,6 +14,7 @@ import { trustedClock } from '../timing/clock.ts';
 import type { Clock } from '../timing/timed-run.ts';
 import type { WebGpuDevice } from '../webgpu/device.ts';
 import type { WebGpuSession } from '../webgpu/session.ts';
+import { Agreement, writeOperands } from './agreement.ts';
 import { type CompileFor, type Contest, contestPlan, contestsOf } from './contest.ts';
 
 export interface TunedWork {
@@ -28,6 +29,8 @@ export interface TunedWork {
   readonly defaultId: string;
   readonly defaultSeconds: number;
   readonly tried: number;
+  /** Schedules that were faster, but give other results than the default. */
+  readonly wrong: readonly string[];
 }
 
 export interface TuneOptions {
@@ -63,7 +66,7 @@ export async function tune(
   const results: TunedWork[] = [];
   for (const [i, contest] of contests.entries()) {
     options.progress?.(i, contests.length, contest);
-    results.push(await decide(device, contest, clock, options.budget ?? 2));
+    results.push(await decide(device, contest, clock, options));
   }
   device.adopt(tunedSchedules(results));
   return results;
@@ -77,16 +80,30 @@ async function decide(
   device: WebGpuDevice,
   contest: Contest,
   clock: Clock,
-  budget: number,
+  { budget = 2, notify }: TuneOptions,
 ): Promise<TunedWork> {
   const plan = contestPlan(contest, device.profile);
   const session = await device.open(plan);
   try {
-    for (const { name, shape } of plan.inputs) session.writeInput(name, operandValues(shape[0]!));
-    const seconds = await race(session, plan, clock, budget);
-    const winner = seconds.reduce((best, s, i) => (s < seconds[best]! ? i : best), 0);
-    const chosen = seconds[winner]! < seconds[0]! * gain ? winner : 0;
     const { family, key, count, flops, bytes, entrants } = contest;
+    writeOperands(session, plan);
+    const seconds = await race(session, plan, clock, budget);
+    const faster = entrants.flatMap((_, i) => (seconds[i]! < seconds[0]! * gain ? [i] : []));
+    faster.sort((i, j) => seconds[i]! - seconds[j]!);
+    const agreement = new Agreement(session, plan);
+    const wrong: string[] = [];
+    let chosen = 0;
+    for (const i of faster) {
+      if (await agreement.of(i)) {
+        chosen = i;
+        break;
+      }
+      wrong.push(entrants[i]!.id);
+    }
+    for (const id of wrong)
+      notify(
+        `${family} ${key}: ${id} is not taken, since it gives other results than ${entrants[0]!.id}; zooc selftest says more`,
+      );
     return {
       family,
       key,
@@ -98,6 +115,7 @@ async function decide(
       defaultId: entrants[0]!.id,
       defaultSeconds: seconds[0]!,
       tried: entrants.length,
+      wrong,
     };
   } finally {
     session.close();
@@ -138,13 +156,4 @@ async function lapTimes(
 function lowerQuartile(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor((sorted.length - 1) / 4)]!;
-}
-
-/** Values of the size that features and weights have; zeros would let a device take short cuts. */
-function operandValues(length: number): Float32Array {
-  const pattern = Float32Array.from({ length: Math.min(length, 65521) }, (_, i) => Math.sin(i * 0.7));
-  const values = new Float32Array(length);
-  for (let at = 0; at < length; at += pattern.length)
-    values.set(pattern.subarray(0, Math.min(pattern.length, length - at)), at);
-  return values;
 }

@@ -12,8 +12,6 @@ import { sizeOf } from '../../compiler/graph/types.ts';
 import { verify } from '../../compiler/graph/verify.ts';
 import type { OpName } from '../../compiler/ops/attributes.ts';
 import { opNames, opOf } from '../../compiler/ops/index.ts';
-import { nodeHost } from '../../zoo/host.ts';
-import { expectGradients, type GradientCase } from '../support/ops/differences.ts';
 import {
   addOp,
   addOperands,
@@ -23,7 +21,9 @@ import {
   operandName,
   sumOf,
   weightsOf,
-} from '../support/ops/op-cases.ts';
+} from '../../runtime/selftest/op-cases.ts';
+import { nodeHost } from '../../zoo/host.ts';
+import { expectGradients, type GradientCase } from '../support/ops/differences.ts';
 import { sayOp } from '../support/ops/said-op.ts';
 
 describe('references give what shape rules say', () => {

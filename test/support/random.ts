@@ -1,11 +1,2 @@
-/** Random numbers for tests: mulberry32, small, seeded, the same everywhere, so that failures repeat. */
-export function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+/** Random numbers for tests, so that failures repeat. */
+export { randomNumbers } from '../../runtime/selftest/values.ts';

@@ -1,19 +1,17 @@
 /** Compare: the same forward by another library, a check of the adapter, and both as a report. */
 import { proxy } from 'comlink';
+import { checkTable, sentence, type TextTable, verdict } from '../../zoo/selftest/report.ts';
 import type { Context, Part } from '../app/context.ts';
 import { type Child, field, fill, h } from '../ui/dom.ts';
 import type { Compared } from '../worker/compare/comparing.ts';
 import {
   adapterRows,
   type Cells,
-  checkTable,
-  checkVerdict,
   comparisonNotes,
   comparisonTable,
   comparisonTitle,
   type Findings,
   reportText,
-  type TextTable,
 } from './report.ts';
 
 /** Cells that begin with a digit are numbers. */
@@ -48,7 +46,7 @@ function tableElement({ head, rows }: TextTable, caption: string): HTMLElement {
 }
 
 export function makeCompare(context: Context): Part {
-  let findings: Findings = { comparisons: [], checked: [], complete: false };
+  let findings: Findings = { comparisons: [] };
   const results = h('div', {});
   const check = h('div', {});
   const device = h('div', {});
@@ -71,10 +69,10 @@ export function makeCompare(context: Context): Part {
         ];
       }),
     );
-    if (findings.checked.length > 0)
+    if (findings.checked !== undefined)
       fill(
         check,
-        h('p', { role: 'status' }, checkVerdict(findings)),
+        h('p', { role: 'status' }, sentence(verdict(findings.checked))),
         tableElement(checkTable(findings.checked), 'Check against double precision'),
       );
   };
@@ -137,14 +135,10 @@ export function makeCompare(context: Context): Part {
     });
   const checkAdapter = (): Promise<void> =>
     work('checking …', async () => {
-      add({ checked: [], complete: false });
-      await context.device.checking.run(
-        proxy((checked, of) => {
-          status.textContent = `${findings.checked.length + 1} of ${of} …`;
-          add({ checked: [...findings.checked, checked] });
-        }),
-      );
-      add({ complete: true });
+      const tell = proxy((done: number, of: number, doing: string) => {
+        status.textContent = `${done + 1} of ${of}: ${doing} …`;
+      });
+      add({ checked: await context.device.checking.run(!every.checked, tell) });
     });
   const copy = async (): Promise<void> => {
     try {
@@ -156,6 +150,7 @@ export function makeCompare(context: Context): Part {
     }
   };
 
+  const every = h('input', { type: 'checkbox' });
   const buttons = [
     h('button', { type: 'submit', class: 'main' }, 'Compare'),
     h('button', { type: 'button', onclick: () => void checkAdapter() }, 'Check this adapter'),
@@ -204,7 +199,13 @@ export function makeCompare(context: Context): Part {
         h(
           'p',
           { class: 'hint' },
-          'Small models’ features, losses and gradients on the device against the same in double precision. It takes seconds, and is no complete test. Errors are relative to the largest number of each tensor.',
+          'Every kind of kernel, a small model and some steps of training, with gradients, on the device against the same in double precision, and how fast it copies and multiplies. Errors are relative to the largest number of each tensor.',
+        ),
+        h(
+          'label',
+          { class: 'row' },
+          every,
+          'All models, and every schedule of the kernels (minutes on a software adapter)',
         ),
         buttons[1],
         check,

@@ -1,7 +1,8 @@
 /** What was measured and checked here, as Markdown that can be copied. */
 import manifest from '../../package.json' with { type: 'json' };
+import type { SelftestReport } from '../../zoo/api/browser.ts';
+import { checkSections, type TextTable } from '../../zoo/selftest/report.ts';
 import { bytes, count, milliseconds } from '../ui/numbers.ts';
-import type { Checked } from '../worker/compare/checking.ts';
 import type { Comparison, Timed } from '../worker/compare/comparing.ts';
 import type { DeviceFacts } from '../worker/device.ts';
 
@@ -14,9 +15,7 @@ export const versions = {
 export interface Findings {
   readonly device?: DeviceFacts;
   readonly comparisons: readonly Comparison[];
-  readonly checked: readonly Checked[];
-  /** Whether the check ran to its end. */
-  readonly complete: boolean;
+  readonly checked?: SelftestReport;
 }
 
 export function median(values: readonly number[]): number {
@@ -36,11 +35,6 @@ export function short(value: number): string {
 }
 
 export type Cells = readonly string[];
-
-export interface TextTable {
-  readonly head: Cells;
-  readonly rows: readonly Cells[];
-}
 
 /** Rows of both libraries; the last column says how many times the own time another takes. */
 export function comparisonTable({ own, other }: Comparison): TextTable {
@@ -84,28 +78,6 @@ export function comparisonNotes(comparison: Comparison): string[] {
   return notes;
 }
 
-export function checkTable(checked: readonly Checked[]): TextTable {
-  return {
-    head: ['model', 'entry', '', 'worst error', 'tolerance', 'tensors', 'worst in'],
-    rows: checked.map(({ model, what, tensors, worst, where, tolerance }) => [
-      model,
-      what,
-      worst <= tolerance ? 'ok' : 'WRONG',
-      worst.toExponential(1),
-      tolerance.toExponential(0),
-      String(tensors),
-      where,
-    ]),
-  };
-}
-
-export function checkVerdict({ checked, complete }: Findings): string {
-  const wrong = checked.filter(({ worst, tolerance }) => !(worst <= tolerance)).length;
-  const entries = `${checked.length} entries`;
-  if (wrong > 0) return `${wrong} of ${entries} are not within tolerance: this adapter computes wrong.`;
-  return complete ? `All ${entries} are within tolerance.` : `${entries} so far are within tolerance.`;
-}
-
 /** Name and value of what the adapter says of itself. */
 export function adapterRows({ adapter, features }: DeviceFacts): [string, string][] {
   const { vendor, architecture, name, driver, type, subgroupSize, limits } = adapter;
@@ -143,9 +115,6 @@ export function reportText(findings: Findings): string {
       `## ${comparisonTitle(comparison)}\n\n${markdown(comparisonTable(comparison))}\n\n${notes.join('\n')}`,
     );
   }
-  if (checked.length > 0)
-    parts.push(
-      `## Check against double precision\n\n${checkVerdict(findings)}\n\n${markdown(checkTable(checked))}`,
-    );
+  if (checked !== undefined) parts.push(...checkSections(checked));
   return `${parts.join('\n\n')}\n`;
 }

@@ -7,6 +7,7 @@ import type { AdapterReport } from '../../runtime/webgpu/adapter.ts';
 import { type EntryRequest, openOnDevice, type ReadyEntry } from '../run/compiled.ts';
 import { featureWidth, logitsOf, pictureTower, type TowerInfo, textTower } from '../run/towers/of-model.ts';
 import { Tower } from '../run/towers/tower.ts';
+import type { SelftestOptions, SelftestReport } from '../selftest/types.ts';
 import { finiteWeights, type WeightSource } from '../weights/source.ts';
 import { checkClock, type StepTime, timeSteps } from './explain/times.ts';
 import { Encoder, type Towers } from './features.ts';
@@ -230,6 +231,19 @@ export class Gpu {
    */
   train(recipe: string, options: TrainOptions = {}): Promise<TrainRun> {
     return TrainRun.open(this.#platform, this.#opened.device, recipe, options);
+  }
+
+  /**
+   * What the device computes by every kernel family and schedule that plans for it may use, forward and backward, in f32 and in mixed
+   * precision, beside double precision; small models; some steps of training; how fast it copies and multiplies. Seconds on a GPU,
+   * minutes on a software adapter. Its code is loaded when it is called.
+   * @returns what was found, as data, of which `selftestMarkdown` makes a report; a wrong result is no error
+   * @throws DiagnosticError Z703 for a part that does not exist, Z60x where the device fails altogether
+   */
+  async selftest(options: SelftestOptions = {}): Promise<SelftestReport> {
+    const { selftest } = await import('../selftest/selftest.ts');
+    const { host, versions } = this.#platform;
+    return selftest({ ...this.#opened, host, versions: await versions() }, options);
   }
 
   /** Frees the device. */

@@ -8,7 +8,7 @@ import type { BytesInput, OpenOptions } from './types.ts';
 
 export { DiagnosticError } from '../../grammar/diagnostics.ts';
 
-const platform = { fit: fitOnPage, readBytes: fetchBytes, openDevice: openPageDevice };
+const platform = { fit: fitOnPage, readBytes: fetchBytes, openDevice: () => openPageDevice() };
 
 export function load(
   plans: PlanSet | BytesInput,

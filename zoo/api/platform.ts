@@ -16,6 +16,8 @@ export interface Platform {
   /** Reads `.zoo` files and the bundled packages. */
   readonly host: ModuleHost;
   openDevice(options: OpenOptions): Promise<OpenedDevice>;
+  /** zooc, and what runs it and its devices. */
+  versions(): Promise<Readonly<Record<string, string>>>;
   /** The bytes of a file or an address. @throws DiagnosticError Z701 */
   readBytes(source: string | URL): Promise<Uint8Array>;
   /** Weights that are named, not given as bytes. */

@@ -35,8 +35,18 @@ export {
 } from '../../grammar/diagnostics.ts';
 export { type RenderOptions, renderDiagnostics as render } from '../../grammar/render.ts';
 export type { SourceFile, Span } from '../../grammar/source.ts';
+export type {
+  FailedSchedule,
+  SelftestCheck,
+  SelftestFailure,
+  SelftestPart,
+  SuspectKernel,
+  WrongOutput,
+} from '../../runtime/selftest/types.ts';
 export type { HostArray } from '../../runtime/types.ts';
 export type { AdapterReport } from '../../runtime/webgpu/adapter.ts';
+export { selftestMarkdown } from '../selftest/report.ts';
+export type { ProductCeiling, SelftestCeilings, SelftestOptions, SelftestReport } from '../selftest/types.ts';
 export { Explanation, type StepInfo } from './explain/explanation.ts';
 export {
   type GraphEdge,

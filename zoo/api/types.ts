@@ -56,6 +56,11 @@ export interface Classification {
 export interface OpenOptions {
   /** A part of an adapter's name, as ZOOC_ADAPTER; Node only, browsers choose themselves. */
   readonly adapter?: string;
+  /**
+   * Schedules that plans for the device go without, by the names that `Gpu.selftest` reports; in Node those of ZOOC_AVOID by
+   * default.
+   */
+  readonly avoid?: readonly string[];
   /** Remarks for a person; dropped by default. */
   readonly notify?: (text: string) => void;
 }

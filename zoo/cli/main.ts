@@ -552,6 +552,17 @@ program
   .action(async (options) => (await import('./verbs/devices.ts')).devices(options));
 
 program
+  .command('selftest')
+  .description(
+    'every kernel family and schedule of the adapter against double precision; exit code 1 where one is wrong',
+  )
+  .option('--quick', 'the schedules that the adapter uses, not all')
+  .option('--only <parts...>', 'operations, contract, attention, rows, models, training, ceilings')
+  .option('--out <file>', 'write the report as Markdown, with the WGSL of what failed')
+  .addOption(jsonOption())
+  .action(async (options) => (await import('./verbs/selftest.ts')).selftestVerb(options));
+
+program
   .command('bench')
   .description("speed against the adapter's own matrix-product ceiling, measured in the same run")
   .option('--runs <n>', 'timed runs of each case; the median counts', '5')

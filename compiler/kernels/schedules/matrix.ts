@@ -188,7 +188,10 @@ function allowed(tile: MatrixTile, profile: DeviceProfile): boolean {
 /** Every product of a plan asks for them. */
 const tilesOf = new WeakMap<DeviceProfile, readonly MatrixTile[]>();
 
-/** All tiles of subgroup matrices that a device allows, those of halves first; none for software adapters. */
+/**
+ * All tiles of subgroup matrices that a device allows, those of halves first; none for software adapters. Without those to
+ * avoid: where none is left, products are made as on a device that has no subgroup matrices.
+ */
 export function matrixTiles(profile: DeviceProfile): readonly MatrixTile[] {
   const known = tilesOf.get(profile);
   if (known !== undefined) return known;
@@ -210,7 +213,7 @@ function makeTiles(profile: DeviceProfile): MatrixTile[] {
     if (config === undefined) return [];
     return shapes
       .map((s) => tileOf(s, config, { subgroup, packed, transposes, scarce }))
-      .filter((tile) => allowed(tile, profile));
+      .filter((tile) => allowed(tile, profile) && !profile.avoid?.includes(tile.id));
   });
 }
 

@@ -25,5 +25,5 @@ export const rowsSpace: SearchSpace<Work, RowsSchedule> = {
   schedules: ({ kind, limits }: DeviceProfile) =>
     kind === 'gpu' ? [] : sizes.filter(({ size }) => size <= limits.maxComputeInvocationsPerWorkgroup),
   fits: () => true,
-  preferred: (fitting) => fitting.find(({ size }) => size === defaultSize)!,
+  preferred: (fitting) => fitting.find(({ size }) => size === defaultSize) ?? fitting[0]!,
 };

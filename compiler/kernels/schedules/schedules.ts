@@ -7,6 +7,7 @@
  * and never a bit of a result: runs repeat and resume exactly, tuned or not. (What would change the order,
  * such as the number of pieces that a reduction is cut into, is therefore no schedule.)
  */
+import { fail } from '../../../grammar/diagnostics.ts';
 import type { DeviceProfile } from '../../profile.ts';
 import type { ScheduleChoice, ScheduleFamily } from '../text/choices.ts';
 import { attentionSpace } from './attention.ts';
@@ -28,14 +29,37 @@ export function scheduleKey(family: ScheduleFamily, key: string): string {
   return `${family} ${key}`;
 }
 
-/** Ids of all schedules of a family that a device allows. */
+/** Ids of all schedules of a family that a device allows, but for those to avoid. */
 export function scheduleIds(profile: DeviceProfile, family: ScheduleFamily): string[] {
-  return searchSpaces[family].schedules(profile).map(({ id }) => id);
+  return searchSpaces[family]
+    .schedules(profile)
+    .map(({ id }) => id)
+    .filter((id) => !profile.avoid?.includes(id));
+}
+
+/** Every family with a choice. */
+export const scheduleFamilies = Object.keys(searchSpaces) as ScheduleFamily[];
+
+/**
+ * The profile without some of its schedules, by their ids, which are unique among all families.
+ * @throws DiagnosticError Z637 for one that it does not have
+ */
+export function avoiding(profile: DeviceProfile, ids: readonly string[]): DeviceProfile {
+  const known = scheduleFamilies.map((family) => ({ family, ids: scheduleIds(profile, family) }));
+  const unknown = ids.find((id) => !known.some((family) => family.ids.includes(id)));
+  if (unknown !== undefined)
+    fail(
+      'Z637',
+      `${profile.name} has no schedule ${unknown} that could be avoided`,
+      `it has ${known.flatMap(({ family, ids }) => (ids.length === 0 ? [] : `${family}: ${ids.join(', ')}`)).join('; ')}`,
+    );
+  return { ...profile, avoid: [...new Set([...(profile.avoid ?? []), ...ids])] };
 }
 
 /**
  * The schedule for one piece of work, and the choice for the plan's record. A measured id that the family no
- * longer has, or that does not fit, counts as unmeasured.
+ * longer has, that does not fit or is to be avoided, counts as unmeasured.
+ * @throws DiagnosticError Z638 where all that fit are to be avoided
  */
 export function chooseSchedule<F extends ScheduleFamily>(
   profile: DeviceProfile,
@@ -44,7 +68,14 @@ export function chooseSchedule<F extends ScheduleFamily>(
 ): { readonly schedule: ScheduleOf<F>; readonly choice: ScheduleChoice } {
   // The families' types are independent of each other; seen from here they are one.
   const space = searchSpaces[family] as unknown as SearchSpace<WorkOf<F>, ScheduleOf<F>>;
-  const fitting = space.schedules(profile).filter((schedule) => space.fits(schedule, work));
+  const able = space.schedules(profile).filter((schedule) => space.fits(schedule, work));
+  const fitting = able.filter(({ id }) => !profile.avoid?.includes(id));
+  if (fitting.length === 0)
+    fail(
+      'Z638',
+      `${profile.name} is to avoid every schedule that can do ${family} ${work.key}`,
+      `allow one of ${able.map(({ id }) => id).join(', ')}`,
+    );
   const measured = profile.tuned?.[scheduleKey(family, work.key)];
   const schedule = fitting.find(({ id }) => id === measured) ?? space.preferred(fitting, work, profile);
   return { schedule, choice: { family, key: work.key, id: schedule.id } };

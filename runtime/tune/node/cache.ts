@@ -46,11 +46,14 @@ const cacheSchema = z.object({
 });
 type Cache = z.infer<typeof cacheSchema>;
 
+/** Of the package `webgpu`, which has Dawn in it. */
+export function dawnVersion(): string {
+  return z.object({ version: z.string() }).parse(createRequire(import.meta.url)('webgpu/package.json'))
+    .version;
+}
+
 export function identityOf({ name, backend, driver }: AdapterReport): TuneIdentity {
-  const { version } = z
-    .object({ version: z.string() })
-    .parse(createRequire(import.meta.url)('webgpu/package.json'));
-  return { adapter: `${name} (${backend})`, driver, dawn: version };
+  return { adapter: `${name} (${backend})`, driver, dawn: dawnVersion() };
 }
 
 /**

@@ -54,9 +54,12 @@ model "small" = CLIP(
     const { page } = opened;
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
     await button('Check this adapter').click();
-    await expect.poll(report).toContain('All 9 entries are within tolerance.');
+    // A software adapter compiles every kind of kernel for it.
+    await expect.poll(report, { timeout: 240_000 }).toMatch(/^All \d+ checks are within tolerance\. /m);
     const text = await report();
-    expect(text.match(/^\| (?:emoji|tiny ViT|tiny ResNet) \|.* \| ok \|/gm)).toHaveLength(9);
+    for (const part of ['\\w+ … \\w+', 'products', 'attention', 'rows', 'small ViT: loss with gradients'])
+      expect(text).toMatch(new RegExp(`^\\| ${part} \\| f32 \\| .* \\| ok \\|`, 'm'));
+    expect(text).toMatch(/^- copy: [\d.]+ GB\/s$/m);
     expect(text).toContain('| vendor | ');
     expect(text).toContain('Chrome/');
     await button('Copy the report').click();

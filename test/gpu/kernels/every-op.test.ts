@@ -23,7 +23,7 @@ import {
   opCases,
   operandName,
   weightsOf,
-} from '../../support/ops/op-cases.ts';
+} from '../../../runtime/selftest/op-cases.ts';
 import { textDevice } from '../../support/wgsl/text-device.ts';
 import { checkOp, kinds } from '../support/check-op.ts';
 import { type Comparison, compare, device } from '../support/compiled.ts';

@@ -21,6 +21,14 @@ function matmulGraph(): Graph {
   return b.finish([{ name: 'y', node: b.add('matmul', [x, w], { transposeA: false, transposeB: true }) }]);
 }
 
+/** A product whose sums take nearly all of its time. */
+function deepGraph(): Graph {
+  const b = createBuilder();
+  const x = b.add('input', [], { name: 'x', dtype: 'f32', shape: [16, 4096] });
+  const w = b.add('param', [], { name: 'w', shape: [4096, 32], role: 'param' });
+  return b.finish([{ name: 'y', node: b.add('matmul', [x, w], { transposeA: false, transposeB: false }) }]);
+}
+
 const graph = matmulGraph();
 
 function compile(profile: DeviceProfile): VerifiedPlan {
@@ -36,6 +44,7 @@ describe.skipIf(!on)('tuning on the adapter', () => {
       expect(results.length).toBe(1);
       const [result] = results;
       expect(result!.tried).toBeGreaterThan(5);
+      expect(result!.wrong).toEqual([]);
       expect(result!.seconds).toBeGreaterThan(0);
       expect(result!.seconds).toBeLessThanOrEqual(result!.defaultSeconds);
       const tuned = tunedSchedules(results);
@@ -45,6 +54,37 @@ describe.skipIf(!on)('tuning on the adapter', () => {
       const known = new Set(Object.keys(tuned));
       expect(await tune(own, compile, { notify: () => {}, known })).toEqual([]);
       expect(own.memory.current).toBe(0);
+    } finally {
+      own.close();
+    }
+  });
+
+  it('passes over schedules that give other results, however fast they are', async () => {
+    const deep = deepGraph();
+    const whole = (profile: DeviceProfile) =>
+      compileGraph(deep, { model: 'm', entry: 'e', batch: 1, mode: 'eval', profile });
+    const { device: own } = await openGpu();
+    try {
+      const usual = whole(own.profile).steps[0]!.schedule!.id;
+      /** Every schedule but the default ends its sums behind the first terms. */
+      const hasty = (profile: DeviceProfile): VerifiedPlan => {
+        const plan = whole(profile);
+        const pipelines = plan.pipelines.map((pipeline, i) =>
+          plan.steps.find((step) => step.pipeline === i)!.schedule!.id === usual
+            ? pipeline
+            : { ...pipeline, wgsl: pipeline.wgsl.replaceAll('short < 4096u', 'short < 64u') },
+        );
+        return { ...plan, pipelines };
+      };
+      const remarks: string[] = [];
+      const notify = (text: string) => remarks.push(text);
+      const [result] = await tune(own, hasty, { notify, budget: 0 });
+      expect(result!.id).toBe(usual);
+      expect(result!.wrong.length).toBeGreaterThan(3);
+      for (const id of result!.wrong)
+        expect(remarks).toContainEqual(
+          expect.stringContaining(`${id} is not taken, since it gives other results than ${usual}`),
+        );
     } finally {
       own.close();
     }

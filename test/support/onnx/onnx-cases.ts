@@ -8,6 +8,7 @@ import { createBuilder } from '../../../compiler/graph/create-builder.ts';
 import type { Dim } from '../../../compiler/graph/types.ts';
 import { resolveModel } from '../../../compiler/model/index.ts';
 import type { Model } from '../../../compiler/model/types.ts';
+import { addOp, type OpCase, opCases } from '../../../runtime/selftest/op-cases.ts';
 import { type ExportRequest, exportForeign } from '../../../zoo/export/index.ts';
 import { lowerGraph } from '../../../zoo/export/onnx/lower-graph.ts';
 import { lowerings } from '../../../zoo/export/onnx/lowerings.ts';
@@ -15,7 +16,6 @@ import { writeOnnx } from '../../../zoo/export/onnx/onnx-file.ts';
 import { OnnxGraph, onnxTypes, valueInfo } from '../../../zoo/export/onnx/onnx-graph.ts';
 import { protobufLimit } from '../../../zoo/export/onnx/write-onnx.ts';
 import { nodeHost } from '../../../zoo/host.ts';
-import { addOp, type OpCase, opCases } from '../ops/op-cases.ts';
 import { randomNumbers } from '../random.ts';
 
 /** Leaves are in every other case. */

@@ -10,20 +10,12 @@ import { differentiate } from '../../../compiler/autodiff/differentiate.ts';
 import type { Builder } from '../../../compiler/graph/builder.ts';
 import { createBuilder } from '../../../compiler/graph/create-builder.ts';
 import { executeReference, type Feeds } from '../../../compiler/graph/reference.ts';
-import { formatShape, type Graph, numericShape, sameShape, sizeOf } from '../../../compiler/graph/types.ts';
+import { formatShape, type Graph, numericShape, sameShape } from '../../../compiler/graph/types.ts';
 import { verify } from '../../../compiler/graph/verify.ts';
 import type { RefTensor } from '../../../compiler/ops/op.ts';
-import { randomNumbers } from '../random.ts';
+import { randomNumbers, randomTensor, weight } from '../../../runtime/selftest/values.ts';
 
-/** Values in [low, high). */
-export function randomTensor(shape: readonly number[], random: () => number, low = -1, high = 1): RefTensor {
-  return { shape, data: Float64Array.from({ length: sizeOf(shape) }, () => low + (high - low) * random()) };
-}
-
-/** Adds a weight to the builder. */
-export function weight(b: Builder, name: string, shape: readonly number[]): number {
-  return b.add('param', [], { name, shape, role: 'param' });
-}
+export { randomTensor, weight };
 
 export interface GradientCase {
   /** Weights by name with their shapes: what is differentiated. */

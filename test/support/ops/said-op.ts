@@ -11,8 +11,8 @@ import type { OpAttributes, OpName } from '../../../compiler/ops/attributes.ts';
 import { type AnySetting, axisNames, type Language } from '../../../compiler/ops/language.ts';
 import type { RefTensor } from '../../../compiler/ops/op.ts';
 import { renderDiagnostics } from '../../../grammar/render.ts';
+import type { OpCase } from '../../../runtime/selftest/op-cases.ts';
 import { memoryHost } from '../../errors/report.ts';
-import type { OpCase } from './op-cases.ts';
 
 type Attributes = OpAttributes[OpName];
 type WordOf = Extract<Language<Attributes>, { word: unknown }>['word'];

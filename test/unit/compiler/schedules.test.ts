@@ -4,7 +4,9 @@ import { createBuilder } from '../../../compiler/graph/create-builder.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import { contractTiles, workgroupBytes } from '../../../compiler/kernels/schedules/contract.ts';
 import {
+  avoiding,
   chooseSchedule,
+  scheduleFamilies,
   scheduleIds,
   scheduleKey,
   searchSpaces,
@@ -21,6 +23,7 @@ import {
   swiftshaderProfile,
 } from '../../../compiler/profile.ts';
 import { appleMatrixProfile, nvidiaProfile } from '../../../compiler/profiles-matrix.ts';
+import { DiagnosticError } from '../../../grammar/diagnostics.ts';
 import { contestPlan, contestsOf } from '../../../runtime/tune/contest.ts';
 import { benchCases, modelOf } from '../../../zoo/bench/cases.ts';
 import { nodeHost } from '../../../zoo/host.ts';
@@ -170,6 +173,85 @@ describe('schedules', () => {
     expect(rowsFor(1)).toBe(4);
     expect(rowsFor(77)).toBe(13);
     expect(rowsFor(1600)).toBe(16);
+  });
+});
+
+describe('convolutions in registers', () => {
+  it('have no branch for each of their rows, which SwiftShader would compile for minutes', () => {
+    const b = createBuilder();
+    const x = b.add('param', [], { name: 'x', shape: [2, 4, 17, 17], role: 'param' });
+    const w = b.add('param', [], { name: 'w', shape: [8, 4, 3, 3], role: 'param' });
+    const y = b.add('conv2d', [x, w], { stride: 2, padding: 1, groups: 1, dilation: 1 });
+    const loss = b.add('sum', [b.add('mul', [y, y], {})], { axes: [0, 1, 2, 3], keep: false });
+    const { pipelines } = compileGraph(b.finish([{ name: 'loss', node: loss }]), {
+      ...{ model: 'm', entry: 'e', batch: 1, mode: 'eval', profile: swiftshaderProfile },
+      gradients: ['x', 'w'],
+    });
+    const convolutions = pipelines.filter(({ label }) => label.startsWith('convolution'));
+    expect(convolutions.map(({ label }) => label).join()).toContain('convolution_grad_input');
+    for (const { wgsl } of convolutions) expect(wgsl).not.toMatch(/^let \w+ = .*&&/m);
+  });
+});
+
+describe('schedules to avoid', () => {
+  it('are used by no plan, were they measured as the best, and enter no contest', () => {
+    for (const profile of profiles) {
+      const [first] = choices(planFor(profile));
+      const without = avoiding(profile, [first!.id]);
+      const tuned = { [scheduleKey('contract', first!.key)]: first!.id };
+      for (const { id } of choices(planFor({ ...without, tuned }))) expect(id).not.toBe(first!.id);
+      for (const { entrants } of contestsOf(planFor, without))
+        expect(entrants.map(({ id }) => id)).not.toContain(first!.id);
+    }
+  });
+
+  it('leave a default where any other fits, whichever it is', () => {
+    for (const profile of profiles)
+      for (const family of scheduleFamilies) {
+        const ids = scheduleIds(profile, family);
+        for (const id of ids)
+          expect(scheduleIds(avoiding(profile, [id]), family)).toHaveLength(ids.length - 1);
+      }
+    const { id } = chooseSchedule(lavapipeProfile, 'rows', { key: 'k' }).schedule;
+    expect(chooseSchedule(avoiding(lavapipeProfile, [id]), 'rows', { key: 'k' }).schedule.id).not.toBe(id);
+  });
+
+  it('of all subgroup matrices give the products of a device without them', () => {
+    const matrices = scheduleIds(appleMatrixProfile, 'contract').filter((id) => id.startsWith('m'));
+    expect(matrices.length).toBeGreaterThan(0);
+    const without = planFor(avoiding(appleMatrixProfile, matrices));
+    expect(choices(without)).toEqual(choices(planFor(appleProfile)));
+  });
+
+  it('have ids that are unique among all families, since they are named by these alone', () => {
+    for (const profile of profiles) {
+      const ids = scheduleFamilies.flatMap((family) => scheduleIds(profile, family));
+      expect(new Set(ids).size).toBe(ids.length);
+    }
+  });
+
+  it('are refused where the device does not have one, or none is left', () => {
+    const refusal = (refused: () => unknown) => {
+      try {
+        refused();
+      } catch (error) {
+        if (error instanceof DiagnosticError) return error.diagnostics[0]!;
+      }
+      throw new Error('it is not refused');
+    };
+    expect(refusal(() => avoiding(lavapipeProfile, ['own4', 'r7x8']))).toMatchObject({
+      code: 'Z637',
+      message: 'llvmpipe has no schedule r7x8 that could be avoided',
+      help: expect.stringMatching(
+        /^it has contract: r16x8x8-down, .*; attention: own4, own3, own2, own1; rows: s8, s16, s32, s64$/,
+      ),
+    });
+    const none = avoiding(lavapipeProfile, scheduleIds(lavapipeProfile, 'attention'));
+    expect(refusal(() => chooseSchedule(none, 'attention', { key: 'k', rows: 7 }))).toMatchObject({
+      code: 'Z638',
+      message: 'llvmpipe is to avoid every schedule that can do attention k',
+      help: 'allow one of own4, own3, own2, own1',
+    });
   });
 });
 

@@ -20,6 +20,7 @@ function work(key: string, id: string): TunedWork {
     defaultId: 'd',
     defaultSeconds: 0.002,
     tried: 3,
+    wrong: [],
   };
 }
 

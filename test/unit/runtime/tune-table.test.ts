@@ -13,6 +13,7 @@ const product: TunedWork = {
   defaultId: 'r8x8x8',
   defaultSeconds: 0.125,
   tried: 13,
+  wrong: [],
 };
 const rows: TunedWork = {
   ...product,

@@ -18,7 +18,7 @@ interface Page {
     width: number,
     height: number,
   ) => { getContext(kind: '2d', options: { willReadFrequently: boolean }): Context2d };
-  readonly navigator: { readonly gpu?: GPU };
+  readonly navigator: { readonly gpu?: GPU; readonly userAgent: string };
 }
 
 export const page = globalThis as unknown as Page;

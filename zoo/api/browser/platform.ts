@@ -1,17 +1,21 @@
 /** What the library needs of a page. */
+import { version } from 'zooc:lib';
+import { avoiding } from '../../../compiler/kernels/schedules/schedules.ts';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { fetchBytes } from '../bytes.ts';
 import type { Platform } from '../platform.ts';
 import { bytesWeights } from '../weights.ts';
 import { openPageDevice } from './device.ts';
 import { fitOnPage } from './fit.ts';
+import { page } from './globals.ts';
 import { pageHost } from './host.ts';
 
 export function pagePlatform(): Platform {
   const host = pageHost();
   return {
     host,
-    openDevice: openPageDevice,
+    openDevice: ({ avoid = [] }) => openPageDevice((profile) => avoiding(profile, avoid)),
+    versions: async () => ({ zooc: version, browser: page.navigator.userAgent }),
     readBytes: fetchBytes,
     openWeights: async (model, source) => bytesWeights(model, await fetchBytes(source), host, String(source)),
     fit: fitOnPage,

@@ -6,6 +6,7 @@ import { systemReason } from '../../../runtime/data/files/atomic.ts';
 import { clipMerges } from '../../../runtime/data/texts/tokenizer.ts';
 import { optionalPackage } from '../../../runtime/node/optional.ts';
 import { nodeHost } from '../../host.ts';
+import { nodeVersions } from '../../version.ts';
 import { openWeights } from '../../weights/weights.ts';
 import { fetchBytes, isNamed, ownBytes } from '../bytes.ts';
 import type { Platform } from '../platform.ts';
@@ -33,14 +34,16 @@ export function nodePlatform(): Platform {
   const host = nodeHost();
   return {
     host,
-    async openDevice({ adapter, notify = () => {} }) {
+    async openDevice({ adapter, avoid, notify = () => {} }) {
       const { openGpu } = await optionalPackage(() => import('../../../runtime/node/gpu.ts'));
       const { device, report } = await openGpu({
         warn: notify,
         ...(adapter === undefined ? {} : { adapter }),
+        ...(avoid === undefined ? {} : { avoid }),
       });
       return { report, device };
     },
+    versions: nodeVersions,
     readBytes,
     async openWeights(model, source) {
       const path = pathOf(source);

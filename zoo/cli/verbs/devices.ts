@@ -13,7 +13,7 @@ function matrices({ matrixConfigs = [], subgroupSize }: AdapterReport): string[]
   return [`    subgroup matrices (subgroups of ${sizes}): ${list.join(', ')}`];
 }
 
-function describe({ report, used, because }: ListedAdapter): string {
+function describe({ report, used, because, avoid }: ListedAdapter): string {
   const { limits } = report;
   return [
     `${used ? '*' : ' '} ${report.name} (${report.type}, ${report.backend})`,
@@ -22,19 +22,14 @@ function describe({ report, used, because }: ListedAdapter): string {
     `    ${report.features.join(' ')}`,
     ...matrices(report),
     ...(used ? [`    used: ${because}`] : []),
+    ...(avoid === undefined ? [] : [`    ZOOC_AVOID: goes without ${avoid.join(', ')}`]),
   ].join('\n');
 }
 
 export async function devices(options: { json?: boolean }): Promise<void> {
   const adapters = await listAdapters();
   if (options.json === true) {
-    printJson(
-      adapters.map(({ report, used, because }) => ({
-        ...report,
-        used,
-        ...(because === undefined ? {} : { because }),
-      })),
-    );
+    printJson(adapters.map(({ report, ...use }) => ({ ...report, ...use })));
   } else {
     for (const adapter of adapters) print(describe(adapter));
   }

@@ -77,7 +77,7 @@ export function tapLoop(c: Contraction, walk: TapWalk, rows: number, bound: Boun
     ...each.map((i) => windowPlace(`sx${i}`, `x${i}`, 'kx', other[1], walk)),
     ...each.map(
       (i) =>
-        `let inside${i} = sy${i} < ${other[0]}u && sx${i} < ${other[1]}u; let at${i} = image${i} + select(0u, sy${i} * ${image.row}u + sx${i} * ${image.column}u, inside${i});`,
+        `let inside${i} = (sy${i} < ${other[0]}u) & (sx${i} < ${other[1]}u); let at${i} = image${i} + select(0u, sy${i} * ${image.row}u + sx${i} * ${image.column}u, inside${i});`,
     ),
     `let tap = (ky * ${kernel[1]}u + kx) * ${channels * c.b.inner}u;`,
     `for (var k = 0u; k < ${bound(channels)}; k++) {`,

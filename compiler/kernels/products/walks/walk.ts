@@ -25,8 +25,9 @@ export function windowPlace(
   if (!transposed) return `let ${name} = u32(${first} + ${step});`;
   const place = `${first} - ${step}`;
   if (stride === 1) return `let ${name} = u32(${place});`;
-  // Between the strides of the convolution no pixel of the result has seen this place.
-  return `let ${name} = select(${length}u, u32(${place}) / ${stride}u, (${place}) >= 0 && (${place}) % ${stride} == 0);`;
+  // Between the strides of the convolution no pixel of the result has seen this place. `&`, since `&&` is a branch, and for ten rows
+  // of them SwiftShader compiles for minutes.
+  return `let ${name} = select(${length}u, u32(${place}) / ${stride}u, ((${place}) >= 0) & ((${place}) % ${stride} == 0));`;
 }
 
 /** Which tap and which lines of the grid a workgroup sums: how far the tap is from the first, `ky`, `kx` (i32), `first_line`, `end_line`. */

@@ -1,16 +1,15 @@
 /**
- * Every op's own examples as test cases: tests that walk them know no op by name, so a new op is tested by
+ * Every op's own examples as cases: what walks them, the self-test and tests, knows no op by name, so a new op is tested by
  * being there.
  */
-import type { Builder } from '../../../compiler/graph/builder.ts';
-import { createBuilder } from '../../../compiler/graph/create-builder.ts';
-import { type Dim, type Graph, numericShape, type TensorType } from '../../../compiler/graph/types.ts';
-import type { OpAttributes, OpName } from '../../../compiler/ops/attributes.ts';
-import type { Example, ExampleInput } from '../../../compiler/ops/examples.ts';
-import { opNames, opOf } from '../../../compiler/ops/index.ts';
-import type { OpDefinition, RefTensor } from '../../../compiler/ops/op.ts';
-import { randomNumbers } from '../random.ts';
-import { randomTensor, weight } from './differences.ts';
+import type { Builder } from '../../compiler/graph/builder.ts';
+import { createBuilder } from '../../compiler/graph/create-builder.ts';
+import { type Dim, type Graph, numericShape, type TensorType } from '../../compiler/graph/types.ts';
+import type { OpAttributes, OpName } from '../../compiler/ops/attributes.ts';
+import type { Example, ExampleInput } from '../../compiler/ops/examples.ts';
+import { opNames, opOf } from '../../compiler/ops/index.ts';
+import type { OpDefinition, RefTensor } from '../../compiler/ops/op.ts';
+import { randomNumbers, randomTensor, weight } from './values.ts';
 
 export interface OpCase {
   readonly op: OpName;
