@@ -39,7 +39,7 @@ export function note(
   let before = c.graph;
   runForwardPasses(c.graph, {
     observe: (pass, graph) => {
-      if (graph !== before) add(tally, `pass ${kind} ${pass}`);
+      if (graph !== before) add(tally, `rewrite ${kind} ${pass}`);
       before = graph;
     },
   });
@@ -79,7 +79,7 @@ function wanted(programs: boolean): string[] {
   const joins = joinKinds.map((kind) => `join * ${kind}`);
   const layouts = ['columns', 'filters', 'inside', 'parts'].map((name) => `layout * ${name}`);
   return [
-    ...forwardPassNames.map((name) => `pass * ${name}`),
+    ...forwardPassNames.map((name) => `rewrite * ${name}`),
     ...joins,
     ...layouts,
     ...schedules,

@@ -341,7 +341,7 @@ export const layerSteps: readonly (readonly [weight: number, step: Step])[] = [
   [2.5, addends],
   [2.5, reduce],
   [1.5, selfAttention],
-  [1, pooled],
+  [1.5, pooled],
   [1, crossAttention],
   [0.5, embed],
   [0.7, take],
