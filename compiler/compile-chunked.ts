@@ -9,7 +9,7 @@ import { planJoins } from './joins/plan.ts';
 import { lowerGraph, type OutputPlace } from './kernels/lowering/lower.ts';
 import { Storages } from './kernels/text/view.ts';
 import { blocksMatching } from './model/values/globs.ts';
-import { runPasses } from './passes/index.ts';
+import { runForwardPasses, runPasses } from './passes/index.ts';
 import type { Assembled } from './plan/assemble.ts';
 import { checkInputsAndResults } from './plan/fit.ts';
 import { makePlan } from './plan/make-plan.ts';
@@ -41,9 +41,10 @@ interface ChunkedCompileOptions extends CompileOptions {
  * @throws DiagnosticError Z604, Z605 (the device cannot hold it), Z614 (the objective cannot be cut)
  */
 export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompileOptions): VerifiedPlan {
-  const { profile, training, remat = [], strips, share } = options;
+  const { profile, precision = 'f32', training, remat = [], strips, share } = options;
   const update = updateOf(options);
-  const cut = cutAtGather(whole, chunk, {
+  const [all, part] = [runForwardPasses(whole, { precision }), runForwardPasses(chunk, options)];
+  const cut = cutAtGather(all, part, {
     trainable: training.trainable,
     ...(remat.length === 0 ? {} : { remat: blocksMatching(remat) }),
     ...(strips === undefined ? {} : { strips }),

@@ -22,7 +22,7 @@ import { Storages } from './kernels/text/view.ts';
 import { constantScale, lossScaleInput } from './kernels/update/loss-scale.ts';
 import { blocksMatching } from './model/values/globs.ts';
 import { Expressions } from './ops/expressions.ts';
-import { runPasses } from './passes/index.ts';
+import { runForwardPasses, runPasses } from './passes/index.ts';
 import type { Precision } from './passes/pass.ts';
 import { checkInputsAndResults } from './plan/fit.ts';
 import { makePlan, type ResultPlace } from './plan/make-plan.ts';
@@ -66,7 +66,8 @@ export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPl
   checkInputsAndResults(traced, profile);
   const wrt: readonly Variable[] = training?.trainable ?? options.gradients ?? [];
   const kept = (o: Output) => isNumber(traced, o) || o.name.startsWith(movedPrefix);
-  const forward = training ? builderFrom(traced).finish(traced.outputs.filter(kept)) : traced;
+  const read = training ? builderFrom(traced).finish(traced.outputs.filter(kept)) : traced;
+  const forward = runForwardPasses(read, options);
   const graph = wrt.length === 0 ? forward : withGradients(forward, wrt, options);
   const optimized = runPasses(graph, profile, { ...options, fixedWeights: training === undefined });
   const joins = planJoins(optimized, profile);
