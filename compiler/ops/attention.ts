@@ -5,13 +5,21 @@
  * of them (FlashAttention, Dao et al. 2022): it needs lse and delta = sum(dout · out).
  */
 
-import { type Dim, formatShape, numericShape, sameDim, type TensorType } from '../graph/types.ts';
+import {
+  type Dim,
+  formatShape,
+  type NodeOf,
+  numericShape,
+  sameDim,
+  type TensorType,
+} from '../graph/types.ts';
 import { traffic } from './costs.ts';
 import { floats } from './examples.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp, type RefTensor, type ShapeResult } from './op.ts';
 import { accept, firstOf, refuse, refuseIntegers, refuseMixed, refuseRank } from './shapes.ts';
 import { samplewise } from './slices.ts';
+import type { Cut } from './strips.ts';
 
 declare module './attributes.ts' {
   interface OpAttributes {
@@ -147,6 +155,18 @@ export function attentionFlops(
   return b * h * pairs * (2 * d * products + 12);
 }
 
+/** Queries of a strip see all keys; under a causal mask the first ones see no others than the first. */
+function attentionStrips(cut: Cut, { inputs, attrs }: NodeOf<'attention'>): number | undefined {
+  const [q, k, v] = inputs;
+  const { axis } = cut;
+  const strips = () => inputs.map((id) => cut.strip(id, axis));
+  if (axis < 2) return cut.b.add('attention', strips(), attrs);
+  if (axis > 2) return undefined;
+  if (!attrs.causal) return cut.b.add('attention', [cut.strip(q, axis), cut.whole(k), cut.whole(v)], attrs);
+  const square = cut.shape(q)[axis] === cut.shape(k)[axis];
+  return square && cut.start === 0 ? cut.b.add('attention', strips(), attrs) : undefined;
+}
+
 export const attention = defineOp<'attention'>({
   name: 'attention',
   arity: 3,
@@ -187,7 +207,7 @@ export const attention = defineOp<'attention'>({
     half: 'activation',
     layout: 'dense',
     behind: false,
-    strips: 'none',
+    strips: attentionStrips,
   },
   language: { fuses: 'flash_attention' },
   examples: [
