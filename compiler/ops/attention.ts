@@ -155,19 +155,19 @@ export function attentionFlops(
   return b * h * pairs * (2 * d * products + 12);
 }
 
-/** Of the batch and of heads; of queries, where keys that none of them sees go with the others. */
+/**
+ * Of the batch and of heads; of queries, where keys that none of them sees go with the others. The first ones of a causal
+ * mask see no others than the first.
+ */
 function attentionStrips(cut: Cut, { inputs, attrs }: NodeOf<'attention'>): number | undefined {
   const { axis, start, length } = cut;
   const [q, k, v] = inputs;
-  if (axis < 2)
-    return cut.b.add(
-      'attention',
-      inputs.map((id) => cut.strip(id, axis)),
-      attrs,
-    );
+  const strips = () => inputs.map((id) => cut.strip(id, axis));
+  if (axis < 2) return cut.b.add('attention', strips(), attrs);
   if (axis > 2 || (attrs.causal && start === undefined)) return undefined;
   const e = new Expressions(cut.b);
   const [queries, keys] = [cut.shape(q)[2]!, cut.shape(k)[2]!];
+  if (attrs.causal && start === 0 && queries === keys) return cut.b.add('attention', strips(), attrs);
   const seen = attrs.causal ? keys - queries + start! + length : keys;
   const others = [k, v].map((id) => (seen === keys ? cut.whole(id) : e.part(cut.whole(id), 2, 0, seen)));
   const causal = attrs.causal && length > 1;

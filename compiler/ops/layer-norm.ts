@@ -59,6 +59,7 @@ function statistics(x: Float64Array, eps: number): { mean: number; r: number } {
   return { mean, r: 1 / Math.sqrt(variance + eps) };
 }
 
+/** Rows are normalised by themselves. */
 function normStrips(cut: Cut, { inputs, attrs, type }: NodeOf<'layer_norm'>): number | undefined {
   if (cut.axis === type.shape.length - 1) return undefined;
   const [x, weight, bias] = inputs;

@@ -244,7 +244,7 @@ function productSlices(node: NodeOf<'matmul'>, inputs: readonly TensorType[]): S
   return transposeB ? undefined : { sliced: [0, 1], join: 'sum' };
 }
 
-/** Rows of a product are rows of the left side, columns are columns of the right. */
+/** Rows of a product are rows of the left side, columns are columns of the right; others are batches. */
 function productStrips(cut: Cut, { inputs, attrs, type }: NodeOf<'matmul'>): number | undefined {
   const [left, right] = inputs;
   if (attrs.epilogue !== undefined || attrs.normalise !== undefined) return undefined;
