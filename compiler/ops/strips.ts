@@ -2,7 +2,8 @@
  * How ops are done on strips: a range of one axis of the result, made from ranges of the inputs
  * (`traits.strips`).
  *
- * `autodiff/tile-rows.ts` pushes a slice of a loss's result through the ops above it with these.
+ * `autodiff/tile-rows.ts` pushes a slice of a loss's result through the ops above it with these,
+ * `graph/strips/cut-texts.ts` the first positions of texts.
  */
 import type { Builder } from '../graph/builder.ts';
 import type { NodeOf } from '../graph/types.ts';

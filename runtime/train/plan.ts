@@ -6,7 +6,7 @@
 import { type CompileOptions, compileGraph, planFitting, type TextLengths } from '../../compiler/compile.ts';
 import { compileChunked } from '../../compiler/compile-chunked.ts';
 import { stepOf } from '../../compiler/graph/create-builder.ts';
-import { cutTexts, describeTail, textsOf } from '../../compiler/graph/cut-texts.ts';
+import { cutTexts, describeTail, textsOf } from '../../compiler/graph/strips/cut-texts.ts';
 import type { Graph } from '../../compiler/graph/types.ts';
 import { traceEntry } from '../../compiler/model/index.ts';
 import type { Recipe } from '../../compiler/model/types.ts';

@@ -1,6 +1,6 @@
 /** `lengths = [16, 32, 48]`: positions of texts that a step computes. */
 import type { Expr } from '../../../grammar/ast.ts';
-import { cutTexts, describeTail, textsOf } from '../../graph/cut-texts.ts';
+import { cutTexts, describeTail, textsOf } from '../../graph/strips/cut-texts.ts';
 import type { Graph } from '../../graph/types.ts';
 import type { Env } from '../values/scope.ts';
 import { readPlain, settings } from './schema.ts';

@@ -2,11 +2,11 @@
  * A range of one axis of a value, pushed through the operations above it (`traits.strips`), down to what is there
  * anyway, where it is an ordinary slice.
  */
-import { fail } from '../../grammar/diagnostics.ts';
-import { stripsOf } from '../ops/index.ts';
-import type { Cut } from '../ops/strips.ts';
-import type { Builder } from './builder.ts';
-import { type Graph, type Node, nodeAt, numericShape, sizeOf } from './types.ts';
+import { fail } from '../../../grammar/diagnostics.ts';
+import { stripsOf } from '../../ops/index.ts';
+import type { Cut } from '../../ops/strips.ts';
+import type { Builder } from '../builder.ts';
+import { type Graph, type Node, nodeAt, numericShape, sizeOf } from '../types.ts';
 
 export interface Range {
   readonly start: number;

@@ -9,9 +9,9 @@
  * not, the values depend on what is behind the end, and the graph is not cut. Numbers and gradients are those of the
  * whole graph: weights of later positions get zeros, as they do where nothing is cut.
  */
-import { builderFrom, createBuilder } from './create-builder.ts';
+import { builderFrom, createBuilder } from '../create-builder.ts';
+import { type Graph, type Node, type NodeOf, nodeAt, numericShape } from '../types.ts';
 import { NoStrips, type Range, Strips } from './push-strips.ts';
-import { type Graph, type Node, type NodeOf, nodeAt, numericShape } from './types.ts';
 
 /** Why the values of a graph depend on positions behind the end of a text. */
 export interface TailRead {
