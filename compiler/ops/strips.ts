@@ -3,7 +3,7 @@
  * (`traits.strips`).
  *
  * `autodiff/tile-rows.ts` pushes a slice of a loss's result through the ops above it with these,
- * `passes/select-early.ts` the selection of a token.
+ * `graph/strips/cut-texts.ts` the first positions of texts, `passes/select-early.ts` the selection of a token.
  */
 import type { Builder } from '../graph/builder.ts';
 import type { NodeOf } from '../graph/types.ts';

@@ -3,13 +3,13 @@
  * ends; models whose values depend on it are refused, with what reads it.
  */
 import { describe, expect, it } from 'vitest';
-import { differentiate } from '../../../compiler/autodiff/differentiate.ts';
-import { stepOf } from '../../../compiler/graph/create-builder.ts';
-import { executeReference } from '../../../compiler/graph/reference.ts';
-import { cutTexts, describeTail, textsOf } from '../../../compiler/graph/strips/cut-texts.ts';
-import { type Graph, numericShape } from '../../../compiler/graph/types.ts';
-import { verify } from '../../../compiler/graph/verify.ts';
-import { fixtureModel, noise, traceTraining, weightValues } from '../../support/models/training-models.ts';
+import { differentiate } from '../../compiler/autodiff/differentiate.ts';
+import { stepOf } from '../../compiler/graph/create-builder.ts';
+import { executeReference } from '../../compiler/graph/reference.ts';
+import { cutTexts, describeTail, textsOf } from '../../compiler/graph/strips/cut-texts.ts';
+import { type Graph, numericShape } from '../../compiler/graph/types.ts';
+import { verify } from '../../compiler/graph/verify.ts';
+import { fixtureModel, noise, traceTraining, weightValues } from '../support/models/training-models.ts';
 
 const [rows, context, length] = [3, 12, 7];
 
