@@ -28,6 +28,7 @@ const limits = {
   fuzz: 400,
   faults: 400,
   words: 60,
+  docs: 300,
 } as const;
 
 export function limit(seconds: number): TestUserConfig {

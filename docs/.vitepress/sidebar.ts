@@ -9,6 +9,23 @@ interface Entry {
 const page = (text: string, link: string): Entry => ({ text, link });
 
 export const sidebar: Entry[] = [
+  { text: 'Tutorial', items: [page('Ten minutes', '/tutorial/ten-minutes')] },
+  {
+    text: 'The language by building CLIP',
+    items: [
+      page('Overview', '/tutorial/clip/'),
+      page('1. A linear tower', '/tutorial/clip/1-linear'),
+      page('2. Patches and positions', '/tutorial/clip/2-patches'),
+      page('3. Attention', '/tutorial/clip/3-attention'),
+      page('4. A vision transformer', '/tutorial/clip/4-vit'),
+      page('5. The text tower', '/tutorial/clip/5-text'),
+      page('6. Embedding, scale and loss', '/tutorial/clip/6-loss'),
+      page('7. The gradient', '/tutorial/clip/7-gradient'),
+      page('8. Plan and WGSL', '/tutorial/clip/8-plan'),
+      page('9. Training', '/tutorial/clip/9-training'),
+      page('10. ViT-L/14@336px', '/tutorial/clip/10-l14'),
+    ],
+  },
   {
     text: 'How-to',
     items: [
