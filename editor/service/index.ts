@@ -25,6 +25,7 @@ export function createService(host: ModuleHost): LanguageService {
   return {
     open: (path, text) => workspace.open(path, text),
     close: (path) => workspace.close(path),
+    include: (paths) => workspace.include(paths),
     refresh: () => workspace.refresh(),
     text: (path) => workspace.text(path),
     diagnostics: (path) => diagnosticsOf(workspace, path),

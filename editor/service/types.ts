@@ -158,6 +158,8 @@ export interface LanguageService {
   open(path: string, text: string): void;
   /** From here on the host's text of the path counts. */
   close(path: string): void;
+  /** Files beside the open ones in which names are looked for, in place of those that were named before. */
+  include(paths: readonly string[]): void;
   /** Files of the host may have changed: forgets what was read. */
   refresh(): void;
   /** The text of a document, a file of the host, or a bundled package by `zooc:NAME`. */
@@ -177,7 +179,7 @@ export interface LanguageService {
   folding(path: string): FoldingRange[];
   codeActions(path: string, range: Range): CodeAction[];
   definition(path: string, offset: number): Location | undefined;
-  /** In the file, the files it imports and open documents, the declaration first. */
+  /** In the file, the files it imports, open documents and files that were included, the declaration first. */
   references(path: string, offset: number): Location[];
   /** The range of the name that `rename` would change; undefined where nothing can be renamed. */
   renameRange(path: string, offset: number): Range | undefined;

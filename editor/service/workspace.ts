@@ -34,6 +34,7 @@ export class Workspace {
   readonly #checks = new Map<string, { readonly check: Check; readonly generation: number }>();
   readonly #remembered = new Map<string, Remembered>();
   #generation = 0;
+  #included: readonly string[] = [];
   readonly #bindings = new Map<string, Binding | undefined>();
 
   constructor(host: ModuleHost) {
@@ -51,9 +52,14 @@ export class Workspace {
     };
   }
 
-  /** Paths of the open documents. */
+  /** Paths of the open documents, then of the others that were named. */
   get documents(): readonly string[] {
-    return [...this.#open.keys()];
+    return [...new Set([...this.#open.keys(), ...this.#included])];
+  }
+
+  /** Files whose names count though nobody opened them. */
+  include(paths: readonly string[]): void {
+    this.#included = paths;
   }
 
   open(path: string, text: string): void {

@@ -1,6 +1,6 @@
 /** The documents are true to the sources: every error code is listed, every command that they show exists. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { modelCodes } from '../../../compiler/model/values/codes.ts';
@@ -27,7 +27,9 @@ const documents = [
   'examples/ablation/README.md',
   'examples/prompts/README.md',
   'web/README.md',
-  ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name.split(sep).join('/')}`),
 ];
 
 /** What stands in backticks, outside of code blocks. */
@@ -36,7 +38,7 @@ function quoted(document: string): string[] {
   return [...text.matchAll(/`([^`\n]+)`/g)].map((m) => m[1]!);
 }
 
-const layers = ['grammar', 'compiler', 'runtime', 'zoo'];
+const layers = ['grammar', 'compiler', 'runtime', 'editor', 'zoo'];
 
 describe('documents', () => {
   it('list every error code of the sources, and no other', () => {
