@@ -36,6 +36,7 @@ export const sidebar: Entry[] = [
       page('Several ranks', '/how-to/scale'),
       page('Evaluation', '/how-to/evaluation'),
       page('Getting and sharing models', '/how-to/models'),
+      page('Editors', '/how-to/editors'),
     ],
   },
   {

@@ -43,7 +43,7 @@ function quoted(document: string): string[] {
   return [...text.matchAll(/`([^`\n]+)`/g)].map((m) => m[1]!);
 }
 
-const layers = ['grammar', 'compiler', 'runtime', 'zoo'];
+const layers = ['grammar', 'compiler', 'runtime', 'editor', 'zoo'];
 
 describe('documents', () => {
   it('list every error code of the sources, and no other', () => {
