@@ -66,6 +66,18 @@ block A { e: Enc()  t: Tower()  l: Linear(1, 1) }
     `);
   });
 
+  it('Z200, Z205, Z206: names that are in another package, or near one there', () => {
+    const source = `
+import nn { VisionTransformer, TextTransfomer }
+block A(width: int = 4) {
+  norm: LayrNorm(width)
+  other: RMSNorm(width)
+  forward(x: [B, width]) -> [B, width] = frequencies(x) + frequencis(x) + wdith
+}
+`;
+    expect(check(source)).toMatchInlineSnapshot();
+  });
+
   it('Z207: a name imported and declared', () => {
     const source = `
 import nn { Linear, Linear }
