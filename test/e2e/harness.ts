@@ -95,8 +95,13 @@ export class Workspace {
   /**
    * The same within this process, which spares the seconds that a process takes to load everything. One at a
    * time: folder, variables, streams and exit code belong to the process.
+   * @param within a folder of the workspace
    */
-  async call(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+  async call(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    within = '.',
+  ): Promise<Outcome> {
     const streams = { stdout: '', stderr: '' };
     const { cwd, exitCode } = { cwd: process.cwd(), exitCode: process.exitCode };
     const spies = (['stdout', 'stderr'] as const).map((name) =>
@@ -107,7 +112,7 @@ export class Workspace {
     );
     for (const [name, value] of Object.entries({ ZOOC_DEBUG: '', ...env })) vi.stubEnv(name, value);
     process.exitCode = 0;
-    process.chdir(this.folder);
+    process.chdir(this.path(within));
     try {
       await runCli([process.execPath, main, ...args]);
       return { code: Number(process.exitCode), ...streams };
