@@ -3,7 +3,7 @@ import type { PlanTexts } from '../../compiler/plan/types.ts';
 import type { HostArray } from '../types.ts';
 
 /** Positions of the longest row, which ends with the first of its largest ids. */
-function longestRow(tokens: HostArray, context: number): number {
+export function longestRow(tokens: HostArray, context: number): number {
   let longest = 0;
   for (let row = 0; row < tokens.length; row += context) {
     let end = row;

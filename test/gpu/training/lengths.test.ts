@@ -85,6 +85,8 @@ describe('steps by the length of texts', () => {
     expect(apart(cut.weights, whole.weights)).toBeLessThan(1e-7);
   });
 
+  // Sums of f32 in another order; AdamW divides what that leaves of small gradients by their own size. Halves of
+  // activations are the same: what is before the end is computed alike.
   it.each([
     { name: 'all', settings: {}, on: softwareText, loss: 1e-6, weights: 1e-4 },
     { name: 'all', settings: { chunk: '2', ema: '0.9' }, on: softwareText, loss: 1e-6, weights: 1e-4 },
@@ -93,8 +95,8 @@ describe('steps by the length of texts', () => {
       name: 'all',
       settings: { precision: 'mixed(loss_scale = 256)' },
       on: halves,
-      loss: 2e-3,
-      weights: 2e-2,
+      loss: 1e-6,
+      weights: 1e-4,
     },
   ])(
     '$name with $settings: those of all positions as plans',
