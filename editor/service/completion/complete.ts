@@ -36,7 +36,7 @@ export function complete(workspace: Workspace, path: string, offset: number): Co
   const place = placeAt(syntax.lexed, syntax.file.text, offset);
   if (place === undefined) return none;
   const { start, end } = place;
-  return { start, end, items: distinct(new Completer(syntax, binding, place).items()) };
+  return { start, end, items: distinct(new Completer(syntax, binding, place, workspace.documents).items()) };
 }
 
 const operandWords = ['if', 'not', 'true', 'false'];
@@ -107,13 +107,21 @@ export class TextReader {
 const declaring = ['block', 'fn', 'objective', 'model', 'entry'];
 
 class Completer extends TextReader {
+  /** Paths of files that can be imported. */
+  readonly #files: readonly string[];
+
+  constructor(syntax: Syntax, binding: Binding, place: Place, files: readonly string[]) {
+    super(syntax, binding, place);
+    this.#files = files;
+  }
+
   items(): CompletionItem[] {
     const { place, module, syntax } = this;
     const { before, open, string } = place;
     const start = declarationStart(place, syntax.file.text);
     const word = start === undefined ? undefined : before[start]!.image;
     if (start !== undefined && word === 'import' && !this.closedImport(start))
-      return importItems(place, start, module, syntax.lexed);
+      return importItems(place, start, module, syntax.lexed, this.#files);
     if (word === 'package' && before.length - 1 === start) return [];
     if (open.length === 0 && string === undefined && this.beginsDeclaration(start))
       return t.declarationWords.map(keywordItem);

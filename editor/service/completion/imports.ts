@@ -9,13 +9,23 @@ import type { CompletionItem } from '../types.ts';
 import type { Place } from './context.ts';
 import { itemOf, keywordItem } from './items.ts';
 
-/** `start` is the index of the word `import`. */
-export function importItems(place: Place, start: number, module: Module, lexed: Lexed): CompletionItem[] {
+/**
+ * @param start index of the word `import`
+ * @param files paths of those that are known
+ */
+export function importItems(
+  place: Place,
+  start: number,
+  module: Module,
+  lexed: Lexed,
+  files: readonly string[],
+): CompletionItem[] {
   const { before, open, string } = place;
   const opener = open.at(-1);
   if (opener === undefined) {
     if (before.at(-1)?.tokenType === t.RBrace) return t.declarationWords.map(keywordItem);
-    if (before.length - 1 > start || string !== undefined) return [];
+    if (before.length - 1 > start) return [];
+    if (string !== undefined) return fileItems(files, module.file.path);
     const names = module.loader.host.bundledNames();
     return names.map((label): CompletionItem => ({ label, kind: 'package' }));
   }
@@ -26,6 +36,21 @@ export function importItems(place: Place, start: number, module: Module, lexed: 
   if (target === undefined) return [];
   const listed = namesIn(lexed, before[opener]!.startOffset, place.start);
   return exportedItems(target, string !== undefined).filter(({ label }) => !listed.has(label));
+}
+
+function fileItems(files: readonly string[], from: string): CompletionItem[] {
+  return files
+    .filter((path) => path !== from && path.endsWith('.zoo') && path.startsWith('/') === from.startsWith('/'))
+    .map((path): CompletionItem => ({ label: relativePath(from, path), kind: 'package' }));
+}
+
+/** As an import says it: `./parts/gate.zoo`, `../gate.zoo`. */
+function relativePath(from: string, to: string): string {
+  const [there, here] = [to.split('/'), from.split('/').slice(0, -1)];
+  let same = 0;
+  while (same < here.length && here[same] === there[same]) same++;
+  const up = here.length - same;
+  return `${up === 0 ? './' : '../'.repeat(up)}${there.slice(same).join('/')}`;
 }
 
 /** The names in a list of imports, but for the one that is being written. */

@@ -1,5 +1,7 @@
 /** What can be written at a place, exactly. */
 import { describe, expect, it } from 'vitest';
+import { createService } from '../../../editor/service/index.ts';
+import { memoryHost } from '../../errors/report.ts';
 import { encoder, labels, mini, opened } from '../../support/service.ts';
 
 describe('completion', () => {
@@ -88,6 +90,17 @@ describe('completion', () => {
     const chain = encoder.replace('return flat + down(gelu(wide))', 'return up.‸');
     expect(labels(chain)).toEqual(['weight', 'offset']);
     expect(labels('model "m" = "‸')).toContain('ViT-B/32-gelu');
+  });
+
+  it('of files that are open or were named, by their way from here', () => {
+    const service = createService(memoryHost({}));
+    service.include(['/a/parts/gate.zoo', '/a/b/deep.zoo', '/c.zoo', '/a/b/main.zoo']);
+    const text = 'import ""';
+    service.open('/a/b/main.zoo', text);
+    service.open('untitled:one', '');
+    const { start, end, items } = service.completion('/a/b/main.zoo', text.length - 1);
+    expect([start, end]).toEqual([8, 8]);
+    expect(items.map(({ label }) => label)).toEqual(['../parts/gate.zoo', './deep.zoo', '../../c.zoo']);
   });
 
   it('of blocks by pattern behind `with`', () => {

@@ -7,6 +7,7 @@ import type { ModuleHost } from '../../../compiler/model/types.ts';
 import { createService, tokenKinds } from '../../../editor/service/index.ts';
 import { nodeHost } from '../../../zoo/host.ts';
 import { shallow } from '../../fixtures/fuzz.ts';
+import { randomEdits } from '../../support/edits.ts';
 import { randomNumbers } from '../../support/random.ts';
 
 const node = nodeHost();
@@ -20,30 +21,9 @@ const host: ModuleHost = {
   },
 };
 
-/** Of each file, ZOOC_FUZZ sets how many; a new service is asked about every so many of them. */
-const edits = Number(process.env.ZOOC_FUZZ ?? 50);
-const compared = 10;
-
-const pieces = [
-  ...'"(){}[],.:=#|\n\\'.split(''),
-  ...['->', '|>', '..', ' with ', 'x', 'width', '7', '\u{1F600}', '\ud800', '\r\n'],
-  ...['let ', 'block ', 'forward(', 'import ', 'model "', 'train "t" of "', 'freeze "visual.', 'Linear('],
-];
-
-function edit(text: string, random: () => number): { text: string; at: number } {
-  const below = (bound: number) => Math.floor(random() * bound);
-  const at = below(text.length + 1);
-  const piece = pieces[below(pieces.length)]!;
-  const from = below(text.length);
-  const moved = text.slice(from, from + below(80));
-  const [inserted, removed] = [
-    [piece, 0],
-    ['', 1 + below(12)],
-    [piece, below(6)],
-    [moved, 0],
-  ][below(4)] as [string, number];
-  return { text: text.slice(0, at) + inserted + text.slice(at + removed), at: at + inserted.length };
-}
+/** Of each file, ZOOC_FUZZ sets how many, `npm run editor:times` makes a thousand; a new service is asked about every so many of them. */
+const edits = Number(process.env.ZOOC_FUZZ ?? 15);
+const compared = 5;
 
 describe('any edit', () => {
   for (const [index, name] of node.bundledNames().entries())
@@ -51,14 +31,11 @@ describe('any edit', () => {
       const path = `${name}.zoo`;
       const random = randomNumbers(index + 1);
       const service = createService(host);
-      const original = host.bundled(name)!.text;
-      let text = original;
-      for (let i = 0; i < edits; i++) {
-        const made = edit(random() < 0.25 ? original : text, random);
-        text = made.text;
+      let i = 0;
+      for (const { text, at } of randomEdits(host.bundled(name)!.text, edits, random)) {
         service.open(path, text);
         const anywhere = Math.floor(random() * (text.length + 1));
-        for (const offset of [made.at, anywhere]) {
+        for (const offset of [at, anywhere]) {
           const { start, end, items } = service.completion(path, offset);
           expect(start <= offset && offset <= end, `${i}: ${start} ${offset} ${end}`).toBe(true);
           expect(new Set(items.map(({ label }) => label)).size).toBe(items.length);
@@ -76,9 +53,10 @@ describe('any edit', () => {
         service.format(path);
         const whole = { start: 0, end: text.length };
         service.codeActions(path, whole);
+        service.lenses(path);
         service.inlayHints(path, whole);
         const found = service.diagnostics(path);
-        if (i % compared !== 0) continue;
+        if (i++ % compared !== 0) continue;
         const fresh = createService(host);
         fresh.open(path, text);
         expect(found, text).toEqual(fresh.diagnostics(path));
