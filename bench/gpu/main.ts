@@ -6,7 +6,10 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { fromSource, ownFile, ownProgram, packageFolder } from '../../runtime/node/own-files.ts';
+import { selftestParts } from '../../runtime/selftest/types.ts';
 import type { AdapterReport } from '../../runtime/webgpu/adapter.ts';
+import { benchCases } from '../../zoo/bench/cases.ts';
+import { convolutionsName } from '../../zoo/bench/convolutions.ts';
 import type { SelftestReport } from '../../zoo/selftest/types.ts';
 import type { CaseResult } from './case.ts';
 import { casesFor, precisions } from './cases.ts';
@@ -116,18 +119,34 @@ async function golden(allowed: number): Promise<string | undefined> {
   return ended.failure;
 }
 
+/** Runs the parts of a stage one after the other, so that one that is cut costs itself alone; what went wrong, in a line. */
+async function inParts(
+  allowed: number,
+  parts: readonly string[],
+  run: (part: string, left: number) => Promise<string | undefined>,
+): Promise<string | undefined> {
+  const end = clock.elapsed + allowed;
+  const failures: string[] = [];
+  for (const part of parts) {
+    const left = end - clock.elapsed;
+    const failure =
+      left < 1 ? 'no time was left' : await run(part, left).catch((error: Error) => error.message);
+    if (failure !== undefined) failures.push(`${part}: ${failure}`);
+    keep('table.md', printDay(day));
+  }
+  return failures.length === 0 ? undefined : failures.join('; ');
+}
+
 async function selftest(allowed: number): Promise<string | undefined> {
-  const ended = await zooc(
-    allowed,
-    'selftest',
-    '--json',
-    '--out',
-    join(out, 'selftest.md'),
-    ...(tiny ? ['--quick'] : []),
-  );
-  const { passed } = readJson<SelftestReport>('selftest', ended);
-  day.selftest = { passed };
-  return ended.failure;
+  const found: Record<string, boolean> = {};
+  day.selftest = found;
+  const parts = selftestParts.filter((part) => part !== 'ceilings');
+  return inParts(allowed, parts, async (part, left) => {
+    const report = ['--json', '--out', join(out, `selftest-${part}.md`), ...(tiny ? ['--quick'] : [])];
+    const ended = await zooc(left, 'selftest', '--only', part, ...report);
+    found[part] = readJson<SelftestReport>(`selftest-${part}`, ended).passed;
+    return ended.failure;
+  });
 }
 
 /** Bytes of the card's memory that plans may take, by its own tools; 0 where none says. */
@@ -159,26 +178,14 @@ function readNumber(path: string): number {
 }
 
 async function measureCases(allowed: number): Promise<string | undefined> {
-  const end = clock.elapsed + allowed;
   const bytes = await memory();
-  const failures: string[] = [];
-  for (const { name } of casesFor(tiny))
-    for (const precision of precisions) {
-      const left = end - clock.elapsed;
-      if (left < 1) {
-        failures.push(`${name} ${precision}: no time was left`);
-        continue;
-      }
-      const args = [name, precision, tiny ? '2' : '10', String(bytes), tiny ? 'tiny' : 'whole'];
-      const ended = await node(Math.min(left, tiny ? 90 : 60), 'bench/gpu/case', ...args);
-      try {
-        cases.push(readJson<CaseResult>(`case-${name}-${precision}`, ended));
-      } catch (error) {
-        failures.push(`${name} ${precision}: ${(error as Error).message}`);
-      }
-      keep('table.md', printDay(day));
-    }
-  return failures.length === 0 ? undefined : failures.join('; ');
+  const parts = casesFor(tiny).flatMap(({ name }) => precisions.map((precision) => `${name} ${precision}`));
+  return inParts(allowed, parts, async (part, left) => {
+    const args = [...part.split(' '), tiny ? '2' : '10', String(bytes), tiny ? 'tiny' : 'whole'];
+    const ended = await node(Math.min(left, 60), 'bench/gpu/case', ...args);
+    cases.push(readJson<CaseResult>(`case-${part.replace(' ', '-')}`, ended));
+    return ended.failure;
+  });
 }
 
 /** The batches that fitted zooc, so that both do the same. */
@@ -208,10 +215,12 @@ async function torch(allowed: number): Promise<string | undefined> {
 }
 
 async function bench(allowed: number): Promise<string | undefined> {
-  const only = tiny ? ['--only', 'train-small', '--runs', '1'] : [];
-  const ended = await zooc(allowed, 'bench', '--json', ...only);
-  readJson('bench', ended);
-  return ended.failure;
+  const names = tiny ? ['image-b1'] : [...benchCases.map((test) => test.name), convolutionsName];
+  return inParts(allowed, names, async (name, left) => {
+    const ended = await zooc(left, 'bench', '--json', '--only', name, '--runs', tiny ? '1' : '5');
+    readJson(`bench-${name}`, ended);
+    return ended.failure;
+  });
 }
 
 async function tune(allowed: number): Promise<string | undefined> {
@@ -224,10 +233,11 @@ async function tune(allowed: number): Promise<string | undefined> {
 }
 
 await stage('devices', 15, devices);
+// A processor takes longer to compile kernels than to run them.
 await stage('ceilings', tiny ? 60 : 20, ceilings);
 await stage('golden', 30, golden);
-await stage('selftest', 75, selftest);
-await stage('cases', tiny ? 120 : 155, measureCases);
+await stage('selftest', tiny ? 120 : 75, selftest);
+await stage('cases', 155, measureCases);
 await stage('torch', tiny ? 60 : 150, torch);
 await stage('bench', 40, bench);
 await stage('tune', 50, tune);

@@ -25,7 +25,8 @@ export interface Day {
   readonly date: string;
   readonly stages: readonly StageOutcome[];
   readonly ceilings?: NonNullable<SelftestReport['ceilings']>;
-  readonly selftest?: Pick<SelftestReport, 'passed'>;
+  /** Parts of the self-test that came to an end, and whether all was right. */
+  readonly selftest?: Readonly<Record<string, boolean>>;
   readonly golden?: readonly GoldenError[];
   readonly cases: readonly CaseResult[];
   readonly torch?: { readonly about: string; readonly rows: readonly TorchRow[] };
@@ -99,6 +100,11 @@ function ceilingLines({ ceilings }: Day): string[] {
   ];
 }
 
+function selftestLines({ selftest = {} }: Day): string[] {
+  const parts = Object.entries(selftest).map(([part, passed]) => `${part} ${passed ? 'passed' : 'WRONG'}`);
+  return parts.length === 0 ? [] : [`Self-test: ${parts.join(', ')}.`, ''];
+}
+
 const caseHead = `| case | precision | zooc, ms | estimate, ms | TFLOP/s | of ceiling | PyTorch eager, ms | zooc ÷ it | compiled, ms | zooc ÷ it |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |`;
 
@@ -114,7 +120,7 @@ export function printDay(day: Day): string {
     `${date}; ${driver}; PyTorch: ${torch?.about ?? 'none'}`,
     '',
     ...ceilingLines(day),
-    ...(day.selftest === undefined ? [] : [`Self-test: ${day.selftest.passed ? 'passed' : 'WRONG'}.`, '']),
+    ...selftestLines(day),
     ...(cases.length === 0 ? [] : [caseHead, ...cases.map((c) => caseRow(day, c)), '']),
     ...(tf32.length === 0
       ? []

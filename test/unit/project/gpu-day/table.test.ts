@@ -70,6 +70,11 @@ describe('the table of the day', () => {
     expect(text).toContain('| vit-b32-train, batch 64 | eager | 25.0 | 2.00 |');
   });
 
+  it('names parts of the self-test that came to an end, and what was wrong', () => {
+    const text = printDay({ ...day, selftest: { contract: true, attention: false } });
+    expect(text).toContain('Self-test: contract passed, attention WRONG.');
+  });
+
   it('says what failed, in zooc and in PyTorch', () => {
     const failed: TorchRow = {
       name: 'vit-b32-train',
