@@ -86,7 +86,12 @@ export default defineConfig({
     projects: [
       ...Object.entries(limits).map(([name, seconds]) => ({
         extends: true as const,
-        test: { name, include: [`test/${name}/**/*.test.ts`], ...limit(seconds) },
+        test: {
+          name,
+          include: [`test/${name}/**/*.test.ts`],
+          ...limit(seconds),
+          ...(name === 'e2e' ? { globalSetup: 'test/support/built-command.ts' } : {}),
+        },
       })),
       ...(browser === undefined ? [] : [inBrowser(browser)]),
     ],

@@ -15,6 +15,7 @@ export const outside: Readonly<Record<string, string>> = {
   'web/README.md': 'examples/playground',
   'bench/README.md': 'examples/bench',
   'CHANGELOG.md': 'examples/changes',
+  'CONTRIBUTING.md': 'examples/contributing',
 };
 
 /** Where a link of the document `from` (a path in the repository) leads on the site. */

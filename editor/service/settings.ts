@@ -13,6 +13,7 @@ const about: Readonly<Record<Key | (typeof statements)[number], string>> = {
   objective: 'the loss: an objective of `losses` or of your own, with its static parameters',
   batch: 'samples per step',
   chunk: 'samples that are on the device at once, a divisor of `batch`',
+  lengths: 'positions of texts that a step computes: the least that hold its longest one, or all',
   optimizer: 'how weights are updated',
   schedule: 'how the learning rate goes',
   ema: 'keeps a moving average of the weights, of which each step leaves this part',

@@ -51,6 +51,7 @@ export const modelCodes = {
   Z506: 'a term of an objective, or a weight of one number, called like another column of `metrics.jsonl`',
   Z507: 'a warm-up longer than the run (a warning)',
   Z508: 'a batch of one for a loss that sets samples against each other (a warning)',
+  Z509: '`lengths` for texts whose values depend on what is behind their ends',
 } as const;
 
 export type ModelCode = keyof typeof modelCodes;

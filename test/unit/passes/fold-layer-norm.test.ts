@@ -33,7 +33,9 @@ describe('a layer of a transformer, in inference,', () => {
         const { steps } = planCase(nodeHost(), { ...test, batch }, profile);
         // The first layer's first norm reads what is no product.
         expect(kernelsOf(steps, 0).length).toBeLessThanOrEqual(6);
-        for (let layer = 1; layer < 12; layer++) expect(kernelsOf(steps, layer)).toHaveLength(5);
+        for (let layer = 1; layer < 11; layer++) expect(kernelsOf(steps, layer)).toHaveLength(5);
+        // Software adapters copy what the last layer's norm and the pooled token read.
+        expect(kernelsOf(steps, 11).length).toBeLessThanOrEqual(6);
       }
     });
 

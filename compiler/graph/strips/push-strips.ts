@@ -2,11 +2,11 @@
  * A range of one axis of a value, pushed through the operations above it (`traits.strips`), down to what is there
  * anyway, where it is an ordinary slice.
  */
-import { fail } from '../../grammar/diagnostics.ts';
-import type { Builder } from '../graph/builder.ts';
-import { type Graph, type Node, nodeAt, numericShape, sizeOf } from '../graph/types.ts';
-import { stripsOf } from '../ops/index.ts';
-import type { Cut } from '../ops/strips.ts';
+import { fail } from '../../../grammar/diagnostics.ts';
+import { stripsOf } from '../../ops/index.ts';
+import type { Cut } from '../../ops/strips.ts';
+import type { Builder } from '../builder.ts';
+import { type Graph, type Node, nodeAt, numericShape, sizeOf } from '../types.ts';
 
 export interface Range {
   readonly start: number;
@@ -14,7 +14,13 @@ export interface Range {
 }
 
 /** Thrown where an operation cannot be cut into strips. */
-export class NoStrips extends Error {}
+export class NoStrips extends Error {
+  readonly node: Node | undefined;
+  constructor(node?: Node) {
+    super();
+    this.node = node;
+  }
+}
 
 /** Elements of the largest value that comes from outside (features): it is there anyway. */
 export function largestOutside({ nodes }: Graph): number {
@@ -47,10 +53,12 @@ export function stripHeight(large: readonly Node[], all: number, rows: number, l
 interface Sources {
   /** Strips of this node are computed; those of others are slices. */
   pushed(id: number): boolean;
-  /** The whole value. @throws NoStrips where there is none */
-  entire(id: number): number;
+  /** The whole value. @param reader whose strip needs it @throws NoStrips where there is none */
+  entire(id: number, reader?: Node): number;
   /** A strip of a pushed node that is there already. */
   known?(id: number, axis: number, range: Range): number | undefined;
+  /** Strips have the origins of their nodes, rather than the builder's. */
+  readonly keepsOrigins?: true;
   /** A strip of a pushed node that cannot be cut. @throws NoStrips where there is none */
   otherwise?(id: number, axis: number, range: Range): number;
 }
@@ -80,7 +88,8 @@ export class Strips {
     const known = this.#made.get(key);
     if (known !== undefined) return known;
     const node = nodeAt(this.#graph, id);
-    const made = this.#sources.known?.(id, axis, range) ?? this.#make(node, axis, range);
+    const make = () => this.#sources.known?.(id, axis, range) ?? this.#make(node, axis, range);
+    const made = this.#sources.keepsOrigins ? this.#b.withOrigin(node.origin, make) : make();
     this.#made.set(key, made);
     return made;
   }
@@ -112,10 +121,10 @@ export class Strips {
   }
 
   /** A strip of an operand that broadcasts to `rank` axes; operands that repeat along the axis stay whole. */
-  #operand(id: number, rank: number, axis: number, range: Range): number {
+  #operand(id: number, reader: Node, rank: number, axis: number, range: Range): number {
     const shape = numericShape(nodeAt(this.#graph, id).type);
     const own = axis - (rank - shape.length);
-    return own < 0 || shape[own] === 1 ? this.#sources.entire(id) : this.strip(id, own, range);
+    return own < 0 || shape[own] === 1 ? this.#sources.entire(id, reader) : this.strip(id, own, range);
   }
 
   /** The operation done on strips of its inputs, as its traits say. */
@@ -127,12 +136,12 @@ export class Strips {
       start: range.start,
       length: range.end - range.start,
       strip: (id, own) => this.strip(id, own, range),
-      whole: (id) => this.#sources.entire(id),
-      operand: (id, rank) => this.#operand(id, rank, axis, range),
+      whole: (id) => this.#sources.entire(id, node),
+      operand: (id, rank) => this.#operand(id, node, rank, axis, range),
       shape: (id) => numericShape(nodeAt(this.#graph, id).type),
     };
     const made = strips === 'none' ? undefined : strips(cut, node);
-    if (made === undefined) throw new NoStrips();
+    if (made === undefined) throw new NoStrips(node);
     return made;
   }
 }

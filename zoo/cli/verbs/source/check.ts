@@ -1,9 +1,9 @@
 /** `zooc check`: parse and type-check files; every independent error of all of them in one run. */
-import { checkFile } from '../../../compiler/model/index.ts';
-import { DiagnosticError } from '../../../grammar/diagnostics.ts';
-import { diagnosticToJson, renderDiagnostics } from '../../../grammar/render.ts';
-import { nodeHost } from '../../host.ts';
-import { note, print, printJson } from '../output.ts';
+import { checkFile } from '../../../../compiler/model/index.ts';
+import { DiagnosticError } from '../../../../grammar/diagnostics.ts';
+import { diagnosticToJson, renderDiagnostics } from '../../../../grammar/render.ts';
+import { nodeHost } from '../../../host.ts';
+import { note, print, printJson } from '../../output.ts';
 
 export function check(files: readonly string[], options: { json?: boolean }): void {
   const host = nodeHost();

@@ -1,9 +1,9 @@
 /** `zooc fmt`: canonical formatting, in place. Files with syntax errors are reported and left alone. */
-import { type Diagnostic, DiagnosticError } from '../../../grammar/diagnostics.ts';
-import { parse } from '../../../grammar/parser.ts';
-import { format } from '../../../grammar/printer.ts';
-import { readTextSync } from '../../../runtime/data/files/read-fully.ts';
-import { note, writeText } from '../output.ts';
+import { type Diagnostic, DiagnosticError } from '../../../../grammar/diagnostics.ts';
+import { parse } from '../../../../grammar/parser.ts';
+import { format } from '../../../../grammar/printer.ts';
+import { readTextSync } from '../../../../runtime/data/files/read-fully.ts';
+import { note, writeText } from '../../output.ts';
 
 export async function fmt(files: readonly string[], options: { check?: boolean }): Promise<void> {
   const problems: Diagnostic[] = [];

@@ -1,10 +1,11 @@
 /** What an entry of a model costs. */
-import type { Graph, Node } from '../../compiler/graph/types.ts';
-import { traceEntry } from '../../compiler/model/index.ts';
-import type { EntryName, Model } from '../../compiler/model/types.ts';
-import type { OpName } from '../../compiler/ops/attributes.ts';
-import { opOf } from '../../compiler/ops/index.ts';
-import { DiagnosticError } from '../../grammar/diagnostics.ts';
+
+import { DiagnosticError } from '../grammar/diagnostics.ts';
+import type { Graph, Node } from './graph/types.ts';
+import { traceEntry } from './model/index.ts';
+import type { EntryName, Model } from './model/types.ts';
+import type { OpName } from './ops/attributes.ts';
+import { opOf } from './ops/index.ts';
 
 /** FLOPs of one node: a product of [m, k] and [k, n] has 2 m n k, what moves or is fed has none. */
 export function nodeFlops({ nodes }: Graph, node: Node): number {
