@@ -28,7 +28,7 @@ const limits = {
   fuzz: 400,
   faults: 400,
   words: 60,
-  docs: 300,
+  docs: 400,
 } as const;
 
 export function limit(seconds: number): TestUserConfig {

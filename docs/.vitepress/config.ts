@@ -19,6 +19,10 @@ export default defineConfig({
   base: process.env.DOCS_BASE ?? '/',
   lastUpdated: false,
   head: [['link', { rel: 'icon', href: 'data:,' }]],
+  // One wide table without headings.
+  transformPageData(page) {
+    if (page.relativePath === 'reference/words.md') page.frontmatter.aside = false;
+  },
   themeConfig: {
     search: { provider: 'local' },
     outline: [2, 3],

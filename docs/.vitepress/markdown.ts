@@ -1,5 +1,6 @@
 /** What the site's markdown does beyond VitePress's. */
-import { relative, sep } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
 import type { MarkdownRenderer } from 'vitepress';
 import { root, siteTarget } from './links.ts';
 
@@ -30,5 +31,14 @@ export function siteMarkdown(md: MarkdownRenderer): void {
     const name = /\bfile=(\S+)/.exec(tokens[index]!.info)?.[1];
     const block = fence!(tokens, index, ...rest);
     return name === undefined ? block : `<div class="file-name">${name}</div>${block}`;
+  };
+
+  // Figures stand in the page, so that they have the colours of its theme and not of the reader's system.
+  const { image } = md.renderer.rules;
+  md.renderer.rules.image = (tokens, index, options, env, self) => {
+    const src = tokens[index]!.attrGet('src') ?? '';
+    if (!src.endsWith('.svg') || /^[a-z]+:/.test(src)) return image!(tokens, index, options, env, self);
+    const svg = readFileSync(join(dirname(env.realPath ?? env.path), src), 'utf8');
+    return `<span class="figure">${svg.replace(/<style>[\s\S]*?<\/style>/, '')}</span>`;
   };
 }

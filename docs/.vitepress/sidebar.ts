@@ -30,6 +30,20 @@ export const sidebar: Entry[] = [
     text: 'How-to',
     items: [
       page('Overview', '/how-to/'),
+      page('Own data', '/how-to/own-data'),
+      page('Fine-tune', '/how-to/fine-tune'),
+      page('Locked tower (LiT)', '/how-to/locked-tower'),
+      page('LoRA', '/how-to/lora'),
+      page('Prompts', '/how-to/prompts'),
+      page('Measure', '/how-to/measure'),
+      page('Several machines', '/how-to/machines'),
+      page('Browser', '/how-to/browser'),
+      page('Other formats', '/how-to/other-formats'),
+    ],
+  },
+  {
+    text: 'Subjects in full',
+    items: [
       page('Data', '/how-to/data'),
       page('Pictures', '/how-to/pictures'),
       page('Training', '/how-to/training'),
@@ -57,6 +71,11 @@ export const sidebar: Entry[] = [
     text: 'Explanation',
     items: [
       page('Overview', '/explanation/'),
+      page('What zooc is not', '/explanation/what-zooc-is-not'),
+      page('Gradients and joins', '/explanation/gradients'),
+      page('Memory', '/explanation/memory'),
+      page('Numbers and tolerances', '/explanation/numbers'),
+      page('Measuring', '/explanation/measuring'),
       page('Architecture', '/explanation/architecture'),
       page('Performance', '/explanation/performance'),
       page('Security', '/explanation/security'),
