@@ -94,6 +94,33 @@ export function matrixConfig(
     );
 }
 
+/** How many invocations are counted on for a subgroup. */
+export interface SubgroupSize {
+  readonly size: number;
+  /**
+   * `only`: the device has no other. `asked`: the kernel demands it. `most`: there may be more subgroups,
+   * each smaller.
+   */
+  readonly known: 'only' | 'asked' | 'most';
+}
+
+/**
+ * The subgroup size that tiles are cut for. WebGPU wants a workgroup of whole subgroups of the largest size a
+ * device may pick; it may pick a smaller one, unless the kernel asks for one. 32 is what AMD's matrix
+ * instructions need and Intel's allow (published kernels ask for it on both). Where none can be asked for, a
+ * kernel leaves the subgroups idle that come on top.
+ */
+export function subgroupOf({ subgroupSize, features }: DeviceProfile): SubgroupSize | undefined {
+  if (subgroupSize === undefined) return undefined;
+  const { min, max } = subgroupSize;
+  if (min === max) return { size: max, known: 'only' };
+  if (features.includes(subgroupSizeFeature) && min <= 32 && 32 <= max) return { size: 32, known: 'asked' };
+  return { size: max, known: 'most' };
+}
+
+/** Elements of padding behind a line of a tile of matrices: 16 bytes, the alignment that matrix loads want. */
+export const linePadding = { f16: 8, f32: 4 } as const;
+
 /** Elements of four bytes that one binding can hold. */
 export const elementsPerBinding = ({ limits }: Pick<DeviceProfile, 'limits'>) =>
   Math.floor(limits.maxStorageBufferBindingSize / 4);

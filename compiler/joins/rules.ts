@@ -6,6 +6,7 @@
  * where the two differ, the reference that executes a plan with its joins (execute.ts) differs from the one
  * that executes the graph.
  */
+import { attentionSizes, attentionTile } from '../attention-tiles.ts';
 import { type Node, type NodeOf, numericShape, sameShape, type TensorType } from '../graph/types.ts';
 import { summedOperand, sumsLeft } from '../graph/views.ts';
 import { momentColumns } from '../ops/group-moments.ts';
@@ -107,6 +108,48 @@ const logSumExp: JoinRule<JoinConsumers['log-sum-exp']> = {
   },
 };
 
+type AttentionGradient = 'attention_grad_q' | 'attention_grad_k' | 'attention_grad_v';
+
+/** Another gradient of the same attention, where a kernel of subgroup matrices can make both. */
+function gradientBeside<K extends AttentionGradient>(producer: Node, around: Surroundings, op: K) {
+  if (producer.op !== 'attention_grad_q' && producer.op !== 'attention_grad_k') return undefined;
+  const { inputs, attrs } = producer;
+  const beside = <O extends AttentionGradient>(other: O) =>
+    around
+      .readers(inputs[3], other)
+      .find(
+        (user) =>
+          user.inputs.join() === inputs.join() &&
+          user.attrs.causal === attrs.causal &&
+          user.attrs.scale === attrs.scale,
+      );
+  const all = producer.op === 'attention_grad_q';
+  if (all && !(beside('attention_grad_k') && beside('attention_grad_v'))) return undefined;
+  const sizes = attentionSizes(inputs.slice(0, 4).map((id) => around.node(id)));
+  return attentionTile(around.profile, all ? 'gradients' : 'grad_kv', sizes) && beside(op);
+}
+
+const besideGradient = {
+  keepsProducer: true,
+  chains: false,
+  meaning(_producer: Node, consumer: Node, value: ValueOf): RefTensor {
+    const { attrs, inputs, op, type } = consumer as NodeOf<'attention_grad_k'> | NodeOf<'attention_grad_v'>;
+    const [q, k, v, dout, lse, delta] = inputs;
+    const values = [value(q), value(k), value(v), value(dout), value(lse), value(delta)] as const;
+    return opOf(op).reference(values, attrs, numericShape(type));
+  },
+};
+
+const keyGradient: JoinRule<JoinConsumers['key-gradient']> = {
+  ...besideGradient,
+  find: (producer, around) => gradientBeside(producer, around, 'attention_grad_k'),
+};
+
+const valueGradient: JoinRule<JoinConsumers['value-gradient']> = {
+  ...besideGradient,
+  find: (producer, around) => gradientBeside(producer, around, 'attention_grad_v'),
+};
+
 const rowMoments: JoinRule<JoinConsumers['row-moments']> = {
   keepsProducer: true,
   chains: false,
@@ -189,6 +232,8 @@ const leftSum: JoinRule<JoinConsumers['left-sum']> = {
 export const joinRules: { readonly [K in JoinKind]: JoinRule<JoinConsumers[K]> } = {
   'row-sum': rowSum,
   'log-sum-exp': logSumExp,
+  'key-gradient': keyGradient,
+  'value-gradient': valueGradient,
   'row-moments': rowMoments,
   'weight-gradient': weightGradient,
   'left-sum': leftSum,

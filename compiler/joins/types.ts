@@ -18,6 +18,9 @@ export interface JoinConsumers {
   'row-sum': NodeOf<'sum'>;
   /** Attention also writes the log-sum-exp of its scores. */
   'log-sum-exp': NodeOf<'attention_lse'>;
+  /** One kernel of subgroup matrices makes all gradients of attention, or those of k and v. */
+  'key-gradient': NodeOf<'attention_grad_k'>;
+  'value-gradient': NodeOf<'attention_grad_v'>;
   /** A product also writes the moments of its rows. */
   'row-moments': NodeOf<'group_moments'>;
   /** Layer norm's input gradient also keeps the statistics that the weight's gradient needs. */

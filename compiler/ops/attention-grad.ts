@@ -1,5 +1,6 @@
 /**
- * Gradients of attention with respect to q, k and v, from (q, k, v, dout, lse, delta).
+ * Gradients of attention with respect to q, k and v, from (q, k, v, dout, lse, delta). In place of delta there may be what
+ * attention gave, of which the kernel then makes it (the pass delta-inside).
  *
  * With p_ij = exp(s_ij - lse_i) and ds_ij = p_ij (dout_i · v_j - delta_i): dq_i = scale Σ_j ds_ij k_j,
  * dk_j = scale Σ_i ds_ij q_i, dv_j = Σ_i p_ij dout_i (FlashAttention, Dao et al. 2022, appendix B).
@@ -15,7 +16,7 @@ import { samplewise } from './slices.ts';
 
 declare module './attributes.ts' {
   interface OpAttributes {
-    /** (q, k, v, dout, lse, delta) -> dq; delta [B,H,T] = sum(dout * out, last axis) */
+    /** (q, k, v, dout, lse, delta) -> dq; delta [B,H,T] = sum(dout * out, last axis), or out itself */
     attention_grad_q: AttentionAttributes;
     attention_grad_k: AttentionAttributes;
     attention_grad_v: AttentionAttributes;
@@ -43,19 +44,30 @@ function shapeOf(inputs: readonly TensorType[], attrs: AttentionAttributes, like
     refuseHeads(inputs.slice(0, 3), attrs),
     refuseShape('dout of attention', inputs, 3, q.shape),
     refuseShape('lse of attention', inputs, 4, q.shape.slice(0, 3)),
-    refuseShape('delta of attention', inputs, 5, q.shape.slice(0, 3)),
+    inputs[5]!.shape.length === 4
+      ? refuseShape('result of attention', inputs, 5, q.shape)
+      : refuseShape('delta of attention', inputs, 5, q.shape.slice(0, 3)),
   );
   return refusal ?? accept(inputs[like]!);
 }
 
+/** The dot product of each row of one with that of the other. */
+function rowProducts(a: RefTensor, b: RefTensor): Float64Array {
+  const width = a.shape.at(-1)!;
+  const sums = new Float64Array(a.data.length / width);
+  for (const [i, value] of a.data.entries()) sums[Math.floor(i / width)]! += value * b.data[i]!;
+  return sums;
+}
+
 /** Visits every visible pair of query and key with its probability and score gradient. */
 function eachPair(
-  [q, k, v, dout, lse, delta]: readonly RefTensor[],
+  [q, k, v, dout, lse, last]: readonly RefTensor[],
   attrs: AttentionAttributes,
   visit: (pair: Pair, width: number) => void,
 ): void {
   const sizes = headsOf(q!, k!);
   const { heads, queries, keys, width } = sizes;
+  const delta = last!.shape.length === 3 ? last!.data : rowProducts(dout!, last!);
   for (let head = 0; head < heads; head++)
     for (let i = 0; i < queries; i++) {
       const query = head * queries + i;
@@ -64,7 +76,7 @@ function eachPair(
         const p = Math.exp(score - lse!.data[query]!);
         let dp = 0;
         for (let d = 0; d < width; d++) dp += dout!.data[query * width + d]! * v!.data[key * width + d]!;
-        visit({ query, key, p, ds: p * (dp - delta!.data[query]!) }, width);
+        visit({ query, key, p, ds: p * (dp - delta[query]!) }, width);
       });
     }
 }

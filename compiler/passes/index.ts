@@ -5,6 +5,7 @@
 import type { Graph, VerifiedGraph } from '../graph/types.ts';
 import { verify } from '../graph/verify.ts';
 import type { DeviceProfile } from '../profile.ts';
+import { deltaInside } from './delta-inside.ts';
 import { foldLayerNorm } from './fold-layer-norm.ts';
 import { fuse } from './fuse.ts';
 import { lowerBatchNorm } from './lower-batch-norm.ts';
@@ -29,6 +30,7 @@ const passes: readonly (readonly [name: string, pass: Pass])[] = [
   ['fuse', fuse],
   ['fold-layer-norm', foldLayerNorm],
   ['precision', storeHalves],
+  ['delta-inside', deltaInside],
   ['sums-behind-products', sumsBehindProducts],
 ];
 

@@ -143,6 +143,8 @@ const attentions: readonly Heads[] = [
   { batch: 1, heads: 3, queries: 7, keys: 7, width: 40, causal: true },
   { batch: 1, heads: 2, queries: 50, keys: 33, width: 64, causal: false },
   { batch: 1, heads: 1, queries: 77, keys: 77, width: 36, causal: true },
+  // More than one tile of subgroup matrices both ways, where a workgroup holds no head.
+  { batch: 1, heads: 1, queries: 97, keys: 103, width: 20, causal: true },
 ];
 
 function addAttention(parts: Parts, sizes: Heads, name: string): void {

@@ -1,13 +1,14 @@
 /**
  * Attention on GPUs: a workgroup owns 32 rows of one head and walks the other side in tiles of 32 rows.
  *
- * Its 8×8 invocations take 4×4 products each from tiles staged in workgroup memory, 32 columns at a time,
+ * Its 8×8 invocations (on Apple 16×16) take 4×4 (2×2) products each from tiles staged in workgroup memory, 32 (64) columns at a time,
  * turn them into weights (online softmax in the forward pass), share those through workgroup memory, and add
  * up weights times walked rows in registers. Rows and columns of an invocation lie 8 apart and tile rows are
- * padded by one vec4, so neighbours read different banks. Workgroup memory is 13.5 KiB for every width, below
- * the default limit of 16 KiB.
+ * padded by one vec4, so neighbours read different banks. Workgroup memory is 13.5 KiB (24 KiB) for every width, below
+ * the default limit of 16 KiB (Apple's of 32).
  */
 import type { Origin } from '../../graph/types.ts';
+import type { DeviceProfile } from '../../profile.ts';
 import { bytesOf, LOWEST } from '../text/access.ts';
 import { gridOf, type Kernel, type LowerContext } from '../text/kernel.ts';
 import { literal } from '../text/wgsl.ts';
@@ -15,12 +16,12 @@ import { type AttentionWork, ownsQueries, pairsOf } from './work.ts';
 
 /** Rows of a tile, on both sides. */
 const TILE = 32;
-/** Invocations along each side of the workgroup, and rows (columns) of each: TILE = SIDE * EACH. */
-const SIDE = 8;
-const EACH = 4;
-/** vec4s of a staged row, and the padded distance of rows. */
-const STAGED = 8;
-const PITCH = STAGED + 1;
+/**
+ * Invocations along each side of the workgroup; each has TILE / side rows and columns. With four times four Apple's M1 keeps 43
+ * registers of the forward pass in memory, with two times two none: 256 invocations take 24 KiB.
+ */
+const sideOf = ({ vendor, limits }: DeviceProfile) =>
+  vendor === 'apple' && limits.maxComputeWorkgroupStorageSize >= 24576 ? 16 : 8;
 
 export function gpuAttention(work: AttentionWork, ctx: LowerContext, origin: Origin): Kernel {
   const tiles = Math.ceil(work.rows / TILE);
@@ -28,15 +29,13 @@ export function gpuAttention(work: AttentionWork, ctx: LowerContext, origin: Ori
   return {
     name: `${work.name}_${TILE}x${TILE}`,
     args: work.operands.bindings.args,
-    body: new Printer(work, tiles, total).print(),
+    body: new Printer(work, tiles, total, sideOf(ctx.profile)).print(),
     workgroups: gridOf(total, ctx.profile),
     origin,
     flops: pairsOf(work) * (2 * work.width * (work.products + (work.added === undefined ? 0 : 1)) + 12),
     bytes: bytesOf(...work.operands.views.values()),
   };
 }
-
-const four = <T>(make: (i: number) => T): T[] => Array.from({ length: EACH }, (_, i) => make(i));
 
 class Printer {
   private readonly work: AttentionWork;
@@ -45,13 +44,32 @@ class Printer {
   /** vec4s of a row, and groups of them that are staged together. */
   private readonly chunks: number;
   private readonly stages: number;
+  private readonly side: number;
+  private readonly own: number;
+  /** vec4s from row to row, one of them padding. */
+  private readonly pitch: number;
 
-  constructor(work: AttentionWork, tiles: number, total: number) {
+  constructor(work: AttentionWork, tiles: number, total: number, side: number) {
     this.work = work;
     this.tiles = tiles;
     this.total = total;
     this.chunks = Math.ceil(work.width / 4);
-    this.stages = Math.ceil(this.chunks / STAGED);
+    this.side = side;
+    this.own = TILE / side;
+    this.pitch = side + 1;
+    this.stages = Math.ceil(this.chunks / side);
+  }
+
+  /** Of each row or column that an invocation has. */
+  private each<T>(make: (i: number) => T): T[] {
+    return Array.from({ length: this.own }, (_, i) => make(i));
+  }
+
+  /** The same, joined in pairs. */
+  private joined(make: (i: number) => string, join: (a: string, b: string) => string): string {
+    const over = (from: number, to: number): string =>
+      to - from === 1 ? make(from) : join(over(from, (from + to) / 2), over((from + to) / 2, to));
+    return over(0, this.own);
   }
 
   print(): string {
@@ -70,14 +88,14 @@ class Printer {
       ...(softmax ? this.joinNorms() : []),
       ...this.results(),
     ];
-    return `${this.declarations(softmax)}@compute @workgroup_size(${SIDE * SIDE})
+    return `${this.declarations(softmax)}@compute @workgroup_size(${this.side * this.side})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let number = group.x + group.y * groups.x;
   if (number >= ${this.total}u) { return; }
   let head = number / ${this.tiles}u;
   let start = (number % ${this.tiles}u) * ${TILE}u;
-  let tx = lane % ${SIDE}u;
-  let ty = lane / ${SIDE}u;
+  let tx = lane % ${this.side}u;
+  let ty = lane / ${this.side}u;
 ${indent(lines).join('\n')}
 }
 `;
@@ -85,10 +103,10 @@ ${indent(lines).join('\n')}
 
   private declarations(softmax: boolean): string {
     return [
-      `var<workgroup> own_tile: array<vec4<f32>, ${TILE * PITCH}>;`,
-      `var<workgroup> walked_tile: array<vec4<f32>, ${TILE * PITCH}>;`,
+      `var<workgroup> own_tile: array<vec4<f32>, ${TILE * this.pitch}>;`,
+      `var<workgroup> walked_tile: array<vec4<f32>, ${TILE * this.pitch}>;`,
       ...(this.work.added === undefined ? [] : [`var<workgroup> weights: array<f32, ${TILE * (TILE + 1)}>;`]),
-      ...(softmax ? [`var<workgroup> shares: array<f32, ${TILE * SIDE}>;`] : []),
+      ...(softmax ? [`var<workgroup> shares: array<f32, ${TILE * this.side}>;`] : []),
       '',
     ].join('\n');
   }
@@ -98,18 +116,19 @@ ${indent(lines).join('\n')}
     const { operands } = work;
     const lines = [
       ...[...operands.views.keys()].map((role) => `let ${role}_head = ${operands.base(role, 'head')};`),
-      ...four((r) => `let row${r} = start + ${r * SIDE}u + ty;`),
+      ...this.each((r) => `let row${r} = start + ${r * this.side}u + ty;`),
     ];
-    if (softmax) lines.push(...four((r) => `var most${r} = ${LOWEST}; var norm${r} = 0.0;`));
+    if (softmax) lines.push(...this.each((r) => `var most${r} = ${LOWEST}; var norm${r} = 0.0;`));
     if (work.kind === 'grad_q') {
       const safe = (r: number) => `min(row${r}, ${work.rows - 1}u)`;
       lines.push(
-        ...four((r) => `let lse${r} = ${operands.scalar('lse', 'lse_head', safe(r))};`),
-        ...four((r) => `let delta${r} = ${operands.scalar('delta', 'delta_head', safe(r))};`),
+        ...this.each((r) => `let lse${r} = ${operands.scalar('lse', 'lse_head', safe(r))};`),
+        ...this.each((r) => `let delta${r} = ${operands.scalar('delta', 'delta_head', safe(r))};`),
       );
     }
     if (work.added !== undefined) {
-      for (let m = 0; m < this.stages; m++) lines.push(...four((r) => `var sum${r}_${m} = vec4<f32>();`));
+      for (let m = 0; m < this.stages; m++)
+        lines.push(...this.each((r) => `var sum${r}_${m} = vec4<f32>();`));
     }
     return lines;
   }
@@ -130,18 +149,18 @@ ${indent(lines).join('\n')}
   }
 
   /**
-   * Copies 32 rows from `first` on, vec4s `STAGED * stage` on, to workgroup memory; zeros behind the width.
+   * Copies 32 rows from `first` on, vec4s `this.side * stage` on, to workgroup memory; zeros behind the width.
    */
   private stage(target: string, role: string, first: string, rows: number, stage: string): string[] {
     const { operands } = this.work;
-    const whole = this.chunks % STAGED === 0;
+    const whole = this.chunks % this.side === 0;
     return [
-      `for (var i = lane; i < ${TILE * STAGED}u; i += ${SIDE * SIDE}u) {`,
-      `  let chunk = ${stage} + i % ${STAGED}u;`,
-      `  let at = ${role}_head + min(${first} + i / ${STAGED}u, ${rows - 1}u) * ${operands.rowStride(role)}u;`,
+      `for (var i = lane; i < ${TILE * this.side}u; i += ${this.side * this.side}u) {`,
+      `  let chunk = ${stage} + i % ${this.side}u;`,
+      `  let at = ${role}_head + min(${first} + i / ${this.side}u, ${rows - 1}u) * ${operands.rowStride(role)}u;`,
       '  var value = vec4<f32>();',
       `  ${whole ? '' : `if (chunk < ${this.chunks}u) `}{ value = ${operands.load(role, 'at', 'chunk')}; }`,
-      `  ${target}[i / ${STAGED}u * ${PITCH}u + i % ${STAGED}u] = value;`,
+      `  ${target}[i / ${this.side}u * ${this.pitch}u + i % ${this.side}u] = value;`,
       '}',
     ];
   }
@@ -152,17 +171,17 @@ ${indent(lines).join('\n')}
     const lines: string[] = [];
     ['s', 'g'].slice(0, work.products).forEach((name, p) => {
       lines.push(
-        ...four((r) => four((k) => `var ${name}${r}_${k} = 0.0;`).join(' ')),
-        `for (var c = 0u; c < ${this.stages * STAGED}u; c += ${STAGED}u) {`,
+        ...this.each((r) => this.each((k) => `var ${name}${r}_${k} = 0.0;`).join(' ')),
+        `for (var c = 0u; c < ${this.stages * this.side}u; c += ${this.side}u) {`,
         ...indent([
           ...this.stage('own_tile', `own${p}`, 'start', work.rows, 'c'),
           ...this.stage('walked_tile', `other${p}`, 'j', work.others, 'c'),
           'workgroupBarrier();',
-          `for (var d = 0u; d < ${STAGED}u; d += 1u) {`,
-          ...four((k) => `  let x${k} = walked_tile[(${k * SIDE}u + tx) * ${PITCH}u + d];`),
-          ...four((r) => [
-            `  let q${r} = own_tile[(${r * SIDE}u + ty) * ${PITCH}u + d];`,
-            ...four((k) => `  ${name}${r}_${k} += dot(q${r}, x${k});`),
+          `for (var d = 0u; d < ${this.side}u; d += 1u) {`,
+          ...this.each((k) => `  let x${k} = walked_tile[(${k * this.side}u + tx) * ${this.pitch}u + d];`),
+          ...this.each((r) => [
+            `  let q${r} = own_tile[(${r * this.side}u + ty) * ${this.pitch}u + d];`,
+            ...this.each((k) => `  ${name}${r}_${k} += dot(q${r}, x${k});`),
           ]).flat(),
           '}',
           'workgroupBarrier();',
@@ -193,15 +212,17 @@ ${indent(lines).join('\n')}
     const scale = literal(work.scale);
     const gradient = work.kind.startsWith('grad');
     const byOther = work.kind === 'grad_k' || work.kind === 'grad_v';
-    const lines = four((k) => `let at${k} = j + ${k * SIDE}u + tx;`);
+    const lines = this.each((k) => `let at${k} = j + ${k * this.side}u + tx;`);
     if (byOther) {
       const safe = (k: number) => `min(at${k}, ${work.others - 1}u)`;
       for (const role of work.products === 2 ? ['lse', 'delta'] : ['lse']) {
-        lines.push(...four((k) => `let ${role}_at${k} = ${operands.scalar(role, `${role}_head`, safe(k))};`));
+        lines.push(
+          ...this.each((k) => `let ${role}_at${k} = ${operands.scalar(role, `${role}_head`, safe(k))};`),
+        );
       }
     }
-    for (let r = 0; r < EACH; r++) {
-      for (let k = 0; k < EACH; k++) {
+    for (let r = 0; r < this.own; r++) {
+      for (let k = 0; k < this.own; k++) {
         let weight = `s${r}_${k} * ${scale}`;
         if (gradient) {
           weight = `exp(${weight} - ${byOther ? `lse_at${k}` : `lse${r}`})`;
@@ -223,15 +244,30 @@ ${indent(lines).join('\n')}
    * columns only.
    */
   private onlineSoftmax(): string[] {
-    const share = (r: number, x: string) => `shares[(${r * SIDE}u + ty) * ${SIDE}u + ${x}]`;
-    const lines = four((r) => `${share(r, 'tx')} = max(max(s${r}_0, s${r}_1), max(s${r}_2, s${r}_3));`);
-    lines.push('workgroupBarrier();', ...four((r) => `var next${r} = most${r};`));
-    lines.push(`for (var x = 0u; x < ${SIDE}u; x += 1u) {`);
-    lines.push(...four((r) => `  next${r} = max(next${r}, ${share(r, 'x')});`), '}', 'workgroupBarrier();');
-    for (let r = 0; r < EACH; r++) {
+    const share = (r: number, x: string) => `shares[(${r * this.side}u + ty) * ${this.side}u + ${x}]`;
+    const lines = this.each(
+      (r) =>
+        `${share(r, 'tx')} = ${this.joined(
+          (k) => `s${r}_${k}`,
+          (a, b) => `max(${a}, ${b})`,
+        )};`,
+    );
+    lines.push('workgroupBarrier();', ...this.each((r) => `var next${r} = most${r};`));
+    lines.push(`for (var x = 0u; x < ${this.side}u; x += 1u) {`);
+    lines.push(
+      ...this.each((r) => `  next${r} = max(next${r}, ${share(r, 'x')});`),
+      '}',
+      'workgroupBarrier();',
+    );
+    for (let r = 0; r < this.own; r++) {
       lines.push(`let fade${r} = exp(most${r} - next${r});`, `most${r} = next${r};`);
-      lines.push(...four((k) => `s${r}_${k} = exp(s${r}_${k} - next${r});`));
-      lines.push(`norm${r} = norm${r} * fade${r} + ((s${r}_0 + s${r}_1) + (s${r}_2 + s${r}_3));`);
+      lines.push(...this.each((k) => `s${r}_${k} = exp(s${r}_${k} - next${r});`));
+      lines.push(
+        `norm${r} = norm${r} * fade${r} + ${this.joined(
+          (k) => `s${r}_${k}`,
+          (a, b) => `(${a} + ${b})`,
+        )};`,
+      );
       if (this.work.added === undefined) continue;
       for (let m = 0; m < this.stages; m++) lines.push(`sum${r}_${m} *= fade${r};`);
     }
@@ -239,15 +275,17 @@ ${indent(lines).join('\n')}
   }
 
   private accumulate(added: string): string[] {
-    const place = (r: number, x: string) => `weights[(${r * SIDE}u + ty) * ${TILE + 1}u + ${x}]`;
-    const lines = four((r) => four((k) => `${place(r, `${k * SIDE}u + tx`)} = s${r}_${k};`)).flat();
+    const place = (r: number, x: string) => `weights[(${r * this.side}u + ty) * ${TILE + 1}u + ${x}]`;
+    const lines = this.each((r) =>
+      this.each((k) => `${place(r, `${k * this.side}u + tx`)} = s${r}_${k};`),
+    ).flat();
     for (let m = 0; m < this.stages; m++) {
       lines.push(
-        ...this.stage('walked_tile', added, 'j', this.work.others, `${m * STAGED}u`),
+        ...this.stage('walked_tile', added, 'j', this.work.others, `${m * this.side}u`),
         'workgroupBarrier();',
         `for (var d = 0u; d < ${TILE}u; d += 1u) {`,
-        `  let x = walked_tile[d * ${PITCH}u + tx];`,
-        ...four((r) => `  sum${r}_${m} += ${place(r, 'd')} * x;`),
+        `  let x = walked_tile[d * ${this.pitch}u + tx];`,
+        ...this.each((r) => `  sum${r}_${m} += ${place(r, 'd')} * x;`),
         '}',
         'workgroupBarrier();',
       );
@@ -257,13 +295,13 @@ ${indent(lines).join('\n')}
 
   /** Each row's norm from the columns of its eight invocations. */
   private joinNorms(): string[] {
-    const share = (r: number, x: string) => `shares[(${r * SIDE}u + ty) * ${SIDE}u + ${x}]`;
+    const share = (r: number, x: string) => `shares[(${r * this.side}u + ty) * ${this.side}u + ${x}]`;
     return [
-      ...four((r) => `${share(r, 'tx')} = norm${r};`),
+      ...this.each((r) => `${share(r, 'tx')} = norm${r};`),
       'workgroupBarrier();',
-      ...four((r) => `norm${r} = 0.0;`),
-      `for (var x = 0u; x < ${SIDE}u; x += 1u) {`,
-      ...four((r) => `  norm${r} += ${share(r, 'x')};`),
+      ...this.each((r) => `norm${r} = 0.0;`),
+      `for (var x = 0u; x < ${this.side}u; x += 1u) {`,
+      ...this.each((r) => `  norm${r} += ${share(r, 'x')};`),
       '}',
     ];
   }
@@ -275,16 +313,16 @@ ${indent(lines).join('\n')}
     const keep = (r: number) =>
       operands.storeScalar(role, `${role}_head`, `row${r}`, `most${r} + log(norm${r})`);
     const sums = operands.views.has(role)
-      ? four((r) => `if (tx == 0u && row${r} < ${work.rows}u) { ${keep(r)} }`)
+      ? this.each((r) => `if (tx == 0u && row${r} < ${work.rows}u) { ${keep(r)} }`)
       : [];
     if (work.kind === 'lse') return sums;
-    const rows = four((r) => {
+    const rows = this.each((r) => {
       const lines = [`if (row${r} < ${work.rows}u) {`];
       lines.push(`  let out_row = out_head + row${r} * ${operands.rowStride('out')}u;`);
       for (let m = 0; m < this.stages; m++) {
         const value = work.kind === 'forward' ? `(sum${r}_${m} / norm${r})` : `sum${r}_${m}`;
-        const chunk = m === 0 ? 'tx' : `(${m * STAGED}u + tx)`;
-        const inside = (m + 1) * STAGED <= this.chunks ? '' : `if (${chunk} < ${this.chunks}u) `;
+        const chunk = m === 0 ? 'tx' : `(${m * this.side}u + tx)`;
+        const inside = (m + 1) * this.side <= this.chunks ? '' : `if (${chunk} < ${this.chunks}u) `;
         lines.push(`  ${inside}{ ${operands.store('out_row', chunk, value)} }`);
       }
       return [...lines, '}'];

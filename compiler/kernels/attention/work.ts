@@ -10,6 +10,9 @@ import type { View } from '../text/view.ts';
  */
 export type AttentionKind = 'forward' | 'lse' | 'grad_q' | 'grad_k' | 'grad_v';
 
+/** Whether a kernel writes an operand: `out`, `out_k`, `out_v`, `log_sum`. */
+const isWritten = (role: string) => role.startsWith('out') || role === 'log_sum';
+
 export interface AttentionWork {
   readonly kind: AttentionKind;
   readonly name: string;
@@ -41,35 +44,35 @@ export function pairsOf({ heads, rows, others, causal, kind }: AttentionWork): n
 }
 
 /**
- * Operands by role: own0, own1, other0, other1, added, lse, delta, out, log_sum (of the forward pass, for the
- * gradients); with rows of `width` elements where it applies.
+ * Operands by role: own0, own1, other0, other1, added, lse, delta (or `result`, of which it is made), out, log_sum
+ * (of the forward pass, for the gradients), out_k and out_v (gradients that come with another); with rows of
+ * `width` elements where it applies.
  */
 export class AttentionOperands {
   readonly bindings: Operands;
   /** Rows are read as vec4; else as four guarded scalars. */
   readonly vector: boolean;
-  /** The result is stored as vec4. */
-  readonly #vectorOut: boolean;
   readonly views: ReadonlyMap<string, View>;
   private readonly width: number;
 
   constructor(rows: ReadonlyMap<string, View>, scalars: ReadonlyMap<string, View>, width: number) {
-    this.vector = [...rows].every(([role, view]) => role === 'out' || vectorizable(view));
-    const out = rows.get('out');
-    this.#vectorOut = this.vector && out !== undefined && vectorizable(out);
+    this.vector = [...rows].every(([role, view]) => isWritten(role) || vectorizable(view));
     this.views = new Map([...rows, ...scalars]);
     this.width = width;
-    const operand =
-      (vector: boolean) =>
-      ([role, view]: [string, View]): Operand => ({
+    const list = [...this.views].map(
+      ([role, view]): Operand => ({
         role,
         view,
-        access: role === 'out' || role === 'log_sum' ? 'read_write' : 'read',
-        vector: role === 'out' ? vector && this.#vectorOut : vector,
-      });
-    const list = [...[...rows].map(operand(this.vector)), ...[...scalars].map(operand(false))];
+        access: isWritten(role) ? 'read_write' : 'read',
+        vector: rows.has(role) && this.#vectorIn(role),
+      }),
+    );
     const written = ({ access }: Operand) => Number(access === 'read_write');
     this.bindings = new Operands(list.sort((a, b) => written(a) - written(b)));
+  }
+
+  #vectorIn(role: string): boolean {
+    return this.vector && (!isWritten(role) || vectorizable(this.view(role)));
   }
 
   private view(role: string): View {
@@ -79,8 +82,7 @@ export class AttentionOperands {
   }
 
   private unit(role: string): number {
-    const vector = role === 'out' ? this.#vectorOut : this.vector;
-    return vector && this.view(role).shape.length === 4 ? 4 : 1;
+    return this.view(role).shape.length === 4 && this.#vectorIn(role) ? 4 : 1;
   }
 
   /** Where a head's first row begins, in the operand's units. */
@@ -110,13 +112,18 @@ export class AttentionOperands {
     return `vec4<f32>(${parts.join(', ')})`;
   }
 
-  /** Statements that store vec4 number `chunk` of a row of the result. */
-  store(row: string, chunk: string, value: string): string {
-    if (this.#vectorOut) return this.bindings.store('out', `${row} + ${chunk}`, value);
-    const stride = this.view('out').strides[3]!;
+  /** The same in the storage's own type, where rows are read as vec4. */
+  loadStored(role: string, row: string, chunk: string): string {
+    return this.bindings.loadStored(role, `${row} + ${chunk}`);
+  }
+
+  /** Statements that store vec4 number `chunk` of a row of a result. */
+  store(row: string, chunk: string, value: string, role = 'out'): string {
+    if (this.#vectorIn(role)) return this.bindings.store(role, `${row} + ${chunk}`, value);
+    const stride = this.view(role).strides[3]!;
     const parts = [0, 1, 2, 3].map((lane) => {
       const d = `4u * ${chunk} + ${lane}u`;
-      const one = this.bindings.store('out', `${row} + (${d}) * ${stride}u`, `${value}[${lane}]`);
+      const one = this.bindings.store(role, `${row} + (${d}) * ${stride}u`, `${value}[${lane}]`);
       return `if (${d} < ${this.width}u) { ${one} }`;
     });
     return parts.join(' ');

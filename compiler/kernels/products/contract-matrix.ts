@@ -8,10 +8,10 @@
  * the way back through workgroup memory.
  */
 
+import { linePadding } from '../../profile.ts';
 import {
   arraySizes,
   invocationsOf,
-  linePadding,
   type MatrixTile,
   resultLines,
   subgroupGrid,

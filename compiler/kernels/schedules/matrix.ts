@@ -9,10 +9,12 @@
 import {
   type DeviceProfile,
   fitsWorkgroup,
+  linePadding,
   type MatrixElement,
   matrixConfig,
   type ProductConfig,
-  subgroupSizeFeature,
+  type SubgroupSize,
+  subgroupOf,
 } from '../../profile.ts';
 import type { Storage } from '../text/view.ts';
 import type { Schedule } from './types.ts';
@@ -44,30 +46,6 @@ export interface MatrixTile extends Schedule {
   readonly scarce: boolean;
   /** See waves.ts; only of tiles that may be taken unmeasured. */
   readonly rate?: number;
-}
-
-/** How many invocations are counted on for a subgroup. */
-export interface SubgroupSize {
-  readonly size: number;
-  /**
-   * `only`: the device has no other. `asked`: the kernel demands it. `most`: there may be more subgroups,
-   * each smaller.
-   */
-  readonly known: 'only' | 'asked' | 'most';
-}
-
-/**
- * The subgroup size that tiles are cut for. WebGPU wants a workgroup of whole subgroups of the largest size a
- * device may pick; it may pick a smaller one, unless the kernel asks for one. 32 is what AMD's matrix
- * instructions need and Intel's allow (published kernels ask for it on both). Where none can be asked for, a
- * kernel leaves the subgroups idle that come on top.
- */
-export function subgroupOf({ subgroupSize, features }: DeviceProfile): SubgroupSize | undefined {
-  if (subgroupSize === undefined) return undefined;
-  const { min, max } = subgroupSize;
-  if (min === max) return { size: max, known: 'only' };
-  if (features.includes(subgroupSizeFeature) && min <= 32 && 32 <= max) return { size: 32, known: 'asked' };
-  return { size: max, known: 'most' };
 }
 
 interface Shape {
@@ -135,9 +113,6 @@ export function invocationsOf(tile: MatrixTile): number {
   const [down, across] = subgroupGrid(tile);
   return down * across * tile.subgroup.size;
 }
-
-/** Elements of padding behind a line of a tile: 16 bytes, the alignment that matrix loads want. */
-export const linePadding = { f16: 8, f32: 4 } as const;
 
 /** Rows of results that pass through workgroup memory at a time. */
 export function resultLines(tile: MatrixTile): number {

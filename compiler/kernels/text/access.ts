@@ -9,7 +9,7 @@
 import { sizeOf } from '../../graph/types.ts';
 import type { DeviceProfile } from '../../profile.ts';
 import type { KernelArg } from './kernel.ts';
-import { elementBytes, load, store } from './memory.ts';
+import { elementBytes, load, loadStored, store } from './memory.ts';
 import type { View } from './view.ts';
 import { collapseAxes } from './view-algebra.ts';
 import { affine } from './wgsl.ts';
@@ -113,6 +113,11 @@ export class Operands {
     const { operand, arg } = this.#bound(role);
     if (operand.vector || arg.width === 1) return load(arg, index);
     return `${load(arg, `(${index}) >> 2u`)}[(${index}) & 3u]`;
+  }
+
+  /** The vec4 at a number of vec4s of a vector operand, in the storage's own type. */
+  loadStored(role: string, index: string): string {
+    return loadStored(this.#bound(role).arg, index);
   }
 
   /** The statement that stores `value` there. */

@@ -13,6 +13,7 @@ import { describe, expect, test } from 'vitest';
 import { attentionLowerings } from '../../../compiler/kernels/attention/attention.ts';
 import type { Lower } from '../../../compiler/kernels/text/kernel.ts';
 import { opOf } from '../../../compiler/ops/index.ts';
+import { appleProfile, type DeviceKind, type DeviceProfile } from '../../../compiler/profile.ts';
 import { byKind, checkOp, kinds, type Runners, randomInput } from '../support/check-op.ts';
 import { type Layout, openGpu, profileOf, runOp, type TestInput } from '../support/harness.ts';
 
@@ -50,7 +51,7 @@ async function checkAll(
   causal: boolean,
   placement: Placement,
   some: readonly AttentionOp[] = ops,
-  on = kinds,
+  on: readonly (DeviceKind | DeviceProfile)[] = kinds,
   runner: Runners = runners,
 ): Promise<void> {
   const attrs = { causal, scale: 1 / Math.sqrt(s.width) };
@@ -67,7 +68,7 @@ async function checkAll(
     const lower = attentionLowerings[op] as Lower<AttentionOp>;
     const given = inputs.slice(0, count);
     for (const kind of on) {
-      const profile = profileOf(kind);
+      const profile = typeof kind === 'string' ? profileOf(kind) : kind;
       await checkOp<AttentionOp>({ gpu: runner, op, lower, attrs, inputs: given, profile, terms: s.keys });
     }
   }
@@ -80,6 +81,13 @@ describe('attention', () => {
 
   test('full, packed heads, all gradients', () =>
     checkAll({ ...packed, batch: 1, heads: 2, queries: 50, keys: 50 }, false, 'packed', ops, ['gpu']));
+
+  // Invocations have two rows instead of four.
+  test('on Apple’s GPUs, all gradients', async () => {
+    const sizes = { batch: 1, heads: 2, queries: 41, keys: 50, width: 72 };
+    await checkAll(sizes, true, 'packed', ops, [appleProfile]);
+    await checkAll({ ...sizes, queries: 7, width: 19 }, false, 'unaligned', ops, [appleProfile]);
+  });
 
   test('widths and offsets that are no multiples of 4, more keys than queries', async () => {
     const sizes = { batch: 2, heads: 2, queries: 19, keys: 43, width: 10 };

@@ -109,7 +109,8 @@ describe('the self-test', () => {
       name: 'GPUs with subgroup matrices',
       profile: nvidiaProfile,
       only: ['attention', 'rows'] as const,
-      schedules: 0,
+      // Attention of halves.
+      schedules: 1,
     },
   ])('runs every schedule of a family on $name', async ({ profile, only, schedules }) => {
     const found = await run(textDevice(profile), { only });
@@ -174,6 +175,18 @@ describe('a kernel that computes wrong', () => {
       quick: true,
     });
     expect(round).toMatchObject({ passed: true, failures: [] });
+  });
+
+  it('is named where it is attention by subgroup matrices', async () => {
+    const schedule = 'a16x16x16-f16';
+    const change = withSchedule(schedule);
+    const found = await run(changed(nvidiaProfile, change), { only: ['attention'], quick: true });
+    expect(found.failedSchedules).toEqual([{ family: 'attention', schedule }]);
+    const without = changed(avoiding(nvidiaProfile, [schedule]), change);
+    expect(await run(without, { only: ['attention'], quick: true })).toMatchObject({
+      passed: true,
+      failures: [],
+    });
   });
 
   it('is named by what it is called where its family has no schedules', async () => {

@@ -7,6 +7,7 @@ import { createBuilder } from '../../../compiler/graph/create-builder.ts';
 import type { DeviceProfile } from '../../../compiler/profile.ts';
 import { openGpu as openDevice } from '../../../runtime/node/gpu.ts';
 import { describeAdapter, profileOf } from '../../../runtime/webgpu/adapter.ts';
+import { compareAttention, executedCases, executedTiles } from './attention-cases.ts';
 import { compare } from './compiled.ts';
 import { openGpu, type TestGpu } from './harness.ts';
 import { chosenCases, matrixIds, runCase, scheduledCases } from './matrix-cases.ts';
@@ -26,6 +27,8 @@ export interface ChildReport {
   /** The same as AMD's cards have them; whether the bits are those of the others. */
   readonly transposed: readonly ChildOutcome[];
   readonly schedules: readonly ChildOutcome[];
+  /** Attention forward and backward, with the worst of its results and gradients; by labels of its kernels. */
+  readonly attention: readonly ChildOutcome[];
   readonly plan: {
     readonly features: readonly string[];
     readonly schedules: readonly string[];
@@ -90,6 +93,29 @@ async function runPlan(profile: DeviceProfile): Promise<ChildReport['plan']> {
   return { features: plan.requires.features, schedules, error: errors.get('y')! };
 }
 
+/** Attention of the cases, then of those for which workgroups are to have little memory, and once more. */
+async function runAttention(profile: DeviceProfile): Promise<ChildOutcome[]> {
+  const { device } = await openDevice();
+  const limits = { ...profile.limits, maxComputeWorkgroupStorageSize: 2048 };
+  const outcomes: ChildOutcome[] = [];
+  for (const [cases, target] of [
+    [executedCases, profile],
+    [executedTiles, { ...profile, limits }],
+  ] as const) {
+    const runs = [
+      await compareAttention(device, target, cases),
+      await compareAttention(device, target, cases),
+    ];
+    const [first, again] = runs.map(({ values }) => JSON.stringify([...values]));
+    const { plan, excess } = runs[0]!;
+    const labels = plan.pipelines.map(({ label }) => label).filter((label) => label.includes('attention'));
+    for (const [name, worst] of excess)
+      outcomes.push({ name, schedule: labels.sort().join(' '), excess: worst, repeats: first === again });
+  }
+  device.close();
+  return outcomes;
+}
+
 const gpu = await openGpu();
 const adapter = await gpu?.gpu.requestAdapter();
 if (!gpu || !adapter) throw new Error('there is no adapter');
@@ -99,6 +125,7 @@ const report: ChildReport = {
   cases: await runCases(gpu, profile),
   transposed: await runCases(gpu, { ...profile, vendor: 'amd' }, profile),
   schedules: await runSchedules(gpu, profile),
+  attention: await runAttention(profile),
   plan: await runPlan(profile),
 };
 console.log(JSON.stringify(report));

@@ -304,7 +304,7 @@ export class Reader {
       const args = this.#args();
       return type ? { kind: 'load-matrix', type, order, args } : { kind: 'store-matrix', order, args };
     }
-    if (scalars.includes(word) || /^(vec[234][fuih]?|array)$/.test(word)) {
+    if (scalars.includes(word) || /^(vec[234][fuih]?|array|subgroup_matrix_\w+)$/.test(word)) {
       const type = this.#type();
       return { kind: 'make', type, args: this.#args() };
     }

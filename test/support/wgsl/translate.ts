@@ -287,7 +287,9 @@ if ($left > 0) throw new Error($left + ' of ${size} invocations leave in front o
           ...this.loopHead(s.condition, s.update),
         );
         this.#onSpine = true;
+        this.loops++;
         this.within(() => this.#groupBody(fn, s.body, true, chunks));
+        this.loops--;
         chunks.push('}');
       }
     });

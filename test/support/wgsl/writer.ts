@@ -38,6 +38,8 @@ export class Writer {
   #names = 0;
   /** Of blocks within blocks. */
   protected depth = 0;
+  /** Loops around what is written. */
+  protected loops = 0;
   /** What ends an invocation's part of a statement. */
   protected leave = 'return';
 
@@ -139,6 +141,10 @@ export class Writer {
     }
     const made = value ? this.value(value) : this.zero(given!);
     const type = given ?? concrete(made.type);
+    if (type.kind === 'matrix' && !value && this.loops > 0)
+      throw new Error(
+        `WGSL: ${name} has no value, and Dawn clears such a matrix once, not in each turn of a loop`,
+      );
     const typed = type.kind === 'matrix' ? made : converted(made, elementOf(type));
     const { parts: js, declared } = this.variable(name, type);
     const word = declared ? (mutable ? 'let ' : 'const ') : '';
@@ -184,6 +190,7 @@ export class Writer {
   protected for({ init, condition, update, body }: Extract<Stmt, { kind: 'for' }>): void {
     this.lines.push('{');
     this.depth++;
+    this.loops++;
     this.within(() => {
       if (init) this.statement(init);
       const head = this.loopHead(condition, update);
@@ -192,6 +199,7 @@ export class Writer {
       this.lines.push('}');
     });
     this.depth--;
+    this.loops--;
     this.lines.push('}');
   }
 
@@ -266,6 +274,7 @@ export class Writer {
       case 'binary':
         return binary(e.op, this.value(e.a), this.value(e.b));
       case 'make':
+        if (e.type.kind === 'matrix') return this.zero(e.type);
         return this.#made(
           e.type,
           e.args.map((arg) => this.value(arg)),

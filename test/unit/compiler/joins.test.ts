@@ -22,7 +22,7 @@ import { lowerGraph } from '../../../compiler/kernels/lowering/lower.ts';
 import { Storages } from '../../../compiler/kernels/text/view.ts';
 import type { RefTensor } from '../../../compiler/ops/op.ts';
 import { discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
-import { appleMatrixProfile } from '../../../compiler/profiles-matrix.ts';
+import { appleMatrixProfile, nvidiaProfile } from '../../../compiler/profiles-matrix.ts';
 import { randomNumbers } from '../../support/random.ts';
 
 const eps = 1e-5;
@@ -90,6 +90,24 @@ function linearGradients(make: (b: Builder, dy: number) => number, transposeA = 
 const heads = (b: Builder) =>
   ['q', 'k', 'v'].map((name) => input(b, name, 2, 2, 4, 8)) as [number, number, number];
 
+/** Gradients of attention over halves, as NVIDIA's matrices make them at once; of q or not, of so many tokens. */
+function headGradients(ofQuery: boolean, tokens = 4, dtype: 'f16' | 'f32' = 'f16') {
+  return graphOf((b) => {
+    const stored = (name: string, ...shape: number[]) =>
+      b.add('cast', [input(b, name, ...shape)], { to: dtype });
+    const rows = ['q', 'k', 'v', 'dout', 'out'].map((name) => stored(name, 1, 2, tokens, 8));
+    const [q, k, v, dout, out] = rows as [number, number, number, number, number];
+    const inputs = [q, k, v, dout, input(b, 'lse', 1, 2, tokens), out];
+    const attrs = { causal: true, scale: 0.5 };
+    const full = (id: number) => b.add('cast', [id], { to: 'f32' });
+    return {
+      ...(ofQuery ? { dq: full(b.add('attention_grad_q', inputs, attrs)) } : {}),
+      dk: full(b.add('attention_grad_k', inputs, attrs)),
+      dv: full(b.add('attention_grad_v', inputs, attrs)),
+    };
+  });
+}
+
 /** One graph for each kind, in which it applies. */
 const applies: Readonly<Record<JoinKind, VerifiedGraph>> = {
   epilogue: graphOf((b) => {
@@ -111,13 +129,16 @@ const applies: Readonly<Record<JoinKind, VerifiedGraph>> = {
     });
     return { product, moments: b.add('group_moments', [product], {}) };
   }),
+  'key-gradient': headGradients(true),
+  'value-gradient': headGradients(false),
   'weight-gradient': normGradients(() => ({})),
   'left-sum': linearGradients((b, dy) => sum(b, dy, [0, 1])),
   'bias-gradient': normGradients((b, dy) => ({ db: sum(b, dy, [0]) })),
 };
 
-/** The profile with which a kind is planned; software adapters sum columns by themselves. */
-const profileOf = (kind: JoinKind) => (kind === 'left-sum' ? discreteProfile : lavapipeProfile);
+/** The profile with which a kind is planned; software adapters sum columns by themselves, and have no matrices. */
+const profileOf = (kind: JoinKind) =>
+  kind === 'left-sum' ? discreteProfile : /^(key|value)-/.test(kind) ? nvidiaProfile : lavapipeProfile;
 
 describe('a join', () => {
   for (const kind of joinKinds)
@@ -127,6 +148,19 @@ describe('a join', () => {
       expect(plan.joins.map((join) => join.kind)).toContain(kind);
       expect(distance(graph, plan)).toBeLessThan(1e-13);
     });
+
+  it('of gradients of attention is one of all where a workgroup holds a head, else of keys and values', () => {
+    const kinds = (graph: VerifiedGraph, profile = nvidiaProfile) =>
+      kindsIn(graph, profile).filter((kind) => kind.endsWith('-gradient'));
+    const both = ['key-gradient', 'value-gradient'];
+    expect(kinds(headGradients(true))).toEqual(both);
+    expect(kinds(headGradients(true, 77))).toEqual(both);
+    expect(kinds(headGradients(true, 197))).toEqual(['value-gradient']);
+    expect(kinds(headGradients(false))).toEqual(['value-gradient']);
+    expect(kinds(headGradients(true, 4, 'f32'))).toEqual([]);
+    for (const profile of [discreteProfile, lavapipeProfile])
+      expect(kinds(headGradients(true), profile)).toEqual([]);
+  });
 
   it('of a product with a sum is one of all rows of the left operand, on GPUs', () => {
     expect(kindsIn(applies['left-sum'])).toEqual([]);

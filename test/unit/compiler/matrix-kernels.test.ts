@@ -8,7 +8,6 @@ import {
   matrixBytes,
   matrixElement,
   matrixTiles,
-  subgroupOf,
 } from '../../../compiler/kernels/schedules/matrix.ts';
 import { scheduleIds } from '../../../compiler/kernels/schedules/schedules.ts';
 import { cheapestTile } from '../../../compiler/kernels/schedules/waves.ts';
@@ -19,6 +18,7 @@ import {
   discreteProfile,
   lavapipeProfile,
   matrixConfig,
+  subgroupOf,
   subgroupSizeFeature,
 } from '../../../compiler/profile.ts';
 import {

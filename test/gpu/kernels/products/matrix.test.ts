@@ -8,8 +8,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { subgroupOf } from '../../../../compiler/kernels/schedules/matrix.ts';
-import { type DeviceProfile, subgroupSizeFeature } from '../../../../compiler/profile.ts';
+import { type DeviceProfile, subgroupOf, subgroupSizeFeature } from '../../../../compiler/profile.ts';
 import {
   amdProfile,
   appleMatrixProfile,
@@ -90,6 +89,21 @@ describe.skipIf(command === undefined)('subgroup matrices of a software driver',
       expect(excess, `${name} ${schedule}`).toBeLessThanOrEqual(1);
       expect(repeats, `${name} ${schedule}`).toBe(true);
     }
+  });
+
+  it('attend, forward and backward, a head at once or in tiles, and give the same bits again', async () => {
+    const { attention } = await found();
+    const kernels = new Set(attention.flatMap(({ schedule }) => schedule.split(' ')));
+    for (const kind of ['attention_matrix', 'attention_gradients', 'attention_grad_q', 'attention_grad_kv'])
+      expect(
+        [...kernels].some((label) => label.startsWith(kind)),
+        `${kind} of ${[...kernels]}`,
+      ).toBe(true);
+    for (const { name, schedule, excess, repeats } of attention) {
+      expect(excess, `${name} by ${schedule}`).toBeLessThan(1);
+      expect(repeats, name).toBe(true);
+    }
+    expect(attention.length).toBeGreaterThan(10);
   });
 
   it('serve plans, which say that they need them', async () => {
