@@ -53,6 +53,11 @@ export interface DeviceProfile {
   readonly subgroupSize?: { readonly min: number; readonly max: number };
   /** Products of subgroup matrices; none without the feature. */
   readonly matrixConfigs?: readonly MatrixConfig[];
+  /**
+   * Parts that run workgroups side by side (streaming multiprocessors, compute units, cores), of a GPU where
+   * that is known: WebGPU itself does not tell.
+   */
+  readonly multiprocessors?: number;
   /** Bytes that buffers may take in all, where that is known (WebGPU itself does not tell). */
   readonly memory?: number;
   /** What was measured on this very device goes before the defaults of its class. */

@@ -3,7 +3,8 @@
  * NVIDIA, AMD, Intel, Apple and of Mesa 26's software driver.
  *
  * The configurations are from Dawn's and the drivers' documentation, but for the software driver's, which
- * were read from the adapter. A real adapter's own come with `profileOf` (runtime/webgpu/adapter.ts).
+ * were read from the adapter. Multiprocessors are those of an H100 or H200, an RX 7900 XTX, an Arc B580 and
+ * an M4 Max. A real adapter's own come with `profileOf` (runtime/webgpu/adapter.ts).
  */
 import {
   appleProfile,
@@ -42,6 +43,7 @@ export const nvidiaProfile: DeviceProfile = {
   ...discrete,
   name: 'NVIDIA GPU',
   vendor: 'nvidia',
+  multiprocessors: 132,
   limits: { ...discrete.limits, maxComputeWorkgroupStorageSize: 49152 },
   subgroupSize: { min: 32, max: 32 },
   matrixConfigs: [config(16, 16, 16, 'f16', 'f32'), config(16, 16, 16, 'f16', 'f16')],
@@ -51,6 +53,8 @@ export const amdProfile: DeviceProfile = {
   ...discrete,
   name: 'AMD GPU',
   vendor: 'amd',
+  multiprocessors: 96,
+  limits: { ...discrete.limits, maxComputeWorkgroupStorageSize: 65536 },
   subgroupSize: { min: 32, max: 64 },
   matrixConfigs: [config(16, 16, 16, 'f16', 'f32'), config(16, 16, 16, 'f16', 'f16')],
 };
@@ -59,6 +63,7 @@ export const intelProfile: DeviceProfile = {
   ...discrete,
   name: 'Intel GPU',
   vendor: 'intel',
+  multiprocessors: 20,
   subgroupSize: { min: 16, max: 32 },
   matrixConfigs: [config(8, 16, 16, 'f16', 'f32'), config(8, 16, 16, 'f16', 'f16')],
 };
@@ -67,6 +72,7 @@ export const intelProfile: DeviceProfile = {
 export const appleMatrixProfile: DeviceProfile = {
   ...withMatrices(appleProfile),
   name: 'Apple GPU with subgroup matrices',
+  multiprocessors: 40,
   matrixConfigs: [config(8, 8, 8, 'f32', 'f32'), config(8, 8, 8, 'f16', 'f16')],
 };
 

@@ -14,6 +14,7 @@ import {
   subgroupSizeFeature,
 } from '../../compiler/profile.ts';
 import { fail } from '../../grammar/diagnostics.ts';
+import { multiprocessorsOf } from './multiprocessors.ts';
 
 export type AdapterType = 'discrete' | 'integrated' | 'software';
 
@@ -168,11 +169,15 @@ const usefulFeatures: readonly string[] = [
 
 /** What the compiler is told about this adapter; `openDevice` asks for exactly these limits and features. */
 export function profileOf(report: AdapterReport): DeviceProfile {
+  // Processors with graphics have few, whatever they are called.
+  const few = report.type === 'integrated' ? 8 : undefined;
+  const multiprocessors = report.type === 'software' ? undefined : (multiprocessorsOf(report.name) ?? few);
   return {
     name: report.name,
     kind: kindOf(report.type),
     vendor: report.vendor.toLowerCase(),
     ...(report.architecture === '' ? {} : { architecture: report.architecture.toLowerCase() }),
+    ...(multiprocessors === undefined ? {} : { multiprocessors }),
     limits: report.limits,
     features: report.features.filter((f) => usefulFeatures.includes(f)),
     ...(report.subgroupSize === undefined ? {} : { subgroupSize: report.subgroupSize }),

@@ -3,7 +3,7 @@
  * vec4s for each invocation.
  *
  * Staging reads along whichever axis is dense, so that neighbouring invocations touch neighbouring addresses
- * and transposed operands need no copy. Edges are staged as zeros; stores are guarded. With two buffers the
+ * and transposed operands need no copy. Behind the end of K come zeros; stores are guarded. With two buffers the
  * next slice of K is loaded while this one is multiplied.
  */
 

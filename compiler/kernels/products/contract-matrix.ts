@@ -3,7 +3,7 @@
  * memory, each subgroup multiplies a grid of matrices, results pass through workgroup memory to the epilogue.
  *
  * Right for any M, N and K of a matrix, any layout and size of the operands: tiles lie in workgroup memory as
- * the operands do in storage and are read by rows or by columns, what lies behind an edge is zero, and
+ * the operands do in storage and are read by rows or by columns, behind the end of K come zeros, and
  * results are stored element by element behind a guard. The matrices themselves hide their elements, hence
  * the way back through workgroup memory.
  */
@@ -13,6 +13,7 @@ import {
   invocationsOf,
   linePadding,
   type MatrixTile,
+  resultLines,
   subgroupGrid,
 } from '../schedules/matrix.ts';
 import type { KernelArg } from '../text/kernel.ts';
@@ -82,7 +83,7 @@ function tileArray(
   [array, extent]: readonly [string, number],
 ): TileArray {
   const element = tile.config.component;
-  const along = denseAxis(operand);
+  const along = tile.transposes && source.width === 4 ? 'k' : denseAxis(operand);
   return {
     array,
     source,
@@ -149,39 +150,49 @@ function printProducts(printed: Printed): string[] {
 }
 
 /**
- * The matrices of every subgroup, one row of them at a time: to workgroup memory, and from there through the
- * epilogue.
+ * The matrices of every subgroup, one row of them at a time (of one row of subgroups, where memory is scarce): to
+ * workgroup memory, and from there through the epilogue.
  */
 function printResults(printed: Printed): string[] {
   const { tile, resultPitch } = printed;
   const { m, n } = tile.config;
   const [rows, columns] = matrixGrid(tile);
-  const [, across] = subgroupGrid(tile);
+  const [down, across] = subgroupGrid(tile);
   const pitch = tile.packed ? resultPitch / 4 : resultPitch;
   const unit = tile.packed ? ' / 4u' : '';
+  const own = tile.scarce ? '' : `subgroup / ${across}u * ${m * pitch}u + `;
+  const stores = (i: number) =>
+    count(columns).map(
+      (j) =>
+        `subgroupMatrixStore<row_major>(&r_tile, ${own}(column + ${j * n}u)${unit}, c${i}_${j}, ${pitch}u);`,
+    );
+  if (!tile.scarce)
+    return count(rows).flatMap((i) => [
+      ...(i === 0 ? [] : ['workgroupBarrier();']),
+      ...bySubgroups(printed, stores(i)),
+      'workgroupBarrier();',
+      `store_rows(batch, m_tile + ${i * m}u, n_tile, lane);`,
+    ]);
   return count(rows).flatMap((i) => [
-    ...(i === 0 ? [] : ['workgroupBarrier();']),
-    ...bySubgroups(
-      printed,
-      count(columns).map(
-        (j) =>
-          `subgroupMatrixStore<row_major>(&r_tile, subgroup / ${across}u * ${m * pitch}u + (column + ${j * n}u)${unit}, c${i}_${j}, ${pitch}u);`,
-      ),
-    ),
+    `for (var down = 0u; down < ${down}u; down++) {`,
     'workgroupBarrier();',
-    `store_rows(batch, m_tile + ${i * m}u, n_tile, lane);`,
+    `if (subgroup / ${across}u == down) {`,
+    ...stores(i),
+    '}',
+    'workgroupBarrier();',
+    `store_rows(batch, m_tile + down * ${tile.rowsPerSubgroup}u + ${i * m}u, n_tile, lane);`,
+    '}',
   ]);
 }
 
 /** A function that takes the rows in `r_tile` through the epilogue to storage. */
 function printStore({ c, tile, resultPitch, printer }: Printed): string {
   const { m } = tile.config;
-  const [down] = subgroupGrid(tile);
   const vectors = tile.columns / 4;
   const parts = [0, 1, 2, 3].map((q) => `r_tile[at + ${q}u]`);
   const sum = tile.packed ? 'r_tile[at / 4u]' : `vec4<f32>(${parts.join(', ')})`;
   const lines = [
-    `for (var t = lane; t < ${down * m * vectors}u; t += ${invocationsOf(tile)}u) {`,
+    `for (var t = lane; t < ${resultLines(tile) * vectors}u; t += ${invocationsOf(tile)}u) {`,
     `let line = t / ${vectors}u; let along = t % ${vectors}u * 4u;`,
     `let m = first + line / ${m}u * ${tile.rowsPerSubgroup}u + line % ${m}u; let n = n_tile + along;`,
     `if (m < ${c.m}u && n < ${c.n}u) {`,

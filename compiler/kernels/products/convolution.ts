@@ -10,6 +10,7 @@
 import { type NodeOf, numericShape, sizeOf } from '../../graph/types.ts';
 import { type ConvolutionAttributes, isDepthwise } from '../../ops/convolve.ts';
 import { emitTransposedCopy } from '../moves/transpose.ts';
+import { matrixElement } from '../schedules/matrix.ts';
 import { channelsLastStrides } from '../text/image-strides.ts';
 import type { Lower, LowerContext } from '../text/kernel.ts';
 import { denseView, isDense, type View } from '../text/view.ts';
@@ -204,8 +205,15 @@ const lowerGradInput: Lower<'conv2d_grad_input'> = (ctx, node) => {
  * Lines that a piece sums: short enough to keep the device busy, so few pieces that a binding holds all their
  * results.
  */
-function linesPerPiece({ profile }: LowerContext, lines: number, wanted: number, size: number): number {
-  return Math.ceil(lines / Math.min(lines, mostPieces(profile, size), wanted));
+function linesPerPiece(
+  { profile }: LowerContext,
+  lines: number,
+  size: Parameters<typeof wantedPieces>[1],
+  elements: number,
+): number {
+  const most = Math.min(lines, mostPieces(profile, elements));
+  const counts = Array.from({ length: most }, (_, i) => Math.ceil(lines / Math.ceil(lines / (i + 1))));
+  return Math.ceil(lines / wantedPieces(profile, size, counts));
 }
 
 const lowerGradWeight: Lower<'conv2d_grad_weight'> = (ctx, node) => {
@@ -219,8 +227,9 @@ const lowerGradWeight: Lower<'conv2d_grad_weight'> = (ctx, node) => {
   const [batch, rows, , , m] = x.shape as [number, number, number, number, number];
   const [, height, width, , n] = dy.shape as [number, number, number, number, number];
   const lines = batch * height;
-  const wanted = wantedPieces(ctx.profile, groups * kernel[0] * kernel[1], m, n);
-  const linesOfPiece = linesPerPiece(ctx, lines, wanted, sizeOf(numericShape(node.type)));
+  const matrix = matrixElement(ctx.profile, x.storage, dy.storage);
+  const size = { batch: groups * kernel[0] * kernel[1], m, n, k: lines * width, matrix };
+  const linesOfPiece = linesPerPiece(ctx, lines, size, sizeOf(numericShape(node.type)));
   const pieces = Math.ceil(lines / linesOfPiece);
   const batchShape = [pieces, groups, ...kernel];
   const dw = gradientPlace(ctx, node, pieces);

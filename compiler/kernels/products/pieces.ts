@@ -5,21 +5,23 @@
  * The gradient of a weight has few elements and a term for every sample (or pixel) of the batch: its tiles
  * alone leave a GPU idle. Pieces become a batch axis of the product, so every schedule serves them; partial
  * results go to scratch, a column reduction adds them, and an epilogue runs behind it. How many there are
- * follows from shape and kind of device alone, since it decides the order of the sum (see schedules.ts).
+ * follows from shape and device alone, whatever was measured, since it decides the order of the sum (see
+ * schedules.ts).
  */
 import { type Node, sizeOf } from '../../graph/types.ts';
 import type { MapProgram } from '../../ops/map-program.ts';
 import type { DeviceProfile } from '../../profile.ts';
 import { emitMap } from '../moves/map.ts';
 import { type ColumnSpec, columnReduction } from '../rows/columns.ts';
+import { type ProductSize, stagedCost } from '../schedules/contract.ts';
+import { matrixElement } from '../schedules/matrix.ts';
 import type { LowerContext } from '../text/kernel.ts';
 import { denseView, isDense, type View } from '../text/view.ts';
 import type { Contraction, Operand } from './contraction.ts';
 
 /**
- * Tiles of 16×64 results that keep a device of the kind busy. cpu: two for each of 16 cores. gpu: 256 tiles
- * of 64×64, two for each multiprocessor of the largest cards (up to 144), so that one computes while the
- * other waits at its barrier.
+ * Tiles of 16×64 results that keep busy a device that reads operands straight from storage. cpu: two for each of
+ * 16 cores. gpu: two of 64×64 for each of 128 cores.
  */
 const enough = { cpu: 32, gpu: 1024 } as const;
 
@@ -30,9 +32,33 @@ const enough = { cpu: 32, gpu: 1024 } as const;
  */
 const leastTerms = 128;
 
-/** Pieces wanted of `batch` results of `m` × `n`, however long their sums are. */
-export function wantedPieces({ kind }: DeviceProfile, batch: number, m: number, n: number): number {
-  return Math.ceil(enough[kind] / (batch * Math.ceil(m / 16) * Math.ceil(n / 64)));
+/**
+ * What joining costs, in multiplications of one multiprocessor (waves.ts): a launch, and a partial result that is
+ * written and read. From 0.5 to 1.3e12 multiplications a second by matrices, a fifth of that without, launches of
+ * 2 to 3 µs, and 1 to 6e12 bytes a second.
+ */
+const joining = { matrix: { launch: 2e6, partial: 2.5 }, plain: { launch: 4e5, partial: 0.6 } } as const;
+
+type Size = Pick<ProductSize, 'batch' | 'm' | 'n' | 'k' | 'matrix'>;
+
+/** How many of `counts`, which rise: those of the least cost, or the fewest that keep the device busy. */
+export function wantedPieces(profile: DeviceProfile, size: Size, counts: readonly number[]): number {
+  const { batch, m, n, k, matrix } = size;
+  if (stagedCost(profile, size) === undefined) {
+    const busy = Math.ceil(enough[profile.kind] / (batch * Math.ceil(m / 16) * Math.ceil(n / 64)));
+    return Math.min(busy, counts.at(-1) ?? 1);
+  }
+  const { launch, partial } = joining[matrix === undefined ? 'plain' : 'matrix'];
+  const step = (pieces: number) => stagedCost(profile, { batch: pieces * batch, m, n, matrix })!;
+  const cost = (count: number) => {
+    const terms = Math.floor(k / count);
+    const rest = k - count * terms;
+    const remainder = rest === 0 ? 0 : rest * step(1) + launch;
+    const join = count === 1 ? 0 : launch + partial * (count + (rest > 0 ? 1 : 0)) * batch * m * n;
+    return terms * step(count) + remainder + join;
+  };
+  const costs = counts.map(cost);
+  return counts[costs.indexOf(Math.min(...costs))] ?? 1;
 }
 
 /** Pieces whose partial results, of `size` elements each, one binding can hold. */
@@ -52,9 +78,13 @@ export function piecesOfProduct(profile: DeviceProfile, c: Contraction, transpos
   const { batch, m, n, k } = c;
   if (profile.kind === 'cpu' || !isDense(c.result.view) || c.normalise || c.moments) return 1;
   if (!transposeA && k < 8 * Math.max(m, n)) return 1;
+  const matrix = matrixElement(profile, c.a.view.storage, c.b.view.storage);
   // One less than fits: a remainder of K is a piece of its own.
   const most = Math.min(Math.floor(k / leastTerms), mostPieces(profile, (batch * n + 1) * m) - 1);
-  return equalPieces(k, Math.min(wantedPieces(profile, batch, m, n), most), most);
+  const counts = Array.from({ length: Math.max(1, most) }, (_, i) => i + 1);
+  const size = { batch, m, n, k, matrix };
+  const wanted = wantedPieces(profile, size, counts);
+  return stagedCost(profile, size) === undefined ? equalPieces(k, wanted, most) : wanted;
 }
 
 /** `target`, or a number near it that divides `k`, so that no remainder needs a dispatch of its own. */

@@ -1,6 +1,6 @@
 /**
- * Tiles of a product's operands in workgroup memory: each invocation loads its share of a tile, zeros where
- * the operand ends.
+ * Tiles of a product's operands in workgroup memory: each invocation loads its share of a tile, zeros behind
+ * the end of K.
  *
  * Neighbouring invocations read along whichever axis is dense, so that transposed operands need no copy;
  * convolutions' windows are followed element by element. Shared by plain tiles (contract-gpu.ts) and subgroup
@@ -17,7 +17,7 @@ import {
   unitStride,
 } from './contraction.ts';
 import { normalisedValue } from './normalised.ts';
-import { leftPlace, rightPlace } from './walks/walk-gpu.ts';
+import { type ElementPlace, leftPlace, rightPlace } from './walks/walk-gpu.ts';
 
 /** One operand of a product, as it is staged. */
 interface StagedOperand {
@@ -25,16 +25,13 @@ interface StagedOperand {
   /** Number of the first row or column of the tile, and how many the whole has. */
   readonly first: string;
   readonly bound: number;
-  /**
-   * Statements that leave the address of element (`o`, `kk`) in `at`, and in `inside` whether there is one.
-   */
-  readonly place: readonly string[];
+  readonly place: ElementPlace;
   /** What is staged, over what was loaded as `raw`. */
   readonly value: string;
 }
 
-function stagedLeft(c: Contraction, args: ProductArgs): StagedOperand {
-  const place = c.walk === undefined ? affinePlace(c.a) : leftPlace(c, c.walk);
+function stagedLeft(c: Contraction, args: ProductArgs, depth: number): StagedOperand {
+  const place = c.walk === undefined ? affinePlace(c.a) : leftPlace(c, c.walk, depth);
   return { operand: c.a, first: 'm_tile', bound: c.m, place, value: normalisedValue(c, args) };
 }
 
@@ -44,9 +41,14 @@ function stagedRight(c: Contraction): StagedOperand {
 }
 
 /** An element of an operand whose K is one axis. */
-function affinePlace(operand: Operand): string[] {
-  const address = `${baseIndex(operand, 'batch')} + ${groupIndex('o', operand.outer)} + kk * ${operand.inner}u`;
-  return [`let at = ${address}; let inside = true;`];
+function affinePlace(operand: Operand): ElementPlace {
+  return {
+    row: (o, id) => [`let row${id} = ${baseIndex(operand, 'batch')} + ${groupIndex(o, operand.outer)};`],
+    step: () => [],
+    at: (id) => `row${id} + kk * ${operand.inner}u`,
+    inside: undefined,
+    bounded: false,
+  };
 }
 
 /** The axis along which neighbours lie side by side in memory, as far as the operand has one. */
@@ -79,75 +81,151 @@ function arraySize({ extent, depth, along, pitch }: TileArray): number {
 
 const typeOf = ({ source, element }: TileArray) => wgslType(source.width, element);
 
-/** `outer` and `depth` of unit number `t` of the tile, a unit being an element or a vec4. */
-function printUnit(tile: TileArray, { operand }: StagedOperand): string {
-  const { extent, depth } = tile;
-  const lanes = tile.source.width;
-  const times = lanes === 4 ? ' * 4u' : '';
-  return denseAxis(operand) === 'outer'
-    ? `let outer = t % ${extent / lanes}u${times}; let depth = t / ${extent / lanes}u;`
-    : `let outer = t / ${depth / lanes}u; let depth = t % ${depth / lanes}u${times};`;
+/**
+ * What an invocation stages of a tile at a time: units `turn`, `turn + invocations`, ... A unit is one load, of an
+ * element or a vec4; where lines of the array lie across the operand's dense axis, it is a block of four vec4s, which
+ * are transposed in registers on their way.
+ */
+interface Shares {
+  readonly tile: TileArray;
+  readonly staged: StagedOperand;
+  readonly invocations: number;
+  /** Bound of the product's K. */
+  readonly k: number;
+  /** Number of the first unit, a name. */
+  readonly turn: string;
+  readonly count: number;
 }
 
-/** Statements that load unit number `t` of the tile at `k0` into a variable that is zero before. */
-function printLoad(tile: TileArray, staged: StagedOperand, k: number, into: string): string[] {
+/** Loads that are in flight before the first is waited for, of both operands: each takes a register or two. */
+const mostInFlight = 16;
+
+type Staged = Pick<Shares, 'tile' | 'staged'>;
+
+const isBlocked = ({ tile, staged }: Staged) =>
+  tile.source.width === 4 && tile.along !== denseAxis(staged.operand);
+
+/** Loads of a unit. */
+const loadsOf = (of: Staged) => (isBlocked(of) ? 4 : 1);
+
+const unitsOf = ({ tile, staged }: Staged) =>
+  (tile.depth * tile.extent) / (tile.source.width * loadsOf({ tile, staged }));
+
+const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
+
+/** Whether share number `i` lies behind the end of the tile for some invocation. */
+function isPartial(shares: Shares, i: number): boolean {
+  const { turn, count, invocations } = shares;
+  const units = unitsOf(shares);
+  return turn === 'lane' ? (i + 1) * invocations > units : units % (count * invocations) !== 0;
+}
+
+/** `outer` and `depth` of share number `i`, as expressions. */
+function placeInTile(shares: Shares, i: number): { readonly outer: string; readonly depth: string } {
+  const { tile, staged, invocations, turn } = shares;
+  const axis = denseAxis(staged.operand);
+  const [along, across] = axis === 'outer' ? [tile.extent, tile.depth] : [tile.depth, tile.extent];
+  const blocked = isBlocked(shares);
+  // Neighbours take eight blocks along and then go across: some of a line of memory, and different banks.
+  const line = blocked ? Math.min(8, along / 4) : along / tile.source.width;
+  const turns = line * (blocked ? across / 4 : across);
+  const whole = invocations % turns === 0 || (!blocked && invocations % line === 0);
+  const behind = i * invocations;
+  const unit = isPartial(shares, i)
+    ? `min(${turn} + ${behind}u, ${unitsOf(shares) - 1}u)`
+    : whole || i === 0
+      ? turn
+      : `(${turn} + ${behind}u)`;
+  const ahead = (size: number) => (unit === turn && i > 0 ? ` + ${behind / size}u` : '');
+  const times = tile.source.width === 4 ? ' * 4u' : '';
+  const dense = blocked
+    ? `(${unit} % ${line}u + (${unit} / ${turns}u${ahead(turns)}) * ${line}u)${times}`
+    : `${unit} % ${line}u${times}`;
+  const other = blocked ? `${unit} / ${line}u % ${across / 4}u * 4u` : `${unit} / ${line}u${ahead(line)}`;
+  return axis === 'outer' ? { outer: dense, depth: other } : { outer: other, depth: dense };
+}
+
+const nameOf = ({ tile }: Shares, i: number, load: number) => `${tile.array}_${i}_${load}`;
+
+/**
+ * Statements for what share number `i` needs whatever K is. Behind an edge it is the last row (or column):
+ * its results are not stored.
+ */
+function printRow(shares: Shares, i: number): string[] {
+  const { tile, staged } = shares;
+  const dense = denseAxis(staged.operand);
+  const last = staged.bound - (dense === 'outer' ? tile.source.width : 1);
+  return upTo(dense === 'k' ? loadsOf(shares) : 1).flatMap((load) => {
+    const name = nameOf(shares, i, load);
+    const row = `${staged.first} + (${placeInTile(shares, i).outer}) + ${load}u`;
+    return [
+      `let o_${name} = ${staged.bound % tile.extent === 0 ? row : `min(${row}, ${last}u)`};`,
+      ...staged.place.row(`o_${name}`, `_${name}`),
+    ];
+  });
+}
+
+/**
+ * Statements that load share number `i` of the tile at `k0` into variables, without a branch, so that compilers
+ * let all loads run before they wait for one: what lies outside is read somewhere inside, and zero is taken.
+ */
+function printFetch(shares: Shares, i: number): string[] {
+  return upTo(loadsOf(shares)).flatMap((load) => printLoad(shares, i, load));
+}
+
+function printLoad(shares: Shares, i: number, number: number): string[] {
+  const { tile, staged, k } = shares;
   const { source, asStored, element } = tile;
+  const { place, operand } = staged;
+  const dense = denseAxis(operand);
+  const { outer, depth } = placeInTile(shares, i);
   const at = source.width === 4 ? 'at / 4u' : 'at';
   const loaded = asStored ? loadStored(source, at) : load(source, at);
-  const value = element === (asStored ? source.storage.dtype : 'f32') ? loaded : `${typeOf(tile)}(${loaded})`;
+  const raw = element === (asStored ? source.storage.dtype : 'f32') ? loaded : `${typeOf(tile)}(${loaded})`;
+  // Pixels behind the end of K are outside of their lines.
+  const rest = k % tile.depth !== 0 && !place.bounded;
+  const last = k - (dense === 'k' ? source.width : 1);
+  const tests = [rest ? `k0 + depth < ${k}u` : undefined, place.inside].filter((test) => test !== undefined);
+  const name = nameOf(shares, i, number);
+  const id = `_${nameOf(shares, i, dense === 'k' ? number : 0)}`;
+  const address = place.at(id);
+  const [down, right] = dense === 'k' ? [number, 0] : [0, number];
   return [
-    printUnit(tile, staged),
-    `let o = ${staged.first} + outer; let kk = k0 + depth;`,
-    `if (o < ${staged.bound}u && kk < ${k}u) {`,
-    ...staged.place,
-    `if (inside) { let raw = ${value}; ${into} = ${staged.value}; }`,
-    '}',
+    `var ${name}: ${typeOf(tile)};`,
+    `{ let outer = ${outer} + ${down}u; let depth = ${depth} + ${right}u;`,
+    `let kk = ${rest ? `min(k0 + depth, ${last}u)` : 'k0 + depth'};`,
+    ...place.step(id),
+    ...(tests.length === 0 ? [] : [`let inside = ${tests.join(' && ')};`]),
+    `let at = ${place.inside === undefined ? address : `select(0u, ${address}, inside)`};`,
+    `let raw = ${raw};`,
+    `${name} = ${tests.length === 0 ? staged.value : `select(${typeOf(tile)}(), ${staged.value}, inside)`}; }`,
   ];
 }
 
-/** Statements that store a unit at (`outer`, `depth`) of the array, `base` elements behind its start. */
-function printStore({ array, along, pitch, source, packed }: TileArray, value: string, base = ''): string[] {
-  const to = base + (along === 'outer' ? `depth * ${pitch}u + outer` : `outer * ${pitch}u + depth`);
-  if (source.width === 1) return [`${array}[${to}] = ${value};`];
-  if (packed) return [`${array}[(${to}) / 4u] = ${value};`];
-  return [`let to = ${to};`, ...[0, 1, 2, 3].map((q) => `${array}[to + ${q}u] = ${value}[${q}];`)];
-}
-
-/**
- * Loads the tile that begins at `k0` into its array. `lane` numbers the workgroup's `invocations`; `k` bounds
- * the product's K.
- */
-function printStaging(tile: TileArray, staged: StagedOperand, invocations: number, k: number): string[] {
-  return [
-    `for (var t = lane; t < ${(tile.depth * tile.extent) / tile.source.width}u; t += ${invocations}u) {`,
-    `var value = ${typeOf(tile)}();`,
-    ...printLoad(tile, staged, k, 'value'),
-    ...printStore(tile, 'value'),
-    '}',
-  ];
-}
-
-/**
- * The same in two halves: an invocation's share of the tile goes to registers, and from there to the array's
- * half at `base`.
- */
-function printShares(tile: TileArray, staged: StagedOperand, invocations: number, k: number, base: string) {
-  const units = (tile.depth * tile.extent) / tile.source.width;
-  const shares = Array.from({ length: units / invocations }, (_, i) => i);
-  const name = (i: number) => `${tile.array}_${i}`;
-  const each = (i: number, statements: readonly string[]) => [
-    `{ let t = lane + ${i * invocations}u;`,
-    ...statements,
-    '}',
-  ];
-  const fetch = shares.flatMap((i) => [
-    `var ${name(i)} = ${typeOf(tile)}();`,
-    ...each(i, printLoad(tile, staged, k, name(i))),
-  ]);
-  const keep = shares.flatMap((i) =>
-    each(i, [printUnit(tile, staged), ...printStore(tile, name(i), `${base} + `)]),
-  );
-  return { fetch, keep };
+/** Statements that store share number `i` in the array, `base` elements behind its start. */
+function printKeep(shares: Shares, i: number, base = ''): string[] {
+  const { tile, staged, invocations, turn } = shares;
+  const { array, along, pitch, source, packed } = tile;
+  const { outer, depth } = placeInTile(shares, i);
+  const [line, place] = along === 'outer' ? ['depth', 'outer'] : ['outer', 'depth'];
+  const to = (q: number) => `${base}(${line} + ${q}u) * ${pitch}u + ${place}`;
+  const vectors = isBlocked({ tile, staged })
+    ? upTo(4).map((q) => {
+        const parts = upTo(4).map((load) => `${nameOf(shares, i, load)}[${q}]`);
+        return { at: to(q), value: `${typeOf(tile)}(${parts.join(', ')})` };
+      })
+    : [{ at: to(0), value: nameOf(shares, i, 0) }];
+  const head = isPartial(shares, i) ? `if (${turn} + ${i * invocations}u < ${unitsOf(shares)}u) ` : '';
+  const lines = vectors.flatMap(({ at, value }) => {
+    if (source.width === 1) return [`${array}[${at}] = ${value};`];
+    if (packed) return [`${array}[(${at}) / 4u] = ${value};`];
+    return [
+      `{ let to = ${at}; let four = ${value};`,
+      ...upTo(4).map((q) => `${array}[to + ${q}u] = four[${q}];`),
+      '}',
+    ];
+  });
+  return [`${head}{ let outer = ${outer}; let depth = ${depth};`, ...lines, '}'];
 }
 
 /** Both operands' tiles and how a workgroup goes through K with them. */
@@ -174,36 +252,56 @@ export function halfOffset(tile: TileArray, buffers: 1 | 2): string {
 /** The loop over slices of K around `multiply`, barriers included. */
 export function printStagedLoop(c: Contraction, loop: StagedLoop, multiply: readonly string[]): string[] {
   const { a, b, args, invocations, buffers } = loop;
-  const [left, right] = [stagedLeft(c, args), stagedRight(c)];
-  if (buffers === 1)
+  const all = (tile: TileArray, staged: StagedOperand): Shares => {
+    const count = Math.ceil(unitsOf({ tile, staged }) / invocations);
+    return { tile, staged, invocations, k: c.k, turn: 'lane', count };
+  };
+  const shares = [all(a, stagedLeft(c, args, a.depth)), all(b, stagedRight(c))];
+  const each = (print: (of: Shares, i: number) => string[]) =>
+    shares.flatMap((of) => upTo(of.count).flatMap((i) => print(of, i)));
+  const slices = Math.ceil(c.k / a.depth);
+  if (buffers === 1) {
+    const few = shares.every((of) => of.count * loadsOf(of) <= mostInFlight / 2);
     return [
+      ...(few ? each(printRow) : []),
       `for (var k0 = 0u; k0 < ${c.k}u; k0 += ${a.depth}u) {`,
-      ...printStaging(a, left, invocations, c.k),
-      ...printStaging(b, right, invocations, c.k),
+      ...(few ? [...each(printFetch), ...each((of, i) => printKeep(of, i))] : shares.flatMap(printInTurns)),
       'workgroupBarrier();',
       ...multiply,
       'workgroupBarrier();',
       '}',
     ];
-  const shares = (half: string) => [
-    printShares(a, left, invocations, c.k, `${half} * ${arraySize(a)}u`),
-    printShares(b, right, invocations, c.k, `${half} * ${arraySize(b)}u`),
-  ];
-  const first = shares('0u');
-  const next = shares('(1u - half)');
-  // Behind the last slice come zeros, which nobody reads.
+  }
+  const keep = (half: string) => each((of, i) => printKeep(of, i, `${half} * ${arraySize(of.tile)}u + `));
+  // Behind the last slice it comes once more, and nobody reads it.
   return [
+    ...each(printRow),
     '{ let k0 = 0u;',
-    ...first.flatMap(({ fetch }) => fetch),
-    ...first.flatMap(({ keep }) => keep),
+    ...each(printFetch),
+    ...keep('0u'),
     '}',
     'workgroupBarrier();',
-    `for (var slice = 0u; slice < ${Math.ceil(c.k / a.depth)}u; slice++) {`,
-    `let half = slice % 2u; let k0 = (slice + 1u) * ${a.depth}u;`,
-    ...next.flatMap(({ fetch }) => fetch),
+    `for (var slice = 0u; slice < ${slices}u; slice++) {`,
+    `let half = slice % 2u; let k0 = min(slice + 1u, ${slices - 1}u) * ${a.depth}u;`,
+    ...each(printFetch),
     ...multiply,
-    ...next.flatMap(({ keep }) => keep),
+    ...keep('(1u - half)'),
     'workgroupBarrier();',
+    '}',
+  ];
+}
+
+/** A tile of many shares, some of them in each turn of a loop. */
+function printInTurns(all: Shares): string[] {
+  const most = mostInFlight / 2 / loadsOf(all);
+  const turns: Shares = { ...all, turn: 'turn', count: Math.min(all.count, most) };
+  const each = (print: (of: Shares, i: number) => string[]) =>
+    upTo(turns.count).flatMap((i) => print(turns, i));
+  return [
+    `for (var turn = lane; turn < ${unitsOf(all)}u; turn += ${turns.count * all.invocations}u) {`,
+    ...each(printRow),
+    ...each(printFetch),
+    ...each((of, i) => printKeep(of, i)),
     '}',
   ];
 }

@@ -16,8 +16,9 @@ import {
   hasQuads,
   type MatrixElement,
 } from '../../profile.ts';
-import { type MatrixTile, matrixTiles, preferredMatrixTile } from './matrix.ts';
+import { type MatrixTile, matrixTiles } from './matrix.ts';
 import type { Schedule, SearchSpace, Work } from './types.ts';
+import { cheapestTile, type GridTile, gridCost } from './waves.ts';
 
 export interface RegisterTile extends Schedule {
   readonly kind: 'registers';
@@ -56,6 +57,8 @@ export interface WorkgroupTile extends Schedule {
    * the invocations.
    */
   readonly buffers: 1 | 2;
+  /** See waves.ts; only of tiles that may be taken unmeasured. */
+  readonly rate?: number;
 }
 
 /** A workgroup of four invocations, neighbours in a subgroup, which swap what they load. */
@@ -132,6 +135,8 @@ const workgroup = (
   buffers,
 });
 
+const rated = (rate: number, tile: WorkgroupTile): WorkgroupTile => ({ ...tile, rate });
+
 /** The same with a tile of its own for the last rows. */
 const withTail = (tile: RegisterTile, last: RegisterTile): RegisterTile => ({
   ...tile,
@@ -203,14 +208,14 @@ const apple: readonly RegisterTile[] = [
 
 /**
  * Reasoned from the literature on NVIDIA, AMD and Intel, not measured here: the first two, 64×64 tiles of 256
- * invocations with 4×4 results each and half of that for few rows, fit every device's default limits and are
- * the defaults. The others are for the tuner: more results an invocation where M and N are large, other
+ * invocations with 4×4 results each and half of that, fit every device's default limits and are the
+ * defaults. The others are for the tuner: more results an invocation where M and N are large, other
  * depths of staging, and two buffers, which hide the loads behind arithmetic but halve the workgroups that a
  * multiprocessor's memory holds: which counts more differs.
  */
 const staged: readonly WorkgroupTile[] = [
-  workgroup(64, 64, 16, [4, 4]),
-  workgroup(32, 64, 16, [4, 4]),
+  rated(1, workgroup(64, 64, 16, [4, 4])),
+  rated(0.9, workgroup(32, 64, 16, [4, 4])),
   workgroup(128, 128, 16, [8, 8]),
   workgroup(128, 128, 8, [8, 8]),
   workgroup(128, 64, 16, [8, 4]),
@@ -225,7 +230,6 @@ const staged: readonly WorkgroupTile[] = [
   workgroup(128, 64, 8, [8, 4], 2),
   workgroup(128, 128, 8, [8, 8], 2),
 ];
-const defaultsOfStaged = 2;
 
 /**
  * Tiles by class, besides those of subgroup matrices: what is left to `matrix` are products whose operands
@@ -293,17 +297,34 @@ export const contractSpace: SearchSpace<ProductSize, ContractTile> = {
     const reads = tile.kind !== 'registers' || !columnOperand || tile.rate.column !== undefined;
     return reads && (!moments || tileColumns(tile) % momentColumns === 0);
   },
-  /**
-   * Subgroup matrices: the larger default that keeps a GPU busy. Register tiles: the least estimated time.
-   * Workgroup tiles: the larger default that M fills at least half.
-   */
-  preferred: (fitting, work) => {
-    const matrices = fitting.filter((tile) => tile.kind === 'matrix');
-    if (matrices.length > 0) return preferredMatrixTile(matrices, work);
+  /** Register tiles: the least estimated time. Others: the least cost by waves. */
+  preferred: (fitting, work, profile) => {
     const tiles = fitting.filter((tile) => tile.kind === 'registers' || tile.kind === 'quads');
     if (tiles.length > 0)
       return tiles.reduce((best, tile) => (estimate(tile, work) < estimate(best, work) ? tile : best));
-    const defaults = fitting.slice(0, defaultsOfStaged);
-    return defaults.find((tile) => work.m > tile.rows / 2) ?? defaults.at(-1)!;
+    return cheapestTile<Exclude<ContractTile, RegisterTile | QuadTile>>(
+      profile,
+      fitting.filter((tile) => tile.kind === 'matrix' || tile.kind === 'workgroup'),
+      work,
+    );
   },
 };
+
+/**
+ * What a step of K costs with the tile that is taken unmeasured (waves.ts); undefined where operands are read straight
+ * from storage.
+ */
+export function stagedCost(
+  profile: DeviceProfile,
+  work: Pick<ProductSize, 'batch' | 'm' | 'n' | 'matrix'>,
+): number | undefined {
+  if (work.matrix === undefined && readsStorage(profile)) return undefined;
+  const tiles = contractSpace
+    .schedules(profile)
+    .filter((tile): tile is MatrixTile | WorkgroupTile =>
+      work.matrix === undefined
+        ? tile.kind === 'workgroup'
+        : tile.kind === 'matrix' && tile.config.component === work.matrix,
+    );
+  return gridCost(profile, cheapestTile<GridTile>(profile, tiles, work), work);
+}

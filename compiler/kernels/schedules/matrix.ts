@@ -38,8 +38,12 @@ export interface MatrixTile extends Schedule {
    * wide pieces.
    */
   readonly packed: boolean;
-  /** Whether it may be taken unmeasured. */
-  readonly usual: boolean;
+  /** Whether lines of a tile lie along K whatever the operand's layout, where it is read as vec4s. */
+  readonly transposes: boolean;
+  /** Whether workgroup memory is scarcer than registers: results then go through less of it, in more rounds. */
+  readonly scarce: boolean;
+  /** See waves.ts; only of tiles that may be taken unmeasured. */
+  readonly rate?: number;
 }
 
 /** How many invocations are counted on for a subgroup. */
@@ -73,6 +77,7 @@ interface Shape {
   readonly rowsPerSubgroup: number;
   readonly columnsPerSubgroup: number;
   readonly buffers: 1 | 2;
+  readonly rate?: number;
 }
 
 const shape = (
@@ -83,17 +88,20 @@ const shape = (
   buffers: Shape['buffers'] = 1,
 ): Shape => ({ rows, columns, depth, rowsPerSubgroup, columnsPerSubgroup, buffers });
 
+const rated = (rate: number, s: Shape): Shape => ({ ...s, rate });
+
 /**
  * Reasoned, not measured: 32×32 to 64×64 results a subgroup keep the matrix units busy between loads from
  * workgroup memory (each element of a tile is loaded once for 32 to 64 multiplications) and leave registers
- * for two workgroups on a multiprocessor. The first four are the defaults, the largest that gives
- * `workgroupsWanted`; the others are for the tuner.
+ * for two workgroups on a multiprocessor. The first four are the defaults: what a tile loads for each
+ * multiplication, from memory and from workgroup memory, decides their rates (a product at 350 TFLOP/s in tiles
+ * of 64×64 reads 11 TB/s, more than a large card's second cache gives). The others are for the tuner.
  */
 const shapes: readonly Shape[] = [
-  shape(128, 128, 32, [64, 32]),
-  shape(128, 64, 32, [32, 32]),
-  shape(64, 64, 32, [32, 32]),
-  shape(32, 32, 32, [16, 16]),
+  rated(1, shape(128, 128, 32, [64, 32])),
+  rated(0.9, shape(128, 64, 32, [32, 32])),
+  rated(0.7, shape(64, 64, 32, [32, 32])),
+  rated(0.35, shape(32, 32, 32, [16, 16])),
   shape(128, 128, 32, [64, 64]),
   shape(128, 128, 16, [64, 32]),
   shape(64, 128, 32, [32, 64]),
@@ -107,22 +115,15 @@ const shapes: readonly Shape[] = [
   shape(64, 64, 32, [32, 32], 2),
   shape(32, 32, 32, [16, 16], 2),
 ];
-const defaults = shapes.slice(0, 4);
-
-/**
- * Workgroups that keep a GPU busy: one for every other of a large card's hundred-odd multiprocessors, two for
- * those of a small one.
- */
-const workgroupsWanted = 64;
 
 function tileOf(
   s: Shape,
   config: ProductConfig,
-  { subgroup, packed }: Pick<MatrixTile, 'subgroup' | 'packed'>,
+  device: Pick<MatrixTile, 'subgroup' | 'packed' | 'transposes' | 'scarce'>,
 ): MatrixTile {
   const { rows, columns, depth, rowsPerSubgroup, columnsPerSubgroup } = s;
   const id = `m${rows}x${columns}x${depth}-${rowsPerSubgroup}x${columnsPerSubgroup}${s.buffers === 2 ? '-b2' : ''}-${config.component}`;
-  return { ...s, id, kind: 'matrix', config, subgroup, packed, usual: defaults.includes(s) };
+  return { ...s, id, kind: 'matrix', config, ...device };
 }
 
 /** Subgroups of a workgroup, down and across the tile. */
@@ -138,6 +139,11 @@ export function invocationsOf(tile: MatrixTile): number {
 /** Elements of padding behind a line of a tile: 16 bytes, the alignment that matrix loads want. */
 export const linePadding = { f16: 8, f32: 4 } as const;
 
+/** Rows of results that pass through workgroup memory at a time. */
+export function resultLines(tile: MatrixTile): number {
+  return tile.config.m * (tile.scarce ? 1 : subgroupGrid(tile)[0]);
+}
+
 /**
  * Elements that a tile takes of each array in workgroup memory, its lines along `k` (or along rows or
  * columns).
@@ -150,11 +156,10 @@ export function arraySizes(
   const padding = linePadding[config.component];
   const size = (extent: number, axis: 'outer' | 'k') =>
     buffers * (axis === 'k' ? extent * (depth + padding) : depth * (extent + padding));
-  const [down] = subgroupGrid(tile);
   return {
     a: size(rows, along.a),
     b: size(columns, along.b),
-    result: down * config.m * (columns + linePadding.f32),
+    result: resultLines(tile) * (columns + linePadding.f32),
   };
 }
 
@@ -197,11 +202,14 @@ function makeTiles(profile: DeviceProfile): MatrixTile[] {
   if (profile.kind === 'cpu' || subgroup === undefined || !profile.features.includes('subgroups')) return [];
   // Vulkan says what matrices in arrays of vectors are; Metal's own loads know scalars alone.
   const packed = profile.vendor !== 'apple';
+  // RDNA 3 reads a matrix across the lines of a tile by single halves; others have loads that transpose. Two workgroups
+  // have the 64 KiB of a compute unit between them.
+  const [transposes, scarce] = [profile.vendor === 'amd', profile.vendor === 'amd'];
   return (['f16', 'f32'] as const).flatMap((element) => {
     const config = matrixConfig(profile, element);
     if (config === undefined) return [];
     return shapes
-      .map((s) => tileOf(s, config, { subgroup, packed }))
+      .map((s) => tileOf(s, config, { subgroup, packed, transposes, scarce }))
       .filter((tile) => allowed(tile, profile));
   });
 }
@@ -219,21 +227,4 @@ export function matrixElement(
   const has = (element: MatrixElement) => tiles.some(({ config }) => config.component === element);
   if (a.dtype === 'f16' && b.dtype === 'f16' && has('f16')) return 'f16';
   return has('f32') ? 'f32' : undefined;
-}
-
-/**
- * Of the default shapes the largest that the product fills at least half and with enough workgroups, else the
- * smallest.
- */
-export function preferredMatrixTile(
-  tiles: readonly MatrixTile[],
-  { batch, m, n }: { readonly batch: number; readonly m: number; readonly n: number },
-): MatrixTile {
-  const usual = tiles.filter((tile) => tile.usual);
-  const workgroups = (tile: MatrixTile) => batch * Math.ceil(m / tile.rows) * Math.ceil(n / tile.columns);
-  const filled = (tile: MatrixTile) => 2 * m > tile.rows && 2 * n > tile.columns;
-  const candidates = usual.length > 0 ? usual : tiles;
-  return (
-    candidates.find((tile) => filled(tile) && workgroups(tile) >= workgroupsWanted) ?? candidates.at(-1)!
-  );
 }

@@ -23,6 +23,8 @@ export interface ChildOutcome {
 export interface ChildReport {
   readonly profile: DeviceProfile;
   readonly cases: readonly ChildOutcome[];
+  /** The same as AMD's cards have them; whether the bits are those of the others. */
+  readonly transposed: readonly ChildOutcome[];
   readonly schedules: readonly ChildOutcome[];
   readonly plan: {
     readonly features: readonly string[];
@@ -37,11 +39,15 @@ export interface ChildReport {
 
 const same = (a: Float64Array, b: Float64Array) => a.every((value, i) => value === b[i]);
 
-async function runCases(gpu: TestGpu, profile: DeviceProfile): Promise<ChildOutcome[]> {
+async function runCases(
+  gpu: TestGpu,
+  profile: DeviceProfile,
+  other: DeviceProfile = profile,
+): Promise<ChildOutcome[]> {
   const outcomes: ChildOutcome[] = [];
   for (const c of chosenCases()) {
     const first = await runCase(gpu, c, profile);
-    const again = await runCase(gpu, c, profile);
+    const again = await runCase(gpu, c, other);
     const { schedule, excess } = first;
     outcomes.push({ name: c.name, schedule, excess, repeats: same(first.values, again.values) });
   }
@@ -91,6 +97,7 @@ const profile: DeviceProfile = { ...profileOf(describeAdapter(adapter, 'vulkan')
 const report: ChildReport = {
   profile,
   cases: await runCases(gpu, profile),
+  transposed: await runCases(gpu, { ...profile, vendor: 'amd' }, profile),
   schedules: await runSchedules(gpu, profile),
   plan: await runPlan(profile),
 };

@@ -8,10 +8,10 @@ import {
   matrixBytes,
   matrixElement,
   matrixTiles,
-  preferredMatrixTile,
   subgroupOf,
 } from '../../../compiler/kernels/schedules/matrix.ts';
 import { scheduleIds } from '../../../compiler/kernels/schedules/schedules.ts';
+import { cheapestTile } from '../../../compiler/kernels/schedules/waves.ts';
 import type { Kernel } from '../../../compiler/kernels/text/kernel.ts';
 import {
   type DeviceProfile,
@@ -114,14 +114,29 @@ describe('subgroup matrices', () => {
 
   it('have larger tiles for larger products', () => {
     const tileFor = (m: number, n: number, batch = 1) => {
-      const { rows, columns } = preferredMatrixTile(matrixTiles(nvidiaProfile), { batch, m, n });
+      const { rows, columns } = cheapestTile(nvidiaProfile, matrixTiles(nvidiaProfile), { batch, m, n });
       return [rows, columns];
     };
     expect(tileFor(8192, 4096)).toEqual([128, 128]);
-    expect(tileFor(700, 768)).toEqual([128, 64]);
+    expect(tileFor(3200, 2304)).toEqual([128, 64]);
+    expect(tileFor(700, 768)).toEqual([64, 64]);
     expect(tileFor(400, 768)).toEqual([64, 64]);
     expect(tileFor(50, 768)).toEqual([32, 32]);
     expect(tileFor(20, 20, 1000)).toEqual([32, 32]);
+  });
+
+  it('have tiles that come out in whole waves of the multiprocessors', () => {
+    const tileFor = (multiprocessors: number) => {
+      const profile = { ...nvidiaProfile, multiprocessors };
+      const { rows, columns } = cheapestTile(profile, matrixTiles(profile), { batch: 1, m: 3200, n: 768 });
+      return [rows, columns];
+    };
+    // 150 tiles of 128×128 or 300 of half the size: 150 and 75 take them in one, or two and four, turns.
+    expect([150, 75].map(tileFor)).toEqual([
+      [128, 64],
+      [128, 128],
+    ]);
+    expect(tileFor(132)).toEqual([128, 64]);
   });
 
   it('leave all other products to tiles without them', () => {
@@ -131,6 +146,30 @@ describe('subgroup matrices', () => {
     expect(kernel!.enables).toBeUndefined();
     expect(matrixIds(discreteProfile)).toEqual([]);
     expect(scheduleIds(nvidiaProfile, 'contract').slice(0, 1)).toEqual(matrixIds(nvidiaProfile).slice(0, 1));
+  });
+});
+
+describe('a slice of K', () => {
+  const cases = [
+    productCase({ m: 400, n: 768, k: 64, transposeB: true }),
+    productCase({ m: 300, n: 200, k: 52 }),
+    productCase({ m: 300, n: 200, k: 52, transposeA: true, operands: 'f32' }),
+    ...convolutionCases('in vec4s', { x: [2, 16, 9, 8], filters: [36, 3, 3], padding: 1, stride: 2 }),
+    ...convolutionCases('of odd sizes', { x: [2, 3, 9, 8], filters: [5, 3, 3], padding: 1 }),
+  ];
+
+  // What a load behind a branch costs: compilers wait for it before they begin the next.
+  it.each(cases)('is loaded without a branch, before any of it is stored: $name', (one) => {
+    for (const { body } of lowerCase(one, nvidiaProfile).kernels) {
+      if (!body.includes('a_tile')) continue;
+      const staging = /for \(var k0[^{]*\{(.*?)workgroupBarrier/s.exec(body)![1]!;
+      const [loads, stores] = [/= [ab]\[|[(]a\[|[(]b\[/g, /[ab]_tile\[/g].map((pattern) =>
+        [...staging.matchAll(pattern)].map(({ index }) => index),
+      );
+      expect(loads!.length).toBeGreaterThan(1);
+      expect(Math.max(...loads!)).toBeLessThan(Math.min(...stores!));
+      expect(staging.slice(0, Math.max(...loads!))).not.toMatch(/\b(if|for)\b/);
+    }
   });
 });
 

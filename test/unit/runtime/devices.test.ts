@@ -85,6 +85,23 @@ describe('choosing an adapter', () => {
     expect(profileOf(gpu)).toMatchObject({ kind: 'gpu', limits: defaultLimits });
   });
 
+  it('knows how many multiprocessors a card has by its name', () => {
+    const count = (name: string, type: AdapterType = 'discrete') =>
+      profileOf(report(name, type)).multiprocessors;
+    expect(count('NVIDIA H200')).toBe(132);
+    expect(count('NVIDIA GeForce RTX 4070 Ti SUPER')).toBe(66);
+    expect(count('NVIDIA GeForce RTX 4070')).toBe(46);
+    expect(count('NVIDIA A100-SXM4-80GB')).toBe(108);
+    expect(count('NVIDIA A10')).toBe(72);
+    expect(count('AMD Radeon RX 7900 XTX (RADV NAVI31)')).toBe(96);
+    expect(count('Intel(R) Arc(tm) B580 Graphics (BMG G21)')).toBe(20);
+    expect(count('Apple M2 Max', 'integrated')).toBe(38);
+    expect(count('AMD Radeon Graphics', 'integrated')).toBe(8);
+    // Of others the compiler assumes one.
+    expect(count('Voodoo 3')).toBeUndefined();
+    expect(count('llvmpipe M1', 'software')).toBeUndefined();
+  });
+
   it('knows Chromium’s software driver by vendor and architecture, in pages as in Node', () => {
     const info = { vendor: 'google', architecture: 'swiftshader', device: '', description: '' };
     const adapter = { info, limits: {}, features: new Set(['subgroups']) } as unknown as GPUAdapter;

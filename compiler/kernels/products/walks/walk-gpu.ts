@@ -17,32 +17,58 @@ import {
 } from '../contraction.ts';
 import { windowPlace } from './walk.ts';
 
-/** Of the left operand: `at` and `inside`. */
-export function leftPlace(c: Contraction, walk: Walk): string[] {
-  return walk.kind === 'taps' ? tapPlace(c, walk) : pixelPlace(c, walk);
+/**
+ * How an element's address comes about, in two parts: what follows from its row (or column), once, and what
+ * its place along K adds.
+ */
+export interface ElementPlace {
+  /** Statements over `o`, a name; the names that they declare end on `id`. */
+  readonly row: (o: string, id: string) => readonly string[];
+  /** Statements over `k0`, `depth` and `kk`, their sum, and over the row's. */
+  readonly step: (id: string) => readonly string[];
+  /** Expressions: the address, and whether there is an element. */
+  readonly at: (id: string) => string;
+  readonly inside: string | undefined;
+  /** Whether what lies behind the end of K is not `inside`. */
+  readonly bounded: boolean;
+}
+
+/** Of the left operand. `depth` is that of the tile, of which `k0` is a multiple. */
+export function leftPlace(c: Contraction, walk: Walk, depth: number): ElementPlace {
+  return walk.kind === 'taps' ? tapPlace(c, walk, depth) : pixelPlace(c, walk);
 }
 
 /** `o` is a pixel, `kk` counts channels within taps. */
-function tapPlace(c: Contraction, walk: TapWalk): string[] {
+function tapPlace(c: Contraction, walk: TapWalk, depth: number): ElementPlace {
   const { kernel, stride, padding, transposed, image, channels } = walk;
   const [own, other] = transposed ? [walk.source, walk.grid] : [walk.grid, walk.source];
   const shape = [c.m / (own[0] * own[1]), ...own];
-  const pixel = (axis: number) => `i32(${coordinateOf('o', shape, axis)})`;
-  const first = (axis: number) =>
-    transposed ? `${pixel(axis)} + ${padding}` : `${pixel(axis)} * ${stride} - ${padding}`;
+  const first = (o: string, axis: number) => {
+    const pixel = `i32(${coordinateOf(o, shape, axis)})`;
+    return transposed ? `${pixel} + ${padding}` : `${pixel} * ${stride} - ${padding}`;
+  };
   const taps = [...kernel, channels];
-  return [
-    `let y = ${first(1)}; let x = ${first(2)};`,
-    windowPlace('sy', 'y', coordinateOf('kk', taps, 0), other[0], walk),
-    windowPlace('sx', 'x', coordinateOf('kk', taps, 1), other[1], walk),
-    `let inside = sy < ${other[0]}u && sx < ${other[1]}u;`,
-    `let at = ${baseIndex(c.a, 'batch')} + ${affine(0, [
-      [coordinateOf('o', shape, 0), image.batch],
-      ['sy', image.row],
-      ['sx', image.column],
-      [coordinateOf('kk', taps, 2), c.a.inner],
-    ])};`,
-  ];
+  // A tile within one tap: the tap is the same for all invocations.
+  const [within, channel] =
+    channels % depth === 0 ? ['k0', `k0 % ${channels}u + depth`] : ['kk', coordinateOf('kk', taps, 2)];
+  return {
+    row: (o, id) => [
+      `let y${id} = ${first(o, 1)}; let x${id} = ${first(o, 2)};`,
+      `let picture${id} = ${baseIndex(c.a, 'batch')} + ${coordinateOf(o, shape, 0)} * ${image.batch}u;`,
+    ],
+    step: (id) => [
+      windowPlace('sy', `y${id}`, coordinateOf(within, taps, 0), other[0], walk),
+      windowPlace('sx', `x${id}`, coordinateOf(within, taps, 1), other[1], walk),
+    ],
+    at: (id) =>
+      `picture${id} + ${affine(0, [
+        ['sy', image.row],
+        ['sx', image.column],
+        [`(${channel})`, c.a.inner],
+      ])}`,
+    inside: `sy < ${other[0]}u && sx < ${other[1]}u`,
+    bounded: false,
+  };
 }
 
 /** `kk` as a pixel of the grid, of the lines from `first_line` to `end_line`. */
@@ -54,31 +80,39 @@ function printPixel({ grid }: PixelWalk): string[] {
 }
 
 /** `o` is a channel of the source, `kk` a pixel of the grid. */
-function pixelPlace(c: Contraction, walk: PixelWalk): string[] {
+function pixelPlace(c: Contraction, walk: PixelWalk): ElementPlace {
   const { source, stride, padding, image } = walk;
-  return [
-    ...printPixel(walk),
-    `let sy = u32(i32(i) * ${stride} + ky - ${padding});`,
-    `let sx = u32(i32(j) * ${stride} + kx - ${padding});`,
-    `let inside = line < end_line && sy < ${source[0]}u && sx < ${source[1]}u;`,
-    `let at = ${baseIndex(c.a, 'batch')} + ${groupIndex('o', c.a.outer)} + ${affine(0, [
-      ['picture', image.batch],
-      ['sy', image.row],
-      ['sx', image.column],
-    ])};`,
-  ];
+  return {
+    row: (o, id) => [`let row${id} = ${baseIndex(c.a, 'batch')} + ${groupIndex(o, c.a.outer)};`],
+    step: () => [
+      ...printPixel(walk),
+      `let sy = u32(i32(i) * ${stride} + ky - ${padding});`,
+      `let sx = u32(i32(j) * ${stride} + kx - ${padding});`,
+    ],
+    at: (id) =>
+      `row${id} + ${affine(0, [
+        ['picture', image.batch],
+        ['sy', image.row],
+        ['sx', image.column],
+      ])}`,
+    inside: `line < end_line && sy < ${source[0]}u && sx < ${source[1]}u`,
+    bounded: true,
+  };
 }
 
 /** Of the right operand where K runs over pixels: `o` is a channel of the grid. */
-export function rightPlace(c: Contraction, walk: PixelWalk): string[] {
+export function rightPlace(c: Contraction, walk: PixelWalk): ElementPlace {
   const { right } = walk;
-  return [
-    ...printPixel(walk),
-    'let inside = line < end_line;',
-    `let at = ${baseIndex(c.b, 'batch')} + ${groupIndex('o', c.b.outer)} + ${affine(0, [
-      ['picture', right.batch],
-      ['i', right.row],
-      ['j', right.column],
-    ])};`,
-  ];
+  return {
+    row: (o, id) => [`let row${id} = ${baseIndex(c.b, 'batch')} + ${groupIndex(o, c.b.outer)};`],
+    step: () => printPixel(walk),
+    at: (id) =>
+      `row${id} + ${affine(0, [
+        ['picture', right.batch],
+        ['i', right.row],
+        ['j', right.column],
+      ])}`,
+    inside: 'line < end_line',
+    bounded: true,
+  };
 }

@@ -11,6 +11,7 @@ import { describe, expect, it } from 'vitest';
 import { subgroupOf } from '../../../../compiler/kernels/schedules/matrix.ts';
 import { type DeviceProfile, subgroupSizeFeature } from '../../../../compiler/profile.ts';
 import {
+  amdProfile,
   appleMatrixProfile,
   intelProfile,
   lavapipeMatrixProfile,
@@ -74,6 +75,12 @@ describe.skipIf(command === undefined)('subgroup matrices of a software driver',
     expect(outcomes[0]!.repeats).toBe(true);
   });
 
+  it.each(chosenCases().map(({ name }) => name))('multiply %s in tiles along K', async (name) => {
+    const [outcome] = named((await found()).transposed, name);
+    expect(outcome!.excess).toBeLessThanOrEqual(1);
+    expect(outcome!.repeats).toBe(true);
+  });
+
   it('give the same bits by every schedule', async () => {
     const { schedules, profile } = await found();
     const [vectors, odd] = scheduledCases.map((c) => named(schedules, c.name));
@@ -102,11 +109,11 @@ const unasked = {
 };
 
 /**
- * Sizes of matrices, elements and subgroups of every vendor: 16×16×16 (AMD's as well, whose kernels ask for
- * subgroups of 32), 8×16×16, and 8×8×8 of f32 or f16.
+ * Sizes of matrices, elements and subgroups of every vendor: 16×16×16 (AMD's with tiles along K, whatever the
+ * operands' layout), 8×16×16, and 8×8×8 of f32 or f16.
  */
 const devices: readonly (readonly [DeviceProfile, subgroup: number])[] = [
-  ...[nvidiaProfile, intelProfile, appleMatrixProfile, lavapipeMatrixProfile].map(
+  ...[nvidiaProfile, amdProfile, intelProfile, appleMatrixProfile, lavapipeMatrixProfile].map(
     (profile) => [profile, subgroupOf(profile)!.size] as const,
   ),
   [unasked, 16],

@@ -1,0 +1,80 @@
+/**
+ * How many multiprocessors a GPU has, by its name: what the makers' data sheets say, since no API tells.
+ *
+ * Tiles and pieces are chosen by it (compiler/kernels/schedules/waves.ts), so a wrong number costs time alone. Of AMD's
+ * cards compute units are counted, since Mesa's driver runs a workgroup on one.
+ */
+
+/** From the beginning of a name to the count; the first that a name has counts, so longer ones come first. */
+const known: readonly (readonly [name: string, count: number])[] = [
+  ['G?B200', 148],
+  ['B300', 160],
+  ['H100 PCIe', 114],
+  ['G?H[12]00', 132],
+  ['A100', 108],
+  ['A40\\b', 84],
+  ['A30\\b', 56],
+  ['A10\\b', 72],
+  ['L40', 142],
+  ['L4\\b', 58],
+  ['V100', 80],
+  ['T4\\b', 40],
+  ['RTX 6000 Ada', 142],
+  ['RTX A6000', 84],
+  ['RTX 5090', 170],
+  ['RTX 5080', 84],
+  ['RTX 5070 Ti', 70],
+  ['RTX 5070', 48],
+  ['RTX 5060 Ti', 36],
+  ['RTX 5060', 30],
+  ['RTX 4090', 128],
+  ['RTX 4080 SUPER', 80],
+  ['RTX 4080', 76],
+  ['RTX 4070 Ti SUPER', 66],
+  ['RTX 4070 Ti', 60],
+  ['RTX 4070 SUPER', 56],
+  ['RTX 4070', 46],
+  ['RTX 4060 Ti', 34],
+  ['RTX 4060', 24],
+  ['RTX 3090 Ti', 84],
+  ['RTX 3090', 82],
+  ['RTX 3080 Ti', 80],
+  ['RTX 3080', 68],
+  ['RTX 3070 Ti', 48],
+  ['RTX 3070', 46],
+  ['RTX 3060 Ti', 38],
+  ['RTX 3060', 28],
+  ['RTX 2080 Ti', 68],
+  ['RTX 2080', 46],
+  ['RX 9070 XT', 64],
+  ['RX 9070', 56],
+  ['RX 9060', 32],
+  ['RX 7900 XTX', 96],
+  ['RX 7900 XT', 84],
+  ['RX 7900', 80],
+  ['RX 7800', 60],
+  ['RX 7700', 54],
+  ['RX 7600', 32],
+  ['RX 69[05]0', 80],
+  ['RX 6800 XT', 72],
+  ['RX 6800', 60],
+  ['RX 67[05]0', 40],
+  ['RX 66[05]0', 32],
+  ['A770', 32],
+  ['A750', 28],
+  ['B580', 20],
+  ['B570', 18],
+  ['M[34] Max', 40],
+  ['M2 Max', 38],
+  ['M1 Max', 32],
+  ['M1 Ultra', 64],
+  ['M2 Ultra', 76],
+  ['M3 Ultra', 80],
+  ['M[1-4] Pro', 18],
+  ['M[1-4]\\b', 10],
+];
+
+/** Undefined where the name tells nothing. */
+export function multiprocessorsOf(name: string): number | undefined {
+  return known.find(([pattern]) => new RegExp(`\\b${pattern}`, 'i').test(name))?.[1];
+}
