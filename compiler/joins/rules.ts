@@ -167,6 +167,36 @@ const biasGradient: JoinRule<JoinConsumers['bias-gradient']> = {
   },
 };
 
+const secondResult: JoinRule<JoinConsumers['second-result']> = {
+  keepsProducer: true,
+  chains: false,
+  find(producer, around) {
+    if (producer.op !== 'matmul' || around.profile.kind === 'cpu') return undefined;
+    return around.allReaders(producer.id).find((user) => {
+      const program = programOf(user);
+      const others = user.inputs.filter((id) => id !== producer.id);
+      const floats = [producer, user, ...others.map((id) => around.node(id))].every(({ type }) =>
+        isFloat(type),
+      );
+      return (
+        program !== undefined &&
+        floats &&
+        sameShape(user.type.shape, producer.type.shape) &&
+        program.instructions.every(({ op }) => op !== 'uniform') &&
+        // Work that is summed at once is not stored at all.
+        rowSum.find(user, around) === undefined &&
+        others.every((id) => around.isReady(id, producer)) &&
+        // The product's own result, this one, and the bias's gradient.
+        producer.inputs.length + others.length + 3 <= around.mostBindings
+      );
+    });
+  },
+  meaning(producer, consumer, value) {
+    const inputs = consumer.inputs.map(value);
+    return evaluateProgram(programOf(consumer)!, inputs, numericShape(producer.type));
+  },
+};
+
 const leftSum: JoinRule<JoinConsumers['left-sum']> = {
   keepsProducer: true,
   chains: false,
@@ -192,6 +222,7 @@ export const joinRules: { readonly [K in JoinKind]: JoinRule<JoinConsumers[K]> }
   'row-moments': rowMoments,
   'weight-gradient': weightGradient,
   'left-sum': leftSum,
+  'second-result': secondResult,
   epilogue,
   'bias-gradient': biasGradient,
 };

@@ -6,15 +6,18 @@
  * lies.
  */
 import { alignUp } from '../../graph/dims.ts';
-import type { NodeOf, Origin } from '../../graph/types.ts';
+import type { Node, NodeOf, Origin } from '../../graph/types.ts';
 import { sizeOf } from '../../graph/types.ts';
+import { type MapProgram, programOf } from '../../ops/map-program.ts';
 import { operandCount } from '../../ops/matmul.ts';
 import type { DeviceProfile, MatrixElement } from '../../profile.ts';
+import { lowerElementwise } from '../moves/map.ts';
 import { emitTransposedCopy } from '../moves/transpose.ts';
 import { lowerSum } from '../rows/reduce.ts';
 import { type ContractTile, readsStorage } from '../schedules/contract.ts';
 import { matrixElement } from '../schedules/matrix.ts';
 import { chooseSchedule } from '../schedules/schedules.ts';
+import { bytesOf } from '../text/access.ts';
 import type { KernelArg, Lower, LowerContext } from '../text/kernel.ts';
 import { elementBytes, type Width } from '../text/memory.ts';
 import { denseView, type View } from '../text/view.ts';
@@ -163,7 +166,7 @@ function sharedStorages(c: Contraction): ReadonlySet<number> {
   const seen = new Set<number>();
   const shared = new Set<number>();
   const further = normalisationViews(c).map((view) => ({ view }));
-  for (const { view } of [c.a, c.b, ...c.extras, ...further]) {
+  for (const { view } of [c.a, c.b, ...c.extras, ...(c.second?.extras ?? []), ...further]) {
     if (seen.has(view.storage.id)) shared.add(view.storage.id);
     seen.add(view.storage.id);
   }
@@ -180,7 +183,8 @@ function bindOperands(
   c: Contraction,
   { aVector, bVector }: Loads,
   extraVectors: readonly boolean[],
-): ProductArgs & { readonly read: readonly KernelArg[] } {
+  vectors: (operand: Operand) => boolean,
+): ProductArgs & { readonly more: readonly KernelArg[]; readonly read: readonly KernelArg[] } {
   const args: KernelArg[] = [];
   const bind = ({ storage }: View, name: string, width: Width): KernelArg => {
     const known = args.find((arg) => arg.storage.id === storage.id);
@@ -192,10 +196,11 @@ function bindOperands(
   const a = bind(c.a.view, 'a', aVector ? 4 : 1);
   const b = bind(c.b.view, 'b', bVector ? 4 : 1);
   const extras = c.extras.map((e, i) => bind(e.view, `extra${i}`, extraVectors[i] ? 4 : 1));
+  const second = c.second?.extras.map((e, i) => bind(e.view, `more${i}`, vectors(e) ? 4 : 1)) ?? [];
   const [moments, weight, bias] = normalisationViews(c);
   if (moments) bind(moments, 'row_stats', 2);
   const norm = weight && bias && { gain: bind(weight, 'gain', 1), shift: bind(bias, 'shift', 1) };
-  return { a, b, extras, norm, read: args };
+  return { a, b, extras, more: second, norm, read: args };
 }
 
 /** Whether every column of the left operand has whole vec4s, if need be with padding behind its last row. */
@@ -294,31 +299,66 @@ export function emitContraction(ctx: LowerContext, c: Contraction, family: strin
   const { schedule: tile, choice } = chooseSchedule(ctx.profile, 'contract', productSize(c, modes));
   const byColumns = tile.kind === 'registers' && tile.rows % 4 === 0 && storesByColumns(c) && !mapsInPlace(c);
   const isVector = byColumns ? vectorExtraDown : vectorExtra;
-  const extraVectors = c.extras.map((e) => !shared.has(e.view.storage.id) && isVector(c, e));
+  const vectors = (e: Operand) => !shared.has(e.view.storage.id) && isVector(c, e);
+  const extraVectors = c.extras.map(vectors);
   // A quad's lanes have rows of their own, one by one.
   const loads = { ...modes, aVector: modes.aVector && tile.kind !== 'quads' };
-  const { read, ...args } = bindOperands(c, loads, extraVectors);
+  const { read, more, ...args } = bindOperands(c, loads, extraVectors, vectors);
   const result = written('result', storesVectors(c, byColumns) ? 4 : 1, c.result.view);
   const apart = c.leftSums && c.leftSums.view.storage.id !== c.result.view.storage.id;
   const sums = apart ? [written('sums', c.leftSums!.view.offset % 4 === 0 ? 4 : 1, c.leftSums!.view)] : [];
-  const printer = resultPrinter(c, args.extras, result, byColumns);
+  const second = c.second && {
+    extras: more,
+    result: written('second', vectorExtra(c, c.second.result) ? 4 : 1, c.second.result.view),
+  };
+  const printer = resultPrinter(c, args.extras, result, byColumns, second);
   const alone = ({ storage }: KernelArg) => !shared.has(storage.id);
   const own = { ...args, sums: c.leftSums && (sums[0] ?? result) };
   const { body, grid, enables } = printTile(c, tile, own, printer, alone);
   const elements = c.batch * c.m * c.n;
   ctx.emit({
     name: `${family}_${named.has(tile.kind) ? `${tile.kind}_` : ''}${tile.rows}x${tile.columns}`,
-    args: [...read, result, ...(c.moments ? [written('own_stats', 2, c.moments)] : []), ...sums],
-    body: (c.epilogue ? programHelpers(c.epilogue, 4) : '') + body,
+    args: [
+      ...read,
+      result,
+      ...(c.moments ? [written('own_stats', 2, c.moments)] : []),
+      ...(second ? [second.result] : []),
+      ...sums,
+    ],
+    body: helpersOf([c.epilogue, c.second?.program]) + body,
     ...(enables === undefined ? {} : { enables }),
     workgroups: grid,
     origin,
     flops: elements * (2 * c.k + (c.epilogue?.instructions.length ?? 0)),
     bytes:
       c.batch * c.k * (elementBytes(c.a.view.storage) * c.m + elementBytes(c.b.view.storage) * c.n) +
-      elementBytes(c.result.view.storage) * elements,
+      elementBytes(c.result.view.storage) * elements +
+      (c.second ? bytesOf(c.second.result.view, ...c.second.extras.map(({ view }) => view)) : 0),
     schedule: choice,
   });
+}
+
+/** Functions that programs call, each once. */
+function helpersOf(programs: readonly (MapProgram | undefined)[]): string {
+  const texts = programs.flatMap((program) => (program ? programHelpers(program, 4) : []));
+  return [...new Set(texts)].join('');
+}
+
+/** A product with what the plan wants stored beside its result. */
+function withSecond(ctx: LowerContext, c: Contraction, node: NodeOf<'matmul'>, user: Node): Contraction {
+  const result = ctx.result(user);
+  const batchAxes = c.result.batch.shape.length;
+  const others = [...new Set(user.inputs.filter((id) => id !== node.id))];
+  const operand = (view: View) => operandOf(expandView(view, result.shape), batchAxes, 'middle');
+  return {
+    ...c,
+    second: {
+      program: programOf(user)!,
+      inputs: user.inputs.map((id) => (id === node.id ? undefined : others.indexOf(id))),
+      extras: others.map((id) => operand(ctx.view(id))),
+      result: operand(result),
+    },
+  };
 }
 
 const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
@@ -329,12 +369,16 @@ const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
     c = rowsDense(ctx, columnsDense(ctx, c, node.origin), node.origin);
   }
   const sum = ctx.joined(node, 'left-sum');
-  const inTiles = (staged || !readsStorage(ctx.profile)) && canSumLeft(c);
+  const tiled = staged || !readsStorage(ctx.profile);
+  const inTiles = tiled && canSumLeft(c);
   if (sum && !inTiles) lowerSum(ctx, sum);
   else if (sum) c = { ...c, leftSums: { view: ctx.result(sum), step: 0 } };
   const count = piecesOfProduct(ctx.profile, c, node.attrs.transposeA);
+  const second = ctx.joined(node, 'second-result');
   if (count === 1) {
-    emitContraction(ctx, c, 'matmul', node.origin);
+    const inTile = second && tiled;
+    emitContraction(ctx, inTile ? withSecond(ctx, c, node, second) : c, 'matmul', node.origin);
+    if (second && !inTile) lowerElementwise(ctx, second);
     return;
   }
   const { products, partial } = cutProduct(ctx, c, count);
@@ -348,6 +392,7 @@ const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
     { program: c.epilogue, extras },
     { op: 'sum', behind: c.leftSums?.view },
   );
+  if (second) lowerElementwise(ctx, second);
 };
 
 export const contractLowerings = { matmul: lowerMatmul };

@@ -87,6 +87,14 @@ function linearGradients(make: (b: Builder, dy: number) => number, transposeA = 
     return { dw, db: make(b, dy) };
   });
 }
+/** A product that is an output, and what `make` makes of it. */
+function activated(make: (b: Builder, h: number) => Readonly<Record<string, number>>) {
+  return graphOf((b) => {
+    const operands = [input(b, 'a', 5, 16), input(b, 'b', 16, 12)];
+    const h = b.add('matmul', operands, { transposeA: false, transposeB: false });
+    return { h, ...make(b, h) };
+  });
+}
 const heads = (b: Builder) =>
   ['q', 'k', 'v'].map((name) => input(b, name, 2, 2, 4, 8)) as [number, number, number];
 
@@ -113,11 +121,13 @@ const applies: Readonly<Record<JoinKind, VerifiedGraph>> = {
   }),
   'weight-gradient': normGradients(() => ({})),
   'left-sum': linearGradients((b, dy) => sum(b, dy, [0, 1])),
+  'second-result': activated((b, h) => ({ act: b.add('sigmoid', [h], {}) })),
   'bias-gradient': normGradients((b, dy) => ({ db: sum(b, dy, [0]) })),
 };
 
 /** The profile with which a kind is planned; software adapters sum columns by themselves. */
-const profileOf = (kind: JoinKind) => (kind === 'left-sum' ? discreteProfile : lavapipeProfile);
+const profileOf = (kind: JoinKind) =>
+  kind === 'left-sum' || kind === 'second-result' ? discreteProfile : lavapipeProfile;
 
 describe('a join', () => {
   for (const kind of joinKinds)
@@ -140,6 +150,22 @@ describe('a join', () => {
     // Of the same memory, but other columns.
     const folded = (b: Builder, dy: number) => sum(b, b.add('reshape', [dy], { shape: [3, 8] }), [0]);
     expect(kinds(linearGradients(folded))).toEqual([]);
+  });
+
+  it('of a product with a second result is elementwise work of its shape, not summed at once, on GPUs', () => {
+    const kinds = (graph: VerifiedGraph) => kindsIn(graph, discreteProfile);
+    const act = (b: Builder, h: number) => b.add('sigmoid', [h], {});
+    expect(kindsIn(activated((b, h) => ({ act: act(b, h) })))).toEqual([]);
+    expect(kinds(activated((b, h) => ({ act: act(b, h) })))).toEqual(['second-result']);
+    expect(kinds(activated((b, h) => ({ out: b.add('softmax', [h], {}) })))).toEqual([]);
+    // Through a view, which elements it reads is another matter.
+    const turned = (b: Builder, h: number) => b.add('transpose', [h], { perm: [1, 0] });
+    expect(kinds(activated((b, h) => ({ act: act(b, turned(b, h)) })))).toEqual([]);
+    // An operand that is made later.
+    const later = (b: Builder, h: number) => b.add('add', [h, b.add('softmax', [h], {})], {});
+    expect(kinds(activated((b, h) => ({ out: later(b, h) })))).not.toContain('second-result');
+    const squared = (b: Builder, h: number) => sum(b, b.add('mul', [h, h], {}), [1]);
+    expect(kinds(activated((b, h) => ({ out: squared(b, h) })))).toEqual(['row-sum']);
   });
 
   it('is printed as its producer, its consumer and its kind', () => {
