@@ -3,10 +3,10 @@
  * read, and declarations as far as the library's types lead: the package is to be small enough to be installed without a thought.
  */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bundleBrowser, bundleNode } from './bundle.ts';
+import { bundleBrowser, bundleNode, licensesOf } from './bundle.ts';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 rmSync('dist', { recursive: true, force: true });
@@ -35,8 +35,11 @@ function reach(file: string, seen: Set<string>): void {
 const declared = new Set<string>();
 for (const entry of ['node', 'plan-node']) reach(resolve('dist', 'zoo', 'api', `${entry}.d.ts`), declared);
 for (const file of files) if (file.endsWith('.d.ts') && !declared.has(file)) rmSync(file);
-await bundleNode('dist');
-await bundleBrowser(join('dist', 'browser'));
+const bundled = [await bundleNode('dist'), await bundleBrowser(join('dist', 'browser'))];
+writeFileSync(
+  'dist/licenses.txt',
+  licensesOf(bundled.flatMap(({ metafile }) => Object.keys(metafile.inputs))),
+);
 
 cpSync('zoo/lib', 'dist/zoo/lib', { recursive: true });
 for (const name of ['report.js', 'report.css'])

@@ -60,9 +60,14 @@ const nodeEntries = [
   'runtime/data/pictures/formats/svg-renderer.ts',
 ];
 
-/** Programs and library for Node. Functions keep their names, so that a stack says where something happened. */
-export async function bundleNode(outdir: string): Promise<void> {
-  await build({
+/**
+ * Programs and library for Node. Packages that a user installs stay outside; those of `devDependencies` are taken in: the parser's
+ * toolkit is some hundred files, whose loading took longer than all that is ours. Functions keep their names, so that a stack says
+ * where something happened.
+ */
+export function bundleNode(outdir: string): Promise<BuildResult<{ metafile: true }>> {
+  const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  return build({
     absWorkingDir: root,
     entryPoints: nodeEntries,
     outdir,
@@ -70,12 +75,26 @@ export async function bundleNode(outdir: string): Promise<void> {
     chunkNames: 'parts/[name]-[hash]',
     bundle: true,
     splitting: true,
-    packages: 'external',
+    external: Object.keys({ ...dependencies, ...optionalDependencies }),
     format: 'esm',
     platform: 'node',
     target: 'es2023',
     minify: true,
     keepNames: true,
+    metafile: true,
     logLevel: 'warning',
   });
+}
+
+/** Licences of the packages that are taken in, which have to go along; packages of one text stand above it. */
+export function licensesOf(inputs: readonly string[]): string {
+  const folders = inputs.flatMap((path) => /^node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []);
+  const texts = new Map<string, string[]>();
+  for (const folder of [...new Set(folders)].sort()) {
+    const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
+    const file = readdirSync(join(root, folder)).find((entry) => /^licen[cs]e/i.test(entry));
+    const text = file === undefined ? '' : readFileSync(join(root, folder, file), 'utf8').trim();
+    texts.set(text, [...(texts.get(text) ?? []), `${name} ${version}: ${license}`]);
+  }
+  return [...texts].map(([text, names]) => `${names.join('\n')}\n\n${text}\n`).join('\n');
 }

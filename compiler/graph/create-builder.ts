@@ -121,9 +121,11 @@ function stableText(value: unknown): string {
   if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value);
   if (Array.isArray(value)) return `[${value.map(stableText).join(',')}]`;
   if (typeof value === 'object' && value !== null) {
-    const entries = Object.entries(value).filter(([, v]) => v !== undefined);
-    entries.sort(([a], [b]) => (a < b ? -1 : 1));
-    return `{${entries.map(([k, v]) => `${k}:${stableText(v)}`).join(',')}}`;
+    const fields = value as Readonly<Record<string, unknown>>;
+    let text = '';
+    for (const key of Object.keys(fields).sort())
+      if (fields[key] !== undefined) text += `${text === '' ? '' : ','}${key}:${stableText(fields[key])}`;
+    return `{${text}}`;
   }
   return JSON.stringify(value) ?? 'undefined';
 }

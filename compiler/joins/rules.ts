@@ -7,6 +7,7 @@
  * that executes the graph.
  */
 import { type Node, type NodeOf, numericShape, sameShape, type TensorType } from '../graph/types.ts';
+import { summedOperand, sumsLeft } from '../graph/views.ts';
 import { momentColumns } from '../ops/group-moments.ts';
 import { isKernelNode, kernelTraits, opOf } from '../ops/index.ts';
 import { isArithmetic, programOf } from '../ops/map-program.ts';
@@ -166,12 +167,31 @@ const biasGradient: JoinRule<JoinConsumers['bias-gradient']> = {
   },
 };
 
+const leftSum: JoinRule<JoinConsumers['left-sum']> = {
+  keepsProducer: true,
+  chains: false,
+  find(producer, around) {
+    if (producer.op !== 'matmul' || around.profile.kind === 'cpu') return undefined;
+    const value = summedOperand(around.graph, producer);
+    if (value === undefined || producer.inputs.length + 2 > around.mostBindings) return undefined;
+    const shapes = [value, ...around.readers(value, 'reshape').map(({ id }) => id)];
+    return shapes
+      .flatMap((id) => around.readers(id, 'sum'))
+      .find((user) => user.id > producer.id && sumsLeft(around.graph, user, producer));
+  },
+  meaning(producer, _consumer, value) {
+    const left = value(producer.inputs[0]!);
+    return opOf('sum').reference([left], { axes: [0], keep: false }, left.shape.slice(1));
+  },
+};
+
 /** In the order in which a producer's joins are sought. */
 export const joinRules: { readonly [K in JoinKind]: JoinRule<JoinConsumers[K]> } = {
   'row-sum': rowSum,
   'log-sum-exp': logSumExp,
   'row-moments': rowMoments,
   'weight-gradient': weightGradient,
+  'left-sum': leftSum,
   epilogue,
   'bias-gradient': biasGradient,
 };

@@ -22,6 +22,8 @@ export interface JoinConsumers {
   'row-moments': NodeOf<'group_moments'>;
   /** Layer norm's input gradient also keeps the statistics that the weight's gradient needs. */
   'weight-gradient': NodeOf<'layer_norm_grad_weight'>;
+  /** A product that sums over samples also sums its left operand: a weight's gradient, and the bias's. */
+  'left-sum': NodeOf<'sum'>;
   /** The sum that makes layer norm's weight gradient also sums dy: the bias's gradient. */
   'bias-gradient': NodeOf<'sum'>;
 }

@@ -31,7 +31,7 @@ export function checkUnused(module: Module, session: Session, items = module.pro
       const callee: Value = { kind: 'fn', decl: item, module };
       session.guard(() =>
         run(item, module, session, new Scope(), (args, env) => {
-          callValue(callee, args, item.name.span, env, item.name.text);
+          callValue(callee, args, item.name.span, env, () => item.name.text);
         }),
       );
     }

@@ -12,6 +12,7 @@ import { lowerPatches } from './lower-patches.ts';
 import type { Pass, PassSettings } from './pass.ts';
 import { storeHalves } from './precision.ts';
 import { simplify } from './simplify.ts';
+import { sumsBehindProducts } from './sums-behind-products.ts';
 
 const passes: readonly (readonly [name: string, pass: Pass])[] = [
   ['lower-batch-norm', lowerBatchNorm],
@@ -20,6 +21,7 @@ const passes: readonly (readonly [name: string, pass: Pass])[] = [
   ['fuse', fuse],
   ['fold-layer-norm', foldLayerNorm],
   ['precision', storeHalves],
+  ['sums-behind-products', sumsBehindProducts],
 ];
 
 interface PassOptions extends Partial<PassSettings> {

@@ -133,8 +133,8 @@ export class ProgramRules extends RecipeRules {
     passErrorsOn,
   );
 
-  constructor() {
-    super();
+  constructor(validated = false) {
+    super(validated);
     this.performSelfAnalysis();
   }
 }

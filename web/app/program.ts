@@ -25,7 +25,7 @@ model "mini" = CLIP(
 train "quick" of "mini" {
   objective = contrastive
   batch = 32
-  optimizer = adamw(lr = 3e-3, beta1 = 0.9, beta2 = 0.98, eps = 1e-6, weight_decay = 0.1)
+  optimizer = adamw(lr = 1.5e-3, beta1 = 0.9, beta2 = 0.98, eps = 1e-6, weight_decay = 0.1)
   schedule = cosine(warmup = 20 steps, total = 300 steps)
   clamp logit_scale in 0 .. ln(100)
   seed = 1

@@ -7,6 +7,7 @@ import type * as zooc from '../../zoo/api/browser.ts';
 import { Classifying } from './classifying.ts';
 import { Checking } from './compare/checking.ts';
 import { Comparing } from './compare/comparing.ts';
+import { Timing } from './explore/timing.ts';
 import { Opened } from './opened.ts';
 import { Training } from './train/training.ts';
 
@@ -23,6 +24,7 @@ export const deviceWorker = {
     opened.onLost = (loss) => tell(loss.diagnostics);
   },
   classifying: Comlink.proxy(new Classifying(opened)),
+  timing: Comlink.proxy(new Timing(opened)),
   training: Comlink.proxy(new Training(opened)),
   comparing: Comlink.proxy(new Comparing(opened)),
   checking: Comlink.proxy(new Checking(opened)),

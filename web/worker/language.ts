@@ -1,5 +1,8 @@
 /** The worker that knows the language: it needs no device, and answers while the other one works. */
+import * as Comlink from 'comlink';
 import * as zooc from '../../zoo/api/browser.ts';
+import { Editing } from './editing.ts';
+import { Exploring } from './explore/exploring.ts';
 import { findRecipes } from './train/recipes.ts';
 
 export const languageWorker = {
@@ -11,6 +14,8 @@ export const languageWorker = {
   check(text: string): readonly zooc.Diagnostic[] {
     return zooc.check(text);
   },
+  editing: Comlink.proxy(new Editing()),
+  exploring: Comlink.proxy(new Exploring()),
   recipes: findRecipes,
 };
 

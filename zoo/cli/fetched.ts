@@ -9,15 +9,13 @@ import type { Pulled } from '../hub/pull.ts';
 import { entryPath } from '../local/folder.ts';
 import { isForeign } from '../run/foreign.ts';
 import { isRule } from '../weights/source.ts';
+import { access } from './access.ts';
 import { note } from './output.ts';
 
 /** The package of the local zoo that a name means: of nothing that is there under this name, or a rule. */
 export function localEntry(spec: string): string | undefined {
   return isRule(spec) || statOf(spec) !== undefined ? undefined : entryPath(spec);
 }
-
-/** `--offline`, of every verb. */
-export const access = { offline: false };
 
 export async function fetched(spec: string, refresh = false): Promise<Pulled> {
   const { pull } = await import('../hub/pull.ts');

@@ -8,12 +8,13 @@
  */
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { Command, CommanderError, Option } from '@commander-js/extra-typings';
 import { fail } from '../../grammar/diagnostics.ts';
 import { listenForStop } from '../../runtime/train/node/signals.ts';
 import { version } from '../version.ts';
+import { access } from './access.ts';
 import { report } from './failure.ts';
-import { access } from './fetched.ts';
 import {
   baseOption,
   deviceOption,
@@ -34,6 +35,10 @@ import {
 } from './options.ts';
 import { note } from './output.ts';
 import { runProcess } from './process.ts';
+
+// Most verbs are over in a second; V8's optimising compiler would by then have cost as much of the processor as all else together.
+// What runs long is optimised all the same, a little later.
+setFlagsFromString('--interrupt-budget=1000000');
 
 const program = new Command('zooc')
   .description('Declare CLIP-style encoders in .zoo files; compile, train and run them on WebGPU.')

@@ -1,9 +1,10 @@
 /** An exported folder into a repository of a hub, as one commit: all of its files are there then, or none. */
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { fail } from '../../grammar/diagnostics.ts';
-import { openRegular, readFully } from '../../runtime/data/files/read-fully.ts';
+import { openRegular, readFully, statOf } from '../../runtime/data/files/read-fully.ts';
+import { onnxFiles } from '../export/foreign/onnx.ts';
 import { weightFiles } from '../weights/formats/open-tensors.ts';
 import { digestFile, isOwnPackage, loadPackage, manifestName } from '../weights/package.ts';
 import { companions } from './choose.ts';
@@ -43,9 +44,10 @@ async function filesOf(folder: string): Promise<string[]> {
     const { manifest } = await loadPackage(folder);
     return [manifestName, ...Object.keys(manifest.files)];
   }
-  const known = [...weightFiles, ...companions];
-  const there = (await readdir(folder)).filter((name) => known.includes(name)).sort();
-  if (!there.some((name) => weightFiles.includes(name as (typeof weightFiles)[number])))
+  const weights: readonly string[] = [...weightFiles, ...onnxFiles];
+  const known = new Set([...weights, ...companions]);
+  const there = [...known].filter((name) => statOf(join(folder, name))?.isFile() === true).sort();
+  if (!there.some((name) => weights.includes(name)))
     fail('Z410', `${folder} holds no weights`, 'zooc export RUN --format zoo --model MODEL --out DIR');
   if (there.some((name) => name.endsWith('.index.json')))
     fail('Z485', `${folder} holds weights in shards, which no export writes`, 'zooc export');

@@ -10,6 +10,7 @@
 import type { WorkgroupTile } from '../schedules/contract.ts';
 import type { KernelArg } from '../text/kernel.ts';
 import type { Contraction, ProductArgs, ResultPrinter } from './contraction.ts';
+import { printLeftSums } from './left-sums.ts';
 import { printResultMoments, printRowNorm } from './normalised.ts';
 import { halfOffset, printStagedLoop, type TileArray } from './staging.ts';
 import { printTilePlace, tileGrid } from './tile-grid.ts';
@@ -90,7 +91,15 @@ export function printWorkgroupTile(
   for (const i of rows) for (const j of vectors) lines.push(`var c${i}_${j} = vec4<f32>();`);
   const { a, b } = tileArrays(tile, args);
   const multiply = printMultiply(tile, { a, b }, across);
-  lines.push(...printStagedLoop(c, { a, b, args, invocations, buffers: tile.buffers }, multiply));
+  const { buffers } = tile;
+  // What is left of the last slice makes room for the chains.
+  const scratch = { array: 'a_tile', packed: a.packed };
+  const sums = printLeftSums(c, { tile: a, buffers, invocations, scratch }, args.sums);
+  lines.push(
+    ...sums.start,
+    ...printStagedLoop(c, { a, b, args, invocations, buffers }, [...multiply, ...sums.slice]),
+    ...sums.finish,
+  );
   for (const i of rows)
     for (const j of vectors) {
       lines.push(`{ let m = m_tile + ty * ${tile.rowsPerInvocation}u + ${i}u;`);

@@ -18,6 +18,7 @@ import {
 } from '../schedules/matrix.ts';
 import type { KernelArg } from '../text/kernel.ts';
 import type { Contraction, Operand, ProductArgs, ResultPrinter } from './contraction.ts';
+import { printLeftSums } from './left-sums.ts';
 import { denseAxis, halfOffset, printStagedLoop, type TileArray } from './staging.ts';
 import { printTilePlace, tileGrid } from './tile-grid.ts';
 import { printPiece } from './walks/walk.ts';
@@ -187,6 +188,9 @@ export function printMatrixTile(
   const b = tileArray(tile, c.b, args.b, args.asStored(args.b), ['b_tile', tile.columns]);
   const printed: Printed = { c, tile, a, b, resultPitch: tile.columns + linePadding.f32, printer };
   const invocations = invocationsOf(tile);
+  const { buffers } = tile;
+  const scratch = { array: 'r_tile', packed: tile.packed };
+  const sums = printLeftSums(c, { tile: a, buffers, invocations, scratch }, args.sums);
   const [, across] = subgroupGrid(tile);
   const [rows, columns] = matrixGrid(tile);
   const result = `subgroup_matrix_result<f32, ${config.n}, ${config.m}>`;
@@ -197,7 +201,9 @@ export function printMatrixTile(
     `let column = subgroup % ${across}u * ${tile.columnsPerSubgroup}u;`,
     ...(c.walk?.kind === 'pixels' ? printPiece(c.walk) : []),
     ...count(rows).flatMap((i) => count(columns).map((j) => `var c${i}_${j}: ${result};`)),
-    ...printStagedLoop(c, { a, b, args, invocations, buffers: tile.buffers }, printProducts(printed)),
+    ...sums.start,
+    ...printStagedLoop(c, { a, b, args, invocations, buffers }, [...printProducts(printed), ...sums.slice]),
+    ...sums.finish,
     ...printResults(printed),
   ];
   const sizes = arraySizes(tile, { a: a.along, b: b.along });

@@ -11,6 +11,7 @@ import { sizeOf } from '../../graph/types.ts';
 import { operandCount } from '../../ops/matmul.ts';
 import type { DeviceProfile, MatrixElement } from '../../profile.ts';
 import { emitTransposedCopy } from '../moves/transpose.ts';
+import { lowerSum } from '../rows/reduce.ts';
 import { type ContractTile, readsStorage } from '../schedules/contract.ts';
 import { matrixElement } from '../schedules/matrix.ts';
 import { chooseSchedule } from '../schedules/schedules.ts';
@@ -40,6 +41,7 @@ import {
   vectorExtraDown,
 } from './contraction.ts';
 import { productSize } from './key.ts';
+import { canSumLeft } from './left-sums.ts';
 import { foldNormalisation } from './normalised.ts';
 import { cutProduct, joinPieces, piecesOfProduct } from './pieces.ts';
 import { denseAxis, stagedVectors } from './staging.ts';
@@ -294,13 +296,16 @@ export function emitContraction(ctx: LowerContext, c: Contraction, family: strin
   const loads = { ...modes, aVector: modes.aVector && tile.kind !== 'quads' };
   const { read, ...args } = bindOperands(c, loads, extraVectors);
   const result = written('result', storesVectors(c, byColumns) ? 4 : 1, c.result.view);
+  const apart = c.leftSums && c.leftSums.view.storage.id !== c.result.view.storage.id;
+  const sums = apart ? [written('sums', c.leftSums!.view.offset % 4 === 0 ? 4 : 1, c.leftSums!.view)] : [];
   const printer = resultPrinter(c, args.extras, result, byColumns);
   const alone = ({ storage }: KernelArg) => !shared.has(storage.id);
-  const { body, grid, enables } = printTile(c, tile, args, printer, alone);
+  const own = { ...args, sums: c.leftSums && (sums[0] ?? result) };
+  const { body, grid, enables } = printTile(c, tile, own, printer, alone);
   const elements = c.batch * c.m * c.n;
   ctx.emit({
     name: `${family}_${named.has(tile.kind) ? `${tile.kind}_` : ''}${tile.rows}x${tile.columns}`,
-    args: [...read, result, ...(c.moments ? [written('own_stats', 2, c.moments)] : [])],
+    args: [...read, result, ...(c.moments ? [written('own_stats', 2, c.moments)] : []), ...sums],
     body: (c.epilogue ? programHelpers(c.epilogue, 4) : '') + body,
     ...(enables === undefined ? {} : { enables }),
     workgroups: grid,
@@ -320,6 +325,10 @@ const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
     if (c.normalise) c = foldNormalisation(ctx, c, node.origin);
     c = rowsDense(ctx, columnsDense(ctx, c, node.origin), node.origin);
   }
+  const sum = ctx.joined(node, 'left-sum');
+  const inTiles = (staged || !readsStorage(ctx.profile)) && canSumLeft(c);
+  if (sum && !inTiles) lowerSum(ctx, sum);
+  else if (sum) c = { ...c, leftSums: { view: ctx.result(sum), step: 0 } };
   const count = piecesOfProduct(ctx.profile, c, node.attrs.transposeA);
   if (count === 1) {
     emitContraction(ctx, c, 'matmul', node.origin);
@@ -328,7 +337,14 @@ const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
   const { products, partial } = cutProduct(ctx, c, count);
   for (const product of products) emitContraction(ctx, product, 'matmul', node.origin);
   const extras = c.extras.map(({ view }) => view);
-  joinPieces(ctx, node, partial, c.result.view, { program: c.epilogue, extras });
+  joinPieces(
+    ctx,
+    node,
+    partial,
+    c.result.view,
+    { program: c.epilogue, extras },
+    { op: 'sum', behind: c.leftSums?.view },
+  );
 };
 
 export const contractLowerings = { matmul: lowerMatmul };

@@ -97,6 +97,12 @@ export interface Normalisation {
   readonly folded?: true;
 }
 
+/** Where the sums of the left operand's rows go, `step` apart for each batch (which is a piece of K); see left-sums.ts. */
+export interface LeftSums {
+  readonly view: View;
+  readonly step: number;
+}
+
 export interface Contraction {
   readonly batch: number;
   readonly m: number;
@@ -115,6 +121,7 @@ export interface Contraction {
   readonly normalise?: Normalisation;
   /** Where the moments of the result's rows go. */
   readonly moments?: View;
+  readonly leftSums?: LeftSums;
 }
 
 /** Splits a view's axes into batch axes, the outer (row or column) axes and the innermost. */
@@ -167,6 +174,8 @@ export interface ProductArgs {
   readonly extras: readonly KernelArg[];
   /** Weight and bias of a normalisation that is not folded. */
   readonly norm: { readonly gain: KernelArg; readonly shift: KernelArg } | undefined;
+  /** Holds the sums of the left operand's rows. */
+  readonly sums?: KernelArg | undefined;
 }
 
 /**

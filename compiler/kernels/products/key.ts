@@ -59,6 +59,7 @@ export function productSize(c: Contraction, { aVector, bVector, matrix }: Operan
   if (halves !== '') parts.push(`halves:${halves}`);
   if (c.normalise !== undefined) parts.push('normalised');
   if (c.moments !== undefined) parts.push('moments');
+  if (c.leftSums !== undefined) parts.push('sums');
   const moments = c.moments !== undefined;
   const quads = bVector && c.walk === undefined && c.normalise === undefined && !moments;
   return { key: parts.join(' '), batch, m, n, k, columnOperand: aVector, quads, moments, matrix };

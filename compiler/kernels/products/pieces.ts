@@ -80,7 +80,7 @@ export function piecesOfProduct(profile: DeviceProfile, c: Contraction, transpos
   if (!transposeA && k < 8 * Math.max(m, n)) return 1;
   const matrix = matrixElement(profile, c.a.view.storage, c.b.view.storage);
   // One less than fits: a remainder of K is a piece of its own.
-  const most = Math.min(Math.floor(k / leastTerms), mostPieces(profile, batch * m * n) - 1);
+  const most = Math.min(Math.floor(k / leastTerms), mostPieces(profile, (batch * n + 1) * m) - 1);
   const counts = Array.from({ length: Math.max(1, most) }, (_, i) => i + 1);
   const size = { batch, m, n, k, matrix };
   const wanted = wantedPieces(profile, size, counts);
@@ -98,26 +98,30 @@ function equalPieces(k: number, target: number, most: number): number {
 interface Pieces {
   /** The pieces as one batched product; where they do not come out even, the remainder of K as another. */
   readonly products: readonly Contraction[];
-  /** Their results, [pieces, elements of the result]. */
+  /** Their results, [pieces, elements of the result], and behind each what it sums of the left operand. */
   readonly partial: View;
 }
 
 /** The products of `count` pieces; without an epilogue, which belongs behind their sum. */
 export function cutProduct(ctx: LowerContext, c: Contraction, count: number): Pieces {
   const size = sizeOf(c.result.view.shape);
+  const row = size + (c.leftSums ? c.m : 0);
   const length = Math.floor(c.k / count);
   const rest = c.k - count * length;
   const rows = count + (rest > 0 ? 1 : 0);
-  const partial = denseView(ctx.scratch(rows * size, 'f32', 'pieces of a product'), [rows, size]);
+  const partial = denseView(ctx.scratch(rows * row, 'f32', 'pieces of a product'), [rows, row]);
   const plain: Contraction = { ...c, epilogue: undefined, extras: [] };
   const result: Operand = { ...c.result, view: { ...c.result.view, storage: partial.storage, offset: 0 } };
+  const sums = (start: number, step: number) =>
+    c.leftSums && { leftSums: { view: { ...partial, offset: start + size }, step } };
   const pieces: Contraction = {
     ...plain,
     batch: count * c.batch,
     k: length,
     a: along(c.a, count, length * c.a.inner),
     b: along(c.b, count, length * c.b.inner),
-    result: along(result, count, size),
+    result: along(result, count, row),
+    ...sums(0, row),
   };
   if (rest === 0) return { products: [pieces], partial };
   const last: Contraction = {
@@ -125,7 +129,8 @@ export function cutProduct(ctx: LowerContext, c: Contraction, count: number): Pi
     k: rest,
     a: behind(c.a, count * length * c.a.inner),
     b: behind(c.b, count * length * c.b.inner),
-    result: behind(result, count * size),
+    result: behind(result, count * row),
+    ...sums(count * row, 0),
   };
   return { products: [pieces, last], partial };
 }
@@ -147,7 +152,8 @@ interface Epilogue {
 }
 
 /**
- * Joins partial results [pieces, size] in order; `result` is dense. An epilogue maps the whole, never a part.
+ * Joins partial results [pieces, size] in order; `result` is dense. An epilogue maps the whole, never a part, nor what
+ * lies `behind` it.
  */
 export function joinPieces(
   ctx: LowerContext,
@@ -155,7 +161,7 @@ export function joinPieces(
   partial: View,
   result: View,
   { program, extras }: Epilogue = { program: undefined, extras: [] },
-  join: Pick<ColumnSpec, 'op' | 'scale'> = { op: 'sum' },
+  join: Pick<ColumnSpec, 'op' | 'scale' | 'behind'> = { op: 'sum' },
 ): void {
   const { shape } = result;
   const sum =

@@ -3,9 +3,10 @@
  *
  * Bias gradients and batch statistics have this shape; several sums over the same inputs are taken in one
  * kernel. Neighbouring invocations read neighbouring elements (vec4 where the layout allows). On GPUs a
- * workgroup shares its columns' rows and joins them in a tree. Where that leaves the device idle, rows are
- * cut into pieces with a partial result each, and a second kernel joins those in order: the same bits every
- * time, and accurate because no sum runs over more than a few hundred terms.
+ * workgroup shares its columns' rows and joins them in a tree; an invocation has several loads on their way at
+ * once, since one that waits for each keeps next to nothing of a large card's memory busy. Where that leaves
+ * the device idle, rows are cut into pieces with a partial result each, and a second kernel joins those in
+ * order: the same bits every time, and accurate because no sum runs over more than a few hundred terms.
  */
 import { type Node, type Origin, sizeOf } from '../../graph/types.ts';
 import type { DeviceProfile } from '../../profile.ts';
@@ -38,6 +39,8 @@ export interface ColumnSpec {
   readonly scale?: number;
   /** Per element. */
   readonly flops: number;
+  /** Where the last columns go, those behind the only output's. */
+  readonly behind?: View | undefined;
 }
 
 /**
@@ -66,30 +69,31 @@ function reduceInParts(
 ): void {
   const axis = spec.axes[0]!;
   const count = equalParts(spec.inputs[0]!.view.shape[axis]!, wanted);
-  const size = sizeOf(outputs[0]!.shape);
+  const { scale, behind, ...plain } = spec;
+  const size = sizeOf(outputs[0]!.shape) + (behind ? sizeOf(behind.shape) : 0);
   const partial = partials(ctx, node, count, outputs.length, size);
-  const { scale, ...unscaled } = spec;
   for (let p = 0; p < count; p++) {
     const inputs = spec.inputs.map(({ role, view }) => ({
       role,
       view: ctx.window(slicePart(view, { index: p, count }, axis)),
     }));
     const places = outputs.map((_, v) => ({ ...partial, offset: (p * outputs.length + v) * size }));
-    reduceColumns(ctx, node, { ...unscaled, inputs }, places);
+    reduceColumns(ctx, node, { ...plain, inputs }, places);
   }
-  joinPartials(ctx, node, { op: spec.op, scale }, partial, outputs);
+  joinPartials(ctx, node, { op: spec.op, scale, behind }, partial, outputs);
 }
 
-function partials(ctx: LowerContext, node: Node, count: number, values: number, size: number): View {
+/** Room for partial results of pieces, [pieces, values, size]. */
+export function partials(ctx: LowerContext, node: Node, count: number, values: number, size: number): View {
   const storage = ctx.scratch(count * values * size, 'f32', `${node.op} of pieces`);
   return denseView(storage, [count, values, size]);
 }
 
 /** Reduces [pieces, values, size] over the pieces; one kernel, whatever its outputs. */
-function joinPartials(
+export function joinPartials(
   ctx: LowerContext,
   node: Node,
-  { op, scale }: Pick<ColumnSpec, 'op'> & { readonly scale: number | undefined },
+  { op, scale, behind }: Pick<ColumnKernel, 'op' | 'scale' | 'behind'>,
   partial: View,
   outputs: readonly View[],
 ): void {
@@ -101,7 +105,7 @@ function joinPartials(
   const values = inputs.map(({ role }) => role);
   ctx.emit(
     columnKernel(
-      { inputs, reduced: 1, op, values, flops: 1, piece: count, scale, outputs },
+      { inputs, reduced: 1, op, values, flops: 1, piece: count, scale, outputs, behind },
       ctx.profile,
       node.origin,
     ),
@@ -117,11 +121,11 @@ function reduceColumns(ctx: LowerContext, node: Node, spec: ColumnSpec, outputs:
   }));
   const count = sizeOf(spec.axes.map((axis) => shape[axis]!));
   const columns = sizeOf(kept.map((axis) => shape[axis]!));
-  const { op, values, flops } = spec;
+  const { op, values, flops, behind } = spec;
   const plain = { inputs, reduced: spec.axes.length, op, values, flops };
   const piece = pieceLength(count, columns, ctx.profile);
   if (piece >= count) {
-    const whole = { ...plain, piece: count, scale: spec.scale, outputs };
+    const whole = { ...plain, piece: count, scale: spec.scale, outputs, behind };
     ctx.emit(columnKernel(whole, ctx.profile, node.origin));
     return;
   }
@@ -129,7 +133,7 @@ function reduceColumns(ctx: LowerContext, node: Node, spec: ColumnSpec, outputs:
   const places = values.map((_, v) => ({ ...partial, offset: v * columns }));
   const pieces = { ...plain, piece, scale: undefined, outputs: places, step: values.length * columns };
   ctx.emit(columnKernel(pieces, ctx.profile, node.origin));
-  joinPartials(ctx, node, { op, scale: spec.scale }, partial, outputs);
+  joinPartials(ctx, node, { op, scale: spec.scale, behind }, partial, outputs);
 }
 
 /**
@@ -137,10 +141,17 @@ function reduceColumns(ctx: LowerContext, node: Node, spec: ColumnSpec, outputs:
  * so few columns that the device would be idle.
  */
 function pieceLength(count: number, columns: number, profile: DeviceProfile): number {
-  const [busy, longest] = profile.kind === 'cpu' ? [128, 4096] : [4096, 8192];
   const wide = Math.ceil(columns / 4);
+  if (profile.kind === 'gpu') {
+    const turn = flight * down;
+    // Four waits take about as long as the launch that joins pieces.
+    if (count <= 4 * turn) return count;
+    const pieces = Math.max(Math.ceil(count / mostRows), Math.ceil(busy / Math.ceil(wide / across)));
+    return Math.max(1, Math.floor(count / pieces / turn)) * turn;
+  }
+  const longest = 4096;
   if (count <= longest) return count;
-  const pieces = Math.max(Math.ceil(count / (8 * longest)), Math.ceil(busy / wide));
+  const pieces = Math.max(Math.ceil(count / (8 * longest)), Math.ceil(128 / wide));
   return Math.max(256, Math.ceil(count / pieces));
 }
 
@@ -155,6 +166,7 @@ interface ColumnKernel {
   readonly piece: number;
   /** Where the first piece of each value goes, dense over the columns. */
   readonly outputs: readonly View[];
+  readonly behind?: View | undefined;
   /** Distance of pieces in the outputs, where there are several. */
   readonly step?: number;
 }
@@ -169,6 +181,15 @@ const longSum = 16 * shortSum;
 /** Invocations of a GPU's workgroup along the columns and along the rows. */
 const across = 16;
 const down = 16;
+/**
+ * Loads that an invocation of a GPU has on their way at once. 256 workgroups so keep 4 MB of vec4s of halves
+ * in flight, more than the largest cards' bandwidth times latency (4.3 TB/s, 0.6 us).
+ */
+const flight = 8;
+/** Workgroups wanted on GPUs, about two for each multiprocessor of the largest cards. */
+const busy = 256;
+/** Rows of a workgroup at most, which bounds how many terms an invocation adds up. */
+const mostRows = 16384;
 
 function columnKernel(spec: ColumnKernel, profile: DeviceProfile, origin: Origin): Kernel {
   const { shape } = spec.inputs[0]!.view;
@@ -176,26 +197,29 @@ function columnKernel(spec: ColumnKernel, profile: DeviceProfile, origin: Origin
   const count = sizeOf(shape.slice(0, spec.reduced));
   const columns = sizeOf(keptShape);
   const pieces = Math.ceil(count / spec.piece);
+  const outputs = [...spec.outputs, ...(spec.behind ? [spec.behind] : [])];
   const aligned = (n: number) => n % 4 === 0;
   const vector =
     keptShape.length > 0 &&
     columns % 4 === 0 &&
     aligned(spec.step ?? 0) &&
-    spec.outputs.every(({ offset }) => aligned(offset)) &&
+    outputs.every(({ offset }) => aligned(offset)) &&
+    (spec.behind === undefined || aligned(sizeOf(spec.behind.shape))) &&
     spec.inputs.every(({ view }) => vectorizable(view) || repeatsLast(view)) &&
     spec.inputs.some(({ view }) => vectorizable(view));
   const operands = new Operands([
     ...spec.inputs.map(
       ({ role, view }): Operand => ({ role, view, access: 'read', vector: vector && !repeatsLast(view) }),
     ),
-    ...spec.outputs.map((view, v): Operand => ({ role: `out${v}`, view, access: 'read_write', vector })),
+    ...outputs.map((view, v): Operand => ({ role: `out${v}`, view, access: 'read_write', vector })),
   ]);
   const printer = new ColumnPrinter(spec, operands, vector, count);
   const units = columns / (vector ? 4 : 1);
   // Software adapters spread workgroups over cores: small ones where there are few columns.
-  const size = units * pieces <= 512 ? 8 : 64;
-  const shared = profile.kind === 'gpu' && count >= 4 * down;
-  const body = shared ? printer.shared(units, pieces) : printer.flat(size, units, pieces);
+  const size = profile.kind === 'cpu' && units * pieces <= 512 ? 8 : 64;
+  const shared = profile.kind === 'gpu' && count > flight;
+  const few = profile.kind === 'gpu' ? printer.few(size, units) : printer.flat(size, units, pieces);
+  const body = shared ? printer.shared(units, pieces) : few;
   return {
     name: `column_${spec.op}${vector ? '_vec4' : ''}`,
     args: operands.args,
@@ -206,8 +230,16 @@ function columnKernel(spec: ColumnKernel, profile: DeviceProfile, origin: Origin
     ),
     origin,
     flops: spec.flops * count * columns,
-    bytes: bytesOf(...spec.outputs, ...spec.inputs.map((input) => input.view)),
+    bytes: bytesOf(...outputs, ...spec.inputs.map((input) => input.view)),
   };
+}
+
+/** Whether an invocation's `k`th load ahead has an element; undefined where all have, and the first always. */
+type InsideTest = (k: number) => string;
+
+/** A line for each of `count` loads. */
+function listed(count: number, line: (k: number) => string): string {
+  return Array.from({ length: count }, (_, k) => `    ${line(k)}`).join('\n');
 }
 
 class ColumnPrinter {
@@ -221,6 +253,10 @@ class ColumnPrinter {
     this.operands = operands;
     this.vector = vector;
     this.count = count;
+  }
+
+  private get columns(): number {
+    return sizeOf(this.spec.inputs[0]!.view.shape.slice(this.spec.reduced));
   }
 
   private get type(): string {
@@ -264,8 +300,25 @@ ${this.step('part')}
 `;
   }
 
+  /** So few rows that every invocation has all of its column on their way at once. */
+  few(size: number, units: number): string {
+    return `${flatMain(size, units)}  let column = index;
+${this.bases()}
+  let i = 0u;
+${this.loadsAhead(this.count, 1)}
+  ${this.start('part')}
+${this.joins(this.count)}
+  ${this.stores((v) => `part${v}`)}
+}
+`;
+  }
+
   /** The invocations of a workgroup along its rows take every 16th element and join in a tree. */
   shared(units: number, pieces: number): string {
+    const { piece } = this.spec;
+    const loads = Math.min(flight, Math.ceil(Math.min(piece, this.count) / down));
+    const whole = this.count % piece === 0 && piece % (down * loads) === 0;
+    const inside = whole ? undefined : (k: number) => `i + ${k * down}u < end`;
     const blocks = Math.ceil(units / across);
     const shares = this.each((_, v) => `var<workgroup> shares${v}: array<${this.type}, ${across * down}>;`);
     const joined = (v: number) => this.join(`shares${v}[lane]`, `shares${v}[lane + step * ${across}u]`);
@@ -281,11 +334,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let end = min(first + ${this.spec.piece}u, ${this.count}u);
 ${this.bases()}
   ${this.start('total')}
-  for (var short = first + lane / ${across}u; short < end; short += ${down * shortSum}u) {
+  for (var i = first + lane / ${across}u; i < end; i += ${down * loads}u) {
+${this.loadsAhead(loads, down, inside)}
     ${this.start('part')}
-    for (var i = short; i < min(short + ${down * shortSum}u, end); i += ${down}u) {
-${this.step('part')}
-    }
+${this.joins(loads, inside)}
     ${this.each((_, v) => this.join(`total${v}`, `part${v}`))}
   }
   ${this.each((_, v) => `shares${v}[lane] = total${v};`)}
@@ -318,14 +370,41 @@ ${this.step('part')}
 
   /** Loads element `i` of every input and joins each value to its accumulator. */
   private step(target: string): string {
-    const loads = this.spec.inputs.map((input) => `      let ${input.role} = ${this.load(input)};`);
+    const loads = this.spec.inputs.map((input) => `      let ${input.role} = ${this.load(input, 'i')};`);
     return `${loads.join('\n')}\n      ${this.each((value, v) => this.join(`${target}${v}`, value))}`;
   }
 
-  private load({ role, view }: RowInput): string {
+  /**
+   * The next `loads` elements of every input, `stride` apart. Behind `end` they repeat the last one: a branch
+   * would be a wait for each.
+   */
+  private loadsAhead(loads: number, stride: number, inside?: InsideTest): string {
+    const at = (k: number) => (k === 0 ? 'i' : `i + ${k * stride}u`);
+    const places = listed(
+      loads,
+      (k) => `let i${k} = ${inside && k > 0 ? `min(${at(k)}, end - 1u)` : at(k)};`,
+    );
+    const values = this.spec.inputs.map((input) =>
+      listed(loads, (k) => `let ${input.role}_${k} = ${this.load(input, `i${k}`)};`),
+    );
+    return [places, ...values].join('\n');
+  }
+
+  /** Joins what was loaded ahead to the parts, in order. */
+  private joins(loads: number, inside?: InsideTest): string {
+    const neutral = `${this.type}(${folds[this.spec.op].neutral})`;
+    return listed(loads, (k) => {
+      const names = this.spec.inputs.map(({ role }) => `let ${role} = ${role}_${k};`).join(' ');
+      const counted = (value: string) =>
+        inside && k > 0 ? `select(${neutral}, ${value}, ${inside(k)})` : value;
+      return `{ ${names} ${this.each((value, v) => this.join(`part${v}`, counted(value)))} }`;
+    });
+  }
+
+  private load({ role, view }: RowInput, i: string): string {
     const unit = this.vector && !repeatsLast(view) ? 4 : 1;
     const step = indexExpression(
-      'i',
+      i,
       view.shape.slice(0, this.spec.reduced),
       view.strides.slice(0, this.spec.reduced).map((s) => s / unit),
     );
@@ -334,13 +413,21 @@ ${this.step('part')}
   }
 
   private stores(result: (v: number) => string): string {
-    const { scale, outputs, step = 0 } = this.spec;
+    const { scale, outputs, behind, step = 0 } = this.spec;
     const factor = scale === undefined || scale === 1 ? '' : ` * ${literal(scale)}`;
     const width = this.vector ? 4 : 1;
+    const value = (v: number) => `${result(v)}${factor}`;
+    if (behind) {
+      const first = (this.columns - sizeOf(behind.shape)) / width;
+      const at = (offset: number) => `column${offset < 0 ? ` - ${-offset}u` : ` + ${offset}u`}`;
+      const own = this.operands.store('out0', at(outputs[0]!.offset / width), value(0));
+      const last = this.operands.store('out1', at(behind.offset / width - first), value(0));
+      return `if (column < ${first}u) { ${own} } else { ${last} }`;
+    }
     return this.each((_, v) => {
       const offset = outputs[v]!.offset / width;
       const at = `column${step === 0 ? '' : ` + piece * ${step / width}u`}${offset === 0 ? '' : ` + ${offset}u`}`;
-      return this.operands.store(`out${v}`, at, `${result(v)}${factor}`);
+      return this.operands.store(`out${v}`, at, value(v));
     });
   }
 }

@@ -3,7 +3,7 @@
  *
  * Variance is taken in a second pass over centred values, which keeps f32 accuracy where the mean is large.
  * The weight's gradient needs every row's mean and 1/deviation for each column, so those go to scratch first;
- * then dy * (x - mean) * rstd is summed down the columns.
+ * then dy * (x - mean) * rstd is summed down the columns. GPUs do both in one pass (layer-norm-grad.ts).
  */
 import type { NodeOf } from '../../graph/types.ts';
 import { sizeOf } from '../../graph/types.ts';
@@ -12,6 +12,7 @@ import type { Lower, LowerContext } from '../text/kernel.ts';
 import { denseView, type View } from '../text/view.ts';
 import { literal } from '../text/wgsl.ts';
 import { columnReduction } from './columns.ts';
+import { emitLayerNormGradients, holdsRows } from './layer-norm-grad.ts';
 import { type RowStep, rowKernel } from './rows.ts';
 import { lowerRows } from './softmax.ts';
 
@@ -41,6 +42,18 @@ const lowerLayerNormGrad: Lower<'layer_norm_grad'> = (ctx, node) => {
   const count = literal(length);
   // The weight's gradient needs the statistics that this kernel has at hand.
   const weight = ctx.joined(node, 'weight-gradient');
+  if (
+    weight &&
+    holdsRows(
+      ctx,
+      node.inputs.map((id) => ctx.view(id)),
+    )
+  ) {
+    const bias = ctx.joined(weight, 'bias-gradient');
+    const sums = [weight, ...(bias ? [bias] : [])].map((made) => ctx.result(made));
+    emitLayerNormGradients(ctx, node, sums);
+    return;
+  }
   const dweight = weight && ctx.result(weight);
   const kept = dweight && scratchStatistics(ctx, view);
   lowerRows(ctx, node, ['x', 'weight', 'dy'], 18, [

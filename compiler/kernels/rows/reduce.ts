@@ -19,7 +19,7 @@ import { columnReduction } from './columns.ts';
 import { type Fold, folds } from './folds.ts';
 import { rowKernel } from './rows.ts';
 
-const lowerSum: Lower<'sum'> = (ctx, node) => lowerReduction(ctx, node, 'sum', node.attrs.axes);
+export const lowerSum: Lower<'sum'> = (ctx, node) => lowerReduction(ctx, node, 'sum', node.attrs.axes);
 const lowerMax: Lower<'max'> = (ctx, node) => lowerReduction(ctx, node, 'max', node.attrs.axes);
 const lowerMin: Lower<'min'> = (ctx, node) => lowerReduction(ctx, node, 'min', node.attrs.axes);
 const lowerMean: Lower<'mean'> = (ctx, node) => {

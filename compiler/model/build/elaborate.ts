@@ -22,6 +22,7 @@ import { formalsOf, reportMissing } from '../nodes/arguments.ts';
 import { childValue } from '../values/instance.ts';
 import * as mistakes from '../values/mistakes.ts';
 import { forwardOf } from '../values/module.ts';
+import { namesIn } from '../values/names-in.ts';
 import { type Context, type Env, evaluate, type InputType, Scope, staticEnv } from '../values/scope.ts';
 import { type Session, sourceText } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
@@ -302,8 +303,15 @@ function declareArray(
     if (item === undefined) return undefined;
     items.push(item);
     if (item.failed) break;
+    if (env.session.outline && alike(member.value, array.index.text, env))
+      return new Array<Instance>(count).fill(item);
   }
   return items;
+}
+
+/** Whether the members of an array differ in their paths alone. */
+function alike(value: ChildMember['value'], index: string, { active }: Site): boolean {
+  return active.length === 0 && ![...namesIn(value)].some(({ text }) => text === index);
 }
 
 /** The child that the text puts in a place, or what replaces it. */

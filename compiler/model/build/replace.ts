@@ -112,11 +112,12 @@ export function reportUnused(
   active: readonly Active[],
   session: Session,
 ): void {
+  const unused = active.slice(0, block.replacements.length).filter(({ used }) => !used);
+  if (unused.length === 0) return;
   const paths = [...pathsIn(instance)].map((path) =>
     instance.path === '' ? path : path.slice(instance.path.length + 1),
   );
-  for (const { replacement, used } of active.slice(0, block.replacements.length)) {
-    if (used) continue;
+  for (const { replacement } of unused) {
     const { pattern, span } = replacement;
     session.report('Z212', span, `"${pattern}" fits no block of ${instance.name}`, {
       help: nearPaths(pattern, paths),

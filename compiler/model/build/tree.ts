@@ -22,7 +22,7 @@ const roots = new WeakMap<BlockNode, Root>();
 
 /** The public tree of an elaborated model. */
 export function treeOf(root: Root): BlockNode {
-  const tree = nodeOf(root.instance);
+  const tree = nodeOf(root.instance, new Map());
   roots.set(tree, root);
   return tree;
 }
@@ -34,7 +34,14 @@ export function rootOf({ name, root }: Model): Root {
   return found;
 }
 
-function nodeOf(instance: Instance): BlockNode {
+/** @param made those of instances that stand in several places, as in an outline */
+function nodeOf(instance: Instance, made: Map<Instance, BlockNode>): BlockNode {
+  const known = made.get(instance) ?? newNode(instance, made);
+  made.set(instance, known);
+  return known;
+}
+
+function newNode(instance: Instance, nodes: Map<Instance, BlockNode>): BlockNode {
   const { kind, name, path, span, block, fn, members } = instance;
   const made = block ?? fn;
   const definition = made === undefined ? undefined : definitionOf(made);
@@ -49,7 +56,7 @@ function nodeOf(instance: Instance): BlockNode {
     parameters: block === undefined ? new Map() : parametersOf(block, instance),
     ...(replaces === undefined ? {} : { replaces }),
     weights: members.flatMap((m) => (m.kind === 'weight' ? [m.weight] : [])),
-    children: members.flatMap((m) => (m.kind === 'child' ? m.items.map(nodeOf) : [])),
+    children: members.flatMap((m) => (m.kind === 'child' ? m.items.map((item) => nodeOf(item, nodes)) : [])),
   };
 }
 

@@ -8,6 +8,8 @@ import type { Callable, CallExpr } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { callBuiltin } from '../builtins/builtins.ts';
 import { type Actual, actualOf, actualValue, bindArguments, formalsOf } from '../nodes/arguments.ts';
+import { asDim } from '../nodes/arithmetic.ts';
+import { emit } from '../nodes/emit.ts';
 import { linksOf } from '../values/instance.ts';
 import * as mistakes from '../values/mistakes.ts';
 import { forwardOf } from '../values/module.ts';
@@ -42,16 +44,16 @@ export function evaluateCall(expr: CallExpr, env: Env, piped?: Piped): Value {
   const callee = evaluate(expr.callee, env);
   const written = expr.args.map(actualOf);
   const actuals: Actual[] = piped === undefined ? written : [piped, ...written];
-  return callValue(callee, actuals, expr.span, env, sourceText(expr.callee.span));
+  return callValue(callee, actuals, expr.span, env, () => sourceText(expr.callee.span));
 }
 
-/** Calls any callable value; `text` is how the source names it. */
+/** Calls any callable value; `text` is how the source names it, for messages. */
 export function callValue(
   callee: Value,
   actuals: readonly Actual[],
   span: Span,
   env: Env,
-  text: string,
+  text: () => string,
 ): Value {
   switch (callee.kind) {
     case 'builtin':
@@ -74,7 +76,7 @@ export function callValue(
         help: `(${callee.name} ?: identity)(...)`,
       });
     default:
-      return mistakes.notCallable(env.session, span, text, describe(callee));
+      return mistakes.notCallable(env.session, span, text(), describe(callee));
   }
 }
 
@@ -158,9 +160,10 @@ function runInstance(
 ): Value {
   if (instance.kind === 'fn') {
     const fn = instance.fn ?? poison;
-    if (block === undefined) return callValue(fn, actuals, span, env, instance.name);
+    const name = () => instance.name;
+    if (block === undefined) return callValue(fn, actuals, span, env, name);
     const given = actuals.map((actual) => ({ ...actual, value: actualValue(actual, env) }));
-    return callValue(fn, given, span, { ...env, block }, instance.name);
+    return callValue(fn, given, span, { ...env, block }, name);
   }
   if (instance.kind === 'seq') {
     const links = linksOf({ kind: 'instance', instance }) ?? [];
@@ -268,12 +271,25 @@ function runCallable(
   const nodes = instance && nodesOf(callable, inner);
   const known = nodes && outer.recalls ? outer.tracer?.recall(instance, nodes) : undefined;
   if (known !== undefined) return known;
-  const made = fusedBody(callable, inner, span, instance) ?? runBody(callable, inner);
+  const told = outer.session.outline && instance ? promised(callable, instance, inner) : undefined;
+  const made = told ?? fusedBody(callable, inner, span, instance) ?? runBody(callable, inner);
   const place: MatchPlace = { role: 'result', of: name, span: callable.body.result.span, instance };
   const untyped = callable.result === undefined || made.kind === 'poison';
   const value = untyped ? made : matchType(callable.result, made, inner, place);
   if (nodes) outer.tracer?.remember(instance, nodes, value);
   return value;
+}
+
+/** A tensor of the declared result, where its sizes are known; what it is made of is not. */
+function promised({ result }: Callable, { path }: Instance, env: Env): Value | undefined {
+  if (result?.kind !== 'tensor-type' || result.element !== undefined) return undefined;
+  const shape = result.dims.map((dim) =>
+    dim.kind === 'ellipsis' || (dim.kind === 'name' && env.scope.find(dim.text) === undefined)
+      ? undefined
+      : asDim(evaluate(dim, env)),
+  );
+  if (!shape.every((dim) => dim !== undefined)) return undefined;
+  return emit(env, 'input', [], { name: path, dtype: 'f32', shape }, result.span);
 }
 
 /** The arguments as nodes of the graph; undefined where not all of them are tensors. */

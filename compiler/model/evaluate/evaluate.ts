@@ -34,7 +34,12 @@ import { evaluateModel, evaluateWith } from './variants.ts';
 
 export function evaluateExpr(expr: Expr, env: Env): Value {
   env.session.spend(expr.span);
-  return env.session.deeper(expr.span, () => dispatch(expr, env));
+  env.session.enter(expr.span);
+  try {
+    return dispatch(expr, env);
+  } finally {
+    env.session.leave();
+  }
 }
 
 function dispatch(expr: Expr, env: Env): Value {

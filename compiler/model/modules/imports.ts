@@ -28,7 +28,7 @@ export const zooPackages = [zooPackage, 'open_clip'] as const;
 /** Bundled packages are parsed once: their trees are immutable and the same for every check. */
 const bundledPrograms = new Map<string, { readonly text: string; readonly result: ParseResult }>();
 
-function parseBundled(file: SourceFile): ParseResult {
+export function bundledProgram(file: SourceFile): ParseResult {
   const known = bundledPrograms.get(file.path);
   if (known?.text === file.text) return known.result;
   const result = parse(file);
@@ -67,11 +67,12 @@ export class ModuleLoader implements Loader {
   }
 
   #load(key: string, file: SourceFile, bundled?: string): Module {
-    const { program, diagnostics } = bundled === undefined ? parse(file) : parseBundled(file);
+    const { program, diagnostics } = bundled === undefined ? parse(file) : bundledProgram(file);
     this.session.adopt(diagnostics);
+    const tooDeep = bundled === undefined && treeTooDeep(program, this.session);
     const module: Module = {
       file,
-      program: treeTooDeep(program, this.session) ? { ...program, imports: [], items: [] } : program,
+      program: tooDeep ? { ...program, imports: [], items: [] } : program,
       declarations: new Map(),
       models: new Map(),
       recipes: new Map(),

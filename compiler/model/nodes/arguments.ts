@@ -42,13 +42,21 @@ interface Bound {
   readonly ok: boolean;
 }
 
-export function formalsOf(params: readonly ParamDecl[]): Formal[] {
-  return params.map((p) => ({
-    name: p.name.text,
-    type: sourceText(p.type.span),
-    required: p.default === undefined,
-    span: p.span,
-  }));
+/** By the declarations, which many calls bind arguments to. */
+const formals = new WeakMap<readonly ParamDecl[], readonly Formal[]>();
+
+export function formalsOf(params: readonly ParamDecl[]): readonly Formal[] {
+  let known = formals.get(params);
+  if (known === undefined) {
+    known = params.map((p) => ({
+      name: p.name.text,
+      type: sourceText(p.type.span),
+      required: p.default === undefined,
+      span: p.span,
+    }));
+    formals.set(params, known);
+  }
+  return known;
 }
 
 export function actualOf({ name, value: expr, span }: Argument): Actual {

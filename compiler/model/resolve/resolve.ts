@@ -117,8 +117,8 @@ export function parseOverrides(texts: readonly TextOverride[], env: Env): Overri
 export function inSession<T>(
   host: ModuleHost,
   body: (loader: Loader, session: Session) => T | undefined,
+  session = new Session(),
 ): Result<T> {
-  const session = new Session();
   const loader = new ModuleLoader(host, session);
   const value = session.guard(() => body(loader, session));
   const { diagnostics } = session;
@@ -174,7 +174,7 @@ export function buildModel(
   return {
     name,
     weights,
-    parameters: weights.reduce((sum, w) => sum + (w.kind === 'param' ? elements(w) : 0), 0),
+    parameters: parametersIn(weights),
     config: configOf(tree),
     entries,
     ...(objective === undefined ? {} : { objective }),
@@ -229,8 +229,11 @@ function boundInputs({ outputs, inputs }: Traced, trace: Trace): ModelInput[] {
   });
 }
 
-function elements(weight: Weight): number {
-  return weight.shape.reduce((a, b) => a * b, 1);
+/** Elements of all params. */
+export function parametersIn(weights: Iterable<Weight>): number {
+  let sum = 0;
+  for (const { kind, shape } of weights) if (kind === 'param') sum += shape.reduce((a, b) => a * b, 1);
+  return sum;
 }
 
 /** Weights in order; undefined if two share a path. */
@@ -251,7 +254,7 @@ function uniqueWeights(instance: Instance, session: Session): Weight[] | undefin
 }
 
 /** Sizes of pictures and texts, for those that take such, and the width of the features they give. */
-function sizesOf(
+export function sizesOf(
   inputs: readonly ModelInput[],
   { outputs }: Traced,
   { tracer }: Trace,

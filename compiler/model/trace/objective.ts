@@ -133,7 +133,9 @@ export function applyObjective(
     ...[...own.values].map(([param, value]) => named(param, value)),
     ...Object.entries(choice?.arguments ?? {}).map(([param, value]) => named(param, staticValue(value))),
   ];
-  const value = session.guard(() => session.within(span, () => callValue(callee, actuals, span, env, name)));
+  const value = session.guard(() =>
+    session.within(span, () => callValue(callee, actuals, span, env, () => name)),
+  );
   const outputs = value && lossOutputs(value, name, trace);
   return outputs && value && { value, outputs, inputs: [...forward.inputs, ...own.inputs] };
 }

@@ -36,6 +36,11 @@ export function sourceText(span: Span): string {
 }
 
 export class Session {
+  /**
+   * Only sizes are asked of models that are known to be right: members of an array that are alike are made once, and a forward that
+   * says its result is not run.
+   */
+  readonly outline: boolean;
   readonly #found: Diagnostic[] = [];
   readonly #seen = new Set<string>();
   /** Places of the calls and instantiations under way, outermost first. */
@@ -50,6 +55,10 @@ export class Session {
   readonly activeCalls = new Map<object, number>();
   /** Blocks, functions and objectives whose shapes were checked in some use. */
   readonly instantiated = new Set<object>();
+
+  constructor({ outline = false }: { readonly outline?: boolean } = {}) {
+    this.outline = outline;
+  }
 
   get diagnostics(): readonly Diagnostic[] {
     return this.#found;
@@ -133,13 +142,22 @@ export class Session {
   }
 
   deeper<T>(span: Span, body: () => T): T {
-    if (++this.#depth > maxDepth)
-      this.#limit(span, 'blocks, calls and expressions are nested too deeply here');
+    this.enter(span);
     try {
       return body();
     } finally {
-      this.#depth--;
+      this.leave();
     }
+  }
+
+  /** One level deeper until `leave`, for what is evaluated too often for a closure. */
+  enter(span: Span): void {
+    if (++this.#depth > maxDepth)
+      this.#limit(span, 'blocks, calls and expressions are nested too deeply here');
+  }
+
+  leave(): void {
+    this.#depth--;
   }
 
   /** Counts work; throws when the limit is reached. */

@@ -79,6 +79,27 @@ describe('zooc push', () => {
     expect(found).not.toContain('secret.txt');
   });
 
+  it('sends exports to ONNX, whatever their elements', async () => {
+    await zooc(
+      'export',
+      'init:3',
+      '--model',
+      'tiny.zoo',
+      '--format',
+      'onnx',
+      '--dtype',
+      'f16',
+      '--out',
+      'onnx',
+    );
+    expect((await push('onnx', 'hf:me/onnx')).code).toBe(0);
+    const graphs = ['model', 'text_model', 'vision_model'].map((name) => `onnx/${name}_fp16.onnx`);
+    const found = hub.head('me/onnx');
+    for (const name of graphs)
+      expect(Buffer.compare(found.get(name)!, workspace.bytes(`onnx/${name}`))).toBe(0);
+    expect([...found.keys()]).toEqual(expect.arrayContaining(['README.md', 'config.json', 'tokenizer.json']));
+  });
+
   it('sends a model of the local zoo', async () => {
     await zooc('zoo', 'add', 'tiny', '--name', 'pets');
     expect((await push('pets', 'hf:me/pets')).code).toBe(0);

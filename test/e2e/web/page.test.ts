@@ -1,23 +1,9 @@
 /** The playground's frame: every part without faults of accessibility, a device that is lost, a browser without WebGPU. */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import type axe from 'axe-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { faults } from '../../support/accessibility.ts';
 import { type OpenedPage, unsafeWebGpu } from '../../support/page.ts';
 import { browser } from '../../support/reports/browser.ts';
 import { openPart } from '../../support/web-page.ts';
-
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-/** Serious faults that axe-core finds, by rule and element. */
-async function faults({ page }: OpenedPage): Promise<string[]> {
-  // Not as a script element, which the page's policy would refuse.
-  await page.evaluate(axeSource);
-  const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run());
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 120)}`));
-}
 
 describe.skipIf(browser === undefined)('the playground', () => {
   describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
@@ -33,7 +19,8 @@ describe.skipIf(browser === undefined)('the playground', () => {
         const { page } = opened;
         await page.getByRole('navigation').getByRole('link', { name: part }).click();
         await page.getByRole('heading', { level: 1 }).waitFor();
-        await expect.poll(() => page.locator('main section').getAttribute('aria-label')).toBe(part);
+        await expect.poll(() => page.locator('main > section').getAttribute('aria-label')).toBe(part);
+        await expect.poll(() => page.locator('main [aria-busy]').count()).toBe(0);
         expect(await faults(opened)).toEqual([]);
         expect(opened.console).toEqual([]);
         const wider = await page.evaluate(

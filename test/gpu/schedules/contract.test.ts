@@ -11,6 +11,8 @@ import { createBuilder } from '../../../compiler/graph/create-builder.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import { contractTiles } from '../../../compiler/kernels/schedules/contract.ts';
 import { deviceClass } from '../../../compiler/profile.ts';
+import { intelProfile, lavapipeMatrixProfile, nvidiaProfile } from '../../../compiler/profiles-matrix.ts';
+import { textDevice } from '../../support/wgsl/text-device.ts';
 import { device } from '../support/compiled.ts';
 import {
   byText,
@@ -52,6 +54,43 @@ function convolutionGraph(): Graph {
   return b.finish([{ name: 'loss', node: loss }]);
 }
 
+/**
+ * Gradients of linear layers' weights with those of their biases: rows, columns, and samples, some of them more than one
+ * piece of K, with and without a remainder. Activations have three axes, so that mixed precision stores halves.
+ */
+function linearGradients(): Graph {
+  const b = createBuilder();
+  const outputs = [
+    [20, 12, 131],
+    [68, 5, 20],
+    [132, 72, 19],
+  ].flatMap(([m, n, k], i) => {
+    const input = (name: string, width: number) =>
+      b.add('input', [], { name: name + i, dtype: 'f32', shape: [2, k!, width] });
+    const rows = (id: number, width: number) => b.add('reshape', [id], { shape: [2 * k!, width] });
+    const dy = b.add('neg', [input('dy', m!)], {});
+    const operands = [rows(dy, m!), rows(b.add('neg', [input('x', n!)], {}), n!)];
+    const dw = b.add('matmul', operands, { transposeA: true, transposeB: false });
+    const db = b.add('sum', [dy], { axes: [0, 1], keep: false });
+    return [
+      { name: `dw${i}`, node: dw },
+      { name: `db${i}`, node: db },
+    ];
+  });
+  return b.finish(outputs);
+}
+
+async function tryLinears(target: Target, precision?: 'mixed'): Promise<void> {
+  const tallies = await trySchedules(target, 'contract', {
+    graph: linearGradients(),
+    tolerance,
+    ...(precision ? { precision } : {}),
+  });
+  // Tiles of f32 have no say where matrices take halves.
+  const tiles = [...tallies].filter(([id]) => precision === undefined || id.endsWith('-f16'));
+  expectEachRan(target, 'contract', new Map(tiles), 1);
+}
+
 const drawn = [...chosen, ...products(casesOf(500), 7)];
 
 /** @param least pieces of work that each schedule ran on */
@@ -85,4 +124,16 @@ describe('schedules of the contract family give what the reference gives, and on
 
     it.skipIf(!on)(`for products, ${name}, on the device`, () => tryProducts(onDevice(on!, name), 1));
   }
+
+  for (const name of ['apple', 'staged'] as const) {
+    it(`for gradients of weights and biases, ${name}, by their text`, () => tryLinears(byText(name)));
+
+    it.skipIf(!on)(`for gradients of weights and biases, ${name}, on the device`, () =>
+      tryLinears(onDevice(on!, name)),
+    );
+  }
+
+  for (const profile of [nvidiaProfile, intelProfile, lavapipeMatrixProfile])
+    it(`for gradients of weights and biases in halves, ${profile.name}, by their text`, () =>
+      tryLinears({ on: textDevice(profile), profile, all: true }, 'mixed'));
 });

@@ -7,7 +7,7 @@
  * at least (bits are compared only where that takes several runs); `ZOOC_FUZZ` raises that to all as well.
  */
 import { expect } from 'vitest';
-import { compileGraph } from '../../../compiler/compile.ts';
+import { compileGraph, type Precision } from '../../../compiler/compile.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import { scheduleIds, scheduleKey } from '../../../compiler/kernels/schedules/schedules.ts';
 import type { ScheduleFamily } from '../../../compiler/kernels/text/choices.ts';
@@ -82,6 +82,7 @@ interface Case {
   /** Weights whose gradients of the output `loss` are compared as well. */
   readonly gradients?: readonly string[];
   readonly integersBelow?: number;
+  readonly precision?: Precision;
   /** Largest error of an output over its largest value, which counts as `least` where it is smaller. */
   readonly tolerance: number;
   readonly least?: number;
@@ -105,6 +106,7 @@ export async function trySchedules(
       mode: 'eval',
       profile: { ...profile, tuned },
       gradients,
+      ...(options.precision ? { precision: options.precision } : {}),
     });
   const keys = choices(planOf({}), family).map(({ key }) => scheduleKey(family, key));
   const forced = scheduleIds(profile, family).map((id) => Object.fromEntries(keys.map((key) => [key, id])));

@@ -77,6 +77,16 @@ function normGradients(more: (b: Builder, dy: number, x: number) => Readonly<Rec
 
 const sum = (b: Builder, x: number, axes: readonly number[], keep = false) =>
   b.add('sum', [x], { axes, keep });
+/** The weight's gradient of a linear layer over [2, 3, 8] to [2, 3, 4], and behind it what `make` sums of dy. */
+function linearGradients(make: (b: Builder, dy: number) => number, transposeA = true) {
+  return graphOf((b) => {
+    const [x, dy] = [input(b, 'x', 2, 3, 8), input(b, 'dy', 2, 3, 4)];
+    const rows = (id: number, width: number) => b.add('reshape', [id], { shape: [6, width] });
+    const left = transposeA ? rows(dy, 4) : b.add('transpose', [rows(dy, 4)], { perm: [1, 0] });
+    const dw = b.add('matmul', [left, rows(x, 8)], { transposeA, transposeB: false });
+    return { dw, db: make(b, dy) };
+  });
+}
 const heads = (b: Builder) =>
   ['q', 'k', 'v'].map((name) => input(b, name, 2, 2, 4, 8)) as [number, number, number];
 
@@ -102,17 +112,35 @@ const applies: Readonly<Record<JoinKind, VerifiedGraph>> = {
     return { product, moments: b.add('group_moments', [product], {}) };
   }),
   'weight-gradient': normGradients(() => ({})),
+  'left-sum': linearGradients((b, dy) => sum(b, dy, [0, 1])),
   'bias-gradient': normGradients((b, dy) => ({ db: sum(b, dy, [0]) })),
 };
+
+/** The profile with which a kind is planned; software adapters sum columns by themselves. */
+const profileOf = (kind: JoinKind) => (kind === 'left-sum' ? discreteProfile : lavapipeProfile);
 
 describe('a join', () => {
   for (const kind of joinKinds)
     it(`of kind ${kind} is planned where it applies, and means what its nodes mean`, () => {
       const graph = applies[kind];
-      const plan = planJoins(graph, lavapipeProfile);
+      const plan = planJoins(graph, profileOf(kind));
       expect(plan.joins.map((join) => join.kind)).toContain(kind);
       expect(distance(graph, plan)).toBeLessThan(1e-13);
     });
+
+  it('of a product with a sum is one of all rows of the left operand, on GPUs', () => {
+    expect(kindsIn(applies['left-sum'])).toEqual([]);
+    const kinds = (graph: VerifiedGraph) => kindsIn(graph, discreteProfile);
+    expect(kinds(applies['left-sum'])).toEqual(['left-sum']);
+    expect(kinds(linearGradients((b, dy) => sum(b, dy, [0, 1], true)))).toEqual([]);
+    expect(kinds(linearGradients((b, dy) => sum(b, dy, [0])))).toEqual([]);
+    expect(kinds(linearGradients((b, dy) => sum(b, dy, [0, 2])))).toEqual([]);
+    expect(kinds(linearGradients((b) => sum(b, input(b, 'other', 2, 3, 4), [0, 1])))).toEqual([]);
+    expect(kinds(linearGradients((b, dy) => sum(b, dy, [0, 1]), false))).toEqual([]);
+    // Of the same memory, but other columns.
+    const folded = (b: Builder, dy: number) => sum(b, b.add('reshape', [dy], { shape: [3, 8] }), [0]);
+    expect(kinds(linearGradients(folded))).toEqual([]);
+  });
 
   it('is printed as its producer, its consumer and its kind', () => {
     const graph = applies['bias-gradient'];

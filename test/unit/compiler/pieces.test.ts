@@ -84,6 +84,38 @@ describe('pieces of a product', () => {
   });
 });
 
+describe('sums down columns', () => {
+  const sum = (profile: DeviceProfile, shape: readonly number[]) => {
+    const b = createBuilder();
+    const x = b.add('input', [], { name: 'x', dtype: 'f32', shape });
+    const y = b.add('sum', [x], { axes: [0], keep: false });
+    const options = { model: 't', entry: 't', batch: 1, mode: 'eval', profile } as const;
+    return compileGraph(b.finish([{ name: 'y', node: y }]), options);
+  };
+  const groups = (plan: VerifiedPlan) => plan.steps.map(({ workgroups: [x, y, z] }) => x * y * z);
+
+  it('fill a GPU by pieces, which a second kernel joins', () => {
+    for (const shape of [
+      [3200, 768],
+      [4928, 512],
+      [4928, 2048],
+      [100000, 8],
+    ]) {
+      const [pieces, ...join] = groups(sum(discreteProfile, shape));
+      expect(pieces, `${shape}`).toBeGreaterThanOrEqual(256);
+      expect(join, `${shape}`).toHaveLength(1);
+    }
+    expect(sum(discreteProfile, [400, 512]).steps).toHaveLength(1);
+    expect(sum(lavapipeProfile, [3200, 768]).steps).toHaveLength(1);
+  });
+
+  it('have eight loads of an invocation on their way before the first of them is added', () => {
+    const { wgsl } = sum(discreteProfile, [4928, 512]).pipelines[0]!;
+    const loop = wgsl.slice(wgsl.indexOf('for (var i'));
+    expect(loop.slice(0, loop.indexOf('+=', loop.indexOf('{'))).match(/= x_data\[/g)).toHaveLength(8);
+  });
+});
+
 describe('launches', () => {
   const dispatches = (name: string, profile: DeviceProfile) =>
     planCase(nodeHost(), benchCases.find((c) => c.name === name)!, profile).steps.length;

@@ -218,6 +218,15 @@ describe('an explained plan', () => {
     expect(at(range('out: Linear(2 * width, width, bias = false)'))).toEqual([1, 3]);
     expect(at(range('2 * width, width, bias'))).toEqual([1, 3]);
     expect(at(range('import nn'))).toEqual([]);
+    const blocks = (place: zooc.Place) => explained.blocksOf(place);
+    expect([blocks({ block: 3 }), blocks({ path: 'mlp.fc' })]).toEqual([[3], [2]]);
+    expect(blocks(range('mlp(x) + x'))).toEqual([0]);
+    expect(blocks(range('out: Linear(2 * width, width, bias = false)'))).toEqual([block.id]);
+    expect(blocks(range('2 * width, width, bias'))).toEqual([block.id]);
+    expect(blocks(range('act: relu\n  out: Linear(2 * width, width, bias = false)'))).toEqual([4, block.id]);
+    // A sum in the text of Mlp, in the body of that block.
+    expect(blocks(range('fc(x) * 2.0'))).toEqual([1]);
+    expect(blocks(range('import nn'))).toEqual([]);
     const written = explained.steps[0]!.origins.flatMap(({ span }) =>
       span?.file.path === 'text.zoo' ? [text.slice(span.start, span.end)] : [],
     );

@@ -78,6 +78,14 @@ export class Explanation {
     const matches = this.#blocks.matcher(place, all);
     return this.steps.filter(({ origins }) => origins.some(matches));
   }
+
+  /**
+   * Numbers of the blocks (`TreeBlock.id`) that a place means, parents first: of a range those declared in it, and those in whose bodies
+   * something is written in it; where that is nothing, the innermost around it. What is below one of them is not told again.
+   */
+  blocksOf(place: Place): number[] {
+    return this.#blocks.meant(place, this.traced.nodes);
+  }
 }
 
 /** @internal */

@@ -8,10 +8,13 @@ import type { Span } from '../../../grammar/source.ts';
  * A range means what is written in it, and all that blocks compute which are declared in it; where that is nothing, the
  * innermost block whose declaration it lies in. UTF-16 units of the file's text.
  */
-export type Place =
-  | { readonly block: number }
-  | { readonly path: string }
-  | { readonly file: string; readonly start: number; readonly end: number };
+export type Place = { readonly block: number } | { readonly path: string } | Range;
+
+interface Range {
+  readonly file: string;
+  readonly start: number;
+  readonly end: number;
+}
 
 /** Where a node of the traced graph comes from. @internal */
 export interface Located {
@@ -48,14 +51,39 @@ export class Blocks {
       return (node) => node.path === path || node.path.startsWith(`${path}.`) || below(node);
     }
     const written = (node: Located) => node.span !== undefined && overlaps(node.span, place);
-    const declared = this.#declared((span) => span.start >= place.start && span.end <= place.end, place.file);
+    const declared = this.#declaredIn(place);
     if (declared.length > 0 || all.some(written)) {
       const below = this.#below(declared);
       return (node) => written(node) || below(node);
     }
-    const around = this.#declared((span) => span.start <= place.start && span.end >= place.end, place.file);
+    return this.#below(this.#around(place));
+  }
+
+  /** Numbers of the blocks that a place means, in order; what lies in one of them is not told again. */
+  meant(place: Place, all: readonly Located[]): number[] {
+    if ('block' in place) return [place.block];
+    if ('path' in place) return this.#outermost(this.#where(({ path }) => path === place.path));
+    const written = all.filter(({ span }) => span !== undefined && overlaps(span, place));
+    const found = [...this.#declaredIn(place), ...written.map(({ block }) => block)];
+    return this.#outermost(found.length > 0 ? found : this.#around(place));
+  }
+
+  #declaredIn({ file, start, end }: Range): number[] {
+    return this.#declared((span) => span.start >= start && span.end <= end, file);
+  }
+
+  /** The innermost blocks whose declaration a range lies in. */
+  #around({ file, start, end }: Range): number[] {
+    const around = this.#declared((span) => span.start <= start && span.end >= end, file);
     const innermost = Math.min(...around.map((id) => lengthOf(this.#blocks[id]!.span)));
-    return this.#below(around.filter((id) => lengthOf(this.#blocks[id]!.span) === innermost));
+    return around.filter((id) => lengthOf(this.#blocks[id]!.span) === innermost);
+  }
+
+  #outermost(ids: readonly number[]): number[] {
+    const found: number[] = [];
+    for (const id of [...new Set(ids)].sort((a, b) => a - b))
+      if (found.length === 0 || id >= this.#ends[found.at(-1)!]!) found.push(id);
+    return found;
   }
 
   #declared(fits: (span: Span) => boolean, file: string): number[] {
@@ -73,13 +101,6 @@ export class Blocks {
 
 const lengthOf = ({ start, end }: Span) => end - start;
 
-function overlaps(
-  span: Span,
-  place: { readonly file: string; readonly start: number; readonly end: number },
-) {
-  return (
-    span.file.path === place.file &&
-    span.start < Math.max(place.end, place.start + 1) &&
-    place.start < span.end
-  );
+function overlaps(span: Span, { file, start, end }: Range) {
+  return span.file.path === file && span.start < Math.max(end, start + 1) && start < span.end;
 }

@@ -1,13 +1,12 @@
 /** `zooc list`: the bundled models. */
-import { resolveModel } from '../../../compiler/model/index.ts';
-import type { Model } from '../../../compiler/model/types.ts';
-import { bundledModels } from '../../bundled.ts';
+// From its own file: the rest of the stage would load what reads recipes.
+import { type ModelOutline, outlineBundled } from '../../../compiler/model/resolve/outline.ts';
+import { DiagnosticError } from '../../../grammar/diagnostics.ts';
 import { nodeHost } from '../../host.ts';
-import { unwrap } from '../models.ts';
 import { count, print, printJson, table } from '../output.ts';
 
 /** A tower in a few words, from its static values: `ViT/32 width 768 layers 12`. */
-function tower(model: Model, side: 'vision' | 'text'): string {
+function tower(model: ModelOutline, side: 'vision' | 'text'): string {
   const value = (name: string) => model.config.get(`${side}.${name}`);
   const [patch, layers] = [value('patch'), value('layers')];
   const block = String(model.config.get(side));
@@ -18,8 +17,9 @@ function tower(model: Model, side: 'vision' | 'text'): string {
 }
 
 export function list(options: { json?: boolean }): void {
-  const host = nodeHost();
-  const models = bundledModels(host).map((name) => unwrap(resolveModel(host, name, [])));
+  const outlined = outlineBundled(nodeHost());
+  if (!outlined.ok) throw new DiagnosticError(outlined.diagnostics);
+  const models = outlined.value;
   if (options.json === true) {
     printJson(
       models.map((m) => ({

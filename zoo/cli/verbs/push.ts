@@ -2,7 +2,8 @@
 import { fail } from '../../../grammar/diagnostics.ts';
 import { isHubName, parseHubName, pinnedName } from '../../hub/names.ts';
 import { push } from '../../hub/push.ts';
-import { access, localEntry } from '../fetched.ts';
+import { access } from '../access.ts';
+import { localEntry } from '../fetched.ts';
 import { note, print, printJson } from '../output.ts';
 
 interface PushOptions {

@@ -36,6 +36,14 @@ const dialects = {
   q8: { dtype: 'q8', suffix: '_quantized' },
 } as const satisfies Record<Storage, { readonly dtype: string; readonly suffix: string }>;
 
+/** Files of such an export, below its folder: graphs, and weights that lie beside one. */
+export const onnxFiles: readonly string[] = Object.values(dialects).flatMap(({ suffix }) =>
+  ['model', 'text_model', 'vision_model'].flatMap((name) => {
+    const graph = `onnx/${name}${suffix}.onnx`;
+    return [graph, `${graph}_data`];
+  }),
+);
+
 /** What transformers.js is told; without a type of elements it would look for quantised files in browsers. */
 function configOf(family: Family, storage: Storage, large: readonly string[]): Record<string, unknown> {
   return {

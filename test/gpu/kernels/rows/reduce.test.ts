@@ -70,6 +70,14 @@ describe('reductions', () => {
     await all(randomInput([300003], 5), [0], false, gpu ?? runners);
     await all(randomInput([2, 40000], 6), [1]);
     await all(randomInput([4, 16, 1225], 7), [0, 2]);
+    // Pieces of 128 rows with a remainder, whole ones, and of two axes; vec4s and scalars.
+    for (const shape of [
+      [1237, 24],
+      [1237, 23],
+      [1024, 64],
+    ])
+      await all(randomInput(shape, 8), [0]);
+    await all(randomInput([13, 20, 77], 9), [0, 1]);
   });
 
   test('an expanded operand', async () => {

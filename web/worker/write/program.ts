@@ -1,0 +1,2 @@
+/** What the page's program is called in the language service. */
+export const programPath = 'program.zoo';
