@@ -17,14 +17,7 @@ import {
   subgroupGrid,
 } from '../schedules/matrix.ts';
 import type { KernelArg } from '../text/kernel.ts';
-import {
-  type Contraction,
-  type Operand,
-  type ProductArgs,
-  type ResultPrinter,
-  unitStride,
-  vectorAligned,
-} from './contraction.ts';
+import type { Contraction, Operand, ProductArgs, ResultPrinter } from './contraction.ts';
 import { printLeftSums } from './left-sums.ts';
 import { denseAxis, halfOffset, printStagedLoop, type TileArray } from './staging.ts';
 import { printTilePlace, tileGrid } from './tile-grid.ts';
@@ -39,30 +32,6 @@ export function matrixExtensions({ subgroup }: MatrixTile): string[] {
 interface MatrixArgs extends ProductArgs {
   /** Whether an operand's halves are read as such. */
   asStored(arg: KernelArg): boolean;
-}
-
-/** Whether the operands can be staged four elements at a time, along the axis on which they are dense. */
-export function matrixVectors(c: Contraction): { readonly a: boolean; readonly b: boolean } {
-  const { walk } = c;
-  const whole = (...strides: number[]) => strides.every((n) => n % 4 === 0);
-  const plain = (operand: Operand, bound: number) =>
-    denseAxis(operand) === 'outer'
-      ? bound % 4 === 0 && vectorAligned(operand, 'outer')
-      : c.k % 4 === 0 && operand.inner === 1 && vectorAligned(operand, 'inner');
-  // The channels of a pixel: K within a tap, or rows and columns of a product over pixels.
-  const channels = (operand: Operand, bound: number, image: { batch: number; row: number; column: number }) =>
-    whole(bound, operand.view.offset, image.batch, image.row, image.column, ...operand.batch.strides);
-  if (walk?.kind === 'taps')
-    return {
-      a: denseAxis(c.a) === 'k' && c.a.inner === 1 && channels(c.a, walk.channels, walk.image),
-      b: plain(c.b, c.n),
-    };
-  if (walk?.kind === 'pixels')
-    return {
-      a: unitStride(c.a.outer) && channels(c.a, c.m, walk.image),
-      b: unitStride(c.b.outer) && channels(c.b, c.n, walk.right),
-    };
-  return { a: plain(c.a, c.m), b: plain(c.b, c.n) };
 }
 
 interface Printed {

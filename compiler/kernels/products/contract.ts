@@ -25,7 +25,7 @@ import { collapseAxes, expandView } from '../text/view-algebra.ts';
 import { programHelpers } from '../text/wgsl.ts';
 import { mapsInPlace, printRegisterTile, registerTileGrid } from './contract-cpu.ts';
 import { printWorkgroupTile, workgroupTileGrid } from './contract-gpu.ts';
-import { matrixExtensions, matrixTileGrid, matrixVectors, printMatrixTile } from './contract-matrix.ts';
+import { matrixExtensions, matrixTileGrid, printMatrixTile } from './contract-matrix.ts';
 import { printQuadTile } from './contract-quads.ts';
 import {
   type Contraction,
@@ -47,6 +47,7 @@ import { productSize } from './key.ts';
 import { canSumLeft } from './left-sums.ts';
 import { foldNormalisation } from './normalised.ts';
 import { cutProduct, joinPieces, piecesOfProduct } from './pieces.ts';
+import { denseAxis, stagedVectors } from './staging.ts';
 
 /** Swaps the last two axes. */
 function swapped(view: View): View {
@@ -229,23 +230,19 @@ function loadModes(c: Contraction, shared: ReadonlySet<number>): Loads {
   };
 }
 
-/**
- * How a product's operands are read on a device: by matrices of `matrix`, else straight from storage, else as
- * scalars.
- */
+/** How a product's operands are read on a device: straight from storage, or staged, for matrices of `matrix` or not. */
 function loadsOf(
   profile: DeviceProfile,
   c: Contraction,
   shared: ReadonlySet<number>,
 ): Loads & { readonly matrix: MatrixElement | undefined } {
   const matrix = matrixElement(profile, c.a.view.storage, c.b.view.storage);
-  if (matrix !== undefined) {
-    const { a, b } = matrixVectors(c);
-    const alone = (view: View) => !shared.has(view.storage.id);
-    return { matrix, aVector: a && alone(c.a.view), bVector: b && alone(c.b.view) };
-  }
-  const modes = readsStorage(profile) ? loadModes(c, shared) : { aVector: false, bVector: false };
-  return { matrix, ...modes };
+  if (matrix === undefined && readsStorage(profile)) return { matrix, ...loadModes(c, shared) };
+  const { a, b } = stagedVectors(c);
+  const alone = (view: View) => !shared.has(view.storage.id);
+  // A norm goes along K.
+  const normal = c.normalise === undefined || denseAxis(c.a) === 'k';
+  return { matrix, aVector: a && normal && alone(c.a.view), bVector: b && alone(c.b.view) };
 }
 
 interface Tiled {

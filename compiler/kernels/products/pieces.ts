@@ -37,7 +37,7 @@ const leastTerms = 128;
  * written and read. From 0.5 to 1.3e12 multiplications a second by matrices, a fifth of that without, launches of
  * 2 to 3 µs, and 1 to 6e12 bytes a second.
  */
-const joining = { matrix: { launch: 2e6, partial: 2.5 }, plain: { launch: 4e5, partial: 0.6 } } as const;
+const joining = { matrix: { launch: 2e6, partial: 2.5 }, plain: { launch: 6e5, partial: 0.9 } } as const;
 
 type Size = Pick<ProductSize, 'batch' | 'm' | 'n' | 'k' | 'matrix'>;
 
