@@ -311,20 +311,20 @@ export const contractSpace: SearchSpace<ProductSize, ContractTile> = {
 };
 
 /**
- * What a step of K costs with the tile that is taken unmeasured (waves.ts); undefined where operands are read straight
- * from storage.
+ * What a step of K costs products of these elements with the tile that each takes unmeasured (waves.ts); undefined
+ * where operands are read straight from storage.
  */
 export function stagedCost(
   profile: DeviceProfile,
-  work: Pick<ProductSize, 'batch' | 'm' | 'n' | 'matrix'>,
-): number | undefined {
-  if (work.matrix === undefined && readsStorage(profile)) return undefined;
+  matrix: MatrixElement | undefined,
+): ((work: Pick<ProductSize, 'batch' | 'm' | 'n'>) => number) | undefined {
+  if (matrix === undefined && readsStorage(profile)) return undefined;
   const tiles = contractSpace
     .schedules(profile)
     .filter((tile): tile is MatrixTile | WorkgroupTile =>
-      work.matrix === undefined
+      matrix === undefined
         ? tile.kind === 'workgroup'
-        : tile.kind === 'matrix' && tile.config.component === work.matrix,
+        : tile.kind === 'matrix' && tile.config.component === matrix,
     );
-  return gridCost(profile, cheapestTile<GridTile>(profile, tiles, work), work);
+  return (work) => gridCost(profile, cheapestTile<GridTile>(profile, tiles, work), work);
 }

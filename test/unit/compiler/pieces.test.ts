@@ -38,10 +38,10 @@ const sizes = (plan: VerifiedPlan) => keys(plan).map((key) => key.split(' ')[0])
 describe('pieces of a product', () => {
   it('fill a GPU where the tiles of the result do not', () => {
     // 1, 9 and 144 tiles of 64×64, 144 of 128×128; 128 are computed at a time, pieces have at least 128 terms each.
-    expect(sizes(productPlan(discreteProfile, [64, 64, 100000]))).toEqual(['250*64x64x400']);
-    expect(sizes(productPlan(discreteProfile, [192, 192, 2048]))).toEqual(['16*192x192x128']);
+    expect(sizes(productPlan(discreteProfile, [64, 64, 100000]))).toEqual(['125*64x64x800']);
+    expect(sizes(productPlan(discreteProfile, [192, 192, 2048]))).toEqual(['8*192x192x256']);
     expect(sizes(productPlan(discreteProfile, [768, 768, 400]))).toEqual(['768x768x400']);
-    expect(sizes(productPlan(discreteProfile, [3072, 768, 1600]))).toEqual(['4*3072x768x400']);
+    expect(sizes(productPlan(discreteProfile, [3072, 768, 1600]))).toEqual(['3072x768x1600']);
   });
 
   it('come out in whole waves of the multiprocessors', () => {
@@ -50,7 +50,7 @@ describe('pieces of a product', () => {
     // 144 tiles of 128×128: two turns of 72, one of 144 that leaves each alone; on 128 one and a ninth, which count two.
     expect(pieces(72)).toBe('1536x1536x3200');
     expect(pieces(144)).toBe('2*1536x1536x1600');
-    expect(pieces(128)).toBe('5*1536x1536x640');
+    expect(pieces(128)).toBe('4*1536x1536x800');
   });
 
   it('leave a remainder to a product of its own', () => {
