@@ -7,7 +7,7 @@
  * that executes the graph.
  */
 import { type Node, type NodeOf, numericShape, sameShape, type TensorType } from '../graph/types.ts';
-import { summedOperand, sumsLeft } from '../graph/views.ts';
+import { rootOf, summedOperand, sumsLeft, viewOps } from '../graph/views.ts';
 import { momentColumns } from '../ops/group-moments.ts';
 import { isKernelNode, kernelTraits, opOf } from '../ops/index.ts';
 import { isArithmetic, programOf } from '../ops/map-program.ts';
@@ -169,7 +169,7 @@ const biasGradient: JoinRule<JoinConsumers['bias-gradient']> = {
 
 const secondResult: JoinRule<JoinConsumers['second-result']> = {
   keepsProducer: true,
-  chains: false,
+  chains: true,
   find(producer, around) {
     if (producer.op !== 'matmul' || around.profile.kind === 'cpu') return undefined;
     return around.allReaders(producer.id).find((user) => {
@@ -199,7 +199,7 @@ const secondResult: JoinRule<JoinConsumers['second-result']> = {
 
 const leftSum: JoinRule<JoinConsumers['left-sum']> = {
   keepsProducer: true,
-  chains: false,
+  chains: true,
   find(producer, around) {
     if (producer.op !== 'matmul' || around.profile.kind === 'cpu') return undefined;
     const value = summedOperand(around.graph, producer);
@@ -215,6 +215,32 @@ const leftSum: JoinRule<JoinConsumers['left-sum']> = {
   },
 };
 
+const beside: JoinRule<JoinConsumers['beside']> = {
+  keepsProducer: true,
+  chains: false,
+  find(producer, around) {
+    const isPlain = (node: Node) => node.op === 'matmul' && !node.attrs.normalise;
+    if (!isPlain(producer) || around.profile.kind === 'cpu') return undefined;
+    const behind = (id: number): readonly Node[] =>
+      around.allReaders(id).flatMap((user) => (viewOps.has(user.op) ? behind(user.id) : [user]));
+    return producer.inputs
+      .slice(0, 2)
+      .flatMap((id) => behind(rootOf(around.graph, id)))
+      .find(
+        (user): user is NodeOf<'matmul'> & Node =>
+          user.id > producer.id &&
+          isPlain(user) &&
+          around.makerOf(user.id) === undefined &&
+          user.inputs.every((id) => around.isReady(id, producer)),
+      );
+  },
+  meaning(_producer, consumer, value) {
+    const { attrs, inputs, type } = consumer as NodeOf<'matmul'>;
+    const [a, b, ...others] = inputs;
+    return opOf('matmul').reference([value(a), value(b), ...others.map(value)], attrs, numericShape(type));
+  },
+};
+
 /** In the order in which a producer's joins are sought. */
 export const joinRules: { readonly [K in JoinKind]: JoinRule<JoinConsumers[K]> } = {
   'row-sum': rowSum,
@@ -223,6 +249,7 @@ export const joinRules: { readonly [K in JoinKind]: JoinRule<JoinConsumers[K]> }
   'weight-gradient': weightGradient,
   'left-sum': leftSum,
   'second-result': secondResult,
+  beside,
   epilogue,
   'bias-gradient': biasGradient,
 };

@@ -14,6 +14,7 @@ import { printLeftSums } from './left-sums.ts';
 import { printResultMoments, printRowNorm } from './normalised.ts';
 import { halfOffset, printStagedLoop, type TileArray } from './staging.ts';
 import { printTilePlace, tileGrid } from './tile-grid.ts';
+import type { TileText } from './tile-text.ts';
 import { printPiece } from './walks/walk.ts';
 
 /** Tiles lie line by line of K, so that an invocation's columns are side by side. */
@@ -76,7 +77,7 @@ export function printWorkgroupTile(
   tile: WorkgroupTile,
   args: ProductArgs,
   printer: ResultPrinter,
-): string {
+): TileText {
   const across = tile.columns / tile.columnsPerInvocation;
   const down = tile.rows / tile.rowsPerInvocation;
   const invocations = across * down;
@@ -114,15 +115,17 @@ export function printWorkgroupTile(
     }
   const place = { rows: tile.rows, columns: tile.columns, m0: 'm_tile', n0: 'n_tile' };
   lines.push(...printResultMoments(c, place, lanes, printer, (count) => `${count}u`));
-  const declare = ({ array, pitch, packed }: TileArray) => {
+  const declared = ({ array, pitch, packed }: TileArray) => {
     const size = tile.buffers * tile.depth * pitch;
-    return `var<workgroup> ${array}: array<${packed ? `vec4<f32>, ${size / 4}` : `f32, ${size}`}>;\n`;
+    return { name: array, element: packed ? 'vec4<f32>' : 'f32', size: packed ? size / 4 : size };
   };
-  return `${norm.head}${declare(a)}${declare(b)}@compute @workgroup_size(${invocations})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  ${lines.join('\n  ')}
-}
-`;
+  return {
+    arrays: [declared(a), declared(b)],
+    functions: norm.head,
+    attributes: `@workgroup_size(${invocations})`,
+    builtins: '',
+    lines,
+  };
 }
 
 export function workgroupTileGrid(c: Contraction, tile: WorkgroupTile): [number, number, number] {

@@ -21,6 +21,7 @@ import type { Contraction, Operand, ProductArgs, ResultPrinter } from './contrac
 import { printLeftSums } from './left-sums.ts';
 import { denseAxis, halfOffset, printStagedLoop, type TileArray } from './staging.ts';
 import { printTilePlace, tileGrid } from './tile-grid.ts';
+import type { TileText } from './tile-text.ts';
 import { printPiece } from './walks/walk.ts';
 
 /** WGSL extensions of these kernels; `f16` comes with the bindings. */
@@ -32,6 +33,8 @@ export function matrixExtensions({ subgroup }: MatrixTile): string[] {
 interface MatrixArgs extends ProductArgs {
   /** Whether an operand's halves are read as such. */
   asStored(arg: KernelArg): boolean;
+  /** Of functions. */
+  readonly suffix: string;
 }
 
 interface Printed {
@@ -42,6 +45,7 @@ interface Printed {
   /** Elements from line to line of the result's array. */
   readonly resultPitch: number;
   readonly printer: ResultPrinter;
+  readonly suffix: string;
 }
 
 function tileArray(
@@ -70,8 +74,8 @@ function tileArray(
  * An array in workgroup memory. Matrix functions count offsets and strides in its elements, which may be
  * vec4s.
  */
-function declare(name: string, element: string, size: number, packed: boolean): string {
-  return `var<workgroup> ${name}: array<${packed ? `vec4<${element}>, ${size / 4}` : `${element}, ${size}`}>;\n`;
+function declared(name: string, element: string, size: number, packed: boolean) {
+  return { name, element: packed ? `vec4<${element}>` : element, size: packed ? size / 4 : size };
 }
 
 /** 0, 1, ... */
@@ -123,7 +127,7 @@ function printProducts(printed: Printed): string[] {
  * workgroup memory, and from there through the epilogue.
  */
 function printResults(printed: Printed): string[] {
-  const { tile, resultPitch } = printed;
+  const { tile, resultPitch, suffix } = printed;
   const { m, n } = tile.config;
   const [rows, columns] = matrixGrid(tile);
   const [down, across] = subgroupGrid(tile);
@@ -140,7 +144,7 @@ function printResults(printed: Printed): string[] {
       ...(i === 0 ? [] : ['workgroupBarrier();']),
       ...bySubgroups(printed, stores(i)),
       'workgroupBarrier();',
-      `store_rows(batch, m_tile + ${i * m}u, n_tile, lane);`,
+      `store_rows${suffix}(batch, m_tile + ${i * m}u, n_tile, lane);`,
     ]);
   return count(rows).flatMap((i) => [
     `for (var down = 0u; down < ${down}u; down++) {`,
@@ -149,13 +153,13 @@ function printResults(printed: Printed): string[] {
     ...stores(i),
     '}',
     'workgroupBarrier();',
-    `store_rows(batch, m_tile + down * ${tile.rowsPerSubgroup}u + ${i * m}u, n_tile, lane);`,
+    `store_rows${suffix}(batch, m_tile + down * ${tile.rowsPerSubgroup}u + ${i * m}u, n_tile, lane);`,
     '}',
   ]);
 }
 
 /** A function that takes the rows in `r_tile` through the epilogue to storage. */
-function printStore({ c, tile, resultPitch, printer }: Printed): string {
+function printStore({ c, tile, resultPitch, printer, suffix }: Printed): string {
   const { m } = tile.config;
   const vectors = tile.columns / 4;
   const parts = [0, 1, 2, 3].map((q) => `r_tile[at + ${q}u]`);
@@ -171,7 +175,7 @@ function printStore({ c, tile, resultPitch, printer }: Printed): string {
     '}',
     '}',
   ];
-  return `fn store_rows(batch: u32, first: u32, n_tile: u32, lane: u32) {
+  return `fn store_rows${suffix}(batch: u32, first: u32, n_tile: u32, lane: u32) {
   ${lines.join('\n  ')}
 }
 `;
@@ -182,11 +186,12 @@ export function printMatrixTile(
   tile: MatrixTile,
   args: MatrixArgs,
   printer: ResultPrinter,
-): string {
+): TileText {
   const { config, subgroup } = tile;
+  const { suffix } = args;
   const a = tileArray(tile, c.a, args.a, args.asStored(args.a), ['a_tile', tile.rows]);
   const b = tileArray(tile, c.b, args.b, args.asStored(args.b), ['b_tile', tile.columns]);
-  const printed: Printed = { c, tile, a, b, resultPitch: tile.columns + linePadding.f32, printer };
+  const printed: Printed = { c, tile, a, b, resultPitch: tile.columns + linePadding.f32, printer, suffix };
   const invocations = invocationsOf(tile);
   const { buffers } = tile;
   const scratch = { array: 'r_tile', packed: tile.packed };
@@ -207,16 +212,18 @@ export function printMatrixTile(
     ...printResults(printed),
   ];
   const sizes = arraySizes(tile, { a: a.along, b: b.along });
-  const arrays = [
-    declare('a_tile', config.component, sizes.a, a.packed),
-    declare('b_tile', config.component, sizes.b, b.packed),
-    declare('r_tile', 'f32', sizes.result, tile.packed),
-  ];
-  return `${arrays.join('')}${printStore(printed)}@compute @workgroup_size(${invocations})${subgroup.known === 'asked' ? ` @subgroup_size(${subgroup.size})` : ''}
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32, @builtin(subgroup_id) subgroup: u32) {
-  ${lines.join('\n  ')}
-}
-`;
+  const asked = subgroup.known === 'asked' ? ` @subgroup_size(${subgroup.size})` : '';
+  return {
+    arrays: [
+      declared('a_tile', config.component, sizes.a, a.packed),
+      declared('b_tile', config.component, sizes.b, b.packed),
+      declared('r_tile', 'f32', sizes.result, tile.packed),
+    ],
+    functions: printStore(printed),
+    attributes: `@workgroup_size(${invocations})${asked}`,
+    builtins: ', @builtin(subgroup_id) subgroup: u32',
+    lines,
+  };
 }
 
 export function matrixTileGrid(c: Contraction, tile: MatrixTile): [number, number, number] {

@@ -13,7 +13,7 @@ import type { MapProgram } from '../../ops/map-program.ts';
 import type { DeviceProfile } from '../../profile.ts';
 import { emitMap } from '../moves/map.ts';
 import { type ColumnSpec, columnReduction } from '../rows/columns.ts';
-import { type ProductSize, readsStorage, stagedCost } from '../schedules/contract.ts';
+import { type ProductSize, readsStorage, stagedCost, stagedCostBeside } from '../schedules/contract.ts';
 import { matrixElement } from '../schedules/matrix.ts';
 import type { LowerContext } from '../text/kernel.ts';
 import { denseView, isDense, type View } from '../text/view.ts';
@@ -45,17 +45,12 @@ const startTerms = 64;
 
 type Size = Pick<ProductSize, 'batch' | 'm' | 'n' | 'k' | 'matrix'>;
 
-/** How many of `counts`, which rise: those of the least cost, or the fewest that keep the device busy. */
-export function wantedPieces(profile: DeviceProfile, size: Size, counts: readonly number[]): number {
-  const { batch, m, n, k, matrix } = size;
+/** What a product costs in so many pieces; undefined where operands are read straight from storage. */
+function piecesCost(profile: DeviceProfile, { batch, m, n, k, matrix }: Size) {
   const step = stagedCost(profile, matrix);
-  if (step === undefined) {
-    const busy = Math.ceil(enough[profile.kind] / (batch * Math.ceil(m / 16) * Math.ceil(n / 64)));
-    return Math.min(busy, counts.at(-1) ?? 1);
-  }
   const { launch, partial } = joining[matrix === undefined ? 'plain' : 'matrix'];
   const product = (pieces: number, terms: number) =>
-    (terms + startTerms) * step({ batch: pieces * batch, m, n });
+    (terms + startTerms) * step!({ batch: pieces * batch, m, n });
   const cost = (count: number) => {
     const terms = Math.floor(k / count);
     const rest = k - count * terms;
@@ -63,8 +58,32 @@ export function wantedPieces(profile: DeviceProfile, size: Size, counts: readonl
     const join = count === 1 ? 0 : launch + partial * (count + (rest > 0 ? 1 : 0)) * batch * m * n;
     return product(count, terms) + remainder + join;
   };
+  return step && cost;
+}
+
+/** How many of `counts`, which rise: those of the least cost, or the fewest that keep the device busy. */
+export function wantedPieces(profile: DeviceProfile, size: Size, counts: readonly number[]): number {
+  const cost = piecesCost(profile, size);
+  if (cost === undefined) {
+    const { batch, m, n } = size;
+    const busy = Math.ceil(enough[profile.kind] / (batch * Math.ceil(m / 16) * Math.ceil(n / 64)));
+    return Math.min(busy, counts.at(-1) ?? 1);
+  }
   const costs = counts.map(cost);
   return counts[costs.indexOf(Math.min(...costs))] ?? 1;
+}
+
+/** Whether two products, which alone were cut into so many pieces, cost less whole, in one launch. */
+export function costLessBeside(
+  profile: DeviceProfile,
+  [one, other]: readonly [Size, Size],
+  [pieces, otherPieces]: readonly [number, number],
+): boolean {
+  const started = ({ k, ...size }: Size) => ({ ...size, k: k + startTerms });
+  const beside = stagedCostBeside(profile, [started(one), started(other)]);
+  if (beside === undefined || one.matrix !== other.matrix) return false;
+  const { launch } = joining[one.matrix === undefined ? 'plain' : 'matrix'];
+  return beside < piecesCost(profile, one)!(pieces) + piecesCost(profile, other)!(otherPieces) + launch;
 }
 
 /** Pieces whose partial results, of `size` elements each, one binding can hold. */

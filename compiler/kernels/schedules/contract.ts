@@ -18,7 +18,7 @@ import {
 } from '../../profile.ts';
 import { type MatrixTile, matrixTiles } from './matrix.ts';
 import type { Schedule, SearchSpace, Work } from './types.ts';
-import { cheapestTile, type GridTile, gridCost } from './waves.ts';
+import { besideCost, cheapestTile, type GridTile, gridCost } from './waves.ts';
 
 export interface RegisterTile extends Schedule {
   readonly kind: 'registers';
@@ -88,6 +88,8 @@ export interface ProductSize extends Work {
   readonly moments: boolean;
   /** By subgroup matrices of these elements; undefined where the operands and the device do not allow it. */
   readonly matrix?: MatrixElement | undefined;
+  /** The two products of one launch (beside.ts), this one the first. */
+  readonly beside?: readonly ProductSize[];
 }
 
 const registers = (
@@ -310,21 +312,40 @@ export const contractSpace: SearchSpace<ProductSize, ContractTile> = {
   },
 };
 
-/**
- * What a step of K costs products of these elements with the tile that each takes unmeasured (waves.ts); undefined
- * where operands are read straight from storage.
- */
-export function stagedCost(
+/** The tiles of products of these elements whose operands are staged; undefined where they are read from storage. */
+function stagedTiles(
   profile: DeviceProfile,
   matrix: MatrixElement | undefined,
-): ((work: Pick<ProductSize, 'batch' | 'm' | 'n'>) => number) | undefined {
+): readonly (MatrixTile | WorkgroupTile)[] | undefined {
   if (matrix === undefined && readsStorage(profile)) return undefined;
-  const tiles = contractSpace
+  return contractSpace
     .schedules(profile)
     .filter((tile): tile is MatrixTile | WorkgroupTile =>
       matrix === undefined
         ? tile.kind === 'workgroup'
         : tile.kind === 'matrix' && tile.config.component === matrix,
     );
-  return (work) => gridCost(profile, cheapestTile<GridTile>(profile, tiles, work), work);
+}
+
+type Costs = (work: Pick<ProductSize, 'batch' | 'm' | 'n'>) => number;
+
+/**
+ * What a step of K costs products of these elements with the tile that each takes unmeasured (waves.ts); undefined
+ * where operands are read straight from storage.
+ */
+export function stagedCost(profile: DeviceProfile, matrix: MatrixElement | undefined): Costs | undefined {
+  const tiles = stagedTiles(profile, matrix);
+  return tiles && ((work) => gridCost(profile, cheapestTile<GridTile>(profile, tiles, work), work));
+}
+
+/** What two such products cost in one launch. */
+export function stagedCostBeside(
+  profile: DeviceProfile,
+  works: readonly Pick<ProductSize, 'batch' | 'm' | 'n' | 'k' | 'matrix'>[],
+): number | undefined {
+  const [first] = works;
+  const tiles = stagedTiles(profile, first!.matrix);
+  return (
+    tiles && besideCost(profile, cheapestTile<GridTile>(profile, tiles, { ...first!, beside: works }), works)
+  );
 }

@@ -55,9 +55,9 @@ function convolutionGraph(): Graph {
 }
 
 /**
- * Gradients of linear layers' weights with those of their biases: rows, columns, and samples, some of them more than one
- * piece of K, with and without a remainder; and a layer before its activation and behind it. Activations have three
- * axes, so that mixed precision stores halves.
+ * Gradients of linear layers' inputs and weights with those of their biases: rows, columns, and samples, some of them more
+ * than one piece of K, with and without a remainder, where they are made alone; and a layer before its activation and behind
+ * it. Activations have three axes, so that mixed precision stores halves.
  */
 function linearGradients(): Graph {
   const b = createBuilder();
@@ -76,10 +76,15 @@ function linearGradients(): Graph {
     const db = b.add('sum', [dy], { axes: [0, 1], keep: false });
     const weight = b.add('param', [], { name: `w${i}`, shape: [m!, n!], role: 'param' });
     const bias = b.add('param', [], { name: `b${i}`, shape: [m!], role: 'param' });
-    const h = b.add('matmul', [x, weight], { transposeA: false, transposeB: true });
+    const h = b.add('matmul', [b.add('neg', [input('z', n!)], {}), weight], {
+      transposeA: false,
+      transposeB: true,
+    });
     const act = b.add('sigmoid', [b.add('add', [h, bias], {})], {});
     const softmax = (id: number) => b.add('softmax', [id], {});
+    const dx = b.add('matmul', [dy, weight], { transposeA: false, transposeB: false });
     return [
+      ...(i > 0 ? [{ name: `dx${i}`, node: dx }] : []),
       { name: `h${i}`, node: softmax(h) },
       { name: `act${i}`, node: softmax(act) },
       { name: `dw${i}`, node: dw },

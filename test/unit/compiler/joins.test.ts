@@ -95,6 +95,16 @@ function activated(make: (b: Builder, h: number) => Readonly<Record<string, numb
     return { h, ...make(b, h) };
   });
 }
+/** Both gradients of a product x wᵀ from dy, and what `make` makes of that of x, which is made first. */
+function productGradients(make: (b: Builder, dx: number) => Readonly<Record<string, number>>) {
+  return graphOf((b) => {
+    const [x, w, dy] = [input(b, 'x', 2, 3, 8), input(b, 'w', 12, 8), input(b, 'dy', 2, 3, 12)];
+    const dx = b.add('matmul', [dy, w], { transposeA: false, transposeB: false });
+    const flat = (id: number, width: number) => b.add('reshape', [id], { shape: [6, width] });
+    const dw = b.add('matmul', [flat(dy, 12), flat(x, 8)], { transposeA: true, transposeB: false });
+    return { ...make(b, dx), dw, db: sum(b, dy, [0, 1]) };
+  });
+}
 const heads = (b: Builder) =>
   ['q', 'k', 'v'].map((name) => input(b, name, 2, 2, 4, 8)) as [number, number, number];
 
@@ -122,12 +132,13 @@ const applies: Readonly<Record<JoinKind, VerifiedGraph>> = {
   'weight-gradient': normGradients(() => ({})),
   'left-sum': linearGradients((b, dy) => sum(b, dy, [0, 1])),
   'second-result': activated((b, h) => ({ act: b.add('sigmoid', [h], {}) })),
+  beside: productGradients((_b, dx) => ({ dx })),
   'bias-gradient': normGradients((b, dy) => ({ db: sum(b, dy, [0]) })),
 };
 
 /** The profile with which a kind is planned; software adapters sum columns by themselves. */
 const profileOf = (kind: JoinKind) =>
-  kind === 'left-sum' || kind === 'second-result' ? discreteProfile : lavapipeProfile;
+  kind === 'left-sum' || kind === 'second-result' || kind === 'beside' ? discreteProfile : lavapipeProfile;
 
 describe('a join', () => {
   for (const kind of joinKinds)
@@ -166,6 +177,28 @@ describe('a join', () => {
     expect(kinds(activated((b, h) => ({ out: later(b, h) })))).not.toContain('second-result');
     const squared = (b: Builder, h: number) => sum(b, b.add('mul', [h, h], {}), [1]);
     expect(kinds(activated((b, h) => ({ out: squared(b, h) })))).toEqual(['row-sum']);
+  });
+
+  it('of two products is one of the same operand, through views, whose others are there, on GPUs', () => {
+    const kinds = (graph: VerifiedGraph) => kindsIn(graph, discreteProfile);
+    expect(kindsIn(applies.beside)).toEqual([]);
+    // What comes beside another may sum its left operand all the same.
+    expect(kinds(applies.beside)).toEqual(['beside', 'left-sum']);
+    const wide = { transposeA: false, transposeB: true };
+    const chain = (b: Builder, dx: number) => ({ z: b.add('matmul', [dx, dx], wide) });
+    expect(kinds(productGradients(chain)).filter((kind) => kind === 'beside')).toHaveLength(1);
+    const apart = graphOf((b) => {
+      const product = (x: string, w: string) =>
+        b.add('matmul', [input(b, x, 4, 8), input(b, w, 12, 8)], wide);
+      return { one: product('x', 'v'), other: product('y', 'w') };
+    });
+    expect(kinds(apart)).toEqual([]);
+    const behind = graphOf((b) => {
+      const x = input(b, 'x', 8, 8);
+      const y = b.add('matmul', [x, input(b, 'w', 8, 8)], wide);
+      return { z: b.add('matmul', [x, y], wide) };
+    });
+    expect(kinds(behind)).toEqual([]);
   });
 
   it('is printed as its producer, its consumer and its kind', () => {

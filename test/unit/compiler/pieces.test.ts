@@ -84,6 +84,47 @@ describe('pieces of a product', () => {
   });
 });
 
+describe('the gradients of a linear layer', () => {
+  const plan = (profile: DeviceProfile, [samples, from, to]: readonly [number, number, number]) => {
+    const b = createBuilder();
+    const input = (name: string, shape: readonly number[]) =>
+      b.add('input', [], { name, dtype: 'f32', shape });
+    const [x, dy] = [input('x', [samples, from]), input('dy', [samples, to])];
+    const w = b.add('param', [], { name: 'w', shape: [to, from], role: 'param' });
+    const dx = b.add('matmul', [dy, w], { transposeA: false, transposeB: false });
+    const dw = b.add('matmul', [dy, x], { transposeA: true, transposeB: false });
+    const options = { model: 't', entry: 't', batch: 1, mode: 'eval', profile } as const;
+    const outputs = [
+      { name: 'dx', node: dx },
+      { name: 'dw', node: dw },
+    ];
+    return compileGraph(b.finish(outputs), options);
+  };
+  const on = (multiprocessors: number) => ({ ...discreteProfile, multiprocessors });
+
+  it('come in one launch where that costs less, the longer sums first, and the weight’s then whole', () => {
+    expect(sizes(plan(on(96), [4928, 512, 2048]))).toEqual(['2048x512x4928']);
+    expect(keys(plan(on(96), [4928, 512, 2048]))[0]).toContain(' + 4928x512x2048 ');
+  });
+
+  it('come in two where one is whole waves of its own tile, and on software adapters', () => {
+    // 288 tiles of 128×64 are three turns of 96, and 150 of 128×128 two; all of one kind would be four, or seven of half the size.
+    expect(sizes(plan(on(96), [3200, 768, 3072]))).toHaveLength(2);
+    expect(sizes(plan(lavapipeProfile, [64, 64, 64]))).toHaveLength(2);
+  });
+
+  it('are the same whatever schedule was measured', () => {
+    const plain = plan(discreteProfile, [512, 96, 160]);
+    expect(sizes(plain)).toHaveLength(1);
+    for (const id of scheduleIds(discreteProfile, 'contract')) {
+      const tuned = Object.fromEntries(keys(plain).map((key) => [scheduleKey('contract', key), id]));
+      const other = plan({ ...discreteProfile, tuned }, [512, 96, 160]);
+      expect(keys(other)).toEqual(keys(plain));
+      expect(other.steps.map(({ schedule }) => schedule?.id)).toEqual([id]);
+    }
+  });
+});
+
 describe('sums down columns', () => {
   const sum = (profile: DeviceProfile, shape: readonly number[]) => {
     const b = createBuilder();
