@@ -1,5 +1,5 @@
 /**
- * Every error code of the model stage with its meaning in one line; `docs/errors.md` says the same.
+ * Every error code of the model stage with its meaning in one line; `docs/reference/errors.md` says the same.
  *
  * A code never changes its meaning; a new mistake gets a new code. Z1xx belong to the grammar, Z6xx and Z7xx
  * to running.
@@ -51,6 +51,7 @@ export const modelCodes = {
   Z506: 'a term of an objective, or a weight of one number, called like another column of `metrics.jsonl`',
   Z507: 'a warm-up longer than the run (a warning)',
   Z508: 'a batch of one for a loss that sets samples against each other (a warning)',
+  Z509: '`lengths` for texts whose values depend on what is behind their ends',
 } as const;
 
 export type ModelCode = keyof typeof modelCodes;
