@@ -9,12 +9,12 @@
 
 import type { WorkgroupTile } from '../schedules/contract.ts';
 import type { KernelArg } from '../text/kernel.ts';
+import type { TileText } from '../text/tile-text.ts';
 import type { Contraction, ProductArgs, ResultPrinter } from './contraction.ts';
 import { printLeftSums } from './left-sums.ts';
 import { printResultMoments, printRowNorm } from './normalised.ts';
 import { halfOffset, printStagedLoop, type TileArray } from './staging.ts';
 import { printTilePlace, tileGrid } from './tile-grid.ts';
-import type { TileText } from './tile-text.ts';
 import { printPiece } from './walks/walk.ts';
 
 /** Tiles lie line by line of K, so that an invocation's columns are side by side. */

@@ -17,11 +17,11 @@ import {
   subgroupGrid,
 } from '../schedules/matrix.ts';
 import type { KernelArg } from '../text/kernel.ts';
+import type { TileText } from '../text/tile-text.ts';
 import type { Contraction, Operand, ProductArgs, ResultPrinter } from './contraction.ts';
 import { printLeftSums } from './left-sums.ts';
 import { denseAxis, halfOffset, printStagedLoop, type TileArray } from './staging.ts';
 import { printTilePlace, tileGrid } from './tile-grid.ts';
-import type { TileText } from './tile-text.ts';
 import { printPiece } from './walks/walk.ts';
 
 /** WGSL extensions of these kernels; `f16` comes with the bindings. */

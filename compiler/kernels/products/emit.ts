@@ -10,6 +10,7 @@ import { chooseSchedule } from '../schedules/schedules.ts';
 import { bytesOf } from '../text/access.ts';
 import { gridOf, type KernelArg, type LowerContext } from '../text/kernel.ts';
 import { elementBytes, type Width } from '../text/memory.ts';
+import { printBeside, printEntry, type TileText, workgroupsOf } from '../text/tile-text.ts';
 import type { View } from '../text/view.ts';
 import { programHelpers } from '../text/wgsl.ts';
 import { mapsInPlace, printRegisterTile, registerTileGrid } from './contract-cpu.ts';
@@ -33,7 +34,6 @@ import {
 import { productSize } from './key.ts';
 import { costLessBeside } from './pieces.ts';
 import { denseAxis, stagedVectors } from './staging.ts';
-import { printBeside, printEntry, type TileText, workgroupsOf } from './tile-text.ts';
 
 /** Views of what a normalisation reads in the kernel. */
 function normalisationViews({ normalise }: Contraction): readonly View[] {

@@ -21,6 +21,7 @@ import {
 } from '../text/access.ts';
 import { gridOf, type Kernel, type LowerContext } from '../text/kernel.ts';
 import { equalParts, slicePart } from '../text/slices.ts';
+import { printEntry, type TileText } from '../text/tile-text.ts';
 import { denseView, type View } from '../text/view.ts';
 import { literal } from '../text/wgsl.ts';
 import { bindingStart, extent } from '../text/windows.ts';
@@ -98,18 +99,21 @@ export function joinPartials(
   outputs: readonly View[],
 ): void {
   const [count, , size] = partial.shape as [number, number, number];
-  const inputs = outputs.map((_, v) => ({
-    role: `x${v}`,
-    view: { ...partial, shape: [count, size], strides: [partial.strides[0]!, 1], offset: v * size },
-  }));
-  const values = inputs.map(({ role }) => role);
-  ctx.emit(
-    columnKernel(
-      { inputs, reduced: 1, op, values, flops: 1, piece: count, scale, outputs, behind },
-      ctx.profile,
-      node.origin,
-    ),
-  );
+  const make = (suffix: string) => {
+    const inputs = outputs.map((_, v) => ({
+      role: `x${v}${suffix}`,
+      view: { ...partial, shape: [count, size], strides: [partial.strides[0]!, 1], offset: v * size },
+    }));
+    const values = inputs.map(({ role }) => role);
+    const spec = { inputs, reduced: 1, op, values, flops: 1, piece: count, scale, outputs, behind, suffix };
+    return columnKernel(spec, ctx.profile, node.origin);
+  };
+  const { kernel, shared } = make('');
+  const late = (suffix: string) => {
+    const { kernel, shared } = make(suffix);
+    return { text: shared!, grid: kernel.workgroups, args: kernel.args };
+  };
+  ctx.emit(shared && kernel.workgroups[1] === 1 ? { ...kernel, late } : kernel);
 }
 
 function reduceColumns(ctx: LowerContext, node: Node, spec: ColumnSpec, outputs: readonly View[]): void {
@@ -126,13 +130,13 @@ function reduceColumns(ctx: LowerContext, node: Node, spec: ColumnSpec, outputs:
   const piece = pieceLength(count, columns, ctx.profile);
   if (piece >= count) {
     const whole = { ...plain, piece: count, scale: spec.scale, outputs, behind };
-    ctx.emit(columnKernel(whole, ctx.profile, node.origin));
+    ctx.emit(columnKernel(whole, ctx.profile, node.origin).kernel);
     return;
   }
   const partial = partials(ctx, node, Math.ceil(count / piece), values.length, columns);
   const places = values.map((_, v) => ({ ...partial, offset: v * columns }));
   const pieces = { ...plain, piece, scale: undefined, outputs: places, step: values.length * columns };
-  ctx.emit(columnKernel(pieces, ctx.profile, node.origin));
+  ctx.emit(columnKernel(pieces, ctx.profile, node.origin).kernel);
   joinPartials(ctx, node, { op, scale: spec.scale, behind }, partial, outputs);
 }
 
@@ -169,6 +173,8 @@ interface ColumnKernel {
   readonly behind?: View | undefined;
   /** Distance of pieces in the outputs, where there are several. */
   readonly step?: number;
+  /** Of names. */
+  readonly suffix?: string;
 }
 
 /**
@@ -191,7 +197,12 @@ const busy = 256;
 /** Rows of a workgroup at most, which bounds how many terms an invocation adds up. */
 const mostRows = 16384;
 
-function columnKernel(spec: ColumnKernel, profile: DeviceProfile, origin: Origin): Kernel {
+/** A kernel; and its parts, where a workgroup shares its columns' rows. */
+function columnKernel(
+  spec: ColumnKernel,
+  profile: DeviceProfile,
+  origin: Origin,
+): { readonly kernel: Kernel; readonly shared: TileText | undefined } {
   const { shape } = spec.inputs[0]!.view;
   const keptShape = shape.slice(spec.reduced);
   const count = sizeOf(shape.slice(0, spec.reduced));
@@ -211,7 +222,7 @@ function columnKernel(spec: ColumnKernel, profile: DeviceProfile, origin: Origin
     ...spec.inputs.map(
       ({ role, view }): Operand => ({ role, view, access: 'read', vector: vector && !repeatsLast(view) }),
     ),
-    ...outputs.map((view, v): Operand => ({ role: `out${v}`, view, access: 'read_write', vector })),
+    ...outputs.map((view, v): Operand => ({ role: outRole(spec, v), view, access: 'read_write', vector })),
   ]);
   const printer = new ColumnPrinter(spec, operands, vector, count);
   const units = columns / (vector ? 4 : 1);
@@ -219,8 +230,9 @@ function columnKernel(spec: ColumnKernel, profile: DeviceProfile, origin: Origin
   const size = profile.kind === 'cpu' && units * pieces <= 512 ? 8 : 64;
   const shared = profile.kind === 'gpu' && count > flight;
   const few = profile.kind === 'gpu' ? printer.few(size, units) : printer.flat(size, units, pieces);
-  const body = shared ? printer.shared(units, pieces) : few;
-  return {
+  const text = shared ? printer.shared(units) : undefined;
+  const body = text ? printer.alone(text, units, pieces) : few;
+  const kernel = {
     name: `column_${spec.op}${vector ? '_vec4' : ''}`,
     args: operands.args,
     body,
@@ -232,7 +244,10 @@ function columnKernel(spec: ColumnKernel, profile: DeviceProfile, origin: Origin
     flops: spec.flops * count * columns,
     bytes: bytesOf(...outputs, ...spec.inputs.map((input) => input.view)),
   };
+  return { kernel, shared: text };
 }
+
+const outRole = ({ suffix = '' }: ColumnKernel, v: number) => `out${v}${suffix}`;
 
 /** Whether an invocation's `k`th load ahead has an element; undefined where all have, and the first always. */
 type InsideTest = (k: number) => string;
@@ -314,19 +329,14 @@ ${this.joins(this.count)}
   }
 
   /** The invocations of a workgroup along its rows take every 16th element and join in a tree. */
-  shared(units: number, pieces: number): string {
+  shared(units: number): TileText {
     const { piece } = this.spec;
     const loads = Math.min(flight, Math.ceil(Math.min(piece, this.count) / down));
     const whole = this.count % piece === 0 && piece % (down * loads) === 0;
     const inside = whole ? undefined : (k: number) => `i + ${k * down}u < end`;
     const blocks = Math.ceil(units / across);
-    const shares = this.each((_, v) => `var<workgroup> shares${v}: array<${this.type}, ${across * down}>;`);
     const joined = (v: number) => this.join(`shares${v}[lane]`, `shares${v}[lane + step * ${across}u]`);
-    return `${shares}
-@compute @workgroup_size(${across * down})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let number = group.x + group.y * groups.x;
-  if (number >= ${blocks * pieces}u) { return; }
+    const lines = `let number = group.x;
   let place = (number % ${blocks}u) * ${across}u + lane % ${across}u;
   let column = min(place, ${units - 1}u);
   let piece = number / ${blocks}u;
@@ -348,9 +358,27 @@ ${this.joins(loads, inside)}
   }
   if (lane < ${across}u && place < ${units}u) {
     ${this.stores((v) => `shares${v}[lane]`)}
+  }`;
+    return {
+      arrays: this.spec.values.map((_, v) => ({
+        name: `shares${v}`,
+        element: this.type,
+        size: across * down,
+      })),
+      functions: '',
+      attributes: `@workgroup_size(${across * down})`,
+      builtins: '',
+      lines: [lines],
+    };
   }
-}
-`;
+
+  /** The kernel of these parts alone, whose workgroups may go on along y. */
+  alone(text: TileText, units: number, pieces: number): string {
+    const [lines] = text.lines as [string];
+    const head = `let number = group.x + group.y * groups.x;
+  if (number >= ${Math.ceil(units / across) * pieces}u) { return; }`;
+    const builtins = ', @builtin(num_workgroups) groups: vec3<u32>';
+    return printEntry({ ...text, builtins, lines: [lines.replace('let number = group.x;', head)] });
   }
 
   /** Offsets of the column in each operand, in its units: vec4s for vector operands, elements for others. */
@@ -420,14 +448,14 @@ ${this.joins(loads, inside)}
     if (behind) {
       const first = (this.columns - sizeOf(behind.shape)) / width;
       const at = (offset: number) => `column${offset < 0 ? ` - ${-offset}u` : ` + ${offset}u`}`;
-      const own = this.operands.store('out0', at(outputs[0]!.offset / width), value(0));
-      const last = this.operands.store('out1', at(behind.offset / width - first), value(0));
+      const own = this.operands.store(outRole(this.spec, 0), at(outputs[0]!.offset / width), value(0));
+      const last = this.operands.store(outRole(this.spec, 1), at(behind.offset / width - first), value(0));
       return `if (column < ${first}u) { ${own} } else { ${last} }`;
     }
     return this.each((_, v) => {
       const offset = outputs[v]!.offset / width;
       const at = `column${step === 0 ? '' : ` + piece * ${step / width}u`}${offset === 0 ? '' : ` + ${offset}u`}`;
-      return this.operands.store(`out${v}`, at, value(v));
+      return this.operands.store(outRole(this.spec, v), at, value(v));
     });
   }
 }
