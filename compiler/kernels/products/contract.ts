@@ -1,3 +1,10 @@
+/**
+ * The contract family: every matrix product, batched or not, any transpose, with its fused epilogue.
+ *
+ * A `matmul` node becomes a `Contraction` (strided operands), a schedule is chosen for the device, and the
+ * schedule's printer makes the kernel. Copies appear only where a schedule cannot index an operand as it
+ * lies.
+ */
 import type { Node, NodeOf, Origin } from '../../graph/types.ts';
 import { sizeOf } from '../../graph/types.ts';
 import { programOf } from '../../ops/map-program.ts';
