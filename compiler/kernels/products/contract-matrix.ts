@@ -18,6 +18,7 @@ import {
 } from '../schedules/matrix.ts';
 import type { KernelArg } from '../text/kernel.ts';
 import type { TileText } from '../text/tile-text.ts';
+import { upTo } from '../text/wgsl.ts';
 import type { Contraction, Operand, ProductArgs, ResultPrinter } from './contraction.ts';
 import { printLeftSums } from './left-sums.ts';
 import { denseAxis, halfOffset, printStagedLoop, type TileArray } from './staging.ts';
@@ -78,9 +79,6 @@ function declared(name: string, element: string, size: number, packed: boolean) 
   return { name, element: packed ? `vec4<${element}>` : element, size: packed ? size / 4 : size };
 }
 
-/** 0, 1, ... */
-const count = (n: number) => Array.from({ length: n }, (_, i) => i);
-
 /** Rows and columns of matrices that one subgroup keeps. */
 function matrixGrid({ config, rowsPerSubgroup, columnsPerSubgroup }: MatrixTile): [number, number] {
   return [rowsPerSubgroup / config.m, columnsPerSubgroup / config.n];
@@ -112,10 +110,10 @@ function printProducts(printed: Printed): string[] {
   const right = `subgroup_matrix_right<${component}, ${n}, ${k}>`;
   return bySubgroups(printed, [
     `for (var kk = 0u; kk < ${tile.depth}u; kk += ${k}u) {`,
-    ...count(columns).map((j) => `let b${j} = ${load(right, b, `column + ${j * n}u`, 'k')};`),
-    ...count(rows).flatMap((i) => [
+    ...upTo(columns).map((j) => `let b${j} = ${load(right, b, `column + ${j * n}u`, 'k')};`),
+    ...upTo(rows).flatMap((i) => [
       `{ let x = ${load(left, a, `row + ${i * m}u`, 'outer')};`,
-      ...count(columns).map((j) => `c${i}_${j} = subgroupMatrixMultiplyAccumulate(x, b${j}, c${i}_${j});`),
+      ...upTo(columns).map((j) => `c${i}_${j} = subgroupMatrixMultiplyAccumulate(x, b${j}, c${i}_${j});`),
       '}',
     ]),
     '}',
@@ -135,18 +133,18 @@ function printResults(printed: Printed): string[] {
   const unit = tile.packed ? ' / 4u' : '';
   const own = tile.scarce ? '' : `subgroup / ${across}u * ${m * pitch}u + `;
   const stores = (i: number) =>
-    count(columns).map(
+    upTo(columns).map(
       (j) =>
         `subgroupMatrixStore<row_major>(&r_tile, ${own}(column + ${j * n}u)${unit}, c${i}_${j}, ${pitch}u);`,
     );
   if (!tile.scarce)
-    return count(rows).flatMap((i) => [
+    return upTo(rows).flatMap((i) => [
       ...(i === 0 ? [] : ['workgroupBarrier();']),
       ...bySubgroups(printed, stores(i)),
       'workgroupBarrier();',
       `store_rows${suffix}(batch, m_tile + ${i * m}u, n_tile, lane);`,
     ]);
-  return count(rows).flatMap((i) => [
+  return upTo(rows).flatMap((i) => [
     `for (var down = 0u; down < ${down}u; down++) {`,
     'workgroupBarrier();',
     `if (subgroup / ${across}u == down) {`,
@@ -205,7 +203,7 @@ export function printMatrixTile(
     `let row = subgroup / ${across}u * ${tile.rowsPerSubgroup}u;`,
     `let column = subgroup % ${across}u * ${tile.columnsPerSubgroup}u;`,
     ...(c.walk?.kind === 'pixels' ? printPiece(c.walk) : []),
-    ...count(rows).flatMap((i) => count(columns).map((j) => `var c${i}_${j}: ${result};`)),
+    ...upTo(rows).flatMap((i) => upTo(columns).map((j) => `var c${i}_${j}: ${result};`)),
     ...sums.start,
     ...printStagedLoop(c, { a, b, args, invocations, buffers }, [...printProducts(printed), ...sums.slice]),
     ...sums.finish,

@@ -6,8 +6,10 @@
  * convolutions' windows are followed element by element. Shared by plain tiles (contract-gpu.ts) and subgroup
  * matrices (contract-matrix.ts), which differ in how the tile lies and what its elements are.
  */
+
 import type { KernelArg } from '../text/kernel.ts';
 import { load, loadStored, wgslType } from '../text/memory.ts';
+import { upTo } from '../text/wgsl.ts';
 import {
   baseIndex,
   type Contraction,
@@ -135,8 +137,6 @@ const loadsOf = (of: Staged) => (isBlocked(of) ? 4 : 1);
 
 const unitsOf = ({ tile, staged }: Staged) =>
   (tile.depth * tile.extent) / (tile.source.width * loadsOf({ tile, staged }));
-
-const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 /** Whether share number `i` lies behind the end of the tile for some invocation. */
 function isPartial(shares: Shares, i: number): boolean {
