@@ -139,9 +139,9 @@ export function hasQuads({ features, subgroupSize }: DeviceProfile): boolean {
 }
 
 /**
- * What shipped schedules are made for. `software`: SIMD lanes of a CPU. `swiftshader`: the same of Chromium's driver. `apple`: GPUs whose caches serve
- * tiles better than workgroup memory does. `staged`: GPUs that want tiles in workgroup memory. `matrix`: the
- * same with subgroup matrices (which Apple's GPUs may have as well).
+ * What shipped schedules are made for. `software`: SIMD lanes of a CPU. `swiftshader`: the same of Chromium's driver.
+ * `apple`: GPUs whose caches serve tiles better than workgroup memory does. `staged`: GPUs that want tiles in workgroup
+ * memory. `matrix`: the same with subgroup matrices (which Apple's GPUs may have as well).
  */
 export type DeviceClass = 'software' | 'swiftshader' | 'apple' | 'staged' | 'matrix';
 

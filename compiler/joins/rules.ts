@@ -8,7 +8,7 @@
  */
 import { attentionSizes, attentionTile } from '../attention-tiles.ts';
 import { type Node, type NodeOf, numericShape, sameShape, type TensorType } from '../graph/types.ts';
-import { summedOperand, sumsLeft } from '../graph/views.ts';
+import { rootOf, summedOperand, sumsLeft, viewOps } from '../graph/views.ts';
 import { momentColumns } from '../ops/group-moments.ts';
 import { isKernelNode, kernelTraits, opOf } from '../ops/index.ts';
 import { isArithmetic, programOf } from '../ops/map-program.ts';
@@ -210,9 +210,39 @@ const biasGradient: JoinRule<JoinConsumers['bias-gradient']> = {
   },
 };
 
+const secondResult: JoinRule<JoinConsumers['second-result']> = {
+  keepsProducer: true,
+  chains: true,
+  find(producer, around) {
+    if (producer.op !== 'matmul' || around.profile.kind === 'cpu') return undefined;
+    return around.allReaders(producer.id).find((user) => {
+      const program = programOf(user);
+      const others = user.inputs.filter((id) => id !== producer.id);
+      const floats = [producer, user, ...others.map((id) => around.node(id))].every(({ type }) =>
+        isFloat(type),
+      );
+      return (
+        program !== undefined &&
+        floats &&
+        sameShape(user.type.shape, producer.type.shape) &&
+        program.instructions.every(({ op }) => op !== 'uniform') &&
+        // Work that is summed at once is not stored at all.
+        rowSum.find(user, around) === undefined &&
+        others.every((id) => around.isReady(id, producer)) &&
+        // The product's own result, this one, and the bias's gradient.
+        producer.inputs.length + others.length + 3 <= around.mostBindings
+      );
+    });
+  },
+  meaning(producer, consumer, value) {
+    const inputs = consumer.inputs.map(value);
+    return evaluateProgram(programOf(consumer)!, inputs, numericShape(producer.type));
+  },
+};
+
 const leftSum: JoinRule<JoinConsumers['left-sum']> = {
   keepsProducer: true,
-  chains: false,
+  chains: true,
   find(producer, around) {
     if (producer.op !== 'matmul' || around.profile.kind === 'cpu') return undefined;
     const value = summedOperand(around.graph, producer);
@@ -228,6 +258,32 @@ const leftSum: JoinRule<JoinConsumers['left-sum']> = {
   },
 };
 
+const beside: JoinRule<JoinConsumers['beside']> = {
+  keepsProducer: true,
+  chains: false,
+  find(producer, around) {
+    const isPlain = (node: Node) => node.op === 'matmul' && !node.attrs.normalise;
+    if (!isPlain(producer) || around.profile.kind === 'cpu') return undefined;
+    const behind = (id: number): readonly Node[] =>
+      around.allReaders(id).flatMap((user) => (viewOps.has(user.op) ? behind(user.id) : [user]));
+    return producer.inputs
+      .slice(0, 2)
+      .flatMap((id) => behind(rootOf(around.graph, id)))
+      .find(
+        (user): user is NodeOf<'matmul'> & Node =>
+          user.id > producer.id &&
+          isPlain(user) &&
+          around.makerOf(user.id) === undefined &&
+          user.inputs.every((id) => around.isReady(id, producer)),
+      );
+  },
+  meaning(_producer, consumer, value) {
+    const { attrs, inputs, type } = consumer as NodeOf<'matmul'>;
+    const [a, b, ...others] = inputs;
+    return opOf('matmul').reference([value(a), value(b), ...others.map(value)], attrs, numericShape(type));
+  },
+};
+
 /** In the order in which a producer's joins are sought. */
 export const joinRules: { readonly [K in JoinKind]: JoinRule<JoinConsumers[K]> } = {
   'row-sum': rowSum,
@@ -237,6 +293,8 @@ export const joinRules: { readonly [K in JoinKind]: JoinRule<JoinConsumers[K]> }
   'row-moments': rowMoments,
   'weight-gradient': weightGradient,
   'left-sum': leftSum,
+  'second-result': secondResult,
+  beside,
   epilogue,
   'bias-gradient': biasGradient,
 };

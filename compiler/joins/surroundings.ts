@@ -39,16 +39,16 @@ export class Surroundings {
 
   /** The nodes of an op that read a value, ascending. */
   readers<K extends OpName>(id: number, op: K): readonly NodeOf<K>[] {
-    return this.#allReaders(id).filter((reader): reader is Node & NodeOf<K> => reader.op === op);
+    return this.allReaders(id).filter((reader): reader is Node & NodeOf<K> => reader.op === op);
   }
 
-  #allReaders(id: number): readonly Node[] {
+  allReaders(id: number): readonly Node[] {
     return this.#readers[id]!.map((reader) => this.node(reader));
   }
 
   /** The only reader of a value that is no output of the graph. */
   soleReader({ id }: Node): Node | undefined {
-    const [only, ...others] = this.#allReaders(id);
+    const [only, ...others] = this.allReaders(id);
     return others.length === 0 && !this.#outputs.has(id) ? only : undefined;
   }
 

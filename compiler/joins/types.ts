@@ -27,6 +27,10 @@ export interface JoinConsumers {
   'weight-gradient': NodeOf<'layer_norm_grad_weight'>;
   /** A product that sums over samples also sums its left operand: a weight's gradient, and the bias's. */
   'left-sum': NodeOf<'sum'>;
+  /** A product whose result others read, too, also writes what elementwise work makes of it: an activation. */
+  'second-result': Node;
+  /** Another product of the same operand: by further workgroups of the same launch, where that costs less than two. */
+  beside: NodeOf<'matmul'>;
   /** The sum that makes layer norm's weight gradient also sums dy: the bias's gradient. */
   'bias-gradient': NodeOf<'sum'>;
 }

@@ -197,7 +197,9 @@ export function evaluate(graph: Graph, feeds: Feeds, errors?: Draw | 'cancelled'
       draw && accumulates(node) && !whole
         ? inputs.map((x, i) => (isInteger(graph, node.inputs[i]!) ? x : moved(x, draw, { relative: half })))
         : inputs;
-    const errs = !isExact(node) && node.type.dtype !== 'i32' && node.inputs.length > 0 && !whole;
+    // What is computed of constants is rounded like all else.
+    const made = node.inputs.length > 0 || node.op === 'map';
+    const errs = !isExact(node) && node.type.dtype !== 'i32' && made && !whole;
     let value =
       draw && errs
         ? withErrors(node, terms, shape, draw)

@@ -15,6 +15,7 @@ import { isLeaf } from '../../ops/index.ts';
 import type { DeviceProfile } from '../../profile.ts';
 import type { Kernel, KernelArg } from '../text/kernel.ts';
 import type { Storage } from '../text/view.ts';
+import { gatherLate } from './late.ts';
 import { Lowering } from './lowering.ts';
 import type { LoweringOptions, OutputPlace } from './values.ts';
 
@@ -96,5 +97,6 @@ export function lowerGraph(
     const place = places.get(name);
     if (place && !place.accumulate) lowering.deliver(node, place);
   }
-  return hoist ? separateSetup(lowering.kernels) : separateHalves(lowering.kernels);
+  const { setup, kernels } = hoist ? separateSetup(lowering.kernels) : separateHalves(lowering.kernels);
+  return { setup, kernels: gatherLate(kernels, profile) };
 }

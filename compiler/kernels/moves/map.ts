@@ -153,7 +153,7 @@ function emitFill(ctx: Emitter, to: View, value: number | 'iota', origin: Origin
   });
 }
 
-function lowerElementwise(ctx: LowerContext, node: Node): void {
+export function lowerElementwise(ctx: LowerContext, node: Node): void {
   const program = programOf(node)!;
   const sum = ctx.joined(node, 'row-sum');
   if (sum) {

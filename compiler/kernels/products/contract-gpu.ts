@@ -9,6 +9,7 @@
 
 import type { WorkgroupTile } from '../schedules/contract.ts';
 import type { KernelArg } from '../text/kernel.ts';
+import type { TileText } from '../text/tile-text.ts';
 import type { Contraction, ProductArgs, ResultPrinter } from './contraction.ts';
 import { printLeftSums } from './left-sums.ts';
 import { printResultMoments, printRowNorm } from './normalised.ts';
@@ -27,9 +28,15 @@ function tileArrays({ rows, columns, depth }: WorkgroupTile, args: ProductArgs) 
     pitch: extent + 4,
     element: 'f32',
     asStored: false,
-    packed: false,
+    packed: source.width === 4,
   });
   return { a: tile('a_tile', args.a, rows), b: tile('b_tile', args.b, columns) };
+}
+
+/** Four neighbours of a tile in workgroup memory, `behind` elements behind a place (as the array counts). */
+function four({ array, packed }: TileArray, at: string, behind: number): string {
+  if (packed) return `${array}[${at} + ${behind / 4}u]`;
+  return `vec4<f32>(${[0, 1, 2, 3].map((q) => `${array}[${at} + ${behind + q}u]`).join(', ')})`;
 }
 
 /** Multiplies a slice of both tiles; `half` is the one that holds it, where there are two. */
@@ -39,20 +46,22 @@ function printMultiply(
   across: number,
 ): string[] {
   const { rows, vectors } = partsOf(tile);
-  const lines = [`for (var kk = 0u; kk < ${tile.depth}u; kk++) {`];
-  lines.push(`let b_at = ${halfOffset(b, tile.buffers)}kk * ${b.pitch}u + tx * 4u;`);
-  for (const j of vectors) {
-    const parts = [0, 1, 2, 3].map((q) => `b_tile[b_at + ${4 * across * j + q}u]`);
-    lines.push(`let b${j} = vec4<f32>(${parts.join(', ')});`);
-  }
-  lines.push(`let a_at = ${halfOffset(a, tile.buffers)}kk * ${a.pitch}u + ty * ${tile.rowsPerInvocation}u;`);
-  for (const i of rows) {
-    lines.push(`{ let x = vec4<f32>(a_tile[a_at + ${i}u]);`);
-    for (const j of vectors) lines.push(`c${i}_${j} = fma(x, b${j}, c${i}_${j});`);
-    lines.push('}');
-  }
-  lines.push('}');
-  return lines;
+  const at = (of: TileArray, first: string, size: number) => {
+    const unit = of.packed ? 4 : 1;
+    return `${halfOffset(of, tile.buffers)}kk * ${of.pitch / unit}u + ${first} * ${size / unit}u`;
+  };
+  return [
+    `for (var kk = 0u; kk < ${tile.depth}u; kk++) {`,
+    `let b_at = ${at(b, 'tx', 4)}; let a_at = ${at(a, 'ty', tile.rowsPerInvocation)};`,
+    ...vectors.map((j) => `let b${j} = ${four(b, 'b_at', 4 * across * j)};`),
+    ...rows.filter((i) => i % 4 === 0).map((i) => `let a${i / 4} = ${four(a, 'a_at', i)};`),
+    ...rows.flatMap((i) => [
+      `{ let x = vec4<f32>(a${Math.floor(i / 4)}[${i % 4}]);`,
+      ...vectors.map((j) => `c${i}_${j} = fma(x, b${j}, c${i}_${j});`),
+      '}',
+    ]),
+    '}',
+  ];
 }
 
 /** Rows of an invocation, and its columns in vec4s: these lie apart, so that neighbours read side by side. */
@@ -68,7 +77,7 @@ export function printWorkgroupTile(
   tile: WorkgroupTile,
   args: ProductArgs,
   printer: ResultPrinter,
-): string {
+): TileText {
   const across = tile.columns / tile.columnsPerInvocation;
   const down = tile.rows / tile.rowsPerInvocation;
   const invocations = across * down;
@@ -85,7 +94,7 @@ export function printWorkgroupTile(
   const multiply = printMultiply(tile, { a, b }, across);
   const { buffers } = tile;
   // What is left of the last slice makes room for the chains.
-  const scratch = { array: 'a_tile', packed: false };
+  const scratch = { array: 'a_tile', packed: a.packed };
   const sums = printLeftSums(c, { tile: a, buffers, invocations, scratch }, args.sums);
   lines.push(
     ...sums.start,
@@ -106,13 +115,17 @@ export function printWorkgroupTile(
     }
   const place = { rows: tile.rows, columns: tile.columns, m0: 'm_tile', n0: 'n_tile' };
   lines.push(...printResultMoments(c, place, lanes, printer, (count) => `${count}u`));
-  return `${norm.head}var<workgroup> a_tile: array<f32, ${tile.buffers * tile.depth * (tile.rows + 4)}>;
-var<workgroup> b_tile: array<f32, ${tile.buffers * tile.depth * (tile.columns + 4)}>;
-@compute @workgroup_size(${invocations})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  ${lines.join('\n  ')}
-}
-`;
+  const declared = ({ array, pitch, packed }: TileArray) => {
+    const size = tile.buffers * tile.depth * pitch;
+    return { name: array, element: packed ? 'vec4<f32>' : 'f32', size: packed ? size / 4 : size };
+  };
+  return {
+    arrays: [declared(a), declared(b)],
+    functions: norm.head,
+    attributes: `@workgroup_size(${invocations})`,
+    builtins: '',
+    lines,
+  };
 }
 
 export function workgroupTileGrid(c: Contraction, tile: WorkgroupTile): [number, number, number] {

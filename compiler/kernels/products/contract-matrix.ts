@@ -17,14 +17,9 @@ import {
   subgroupGrid,
 } from '../schedules/matrix.ts';
 import type { KernelArg } from '../text/kernel.ts';
-import {
-  type Contraction,
-  type Operand,
-  type ProductArgs,
-  type ResultPrinter,
-  unitStride,
-  vectorAligned,
-} from './contraction.ts';
+import type { TileText } from '../text/tile-text.ts';
+import { upTo } from '../text/wgsl.ts';
+import type { Contraction, Operand, ProductArgs, ResultPrinter } from './contraction.ts';
 import { printLeftSums } from './left-sums.ts';
 import { denseAxis, halfOffset, printStagedLoop, type TileArray } from './staging.ts';
 import { printTilePlace, tileGrid } from './tile-grid.ts';
@@ -39,30 +34,8 @@ export function matrixExtensions({ subgroup }: MatrixTile): string[] {
 interface MatrixArgs extends ProductArgs {
   /** Whether an operand's halves are read as such. */
   asStored(arg: KernelArg): boolean;
-}
-
-/** Whether the operands can be staged four elements at a time, along the axis on which they are dense. */
-export function matrixVectors(c: Contraction): { readonly a: boolean; readonly b: boolean } {
-  const { walk } = c;
-  const whole = (...strides: number[]) => strides.every((n) => n % 4 === 0);
-  const plain = (operand: Operand, bound: number) =>
-    denseAxis(operand) === 'outer'
-      ? bound % 4 === 0 && vectorAligned(operand, 'outer')
-      : c.k % 4 === 0 && operand.inner === 1 && vectorAligned(operand, 'inner');
-  // The channels of a pixel: K within a tap, or rows and columns of a product over pixels.
-  const channels = (operand: Operand, bound: number, image: { batch: number; row: number; column: number }) =>
-    whole(bound, operand.view.offset, image.batch, image.row, image.column, ...operand.batch.strides);
-  if (walk?.kind === 'taps')
-    return {
-      a: denseAxis(c.a) === 'k' && c.a.inner === 1 && channels(c.a, walk.channels, walk.image),
-      b: plain(c.b, c.n),
-    };
-  if (walk?.kind === 'pixels')
-    return {
-      a: unitStride(c.a.outer) && channels(c.a, c.m, walk.image),
-      b: unitStride(c.b.outer) && channels(c.b, c.n, walk.right),
-    };
-  return { a: plain(c.a, c.m), b: plain(c.b, c.n) };
+  /** Of functions. */
+  readonly suffix: string;
 }
 
 interface Printed {
@@ -73,6 +46,7 @@ interface Printed {
   /** Elements from line to line of the result's array. */
   readonly resultPitch: number;
   readonly printer: ResultPrinter;
+  readonly suffix: string;
 }
 
 function tileArray(
@@ -101,12 +75,9 @@ function tileArray(
  * An array in workgroup memory. Matrix functions count offsets and strides in its elements, which may be
  * vec4s.
  */
-function declare(name: string, element: string, size: number, packed: boolean): string {
-  return `var<workgroup> ${name}: array<${packed ? `vec4<${element}>, ${size / 4}` : `${element}, ${size}`}>;\n`;
+function declared(name: string, element: string, size: number, packed: boolean) {
+  return { name, element: packed ? `vec4<${element}>` : element, size: packed ? size / 4 : size };
 }
-
-/** 0, 1, ... */
-const count = (n: number) => Array.from({ length: n }, (_, i) => i);
 
 /** Rows and columns of matrices that one subgroup keeps. */
 function matrixGrid({ config, rowsPerSubgroup, columnsPerSubgroup }: MatrixTile): [number, number] {
@@ -139,10 +110,10 @@ function printProducts(printed: Printed): string[] {
   const right = `subgroup_matrix_right<${component}, ${n}, ${k}>`;
   return bySubgroups(printed, [
     `for (var kk = 0u; kk < ${tile.depth}u; kk += ${k}u) {`,
-    ...count(columns).map((j) => `let b${j} = ${load(right, b, `column + ${j * n}u`, 'k')};`),
-    ...count(rows).flatMap((i) => [
+    ...upTo(columns).map((j) => `let b${j} = ${load(right, b, `column + ${j * n}u`, 'k')};`),
+    ...upTo(rows).flatMap((i) => [
       `{ let x = ${load(left, a, `row + ${i * m}u`, 'outer')};`,
-      ...count(columns).map((j) => `c${i}_${j} = subgroupMatrixMultiplyAccumulate(x, b${j}, c${i}_${j});`),
+      ...upTo(columns).map((j) => `c${i}_${j} = subgroupMatrixMultiplyAccumulate(x, b${j}, c${i}_${j});`),
       '}',
     ]),
     '}',
@@ -154,7 +125,7 @@ function printProducts(printed: Printed): string[] {
  * workgroup memory, and from there through the epilogue.
  */
 function printResults(printed: Printed): string[] {
-  const { tile, resultPitch } = printed;
+  const { tile, resultPitch, suffix } = printed;
   const { m, n } = tile.config;
   const [rows, columns] = matrixGrid(tile);
   const [down, across] = subgroupGrid(tile);
@@ -162,31 +133,31 @@ function printResults(printed: Printed): string[] {
   const unit = tile.packed ? ' / 4u' : '';
   const own = tile.scarce ? '' : `subgroup / ${across}u * ${m * pitch}u + `;
   const stores = (i: number) =>
-    count(columns).map(
+    upTo(columns).map(
       (j) =>
         `subgroupMatrixStore<row_major>(&r_tile, ${own}(column + ${j * n}u)${unit}, c${i}_${j}, ${pitch}u);`,
     );
   if (!tile.scarce)
-    return count(rows).flatMap((i) => [
+    return upTo(rows).flatMap((i) => [
       ...(i === 0 ? [] : ['workgroupBarrier();']),
       ...bySubgroups(printed, stores(i)),
       'workgroupBarrier();',
-      `store_rows(batch, m_tile + ${i * m}u, n_tile, lane);`,
+      `store_rows${suffix}(batch, m_tile + ${i * m}u, n_tile, lane);`,
     ]);
-  return count(rows).flatMap((i) => [
+  return upTo(rows).flatMap((i) => [
     `for (var down = 0u; down < ${down}u; down++) {`,
     'workgroupBarrier();',
     `if (subgroup / ${across}u == down) {`,
     ...stores(i),
     '}',
     'workgroupBarrier();',
-    `store_rows(batch, m_tile + down * ${tile.rowsPerSubgroup}u + ${i * m}u, n_tile, lane);`,
+    `store_rows${suffix}(batch, m_tile + down * ${tile.rowsPerSubgroup}u + ${i * m}u, n_tile, lane);`,
     '}',
   ]);
 }
 
 /** A function that takes the rows in `r_tile` through the epilogue to storage. */
-function printStore({ c, tile, resultPitch, printer }: Printed): string {
+function printStore({ c, tile, resultPitch, printer, suffix }: Printed): string {
   const { m } = tile.config;
   const vectors = tile.columns / 4;
   const parts = [0, 1, 2, 3].map((q) => `r_tile[at + ${q}u]`);
@@ -202,7 +173,7 @@ function printStore({ c, tile, resultPitch, printer }: Printed): string {
     '}',
     '}',
   ];
-  return `fn store_rows(batch: u32, first: u32, n_tile: u32, lane: u32) {
+  return `fn store_rows${suffix}(batch: u32, first: u32, n_tile: u32, lane: u32) {
   ${lines.join('\n  ')}
 }
 `;
@@ -213,11 +184,12 @@ export function printMatrixTile(
   tile: MatrixTile,
   args: MatrixArgs,
   printer: ResultPrinter,
-): string {
+): TileText {
   const { config, subgroup } = tile;
+  const { suffix } = args;
   const a = tileArray(tile, c.a, args.a, args.asStored(args.a), ['a_tile', tile.rows]);
   const b = tileArray(tile, c.b, args.b, args.asStored(args.b), ['b_tile', tile.columns]);
-  const printed: Printed = { c, tile, a, b, resultPitch: tile.columns + linePadding.f32, printer };
+  const printed: Printed = { c, tile, a, b, resultPitch: tile.columns + linePadding.f32, printer, suffix };
   const invocations = invocationsOf(tile);
   const { buffers } = tile;
   const scratch = { array: 'r_tile', packed: tile.packed };
@@ -231,23 +203,25 @@ export function printMatrixTile(
     `let row = subgroup / ${across}u * ${tile.rowsPerSubgroup}u;`,
     `let column = subgroup % ${across}u * ${tile.columnsPerSubgroup}u;`,
     ...(c.walk?.kind === 'pixels' ? printPiece(c.walk) : []),
-    ...count(rows).flatMap((i) => count(columns).map((j) => `var c${i}_${j}: ${result};`)),
+    ...upTo(rows).flatMap((i) => upTo(columns).map((j) => `var c${i}_${j}: ${result};`)),
     ...sums.start,
     ...printStagedLoop(c, { a, b, args, invocations, buffers }, [...printProducts(printed), ...sums.slice]),
     ...sums.finish,
     ...printResults(printed),
   ];
   const sizes = arraySizes(tile, { a: a.along, b: b.along });
-  const arrays = [
-    declare('a_tile', config.component, sizes.a, a.packed),
-    declare('b_tile', config.component, sizes.b, b.packed),
-    declare('r_tile', 'f32', sizes.result, tile.packed),
-  ];
-  return `${arrays.join('')}${printStore(printed)}@compute @workgroup_size(${invocations})${subgroup.known === 'asked' ? ` @subgroup_size(${subgroup.size})` : ''}
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32, @builtin(subgroup_id) subgroup: u32) {
-  ${lines.join('\n  ')}
-}
-`;
+  const asked = subgroup.known === 'asked' ? ` @subgroup_size(${subgroup.size})` : '';
+  return {
+    arrays: [
+      declared('a_tile', config.component, sizes.a, a.packed),
+      declared('b_tile', config.component, sizes.b, b.packed),
+      declared('r_tile', 'f32', sizes.result, tile.packed),
+    ],
+    functions: printStore(printed),
+    attributes: `@workgroup_size(${invocations})${asked}`,
+    builtins: ', @builtin(subgroup_id) subgroup: u32',
+    lines,
+  };
 }
 
 export function matrixTileGrid(c: Contraction, tile: MatrixTile): [number, number, number] {

@@ -8,7 +8,7 @@
  */
 import { type QuadTile, quadSize } from '../schedules/contract.ts';
 import { load } from '../text/memory.ts';
-import { hiddenBound } from '../text/wgsl.ts';
+import { hiddenBound, upTo } from '../text/wgsl.ts';
 import { axesOf, guarded, mapsInPlace, zeroOf } from './contract-cpu.ts';
 import {
   baseIndex,
@@ -24,8 +24,6 @@ import { shortSum } from './walks/walk-cpu.ts';
 const steps = 4;
 /** The columns of the lane that differs from one's own by these bits. */
 const swaps = ['', 'quadSwapX', 'quadSwapY', 'quadSwapDiagonal'];
-
-const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 interface Parts {
   /** Rows of one lane, four apart. */

@@ -5,42 +5,20 @@
  * schedule's printer makes the kernel. Copies appear only where a schedule cannot index an operand as it
  * lies.
  */
-import { alignUp } from '../../graph/dims.ts';
-import type { NodeOf, Origin } from '../../graph/types.ts';
+import type { Node, NodeOf, Origin } from '../../graph/types.ts';
 import { sizeOf } from '../../graph/types.ts';
+import { programOf } from '../../ops/map-program.ts';
 import { operandCount } from '../../ops/matmul.ts';
-import type { DeviceProfile, MatrixElement } from '../../profile.ts';
+import { lowerElementwise } from '../moves/map.ts';
 import { emitTransposedCopy } from '../moves/transpose.ts';
 import { lowerSum } from '../rows/reduce.ts';
-import { type ContractTile, readsStorage } from '../schedules/contract.ts';
+import { readsStorage } from '../schedules/contract.ts';
 import { matrixElement } from '../schedules/matrix.ts';
-import { chooseSchedule } from '../schedules/schedules.ts';
-import type { KernelArg, Lower, LowerContext } from '../text/kernel.ts';
-import { elementBytes, type Width } from '../text/memory.ts';
+import type { Lower, LowerContext } from '../text/kernel.ts';
 import { denseView, type View } from '../text/view.ts';
 import { collapseAxes, expandView } from '../text/view-algebra.ts';
-import { programHelpers } from '../text/wgsl.ts';
-import { mapsInPlace, printRegisterTile, registerTileGrid } from './contract-cpu.ts';
-import { printWorkgroupTile, workgroupTileGrid } from './contract-gpu.ts';
-import { matrixExtensions, matrixTileGrid, matrixVectors, printMatrixTile } from './contract-matrix.ts';
-import { printQuadTile } from './contract-quads.ts';
-import {
-  type Contraction,
-  type ImageStrides,
-  type Normalisation,
-  type Operand,
-  operandOf,
-  type ProductArgs,
-  type ResultPrinter,
-  resultPrinter,
-  storesByColumns,
-  storesVectors,
-  unitStride,
-  vectorAligned,
-  vectorExtra,
-  vectorExtraDown,
-} from './contraction.ts';
-import { productSize } from './key.ts';
+import { type Contraction, type Normalisation, operandOf, unitStride } from './contraction.ts';
+import { emitBeside, emitContraction } from './emit.ts';
 import { canSumLeft } from './left-sums.ts';
 import { foldNormalisation } from './normalised.ts';
 import { cutProduct, joinPieces, piecesOfProduct } from './pieces.ts';
@@ -98,13 +76,6 @@ function normalisation(
   return { normalise: { moments, weight, bias, eps: attrs.normalise.eps } };
 }
 
-/** Views of what a normalisation reads in the kernel. */
-function normalisationViews({ normalise }: Contraction): readonly View[] {
-  if (!normalise) return [];
-  const { moments, weight, bias, folded } = normalise;
-  return folded ? [moments] : [moments, weight, bias];
-}
-
 /** The right operand dense along N, copied if it is not. */
 function columnsDense(ctx: LowerContext, c: Contraction, origin: Origin): Contraction {
   if (unitStride(c.b.outer) || c.n === 1) return c;
@@ -158,170 +129,33 @@ function transposedCopy(ctx: LowerContext, view: View, origin: Origin): View {
   });
 }
 
-/** Storages that one product reads through two views: they are bound once, as scalars. */
-function sharedStorages(c: Contraction): ReadonlySet<number> {
-  const seen = new Set<number>();
-  const shared = new Set<number>();
-  const further = normalisationViews(c).map((view) => ({ view }));
-  for (const { view } of [c.a, c.b, ...c.extras, ...further]) {
-    if (seen.has(view.storage.id)) shared.add(view.storage.id);
-    seen.add(view.storage.id);
-  }
-  return shared;
-}
-
-interface Loads {
-  readonly aVector: boolean;
-  readonly bVector: boolean;
-}
-
-/** One binding for each storage, named after its first use. */
-function bindOperands(
-  c: Contraction,
-  { aVector, bVector }: Loads,
-  extraVectors: readonly boolean[],
-): ProductArgs & { readonly read: readonly KernelArg[] } {
-  const args: KernelArg[] = [];
-  const bind = ({ storage }: View, name: string, width: Width): KernelArg => {
-    const known = args.find((arg) => arg.storage.id === storage.id);
-    if (known) return known;
-    const arg: KernelArg = { name, width, storage, access: 'read' };
-    args.push(arg);
-    return arg;
-  };
-  const a = bind(c.a.view, 'a', aVector ? 4 : 1);
-  const b = bind(c.b.view, 'b', bVector ? 4 : 1);
-  const extras = c.extras.map((e, i) => bind(e.view, `extra${i}`, extraVectors[i] ? 4 : 1));
-  const [moments, weight, bias] = normalisationViews(c);
-  if (moments) bind(moments, 'row_stats', 2);
-  const norm = weight && bias && { gain: bind(weight, 'gain', 1), shift: bind(bias, 'shift', 1) };
-  return { a, b, extras, norm, read: args };
-}
-
-/** Whether every column of the left operand has whole vec4s, if need be with padding behind its last row. */
-function wholeColumns({ m, k, batch, a, walk }: Contraction): boolean {
-  if (m % 4 === 0) return true;
-  const rows = alignUp(m, 4);
-  const last = a.view.offset + (k - 1) * a.inner;
-  return batch === 1 && walk === undefined && a.inner >= rows && a.view.storage.elements >= last + rows;
-}
-
-/** How register tiles read operands: walks that jump through an image need their strides aligned as well. */
-function loadModes(c: Contraction, shared: ReadonlySet<number>): Loads {
-  const vectorisable = (o: Operand, strides: readonly number[]) =>
-    !shared.has(o.view.storage.id) &&
-    unitStride(o.outer) &&
-    vectorAligned(o, 'outer') &&
-    strides.every((n) => n % 4 === 0);
-  const { walk } = c;
-  const jumps = ({ batch, row, column }: ImageStrides) => [batch, row, column];
-  const left = walk === undefined ? [] : jumps(walk.image);
-  const right = walk?.kind === 'pixels' ? jumps(walk.right) : [];
+/** A product with what the plan wants stored beside its result. */
+function withSecond(ctx: LowerContext, c: Contraction, node: NodeOf<'matmul'>, user: Node): Contraction {
+  const result = ctx.result(user);
+  const batchAxes = c.result.batch.shape.length;
+  const others = [...new Set(user.inputs.filter((id) => id !== node.id))];
+  const operand = (view: View) => operandOf(expandView(view, result.shape), batchAxes, 'middle');
   return {
-    // Pixels are never side by side in memory: only channels are rows that vec4s can read.
-    aVector: wholeColumns(c) && walk?.kind !== 'taps' && vectorisable(c.a, left),
-    bVector: c.n % 4 === 0 && vectorisable(c.b, right),
+    ...c,
+    second: {
+      program: programOf(user)!,
+      inputs: user.inputs.map((id) => (id === node.id ? undefined : others.indexOf(id))),
+      extras: others.map((id) => operand(ctx.view(id))),
+      result: operand(result),
+    },
   };
 }
 
-/**
- * How a product's operands are read on a device: by matrices of `matrix`, else straight from storage, else as
- * scalars.
- */
-function loadsOf(
-  profile: DeviceProfile,
-  c: Contraction,
-  shared: ReadonlySet<number>,
-): Loads & { readonly matrix: MatrixElement | undefined } {
-  const matrix = matrixElement(profile, c.a.view.storage, c.b.view.storage);
-  if (matrix !== undefined) {
-    const { a, b } = matrixVectors(c);
-    const alone = (view: View) => !shared.has(view.storage.id);
-    return { matrix, aVector: a && alone(c.a.view), bVector: b && alone(c.b.view) };
-  }
-  const modes = readsStorage(profile) ? loadModes(c, shared) : { aVector: false, bVector: false };
-  return { matrix, ...modes };
+/** A product, in how many pieces of K it is made by itself, and what the plan wants stored beside its result. */
+interface Planned {
+  readonly node: NodeOf<'matmul'>;
+  readonly c: Contraction;
+  readonly tiled: boolean;
+  readonly pieces: number;
+  readonly second: Node | undefined;
 }
 
-interface Tiled {
-  readonly body: string;
-  readonly grid: readonly [number, number, number];
-  readonly enables?: readonly string[];
-}
-
-/** @param alone whether an operand's storage is bound for it alone */
-function printTile(
-  c: Contraction,
-  tile: ContractTile,
-  args: ProductArgs,
-  printer: ResultPrinter,
-  alone: (arg: KernelArg) => boolean,
-): Tiled {
-  switch (tile.kind) {
-    case 'registers':
-      return { body: printRegisterTile(c, tile, args, printer), grid: registerTileGrid(c, tile) };
-    case 'quads':
-      return {
-        body: printQuadTile(c, tile, args, printer),
-        grid: registerTileGrid(c, tile),
-        enables: ['subgroups'],
-      };
-    case 'workgroup':
-      return { body: printWorkgroupTile(c, tile, args, printer), grid: workgroupTileGrid(c, tile) };
-    case 'matrix': {
-      const asStored = (arg: KernelArg) => tile.config.component === 'f16' && alone(arg);
-      return {
-        body: printMatrixTile(c, tile, { ...args, asStored }, printer),
-        grid: matrixTileGrid(c, tile),
-        enables: matrixExtensions(tile),
-      };
-    }
-  }
-}
-
-/** What a product writes: its result, and the moments of that one's rows. */
-function written(name: string, width: Width, { storage }: View): KernelArg {
-  return { name, width, storage, access: 'read_write' };
-}
-
-/** Kinds of tiles that kernels are named after. */
-const named: ReadonlySet<ContractTile['kind']> = new Set(['matrix', 'quads']);
-
-/** Emits the kernel of one product with the schedule of the device. `family` names it in profiles. */
-export function emitContraction(ctx: LowerContext, c: Contraction, family: string, origin: Origin): void {
-  const shared = sharedStorages(c);
-  const modes = loadsOf(ctx.profile, c, shared);
-  const { schedule: tile, choice } = chooseSchedule(ctx.profile, 'contract', productSize(c, modes));
-  const byColumns = tile.kind === 'registers' && tile.rows % 4 === 0 && storesByColumns(c) && !mapsInPlace(c);
-  const isVector = byColumns ? vectorExtraDown : vectorExtra;
-  const extraVectors = c.extras.map((e) => !shared.has(e.view.storage.id) && isVector(c, e));
-  // A quad's lanes have rows of their own, one by one.
-  const loads = { ...modes, aVector: modes.aVector && tile.kind !== 'quads' };
-  const { read, ...args } = bindOperands(c, loads, extraVectors);
-  const result = written('result', storesVectors(c, byColumns) ? 4 : 1, c.result.view);
-  const apart = c.leftSums && c.leftSums.view.storage.id !== c.result.view.storage.id;
-  const sums = apart ? [written('sums', c.leftSums!.view.offset % 4 === 0 ? 4 : 1, c.leftSums!.view)] : [];
-  const printer = resultPrinter(c, args.extras, result, byColumns);
-  const alone = ({ storage }: KernelArg) => !shared.has(storage.id);
-  const own = { ...args, sums: c.leftSums && (sums[0] ?? result) };
-  const { body, grid, enables } = printTile(c, tile, own, printer, alone);
-  const elements = c.batch * c.m * c.n;
-  ctx.emit({
-    name: `${family}_${named.has(tile.kind) ? `${tile.kind}_` : ''}${tile.rows}x${tile.columns}`,
-    args: [...read, result, ...(c.moments ? [written('own_stats', 2, c.moments)] : []), ...sums],
-    body: (c.epilogue ? programHelpers(c.epilogue, 4) : '') + body,
-    ...(enables === undefined ? {} : { enables }),
-    workgroups: grid,
-    origin,
-    flops: elements * (2 * c.k + (c.epilogue?.instructions.length ?? 0)),
-    bytes:
-      c.batch * c.k * (elementBytes(c.a.view.storage) * c.m + elementBytes(c.b.view.storage) * c.n) +
-      elementBytes(c.result.view.storage) * elements,
-    schedule: choice,
-  });
-}
-
-const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
+function planned(ctx: LowerContext, node: NodeOf<'matmul'>): Planned {
   let c = contraction(ctx, node);
   const staged = matrixElement(ctx.profile, c.a.view.storage, c.b.view.storage) !== undefined;
   if (!staged && readsStorage(ctx.profile)) {
@@ -329,15 +163,22 @@ const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
     c = rowsDense(ctx, columnsDense(ctx, c, node.origin), node.origin);
   }
   const sum = ctx.joined(node, 'left-sum');
-  const inTiles = (staged || !readsStorage(ctx.profile)) && canSumLeft(c);
+  const tiled = staged || !readsStorage(ctx.profile);
+  const inTiles = tiled && canSumLeft(c);
   if (sum && !inTiles) lowerSum(ctx, sum);
   else if (sum) c = { ...c, leftSums: { view: ctx.result(sum), step: 0 } };
-  const count = piecesOfProduct(ctx.profile, c, node.attrs.transposeA);
-  if (count === 1) {
-    emitContraction(ctx, c, 'matmul', node.origin);
+  const pieces = piecesOfProduct(ctx.profile, c, node.attrs.transposeA);
+  return { node, c, tiled, pieces, second: ctx.joined(node, 'second-result') };
+}
+
+function emitPlanned(ctx: LowerContext, { node, c, tiled, pieces, second }: Planned): void {
+  if (pieces === 1) {
+    const inTile = second && tiled;
+    emitContraction(ctx, inTile ? withSecond(ctx, c, node, second) : c, 'matmul', node.origin);
+    if (second && !inTile) lowerElementwise(ctx, second);
     return;
   }
-  const { products, partial } = cutProduct(ctx, c, count);
+  const { products, partial } = cutProduct(ctx, c, pieces);
   for (const product of products) emitContraction(ctx, product, 'matmul', node.origin);
   const extras = c.extras.map(({ view }) => view);
   joinPieces(
@@ -348,6 +189,22 @@ const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
     { program: c.epilogue, extras },
     { op: 'sum', behind: c.leftSums?.view },
   );
+  if (second) lowerElementwise(ctx, second);
+}
+
+const lowerMatmul: Lower<'matmul'> = (ctx, node) => {
+  const one = planned(ctx, node);
+  const beside = ctx.joined(node, 'beside');
+  if (beside === undefined) {
+    emitPlanned(ctx, one);
+    return;
+  }
+  const other = planned(ctx, beside);
+  const plain = [one, other].every(({ tiled, second }) => tiled && second === undefined);
+  const pieces = [one.pieces, other.pieces] as const;
+  if (plain && emitBeside(ctx, [one.c, other.c], pieces, 'matmul', node.origin)) return;
+  emitPlanned(ctx, one);
+  emitPlanned(ctx, other);
 };
 
 export const contractLowerings = { matmul: lowerMatmul };

@@ -103,6 +103,15 @@ export interface LeftSums {
   readonly step: number;
 }
 
+/** What a product stores beside its result: elementwise work on that, as it is stored, and on further operands. */
+export interface SecondResult {
+  readonly program: MapProgram;
+  /** Which input of the program is the product, for each `undefined`, and which are extras in order. */
+  readonly inputs: readonly (number | undefined)[];
+  readonly extras: readonly Operand[];
+  readonly result: Operand;
+}
+
 export interface Contraction {
   readonly batch: number;
   readonly m: number;
@@ -122,6 +131,7 @@ export interface Contraction {
   /** Where the moments of the result's rows go. */
   readonly moments?: View;
   readonly leftSums?: LeftSums;
+  readonly second?: SecondResult;
 }
 
 /** Splits a view's axes into batch axes, the outer (row or column) axes and the innermost. */
@@ -174,6 +184,8 @@ export interface ProductArgs {
   readonly extras: readonly KernelArg[];
   /** Weight and bias of a normalisation that is not folded. */
   readonly norm: { readonly gain: KernelArg; readonly shift: KernelArg } | undefined;
+  /** What the second result reads, and where it goes. */
+  readonly second?: { readonly extras: readonly KernelArg[]; readonly result: KernelArg } | undefined;
   /** Holds the sums of the left operand's rows. */
   readonly sums?: KernelArg | undefined;
 }
@@ -247,19 +259,20 @@ export function resultPrinter(
   extras: readonly KernelArg[],
   result: KernelArg,
   byColumns: boolean,
+  secondArgs?: ProductArgs['second'],
 ): ResultPrinter {
   const along = vectorExtra(c, c.result);
   const rowOf = (operand: Operand, m: string) =>
     `(${baseIndex(operand, 'batch')} + ${groupIndex(m, operand.outer)})`;
   const place = (m: string, column: string) => `${rowOf(c.result, m)} + (${column}) * ${c.result.inner}u`;
-  const loadAlong = (extra: Operand, i: number, m: string, n: string) => {
-    const arg = extras[i]!;
+  const loadFrom = (arg: KernelArg, extra: Operand, m: string, n: string) => {
     if (arg.width === 4) return load(arg, `(${rowOf(extra, m)} + ${n}) / 4u`);
     if (extra.inner === 0) return `vec4<f32>(${load(arg, rowOf(extra, m))})`;
     // Columns behind the edge are read clamped; their results are not stored.
     const at = (q: number) => `${rowOf(extra, m)} + min(${n} + ${q}u, ${c.n - 1}u) * ${extra.inner}u`;
     return `vec4<f32>(${four.map((q) => load(arg, at(q))).join(', ')})`;
   };
+  const loadAlong = (extra: Operand, i: number, m: string, n: string) => loadFrom(extras[i]!, extra, m, n);
   const isColumn = c.extras.map(
     ({ outer, batch }) =>
       sizeOf(batch.shape) === 1 && outer.strides.every((s, axis) => s === 0 || outer.shape[axis] === 1),
@@ -286,11 +299,30 @@ export function resultPrinter(
     const { lines, result } = printProgram(c.epilogue, values, 4, 'p');
     return { lines: [...loads, ...lines], value: result };
   };
-  const keep = (acc: string, m: string, n: string): string[] => {
-    if (along) return [store(result, `(${rowOf(c.result, m)} + ${n}) / 4u`, acc)];
-    const one = (q: number) =>
-      `if (${n} + ${q}u < ${c.n}u) { ${store(result, place(m, `${n} + ${q}u`), `r[${q}]`)} }`;
-    return [`let r = ${acc};`, ...four.map(one)];
+  const put = (arg: KernelArg, operand: Operand, acc: string, m: string, n: string): string[] => {
+    if (vectorExtra(c, operand)) return [store(arg, `(${rowOf(operand, m)} + ${n}) / 4u`, acc)];
+    const one = (q: number) => {
+      const at = `${rowOf(operand, m)} + (${n} + ${q}u) * ${operand.inner}u`;
+      return `if (${n} + ${q}u < ${c.n}u) { ${store(arg, at, `r[${q}]`)} }`;
+    };
+    return ['{', `let r = ${acc};`, ...four.map(one), '}'];
+  };
+  const keep = (acc: string, m: string, n: string) => put(result, c.result, acc, m, n);
+  /** Elementwise work on what was stored, halves included. */
+  const storeSecond = (acc: string, m: string, n: string): string[] => {
+    if (!c.second || !secondArgs) return [];
+    const { program, inputs, extras: more, result: own } = c.second;
+    const half = c.result.view.storage.dtype === 'f16';
+    const names = inputs.map((i) => (i === undefined ? 'stored' : `second${i}`));
+    const { lines, result: value } = printProgram(program, names, 4, 's');
+    return [
+      '{',
+      `let stored = ${half ? `vec4<f32>(vec4<f16>(${acc}))` : acc};`,
+      ...more.map((extra, i) => `let second${i} = ${loadFrom(secondArgs.extras[i]!, extra, m, n)};`),
+      ...lines,
+      ...put(secondArgs.result, own, value, m, n),
+      '}',
+    ];
   };
   const placeDown = (m: string, n: string) =>
     `(${c.result.view.offset}u + ${n} * ${c.result.inner}u + ${m}) / 4u`;
@@ -315,7 +347,7 @@ export function resultPrinter(
         rows,
         lets(false, (extra, i) => loadAlong(extra, i, m, n)),
       );
-      return [...lines, ...keep(value, m, n)];
+      return [...lines, ...keep(value, m, n), ...storeSecond(value, m, n)];
     },
     keepDown: (acc, m, n) => store(result, placeDown(m, n), acc),
     keptDown: (m, n) => load(result, placeDown(m, n)),

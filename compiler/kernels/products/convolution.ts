@@ -15,9 +15,9 @@ import { channelsLastStrides } from '../text/image-strides.ts';
 import type { Lower, LowerContext } from '../text/kernel.ts';
 import { denseView, isDense, type View } from '../text/view.ts';
 import { expandView, reshapeView, transposeView } from '../text/view-algebra.ts';
-import { emitContraction } from './contract.ts';
 import { type Contraction, type ImageStrides, operandOf, type TapWalk } from './contraction.ts';
 import { type Depthwise, emitDepthwise, emitDepthwiseGradWeight } from './depthwise.ts';
+import { emitContraction } from './emit.ts';
 import { joinPieces, mostPieces, wantedPieces } from './pieces.ts';
 
 const toChannelsLast = [0, 2, 3, 1];

@@ -59,6 +59,8 @@ export function productSize(c: Contraction, { aVector, bVector, matrix }: Operan
   if (halves !== '') parts.push(`halves:${halves}`);
   if (c.normalise !== undefined) parts.push('normalised');
   if (c.moments !== undefined) parts.push('moments');
+  if (c.second !== undefined)
+    parts.push(`second:${c.second.program.instructions.length}+${c.second.extras.length}`);
   if (c.leftSums !== undefined) parts.push('sums');
   const moments = c.moments !== undefined;
   const quads = bVector && c.walk === undefined && c.normalise === undefined && !moments;

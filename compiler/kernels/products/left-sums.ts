@@ -7,7 +7,7 @@
  */
 import type { KernelArg } from '../text/kernel.ts';
 import { store } from '../text/memory.ts';
-import { affine } from '../text/wgsl.ts';
+import { affine, upTo } from '../text/wgsl.ts';
 import type { Contraction, LeftSums } from './contraction.ts';
 import { halfOffset, type TileArray } from './staging.ts';
 
@@ -29,8 +29,6 @@ interface PrintedSums {
   readonly slice: readonly string[];
   readonly finish: readonly string[];
 }
-
-const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 /** Whether a product's tiles can sum the left operand, four rows at a time. */
 export function canSumLeft({ m, batch, walk }: Contraction): boolean {

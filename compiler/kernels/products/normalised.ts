@@ -13,7 +13,7 @@ import type { Origin } from '../../graph/types.ts';
 import { momentColumns } from '../../ops/group-moments.ts';
 import type { MapInstruction, MapProgram } from '../../ops/map-program.ts';
 import { rowKernel } from '../rows/rows.ts';
-import type { Lower, LowerContext } from '../text/kernel.ts';
+import type { KernelArg, Lower, LowerContext } from '../text/kernel.ts';
 import { load } from '../text/memory.ts';
 import { denseView, type View } from '../text/view.ts';
 import { expandView } from '../text/view-algebra.ts';
@@ -111,15 +111,16 @@ interface RowNorm {
 
 /**
  * An element `raw` of the left operand at row `outer` of the tile and `kk` of the whole K, normalised where
- * the product does so.
+ * the product does so; four of them along K, where the operand is read as vec4s.
  */
-export function normalisedValue({ normalise }: Contraction, { norm }: ProductArgs): string {
+export function normalisedValue({ normalise }: Contraction, { a, norm }: ProductArgs): string {
   if (!normalise || !norm) return 'raw';
   const { weight, bias } = normalise;
-  const [scale, offset] = [
-    load(norm.gain, `kk + ${weight.offset}u`),
-    load(norm.shift, `kk + ${bias.offset}u`),
-  ];
+  const alongK = (arg: KernelArg, offset: number) => {
+    if (a.width === 1) return load(arg, `kk + ${offset}u`);
+    return `vec4<f32>(${[0, 1, 2, 3].map((q) => load(arg, `kk + ${offset + q}u`)).join(', ')})`;
+  };
+  const [scale, offset] = [alongK(norm.gain, weight.offset), alongK(norm.shift, bias.offset)];
   return `(raw - row_norm[outer].x) * row_norm[outer].y * ${scale} + ${offset}`;
 }
 

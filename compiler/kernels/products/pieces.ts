@@ -13,7 +13,7 @@ import type { MapProgram } from '../../ops/map-program.ts';
 import type { DeviceProfile } from '../../profile.ts';
 import { emitMap } from '../moves/map.ts';
 import { type ColumnSpec, columnReduction } from '../rows/columns.ts';
-import { type ProductSize, stagedCost } from '../schedules/contract.ts';
+import { type ProductSize, readsStorage, stagedCost, stagedCostBeside } from '../schedules/contract.ts';
 import { matrixElement } from '../schedules/matrix.ts';
 import type { LowerContext } from '../text/kernel.ts';
 import { denseView, isDense, type View } from '../text/view.ts';
@@ -34,31 +34,56 @@ const leastTerms = 128;
 
 /**
  * What joining costs, in multiplications of one multiprocessor (waves.ts): a launch, and a partial result that is
- * written and read. From 0.5 to 1.3e12 multiplications a second by matrices, a fifth of that without, launches of
- * 2 to 3 µs, and 1 to 6e12 bytes a second.
+ * written and read. Launches take 2 to 3 µs; the partial's 8 bytes come at what kernels reach of 0.9 to 4.3e12 bytes a
+ * second, 0.85, with nothing beside them, while a multiprocessor would make 0.4 to 1.3e12 multiplications a second by
+ * matrices, 0.15 to 0.2e12 without: 3 to 5 by matrices, 0.3 to 2 without.
  */
-const joining = { matrix: { launch: 2e6, partial: 2.5 }, plain: { launch: 4e5, partial: 0.6 } } as const;
+const joining = { matrix: { launch: 2e6, partial: 4.5 }, plain: { launch: 5e5, partial: 1.5 } } as const;
+
+/** Terms that pass while a piece starts, its first loads on their way, and while its results are stored. */
+const startTerms = 64;
 
 type Size = Pick<ProductSize, 'batch' | 'm' | 'n' | 'k' | 'matrix'>;
 
-/** How many of `counts`, which rise: those of the least cost, or the fewest that keep the device busy. */
-export function wantedPieces(profile: DeviceProfile, size: Size, counts: readonly number[]): number {
-  const { batch, m, n, k, matrix } = size;
-  if (stagedCost(profile, size) === undefined) {
-    const busy = Math.ceil(enough[profile.kind] / (batch * Math.ceil(m / 16) * Math.ceil(n / 64)));
-    return Math.min(busy, counts.at(-1) ?? 1);
-  }
+/** What a product costs in so many pieces; undefined where operands are read straight from storage. */
+function piecesCost(profile: DeviceProfile, { batch, m, n, k, matrix }: Size) {
+  const step = stagedCost(profile, matrix);
   const { launch, partial } = joining[matrix === undefined ? 'plain' : 'matrix'];
-  const step = (pieces: number) => stagedCost(profile, { batch: pieces * batch, m, n, matrix })!;
+  const product = (pieces: number, terms: number) =>
+    (terms + startTerms) * step!({ batch: pieces * batch, m, n });
   const cost = (count: number) => {
     const terms = Math.floor(k / count);
     const rest = k - count * terms;
-    const remainder = rest === 0 ? 0 : rest * step(1) + launch;
+    const remainder = rest === 0 ? 0 : product(1, rest) + launch;
     const join = count === 1 ? 0 : launch + partial * (count + (rest > 0 ? 1 : 0)) * batch * m * n;
-    return terms * step(count) + remainder + join;
+    return product(count, terms) + remainder + join;
   };
+  return step && cost;
+}
+
+/** How many of `counts`, which rise: those of the least cost, or the fewest that keep the device busy. */
+export function wantedPieces(profile: DeviceProfile, size: Size, counts: readonly number[]): number {
+  const cost = piecesCost(profile, size);
+  if (cost === undefined) {
+    const { batch, m, n } = size;
+    const busy = Math.ceil(enough[profile.kind] / (batch * Math.ceil(m / 16) * Math.ceil(n / 64)));
+    return Math.min(busy, counts.at(-1) ?? 1);
+  }
   const costs = counts.map(cost);
   return counts[costs.indexOf(Math.min(...costs))] ?? 1;
+}
+
+/** Whether two products, which alone were cut into so many pieces, cost less whole, in one launch. */
+export function costLessBeside(
+  profile: DeviceProfile,
+  [one, other]: readonly [Size, Size],
+  [pieces, otherPieces]: readonly [number, number],
+): boolean {
+  const started = ({ k, ...size }: Size) => ({ ...size, k: k + startTerms });
+  const beside = stagedCostBeside(profile, [started(one), started(other)]);
+  if (beside === undefined || one.matrix !== other.matrix) return false;
+  const { launch } = joining[one.matrix === undefined ? 'plain' : 'matrix'];
+  return beside < piecesCost(profile, one)!(pieces) + piecesCost(profile, other)!(otherPieces) + launch;
 }
 
 /** Pieces whose partial results, of `size` elements each, one binding can hold. */
@@ -82,9 +107,8 @@ export function piecesOfProduct(profile: DeviceProfile, c: Contraction, transpos
   // One less than fits: a remainder of K is a piece of its own.
   const most = Math.min(Math.floor(k / leastTerms), mostPieces(profile, (batch * n + 1) * m) - 1);
   const counts = Array.from({ length: Math.max(1, most) }, (_, i) => i + 1);
-  const size = { batch, m, n, k, matrix };
-  const wanted = wantedPieces(profile, size, counts);
-  return stagedCost(profile, size) === undefined ? equalPieces(k, wanted, most) : wanted;
+  const wanted = wantedPieces(profile, { batch, m, n, k, matrix }, counts);
+  return matrix === undefined && readsStorage(profile) ? equalPieces(k, wanted, most) : wanted;
 }
 
 /** `target`, or a number near it that divides `k`, so that no remainder needs a dispatch of its own. */

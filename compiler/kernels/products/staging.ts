@@ -6,8 +6,10 @@
  * convolutions' windows are followed element by element. Shared by plain tiles (contract-gpu.ts) and subgroup
  * matrices (contract-matrix.ts), which differ in how the tile lies and what its elements are.
  */
+
 import type { KernelArg } from '../text/kernel.ts';
 import { load, loadStored, wgslType } from '../text/memory.ts';
+import { upTo } from '../text/wgsl.ts';
 import {
   baseIndex,
   type Contraction,
@@ -15,6 +17,7 @@ import {
   type Operand,
   type ProductArgs,
   unitStride,
+  vectorAligned,
 } from './contraction.ts';
 import { normalisedValue } from './normalised.ts';
 import { type ElementPlace, leftPlace, rightPlace } from './walks/walk-gpu.ts';
@@ -54,6 +57,30 @@ function affinePlace(operand: Operand): ElementPlace {
 /** The axis along which neighbours lie side by side in memory, as far as the operand has one. */
 export function denseAxis(operand: Operand): 'outer' | 'k' {
   return unitStride(operand.outer) ? 'outer' : 'k';
+}
+
+/** Whether the operands can be staged four elements at a time, along the axis on which they are dense. */
+export function stagedVectors(c: Contraction): { readonly a: boolean; readonly b: boolean } {
+  const { walk } = c;
+  const whole = (...strides: number[]) => strides.every((n) => n % 4 === 0);
+  const plain = (operand: Operand, bound: number) =>
+    denseAxis(operand) === 'outer'
+      ? bound % 4 === 0 && vectorAligned(operand, 'outer')
+      : c.k % 4 === 0 && operand.inner === 1 && vectorAligned(operand, 'inner');
+  // The channels of a pixel: K within a tap, or rows and columns of a product over pixels.
+  const channels = (operand: Operand, bound: number, image: { batch: number; row: number; column: number }) =>
+    whole(bound, operand.view.offset, image.batch, image.row, image.column, ...operand.batch.strides);
+  if (walk?.kind === 'taps')
+    return {
+      a: denseAxis(c.a) === 'k' && c.a.inner === 1 && channels(c.a, walk.channels, walk.image),
+      b: plain(c.b, c.n),
+    };
+  if (walk?.kind === 'pixels')
+    return {
+      a: unitStride(c.a.outer) && channels(c.a, c.m, walk.image),
+      b: unitStride(c.b.outer) && channels(c.b, c.n, walk.right),
+    };
+  return { a: plain(c.a, c.m), b: plain(c.b, c.n) };
 }
 
 export interface TileArray {
@@ -110,8 +137,6 @@ const loadsOf = (of: Staged) => (isBlocked(of) ? 4 : 1);
 
 const unitsOf = ({ tile, staged }: Staged) =>
   (tile.depth * tile.extent) / (tile.source.width * loadsOf({ tile, staged }));
-
-const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 /** Whether share number `i` lies behind the end of the tile for some invocation. */
 function isPartial(shares: Shares, i: number): boolean {

@@ -16,7 +16,7 @@ import {
 } from '../text/access.ts';
 import { gridOf, type LowerContext } from '../text/kernel.ts';
 import type { View } from '../text/view.ts';
-import { literal } from '../text/wgsl.ts';
+import { literal, upTo } from '../text/wgsl.ts';
 import { arithmeticBehind } from './behind.ts';
 import { joinPartials, partials } from './columns.ts';
 import { horizontal } from './folds.ts';
@@ -48,8 +48,6 @@ function shareOf(views: readonly View[]): Share | undefined {
     ? { vector, loads, team, places }
     : undefined;
 }
-
-const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 /** Sums of two values over a team in three barriers: eight invocations add a part each, all add the eight. */
 function teamSum(team: number): string {

@@ -155,6 +155,18 @@ function threadsFor(loads: number): number {
   return threads;
 }
 
+/**
+ * Terms that one invocation adds up before their sum joins a longer one, in rows of more than `longSum`: a chain of n
+ * equal terms is off by up to n / 4 roundings of its size, all in one direction.
+ */
+const shortSum = 64;
+const longSum = 256;
+
+interface Block {
+  readonly begin: readonly string[];
+  readonly end: readonly string[];
+}
+
 type StoreStep = Extract<RowStep, { readonly store: string }>;
 
 class RowPrinter {
@@ -226,8 +238,11 @@ class RowPrinter {
     return lines;
   }
 
-  /** `lines` for every place of a row, behind the loads of the roles that they read. */
-  private loop(lines: readonly string[], reads: readonly string[]): string[] {
+  /**
+   * `lines` for every place of a row, behind the loads of the roles that they read.
+   * @param block what begins and ends so many of them, where they come in blocks
+   */
+  private loop(lines: readonly string[], reads: readonly string[], block?: Block): string[] {
     const { pieces } = this.spec;
     const unit = this.vector ? 4 : 1;
     const length = this.spec.inputs[0]!.view.shape.at(-1)! / unit;
@@ -238,10 +253,18 @@ class RowPrinter {
     const loads = this.spec.inputs
       .filter(({ role }) => reads.includes(role))
       .map((input) => `    let ${input.role} = ${this.load(input)};`);
-    return [
-      `for (var i = ${start}; i < ${end}; i += ${this.threads}u) {`,
+    const places = (from: string, to: string) => [
+      `for (var i = ${from}; i < ${to}; i += ${this.threads}u) {`,
       ...loads.map((l) => l.slice(2)),
       ...lines.map((l) => `  ${l}`),
+      '}',
+    ];
+    if (block === undefined) return places(start, end);
+    return [
+      `for (var block = ${start}; block < ${end}; block += ${shortSum}u) {`,
+      ...block.begin,
+      ...places('block', `min(block + ${shortSum}u, ${end})`),
+      ...block.end,
       '}',
     ];
   }
@@ -259,11 +282,19 @@ class RowPrinter {
   private reduce(reductions: readonly Reduction[]): string[] {
     const type = this.vector ? 'vec4<f32>' : 'f32';
     const lines = reductions.map(({ op, name }) => `var ${name}_acc = ${type}(${folds[op].neutral});`);
-    const updates = reductions.map(({ op, name, value }) => folds[op].into(`${name}_acc`, value));
+    const span =
+      (this.spec.pieces?.length ?? this.spec.inputs[0]!.view.shape.at(-1)!) / (this.vector ? 4 : 1);
+    const blocks = this.threads === 1 && span > longSum && reductions.some(({ op }) => op === 'sum');
+    const into = blocks ? 'part' : 'acc';
+    const block: Block = {
+      begin: reductions.map(({ op, name }) => `var ${name}_part = ${type}(${folds[op].neutral});`),
+      end: reductions.map(({ op, name }) => folds[op].into(`${name}_acc`, `${name}_part`)),
+    };
     lines.push(
       ...this.loop(
-        updates,
+        reductions.map(({ op, name, value }) => folds[op].into(`${name}_${into}`, value)),
         reductions.flatMap(({ reads }) => reads),
+        blocks ? block : undefined,
       ),
     );
     for (const { op, name } of reductions) {

@@ -18,7 +18,7 @@ import {
 } from '../../profile.ts';
 import { type MatrixTile, matrixTiles } from './matrix.ts';
 import type { Schedule, SearchSpace, Work } from './types.ts';
-import { cheapestTile, type GridTile, gridCost } from './waves.ts';
+import { besideCost, cheapestTile, type GridTile, gridCost } from './waves.ts';
 
 export interface RegisterTile extends Schedule {
   readonly kind: 'registers';
@@ -88,6 +88,8 @@ export interface ProductSize extends Work {
   readonly moments: boolean;
   /** By subgroup matrices of these elements; undefined where the operands and the device do not allow it. */
   readonly matrix?: MatrixElement | undefined;
+  /** The two products of one launch (beside.ts), this one the first. */
+  readonly beside?: readonly ProductSize[];
 }
 
 const registers = (
@@ -207,18 +209,18 @@ const apple: readonly RegisterTile[] = [
 ];
 
 /**
- * Reasoned from the literature on NVIDIA, AMD and Intel, not measured here: the first two, 64×64 tiles of 256
- * invocations with 4×4 results each and half of that, fit every device's default limits and are the
- * defaults. The others are for the tuner: more results an invocation where M and N are large, other
- * depths of staging, and two buffers, which hide the loads behind arithmetic but halve the workgroups that a
- * multiprocessor's memory holds: which counts more differs.
+ * Reasoned from the literature on NVIDIA, AMD and Intel and from what Mesa's compilers make of them, not measured
+ * here: those with a rate are the defaults. Rates follow from the share of multiplications among the instructions of
+ * the loop over K and from what is read for each. The others are for the tuner: other depths of staging, and two
+ * buffers, which hide the loads behind arithmetic but halve the workgroups that a multiprocessor's memory holds: which
+ * counts more differs.
  */
 const staged: readonly WorkgroupTile[] = [
-  rated(1, workgroup(64, 64, 16, [4, 4])),
-  rated(0.9, workgroup(32, 64, 16, [4, 4])),
-  workgroup(128, 128, 16, [8, 8]),
+  rated(0.65, workgroup(64, 64, 16, [4, 4])),
+  rated(0.55, workgroup(32, 64, 16, [4, 4])),
+  rated(1, workgroup(128, 128, 16, [8, 8])),
   workgroup(128, 128, 8, [8, 8]),
-  workgroup(128, 64, 16, [8, 4]),
+  rated(0.85, workgroup(128, 64, 16, [8, 4])),
   workgroup(64, 64, 16, [8, 4]),
   workgroup(64, 64, 8, [4, 4]),
   workgroup(64, 64, 32, [4, 4]),
@@ -310,21 +312,40 @@ export const contractSpace: SearchSpace<ProductSize, ContractTile> = {
   },
 };
 
-/**
- * What a step of K costs with the tile that is taken unmeasured (waves.ts); undefined where operands are read straight
- * from storage.
- */
-export function stagedCost(
+/** The tiles of products of these elements whose operands are staged; undefined where they are read from storage. */
+function stagedTiles(
   profile: DeviceProfile,
-  work: Pick<ProductSize, 'batch' | 'm' | 'n' | 'matrix'>,
-): number | undefined {
-  if (work.matrix === undefined && readsStorage(profile)) return undefined;
-  const tiles = contractSpace
+  matrix: MatrixElement | undefined,
+): readonly (MatrixTile | WorkgroupTile)[] | undefined {
+  if (matrix === undefined && readsStorage(profile)) return undefined;
+  return contractSpace
     .schedules(profile)
     .filter((tile): tile is MatrixTile | WorkgroupTile =>
-      work.matrix === undefined
+      matrix === undefined
         ? tile.kind === 'workgroup'
-        : tile.kind === 'matrix' && tile.config.component === work.matrix,
+        : tile.kind === 'matrix' && tile.config.component === matrix,
     );
-  return gridCost(profile, cheapestTile<GridTile>(profile, tiles, work), work);
+}
+
+type Costs = (work: Pick<ProductSize, 'batch' | 'm' | 'n'>) => number;
+
+/**
+ * What a step of K costs products of these elements with the tile that each takes unmeasured (waves.ts); undefined
+ * where operands are read straight from storage.
+ */
+export function stagedCost(profile: DeviceProfile, matrix: MatrixElement | undefined): Costs | undefined {
+  const tiles = stagedTiles(profile, matrix);
+  return tiles && ((work) => gridCost(profile, cheapestTile<GridTile>(profile, tiles, work), work));
+}
+
+/** What two such products cost in one launch. */
+export function stagedCostBeside(
+  profile: DeviceProfile,
+  works: readonly Pick<ProductSize, 'batch' | 'm' | 'n' | 'k' | 'matrix'>[],
+): number | undefined {
+  const [first] = works;
+  const tiles = stagedTiles(profile, first!.matrix);
+  return (
+    tiles && besideCost(profile, cheapestTile<GridTile>(profile, tiles, { ...first!, beside: works }), works)
+  );
 }

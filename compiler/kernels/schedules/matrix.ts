@@ -182,12 +182,12 @@ function makeTiles(profile: DeviceProfile): MatrixTile[] {
   const packed = profile.vendor !== 'apple';
   // RDNA 3 reads a matrix across the lines of a tile by single halves; others have loads that transpose. Two workgroups
   // have the 64 KiB of a compute unit between them.
-  const [transposes, scarce] = [profile.vendor === 'amd', profile.vendor === 'amd'];
+  const amd = profile.vendor === 'amd';
   return (['f16', 'f32'] as const).flatMap((element) => {
     const config = matrixConfig(profile, element);
     if (config === undefined) return [];
     return shapes
-      .map((s) => tileOf(s, config, { subgroup, packed, transposes, scarce }))
+      .map((s) => tileOf(s, config, { subgroup, packed, transposes: amd, scarce: amd }))
       .filter((tile) => allowed(tile, profile) && !profile.avoid?.includes(tile.id));
   });
 }

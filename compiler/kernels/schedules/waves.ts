@@ -36,13 +36,47 @@ export function gridCost(
   return ((turns === 1 ? 1 / alone : turns) * rows * columns) / rate;
 }
 
+type Beside = readonly (GridWork & { readonly k: number })[];
+
+/** Cost of two products whose workgroups come in one launch, those of the longer K first, which leave none waiting. */
+export function besideCost(
+  { multiprocessors = usualMultiprocessors }: DeviceProfile,
+  { rows, columns, rate = 1 }: GridTile,
+  works: Beside,
+): number {
+  const tiles = works
+    .map(({ batch, m, n, k }) => ({ k, count: batch * Math.ceil(m / rows) * Math.ceil(n / columns) }))
+    .sort((one, other) => other.k - one.k);
+  const alike = tiles.reduce((all, { count }) => all + count, 0) <= multiprocessors;
+  // Multiprocessors that are free at the same time; there are two such groups at most.
+  let free = [{ at: 0, count: multiprocessors }];
+  let end = 0;
+  for (const { k, count } of tiles) {
+    const ready: typeof free = [];
+    for (let left = count; left > 0; ) {
+      free.sort((one, other) => one.at - other.at);
+      const first = free.shift()!;
+      const taken = Math.min(left, first.count);
+      left -= taken;
+      end = Math.max(end, first.at + k);
+      if (taken < first.count) ready.push({ at: first.at, count: first.count - taken });
+      const same = free.find(({ at }) => at === first.at + k);
+      if (same) same.count += taken;
+      else free.push({ at: first.at + k, count: taken });
+    }
+    free = [...ready, ...free];
+  }
+  return ((alike ? end / alone : end) * rows * columns) / rate;
+}
+
 /** Of tiles with a rate the one of the least cost, the first of equals; any other where there is none. */
 export function cheapestTile<T extends GridTile>(
   profile: DeviceProfile,
   tiles: readonly T[],
-  work: GridWork,
+  work: GridWork & { readonly beside?: Beside },
 ): T {
   const rated = tiles.filter(({ rate }) => rate !== undefined);
-  const cost = (tile: T) => gridCost(profile, tile, work);
+  const cost = (tile: T) =>
+    work.beside ? besideCost(profile, tile, work.beside) : gridCost(profile, tile, work);
   return (rated.length > 0 ? rated : tiles).reduce((best, tile) => (cost(tile) < cost(best) ? tile : best));
 }

@@ -11,6 +11,7 @@ import type { JoinConsumers, JoinKind } from '../../joins/types.ts';
 import type { OpName } from '../../ops/attributes.ts';
 import type { DeviceProfile } from '../../profile.ts';
 import type { ExchangeKind, ScheduleChoice } from './choices.ts';
+import type { Placed } from './tile-text.ts';
 import type { Storage, View } from './view.ts';
 
 export interface KernelArg {
@@ -43,6 +44,11 @@ export interface Kernel {
   readonly bytes: number;
   /** Where the family has a choice. */
   readonly schedule?: ScheduleChoice;
+  /**
+   * The same with names of its own, where nothing reads its results soon: several may wait for one another and come in
+   * one launch (lowering/late.ts).
+   */
+  readonly late?: (suffix: string) => Placed & Pick<Kernel, 'args'>;
   /** What ranks exchange behind it: dense, 4 bytes an element. */
   readonly exchanged?: { readonly kind: ExchangeKind; readonly view: View };
 }

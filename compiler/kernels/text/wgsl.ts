@@ -174,3 +174,6 @@ export function printCoordinates(linear: string, shape: readonly number[], prefi
   lines.push(`let ${prefix}0 = ${rest};`);
   return lines;
 }
+
+/** 0, 1, ... */
+export const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);

@@ -87,6 +87,24 @@ function linearGradients(make: (b: Builder, dy: number) => number, transposeA = 
     return { dw, db: make(b, dy) };
   });
 }
+/** A product that is an output, and what `make` makes of it. */
+function activated(make: (b: Builder, h: number) => Readonly<Record<string, number>>) {
+  return graphOf((b) => {
+    const operands = [input(b, 'a', 5, 16), input(b, 'b', 16, 12)];
+    const h = b.add('matmul', operands, { transposeA: false, transposeB: false });
+    return { h, ...make(b, h) };
+  });
+}
+/** Both gradients of a product x wᵀ from dy, and what `make` makes of that of x, which is made first. */
+function productGradients(make: (b: Builder, dx: number) => Readonly<Record<string, number>>) {
+  return graphOf((b) => {
+    const [x, w, dy] = [input(b, 'x', 2, 3, 8), input(b, 'w', 12, 8), input(b, 'dy', 2, 3, 12)];
+    const dx = b.add('matmul', [dy, w], { transposeA: false, transposeB: false });
+    const flat = (id: number, width: number) => b.add('reshape', [id], { shape: [6, width] });
+    const dw = b.add('matmul', [flat(dy, 12), flat(x, 8)], { transposeA: true, transposeB: false });
+    return { ...make(b, dx), dw, db: sum(b, dy, [0, 1]) };
+  });
+}
 const heads = (b: Builder) =>
   ['q', 'k', 'v'].map((name) => input(b, name, 2, 2, 4, 8)) as [number, number, number];
 
@@ -133,12 +151,18 @@ const applies: Readonly<Record<JoinKind, VerifiedGraph>> = {
   'value-gradient': headGradients(false),
   'weight-gradient': normGradients(() => ({})),
   'left-sum': linearGradients((b, dy) => sum(b, dy, [0, 1])),
+  'second-result': activated((b, h) => ({ act: b.add('sigmoid', [h], {}) })),
+  beside: productGradients((_b, dx) => ({ dx })),
   'bias-gradient': normGradients((b, dy) => ({ db: sum(b, dy, [0]) })),
 };
 
 /** The profile with which a kind is planned; software adapters sum columns by themselves, and have no matrices. */
-const profileOf = (kind: JoinKind) =>
-  kind === 'left-sum' ? discreteProfile : /^(key|value)-/.test(kind) ? nvidiaProfile : lavapipeProfile;
+const profileOf = (kind: JoinKind) => {
+  if (/^(key|value)-/.test(kind)) return nvidiaProfile;
+  return kind === 'left-sum' || kind === 'second-result' || kind === 'beside'
+    ? discreteProfile
+    : lavapipeProfile;
+};
 
 describe('a join', () => {
   for (const kind of joinKinds)
@@ -174,6 +198,44 @@ describe('a join', () => {
     // Of the same memory, but other columns.
     const folded = (b: Builder, dy: number) => sum(b, b.add('reshape', [dy], { shape: [3, 8] }), [0]);
     expect(kinds(linearGradients(folded))).toEqual([]);
+  });
+
+  it('of a product with a second result is elementwise work of its shape, not summed at once, on GPUs', () => {
+    const kinds = (graph: VerifiedGraph) => kindsIn(graph, discreteProfile);
+    const act = (b: Builder, h: number) => b.add('sigmoid', [h], {});
+    expect(kindsIn(activated((b, h) => ({ act: act(b, h) })))).toEqual([]);
+    expect(kinds(activated((b, h) => ({ act: act(b, h) })))).toEqual(['second-result']);
+    expect(kinds(activated((b, h) => ({ out: b.add('softmax', [h], {}) })))).toEqual([]);
+    // Through a view, which elements it reads is another matter.
+    const turned = (b: Builder, h: number) => b.add('transpose', [h], { perm: [1, 0] });
+    expect(kinds(activated((b, h) => ({ act: act(b, turned(b, h)) })))).toEqual([]);
+    // An operand that is made later.
+    const later = (b: Builder, h: number) => b.add('add', [h, b.add('softmax', [h], {})], {});
+    expect(kinds(activated((b, h) => ({ out: later(b, h) })))).not.toContain('second-result');
+    const squared = (b: Builder, h: number) => sum(b, b.add('mul', [h, h], {}), [1]);
+    expect(kinds(activated((b, h) => ({ out: squared(b, h) })))).toEqual(['row-sum']);
+  });
+
+  it('of two products is one of the same operand, through views, whose others are there, on GPUs', () => {
+    const kinds = (graph: VerifiedGraph) => kindsIn(graph, discreteProfile);
+    expect(kindsIn(applies.beside)).toEqual([]);
+    // What comes beside another may sum its left operand all the same.
+    expect(kinds(applies.beside)).toEqual(['beside', 'left-sum']);
+    const wide = { transposeA: false, transposeB: true };
+    const chain = (b: Builder, dx: number) => ({ z: b.add('matmul', [dx, dx], wide) });
+    expect(kinds(productGradients(chain)).filter((kind) => kind === 'beside')).toHaveLength(1);
+    const apart = graphOf((b) => {
+      const product = (x: string, w: string) =>
+        b.add('matmul', [input(b, x, 4, 8), input(b, w, 12, 8)], wide);
+      return { one: product('x', 'v'), other: product('y', 'w') };
+    });
+    expect(kinds(apart)).toEqual([]);
+    const behind = graphOf((b) => {
+      const x = input(b, 'x', 8, 8);
+      const y = b.add('matmul', [x, input(b, 'w', 8, 8)], wide);
+      return { z: b.add('matmul', [x, y], wide) };
+    });
+    expect(kinds(behind)).toEqual([]);
   });
 
   it('is printed as its producer, its consumer and its kind', () => {

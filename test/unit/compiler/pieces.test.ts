@@ -37,20 +37,20 @@ const sizes = (plan: VerifiedPlan) => keys(plan).map((key) => key.split(' ')[0])
 
 describe('pieces of a product', () => {
   it('fill a GPU where the tiles of the result do not', () => {
-    // 1, 9, 576 and 144 tiles of 64×64, 128 of which are computed at a time; pieces have at least 128 terms each.
-    expect(sizes(productPlan(discreteProfile, [64, 64, 100000]))).toEqual(['250*64x64x400']);
-    expect(sizes(productPlan(discreteProfile, [192, 192, 2048]))).toEqual(['16*192x192x128']);
-    expect(sizes(productPlan(discreteProfile, [3072, 768, 1600]))).toEqual(['2*3072x768x800']);
+    // 1, 9 and 144 tiles of 64×64, 144 of 128×128; 128 are computed at a time, pieces have at least 128 terms each.
+    expect(sizes(productPlan(discreteProfile, [64, 64, 100000]))).toEqual(['125*64x64x800']);
+    expect(sizes(productPlan(discreteProfile, [192, 192, 2048]))).toEqual(['8*192x192x256']);
     expect(sizes(productPlan(discreteProfile, [768, 768, 400]))).toEqual(['768x768x400']);
+    expect(sizes(productPlan(discreteProfile, [3072, 768, 1600]))).toEqual(['3072x768x1600']);
   });
 
   it('come out in whole waves of the multiprocessors', () => {
     const pieces = (multiprocessors: number) =>
-      sizes(productPlan({ ...discreteProfile, multiprocessors }, [768, 768, 3200]))[0];
-    // 144 tiles of 64×64: one turn of 144, two of 72; on 128 one and a ninth, which count two.
-    expect(pieces(72)).toBe('768x768x3200');
-    expect(pieces(144)).toBe('2*768x768x1600');
-    expect(pieces(128)).toBe('5*768x768x640');
+      sizes(productPlan({ ...discreteProfile, multiprocessors }, [1536, 1536, 3200]))[0];
+    // 144 tiles of 128×128: two turns of 72, one of 144 that leaves each alone; on 128 one and a ninth, which count two.
+    expect(pieces(72)).toBe('1536x1536x3200');
+    expect(pieces(144)).toBe('2*1536x1536x1600');
+    expect(pieces(128)).toBe('4*1536x1536x800');
   });
 
   it('leave a remainder to a product of its own', () => {
@@ -80,6 +80,47 @@ describe('pieces of a product', () => {
         const tuned = Object.fromEntries(keys(plain).map((key) => [scheduleKey('contract', key), id]));
         expect(keys(productPlan({ ...profile, tuned }, [192, 192, 2048]))).toEqual(keys(plain));
       }
+    }
+  });
+});
+
+describe('the gradients of a linear layer', () => {
+  const plan = (profile: DeviceProfile, [samples, from, to]: readonly [number, number, number]) => {
+    const b = createBuilder();
+    const input = (name: string, shape: readonly number[]) =>
+      b.add('input', [], { name, dtype: 'f32', shape });
+    const [x, dy] = [input('x', [samples, from]), input('dy', [samples, to])];
+    const w = b.add('param', [], { name: 'w', shape: [to, from], role: 'param' });
+    const dx = b.add('matmul', [dy, w], { transposeA: false, transposeB: false });
+    const dw = b.add('matmul', [dy, x], { transposeA: true, transposeB: false });
+    const options = { model: 't', entry: 't', batch: 1, mode: 'eval', profile } as const;
+    const outputs = [
+      { name: 'dx', node: dx },
+      { name: 'dw', node: dw },
+    ];
+    return compileGraph(b.finish(outputs), options);
+  };
+  const on = (multiprocessors: number) => ({ ...discreteProfile, multiprocessors });
+
+  it('come in one launch where that costs less, the longer sums first, and the weight’s then whole', () => {
+    expect(sizes(plan(on(96), [4928, 512, 2048]))).toEqual(['2048x512x4928']);
+    expect(keys(plan(on(96), [4928, 512, 2048]))[0]).toContain(' + 4928x512x2048 ');
+  });
+
+  it('come in two where one is whole waves of its own tile, and on software adapters', () => {
+    // 288 tiles of 128×64 are three turns of 96, and 150 of 128×128 two; all of one kind would be four, or seven of half the size.
+    expect(sizes(plan(on(96), [3200, 768, 3072]))).toHaveLength(2);
+    expect(sizes(plan(lavapipeProfile, [64, 64, 64]))).toHaveLength(2);
+  });
+
+  it('are the same whatever schedule was measured', () => {
+    const plain = plan(discreteProfile, [512, 96, 160]);
+    expect(sizes(plain)).toHaveLength(1);
+    for (const id of scheduleIds(discreteProfile, 'contract')) {
+      const tuned = Object.fromEntries(keys(plain).map((key) => [scheduleKey('contract', key), id]));
+      const other = plan({ ...discreteProfile, tuned }, [512, 96, 160]);
+      expect(keys(other)).toEqual(keys(plain));
+      expect(other.steps.map(({ schedule }) => schedule?.id)).toEqual([id]);
     }
   });
 });

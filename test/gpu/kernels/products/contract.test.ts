@@ -58,7 +58,7 @@ describe.skipIf(!on)('matrix products with a fused epilogue equal the f64 refere
   it('for more tiles than a dispatch takes workgroups in one dimension', async () => {
     for (const [kind, m] of [
       ['cpu', 16 * 65535 + 21],
-      ['gpu', 64 * 65535 + 85],
+      ['gpu', 128 * 65535 + 85],
     ] as const) {
       const b = createBuilder();
       const x = b.add('input', [], { name: 'x', dtype: 'f32', shape: [m, 1] });

@@ -80,6 +80,27 @@ describe('reductions', () => {
     await all(randomInput([13, 20, 77], 9), [0, 1]);
   });
 
+  test('long rows of equal values, whose roundings all go one way', async () => {
+    const value = Math.fround(0.86655);
+    for (const length of [1089, 2048, 4099])
+      for (const kind of ['cpu', 'gpu'] as const) {
+        const input = { shape: [length], data: new Float64Array(length).fill(value) };
+        const type = { dtype: 'f32' as const, shape: [] };
+        const attrs = { axes: [0], keep: false };
+        const [sum] = await runOp(
+          'cpu' in runners ? runners[kind] : runners,
+          reduceLowerings.sum,
+          'sum',
+          attrs,
+          [input],
+          type,
+          profileOf(kind),
+        );
+        // A quarter of 64 + 4099 / 64 roundings of 2^-24; one chain of 1089 is off by 1.4e-5.
+        expect(Math.abs(sum! / (value * length) - 1), `${kind} ${length}`).toBeLessThan(3e-6);
+      }
+  });
+
   test('an expanded operand', async () => {
     const one = randomInput([4, 6], 8).data;
     const data = Float64Array.from({ length: 120 }, (_, i) => one[Math.floor(i / 30) * 6 + (i % 6)]!);
