@@ -1,14 +1,9 @@
 /** The documentation as a site. What `npm run docs` serves and `npm run build:docs` writes loads nothing from elsewhere. */
-import { existsSync, readFileSync } from 'node:fs';
+import type { LanguageRegistration } from 'shiki';
 import { defineConfig } from 'vitepress';
+import { textMateGrammar } from '../../editor/vscode/grammar.ts';
 import { siteMarkdown } from './markdown.ts';
 import { sidebar } from './sidebar.ts';
-
-const grammar = new URL('../../editor/vscode/syntaxes/zoo.tmLanguage.json', import.meta.url);
-/** Without the editor's grammar, programs are shown plain. */
-const zoo = existsSync(grammar)
-  ? JSON.parse(readFileSync(grammar, 'utf8'))
-  : { scopeName: 'source.zoo', patterns: [] };
 
 export default defineConfig({
   title: 'zooc',
@@ -39,7 +34,7 @@ export default defineConfig({
     html: false,
     // Braces behind code are records and sets.
     attrs: { disable: true },
-    languages: [{ ...zoo, name: 'zoo' }],
+    languages: [textMateGrammar() as LanguageRegistration],
     config: siteMarkdown,
   },
   vite: { build: { chunkSizeWarningLimit: 1500 } },

@@ -31,8 +31,7 @@ export const sidebar: Entry[] = [
     items: [
       page('Overview', '/how-to/'),
       page('Own data', '/how-to/own-data'),
-      page('Fine-tune', '/how-to/fine-tune'),
-      page('Locked tower (LiT)', '/how-to/locked-tower'),
+      page('Fine-tune, LiT', '/how-to/fine-tune'),
       page('LoRA', '/how-to/lora'),
       page('Prompts', '/how-to/prompts'),
       page('Measure', '/how-to/measure'),
