@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, write
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bundleBrowser, bundleNode } from '../../scripts/bundle.ts';
+import { buildCommand } from '../support/built-command.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -18,15 +18,10 @@ export class Checkout {
   /** Builds the command line and what takes its place on PATH. */
   async build(): Promise<void> {
     const tool = join(this.#folder, 'zooc');
-    const dist = join(tool, 'dist');
-    await bundleNode(dist);
-    await bundleBrowser(join(dist, 'browser'));
-    for (const path of ['zoo/lib', 'runtime/report/browser', 'zoo/export/page/browser'])
-      cpSync(join(root, path), join(dist, path), { recursive: true });
-    cpSync(join(root, 'package.json'), join(tool, 'package.json'));
-    symlinkSync(join(root, 'node_modules'), join(tool, 'node_modules'));
+    mkdirSync(tool);
+    const command = await buildCommand(tool);
     mkdirSync(this.#bin);
-    const zooc = `exec ${process.execPath} ${join(dist, 'zoo/cli/main.js')} "$@"`;
+    const zooc = `exec ${process.execPath} ${command} "$@"`;
     this.#script('zooc', zooc);
     // Another way to the same, which begins by compiling the sources.
     this.#script('npm', `[ "$1 $2 $3 $4" = "run --silent zooc --" ] && shift 4 && ${zooc}; exit 127`);
