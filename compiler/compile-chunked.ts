@@ -3,13 +3,20 @@
  * repeat.
  */
 import { type ChunkedGraphs, cutAtGather, cutNames } from './autodiff/chunk.ts';
-import { type CompileOptions, gradientNorm, gradientScale, placeOf, resultsOf } from './compile.ts';
+import {
+  type CompileOptions,
+  gradientNorm,
+  gradientScale,
+  lengthsOf,
+  placeOf,
+  resultsOf,
+} from './compile.ts';
 import { type Graph, gradientPrefix, nodeAt, numericShape, sizeOf } from './graph/types.ts';
 import { planJoins } from './joins/plan.ts';
 import { lowerGraph, type OutputPlace } from './kernels/lowering/lower.ts';
 import { Storages } from './kernels/text/view.ts';
 import { blocksMatching } from './model/values/globs.ts';
-import { runPasses } from './passes/index.ts';
+import { runForwardPasses, runPasses } from './passes/index.ts';
 import type { Assembled } from './plan/assemble.ts';
 import { checkInputsAndResults } from './plan/fit.ts';
 import { makePlan } from './plan/make-plan.ts';
@@ -41,27 +48,35 @@ interface ChunkedCompileOptions extends CompileOptions {
  * @throws DiagnosticError Z604, Z605 (the device cannot hold it), Z614 (the objective cannot be cut)
  */
 export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompileOptions): VerifiedPlan {
-  const { profile, training, remat = [], strips, share } = options;
+  const { profile, precision = 'f32', training, remat = [], strips, share, texts } = options;
   const update = updateOf(options);
-  const cut = cutAtGather(whole, chunk, {
-    trainable: training.trainable,
-    ...(remat.length === 0 ? {} : { remat: blocksMatching(remat) }),
-    ...(strips === undefined ? {} : { strips }),
-    ...(share === undefined ? {} : { share }),
-    scale: gradientScale(options),
-  });
+  const shorter = texts?.shorter.map((graph) => runForwardPasses(graph, { precision }));
+  const cut = cutAtGather(
+    runForwardPasses(whole, { precision }),
+    runForwardPasses(chunk, options),
+    {
+      trainable: training.trainable,
+      ...(remat.length === 0 ? {} : { remat: blocksMatching(remat) }),
+      ...(strips === undefined ? {} : { strips }),
+      ...(share === undefined ? {} : { share }),
+      scale: gradientScale(options),
+    },
+    shorter,
+  );
   const repeat = options.batch / options.chunk;
   for (const graph of [cut.encode, cut.loss]) checkInputsAndResults(graph, profile);
   const tensors = cutTensors(cut);
   const backwards = tensors.flatMap((t) => t.backward ?? []);
   const shared = new Set([...tensors.map((t) => t.gathered), ...backwards.map((t) => t.gradient)]);
-  const sections: readonly (readonly [ChunkedPart['name'], Graph | undefined])[] = [
-    ['encode', cut.encode],
-    ['loss', cut.loss],
-    ['backward', cut.backward],
+  const lengths = texts === undefined ? [] : lengthsOf(texts);
+  const cuts = [cut, ...cut.others];
+  const sections = [
+    ...cuts.map(({ encode }, i) => ['encode', encode, lengths[i]] as const),
+    ['loss', cut.loss, undefined] as const,
+    ...cuts.map(({ backward }, i) => ['backward', backward, lengths[i]] as const),
   ];
   const storages = new Storages();
-  const parts = sections.flatMap(([name, cutGraph]) => {
+  const parts = sections.flatMap(([name, cutGraph, length]) => {
     if (cutGraph === undefined) return [];
     const graph = runPasses(cutGraph, profile, options);
     const joins = planJoins(graph, profile);
@@ -73,7 +88,7 @@ export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompi
       keepHalves: training.lossScale !== undefined,
       features: shared,
     });
-    return [{ name, graph, places, setup, kernels }];
+    return [{ name, ...(length === undefined ? {} : { length }), graph, places, setup, kernels }];
   });
   const results = new Map(
     parts.flatMap((p) => resultsOf(p.graph, p.places).map((r) => [r.name, r] as const)),
@@ -97,9 +112,10 @@ export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompi
         bytes: t.bytes * repeat,
       })),
     ),
+    ...(texts === undefined ? {} : { texts: texts.texts }),
     sections: (assembled) => {
-      const lengths = parts.map((p) => ({ name: p.name, steps: p.kernels.length }));
-      const sections = chunkSections(lengths, tensors, repeat)(assembled);
+      const steps = parts.map(({ kernels, ...part }): ChunkedPart => ({ ...part, steps: kernels.length }));
+      const sections = chunkSections(steps, tensors, repeat)(assembled);
       if (share === undefined) return sections;
       return cutAtReady(sections, assembled, pieceBytes(assembled, share, update, options));
     },

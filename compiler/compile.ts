@@ -3,16 +3,14 @@
  */
 import { differentiate, type GradientScale, type Variable, variableName } from './autodiff/differentiate.ts';
 import { rematerialize } from './autodiff/rematerialize.ts';
-import { builderFrom } from './graph/create-builder.ts';
+import { builderFrom, stepOf } from './graph/create-builder.ts';
 import { mergedOrigin } from './graph/sources.ts';
 import {
   type Graph,
   gradientPrefix,
-  isNumber,
   movedPrefix,
   nodeAt,
   numericShape,
-  type Output,
   type VerifiedGraph,
 } from './graph/types.ts';
 import { planJoins } from './joins/plan.ts';
@@ -22,11 +20,12 @@ import { Storages } from './kernels/text/view.ts';
 import { constantScale, lossScaleInput } from './kernels/update/loss-scale.ts';
 import { blocksMatching } from './model/values/globs.ts';
 import { Expressions } from './ops/expressions.ts';
-import { runPasses } from './passes/index.ts';
+import { runForwardPasses, runPasses } from './passes/index.ts';
 import type { Precision } from './passes/pass.ts';
 import { checkInputsAndResults } from './plan/fit.ts';
 import { makePlan, type ResultPlace } from './plan/make-plan.ts';
-import type { VerifiedPlan } from './plan/types.ts';
+import { lengthSections } from './plan/sections.ts';
+import type { PlanTexts, VerifiedPlan } from './plan/types.ts';
 import type { UpdateOptions } from './plan/update.ts';
 import type { DeviceProfile } from './profile.ts';
 
@@ -35,6 +34,19 @@ export { outlookOf, planFitting } from './plan/fit.ts';
 export type { UpdateOptions } from './plan/update.ts';
 
 export type Observer = (stage: string, graph: VerifiedGraph, joins?: VerifiedJoins) => void;
+
+/** The traced graph for shorter texts. */
+export interface TextLengths {
+  /** What a plan says of them; the traced graph is for the last one. */
+  readonly texts: PlanTexts;
+  /** The graphs for the other lengths. */
+  readonly shorter: readonly Graph[];
+}
+
+/** The lengths of its graphs: the traced one, the others. */
+export function lengthsOf({ texts: { lengths } }: TextLengths): number[] {
+  return [lengths.at(-1)!, ...lengths.slice(0, -1)];
+}
 
 export interface CompileOptions {
   readonly model: string;
@@ -51,6 +63,8 @@ export interface CompileOptions {
   readonly training?: UpdateOptions;
   /** Patterns of block paths whose activations are computed again in the backward pass. */
   readonly remat?: readonly string[];
+  /** Makes a training plan that runs by the length of its texts. */
+  readonly texts?: TextLengths;
   /** Sees the graph behind every pass, and in the end (stage `joins`) with its join plan. */
   readonly observe?: Observer;
   /** Sees the kernels behind the plan's setup and steps, one each, in their order. */
@@ -62,34 +76,50 @@ export interface CompileOptions {
  * hold it.
  */
 export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPlan {
-  const { profile, training } = options;
+  const { profile, training, texts } = options;
   checkInputsAndResults(traced, profile);
   const wrt: readonly Variable[] = training?.trainable ?? options.gradients ?? [];
-  const kept = (o: Output) => isNumber(traced, o) || o.name.startsWith(movedPrefix);
-  const forward = training ? builderFrom(traced).finish(traced.outputs.filter(kept)) : traced;
-  const graph = wrt.length === 0 ? forward : withGradients(forward, wrt, options);
-  const optimized = runPasses(graph, profile, { ...options, fixedWeights: training === undefined });
-  const joins = planJoins(optimized, profile);
-  options.observe?.('joins', optimized, joins);
-  const places = new Map(optimized.outputs.map(({ name }) => [name, placeOf(name, training !== undefined)]));
   const storages = new Storages();
-  const lowered = lowerGraph(optimized, joins, profile, {
-    storages,
-    places,
-    hoist: training === undefined,
-    keepHalves: training?.lossScale !== undefined,
-  });
+  const lower = (whole: Graph) => {
+    const forward = runForwardPasses(training ? stepOf(whole) : whole, options);
+    const graph = wrt.length === 0 ? forward : withGradients(forward, wrt, options);
+    const optimized = runPasses(graph, profile, { ...options, fixedWeights: training === undefined });
+    const joins = planJoins(optimized, profile);
+    options.observe?.('joins', optimized, joins);
+    const places = new Map(
+      optimized.outputs.map(({ name }) => [name, placeOf(name, training !== undefined)]),
+    );
+    const lowered = lowerGraph(optimized, joins, profile, {
+      storages,
+      places,
+      hoist: training === undefined,
+      keepHalves: training?.lossScale !== undefined,
+    });
+    return { graph: optimized, places, lowered };
+  };
+  const whole = lower(traced);
+  // The whole graph comes first: weights lie as they do without the others.
+  const parts = [whole, ...(texts?.shorter ?? []).map(lower)];
   return makePlan({
     identity: options,
     profile,
-    graphs: [optimized],
+    graphs: parts.map(({ graph }) => graph),
     storages,
-    lowered,
+    lowered: {
+      setup: parts.flatMap(({ lowered }) => lowered.setup),
+      kernels: parts.flatMap(({ lowered }) => lowered.kernels),
+    },
     wrt: wrt.map(variableName),
     inspect: options.inspect,
     ...(training ? { training } : {}),
-    results: [...resultsOf(optimized, places), ...(training ? [gradientNorm] : [])],
+    results: [...resultsOf(whole.graph, whole.places), ...(training ? [gradientNorm] : [])],
+    ...(texts === undefined ? {} : byLength(texts, parts)),
   });
+}
+
+function byLength(texts: TextLengths, parts: readonly { readonly lowered: Lowered }[]) {
+  const steps = lengthsOf(texts).map((length, i) => ({ length, steps: parts[i]!.lowered.kernels.length }));
+  return { texts: texts.texts, sections: lengthSections(steps) };
 }
 
 function withGradients(

@@ -21,6 +21,8 @@ export interface OwnColumns {
   readonly data_wait_ms: number;
   /** On several ranks: how long this one waited for the others and moved features and gradients. */
   readonly exchange_wait_ms?: number;
+  /** Where the recipe sets `lengths`: positions of texts that the step computed, of its longest chunk. */
+  readonly text_length?: number;
   /** Samples of the batch that could not be read. */
   readonly skipped: number;
   /** Samples of the batch with a text that another one before has, too; absent where no text is fed. */
@@ -42,6 +44,7 @@ const own: Readonly<Record<keyof OwnColumns, true>> = {
   samples_per_second: true,
   data_wait_ms: true,
   exchange_wait_ms: true,
+  text_length: true,
   skipped: true,
   repeated_texts: true,
   left_out: true,

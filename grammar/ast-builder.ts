@@ -5,8 +5,10 @@
  * literals and their escapes, axis patterns (read as lists first, since only the `->` behind tells), and the
  * bound on the depth of expressions, so that every later stage may recurse. Codes: see `syntax-errors.ts`.
  */
+
 import type { IToken } from 'chevrotain';
 import type * as ast from './ast.ts';
+import type { Code } from './codes.ts';
 import type { Diagnostic } from './diagnostics.ts';
 import { joinSpans, type SourceFile, type Span } from './source.ts';
 
@@ -59,7 +61,7 @@ export class AstBuilder {
     this.file = file;
   }
 
-  report(code: string, span: Span, message: string, more: Partial<Diagnostic> = {}): void {
+  report(code: Code, span: Span, message: string, more: Partial<Diagnostic> = {}): void {
     this.diagnostics.push({ code, severity: 'error', span, message, ...more });
   }
 

@@ -3,9 +3,9 @@
  * help phrased as an edit.
  *
  * Nothing in the language throws for a user's mistake; stages return or collect diagnostics. `render.ts` is
- * the one renderer. Codes: Z1xx syntax, Z2xx names and arguments, Z3xx shapes and values, Z4xx weights and
- * data files, Z5xx recipes, Z6xx devices and running. `docs/errors.md` lists them all.
+ * the one renderer, `codes.ts` has the codes.
  */
+import type { Code } from './codes.ts';
 import type { Span } from './source.ts';
 
 /** An error keeps anything from being made, a warning does not. */
@@ -26,7 +26,7 @@ export interface Fix {
 /** Something that is wrong, or worth a look, with its place in a text where it has one. */
 export interface Diagnostic {
   /** `Z301` and so on. */
-  readonly code: string;
+  readonly code: Code;
   readonly severity: Severity;
   /** Leads with the fact: "cannot add [B, 50, 768] and [B, 50, 512]: axis 2 differs". No final full stop. */
   readonly message: string;
@@ -55,7 +55,7 @@ export class DiagnosticError extends Error {
 }
 
 /** Raises one diagnostic without a source position: a file, a device or an argument is wrong. */
-export function fail(code: string, message: string, help?: string): never {
+export function fail(code: Code, message: string, help?: string): never {
   throw new DiagnosticError([{ code, severity: 'error', message, ...(help === undefined ? {} : { help }) }]);
 }
 

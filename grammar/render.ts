@@ -12,6 +12,7 @@
  * ```
  * Labels in the primary file appear in line order with it, those elsewhere behind it with their own `-->`.
  */
+import type { Code } from './codes.ts';
 import type { Diagnostic } from './diagnostics.ts';
 import { lineText, positionAt, type SourceFile, type Span } from './source.ts';
 
@@ -43,7 +44,7 @@ export function renderDiagnostics(diagnostics: readonly Diagnostic[], options: R
  * behind the last character.
  */
 interface DiagnosticJson {
-  readonly code: string;
+  readonly code: Code;
   readonly severity: Diagnostic['severity'];
   readonly message: string;
   /** Null where no source exists. */

@@ -8,8 +8,10 @@
  * Categories: `Word` is any word, `Name` what may stand for a value or a declaration, `Text` any string,
  * `Infix` any infix operator; the stray ones serve error recovery.
  */
+
 import { createToken, type ILexerErrorMessageProvider, type IToken, Lexer, type TokenType } from 'chevrotain';
 import { type Comment, rateWords } from './ast.ts';
+import type { Code } from './codes.ts';
 import type { Diagnostic } from './diagnostics.ts';
 import type { SourceFile, Span } from './source.ts';
 
@@ -228,7 +230,7 @@ interface Tokens {
 export function tokenize(file: SourceFile): Tokens {
   const result = lexer.tokenize(file.text);
   const diagnostics: Diagnostic[] = [];
-  const report = (code: string, span: Span, message: string, help?: string): void => {
+  const report = (code: Code, span: Span, message: string, help?: string): void => {
     diagnostics.push({ code, severity: 'error', span, message, ...(help === undefined ? {} : { help }) });
   };
   for (const error of result.errors) {

@@ -2,7 +2,7 @@
  * How a run is cut into submits, and what a run may be asked of a plan. Shared by devices that execute and
  * the one that only checks.
  */
-import type { Plan, PlanSection } from '../compiler/plan/types.ts';
+import { type Plan, type PlanSection, sectionsAt } from '../compiler/plan/types.ts';
 
 /**
  * Work in one submit, so that it stays below about a second (drivers kill longer ones): 2e11 FLOPs
@@ -30,10 +30,10 @@ export function checkRun(plan: Plan, section: PlanSection | undefined, repetitio
     throw new Error(`there is no repetition ${repetition} of ${section?.name ?? 'a run'}`);
 }
 
-/** Submits of one run, or of one training step by sections. */
+/** Submits of one run, or of one training step by sections, with the longest texts. */
 export function countSubmits(plan: Plan, budget: number): number {
   if (plan.sections === undefined) return submitSpans(plan.steps, budget).length;
-  return plan.sections.reduce(
+  return sectionsAt(plan).reduce(
     (n, { first, end, repeat }) => n + repeat * submitSpans(plan.steps.slice(first, end), budget).length,
     0,
   );

@@ -68,11 +68,14 @@ const nodeEntries = [
  * toolkit is some hundred files, whose loading took longer than all that is ours. Names are shortened, as in the library for
  * browsers: kept ones would take 41 kB of a package that is to stay below a megabyte.
  */
-export function bundleNode(outdir: string): Promise<BuildResult<{ metafile: true }>> {
+export function bundleNode(
+  outdir: string,
+  entryPoints: readonly string[] = nodeEntries,
+): Promise<BuildResult<{ metafile: true }>> {
   const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   return build({
     absWorkingDir: root,
-    entryPoints: nodeEntries,
+    entryPoints: [...entryPoints],
     outdir,
     outbase: '.',
     chunkNames: 'parts/[name]-[hash]',

@@ -27,7 +27,10 @@ export type FetchPlan =
   | { readonly ok: false; readonly reason: string };
 
 const suite = 'trixie';
-const packages = ['mesa-vulkan-drivers', 'libvulkan1', 'libc6', 'libstdc++6'];
+/** `mesa-drm-shim` stands in for the kernel drivers of GPUs that are not there (`npm run gpu-stats`). */
+const packages = ['mesa-vulkan-drivers', 'mesa-drm-shim', 'libvulkan1', 'libc6', 'libstdc++6'];
+/** Vulkan's headers, for the same. Of what the package depends on (Python, for its generators) nothing is needed. */
+const headers = 'libvulkan-dev';
 const libraries = join('usr', 'lib', 'x86_64-linux-gnu');
 
 /** The sources to fetch from, or why the driver cannot be had. */
@@ -63,13 +66,39 @@ export function underMatrixDriver(
   folder = matrixDriverFolder(),
 ): Command | undefined {
   const icd = join(folder, 'icd.json');
-  if (!existsSync(icd)) return undefined;
-  const own = join(folder, 'root', libraries);
+  return existsSync(icd) ? underUnpacked(program, args, icd, folder) : undefined;
+}
+
+/** How to run a program under the unpacked C library and a driver that a manifest names, with a library before all others. */
+export function underUnpacked(
+  program: string,
+  args: readonly string[],
+  icd: string,
+  folder: string,
+  preload?: string,
+): Command {
+  const own = unpackedLibraries(folder);
+  const first = preload === undefined ? [] : ['--preload', preload];
   return {
     command: join(own, 'ld-linux-x86-64.so.2'),
-    args: ['--library-path', `${own}:/${libraries}`, program, ...args],
+    args: ['--library-path', `${own}:/${libraries}`, ...first, program, ...args],
     env: { VK_ICD_FILENAMES: icd, VK_DRIVER_FILES: icd },
   };
+}
+
+/** Where the unpacked libraries lie: drivers, `lib…_noop_drm_shim.so`, the C library. */
+export function unpackedLibraries(folder: string): string {
+  return join(folder, 'root', libraries);
+}
+
+/** Whether the folder has all that is fetched today: an earlier one may have been fetched with less. */
+function isWhole(folder: string): boolean {
+  return existsSync(join(folder, 'icd.json')) && existsSync(join(folder, 'root', 'usr', 'include', 'vulkan'));
+}
+
+export function writeManifest(path: string, library: string): void {
+  const manifest = { file_format_version: '1.0.1', ICD: { api_version: '1.4.0', library_path: library } };
+  writeFileSync(path, JSON.stringify(manifest));
 }
 
 function say(text: string): void {
@@ -93,9 +122,9 @@ function readSystem(): MatrixSystem {
 }
 
 /** Runs a command; its first complaint if it fails. */
-function complaintOf(command: string, args: readonly string[]): string | undefined {
+function complaintOf(command: string, args: readonly string[], cwd?: string): string | undefined {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8', env });
+  const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8', env, cwd });
   if (status === 0) return undefined;
   const lines = `${error?.message ?? ''}\n${stderr ?? ''}`.split('\n').filter((line) => line !== '');
   return lines.find((line) => line.startsWith('E:')) ?? lines[0] ?? `${command} failed`;
@@ -122,11 +151,12 @@ function fetchInto(folder: string, sources: string): string | undefined {
   };
   const options = Object.entries(settings).map(([name, value]) => `-o${name}=${value}`);
   const install = ['-y', '--download-only', '--no-install-recommends', '-t', `${suite}-backports`, 'install'];
+  const archives = join(apt, 'cache', 'archives');
   const complaint =
     complaintOf('apt-get', [...options, '-qq', 'update']) ??
-    complaintOf('apt-get', [...options, '-qq', ...install, ...packages]);
+    complaintOf('apt-get', [...options, '-qq', ...install, ...packages]) ??
+    complaintOf('apt-get', [...options, '-qq', 'download', headers], archives);
   if (complaint !== undefined) return complaint;
-  const archives = join(apt, 'cache', 'archives');
   for (const name of readdirSync(archives)) {
     if (!name.endsWith('.deb')) continue;
     const failure = complaintOf('dpkg', ['-x', join(archives, name), join(folder, 'root')]);
@@ -139,7 +169,7 @@ function fetchInto(folder: string, sources: string): string | undefined {
 /** Never fails: what needs the driver says by itself that it is missing. */
 function setUp(): void {
   const folder = matrixDriverFolder();
-  if (underMatrixDriver('', [], folder) !== undefined) {
+  if (isWhole(folder)) {
     say(`found ${folder}; nothing to do`);
     return;
   }
@@ -165,9 +195,7 @@ function fetchTo(folder: string, sources: string): string | undefined {
   try {
     const complaint = fetchInto(partial, sources);
     if (complaint !== undefined) return complaint;
-    const library = join(folder, 'root', libraries, 'libvulkan_lvp.so');
-    const icd = { file_format_version: '1.0.1', ICD: { api_version: '1.4.0', library_path: library } };
-    writeFileSync(join(partial, 'icd.json'), JSON.stringify(icd));
+    writeManifest(join(partial, 'icd.json'), join(unpackedLibraries(folder), 'libvulkan_lvp.so'));
     rmSync(folder, { recursive: true, force: true });
     renameSync(partial, folder);
     return undefined;

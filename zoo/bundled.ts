@@ -9,3 +9,12 @@ export function bundledModels(host: ModuleHost): string[] {
     return program.items.flatMap((item) => (item.kind === 'model' ? [item.name.text] : []));
   });
 }
+
+/** The bundled package that declares a model. */
+export function packageOfModel(host: ModuleHost, model: string): string | undefined {
+  return zooPackages.find((name) =>
+    bundledProgram(host.bundled(name)!).program.items.some(
+      (item) => item.kind === 'model' && item.name.text === model,
+    ),
+  );
+}

@@ -8,7 +8,7 @@
  * the whole batch.
  */
 import { fail } from '../../grammar/diagnostics.ts';
-import { builderFrom, createBuilder } from '../graph/create-builder.ts';
+import { builderFrom, createBuilder, stepOf } from '../graph/create-builder.ts';
 import {
   type Dim,
   type Graph,
@@ -57,7 +57,11 @@ export interface ChunkedGraphs {
    * Absent where nothing before the cut is trained or moves.
    */
   readonly backward?: Graph;
+  /** `encode` and `backward` of other graphs of a chunk, in their order. */
+  readonly others: readonly Encoders[];
 }
+
+type Encoders = Pick<ChunkedGraphs, 'encode' | 'backward'>;
 
 interface ChunkOptions {
   readonly trainable: readonly string[];
@@ -73,16 +77,21 @@ interface ChunkOptions {
 
 /**
  * Cuts a step.
- * @param whole the loss of the whole batch
- * @param chunk the same loss traced for one chunk
+ * @param wholeLoss that of the whole batch
+ * @param chunkLoss the same loss traced for one chunk
+ * @param others what gives the same for some chunks: its encoders are in `others` of the result
  * @throws DiagnosticError Z614 where features reach the loss past `gather`
  */
-export function cutAtGather(whole: Graph, chunk: Graph, options: ChunkOptions): ChunkedGraphs {
+export function cutAtGather(
+  wholeLoss: Graph,
+  chunkLoss: Graph,
+  options: ChunkOptions,
+  others: readonly Graph[] = [],
+): ChunkedGraphs {
+  const [whole, chunk] = [stepOf(wholeLoss), stepOf(chunkLoss)];
   const gathers = gathersOf(chunk);
   const features = gathers.map((n) => n.inputs[0]);
-  const encode = builderFrom(chunk).finish(
-    features.map((node, i): Output => ({ name: cutNames.feature(i), node })),
-  );
+  const encode = encodeOf(chunk);
   if (features.length === 0 || encode.nodes.some((n) => n.op === 'all_gather')) ungathered([]);
   gathersOf(whole).forEach((n, i) => {
     checkRows(n, gathers[i]!, rowsOf(whole) / rowsOf(chunk));
@@ -96,11 +105,15 @@ export function cutAtGather(whole: Graph, chunk: Graph, options: ChunkOptions): 
   const gathered = new Set(features.map((_, i) => cutNames.gathered(i)));
   const past = [...read].filter((name) => !gathered.has(name) && !tables.has(name));
   if (past.length > 0) ungathered(past);
-  const backward = backwardOf(
-    chunk,
-    features.map((node, i) => (read.has(cutNames.gathered(i)) ? node : undefined)),
-    options,
-  );
+  const backwards = (graph: Graph): Pick<Encoders, 'backward'> => {
+    const gradients = backwardOf(
+      graph,
+      gathersOf(graph).map(({ inputs: [node] }, i) => (read.has(cutNames.gathered(i)) ? node : undefined)),
+      options,
+    );
+    return gradients === undefined ? {} : { backward: gradients };
+  };
+  const { backward } = backwards(chunk);
   const seeds = backward === undefined ? new Set() : inputsOf(backward);
   const trained = new Set(features.flatMap((_, i) => (seeds.has(cutNames.seed(i)) ? [i] : [])));
   const wrt = [...weightsIn(forward, options.trainable), ...[...trained].map(cutNames.gathered)];
@@ -109,10 +122,16 @@ export function cutAtGather(whole: Graph, chunk: Graph, options: ChunkOptions): 
     cuts: features.length,
     trained,
     encode,
-    loss: shared ?? wholeLoss(forward, wrt, options),
+    loss: shared ?? lossByStrips(forward, wrt, options),
     shared: shared !== undefined,
     ...(backward === undefined ? {} : { backward }),
+    others: others.map((graph) => ({ encode: encodeOf(graph), ...backwards(graph) })),
   };
+}
+
+function encodeOf(chunk: Graph): Graph {
+  const features = gathersOf(chunk).map((n) => n.inputs[0]);
+  return builderFrom(chunk).finish(features.map((node, i): Output => ({ name: cutNames.feature(i), node })));
 }
 
 function gathersOf(graph: Graph): NodeOf<'all_gather'>[] {
@@ -169,7 +188,7 @@ function lossOf(whole: Graph): Graph {
 }
 
 /** The loss with its gradients, large values strip by strip. */
-function wholeLoss(
+function lossByStrips(
   forward: Graph,
   wrt: readonly string[],
   { strips = stripElements, scale = 1 }: ChunkOptions,

@@ -16,11 +16,11 @@
  */
 import type { Builder } from '../graph/builder.ts';
 import { createBuilder } from '../graph/create-builder.ts';
+import { largestOutside, NoStrips, type Range, Strips, stripHeight } from '../graph/strips/push-strips.ts';
 import { type Graph, type Node, type NodeOf, nodeAt, numericShape, sizeOf } from '../graph/types.ts';
 import { Expressions } from '../ops/expressions.ts';
 import { isExtreme } from '../ops/max.ts';
 import type { Share } from '../shards.ts';
-import { largestOutside, NoStrips, type Range, Strips, stripHeight } from './push-strips.ts';
 import { stripPath } from './tile-rows.ts';
 
 interface ShareOptions extends Share {

@@ -10,8 +10,8 @@
  */
 import type { Builder } from '../graph/builder.ts';
 import { createBuilder } from '../graph/create-builder.ts';
+import { largestOutside, NoStrips, type Range, Strips, stripHeight } from '../graph/strips/push-strips.ts';
 import { type Graph, type Node, type NodeOf, nodeAt, numericShape, sizeOf } from '../graph/types.ts';
-import { largestOutside, NoStrips, type Range, Strips, stripHeight } from './push-strips.ts';
 
 /** Elements up to which a value is stored whole: 64 MiB, half of what one binding may hold by default. */
 export const stripElements = 2 ** 24;

@@ -8,7 +8,16 @@ import type { InputsOf, OpAttributes, OpName } from '../ops/attributes.ts';
 import { opOf } from '../ops/index.ts';
 import { type Builder, ShapeMismatch } from './builder.ts';
 import { mergedOrigin } from './sources.ts';
-import type { Graph, Node, NodeOf, Origin, Output, TensorType } from './types.ts';
+import {
+  type Graph,
+  isNumber,
+  movedPrefix,
+  type Node,
+  type NodeOf,
+  type Origin,
+  type Output,
+  type TensorType,
+} from './types.ts';
 
 const nowhere: Origin = { path: '' };
 
@@ -20,6 +29,12 @@ export function createBuilder(): Builder {
 /** A builder that already holds the nodes of `graph`, with the same ids. */
 export function builderFrom(graph: Graph): Builder {
   return new GraphBuilder(graph.nodes);
+}
+
+/** What a training step computes of a loss: numbers, and buffers that move. */
+export function stepOf(graph: Graph): Graph {
+  const kept = (o: Output) => isNumber(graph, o) || o.name.startsWith(movedPrefix);
+  return builderFrom(graph).finish(graph.outputs.filter(kept));
 }
 
 class GraphBuilder implements Builder {

@@ -228,6 +228,8 @@ export interface Recipe {
   readonly tables: readonly TableValue[];
   readonly batch: number;
   readonly chunk?: number;
+  /** Positions of texts that a step computes: the least that hold its longest one, or all. */
+  readonly lengths?: readonly number[];
   readonly optimizer: UpdateRule & DecayDefault & { readonly lr: number };
   /** Rates by pattern, in order: later ones win. */
   readonly rates: readonly RateLine[];

@@ -5,13 +5,21 @@
  * of them (FlashAttention, Dao et al. 2022): it needs lse and delta = sum(dout · out).
  */
 
-import { type Dim, formatShape, numericShape, sameDim, type TensorType } from '../graph/types.ts';
+import {
+  type Dim,
+  formatShape,
+  type NodeOf,
+  numericShape,
+  sameDim,
+  type TensorType,
+} from '../graph/types.ts';
 import { traffic } from './costs.ts';
 import { floats } from './examples.ts';
 import { Expressions } from './expressions.ts';
 import { defineOp, type RefTensor, type ShapeResult } from './op.ts';
 import { accept, firstOf, refuse, refuseIntegers, refuseMixed, refuseRank } from './shapes.ts';
 import { samplewise } from './slices.ts';
+import type { Cut } from './strips.ts';
 
 declare module './attributes.ts' {
   interface OpAttributes {
@@ -147,6 +155,25 @@ export function attentionFlops(
   return b * h * pairs * (2 * d * products + 12);
 }
 
+/**
+ * Of the batch and of heads; of queries, where keys that none of them sees go with the others. The first ones of a causal
+ * mask see no others than the first.
+ */
+function attentionStrips(cut: Cut, { inputs, attrs }: NodeOf<'attention'>): number | undefined {
+  const { axis, start, length } = cut;
+  const [q, k, v] = inputs;
+  const strips = () => inputs.map((id) => cut.strip(id, axis));
+  if (axis < 2) return cut.b.add('attention', strips(), attrs);
+  if (axis > 2 || (attrs.causal && start === undefined)) return undefined;
+  const e = new Expressions(cut.b);
+  const [queries, keys] = [cut.shape(q)[2]!, cut.shape(k)[2]!];
+  if (attrs.causal && start === 0 && queries === keys) return cut.b.add('attention', strips(), attrs);
+  const seen = attrs.causal ? keys - queries + start! + length : keys;
+  const others = [k, v].map((id) => (seen === keys ? cut.whole(id) : e.part(cut.whole(id), 2, 0, seen)));
+  const causal = attrs.causal && length > 1;
+  return cut.b.add('attention', [cut.strip(q, 2), ...others], { ...attrs, causal });
+}
+
 export const attention = defineOp<'attention'>({
   name: 'attention',
   arity: 3,
@@ -187,7 +214,7 @@ export const attention = defineOp<'attention'>({
     half: 'activation',
     layout: 'dense',
     behind: false,
-    strips: 'none',
+    strips: attentionStrips,
   },
   language: { fuses: 'flash_attention' },
   examples: [

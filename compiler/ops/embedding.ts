@@ -3,12 +3,13 @@
  * is an error of the data, checked where data enters; the reference refuses it too.
  */
 
-import { formatShape, sizeOf, type TensorType } from '../graph/types.ts';
+import { formatShape, type NodeOf, sizeOf, type TensorType } from '../graph/types.ts';
 import { byteSize, elements } from './costs.ts';
 import { floats, integers } from './examples.ts';
 import { defineOp, type ShapeResult } from './op.ts';
 import { accept, firstOf, isFloat, refuse, refuseRank, refuseShape } from './shapes.ts';
 import { summing } from './slices.ts';
+import type { Cut } from './strips.ts';
 
 declare module './attributes.ts' {
   interface OpAttributes {
@@ -43,6 +44,14 @@ function checked(id: number, rows: number): number {
   return id;
 }
 
+/** A range of the ids; of the rows' entries it is one of the table. */
+function embeddingStrips(cut: Cut, { inputs, type }: NodeOf<'embedding'>): number {
+  const [table, ids] = inputs;
+  const within = cut.axis === type.shape.length - 1;
+  const own = within ? [cut.strip(table, 1), cut.whole(ids)] : [cut.whole(table), cut.strip(ids, cut.axis)];
+  return cut.b.add('embedding', own, {});
+}
+
 export const embedding = defineOp<'embedding'>({
   name: 'embedding',
   arity: 2,
@@ -75,7 +84,7 @@ export const embedding = defineOp<'embedding'>({
     half: 'activation',
     layout: 'dense',
     behind: false,
-    strips: 'none',
+    strips: embeddingStrips,
   },
   language: {
     word: {

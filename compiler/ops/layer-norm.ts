@@ -5,7 +5,7 @@
  * dx = r (g - mean(g) - xhat mean(g xhat)), dweight = sum over rows of dy xhat, dbias = sum over rows of dy.
  */
 
-import { formatShape, type TensorType } from '../graph/types.ts';
+import { formatShape, type NodeOf, type TensorType } from '../graph/types.ts';
 import { perElement, perInputElement } from './costs.ts';
 import { floats } from './examples.ts';
 import { Expressions } from './expressions.ts';
@@ -13,6 +13,7 @@ import { defineOp, type ShapeResult } from './op.ts';
 import { mapRows, rowGradientShape, rowShape, rowTraits } from './rows.ts';
 import { accept, firstOf, refuse, refuseMixed, refuseShape } from './shapes.ts';
 import { summing } from './slices.ts';
+import type { Cut } from './strips.ts';
 import { rowsOf } from './tensors.ts';
 
 declare module './attributes.ts' {
@@ -58,6 +59,13 @@ function statistics(x: Float64Array, eps: number): { mean: number; r: number } {
   return { mean, r: 1 / Math.sqrt(variance + eps) };
 }
 
+/** Rows are normalised by themselves. */
+function normStrips(cut: Cut, { inputs, attrs, type }: NodeOf<'layer_norm'>): number | undefined {
+  if (cut.axis === type.shape.length - 1) return undefined;
+  const [x, weight, bias] = inputs;
+  return cut.b.add('layer_norm', [cut.strip(x, cut.axis), cut.whole(weight), cut.whole(bias)], attrs);
+}
+
 export const layerNorm = defineOp<'layer_norm'>({
   name: 'layer_norm',
   arity: 3,
@@ -88,7 +96,7 @@ export const layerNorm = defineOp<'layer_norm'>({
       const { mean, r } = statistics(x, eps);
       for (let i = 0; i < x.length; i++) out[i] = (x[i]! - mean) * r * weight!.data[i]! + bias!.data[i]!;
     }),
-  traits: rowTraits('activation'),
+  traits: { ...rowTraits('activation'), strips: normStrips },
   language: { fuses: 'layer_norm' },
   examples: [
     { name: 'odd rows', inputs: [floats([3, 7]), floats([7]), floats([7])], attrs: { eps: 1e-5 } },

@@ -244,15 +244,18 @@ function productSlices(node: NodeOf<'matmul'>, inputs: readonly TensorType[]): S
   return transposeB ? undefined : { sliced: [0, 1], join: 'sum' };
 }
 
-/** Rows of a product are rows of the left side, columns are columns of the right. */
-function productStrips(cut: Cut, { inputs, attrs }: NodeOf<'matmul'>): number | undefined {
+/** Rows of a product are rows of the left side, columns are columns of the right; others are batches. */
+function productStrips(cut: Cut, { inputs, attrs, type }: NodeOf<'matmul'>): number | undefined {
   const [left, right] = inputs;
-  if (attrs.epilogue !== undefined || [left, right].some((id) => cut.shape(id).length !== 2))
-    return undefined;
+  if (attrs.epilogue !== undefined || attrs.normalise !== undefined) return undefined;
+  const rank = type.shape.length;
+  const strip = (id: number, fromEnd: number) => cut.strip(id, cut.shape(id).length - fromEnd);
   const operands =
-    cut.axis === 0
-      ? [cut.strip(left, attrs.transposeA ? 1 : 0), cut.whole(right)]
-      : [cut.whole(left), cut.strip(right, attrs.transposeB ? 0 : 1)];
+    cut.axis === rank - 2
+      ? [strip(left, attrs.transposeA ? 1 : 2), cut.whole(right)]
+      : cut.axis === rank - 1
+        ? [cut.whole(left), strip(right, attrs.transposeB ? 2 : 1)]
+        : [cut.operand(left, rank), cut.operand(right, rank)];
   return cut.b.add('matmul', operands, attrs);
 }
 

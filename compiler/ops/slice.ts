@@ -49,10 +49,10 @@ function refuseRanks(what: string, shape: readonly Dim[], given: number): ShapeR
   });
 }
 
-/** Where all of the axis is taken. */
+/** Where the axis is taken from its beginning. */
 function sliceStrips(cut: Cut, { inputs, attrs }: NodeOf<'slice'>): number | undefined {
   const { starts, ends } = attrs;
-  if (starts[cut.axis] !== 0 || ends[cut.axis] !== cut.shape(inputs[0])[cut.axis]) return undefined;
+  if (starts[cut.axis] !== 0) return undefined;
   return cut.b.add('slice', [cut.strip(inputs[0], cut.axis)], {
     starts,
     ends: ends.map((end, axis) => (axis === cut.axis ? cut.length : end)),
@@ -175,7 +175,7 @@ export const pad = defineOp<'pad'>({
     role: 'kernel',
     slices: padSlices,
     half: 'activation',
-    layout: 'dense',
+    layout: 'any',
     behind: false,
     strips: padStrips,
   },

@@ -17,7 +17,16 @@ import { checkMemory } from './fit.ts';
 import { type ArenaLayout, arenaOrder, layOut, type Place, type WeightInfo, weightBytes } from './layout.ts';
 import { memoryTable } from './memory.ts';
 import { type Staging, stageWeights, stagingLayout } from './staged.ts';
-import type { BufferRole, Plan, PlanSection, ScalerInfo, Slot, VerifiedPlan, WeightSlot } from './types.ts';
+import {
+  type BufferRole,
+  type Plan,
+  type PlanSection,
+  type ScalerInfo,
+  type Slot,
+  sectionsAt,
+  type VerifiedPlan,
+  type WeightSlot,
+} from './types.ts';
 import { appendUpdate, keptPlaces, type UpdateOptions, updatedParts } from './update.ts';
 import { verifyPlan } from './verify.ts';
 
@@ -53,6 +62,8 @@ interface PlanRequest {
   readonly inspect?: ((lowered: Lowered) => void) | undefined;
   /** Cuts the steps, once everything has its place. */
   readonly sections?: (assembled: Assembled) => readonly PlanSection[];
+  /** What some of them are there for. */
+  readonly texts?: Plan['texts'];
 }
 
 /** @throws DiagnosticError Z604, Z605 where the device cannot hold it */
@@ -219,7 +230,7 @@ function planOf(
   features: readonly string[],
 ): Plan {
   const passing = new Set(groups.flatMap((group) => group.weights));
-  const { training, profile, graphs, inner, share } = request;
+  const { training, profile, graphs, inner, share, texts } = request;
   const { model, entry, batch, mode, chunk, precision = 'f32' } = request.identity;
   const outputs = request.results.map(({ name, role, dtype, shape }): Slot => {
     const key = role === 'gradients' ? name : `output ${name}`;
@@ -266,8 +277,9 @@ function planOf(
     ...(groups.length === 0 ? {} : { staged: groups }),
     steps: assembled.steps,
     ...(sections === undefined ? {} : { sections }),
+    ...(texts === undefined ? {} : { texts }),
     memory: memoryTable(assembled.buffers, assembled.workspace.lowerBound),
-    flops: flopsOf(assembled, sections),
+    flops: flopsOf(assembled, sections && sectionsAt({ sections, texts })),
   };
 }
 
@@ -286,7 +298,7 @@ function featuresOf({ setup, kernels }: Lowered): string[] {
   return [...new Set(extensions)].sort().map(extensionFeature);
 }
 
-/** Of one run, or of one training step with all its repetitions. */
+/** Of one run, or of one training step with all its repetitions and the longest texts. */
 function flopsOf({ steps }: Assembled, sections: readonly PlanSection[] | undefined): number {
   const sum = (from: number, to: number) => steps.slice(from, to).reduce((n, s) => n + s.flops, 0);
   if (sections === undefined) return sum(0, steps.length);

@@ -8,10 +8,21 @@ import type { GradientPiece, PlanSection, RankExchange } from './types.ts';
 /** @param piece bytes of a piece of the arena; the last one may be shorter */
 export function cutAtReady(
   sections: readonly PlanSection[],
+  assembled: Pick<Assembled, 'buffers' | 'steps'>,
+  piece: number,
+): PlanSection[] {
+  const lengths = new Set(sections.flatMap((s) => (s.name === 'backward' ? [s.length] : [])));
+  return [...lengths].reduce((cut, length) => cutBackward(cut, length, assembled, piece), [...sections]);
+}
+
+function cutBackward(
+  sections: readonly PlanSection[],
+  length: number | undefined,
   { buffers, steps }: Pick<Assembled, 'buffers' | 'steps'>,
   piece: number,
 ): PlanSection[] {
-  const backward = sections.filter(({ name }) => name === 'backward');
+  const isOwn = (s: PlanSection) => s.name === 'backward' && s.length === length;
+  const backward = sections.filter(isOwn);
   const first = backward[0]?.first ?? 0;
   const end = backward.at(-1)?.end ?? 0;
   if (first === end) return [...sections];
@@ -24,7 +35,7 @@ export function cutAtReady(
     const behind = first + Math.max(last, 0) + 1;
     ready.set(behind, [...(ready.get(behind) ?? []), own]);
   }
-  return sections.flatMap((s) => (s.name === 'backward' ? cut(s, ready) : [s]));
+  return sections.flatMap((s) => (isOwn(s) ? cut(s, ready) : [s]));
 }
 
 export function touches(

@@ -9,6 +9,8 @@ import type { BufferRange, ChunkCopy, PlanSection, RankExchange } from './types.
 /** A lowered part of the step. */
 export interface ChunkedPart {
   readonly name: 'encode' | 'loss' | 'backward';
+  /** Of its texts, where there are several of the name. */
+  readonly length?: number;
   readonly steps: number;
 }
 
@@ -20,6 +22,23 @@ export interface CutTensor {
   readonly bytes: number;
   /** The gradients of the batch and of a chunk, where trained weights stand behind the feature. */
   readonly backward?: { readonly gradient: string; readonly seed: string };
+}
+
+const once = { repeat: 1, clears: [], before: [], after: [] } as const;
+
+/** step (of the length that its texts have), update. @param parts the steps of each length */
+export function lengthSections(
+  parts: readonly { readonly length: number; readonly steps: number }[],
+): (assembled: Assembled) => PlanSection[] {
+  return ({ steps }) => {
+    let end = 0;
+    const sections = parts.map(({ length, steps: count }): PlanSection => {
+      const first = end;
+      end += count;
+      return { name: 'step', length, first, end, ...once };
+    });
+    return [...sections, { name: 'update', first: end, end: steps.length, ...once }];
+  };
 }
 
 /**
@@ -51,12 +70,13 @@ export function chunkSections(
       }),
     };
     let end = 0;
-    const sections = parts.flatMap(({ name, steps: length }): PlanSection[] => {
+    const sections = parts.flatMap(({ name, length, steps: count }): PlanSection[] => {
       const first = end;
-      end += length;
+      end += count;
       const gradients = buffers.filter((b) => b.role === 'gradients').map((b) => b.id);
       const whole: PlanSection = {
         name,
+        ...(length === undefined ? {} : { length }),
         first,
         end,
         repeat: name === 'loss' ? 1 : repeat,
@@ -66,8 +86,7 @@ export function chunkSections(
       };
       return cutAtExchanges(whole, assembled);
     });
-    const none = { clears: [], before: [], after: [] };
-    const update: PlanSection = { name: 'update', first: end, end: steps.length, repeat: 1, ...none };
+    const update: PlanSection = { name: 'update', first: end, end: steps.length, ...once };
     return [...sections, ...(handed.size === 0 ? [update] : cutAtParts(update, handed))];
   };
 }

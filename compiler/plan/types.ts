@@ -158,11 +158,13 @@ export interface ChunkCopy {
 }
 
 /**
- * Consecutive steps of a chunked training step. Neighbours with the same name are parts of one, which run one behind
- * the other for each chunk.
+ * Consecutive steps of a training step: of one in chunks, or in one `step` and an `update`. Neighbours with the same name
+ * (and `length`) are parts of one, which run one behind the other for each chunk.
  */
 export interface PlanSection {
-  readonly name: 'encode' | 'loss' | 'backward' | 'update';
+  readonly name: 'step' | 'encode' | 'loss' | 'backward' | 'update';
+  /** Runs where the longest text of what is fed has this length, one of `Plan.texts`; without it always. */
+  readonly length?: number;
   /** Steps `[first, end)`. */
   readonly first: number;
   readonly end: number;
@@ -178,6 +180,14 @@ export interface PlanSection {
   readonly parts?: RankParts;
   /** Gradients that are complete behind its last repetition of a rank, which adds them up from then on. */
   readonly ready?: readonly GradientPiece[];
+}
+
+/** A training step by the length of its texts: some of its sections are there for each. */
+export interface PlanTexts {
+  /** The inputs whose rows end with their largest id, and positions of a row. */
+  readonly inputs: readonly { readonly name: string; readonly context: number }[];
+  /** Positions that are computed, ascending; the last are all. */
+  readonly lengths: readonly number[];
 }
 
 /** The state of the loss scale: kept across steps, saved in checkpoints. */
@@ -251,11 +261,26 @@ export interface Plan {
   readonly staged?: readonly StagedGroup[];
   readonly steps: readonly PlanStep[];
   /**
-   * Chunked training: the steps of one optimizer step in parts, in order; without them all steps are one run.
+   * Training in chunks or by the length of texts: the steps of one optimizer step in parts, in order; without them all
+   * steps are one run.
    */
   readonly sections?: readonly PlanSection[];
+  readonly texts?: PlanTexts;
   readonly memory: MemoryTable;
   readonly flops: number;
+}
+
+/** The sections that run for texts of a length, by default the longest. */
+export function sectionsAt(
+  { sections = [], texts }: Pick<Plan, 'sections'> & { readonly texts?: PlanTexts | undefined },
+  length = texts?.lengths.at(-1),
+): PlanSection[] {
+  return sections.filter((s) => s.length === undefined || s.length === length);
+}
+
+/** The plan as it is for the longest texts. */
+export function forLongest<P extends Pick<Plan, 'sections' | 'texts'>>(plan: P): P {
+  return plan.texts === undefined ? plan : { ...plan, sections: sectionsAt(plan) };
 }
 
 /**

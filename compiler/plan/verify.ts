@@ -12,6 +12,7 @@ import {
   type Plan,
   type PlanSection,
   type PlanStep,
+  sectionsAt,
   stateSlots,
   type VerifiedPlan,
   type WeightSlot,
@@ -62,7 +63,7 @@ function copyFault(plan: Plan, { from, to, bytes, advances }: ChunkCopy, repeat:
 /** Sections follow each other over all steps and repeat once or for every chunk. */
 function sectionFault(plan: Plan, section: PlanSection, first: number): string | undefined {
   const { repeat, end } = section;
-  const chunks = plan.batch / (plan.chunk ?? 0);
+  const chunks = plan.batch / (plan.chunk ?? plan.batch);
   if (section.first !== first || end < first || end > plan.steps.length)
     return `it has steps ${section.first}..${end}, not from ${first} on`;
   if (!Number.isInteger(chunks) || (repeat !== 1 && repeat !== chunks)) return `it repeats ${repeat} times`;
@@ -102,13 +103,13 @@ function verifyReady({ buffers, steps }: Plan, sections: readonly PlanSection[])
   const found = sections.flatMap(({ ready = [], end }) => ready.map((piece) => ({ piece, end })));
   if (found.length === 0) return;
   const arena = buffers.find((b) => b.role === 'gradients')!;
-  const update = sections.find(({ name }) => name === 'update')!.first;
   let at = 0;
   for (const { piece, end } of found.sort((a, b) => a.piece.offset - b.piece.offset)) {
     if (piece.buffer !== arena.id || piece.offset !== at)
       throw new Error('gradients are exchanged twice or never');
     at += piece.bytes;
-    if (steps.slice(end, update).some((step) => touches(step, piece)))
+    const later = sections.filter((s) => s.name !== 'update' && s.first >= end);
+    if (later.some((s) => steps.slice(s.first, s.end).some((step) => touches(step, piece))))
       throw new Error('gradients are exchanged before they are complete');
   }
   if (at !== arena.bytes) throw new Error('gradients are exchanged twice or never');
@@ -123,7 +124,7 @@ function verifySections(plan: Plan): void {
     first = section.end;
   }
   if (first !== plan.steps.length) throw new Error("the plan's sections leave steps out");
-  verifyReady(plan, plan.sections);
+  for (const length of plan.texts?.lengths ?? [undefined]) verifyReady(plan, sectionsAt(plan, length));
 }
 
 /**

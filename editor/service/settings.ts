@@ -1,6 +1,6 @@
 /**
  * What is said of a recipe's settings. Their names, calls and options are the compiler's (`recipes/schema.ts`); here
- * is a line on each, as docs/training.md says it at length.
+ * is a line on each, as docs/how-to/training.md says it at length.
  */
 import * as z from 'zod';
 import { assignable, type Key, statements } from '../../compiler/model/recipes/assignments.ts';
@@ -13,6 +13,7 @@ const about: Readonly<Record<Key | (typeof statements)[number], string>> = {
   objective: 'the loss: an objective of `losses` or of your own, with its static parameters',
   batch: 'samples per step',
   chunk: 'samples that are on the device at once, a divisor of `batch`',
+  lengths: 'positions of texts that a step computes: the least that hold its longest one, or all',
   optimizer: 'how weights are updated',
   schedule: 'how the learning rate goes',
   ema: 'keeps a moving average of the weights, of which each step leaves this part',

@@ -5,14 +5,15 @@
  * Positional arguments are named first, so a schema sees one flat object. Unknown names get the nearest known
  * one as a suggestion; wrong values name the option, what was found and what is wanted.
  */
+
 import { z } from 'zod';
 import type { StaticCall, StaticValueData } from '../../compiler/model/types.ts';
 import { didYouMean } from '../../compiler/model/values/suggest.ts';
+import type { Code } from '../../grammar/codes.ts';
 import { DiagnosticError } from '../../grammar/diagnostics.ts';
-import type { DataCode } from './codes.ts';
 
 /** Raises one diagnostic at a call of the recipe. */
-export function failAt(call: StaticCall, code: DataCode, message: string, help?: string): never {
+export function failAt(call: StaticCall, code: Code, message: string, help?: string): never {
   throw new DiagnosticError([
     {
       code,

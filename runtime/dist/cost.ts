@@ -6,7 +6,7 @@
  * (Thakur, Rabenseifner and Gropp 2005): a ring for features and gradients, R - 1 messages one behind the other;
  * recursive doubling for what is small, log2 R.
  */
-import type { Plan, PlanSection, RankExchange } from '../../compiler/plan/types.ts';
+import { forLongest, type Plan, type PlanSection, type RankExchange } from '../../compiler/plan/types.ts';
 import { bucketBytes } from '../../compiler/shards.ts';
 import { bytesAtOnce } from './exchange.ts';
 import type { Wire } from './reduction.ts';
@@ -85,20 +85,22 @@ function ownOf({ repeat }: PlanSection, ranks: number): number {
   return repeat === 1 ? 1 : repeat / ranks;
 }
 
-type Steps = Pick<Plan, 'steps' | 'sections'>;
+type Steps = Pick<Plan, 'steps' | 'sections' | 'texts'>;
 
 /**
- * @param plan of the recipe as `ranks` divide it: in chunks, unless there is one rank
+ * With the longest texts.
+ * @param whole the plan of the recipe as `ranks` divide it: in chunks, unless there is one rank
  * @param wire how the recipe has gradients cross
- * @param alone the plan of one rank that takes all chunks, where that of several has other steps
+ * @param one the plan of one rank that takes all chunks, where that of several has other steps
  */
 export function costOfStep(
-  plan: Steps & Pick<Plan, 'batch' | 'chunk' | 'share' | 'shard' | 'buffers' | 'memory'>,
+  whole: Steps & Pick<Plan, 'batch' | 'chunk' | 'share' | 'shard' | 'buffers' | 'memory'>,
   ranks: number,
   assumed: Assumptions = usualAssumptions,
   wire?: Wire,
-  alone: Steps = plan,
+  one: Steps = whole,
 ): StepCost {
+  const [plan, alone] = [forLongest(whole), forLongest(one)];
   const { batch, chunk = batch, sections = [] } = plan;
   const pairs = batch / ranks;
   const features = featureBytes(sections);

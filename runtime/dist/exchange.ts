@@ -19,7 +19,7 @@ import type {
 import { bucketBytes, leastPart, partElements } from '../../compiler/shards.ts';
 import { joinedFloats } from '../joined.ts';
 import type { Device, Session } from '../types.ts';
-import { bytesOf, type Collective } from './collective.ts';
+import { allNumbers, bytesOf, type Collective } from './collective.ts';
 import { PieceChain } from './pieces.ts';
 import { openReduction, type Reduction, type Wire } from './reduction.ts';
 import { ShardedState } from './shards.ts';
@@ -28,6 +28,8 @@ import { ShardedState } from './shards.ts';
 export interface StepExchange {
   /** Repetitions of a section that this rank runs: `[first, end)`. */
   share(section: PlanSection): { readonly first: number; readonly end: number };
+  /** The largest number of any rank, one by one; as many on each. */
+  longest(own: readonly number[], step: number): Promise<readonly number[]>;
   /** Called before the first repetition of all sections with this name. */
   before(name: PlanSection['name'], step: number): Promise<void>;
   /** Called behind a section's repetition that ends with them. @param name of the section */
@@ -46,6 +48,7 @@ export interface StepExchange {
 /** A rank without others. */
 export const alone: StepExchange = {
   share: ({ repeat }) => ({ first: 0, end: repeat }),
+  longest: async (own) => own,
   before: async () => {},
   among: async () => {},
   ready: async () => {},
@@ -111,6 +114,11 @@ export class DeviceExchange implements StepExchange {
     if (repeat === 1) return { first: 0, end: 1 };
     const own = repeat / this.#group.size;
     return { first: this.#group.rank * own, end: (this.#group.rank + 1) * own };
+  }
+
+  async longest(own: readonly number[], step: number): Promise<readonly number[]> {
+    const all = await allNumbers(this.#group, `the lengths of texts of step ${step}`, own);
+    return own.map((_, i) => Math.max(...all.map((rank) => rank[i]!)));
   }
 
   async before(name: PlanSection['name'], step: number): Promise<void> {

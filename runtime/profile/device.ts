@@ -44,7 +44,11 @@ export class ProfilingDevice implements Device {
   /** @throws DiagnosticError Z607 for a plan in sections, whose steps repeat for each chunk */
   async open(plan: VerifiedPlan, watch?: OpenWatch): Promise<Session> {
     if (plan.sections !== undefined)
-      fail('Z607', '--profile of chunked training is not supported', 'profile it with chunk = batch');
+      fail(
+        'Z607',
+        '--profile of training in chunks or by lengths is not supported',
+        'profile it with chunk = batch, without lengths',
+      );
     if (this.#clock === undefined) {
       this.#clock = trustedClock(this.#inner);
       const { clock, remark } = await this.#clock;

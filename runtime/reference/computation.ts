@@ -6,6 +6,7 @@
  */
 import { type ChunkedGraphs, cutNames } from '../../compiler/autodiff/chunk.ts';
 import { differentiate } from '../../compiler/autodiff/differentiate.ts';
+import { lengthsOf, type TextLengths } from '../../compiler/compile.ts';
 import { executeAmong, executeReference } from '../../compiler/graph/reference.ts';
 import { type Graph, gradientPrefix, movedPrefix, numericShape } from '../../compiler/graph/types.ts';
 import type { RefTensor } from '../../compiler/ops/op.ts';
@@ -13,6 +14,7 @@ import { randomInput, randomKeys } from '../../compiler/ops/philox.ts';
 import type { Batch } from '../data/types.ts';
 import { bytesOf, type Collective, single } from '../dist/collective.ts';
 import { movedBuffers } from '../train/counters.ts';
+import { lengthOf } from '../train/lengths.ts';
 import { rowsOf } from '../train/session.ts';
 import type { RandomStep } from '../train/types.ts';
 
@@ -64,12 +66,34 @@ function feeds(graph: Graph, feed: Feed, more: Tensors = new Map()): Tensors {
   return fed;
 }
 
-/** @param graph entry `loss` of the whole batch, without gradients */
-export function wholeBatch(graph: Graph, trained: readonly ReferenceWeight[]): StepComputation {
-  const differentiated = differentiate(graph, { loss: 'loss', wrt: trained });
+/**
+ * @param graph entry `loss` of the whole batch, without gradients
+ * @param texts the same for shorter texts
+ */
+export function wholeBatch(
+  graph: Graph,
+  trained: readonly ReferenceWeight[],
+  texts?: TextLengths,
+): StepComputation {
+  const gradientsOf = (loss: Graph) => differentiate(loss, { loss: 'loss', wrt: trained });
+  const differentiated = [graph, ...(texts?.shorter ?? [])].map(gradientsOf);
   const whole = { size: 1, heldFrom: 0, rows: 1, first: 0 };
-  return async (batch, params, random) =>
-    executeReference(differentiated, { inputs: feeds(differentiated, { batch, random, ...whole }), params });
+  return async (batch, params, random) => {
+    const feed = { batch, random, ...whole };
+    const own = differentiated[lengthIndex(texts, feed)]!;
+    return executeReference(own, { inputs: feeds(own, feed), params });
+  };
+}
+
+/** Which graph is for what is fed, in the order of `lengthsOf`. */
+function lengthIndex(texts: TextLengths | undefined, feed: Feed): number {
+  if (texts === undefined) return 0;
+  const { batch, size, rows, first, heldFrom } = feed;
+  const part = (first - heldFrom) / rows;
+  const length = lengthOf(texts.texts, (name) =>
+    rowsOf(batch.inputs.get(name)!, {}, { batch: size, rows }, part),
+  );
+  return lengthsOf(texts).indexOf(length);
 }
 
 /**
@@ -77,23 +101,27 @@ export function wholeBatch(graph: Graph, trained: readonly ReferenceWeight[]): S
  * @param group whose ranks divide the chunks; each is given its own rows of a batch
  */
 export function chunkByChunk(
-  { cuts, encode, loss, backward }: ChunkedGraphs,
+  { cuts, loss, others, ...longest }: ChunkedGraphs,
   sizes: { readonly batch: number; readonly chunk: number },
   trained: readonly ReferenceWeight[],
   group: Collective = single,
+  texts?: TextLengths,
 ): StepComputation {
+  const encoders = [longest, ...others];
   const indices = Array.from({ length: cuts }, (_, i) => i);
-  const own = sizes.batch / group.size;
-  const ownFirst = own * group.rank;
+  const held = sizes.batch / group.size;
+  const ownFirst = held * group.rank;
   return async (batch, given, random) => {
     const params = new Map(given);
-    const chunks = Array.from({ length: own / sizes.chunk }, (_, c): Feed => {
-      const held = { batch, size: own, heldFrom: ownFirst };
-      return { ...held, random, rows: sizes.chunk, first: ownFirst + c * sizes.chunk };
+    const chunks = Array.from({ length: held / sizes.chunk }, (_, c): Feed => {
+      const place = { batch, size: held, heldFrom: ownFirst };
+      return { ...place, random, rows: sizes.chunk, first: ownFirst + c * sizes.chunk };
     });
-    const features = chunks.map((chunk) =>
-      executeReference(encode, { inputs: feeds(encode, chunk), params }),
-    );
+    const own = chunks.map((chunk) => encoders[lengthIndex(texts, chunk)]!);
+    const features = chunks.map((chunk, c) => {
+      const { encode } = own[c]!;
+      return executeReference(encode, { inputs: feeds(encode, chunk), params });
+    });
     const gathered: Tensors = new Map();
     for (const i of indices) {
       const stack = stacked(features.map((f) => f.get(cutNames.feature(i))!));
@@ -112,7 +140,9 @@ export function chunkByChunk(
     const sums: Tensors = new Map(trained.map(({ name, shape }) => [gradientPrefix + name, zeros(shape)]));
     // Every rank has the gradients of what stands behind the features: they count once.
     if (group.rank === 0) addAll(sums, results);
-    for (const [c, chunk] of backward === undefined ? [] : chunks.entries()) {
+    for (const [c, chunk] of chunks.entries()) {
+      const { backward } = own[c]!;
+      if (backward === undefined) continue;
       const seeds: Tensors = new Map(
         indices.map((i) => {
           const { shape } = features[c]!.get(cutNames.feature(i))!;
@@ -122,9 +152,9 @@ export function chunkByChunk(
           ];
         }),
       );
-      const outputs = executeReference(backward!, { inputs: feeds(backward!, chunk, seeds), params });
+      const outputs = executeReference(backward, { inputs: feeds(backward, chunk, seeds), params });
       addAll(sums, outputs);
-      for (const name of movedBuffers(backward!)) {
+      for (const name of movedBuffers(backward)) {
         params.set(name, outputs.get(movedPrefix + name)!);
         sums.set(movedPrefix + name, outputs.get(movedPrefix + name)!);
       }

@@ -1,7 +1,7 @@
 /**
  * What a run is compared by with the checkpoint that it goes on from, and what becomes of each kind of change.
  *
- * `docs/training.md` has the same table. What is not listed may change freely: checkpoints, decoder threads,
+ * `docs/how-to/training.md` has the same table. What is not listed may change freely: checkpoints, decoder threads,
  * cache, starting weights.
  */
 import { clipNormalization, sameNormalization } from '../../compiler/model/index.ts';
@@ -29,6 +29,7 @@ export const kindsOfChange = {
   ema: 'taken over',
   loss_scale: 'taken over',
   chunk: 'taken over',
+  lengths: 'taken over',
   remat: 'taken over',
   batch_norm: 'taken over',
   wire: 'taken over',
@@ -62,7 +63,7 @@ export function runSettings(
   data: DataIdentity = {},
   ranks = 1,
 ): RunSettings {
-  const { batch, precision, seed, optimizer, rates, gradClip, clamps, ema, chunk, remat } = recipe;
+  const { batch, precision, seed, optimizer, rates, gradClip, clamps, ema, chunk, lengths, remat } = recipe;
   const { normalization } = recipe.model;
   // The base rate is the optimizer's.
   const { lr: _, ...course } = schedule;
@@ -78,6 +79,7 @@ export function runSettings(
     ...(ema === undefined ? {} : { ema }),
     ...(precision.kind === 'mixed' ? { loss_scale: precision.lossScale } : {}),
     ...(chunk === undefined ? {} : { chunk }),
+    ...(lengths === undefined ? {} : { lengths: lengths.join(', ') }),
     ...(remat.length === 0 ? {} : { remat: remat.join(', ') }),
     ...(recipe.batchNorm === undefined ? {} : { batch_norm: recipe.batchNorm }),
     ...(recipe.wire === undefined ? {} : { wire: recipe.wire }),

@@ -3,8 +3,10 @@
  *
  * Made before anything is allocated, for a real device or for a profile alone (`zooc compile --train`).
  */
-import { type CompileOptions, compileGraph, planFitting } from '../../compiler/compile.ts';
+import { type CompileOptions, compileGraph, planFitting, type TextLengths } from '../../compiler/compile.ts';
 import { compileChunked } from '../../compiler/compile-chunked.ts';
+import { stepOf } from '../../compiler/graph/create-builder.ts';
+import { cutTexts, describeTail, textsOf } from '../../compiler/graph/strips/cut-texts.ts';
 import type { Graph } from '../../compiler/graph/types.ts';
 import { traceEntry } from '../../compiler/model/index.ts';
 import type { Recipe } from '../../compiler/model/types.ts';
@@ -12,7 +14,7 @@ import { isFrozen } from '../../compiler/model/values/globs.ts';
 import type { VerifiedPlan } from '../../compiler/plan/types.ts';
 import type { DeviceProfile } from '../../compiler/profile.ts';
 import type { Share } from '../../compiler/shards.ts';
-import { DiagnosticError } from '../../grammar/diagnostics.ts';
+import { DiagnosticError, fail } from '../../grammar/diagnostics.ts';
 import { settingsFor } from './supported.ts';
 
 /**
@@ -26,6 +28,24 @@ export function traceLoss({ model, batch, objective, freeze, batchNorm }: Recipe
   const traced = traceEntry(model, 'loss', { batch, training: true, frozen, ...norm, ...named });
   if (!traced.ok) throw new DiagnosticError(traced.diagnostics);
   return traced.value;
+}
+
+/**
+ * What the steps of a recipe compute of its texts.
+ * @param graph the loss that they are steps of, or that of a chunk
+ * @throws DiagnosticError Z509 where it depends on what is behind the ends of texts
+ */
+export function textLengths({ lengths = [], name }: Recipe, graph: Graph): { texts?: TextLengths } {
+  const inputs = lengths.length === 0 ? [] : textsOf(graph);
+  const context = Math.max(0, ...inputs.map((input) => input.context));
+  const least = lengths.filter((length) => length < context);
+  if (least.length === 0) return {};
+  const shorter = least.map((length) => {
+    const cut = cutTexts(stepOf(graph), length);
+    if ('nodes' in cut) return cut;
+    return fail('Z509', `lengths of recipe ${name}: ${describeTail(cut).message}`);
+  });
+  return { texts: { texts: { inputs, lengths: [...least, context] }, shorter } };
 }
 
 /** Pairs in a chunk; undefined where the whole batch is one. */
@@ -76,20 +96,26 @@ export function planTraining(
   if (whole === undefined)
     return planFitting(recipe.batch, (batch) => {
       const fitting = batch === recipe.batch ? graph : traceLoss({ ...recipe, batch });
-      return { graph: fitting, plan: compileGraph(fitting, { ...options, training, batch }), unread };
+      const texts = textLengths(recipe, fitting);
+      const plan = compileGraph(fitting, { ...options, ...texts, training, batch });
+      return { graph: fitting, plan, unread };
     });
   const { batch } = recipe;
   const plan = planFitting(
     whole,
-    (chunk) =>
-      compileChunked(graph, traceLoss({ ...recipe, batch: chunk }, share?.ranks), {
+    (chunk) => {
+      const own = traceLoss({ ...recipe, batch: chunk }, share?.ranks);
+      const texts = textLengths(recipe, own);
+      return compileChunked(graph, own, {
         ...options,
+        ...texts,
         ...(share === undefined ? {} : { share }),
         ...(recipe.shard === undefined ? {} : { shard: recipe.shard }),
         training,
         batch,
         chunk,
-      }),
+      });
+    },
     { noun: 'chunk', multiple: batch },
   );
   return { graph, plan, unread };

@@ -11,6 +11,7 @@ import { type ScalerSlot, scalerSlots } from '../../compiler/slots.ts';
 import type { Batch, Feeds } from '../data/types.ts';
 import { alone, type StepExchange } from '../dist/exchange.ts';
 import type { HostArray, Session } from '../types.ts';
+import { lengthOf } from './lengths.ts';
 import type {
   LossScaling,
   RandomStep,
@@ -33,7 +34,7 @@ export class DeviceTrainSession implements TrainSession {
   /** Of the state what ranks divide. */
   readonly #kept: StepExchange['kept'];
   /** The last step's chunks, until all are handed to the device. */
-  #feeding: Promise<void> = Promise.resolve();
+  #feeding: Promise<unknown> = Promise.resolve();
 
   /**
    * @param session opened with a training plan; closed together with this one
@@ -56,15 +57,17 @@ export class DeviceTrainSession implements TrainSession {
   async step(batch: Batch, hyper: StepHyper): Promise<StepResult> {
     const session = this.#session;
     const { sections } = session.plan;
+    let lengths: readonly number[] = [];
     this.#kept?.forget();
     session.writeHyper([hyper.lr, hyper.biasCorrection1, hyper.biasCorrection2, hyper.clipNorm]);
     if (sections === undefined) {
       this.#write(batch.inputs, hyper.random, 0, { first: 0, end: 1 });
       session.run();
     } else {
-      this.#feeding = this.#feed(sections, batch, hyper.random);
+      const feeding = this.#feed(sections, batch, hyper.random);
+      this.#feeding = feeding;
       // What follows up to the next wait comes before anything that waits for `taken`.
-      await this.#feeding;
+      lengths = await feeding;
     }
     const exchangeMs = this.#exchange.milliseconds;
     const values = await session.readLater(this.#results);
@@ -78,31 +81,40 @@ export class DeviceTrainSession implements TrainSession {
       scalars: numbers(this.#scalars),
       ...(scaling === undefined ? {} : { scaling }),
       ...(exchangeMs === undefined ? {} : { exchangeMs }),
+      ...(lengths.length === 0 ? {} : { textLength: Math.max(...lengths) }),
     };
   }
 
-  taken(): Promise<void> {
+  async taken(): Promise<void> {
     // Why it failed is told by the step itself.
-    return this.#feeding.catch(() => {});
+    await this.#feeding.catch(() => {});
   }
 
-  /** Runs all sections in order, each as often as it repeats. */
-  async #feed(sections: readonly PlanSection[], batch: Batch, random: RandomStep): Promise<void> {
+  /** Runs all sections in order, each as often as it repeats. @returns the lengths of the texts of each repetition */
+  async #feed(
+    sections: readonly PlanSection[],
+    batch: Batch,
+    random: RandomStep,
+  ): Promise<readonly number[]> {
     const session = this.#session;
+    const lengths = await this.#lengths(sections[0]!, batch.inputs, random);
+    const chunked = session.plan.chunk !== undefined;
     let before = Promise.resolve();
     for (const parts of neighbours(sections)) {
       const [{ name, repeat }] = parts;
       await this.#exchange.before(name, random.step);
       const { first, end } = this.#exchange.share(parts[0]);
       for (let chunk = first; chunk < end; chunk++) {
-        if (repeat > 1) this.#write(batch.inputs, random, chunk, { first, end });
+        if (repeat > 1 || name === 'step') this.#write(batch.inputs, random, chunk, { first, end });
         for (const part of parts) {
+          if (part.length !== undefined && part.length !== lengths[chunk - first]) continue;
           session.run(part, chunk);
           if (part.exchanges !== undefined) await this.#exchange.among(name, part.exchanges, random.step);
           if (part.ready !== undefined && chunk === end - 1)
             await this.#exchange.ready(part.ready, random.step);
           if (part.parts !== undefined) await this.#exchange.hand(part.parts, random.step);
         }
+        if (!chunked) continue;
         const done = session.finish();
         // Waited for one chunk later; until then no failure is unhandled.
         done.catch(() => {});
@@ -110,6 +122,19 @@ export class DeviceTrainSession implements TrainSession {
         before = done;
       }
     }
+    return lengths;
+  }
+
+  /** Of each repetition of a section, where the plan has steps by the length of texts: the longest of all ranks. */
+  async #lengths(section: PlanSection, feeds: Feeds, { step }: RandomStep): Promise<readonly number[]> {
+    const { texts, batch, chunk: rows = batch } = this.#session.plan;
+    if (texts === undefined) return [];
+    const { first, end } = this.#exchange.share(section);
+    const sizes = { batch: (end - first) * rows, rows };
+    const own = Array.from({ length: end - first }, (_, chunk) =>
+      lengthOf(texts, (name) => rowsOf(feeds.get(name)!, {}, sizes, chunk)),
+    );
+    return this.#exchange.longest(own, step);
   }
 
   /**

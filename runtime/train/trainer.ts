@@ -102,7 +102,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
 
   const report = async (): Promise<void> => {
     const { step, lr, dataWait, counts, epoch, result } = started.shift()!;
-    const { loss, terms, gradNorm, scalars, scaling, exchangeMs } = await result;
+    const { loss, terms, gradNorm, scalars, scaling, exchangeMs, textLength } = await result;
     checkStep(step, { loss, gradNorm, ...(scaling === undefined ? {} : { scaling }) }, lr);
     const now = loop.now();
     const samples = loop.batch / Math.max((now - last) / 1000, 1e-9);
@@ -118,6 +118,7 @@ export async function trainLoop(loop: TrainLoop): Promise<number> {
       samples_per_second: rounded(samples),
       data_wait_ms: rounded(dataWait),
       ...(exchangeMs === undefined ? {} : { exchange_wait_ms: rounded(exchangeMs) }),
+      ...(textLength === undefined ? {} : { text_length: textLength }),
       ...columnsOf(counts),
       epoch,
     });

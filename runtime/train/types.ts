@@ -40,6 +40,8 @@ export interface StepResult {
   readonly scaling?: LossScaling;
   /** On several ranks: milliseconds of what they exchanged. */
   readonly exchangeMs?: number;
+  /** Where steps go by the length of texts: positions that were computed, of the longest chunk. */
+  readonly textLength?: number;
 }
 
 /** The loss scale behind one step. */

@@ -45,11 +45,23 @@ interface AdapterChoice {
 
 const softwareNames = /llvmpipe|lavapipe|softpipe|swiftshader|basic render|software/i;
 
+/**
+ * Dawn takes Honeykrisp, Mesa's driver of Apple's GPUs on Linux, for a software driver, since it goes by the vendor's number,
+ * which is Mesa's own.
+ */
+function makerOf(info: GPUAdapterInfo): Pick<GPUAdapterInfo, 'vendor' | 'architecture'> {
+  const { vendor, architecture, description } = info;
+  return /^honeykrisp\b/i.test(description)
+    ? { vendor: 'apple', architecture: '' }
+    : { vendor, architecture };
+}
+
 /** Guesses the type of an adapter from what WebGPU tells. */
 export function adapterType(name: string, info: GPUAdapterInfo): AdapterType {
-  const text = `${name} ${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
+  const { vendor, architecture } = makerOf(info);
+  const text = `${name} ${vendor} ${architecture} ${info.device} ${info.description}`;
   if (info.isFallbackAdapter || softwareNames.test(text)) return 'software';
-  if (/apple|qualcomm|arm\b|imgtec|broadcom|samsung/i.test(info.vendor)) return 'integrated';
+  if (/apple|qualcomm|arm\b|imgtec|broadcom|samsung/i.test(vendor)) return 'integrated';
   if (/intel/i.test(text)) return /\barc\b/i.test(text) ? 'discrete' : 'integrated';
   // AMD's processors call their graphics "AMD Radeon Graphics", its cards carry a model number.
   if (/radeon (vega \d+ )?graphics/i.test(text)) return 'integrated';
@@ -103,8 +115,7 @@ export function describeAdapter(adapter: GPUAdapter, backend: string, name?: str
   return {
     backend,
     name: shown,
-    vendor: info.vendor,
-    architecture: info.architecture,
+    ...makerOf(info),
     driver: info.description,
     type: adapterType(shown, info),
     limits: limitsOf(adapter.limits),

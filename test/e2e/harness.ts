@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, vi } from 'vitest';
+import { expect, inject, vi } from 'vitest';
 import type { MetricsRow } from '../../runtime/train/types.ts';
 import { runCli } from '../../zoo/cli/main.ts';
 import { encodeSafetensors, readSafetensors, type Tensor } from '../../zoo/weights/formats/safetensors.ts';
@@ -16,8 +16,7 @@ export { tinyZoo } from '../support/models/tiny-zoo.ts';
 export { firstBatch, fixedBatches } from '../support/training/fixed-batches.ts';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-const main = join(root, 'zoo', 'cli', 'main.ts');
-const tsx = join(root, 'node_modules', 'tsx', 'dist', 'loader.mjs');
+const main = inject('command');
 
 export interface Outcome {
   readonly code: number | null;
@@ -27,7 +26,7 @@ export interface Outcome {
 
 /** Arguments of node for one call of the command line. */
 export function commandLine(args: readonly string[]): string[] {
-  return ['--import', tsx, main, ...args];
+  return [main, ...args];
 }
 
 function environment(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
@@ -96,8 +95,13 @@ export class Workspace {
   /**
    * The same within this process, which spares the seconds that a process takes to load everything. One at a
    * time: folder, variables, streams and exit code belong to the process.
+   * @param within a folder of the workspace
    */
-  async call(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+  async call(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    within = '.',
+  ): Promise<Outcome> {
     const streams = { stdout: '', stderr: '' };
     const { cwd, exitCode } = { cwd: process.cwd(), exitCode: process.exitCode };
     const spies = (['stdout', 'stderr'] as const).map((name) =>
@@ -108,7 +112,7 @@ export class Workspace {
     );
     for (const [name, value] of Object.entries({ ZOOC_DEBUG: '', ...env })) vi.stubEnv(name, value);
     process.exitCode = 0;
-    process.chdir(this.folder);
+    process.chdir(this.path(within));
     try {
       await runCli([process.execPath, main, ...args]);
       return { code: Number(process.exitCode), ...streams };

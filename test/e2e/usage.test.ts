@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { root, Workspace } from './harness.ts';
 
 const verbs =
-  'list check fmt lsp show compile run train export import classify classifier evaluate prompts embed search pull push zoo tune devices selftest bench curate'.split(
+  'list init check fmt lsp show compile run train export import classify classifier evaluate prompts embed search pull push zoo tune devices selftest bench curate completion'.split(
     ' ',
   );
 const workspace = new Workspace();

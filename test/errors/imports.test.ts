@@ -66,6 +66,61 @@ block A { e: Enc()  t: Tower()  l: Linear(1, 1) }
     `);
   });
 
+  it('Z200, Z205, Z206: names that are in another package, or near one there', () => {
+    const source = `
+import nn { VisionTransformer, TextTransfomer }
+block A(width: int = 4) {
+  norm: LayrNorm(width)
+  other: RMSNorm(width)
+  forward(x: [B, width]) -> [B, width] = frequencies(x) + frequencis(x) + wdith
+}
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      error[Z205]: package nn exports no \`VisionTransformer\`; it is in package clip
+        --> main.zoo:1:13
+       1 | import nn { VisionTransformer, TextTransfomer }
+         |             ^^^^^^^^^^^^^^^^^
+         = help: import clip { VisionTransformer }
+
+      error[Z205]: package nn exports no \`TextTransfomer\`; did you mean \`TextTransformer\` of package clip?
+        --> main.zoo:1:32
+       1 | import nn { VisionTransformer, TextTransfomer }
+         |                                ^^^^^^^^^^^^^^
+         = help: import clip { TextTransformer }
+
+      error[Z200]: unknown name \`LayrNorm\`; did you mean \`LayerNorm\` of package nn?
+        --> main.zoo:3:9
+       3 |   norm: LayrNorm(width)
+         |         ^^^^^^^^
+         = help: import nn { LayerNorm }
+
+      error[Z206]: unknown block \`RMSNorm\`; it is in package nn
+        --> main.zoo:4:10
+       4 |   other: RMSNorm(width)
+         |          ^^^^^^^
+         = help: import nn { RMSNorm }
+
+      error[Z200]: unknown name \`frequencies\`; it is in package rotary
+        --> main.zoo:5:42
+       5 |   forward(x: [B, width]) -> [B, width] = frequencies(x) + frequencis(x) + wdith
+         |                                          ^^^^^^^^^^^
+         = help: import rotary { frequencies }
+
+      error[Z200]: unknown name \`frequencis\`; did you mean \`frequencies\` of package rotary?
+        --> main.zoo:5:59
+       5 |   forward(x: [B, width]) -> [B, width] = frequencies(x) + frequencis(x) + wdith
+         |                                                           ^^^^^^^^^^
+         = help: import rotary { frequencies }
+
+      error[Z200]: unknown name \`wdith\`; did you mean \`width\`?
+        --> main.zoo:5:75
+       5 |   forward(x: [B, width]) -> [B, width] = frequencies(x) + frequencis(x) + wdith
+         |                                                                           ^^^^^
+      "
+    `);
+  });
+
   it('Z207: a name imported and declared', () => {
     const source = `
 import nn { Linear, Linear }

@@ -26,13 +26,13 @@ train "r" of "m" {
         --> main.zoo:7:3
        7 |   batchsize = 64
          |   ^^^^^^^^^
-         = help: settings: data, mix, objective, batch, chunk, optimizer, schedule, ema, precision, grad_clip, batch_norm, wire, shard, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, table, from, checkpoint, evaluate
+         = help: settings: data, mix, objective, batch, chunk, lengths, optimizer, schedule, ema, precision, grad_clip, batch_norm, wire, shard, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, table, from, checkpoint, evaluate
 
       error[Z501]: a recipe has no setting \`learning_rate\`
         --> main.zoo:8:3
        8 |   learning_rate = 1e-3
          |   ^^^^^^^^^^^^^
-         = help: settings: data, mix, objective, batch, chunk, optimizer, schedule, ema, precision, grad_clip, batch_norm, wire, shard, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, table, from, checkpoint, evaluate
+         = help: settings: data, mix, objective, batch, chunk, lengths, optimizer, schedule, ema, precision, grad_clip, batch_norm, wire, shard, seed, steps, clamp, freeze, lr, weight_decay, layer_decay, remat, init, table, from, checkpoint, evaluate
 
       error[Z501]: adamw has no option \`weight_deacy\`; did you mean \`weight_decay\`?
         --> main.zoo:10:32
@@ -863,6 +863,69 @@ train "r" of "m" {
     );
     expect(schedule('warmup = 8 steps, total = 8 steps')).not.toContain('Z507');
     expect(schedule('warmup = 20 steps, total = 8 epochs')).not.toContain('Z507');
+  });
+
+  it('Z502: lengths that are no ascending numbers, or longer than the texts', () => {
+    const lengths = (value: string) => check(mini(`batch = 4\n  lengths = ${value}`));
+    for (const wrong of ['[]', '[0, 8]', '[8, 4]', '[4, 4]', '[4.5]', '8'])
+      expect(lengths(wrong)).toContain(
+        'error[Z502]: `lengths` must be ascending whole numbers above 0, as in [16, 32, 48]',
+      );
+    expect(lengths('[4, 8]')).not.toContain('error');
+    expect(lengths('[4, 16]')).not.toContain('error');
+    expect(lengths('[4, 20]')).toMatchInlineSnapshot(`
+      "
+      error[Z502]: \`lengths\` go up to 20, \`tokens\` has 16 positions
+        --> main.zoo:8:13
+       8 |   lengths = [4, 20]
+         |             ^^^^^^^
+         = help: lengths up to 16, which is always one of them
+      "
+    `);
+  });
+
+  it('Z509: lengths of texts whose values depend on what is behind their ends', () => {
+    const lengths = (text: string) =>
+      check(`import nn { Embedding, MultiheadAttention }${mini('batch = 4\n  lengths = [4, 8]').replace(/text = TextTransformer.*/, 'text = Text())')}
+block Text(context: int = 16, embed: int = 32) {
+  words: Embedding(512, embed)
+  attn: MultiheadAttention(embed, heads = 2)
+  forward(tokens: i32[B, context]) -> [B, embed] = ${text}
+}`);
+    expect(lengths('mean(words(tokens), axis = 1)')).toMatchInlineSnapshot(`
+      "
+      error[Z509]: \`lengths\` does not fit m: it takes no value at the end of a text
+        --> main.zoo:9:13
+       9 |   lengths = [4, 8]
+         |             ^^^^^^
+         = help: leave it out; it is for causal texts whose value is taken at their ends: take(x, argmax(tokens, axis = 1), axis = 1)
+      "
+    `);
+    expect(lengths('take(attn(words(tokens)), argmax(tokens, axis = 1), axis = 1)')).toMatchInlineSnapshot(`
+      "
+      error[Z509]: \`lengths\` does not fit m: attention of attn reads positions behind the end of a text
+         --> main.zoo:9:13
+        9 |   lengths = [4, 8]
+          |             ^^^^^^
+         --> zooc:nn:101:12
+      101 |     return attention(qkv[0], qkv[1], qkv[2], causal) |> rearrange([b, h, t, d] -> [b, t, (h d)]) …
+          |            ----------------------------------------- here
+          = help: leave it out; it is for causal texts whose value is taken at their ends: take(x, argmax(tokens, axis = 1), axis = 1)
+      "
+    `);
+    expect(
+      lengths('take(words(tokens), argmax(tokens, axis = 1), axis = 1) + mean(words(tokens), axis = 1)'),
+    ).toMatchInlineSnapshot(`
+      "
+      error[Z509]: \`lengths\` does not fit m: mean reads positions behind the end of a text
+        --> main.zoo:9:13
+       9 |   lengths = [4, 8]
+         |             ^^^^^^
+      15 | … axis = 1), axis = 1) + mean(words(tokens), axis = 1)
+         |                          ----------------------------- here
+         = help: leave it out; it is for causal texts whose value is taken at their ends: take(x, argmax(tokens, axis = 1), axis = 1)
+      "
+    `);
   });
 
   it('Z508: a batch of one, where samples are set against each other', () => {

@@ -26,7 +26,8 @@ export interface BenchCase {
   readonly training: boolean;
 }
 
-const small: BenchCase['overrides'] = [
+/** The sizes of the small model. */
+export const smallOverrides: BenchCase['overrides'] = [
   ['vision.resolution', 64],
   ['vision.patch', 8],
   ['vision.width', 192],
@@ -45,7 +46,14 @@ export const benchCases: readonly BenchCase[] = [
   { name: 'text-b8', model: 'ViT-B/32', overrides: [], entry: 'encode_text', batch: 8, training: false },
   { name: 'rn50-b1', model: 'RN50', overrides: [], entry: 'encode_image', batch: 1, training: false },
   { name: 'rn50-b8', model: 'RN50', overrides: [], entry: 'encode_image', batch: 8, training: false },
-  { name: 'train-small', model: 'ViT-B/32', overrides: small, entry: 'loss', batch: 32, training: true },
+  {
+    name: 'train-small',
+    model: 'ViT-B/32',
+    overrides: smallOverrides,
+    entry: 'loss',
+    batch: 32,
+    training: true,
+  },
 ];
 
 export interface BenchResult extends Timing {

@@ -9,7 +9,13 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
-import { Command, CommanderError, Option } from '@commander-js/extra-typings';
+import {
+  Argument,
+  Command,
+  CommanderError,
+  type CommandUnknownOpts,
+  Option,
+} from '@commander-js/extra-typings';
 import { fail } from '../../grammar/diagnostics.ts';
 import { listenForStop } from '../../runtime/train/node/signals.ts';
 import { version } from '../version.ts';
@@ -27,6 +33,7 @@ import {
   objectiveOption,
   offlineOption,
   precisionOption,
+  profileNames,
   profileOption,
   setOption,
   templatesHelp,
@@ -59,6 +66,35 @@ program
   .description('bundled models: name, towers, parameters, resolution, embedding width')
   .addOption(jsonOption())
   .action(async (options) => (await import('./verbs/list.ts')).list(options));
+
+program
+  .command('init')
+  .description(
+    'begin a project: model, recipe and README that fit your data and the device; asks at a terminal',
+  )
+  .argument('<dir>', 'folder to write: a new one, or an empty one')
+  .addOption(
+    new Option('--task <task>', 'what it is for').choices(['train', 'finetune', 'classify', 'tower']),
+  )
+  .option('--data <path>', "table (.csv, .tsv), folder of class folders, or shards ('a-{0000..0099}.tar')")
+  .option('--image <column>', "of a table: the picture's path, relative to it", 'filepath')
+  .option(
+    '--text <column>',
+    'of a table: the caption (default: title), or with --task classify the label (default: label)',
+  )
+  .option('--model <model>', 'of finetune: a bundled model, or file.zoo#name')
+  .option('--weights <weights>', 'of finetune: what it starts from, file, folder or hf:OWNER/REPO')
+  .option('--name <name>', "the model's name (default: that of the folder)")
+  .option('--epochs <n>', 'times through the data (default: 20, of finetune 5)')
+  .addOption(
+    new Option('--profile <profile>', 'kind of device to plan for (default: the adapter)').choices([
+      ...profileNames,
+    ]),
+  )
+  .option('--memory <gib>', 'what a step may take of the device')
+  .option('--yes', 'ask nothing: what is missing is an error')
+  .addOption(jsonOption())
+  .action(async (dir, options) => (await import('./verbs/starting/init.ts')).init(dir, options));
 
 program
   .command('check')
@@ -108,9 +144,7 @@ program
   .option('--grad', 'also the gradient of the loss with respect to every trainable weight')
   .addOption(precisionOption())
   .addOption(
-    new Option('--profile <profile>', 'kind of device to plan for')
-      .choices(['cpu', 'gpu', 'nvidia', 'amd', 'intel', 'apple'])
-      .default('cpu'),
+    new Option('--profile <profile>', 'kind of device to plan for').choices([...profileNames]).default('cpu'),
   )
   .option('--memory <gib>', 'refuse plans that need more device memory than this')
   .option('--dump-after <pass>', 'print the graph after this pass to stderr')
@@ -130,9 +164,7 @@ program
   .option('--latency <ms>', 'milliseconds of a message, whatever its length (default: 0.02)')
   .option('--tflops <t>', 'TFLOP/s that a device sustains (default: 50)')
   .addOption(
-    new Option('--profile <profile>', 'kind of device to plan for')
-      .choices(['cpu', 'gpu', 'nvidia', 'amd', 'intel', 'apple'])
-      .default('gpu'),
+    new Option('--profile <profile>', 'kind of device to plan for').choices([...profileNames]).default('gpu'),
   )
   .addOption(setOption())
   .addOption(jsonOption())
@@ -240,7 +272,7 @@ program
   .addOption(baseOption())
   .addOption(
     new Option('--profile <profile>', "kind of device to plan for: the visitors'")
-      .choices(['cpu', 'gpu', 'nvidia', 'amd', 'intel', 'apple'])
+      .choices([...profileNames])
       .default('gpu'),
   )
   .addOption(dtypeOption())
@@ -579,6 +611,14 @@ program
   .addOption(profileOption())
   .addOption(jsonOption())
   .action(async (options) => (await import('./verbs/bench.ts')).bench(options));
+
+program
+  .command('completion')
+  .description('a script for bash, zsh or fish that completes verbs, options, values and names of models')
+  .addArgument(new Argument('<shell>', 'the shell').choices(['bash', 'zsh', 'fish']))
+  .action(async (shell) =>
+    (await import('./verbs/starting/completion.ts')).completion(shell, program as CommandUnknownOpts),
+  );
 
 /** commander's refusals as diagnostics; help and version count as done. */
 function usage(error: CommanderError): void {

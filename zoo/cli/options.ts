@@ -40,6 +40,8 @@ export const deviceOption = () =>
     .choices(['webgpu', 'reference', 'null'])
     .default('webgpu');
 
+/** Kinds of devices that plans are made for; those of browsers' software are for pages. */
+export const profileNames = ['cpu', 'gpu', 'nvidia', 'amd', 'intel', 'apple'] as const;
 export const profileOption = () =>
   new Option('--profile [file]', 'time every kernel; with a file, also write a Chrome trace');
 export const precisionOption = () =>

@@ -64,6 +64,7 @@ const writers: Readonly<Record<string, (recipe: Recipe) => string | undefined>> 
   objective: ({ objective: o }) => o && objectiveText(o),
   batch: (r) => String(r.batch),
   chunk: (r) => (r.chunk === undefined ? undefined : String(r.chunk)),
+  lengths: (r) => r.lengths && dataText(r.lengths),
   optimizer: ({ optimizer: { kind, weightDecay, decayMinDims, ...values } }) =>
     callText(kind, [
       ...Object.entries(values),

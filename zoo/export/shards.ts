@@ -3,9 +3,11 @@
  *
  * Pictures are copied as they are. The same table and pictures give the same bytes.
  */
+
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { type Pack, pack } from 'tar-stream';
+import type { Code } from '../../grammar/codes.ts';
 import { type Diagnostic, fail } from '../../grammar/diagnostics.ts';
 import { reasonOf, writeFully, writeText } from '../../runtime/data/files/atomic.ts';
 import { readWhole } from '../../runtime/data/files/data-file.ts';
@@ -165,6 +167,6 @@ function record(fields: readonly string[], cell: (column: string) => string): Re
   return Object.fromEntries(fields.map((field) => [field, cell(field)]));
 }
 
-function leftOut(code: string, message: string): Diagnostic {
+function leftOut(code: Code, message: string): Diagnostic {
   return { code, severity: 'warning', message };
 }

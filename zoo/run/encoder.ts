@@ -1,6 +1,8 @@
 /**
  * Pictures and texts to features of length 1, for classification, embedding and evaluation.
  */
+import { cutTexts } from '../../compiler/graph/strips/cut-texts.ts';
+import type { Graph } from '../../compiler/graph/types.ts';
 import type { Model } from '../../compiler/model/types.ts';
 import { fail } from '../../grammar/diagnostics.ts';
 import { systemReason } from '../../runtime/data/files/atomic.ts';
@@ -8,6 +10,7 @@ import { type FitSettings, loadFitted, makeNormalizer } from '../../runtime/data
 import { createTokenizer, type Tokenizer } from '../../runtime/data/texts/tokenizer.ts';
 import { classFeatures } from '../../runtime/eval/zeroshot.ts';
 import { finiteWeights, type WeightSource } from '../weights/source.ts';
+import { traceGraph } from './compiled.ts';
 import type { Executor } from './devices.ts';
 import { type EntryRequest, openEntry } from './entry.ts';
 import {
@@ -61,6 +64,26 @@ interface EncoderSettings {
   readonly rows?: number;
   /** Changes what towers compute. */
   readonly extend?: EntryRequest['extend'];
+  /** Texts that are short are computed so, where that is exact; for many at once, as each length is compiled. */
+  readonly byLength?: boolean;
+}
+
+/** Positions between lengths of texts. */
+const lengthStep = 16;
+
+/** The graph for texts that end within `length`, where it does not depend on what is behind their ends. */
+function cutTo(length: number, graph: Graph): Graph | undefined {
+  const cut = cutTexts(graph, length);
+  return 'nodes' in cut ? cut : undefined;
+}
+
+/** Lengths at which the features of texts are those of all positions. */
+function lengthsOf(model: Model, { entry, input }: TowerInfo): number[] {
+  const steps = Math.ceil(input.sizes[0]! / lengthStep) - 1;
+  if (steps < 1) return [];
+  const graph = traceGraph(model, { entry, batch: 2, mode: 'eval', gradients: false });
+  if (cutTo(lengthStep, graph) === undefined) return [];
+  return Array.from({ length: steps }, (_, i) => (i + 1) * lengthStep);
 }
 
 /**
@@ -72,29 +95,32 @@ export async function openEncoder(
   executor: Executor,
   model: Model,
   source: WeightSource,
-  { rows, extend, ...limits }: EncoderSettings = {},
+  { rows, extend, byLength = false, ...limits }: EncoderSettings = {},
 ): Promise<Encoder> {
   const weights = finiteWeights(source);
   const embed = featureWidth(model);
-  const open = (find: (model: Model) => TowerInfo) => {
+  const open = (find: (model: Model) => TowerInfo, lengths: (info: TowerInfo) => number[] = () => []) => {
     let opened: { readonly tower: Tower; readonly info: TowerInfo } | undefined;
     const get = () => {
       if (opened !== undefined) return opened;
       const info = find(model);
       const { entry, input } = info;
-      const tower = new Tower(input.name, embed, rows, (batch) =>
-        openEntry(executor, model, weights, {
+      const made = (batch: number, length?: number) => {
+        const changed = length === undefined ? extend : (graph: Graph) => cutTo(length, graph)!;
+        return openEntry(executor, model, weights, {
           ...{ entry, batch, mode: 'eval', gradients: false },
-          ...(extend === undefined ? {} : { extend }),
-        }),
-      );
+          ...(changed === undefined ? {} : { extend: changed }),
+        });
+      };
+      const tower = new Tower(input.name, embed, rows, made, lengths(info));
       opened = { tower, info };
       return opened;
     };
     return { get, close: () => opened?.tower.close() };
   };
   const pictures = open(pictureTower);
-  const texts = open(textTower);
+  const cut = byLength && extend === undefined;
+  const texts = open(textTower, (info) => (cut ? lengthsOf(model, info) : []));
   const normalize = makeNormalizer(model.normalization);
   let tokenizer: Promise<Tokenizer> | undefined;
   const textFeatures = async (list: readonly string[]): Promise<Float32Array> => {

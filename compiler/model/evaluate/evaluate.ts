@@ -4,6 +4,7 @@
  * Every function returns `poison` after reporting a mistake and stays silent about values that are poison
  * already.
  */
+
 import type {
   ComprehensionExpr,
   ElvisExpr,
@@ -13,13 +14,13 @@ import type {
   NameExpr,
   PipeExpr,
 } from '../../../grammar/ast.ts';
+import type { Code } from '../../../grammar/codes.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { builtinNamed } from '../builtins/builtins.ts';
 import { meaningOf } from '../modules/meaning.ts';
 import { pipedCall } from '../nodes/arguments.ts';
 import { checkedFloat, checkedInt, dimValue } from '../nodes/arithmetic.ts';
 import { emit, toTensor } from '../nodes/emit.ts';
-import type { ModelCode } from '../values/codes.ts';
 import { childNamed, entryNamed } from '../values/instance.ts';
 import * as mistakes from '../values/mistakes.ts';
 import { type Declaration, entryOf } from '../values/module.ts';
@@ -110,10 +111,10 @@ function evaluateComprehension({ item, index, range }: ComprehensionExpr, env: E
   }
   const count = end.value - start.value;
   if (count < 0 || count > maxItems) {
-    const [code, limit] =
+    const [code, limit]: [Code, string] =
       count < 0 ? ['Z313', 'not end before it starts'] : ['Z314', `have at most ${maxItems} items`];
     const message = `this list would run from ${start.value} to ${end.value}; it must ${limit}`;
-    return env.session.report(code as ModelCode, range.span, message);
+    return env.session.report(code, range.span, message);
   }
   const items = Array.from({ length: count }, (_, i) => {
     const scope = new Scope(env.scope);

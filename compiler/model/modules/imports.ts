@@ -16,7 +16,7 @@ import type { ModuleHost } from '../types.ts';
 import type { Declaration, Loader, ModelDeclaration, Module } from '../values/module.ts';
 import { type Poison, poison } from '../values/poison.ts';
 import type { Session } from '../values/session.ts';
-import { corrected, didYouMean, spelledHere } from '../values/suggest.ts';
+import { corrected, didYouMean, nearest, spelledHere } from '../values/suggest.ts';
 import { treeTooDeep } from './depth.ts';
 
 const preludePackages = ['nn', 'losses'] as const;
@@ -112,8 +112,12 @@ export class ModuleLoader implements Loader {
         const known = [...target.declarations.keys(), ...passedOn(target).keys(), ...modelsOf(target).keys()];
         const builtin = builtinNames().includes(name.text);
         const hint = builtin ? ': it is built in, without an import' : didYouMean(name.text, known);
+        const other = hint === '' ? elsewhere(this, name.text, target.bundled) : undefined;
+        const there = other && foundElsewhere(other, name.text);
+        const message = `${nameOf(target)} exports no \`${name.text}\`${there?.hint ?? hint}`;
+        const more = there === undefined ? {} : { help: there.help };
         const fix = builtin ? {} : corrected(name.text, known, name.span);
-        this.session.report('Z205', name.span, `${nameOf(target)} exports no \`${name.text}\`${hint}`, fix);
+        this.session.report('Z205', name.span, message, { ...more, ...fix });
       }
     }
   }
@@ -321,11 +325,34 @@ export function visibleModels(module: Module): string[] {
   return [...module.models.keys(), ...module.importedModels.keys(), ...bundledModels(module.loader).keys()];
 }
 
-/** The bundled packages that declare a block of this name. */
-function packageWithBlock(loader: Loader, name: string): string | undefined {
-  return loader.host
-    .bundledNames()
-    .find((p) => loader.loadBundled(p)?.declarations.get(name)?.kind === 'block');
+/** A shorter name is near too many others. */
+const shortestElsewhere = 4;
+
+/** What a bundled package other than `beside` declares under a name, or else under one that is near. */
+function elsewhere(
+  loader: Loader,
+  name: string,
+  beside: string | undefined,
+): { readonly home: string; readonly declared: Declaration; readonly near?: string } | undefined {
+  const packages = loader.host.bundledNames().filter((home) => home !== beside);
+  const find = (text: string) =>
+    packages
+      .map((home) => ({ home, declared: loader.loadBundled(home)?.declarations.get(text) }))
+      .find((found): found is { home: string; declared: Declaration } => found.declared !== undefined);
+  const exact = find(name);
+  if (exact !== undefined || name.length < shortestElsewhere) return exact;
+  const names = packages.flatMap((home) => [...(loader.loadBundled(home)?.declarations.keys() ?? [])]);
+  const near = nearest(name, names);
+  return near === undefined ? undefined : { ...find(near)!, near };
+}
+
+/** "; did you mean `LayerNorm` of package nn?" with the import as help. */
+function foundElsewhere({ home, near }: { readonly home: string; readonly near?: string }, name: string) {
+  return {
+    hint:
+      near === undefined ? `; it is in package ${home}` : `; did you mean \`${near}\` of package ${home}?`,
+    help: `import ${home} { ${near ?? name} }`,
+  };
 }
 
 /** Where a name is looked for. */
@@ -339,16 +366,21 @@ export interface NamePlace {
 export function unknownName(name: string, span: Span, at: NamePlace): Poison {
   const { session, module } = at;
   if (module.broken) return nearInScope(name, span, at);
-  const home = packageWithBlock(module.loader, name);
-  if (home !== undefined && home !== module.bundled) {
-    return session.report('Z206', span, `unknown block \`${name}\`; it is in package ${home}`, {
-      help: `import ${home} { ${name} }`,
-      fix: addedImport(module, home, name),
-    });
+  const other = elsewhere(module.loader, name, module.bundled);
+  if (other?.near === undefined && other?.declared.kind === 'block') {
+    const { hint, help } = foundElsewhere(other, name);
+    const fix = addedImport(module, other.home, name);
+    return session.report('Z206', span, `unknown block \`${name}\`${hint}`, { help, fix });
   }
   const here = spelledHere(name);
   const known = [...at.scope.names(), ...visibleNames(module), ...builtinNames()];
   const hint = here === undefined ? didYouMean(name, known) : '';
+  // What stands under this very name goes before what is near in reach, and that before what is near elsewhere.
+  if (other !== undefined && here === undefined && (other.near === undefined || hint === '')) {
+    const { hint: there, help } = foundElsewhere(other, name);
+    const fix = other.near === undefined ? { fix: addedImport(module, other.home, name) } : {};
+    return session.report('Z200', span, `unknown name \`${name}\`${there}`, { help, ...fix });
+  }
   return session.report(
     'Z200',
     span,

@@ -12,7 +12,6 @@ import type { ShapeError } from '../../graph/shape-error.ts';
 import type { Dim } from '../../graph/types.ts';
 import { formatDim, sameDim } from '../../graph/types.ts';
 import type { OpAttributes, OpName } from '../../ops/attributes.ts';
-import { type ModelCode, modelCodes } from '../values/codes.ts';
 import * as mistakes from '../values/mistakes.ts';
 import { type Env, originAt } from '../values/scope.ts';
 import { type Extras, placeOf } from '../values/session.ts';
@@ -94,7 +93,7 @@ export function refuse(
   span: Span,
   names: readonly string[],
 ): Poison {
-  const code = (error.code !== undefined && error.code in modelCodes ? error.code : 'Z301') as ModelCode;
+  const code = error.code ?? 'Z301';
   return env.session.report(code, span, error.message, explainSides(env, error, inputs, names));
 }
 

@@ -18,6 +18,7 @@ export const assignable = [
   'objective',
   'batch',
   'chunk',
+  'lengths',
   'optimizer',
   'schedule',
   'ema',

@@ -8,6 +8,7 @@
 
 import type { Expr, TrainDecl } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
+import { stepOf } from '../../graph/create-builder.ts';
 import type { Graph } from '../../graph/types.ts';
 import { contextOf } from '../build/evaluator.ts';
 import { rootOf } from '../build/tree.ts';
@@ -32,6 +33,7 @@ import { sourceText } from '../values/session.ts';
 import { didYouMean } from '../values/suggest.ts';
 import { assignmentsOf, isSettingPath, type Key, withoutPrefix } from './assignments.ts';
 import { dataMistakes } from './columns.ts';
+import { readLengths } from './lengths.ts';
 import { checkMetricColumns } from './metric-columns.ts';
 import { readObjective } from './objective.ts';
 import {
@@ -177,6 +179,7 @@ class RecipeReader {
       read('mix', (expr) => this.readMix(expr, inputs));
     const batch = read('batch', (expr) => readPlain(expr, 'batch', settings.batch, env));
     const chunk = read('chunk', (expr) => this.readChunk(expr, batch));
+    const lengths = read('lengths', (expr) => this.readLengths(expr, known, objective));
     const optimizer = read('optimizer', (expr) => this.readOptimizer(expr));
     const schedule = read('schedule', (expr) => readSetting(expr, 'schedule', env));
     const precision = read('precision', (expr) => readSetting(expr, 'precision', env));
@@ -201,6 +204,7 @@ class RecipeReader {
       tables,
       batch,
       ...(chunk === undefined ? {} : { chunk }),
+      ...(lengths === undefined ? {} : { lengths }),
       optimizer: optimizer ?? optimizerOf({ kind: 'adamw', value: optimizers.adamw.schema.parse({}) }),
       schedule: planned,
       precision: mixedOr32(precision),
@@ -300,6 +304,16 @@ class RecipeReader {
       help: `chunks that work: ${near.join(', ')}`,
     });
     return undefined;
+  }
+
+  private readLengths(expr: Expr, known: boolean, objective: ObjectiveChoice | undefined) {
+    const { model, session } = this;
+    return readLengths(expr, this.env, model?.name ?? '', () => {
+      if (model === undefined || !known || session.hasErrors) return undefined;
+      const chosen = objective === undefined ? {} : { objective };
+      const graph = traceRoot(rootOf(model), lossEntry, session, { ...chosen, training: true, batch: 2 });
+      return graph && stepOf(graph);
+    });
   }
 
   private readClip(expr: Expr): number | undefined {

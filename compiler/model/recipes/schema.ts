@@ -38,6 +38,13 @@ const longDuration = duration.refine((q) => q.value > 0);
 export const settings = {
   batch: wanted(count, 'a whole number above 0'),
   chunk: wanted(count, 'a whole number above 0'),
+  lengths: wanted(
+    z
+      .array(count)
+      .min(1)
+      .refine((all) => all.every((n, i) => i === 0 || n > all[i - 1]!)),
+    'ascending whole numbers above 0, as in [16, 32, 48]',
+  ),
   seed: wanted(z.number().int().min(0).max(Number.MAX_SAFE_INTEGER), 'a whole number from 0 to 2^53 - 1'),
   steps: wanted(count, 'a whole number above 0'),
   ema: wanted(z.number().gt(0).lt(1), 'a number above 0 and below 1, as in 0.9998'),

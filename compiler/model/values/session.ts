@@ -6,11 +6,12 @@
  * inside a bundled package are moved to the place in the user's file that led there, with a note about the
  * library line. One place is reported once, however many layers run into it.
  */
+
 import type { BlockDecl } from '../../../grammar/ast.ts';
+import type { Code } from '../../../grammar/codes.ts';
 import type { Diagnostic } from '../../../grammar/diagnostics.ts';
 import { DiagnosticError } from '../../../grammar/diagnostics.ts';
 import { positionAt, type Span } from '../../../grammar/source.ts';
-import type { ModelCode } from './codes.ts';
 import { type Poison, poison } from './poison.ts';
 
 /** Expressions evaluated in one check; ViT-L/14 with its loss takes some 20 000. */
@@ -78,12 +79,12 @@ export class Session {
     return this.#reports;
   }
 
-  report(code: ModelCode, span: Span, message: string, extras: Extras = {}): Poison {
+  report(code: Code, span: Span, message: string, extras: Extras = {}): Poison {
     this.#add({ code, severity: 'error', message, span, ...extras });
     return poison;
   }
 
-  warn(code: ModelCode, span: Span, message: string, extras: Extras = {}): void {
+  warn(code: Code, span: Span, message: string, extras: Extras = {}): void {
     this.#add({ code, severity: 'warning', message, span, ...extras });
   }
 

@@ -30,7 +30,7 @@ function distance(a: string, b: string, limit: number): number {
 const beginning = 1.5;
 
 /** The nearest known name: at most a third of its letters wrong, or a beginning of at least two letters. */
-function nearest(name: string, known: Iterable<string>): string | undefined {
+export function nearest(name: string, known: Iterable<string>): string | undefined {
   if (name.length > 60) return undefined;
   const lower = name.toLowerCase();
   let best: string | undefined;

@@ -5,9 +5,11 @@
  * On any failure the temporary file is removed and what was there before stays. System errors (no space, no
  * permission, no such folder) become diagnostics with the reason in words.
  */
+
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { Code } from '../../../grammar/codes.ts';
 import { DiagnosticError, fail } from '../../../grammar/diagnostics.ts';
 
 const reasons: Readonly<Record<string, string>> = {
@@ -62,7 +64,7 @@ export function reasonOf(error: unknown): string {
  * Turns a system error into a diagnostic (`cannot read PATH: no such file or folder`); anything
  * else is thrown as it is.
  */
-export function failSystem(code: string, doing: string, error: unknown): never {
+export function failSystem(code: Code, doing: string, error: unknown): never {
   if (error instanceof DiagnosticError) throw error;
   const reason = systemReason(error);
   if (reason === undefined) throw error;

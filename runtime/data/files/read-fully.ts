@@ -4,8 +4,10 @@
  * Only regular files are: a FIFO would wait for a writer, a device may never end. A single read may be short, and
  * is limited to what the system takes at once.
  */
+
 import { readFileSync, type Stats, statSync } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
+import type { Code } from '../../../grammar/codes.ts';
 import { fail } from '../../../grammar/diagnostics.ts';
 import { isNoName } from './atomic.ts';
 
@@ -19,7 +21,7 @@ interface Found {
 }
 
 /** @param most bytes, without a limit by default */
-function refuse(path: string, code: string, found: Found, most = Number.POSITIVE_INFINITY): void {
+function refuse(path: string, code: Code, found: Found, most = Number.POSITIVE_INFINITY): void {
   if (!found.isFile()) fail(code, `cannot read ${path}: it is not a file`);
   if (found.size > most)
     fail(code, `cannot read ${path}: it has ${found.size} bytes, more than ${most}, which a text may have`);
@@ -40,7 +42,7 @@ export function statOf(path: string): Stats | undefined {
  * @param most bytes, without a limit by default
  * @throws DiagnosticError with `code` for what is no file, or larger; system errors as they are
  */
-export async function openRegular(path: string, code = 'Z410', most?: number): Promise<FileHandle> {
+export async function openRegular(path: string, code: Code = 'Z410', most?: number): Promise<FileHandle> {
   refuse(path, code, await stat(path), most);
   return open(path, 'r');
 }
@@ -49,7 +51,7 @@ export async function openRegular(path: string, code = 'Z410', most?: number): P
  * The bytes of a text file, whole.
  * @throws DiagnosticError with `code` for what is no file, or too large; system errors as they are
  */
-export async function readTextBytes(path: string, code: string): Promise<Uint8Array> {
+export async function readTextBytes(path: string, code: Code): Promise<Uint8Array> {
   const file = await openRegular(path, code, mostText);
   try {
     return await file.readFile();
@@ -59,17 +61,17 @@ export async function readTextBytes(path: string, code: string): Promise<Uint8Ar
 }
 
 /** The same at once, for programs and what stands on the command line. */
-export function readTextBytesSync(path: string, code: string, most = mostText): Uint8Array {
+export function readTextBytesSync(path: string, code: Code, most = mostText): Uint8Array {
   refuse(path, code, statSync(path), most);
   return readFileSync(path);
 }
 
 /** A text file of ours in UTF-8: programs, JSON. */
-export async function readText(path: string, code: string): Promise<string> {
+export async function readText(path: string, code: Code): Promise<string> {
   return Buffer.from(await readTextBytes(path, code)).toString('utf8');
 }
 
-export function readTextSync(path: string, code: string, most?: number): string {
+export function readTextSync(path: string, code: Code, most?: number): string {
   return Buffer.from(readTextBytesSync(path, code, most)).toString('utf8');
 }
 

@@ -14,7 +14,7 @@ import { ReferenceTrainSession } from '../../reference/session.ts';
 import type { CompileFor } from '../../tune/contest.ts';
 import type { Device } from '../../types.ts';
 import { formatBytes } from '../../webgpu/device.ts';
-import { chunkSize, planTraining, traceLoss } from '../plan.ts';
+import { chunkSize, planTraining, textLengths, traceLoss } from '../plan.ts';
 import { DeviceTrainSession } from '../session.ts';
 import type { TrainSession, UpdateSettings } from '../types.ts';
 import type { RunTeller } from './progress.ts';
@@ -45,10 +45,11 @@ function referenceStep(
 ): StepComputation {
   const trained = recipe.model.weights.filter((w) => settings.trainable.includes(w.name));
   const chunk = chunkSize(recipe);
-  if (chunk === undefined) return wholeBatch(graph, trained);
-  const share = shareOf(group);
-  const cut = cutAtGather(graph, traceLoss({ ...recipe, batch: chunk }), { ...settings, ...share });
-  return chunkByChunk(cut, { batch: recipe.batch, chunk }, trained, group);
+  if (chunk === undefined) return wholeBatch(graph, trained, textLengths(recipe, graph).texts);
+  const own = traceLoss({ ...recipe, batch: chunk });
+  const { texts } = textLengths(recipe, own);
+  const cut = cutAtGather(graph, own, { ...settings, ...shareOf(group) }, texts?.shorter);
+  return chunkByChunk(cut, { batch: recipe.batch, chunk }, trained, group, texts);
 }
 
 /** @param graph the loss of the whole batch */
@@ -70,6 +71,8 @@ export async function openSession(
   await executor.tune?.(compile);
   const plan = compile(device.profile);
   if (plan.share?.loss === 'whole') teller.note('every rank computes the loss of all pairs');
+  if (plan.texts !== undefined)
+    teller.note(`texts are computed up to ${plan.texts.lengths.join(', ')} positions`);
   const { weights, gradients, optimizer, workspace, features, io, total } = plan.memory;
   const parts = {
     weights,

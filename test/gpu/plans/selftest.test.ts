@@ -8,6 +8,7 @@ import { avoiding } from '../../../compiler/kernels/schedules/schedules.ts';
 import type { VerifiedPlan } from '../../../compiler/plan/types.ts';
 import { type DeviceProfile, discreteProfile, lavapipeProfile } from '../../../compiler/profile.ts';
 import { nvidiaProfile } from '../../../compiler/profiles-matrix.ts';
+import type { Code } from '../../../grammar/codes.ts';
 import { DiagnosticError } from '../../../grammar/diagnostics.ts';
 import { type NamedCase, scheduledCases } from '../../../runtime/selftest/cases.ts';
 import type { Device } from '../../../runtime/types.ts';
@@ -200,7 +201,7 @@ describe('a kernel that computes wrong', () => {
 });
 
 describe('a device that refuses', () => {
-  const refusal = (message: string, code = 'Z604') =>
+  const refusal = (message: string, code: Code = 'Z604') =>
     new DiagnosticError([{ code, severity: 'error', message }]);
 
   it('one kernel is asked for the rest, and the kernel is named', async () => {

@@ -3,12 +3,11 @@
  * in this file's place.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { packageFolder } from '../../../runtime/node/own-files.ts';
 import { nodeHost } from '../../../zoo/host.ts';
 
-const here = dirname(fileURLToPath(import.meta.url));
-const folders = [join(here, '../../fixtures/golden'), join(here, '../../../../shared/golden')];
+const folders = ['test/fixtures/golden', '../shared/golden'].map((path) => join(packageFolder, path));
 
 /** Path of a golden file; throws where this machine has none. */
 export function goldenPath(file: string): string {

@@ -76,19 +76,19 @@ error[Z301]: cannot add [B, 50, 768] and [B, 50, 512]: axis 2 differs
   });
 
   test('without a place', () => {
-    expect(shown({ code: 'Z400', severity: 'error', message: 'no file w.safetensors', help: 'init:1' })).toBe(
-      '\nerror[Z400]: no file w.safetensors\n   = help: init:1\n',
+    expect(shown({ code: 'Z401', severity: 'error', message: 'no file w.safetensors', help: 'init:1' })).toBe(
+      '\nerror[Z401]: no file w.safetensors\n   = help: init:1\n',
     );
   });
 
   test('marks on one line share a row where there is room', () => {
     const file: SourceFile = { path: 'a.zoo', text: 'let x = f(a, bcd, e' };
-    const base = { code: 'Z1', severity: 'error', message: 'm' } as const;
+    const base = { code: 'Z301', severity: 'error', message: 'm' } as const;
     expect(
       shown({ ...base, span: at(file, 'e', 1), labels: [{ span: at(file, 'x'), text: 'x' }] }),
     ).toMatchInlineSnapshot(`
       "
-      error[Z1]: m
+      error[Z301]: m
         --> a.zoo:1:19
        1 | let x = f(a, bcd, e
          |     - x           ^
@@ -103,7 +103,7 @@ error[Z301]: cannot add [B, 50, 768] and [B, 50, 512]: axis 2 differs
       }),
     ).toMatchInlineSnapshot(`
       "
-      error[Z1]: m
+      error[Z301]: m
         --> a.zoo:1:14
        1 | let x = f(a, bcd, e
          |          - opened
@@ -115,10 +115,10 @@ error[Z301]: cannot add [B, 50, 768] and [B, 50, 512]: axis 2 differs
   test('long lines are cut around the marks', () => {
     const text = `model "m" = CLIP(${'abcdefgh = 1234, '.repeat(20)}patch = 32, ${'abcdefgh = 1234, '.repeat(20)}last = 1)`;
     const file: SourceFile = { path: 'long.zoo', text };
-    const base = { code: 'Z1', severity: 'error', message: 'm' } as const;
+    const base = { code: 'Z301', severity: 'error', message: 'm' } as const;
     expect(shown({ ...base, span: at(file, 'patch = 32'), caption: 'this' })).toMatchInlineSnapshot(`
       "
-      error[Z1]: m
+      error[Z301]: m
         --> long.zoo:1:358
        1 | … 1234, abcdefgh = 1234, patch = 32, abcdefgh = 1234, abcdefgh = 1234, abcdefgh = 1234, abcdefgh = …
          |                          ^^^^^^^^^^ this
@@ -126,7 +126,7 @@ error[Z301]: cannot add [B, 50, 768] and [B, 50, 512]: axis 2 differs
     `);
     expect(shown({ ...base, span: at(file, 'model') })).toMatchInlineSnapshot(`
       "
-      error[Z1]: m
+      error[Z301]: m
         --> long.zoo:1:1
        1 | model "m" = CLIP(abcdefgh = 1234, abcdefgh = 1234, abcdefgh = 1234, abcdefgh = 1234, abcdefgh = …
          | ^^^^^
@@ -136,7 +136,7 @@ error[Z301]: cannot add [B, 50, 768] and [B, 50, 512]: axis 2 differs
       shown({ ...base, span: at(file, 'last'), labels: [{ span: at(file, 'CLIP'), text: 'the call' }] }),
     ).toMatchInlineSnapshot(`
       "
-      error[Z1]: m
+      error[Z301]: m
         --> long.zoo:1:710
        1 | model "m" = CLIP(abcdefgh = 1234, abcdefgh = 1234, abcdefgh = 1234, abcdefgh = 1234, abcdefgh = …
          |             ---- the call
@@ -146,7 +146,7 @@ error[Z301]: cannot add [B, 50, 768] and [B, 50, 512]: axis 2 differs
     `);
     expect(shown({ ...base, span: { file, start: 0, end: text.length } })).toMatchInlineSnapshot(`
       "
-      error[Z1]: m
+      error[Z301]: m
         --> long.zoo:1:1
        1 | model "m" = CLIP(abcdefgh = 1234, abcdefgh = 1234, abcdefgh = 1234, abcdefgh = 1234, abcdefgh = …
          | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
@@ -159,10 +159,10 @@ error[Z301]: cannot add [B, 50, 768] and [B, 50, 512]: axis 2 differs
 
   test('tabs, wide characters, control characters, carriage returns, the end of the file', () => {
     const file: SourceFile = { path: 'odd.zoo', text: '\tlet 漢字 = "🦊\u001b[31m" + x\r\nlast' };
-    const base = { code: 'Z1', severity: 'error', message: 'm\u001b[0m' } as const;
+    const base = { code: 'Z301', severity: 'error', message: 'm\u001b[0m' } as const;
     expect(shown({ ...base, span: at(file, 'x'), caption: 'x' })).toMatchInlineSnapshot(`
       "
-      error[Z1]: m�[0m
+      error[Z301]: m�[0m
         --> odd.zoo:1:23
        1 |  let 漢字 = "🦊�[31m" + x
          |                         ^ x
@@ -172,7 +172,7 @@ error[Z301]: cannot add [B, 50, 768] and [B, 50, 512]: axis 2 differs
       shown({ ...base, span: { file, start: file.text.length, end: file.text.length } }),
     ).toMatchInlineSnapshot(`
       "
-      error[Z1]: m�[0m
+      error[Z301]: m�[0m
         --> odd.zoo:2:5
        2 | last
          |     ^
@@ -183,10 +183,10 @@ error[Z301]: cannot add [B, 50, 768] and [B, 50, 512]: axis 2 differs
   test('a place over several lines is marked on its first', () => {
     const file: SourceFile = { path: 'a.zoo', text: 'block A {\n  b: C\n}\n' };
     expect(
-      shown({ code: 'Z1', severity: 'error', message: 'm', span: { file, start: 0, end: 18 } }),
+      shown({ code: 'Z301', severity: 'error', message: 'm', span: { file, start: 0, end: 18 } }),
     ).toMatchInlineSnapshot(`
       "
-      error[Z1]: m
+      error[Z301]: m
         --> a.zoo:1:1
        1 | block A {
          | ^^^^^^^^^
@@ -196,7 +196,7 @@ error[Z301]: cannot add [B, 50, 768] and [B, 50, 512]: axis 2 differs
 
   test('sorted by file and position, duplicates once', () => {
     const make = (message: string, span?: Span): Diagnostic => ({
-      code: 'Z1',
+      code: 'Z301',
       severity: 'error',
       message,
       ...(span === undefined ? {} : { span }),
@@ -208,7 +208,7 @@ error[Z301]: cannot add [B, 50, 768] and [B, 50, 512]: axis 2 differs
       make('a'),
       make('c', at(mine, 'enc')),
     ];
-    const order = renderDiagnostics(all).match(/(?<=error\[Z1\]: )./g);
+    const order = renderDiagnostics(all).match(/(?<=error\[Z301\]: )./g);
     expect(order).toEqual(['a', 'b', 'c', 'd']);
     expect(renderDiagnostics([])).toBe('');
   });
@@ -233,7 +233,7 @@ error[Z301]: cannot add [B, 50, 768] and [B, 50, 512]: axis 2 differs
   });
 
   test('colours on demand only, and they change nothing else', () => {
-    const d: Diagnostic = { code: 'Z1', severity: 'error', message: 'm', span: at(mine, 'A'), help: 'h' };
+    const d: Diagnostic = { code: 'Z301', severity: 'error', message: 'm', span: at(mine, 'A'), help: 'h' };
     const colored = renderDiagnostics([d], { color: true });
     // biome-ignore lint/complexity/useRegexLiterals: a literal may not hold the escape character
     expect(colored.replace(new RegExp('\\u001b\\[[\\d;]*m', 'g'), '')).toBe(renderDiagnostics([d]));
@@ -243,9 +243,9 @@ error[Z301]: cannot add [B, 50, 768] and [B, 50, 512]: axis 2 differs
 
 describe('diagnosticToJson', () => {
   test('has lines and columns from 1, the end behind the last character', () => {
-    const d: Diagnostic = { code: 'Z1', severity: 'error', message: 'm', span: at(mine, '768'), help: 'h' };
+    const d: Diagnostic = { code: 'Z301', severity: 'error', message: 'm', span: at(mine, '768'), help: 'h' };
     expect(diagnosticToJson(d)).toEqual({
-      code: 'Z1',
+      code: 'Z301',
       severity: 'error',
       message: 'm',
       file: 'mine.zoo',
@@ -257,8 +257,8 @@ describe('diagnosticToJson', () => {
     });
   });
   test('without a place', () => {
-    expect(diagnosticToJson({ code: 'Z1', severity: 'warning', message: 'm' })).toEqual({
-      code: 'Z1',
+    expect(diagnosticToJson({ code: 'Z301', severity: 'warning', message: 'm' })).toEqual({
+      code: 'Z301',
       severity: 'warning',
       message: 'm',
       file: null,

@@ -36,7 +36,7 @@ describe('imports', () => {
     });
     expect(checkFile(host, 'other.zoo').diagnostics.map((d) => d.message)).toEqual([
       'package encoders exports no `Swim`; did you mean `Swin`?',
-      'own.zoo exports no `Swin`',
+      'own.zoo exports no `Swin`; it is in package swin',
     ]);
   });
 });

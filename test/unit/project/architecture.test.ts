@@ -154,6 +154,7 @@ describe('architecture', () => {
       .flatMap((folder) => readdirSync(join(root, folder), { recursive: true, withFileTypes: true }))
       .filter((entry) => entry.isFile())
       .map((entry) => relative(root, entry.parentPath).split(sep).join('/'))
+      .filter((folder) => !/node_modules|\.vitepress\/(?:cache|dist)/.test(folder))
       .reduce(
         (counts, folder) => counts.set(folder, (counts.get(folder) ?? 0) + 1),
         new Map<string, number>(),

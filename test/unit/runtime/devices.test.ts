@@ -27,6 +27,9 @@ function report(name: string, type: AdapterType): AdapterReport {
   };
 }
 
+/** What Dawn says of Apple's GPUs under Mesa's driver. */
+const honeykrisp = { vendor: 'mesa', architecture: 'software', description: 'Honeykrisp: Mesa 26.1.6' };
+
 const gpu = report('Big GPU', 'discrete');
 const small = report('Small GPU', 'integrated');
 const software = report('llvmpipe (LLVM 15.0.6, 256 bits)', 'software');
@@ -75,9 +78,17 @@ describe('choosing an adapter', () => {
     ['Intel(R) UHD Graphics 620', { vendor: 'intel' }, 'integrated'],
     ['Intel(R) Arc(tm) A770 Graphics', { vendor: 'intel' }, 'discrete'],
     ['Apple M3', { vendor: 'apple' }, 'integrated'],
+    ['Apple M1 (G13G A0)', honeykrisp, 'integrated'],
   ])('%s', (name, info, type) => {
     const whole = { architecture: '', device: '', description: '', isFallbackAdapter: false, ...info };
     expect(adapterType(name, whole as unknown as GPUAdapterInfo)).toBe(type);
+  });
+
+  it('takes Apple’s GPUs under Mesa’s driver for Apple’s', () => {
+    const adapter = { info: honeykrisp, limits: defaultLimits, features: new Set<string>() };
+    const described = describeAdapter(adapter as unknown as GPUAdapter, 'vulkan', 'Apple M1 (G13G A0)');
+    expect(described).toMatchObject({ vendor: 'apple', architecture: '', type: 'integrated' });
+    expect(deviceClass(profileOf(described))).toBe('apple');
   });
 
   it('makes a profile with the features that kernels use', () => {

@@ -52,7 +52,7 @@ export async function classify(
     keep(weights);
     if (made !== undefined) await checkPictures(options.classifier!, made, model, weights);
     const executor = keep(await openExecutor(options.device, { tune: options.tune === true, notify: note }));
-    const encoder = keep(await openEncoder(executor, model, weights, limits));
+    const encoder = keep(await openEncoder(executor, model, weights, { ...limits, byLength: true }));
     const imageFeatures = await encoder.encodeImages(images);
     const { features, ...logits } = made ?? {
       ...{ scale: encoder.scale, bias: encoder.bias },

@@ -119,7 +119,7 @@ export class ModelEncoder {
 
   #textEncoder(): Promise<Encoder> {
     const { executor, model, weights, rows = textRows, extend, keep } = this.#options;
-    const settings = { rows, ...(extend === undefined ? {} : { extend }) };
+    const settings = { rows, byLength: true, ...(extend === undefined ? {} : { extend }) };
     this.#texts ??= openEncoder(executor, model, weights, settings).then(keep);
     return this.#texts;
   }

@@ -2,13 +2,14 @@
  * Fitted pictures and texts to features of length 1, whatever a tower is run by: a model that is compiled, or a plan that was
  * before. Nothing here is Node's.
  *
- * Each tower is opened once, for a batch that fits what is asked first; a last, incomplete batch is padded
+ * Each tower is opened once (one of texts, where it goes by their lengths, for each in turn), for a batch that fits what is asked first; a last, incomplete batch is padded
  * with zeros, which change nothing because no operation of an encoder mixes samples.
  */
 import { fail } from '../../../grammar/diagnostics.ts';
 import type { Normalizer } from '../../../runtime/data/pictures/fit.ts';
 import type { Tokenizer } from '../../../runtime/data/texts/bpe.ts';
 import { normalizeRows } from '../../../runtime/eval/zeroshot.ts';
+import { longestRow } from '../../../runtime/train/lengths.ts';
 import type { HostArray } from '../../../runtime/types.ts';
 import { firstNotFinite } from '../../weights/tensors/finite.ts';
 import type { ReadyPlan } from '../plan-entry.ts';
@@ -31,20 +32,28 @@ const shownText = 60;
 
 /** One tower, compiled when first used. */
 export class Tower {
-  readonly #open: (batch: number) => Promise<Runnable>;
+  readonly #open: (batch: number, length?: number) => Promise<Runnable>;
+  readonly #lengths: readonly number[];
   readonly #input: string;
   readonly #embed: number;
   readonly #rows: number | undefined;
-  #ready: { readonly entry: Runnable; readonly batch: number } | undefined;
+  #batch: number | undefined;
+  #ready: { readonly entry: Runnable; readonly length: number | undefined } | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @param rows of a batch, where they do not depend on what is asked first */
+  /**
+   * @param rows of a batch, where they do not depend on what is asked first
+   * @param open for rows that end within a length, of `lengths`, or for all
+   * @param lengths ascending; one is open at a time
+   */
   constructor(
     input: string,
     embed: number,
     rows: number | undefined,
-    open: (batch: number) => Promise<Runnable>,
+    open: (batch: number, length?: number) => Promise<Runnable>,
+    lengths: readonly number[] = [],
   ) {
+    this.#lengths = lengths;
     this.#open = open;
     this.#input = input;
     this.#embed = embed;
@@ -54,6 +63,7 @@ export class Tower {
   /**
    * `fill` writes row `i` of `count` into the batch it is given; `rowSize` values a row.
    * @param nameOf what row `i` is, for messages
+   * @param endOf where row `i` ends, of texts
    * @throws DiagnosticError Z435
    */
   async encode<T extends HostArray>(
@@ -61,12 +71,16 @@ export class Tower {
     allocate: (rows: number) => T,
     fill: (row: T, i: number) => Promise<void> | void,
     nameOf: (i: number) => string,
+    endOf?: (i: number) => number,
   ): Promise<Float32Array> {
     const features = new Float32Array(count * this.#embed);
     if (count === 0) return features;
-    const { entry, batch } = await this.#inTurn(() => this.#opened(count));
+    this.#batch ??= this.#rows ?? Math.min(count, mostRows);
+    const batch = this.#batch;
+    const batches = this.#batches(count, batch, endOf);
+    await this.#inTurn(() => this.#opened(batch, batches[0]!.length));
     const rowSize = allocate(1).length;
-    for (let start = 0; start < count; start += batch) {
+    for (const { start, length } of batches) {
       const values = allocate(batch);
       const rows = Math.min(batch, count - start);
       await Promise.all(
@@ -74,7 +88,10 @@ export class Tower {
           fill(values.subarray(i * rowSize, (i + 1) * rowSize) as T, start + i),
         ),
       );
-      const outputs = await this.#inTurn(() => entry.run(new Map([[this.#input, values]])));
+      const outputs = await this.#inTurn(async () => {
+        const entry = await this.#opened(batch, length);
+        return entry.run(new Map([[this.#input, values]]));
+      });
       const [output, result] = [...outputs][0]!;
       const found = (result.data as Float32Array).subarray(0, rows * this.#embed);
       const bad = firstNotFinite(found);
@@ -92,10 +109,25 @@ export class Tower {
     this.#ready?.entry.close();
   }
 
-  async #opened(count: number) {
-    const batch = this.#rows ?? Math.min(count, mostRows);
-    this.#ready ??= { entry: await this.#open(batch), batch };
-    return this.#ready;
+  /** Those of the same length one behind the other; the length of one is that of its own rows, whatever else is asked. */
+  #batches(count: number, batch: number, endOf?: (i: number) => number) {
+    const batches = Array.from({ length: Math.ceil(count / batch) }, (_, b) => {
+      const start = b * batch;
+      const ends = Array.from({ length: Math.min(batch, count - start) }, (_, i) => endOf?.(start + i) ?? 0);
+      const longest = Math.max(...ends);
+      return { start, length: endOf && this.#lengths.find((length) => length >= longest) };
+    });
+    const all = Number.MAX_SAFE_INTEGER;
+    return batches.sort((a, b) => (a.length ?? all) - (b.length ?? all));
+  }
+
+  async #opened(batch: number, length: number | undefined): Promise<Runnable> {
+    if (this.#ready?.length !== length) {
+      this.#ready?.entry.close();
+      this.#ready = undefined;
+    }
+    this.#ready ??= { entry: await this.#open(batch, length), length };
+    return this.#ready.entry;
   }
 
   /** The session has one set of buffers; what another call fills meanwhile is its own. */
@@ -128,13 +160,17 @@ export function encodeTexts(
   { context, encodeInto }: Pick<Tokenizer, 'context' | 'encodeInto'>,
   texts: readonly string[],
 ): Promise<Float32Array> {
+  const rows = texts.map((text) => {
+    const row = new Int32Array(context);
+    encodeInto(row, text);
+    return row;
+  });
   return tower.encode(
     texts.length,
     (rows) => new Int32Array(rows * context),
-    (row, i) => {
-      encodeInto(row, texts[i]!);
-    },
+    (row, i) => row.set(rows[i]!),
     (i) => JSON.stringify(texts[i]!.slice(0, shownText)),
+    (i) => longestRow(rows[i]!, context),
   );
 }
 

@@ -1,6 +1,6 @@
 /** A sample as its source gives it, before columns make inputs of it. */
+import type { Code } from '../../../../grammar/codes.ts';
 import { fail } from '../../../../grammar/diagnostics.ts';
-import type { DataCode } from '../../codes.ts';
 import type { DataFile } from '../../files/data-file.ts';
 
 /** What a sample holds under the names of columns, which are those of a table or extensions of a shard's members. */
@@ -21,6 +21,6 @@ export interface Rows {
 }
 
 /** @throws DiagnosticError that names the sample */
-export function failAtRow(row: Row, code: DataCode, message: string, help?: string): never {
+export function failAtRow(row: Row, code: Code, message: string, help?: string): never {
   return fail(code, `${row.name}: ${message}`, help);
 }

@@ -30,7 +30,7 @@ export async function classifier(reference: string, options: ClassifierOptions):
     keep(weights);
     const pictures = await digestPictures(model, weights);
     const executor = keep(await openExecutor(options.device, { tune: options.tune === true, notify: note }));
-    const encoder = keep(await openEncoder(executor, model, weights));
+    const encoder = keep(await openEncoder(executor, model, weights, { byLength: true }));
     const { embed, scale, bias } = encoder;
     await writeClassifier(out, {
       ...{ classes, embed, scale, bias, pictures },

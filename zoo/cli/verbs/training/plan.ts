@@ -2,6 +2,7 @@
  * `zooc plan`: what a recipe's step costs each of several ranks, by arithmetic; needs neither a GPU nor the ranks.
  */
 import type { Recipe } from '../../../../compiler/model/types.ts';
+import { type Plan, sectionsAt } from '../../../../compiler/plan/types.ts';
 import { fail } from '../../../../grammar/diagnostics.ts';
 import { renderDiagnostics } from '../../../../grammar/render.ts';
 import {
@@ -97,6 +98,19 @@ function trafficTable({ traffic, features }: StepCost, wire: Recipe['wire']): st
   return table([head, ...rows.map(row)], [1, 2, 3, 4]);
 }
 
+/** What steps with shorter texts compute. */
+function lengthsLine(plan: Plan): string[] {
+  if (plan.texts === undefined) return [];
+  const shares = plan.texts.lengths.map((length) => {
+    const sections = sectionsAt(plan, length);
+    const work = sections.flatMap((s) =>
+      plan.steps.slice(s.first, s.end).map((step) => s.repeat * step.flops),
+    );
+    return `${length}: ${percent(work.reduce((a, b) => a + b, 0) / plan.flops)}`;
+  });
+  return [`work by the positions of texts: ${shares.join(', ')}`];
+}
+
 function assumptionsLine({ tflops, network, networkEfficiency, latency, staging }: Assumptions): string {
   return `assumed: ${tflops} TFLOP/s (--tflops), a link of ${network} Gbit/s (--network) of which ${percent(networkEfficiency)} are reached, ${latency} ms a message (--latency), ${staging} GB/s between device and host; one rank a link, reading data is not counted`;
 }
@@ -141,6 +155,7 @@ export async function plan(reference: string, options: PlanOptions): Promise<voi
           ]
         : []),
     ].join('\n'),
+    ...lengthsLine(plan),
     `memory of a rank\n${memoryTable(plan)}`,
     assumptionsLine(assumed),
   ];
