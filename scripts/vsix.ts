@@ -59,7 +59,7 @@ interface Manifest {
 }
 
 /** Files of the extension, by their paths in it. */
-export async function extensionFiles(): Promise<Map<string, string>> {
+async function extensionFiles(): Promise<Map<string, string>> {
   const { version } = JSON.parse(read('package.json'));
   const manifest: Manifest = { ...JSON.parse(read('editor/vscode/manifest.json')), version };
   const { client, server, inputs } = await bundles();

@@ -11,7 +11,7 @@ interface Edited {
   readonly at: number;
 }
 
-export function randomEdit(text: string, random: () => number): Edited {
+function randomEdit(text: string, random: () => number): Edited {
   const below = (bound: number) => Math.floor(random() * bound);
   const at = below(text.length + 1);
   const piece = pieces[below(pieces.length)]!;
