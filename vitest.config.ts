@@ -28,6 +28,7 @@ const limits = {
   fuzz: 400,
   faults: 400,
   words: 60,
+  docs: 300,
 } as const;
 
 export function limit(seconds: number): TestUserConfig {
@@ -85,7 +86,12 @@ export default defineConfig({
     projects: [
       ...Object.entries(limits).map(([name, seconds]) => ({
         extends: true as const,
-        test: { name, include: [`test/${name}/**/*.test.ts`], ...limit(seconds) },
+        test: {
+          name,
+          include: [`test/${name}/**/*.test.ts`],
+          ...limit(seconds),
+          ...(name === 'e2e' ? { globalSetup: 'test/support/built-command.ts' } : {}),
+        },
       })),
       ...(browser === undefined ? [] : [inBrowser(browser)]),
     ],

@@ -16,7 +16,7 @@ import { planJoins } from './joins/plan.ts';
 import { lowerGraph, type OutputPlace } from './kernels/lowering/lower.ts';
 import { Storages } from './kernels/text/view.ts';
 import { blocksMatching } from './model/values/globs.ts';
-import { runPasses } from './passes/index.ts';
+import { runForwardPasses, runPasses } from './passes/index.ts';
 import type { Assembled } from './plan/assemble.ts';
 import { checkInputsAndResults } from './plan/fit.ts';
 import { makePlan } from './plan/make-plan.ts';
@@ -48,11 +48,12 @@ interface ChunkedCompileOptions extends CompileOptions {
  * @throws DiagnosticError Z604, Z605 (the device cannot hold it), Z614 (the objective cannot be cut)
  */
 export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompileOptions): VerifiedPlan {
-  const { profile, training, remat = [], strips, share, texts } = options;
+  const { profile, precision = 'f32', training, remat = [], strips, share, texts } = options;
   const update = updateOf(options);
+  const shorter = texts?.shorter.map((graph) => runForwardPasses(graph, { precision }));
   const cut = cutAtGather(
-    whole,
-    chunk,
+    runForwardPasses(whole, { precision }),
+    runForwardPasses(chunk, options),
     {
       trainable: training.trainable,
       ...(remat.length === 0 ? {} : { remat: blocksMatching(remat) }),
@@ -60,7 +61,7 @@ export function compileChunked(whole: Graph, chunk: Graph, options: ChunkedCompi
       ...(share === undefined ? {} : { share }),
       scale: gradientScale(options),
     },
-    texts?.shorter,
+    shorter,
   );
   const repeat = options.batch / options.chunk;
   for (const graph of [cut.encode, cut.loss]) checkInputsAndResults(graph, profile);

@@ -20,7 +20,7 @@ import { Storages } from './kernels/text/view.ts';
 import { constantScale, lossScaleInput } from './kernels/update/loss-scale.ts';
 import { blocksMatching } from './model/values/globs.ts';
 import { Expressions } from './ops/expressions.ts';
-import { runPasses } from './passes/index.ts';
+import { runForwardPasses, runPasses } from './passes/index.ts';
 import type { Precision } from './passes/pass.ts';
 import { checkInputsAndResults } from './plan/fit.ts';
 import { makePlan, type ResultPlace } from './plan/make-plan.ts';
@@ -81,7 +81,7 @@ export function compileGraph(traced: Graph, options: CompileOptions): VerifiedPl
   const wrt: readonly Variable[] = training?.trainable ?? options.gradients ?? [];
   const storages = new Storages();
   const lower = (whole: Graph) => {
-    const forward = training ? stepOf(whole) : whole;
+    const forward = runForwardPasses(training ? stepOf(whole) : whole, options);
     const graph = wrt.length === 0 ? forward : withGradients(forward, wrt, options);
     const optimized = runPasses(graph, profile, { ...options, fixedWeights: training === undefined });
     const joins = planJoins(optimized, profile);

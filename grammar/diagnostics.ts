@@ -4,7 +4,7 @@
  *
  * Nothing in the language throws for a user's mistake; stages return or collect diagnostics. `render.ts` is
  * the one renderer. Codes: Z1xx syntax, Z2xx names and arguments, Z3xx shapes and values, Z4xx weights and
- * data files, Z5xx recipes, Z6xx devices and running. `docs/errors.md` lists them all.
+ * data files, Z5xx recipes, Z6xx devices and running. `docs/reference/errors.md` lists them all.
  */
 import type { Span } from './source.ts';
 

@@ -3,20 +3,11 @@
  * read, and declarations as far as the library's types lead: the package is to be small enough to be installed without a thought.
  */
 import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { transformSync } from 'esbuild';
-import { bundleBrowser, bundleNode, licensesOf } from './bundle.ts';
+import { licensesOf } from './bundle.ts';
+import { writePrograms } from './programs.ts';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 rmSync('dist', { recursive: true, force: true });
@@ -32,15 +23,6 @@ const files = readdirSync('dist', { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile())
   .map((entry) => resolve(entry.parentPath, entry.name));
 
-/** A script or styles of a page, without what is for people. */
-function copyMinified(path: string): void {
-  const loader = path.endsWith('.css') ? 'css' : 'js';
-  const { code } = transformSync(readFileSync(path, 'utf8'), { loader, minify: true, target: 'es2023' });
-  const target = join('dist', path);
-  mkdirSync(dirname(target), { recursive: true });
-  writeFileSync(target, code);
-}
-
 /** Adds a declaration and those that it imports. */
 function reach(file: string, seen: Set<string>): void {
   if (seen.has(file)) return;
@@ -54,14 +36,4 @@ function reach(file: string, seen: Set<string>): void {
 const declared = new Set<string>();
 for (const entry of ['node', 'plan-node']) reach(resolve('dist', 'zoo', 'api', `${entry}.d.ts`), declared);
 for (const file of files) if (file.endsWith('.d.ts') && !declared.has(file)) rmSync(file);
-const bundled = [await bundleNode('dist'), await bundleBrowser(join('dist', 'browser'))];
-writeFileSync(
-  'dist/licenses.txt',
-  licensesOf(bundled.flatMap(({ metafile }) => Object.keys(metafile.inputs))),
-);
-
-cpSync('zoo/lib', 'dist/zoo/lib', { recursive: true });
-for (const name of ['report.js', 'report.css']) copyMinified(`runtime/report/browser/${name}`);
-for (const name of ['page.css', 'page.js']) copyMinified(`zoo/export/page/browser/${name}`);
-cpSync('zoo/export/page/browser/index.html', 'dist/zoo/export/page/browser/index.html');
-chmodSync('dist/zoo/cli/main.js', 0o755);
+writeFileSync('dist/licenses.txt', licensesOf(await writePrograms('dist')));

@@ -1,4 +1,4 @@
-/** `npm run docs:words`: docs/words.md, the table of all built-in words, from what they say of themselves. */
+/** `npm run docs:words`: docs/reference/words.md, the table of all built-in words, from what they say of themselves. */
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { builtinNamed, builtinNames } from '../compiler/model/builtins/builtins.ts';
@@ -27,4 +27,4 @@ export function wordsDocument(): string {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url))
-  writeFileSync(new URL('../docs/words.md', import.meta.url), wordsDocument());
+  writeFileSync(new URL('../docs/reference/words.md', import.meta.url), wordsDocument());

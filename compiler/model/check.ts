@@ -45,11 +45,20 @@ export interface CheckMemory {
 export type Checked = ModelDecl | TrainDecl;
 
 /** The file as a module, its mistakes with the loader's session; undefined where it cannot be read. */
-export function checkModule(
+function checkModule(loader: Loader, path: string): Module | undefined {
+  const steps = checkSteps(loader, path);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/** The same in steps, of which the longest is the check of one model or recipe. */
+export function* checkSteps(
   loader: Loader,
   path: string,
   memoryOf?: (module: Module) => CheckMemory,
-): Module | undefined {
+): Generator<undefined, Module | undefined> {
   const module = loader.loadFile(path);
   if (module === undefined) {
     loader.session.adopt([{ code: 'Z205', severity: 'error', message: `cannot read ${path}` }]);
@@ -57,8 +66,12 @@ export function checkModule(
   }
   checkTexts(loader);
   const memory = memoryOf?.(module);
-  for (const { decl } of module.models.values()) checkOnce(decl, module, memory);
-  for (const decl of module.recipes.values()) checkOnce(decl, module, memory);
+  const models = [...module.models.values()].map(({ decl }) => decl);
+  for (const item of [...models, ...module.recipes.values()]) {
+    yield;
+    checkOnce(item, module, memory);
+  }
+  yield;
   checkObjectives(module);
   checkNames(module, loader.session);
   checkUnused(module, loader.session);

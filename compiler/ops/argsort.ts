@@ -79,7 +79,7 @@ export const argsort = defineOp<'argsort'>({
     { name: 'integers with ties', inputs: [integers([2, 9], 4)], attrs: { descending: false } },
     { name: 'integers with ties, descending', inputs: [integers([9], 4)], attrs: { descending: true } },
   ],
-  // A radix sort looks at every entry some times.
+  // A sort looks at every entry some times.
   cost: (inputs, _attrs, result) => ({ flops: 16 * elements(inputs[0]!), bytes: traffic(inputs, result) }),
   tolerance: { rtol: 0, atol: 0 },
 });

@@ -155,16 +155,23 @@ export function attentionFlops(
   return b * h * pairs * (2 * d * products + 12);
 }
 
-/** Queries of a strip see all keys; under a causal mask the first ones see no others than the first. */
+/**
+ * Of the batch and of heads; of queries, where keys that none of them sees go with the others. The first ones of a causal
+ * mask see no others than the first.
+ */
 function attentionStrips(cut: Cut, { inputs, attrs }: NodeOf<'attention'>): number | undefined {
+  const { axis, start, length } = cut;
   const [q, k, v] = inputs;
-  const { axis } = cut;
   const strips = () => inputs.map((id) => cut.strip(id, axis));
   if (axis < 2) return cut.b.add('attention', strips(), attrs);
-  if (axis > 2) return undefined;
-  if (!attrs.causal) return cut.b.add('attention', [cut.strip(q, axis), cut.whole(k), cut.whole(v)], attrs);
-  const square = cut.shape(q)[axis] === cut.shape(k)[axis];
-  return square && cut.start === 0 ? cut.b.add('attention', strips(), attrs) : undefined;
+  if (axis > 2 || (attrs.causal && start === undefined)) return undefined;
+  const e = new Expressions(cut.b);
+  const [queries, keys] = [cut.shape(q)[2]!, cut.shape(k)[2]!];
+  if (attrs.causal && start === 0 && queries === keys) return cut.b.add('attention', strips(), attrs);
+  const seen = attrs.causal ? keys - queries + start! + length : keys;
+  const others = [k, v].map((id) => (seen === keys ? cut.whole(id) : e.part(cut.whole(id), 2, 0, seen)));
+  const causal = attrs.causal && length > 1;
+  return cut.b.add('attention', [cut.strip(q, 2), ...others], { ...attrs, causal });
 }
 
 export const attention = defineOp<'attention'>({

@@ -60,7 +60,7 @@ function statistics(x: Float64Array, eps: number): { mean: number; r: number } {
 }
 
 /** Rows are normalised by themselves. */
-function layerNormStrips(cut: Cut, { inputs, attrs, type }: NodeOf<'layer_norm'>): number | undefined {
+function normStrips(cut: Cut, { inputs, attrs, type }: NodeOf<'layer_norm'>): number | undefined {
   if (cut.axis === type.shape.length - 1) return undefined;
   const [x, weight, bias] = inputs;
   return cut.b.add('layer_norm', [cut.strip(x, cut.axis), cut.whole(weight), cut.whole(bias)], attrs);
@@ -96,7 +96,7 @@ export const layerNorm = defineOp<'layer_norm'>({
       const { mean, r } = statistics(x, eps);
       for (let i = 0; i < x.length; i++) out[i] = (x[i]! - mean) * r * weight!.data[i]! + bias!.data[i]!;
     }),
-  traits: { ...rowTraits('activation'), strips: layerNormStrips },
+  traits: { ...rowTraits('activation'), strips: normStrips },
   language: { fuses: 'layer_norm' },
   examples: [
     { name: 'odd rows', inputs: [floats([3, 7]), floats([7]), floats([7])], attrs: { eps: 1e-5 } },

@@ -246,16 +246,16 @@ function productSlices(node: NodeOf<'matmul'>, inputs: readonly TensorType[]): S
 
 /** Rows of a product are rows of the left side, columns are columns of the right; others are batches. */
 function productStrips(cut: Cut, { inputs, attrs, type }: NodeOf<'matmul'>): number | undefined {
-  if (attrs.epilogue !== undefined) return undefined;
   const [left, right] = inputs;
+  if (attrs.epilogue !== undefined || attrs.normalise !== undefined) return undefined;
   const rank = type.shape.length;
   const strip = (id: number, fromEnd: number) => cut.strip(id, cut.shape(id).length - fromEnd);
   const operands =
-    cut.axis < rank - 2
-      ? [cut.operand(left, rank), cut.operand(right, rank)]
-      : cut.axis === rank - 2
-        ? [strip(left, attrs.transposeA ? 1 : 2), cut.whole(right)]
-        : [cut.whole(left), strip(right, attrs.transposeB ? 2 : 1)];
+    cut.axis === rank - 2
+      ? [strip(left, attrs.transposeA ? 1 : 2), cut.whole(right)]
+      : cut.axis === rank - 1
+        ? [cut.whole(left), strip(right, attrs.transposeB ? 2 : 1)]
+        : [cut.operand(left, rank), cut.operand(right, rank)];
   return cut.b.add('matmul', operands, attrs);
 }
 

@@ -175,7 +175,7 @@ export const pad = defineOp<'pad'>({
     role: 'kernel',
     slices: padSlices,
     half: 'activation',
-    layout: 'dense',
+    layout: 'any',
     behind: false,
     strips: padStrips,
   },

@@ -3,7 +3,7 @@
  * (`traits.strips`).
  *
  * `autodiff/tile-rows.ts` pushes a slice of a loss's result through the ops above it with these,
- * `graph/strips/cut-texts.ts` the first positions of texts.
+ * `graph/strips/cut-texts.ts` the first positions of texts, `passes/select-early.ts` the selection of a token.
  */
 import type { Builder } from '../graph/builder.ts';
 import type { NodeOf } from '../graph/types.ts';
@@ -14,8 +14,8 @@ export interface Cut {
   readonly b: Builder;
   /** Which axis of the result is cut. */
   readonly axis: number;
-  /** Where the strip begins, and how long it is. */
-  readonly start: number;
+  /** Where the strip begins, if that is the same place for all samples, and how long it is. */
+  readonly start: number | undefined;
   readonly length: number;
   /** The same range of another value's axis. */
   strip(id: number, axis: number): number;

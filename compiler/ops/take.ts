@@ -42,7 +42,7 @@ function takeStrips(cut: Cut, { inputs, attrs }: NodeOf<'take'>): number {
 }
 
 /** Along the taken axis a strip has dy where the index falls into it. */
-function takeGradStrips(cut: Cut, { inputs, attrs, type }: NodeOf<'take_grad'>): number {
+function takeGradStrips(cut: Cut, { inputs, attrs, type }: NodeOf<'take_grad'>): number | undefined {
   const [index, dy] = inputs;
   const { axis } = attrs;
   if (cut.axis !== axis) {
@@ -52,6 +52,7 @@ function takeGradStrips(cut: Cut, { inputs, attrs, type }: NodeOf<'take_grad'>):
       : [cut.whole(index), cut.strip(dy, cut.axis - 1)];
     return cut.b.add('take_grad', own, attrs);
   }
+  if (cut.start === undefined) return undefined;
   const e = new Expressions(cut.b);
   const at = e.add(
     cut.b.add('iota', [], { length: cut.length }),
@@ -167,7 +168,7 @@ export const takeGrad = defineOp<'take_grad'>({
     role: 'kernel',
     slices: besideAxis,
     half: 'activation',
-    layout: 'dense',
+    layout: 'any',
     behind: false,
     strips: takeGradStrips,
   },

@@ -34,7 +34,7 @@ export type Half = 'full' | 'activation' | 'elementwise' | 'product' | 'full pro
 
 interface Computed<K extends OpName> {
   readonly half: Half;
-  /** How strips of the result are made of strips of the inputs (autodiff/tile-rows.ts), if they can be. */
+  /** How strips of the result are made of strips of the inputs (ops/strips.ts), if they can be. */
   readonly strips: Strips<K> | 'none';
 }
 

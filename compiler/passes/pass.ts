@@ -12,4 +12,7 @@ export interface PassSettings {
   readonly fixedWeights: boolean;
 }
 
+/** In front of differentiation. */
+export type ForwardPass = (graph: Graph, settings: Pick<PassSettings, 'precision'>) => Graph;
+
 export type Pass = (graph: Graph, profile: DeviceProfile, settings: PassSettings) => Graph;

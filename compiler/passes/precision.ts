@@ -11,7 +11,7 @@
  */
 
 import { fail } from '../../grammar/diagnostics.ts';
-import type { Graph, Node } from '../graph/types.ts';
+import type { Graph, Node, TensorType } from '../graph/types.ts';
 import { nodeAt } from '../graph/types.ts';
 import { rootOf, viewOps } from '../graph/views.ts';
 import { halfOf } from '../ops/index.ts';
@@ -110,14 +110,17 @@ function fullNodes(graph: Graph): boolean[] {
   return full;
 }
 
+/** Three axes or more, two of them longer than 1. */
+export function isDeep({ shape }: TensorType): boolean {
+  return shape.length > 2 && shape.filter((n) => n !== 1).length > 1;
+}
+
 /**
- * Values with three axes or more, two of them longer than 1, and what is reshaped (not only repeated) to
+ * Such values, and what is reshaped (not only repeated) to
  * such.
  */
 function deepNodes(graph: Graph): boolean[] {
-  const deep = graph.nodes.map(
-    ({ type: { shape } }) => shape.length > 2 && shape.filter((n) => n !== 1).length > 1,
-  );
+  const deep = graph.nodes.map(({ type }) => isDeep(type));
   for (const { id, op, inputs } of graph.nodes.toReversed())
     if (deep[id] && viewOps.has(op) && op !== 'expand') deep[inputs[0]] = true;
   return deep;

@@ -6,7 +6,7 @@
  * first model that uses it.
  */
 import { type Witness, watch } from '../../compiler/model/build/evaluator.ts';
-import { type Checked, type CheckMemory, checkItem, checkModule } from '../../compiler/model/check.ts';
+import { type Checked, type CheckMemory, checkItem, checkSteps } from '../../compiler/model/check.ts';
 import { checkUnused } from '../../compiler/model/generic.ts';
 import { checkTexts } from '../../compiler/model/inspect/declarations.ts';
 import { ModuleLoader } from '../../compiler/model/modules/imports.ts';
@@ -33,27 +33,30 @@ interface Right {
 }
 
 /** Models and recipes without mistakes, by the texts that they depend on. */
-type Remembered = ReadonlyMap<string, Right>;
+export type Remembered = Map<string, Right>;
 
 export interface Check {
   readonly module: Module | undefined;
   readonly diagnostics: readonly Diagnostic[];
-  readonly remembered: Remembered;
 }
 
 /** What is remembered of one file. */
 const maxRemembered = 64;
 
-export function check(host: ModuleHost, path: string, before: Remembered = new Map()): Check {
+/** In steps. What one that is left half way has found right is in `remembered` all the same. */
+export function* check(host: ModuleHost, path: string, remembered: Remembered): Generator<undefined, Check> {
+  for (const oldest of [...remembered.keys()].slice(0, -maxRemembered)) remembered.delete(oldest);
   const session = new Session();
-  const loader = new ModuleLoader(host, session);
-  const remembered = new Map(before);
-  const module = session.guard(() => checkModule(loader, path, (m) => memory(m, remembered)));
-  const latest = new Map([...remembered].slice(-maxRemembered));
-  return { module, diagnostics: session.diagnostics, remembered: latest };
+  const steps = checkSteps(new ModuleLoader(host, session), path, (m) => memory(m, remembered));
+  for (;;) {
+    const step = session.guard(() => steps.next());
+    if (step === undefined || step.done === true)
+      return { module: step?.value, diagnostics: session.diagnostics };
+    yield;
+  }
 }
 
-function memory(module: Module, remembered: Map<string, Right>): CheckMemory {
+function memory(module: Module, remembered: Remembered): CheckMemory {
   const { program, broken } = module;
   // Bundled packages stay as they are; which of them are read changes with mistakes.
   const others = module.loader.modules().filter((m) => m !== module && m.bundled === undefined);

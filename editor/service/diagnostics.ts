@@ -2,13 +2,24 @@
 import type { Module } from '../../compiler/model/values/module.ts';
 import type { Diagnostic } from '../../grammar/diagnostics.ts';
 import type { Span } from '../../grammar/source.ts';
+import type { Check } from './analysis.ts';
 import { importedModule } from './binding/bind.ts';
 import type { CodeAction, Location, Range, ServiceDiagnostic } from './types.ts';
 import type { Workspace } from './workspace.ts';
 
 export function diagnosticsOf(workspace: Workspace, path: string): ServiceDiagnostic[] {
-  const check = workspace.check(path);
-  return check?.diagnostics.map((d) => shown(d, path, check.module)) ?? [];
+  return told(workspace.check(path), path) ?? [];
+}
+
+export function* diagnosing(
+  workspace: Workspace,
+  path: string,
+): Generator<undefined, ServiceDiagnostic[] | undefined> {
+  return told(yield* workspace.checking(path), path);
+}
+
+function told(check: Check | undefined, path: string): ServiceDiagnostic[] | undefined {
+  return check?.diagnostics.map((d) => shown(d, path, check.module));
 }
 
 function locationOf({ file, start, end }: Span): Location {

@@ -1,7 +1,11 @@
 /** Models as trees of blocks, without tracing them: for weights' paths and numbers of parameters. */
+
+import { nodeFlops } from '../../compiler/flops.ts';
 import { instantiate } from '../../compiler/model/build/elaborate.ts';
 import { contextOf } from '../../compiler/model/build/evaluator.ts';
 import { evaluateModel, evaluateModelExpr } from '../../compiler/model/evaluate/variants.ts';
+import { traceEntry } from '../../compiler/model/index.ts';
+import { buildModel } from '../../compiler/model/resolve/resolve.ts';
 import type { Weight } from '../../compiler/model/types.ts';
 import { childrenOf, weightsInOrder } from '../../compiler/model/values/instance.ts';
 import type { ModelDeclaration, Module } from '../../compiler/model/values/module.ts';
@@ -58,10 +62,45 @@ export function modelInstance(declared: ModelDeclaration): Instance | undefined 
   return elaborated(decl, (context) => evaluateModel(declared, [], context));
 }
 
+interface BuiltModel {
+  readonly declared: ModelDeclaration;
+  readonly root: Instance;
+}
+
 /** The models of a file, each with its tree. */
-export function modelsIn({ models }: Module): { readonly name: string; readonly root: Instance }[] {
-  return [...models].flatMap(([name, declared]) => {
+export function modelsIn({ models }: Module): BuiltModel[] {
+  return [...models.values()].flatMap((declared) => {
     const root = modelInstance(declared);
-    return root === undefined ? [] : [{ name, root }];
+    return root === undefined ? [] : [{ declared, root }];
   });
+}
+
+const costs = new WeakMap<ModelDecl, ReadonlyMap<string, number>>();
+
+/** FLOPs of a model's forward for one sample, by the path of the block that the work is in; none where it has mistakes. */
+function costsOf({ decl, module }: ModelDeclaration): ReadonlyMap<string, number> {
+  const found = costs.get(decl);
+  if (found !== undefined) return found;
+  const session = new Session();
+  const byPath = new Map<string, number>();
+  const model = session.guard(() => {
+    const value = evaluateModel({ kind: 'model', decl, module }, [], contextOf(session));
+    return buildModel(decl.name.text, value, decl.value.span, module, session);
+  });
+  const traced = model && traceEntry(model, 'forward', { batch: 1 });
+  if (traced?.ok === true)
+    for (const node of traced.value.nodes) {
+      const { path } = node.origin;
+      byPath.set(path, (byPath.get(path) ?? 0) + nodeFlops(traced.value, node));
+    }
+  costs.set(decl, byPath);
+  return byPath;
+}
+
+/** FLOPs of a model's forward for one sample within the block at a path. */
+export function flopsWithin(declared: ModelDeclaration, path: string): number {
+  let sum = 0;
+  for (const [at, flops] of costsOf(declared))
+    if (path === '' || at === path || at.startsWith(`${path}.`)) sum += flops;
+  return sum;
 }

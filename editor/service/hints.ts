@@ -1,5 +1,5 @@
 /** What stands beside the text: shapes of `let`s, and the parameters of a call that is being written. */
-import { type Observer, placeKey } from './analysis.ts';
+import { boundValues, type Observer, placeKey } from './analysis.ts';
 import type { Binding } from './binding/bind.ts';
 import type { Thing } from './binding/named.ts';
 import { parametersOf } from './binding/things.ts';
@@ -13,20 +13,27 @@ import type { Workspace } from './workspace.ts';
 /** Longest hint; a value that is longer is cut. */
 const longest = 60;
 
-/** `: [B, 50, 768]` behind the names of `let`s, in the first model that has them. */
+/** `: [B, 50, 768]` behind the names of `let`s, `= 50` behind dimension variables, in the first model that has them. */
 export function hintsOf(observer: Observer, { occurrences }: Binding, range: Range): InlayHint[] {
-  return occurrences.flatMap(({ role, name, named: { node } }) => {
+  return occurrences.flatMap(({ role, name, named: { kind, node } }) => {
     const { start, end } = name.span;
-    const declared = role === 'declaration' && node !== undefined && 'kind' in node && node.kind === 'let';
-    if (!declared || start > range.end || end < range.start) return [];
+    if (role !== 'declaration' || start > range.end || end < range.start) return [];
+    if (kind === 'dimension') {
+      const texts = boundValues(observer.at(start), name.span, name.text).map(({ text }) => text);
+      // What stays open, as the batch, is its own name.
+      const told = texts.filter((text) => text !== name.text);
+      return told.length === 0 ? [] : [{ offset: end, label: ` = ${cut(told.join(' | '))}` }];
+    }
+    if (node === undefined || !('kind' in node) || node.kind !== 'let') return [];
     const values = isPlain(node.value.kind) ? undefined : observer.at(start).get(placeKey(node.value.span));
     if (values === undefined) return [];
     const text = values.map((value) => value.text).join(' | ');
     const tensor = values.some(({ value }) => value.kind === 'tensor' || value.kind === 'record');
-    const label = `${tensor ? ': ' : ' = '}${text.length > longest ? `${text.slice(0, longest - 1)}…` : text}`;
-    return [{ offset: end, label }];
+    return [{ offset: end, label: `${tensor ? ': ' : ' = '}${cut(text)}` }];
   });
 }
+
+const cut = (text: string) => (text.length > longest ? `${text.slice(0, longest - 1)}…` : text);
 
 /** A number that stands there already needs no hint. */
 function isPlain(kind: string): boolean {

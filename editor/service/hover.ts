@@ -1,12 +1,14 @@
 /** What is shown of the name or expression at a place. */
 import { frozenPattern, matchesGlob } from '../../compiler/model/values/globs.ts';
-import type { Module } from '../../compiler/model/values/module.ts';
+import type { ModelDeclaration, Module } from '../../compiler/model/values/module.ts';
 import { placeOf } from '../../compiler/model/values/session.ts';
+import type { Instance } from '../../compiler/model/values/values.ts';
 import type { Span } from '../../grammar/source.ts';
 import { boundValues, placeKey, type Seen, type SeenValues } from './analysis.ts';
 import type { Binding } from './binding/bind.ts';
 import type { Named, Occurrence } from './binding/named.ts';
 import {
+  flopsWithin,
   instanceOf,
   instancesIn,
   modelInstance,
@@ -123,25 +125,41 @@ function expressionAt(seen: SeenValues, offset: number): SeenAt | undefined {
 
 // ── sizes ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Numbers of parameters, of a model, or of a block in the first model that has it. */
+/** Parameters and work of a model, or of a block in the first model that has it. */
 function sizeLines({ thing, node }: Named, module: Module): string[] {
   if (thing.of === 'model') {
-    const root = modelInstance({ kind: 'model', decl: thing.decl, module: thing.module });
-    return root === undefined ? [] : [`${thousands(parameterCount(root))} parameters`];
+    const declared: ModelDeclaration = { kind: 'model', decl: thing.decl, module: thing.module };
+    const root = modelInstance(declared);
+    return root === undefined ? [] : [sizeOf(root, declared)];
   }
   if (node !== undefined && 'kind' in node && node.kind === 'train') {
     const root = instanceOf(node.of, module);
-    return root === undefined ? [] : [`${thousands(parameterCount(root))} parameters`];
+    return root === undefined ? [] : [sizeOf(root)];
   }
   const child = node !== undefined && 'kind' in node && node.kind === 'child' ? node.value.span : undefined;
   const block = thing.of === 'block' ? thing.decl.span : undefined;
-  for (const { name, root } of child === undefined && block === undefined ? [] : modelsIn(module))
+  for (const { declared, root } of child === undefined && block === undefined ? [] : modelsIn(module))
     for (const instance of instancesIn(root)) {
       if (!samePlace(instance.span, child) && !samePlace(instance.block?.decl.span, block)) continue;
       const where = instance.path === '' ? '' : ` at \`${instance.path}\``;
-      return [`${thousands(parameterCount(instance))} parameters in "${name}"${where}`];
+      return [`${sizeOf(instance, declared)} in "${declared.decl.name.text}"${where}`];
     }
   return [];
+}
+
+/** `151,277,313 parameters, 14.78 GFLOP forward for one sample` */
+function sizeOf(instance: Instance, declared?: ModelDeclaration): string {
+  const parameters = `${thousands(parameterCount(instance))} parameters`;
+  const flops = declared === undefined ? 0 : flopsWithin(declared, instance.path);
+  return flops === 0 ? parameters : `${parameters}, ${flopsText(flops)} forward for one sample`;
+}
+
+/** `14.78 GFLOP`, by thousands. */
+function flopsText(flops: number): string {
+  const units = ['', 'k', 'M', 'G', 'T'];
+  let [value, unit] = [flops, 0];
+  while (value >= 1000 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1];
+  return `${Number(value.toPrecision(4))} ${units[unit]}FLOP`;
 }
 
 /** Of files that were read twice, too. */

@@ -5,9 +5,10 @@
 import type { ModuleHost } from '../../compiler/model/types.ts';
 import { format } from '../../grammar/printer.ts';
 import { complete } from './completion/complete.ts';
-import { actionsOf, diagnosticsOf } from './diagnostics.ts';
+import { actionsOf, diagnosing, diagnosticsOf } from './diagnostics.ts';
 import { hintsOf, signatureOf } from './hints.ts';
 import { hover } from './hover.ts';
+import { lensesOf, sizeText } from './lenses.ts';
 import { foldsOf, symbolsOf } from './outline.ts';
 import { definitionOf, referencesOf, renamed, renameRangeOf } from './references.ts';
 import { tokensOf } from './tokens.ts';
@@ -24,9 +25,11 @@ export function createService(host: ModuleHost): LanguageService {
   return {
     open: (path, text) => workspace.open(path, text),
     close: (path) => workspace.close(path),
+    include: (paths) => workspace.include(paths),
     refresh: () => workspace.refresh(),
     text: (path) => workspace.text(path),
     diagnostics: (path) => diagnosticsOf(workspace, path),
+    diagnosing: (path) => diagnosing(workspace, path),
     semanticTokens: (path) => semanticTokens(workspace, path),
     hover: (path, offset) => hover(workspace, path, within(path, offset)),
     completion: (path, offset) => complete(workspace, path, within(path, offset)),
@@ -44,6 +47,8 @@ export function createService(host: ModuleHost): LanguageService {
     references: (path, offset) => referencesOf(workspace, path, within(path, offset)),
     renameRange: (path, offset) => renameRangeOf(workspace, path, within(path, offset)),
     rename: (path, offset, name) => renamed(workspace, path, within(path, offset), name),
+    lenses: (path) => lensesOf(workspace, path),
+    sizeText: (path, model) => sizeText(workspace, path, model),
     signatureHelp: (path, offset) => signatureOf(workspace, path, within(path, offset)),
     inlayHints(path, range = { start: 0, end: Number.POSITIVE_INFINITY }) {
       const observer = workspace.observer(path);

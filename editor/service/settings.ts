@@ -1,6 +1,6 @@
 /**
  * What is said of a recipe's settings. Their names, calls and options are the compiler's (`recipes/schema.ts`); here
- * is a line on each, as docs/training.md says it at length.
+ * is a line on each, as docs/how-to/training.md says it at length.
  */
 import * as z from 'zod';
 import { assignable, type Key, statements } from '../../compiler/model/recipes/assignments.ts';

@@ -36,25 +36,24 @@ export interface Hover extends Range {
   readonly contents: string;
 }
 
-export type CompletionKind =
-  | 'block'
-  | 'function'
-  | 'objective'
-  | 'builtin'
-  | 'model'
-  | 'parameter'
-  | 'variable'
-  | 'weight'
-  | 'child'
-  | 'entry'
-  | 'field'
-  | 'dimension'
-  | 'package'
-  | 'setting'
-  | 'value'
-  | 'pattern'
-  | 'type'
-  | 'keyword';
+/** What a name of an expression can stand for. */
+export const nameKinds = [
+  'block',
+  'function',
+  'objective',
+  'builtin',
+  'model',
+  'parameter',
+  'variable',
+  'weight',
+  'child',
+  'entry',
+  'field',
+  'dimension',
+] as const;
+type NameKind = (typeof nameKinds)[number];
+
+export type CompletionKind = NameKind | 'package' | 'setting' | 'value' | 'pattern' | 'type' | 'keyword';
 
 export interface CompletionItem {
   readonly label: string;
@@ -82,19 +81,8 @@ export const tokenKinds = [
   'punctuation',
   'name',
   'type',
-  'block',
-  'function',
-  'objective',
-  'builtin',
-  'model',
+  ...nameKinds,
   'recipe',
-  'parameter',
-  'variable',
-  'weight',
-  'child',
-  'entry',
-  'field',
-  'dimension',
   'package',
   'setting',
   'pattern',
@@ -107,21 +95,11 @@ export interface SemanticToken extends Range {
   readonly declaration?: true;
 }
 
-export type SymbolKind = Extract<
-  TokenKind,
-  | 'block'
-  | 'function'
-  | 'objective'
-  | 'model'
+export type SymbolKind =
+  | Exclude<NameKind, 'builtin' | 'field' | 'dimension'>
   | 'recipe'
-  | 'parameter'
-  | 'variable'
-  | 'weight'
-  | 'child'
-  | 'entry'
   | 'setting'
-  | 'package'
->;
+  | 'package';
 
 export interface DocumentSymbol extends Range {
   readonly name: string;
@@ -142,6 +120,13 @@ export interface CodeAction {
   /** The diagnostic that it mends. */
   readonly code: string;
   readonly edits: readonly TextEdit[];
+}
+
+/** What is shown above a declaration. */
+export interface CodeLens extends Range {
+  readonly name: string;
+  /** `size`: of a model, its number of parameters; `show`, `train`: of a model or recipe, the verb that can be called on it. */
+  readonly about: 'size' | 'show' | 'train';
 }
 
 export interface InlayHint {
@@ -173,11 +158,18 @@ export interface LanguageService {
   open(path: string, text: string): void;
   /** From here on the host's text of the path counts. */
   close(path: string): void;
+  /** Files beside the open ones in which names are looked for, in place of those that were named before. */
+  include(paths: readonly string[]): void;
   /** Files of the host may have changed: forgets what was read. */
   refresh(): void;
   /** The text of a document, a file of the host, or a bundled package by `zooc:NAME`. */
   text(path: string): string | undefined;
   diagnostics(path: string): ServiceDiagnostic[];
+  /**
+   * The same in steps, each as long as the check of one model at most, so that other questions can be answered in between.
+   * Undefined as soon as a text has changed, and where the path cannot be read.
+   */
+  diagnosing(path: string): Generator<undefined, ServiceDiagnostic[] | undefined>;
   semanticTokens(path: string): SemanticToken[];
   hover(path: string, offset: number): Hover | undefined;
   completion(path: string, offset: number): CompletionList;
@@ -187,11 +179,14 @@ export interface LanguageService {
   folding(path: string): FoldingRange[];
   codeActions(path: string, range: Range): CodeAction[];
   definition(path: string, offset: number): Location | undefined;
-  /** In the file, the files it imports and open documents, the declaration first. */
+  /** In the file, the files it imports, open documents and files that were included, the declaration first. */
   references(path: string, offset: number): Location[];
   /** The range of the name that `rename` would change; undefined where nothing can be renamed. */
   renameRange(path: string, offset: number): Range | undefined;
   rename(path: string, offset: number, name: string): RenameResult;
+  lenses(path: string): CodeLens[];
+  /** What a lens of the kind `size` says: `151,277,313 parameters`; undefined where the model has mistakes. */
+  sizeText(path: string, model: string): string | undefined;
   signatureHelp(path: string, offset: number): SignatureHelp | undefined;
   inlayHints(path: string, range?: Range): InlayHint[];
 }

@@ -10,7 +10,7 @@ import type { Program } from '../../grammar/ast.ts';
 import type { Diagnostic } from '../../grammar/diagnostics.ts';
 import { parse } from '../../grammar/parser.ts';
 import type { SourceFile } from '../../grammar/source.ts';
-import { type Check, check, Observer } from './analysis.ts';
+import { type Check, check, Observer, type Remembered } from './analysis.ts';
 import { type Binding, bind } from './binding/bind.ts';
 import { type Lexed, lex } from './tokens.ts';
 
@@ -32,7 +32,9 @@ export class Workspace {
   /** Of the texts as they are: any change may concern every file. */
   readonly #observers = new Map<string, Observer>();
   readonly #checks = new Map<string, { readonly check: Check; readonly generation: number }>();
+  readonly #remembered = new Map<string, Remembered>();
   #generation = 0;
+  #included: readonly string[] = [];
   readonly #bindings = new Map<string, Binding | undefined>();
 
   constructor(host: ModuleHost) {
@@ -50,9 +52,14 @@ export class Workspace {
     };
   }
 
-  /** Paths of the open documents. */
+  /** Paths of the open documents, then of the others that were named. */
   get documents(): readonly string[] {
-    return [...this.#open.keys()];
+    return [...new Set([...this.#open.keys(), ...this.#included])];
+  }
+
+  /** Files whose names count though nobody opened them. */
+  include(paths: readonly string[]): void {
+    this.#included = paths;
   }
 
   open(path: string, text: string): void {
@@ -71,7 +78,7 @@ export class Workspace {
 
   #forget(path: string): void {
     // What is remembered of checks takes bundled packages for fixed.
-    if (path.startsWith(scheme)) this.#checks.clear();
+    if (path.startsWith(scheme)) this.#remembered.clear();
     this.#generation++;
     this.#observers.clear();
     this.#bindings.clear();
@@ -96,12 +103,31 @@ export class Workspace {
 
   /** The mistakes of a file; undefined where it cannot be read. */
   check(path: string): Check | undefined {
+    const steps = this.checking(path);
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done === true) return value;
+    }
+  }
+
+  /** The same in steps; undefined also where a text changes before the last of them. */
+  *checking(path: string): Generator<undefined, Check | undefined> {
     if (this.text(path) === undefined) return undefined;
+    const generation = this.#generation;
     const known = this.#checks.get(path);
-    if (known?.generation === this.#generation) return known.check;
-    const found = check(this.host, path, known?.check.remembered);
-    this.#checks.set(path, { check: found, generation: this.#generation });
-    return found;
+    if (known?.generation === generation) return known.check;
+    const remembered: Remembered = this.#remembered.get(path) ?? new Map();
+    this.#remembered.set(path, remembered);
+    const steps = check(this.host, path, remembered);
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done === true) {
+        this.#checks.set(path, { check: value, generation });
+        return value;
+      }
+      yield;
+      if (this.#generation !== generation) return undefined;
+    }
   }
 
   /** The values of a file's expressions; undefined where it cannot be read. */

@@ -1,7 +1,7 @@
 /**
  * What a run is compared by with the checkpoint that it goes on from, and what becomes of each kind of change.
  *
- * `docs/training.md` has the same table. What is not listed may change freely: checkpoints, decoder threads,
+ * `docs/how-to/training.md` has the same table. What is not listed may change freely: checkpoints, decoder threads,
  * cache, starting weights.
  */
 import { clipNormalization, sameNormalization } from '../../compiler/model/index.ts';

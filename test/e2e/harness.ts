@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, vi } from 'vitest';
+import { expect, inject, vi } from 'vitest';
 import type { MetricsRow } from '../../runtime/train/types.ts';
 import { runCli } from '../../zoo/cli/main.ts';
 import { encodeSafetensors, readSafetensors, type Tensor } from '../../zoo/weights/formats/safetensors.ts';
@@ -16,8 +16,7 @@ export { tinyZoo } from '../support/models/tiny-zoo.ts';
 export { firstBatch, fixedBatches } from '../support/training/fixed-batches.ts';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-const main = join(root, 'zoo', 'cli', 'main.ts');
-const tsx = join(root, 'node_modules', 'tsx', 'dist', 'loader.mjs');
+const main = inject('command');
 
 export interface Outcome {
   readonly code: number | null;
@@ -27,7 +26,7 @@ export interface Outcome {
 
 /** Arguments of node for one call of the command line. */
 export function commandLine(args: readonly string[]): string[] {
-  return ['--import', tsx, main, ...args];
+  return [main, ...args];
 }
 
 function environment(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv {

@@ -1,10 +1,5 @@
-/** The command line as it is installed: built once into a folder, since the sources take a second more to start. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { copyFileSync, cpSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
+/** One call of the built command line: how it ended, or that it did not. */
+import { type ChildProcess, spawn } from 'node:child_process';
 
 export interface Outcome {
   readonly code: number | null;
@@ -35,17 +30,6 @@ const patience = 300_000;
 /** A command line as it is written, without quotes. */
 export function words(line: string): string[] {
   return line.split(' ');
-}
-
-/** Builds the command line into an empty folder; returns the path of its main file. */
-export function buildCommand(folder: string): string {
-  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const dist = join(folder, 'dist');
-  execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', dist]);
-  cpSync(join(root, 'zoo', 'lib'), join(dist, 'zoo', 'lib'), { recursive: true });
-  copyFileSync(join(root, 'package.json'), join(folder, 'package.json'));
-  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-  return join(dist, 'zoo', 'cli', 'main.js');
 }
 
 export function startCommand(main: string, args: readonly string[], options: CallOptions): Call {

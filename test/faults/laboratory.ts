@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { encodeSafetensors } from '../../zoo/weights/formats/safetensors.ts';
+import { buildCommand } from '../support/built-command.ts';
 import { tinyZoo } from '../support/models/tiny-zoo.ts';
 import { firstBatch, fixedBatches } from '../support/training/fixed-batches.ts';
-import { buildCommand, type Call, type CallOptions, type Outcome, startCommand } from './command.ts';
+import { type Call, type CallOptions, type Outcome, startCommand } from './command.ts';
 
 /** What recipes differ in, by their names. */
 const variants = {
@@ -89,7 +90,7 @@ export class Laboratory {
     const { images } = Object.fromEntries(firstBatch(batches));
     writeFileSync(join(folder, 'images.safetensors'), encodeSafetensors(new Map([['images', images!]])));
     await makePictures(folder);
-    return new Laboratory(folder, buildCommand(join(folder, 'command')));
+    return new Laboratory(folder, await buildCommand(join(folder, 'command')));
   }
 
   path(...names: string[]): string {

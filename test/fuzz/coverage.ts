@@ -8,6 +8,7 @@ import { scheduleIds, searchSpaces } from '../../compiler/kernels/schedules/sche
 import type { ScheduleFamily } from '../../compiler/kernels/text/choices.ts';
 import { builtinNamed, builtinNames } from '../../compiler/model/builtins/builtins.ts';
 import { ops } from '../../compiler/ops/index.ts';
+import { forwardPassNames, runForwardPasses } from '../../compiler/passes/index.ts';
 import type { FuzzCase } from './cases/fuzz-case.ts';
 import { type Outcome, profileOf, type ScheduleKind, scheduleKinds } from './execute.ts';
 
@@ -35,6 +36,13 @@ export function note(
 ): void {
   const { parts, plan } = compiled;
   add(tally, `cases ${kind}`);
+  let before = c.graph;
+  runForwardPasses(c.graph, {
+    observe: (pass, graph) => {
+      if (graph !== before) add(tally, `rewrite ${kind} ${pass}`);
+      before = graph;
+    },
+  });
   for (const { verdict } of comparisons.values()) add(tally, `outputs ${verdict}`);
   for (const { joins } of parts) {
     for (const { kind: join } of joins.joins) add(tally, `join ${kind} ${join}`);
@@ -71,6 +79,7 @@ function wanted(programs: boolean): string[] {
   const joins = joinKinds.map((kind) => `join * ${kind}`);
   const layouts = ['columns', 'filters', 'inside', 'parts'].map((name) => `layout * ${name}`);
   return [
+    ...forwardPassNames.map((name) => `rewrite * ${name}`),
     ...joins,
     ...layouts,
     ...schedules,

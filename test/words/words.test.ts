@@ -38,7 +38,7 @@ describe('the cases', () => {
     return !['of a weight', 'a number', 'a bool'].includes(shapes);
   });
 
-  it('say every word of docs/words.md', () => {
+  it('say every word of docs/reference/words.md', () => {
     expect(words.length).toBeGreaterThan(50);
     expect(words.filter((word) => !small.some(says(word)))).toEqual([]);
   });

@@ -65,14 +65,22 @@ program
   .description('parse and type-check .zoo files; reports all independent errors at once')
   .argument('<files...>', '.zoo files')
   .addOption(new Option('--json', 'print the diagnostics as a JSON array'))
-  .action(async (files, options) => (await import('./verbs/check.ts')).check(files, options));
+  .action(async (files, options) => (await import('./verbs/source/check.ts')).check(files, options));
 
 program
   .command('fmt')
   .description('rewrite .zoo files in the canonical format')
   .argument('<files...>', '.zoo files')
   .option('--check', 'change nothing; fail if a file is not formatted')
-  .action(async (files, options) => (await import('./verbs/fmt.ts')).fmt(files, options));
+  .action(async (files, options) => (await import('./verbs/source/fmt.ts')).fmt(files, options));
+
+program
+  .command('lsp')
+  .description('the language server, for editors: diagnostics, completion, hover, renaming, formatting, …')
+  .option('--stdio', 'speak over standard input and output')
+  // Clients add it, so that the server ends with them.
+  .addOption(new Option('--clientProcessId <pid>').hideHelp())
+  .action(async (options) => (await import('./verbs/source/lsp.ts')).lsp(options));
 
 program
   .command('show')

@@ -35,6 +35,6 @@ export async function refuseShared(group: Collective, executor: Executor): Promi
   fail(
     'Z634',
     `ranks ${places.indexOf(places[twice]!)} and ${twice} would share one GPU, ${places[twice]}`,
-    'one rank a host; or ZOOC_ADAPTER="NAME;OTHER NAME" where the GPUs of a host have different names; or a container for each GPU (docs/scale.md); ZOOC_SHARE_ADAPTER=1 shares it',
+    'one rank a host; or ZOOC_ADAPTER="NAME;OTHER NAME" where the GPUs of a host have different names; or a container for each GPU (docs/how-to/scale.md); ZOOC_SHARE_ADAPTER=1 shares it',
   );
 }

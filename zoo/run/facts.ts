@@ -1,5 +1,6 @@
 /** What the report of a run says of its model, and of the machine that trains it. */
 import { cpus, release, totalmem } from 'node:os';
+import { entryFlops } from '../../compiler/flops.ts';
 import { sizeOf } from '../../compiler/graph/types.ts';
 import { blocksOf } from '../../compiler/model/index.ts';
 import type { BlockNode, Model, Recipe } from '../../compiler/model/types.ts';
@@ -8,7 +9,6 @@ import type { RunFacts } from '../../runtime/report/node/log.ts';
 import type { Summary } from '../../runtime/report/types.ts';
 import { version } from '../version.ts';
 import type { Executor } from './devices.ts';
-import { entryFlops } from './flops.ts';
 
 type Tower = Summary['towers'][number];
 

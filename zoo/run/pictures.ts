@@ -2,6 +2,8 @@
  * Compares a few pictures with a few captions by the weights of a checkpoint, for the logs of a run: the entry `logits`
  * on the device that trains, opened for the moment and closed again.
  */
+
+import { entryFlops } from '../../compiler/flops.ts';
 import { isPicture, isText, vocabularyOf } from '../../compiler/model/index.ts';
 import type { Model, ModelInput } from '../../compiler/model/types.ts';
 import { averagePrefix } from '../../compiler/optimizers.ts';
@@ -13,7 +15,6 @@ import { plainDtype, type WeightSource } from '../weights/source.ts';
 import type { Executor } from './devices.ts';
 import { softmax } from './encoder.ts';
 import { openEntry } from './entry.ts';
-import { entryFlops } from './flops.ts';
 
 const output = 'logits_per_image';
 /**

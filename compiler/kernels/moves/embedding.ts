@@ -2,24 +2,19 @@
  * Embedding look-up and its gradient over tables that may be larger than a binding.
  *
  * The gradient adds rows of dy that have the same token. Float atomics would make reruns differ and a matrix
- * product with one-hot rows would be huge, so positions are sorted by token: up to some thousands each counts
- * the positions before it (equal tokens in order), n² comparisons of integers in one kernel, far below the
- * model's own work; more of them are sorted digit by digit (sort.ts). Then runs of equal tokens are summed in
- * that order, cut into pieces of 32 so that no invocation walks a long run (padding tokens) alone.
+ * product with one-hot rows would be huge, so positions are sorted by token, equal tokens in order (sort.ts). Then
+ * runs of equal tokens are summed in that order, cut into pieces of 32 so that no invocation walks a long run
+ * (padding tokens) alone.
  */
 
-import { type Node, type NodeOf, sizeOf } from '../../graph/types.ts';
+import { type Node, sizeOf } from '../../graph/types.ts';
 import type { OpName } from '../../ops/attributes.ts';
 import { bytesOf, flatMain, flatWorkgroup, indexExpression, vectorizable } from '../text/access.ts';
 import { gridOf, type Kernel, type KernelArg, type Lower, type LowerContext } from '../text/kernel.ts';
 import { load, store, wgslType } from '../text/memory.ts';
 import { denseView, type Storage, type View } from '../text/view.ts';
-import { hiddenBound } from '../text/wgsl.ts';
 import { type Window, windowArg, windowsOf } from '../text/windows.ts';
-import { emitRadixSort } from './sort.ts';
-
-/** Positions from which on a radix sort is the faster one. */
-const MANY = 8192;
+import { emitSort } from './sort.ts';
 
 /** Sorted positions that one invocation sums. */
 const PIECE = 32;
@@ -115,57 +110,21 @@ const lowerEmbeddingGrad: Lower<'embedding_grad'> = (ctx, node) => {
     width,
     unit: vectorizable(dy) && vectorizable(output) ? 4 : 1,
   };
-  if (positions < MANY) ctx.emit(sortPositions(ctx, node, work));
-  else sortManyPositions(ctx, node, work);
+  emitSort(ctx, {
+    name: 'embedding_sort',
+    source: ids,
+    lead: 0,
+    key: (id) => `u32(${id})`,
+    helpers: '',
+    to: denseView(work.order, ids.shape),
+    origin: node.origin,
+  });
   ctx.emit(sumPieces(ctx, node, work));
   for (const window of windowsOf(output.storage.elements, width, ctx.profile)) {
     ctx.emit(zeroFill(ctx, node, output.storage, window, work.unit));
     ctx.emit(sumSegments(ctx, node, work, output, window));
   }
 };
-
-/** order[rank] = position, ranks by (token, position). */
-function sortPositions(ctx: LowerContext, node: Node, { ids, order, positions }: Segments): Kernel {
-  const size = ctx.profile.kind === 'cpu' ? 8 : 128;
-  return {
-    name: 'embedding_sort',
-    args: [
-      { name: 'ids_data', width: 1, storage: ids.storage, access: 'read' },
-      { name: 'order_data', width: 1, storage: order, access: 'read_write' },
-    ],
-    body: `${flatMain(size, positions)}  let token = ${tokenAt(ids, 'index')};
-  var rank = 0u;
-  for (var i = 0u; i < ${hiddenBound(positions, 'id.z')}; i += 1u) {
-    let other = ${tokenAt(ids, 'i')};
-    rank += select(0u, 1u, other < token || (other == token && i < index));
-  }
-  order_data[rank] = i32(index);
-}
-`,
-    workgroups: gridOf(Math.ceil(positions / size), ctx.profile),
-    origin: node.origin,
-    flops: 0,
-    bytes: 4 * (positions + sizeOf(ids.shape)),
-  };
-}
-
-/** The same for many: only as many digits as ids have. */
-function sortManyPositions(
-  ctx: LowerContext,
-  node: NodeOf<'embedding_grad'>,
-  { ids, order }: Segments,
-): void {
-  emitRadixSort(ctx, {
-    name: 'embedding_sort',
-    source: ids,
-    lead: 0,
-    key: (id) => `u32(${id})`,
-    helpers: '',
-    bits: Math.ceil(Math.log2(node.attrs.rows)),
-    to: denseView(order, ids.shape),
-    origin: node.origin,
-  });
-}
 
 /** Shared by the summing kernels: the token and the dy row of a sorted place. */
 function segmentHelpers({ ids, dy, unit }: Segments): string {

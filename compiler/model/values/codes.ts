@@ -1,5 +1,5 @@
 /**
- * Every error code of the model stage with its meaning in one line; `docs/errors.md` says the same.
+ * Every error code of the model stage with its meaning in one line; `docs/reference/errors.md` says the same.
  *
  * A code never changes its meaning; a new mistake gets a new code. Z1xx belong to the grammar, Z6xx and Z7xx
  * to running.

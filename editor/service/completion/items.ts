@@ -5,22 +5,9 @@ import type { Module } from '../../../compiler/model/values/module.ts';
 import type { Named, NameScope } from '../binding/named.ts';
 import { globalName, modelNamed } from '../binding/things.ts';
 import { commentAbove, headOf } from '../heads.ts';
-import type { CompletionItem, CompletionKind } from '../types.ts';
+import { type CompletionItem, type CompletionKind, nameKinds } from '../types.ts';
 
-const kinds: readonly string[] = [
-  'block',
-  'function',
-  'objective',
-  'builtin',
-  'model',
-  'parameter',
-  'variable',
-  'weight',
-  'child',
-  'entry',
-  'field',
-  'dimension',
-] satisfies CompletionKind[];
+const kinds: readonly string[] = nameKinds;
 
 export function itemOf(named: Named): CompletionItem {
   const kind = kinds.includes(named.kind) ? (named.kind as CompletionKind) : 'value';

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { build as esbuild } from 'esbuild';
 import { build as vite } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { LanguageClient } from '../../support/language-client.ts';
 import { compileFolder, type InstalledPackage, installPackage, link } from '../../support/package.ts';
 import { tinyZoo } from '../harness.ts';
 
@@ -129,6 +130,18 @@ describe('the packed library', () => {
     const { stdout, stderr } = spawnSync(process.execPath, [main, 'list'], { encoding: 'utf8' });
     expect(stderr).toBe('');
     expect(stdout).toContain('ViT-B/32');
+  });
+
+  it('serves editors', async () => {
+    const main = join(installed.folder, 'node_modules', 'zooc', 'dist', 'zoo', 'cli', 'main.js');
+    const client = new LanguageClient({}, [main]);
+    await client.initialize();
+    await client.open('a.zoo', 'import nn { Linaer }\n');
+    expect((await client.diagnostics('a.zoo')).map(({ message }) => message)).toEqual([
+      'package nn exports no `Linaer`; did you mean `Linear`?',
+    ]);
+    expect(client.logged).toEqual([]);
+    expect(await client.end()).toBe(0);
   });
 
   it('writes pages whose player needs nothing that is not beside it', () => {

@@ -165,9 +165,8 @@ function attend(g: Growth, [q, k, v]: readonly [number, number, number]): number
   return g.e.matmul(g.b.add('softmax', [seen], {}), v);
 }
 
-const selfAttention: Step = (g) => {
-  const x = g.value((shape) => shape.length === 3);
-  if (x === undefined) return undefined;
+/** Attention among the tokens of x, if that fits. */
+function attendTokens(g: Growth, x: number): number | undefined {
   const [batch, tokens, width] = g.shape(x) as [number, number, number];
   const heads = g.draw.pick([1, 2, 3, 4].filter((n) => width % n === 0));
   if (!g.fits([batch, tokens, 3 * width])) return undefined;
@@ -175,6 +174,55 @@ const selfAttention: Step = (g) => {
   const joined = g.e.reshape(g.e.transpose(out, [0, 2, 1, 3]), [batch, tokens, width]);
   const y = g.draw.chance(0.7) ? linear(g, joined, width) : joined;
   return g.draw.chance(0.6) ? g.e.add(x, y) : y;
+}
+
+const selfAttention: Step = (g) => {
+  const x = g.value((shape) => shape.length === 3);
+  return x === undefined ? undefined : attendTokens(g, x);
+};
+
+/** One token, or few, behind layers whose results nothing else reads, as encoders pool. */
+const pooled: Step = (g) => {
+  const x = g.value((shape) => shape.length === 3 && shape[1]! > 1);
+  if (x === undefined) return undefined;
+  const { e, draw } = g;
+  const [batch, tokens, width] = g.shape(x) as [number, number, number];
+  const norm = (y: number) =>
+    g.b.add('layer_norm', [y, g.weight('gain', [width]), g.weight('bias', [width])], { eps: 1e-5 });
+  const layers: readonly ((y: number) => number)[] = [
+    (y) => attendTokens(g, norm(y)) ?? y,
+    (y) => attendTokens(g, y) ?? y,
+    (y) => e.add(y, linear(g, e.unary('tanh', linear(g, norm(y), width)), width)),
+    (y) => linear(g, y, width),
+    (y) =>
+      e.add(
+        y,
+        g.weight(
+          'free',
+          draw.pick([
+            [tokens, width],
+            [tokens, 1],
+            [1, tokens, width],
+            [batch, 1, width],
+          ]),
+        ),
+      ),
+    (y) => e.mul(y, e.unary('sigmoid', linear(g, y, 1))),
+    (y) => g.b.add(draw.pick(['softmax', 'l2_normalize'] as const), [y], {}),
+    (y) =>
+      e.mul(
+        y,
+        e.unary('rsqrt', e.add(g.b.add('mean', [e.mul(y, y)], { axes: [2], keep: true }), e.scalar(y, 1))),
+      ),
+    norm,
+  ];
+  let y = x;
+  for (let i = 1 + draw.below(4); i > 0; i--) y = draw.pick(layers)(y);
+  if (draw.chance(0.5)) return g.b.add('take', [y, g.indices([batch], tokens)], { axis: 1 });
+  const length = draw.pick([1, 1, Math.ceil(tokens / 2)]);
+  const start = draw.below(tokens - length + 1);
+  const part = e.part(y, 1, start, start + length);
+  return length === 1 ? e.reshape(part, [batch, width]) : part;
 };
 
 /** Queries of one value over keys of another, or over a weight. */
@@ -293,6 +341,7 @@ export const layerSteps: readonly (readonly [weight: number, step: Step])[] = [
   [2.5, addends],
   [2.5, reduce],
   [1.5, selfAttention],
+  [1.5, pooled],
   [1, crossAttention],
   [0.5, embed],
   [0.7, take],

@@ -17,7 +17,7 @@ import { readCsvTable } from '../../../runtime/data/sources/rows/csv-table.ts';
 import { CheckpointStore } from '../../../runtime/train/node/checkpoints.ts';
 import { RunLock } from '../../../runtime/train/node/lock.ts';
 import { MetricsFile } from '../../../runtime/train/node/metrics.ts';
-import { fmt } from '../../../zoo/cli/verbs/fmt.ts';
+import { fmt } from '../../../zoo/cli/verbs/source/fmt.ts';
 import { nodeHost } from '../../../zoo/host.ts';
 import { readLabels, readTexts } from '../../../zoo/run/text-lists.ts';
 import { openTensors } from '../../../zoo/weights/formats/open-tensors.ts';

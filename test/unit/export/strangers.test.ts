@@ -1,5 +1,5 @@
 /**
- * Packages, programs and adapters from strangers (docs/security.md): what their names and links lead to outside of
+ * Packages, programs and adapters from strangers (docs/explanation/security.md): what their names and links lead to outside of
  * their folder is not read, not taken in place of what was verified, and not shown.
  */
 import {

@@ -1,11 +1,11 @@
 /** What an explorer of models is told: costs by block, origins of steps, memory over the steps, parts of graphs. */
 import { describe, expect, it } from 'vitest';
+import { entryFlops } from '../../../compiler/flops.ts';
 import { lavapipeProfile } from '../../../compiler/profile.ts';
 import { NullDevice } from '../../../runtime/null/device.ts';
 import { WebGpuDevice } from '../../../runtime/webgpu/device.ts';
 import { checkClock } from '../../../zoo/api/explain/times.ts';
 import * as zooc from '../../../zoo/api/node.ts';
-import { entryFlops } from '../../../zoo/run/flops.ts';
 import { tinyZoo } from '../../support/models/tiny-zoo.ts';
 
 const text = `import nn { Linear }

@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { modelCodes } from '../../../compiler/model/values/codes.ts';
+import { outside } from '../../../docs/.vitepress/links.ts';
+import { sidebar } from '../../../docs/.vitepress/sidebar.ts';
 import { wordsDocument } from '../../../scripts/words.ts';
 import { check } from '../../../zoo/api/node.ts';
 
@@ -27,7 +29,12 @@ const documents = [
   'examples/ablation/README.md',
   'examples/prompts/README.md',
   'web/README.md',
-  ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'CODE_OF_CONDUCT.md',
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md') && !name.includes('node_modules'))
+    .map((name) => `docs/${name}`),
 ];
 
 /** What stands in backticks, outside of code blocks. */
@@ -36,25 +43,25 @@ function quoted(document: string): string[] {
   return [...text.matchAll(/`([^`\n]+)`/g)].map((m) => m[1]!);
 }
 
-const layers = ['grammar', 'compiler', 'runtime', 'zoo'];
+const layers = ['grammar', 'compiler', 'runtime', 'editor', 'zoo'];
 
 describe('documents', () => {
   it('list every error code of the sources, and no other', () => {
     const used = [...layers, 'examples']
       .flatMap(sources)
       .flatMap((text) => [...text.matchAll(/\bZ\d{3}\b(?=['":])/g)].map((m) => m[0]));
-    const listed = [...read('docs/errors.md').matchAll(/^\| (Z\d{3}) \|/gm)].map((m) => m[1]!);
+    const listed = [...read('docs/reference/errors.md').matchAll(/^\| (Z\d{3}) \|/gm)].map((m) => m[1]!);
     expect(listed).toEqual([...new Set(used)].sort());
   });
 
   it('say of each code of the model stage what the compiler says', () => {
-    const rows = [...read('docs/errors.md').matchAll(/^\| (Z\d{3}) \| (.*) \|$/gm)];
+    const rows = [...read('docs/reference/errors.md').matchAll(/^\| (Z\d{3}) \| (.*) \|$/gm)];
     const meanings = new Map(rows.map(([, code, meaning]) => [code, meaning]));
     for (const [code, meaning] of Object.entries(modelCodes)) expect(meanings.get(code), code).toBe(meaning);
   });
 
   it('have the table of words that the language has', () => {
-    expect(read('docs/words.md'), 'npm run docs:words writes it').toBe(wordsDocument());
+    expect(read('docs/reference/words.md'), 'npm run docs:words writes it').toBe(wordsDocument());
   });
 
   it('show no text of the language that is wrong, in TypeScript either', () => {
@@ -70,7 +77,8 @@ describe('documents', () => {
     const main = read('zoo/cli/main.ts') + read('zoo/cli/options.ts');
     const verbs = new Set([...main.matchAll(/\.command\('(\w+)'\)/g)].map((m) => m[1]!));
     const { scripts } = JSON.parse(read('package.json'));
-    for (const document of documents) {
+    // Guides to changes show what the changes bring, and are followed by a test.
+    for (const document of documents.filter((name) => !name.startsWith('docs/contributing/'))) {
       const text = read(document);
       for (const [, verb] of text.matchAll(/^(?:npm run --silent zooc -- |npx zooc |zooc )([a-z]+)/gm)) {
         expect(verbs, `${document}: zooc ${verb}`).toContain(verb);
@@ -93,6 +101,15 @@ describe('documents', () => {
     }
   });
 
+  it('stand once in the sidebar of the site, which has no other page', () => {
+    const pages = documents
+      .filter((document) => document.startsWith('docs/') && !/\/(?:\[page\]|index)\.md$/.test(document))
+      .map((document) => document.slice('docs'.length, -'.md'.length));
+    const listed = sidebar.flatMap(({ items = [] }) => items).map(({ link }) => link!);
+    const others = Object.values(outside).map((page) => `/${page}`);
+    expect(listed.filter((link) => !link.endsWith('/')).sort()).toEqual([...pages, ...others].sort());
+  });
+
   it('name files and folders that exist', () => {
     const path = new RegExp(
       `^(?:${[...layers, 'editor', 'test', 'docs', 'scripts', 'bench', 'examples', '.ci'].join('|')})/[\\w./-]*$`,
@@ -111,7 +128,7 @@ describe('documents', () => {
     const library = readdirSync(join(root, 'zoo/lib')).map((file) => read(`zoo/lib/${file}`));
     const texts = [...[...layers, 'editor'].flatMap(sources), ...library, read('biome.json')];
     const words = new Set(texts.flatMap((text) => text.match(/\w+/g) ?? []));
-    const names = quoted('docs/architecture.md').filter(
+    const names = quoted('docs/explanation/architecture.md').filter(
       (text) => /^\w+(?:\.\w+)*$/.test(text) && /[a-z][A-Z]|\b[A-Z][a-z]/.test(text),
     );
     expect(names.length).toBeGreaterThan(80);

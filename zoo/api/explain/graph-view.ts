@@ -1,8 +1,9 @@
 /** A graph of tensors as plain data: nodes, edges, and the part of it that a block computes. */
+
+import { nodeFlops } from '../../../compiler/flops.ts';
 import { type Graph, type Node, nodeAt } from '../../../compiler/graph/types.ts';
 import type { Model } from '../../../compiler/model/types.ts';
 import type { Span } from '../../../grammar/source.ts';
-import { nodeFlops } from '../../run/flops.ts';
 import { Blocks, type Place } from './places.ts';
 import { shapeOf, type TensorShape } from './tree.ts';
 

@@ -1,9 +1,10 @@
 /** The tree of a model's blocks as plain data, and what each of them computes in an entry. */
+
+import { nodeFlops } from '../../../compiler/flops.ts';
 import { type Graph, numericShape, type TensorType } from '../../../compiler/graph/types.ts';
 import type { BlockNode, ConfigValue, Model, ParameterValue, Weight } from '../../../compiler/model/types.ts';
 import type { Span } from '../../../grammar/source.ts';
 import { type EntryRequest, traceGraph } from '../../run/compiled.ts';
-import { nodeFlops } from '../../run/flops.ts';
 
 /** One block of a model, as plain data. */
 export interface TreeBlock {

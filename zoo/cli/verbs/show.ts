@@ -1,8 +1,8 @@
 /** `zooc show`: a model as a table for people, or as JSON in state_dict order for programs. */
 
+import { entryFlops } from '../../../compiler/flops.ts';
 import { blocksOf } from '../../../compiler/model/index.ts';
 import type { Model } from '../../../compiler/model/types.ts';
-import { entryFlops } from '../../run/flops.ts';
 import { count, gigaflop, mebibytes, print, printJson, table } from '../output.ts';
 import { loadModel } from '../packages.ts';
 

@@ -1,6 +1,6 @@
 /**
- * Sorts of rows of all lengths: by counted ranks, by digits, over several levels of offsets; ties, NaN,
- * infinities and both zeros; and the gradient of an embedding over more positions than are counted.
+ * Sorts of rows of all lengths: one block of counted ranks, runs merged once or several times; ties, NaN,
+ * infinities and both zeros; and the gradient of an embedding over few positions and many.
  */
 import { describe, expect, test } from 'vitest';
 import { embeddingLowerings } from '../../../../compiler/kernels/moves/embedding.ts';
@@ -12,16 +12,19 @@ const gpu = await openGpu();
 const lower = sortLowerings.argsort;
 
 describe.skipIf(gpu === undefined)('argsort', () => {
-  test.each([[[5, 256]], [[3, 257]], [[2, 2, 1000]], [[2, 65536]], [[100_003]]])('%j', async (shape) => {
-    for (const descending of [false, true])
-      await checkOp({
-        gpu: gpu!,
-        op: 'argsort',
-        lower,
-        attrs: { descending },
-        inputs: [randomInput(shape, 3)],
-      });
-  });
+  test.each([[[1]], [[5, 256]], [[3, 257]], [[2, 513]], [[2, 2, 1000]], [[2, 65536]], [[100_003]]])(
+    '%j',
+    async (shape) => {
+      for (const descending of [false, true])
+        await checkOp({
+          gpu: gpu!,
+          op: 'argsort',
+          lower,
+          attrs: { descending },
+          inputs: [randomInput(shape, 3)],
+        });
+    },
+  );
 
   test.each([[[4, 200]], [[2, 3000]]])('integers with many ties and of either sign, %j', async (shape) => {
     const few = randomIndices(shape, 17, 5);
@@ -54,15 +57,22 @@ describe.skipIf(gpu === undefined)('argsort', () => {
   });
 });
 
-describe.skipIf(gpu === undefined)('the gradient of an embedding over many positions', () => {
-  test.each([7, 300, 40_000])('%i rows', async (rows) => {
-    const inputs = [randomIndices([3, 4096], rows, 2), randomInput([3, 4096, 4], 3)];
+describe.skipIf(gpu === undefined)('the gradient of an embedding over', () => {
+  test.each([
+    [1, 5],
+    [257, 7],
+    [769, 300],
+    [64 * 77, 49_408],
+    [12_288, 40_000],
+    [3001, 1],
+  ])('%i positions of %i rows', async (positions, rows) => {
+    const inputs = [randomIndices([positions], rows, 2), randomInput([positions, 4], 3)];
     const lower = embeddingLowerings.embedding_grad;
-    await checkOp({ gpu: gpu!, op: 'embedding_grad', lower, attrs: { rows }, inputs, terms: 4096 });
+    await checkOp({ gpu: gpu!, op: 'embedding_grad', lower, attrs: { rows }, inputs, terms: positions });
   });
 });
 
-test('few positions are counted in one kernel, many sorted in linear work', () => {
+test('few positions are counted in one kernel, runs of many merged two by two', () => {
   const kernelsOf = (positions: number, rows: number) => {
     const inputs = [randomIndices([positions], rows, 2), randomInput([positions, 4], 3)];
     const type = { dtype: 'f32', shape: [rows, 4] } as const;
@@ -70,9 +80,8 @@ test('few positions are counted in one kernel, many sorted in linear work', () =
     const { kernels } = lowerOne(grad, 'embedding_grad', { rows }, inputs, type, profileOf('gpu'));
     return kernels.map(({ name }) => name).filter((name) => name.startsWith('embedding_sort'));
   };
-  expect(kernelsOf(64 * 77, 49_408)).toEqual(['embedding_sort']);
-  const many = kernelsOf(65_536, 49_408);
-  expect(many).not.toContain('embedding_sort');
-  // Sixteen bits of an id are four digits.
-  expect(many.filter((name) => name === 'embedding_sort_move')).toHaveLength(4);
+  const merges = (count: number) => new Array<string>(count).fill('embedding_sort_merge');
+  expect(kernelsOf(256, 49_408)).toEqual(['embedding_sort_blocks']);
+  expect(kernelsOf(64 * 77, 49_408)).toEqual(['embedding_sort_blocks', ...merges(5)]);
+  expect(kernelsOf(65_536, 49_408)).toEqual(['embedding_sort_blocks', ...merges(8)]);
 });
