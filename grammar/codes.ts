@@ -42,6 +42,8 @@ export type Code =
   | 'Z219'
   | 'Z220'
   | 'Z221'
+  | 'Z222'
+  | 'Z223'
   | 'Z301'
   | 'Z302'
   | 'Z303'
@@ -195,6 +197,8 @@ export const codes: Readonly<Record<Code, string>> = {
   Z219: 'two weights would have the same path',
   Z220: 'an expression that has no meaning where it stands',
   Z221: '`image_mean` and `image_std` that are not three numbers each, or not the same throughout a model',
+  Z222: 'a weight or child that no forward or entry reads (a warning)',
+  Z223: 'a parameter of a block that nothing reads (a warning)',
   Z301: 'shapes that cannot be combined',
   Z302: 'a tensor with the wrong number of axes',
   Z303: 'a tensor with the wrong element type',

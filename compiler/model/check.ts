@@ -6,6 +6,7 @@ import { evaluateModel } from './evaluate/variants.ts';
 import { checkUnused } from './generic.ts';
 import { checkTexts } from './inspect/declarations.ts';
 import { checkTerms } from './inspect/terms.ts';
+import { warnOfUnread } from './inspect/unread.ts';
 import { checkNames } from './names/names.ts';
 import { evaluateRecipe } from './recipes/recipe.ts';
 import { buildModel, inSession } from './resolve/resolve.ts';
@@ -75,6 +76,7 @@ export function* checkSteps(
   checkObjectives(module);
   checkNames(module, loader.session);
   checkUnused(module, loader.session);
+  warnOfUnread(loader);
   return module;
 }
 

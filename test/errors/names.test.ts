@@ -2,7 +2,10 @@
  * Names, arguments and kinds: each mistake as a person sees it. Long because the texts are: each case is a
  * program and its whole report.
  */
+import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { checkFile } from '../../compiler/model/index.ts';
+import { nodeHost } from '../../zoo/host.ts';
 import { check } from './report.ts';
 
 describe('names, arguments and kinds', () => {
@@ -447,6 +450,54 @@ model "small" = "ViT-B/23" with vision.layers = 2
          |                 ^^^^^^^^^^
       "
     `);
+  });
+
+  it('Z222, Z223: what a block declares and nothing reads', () => {
+    const source = `
+import nn { Linear }
+block A(width: int, heads: int, image_mean: [float] = [0.5, 0.5, 0.5]) {
+  require width > 0 else "width {width}"
+  param w: [width] = ones
+  param spare: [width] = ones
+  buffer count: [] = zeros
+  fc: Linear(width, width)
+  inner: Inner(width)
+  forward(x: [B, width]) -> [B, width] = x * w + inner(x) * inner.scale
+}
+block Inner(width: int) {
+  param scale: [width] = ones
+  forward(x: [B, width]) -> [B, width] = x
+}
+`;
+    expect(check(source)).toMatchInlineSnapshot(`
+      "
+      warning[Z223]: nothing in A reads its parameter \`heads\`
+        --> main.zoo:2:21
+       2 | block A(width: int, heads: int, image_mean: [float] = [0.5, 0.5, 0.5]) {
+         |                     ^^^^^
+         = help: leave it out, or use it
+
+      warning[Z222]: no forward or entry of A reads the weight \`spare\`
+        --> main.zoo:5:9
+       5 |   param spare: [width] = ones
+         |         ^^^^^
+         = help: it is stored and never trained: leave it out, or use it
+
+      warning[Z222]: no forward or entry of A reads the child \`fc\`
+        --> main.zoo:7:3
+       7 |   fc: Linear(width, width)
+         |   ^^
+         = help: it is stored and never trained: leave it out, or use it
+      "
+    `);
+  });
+
+  it('Z222, Z223: nothing of the bundled packages and the examples', () => {
+    const library = readdirSync('zoo/lib').map((file) => `zoo/lib/${file}`);
+    const shown = ['emoji', 'ablation', 'prompts', 'variant'].map((name) => `examples/${name}/${name}.zoo`);
+    const found = [...library, ...shown].flatMap((file) => checkFile(nodeHost(), file).diagnostics);
+    expect(library.length).toBeGreaterThan(10);
+    expect(found.map(({ message }) => message)).toEqual([]);
   });
 
   it('Z214: kernels, unknown and misused', () => {

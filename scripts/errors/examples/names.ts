@@ -117,4 +117,18 @@ export const names = {
     wrong: 'import clip { "RN50" }\nmodel "grey" = "RN50" with image_mean = [0.5]\n',
     mended: 'import clip { "RN50" }\nmodel "grey" = "RN50" with image_mean = [0.5, 0.5, 0.5]\n',
   },
+  Z222: {
+    wrong:
+      'block A {\n  param w: [4] = ones\n  param b: [4] = zeros\n  forward(x: [B, 4]) -> [B, 4] = x * w\n}\n',
+    mended:
+      'block A {\n  param w: [4] = ones\n  param b: [4] = zeros\n  forward(x: [B, 4]) -> [B, 4] = x * w + b\n}\n',
+    remark: 'A warning.',
+  },
+  Z223: {
+    wrong:
+      'block A(width: int, heads: int) {\n  param w: [width] = ones\n  forward(x: [B, width]) -> [B, width] = x * w\n}\n',
+    mended:
+      'block A(width: int) {\n  param w: [width] = ones\n  forward(x: [B, width]) -> [B, width] = x * w\n}\n',
+    remark: 'A warning.',
+  },
 } as const satisfies Partial<Record<Code, Example>>;

@@ -16,14 +16,8 @@ export const syntax = {
     mended: 'fn thousand() = 1000\n',
   },
   Z104: {
-    wrong: String.raw`block A(name: string = "a\q") {
-  forward(x: [B, 3]) -> [B, 3] = x
-}
-`,
-    mended: String.raw`block A(name: string = "a\\q") {
-  forward(x: [B, 3]) -> [B, 3] = x
-}
-`,
+    wrong: 'block A(width: int) {\n  require width > 0 else "width\\q {width}"\n}\n',
+    mended: 'block A(width: int) {\n  require width > 0 else "width\\t {width}"\n}\n',
   },
   Z105: {
     wrong: `fn f(x: [B, 3]) -> [B, 3] = ${'('.repeat(101)}x${')'.repeat(101)}\n`,
