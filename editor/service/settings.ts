@@ -2,7 +2,7 @@
  * What is said of a recipe's settings. Their names, calls and options are the compiler's (`recipes/schema.ts`); here
  * is a line on each, as docs/how-to/training.md says it at length.
  */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { assignable, type Key, statements } from '../../compiler/model/recipes/assignments.ts';
 import { rates, settingCalls, settingForms, settings } from '../../compiler/model/recipes/schema.ts';
 
@@ -91,10 +91,10 @@ export function optionsOf(setting: string, call: string): readonly Option[] | un
   }));
 }
 
-type Fields = Readonly<Record<string, { readonly wanted: string; readonly schema: z.ZodType }>>;
+type Fields = Readonly<Record<string, { readonly wanted: string; readonly schema: z.ZodMiniType }>>;
 
-function usualOf(schema: z.ZodType): { usual?: string } {
-  if (!(schema instanceof z.ZodDefault)) return {};
+function usualOf(schema: z.ZodMiniType): { usual?: string } {
+  if (!(schema instanceof z.ZodMiniDefault)) return {};
   const usual: unknown = schema.def.defaultValue;
   const quantity = usual as { value?: number; unit?: string };
   return { usual: quantity.unit === undefined ? String(usual) : `${quantity.value} ${quantity.unit}` };
@@ -102,8 +102,8 @@ function usualOf(schema: z.ZodType): { usual?: string } {
 
 /** The words among the values that a schema takes. */
 function wordsOf(schema: unknown): string[] {
-  if (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional) return wordsOf(schema.def.innerType);
-  if (schema instanceof z.ZodUnion) return schema.def.options.flatMap(wordsOf);
-  if (schema instanceof z.ZodBoolean) return ['true', 'false'];
-  return schema instanceof z.ZodLiteral ? schema.def.values.filter((v) => typeof v === 'string') : [];
+  if (schema instanceof z.ZodMiniDefault || schema instanceof z.ZodMiniOptional) return wordsOf(schema.def.innerType);
+  if (schema instanceof z.ZodMiniUnion) return schema.def.options.flatMap(wordsOf);
+  if (schema instanceof z.ZodMiniBoolean) return ['true', 'false'];
+  return schema instanceof z.ZodMiniLiteral ? schema.def.values.filter((v) => typeof v === 'string') : [];
 }

@@ -5,8 +5,8 @@
  * defaults (those of open_clip for CLIP) filled in, and every issue becomes a diagnostic at the argument that
  * caused it.
  */
-// By its names alone, so that bundles leave out the words of all languages.
-import * as z from 'zod';
+// Without the methods of its schemas, of which bundles would have all: 70 kB.
+import * as z from 'zod/mini';
 import type { CallExpr, Expr, RateWord } from '../../../grammar/ast.ts';
 import type { Span } from '../../../grammar/source.ts';
 import type { Quantity, StaticCall, StaticValueData } from '../types.ts';
@@ -15,39 +15,43 @@ import { corrected, didYouMean } from '../values/suggest.ts';
 import { callData, formatData, toData } from './data.ts';
 
 /** A schema and what it wants in words: "a number above 0". */
-interface Wanted<S extends z.ZodType = z.ZodType> {
+interface Wanted<S extends z.ZodMiniType = z.ZodMiniType> {
   readonly schema: S;
   readonly wanted: string;
 }
 
-function wanted<S extends z.ZodType>(schema: S, text: string): Wanted<S> {
+function wanted<S extends z.ZodMiniType>(schema: S, text: string): Wanted<S> {
   return { schema, wanted: text };
 }
 
-const positive = z.number().positive();
-const count = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
+const positive = z.number().check(z.positive());
+const count = z.int().check(z.minimum(1));
 /** A bare number counts steps. */
 const duration = z
-  .union([z.number(), z.object({ value: z.number(), unit: z.enum(['steps', 'epochs']) })])
-  .transform((q): Quantity => (typeof q === 'number' ? { value: q, unit: 'steps' } : q))
-  .refine(
-    (q) => Number.isFinite(q.value) && q.value >= 0 && (q.unit === 'epochs' || Number.isInteger(q.value)),
+  .pipe(
+    z.union([z.number(), z.object({ value: z.number(), unit: z.enum(['steps', 'epochs']) })]),
+    z.transform((q): Quantity => (typeof q === 'number' ? { value: q, unit: 'steps' } : q)),
+  )
+  .check(
+    z.refine(
+      (q) => Number.isFinite(q.value) && q.value >= 0 && (q.unit === 'epochs' || Number.isInteger(q.value)),
+    ),
   );
-const longDuration = duration.refine((q) => q.value > 0);
+const longDuration = duration.check(z.refine((q) => q.value > 0));
 
 export const settings = {
   batch: wanted(count, 'a whole number above 0'),
   chunk: wanted(count, 'a whole number above 0'),
   lengths: wanted(
-    z
-      .array(count)
-      .min(1)
-      .refine((all) => all.every((n, i) => i === 0 || n > all[i - 1]!)),
+    z.array(count).check(
+      z.minLength(1),
+      z.refine((all) => all.every((n, i) => i === 0 || n > all[i - 1]!)),
+    ),
     'ascending whole numbers above 0, as in [16, 32, 48]',
   ),
-  seed: wanted(z.number().int().min(0).max(Number.MAX_SAFE_INTEGER), 'a whole number from 0 to 2^53 - 1'),
+  seed: wanted(z.int().check(z.nonnegative()), 'a whole number from 0 to 2^53 - 1'),
   steps: wanted(count, 'a whole number above 0'),
-  ema: wanted(z.number().gt(0).lt(1), 'a number above 0 and below 1, as in 0.9998'),
+  ema: wanted(z.number().check(z.gt(0), z.lt(1)), 'a number above 0 and below 1, as in 0.9998'),
   duration: wanted(longDuration, 'a number of steps or epochs, as in 1000 steps'),
   keep: wanted(count, 'a whole number above 0'),
 } as const;
@@ -56,7 +60,7 @@ export const settings = {
 interface Form<T> {
   readonly positional: readonly string[];
   readonly fields: Readonly<Record<string, Wanted>>;
-  readonly schema: z.ZodType<T>;
+  readonly schema: z.ZodMiniType<T>;
 }
 
 function form<F extends Record<string, Wanted>>(positional: readonly string[], fields: F) {
@@ -66,27 +70,27 @@ function form<F extends Record<string, Wanted>>(positional: readonly string[], f
   return { positional, fields, schema: z.object(shape) };
 }
 
-const rate = positive.max(1e3);
+const rate = positive.check(z.maximum(1e3));
 const fraction = (usual: number) =>
-  wanted(z.number().min(0).lt(1).default(usual), 'a number from 0 to below 1');
+  wanted(z._default(z.number().check(z.minimum(0), z.lt(1)), usual), 'a number from 0 to below 1');
 /** How much decays, and from how many dimensions on. */
 const decay = (usual: number, dims: number) => ({
-  weight_decay: wanted(z.number().min(0).default(usual), 'a number of at least 0'),
-  decay_when: wanted(z.number().int().min(0).default(dims), '`ndim >= N`'),
+  weight_decay: wanted(z._default(z.number().check(z.minimum(0)), usual), 'a number of at least 0'),
+  decay_when: wanted(z._default(z.int().check(z.minimum(0)), dims), '`ndim >= N`'),
 });
 /** Defaults of AdamW are those of open_clip for CLIP; the others decay every weight, as PyTorch's do. */
 export const optimizers = {
   adamw: form(['lr'], {
-    lr: wanted(rate.default(5e-4), 'a number above 0'),
+    lr: wanted(z._default(rate, 5e-4), 'a number above 0'),
     beta1: fraction(0.9),
     beta2: fraction(0.98),
-    eps: wanted(positive.default(1e-6), 'a number above 0'),
+    eps: wanted(z._default(positive, 1e-6), 'a number above 0'),
     ...decay(0.2, 2),
   }),
   sgd: form(['lr'], {
     lr: wanted(rate, 'a number above 0'),
     momentum: fraction(0),
-    nesterov: wanted(z.boolean().default(false), '`true` or `false`'),
+    nesterov: wanted(z._default(z.boolean(), false), '`true` or `false`'),
     ...decay(0, 0),
   }),
   lion: form(['lr'], {
@@ -99,38 +103,41 @@ export const optimizers = {
 
 const long = 'a number of steps or epochs above 0';
 const lasting = {
-  warmup: wanted(duration.default({ value: 0, unit: 'steps' }), 'a number of steps or epochs'),
-  total: wanted(longDuration.optional(), long),
+  warmup: wanted(z._default(duration, { value: 0, unit: 'steps' }), 'a number of steps or epochs'),
+  total: wanted(z.optional(longDuration), long),
 };
 /** Of the base rate. */
-const floor = wanted(z.number().min(0).max(1).default(0), 'a fraction of the base rate, from 0 to 1');
+const floor = wanted(
+  z._default(z.number().check(z.minimum(0), z.maximum(1)), 0),
+  'a fraction of the base rate, from 0 to 1',
+);
 export const schedules = {
   cosine: form(['warmup', 'total'], { ...lasting, floor }),
   linear: form(['warmup', 'total'], { ...lasting, floor }),
   constant: form(['warmup', 'total'], lasting),
-  inverse_sqrt: form(['warmup', 'total'], { ...lasting, timescale: wanted(longDuration.optional(), long) }),
+  inverse_sqrt: form(['warmup', 'total'], { ...lasting, timescale: wanted(z.optional(longDuration), long) }),
   cooldown: form(['steps', 'warmup', 'total'], {
     steps: wanted(longDuration, long),
     ...lasting,
-    power: wanted(positive.default(1), 'a number above 0'),
+    power: wanted(z._default(positive, 1), 'a number above 0'),
     floor,
   }),
 };
 
 /** Rates by pattern. */
 export const rates = {
-  lr: wanted(z.number().min(0).max(1e3), 'a number of at least 0'),
-  weight_decay: wanted(z.number().min(0), 'a number of at least 0'),
-  layer_decay: wanted(positive.max(1), 'a number above 0, at most 1'),
+  lr: wanted(z.number().check(z.minimum(0), z.maximum(1e3)), 'a number of at least 0'),
+  weight_decay: wanted(z.number().check(z.minimum(0)), 'a number of at least 0'),
+  layer_decay: wanted(positive.check(z.maximum(1)), 'a number above 0, at most 1'),
 } as const satisfies Record<RateWord, Wanted>;
 
 export const precisions = {
   f32: form([], {}),
   mixed: form([], {
-    compute: wanted(z.literal('f16').default('f16'), 'f16'),
-    master: wanted(z.literal('f32').default('f32'), 'f32'),
+    compute: wanted(z._default(z.literal('f16'), 'f16'), 'f16'),
+    master: wanted(z._default(z.literal('f32'), 'f32'), 'f32'),
     loss_scale: wanted(
-      z.union([z.literal('dynamic'), positive]).default('dynamic'),
+      z._default(z.union([z.literal('dynamic'), positive]), 'dynamic'),
       '`dynamic` or a number above 0',
     ),
   }),
@@ -157,10 +164,10 @@ export const tableSources: ReadonlySet<string> = new Set(sampleSources);
 /** What a table can be fed. */
 export const tableValues = ['tokens', 'tensor'] as const;
 const finite = wanted(z.number(), 'a number');
-const notNegative = wanted(z.number().min(0), 'a number of at least 0');
+const notNegative = wanted(z.number().check(z.minimum(0)), 'a number of at least 0');
 /** How a weight may be changed before training. */
 export const initialisations = {
-  resize_grid: form(['method'], { method: wanted(z.literal('bicubic').default('bicubic'), 'bicubic') }),
+  resize_grid: form(['method'], { method: wanted(z._default(z.literal('bicubic'), 'bicubic'), 'bicubic') }),
   zeros: form([], {}),
   ones: form([], {}),
   const: form(['value'], { value: finite }),
@@ -169,7 +176,7 @@ export const initialisations = {
   uniform: form(['bound'], { bound: notNegative }),
   xavier_uniform: form([], {}),
   kaiming_normal: form([], {}),
-  orthogonal: form(['gain'], { gain: wanted(z.number().default(1), 'a number') }),
+  orthogonal: form(['gain'], { gain: wanted(z._default(z.number(), 1), 'a number') }),
 };
 
 /** The calls that a setting can be, by its name. */
@@ -201,7 +208,7 @@ function wrong(env: Env, span: Span, what: string, want: string, data: StaticVal
 }
 
 /** A plain setting (`batch = 256`); undefined after a report. */
-export function readPlain<S extends z.ZodType>(
+export function readPlain<S extends z.ZodMiniType>(
   expr: Expr,
   key: string,
   want: Wanted<S>,

@@ -7,7 +7,7 @@
  * overlap. Pure: no files here.
  */
 // By its names alone, so that bundles leave out the words of all languages.
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { alignUp } from '../../../compiler/graph/dims.ts';
 import { fail } from '../../../grammar/diagnostics.ts';
 
@@ -155,7 +155,7 @@ function parseJson(bytes: Uint8Array, source: string): Record<string, unknown> {
   return parseText(text, source) as Record<string, unknown>;
 }
 
-const size = z.int().nonnegative();
+const size = z.int().check(z.nonnegative());
 const entrySchema = z.object({
   dtype: z.string(),
   shape: z.array(size),
