@@ -102,7 +102,8 @@ function usualOf(schema: z.ZodMiniType): { usual?: string } {
 
 /** The words among the values that a schema takes. */
 function wordsOf(schema: unknown): string[] {
-  if (schema instanceof z.ZodMiniDefault || schema instanceof z.ZodMiniOptional) return wordsOf(schema.def.innerType);
+  if (schema instanceof z.ZodMiniDefault || schema instanceof z.ZodMiniOptional)
+    return wordsOf(schema.def.innerType);
   if (schema instanceof z.ZodMiniUnion) return schema.def.options.flatMap(wordsOf);
   if (schema instanceof z.ZodMiniBoolean) return ['true', 'false'];
   return schema instanceof z.ZodMiniLiteral ? schema.def.values.filter((v) => typeof v === 'string') : [];
