@@ -7,6 +7,9 @@ export interface Known {
   readonly reason: string;
 }
 
+const behindBranch =
+  'Some f32 products on AMD wait for one operand before they load the other: where an operand has fewer blocks of 4×4 than a workgroup invocations, its stores stand behind a branch, and Mesa moves the loads of the other operand behind that.';
+
 const known: readonly Known[] = [
   {
     device: 'nv172',
@@ -16,11 +19,16 @@ const known: readonly Known[] = [
       'Products on nv172 wait for single loads: NAK makes scalars of a load of four, each with its own bounds check, and takes registers and its six scoreboards anew before all are back. NVIDIA’s own driver is another compiler.',
   },
   {
-    device: 'm1',
-    family: /attention/,
-    what: 'spills',
-    reason:
-      'Attention on m1 spills: its tiles of 32×32 want more than the 255 registers that Mesa gives an invocation. Apple’s own compiler is another one.',
+    device: 'navi31',
+    family: /^f32 (?:convolution_128x64|matmul_beside_64x64)$/,
+    what: 'alone',
+    reason: behindBranch,
+  },
+  {
+    device: 'gfx1201',
+    family: /^f32 (?:convolution_128x64|matmul_beside_64x64)$/,
+    what: 'alone',
+    reason: behindBranch,
   },
   {
     device: 'm1',
