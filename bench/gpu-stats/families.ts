@@ -36,7 +36,7 @@ function worstLoop(loops: readonly ProductLoop[]): ProductLoop {
   };
 }
 
-export function worstOf(kernels: readonly Kernel[]): Family {
+function worstOf(kernels: readonly Kernel[]): Family {
   const loops = kernels.flatMap((k) => k.loop ?? []);
   const memory = kernels.flatMap((k) => k.memory ?? []);
   return {

@@ -8,7 +8,6 @@ import type { EntryName, Model, Result } from './types.ts';
 import { Session } from './values/session.ts';
 import type { TraceOptions } from './values/tracer.ts';
 
-export { outside } from '../graph/outside.ts';
 export { blocksOf, type Part, partsOf } from './build/structure.ts';
 export { checkFile } from './check.ts';
 export { inputsOf, isPicture, isText, storedAs, storedName, vocabularyOf } from './inputs.ts';

@@ -30,7 +30,7 @@ function compare(a: number, b: number): number {
 }
 
 /** The positions of a row's entries in order. */
-export function sortedPositions(row: Float64Array, descending: boolean): number[] {
+function sortedPositions(row: Float64Array, descending: boolean): number[] {
   const sign = descending ? -1 : 1;
   return Array.from(row, (_, i) => i).sort((i, j) => sign * compare(row[i]!, row[j]!));
 }

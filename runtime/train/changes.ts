@@ -12,7 +12,7 @@ import type { Schedule } from './schedule.ts';
 /** Refused: the steps behind would not be those of one run. Taken over: what a recipe may change on its way. */
 type Verdict = 'refused' | 'taken over';
 
-export const kindsOfChange = {
+const kindsOfChange = {
   batch: 'refused',
   precision: 'refused',
   seed: 'refused',

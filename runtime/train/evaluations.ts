@@ -45,7 +45,7 @@ interface Evaluated {
  * The weights that a run would end with now: moving averages where it keeps some. All ranks call it; what rank 0 has
  * counts, since ranks may divide what the optimizer keeps.
  */
-export async function currentWeights({ group, session, weights, carried }: Evaluated): Promise<WeightValues> {
+async function currentWeights({ group, session, weights, carried }: Evaluated): Promise<WeightValues> {
   const kept = new Set(session.state.map(({ name }) => name));
   // Of what ranks may divide, averages alone are looked at.
   if ([...kept].some((name) => name.startsWith(averagePrefix))) await session.collect?.();

@@ -4,7 +4,7 @@
  */
 
 /** Width of every figure, in its own units. */
-export const width = 720;
+const width = 720;
 
 const style = `<style>
 svg { --ink: #1f2328; --soft: #6e7781; --line: #d0d7de; --a: #0969da; --b: #bc4c00; --c: #1a7f37; --d: #8250df; }
@@ -26,7 +26,7 @@ export function text(
   return `<text x="${round(x)}" y="${round(y)}" font-size="${size}" text-anchor="${anchor}" fill="var(--${colour})">${escaped(content)}</text>`;
 }
 
-export function round(value: number): number {
+function round(value: number): number {
   return Math.round(value * 10) / 10;
 }
 

@@ -39,7 +39,3 @@ export function resolve(
   const resolver = kind === 'model' ? resolveModel : resolveRecipe;
   return `\n${renderDiagnostics(resolver(host, reference, settings).diagnostics)}\n`;
 }
-
-/** Heads of the towers that most examples need. */
-export const imports = 'import clip { CLIP, VisionTransformer, TextTransformer }';
-export const text = 'TextTransformer(width = 512, embed = 512)';

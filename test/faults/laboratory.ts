@@ -24,7 +24,7 @@ export const recipes = Object.keys(variants) as RecipeName[];
 
 const pictures = 24;
 /** Steps of every recipe. */
-export const steps = 40;
+const steps = 40;
 
 /** A recipe that trains the tiny model on `table`. */
 export function recipeText(

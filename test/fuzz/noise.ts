@@ -33,7 +33,7 @@ const boost = 6;
 /** Half a unit in the last place of f32. */
 const half = 2 ** -24;
 /** Runs with errors: a few, and so many before a result is called wrong. */
-export const runs = { few: 3, many: 41 } as const;
+const runs = { few: 3, many: 41 } as const;
 
 /** Integers, and ops that only move values, compare or choose: they make no error. */
 function isExact(node: Node): boolean {
@@ -180,7 +180,7 @@ function withErrors(
 }
 
 /** Values of all outputs: exactly, as the reference computes them; with errors that are drawn; or with cancelled sums as zero. */
-export function evaluate(graph: Graph, feeds: Feeds, errors?: Draw | 'cancelled'): Map<string, RefTensor> {
+function evaluate(graph: Graph, feeds: Feeds, errors?: Draw | 'cancelled'): Map<string, RefTensor> {
   const draw = errors === 'cancelled' ? undefined : errors;
   const values: RefTensor[] = [];
   for (const node of graph.nodes) {

@@ -11,7 +11,7 @@ import type { Mismatch } from './noise.ts';
 import { type Check, shrink, sizeOfCase } from './shrink.ts';
 
 /** Where cases come from, by the word that names one: `graph 17`. */
-export const sources = { graph: randomGraph, program: randomProgram } as const satisfies Record<
+const sources = { graph: randomGraph, program: randomProgram } as const satisfies Record<
   string,
   (n: number) => FuzzCase
 >;

@@ -6,7 +6,7 @@ import { bytes, count, milliseconds } from '../ui/numbers.ts';
 import type { Comparison, Timed } from '../worker/compare/comparing.ts';
 import type { DeviceFacts } from '../worker/device.ts';
 
-export const versions = {
+const versions = {
   zooc: manifest.version,
   jax: manifest.devDependencies['@jax-js/jax'],
   onnx: manifest.devDependencies['@jax-js/onnx'],
@@ -18,18 +18,18 @@ export interface Findings {
   readonly checked?: SelftestReport;
 }
 
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-export function minimum(values: readonly number[]): number {
+function minimum(values: readonly number[]): number {
   return values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
 }
 
 /** A number of three digits, `6.1e-7` where it is small. */
-export function short(value: number): string {
+function short(value: number): string {
   const size = Math.abs(value);
   return size !== 0 && size < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
 }

@@ -84,9 +84,7 @@ export function modelOf(host: ModuleHost, { model, overrides }: BenchCase): Mode
   if (!resolved.ok) throw new DiagnosticError(resolved.diagnostics);
   return resolved.value;
 }
-
 /** What the training case steps with, for the peers that do the same work. */
-export { stepOptimizer as benchOptimizer, stepScaleBounds as benchScaleBounds } from '../run/entry.ts';
 
 /** Plans the case for a device; needs no GPU. */
 export function planCase(
@@ -108,7 +106,7 @@ export function planCase(
 }
 
 /** The case's inputs by the hash rule, as far as `names` holds them. */
-export function caseInputs(test: BenchCase, model: Model, names: readonly string[]): Map<string, HostArray> {
+function caseInputs(test: BenchCase, model: Model, names: readonly string[]): Map<string, HostArray> {
   const inputs = model.inputs.filter(({ name }) => names.includes(name));
   return new Map(inputs.map((input) => [input.name, hashInput(input, test.batch)]));
 }

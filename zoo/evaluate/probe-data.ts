@@ -16,7 +16,7 @@ export const hostProducts = 2 ** 24;
 const blockElements = 2 ** 25;
 
 /** Products of one evaluation of the objective. */
-export function probeProducts(rows: number, width: number, classes: number): number {
+function probeProducts(rows: number, width: number, classes: number): number {
   return rows * width * weightRows(classes);
 }
 

@@ -17,7 +17,7 @@ export interface HubTiming {
   readonly silence: number;
 }
 
-export const hubTiming: HubTiming = { backOff: 1000, silence: 60_000 };
+const hubTiming: HubTiming = { backOff: 1000, silence: 60_000 };
 
 const mostRedirects = 5;
 const mostJson = 32 * 2 ** 20;

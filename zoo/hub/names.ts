@@ -29,7 +29,7 @@ export interface PublishedFile {
 
 export type HubName = RepositoryName | PublishedFile;
 
-export const defaultRevision = 'main';
+const defaultRevision = 'main';
 const prefixes = /^(hf|openai|open_clip):/;
 const part = /^(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._-]{0,95}$/;
 const revisionForm = /^(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._/-]{0,199}$/;

@@ -13,7 +13,7 @@ import type { Device } from '../../runtime/types.ts';
 import type { AdapterType } from '../../runtime/webgpu/adapter.ts';
 import { tuneAndStore } from './tune.ts';
 
-export const deviceChoices = ['webgpu', 'reference', 'null'] as const;
+const deviceChoices = ['webgpu', 'reference', 'null'] as const;
 export type DeviceChoice = (typeof deviceChoices)[number];
 
 export type Executor =

@@ -19,8 +19,6 @@ export {
   compileTrainingStep,
   type EntryRequest,
   type ReadyEntry,
-  stepOptimizer,
-  stepScaleBounds,
   unreadNames,
   weightsRead,
 } from './compiled.ts';

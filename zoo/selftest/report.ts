@@ -14,7 +14,7 @@ export interface CheckRow
 const excess = ({ error, tolerance }: SelftestCheck) =>
   Number.isNaN(error) ? Number.POSITIVE_INFINITY : error / tolerance;
 
-export function checkRows({ checks }: Pick<SelftestReport, 'checks'>): CheckRow[] {
+function checkRows({ checks }: Pick<SelftestReport, 'checks'>): CheckRow[] {
   const groups = new Map<string, SelftestCheck[]>();
   for (const check of checks) {
     const key = JSON.stringify([check.part, check.what, check.precision]);

@@ -10,8 +10,6 @@ export {
   namingNames,
   prefixOf,
   triedNotes,
-  undoShapes,
-  undoTransforms,
   wantedTensors,
   weightTensors,
 } from './tensors/namings.ts';

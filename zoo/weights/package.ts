@@ -23,7 +23,7 @@ export const weightsName = 'weights.safetensors';
 
 const scalar = z.union([z.number(), z.string(), z.boolean()]);
 
-export const trainingSchema = z.object({
+const trainingSchema = z.object({
   /** Name of the recipe. */
   recipe: z.string().optional(),
   steps: z.int().nonnegative(),

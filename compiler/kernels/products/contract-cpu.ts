@@ -60,7 +60,7 @@ interface TilePart {
   readonly whole: boolean;
 }
 
-export const lanesOf = ({ lanes }: Pick<RegisterTile, 'lanes'>) => ({ index: 'lane.x', count: lanes });
+const lanesOf = ({ lanes }: Pick<RegisterTile, 'lanes'>) => ({ index: 'lane.x', count: lanes });
 
 /** The dimensions of a dispatch along which tiles are numbered across and down the result. */
 export function axesOf({

@@ -30,7 +30,7 @@ export interface Scan {
 }
 
 /** Emits `to` = running sums of `from`. */
-export function emitScan(ctx: LowerContext, scan: Scan): void {
+function emitScan(ctx: LowerContext, scan: Scan): void {
   const { from, axis } = scan;
   const length = from.shape[axis]!;
   const piece = pieceLength[ctx.profile.kind];

@@ -119,12 +119,7 @@ export function baseModel(expr: Expr, at: ModelPlace): ModelDeclaration | null |
 const nouns = { block: 'a block', fn: 'a function', objective: 'an objective' } as const;
 
 /** A model by name, or a report with the nearest name. */
-export function findModel(
-  module: Module,
-  name: string,
-  span: Span,
-  session: Session,
-): ModelDeclaration | undefined {
+function findModel(module: Module, name: string, span: Span, session: Session): ModelDeclaration | undefined {
   const found = lookupModel(module, name);
   if (found?.kind === 'model') return found;
   if (found === null || (found === undefined && module.broken)) return undefined;

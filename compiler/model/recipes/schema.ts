@@ -144,13 +144,13 @@ export const precisions = {
 };
 
 /** Whose values batch norm's statistics are of, on several ranks: a rank's own, or those of all. */
-export const normalisations = { local: form([], {}), sync: form([], {}) };
+const normalisations = { local: form([], {}), sync: form([], {}) };
 
 /** What gradients cross between ranks as. */
-export const wires = { f32: form([], {}), f16: form([], {}) };
+const wires = { f32: form([], {}), f16: form([], {}) };
 
 /** What ranks divide among them. */
-export const shardings = { none: form([], {}), optimizer: form([], {}) };
+const shardings = { none: form([], {}), optimizer: form([], {}) };
 
 export const clippings = {
   norm: form(['max'], { max: wanted(positive, 'a number above 0') }),
@@ -229,12 +229,7 @@ export type Reading<F extends Forms> = {
  * A setting that is one of some calls (`adamw(...)`); a bare word is a call without arguments. Undefined
  * after a report.
  */
-export function readForm<F extends Forms>(
-  expr: Expr,
-  key: string,
-  forms: F,
-  env: Env,
-): Reading<F> | undefined {
+function readForm<F extends Forms>(expr: Expr, key: string, forms: F, env: Env): Reading<F> | undefined {
   let inner = expr;
   while (inner.kind === 'group') inner = inner.inner;
   const callee = inner.kind === 'call' ? inner.callee : inner;

@@ -17,7 +17,7 @@ import { towersOf } from './tower.ts';
 const companion = 'logits';
 
 /** Traces an entry by name: `forward`, `loss`, or one that the root block declares. */
-export function traceNamed(trace: Trace, entry: EntryName, options: TraceOptions): Traced | undefined {
+function traceNamed(trace: Trace, entry: EntryName, options: TraceOptions): Traced | undefined {
   if (entry === 'forward') return traceForward(trace);
   const declared = entryNamed(trace.root.instance, entry);
   if (declared !== undefined) return traceDeclared(trace, declared);

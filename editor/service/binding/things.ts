@@ -39,7 +39,7 @@ export function parameterNamed(param: ParamDecl, module: Module): Named {
   return declaredBy('parameter', param.name, typeThing(param.type, module), { node: param, module });
 }
 
-export function typeThing(type: TypeExpr, module: Module): Thing {
+function typeThing(type: TypeExpr, module: Module): Thing {
   if (type.kind === 'tensor-type') return tensor;
   if (type.kind === 'static-type') return { of: 'static' };
   if (type.kind !== 'record-type') return unknown;
@@ -51,7 +51,7 @@ export function typeThing(type: TypeExpr, module: Module): Thing {
 }
 
 /** What a call gives, as far as its head or a written record says it. */
-export function resultThing({ result, body }: Callable, module: Module): Thing {
+function resultThing({ result, body }: Callable, module: Module): Thing {
   if (result !== undefined) return typeThing(result, module);
   if (body.result.kind !== 'record') return unknown;
   const fields = body.result.fields.map(

@@ -27,7 +27,7 @@ export function topAccuracy(ranks: readonly number[], k: number): number {
 }
 
 /** Share of each class's rows that are recognised, for the classes that occur. */
-export function recalls(labels: readonly number[], predictions: readonly number[]): Map<number, number> {
+function recalls(labels: readonly number[], predictions: readonly number[]): Map<number, number> {
   const counts = new Map<number, { rows: number; right: number }>();
   for (const [i, label] of labels.entries()) {
     const count = counts.get(label) ?? { rows: 0, right: 0 };

@@ -39,7 +39,7 @@ export function effectiveRobustness(line: Line, { base, shift }: Accuracies): nu
 }
 
 /** Draws of the bootstrap. */
-export const draws = 1000;
+const draws = 1000;
 
 /**
  * The band of 95 % in which the line's expectation lies when the standard models are drawn again, with replacement.

@@ -17,7 +17,7 @@ const schema = z.array(
 );
 type Rows = z.infer<typeof schema>;
 
-export const evaluationsName = 'evaluations.json';
+const evaluationsName = 'evaluations.json';
 
 /** Rows of steps up to the one that a run goes on with; none where there is no such file. */
 async function kept(path: string, start: number): Promise<Rows> {

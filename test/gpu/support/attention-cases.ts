@@ -54,7 +54,7 @@ export const executedTiles: readonly Heads[] = [
 ];
 
 /** Results are seen as sums of their rows; `loss` weighs every element. */
-export function attentionGraph(cases: readonly Heads[], precision: Precision = 'mixed') {
+function attentionGraph(cases: readonly Heads[], precision: Precision = 'mixed') {
   const b = createBuilder();
   const half = b.add('constant', [], { value: 0.5, dtype: 'f32', shape: [] });
   const gradients: string[] = [];

@@ -53,7 +53,7 @@ export function byText(name: ClassName): Target {
 }
 
 /** The profiles of the classes, within what the adapter at hand allows. */
-export function classProfiles({ profile }: Device): Record<ClassName, DeviceProfile> {
+function classProfiles({ profile }: Device): Record<ClassName, DeviceProfile> {
   const { limits, features } = profile;
   const within = (name: ClassName) => ({ ...classes[name], limits, features });
   return {

@@ -96,7 +96,7 @@ interface Prepared {
 }
 
 /** Uploads the memory and makes pipelines; WGSL errors are thrown with the text. */
-export async function prepare(gpu: TestGpu, kernels: readonly Kernel[], memory: Memory): Promise<Prepared> {
+async function prepare(gpu: TestGpu, kernels: readonly Kernel[], memory: Memory): Promise<Prepared> {
   const { device } = gpu;
   const buffers = new Map<Storage, GPUBuffer>();
   for (const [storage, values] of memory.contents) {
@@ -245,7 +245,7 @@ function forEachElement(view: Omit<View, 'storage'>, visit: (number: number, pla
 }
 
 /** Places the inputs in memory and returns their views; gaps hold large garbage. */
-export function placeInputs(memory: Memory, inputs: readonly TestInput[]): View[] {
+function placeInputs(memory: Memory, inputs: readonly TestInput[]): View[] {
   const groups = new Map<string, { starts: Map<number, number>; elements: number }>();
   inputs.forEach((input, i) => {
     const key = input.share ?? `#${i}`;

@@ -47,7 +47,7 @@ export interface Outcome {
 }
 
 /** The same values, rounded to f16, in f16 storage. */
-export function halved(input: TestInput): TestInput {
+function halved(input: TestInput): TestInput {
   return {
     ...input,
     dtype: 'f16',
@@ -122,7 +122,7 @@ export function productCase(p: ProductCase, seed = 1): MatrixCase {
 }
 
 /** Sizes around tile edges, primes and 1; every transpose; drawn by a fixed generator. */
-export function randomProducts(count: number, seed = 5): MatrixCase[] {
+function randomProducts(count: number, seed = 5): MatrixCase[] {
   const next = randomNumbers(seed);
   const sizes = [1, 2, 3, 5, 7, 8, 13, 16, 17, 31, 32, 33, 50, 64, 67, 77, 96, 131];
   const size = () => sizes[Math.floor(next() * sizes.length)]!;

@@ -70,8 +70,7 @@ function fieldsOf(message: Uint8Array): Map<number, Field[]> {
 
 const part = (fields: Map<number, Field[]>, number: number) =>
   fields.get(number)?.[0] as Uint8Array | undefined;
-export const words = (bytes: Uint8Array | undefined) =>
-  bytes === undefined ? '' : new TextDecoder().decode(bytes);
+const words = (bytes: Uint8Array | undefined) => (bytes === undefined ? '' : new TextDecoder().decode(bytes));
 
 export interface ReadEvent {
   readonly step: number;

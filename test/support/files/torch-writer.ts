@@ -10,7 +10,7 @@ import {
 import { PickleWriter, type Py } from './pickle-writer.ts';
 import { writeZip, type ZipEntryToWrite } from './zip-writer.ts';
 
-export const storageNames: Partial<Record<SafetensorsDType, string>> = {
+const storageNames: Partial<Record<SafetensorsDType, string>> = {
   F32: 'FloatStorage',
   F16: 'HalfStorage',
   BF16: 'BFloat16Storage',

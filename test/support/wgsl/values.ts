@@ -19,7 +19,7 @@ export function elementOf(type: Type): ScalarType {
 }
 
 const isAbstract = (name: Name) => name === 'int' || name === 'float';
-export const isFloat = (name: Name) => name === 'f32' || name === 'f16' || name === 'float';
+const isFloat = (name: Name) => name === 'f32' || name === 'f16' || name === 'float';
 
 /** What a value without a type of its own becomes in a declaration. */
 export function concrete(type: Type): Type {
@@ -77,7 +77,7 @@ function sized(value: Value, size: number): Value {
 }
 
 /** Rounds the result of arithmetic to its type. */
-export function rounded(text: string, name: Name): string {
+function rounded(text: string, name: Name): string {
   if (name === 'f32') return `F(${text})`;
   if (name === 'f16') return `H(${text})`;
   if (name === 'u32') return `((${text}) >>> 0)`;

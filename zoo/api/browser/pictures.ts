@@ -33,7 +33,7 @@ export function isPalette(bytes: Uint8Array): boolean {
 }
 
 /** Samples RGBA as a decoded picture. */
-export function decodedSamples(
+function decodedSamples(
   { width, height }: { readonly width: number; readonly height: number },
   data: Uint8ClampedArray,
   nearest: boolean,

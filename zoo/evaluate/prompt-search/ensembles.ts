@@ -9,7 +9,7 @@ import { type ClassName, promptsOf } from '../prompts.ts';
 import { similarities } from '../similarities.ts';
 
 /** What an ensemble is worth, of the pictures' classes and those that it takes them for. */
-export const metrics = {
+const metrics = {
   acc1: (labels, predictions) =>
     labels.filter((label, row) => label === predictions[row]).length / labels.length,
   mean_per_class_recall: meanPerClass,
