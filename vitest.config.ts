@@ -31,6 +31,8 @@ const limits = {
   docs: 400,
 } as const;
 
+const withoutIsolation: readonly string[] = ['unit', 'errors', 'numeric'];
+
 export function limit(seconds: number): TestUserConfig {
   return { testTimeout: seconds * 1000, hookTimeout: seconds * 1000 };
 }
@@ -90,6 +92,8 @@ export default defineConfig({
           name,
           include: [`test/${name}/**/*.test.ts`],
           ...limit(seconds),
+          // Modules of the compiler take longer to load than most of these tests; none of them changes what modules hold.
+          isolate: !withoutIsolation.includes(name),
           ...(name === 'e2e' ? { globalSetup: 'test/support/built-command.ts' } : {}),
         },
       })),
