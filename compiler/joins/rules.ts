@@ -262,7 +262,13 @@ const beside: JoinRule<JoinConsumers['beside']> = {
   keepsProducer: true,
   chains: false,
   find(producer, around) {
-    const isPlain = (node: Node) => node.op === 'matmul' && !node.attrs.normalise;
+    // A slice is bound from where it begins, which it could not be beside what it is a part of: each would be a kernel of its own.
+    const isSliced = (id: number): boolean => {
+      const { op, inputs } = around.node(id);
+      return op === 'slice' || (viewOps.has(op) && isSliced(inputs[0]));
+    };
+    const isPlain = (node: Node) =>
+      node.op === 'matmul' && !node.attrs.normalise && !node.inputs.some(isSliced);
     if (!isPlain(producer) || around.profile.kind === 'cpu') return undefined;
     const behind = (id: number): readonly Node[] =>
       around.allReaders(id).flatMap((user) => (viewOps.has(user.op) ? behind(user.id) : [user]));
