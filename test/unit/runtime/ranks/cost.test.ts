@@ -58,15 +58,15 @@ describe('the cost of a step', () => {
     expect(pairs).toBe(batch / ranks);
     const towers = work.encode!.seconds + work.backward!.seconds;
     // Kernels of attention compute scores again for each of their three gradients, which counts with L/14's 257 tokens:
-    // 2.2 % more.
-    expect(towers / compute).toBeGreaterThan(0.98);
+    // 2.2 % more. Of the last layer a tower's one token is computed behind keys and values: 5 to 7 % less of 12 layers.
+    expect(towers / compute).toBeGreaterThan(0.93);
     expect(towers / compute).toBeLessThan(1.03);
     const gradients = planOf(model).memory.gradients;
     const wire = traffic.gradients.network / 10e9 + (2 * gradients) / 12e9;
     expect(wire).toBeCloseTo(communication, 2);
-    // Half a unit in the last place of the table, and what the towers take more.
+    // Half a unit in the last place of the table, and what the towers take more or less.
     const found = towers / (towers + wire + traffic.features.network / 10e9);
-    expect(Math.abs(found - efficiency)).toBeLessThan(0.01);
+    expect(Math.abs(found - efficiency)).toBeLessThan(0.02);
   });
 
   it('counts what the estimate leaves out: a rank’s rows of the loss, the sums of gradients through the host', () => {
@@ -91,8 +91,8 @@ describe('the cost of a step', () => {
       network: (cost.features * 63) / 64,
       staged: (cost.features * 65) / 64,
     });
-    // The estimate says 0.72; sums go through the host once more, and the loss of one rank alone counts.
-    expect(cost.efficiency).toBeCloseTo(0.67, 2);
+    // The estimate says 0.72; sums go through the host once more, the loss of one rank alone counts, and towers take less.
+    expect(cost.efficiency).toBeCloseTo(0.66, 2);
     const { work, seconds, lossShare } = cost;
     expect(lossShare).toBe(work.loss!.seconds / seconds.total);
     expect(lossShare).toBeLessThan(0.01);
