@@ -31,7 +31,7 @@ const limits = {
   docs: 400,
 } as const;
 
-const withoutIsolation: readonly string[] = ['unit', 'errors', 'numeric'];
+const withoutIsolation: readonly string[] = ['errors', 'numeric'];
 
 export function limit(seconds: number): TestUserConfig {
   return { testTimeout: seconds * 1000, hookTimeout: seconds * 1000 };
