@@ -99,7 +99,8 @@ export function attentionMatrices(
   return { id, config, subgroup, strip, packed: profile.vendor !== 'apple' };
 }
 
-const upTo = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
+/** 1 to `count`. */
+const counts = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
 
 /**
  * The tile for a use: of those that fit, the one that pads rows least and stages the other side least often;
@@ -120,8 +121,8 @@ export function attentionTile(
   if (width > widest || (whole && Math.max(own, walked) > mostRows)) return undefined;
   let best: AttentionTile | undefined;
   let least = Number.POSITIVE_INFINITY;
-  for (const strips of whole ? [ownAll] : upTo(Math.min(ownAll, Math.floor(mostRows / strip) || 1)))
-    for (const columns of whole ? [walkedAll] : upTo(Math.min(walkedAll, Math.floor(mostRows / unit))))
+  for (const strips of whole ? [ownAll] : counts(Math.min(ownAll, Math.floor(mostRows / strip) || 1)))
+    for (const columns of whole ? [walkedAll] : counts(Math.min(walkedAll, Math.floor(mostRows / unit))))
       for (const chunk of [32, 16, 8]) {
         const tile: AttentionTile = {
           ...matrices,

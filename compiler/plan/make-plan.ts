@@ -16,7 +16,7 @@ import { type Arenas, type Assembled, assemble } from './assemble.ts';
 import { checkMemory } from './fit.ts';
 import { type ArenaLayout, arenaOrder, layOut, type Place, type WeightInfo, weightBytes } from './layout.ts';
 import { memoryTable } from './memory.ts';
-import { type Staging, stageWeights, stagingLayout } from './staged.ts';
+import { passingWeights, type Staging, stageWeights, stagingLayout } from './staged.ts';
 import {
   type BufferRole,
   type Plan,
@@ -130,7 +130,7 @@ function arenasOf(staging: Staging, request: PlanRequest): Arenas {
     const { elements } = updatedParts(training!, all, profile);
     return layOut([{ name: role, bytes: 4 * elements }], alignment, limit);
   };
-  const passing = new Set(staging.groups.flatMap((group) => group.weights));
+  const passing = passingWeights(staging);
   const arenas = new Map<BufferRole, ArenaLayout>([
     ['weights', lay(ordered.filter(({ name }) => !passing.has(name)))],
   ]);
@@ -226,10 +226,11 @@ function inputStorages(graphs: readonly Graph[], storages: Storages): Storage[] 
 function planOf(
   request: PlanRequest,
   assembled: Assembled,
-  { weights, groups }: Staging,
+  staging: Staging,
   features: readonly string[],
 ): Plan {
-  const passing = new Set(groups.flatMap((group) => group.weights));
+  const { weights, groups } = staging;
+  const passing = passingWeights(staging);
   const { training, profile, graphs, inner, share, texts } = request;
   const { model, entry, batch, mode, chunk, precision = 'f32' } = request.identity;
   const outputs = request.results.map(({ name, role, dtype, shape }): Slot => {

@@ -19,6 +19,11 @@ export interface Staging {
   readonly groups: readonly StagedGroup[];
 }
 
+/** Names of the weights that pass through the staging buffer. */
+export function passingWeights({ groups }: Staging): ReadonlySet<string> {
+  return new Set(groups.flatMap(({ weights }) => weights));
+}
+
 interface Group {
   readonly kernels: number[];
   readonly staged: WeightInfo[];

@@ -72,7 +72,7 @@ class Parts {
   }
 }
 
-interface Product {
+export interface Product {
   readonly batch: number;
   readonly m: number;
   readonly n: number;
@@ -83,20 +83,24 @@ interface Product {
 }
 
 /** Quick GELU of a product with bias, plus a residual that repeats over the batch. */
-function addProduct(parts: Parts, product: Product, name: string): void {
-  const { batch, m, n, k, transposeA, transposeB, batchedB } = product;
-  const { b } = parts;
-  const x = parts.operand(`${name} x`, transposeA ? [batch, k, m] : [batch, m, k]);
-  const w = parts.operand(`${name} w`, [...(batchedB ? [batch] : []), ...(transposeB ? [n, k] : [k, n])]);
-  const u = b.add(
-    'add',
-    [b.add('matmul', [x, w], { transposeA, transposeB }), parts.operand(`${name} bias`, [n])],
-    {},
-  );
+export function fusedProduct(
+  b: Builder,
+  { transposeA, transposeB }: Pick<Product, 'transposeA' | 'transposeB'>,
+  { x, w, bias, residual }: Readonly<Record<'x' | 'w' | 'bias' | 'residual', number>>,
+): number {
+  const u = b.add('add', [b.add('matmul', [x, w], { transposeA, transposeB }), bias], {});
   const slope = b.add('constant', [], { value: 1.702, dtype: 'f32', shape: [] });
   const gate = b.add('sigmoid', [b.add('mul', [u, slope], {})], {});
+  return b.add('add', [b.add('mul', [u, gate], {}), residual], {});
+}
+
+function addProduct(parts: Parts, product: Product, name: string): void {
+  const { batch, m, n, k, transposeA, transposeB, batchedB } = product;
+  const x = parts.operand(`${name} x`, transposeA ? [batch, k, m] : [batch, m, k]);
+  const w = parts.operand(`${name} w`, [...(batchedB ? [batch] : []), ...(transposeB ? [n, k] : [k, n])]);
+  const bias = parts.operand(`${name} bias`, [n]);
   const residual = parts.input(`${name} residual`, 'f32', [m, n]);
-  parts.result(name, b.add('add', [b.add('mul', [u, gate], {}), residual], {}));
+  parts.result(name, fusedProduct(parts.b, product, { x, w, bias, residual }));
 }
 
 const plain = { batch: 1, transposeA: false, transposeB: false, batchedB: false } as const;
@@ -129,7 +133,7 @@ function addConvolution(parts: Parts, { x, w, stride, groups }: Convolution, nam
   parts.result(name, parts.b.add('conv2d', operands, { stride, groups, padding: 1, dilation: 1 }));
 }
 
-interface Heads {
+export interface Heads {
   readonly batch: number;
   readonly heads: number;
   readonly queries: number;

@@ -2,8 +2,8 @@
  * Gradients of attention by subgroup matrices: all of a head that a workgroup holds, or those of the owned rows.
  * See attention-matrix.ts.
  */
-import { literal } from '../text/wgsl.ts';
-import { MatrixPrinter, type Product, type Rows, type Target, upTo } from './matrix-printer.ts';
+import { literal, upTo } from '../text/wgsl.ts';
+import { MatrixPrinter, type Product, type Rows, type Target } from './matrix-printer.ts';
 import { ownsQueries } from './work.ts';
 
 export class GradientsPrinter extends MatrixPrinter {

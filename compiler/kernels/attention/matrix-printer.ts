@@ -4,7 +4,7 @@
  */
 import { type AttentionTile, type AttentionUse, attentionArrays } from '../../attention-tiles.ts';
 import { linePadding } from '../../profile.ts';
-import { literal } from '../text/wgsl.ts';
+import { literal, upTo } from '../text/wgsl.ts';
 import { type AttentionWork, ownsQueries } from './work.ts';
 
 /**
@@ -12,8 +12,6 @@ import { type AttentionWork, ownsQueries } from './work.ts';
  * addresses that stay. For the same reason more of them are loaded in a loop.
  */
 const inFlight = 8;
-
-export const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 /** An array of rows in workgroup memory. */
 export interface Rows {

@@ -11,7 +11,7 @@ import { alignUp } from '../../graph/dims.ts';
 import { type QuadTile, type RegisterTile, tileColumns } from '../schedules/contract.ts';
 import type { KernelArg } from '../text/kernel.ts';
 import { load } from '../text/memory.ts';
-import { hiddenBound } from '../text/wgsl.ts';
+import { hiddenBound, upTo } from '../text/wgsl.ts';
 import {
   baseIndex,
   type Contraction,
@@ -168,8 +168,8 @@ function partsOf(tile: RegisterTile): {
   readonly vectors: readonly number[];
 } {
   return {
-    rows: Array.from({ length: tile.rows }, (_, i) => i),
-    vectors: Array.from({ length: tile.columns / 4 }, (_, j) => j),
+    rows: upTo(tile.rows),
+    vectors: upTo(tile.columns / 4),
   };
 }
 
@@ -243,7 +243,7 @@ function printColumns(c: Contraction, vectors: readonly number[], args: ProductA
 /** Addresses of the tile's rows in the left operand. */
 function printRows(c: Contraction, tile: RegisterTile, args: ProductArgs, nest: LoopNest): string[] {
   const base = baseIndex(c.a, 'batch');
-  const rows = Array.from({ length: tile.rows }, (_, i) => i);
+  const rows = upTo(tile.rows);
   if (args.a.width === 4)
     return [
       ...nest.setup,

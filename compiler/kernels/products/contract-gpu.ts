@@ -10,6 +10,7 @@
 import type { WorkgroupTile } from '../schedules/contract.ts';
 import type { KernelArg } from '../text/kernel.ts';
 import type { TileText } from '../text/tile-text.ts';
+import { upTo } from '../text/wgsl.ts';
 import type { Contraction, ProductArgs, ResultPrinter } from './contraction.ts';
 import { printLeftSums } from './left-sums.ts';
 import { printResultMoments, printRowNorm } from './normalised.ts';
@@ -67,8 +68,8 @@ function printMultiply(
 /** Rows of an invocation, and its columns in vec4s: these lie apart, so that neighbours read side by side. */
 function partsOf({ rowsPerInvocation, columnsPerInvocation }: WorkgroupTile) {
   return {
-    rows: Array.from({ length: rowsPerInvocation }, (_, i) => i),
-    vectors: Array.from({ length: columnsPerInvocation / 4 }, (_, j) => j),
+    rows: upTo(rowsPerInvocation),
+    vectors: upTo(columnsPerInvocation / 4),
   };
 }
 

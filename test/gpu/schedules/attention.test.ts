@@ -10,20 +10,12 @@
 import { describe, expect, it } from 'vitest';
 import { createBuilder } from '../../../compiler/graph/create-builder.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
+import type { Heads } from '../../../runtime/selftest/cases.ts';
 import { randomNumbers } from '../../support/random.ts';
 import { compare, device } from '../support/compiled.ts';
 import { byText, casesOf, expectAllRan, onDevice, trySchedules } from '../support/every-schedule.ts';
 
 const on = await device();
-
-interface Heads {
-  readonly batch: number;
-  readonly heads: number;
-  readonly queries: number;
-  readonly keys: number;
-  readonly width: number;
-  readonly causal: boolean;
-}
 
 const self = (length: number, width: number, causal: boolean): Heads => ({
   batch: 1,

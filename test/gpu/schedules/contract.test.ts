@@ -12,6 +12,7 @@ import type { Graph } from '../../../compiler/graph/types.ts';
 import { contractTiles } from '../../../compiler/kernels/schedules/contract.ts';
 import { deviceClass } from '../../../compiler/profile.ts';
 import { intelProfile, lavapipeMatrixProfile, nvidiaProfile } from '../../../compiler/profiles-matrix.ts';
+import type { Product } from '../../../runtime/selftest/cases.ts';
 import { textDevice } from '../../support/wgsl/text-device.ts';
 import { device } from '../support/compiled.ts';
 import {
@@ -24,7 +25,7 @@ import {
   type Target,
   trySchedules,
 } from '../support/every-schedule.ts';
-import { type Product, products, productsGraph, tolerance } from '../support/products.ts';
+import { products, productsGraph, tolerance } from '../support/products.ts';
 
 const on = await device();
 

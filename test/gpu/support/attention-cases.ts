@@ -5,17 +5,12 @@ import { createBuilder } from '../../../compiler/graph/create-builder.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
 import type { Plan } from '../../../compiler/plan/types.ts';
 import type { DeviceProfile } from '../../../compiler/profile.ts';
+import type { Heads as AttentionHeads } from '../../../runtime/selftest/cases.ts';
 import { compareGraph } from '../../../runtime/selftest/compare.ts';
 import type { Device } from '../../../runtime/types.ts';
 
-export interface Heads {
-  readonly batch: number;
-  readonly heads: number;
-  readonly queries: number;
-  readonly keys: number;
-  readonly width: number;
-  readonly causal: boolean;
-  /** Operands of which gradients are wanted; all without it. */
+/** Heads, and of which operands gradients are wanted; of all without it. */
+export interface Heads extends AttentionHeads {
   readonly wanted?: string;
 }
 

@@ -1,19 +1,9 @@
 /** Matrix products with a fused epilogue, for tests of the contract family and of its schedules. */
 import { createBuilder } from '../../../compiler/graph/create-builder.ts';
 import type { Graph } from '../../../compiler/graph/types.ts';
+import { fusedProduct, type Product } from '../../../runtime/selftest/cases.ts';
 import { fill } from './compiled.ts';
 
-export interface Product {
-  readonly batch: number;
-  readonly m: number;
-  readonly n: number;
-  readonly k: number;
-  readonly transposeA: boolean;
-  readonly transposeB: boolean;
-  readonly batchedB: boolean;
-}
-
-/** quick GELU of a product with bias, plus a residual that repeats over the batch. */
 export function productGraph(product: Product): Graph {
   const b = createBuilder();
   return b.finish([{ name: 'y', node: addProduct(b, product, '') }]);
@@ -35,10 +25,7 @@ function addProduct(b: ReturnType<typeof createBuilder>, product: Product, suffi
   const w = param('w', [...(batchedB ? [batch] : []), ...(transposeB ? [n, k] : [k, n])]);
   const bias = param('bias', [n]);
   const residual = input('residual', [m, n]);
-  const u = b.add('add', [b.add('matmul', [a, w], { transposeA, transposeB }), bias], {});
-  const slope = b.add('constant', [], { value: 1.702, dtype: 'f32', shape: [] });
-  const gate = b.add('sigmoid', [b.add('mul', [u, slope], {})], {});
-  return b.add('add', [b.add('mul', [u, gate], {}), residual], {});
+  return fusedProduct(b, product, { x: a, w, bias, residual });
 }
 
 /** Sizes around tile edges, primes and 1, drawn by a fixed generator. */

@@ -3,7 +3,7 @@
  *
  * Every kind has a graph where it applies and graphs that differ from it in one point, where it must not. The
  * reference executes both the graph and the plan; a plan with a join that no rule allows shows up as other
- * numbers.
+ * numbers. Long because it is a table of all kinds: each needs its graph, and `tsc` asks for it.
  */
 import { describe, expect, it } from 'vitest';
 import { differentiate } from '../../../compiler/autodiff/differentiate.ts';

@@ -2,8 +2,9 @@
  * Fitted pictures and texts to features of length 1, whatever a tower is run by: a model that is compiled, or a plan that was
  * before. Nothing here is Node's.
  *
- * Each tower is opened once (one of texts, where it goes by their lengths, for each in turn), for a batch that fits what is asked first; a last, incomplete batch is padded
- * with zeros, which change nothing because no operation of an encoder mixes samples.
+ * Each tower is opened once (one of texts, where it goes by their lengths, for each in turn), for a batch that fits what is
+ * asked first; a last, incomplete batch is padded with zeros, which change nothing because no operation of an encoder mixes
+ * samples.
  */
 import { fail } from '../../../grammar/diagnostics.ts';
 import type { Normalizer } from '../../../runtime/data/pictures/fit.ts';

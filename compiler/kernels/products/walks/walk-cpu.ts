@@ -7,7 +7,7 @@
  * for each channel.
  */
 import { coordinateOf } from '../../text/access.ts';
-import { affine } from '../../text/wgsl.ts';
+import { affine, upTo } from '../../text/wgsl.ts';
 import { baseIndex, type Contraction, type PixelWalk, type TapWalk } from '../contraction.ts';
 import { printPiece, windowPlace } from './walk.ts';
 
@@ -59,7 +59,7 @@ export function plainLoop({ k }: Contraction, bound: Bound): Pick<LoopNest, 'ope
 export function tapLoop(c: Contraction, walk: TapWalk, rows: number, bound: Bound): LoopNest {
   const { kernel, stride, padding, transposed, image, channels } = walk;
   const [own, other] = transposed ? [walk.source, walk.grid] : [walk.grid, walk.source];
-  const each = Array.from({ length: rows }, (_, i) => i);
+  const each = upTo(rows);
   const setup = each.flatMap((i) => {
     const shape = [c.m / (own[0] * own[1]), ...own];
     const at = (axis: number) => coordinateOf(`row${i}`, shape, axis);

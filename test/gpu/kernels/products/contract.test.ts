@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createBuilder } from '../../../../compiler/graph/create-builder.ts';
 import { appleProfile, discreteProfile } from '../../../../compiler/profile.ts';
+import type { Product } from '../../../../runtime/selftest/cases.ts';
 import { compare, device } from '../../support/compiled.ts';
-import { type Product, productGraph, products, tolerance } from '../../support/products.ts';
+import { productGraph, products, tolerance } from '../../support/products.ts';
 
 const on = await device();
 
