@@ -5,14 +5,14 @@
  * They come at the latest in front of the first kernel that touches what one of them reads or writes.
  */
 import type { DeviceProfile } from '../../profile.ts';
-import type { Kernel } from '../text/kernel.ts';
+import { gridOf, type Kernel } from '../text/kernel.ts';
 import { printBeside } from '../text/tile-text.ts';
 
 const touch = (one: Kernel, other: Kernel) =>
   one.args.some(({ storage }) => other.args.some((arg) => arg.storage.id === storage.id));
 
 /** One kernel that does what several do; undefined where their workgroups differ. */
-function together(kernels: readonly Kernel[]): Kernel | undefined {
+function together(kernels: readonly Kernel[], profile: DeviceProfile): Kernel | undefined {
   const [first] = kernels as [Kernel];
   const { late: _, ...kernel } = first;
   if (kernels.length === 1) return kernel;
@@ -26,18 +26,22 @@ function together(kernels: readonly Kernel[]): Kernel | undefined {
         name: `${kernel.name}_beside`,
         args: parts.flatMap(({ args }) => args),
         body,
-        workgroups: [sum(({ workgroups }) => workgroups[0]), 1, 1],
+        workgroups: gridOf(
+          sum(({ workgroups }) => workgroups[0]),
+          profile,
+        ),
         flops: sum(({ flops }) => flops),
         bytes: sum(({ bytes }) => bytes),
       };
 }
 
 /** The kernels in an order that gives the same, those that may wait gathered as far as the device binds buffers. */
-export function gatherLate(kernels: readonly Kernel[], { limits }: DeviceProfile): Kernel[] {
+export function gatherLate(kernels: readonly Kernel[], profile: DeviceProfile): Kernel[] {
+  const { limits } = profile;
   const ordered: Kernel[] = [];
   let waiting: Kernel[] = [];
   const flush = () => {
-    if (waiting.length > 0) ordered.push(together(waiting)!);
+    if (waiting.length > 0) ordered.push(together(waiting, profile)!);
     waiting = [];
   };
   for (const kernel of kernels) {
@@ -45,7 +49,10 @@ export function gatherLate(kernels: readonly Kernel[], { limits }: DeviceProfile
     const bound = [...waiting, kernel].reduce((all, { args }) => all + args.length, 0);
     if (kernel.late === undefined) ordered.push(kernel);
     else {
-      if (bound > limits.maxStorageBuffersPerShaderStage || together([...waiting, kernel]) === undefined)
+      if (
+        bound > limits.maxStorageBuffersPerShaderStage ||
+        together([...waiting, kernel], profile) === undefined
+      )
         flush();
       waiting.push(kernel);
     }

@@ -131,8 +131,8 @@ ${this.joins(this.count)}
     const inside = whole ? undefined : (k: number) => `i + ${k * down}u < end`;
     const blocks = Math.ceil(units / across);
     const joined = (v: number) => this.join(`shares${v}[lane]`, `shares${v}[lane + step * ${across}u]`);
-    const lines = `let number = group.x;
-  let place = (number % ${blocks}u) * ${across}u + lane % ${across}u;
+    const first = 'let number = group.x;';
+    const rest = `let place = (number % ${blocks}u) * ${across}u + lane % ${across}u;
   let column = min(place, ${units - 1}u);
   let piece = number / ${blocks}u;
   let first = piece * ${this.spec.piece}u;
@@ -163,17 +163,17 @@ ${this.joins(loads, inside)}
       functions: '',
       attributes: `@workgroup_size(${across * down})`,
       builtins: '',
-      lines: [lines],
+      lines: [first, rest],
     };
   }
 
   /** The kernel of these parts alone, whose workgroups may go on along y. */
   alone(text: TileText, units: number, pieces: number): string {
-    const [lines] = text.lines as [string];
+    const [, ...rest] = text.lines;
     const head = `let number = group.x + group.y * groups.x;
   if (number >= ${Math.ceil(units / across) * pieces}u) { return; }`;
     const builtins = ', @builtin(num_workgroups) groups: vec3<u32>';
-    return printEntry({ ...text, builtins, lines: [lines.replace('let number = group.x;', head)] });
+    return printEntry({ ...text, builtins, lines: [head, ...rest] });
   }
 
   /** Offsets of the column in each operand, in its units: vec4s for vector operands, elements for others. */

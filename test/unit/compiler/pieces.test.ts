@@ -167,4 +167,29 @@ describe('launches', () => {
       expect(dispatches('train-small', profile)).toBeLessThanOrEqual(400);
     }
   });
+
+  it('that come together have no more workgroups along an axis than the device allows', () => {
+    const most = 32;
+    const limits = { ...discreteProfile.limits, maxComputeWorkgroupsPerDimension: most };
+    const b = createBuilder();
+    const param = (name: string, shape = [768]) => b.add('param', [], { name, shape, role: 'param' });
+    const normed = ['x', 'y', 'z'].map((name) => {
+      const x = param(name, [300, 768]);
+      return b.add('layer_norm', [x, param(`${name}.weight`), param(`${name}.bias`)], { eps: 1e-5 });
+    });
+    const sums = normed.map((x) => b.add('sum', [b.add('mul', [x, x], {})], { axes: [0, 1], keep: false }));
+    const loss = sums.reduce((all, one) => b.add('add', [all, one], {}));
+    const { steps } = compileGraph(b.finish([{ name: 'loss', node: loss }]), {
+      model: 'norms',
+      entry: 'loss',
+      batch: 1,
+      mode: 'train',
+      profile: { ...discreteProfile, limits },
+      gradients: ['x', 'y', 'z'].flatMap((name) => [name, `${name}.weight`, `${name}.bias`]),
+    });
+    const together = steps.filter(({ label }) => /column_sum.*beside/.test(label));
+    expect(Math.max(...together.map(({ workgroups: [x, y, z] }) => x * y * z))).toBeGreaterThan(most);
+    for (const { workgroups, label } of steps)
+      expect(Math.max(...workgroups), label).toBeLessThanOrEqual(most);
+  });
 });
