@@ -16,7 +16,7 @@ import { bytesOf, ExportFolder } from '../../support/files/exports.ts';
 import { readTorch, unpickle } from '../../support/files/torch-reader.ts';
 
 const fixture = new ExportFolder();
-const { folder, json, load, make, model, path } = fixture;
+const { folder, json, load, make, model, path, text } = fixture;
 
 describe('the element type of an export', () => {
   it('is changed where asked, in every format', async () => {
@@ -24,6 +24,8 @@ describe('the element type of an export', () => {
     const { tensors } = readSafetensors(readFileSync(path('hf16/model.safetensors')));
     expect(new Set([...tensors.values()].map((t) => t.dtype))).toEqual(new Set(['F16']));
     expect(json('hf16/config.json').torch_dtype).toBe('float16');
+    // Or transformers computes in that, which is not what `classify` prints.
+    expect(text('hf16/README.md')).toContain('CLIPModel.from_pretrained(".", dtype="float32")');
 
     await make('openai', 'openai16', 'init:5', model, 'F16');
     const exact = await (await openWeights(model, 'init:5')).read(
