@@ -17,6 +17,8 @@ import { hashInput } from '../weights/hash-weights.ts';
 import { openWeights } from '../weights/weights.ts';
 import { lowerBound, type Timing, timeRuns, writeBenchHyper } from './measure.ts';
 
+export { stepOptimizer as benchOptimizer, stepScaleBounds as benchScaleBounds } from '../run/compiled.ts';
+
 export interface BenchCase {
   readonly name: string;
   readonly model: string;
@@ -106,7 +108,7 @@ export function planCase(
 }
 
 /** The case's inputs by the hash rule, as far as `names` holds them. */
-function caseInputs(test: BenchCase, model: Model, names: readonly string[]): Map<string, HostArray> {
+export function caseInputs(test: BenchCase, model: Model, names: readonly string[]): Map<string, HostArray> {
   const inputs = model.inputs.filter(({ name }) => names.includes(name));
   return new Map(inputs.map((input) => [input.name, hashInput(input, test.batch)]));
 }

@@ -45,7 +45,7 @@ export interface MatmulShape {
   readonly k: number;
 }
 
-const ceilingShapes: readonly MatmulShape[] = [
+export const ceilingShapes: readonly MatmulShape[] = [
   { m: 512, n: 512, k: 512 },
   { m: 1024, n: 1024, k: 1024 },
   { m: 400, n: 3072, k: 768 },
@@ -133,7 +133,7 @@ export async function measureBandwidth(device: Device, runs: number): Promise<nu
 }
 
 /** Harmless values for a training step outside of a training run: a small rate, no clipping. */
-const benchHyper: Readonly<Record<(typeof hyperSlots)[number], number>> = {
+export const benchHyper: Readonly<Record<(typeof hyperSlots)[number], number>> = {
   lr: 1e-4,
   bias_correction1: 0.1,
   bias_correction2: 0.02,

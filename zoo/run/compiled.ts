@@ -134,13 +134,13 @@ function compileTraced(
 }
 
 /** The optimizer of a training step without a recipe: AdamW with the defaults of open_clip. */
-const stepOptimizer = {
+export const stepOptimizer = {
   rule: { kind: 'adamw', beta1: 0.9, beta2: 0.98, eps: 1e-6 },
   weightDecay: 0.2,
   decayMinDims: 2,
 } as const;
 /** Where it keeps the logarithm of the logits' scale. */
-const stepScaleBounds = { min: 0, max: Math.log(100) } as const;
+export const stepScaleBounds = { min: 0, max: Math.log(100) } as const;
 
 /**
  * The plan of one AdamW step of the contrastive loss with the usual settings, where no recipe says others.

@@ -181,4 +181,33 @@ describe('architecture', () => {
       .map((path) => relative(root, path));
     expect(bare).toEqual([]);
   });
+
+  it('gives packages of their own, which their own types check, the names that they import', () => {
+    const named = /^import (?:type )?\{([^}]+)\} from '(\.[^']+\.ts)';$/gm;
+    const own = ['bench', 'docs/.vitepress', 'docs/examples'].flatMap(sources);
+    const wanted = own
+      .filter((path) => !path.includes('node_modules'))
+      .flatMap((path) =>
+        [...readFileSync(path, 'utf8').matchAll(named)].flatMap(([, names, target]) =>
+          names!
+            .split(',')
+            .map(
+              (name) =>
+                name
+                  .trim()
+                  .replace(/^type /, '')
+                  .split(' as ')[0]!,
+            )
+            .filter((name) => name !== '')
+            .map((name) => ({ path, name, target: resolve(dirname(path), target!) })),
+        ),
+      );
+    expect(wanted.length).toBeGreaterThan(40);
+    const missing = wanted.filter(({ name, target }) => {
+      const declared = `^export (?:async )?(?:function\\*?|const|let|class|abstract class|interface|type) ${name}\\b`;
+      const passed = `^export (?:type )?\\{[^}]*\\b${name}\\b\\s*[,}]`;
+      return !new RegExp(`${declared}|${passed}`, 'm').test(readFileSync(target, 'utf8'));
+    });
+    expect(missing.map(({ path, name }) => `${relative(root, path)}: ${name}`)).toEqual([]);
+  });
 });
